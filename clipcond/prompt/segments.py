@@ -1,0 +1,70 @@
+"""What every syntax turns a prompt into: weighted segments and breaks, with their places.
+
+Positions are indices into the original prompt, which is never edited: `source[start:stop]` is what
+the user typed, `text` is what gets tokenized, and the two differ where an escape was resolved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from clipcond.errors import PromptSyntaxError
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A text and its weight; `source[start:stop]` is where it stands, brackets not included.
+
+    1.0 is unweighted. Neighbours that were merged span from the first start to the last stop.
+    """
+
+    text: str
+    weight: float
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """What follows begins a new chunk; `source[start:stop]` is the word that says so."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Something that was accepted, as the reference accepts it, but was hardly meant."""
+
+    message: str
+    position: int
+    remedy: str = ""
+
+
+Part: TypeAlias = Segment | Break
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedPrompt:
+    """A prompt as its syntax reads it: parts in the order of the source, and what looks wrong."""
+
+    source: str
+    parts: tuple[Part, ...]
+    issues: tuple[Issue, ...] = ()
+    syntax: str = "a1111"
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The parts that are text, in order."""
+        return tuple(part for part in self.parts if isinstance(part, Segment))
+
+    def require_clean(self) -> ParsedPrompt:
+        """Return itself if there are no issues.
+
+        Raises:
+            PromptSyntaxError: the first issue, with a caret under its place.
+        """
+        for issue in self.issues:
+            raise PromptSyntaxError(issue.message, self.source, issue.position, issue.remedy)
+        return self
