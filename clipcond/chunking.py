@@ -1,0 +1,141 @@
+"""Tokens to chunks of a tower's context length.
+
+A splitter cuts one run of tokens, free of breaks, into pieces that fit; `chunk` frames the pieces.
+A splitter sees tokens and the tower's special tokens, never text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from clipcond.prompt.segments import Break
+from clipcond.tokens import SpecialTokens, Token
+
+Splitter: TypeAlias = Callable[[Sequence[Token], SpecialTokens], list[list[Token]]]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenChunk:
+    """One row for the tower: parallel tuples of the tower's context length L. Hashable.
+
+    Args:
+        input_ids: bos, content, eos, padding.
+        weights: 1.0 for everything but content.
+        attention_mask: 1 = attend; 0 only for padding, and only where the tower masks it.
+        segments: which part of the parsed prompt a token comes from; -1 for specials and padding.
+    """
+
+    input_ids: tuple[int, ...]
+    weights: tuple[float, ...]
+    attention_mask: tuple[int, ...]
+    segments: tuple[int, ...]
+
+    @property
+    def content(self) -> int:
+        """How many tokens of text it holds; they follow the bos."""
+        return sum(segment >= 0 for segment in self.segments)
+
+
+def chunk(
+    tokens: Iterable[Token | Break],
+    special: SpecialTokens,
+    splitter: Splitter | None = None,
+) -> tuple[TokenChunk, ...]:
+    """Lay tokens out in chunks; at least one, which is empty when there is nothing to say.
+
+    A break ends its chunk even if that is empty, except after the last token: `BREAK` alone and
+    `x BREAK` are one chunk, `BREAK BREAK x` are three.
+
+    Args:
+        tokens: as `tokenize` gives them.
+        special: the tower's frame and length.
+        splitter: how a run that is too long is cut; by default `comma_backtrack()`.
+    Source: AUTOMATIC1111 webui 1.10, modules/sd_hijack_clip.py, tokenize_line.
+    """
+    split = comma_backtrack() if splitter is None else splitter
+    *closed, last = _runs(tokens)
+    pieces = [piece for run in closed for piece in (split(run, special) if run else [[]])]
+    if last:
+        pieces += split(last, special)
+    return tuple(_framed(piece, special) for piece in pieces or [[]])
+
+
+def comma_backtrack(distance: int = 20) -> Splitter:
+    """A splitter that would rather cut behind a comma than inside a phrase.
+
+    When a chunk is full, what follows its last comma moves to the next chunk, provided the comma
+    is among the last `distance` tokens. A comma that finds the chunk full opens the next one, and
+    is not remembered there. 0 cuts hard; so does a tower without a comma token.
+
+    Source: AUTOMATIC1111 webui 1.10, modules/sd_hijack_clip.py, option comma_padding_backtrack.
+    """
+
+    def split(tokens: Sequence[Token], special: SpecialTokens) -> list[list[Token]]:
+        if special.comma is None:
+            return hard(tokens, special)
+        pieces: list[list[Token]] = []
+        piece: list[Token] = []
+        behind_comma = None
+        for token in tokens:
+            is_comma = token.id == special.comma
+            if len(piece) == special.room:
+                # A cut behind the comma at index p is allowed while room - p <= distance.
+                near = behind_comma is not None and special.room - behind_comma < distance
+                cut = behind_comma if near and not is_comma else special.room
+                pieces.append(piece[:cut])
+                piece = piece[cut:]
+                behind_comma = None
+            elif is_comma:
+                behind_comma = len(piece) + 1
+            piece.append(token)
+        return [*pieces, piece]
+
+    return split
+
+
+def hard(tokens: Sequence[Token], special: SpecialTokens) -> list[list[Token]]:
+    """A splitter that cuts wherever a chunk is full."""
+    room = special.room
+    return [list(tokens[start : start + room]) for start in range(0, len(tokens), room)]
+
+
+def empty_chunk(special: SpecialTokens) -> TokenChunk:
+    """The chunk of the empty prompt."""
+    return _framed([], special)
+
+
+def equalize(
+    a: Sequence[TokenChunk], b: Sequence[TokenChunk], special: SpecialTokens
+) -> tuple[tuple[TokenChunk, ...], tuple[TokenChunk, ...]]:
+    """Make two prompts equally long by appending empty chunks to the shorter one."""
+    missing = len(a) - len(b)
+    fill = (empty_chunk(special),)
+    return (*a, *fill * -missing), (*b, *fill * missing)
+
+
+def _runs(tokens: Iterable[Token | Break]) -> list[list[Token]]:
+    """Tokens between the breaks: one run more than there are breaks, empty ones included."""
+    runs: list[list[Token]] = [[]]
+    for token in tokens:
+        if isinstance(token, Break):
+            runs.append([])
+        else:
+            runs[-1].append(token)
+    return runs
+
+
+def _framed(piece: Sequence[Token], special: SpecialTokens) -> TokenChunk:
+    """One chunk: bos, the tokens, eos, padding."""
+    n_padding = special.room - len(piece)
+    if n_padding < 0:
+        raise ValueError(f"a splitter made a piece of {len(piece)} tokens; {special.room} fit")
+    masked = 0 if special.mask_padding else 1
+    ids = (special.bos, *(token.id for token in piece), special.eos)
+    return TokenChunk(
+        input_ids=ids + (special.pad,) * n_padding,
+        weights=(1.0, *(token.weight for token in piece)) + (1.0,) * (n_padding + 1),
+        attention_mask=(1,) * len(ids) + (masked,) * n_padding,
+        segments=(-1, *(token.segment for token in piece)) + (-1,) * (n_padding + 1),
+    )
