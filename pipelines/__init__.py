@@ -1,1 +1,6 @@
-"""clipcond."""
+"""clipcond for diffusers: build a conditioned pipeline, or attach one that exists."""
+
+from clipcond.pipelines.attach import attach, detach
+from clipcond.pipelines.build import build_pipeline
+
+__all__ = ["attach", "build_pipeline", "detach"]

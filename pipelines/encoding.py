@@ -1,0 +1,155 @@
+"""What one call of a pipeline's `encode_prompt` asks for, and the tensors it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clipcond.conditioner import Conditioner
+from clipcond.errors import PipelineError
+
+__all__ = ["Encoded", "Request", "check_width", "encode"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The arguments of `encode_prompt`, by the names diffusers gives them."""
+
+    prompt: str | Sequence[str] | None
+    device: torch.device | None
+    num_images_per_prompt: int
+    do_classifier_free_guidance: bool
+    negative_prompt: str | Sequence[str] | None = None
+    prompt_embeds: Tensor | None = None
+    negative_prompt_embeds: Tensor | None = None
+    lora_scale: float | None = None
+    clip_skip: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Conditioning of a pipeline call: embeds [b S D]; negative_embeds likewise, or None."""
+
+    embeds: Tensor
+    negative_embeds: Tensor | None
+
+
+def encode(pipe: Any, conditioner: Conditioner, request: Request, *, own_tower: bool) -> Encoded:
+    """Encode what the request leaves to encode; bring positive and negative to one length.
+
+    Embeddings that the caller passes go through. Where they are longer or shorter than the other
+    side, the shorter of the two gets encoded empty chunks at its end.
+
+    Args:
+        own_tower: the conditioner reads with the pipeline's own text encoder, whose textual
+            inversions and dtype then hold.
+    Raises:
+        PipelineError: prompts and negatives that do not pair; lengths that cannot be made equal;
+            embeddings that do not fit the UNet.
+    """
+    embeds, negative = request.prompt_embeds, request.negative_prompt_embeds
+    guided, clip_skip = request.do_classifier_free_guidance, request.clip_skip
+    prompts = None if embeds is not None else _prompts(request.prompt)
+    n = len(prompts) if embeds is None else len(embeds)
+    negatives = _negatives(request.negative_prompt, n) if guided and negative is None else None
+    if own_tower:
+        prompts, negatives = _inverted(pipe, prompts), _inverted(pipe, negatives)
+
+    if prompts is not None and negatives is not None:
+        both = conditioner.guided(prompts, negatives, clip_skip=clip_skip)
+        embeds, negative = both.positive.embeds, both.negative.embeds
+    elif prompts is not None:
+        embeds = conditioner(prompts, clip_skip=clip_skip).embeds
+    elif negatives is not None:
+        negative = conditioner(negatives, clip_skip=clip_skip).embeds
+    assert embeds is not None  # it was passed, or prompts were not None
+    check_width(embeds.shape[-1], pipe)
+    if guided:
+        assert negative is not None  # likewise
+        if len(negative) != n:
+            raise PipelineError(
+                f"{n} prompts, but {len(negative)} negative embeddings: they pair one to one."
+            )
+        if negative.shape[1] != embeds.shape[1]:
+            empty = conditioner("", clip_skip=clip_skip).embeds
+            rows = max(embeds.shape[1], negative.shape[1])
+            embeds, negative = _lengthened(embeds, rows, empty), _lengthened(negative, rows, empty)
+        negative = _placed(negative, pipe, request, own_tower)
+    return Encoded(_placed(embeds, pipe, request, own_tower), negative)
+
+
+def check_width(width: int, pipe: Any) -> None:
+    """Refuse embeddings that the pipeline's UNet cannot read.
+
+    Raises:
+        PipelineError: the UNet's cross-attention is of another width.
+    """
+    config = getattr(getattr(pipe, "unet", None), "config", {})
+    expected = config.get("cross_attention_dim")
+    if config.get("encoder_hid_dim_type") == "text_proj":
+        expected = config.get("encoder_hid_dim")
+    widths = set(expected) if isinstance(expected, (list, tuple)) else {expected}
+    if None not in widths and width not in widths:
+        names = " or ".join(str(each) for each in sorted(widths))
+        raise PipelineError(
+            f"The text embeddings are {width} wide, but this pipeline's UNet reads {names}.",
+            "Use the text tower that the UNet was trained with.",
+        )
+
+
+def _prompts(prompt: str | Sequence[str] | None) -> list[str]:
+    if prompt is None:
+        raise PipelineError("There is nothing to encode: give prompt or prompt_embeds.")
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    if not prompts:
+        raise PipelineError("There is nothing to encode: the list of prompts is empty.")
+    for each in prompts:
+        if not isinstance(each, str):
+            raise PipelineError(f"A prompt is a string, not {type(each).__name__}: {each!r}")
+    return prompts
+
+
+def _negatives(negative: str | Sequence[str] | None, n: int) -> list[str]:
+    if negative is None or isinstance(negative, str):
+        return [negative or ""] * n
+    negatives = _prompts(negative)
+    if len(negatives) != n:
+        raise PipelineError(
+            f"{n} prompts, but {len(negatives)} negative prompts.",
+            "Give as many, or one string for all of them.",
+        )
+    return negatives
+
+
+def _inverted(pipe: Any, texts: list[str] | None) -> list[str] | None:
+    """Write out textual inversions of several vectors: <foo> becomes <foo> <foo>_1 <foo>_2."""
+    convert = getattr(pipe, "maybe_convert_prompt", None)
+    if texts is None or convert is None:
+        return texts
+    # diffusers tokenizes each text for it; needless, and slow for long ones, without such tokens.
+    added = pipe.tokenizer.added_tokens_encoder
+    return convert(texts, pipe.tokenizer) if any(name.endswith("_1") for name in added) else texts
+
+
+def _lengthened(embeds: Tensor, rows: int, empty: Tensor) -> Tensor:
+    """Append the encoded empty chunk `empty` [1 L D] to `embeds` [b S D] until S = rows."""
+    n_chunks, odd = divmod(rows - embeds.shape[1], empty.shape[1])
+    if odd:
+        raise PipelineError(
+            f"Embeddings of {embeds.shape[1]} and of {rows} rows cannot be brought to one length: "
+            f"the empty chunks that fill up the shorter have {empty.shape[1]} rows."
+        )
+    padding = empty.to(device=embeds.device, dtype=embeds.dtype)
+    return torch.cat([embeds, padding.repeat(len(embeds), n_chunks, 1)], dim=1)
+
+
+def _placed(embeds: Tensor, pipe: Any, request: Request, own_tower: bool) -> Tensor:
+    """To the device, dtype and number of rows the pipeline goes on with (diffusers' rule)."""
+    text_encoder = getattr(pipe, "text_encoder", None) if own_tower else None
+    model = text_encoder if text_encoder is not None else getattr(pipe, "unet", None)
+    embeds = embeds.to(device=request.device, dtype=None if model is None else model.dtype)
+    return embeds.repeat_interleave(request.num_images_per_prompt, dim=0)
