@@ -1,0 +1,47 @@
+r"""AND: one prompt, several conditions, each with a weight of its own.
+
+    a cat :1.2 AND a dog :-0.4        a cat at 1.2, a dog at -0.4
+
+The word AND splits anywhere, inside brackets too. A number behind a colon at the end of a part is
+its weight, even where there is no AND at all: `smile :3` is `smile` at 3, `photo 16:9` is
+`photo 16` at 9. Whitespace in front of a part stays, behind it goes.
+"""
+
+from __future__ import annotations
+
+import re
+
+from clipcond.prompt.scanner import read_weight
+
+_AND = re.compile(r"\bAND\b")
+_WEIGHT = re.compile(r"\s*[-+]?(?:\d+\.?|\d*\.\d+)")
+
+
+def compose(text: str) -> tuple[tuple[str, float], ...]:
+    """Split a prompt into its conditions; one of weight 1 where there is neither AND nor weight.
+
+    At a step the guidance is the sum over parts of weight * (conditional - unconditional).
+
+    Returns:
+        (text, weight) of every part, in order; equal texts are not joined.
+    Raises:
+        PromptSyntaxError: a weight has so many digits that it is not finite.
+    Source: AUTOMATIC1111 webui 1.10, modules/prompt_parser.py, get_multicond_prompt_list.
+    """
+    starts = [0, *(match.end() for match in _AND.finditer(text))]
+    stops = [*(match.start() for match in _AND.finditer(text)), len(text)]
+    return tuple(_part(text, *place) for place in zip(starts, stops, strict=True))
+
+
+def first_and(text: str) -> int | None:
+    """Where the first AND stands, None if there is none."""
+    match = _AND.search(text)
+    return match.start() if match else None
+
+
+def _part(source: str, start: int, stop: int) -> tuple[str, float]:
+    text = source[start:stop].rstrip()
+    colon = text.rfind(":")
+    if colon < 0 or not _WEIGHT.fullmatch(text, colon + 1):
+        return text, 1.0
+    return text[:colon].rstrip(), read_weight(source, start + colon + 1, start + len(text))

@@ -1,0 +1,73 @@
+r"""Characters, escapes, positions: what the bracket syntaxes share below their grammars.
+
+A syntax is a lexicon, a regular expression whose named groups are its kinds of lexemes; `scan`
+walks a prompt with it once, left to right. A lexicon must match every character and must not
+backtrack over more than one lexeme, so that a prompt is scanned in linear time.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from clipcond.errors import PromptSyntaxError
+
+Lexeme: TypeAlias = tuple[str, int, int]
+
+_SPACE = re.compile(r"\s*")
+
+
+def scan(source: str, lexicon: re.Pattern[str]) -> Iterator[Lexeme]:
+    """Yield (kind, start, stop) of every lexeme; together they cover the source."""
+    for match in lexicon.finditer(source):
+        assert match.lastgroup is not None, "every alternative of a lexicon is a named group"
+        yield match.lastgroup, match.start(), match.end()
+
+
+def split_at_word(source: str, start: int, stop: int, word: str) -> Iterator[tuple[int, int, bool]]:
+    """Cut source[start:stop] at a word with borders, and swallow the whitespace around it.
+
+    `a BREAK b` gives `a`, the word, `b`. There is always a piece, maybe empty, on both sides.
+
+    Yields:
+        (start, stop, is_word) of every piece, positions in the source.
+    """
+    run = source[start:stop]
+    begin = 0
+    # Whitespace is not part of the pattern: looking for it at every place would be quadratic.
+    for match in re.finditer(rf"\b{re.escape(word)}\b", run):
+        end = begin + len(run[begin : match.start()].rstrip())
+        yield start + begin, start + end, False
+        yield start + match.start(), start + match.end(), True
+        begin = _behind_space(run, match.end())
+    yield start + begin, stop, False
+
+
+def _behind_space(text: str, position: int) -> int:
+    space = _SPACE.match(text, position)
+    assert space is not None, "it matches nothing, too"
+    return space.end()
+
+
+def read_weight(source: str, start: int, stop: int) -> float:
+    """The number in source[start:stop], spaces around it ignored.
+
+    Raises:
+        PromptSyntaxError: it is not a finite number.
+    """
+    field = source[start:stop]
+    digits = field.strip()
+    position = start + len(field) - len(field.lstrip())
+    shown = digits if len(digits) <= 20 else digits[:17] + "..."
+    try:
+        weight = float(digits)
+    except ValueError:
+        remedy = "Write a decimal number such as 1.2."
+        raise PromptSyntaxError(f"{shown!r} is not a number", source, position, remedy) from None
+    if not math.isfinite(weight):
+        # The references go on with infinity, and every image comes out black.
+        remedy = "Weights are near 1.0; most models tolerate 0.5 to 1.5."
+        raise PromptSyntaxError(f"the weight {shown} is not finite", source, position, remedy)
+    return weight
