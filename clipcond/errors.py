@@ -3,6 +3,7 @@
     ClipcondError
     ├── PromptError (ValueError)             a prompt that cannot be used; shows where
     │   └── PromptSyntaxError                its syntax is wrong
+    ├── PromptTypeError (TypeError)          a prompt that is no string or list of strings
     ├── UnknownNameError (ValueError)        no syntax, rule, dialect... of that name
     ├── WeightingError (ValueError)          weights that cannot act
     ├── TowerError (ValueError)              a tower asked for what it cannot do
@@ -18,12 +19,15 @@ pickles.
 from __future__ import annotations
 
 import os
+import sys
 import unicodedata
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 # Columns of the source shown before and after the caret; with the indent this fits 80 columns.
 BEFORE, AFTER = 40, 30
+_PACKAGE = os.path.dirname(__file__)
 
 
 class ClipcondError(Exception):
@@ -54,6 +58,10 @@ class PromptError(ClipcondError, ValueError):
 
 class PromptSyntaxError(PromptError):
     """The syntax of a prompt is wrong at `position`."""
+
+
+class PromptTypeError(ClipcondError, TypeError):
+    """A prompt is neither a string nor a list of strings."""
 
 
 class UnknownNameError(ClipcondError, ValueError):
@@ -118,6 +126,14 @@ class PromptWarning(ClipcondWarning):
 def _told(message: str, source: str, position: int, remedy: str) -> str:
     shown = caret(source, position) if source else ""
     return "\n".join(part for part in (message, shown, remedy) if part)
+
+
+def warn(warning: ClipcondWarning) -> None:
+    """Warn, pointing at the line outside this package that led here."""
+    level, frame = 1, sys._getframe(0)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(warning, stacklevel=level)
 
 
 def caret(source: str, position: int) -> str:

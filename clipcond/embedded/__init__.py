@@ -6,5 +6,5 @@ __all__ = ["folder"]
 
 
 def folder() -> Path:
-    """The diffusers folder of the embedded pipeline: text_encoder, tokenizer, unet, vae, scheduler."""
+    """The embedded pipeline's diffusers folder: text_encoder, tokenizer, unet, vae, scheduler."""
     return Path(__file__).parent / "model"

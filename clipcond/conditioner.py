@@ -1,0 +1,269 @@
+"""Conditioner: prompts to what a diffusion model is conditioned on. The only file that sees all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from clipcond import notices
+from clipcond.cache import ChunkCache, ChunkEncoder
+from clipcond.chunking import TokenChunk, chunk, empty_chunk
+from clipcond.dialects import Dialect, find_dialect
+from clipcond.errors import TowerError
+from clipcond.inputs import as_negatives, as_prompts, check_clip_skip, check_towers
+from clipcond.prompt import ParsedPrompt, parse
+from clipcond.report import Report, report
+from clipcond.tokens import tokenize
+from clipcond.towers.base import HiddenLayer, TextTower, check_layer
+from clipcond.weighting import Normalize, Rule, find_normalize, find_rule
+
+__all__ = ["Conditioner", "Conditioning", "Guided"]
+
+Prompts = str | Sequence[str]
+Chunks = tuple[TokenChunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioning:
+    """embeds [b S D]; pooled [b P] or None; attention_mask [b S] or None (all positions count)."""
+
+    embeds: Tensor
+    pooled: Tensor | None = None
+    attention_mask: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Guided:
+    """Two conditionings of equal shape, for classifier-free guidance."""
+
+    positive: Conditioning
+    negative: Conditioning
+
+
+class Conditioner:
+    """Prompts in, conditionings out: one dialect, and one tower or SDXL's pair of towers.
+
+    Args:
+        tower: the text tower; with `tower_2`, its embeddings come first.
+        tower_2: SDXL's second tower; joined along the width, and the source of the pooled vector.
+        dialect: a name (`a1111`, `diffusers`, `plain`, ...) or a `Dialect`.
+        clip_skip: as A1111 counts: 1 = last layer, 2 = penultimate with the final norm. For a pair
+            1 and 2 are both the penultimate layer without norm; n > 2 goes deeper in both.
+        weighting: the rule instead of the dialect's, by name or itself.
+        normalize: the normalisation of weights instead of the dialect's, by name or itself.
+        layer: the layer itself instead of clip_skip's; for a pair one for each, or one for both.
+        pooled: whether pooled vectors are wanted; by default only with a pair of towers, because
+            they need the layers above the chosen one.
+    Raises:
+        UnknownNameError: no such dialect, rule or normalisation.
+        TowerError: clip_skip or layer is beyond the tower's blocks.
+    """
+
+    def __init__(
+        self,
+        tower: TextTower,
+        tower_2: TextTower | None = None,
+        *,
+        dialect: str | Dialect = "a1111",
+        clip_skip: int = 1,
+        weighting: str | Rule | None = None,
+        normalize: str | Normalize | None = None,
+        layer: HiddenLayer | tuple[HiddenLayer, ...] | None = None,
+        pooled: bool | None = None,
+    ) -> None:
+        self.towers = (tower,) if tower_2 is None else (tower, tower_2)
+        check_towers(self.towers)
+        self.dialect = find_dialect(dialect)
+        self.rule = find_rule(self.dialect.weighting if weighting is None else weighting)
+        self.normalize = find_normalize(self.dialect.normalize if normalize is None else normalize)
+        self.clip_skip = clip_skip
+        self.layer = layer
+        self.pooled = len(self.towers) > 1 if pooled is None else pooled
+        self.cache = ChunkCache()
+        self.layers()  # refuses a layer that is not there now, not at the first prompt
+
+    def __call__(
+        self,
+        prompts: Prompts,
+        clip_skip: int | None = None,
+        *,
+        prompts_2: Prompts | None = None,
+    ) -> Conditioning:
+        """Condition on one prompt or several; all come out as long as the longest.
+
+        Args:
+            prompts: a string, or a list of strings.
+            clip_skip: for this call only.
+            prompts_2: what the second tower of a pair reads, if not the same.
+        Returns:
+            embeds [b S D], S a multiple of the context length; no gradients.
+        Raises:
+            PromptTypeError: something is not a string.
+            PromptError: no prompts, or one that cannot be read; shows where.
+            WeightingError: weights beyond what the tower's dtype can hold.
+        """
+        positive = self._pairs(as_prompts(prompts), prompts_2)
+        (conditioning,) = self._condition([positive], clip_skip)
+        return conditioning
+
+    def guided(
+        self,
+        prompts: Prompts,
+        negatives: Prompts | None = None,
+        clip_skip: int | None = None,
+        *,
+        prompts_2: Prompts | None = None,
+        negatives_2: Prompts | None = None,
+    ) -> Guided:
+        """Condition on prompts and negatives: equally long, the same layer, one tower call.
+
+        Args:
+            prompts: a string, or a list of strings.
+            negatives: one for all prompts, or one for each. None = none: the empty prompt, or for
+                a pair of towers zeros, as the dialect has it.
+            clip_skip: for this call only, negatives included.
+            prompts_2, negatives_2: what the second tower of a pair reads, if not the same.
+        """
+        positive = self._pairs(as_prompts(prompts), prompts_2)
+        texts = as_negatives(negatives, len(positive))
+        negative = self._pairs(texts, negatives_2)
+        pair = self._condition([positive, negative], clip_skip)
+        given = None if negatives is None and negatives_2 is None else sum(negative, ())
+        if len(self.towers) > 1 and self.dialect.zero_negative(given):
+            pair[1] = _zeros_like(pair[1])
+        return Guided(*pair)
+
+    def chunks(self, prompt: str) -> Chunks:
+        """The prompt as the first tower gets it."""
+        (prompt,) = as_prompts([prompt])
+        return self._chunks(self._parse(prompt), self.towers[0])
+
+    def explain(self, prompt: str) -> Report:
+        """What becomes of a prompt: segments, chunks, tokens, weights, issues."""
+        (prompt,) = as_prompts([prompt])
+        parsed = self._parse(prompt)
+        tower = self.towers[0]
+        chunks = self._chunks(parsed, tower)
+        return report(parsed, chunks, tower, self.layers()[0], self.dialect.name)
+
+    def layers(self, clip_skip: int | None = None) -> tuple[HiddenLayer, ...]:
+        """The layer used of each tower, with this clip_skip or else the conditioner's own.
+
+        Raises:
+            TowerError: there is no such layer.
+        """
+        n_towers = len(self.towers)
+        if clip_skip is None and self.layer is not None:
+            layers = self.layer if isinstance(self.layer, tuple) else (self.layer,) * n_towers
+            if len(layers) != n_towers:
+                raise TowerError(f"{len(layers)} layers were given for {n_towers} towers")
+            for tower, layer in zip(self.towers, layers, strict=True):
+                check_layer(layer, tower.depth, tower.name)
+            return layers
+        n = self.clip_skip if clip_skip is None else clip_skip
+        shallowest = min(self.towers, key=lambda tower: tower.depth)
+        check_clip_skip(n, shallowest.depth, shallowest.name)
+        if n_towers > 1:  # SDXL was trained on the penultimate layers, not normed
+            return (HiddenLayer(max(2, n), final_norm=False),) * n_towers
+        return (HiddenLayer(n, final_norm=True),)
+
+    def _pairs(self, texts: list[str], texts_2: Prompts | None) -> list[tuple[str, ...]]:
+        """What each tower reads, for each prompt."""
+        if len(self.towers) == 1:
+            return [(text,) for text in texts]
+        second = texts if texts_2 is None else as_negatives(texts_2, len(texts))
+        return list(zip(texts, second, strict=True))
+
+    def _parse(self, prompt: str) -> ParsedPrompt:
+        return parse(prompt, self.dialect.syntax)
+
+    def _chunks(self, parsed: ParsedPrompt, tower: TextTower) -> Chunks:
+        tokens = tokenize(parsed, tower.tokenizer)
+        chunks = chunk(tokens, tower.special, self.dialect.splitter)
+        limit = self.dialect.max_chunks
+        if limit is not None and len(chunks) > limit:
+            notices.warn_dropped(chunks, limit, tower, self.dialect.name)
+        return tuple(self.normalize(chunks[:limit]))
+
+    def _condition(
+        self, groups: Sequence[Sequence[tuple[str, ...]]], clip_skip: int | None
+    ) -> list[Conditioning]:
+        """One conditioning for each group of prompts, all of one length."""
+        layers = self.layers(clip_skip)
+        texts = [dict.fromkeys(p[t] for g in groups for p in g) for t in range(len(self.towers))]
+        parsed = {text: self._parse(text) for column in texts for text in column}
+        notices.warn_issues(parsed.values())
+        notices.warn_unread(parsed.values(), self.towers)
+        columns = [
+            {text: self._chunks(parsed[text], tower) for text in column}
+            for tower, column in zip(self.towers, texts, strict=True)
+        ]
+        length = max(len(chunks) for column in columns for chunks in column.values())
+        # tensors made under a caller's inference_mode could not serve a later call under autograd
+        with torch.inference_mode(False), torch.no_grad():
+            parts = [
+                self._encode(tower, layer, column, length)
+                for tower, layer, column in zip(self.towers, layers, columns, strict=True)
+            ]
+            return [_joined(group, columns, parts) for group in groups]
+
+    def _encode(
+        self, tower: TextTower, layer: HiddenLayer, column: Mapping[str, Chunks], length: int
+    ) -> Conditioning:
+        """One tower's part: each text of the column, filled to `length` chunks."""
+        wants_pooled = self.pooled and tower is self.towers[-1]
+        encode = ChunkEncoder(tower, layer, self.cache, pooled=wants_pooled)
+        empty = (empty_chunk(tower.special),)
+        chosen = [self.dialect.pooled(chunks) for chunks in column.values()] if wants_pooled else []
+        needed = [c for chunks in column.values() for c in self._needed(chunks, encode)]
+        filled = [(*chunks, *empty * (length - len(chunks))) for chunks in column.values()]
+        encode.prefetch([c for chunks in filled for c in chunks] + needed + chosen)
+
+        rows = []
+        for chunks, whole in zip(column.values(), filled, strict=True):
+            hidden = self.rule(chunks, encode).hidden
+            if len(whole) > len(chunks):  # after the rule, which sees one prompt's own chunks only
+                hidden = torch.cat([hidden, encode(whole[len(chunks) :]).hidden])
+            rows.append(hidden.flatten(0, 1))  # [n L D] -> [S D]
+        embeds = torch.stack(rows)
+        notices.check_finite(embeds, column, tower, encode)
+        mask = None
+        if tower.special.mask_padding:
+            masks = [[m for c in chunks for m in c.attention_mask] for chunks in filled]
+            mask = torch.tensor(masks, device=embeds.device)
+        return Conditioning(embeds, encode(chosen).pooled if chosen else None, mask)
+
+    def _needed(self, chunks: Chunks, encode: ChunkEncoder) -> Sequence[TokenChunk]:
+        return self.rule.needs(chunks, encode.special) if hasattr(self.rule, "needs") else ()
+
+
+def _joined(
+    group: Sequence[tuple[str, ...]],
+    columns: Sequence[Mapping[str, Chunks]],
+    parts: Sequence[Conditioning],
+) -> Conditioning:
+    """The towers' parts of one group of prompts, side by side."""
+    picks = []
+    for t, column in enumerate(columns):
+        index = {text: i for i, text in enumerate(column)}
+        picks.append([index[prompt[t]] for prompt in group])
+    chosen = [part.embeds[pick] for part, pick in zip(parts, picks, strict=True)]
+    embeds = chosen[0] if len(chosen) == 1 else torch.cat(chosen, dim=-1)
+    pooled, mask = parts[-1].pooled, parts[0].attention_mask
+    return Conditioning(
+        embeds,
+        None if pooled is None else pooled[picks[-1]],
+        None if mask is None else mask[picks[0]],
+    )
+
+
+def _zeros_like(conditioning: Conditioning) -> Conditioning:
+    pooled = conditioning.pooled
+    return Conditioning(
+        torch.zeros_like(conditioning.embeds),
+        None if pooled is None else torch.zeros_like(pooled),
+        conditioning.attention_mask,
+    )

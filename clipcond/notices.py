@@ -1,0 +1,88 @@
+"""What a caller should hear: warnings about a prompt, and one clear error for broken numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from clipcond.chunking import TokenChunk
+from clipcond.errors import PromptWarning, TowerError, WeightingError, warn
+from clipcond.prompt import ParsedPrompt
+from clipcond.towers.base import TextTower
+from clipcond.weighting import Encode
+
+__all__ = ["check_finite", "warn_dropped", "warn_issues", "warn_unread"]
+
+MAX_SHOWN = 5
+
+
+def warn_issues(parsed: Iterable[ParsedPrompt]) -> None:
+    """Pass on what the parser accepted but was hardly meant."""
+    for prompt in parsed:
+        for issue in prompt.issues[:MAX_SHOWN]:
+            warn(PromptWarning(issue.message, prompt.source, issue.position, issue.remedy))
+        n_more = len(prompt.issues) - MAX_SHOWN
+        if n_more > 0:
+            warn(PromptWarning(f"{n_more} more places of the prompt look wrong"))
+
+
+def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[TextTower]) -> None:
+    """Say which words and characters mean nothing to the towers, where these can tell."""
+    texts = [segment.text for prompt in parsed for segment in prompt.segments]
+    for tower in towers:
+        message = tower.unread(texts) if hasattr(tower, "unread") else ""
+        if message:
+            warn(PromptWarning(message))
+            break  # the second tower of a pair reads the same language
+
+
+def warn_dropped(chunks: Sequence[TokenChunk], n_kept: int, tower: TextTower, dialect: str) -> None:
+    """Say what is lost of a prompt that has more chunks than its dialect takes."""
+    ids = [i for chunk in chunks[n_kept:] for i in chunk.input_ids[1 : 1 + chunk.content]]
+    lost = " ".join(tower.tokenizer.pieces(ids[:60]))
+    lost = lost if len(lost) <= 60 else lost[:57] + "..."
+    warn(
+        PromptWarning(
+            f"the prompt needs {len(chunks)} chunks of {tower.special.room} tokens; dialect "
+            f"{dialect!r} takes {n_kept}; dropped: {lost!r}",
+            remedy="The other dialects take prompts of any length.",
+        )
+    )
+
+
+def check_finite(
+    embeds: Tensor, column: Mapping[str, Sequence[TokenChunk]], tower: TextTower, encode: Encode
+) -> None:
+    """Refuse NaN and infinities in embeds [n S D], which end as a black image.
+
+    Raises:
+        WeightingError: weights brought them about; names the most extreme one.
+        TowerError: the tower gives them by itself.
+    """
+    if bool(torch.isfinite(embeds).all()):
+        return
+    for row, (prompt, chunks) in zip(embeds, column.items(), strict=True):
+        if bool(torch.isfinite(row).all()):
+            continue
+        shown = repr(prompt if len(prompt) <= 60 else prompt[:57] + "...")
+        if not bool(torch.isfinite(encode(chunks).hidden).all()):
+            raise TowerError(
+                f"{tower.name!r} itself gives NaN or infinite values for the prompt {shown}",
+                f"Its weights are broken, or too large for {_dtype(embeds)}: try float32.",
+            )
+        weight = max((w for chunk in chunks for w in chunk.weights), key=_extremeness)
+        raise WeightingError(
+            f"the weight {weight:g} in the prompt {shown} leads to NaN or infinite values in "
+            f"{_dtype(embeds)}",
+            "Useful weights lie between 0 and 2.",
+        )
+
+
+def _extremeness(weight: float) -> float:
+    return abs(weight) if weight == weight else float("inf")
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")

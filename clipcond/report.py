@@ -1,0 +1,170 @@
+"""What becomes of a prompt, to read: as a dict, a table for the terminal, an HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from clipcond.chunking import TokenChunk
+from clipcond.prompt import ParsedPrompt, Segment
+from clipcond.towers.base import HiddenLayer, TextTower
+
+__all__ = ["ChunkReport", "Report", "report"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkReport:
+    """One chunk at full length, specials and padding included; `content` tokens follow the bos."""
+
+    tokens: tuple[str, ...]
+    ids: tuple[int, ...]
+    weights: tuple[float, ...]
+    content: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How one prompt is read, cut and weighed; `str()` gives the table."""
+
+    parsed: ParsedPrompt
+    chunks: tuple[ChunkReport, ...]
+    dialect: str
+    tower: str
+    layer: HiddenLayer
+    n_layers: int
+
+    def json(self) -> dict[str, Any]:
+        """A dict for `json.dumps`: prompt, dialect, tower, layer, segments, chunks, issues."""
+        return {
+            "prompt": self.parsed.source,
+            "dialect": self.dialect,
+            "tower": self.tower,
+            "layer": {
+                "depth": self.layer.depth,
+                "of": self.n_layers,
+                "final_norm": self.layer.final_norm,
+            },
+            "segments": [_segment(part) for part in self.parsed.parts],
+            "chunks": [
+                {"tokens": list(c.tokens), "ids": list(c.ids), "weights": list(c.weights)}
+                for c in self.chunks
+            ],
+            "issues": [{"message": i.message, "position": i.position} for i in self.parsed.issues],
+        }
+
+    def table(self, width: int | None = None) -> str:
+        """The tokens of each chunk with their weights, as plain text for a terminal."""
+        from rich.console import Console
+
+        console = Console(width=width, no_color=True, highlight=False, force_terminal=False)
+        with console.capture() as capture:
+            for renderable in self._renderables():
+                console.print(renderable)
+        return capture.get()
+
+    def html(self) -> str:
+        """A page of its own: weights as colours, one box a chunk; opens in any browser."""
+        chunks = "\n".join(_chunk_html(i, chunk) for i, chunk in enumerate(self.chunks, 1))
+        issues = "".join(
+            f"<li>{escape(issue.message)} (at {issue.position})</li>"
+            for issue in self.parsed.issues
+        )
+        return _PAGE.format(
+            prompt=escape(self.parsed.source),
+            facts=escape(self._facts()),
+            chunks=chunks,
+            issues=f"<ul class=issues>{issues}</ul>" if issues else "",
+        )
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        yield from self._renderables()
+
+    def _facts(self) -> str:
+        norm = "normed" if self.layer.final_norm else "not normed"
+        return (
+            f"dialect {self.dialect}, tower {self.tower}, layer {self.layer.depth} from the end "
+            f"of {self.n_layers}, {norm}"
+        )
+
+    def _renderables(self) -> list[Any]:
+        from rich.table import Table
+        from rich.text import Text
+
+        shown: list[Any] = [Text(self._facts())]
+        for number, chunk in enumerate(self.chunks, 1):
+            room = len(chunk.ids) - 2
+            table = Table(title=f"chunk {number}: {chunk.content} of {room} tokens")
+            table.add_column("#", justify="right")
+            table.add_column("token")
+            table.add_column("id", justify="right")
+            table.add_column("weight", justify="right")
+            for i in range(1, chunk.content + 1):
+                weight = chunk.weights[i]
+                style = "bold" if weight > 1 else "dim" if weight < 1 else ""
+                cells = (str(i), chunk.tokens[i], str(chunk.ids[i]), f"{weight:.4g}")
+                table.add_row(*(Text(cell) for cell in cells), style=style)
+            shown.append(table)
+        shown += [Text(f"issue at {i.position}: {i.message}") for i in self.parsed.issues]
+        return shown
+
+
+def report(
+    parsed: ParsedPrompt,
+    chunks: Sequence[TokenChunk],
+    tower: TextTower,
+    layer: HiddenLayer,
+    dialect: str,
+) -> Report:
+    """Gather what a Report shows."""
+    rows = tuple(
+        ChunkReport(
+            tokens=tuple(tower.tokenizer.pieces(chunk.input_ids)),
+            ids=chunk.input_ids,
+            weights=chunk.weights,
+            content=chunk.content,
+        )
+        for chunk in chunks
+    )
+    return Report(parsed, rows, dialect, tower.name, layer, tower.depth)
+
+
+def _segment(part: Any) -> dict[str, Any]:
+    if not isinstance(part, Segment):
+        return {"break": True}
+    return {"text": part.text, "weight": part.weight, "start": part.start, "stop": part.stop}
+
+
+def _chunk_html(number: int, chunk: ChunkReport) -> str:
+    tokens = "".join(
+        f'<span style="background:{_colour(chunk.weights[i])}" '
+        f'title="id {chunk.ids[i]}, weight {chunk.weights[i]:.4g}">{escape(chunk.tokens[i])}</span>'
+        for i in range(1, chunk.content + 1)
+    )
+    room = len(chunk.ids) - 2
+    return f"<h2>chunk {number}: {chunk.content} of {room} tokens</h2><p>{tokens or '(empty)'}</p>"
+
+
+def _colour(weight: float) -> str:
+    """Orange above 1, blue below, deeper the farther; clear at 1."""
+    strength = min(abs(weight - 1.0), 1.0) if weight == weight else 1.0
+    return f"rgba({'255,140,0' if weight > 1 else '30,120,255'},{strength:.2f})"
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>prompt</title>
+<style>
+body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; }}
+h2 {{ font-size: 1rem; }} pre {{ white-space: pre-wrap; }}
+span {{ border: 1px solid #8884; border-radius: 4px; padding: 0 .3em; margin: .1em; }}
+</style>
+<pre>{prompt}</pre>
+<p>{facts}</p>
+{issues}
+{chunks}
+</html>
+"""

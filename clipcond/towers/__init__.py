@@ -1,0 +1,39 @@
+"""Text towers: token ids to hidden states. Names load on first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput, first_eos
+    from clipcond.towers.checkpoints import load_tower
+    from clipcond.towers.openai_clip import OpenAIClipTower
+
+_HOMES = {
+    "HiddenLayer": "base",
+    "TextTower": "base",
+    "TowerOutput": "base",
+    "first_eos": "base",
+    "load_tower": "checkpoints",
+    "OpenAIClipTower": "openai_clip",
+}
+
+__all__ = [
+    "HiddenLayer",
+    "OpenAIClipTower",
+    "TextTower",
+    "TowerOutput",
+    "first_eos",
+    "load_tower",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,93 @@
+"""CLIP's byte-level BPE tokenizer behind the Tokenizer protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from clipcond.tokens import SpecialTokens
+
+__all__ = ["ClipBpeTokenizer", "special_tokens"]
+
+END_OF_WORD = "</w>"
+
+
+class ClipBpeTokenizer:
+    """A transformers CLIP tokenizer: text to ids without special tokens, ids to readable pieces."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.source = tokenizer
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of one text, bos and eos apart, of any length."""
+        return self.encode_batch([text])[0]
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of several texts in one call."""
+        if not texts:
+            return []
+        # verbose=False: a text longer than one chunk is our daily bread, not worth a warning
+        encoded = self.source(
+            list(texts),
+            add_special_tokens=False,
+            truncation=False,
+            padding=False,
+            return_attention_mask=False,
+            verbose=False,
+        )
+        return [list(ids) for ids in encoded["input_ids"]]
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Each id as readable text; bytes that are no whole character as `\\xe7`."""
+        tokens = self.source.convert_ids_to_tokens(list(ids))
+        special = set(self.source.all_special_tokens)
+        return [token if token in special else _readable(token) for token in tokens]
+
+    def has_whole(self, character: str) -> bool:
+        """Whether some entry of the vocabulary is exactly this character."""
+        symbols = "".join(_byte_symbols()[byte] for byte in character.lower().encode("utf-8"))
+        return any(
+            self.source.convert_tokens_to_ids(entry) not in (None, self.source.unk_token_id)
+            for entry in (symbols, symbols + END_OF_WORD)
+        )
+
+
+def special_tokens(tokenizer: Any, n_positions: int) -> SpecialTokens:
+    """bos, eos, pad, comma of a transformers tokenizer; context length as the model allows.
+
+    The pad token is the tokenizer's own: EOS for SD1 and SDXL's first tower, `!` (id 0) for SD2
+    and SDXL's second. A model's config is not asked: SD1's published one names a wrong EOS id.
+    """
+    bos, eos, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
+    comma = tokenizer(",", add_special_tokens=False)["input_ids"]
+    return SpecialTokens(
+        bos=bos,
+        eos=eos,
+        pad=eos if pad is None else pad,
+        # a tokenizer without a stated limit says 1e30
+        context_length=int(min(tokenizer.model_max_length, n_positions)),
+        comma=comma[0] if len(comma) == 1 else None,
+    )
+
+
+@lru_cache(maxsize=1)
+def _byte_symbols() -> tuple[str, ...]:
+    """The printable stand-in of each byte. Source: GPT-2's byte-level BPE, as CLIP uses it."""
+    printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = iter(range(0x100, 0x200))
+    return tuple(chr(byte if byte in printable else next(others)) for byte in range(0x100))
+
+
+@lru_cache(maxsize=1)
+def _symbol_bytes() -> dict[str, int]:
+    return {symbol: byte for byte, symbol in enumerate(_byte_symbols())}
+
+
+def _readable(token: str) -> str:
+    text = token.removesuffix(END_OF_WORD)
+    try:
+        raw = bytes(_symbol_bytes()[symbol] for symbol in text)
+    except KeyError:  # an added token is plain text, not byte symbols
+        return text
+    return raw.decode("utf-8", errors="backslashreplace")

@@ -1,0 +1,100 @@
+"""Weights as plain factors, with or without restoring the mean: A1111's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from clipcond.chunking import TokenChunk
+from clipcond.errors import ClipcondWarning, warn
+from clipcond.towers.base import TowerOutput
+from clipcond.weighting.rule import Encode, is_weighted, weights_of
+
+__all__ = ["none", "scale", "scale_mean"]
+
+# A float32 mean over a chunk carries an error near 1e-7 of the values' magnitude. Below this share
+# of the magnitude fewer than three digits of the mean are left, and their quotient is noise.
+MEANINGFUL_MEAN = 1e-4
+
+
+def none(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
+    """Ignore weights.
+
+    h' = h.
+
+    Args:
+        chunks: the n chunks of one prompt.
+        encode: chunks -> hidden [n L D].
+    Returns:
+        What `encode` gives, untouched.
+    Source: A1111 1.10.1, emphasis "Ignore".
+    """
+    return encode(chunks)
+
+
+def scale(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
+    """Multiply each token's hidden state by its weight.
+
+    h' = w * h, in float32, cast back. Chunks whose weights are all 1 stay bit-identical.
+
+    Args:
+        chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted.
+        encode: chunks -> hidden [n L D].
+    Returns:
+        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
+    Source: A1111 1.10.1, emphasis "No norm".
+    """
+    return _scaled(chunks, encode, restore_mean=False)
+
+
+def scale_mean(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
+    """Multiply by the weights, then bring each chunk's mean back to what it was.
+
+    y = w * h;  h' = y * mean(h) / mean(y), one mean over a chunk's [L D], specials and padding
+    included. In float32, cast back. Chunks whose weights are all 1 stay bit-identical.
+
+    A mean near zero has no meaningful quotient, and one that changes its sign would turn the whole
+    embedding round. There the weights act without restoration, with a ClipcondWarning.
+
+    Args:
+        chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted.
+        encode: chunks -> hidden [n L D].
+    Returns:
+        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
+    Source: A1111 1.10.1, emphasis "Original". Deviation: A1111 takes the means over the same chunk
+        of every prompt in the batch; here a prompt never depends on its neighbours.
+    """
+    return _scaled(chunks, encode, restore_mean=True)
+
+
+def _scaled(chunks: Sequence[TokenChunk], encode: Encode, *, restore_mean: bool) -> TowerOutput:
+    output = encode(chunks)
+    weighted = [i for i, chunk in enumerate(chunks) if is_weighted(chunk)]
+    if not weighted:
+        return output
+    before = output.hidden[weighted].float()
+    after = before * weights_of([chunks[i] for i in weighted], before.device)
+    if restore_mean:
+        after = after * _restoration(before, after)
+    hidden = output.hidden.clone()
+    hidden[weighted] = after.to(hidden.dtype)
+    return TowerOutput(hidden, output.pooled)
+
+
+def _restoration(before: Tensor, after: Tensor) -> Tensor:
+    """mean(before) / mean(after) for each chunk, [n 1 1]; 1 where that is ill-defined."""
+    means = [states.mean(dim=(-2, -1), keepdim=True) for states in (before, after)]
+    sizes = [states.abs().mean(dim=(-2, -1), keepdim=True) for states in (before, after)]
+    is_defined = (means[0] * means[1] > 0) & (means[0].abs() > MEANINGFUL_MEAN * sizes[0])
+    is_defined &= means[1].abs() > MEANINGFUL_MEAN * sizes[1]
+    # an overflow is not for this warning: the caller refuses results that are not finite
+    if bool((~is_defined & means[1].isfinite()).any()):
+        warn(
+            ClipcondWarning(
+                "the mean of a weighted chunk is near zero or changes its sign, so it cannot be "
+                "restored: these weights act without restoration. weighting='scale' never restores."
+            )
+        )
+    return torch.where(is_defined, means[0] / means[1], torch.ones_like(means[0]))
