@@ -75,12 +75,9 @@ class UnknownNameError(ClipcondError, ValueError):
         self.message, self.remedy = self._message(), ""
 
     def _message(self) -> str:
-        shown = repr(self.name)
-        if len(shown) > 60:
-            shown = shown[:57] + "..."
         near = get_close_matches(str(self.name)[:100].lower(), self.known, n=1)
         guess = f" Did you mean {near[0]!r}?" if near else ""
-        return f"no {self.kind} {shown}.{guess} Known: {', '.join(self.known)}."
+        return f"no {self.kind} {excerpt(repr(self.name))}.{guess} Known: {', '.join(self.known)}."
 
 
 class WeightingError(ClipcondError, ValueError):
@@ -134,6 +131,11 @@ def warn(warning: ClipcondWarning) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
     warnings.warn(warning, stacklevel=level)
+
+
+def excerpt(text: str, most: int = 60) -> str:
+    """The text, or its beginning and an ellipsis, for use in a message."""
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def caret(source: str, position: int) -> str:

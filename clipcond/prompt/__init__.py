@@ -10,12 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from clipcond.errors import UnknownNameError
+from clipcond.errors import UnknownNameError, excerpt
 from clipcond.prompt import a1111, plain
-from clipcond.prompt.composition import compose
-from clipcond.prompt.segments import Break, Issue, ParsedPrompt, Part, Segment
+from clipcond.prompt.composition import compose, first_and
+from clipcond.prompt.schedule import changes, schedule
+from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt, Part, Segment
 
-__all__ = ["SYNTAXES", "Break", "Issue", "ParsedPrompt", "Part", "Segment", "compose", "parse"]
+__all__ = [
+    "SYNTAXES",
+    "Break",
+    "Issue",
+    "ParsedPrompt",
+    "Part",
+    "Segment",
+    "compose",
+    "parse",
+    "schedule",
+    "settle",
+]
 
 Syntax: TypeAlias = Callable[[str], ParsedPrompt]
 
@@ -40,3 +52,39 @@ def parse(text: str, syntax: str | Syntax = "a1111") -> ParsedPrompt:
     if syntax not in SYNTAXES:
         raise UnknownNameError("syntax", syntax, SYNTAXES)
     return SYNTAXES[syntax](text)
+
+
+def settle(text: str, steps: int = 20, *, negative: bool = False) -> tuple[str, tuple[Issue, ...]]:
+    """Reduce an A1111 prompt to the one text that a plain encoder can encode, and say what is lost.
+
+    The text is that of the last step, of the part before the first AND. A prompt without editing,
+    alternation and AND comes back as it is: only behind an AND is a closing `: number` a weight,
+    so `photo 16:9` keeps its `:9`, although `compose` would read a guidance of 9.
+
+    Args:
+        text: the prompt.
+        steps: how many steps the sampler takes; decides where an alternation ends, and which edits
+            come too late to happen.
+        negative: AND is a word like any other, as in A1111's negative prompts.
+    Returns:
+        the text, and an issue for everything that was reduced, positions in the prompt.
+    """
+    issues = []
+    settled, at = text, None if negative else first_and(text)
+    if at is not None:
+        parts = compose(text)
+        settled = parts[0][0]
+        message = f"AND makes {len(parts)} conditions; only the first is encoded"
+        issues.append(Issue(message, at, "Encode the parts of compose(prompt) one by one."))
+    places = changes(settled)
+    remedy = "Encode the texts of schedule(prompt, steps) one by one."
+    reached = 0
+    for place in places:
+        if place.start >= reached and len(issues) < MOST_ISSUES:
+            shown = excerpt(text[place.start : place.stop], 40)
+            message = f"{shown!r} changes while denoising; only its last text is encoded"
+            issues.append(Issue(message, place.start, remedy))
+            reached = place.stop
+    if places:
+        settled = schedule(settled, steps)[-1][1]
+    return settled, tuple(sorted(issues, key=lambda issue: issue.position))

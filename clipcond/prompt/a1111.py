@@ -11,8 +11,8 @@ Deviation: a weight of so many digits that it overflows is an error here and inf
 
 from __future__ import annotations
 
-from clipcond.prompt.emphasis import MOST_ISSUES, SPACED_NUMBER, lexicon, read
-from clipcond.prompt.segments import Break, Issue, ParsedPrompt, Part, Segment
+from clipcond.prompt.emphasis import SPACED_NUMBER, lexicon, read
+from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt, Part, Segment
 
 LEXICON = lexicon(SPACED_NUMBER)
 

@@ -16,11 +16,9 @@ from operator import attrgetter
 
 from clipcond.prompt.nesting import OUTSIDE, Nesting
 from clipcond.prompt.scanner import read_weight, scan, split_at_word
-from clipcond.prompt.segments import Issue, Segment
+from clipcond.prompt.segments import MOST_ISSUES, Issue, Segment
 
 ROUND, SQUARE = 1.1, 1 / 1.1
-# Beyond so many issues a prompt is garbage, and a million issues would help nobody.
-MOST_ISSUES = 100
 
 
 def lexicon(number: str) -> re.Pattern[str]:

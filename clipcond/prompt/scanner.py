@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from clipcond.errors import PromptSyntaxError
+from clipcond.errors import PromptSyntaxError, excerpt
 
 Lexeme: TypeAlias = tuple[str, int, int]
 
@@ -60,7 +60,7 @@ def read_weight(source: str, start: int, stop: int) -> float:
     field = source[start:stop]
     digits = field.strip()
     position = start + len(field) - len(field.lstrip())
-    shown = digits if len(digits) <= 20 else digits[:17] + "..."
+    shown = excerpt(digits, 20)
     try:
         weight = float(digits)
     except ValueError:

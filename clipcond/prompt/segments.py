@@ -33,6 +33,10 @@ class Break:
     stop: int
 
 
+# Beyond so many issues a prompt is garbage, and a million issues would help nobody.
+MOST_ISSUES = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Issue:
     """Something that was accepted, as the reference accepts it, but was hardly meant."""

@@ -1,0 +1,183 @@
+r"""Prompts that change while the image forms: which text at which step.
+
+    [from:to:when]  [to:when]  [from::when]     `from` up to step `when`, then `to`
+    [a|b|c]                                     another one at every step
+
+`when` without a dot is a step; with a dot it is a fraction of all steps, so `[b:1]` switches after
+step 1 and `[b:1.0]` never. Forms nest, also in round brackets, which are left for the attention
+grammar with what is escaped; so is `[x]`. What only looks like a form stays as it is: `[a:b:c]`,
+`[a:b|c:3]`, a bracket that is not closed. A stray bracket or colon does no harm outside of a form,
+but spoils every bracket around it; a `|` that belongs to no form, or a backslash with nothing to
+escape, spoils the whole prompt, which is then the same text at every step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from clipcond.prompt.scanner import scan
+
+_LEXICON = re.compile(
+    r"(?P<text>(?:[^\\\[\]():|]+|\\.)+)"
+    r"|(?P<open>[(\[])"
+    r"|(?P<close>[)\]])"
+    r"|(?P<colon>:)"
+    r"|(?P<bar>\|)"
+    r"|(?P<backslash>\\)"
+)
+_NUMBER = re.compile(r"\s*[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*")
+_OPENING = {")": "(", "]": "["}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A place of the prompt where the text changes; spans are positions in the source.
+
+    Args:
+        start, stop: the square brackets and all between them.
+        options: the spans to choose from; of an edit, what stands before and after it.
+        when: of an edit, the number as it is written; None for an alternation.
+    """
+
+    start: int
+    stop: int
+    options: tuple[tuple[int, int], ...]
+    when: str | None = None
+
+
+def schedule(
+    text: str, steps: int, *, old_timelines: bool = False, base_steps: int | None = None
+) -> tuple[tuple[int, str], ...]:
+    """The texts of a prompt and the last step, counted from 1, at which each holds.
+
+    Args:
+        text: the prompt; AND is a word like any other here, see `compose`.
+        steps: how many steps the sampler takes.
+        old_timelines: read `when` as webui did before 1.6: below 1 it is a fraction, dot or no dot.
+        base_steps: this is a second, high resolution pass, and the first took so many steps: plain
+            steps count from the start of the first pass, and fractions from 1.0 to 2.0 mean this
+            one.
+    Returns:
+        (until_step, text), the last until_step being `steps`; equal neighbours are not joined.
+    Raises:
+        ValueError: steps are below 1, or old timelines are asked for a second pass.
+    Source: AUTOMATIC1111 webui 1.10, modules/prompt_parser.py, prompt schedules.
+    """
+    if steps < 1 or (base_steps is not None and base_steps < 1):
+        raise ValueError(
+            f"a schedule needs at least one step; got {steps}, base_steps {base_steps}"
+        )
+    if old_timelines and base_steps is not None:
+        raise ValueError("old timelines know no second pass: leave out base_steps or old_timelines")
+    places = changes(text)
+    switches = [_switch(place, steps, old_timelines, base_steps) for place in places]
+    boundaries = {steps} | {switch for switch in switches if switch}
+    if None in switches:
+        boundaries.update(range(1, steps + 1))
+    timed = tuple(zip(places, switches, strict=True))
+    return tuple((step, _text_at(text, timed, step)) for step in sorted(boundaries))
+
+
+def _switch(place: Change, steps: int, old_timelines: bool, base_steps: int | None) -> int | None:
+    """The last step of an edit's first text, 0 if it never holds; None for an alternation."""
+    if place.when is None:
+        return None
+    when = float(place.when)
+    if old_timelines:
+        when = when * steps if when < 1 else when
+    elif "." in place.when:
+        when = (when - (0.0 if base_steps is None else 1.0)) * steps
+    else:
+        when -= base_steps or 0
+    return int(max(0.0, min(when, steps)))
+
+
+def _text_at(source: str, timed: Sequence[tuple[Change, int | None]], step: int) -> str:
+    """The source with every change replaced by the option that holds at a step."""
+    pieces = []
+    position, index = 0, 0
+    inside: list[tuple[int, int]] = []  # where the chosen option stops, where to go on from there
+    while inside or index < len(timed):
+        if inside and (index == len(timed) or inside[-1][0] <= timed[index][0].start):
+            stop, resume = inside.pop()
+        else:
+            place, switch = timed[index]
+            stop, (resume, end) = place.start, _option(place, switch, step)
+            inside.append((end, place.stop))
+        pieces.append(source[position:stop])
+        position = resume
+        while index < len(timed) and timed[index][0].start < position:
+            index += 1
+    return "".join([*pieces, source[position:]])
+
+
+def _option(place: Change, switch: int | None, step: int) -> tuple[int, int]:
+    if switch is None:
+        return place.options[(step - 1) % len(place.options)]
+    return place.options[0 if step <= switch else 1]
+
+
+@dataclass(slots=True)
+class _Bracket:
+    """A bracket that is open, and the marks directly inside."""
+
+    kind: str
+    start: int
+    colons: list[int] = field(default_factory=list)
+    bars: list[int] = field(default_factory=list)
+
+
+def changes(source: str) -> tuple[Change, ...]:
+    """All places where the text changes, in the order of the source, outer before inner."""
+    found: list[Change] = []
+    stack: list[_Bracket] = []
+    for kind, start, _ in scan(source, _LEXICON):
+        if kind == "open":
+            stack.append(_Bracket(source[start], start))
+        elif kind == "colon" and stack:
+            stack[-1].colons.append(start)
+        elif kind == "bar" and stack and stack[-1].kind == "[":
+            stack[-1].bars.append(start)
+        elif kind in {"bar", "backslash"}:
+            return ()
+        elif kind == "close" and not _close(source, start, stack, found):
+            # Nothing around a broken bracket can be a form: what was open is plain text.
+            if any(bracket.bars for bracket in stack):
+                return ()
+            stack.clear()
+    if any(bracket.bars for bracket in stack):
+        return ()
+    return tuple(sorted(found, key=lambda place: place.start))
+
+
+def _close(source: str, position: int, stack: list[_Bracket], found: list[Change]) -> bool:
+    """Close the innermost bracket; False, and it stays open, if it makes no form."""
+    if not stack or stack[-1].kind != _OPENING[source[position]]:
+        return False
+    bracket = stack[-1]
+    if bracket.colons or bracket.bars:
+        if bracket.kind == "(":
+            if len(bracket.colons) > 1:
+                return False
+        elif (change := _form(source, bracket, position)) is None:
+            return False
+        else:
+            found.append(change)
+    stack.pop()
+    return True
+
+
+def _form(source: str, bracket: _Bracket, closing: int) -> Change | None:
+    """The change that a pair of square brackets with colons or bars inside makes, if any."""
+    begin, colons, bars = bracket.start + 1, bracket.colons, bracket.bars
+    if bars:
+        spans = zip([begin, *(bar + 1 for bar in bars)], [*bars, closing], strict=True)
+        return None if colons else Change(bracket.start, closing + 1, tuple(spans))
+    when = source[colons[-1] + 1 : closing]
+    if len(colons) > 2 or not _NUMBER.fullmatch(when):
+        return None
+    before = (begin, colons[0]) if len(colons) == 2 else (begin, begin)
+    after = (colons[0] + 1, colons[1]) if len(colons) == 2 else (begin, colons[0])
+    return Change(bracket.start, closing + 1, (before, after), when)
