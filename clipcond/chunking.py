@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from clipcond.prompt.segments import Break
@@ -71,28 +72,31 @@ def comma_backtrack(distance: int = 20) -> Splitter:
 
     Source: AUTOMATIC1111 webui 1.10, modules/sd_hijack_clip.py, option comma_padding_backtrack.
     """
+    # partial, not a closure: a splitter is pickled along with the Conditioner that uses it
+    return partial(_split_behind_commas, distance=distance)
 
-    def split(tokens: Sequence[Token], special: SpecialTokens) -> list[list[Token]]:
-        if special.comma is None:
-            return hard(tokens, special)
-        pieces: list[list[Token]] = []
-        piece: list[Token] = []
-        behind_comma = None
-        for token in tokens:
-            is_comma = token.id == special.comma
-            if len(piece) == special.room:
-                # A cut behind the comma at index p is allowed while room - p <= distance.
-                near = behind_comma is not None and special.room - behind_comma < distance
-                cut = behind_comma if near and not is_comma else special.room
-                pieces.append(piece[:cut])
-                piece = piece[cut:]
-                behind_comma = None
-            elif is_comma:
-                behind_comma = len(piece) + 1
-            piece.append(token)
-        return [*pieces, piece]
 
-    return split
+def _split_behind_commas(
+    tokens: Sequence[Token], special: SpecialTokens, *, distance: int
+) -> list[list[Token]]:
+    if special.comma is None:
+        return hard(tokens, special)
+    pieces: list[list[Token]] = []
+    piece: list[Token] = []
+    behind_comma = None
+    for token in tokens:
+        is_comma = token.id == special.comma
+        if len(piece) == special.room:
+            # A cut behind the comma at index p is allowed while room - p <= distance.
+            near = behind_comma is not None and special.room - behind_comma < distance
+            cut = behind_comma if near and not is_comma else special.room
+            pieces.append(piece[:cut])
+            piece = piece[cut:]
+            behind_comma = None
+        elif is_comma:
+            behind_comma = len(piece) + 1
+        piece.append(token)
+    return [*pieces, piece]
 
 
 def hard(tokens: Sequence[Token], special: SpecialTokens) -> list[list[Token]]:

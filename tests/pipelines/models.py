@@ -1,0 +1,66 @@
+"""A Stable Diffusion small enough for tests: random weights, real tokenizer, real classes."""
+
+import copy
+from functools import lru_cache
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+
+from tests.parity.models import model_l, tokenizer
+
+WIDTH = 32  # of model_l, and so of what the UNet reads
+SIDE = 16  # pixels: 8 latents, times 2
+
+
+def tiny_sd(**parts) -> StableDiffusionPipeline:
+    """A pipeline of its own, to spoil; `parts` replace some of its components."""
+    pipe = StableDiffusionPipeline(**{**copy.deepcopy(_parts()), **parts})
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def latents(pipe, *args, **kwargs) -> torch.Tensor:
+    """What two steps of denoising make of a call: the same call gives the same tensor."""
+    kwargs = {"num_inference_steps": 2, "generator": seeded(), "output_type": "latent", **kwargs}
+    return pipe(*args, **kwargs).images
+
+
+def final_norm(text_encoder: torch.nn.Module) -> torch.nn.Module:
+    return getattr(text_encoder, "text_model", text_encoder).final_layer_norm
+
+
+@lru_cache(maxsize=1)
+def _parts() -> dict:
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        unet = UNet2DConditionModel(
+            sample_size=SIDE // 2,
+            block_out_channels=(16, 32),
+            layers_per_block=1,
+            down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+            cross_attention_dim=WIDTH,
+            attention_head_dim=4,
+            norm_num_groups=8,
+        )
+        vae = AutoencoderKL(
+            sample_size=SIDE,
+            block_out_channels=(8, 16),
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+            norm_num_groups=4,
+        )
+    return {
+        "unet": unet.eval().requires_grad_(False),
+        "vae": vae.eval().requires_grad_(False),
+        "text_encoder": model_l(),
+        "tokenizer": tokenizer(),
+        "scheduler": DDIMScheduler(steps_offset=1, clip_sample=False),
+        "safety_checker": None,
+        "feature_extractor": None,
+        "requires_safety_checker": False,
+    }
