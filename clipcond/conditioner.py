@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,8 +13,8 @@ from clipcond.cache import ChunkCache, ChunkEncoder
 from clipcond.chunking import TokenChunk, chunk, empty_chunk
 from clipcond.dialects import Dialect, find_dialect
 from clipcond.errors import TowerError
-from clipcond.inputs import as_negatives, as_prompts, check_clip_skip, check_towers
-from clipcond.prompt import ParsedPrompt, parse
+from clipcond.inputs import as_many, as_prompts, check_clip_skip, check_towers
+from clipcond.prompt import ParsedPrompt, parse, settle
 from clipcond.report import Report, report
 from clipcond.tokens import tokenize
 from clipcond.towers.base import HiddenLayer, TextTower, check_layer
@@ -128,8 +128,8 @@ class Conditioner:
             prompts_2, negatives_2: what the second tower of a pair reads, if not the same.
         """
         positive = self._pairs(as_prompts(prompts), prompts_2)
-        texts = as_negatives(negatives, len(positive))
-        negative = self._pairs(texts, negatives_2)
+        texts = as_many("" if negatives is None else negatives, len(positive), "negative prompt")
+        negative = self._pairs(texts, negatives_2, negative=True)
         pair = self._condition([positive, negative], clip_skip)
         given = None if negatives is None and negatives_2 is None else sum(negative, ())
         if len(self.towers) > 1 and self.dialect.zero_negative(given):
@@ -137,14 +137,16 @@ class Conditioner:
         return Guided(*pair)
 
     def chunks(self, prompt: str) -> Chunks:
-        """The prompt as the first tower gets it."""
+        """The chunks of the first tower for the prompt as written: `[a:b:0.5]`, AND included."""
         (prompt,) = as_prompts([prompt])
         return self._chunks(self._parse(prompt), self.towers[0])
 
     def explain(self, prompt: str) -> Report:
-        """What becomes of a prompt: segments, chunks, tokens, weights, issues."""
+        """How the prompt as written is read: segments, chunks, tokens, weights, issues."""
         (prompt,) = as_prompts([prompt])
         parsed = self._parse(prompt)
+        if self.dialect.settles:
+            parsed = replace(parsed, issues=(*parsed.issues, *settle(prompt)[1]))
         tower = self.towers[0]
         chunks = self._chunks(parsed, tower)
         return report(parsed, chunks, tower, self.layers()[0], self.dialect.name)
@@ -170,12 +172,20 @@ class Conditioner:
             return (HiddenLayer(max(2, n), final_norm=False),) * n_towers
         return (HiddenLayer(n, final_norm=True),)
 
-    def _pairs(self, texts: list[str], texts_2: Prompts | None) -> list[tuple[str, ...]]:
-        """What each tower reads, for each prompt."""
-        if len(self.towers) == 1:
-            return [(text,) for text in texts]
-        second = texts if texts_2 is None else as_negatives(texts_2, len(texts))
-        return list(zip(texts, second, strict=True))
+    def _pairs(
+        self, texts: list[str], texts_2: Prompts | None, *, negative: bool = False
+    ) -> list[tuple[str, ...]]:
+        """What each tower reads, for each prompt: its last step, its first part."""
+        columns = [texts] * len(self.towers)
+        if texts_2 is not None and len(columns) > 1:
+            columns[1] = as_many(texts_2, len(texts), "second prompt")
+        if self.dialect.settles:
+            unique = dict.fromkeys(text for column in columns for text in column)
+            settled = {text: settle(text, negative=negative) for text in unique}
+            for text, (_, issues) in settled.items():
+                notices.warn_issues(text, issues)
+            columns = [[settled[text][0] for text in column] for column in columns]
+        return list(zip(*columns, strict=True))
 
     def _parse(self, prompt: str) -> ParsedPrompt:
         return parse(prompt, self.dialect.syntax)
@@ -195,7 +205,8 @@ class Conditioner:
         layers = self.layers(clip_skip)
         texts = [dict.fromkeys(p[t] for g in groups for p in g) for t in range(len(self.towers))]
         parsed = {text: self._parse(text) for column in texts for text in column}
-        notices.warn_issues(parsed.values())
+        for text, prompt in parsed.items():
+            notices.warn_issues(text, prompt.issues)
         notices.warn_unread(parsed.values(), self.towers)
         columns = [
             {text: self._chunks(parsed[text], tower) for text in column}

@@ -7,7 +7,7 @@ from typing import Any
 
 from clipcond.errors import PromptError, PromptTypeError, TowerError
 
-__all__ = ["as_negatives", "as_prompts", "check_clip_skip", "check_towers"]
+__all__ = ["as_many", "as_prompts", "check_clip_skip", "check_towers"]
 
 
 def as_prompts(prompts: Any, what: str = "prompt") -> list[str]:
@@ -33,18 +33,18 @@ def as_prompts(prompts: Any, what: str = "prompt") -> list[str]:
     return list(items)
 
 
-def as_negatives(negatives: Any, n_prompts: int) -> list[str]:
-    """One negative for each of `n_prompts`; one for all is repeated, None is the empty prompt.
+def as_many(prompts: Any, n_prompts: int, what: str) -> list[str]:
+    """One negative (or second prompt) for each of `n_prompts`; one for all is repeated.
 
     Raises:
-        PromptError: another number of negatives than of prompts.
+        PromptError: neither one nor as many.
     """
-    items = as_prompts("" if negatives is None else negatives, "negative prompt")
+    items = as_prompts(prompts, what)
     if len(items) == 1:
         return items * n_prompts
     if len(items) != n_prompts:
         raise PromptError(
-            f"{len(items)} negative prompts for {n_prompts} prompts",
+            f"{len(items)} {what}s for {n_prompts} prompts",
             remedy="Give one for all, or one for each.",
         )
     return items

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from clipcond.chunking import TokenChunk
 from clipcond.errors import PromptWarning, TowerError, WeightingError, warn
-from clipcond.prompt import ParsedPrompt
+from clipcond.prompt import Issue, ParsedPrompt
 from clipcond.towers.base import TextTower
 from clipcond.weighting import Encode
 
@@ -18,14 +18,13 @@ __all__ = ["check_finite", "warn_dropped", "warn_issues", "warn_unread"]
 MAX_SHOWN = 5
 
 
-def warn_issues(parsed: Iterable[ParsedPrompt]) -> None:
-    """Pass on what the parser accepted but was hardly meant."""
-    for prompt in parsed:
-        for issue in prompt.issues[:MAX_SHOWN]:
-            warn(PromptWarning(issue.message, prompt.source, issue.position, issue.remedy))
-        n_more = len(prompt.issues) - MAX_SHOWN
-        if n_more > 0:
-            warn(PromptWarning(f"{n_more} more places of the prompt look wrong"))
+def warn_issues(prompt: str, issues: Sequence[Issue]) -> None:
+    """Pass on what was accepted but hardly meant, or cannot be done in one encoding."""
+    for issue in issues[:MAX_SHOWN]:
+        warn(PromptWarning(issue.message, prompt, issue.position, issue.remedy))
+    n_more = len(issues) - MAX_SHOWN
+    if n_more > 0:
+        warn(PromptWarning(f"{n_more} more such places in this prompt"))
 
 
 def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[TextTower]) -> None:

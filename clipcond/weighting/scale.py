@@ -55,8 +55,9 @@ def scale_mean(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     y = w * h;  h' = y * mean(h) / mean(y), one mean over a chunk's [L D], specials and padding
     included. In float32, cast back. Chunks whose weights are all 1 stay bit-identical.
 
-    A mean near zero has no meaningful quotient, and one that changes its sign would turn the whole
-    embedding round. There the weights act without restoration, with a ClipcondWarning.
+    A mean near zero has no meaningful quotient: there the weights act without restoration, with a
+    ClipcondWarning. Where the weights turn the mean's sign, restoring it turns the whole chunk
+    round, as the reference does; that is done and warned of too.
 
     Args:
         chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted.
@@ -87,14 +88,21 @@ def _restoration(before: Tensor, after: Tensor) -> Tensor:
     """mean(before) / mean(after) for each chunk, [n 1 1]; 1 where that is ill-defined."""
     means = [states.mean(dim=(-2, -1), keepdim=True) for states in (before, after)]
     sizes = [states.abs().mean(dim=(-2, -1), keepdim=True) for states in (before, after)]
-    is_defined = (means[0] * means[1] > 0) & (means[0].abs() > MEANINGFUL_MEAN * sizes[0])
-    is_defined &= means[1].abs() > MEANINGFUL_MEAN * sizes[1]
-    # an overflow is not for this warning: the caller refuses results that are not finite
+    meaningful = [m.abs() > MEANINGFUL_MEAN * s for m, s in zip(means, sizes, strict=True)]
+    is_defined = meaningful[0] & meaningful[1]
+    factor = torch.where(is_defined, means[0] / means[1], torch.ones_like(means[0]))
+    # an overflow is not for these warnings: the caller refuses results that are not finite
     if bool((~is_defined & means[1].isfinite()).any()):
-        warn(
-            ClipcondWarning(
-                "the mean of a weighted chunk is near zero or changes its sign, so it cannot be "
-                "restored: these weights act without restoration. weighting='scale' never restores."
-            )
+        _warn("the mean of a weighted chunk is too near zero to be restored: it was left alone")
+    if bool((factor < 0).any()):
+        _warn("restoring the mean of a weighted chunk turned its embedding round")
+    return factor
+
+
+def _warn(message: str) -> None:
+    warn(
+        ClipcondWarning(
+            f"{message}. Milder weights, or weighting='scale', which restores nothing, "
+            "give what was meant."
         )
-    return torch.where(is_defined, means[0] / means[1], torch.ones_like(means[0]))
+    )
