@@ -1,0 +1,202 @@
+"""Train the CLIP pair (text and vision tower) contrastively: symmetric cross-entropy, learned
+temperature (Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
+Supervision").
+
+A third of every batch are near misses of other scenes of the batch (things swapped, another
+background, another thing), so that order and colour have to be read.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+from captions import Mix, Sample, describe, known_words, lengthened
+from torch import nn
+from torch.nn import functional as F
+from training import Losses, arguments, plan, train
+from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
+from world import COLOURS, NOUNS, ONE, SIZE, place, render
+
+TOKENIZER = Path(__file__).parents[2] / "clipcond" / "embedded" / "model" / "tokenizer"
+WIDTH, TEXT_LAYERS, VISION_WIDTH, VISION_LAYERS, PATCH = 128, 6, 192, 4, 16
+# Real CLIP towers have a mean well away from zero, which mean-restoring weights rely on; a final norm
+# with a free bias would learn a mean near zero. So it is fixed.
+FINAL_NORM_BIAS = -0.12
+LONG_EVERY = 10  # each tenth batch has prompts of up to 75 tokens
+
+
+def build(tokenizer: CLIPTokenizer) -> CLIPModel:
+    """Both towers with fresh weights; vocabulary rows no caption uses are zero."""
+    common = {"num_attention_heads": 4, "hidden_act": "quick_gelu", "projection_dim": WIDTH}
+    text = common | {
+        "vocab_size": len(tokenizer),
+        "hidden_size": WIDTH,
+        "intermediate_size": 4 * WIDTH,
+        "num_hidden_layers": TEXT_LAYERS,
+        "max_position_embeddings": tokenizer.model_max_length,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    vision = common | {
+        "hidden_size": VISION_WIDTH,
+        "intermediate_size": 4 * VISION_WIDTH,
+        "num_hidden_layers": VISION_LAYERS,
+        "image_size": SIZE,
+        "patch_size": PATCH,
+    }
+    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=WIDTH)
+    model = CLIPModel(config)
+    with torch.no_grad():
+        table = model.text_model.embeddings.token_embedding.weight
+        table.normal_(std=0.05).mul_(known_rows(tokenizer)[:, None])
+        model.text_model.final_layer_norm.bias.fill_(FINAL_NORM_BIAS)
+    model.text_model.final_layer_norm.bias.requires_grad_(False)
+    return model
+
+
+def known_rows(tokenizer: CLIPTokenizer) -> torch.Tensor:
+    """1 for vocabulary rows that captions use, else 0: float32 [vocabulary]."""
+    known = torch.zeros(len(tokenizer))
+    for ids in tokenizer(known_words()).input_ids:
+        known[ids] = 1
+    return known
+
+
+class Contrast(nn.Module):
+    """Images and captions [b] -> the symmetric cross-entropy over the batch."""
+
+    def __init__(self, tokenizer: CLIPTokenizer) -> None:
+        super().__init__()
+        self.clip = build(tokenizer)
+        mask = known_rows(tokenizer)[:, None]
+        self.clip.text_model.embeddings.token_embedding.weight.register_hook(
+            lambda grad: grad * mask.to(grad.device)
+        )
+
+    def encode_text(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """Ids [b l] -> projected pooled states [b WIDTH]."""
+        return self.clip.text_projection(self.clip.text_model(input_ids).pooler_output)
+
+    def forward(self, images: torch.Tensor, input_ids: torch.Tensor) -> Losses:
+        text = torch.cat([self.encode_text(ids) for ids in _by_length(input_ids)])
+        image = self.clip.visual_projection(self.clip.vision_model(images).pooler_output)
+        scale = self.clip.logit_scale.clamp(max=math.log(100)).exp()
+        logits = scale * F.normalize(text, dim=-1) @ F.normalize(image, dim=-1).T
+        target = torch.arange(len(logits), device=logits.device)
+        loss = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+        return {"loss": loss}
+
+
+def _by_length(input_ids: torch.Tensor, n: int = 3) -> list[torch.Tensor]:
+    """Rows sorted by length (as `tensors` returns them) in `n` parts, each cut to its longest.
+
+    The tower is causal and pools the first EOS, so what is cut away changes nothing.
+    """
+    parts = []
+    for part in input_ids.chunk(n):
+        ends = (part == part[0, -1]).int().argmax(dim=1)  # the shortest row ends in padding or EOS
+        parts.append(part[:, : int(ends.max()) + 1])
+    return parts
+
+
+def batch_of(rng: random.Random, n: int, mix: Mix) -> list[Sample]:
+    """`n` samples of different meaning, a third of them near misses of others."""
+    seen: set[object] = set()
+    chosen: list[Sample] = []
+    while len(chosen) < n:
+        background = rng.choice(list(COLOURS))
+        nouns = rng.sample(range(len(NOUNS)), 2 if rng.random() < mix.pair else 1)
+        for variant in range(3):
+            if variant and rng.random() < 0.5:
+                break
+            drawn = describe(background, nouns, rng, mix)
+            key = (drawn.scene.background, *((t.noun, t.size) for t in drawn.scene.things))
+            if key not in seen:
+                seen.add(key)
+                chosen.append(drawn)
+            change = rng.randrange(3)
+            if change == 0 and len(nouns) == 2:
+                nouns = nouns[::-1]
+            elif change == 1:
+                background = rng.choice(list(COLOURS))
+            else:
+                nouns = [*nouns[:-1], rng.choice([i for i in range(len(NOUNS)) if i not in nouns])]
+    return chosen[:n]
+
+
+def tensors(
+    samples: list[Sample], tokenizer: CLIPTokenizer, rng: random.Random
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pixels float32 [b 3 SIZE SIZE] in -1..1 and ids [b l], the shortest caption first."""
+    samples = sorted(samples, key=lambda s: len(s.prompt.split()))
+    images = np.stack([render(s.scene, rng) for s in samples])
+    ids = tokenizer(
+        [s.prompt for s in samples], padding=True, truncation=True, return_tensors="pt"
+    ).input_ids
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1, ids
+
+
+@torch.no_grad()
+def zero_shot(clip: CLIPModel, tokenizer: CLIPTokenizer, n: int = 600) -> dict[str, float]:
+    """Accuracy of naming noun and background of fresh single scenes, and of left/right of pairs."""
+    rng, device = random.Random("clip validation"), next(clip.parameters()).device
+
+    def text(prompts: list[str]) -> torch.Tensor:
+        ids = tokenizer(prompts, padding=True, return_tensors="pt").input_ids.to(device)
+        states = clip.text_projection(clip.text_model(ids).pooler_output)
+        return F.normalize(states, dim=-1)
+
+    def image(scenes: list) -> torch.Tensor:  # type: ignore[type-arg]
+        pixels = np.stack([render(s, rng) for s in scenes])
+        pixels = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().to(device) / 127.5 - 1
+        return F.normalize(clip.visual_projection(clip.vision_model(pixels).pooler_output), dim=-1)
+
+    colours = list(COLOURS)
+    truth = [(rng.randrange(len(NOUNS)), rng.randrange(len(colours))) for _ in range(n)]
+    seen = image([place(colours[c], [noun], [ONE], rng) for noun, c in truth])
+    grid = text([f"{x.names[0]}, {c} background" for x in NOUNS for c in colours])
+    guess = (seen @ grid.T).argmax(1).tolist()
+    pairs = [rng.sample(range(len(NOUNS)), 2) for _ in range(n)]
+    names = [[NOUNS[i].names[0] for i in pair] for pair in pairs]
+    seen = image([place("white", pair, [28, 28], rng) for pair in pairs])
+    right = (seen * text([f"{a} left of {b}, white background" for a, b in names])).sum(1)
+    wrong = (seen * text([f"{b} left of {a}, white background" for a, b in names])).sum(1)
+    return {
+        "noun": sum(g // len(colours) == t[0] for g, t in zip(guess, truth, strict=True)) / n,
+        "colour": sum(g % len(colours) == t[1] for g, t in zip(guess, truth, strict=True)) / n,
+        "left_right": (right > wrong).float().mean().item(),
+    }
+
+
+def main() -> None:
+    """Run the stage and save both towers as a transformers CLIPModel folder."""
+    options = arguments(__doc__ or "", steps=2000, batch=192, lr=1.5e-3).parse_args()
+    the_plan = plan("clip", options, ema=0.995, weight_decay=0.05)
+    tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER)
+    torch.manual_seed(the_plan.seed)
+    mix = Mix(pair=0.5, sized=0.3, white=0.05, empty=0.0)
+
+    def loss_of(model: nn.Module, rng: random.Random, step: int) -> Losses:
+        samples = batch_of(rng, the_plan.batch, mix)
+        if step % LONG_EVERY == LONG_EVERY - 1:
+            samples = [Sample(lengthened(s.prompt, rng, 1), s.scene) for s in samples]
+        images, ids = tensors(samples, tokenizer, rng)
+        if step % 250 == 249:
+            print(step, zero_shot(getattr(model, "module", model).clip, tokenizer), flush=True)
+        device = next(model.parameters()).device
+        return model(images.to(device), ids.to(device))
+
+    def save(model: nn.Module, step: int) -> None:
+        print("EMA", zero_shot(model.clip, tokenizer))
+        model.clip.save_pretrained(the_plan.folder / "final")
+
+    train(the_plan, Contrast(tokenizer), loss_of, save)
+
+
+if __name__ == "__main__":
+    main()
