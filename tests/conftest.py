@@ -1,0 +1,14 @@
+"""Fixtures that tests of more than one room use."""
+
+import pytest
+
+from clipcond.embedded import folder
+from clipcond.towers.clip_bpe import ClipBpeTokenizer
+
+
+@pytest.fixture(scope="session")
+def clip_bpe() -> ClipBpeTokenizer:
+    """The ordinary CLIP tokenizer."""
+    from transformers import CLIPTokenizer
+
+    return ClipBpeTokenizer(CLIPTokenizer.from_pretrained(str(folder() / "tokenizer")))
