@@ -155,7 +155,7 @@ class Attachment:
             model = getattr(self.pipe, encoder, None)
             if model is None:
                 raise PipelineError(
-                    f"this {type(self.pipe).__name__} has no {encoder}.",
+                    f"This {type(self.pipe).__name__} has no {encoder}.",
                     "Load it with one, or say which to use: attach(pipe, tower=...).",
                 )
             towers.append(OpenAIClipTower(model, getattr(self.pipe, tokenizer)))

@@ -45,8 +45,8 @@ def encode(pipe: Any, conditioner: Conditioner, request: Request, *, own_tower: 
     side, the shorter of the two gets encoded empty chunks at its end.
 
     Args:
-        own_tower: the conditioner reads with the pipeline's own text encoder, whose textual
-            inversions and dtype then hold.
+        own_tower: the conditioner reads with the pipeline's own text encoder, whose dtype the
+            result then has, as in plain diffusers.
     Raises:
         PipelineError: prompts and negatives that do not pair; lengths that cannot be made equal;
             embeddings that do not fit the UNet.
@@ -56,9 +56,6 @@ def encode(pipe: Any, conditioner: Conditioner, request: Request, *, own_tower: 
     prompts = None if embeds is not None else _prompts(request.prompt)
     n = len(prompts) if embeds is None else len(embeds)
     negatives = _negatives(request.negative_prompt, n) if guided and negative is None else None
-    if own_tower:
-        prompts, negatives = _inverted(pipe, prompts), _inverted(pipe, negatives)
-
     if prompts is not None and negatives is not None:
         both = conditioner.guided(prompts, negatives, clip_skip=clip_skip)
         embeds, negative = both.positive.embeds, both.negative.embeds
@@ -123,16 +120,6 @@ def _negatives(negative: str | Sequence[str] | None, n: int) -> list[str]:
             "Give as many, or one string for all of them.",
         )
     return negatives
-
-
-def _inverted(pipe: Any, texts: list[str] | None) -> list[str] | None:
-    """Write out textual inversions of several vectors: <foo> becomes <foo> <foo>_1 <foo>_2."""
-    convert = getattr(pipe, "maybe_convert_prompt", None)
-    if texts is None or convert is None:
-        return texts
-    # diffusers tokenizes each text for it; needless, and slow for long ones, without such tokens.
-    added = pipe.tokenizer.added_tokens_encoder
-    return convert(texts, pipe.tokenizer) if any(name.endswith("_1") for name in added) else texts
 
 
 def _lengthened(embeds: Tensor, rows: int, empty: Tensor) -> Tensor:

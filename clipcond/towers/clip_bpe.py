@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import count, takewhile
 from typing import Any
 
 from clipcond.tokens import SpecialTokens
@@ -36,7 +37,26 @@ class ClipBpeTokenizer:
             return_attention_mask=False,
             verbose=False,
         )
-        return [list(ids) for ids in encoded["input_ids"]]
+        vectors = self._inversions()
+        return [
+            [i for first in ids for i in vectors.get(first, (first,))]
+            for ids in encoded["input_ids"]
+        ]
+
+    def _inversions(self) -> dict[int, list[int]]:
+        """Textual inversions of several vectors, by the id of the first: <foo>, <foo>_1, <foo>_2.
+
+        Looked up at every call, for they are added to a tokenizer in use. Source: diffusers,
+        loaders/textual_inversion.py, which names them so.
+        """
+        added = self.source.added_tokens_encoder
+        vectors: dict[int, list[int]] = {}
+        for token in added:
+            names = takewhile(added.__contains__, (f"{token}_{n}" for n in count(1)))
+            further = [added[name] for name in names]
+            if further:
+                vectors[added[token]] = [added[token], *further]
+        return vectors
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Each id as readable text; bytes that are no whole character as `\\xe7`."""

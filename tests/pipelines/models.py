@@ -13,8 +13,9 @@ SIDE = 16  # pixels: 8 latents, times 2
 
 
 def tiny_sd(**parts) -> StableDiffusionPipeline:
-    """A pipeline of its own, to spoil; `parts` replace some of its components."""
-    pipe = StableDiffusionPipeline(**{**copy.deepcopy(_parts()), **parts})
+    """A pipeline of its own, to spoil (but for the tokenizer); `parts` replace some components."""
+    own = {**copy.deepcopy(_parts()), "tokenizer": tokenizer(), **parts}
+    pipe = StableDiffusionPipeline(**own)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -58,7 +59,6 @@ def _parts() -> dict:
         "unet": unet.eval().requires_grad_(False),
         "vae": vae.eval().requires_grad_(False),
         "text_encoder": model_l(),
-        "tokenizer": tokenizer(),
         "scheduler": DDIMScheduler(steps_offset=1, clip_sample=False),
         "safety_checker": None,
         "feature_extractor": None,
