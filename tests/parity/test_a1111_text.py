@@ -36,7 +36,9 @@ def test_the_golden_data_is_all_there():
 def test_parse(case):
     parts = parse(case["prompt"]).parts
 
-    pairs = [["BREAK", -1] if isinstance(part, Break) else [part.text, part.weight] for part in parts]
+    pairs = [
+        ["BREAK", -1] if isinstance(part, Break) else [part.text, part.weight] for part in parts
+    ]
     assert pairs == case["parsed"]
 
 
@@ -47,10 +49,7 @@ def test_where_the_reference_dies_there_is_an_error_with_a_caret():
     with pytest.raises(PromptSyntaxError) as error:
         parse(case["prompt"])
     assert str(error.value) == (
-        "'1.2.3' is not a number\n"
-        "  (cat:1.2.3)\n"
-        "       ^\n"
-        "Write a decimal number such as 1.2."
+        "'1.2.3' is not a number\n  (cat:1.2.3)\n       ^\nWrite a decimal number such as 1.2."
     )
 
 
@@ -84,7 +83,7 @@ def test_plain_chunks_are_those_of_no_emphasis(case, clip_bpe):
 
 @each_readable
 def test_count(case, clip_bpe):
-    """webui's counter: a chunk that is closed counts in full, the one being filled by its tokens."""
+    """webui's counter: a closed chunk counts in full, the one being filled by its tokens."""
     tokens = tokenize(parse(case["prompt"]), clip_bpe)
     chunks = chunk(tokens, SPECIAL, comma_backtrack())
 

@@ -1,0 +1,103 @@
+"""What errors look like, that they pickle, and what they are caught as."""
+
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clipcond import errors
+from clipcond.errors import PromptError, PromptSyntaxError, UnknownNameError, caret
+
+ALL = [
+    errors.ClipcondError("what", "how"),
+    PromptError("what", "猫 (a", 2, "how"),
+    PromptSyntaxError("what", "猫 (a", 2),
+    errors.PromptTypeError("what"),
+    UnknownNameError("rule", "lrep", ["lerp", "masked"]),
+    errors.WeightingError("what", "how"),
+    errors.TowerError("what", "how"),
+    errors.CheckpointError("what", "a/file", "how"),
+    errors.PipelineError("what", "how"),
+    errors.PromptWarning("what", "猫 (a", 2, "how"),
+]
+
+
+@pytest.mark.parametrize("error", ALL, ids=lambda error: type(error).__name__)
+def test_errors_pickle_whole(error):
+    copy = pickle.loads(pickle.dumps(error))
+
+    assert type(copy) is type(error)
+    assert vars(copy) == vars(error)
+    assert str(copy) == str(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [
+        (PromptSyntaxError, ValueError),
+        (UnknownNameError, ValueError),
+        (errors.WeightingError, ValueError),
+        (errors.TowerError, ValueError),
+        (errors.CheckpointError, OSError),
+        (errors.PipelineError, TypeError),
+        (errors.PromptTypeError, TypeError),
+        (errors.PromptWarning, UserWarning),
+    ],
+)
+def test_errors_are_what_a_caller_would_guess(error, builtin):
+    assert issubclass(error, builtin)
+    assert issubclass(error, (errors.ClipcondError, errors.ClipcondWarning))
+
+
+def test_a_message_of_three_parts():
+    error = PromptSyntaxError("'(' is never closed", "a photo of a (red cat", 13, "Close it.")
+
+    assert str(error) == (
+        "'(' is never closed\n  a photo of a (red cat\n               ^\nClose it."
+    )
+
+
+def test_a_message_without_a_source_has_no_caret():
+    assert str(PromptError("there is no prompt", remedy="Pass one.")) == (
+        "there is no prompt\nPass one."
+    )
+
+
+def test_did_you_mean():
+    assert str(UnknownNameError("weighting rule", "lrep", {"scale", "masked", "lerp"})) == (
+        "no weighting rule 'lrep'. Did you mean 'lerp'? Known: lerp, masked, scale."
+    )
+    assert str(UnknownNameError("dialect", "A1111", ["a1111"])) == (
+        "no dialect 'A1111'. Did you mean 'a1111'? Known: a1111."
+    )
+    assert str(UnknownNameError("dialect", None, ["a1111"])) == ("no dialect None. Known: a1111.")
+    assert len(str(UnknownNameError("dialect", "x" * 100_000, ["a1111"]))) < 100
+
+
+@pytest.mark.parametrize(
+    ("source", "position", "expected"),
+    [
+        ("abc", 0, "  abc\n  ^"),
+        ("abc", 3, "  abc\n     ^"),
+        ("一只猫(a", 3, "  一只猫(a\n        ^"),
+        ("😀(", 1, "  😀(\n    ^"),
+        ("e\u0301(", 2, "  e\u0301(\n   ^"),  # a combining accent takes no column
+        ("\u202ea\tb(", 4, "  a b(\n     ^"),
+        ("one\ntwo (\nthree", 8, "  line 2: two (\n              ^"),
+        ("one\n", 4, "  line 2: \n          ^"),
+        ("x" * 100 + "(" + "y" * 100, 100, f"  ...{'x' * 40}({'y' * 29}...\n{' ' * 45}^"),
+        ("猫" * 100, 50, f"  ...{'猫' * 20}{'猫' * 15}...\n{' ' * 45}^"),
+    ],
+)
+def test_caret(source, position, expected):
+    assert caret(source, position) == expected
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])), st.integers(-5, 200))
+def test_a_caret_is_always_two_short_lines(source, position):
+    shown, under = caret(source, position).split("\n")
+
+    assert under.strip(" ") == "^"
+    assert len(shown) <= 200
+    assert len(under) <= 2 + len("line 200: ") + 3 + 40 + 1

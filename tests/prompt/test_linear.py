@@ -1,0 +1,99 @@
+"""Work grows with the length of a prompt, whatever it is made of.
+
+Counted, not timed: the lines of our Python that run for a prompt and for one twice as long. What
+the regular expressions do inside is not counted, so the last test gives them prompts on which one
+that backtracks would need minutes, and a limit a hundred times what they take.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import clipcond.prompt
+from clipcond.prompt import compose, parse, schedule, settle
+
+ROOM = str(Path(clipcond.prompt.__file__).parent)
+
+GROWING = {
+    "nested": lambda n: "(" * n + "a" + ")" * n,
+    "nested text": lambda n: "(a " * n + ")" * n,
+    "nested numbers": lambda n: "(a " * n + ":1.2)" * n,
+    "different numbers": lambda n: "(a " * n + "".join(f":1.{i})" for i in range(n)),
+    "unclosed": lambda n: "(a " * n,
+    "unclosed squares": lambda n: "[a " * n,
+    "mixed": lambda n: "[a (b " * n,
+    "crossed": lambda n: "([a" * n + ")]" * n,
+    "crossed late": lambda n: "([a" * n + ")" * n + "]" * n,
+    "weighted inside unclosed": lambda n: "".join(f"((a:1.{i})" for i in range(n)),
+    "unmatched": lambda n: ")" * n,
+    "escaped": lambda n: "\\(" * n,
+    "backslashes": lambda n: "\\" * n,
+    "weighted": lambda n: "(red cat:1.3), " * n,
+    "equal neighbours": lambda n: "(a)" * n,
+    "commas": lambda n: "a," * n,
+    "colons": lambda n: "a:" * n,
+    "breaks": lambda n: "a BREAK " * n,
+    "edits": lambda n: "[a:b:0.5]" * n,
+    "nested edits": lambda n: "[a:" * n + ":3]" * n,
+    "alternations": lambda n: "[a|b]" * n,
+    "unclosed alternations": lambda n: "[a|" * n,
+    "ands": lambda n: "a :2 AND " * n,
+}
+
+
+def lines_run(function, prompt):
+    """How many lines of clipcond.prompt run; a comprehension's every item is at least one."""
+    count = 0
+
+    def trace(frame, event, argument):
+        nonlocal count
+        if not frame.f_code.co_filename.startswith(ROOM):
+            return None
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function(prompt)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("grow", GROWING.values(), ids=GROWING)
+@pytest.mark.parametrize(
+    "function",
+    [parse, compose, lambda prompt: schedule(prompt, 5), settle],
+    ids=["parse", "compose", "schedule", "settle"],
+)
+def test_twice_the_prompt_is_twice_the_work(function, grow):
+    once, twice = (lines_run(function, grow(n)) for n in (400, 800))
+
+    assert twice <= 2.1 * once + 100
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a" + " " * 200_000 + "b BREAK c",
+        "(:" + " " * 200_000 + "x)",
+        "(:" + "1" * 200_000 + "x)",
+        "(:1" + " " * 200_000 + "x)",
+        "[:" + "1" * 200_000 + "x]",
+        "[:" + " " * 200_000 + "x]",
+        "a:" + " " * 200_000 + "x AND",
+        "BREAK " * 30_000,
+        "\\x" * 100_000,
+    ],
+    ids=lambda prompt: prompt[:8] + "...",
+)
+def test_expressions_do_not_backtrack(prompt):
+    start = time.process_time()
+    parse(prompt)
+    compose(prompt)
+    schedule(prompt, 5)
+
+    assert time.process_time() - start < 10

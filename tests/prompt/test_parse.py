@@ -1,0 +1,34 @@
+"""Choosing a syntax, and the plain one."""
+
+import pytest
+
+from clipcond.errors import UnknownNameError
+from clipcond.prompt import SYNTAXES, ParsedPrompt, Segment, parse
+
+
+def test_a_syntax_by_name_or_itself():
+    assert parse("(a)", "a1111") == parse("(a)") == SYNTAXES["a1111"]("(a)")
+    assert parse("(a)", lambda text: ParsedPrompt(text, (), syntax="mine")) == ParsedPrompt(
+        "(a)", (), syntax="mine"
+    )
+
+
+@pytest.mark.parametrize("text", ["", " ", "(a:1.2.3) BREAK [x:y:1] \\", "猫\n"])
+def test_plain_is_the_prompt_itself(text):
+    assert parse(text, "plain").parts == (Segment(text, 1.0, 0, len(text)),)
+
+
+def test_an_unknown_syntax():
+    with pytest.raises(UnknownNameError) as error:
+        parse("a", "a111")
+
+    known = ", ".join(sorted(SYNTAXES))
+    assert str(error.value) == f"no syntax 'a111'. Did you mean 'a1111'? Known: {known}."
+
+
+def test_every_syntax_names_itself_and_keeps_the_source():
+    for name, syntax in SYNTAXES.items():
+        parsed = syntax("a 猫")
+        assert parsed.syntax == name
+        assert parsed.source == "a 猫"
+        assert "".join(segment.text for segment in parsed.segments) == "a 猫"
