@@ -27,7 +27,8 @@ HUB_FILES = [
     "text_encoder/config.json",
 ]
 HUB_WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"]
-TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer_config.json")
+# Without one of these, transformers makes up a tokenizer of two entries.
+TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
 
 
 def load_tower(

@@ -9,7 +9,7 @@ from typing import Any
 
 from clipcond.tokens import SpecialTokens
 
-__all__ = ["ClipBpeTokenizer", "special_tokens"]
+__all__ = ["END_OF_WORD", "ClipBpeTokenizer", "readable", "special_tokens"]
 
 END_OF_WORD = "</w>"
 
@@ -62,7 +62,7 @@ class ClipBpeTokenizer:
         """Each id as readable text; bytes that are no whole character as `\\xe7`."""
         tokens = self.source.convert_ids_to_tokens(list(ids))
         special = set(self.source.all_special_tokens)
-        return [token if token in special else _readable(token) for token in tokens]
+        return [token if token in special else readable(token) for token in tokens]
 
     def has_whole(self, character: str) -> bool:
         """Whether some entry of the vocabulary is exactly this character."""
@@ -104,7 +104,8 @@ def _symbol_bytes() -> dict[str, int]:
     return {symbol: byte for byte, symbol in enumerate(_byte_symbols())}
 
 
-def _readable(token: str) -> str:
+def readable(token: str) -> str:
+    """An entry of the vocabulary as the text it stands for."""
     text = token.removesuffix(END_OF_WORD)
     try:
         raw = bytes(_symbol_bytes()[symbol] for symbol in text)

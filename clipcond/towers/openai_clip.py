@@ -28,8 +28,7 @@ class OpenAIClipTower:
 
     Args:
         model: the text model, in eval mode; it may be shared with a pipeline.
-        tokenizer: its transformers tokenizer (or anything with the `Tokenizer` protocol that also
-            has `special`).
+        tokenizer: its transformers tokenizer; its pad token says how chunks are padded.
         name: how reports and messages call it; the checkpoint's name by default.
     Raises:
         TowerError: the model has no encoder layers and final layer norm where CLIP has them.
@@ -39,10 +38,9 @@ class OpenAIClipTower:
         self.model = model
         self.name = name or _name_of(model)
         parts = self._parts()
-        n_positions = parts.embeddings.position_embedding.num_embeddings
+        n_positions, self.width = parts.embeddings.position_embedding.weight.shape
         self.tokenizer = ClipBpeTokenizer(tokenizer)
         self.special = special_tokens(tokenizer, n_positions)
-        self.width = int(parts.embeddings.position_embedding.embedding_dim)
         self._vocabulary: tuple[int, int | None] = (0, None)  # which table, its words if few
 
     def __repr__(self) -> str:
@@ -151,7 +149,7 @@ class OpenAIClipTower:
 
     def _check_ids(self, input_ids: Tensor) -> None:
         # on CUDA an id outside the table kills the process, so it is looked at here
-        n_entries = self._parts().embeddings.token_embedding.num_embeddings
+        n_entries = len(self._parts().embeddings.token_embedding.weight)
         if input_ids.numel() and int(input_ids.max()) >= n_entries:
             raise TowerError(
                 f"token id {int(input_ids.max())} is outside the {n_entries} entries of "

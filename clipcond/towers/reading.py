@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from clipcond.towers.clip_bpe import END_OF_WORD, ClipBpeTokenizer
+from clipcond.towers.clip_bpe import END_OF_WORD, ClipBpeTokenizer, readable
 
 __all__ = ["blank_rows", "known_words", "tell_bytes", "tell_unknown"]
 
@@ -29,9 +29,9 @@ def known_words(table: Tensor, tokenizer: ClipBpeTokenizer) -> int:
     seen = (table != 0).any(dim=-1).tolist()
     vocabulary = tokenizer.source.get_vocab()
     return sum(
-        seen[i] and entry.endswith(END_OF_WORD) and entry.removesuffix(END_OF_WORD).isalpha()
+        entry.endswith(END_OF_WORD) and readable(entry).isalpha()
         for entry, i in vocabulary.items()
-        if i < len(seen)
+        if i < len(seen) and seen[i]
     )
 
 

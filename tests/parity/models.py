@@ -16,6 +16,8 @@ from clipcond.towers.openai_clip import OpenAIClipTower
 
 WRAPPER = "text_model."
 
+torch.set_num_threads(1)  # models this small gain nothing from threads that wait for each other
+
 
 def fill(model: torch.nn.Module, seed: int) -> torch.nn.Module:
     """Draw the weights in the order of their names, the wrapper's prefix left out."""

@@ -1,0 +1,101 @@
+"""What explain() tells, as a dict, a table and a page."""
+
+import json
+from html.parser import HTMLParser
+
+import pytest
+
+from clipcond import Conditioner
+from tests.parity.models import tower_g, tower_l
+
+
+@pytest.fixture(scope="module")
+def report():
+    return Conditioner(tower_l(), clip_skip=2).explain("a (red:1.3) cat BREAK x (")
+
+
+def test_json_is_the_promised_dict(report):
+    told = json.loads(json.dumps(report.json()))
+
+    assert list(told) == [
+        "prompt", "dialect", "tower", "layer", "segments", "chunks", "issues",
+    ]  # fmt: skip
+    assert told["prompt"] == "a (red:1.3) cat BREAK x ("
+    assert (told["dialect"], told["tower"]) == ("a1111", "L")
+    assert told["layer"] == {"depth": 2, "of": 4, "final_norm": True}
+    assert told["segments"][:4] == [
+        {"text": "a ", "weight": 1.0, "start": 0, "stop": 2},
+        {"text": "red", "weight": 1.3, "start": 3, "stop": 6},
+        {"text": " cat", "weight": 1.0, "start": 11, "stop": 15},
+        {"break": True},
+    ]
+    assert told["issues"] == [{"message": "'(' is never closed", "position": 24}]
+    first, second = told["chunks"]
+    assert first["tokens"][:5] == ["<|startoftext|>", "a", "red", "cat", "<|endoftext|>"]
+    assert first["ids"][:5] == [49406, 320, 736, 2368, 49407]
+    assert first["weights"][:5] == [1.0, 1.0, 1.3, 1.0, 1.0]
+    for chunk in (first, second):
+        assert {name: len(row) for name, row in chunk.items()} == {
+            "tokens": 77,
+            "ids": 77,
+            "weights": 77,
+        }
+
+
+def test_it_names_the_layer_and_tower_in_use():
+    told = Conditioner(tower_l(), tower_g()).explain("").json()
+
+    assert told["tower"] == "L"
+    assert told["layer"] == {"depth": 2, "of": 4, "final_norm": False}
+    assert told["segments"] in ([], [{"text": "", "weight": 1.0, "start": 0, "stop": 0}])
+
+
+def test_issues_of_editing_are_told_too():
+    told = Conditioner(tower_l()).explain("a [cat:dog:0.5]").json()
+
+    assert [issue["position"] for issue in told["issues"]] == [2]
+
+
+def test_the_table_fits_a_terminal(report):
+    lines = report.table(width=60).splitlines()
+
+    assert lines[0] == "dialect a1111, tower L, layer 2 from the end of 4, normed"
+    assert any("red" in line and "736" in line and "1.3" in line for line in lines)
+    assert any("chunk 2: 1 of 75 tokens" in line for line in lines)
+    assert lines[-1].strip() == "issue at 24: '(' is never closed"
+    assert max(map(len, lines)) <= 60
+    assert str(report) == report.table()
+
+
+def test_markup_in_a_prompt_stays_text():
+    report = Conditioner(tower_l()).explain("[bold]x[/bold] <script>alert(1)</script> &amp;")
+
+    assert "script" in report.table()
+    page = report.html()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_page_is_well_formed(report):
+    seen = []
+
+    class Tags(HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            seen.append(tag)
+
+    Tags().feed(report.html())
+
+    assert seen.count("h2") == 2
+    assert seen.count("span") == 4
+    assert "src" not in report.html()  # nothing is fetched from elsewhere
+
+
+def test_rich_prints_it(report):
+    from io import StringIO
+
+    from rich.console import Console
+
+    console = Console(file=StringIO(), width=60)
+    console.print(report)
+
+    assert "chunk 1: 3 of 75 tokens" in console.file.getvalue()
