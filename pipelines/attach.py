@@ -180,7 +180,7 @@ def _lora_scaled(pipe: Any, family: Family, scale: float | None) -> Iterator[Non
     if scale is None or not isinstance(pipe, StableDiffusionLoraLoaderMixin):
         yield
         return
-    pipe._lora_scale = scale
+    vars(pipe)["_lora_scale"] = scale
     models = [getattr(pipe, encoder, None) for encoder, _ in family.encoders]
     # Without peft no LoRA can have been loaded, so there is nothing to scale.
     models = [model for model in models if model is not None and USE_PEFT_BACKEND]

@@ -51,28 +51,16 @@ def encode(pipe: Any, conditioner: Conditioner, request: Request, *, own_tower: 
         PipelineError: prompts and negatives that do not pair; lengths that cannot be made equal;
             embeddings that do not fit the UNet.
     """
-    embeds, negative = request.prompt_embeds, request.negative_prompt_embeds
-    guided, clip_skip = request.do_classifier_free_guidance, request.clip_skip
-    prompts = None if embeds is not None else _prompts(request.prompt)
-    n = len(prompts) if embeds is None else len(embeds)
-    negatives = _negatives(request.negative_prompt, n) if guided and negative is None else None
-    if prompts is not None and negatives is not None:
-        both = conditioner.guided(prompts, negatives, clip_skip=clip_skip)
-        embeds, negative = both.positive.embeds, both.negative.embeds
-    elif prompts is not None:
-        embeds = conditioner(prompts, clip_skip=clip_skip).embeds
-    elif negatives is not None:
-        negative = conditioner(negatives, clip_skip=clip_skip).embeds
-    assert embeds is not None  # it was passed, or prompts were not None
+    embeds, negative = _encoded(conditioner, request)
     check_width(embeds.shape[-1], pipe)
-    if guided:
-        assert negative is not None  # likewise
-        if len(negative) != n:
+    if request.do_classifier_free_guidance and negative is not None:
+        if len(negative) != len(embeds):
             raise PipelineError(
-                f"{n} prompts, but {len(negative)} negative embeddings: they pair one to one."
+                f"{len(embeds)} prompts, but {len(negative)} negative embeddings: "
+                "they pair one to one."
             )
         if negative.shape[1] != embeds.shape[1]:
-            empty = conditioner("", clip_skip=clip_skip).embeds
+            empty = conditioner("", clip_skip=request.clip_skip).embeds
             rows = max(embeds.shape[1], negative.shape[1])
             embeds, negative = _lengthened(embeds, rows, empty), _lengthened(negative, rows, empty)
         negative = _placed(negative, pipe, request, own_tower)
@@ -86,16 +74,33 @@ def check_width(width: int, pipe: Any) -> None:
         PipelineError: the UNet's cross-attention is of another width.
     """
     config = getattr(getattr(pipe, "unet", None), "config", {})
-    expected = config.get("cross_attention_dim")
-    if config.get("encoder_hid_dim_type") == "text_proj":
-        expected = config.get("encoder_hid_dim")
-    widths = set(expected) if isinstance(expected, (list, tuple)) else {expected}
+    projects = config.get("encoder_hid_dim_type") == "text_proj"
+    expected = config.get("encoder_hid_dim" if projects else "cross_attention_dim")
+    widths = list(expected) if isinstance(expected, (list, tuple)) else [expected]
     if None not in widths and width not in widths:
-        names = " or ".join(str(each) for each in sorted(widths))
+        names = " or ".join(dict.fromkeys(str(each) for each in widths))
         raise PipelineError(
             f"The text embeddings are {width} wide, but this pipeline's UNet reads {names}.",
             "Use the text tower that the UNet was trained with.",
         )
+
+
+def _encoded(conditioner: Conditioner, request: Request) -> tuple[Tensor, Tensor | None]:
+    """Positive and negative embeddings; one pass of the conditioner for what is given as text."""
+    embeds, negative = request.prompt_embeds, request.negative_prompt_embeds
+    clip_skip = request.clip_skip
+    wants_negative = request.do_classifier_free_guidance and negative is None
+    if embeds is None:
+        prompts = _prompts(request.prompt)
+        if wants_negative:
+            negatives = _negatives(request.negative_prompt, len(prompts))
+            both = conditioner.guided(prompts, negatives, clip_skip=clip_skip)
+            return both.positive.embeds, both.negative.embeds
+        return conditioner(prompts, clip_skip=clip_skip).embeds, negative
+    if wants_negative:
+        negatives = _negatives(request.negative_prompt, len(embeds))
+        negative = conditioner(negatives, clip_skip=clip_skip).embeds
+    return embeds, negative
 
 
 def _prompts(prompt: str | Sequence[str] | None) -> list[str]:

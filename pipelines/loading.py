@@ -89,9 +89,10 @@ def _from_folder(folder: Path, *, task: str, dtype: Any) -> Any:
         import diffusers
 
         parts = {name: _model(folder, name, index, dtype) for name in ("unet", "vae")}
-        for encoder, _ in family.encoders:
-            # towers read files of every transformers version; older ones of that library do not
-            parts[encoder] = load_tower(folder / encoder, dtype=dtype).model
+        for encoder, tokenizer in family.encoders:
+            # transformers' own loader takes files of newer versions for lacking every weight
+            tower: Any = load_tower(folder / encoder, kind="clip", dtype=dtype)
+            parts[encoder], parts[tokenizer] = tower.model, tower.tokenizer.source
         with _read(folder, "the pipeline"):
             return getattr(diffusers, class_name).from_pretrained(
                 str(folder), **parts, **_dtype_argument(dtype), local_files_only=True

@@ -1,0 +1,272 @@
+"""build_pipeline: what it makes of a model, and what it says when it cannot."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from diffusers import (
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionInpaintPipeline,
+    StableDiffusionPipeline,
+)
+from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
+from safetensors.torch import load_file, save_file
+
+import clipcond
+from clipcond.errors import CheckpointError, ClipcondWarning, PipelineError, UnknownNameError
+from clipcond.pipelines import build_pipeline
+from tests.parity.models import tower_g
+from tests.pipelines.models import latents
+
+
+@pytest.fixture
+def folder(sd_folder, tmp_path):
+    """A copy of the saved pipeline, to spoil."""
+    return shutil.copytree(sd_folder, tmp_path / "model")
+
+
+def test_a_folder_gives_the_pipeline_that_was_saved(sd_folder):
+    pipe = build_pipeline(str(sd_folder))
+    theirs = StableDiffusionPipeline.from_pretrained(sd_folder, safety_checker=None)
+    theirs.set_progress_bar_config(disable=True)
+
+    assert type(pipe) is StableDiffusionPipeline
+    assert pipe.device.type == "cpu"
+    assert pipe.unet.dtype == pipe.vae.dtype == pipe.text_encoder.dtype == torch.float32
+    assert isinstance(pipe.conditioner, clipcond.Conditioner)
+    assert torch.equal(latents(pipe, "a cat"), latents(theirs, "a cat"))
+
+
+def test_it_is_the_one_of_the_package():
+    assert clipcond.build_pipeline is build_pipeline
+
+
+def test_choices_reach_the_conditioner(sd_folder):
+    pipe = build_pipeline(sd_folder, clip_skip=2, dialect="plain", weighting="scale")
+
+    assert pipe.conditioner.clip_skip == 2
+    assert pipe.conditioner.dialect.name == "plain"
+    assert pipe.conditioner.rule.__name__ == "scale"
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        ("image2image", StableDiffusionImg2ImgPipeline),
+        ("inpainting", StableDiffusionInpaintPipeline),
+    ],
+)
+def test_tasks(sd_folder, task, expected):
+    pipe = build_pipeline(sd_folder, task=task, clip_skip=2)
+
+    assert type(pipe) is expected
+    assert pipe.conditioner.clip_skip == 2
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, "bfloat16"])
+def test_dtype(sd_folder, dtype):
+    pipe = build_pipeline(sd_folder, dtype=dtype)
+
+    assert pipe.unet.dtype == pipe.vae.dtype == pipe.text_encoder.dtype == torch.bfloat16
+    assert latents(pipe, "a (cat:1.2)").isfinite().all()
+
+
+def test_float16_on_the_cpu_is_explained(sd_folder):
+    with pytest.warns(ClipcondWarning, match="float16 on the CPU is slower") as caught:
+        pipe = build_pipeline(sd_folder, dtype="float16", device="cpu")
+
+    assert caught[0].filename == __file__
+    assert latents(pipe, "a cat").dtype == torch.float16
+
+
+@pytest.mark.parametrize(
+    ("attention", "processor"), [("sdpa", AttnProcessor2_0), ("eager", AttnProcessor)]
+)
+def test_attention(sd_folder, attention, processor):
+    pipe = build_pipeline(sd_folder, attention=attention)
+
+    assert {type(each) for each in pipe.unet.attn_processors.values()} == {processor}
+    assert {type(each) for each in pipe.vae.attn_processors.values()} == {processor}
+    assert torch.allclose(
+        latents(pipe, "a cat"), latents(build_pipeline(sd_folder), "a cat"), atol=1e-4
+    )  # another order of the same sums
+
+
+def test_xformers_that_cannot_be_used_is_explained(sd_folder):
+    with pytest.raises(PipelineError, match=r"^xformers cannot be used here: ") as caught:
+        build_pipeline(sd_folder, attention="xformers", device="cpu")
+
+    assert "pip install 'clipcond[xformers]'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"dialect": "a111"}, "no dialect 'a111'. Did you mean 'a1111'?"),
+        ({"weighting": "lrep"}, "no weighting rule 'lrep'."),
+        ({"task": "text2img"}, "no task 'text2img'. Did you mean 'text2image'?"),
+        ({"dtype": "float61"}, "no dtype 'float61'. Did you mean 'float16'?"),
+        ({"device": "cdua"}, "no device 'cdua'. Did you mean 'cuda'?"),
+        ({"attention": "spda"}, "no attention 'spda'. Did you mean 'sdpa'?"),
+    ],
+)
+def test_names_that_do_not_exist(sd_folder, choice, message):
+    with pytest.raises(UnknownNameError) as caught:
+        build_pipeline(sd_folder, **choice)
+
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="shows what is said without CUDA")
+def test_a_device_that_is_not_there(sd_folder):
+    with pytest.raises(PipelineError, match="This torch sees no cuda device"):
+        build_pipeline(sd_folder, device="cuda")
+
+
+def test_an_adapter_is_not_ignored(sd_folder):
+    with pytest.raises(PipelineError, match="This version of clipcond has no adapters"):
+        build_pipeline(sd_folder, adapter="zh-to-en")
+
+
+def test_a_tower_that_does_not_fit_the_unet(sd_folder):
+    with pytest.raises(PipelineError, match="40 wide, but this pipeline's UNet reads 32"):
+        build_pipeline(sd_folder, tower=tower_g())
+
+
+def test_a_tower_by_name(sd_folder):
+    pipe = build_pipeline(sd_folder, tower=str(sd_folder), dtype=torch.bfloat16)
+
+    assert pipe.conditioner.towers[0].model is not pipe.text_encoder
+    assert pipe.conditioner.towers[0].dtype == torch.bfloat16
+    assert torch.equal(
+        latents(pipe, "a cat"), latents(build_pipeline(sd_folder, dtype="bfloat16"), "a cat")
+    )
+
+
+def test_a_text_encoder_saved_under_other_names_is_complete(sd_folder, folder):
+    # transformers 5.6 saves without the prefix, and older ones with it; each must read the other's
+    path = folder / "text_encoder" / "model.safetensors"
+    bare = {key.removeprefix("text_model."): tensor for key, tensor in load_file(path).items()}
+    expected = latents(build_pipeline(sd_folder), "a cat")
+    for prefix in ("", "text_model."):
+        save_file({prefix + key: tensor for key, tensor in bare.items()}, path, {"format": "pt"})
+        assert torch.equal(latents(build_pipeline(folder), "a cat"), expected)
+
+
+def test_quiet_and_as_loud_as_before_afterwards(sd_folder, capfd):
+    import diffusers.utils.logging as diffusers_logging
+    import transformers.utils.logging as transformers_logging
+
+    loggings = (diffusers_logging, transformers_logging)
+    before = [(each.get_verbosity(), each.is_progress_bar_enabled()) for each in loggings]
+    pipe = build_pipeline(sd_folder)
+    pipe("a cat", num_inference_steps=1)
+
+    assert capfd.readouterr() == ("", "")
+    assert before == [(each.get_verbosity(), each.is_progress_bar_enabled()) for each in loggings]
+
+
+def spoil_json(path):
+    path.write_text(path.read_text()[:-20])
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def drop_a_weight(path):
+    weights = load_file(path)
+    weights.pop(min(weights))
+    save_file(weights, path, {"format": "pt"})
+
+
+def reshape_a_weight(path):
+    weights = load_file(path)
+    weights[min(weights)] = torch.zeros(3)
+    save_file(weights, path, {"format": "pt"})
+
+
+WEIGHTS = [
+    "unet/diffusion_pytorch_model.safetensors",
+    "vae/diffusion_pytorch_model.safetensors",
+    "text_encoder/model.safetensors",
+]
+
+
+@pytest.mark.parametrize("file", WEIGHTS)
+@pytest.mark.parametrize(
+    "spoil", [cut_short, drop_a_weight, reshape_a_weight, lambda p: p.unlink()]
+)
+def test_spoiled_weights(folder, file, spoil):
+    spoil(folder / file)
+    with pytest.raises(CheckpointError) as caught:
+        build_pipeline(folder)
+
+    assert file.split("/")[0] in str(caught.value)
+    assert str(caught.value.path).startswith(str(folder))
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "model_index.json",
+        "unet/config.json",
+        "vae/config.json",
+        "text_encoder/config.json",
+        "scheduler/scheduler_config.json",
+        "tokenizer/tokenizer.json",
+    ],
+)
+@pytest.mark.parametrize("spoil", [spoil_json, lambda p: p.unlink()], ids=["cut", "gone"])
+def test_spoiled_configurations(folder, file, spoil):
+    spoil(folder / file)
+    with pytest.raises(CheckpointError) as caught:
+        build_pipeline(folder)
+
+    assert str(folder) in str(caught.value)
+
+
+def test_a_folder_that_is_no_pipeline(tmp_path):
+    with pytest.raises(CheckpointError) as caught:
+        build_pipeline(tmp_path)
+
+    assert str(caught.value) == (
+        f"{tmp_path} is no diffusers pipeline: it has no model_index.json.\n"
+        "Give the folder that holds model_index.json, unet, vae, text_encoder, ..."
+    )
+
+
+def test_a_path_that_does_not_exist(tmp_path):
+    with pytest.raises(CheckpointError) as caught:
+        build_pipeline(tmp_path / "modle")
+
+    assert str(caught.value) == (
+        f"There is no file or folder '{tmp_path / 'modle'}'.\n"
+        "Give a diffusers folder, a .safetensors file, or an id on the Hub: owner/name."
+    )
+
+
+def test_an_id_that_the_hub_cannot_give(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(CheckpointError, match="There is no folder 'nobody/nothing' here, and the"):
+        build_pipeline("nobody/nothing")
+
+
+def test_a_pickle_is_not_opened(tmp_path):
+    (tmp_path / "model.ckpt").write_bytes(b"cos\nsystem\n")
+    with pytest.raises(CheckpointError) as caught:
+        build_pipeline(tmp_path / "model.ckpt")
+
+    assert str(caught.value) == (
+        f"{tmp_path / 'model.ckpt'} is a pickle: opening it can run code that somebody put there.\n"
+        "Use the .safetensors version of the model."
+    )
+
+
+def test_another_family(folder):
+    index = json.loads((folder / "model_index.json").read_text())
+    index["_class_name"] = "StableDiffusionXLPipeline"
+    (folder / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(PipelineError, match="is a Stable Diffusion XL pipeline; supported: "):
+        build_pipeline(folder)
