@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import Break, Issue, Segment, parse
-from clipcond.prompt.nesting import EXACT_DEPTH
 from tests.prompt import naive
+
+# So deep, brackets of any kind multiply in the reference's order, to the last bit.
+EXACT_DEPTH = 32
 
 PIECES = [
     "(",

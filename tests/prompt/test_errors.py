@@ -81,6 +81,7 @@ def test_did_you_mean():
         ("abc", 0, "  abc\n  ^"),
         ("abc", 3, "  abc\n     ^"),
         ("一只猫(a", 3, "  一只猫(a\n        ^"),
+        ("Ａ（(", 2, "  Ａ（(\n      ^"),
         ("😀(", 1, "  😀(\n    ^"),
         ("e\u0301(", 2, "  e\u0301(\n   ^"),  # a combining accent takes no column
         ("\u202ea\tb(", 4, "  a b(\n     ^"),
