@@ -120,7 +120,21 @@ def fill(model: nn.Module, weights: Mapping[str, tuple[Tensor, Path]], where: Pa
                 "The config belongs to another model, or the file to another tower.",
             )
         state[key] = tensor
+    _refuse_more(known, state, where)
     model.load_state_dict(state)
+
+
+def _refuse_more(known: Mapping[str, Any], state: Mapping[str, Tensor], where: Path) -> None:
+    """Layers that the config does not have mean that another model's config was found."""
+    taken = {_bare(key) for key in state}
+    more = sorted(key for key in known if key.startswith("encoder.") and key not in taken)
+    if more:
+        raise CheckpointError(
+            f"{str(where)!r} has {len(more)} tensors beyond the model of config.json, such as "
+            f"{more[0]!r}",
+            where,
+            "The config belongs to another model, or the file to another tower.",
+        )
 
 
 def near(path: Path) -> str:
