@@ -25,8 +25,10 @@ __all__ = ["load_pipeline"]
 _INDEX = "model_index.json"
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
-_UNET_IN_FILE = "model.diffusion_model."
+_FIRST_IN_FILE = "model.diffusion_model.input_blocks.0.0.weight"
+_SD1_IN_FILE = "cond_stage_model.transformer.text_model."
 _SDXL_IN_FILE = "conditioner.embedders."
+_SD1_CONFIG = Path(__file__).parent / "configs" / "sd1"
 _CONFIG_REMEDY = (
     "A single file lacks the model's configuration. Put the model's configuration folder "
     f"({_INDEX} and what it names; no weights) beside it, called as the file without its ending; "
@@ -146,28 +148,24 @@ def _model(folder: Path, name: str, index: dict[str, Any], dtype: Any) -> Any:
 
 
 def _from_file(path: Path, *, task: str, dtype: Any) -> Any:
-    keys = _keys(path)
-    if any(key.startswith(_SDXL_IN_FILE) for key in keys):
+    shapes = _shapes(path)
+    if any(key.startswith(_SDXL_IN_FILE) for key in shapes):
         family = family_named("StableDiffusionXLPipeline")
-    elif any(key.startswith(_UNET_IN_FILE) for key in keys):
+    elif _FIRST_IN_FILE in shapes:
         family = family_named("StableDiffusionPipeline")
     else:
         raise CheckpointError(
-            f"{path} holds no Stable Diffusion UNet (no weights {_UNET_IN_FILE}*).",
+            f"{path} holds no Stable Diffusion UNet (no weight {_FIRST_IN_FILE}).",
             path,
             "Give a whole checkpoint; for a text encoder alone there is load_tower.",
         )
     class_name = class_for_task(family, task)
-    config = next((f for f in (path.with_suffix(""), path.parent) if (f / _INDEX).is_file()), None)
     with quiet_libraries():
         import diffusers
 
         with _read(path, "the checkpoint", remedy=_CONFIG_REMEDY):
             pipe = getattr(diffusers, class_name).from_single_file(
-                str(path),
-                config=None if config is None else str(config),
-                **_dtype_argument(dtype),
-                local_files_only=config is not None,
+                str(path), **_configuration(path, shapes), **_dtype_argument(dtype)
             )
     for name, part in pipe.components.items():
         # what the file lacks stays without storage
@@ -176,8 +174,26 @@ def _from_file(path: Path, *, task: str, dtype: Any) -> Any:
     return pipe
 
 
-def _keys(path: Path) -> list[str]:
-    """The names of the weights in a single file, from its header."""
+def _configuration(path: Path, shapes: dict[str, list[int]]) -> dict[str, Any]:
+    """Where diffusers finds what a single file does not say, as arguments of its loader.
+
+    The folder beside the file; else, for Stable Diffusion 1.x, the one that comes with us; else
+    nothing, and diffusers looks into its cache and on the Hub.
+    """
+    for folder in (path.with_suffix(""), path.parent):
+        if (folder / _INDEX).is_file():
+            return {"config": str(folder), "local_files_only": True}
+    n_channels = shapes[_FIRST_IN_FILE][1]
+    if n_channels == 4 and any(key.startswith(_SD1_IN_FILE) for key in shapes):
+        from transformers import CLIPTokenizer
+
+        tokenizer = CLIPTokenizer.from_pretrained(str(embedded.folder() / "tokenizer"))
+        return {"config": str(_SD1_CONFIG), "tokenizer": tokenizer, "local_files_only": True}
+    return {}
+
+
+def _shapes(path: Path) -> dict[str, list[int]]:
+    """Names and shapes of the weights in a single file, from its header."""
     if path.suffix in _PICKLES:
         raise CheckpointError(
             f"{path} is a pickle: opening it can run code that somebody put there.",
@@ -187,7 +203,8 @@ def _keys(path: Path) -> list[str]:
     from safetensors import safe_open
 
     with _read(path, "the checkpoint"), safe_open(str(path), framework="pt") as file:
-        return list(file.keys())
+        names = file.keys()
+        return {name: file.get_slice(name).get_shape() for name in names}
 
 
 @contextmanager

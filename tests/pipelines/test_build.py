@@ -20,6 +20,9 @@ from tests.parity.models import tower_g
 from tests.pipelines.models import latents
 
 
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
 @pytest.fixture
 def folder(sd_folder, tmp_path):
     """A copy of the saved pipeline, to spoil."""
@@ -270,3 +273,15 @@ def test_another_family(folder):
     (folder / "model_index.json").write_text(json.dumps(index))
     with pytest.raises(PipelineError, match="is a Stable Diffusion XL pipeline; supported: "):
         build_pipeline(folder)
+
+
+def test_a_hub_id_is_served_from_the_cache_when_offline(sd_folder, tmp_path, monkeypatch):
+    repository = tmp_path / "models--owner--tiny"
+    shutil.copytree(sd_folder, repository / "snapshots" / COMMIT)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(COMMIT)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+
+    pipe = build_pipeline("owner/tiny")
+    assert torch.equal(latents(pipe, "a cat"), latents(build_pipeline(sd_folder), "a cat"))
