@@ -124,10 +124,11 @@ class OpenAIClipTower:
     def _run(self, input_ids: Tensor, attention_mask: Tensor | None) -> None:
         device = self.device
         mask = None if attention_mask is None else attention_mask.to(device)
-        # a compiled graph cannot be left early or looked into: run the module it was made from
+        # a compiled forward would be compiled anew with each hook: run what it was made from
         model = getattr(self.model, "_orig_mod", self.model)
+        forward = model if model._compiled_call_impl is None else model._call_impl
         with suppress(_Reached):
-            model(input_ids=input_ids.to(device), attention_mask=mask)
+            forward(input_ids=input_ids.to(device), attention_mask=mask)
 
     def _pool(self, last: Tensor, input_ids: Tensor) -> Tensor:
         ends = first_eos(input_ids, self.special.eos).to(last.device)
