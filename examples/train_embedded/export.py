@@ -72,6 +72,14 @@ def write_towers(clip: CLIPModel, out: Path) -> None:
     save_file(half(projection), folder / "text_projection.safetensors")
 
 
+def without_paths(folder: Path) -> None:
+    """Take the training machine's paths out of every config below `folder`."""
+    for path in folder.rglob("config.json"):
+        config = json.loads(path.read_text())
+        if config.pop("_name_or_path", None) is not None:
+            path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
 def main() -> None:
     """Write the folder `model` (and `vision_tower` beside it) under --out."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -87,6 +95,7 @@ def main() -> None:
     shutil.copytree(unet / "scheduler", model / "scheduler", dirs_exist_ok=True)
     if (model / "tokenizer") != TOKENIZER:
         shutil.copytree(TOKENIZER, model / "tokenizer", dirs_exist_ok=True)
+    without_paths(model)
     (model / "model_index.json").write_text(json.dumps(PIPELINE, indent=2) + "\n")
 
 

@@ -50,6 +50,7 @@ def scheduler() -> DDIMScheduler:
         prediction_type="v_prediction",
         rescale_betas_zero_snr=True,
         timestep_spacing="trailing",
+        steps_offset=1,  # without effect here; diffusers warns of anything else
         clip_sample=False,
     )
 
