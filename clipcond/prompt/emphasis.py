@@ -71,9 +71,12 @@ class Reader:
     def scan(self) -> None:
         """Walk the source once: build the runs and the brackets around them."""
         source, innermost = self.source, self.innermost
+        has_breaks = self.break_word is not None and self.break_word in source
         for kind, start, stop in scan(source, self.lexemes):
-            if kind == "text" or kind == "colon":
+            if kind == "text" and has_breaks:
                 self._add_text(start, stop)
+            elif kind == "text" or kind == "colon":
+                self._add(source[start:stop], start, stop)
             elif kind == "escape":
                 self._add(source[start + 1 : stop], start, stop)
             elif kind == "open":
@@ -104,11 +107,9 @@ class Reader:
             self.runs.append(_Run([text], start, stop, a, b, sign))
 
     def _add_text(self, start: int, stop: int) -> None:
-        word = self.break_word
-        if word is None or self.source.find(word, start, stop) < 0:
-            self._add(self.source[start:stop], start, stop)
-            return
-        for begin, end, is_word in split_at_word(self.source, start, stop, word):
+        """Append text, the break word set apart."""
+        assert self.break_word is not None
+        for begin, end, is_word in split_at_word(self.source, start, stop, self.break_word):
             self._add(self.source[begin:end], begin, end, -1.0 if is_word else 1.0)
 
     def close_all(self) -> list[int]:
@@ -130,8 +131,8 @@ class Reader:
 
 def _joined(runs: list[_Run], weight: float) -> Segment:
     # Without a space: `(a)(b)` is one text, and one token where the tokenizer knows `ab`.
-    text = "".join([piece for run in runs for piece in run.pieces])
-    return Segment(text, weight, runs[0].start, runs[-1].stop)
+    pieces = runs[0].pieces if len(runs) == 1 else [p for run in runs for p in run.pieces]
+    return Segment("".join(pieces), weight, runs[0].start, runs[-1].stop)
 
 
 def read(

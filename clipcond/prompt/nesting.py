@@ -57,10 +57,12 @@ class Nesting:
 
         All brackets must be closed by now.
         """
-        if b == OUTSIDE and (power := self._power(a)) is not None:
-            return power
-        if a == OUTSIDE and (power := self._power(b)) is not None:
-            return power
+        if OUTSIDE in (a, b):
+            node = a or b
+            if self._parent[node] == OUTSIDE:
+                return self._factor[node]
+            if (power := self._power(node)) is not None:
+                return power
         parent, factor, closed = self._parent, self._factor, self._closed
         value = 1.0
         for _ in range(EXACT_DEPTH):
@@ -73,11 +75,11 @@ class Nesting:
         return self._times_rest(value, a, b)
 
     def _power(self, node: int) -> float | None:
-        """The product around a node if all those factors are equal, else None."""
+        """The product around a node, not OUTSIDE, if all those factors are equal, else None."""
         if not self._alike:
             self._count_alike()
         n_alike, factor = self._alike[node], self._factor[node]
-        if not n_alike and node != OUTSIDE:
+        if not n_alike:
             return None
         powers = self._powers.setdefault(factor, [1.0])
         while len(powers) <= n_alike:

@@ -1,8 +1,8 @@
 r"""Characters, escapes, positions: what the bracket syntaxes share below their grammars.
 
-A syntax is a lexicon, a regular expression whose named groups are its kinds of lexemes; `scan`
-walks a prompt with it once, left to right. A lexicon must match every character and must not
-backtrack over more than one lexeme, so that a prompt is scanned in linear time.
+A syntax has a lexicon, a regular expression whose alternatives are named groups, the kinds of its
+lexemes; `scan` walks a prompt with it once, left to right. A lexicon must match every character and
+must not backtrack over more than one lexeme, so that a prompt is scanned in linear time.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _SPACE = re.compile(r"\s*")
 def scan(source: str, lexicon: re.Pattern[str]) -> Iterator[Lexeme]:
     """Yield (kind, start, stop) of every lexeme; together they cover the source."""
     for match in lexicon.finditer(source):
-        assert match.lastgroup is not None, "every alternative of a lexicon is a named group"
-        yield match.lastgroup, match.start(), match.end()
+        start, stop = match.span()
+        yield match.lastgroup or "", start, stop
 
 
 def split_at_word(source: str, start: int, stop: int, word: str) -> Iterator[tuple[int, int, bool]]:
@@ -58,16 +58,17 @@ def read_weight(source: str, start: int, stop: int) -> float:
         PromptSyntaxError: it is not a finite number.
     """
     field = source[start:stop]
-    digits = field.strip()
-    position = start + len(field) - len(field.lstrip())
-    shown = excerpt(digits, 20)
     try:
-        weight = float(digits)
+        weight = float(field)
     except ValueError:
+        weight = math.nan
+    if math.isfinite(weight):
+        return weight
+    shown = excerpt(field.strip(), 20)
+    position = start + len(field) - len(field.lstrip())
+    if math.isnan(weight):
         remedy = "Write a decimal number such as 1.2."
-        raise PromptSyntaxError(f"{shown!r} is not a number", source, position, remedy) from None
-    if not math.isfinite(weight):
-        # The references go on with infinity, and every image comes out black.
-        remedy = "Weights are near 1.0; most models tolerate 0.5 to 1.5."
-        raise PromptSyntaxError(f"the weight {shown} is not finite", source, position, remedy)
-    return weight
+        raise PromptSyntaxError(f"{shown!r} is not a number", source, position, remedy)
+    # The references go on with infinity, and every image comes out black.
+    remedy = "Weights are near 1.0; most models tolerate 0.5 to 1.5."
+    raise PromptSyntaxError(f"the weight {shown} is not finite", source, position, remedy)
