@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter
 
@@ -153,7 +154,8 @@ def read(
     reader.scan()
     unclosed = reader.close_all()
     segments = reader.segments() or [Segment("", 1.0, 0, 0)]
-    issues = _bracket_issues(source, unclosed, reader.unmatched) + _overflows(segments)
+    segments, overflows = _finite(segments)
+    issues = _bracket_issues(source, unclosed, reader.unmatched) + overflows
     return segments, sorted(issues, key=attrgetter("position"))
 
 
@@ -176,9 +178,12 @@ def _bracket_issue(bracket: str, position: int) -> Issue:
     return Issue(f"{bracket!r} closes nothing", position, f"Remove it or {literal}")
 
 
-def _overflows(segments: list[Segment]) -> list[Issue]:
-    for segment in segments:
-        if not math.isfinite(segment.weight):
-            message = f"the brackets around this multiply to {segment.weight}"
-            return [Issue(message, segment.start, "Nest fewer brackets.")]
-    return []
+def _finite(segments: list[Segment]) -> tuple[list[Segment], list[Issue]]:
+    """Hold products of brackets at the largest number; the references go on with infinity."""
+    beyond = [s for s in segments if not math.isfinite(s.weight)]
+    if not beyond:
+        return segments, []
+    largest = sys.float_info.max
+    held = [replace(s, weight=max(-largest, min(largest, s.weight))) for s in segments]
+    message = "the brackets around this multiply to more than a number can hold"
+    return held, [Issue(message, beyond[0].start, "Nest fewer brackets.")]
