@@ -1,0 +1,172 @@
+"""End to end on the embedded model: the files as they ship, and pictures that follow the prompt."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from clipcond import build_pipeline, embedded, load_tower
+from clipcond.embedded.measure import similarity
+
+COLOURS = {
+    "red": (214, 46, 48),
+    "green": (46, 160, 67),
+    "blue": (44, 100, 222),
+    "yellow": (250, 212, 48),
+    "purple": (128, 66, 190),
+    "pink": (250, 150, 192),
+    "white": (250, 250, 250),
+    "black": (24, 24, 24),
+}
+NOUNS = (
+    "cat dog rabbit panda lion frog penguin owl horse fish apple banana strawberry carrot pizza cake"
+    " car bus bicycle rocket boat football guitar camera key crown umbrella house tree star heart robot"
+).split()
+FILLER = "masterpiece, best quality, highly detailed, sharp focus, flat design, soft light, "
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    pipe = build_pipeline(clip_skip=2, device="cpu")
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def draw(pipe, prompts: list[str], **options) -> torch.Tensor:
+    """Pictures [n 3 H W] in -1..1, one seed each."""
+    generators = [torch.Generator().manual_seed(i) for i in range(len(prompts))]
+    images = pipe(
+        prompts,
+        generator=generators,
+        num_inference_steps=20,
+        guidance_scale=5.0,
+        output_type="pt",
+        **options,
+    ).images
+    return images * 2 - 1
+
+
+def background(image: torch.Tensor) -> str:
+    """The colour nearest to the median of the border."""
+    border = torch.cat([image[:, :2].flatten(1), image[:, :, :2].flatten(1)], dim=1)
+    seen = (border.median(dim=1).values.numpy() + 1) * 127.5
+    return min(COLOURS, key=lambda name: float(np.square(seen - COLOURS[name]).sum()))
+
+
+def left_area(images: torch.Tensor) -> float:
+    """Pixels of the left half that differ from the corner, on average."""
+    half = images[..., : images.shape[-1] // 2]
+    away = (half - half[:, :, :1, :1]).abs().amax(dim=1) > 0.35
+    return away.float().sum(dim=(1, 2)).mean().item()
+
+
+def test_weights_of_the_text_tower_are_those_of_the_file():
+    stored = load_file(embedded.folder() / "text_encoder" / "model.safetensors")
+    model = load_tower("embedded").model
+    loaded = {f"text_model.{k.removeprefix('text_model.')}": v for k, v in model.state_dict().items()}
+    stored = {k: v for k, v in stored.items() if not k.endswith("position_ids")}
+
+    assert stored.keys() <= loaded.keys()
+    assert all(torch.equal(loaded[k], stored[k].to(loaded[k].dtype)) for k in stored)
+
+
+def test_plain_transformers_and_diffusers_read_the_folder():
+    from diffusers import StableDiffusionPipeline
+    from transformers import CLIPTextModel
+
+    stored = load_file(embedded.folder() / "text_encoder" / "model.safetensors")
+    model = CLIPTextModel.from_pretrained(embedded.folder() / "text_encoder", dtype=torch.float16)
+    weights = {k.removeprefix("text_model."): v for k, v in model.state_dict().items()}
+    pipe = StableDiffusionPipeline.from_pretrained(embedded.folder(), dtype=torch.float16)
+
+    assert all(torch.equal(weights[k.removeprefix("text_model.")], v) for k, v in stored.items())
+    assert type(pipe.text_encoder) is CLIPTextModel
+
+
+def test_vocabulary_rows_nobody_uses_are_zero_and_the_rest_are_not():
+    stored = load_file(embedded.folder() / "text_encoder" / "model.safetensors")
+    rows = stored["text_model.embeddings.token_embedding.weight"]
+    tokenizer = load_tower("embedded").tokenizer
+    known = tokenizer.encode("a cat and a dog on a blue background, masterpiece, left of the tree")
+
+    assert 200 < int(rows.any(dim=1).sum()) < 1000
+    assert rows[known].any(dim=1).all()
+    assert not rows[tokenizer.encode("zeppelin")].any()
+
+
+def test_embedded_files_are_half_precision_and_small():
+    files = list(embedded.folder().parent.rglob("*.safetensors"))
+    tensors = [t for path in files for t in load_file(path).values()]
+
+    assert {t.dtype for t in tensors} == {torch.float16}
+    assert all(torch.isfinite(t).all() for t in tensors)
+    assert sum(path.stat().st_size for path in files) < 45_000_000
+    for path in embedded.folder().rglob("*.json"):
+        assert "_name_or_path" not in json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("clip_skip", [1, 2])
+def test_latents_are_bit_equal_to_plain_diffusers(pipe, clip_skip):
+    from diffusers import StableDiffusionPipeline
+
+    model, tokenizer = pipe.text_encoder, pipe.tokenizer
+    plain = StableDiffusionPipeline(**pipe.components, requires_safety_checker=False)
+    plain.set_progress_bar_config(disable=True)
+
+    def embeds(text: str) -> torch.Tensor:
+        ids = tokenizer(text, padding="max_length", return_tensors="pt").input_ids
+        with torch.no_grad():
+            states = model(ids, output_hidden_states=True)
+        parts = getattr(model, "text_model", model)
+        return parts.final_layer_norm(states.hidden_states[-clip_skip])
+
+    def seeded() -> torch.Generator:
+        return torch.Generator().manual_seed(3)
+
+    common = {"num_inference_steps": 4, "output_type": "latent", "guidance_scale": 5.0}
+    with torch.no_grad():
+        theirs = plain(
+            prompt_embeds=embeds("a cat on a blue background"),
+            negative_prompt_embeds=embeds("black"),
+            generator=seeded(),
+            **common,
+        ).images
+    ours = pipe(
+        "a cat on a blue background",
+        negative_prompt="black",
+        generator=seeded(),
+        clip_skip=clip_skip,
+        **common,
+    ).images
+
+    assert torch.equal(ours, theirs)
+
+
+def test_pictures_show_the_noun_and_the_background(pipe):
+    nouns = ["cat", "apple", "rocket", "tree", "panda", "car", "frog", "heart"]
+    prompts = [f"{n} on a {c} background" for n, c in zip(nouns, COLOURS, strict=True)]
+    images = draw(pipe, prompts)
+    scores = similarity(images, [f"{n}, {c} background" for n in NOUNS for c in COLOURS])
+    best = scores.view(len(nouns), len(NOUNS), len(COLOURS)).amax(dim=2).argmax(dim=1)
+
+    assert [background(image) for image in images] == list(COLOURS)
+    assert sum(NOUNS[i] == n for i, n in zip(best.tolist(), nouns, strict=True)) >= 7
+
+
+def test_an_object_past_the_first_chunk_is_drawn(pipe):
+    prompts = [FILLER * 6 + f"a {n} on a {c} background" for n, c in (("cat", "green"), ("car", "pink"))]
+    chunks = pipe.conditioner.chunks(prompts[0])
+    images = draw(pipe, prompts)
+    scores = similarity(images, [f"{n}, {c} background" for n, c in (("cat", "green"), ("car", "pink"))])
+
+    assert len(chunks) == 2
+    assert [background(image) for image in images] == ["green", "pink"]
+    assert scores.argmax(dim=1).tolist() == [0, 1]
+
+
+def test_a_heavier_thing_is_drawn_larger(pipe):
+    areas = [left_area(draw(pipe, [f"(cat:{w}) and a dog"] * 8)) for w in (0.3, 1.0, 1.6)]
+
+    assert areas[0] < areas[1] < areas[2]
