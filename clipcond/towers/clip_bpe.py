@@ -12,6 +12,7 @@ from clipcond.tokens import SpecialTokens
 __all__ = ["END_OF_WORD", "ClipBpeTokenizer", "readable", "special_tokens"]
 
 END_OF_WORD = "</w>"
+FEW = 5_000  # characters; more are worth the tokenizer's threads
 
 
 class ClipBpeTokenizer:
@@ -26,8 +27,22 @@ class ClipBpeTokenizer:
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of several texts in one call."""
-        if not texts:
-            return []
+        rows = self._encode_few(texts) if sum(map(len, texts)) < FEW else None
+        if rows is None:
+            rows = self._encode_many(texts)
+        vectors = self._inversions()
+        if not vectors:
+            return rows
+        return [[i for first in ids for i in vectors.get(first, (first,))] for ids in rows]
+
+    def _encode_few(self, texts: Sequence[str]) -> list[list[int]] | None:
+        """One by one: for a prompt's fragments a thread pool costs more than it saves."""
+        backend = getattr(self.source, "backend_tokenizer", None)
+        if backend is None or backend.truncation is not None or backend.padding is not None:
+            return None  # as a pipeline's last call has left it; the call below resets that
+        return [backend.encode(text, add_special_tokens=False).ids for text in texts]
+
+    def _encode_many(self, texts: Sequence[str]) -> list[list[int]]:
         # verbose=False: a text longer than one chunk is our daily bread, not worth a warning
         encoded = self.source(
             list(texts),
@@ -37,11 +52,7 @@ class ClipBpeTokenizer:
             return_attention_mask=False,
             verbose=False,
         )
-        vectors = self._inversions()
-        return [
-            [i for first in ids for i in vectors.get(first, (first,))]
-            for ids in encoded["input_ids"]
-        ]
+        return [list(ids) for ids in encoded["input_ids"]]
 
     def _inversions(self) -> dict[int, list[int]]:
         """Textual inversions of several vectors, by the id of the first: <foo>, <foo>_1, <foo>_2.

@@ -96,8 +96,11 @@ def _adapters(module: nn.Module) -> Iterator[Hashable]:
         yield _frozen(own.get("_active_adapter"))
         yield _frozen(own.get("merged_adapters"))
         yield bool(own.get("_disable_adapters"))
-    if "forward" in own and "_hf_hook" not in own:
-        yield id(own["forward"])
+    forward = own.get("forward")
+    # transformers 5.0 leaves the class's own method there after it looked at hidden states
+    is_method = getattr(forward, "__func__", None) is type(module).forward
+    if forward is not None and not is_method and "_hf_hook" not in own:
+        yield id(forward)
     for hooks in (module._forward_hooks, module._forward_pre_hooks):
         yield from (number for number, hook in hooks.items() if not _only_looks(hook))
 
