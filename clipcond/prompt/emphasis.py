@@ -37,6 +37,7 @@ def lexicon(number: str) -> re.Pattern[str]:
 # Digits and dots only, so `1.2.3` and `.` are numbers here and fail as such.
 NUMBER = r"[+-]?[.\d]+"
 SPACED_NUMBER = rf"\s*{NUMBER}\s*"
+TIGHT = lexicon(NUMBER)
 
 
 @dataclass(slots=True)
@@ -156,6 +157,22 @@ def read(
     segments = reader.segments() or [Segment("", 1.0, 0, 0)]
     segments, overflows = _finite(segments)
     issues = _bracket_issues(source, unclosed, reader.unmatched) + overflows
+    return segments, sorted(issues, key=attrgetter("position"))
+
+
+def read_break_as_word(source: str) -> tuple[list[Segment], list[Issue]]:
+    """Read a prompt as the parsers that know BREAK, but do not act on it.
+
+    Numbers are without spaces. BREAK stays the word "break", at minus the weight around it, and
+    becomes an issue.
+    """
+    segments, issues = read(source, TIGHT)
+    words = [segment for segment in segments if segment.text == "BREAK"]
+    message = "BREAK starts no chunk in this dialect: it is the word 'break' at weight"
+    issues += [
+        Issue(f"{message} {word.weight:g}", word.start, "Leave it out, or use dialect 'a1111'.")
+        for word in words[:MOST_ISSUES]
+    ]
     return segments, sorted(issues, key=attrgetter("position"))
 
 
