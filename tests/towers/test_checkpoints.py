@@ -10,8 +10,10 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPConfig, CLIPModel, CLIPTextModel
 
 from clipcond import load_tower
+from clipcond.embedded import folder
 from clipcond.errors import CheckpointError, UnknownNameError
 from clipcond.towers import HiddenLayer
+from clipcond.towers.checkpoints import NAMES
 from tests.parity.models import model_g, model_l, tokenizer, tower_g, tower_l
 
 IDS = torch.tensor([[49406, 320, 2368, *[49407] * 74]])
@@ -138,6 +140,22 @@ def test_clip_by_name(own):
         load_tower(own, kind="klip")
 
 
+def test_the_embedded_tower():
+    stored = load_file(folder() / "text_encoder" / "model.safetensors")
+    tower = load_tower("embedded")
+    loaded = tower.model.state_dict()
+
+    assert tower.name == "embedded"
+    assert len(stored) > 90
+    for key, tensor in stored.items():  # by value: sums of normed outputs are alike for any weights
+        name = next(k for k in loaded if k.endswith(key.removeprefix("text_model.")))
+        assert torch.equal(loaded[name], tensor.float())
+    assert (tower.depth, tower.width, tower.dtype) == (6, 128, torch.float32)
+    assert torch.isfinite(encoded(tower, pooled=True).pooled).all()
+    assert "it cannot read 'xylophonist'" in tower.unread(["a red cat, xylophonist"])
+    assert tower.unread(["a red cat"]) == ""
+
+
 # --- what is broken is said with file, key, expected and found ---
 
 
@@ -149,14 +167,15 @@ def failure(source) -> str:
 
 
 def test_a_path_that_is_not_there(saved):
+    names = ", ".join(NAMES)
     wrong = str(saved.parent / "pipelines" / "x")
     assert failure(wrong) == (
-        f"there is no folder {wrong!r}, and it is no name (embedded) or hub id (owner/model)\n"
+        f"there is no folder {wrong!r}, and it is no name ({names}) or hub id (owner/model)\n"
         f"There is no folder {str(saved.parent / 'pipelines')!r} either."
     )
     wrong = saved / "text_encoder_3"
     assert failure(wrong) == (
-        f"there is no folder {str(wrong)!r}, and it is no name (embedded) or hub id (owner/model)\n"
+        f"there is no folder {str(wrong)!r}, and it is no name ({names}) or hub id (owner/model)\n"
         f"Did you mean {str(saved / 'text_encoder_2')!r}?"
     )
 
