@@ -13,6 +13,8 @@ from clipcond.towers.base import HiddenLayer, TextTower
 
 __all__ = ["ChunkReport", "Report", "report"]
 
+MAX_SHOWN = 50  # chunks and issues in a table: laying out thousands takes minutes, and who reads it
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkReport:
@@ -55,7 +57,10 @@ class Report:
         }
 
     def table(self, width: int | None = None) -> str:
-        """The tokens of each chunk with their weights, as plain text for a terminal."""
+        """The tokens of each chunk with their weights, as plain text for a terminal.
+
+        Of a very long prompt only the first chunks; `json()` has them all.
+        """
         from rich.console import Console
 
         console = Console(width=width, no_color=True, highlight=False, force_terminal=False)
@@ -96,7 +101,7 @@ class Report:
         from rich.text import Text
 
         shown: list[Any] = [Text(self._facts())]
-        for number, chunk in enumerate(self.chunks, 1):
+        for number, chunk in enumerate(self.chunks[:MAX_SHOWN], 1):
             room = len(chunk.ids) - 2
             table = Table(title=f"chunk {number}: {chunk.content} of {room} tokens")
             table.add_column("#", justify="right")
@@ -109,8 +114,10 @@ class Report:
                 cells = (str(i), chunk.tokens[i], str(chunk.ids[i]), f"{weight:.4g}")
                 table.add_row(*(Text(cell) for cell in cells), style=style)
             shown.append(table)
-        shown += [Text(f"issue at {i.position}: {i.message}") for i in self.parsed.issues]
-        return shown
+        shown += _and_more(len(self.chunks), "chunks")
+        issues = self.parsed.issues
+        shown += [Text(f"issue at {i.position}: {i.message}") for i in issues[:MAX_SHOWN]]
+        return [*shown, *_and_more(len(issues), "issues")]
 
 
 def report(
@@ -131,6 +138,12 @@ def report(
         for chunk in chunks
     )
     return Report(parsed, rows, dialect, tower.name, layer, tower.depth)
+
+
+def _and_more(n: int, what: str) -> list[Any]:
+    from rich.text import Text
+
+    return [Text(f"... and {n - MAX_SHOWN} more {what}")] if n > MAX_SHOWN else []
 
 
 def _segment(part: Any) -> dict[str, Any]:

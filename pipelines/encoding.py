@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from clipcond.conditioner import Conditioner
-from clipcond.errors import PipelineError
+from clipcond.errors import PipelineError, PromptWarning
+from clipcond.notices import warn
 
 __all__ = ["Encoded", "Request", "check_width", "encode"]
+
+MANY_ROWS = 4000  # of text; a UNet of Stable Diffusion has as many rows of picture, 64 x 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,12 @@ def encode(pipe: Any, conditioner: Conditioner, request: Request, *, own_tower: 
             embeddings that do not fit the UNet.
     """
     embeds, negative = _encoded(conditioner, request)
+    if embeds.shape[1] > MANY_ROWS:
+        message = (
+            f"the prompts take {embeds.shape[1]} rows of text; every denoising step reads them "
+            "all, and takes time and memory accordingly"
+        )
+        warn(PromptWarning(message, remedy="Shorten the prompt."))
     check_width(embeds.shape[-1], pipe)
     if request.do_classifier_free_guidance and negative is not None:
         if len(negative) != len(embeds):

@@ -29,9 +29,12 @@ FLOORS = {
     "inputs": 5,
     "report": 5,
     "notices": 5,
+    "layout": 5.5,  # cuts prompts as a dialect has it
     "conditioner": 6,
     "embedded": 6,
     "pipelines": 7,
+    "terminal": 7,
+    "png": 7,
     "cli": 8,
     "__main__": 9,
     "": 9,  # clipcond/__init__.py: names only, loaded on use

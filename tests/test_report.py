@@ -99,3 +99,12 @@ def test_rich_prints_it(report):
     console.print(report)
 
     assert "chunk 1: 3 of 75 tokens" in console.file.getvalue()
+
+
+def test_the_table_of_a_very_long_prompt_stays_readable():
+    table = Conditioner(tower_l()).explain("cat " * 75 * 60 + ")" * 60).table()
+
+    assert table.count("title") == 0
+    assert sum(line.strip().startswith("chunk ") for line in table.splitlines()) == 50
+    assert table.splitlines()[-1].rstrip() == "... and 10 more issues"
+    assert "... and 11 more chunks" in table

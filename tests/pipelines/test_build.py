@@ -19,7 +19,6 @@ from clipcond.pipelines import build_pipeline
 from tests.parity.models import tower_g
 from tests.pipelines.models import latents
 
-
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 

@@ -1,0 +1,48 @@
+"""Fixtures: the command line in this process, on a tiny saved model."""
+
+from typing import NamedTuple
+
+import pytest
+
+from clipcond.cli import main
+from tests.pipelines.conftest import sd_folder
+
+__all__ = ["sd_folder"]
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(capfd, monkeypatch, tmp_path):
+    """Run the command line as a shell would, in an empty folder: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv: str) -> Outcome:
+        code = main([str(argument) for argument in argv])
+        return Outcome(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def generate(run, sd_folder):
+    """`clipcond generate` with a tiny model and two steps."""
+
+    def generate(prompt: str, *options: str, steps: int = 2) -> Outcome:
+        return run("generate", "--model", sd_folder, "--steps", steps, *options, "--", prompt)
+
+    return generate
+
+
+@pytest.fixture
+def inspect(run, sd_folder):
+    """`clipcond inspect` with a tiny tower."""
+
+    def inspect(prompt: str, *options: str) -> Outcome:
+        return run("inspect", "--tower", sd_folder, *options, "--", prompt)
+
+    return inspect

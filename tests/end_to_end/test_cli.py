@@ -1,0 +1,158 @@
+"""The command line where all goes well: pictures, what is inside them, reports."""
+
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+import torch
+from PIL import Image
+
+from clipcond import Conditioner, __version__
+from clipcond.cli import _plain
+from clipcond.pipelines import build_pipeline
+from tests.parity.models import tower_l
+
+
+def picture(path):
+    with Image.open(path) as image:
+        return image.convert("RGB")
+
+
+def test_a_picture(generate, sd_folder):
+    outcome = generate("a (red:1.3) fox", "-n", "blurry", "--seed", "3", "--guidance", "4.5")
+
+    assert outcome == (0, "out.png\n", outcome.err)
+    with Image.open("out.png") as image:
+        assert (image.format, image.size, image.mode) == ("PNG", (16, 16), "RGB")
+        assert image.text["parameters"] == (
+            "a (red:1.3) fox\n"
+            "Negative prompt: blurry\n"
+            "Steps: 2, Sampler: DDIM, CFG scale: 4.5, Seed: 3, Size: 16x16, Model: tiny-sd, "
+            f"Clip skip: 2, Dialect: a1111, Version: clipcond {__version__}"
+        )
+        pipe = build_pipeline(sd_folder, clip_skip=2)
+        same = pipe(
+            "a (red:1.3) fox",
+            negative_prompt="blurry",
+            guidance_scale=4.5,
+            num_inference_steps=2,
+            generator=torch.Generator().manual_seed(3),
+        ).images[0]
+        assert image.tobytes() == same.tobytes()
+
+
+def test_in_a_log_progress_is_a_few_plain_lines(generate):
+    lines = generate("a cat", steps=8).err.splitlines()
+
+    assert [line.split(",")[0] for line in lines] == [f"step {n} of 8" for n in (2, 4, 6, 8)]
+    assert lines[-1] == "step 8 of 8, 0 s left"
+
+
+def test_several_pictures_have_one_seed_after_the_other(generate, tmp_path):
+    (tmp_path / "made").mkdir()
+    outcome = generate("a cat", "--count", "2", "--seed", "5", "-o", "made/cat.png")
+    assert outcome.out == "made/cat-1.png\nmade/cat-2.png\n"
+
+    generate("a cat", "--seed", "6", "-o", "made/six.png")
+    pixels = {path.name: picture(path).tobytes() for path in (tmp_path / "made").iterdir()}
+    assert pixels.keys() == {"cat-1.png", "cat-2.png", "six.png"}
+    assert pixels["cat-2.png"] == pixels["six.png"] != pixels["cat-1.png"]
+
+
+def test_size(generate):
+    assert generate("a cat", "--size", "32x24").code == 0
+    assert picture("out.png").size == (32, 24)
+
+
+def test_choices_act(generate):
+    made = {}
+    for options in [(), ("--clip-skip", "1"), ("--dialect", "plain"), ("--guidance", "1")]:
+        assert generate("a (red:1.5) cat", *options).code == 0
+        made[options] = picture("out.png").tobytes()
+
+    assert len(set(made.values())) == len(made)
+
+
+def test_what_is_lost_is_said_in_one_line(generate):
+    outcome = generate("a (red cat", steps=1)
+
+    assert outcome.code == 0
+    warnings = [line for line in outcome.err.splitlines() if "step" not in line]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("clipcond: warning: ")
+
+
+def test_inspect_as_json(inspect, sd_folder):
+    outcome = inspect("a (red:1.3) cat BREAK x", "--json")
+    report = json.loads(outcome.out)
+
+    assert outcome.code == 0
+    assert outcome.err == ""
+    assert report["prompt"] == "a (red:1.3) cat BREAK x"
+    assert report["dialect"] == "a1111"
+    assert report["tower"] == str(sd_folder)
+    assert report["layer"] == {"depth": 2, "of": 4, "final_norm": True}
+    assert report["segments"][1] == {"text": "red", "weight": 1.3, "start": 3, "stop": 6}
+    assert {"break": True} in report["segments"]
+    chunks = Conditioner(tower_l()).chunks("a (red:1.3) cat BREAK x")
+    assert [chunk["ids"] for chunk in report["chunks"]] == [list(c.input_ids) for c in chunks]
+    assert [chunk["weights"] for chunk in report["chunks"]] == [list(c.weights) for c in chunks]
+    assert report["chunks"][0]["tokens"][:5] == [
+        "<|startoftext|>",
+        "a",
+        "red",
+        "cat",
+        "<|endoftext|>",
+    ]
+    assert report["issues"] == []
+
+
+def test_inspect_as_a_table(inspect):
+    outcome = inspect("a (red:1.3) cat")
+    row = next(line for line in outcome.out.splitlines() if "red" in line)
+
+    assert outcome.code == 0
+    assert "736" in row
+    assert "1.3" in row
+
+
+def test_brackets_in_a_prompt_are_no_markup(inspect):
+    assert "bold" in inspect("[bold] [/red] x").out
+
+
+def test_weights_that_json_has_no_number_for():
+    # dialects that read numbers as Python does take nan and inf for weights
+    assert _plain({"weights": [1.0, math.nan, math.inf]}) == {"weights": [1.0, None, None]}
+
+
+def test_version(run):
+    assert run("--version") == (0, f"clipcond {__version__}\n", "")
+
+
+def test_without_a_command_there_is_help(run):
+    assert "generate" in "".join(run()[1:])
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["inspect", "--help"], ["generate", "--help"]])
+def test_help_imports_nothing_heavy(argv):
+    code = (
+        "import sys; from clipcond.cli import main; code = main(sys.argv[1:]);"
+        "heavy = {'torch', 'transformers', 'diffusers', 'PIL'} & set(sys.modules);"
+        "print(heavy, file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (0, "set()\n")
+    assert "Usage: clipcond" in done.stdout
+
+
+def test_the_module_runs_and_inspect_needs_no_diffusers(sd_folder):
+    argv = ["-X", "importtime", "-m", "clipcond", "inspect", "a cat", "--json", "--tower"]
+    done = subprocess.run([sys.executable, *argv, sd_folder], capture_output=True, text=True)
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["prompt"] == "a cat"
+    assert " diffusers" not in done.stderr
+    assert all(line.startswith("import time:") for line in done.stderr.splitlines())
