@@ -94,9 +94,15 @@ class ChunkEncoder:
     """
 
     def __init__(
-        self, tower: TextTower, layer: HiddenLayer, cache: ChunkCache, *, pooled: bool
+        self,
+        tower: TextTower,
+        layer: HiddenLayer,
+        cache: ChunkCache,
+        *,
+        pooled: bool,
+        special: SpecialTokens | None = None,
     ) -> None:
-        self.special: SpecialTokens = tower.special
+        self.special = tower.special if special is None else special
         self._tower = tower
         self._layer = layer
         self._pooled = pooled

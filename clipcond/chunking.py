@@ -119,6 +119,25 @@ def equalize(
     return (*a, *fill * -missing), (*b, *fill * missing)
 
 
+def fill(
+    tokens: Sequence[Token | Break], n_tokens: int, special: SpecialTokens
+) -> tuple[Token | Break, ...]:
+    """Append padding, as if it were text, until there are so many tokens.
+
+    It belongs to a part of its own, behind the prompt's last, and weighs 1.
+    """
+    last = next((token for token in reversed(tokens) if isinstance(token, Token)), None)
+    segment, stop = (last.segment + 1, last.stop) if last else (0, 0)
+    padding = Token(special.pad, 1.0, segment, stop, stop)
+    return (*tokens, *(padding,) * (n_tokens - len(tokens)))
+
+
+def joined_rows(n_chunks: int, length: int) -> list[int]:
+    """Which rows of n chunks are left without the eos and bos between two of them."""
+    last = n_chunks * length - 1
+    return [row for row in range(last + 1) if row in (0, last) or 0 < row % length < length - 1]
+
+
 def _runs(tokens: Iterable[Token | Break]) -> list[list[Token]]:
     """Tokens between the breaks: one run more than there are breaks, empty ones included."""
     runs: list[list[Token]] = [[]]
@@ -131,15 +150,17 @@ def _runs(tokens: Iterable[Token | Break]) -> list[list[Token]]:
 
 
 def _framed(piece: Sequence[Token], special: SpecialTokens) -> TokenChunk:
-    """One chunk: bos, the tokens, eos, padding."""
+    """One chunk: bos, the tokens, then eos and padding, or padding and eos."""
     n_padding = special.room - len(piece)
     if n_padding < 0:
         raise ValueError(f"a splitter made a piece of {len(piece)} tokens; {special.room} fit")
     masked = 0 if special.mask_padding else 1
-    ids = (special.bos, *(token.id for token in piece), special.eos)
+    closing, seen = (special.eos,) + (special.pad,) * n_padding, (1,) + (masked,) * n_padding
+    if special.eos_last:
+        closing, seen = closing[::-1], seen[::-1]
     return TokenChunk(
-        input_ids=ids + (special.pad,) * n_padding,
+        input_ids=(special.bos, *(token.id for token in piece), *closing),
         weights=(1.0, *(token.weight for token in piece)) + (1.0,) * (n_padding + 1),
-        attention_mask=(1,) * len(ids) + (masked,) * n_padding,
+        attention_mask=(1,) * (len(piece) + 1) + seen,
         segments=(-1, *(token.segment for token in piece)) + (-1,) * (n_padding + 1),
     )

@@ -10,20 +10,19 @@ from torch import Tensor
 
 from clipcond import notices
 from clipcond.cache import ChunkCache, ChunkEncoder
-from clipcond.chunking import TokenChunk, chunk, empty_chunk
+from clipcond.chunking import TokenChunk, empty_chunk
 from clipcond.dialects import Dialect, find_dialect
 from clipcond.errors import TowerError
 from clipcond.inputs import as_many, as_prompts, check_clip_skip, check_towers
+from clipcond.layout import Chunks, Key, lay_out, one_prompt
 from clipcond.prompt import ParsedPrompt, parse, settle
 from clipcond.report import Report, report
-from clipcond.tokens import tokenize
 from clipcond.towers.base import HiddenLayer, TextTower, check_layer
 from clipcond.weighting import Normalize, Rule, find_normalize, find_rule
 
 __all__ = ["Conditioner", "Conditioning", "Guided"]
 
 Prompts = str | Sequence[str]
-Chunks = tuple[TokenChunk, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Conditioner:
     ) -> None:
         self.towers = (tower,) if tower_2 is None else (tower, tower_2)
         check_towers(self.towers)
-        self.dialect = find_dialect(dialect)
+        self.dialect = find_dialect(dialect).of(len(self.towers))
         self.rule = find_rule(self.dialect.weighting if weighting is None else weighting)
         self.normalize = find_normalize(self.dialect.normalize if normalize is None else normalize)
         self.clip_skip = clip_skip
@@ -99,7 +98,7 @@ class Conditioner:
             clip_skip: for this call only.
             prompts_2: what the second tower of a pair reads, if not the same.
         Returns:
-            embeds [b S D], S a multiple of the context length; no gradients.
+            embeds [b S D], S a multiple of the context length in most dialects; no gradients.
         Raises:
             PromptTypeError: something is not a string.
             PromptError: no prompts, or one that cannot be read; shows where.
@@ -139,7 +138,7 @@ class Conditioner:
     def chunks(self, prompt: str) -> Chunks:
         """The chunks of the first tower for the prompt as written: `[a:b:0.5]`, AND included."""
         (prompt,) = as_prompts([prompt])
-        return self._chunks(self._parse(prompt), self.towers[0])
+        return self._chunks(self._parse(prompt))
 
     def explain(self, prompt: str) -> Report:
         """How the prompt as written is read: segments, chunks, tokens, weights, issues."""
@@ -147,9 +146,8 @@ class Conditioner:
         parsed = self._parse(prompt)
         if self.dialect.settles:
             parsed = replace(parsed, issues=(*parsed.issues, *settle(prompt)[1]))
-        tower = self.towers[0]
-        chunks = self._chunks(parsed, tower)
-        return report(parsed, chunks, tower, self.layers()[0], self.dialect.name)
+        chunks = self._chunks(parsed)
+        return report(parsed, chunks, self.towers[0], self.layers()[0], self.dialect.name)
 
     def layers(self, clip_skip: int | None = None) -> tuple[HiddenLayer, ...]:
         """The layer used of each tower, with this clip_skip or else the conditioner's own.
@@ -179,6 +177,8 @@ class Conditioner:
         columns = [texts] * len(self.towers)
         if texts_2 is not None and len(columns) > 1:
             columns[1] = as_many(texts_2, len(texts), "second prompt")
+            if self.dialect.appends_second:
+                columns = [[" ".join(both) for both in zip(*columns, strict=True)]] * 2
         if self.dialect.settles:
             unique = dict.fromkeys(text for column in columns for text in column)
             settled = {text: settle(text, negative=negative) for text in unique}
@@ -190,44 +190,38 @@ class Conditioner:
     def _parse(self, prompt: str) -> ParsedPrompt:
         return parse(prompt, self.dialect.syntax)
 
-    def _chunks(self, parsed: ParsedPrompt, tower: TextTower) -> Chunks:
-        tokens = tokenize(parsed, tower.tokenizer)
-        chunks = chunk(tokens, tower.special, self.dialect.splitter)
-        limit = self.dialect.max_chunks
-        if limit is not None and len(chunks) > limit:
-            notices.warn_dropped(chunks, limit, tower, self.dialect.name)
-        return tuple(self.normalize(chunks[:limit]))
+    def _chunks(self, parsed: ParsedPrompt) -> Chunks:
+        return one_prompt(parsed, self.towers[0], self.dialect, self.normalize)
 
     def _condition(
         self, groups: Sequence[Sequence[tuple[str, ...]]], clip_skip: int | None
     ) -> list[Conditioning]:
         """One conditioning for each group of prompts, all of one length."""
         layers = self.layers(clip_skip)
-        texts = [dict.fromkeys(p[t] for g in groups for p in g) for t in range(len(self.towers))]
-        parsed = {text: self._parse(text) for column in texts for text in column}
+        texts = dict.fromkeys(text for group in groups for prompt in group for text in prompt)
+        parsed = {text: self._parse(text) for text in texts}
         for text, prompt in parsed.items():
             notices.warn_issues(text, prompt.issues)
         notices.warn_unread(parsed.values(), self.towers)
-        columns = [
-            {text: self._chunks(parsed[text], tower) for text in column}
-            for tower, column in zip(self.towers, texts, strict=True)
-        ]
-        length = max(len(chunks) for column in columns for chunks in column.values())
+        layout = lay_out(groups, parsed, self.towers, self.dialect, self.normalize)
+        length = max(len(chunks) for chunks in layout.prompts)
+        rows = self.dialect.rows(layout.prompts)
         # tensors made under a caller's inference_mode could not serve a later call under autograd
         with torch.inference_mode(False), torch.no_grad():
             parts = [
                 self._encode(tower, layer, column, length)
-                for tower, layer, column in zip(self.towers, layers, columns, strict=True)
+                for tower, layer, column in zip(self.towers, layers, layout.columns, strict=True)
             ]
-            return [_joined(group, columns, parts) for group in groups]
+            return [_only(_joined(keys, layout.columns, parts), rows) for keys in layout.keys]
 
     def _encode(
-        self, tower: TextTower, layer: HiddenLayer, column: Mapping[str, Chunks], length: int
+        self, tower: TextTower, layer: HiddenLayer, column: Mapping[Key, Chunks], length: int
     ) -> Conditioning:
-        """One tower's part: each text of the column, filled to `length` chunks."""
+        """One tower's part: each prompt of the column, filled to `length` chunks."""
         wants_pooled = self.pooled and tower is self.towers[-1]
-        encode = ChunkEncoder(tower, layer, self.cache, pooled=wants_pooled)
-        empty = (empty_chunk(tower.special),)
+        special = self.dialect.frame(tower.special)
+        encode = ChunkEncoder(tower, layer, self.cache, pooled=wants_pooled, special=special)
+        empty = (empty_chunk(special),)
         chosen = [self.dialect.pooled(chunks) for chunks in column.values()] if wants_pooled else []
         needed = [c for chunks in column.values() for c in self._needed(chunks, encode)]
         filled = [(*chunks, *empty * (length - len(chunks))) for chunks in column.values()]
@@ -240,7 +234,8 @@ class Conditioner:
                 hidden = torch.cat([hidden, encode(whole[len(chunks) :]).hidden])
             rows.append(hidden.flatten(0, 1))  # [n L D] -> [S D]
         embeds = torch.stack(rows)
-        notices.check_finite(embeds, column, tower, encode)
+        read = [(text, chunks) for (text, _), chunks in column.items()]
+        notices.check_finite(embeds, read, tower, encode)
         mask = None
         if tower.special.mask_padding:
             masks = [[m for c in chunks for m in c.attention_mask] for chunks in filled]
@@ -252,15 +247,15 @@ class Conditioner:
 
 
 def _joined(
-    group: Sequence[tuple[str, ...]],
-    columns: Sequence[Mapping[str, Chunks]],
+    group: Sequence[tuple[Key, ...]],
+    columns: Sequence[Mapping[Key, Chunks]],
     parts: Sequence[Conditioning],
 ) -> Conditioning:
     """The towers' parts of one group of prompts, side by side."""
     picks = []
     for t, column in enumerate(columns):
-        index = {text: i for i, text in enumerate(column)}
-        picks.append([index[prompt[t]] for prompt in group])
+        index = {key: i for i, key in enumerate(column)}
+        picks.append([index[keys[t]] for keys in group])
     chosen = [part.embeds[pick] for part, pick in zip(parts, picks, strict=True)]
     embeds = chosen[0] if len(chosen) == 1 else torch.cat(chosen, dim=-1)
     pooled, mask = parts[-1].pooled, parts[0].attention_mask
@@ -268,6 +263,18 @@ def _joined(
         embeds,
         None if pooled is None else pooled[picks[-1]],
         None if mask is None else mask[picks[0]],
+    )
+
+
+def _only(conditioning: Conditioning, rows: Sequence[int] | None) -> Conditioning:
+    """The conditioning with some rows of its embeds only; None = all."""
+    if rows is None:
+        return conditioning
+    mask = conditioning.attention_mask
+    return Conditioning(
+        conditioning.embeds[:, list(rows)],
+        conditioning.pooled,
+        None if mask is None else mask[:, list(rows)],
     )
 
 

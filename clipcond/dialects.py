@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from clipcond.chunking import Splitter, TokenChunk, comma_backtrack, hard
+from clipcond.chunking import Splitter, TokenChunk, comma_backtrack, hard, joined_rows
 from clipcond.errors import UnknownNameError
 from clipcond.prompt import ParsedPrompt
+from clipcond.tokens import SpecialTokens
 from clipcond.weighting import Normalize, Rule
 
 __all__ = ["DIALECTS", "Dialect", "find_dialect"]
 
 PooledRule: TypeAlias = Callable[[Sequence[TokenChunk]], TokenChunk]
 ZeroRule: TypeAlias = Callable[[Sequence[str] | None], bool]
+FrameRule: TypeAlias = Callable[[SpecialTokens], SpecialTokens]
+RowRule: TypeAlias = Callable[[Sequence[Sequence[TokenChunk]]], Sequence[int] | None]
 
 
 def first_chunk(chunks: Sequence[TokenChunk]) -> TokenChunk:
@@ -25,6 +28,38 @@ def first_chunk(chunks: Sequence[TokenChunk]) -> TokenChunk:
 def last_chunk(chunks: Sequence[TokenChunk]) -> TokenChunk:
     """The pooled vector is that of the last chunk, without weights."""
     return chunks[-1]
+
+
+def as_trained(special: SpecialTokens) -> SpecialTokens:
+    """Chunks are framed as the tower was trained: bos, text, eos, the tower's padding."""
+    return special
+
+
+def padded_with_eos(special: SpecialTokens) -> SpecialTokens:
+    """Padding is eos, in towers too that were trained with another."""
+    return replace(special, pad=special.eos)
+
+
+def closed_with_eos(special: SpecialTokens) -> SpecialTokens:
+    """The padding follows the text, and eos closes the chunk."""
+    return replace(special, eos_last=True)
+
+
+def all_rows(prompts: Sequence[Sequence[TokenChunk]]) -> None:
+    """Every row of every chunk is handed on."""
+
+
+def without_padding(prompts: Sequence[Sequence[TokenChunk]]) -> list[int]:
+    """The last chunk ends with the eos of the prompt that has most text in it."""
+    n_chunks = max(map(len, prompts))
+    content = max(chunks[-1].content for chunks in prompts if len(chunks) == n_chunks)
+    length = len(prompts[0][0].input_ids)
+    return list(range((n_chunks - 1) * length + content + 2))
+
+
+def without_inner_frames(prompts: Sequence[Sequence[TokenChunk]]) -> list[int]:
+    """The eos and bos between two chunks are left out."""
+    return joined_rows(max(map(len, prompts)), len(prompts[0][0].input_ids))
 
 
 def never(negatives: Sequence[str] | None) -> bool:
@@ -57,6 +92,13 @@ class Dialect:
         max_chunks: what a prompt needs beyond is dropped, with a warning; None = no limit.
         settles: whether `[a:b:0.5]`, `[a|b]` and AND are its syntax, so that one encoding shows
             the prompt as it is at the last step.
+        frame: how chunks are framed, from the tower's own special tokens.
+        fills: whether the shorter of a prompt and its negative is filled up with padding before
+            both are cut and weighed, so that its chunks depend on the other.
+        rows: which rows of the joined chunks are handed on, given the chunks of all prompts of a
+            call; None = all.
+        appends_second: whether a pair of towers both read "prompt prompt_2", not each its own.
+        pair: what the tool does with a pair of towers, if it is another thing.
     """
 
     name: str
@@ -68,7 +110,36 @@ class Dialect:
     zero_negative: ZeroRule = never
     max_chunks: int | None = None
     settles: bool = False
+    frame: FrameRule = as_trained
+    fills: bool = False
+    rows: RowRule = all_rows
+    appends_second: bool = False
+    pair: Dialect | None = None
 
+    def of(self, n_towers: int) -> Dialect:
+        """The dialect for so many towers: itself, or what it is for a pair."""
+        return self if n_towers == 1 or self.pair is None else self.pair
+
+
+SD_EMBED = Dialect(
+    "sd_embed",
+    syntax="sd_embed",
+    splitter=hard,
+    weighting="scale",
+    normalize="half",
+    pooled=last_chunk,
+    frame=padded_with_eos,
+    fills=True,
+)
+
+LPW_XL = replace(
+    SD_EMBED,
+    name="lpw",
+    syntax="lpw_xl",
+    weighting="lerp_last",
+    rows=without_padding,
+    appends_second=True,
+)
 
 DIALECTS: dict[str, Dialect] = {
     row.name: row
@@ -88,6 +159,17 @@ DIALECTS: dict[str, Dialect] = {
             weighting="none",
             zero_negative=if_missing,
             max_chunks=1,
+        ),
+        replace(SD_EMBED, rows=without_padding, pair=SD_EMBED),
+        Dialect(
+            "lpw",
+            syntax="lpw",
+            splitter=hard,
+            weighting="scale_mean_prompt",
+            max_chunks=3,
+            frame=closed_with_eos,
+            fills=True,
+            pair=LPW_XL,
         ),
         Dialect("plain", syntax="plain", splitter=comma_backtrack(), weighting="none"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -52,9 +52,15 @@ def warn_dropped(chunks: Sequence[TokenChunk], n_kept: int, tower: TextTower, di
 
 
 def check_finite(
-    embeds: Tensor, column: Mapping[str, Sequence[TokenChunk]], tower: TextTower, encode: Encode
+    embeds: Tensor,
+    prompts: Iterable[tuple[str, Sequence[TokenChunk]]],
+    tower: TextTower,
+    encode: Encode,
 ) -> None:
     """Refuse NaN and infinities in embeds [n S D], which end as a black image.
+
+    Args:
+        prompts: text and chunks of each row of embeds.
 
     Raises:
         WeightingError: weights brought them about; names the most extreme one.
@@ -62,7 +68,7 @@ def check_finite(
     """
     if bool(torch.isfinite(embeds).all()):
         return
-    for row, (prompt, chunks) in zip(embeds, column.items(), strict=True):
+    for row, (prompt, chunks) in zip(embeds, prompts, strict=True):
         if bool(torch.isfinite(row).all()):
             continue
         shown = repr(prompt if len(prompt) <= 60 else prompt[:57] + "...")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from clipcond.errors import UnknownNameError
-from clipcond.weighting import normalize, scale
+from clipcond.weighting import lerp_last, normalize, scale
 from clipcond.weighting.rule import Encode, Needs, Normalize, Rule, RuleWithNeeds
 
 __all__ = [
@@ -27,10 +27,13 @@ WEIGHTINGS: dict[str, Rule] = {
     "none": scale.none,
     "scale": scale.scale,
     "scale_mean": scale.scale_mean,
+    "scale_mean_prompt": scale.scale_mean_prompt,
+    "lerp_last": lerp_last.lerp_last,
 }
 
 NORMALIZATIONS: dict[str, Normalize] = {
     "none": normalize.none,
+    "half": normalize.half,
 }
 
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from clipcond.chunking import TokenChunk
+from clipcond.chunking import TokenChunk, joined_rows
 from clipcond.errors import ClipcondWarning, warn
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting.rule import Encode, is_weighted, weights_of
 
-__all__ = ["none", "scale", "scale_mean"]
+__all__ = ["none", "scale", "scale_mean", "scale_mean_joined", "scale_mean_prompt"]
 
 # A float32 mean over a chunk carries an error near 1e-7 of the values' magnitude. Below this share
 # of the magnitude fewer than three digits of the mean are left, and their quotient is noise.
@@ -70,6 +70,35 @@ def scale_mean(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     return _scaled(chunks, encode, restore_mean=True)
 
 
+def scale_mean_prompt(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
+    """Multiply by the weights, then bring the whole prompt's mean back to what it was.
+
+    y = w * h;  h' = y * mean(h) / mean(y), one mean over all chunks [n L D], specials and padding
+    included. In float32, cast back. Prompts whose weights are all 1 stay bit-identical. Means near
+    zero and of another sign are treated as in `scale_mean`.
+
+    Args:
+        chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted.
+        encode: chunks -> hidden [n L D].
+    Returns:
+        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
+    Source: diffusers 58eb52c, examples/community/lpw_stable_diffusion.py. Deviation: lpw pads all
+        prompts of a batch to the longest, and that padding counts in the means; here only that of
+        a prompt and its own negative does.
+    """
+    return _scaled_together(chunks, encode, joined=False)
+
+
+def scale_mean_joined(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
+    """As `scale_mean_prompt`, but the eos and bos between chunks do not count in the means.
+
+    For a dialect that leaves out those rows, see `dialects.without_inner_frames`.
+
+    Source: diffusers 58eb52c, examples/community/lpw_stable_diffusion.py, no_boseos_middle.
+    """
+    return _scaled_together(chunks, encode, joined=True)
+
+
 def _scaled(chunks: Sequence[TokenChunk], encode: Encode, *, restore_mean: bool) -> TowerOutput:
     output = encode(chunks)
     weighted = [i for i, chunk in enumerate(chunks) if is_weighted(chunk)]
@@ -84,8 +113,21 @@ def _scaled(chunks: Sequence[TokenChunk], encode: Encode, *, restore_mean: bool)
     return TowerOutput(hidden, output.pooled)
 
 
+def _scaled_together(chunks: Sequence[TokenChunk], encode: Encode, *, joined: bool) -> TowerOutput:
+    output = encode(chunks)
+    if not any(is_weighted(chunk) for chunk in chunks):
+        return output
+    n_chunks, length, _ = output.hidden.shape
+    before = output.hidden.float()
+    after = before * weights_of(chunks, before.device)
+    rows = joined_rows(n_chunks, length) if joined else slice(None)
+    counted = [states.flatten(0, 1)[rows] for states in (before, after)]  # [n L D] -> [S D]
+    after = after * _restoration(*counted)
+    return TowerOutput(after.to(output.hidden.dtype), output.pooled)
+
+
 def _restoration(before: Tensor, after: Tensor) -> Tensor:
-    """mean(before) / mean(after) for each chunk, [n 1 1]; 1 where that is ill-defined."""
+    """mean(before) / mean(after) over the last two axes, kept as 1; 1 where that is ill-defined."""
     means = [states.mean(dim=(-2, -1), keepdim=True) for states in (before, after)]
     sizes = [states.abs().mean(dim=(-2, -1), keepdim=True) for states in (before, after)]
     meaningful = [m.abs() > MEANINGFUL_MEAN * s for m, s in zip(means, sizes, strict=True)]

@@ -1,0 +1,38 @@
+"""Weights as distance from the last row of a chunk: the rule of lpw's SDXL pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from clipcond.chunking import TokenChunk
+from clipcond.towers.base import TowerOutput
+from clipcond.weighting.rule import Encode, is_weighted, weights_of
+
+__all__ = ["lerp_last"]
+
+
+def lerp_last(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
+    """Move each token's hidden state along the line from the eos behind the chunk's text.
+
+    h' = e + w * (h - e), e = the row behind the chunk's last token, in float32, cast back. Rows of
+    weight 1 stay bit-identical; w = 0 gives e.
+
+    Args:
+        chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted.
+        encode: chunks -> hidden [n L D].
+    Returns:
+        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
+    Source: diffusers 58eb52c, examples/community/lpw_stable_diffusion_xl.py, whose chunks end with
+        that row.
+    """
+    output = encode(chunks)
+    if not any(is_weighted(chunk) for chunk in chunks):
+        return output
+    before = output.hidden.float()
+    weights = weights_of(chunks, before.device)
+    n = torch.arange(len(chunks))
+    last = before[n, [chunk.content + 1 for chunk in chunks]].unsqueeze(1)  # [n D] -> [n 1 D]
+    after = (last + (before - last) * weights).to(output.hidden.dtype)
+    return TowerOutput(torch.where(weights == 1.0, output.hidden, after), output.pooled)
