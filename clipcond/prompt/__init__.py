@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from clipcond.errors import UnknownNameError, excerpt
-from clipcond.prompt import a1111, lpw, plain, sd_embed
+from clipcond.prompt import a1111, comfyui, lpw, plain, sd_embed
 from clipcond.prompt.composition import compose, first_and
 from clipcond.prompt.schedule import changes, schedule
 from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt, Part, Segment
@@ -33,6 +33,7 @@ Syntax: TypeAlias = Callable[[str], ParsedPrompt]
 
 SYNTAXES: dict[str, Syntax] = {
     "a1111": a1111.parse,
+    "comfyui": comfyui.parse,
     "lpw": lpw.parse,
     "lpw_xl": lpw.parse_xl,
     "plain": plain.parse,

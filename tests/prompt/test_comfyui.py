@@ -1,0 +1,285 @@
+"""ComfyUI's syntax: laws, places, issues, bad input. The golden parses are in parity."""
+
+import math
+import re
+from contextlib import suppress
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clipcond.errors import PromptError, PromptSyntaxError
+from clipcond.prompt import Issue, Segment, parse
+from clipcond.prompt.comfyui import groups
+
+PIECES = [
+    "(",
+    "(",
+    ")",
+    ")",
+    "\\",
+    "\\(",
+    "\\)",
+    ":",
+    ":1.3",
+    ":-.5)",
+    "a",
+    "猫",
+    " ",
+    "\n",
+    "[",
+    "]",
+]
+prompts = st.lists(st.sampled_from(PIECES), max_size=24).map("".join)
+NUMBER_LIKE = [":nan)", ":inf)", ":1_0)", ": 2 )", ":1e999)", ":1.2.3)", ":)", "::2)", ":１.５)"]
+numbered = st.lists(st.sampled_from([*PIECES, *NUMBER_LIKE]), max_size=24).map("".join)
+mentioning = st.lists(
+    st.sampled_from([*PIECES, "embedding:", " embedding:foo", "foo", ",", "\t"]), max_size=16
+).map("".join)
+
+
+def pairs(prompt, read=parse):
+    parsed = parse(prompt, "comfyui") if read is parse else read(prompt)
+    return [(part.text, part.weight) for part in parsed.parts]
+
+
+def told_slowly(text, weight=1.0):
+    """The grammar as a sentence tells it, by recursion over strings; knows no escapes.
+
+    Groups go from a bracket at depth 0 to where the depth is 0 again, or else to the end. One that
+    ends in `)` gives its inside, at its number or at 1.1 times the weight around it.
+    """
+    depth, cuts = 0, [0]
+    for position, character in enumerate(text):
+        if character == "(" and depth == 0:
+            cuts.append(position)
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == ")" and depth == 0:
+            cuts.append(position + 1)
+    for start, stop in pairwise([*cuts, len(text)]):
+        piece = text[start:stop]
+        if re.fullmatch(r"\(.*\)", piece, re.DOTALL):
+            inside, inner = piece[1:-1], weight * 1.1
+            before, _, number = inside.rpartition(":")
+            if before:
+                with suppress(ValueError):
+                    inside, inner = before, float(number)
+            yield from told_slowly(inside, inner)
+        elif piece:
+            yield piece, weight
+
+
+@given(prompts.filter(lambda prompt: "\\" not in prompt))
+def test_the_fast_reader_agrees_with_the_slow_one(prompt):
+    assert pairs(prompt) == list(told_slowly(prompt))
+
+
+@given(numbered)
+def test_any_string_parses_or_says_where_it_does_not(prompt):
+    try:
+        parsed = parse(prompt, "comfyui")
+    except PromptError as error:
+        source, problems = error.source, [error]
+    else:
+        source, problems = parsed.source, parsed.issues
+        assert parsed.syntax == "comfyui"
+        assert all(math.isfinite(part.weight) for part in parsed.parts)
+    assert source == prompt
+    assert all(0 <= problem.position < len(prompt) and problem.remedy for problem in problems)
+
+
+@given(prompts)
+def test_places_are_ordered_and_disjoint_and_hold_the_text(prompt):
+    parts = parse(prompt, "comfyui").parts
+
+    assert all(a.stop <= b.start for a, b in pairwise(parts))
+    for part in parts:
+        place = prompt[part.start : part.stop]
+        assert part.text == place.replace("\\(", "(").replace("\\)", ")") != ""
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="()"), min_size=1))
+def test_text_without_brackets_is_itself(text):
+    parsed = parse(text, "comfyui")
+
+    assert parsed.parts == (Segment(text, 1.0, 0, len(text)),)
+    assert parsed.issues == ()
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="\\"), min_size=1))
+def test_escaped_text_is_itself(text):
+    escaped = text.replace("(", "\\(").replace(")", "\\)")
+
+    assert pairs(escaped) == [(text, 1.0)]
+
+
+@pytest.mark.parametrize("prompt", ["", "()", "(())", "()()"])
+def test_nothing_said_is_no_part(prompt):
+    assert parse(prompt, "comfyui").parts == ()
+    assert parse(prompt, "comfyui").issues == ()
+
+
+def test_a_place_is_the_text_without_brackets_and_number():
+    prompt = "a (red \\(dark\\):1.3) cat"
+
+    _, red, cat = parse(prompt, "comfyui").parts
+
+    assert red == Segment("red (dark)", 1.3, 3, 15)
+    assert prompt[3:15] == "red \\(dark\\)"
+    assert cat == Segment(" cat", 1.0, 20, 24)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("(a:1_0)", [("a", 10.0)]),
+        ("(a:\n2\n)", [("a", 2.0)]),
+        ("(a:２)", [("a", 2.0)]),
+        ("(a:-0)", [("a", 0.0)]),
+        ("(a:1.2.3)", [("a:1.2.3", 1.1)]),
+        ("(a:1\\))", [("a:1)", 1.1)]),
+        ("(a (b:0.5):2)", [("a ", 2.0), ("b", 0.5)]),
+        ("(a (b):2)", [("a ", 2.0), ("b", 2.2)]),
+        ("(a:3 (b))", [("a:3 ", 1.1), ("b", 1.1 * 1.1)]),
+        ("((a)", [("(a", 1.1)]),
+        ("((a) (b:2)", [("a", 2.2), (" ", 2.0), ("(b", 2.0)]),
+        ("((a (b))", [("a ", 1.1 * 1.1), ("(b", 1.1 * 1.1)]),
+        ("x (a", [("x ", 1.0), ("(a", 1.0)]),
+        ("a) (b:2)", [("a) (b:2)", 1.0)]),
+        ("a) ((b:2) c", [("a) (", 1.0), ("b", 2.0), (" c", 1.0)]),
+        ("(a)) (b)", [("a", 1.1), (") (b)", 1.0)]),
+    ],
+)
+def test_corners(prompt, expected):
+    assert pairs(prompt) == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "shown"),
+    [
+        (
+            "(cat: nan)",
+            "'nan' is not a number\n  (cat: nan)\n        ^\nWrite a decimal number such as 1.2.",
+        ),
+        (
+            "(猫 (dog:-inf))",
+            "the weight -inf is not finite\n  (猫 (dog:-inf))\n           ^\n"
+            "Weights are near 1.0; most models tolerate 0.5 to 1.5.",
+        ),
+        (
+            "(cat:1e999)",
+            "the weight 1e999 is not finite\n  (cat:1e999)\n       ^\n"
+            "Weights are near 1.0; most models tolerate 0.5 to 1.5.",
+        ),
+    ],
+)
+def test_a_weight_that_is_not_finite_is_an_error(prompt, shown):
+    with pytest.raises(PromptSyntaxError) as error:
+        parse(prompt, "comfyui")
+    assert str(error.value) == shown
+
+
+def test_in_plain_text_nothing_is_a_weight():
+    assert pairs("a) (cat:nan)") == [("a) (cat:nan)", 1.0)]
+
+
+OPEN = "Close it with ')' or write '\\(' for a literal bracket."
+CLOSE = "Remove it or write '\\)' for a literal bracket."
+
+
+def test_brackets_that_do_not_match_are_told():
+    assert parse("a (b (c", "comfyui").issues == (
+        Issue("'(' is never closed", 2, OPEN),
+        Issue("'(' is never closed", 5, OPEN),
+    )
+    assert parse("a) (b)", "comfyui").issues == (
+        Issue("')' closes nothing, and makes the brackets after it plain text", 1, CLOSE),
+    )
+    assert parse("(a))", "comfyui").issues == (Issue("')' closes nothing", 3, CLOSE),)
+    with pytest.raises(PromptSyntaxError, match="closes nothing"):
+        parse("(a))", "comfyui").require_clean()
+
+
+def test_a_million_issues_are_a_hundred_and_one():
+    issues = parse("(" * 1000, "comfyui").issues
+
+    assert len(issues) == 101
+    assert issues[-1].message == "900 more brackets that do not match"
+
+
+def test_deep_nesting_neither_recurses_nor_overflows():
+    n = 10_000
+
+    parsed = parse("(" * n + "a" + ")" * n, "comfyui")
+
+    (part,) = parsed.parts
+    assert part == Segment("a", 1.7976931348623157e308, n, n + 1)
+    assert parsed.issues == (
+        Issue(
+            "the brackets around this multiply to more than a number can hold",
+            n,
+            "Nest fewer brackets.",
+        ),
+    )
+    assert pairs("(" * n + "a" + ":1.2)" * n) == [("a", 1.2)]
+
+
+def texts(prompt, **choices):
+    return [part.text for part in groups(prompt, **choices).parts]
+
+
+def test_a_group_is_a_fragment_or_in_older_releases_a_word():
+    prompt = " red  fox, (in\tthe\nsnow:1.2)"
+
+    assert texts(prompt) == [" red  fox, ", "in\tthe\nsnow"]
+    assert texts(prompt, words=True) == ["red", "fox,", "in\tthe", "snow"]
+
+
+@given(mentioning)
+def test_groups_are_places_too(prompt):
+    for words in (False, True):
+        for drop in (False, True):
+            parts = groups(prompt, words=words, drop_embeddings=drop).parts
+
+            assert all(a.stop <= b.start for a, b in pairwise(parts))
+            for part in parts:
+                place = prompt[part.start : part.stop]
+                assert part.text == place.replace("\\(", "(").replace("\\)", ")") != ""
+
+
+@given(mentioning)
+def test_without_dropping_cuts_lose_nothing_but_spaces(prompt):
+    whole = "".join(text for text, _ in pairs(prompt))
+    for words in (False, True):
+        pieces = "".join(texts(prompt, words=words, drop_embeddings=False))
+        assert re.sub(r"[ \n]", "", pieces) == re.sub(r"[ \n]", "", whole)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "dropped", "kept"),
+    [
+        ("embedding:foo a cat", [" a cat"], ["embedding:foo a cat"]),
+        ("a embedding:foo cat", ["a", " cat"], ["a", "embedding:foo cat"]),
+        ("a,embedding:foo", ["a,embedding:foo"], ["a,embedding:foo"]),
+        ("embedding:a embedding:b", [], ["embedding:a", "embedding:b"]),
+        ("embedding:foo, cat", [", cat"], ["embedding:foo, cat"]),
+        ("a (embedding:foo\\(1\\):1.2)\n", ["a ", "\n"], ["a ", "embedding:foo(1)", "\n"]),
+        ("embedding: cat", ["embedding: cat"], ["embedding: cat"]),
+        ("embedding:,", ["embedding:,"], ["embedding:,"]),
+    ],
+)
+def test_the_name_of_a_missing_embedding_is_left_out(prompt, dropped, kept):
+    assert texts(prompt) == dropped
+    assert texts(prompt, drop_embeddings=False) == kept
+    assert groups(prompt, drop_embeddings=False).issues == ()
+
+
+def test_a_missing_embedding_is_told():
+    (issue,) = groups("a (embedding:foo:1.2), cat").issues
+
+    assert issue == Issue(
+        "there is no embedding 'foo'; its name is left out",
+        3,
+        "Load it with load_textual_inversion(..., token='<it>') and write <it>.",
+    )
