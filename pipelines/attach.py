@@ -167,7 +167,7 @@ class Attachment:
         bound.apply_defaults()
         request = Request(**bound.arguments)
         with _lora_scaled(self.pipe, self.family, request.lora_scale):
-            encoded = encode(self.pipe, self.conditioner, request, own_tower=self.tower is None)
+            encoded = encode(self.pipe, self.conditioner, request)
         return tuple(getattr(encoded, name) for name in self.family.returns)
 
 

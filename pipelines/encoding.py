@@ -41,15 +41,12 @@ class Encoded:
     negative_embeds: Tensor | None
 
 
-def encode(pipe: Any, conditioner: Conditioner, request: Request, *, own_tower: bool) -> Encoded:
+def encode(pipe: Any, conditioner: Conditioner, request: Request) -> Encoded:
     """Encode what the request leaves to encode; bring positive and negative to one length.
 
     Embeddings that the caller passes go through. Where they are longer or shorter than the other
     side, the shorter of the two gets encoded empty chunks at its end.
 
-    Args:
-        own_tower: the conditioner reads with the pipeline's own text encoder, whose dtype the
-            result then has, as in plain diffusers.
     Raises:
         PipelineError: prompts and negatives that do not pair; lengths that cannot be made equal;
             embeddings that do not fit the UNet.
@@ -72,8 +69,8 @@ def encode(pipe: Any, conditioner: Conditioner, request: Request, *, own_tower: 
             empty = conditioner("", clip_skip=request.clip_skip).embeds
             rows = max(embeds.shape[1], negative.shape[1])
             embeds, negative = _lengthened(embeds, rows, empty), _lengthened(negative, rows, empty)
-        negative = _placed(negative, pipe, request, own_tower)
-    return Encoded(_placed(embeds, pipe, request, own_tower), negative)
+        negative = _placed(negative, pipe, request)
+    return Encoded(_placed(embeds, pipe, request), negative)
 
 
 def check_width(width: int, pipe: Any) -> None:
@@ -148,9 +145,11 @@ def _lengthened(embeds: Tensor, rows: int, empty: Tensor) -> Tensor:
     return torch.cat([embeds, padding.repeat(len(embeds), n_chunks, 1)], dim=1)
 
 
-def _placed(embeds: Tensor, pipe: Any, request: Request, own_tower: bool) -> Tensor:
-    """To the device, dtype and number of rows the pipeline goes on with (diffusers' rule)."""
-    text_encoder = getattr(pipe, "text_encoder", None) if own_tower else None
-    model = text_encoder if text_encoder is not None else getattr(pipe, "unet", None)
-    embeds = embeds.to(device=request.device, dtype=None if model is None else model.dtype)
+def _placed(embeds: Tensor, pipe: Any, request: Request) -> Tensor:
+    """To the device, dtype and number of rows the pipeline goes on with."""
+    # diffusers takes the text encoder's dtype. Where that differs from the UNet's (transformers
+    # keeps the dtype of the files, diffusers loads float32), its UNet stops at the first product.
+    models = (getattr(pipe, name, None) for name in ("unet", "text_encoder"))
+    dtype = next((model.dtype for model in models if model is not None), None)
+    embeds = embeds.to(device=request.device, dtype=dtype)
     return embeds.repeat_interleave(request.num_images_per_prompt, dim=0)

@@ -49,7 +49,10 @@ def load_pipeline(model: str | PathLike[str] | None, *, task: str, dtype: Any) -
         UnknownNameError: no such task.
     """
     path = _located(model)
-    return (_from_file if path.is_file() else _from_folder)(path, task=task, dtype=dtype)
+    pipe = (_from_file if path.is_file() else _from_folder)(path, task=task, dtype=dtype)
+    # what messages and reports call the tower
+    pipe.text_encoder.config._name_or_path = "embedded" if model is None else str(model)
+    return pipe
 
 
 def _located(model: str | PathLike[str] | None) -> Path:

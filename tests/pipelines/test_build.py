@@ -37,6 +37,7 @@ def test_a_folder_gives_the_pipeline_that_was_saved(sd_folder):
     assert pipe.device.type == "cpu"
     assert pipe.unet.dtype == pipe.vae.dtype == pipe.text_encoder.dtype == torch.float32
     assert isinstance(pipe.conditioner, clipcond.Conditioner)
+    assert pipe.conditioner.towers[0].name == str(sd_folder)
     assert torch.equal(latents(pipe, "a cat"), latents(theirs, "a cat"))
 
 

@@ -1,0 +1,24 @@
+"""Attach to a diffusers pipeline you already have, and detach. Prints what changes and what not."""
+
+import torch
+from diffusers import StableDiffusionPipeline
+
+from clipcond import attach, detach, embedded
+
+pipe = StableDiffusionPipeline.from_pretrained(embedded.folder()).to(torch.float32)
+pipe.set_progress_bar_config(disable=True)
+
+
+def latents(prompt: str) -> torch.Tensor:
+    noise = torch.Generator().manual_seed(0)
+    return pipe(prompt, num_inference_steps=4, generator=noise, output_type="latent").images
+
+
+plain = latents("a red cat")
+attach(pipe)
+print("unweighted, as before:", torch.equal(latents("a red cat"), plain))
+print("a weight acts:", not torch.equal(latents("a (red:1.3) cat"), plain))
+attach(pipe, clip_skip=2)
+print("clip skip acts:", not torch.equal(latents("a red cat"), plain))
+detach(pipe)
+print("detached, as before:", torch.equal(latents("a red cat"), plain))
