@@ -96,6 +96,8 @@ def main() -> None:
     if (model / "tokenizer") != TOKENIZER:
         shutil.copytree(TOKENIZER, model / "tokenizer", dirs_exist_ok=True)
     without_paths(model)
+    for path in options.out.rglob("*.safetensors"):
+        path.chmod(0o644)  # safetensors writes files that only their owner can read
     (model / "model_index.json").write_text(json.dumps(PIPELINE, indent=2) + "\n")
 
 
