@@ -16,6 +16,7 @@ from clipcond.errors import TowerError
 from clipcond.inputs import as_many, as_prompts, check_clip_skip, check_towers
 from clipcond.layout import Chunks, Key, lay_out, one_prompt
 from clipcond.prompt import ParsedPrompt, parse, settle
+from clipcond.prompt.lookalike import with_lookalikes
 from clipcond.report import Report, report
 from clipcond.towers.base import HiddenLayer, TextTower, check_layer
 from clipcond.weighting import Normalize, Rule, find_normalize, find_rule
@@ -188,7 +189,7 @@ class Conditioner:
         return list(zip(*columns, strict=True))
 
     def _parse(self, prompt: str) -> ParsedPrompt:
-        return parse(prompt, self.dialect.syntax)
+        return with_lookalikes(parse(prompt, self.dialect.syntax))
 
     def _chunks(self, parsed: ParsedPrompt) -> Chunks:
         return one_prompt(parsed, self.towers[0], self.dialect, self.normalize)

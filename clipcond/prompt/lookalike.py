@@ -1,0 +1,122 @@
+"""Prompts that look like another dialect than the one that reads them.
+
+Prompts are copied from page to page, and nothing in `(cat:1.3)` says which tool it was written for.
+Read by another, it is not an error but text, and silently does something else. Only what hardly
+occurs in ordinary text counts: `cat++` and `(cat:1.3)`, but not `C++` or `(16:9)`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from clipcond.errors import excerpt
+from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt
+
+SHOWN = 40  # characters
+BRACKETS = frozenset({"a1111", "comfyui", "lpw", "lpw_xl", "sd_embed"})
+TIGHT = frozenset({"lpw", "lpw_xl", "sd_embed"})
+ALL = BRACKETS | {"compel"}
+
+# A number that is a weight, not the 9 of 16:9: it has a dot, or no digit stands before the colon.
+_DECIMAL = r"[+-]?(?:\d+\.\d*|\.\d+)"
+_WEIGHT = rf":(?:{_DECIMAL}|(?<!\d:)[+-]?\d+)\)"
+_SPACED_WEIGHT = rf":(?:\s+{_DECIMAL}\s*|{_DECIMAL}\s+|(?<!\d:)\s+[+-]?\d+\s*)\)"
+# A lone letter may be a language: C++.
+_SIGNED_WORD = r"(?<![\w+\-.])(?=\w*[^\W\d_])\w{2,}(?:\+{2,}|-{2,})(?=[\s,.;:!?)\"]|$)"
+_SIGNED_BRACKET = rf"(?<!\\)\)(?:[+-]{{1,9}}|{_DECIMAL})(?=[\s,.;)\"]|$)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookalike:
+    """Something that means more elsewhere.
+
+    Args:
+        pattern: linear in the prompt's length.
+        readers: the syntaxes that read it as text.
+        meaning: completes the sentence "... is ..., but not here".
+        remedy: what to do instead.
+    """
+
+    pattern: re.Pattern[str]
+    readers: frozenset[str]
+    meaning: str
+    remedy: str
+
+
+LOOKALIKES = (
+    _Lookalike(
+        re.compile(_WEIGHT),
+        frozenset({"compel"}),
+        "a weight in dialect 'a1111'",
+        "Write (cat)1.3, or choose dialect 'a1111'.",
+    ),
+    _Lookalike(
+        re.compile(_SPACED_WEIGHT),
+        TIGHT | {"compel"},
+        "a weight in dialect 'a1111'",
+        "Leave out the spaces, or choose dialect 'a1111'.",
+    ),
+    _Lookalike(
+        re.compile(rf"{_SIGNED_WORD}|{_SIGNED_BRACKET}"),
+        BRACKETS,
+        "a weight in dialect 'compel'",
+        "Write (cat:1.2), or choose dialect 'compel'.",
+    ),
+    _Lookalike(
+        re.compile(r"(?<=[)\"\w])\.(?:blend|and|add|swap|attend)\("),
+        BRACKETS,
+        "a conjunction of prompts, or a change, in dialect 'compel'",
+        "Choose dialect 'compel'.",
+    ),
+    _Lookalike(
+        re.compile(r"\bBREAK\b"),
+        frozenset({"comfyui", "compel", "lpw"}),
+        "a new chunk in dialect 'a1111'",
+        "Leave it out, or choose dialect 'a1111'.",
+    ),
+    _Lookalike(
+        re.compile(r"\[[^\[\]:|]*(?::[^\[\]:|]*)?:\s*(?:\d+\.?\d*|\.\d+)\s*\]"),
+        ALL - {"a1111"},
+        "prompt editing in dialect 'a1111'",
+        "Choose dialect 'a1111'.",
+    ),
+    _Lookalike(
+        re.compile(r"(?:(?<=[\s,(])|^)embedding:\w[\w.\-]*"),
+        ALL - {"comfyui"},
+        "a textual inversion in dialect 'comfyui'",
+        "Load it with load_textual_inversion(..., token='<it>') and write <it>.",
+    ),
+    _Lookalike(
+        re.compile(r"<(?:lora|lyco|hypernet):[^<>\n]{1,200}>"),
+        ALL,
+        "a network that A1111's user interface loads",
+        "Leave it out, and load the network into the pipeline: load_lora_weights.",
+    ),
+)
+
+
+def with_lookalikes(parsed: ParsedPrompt) -> ParsedPrompt:
+    """The prompt, with one more issue for each thing that would mean more in another dialect."""
+    found = [issue for kind in LOOKALIKES for issue in _found(parsed, kind)]
+    if not found:
+        return parsed
+    issues = sorted([*parsed.issues, *found], key=lambda issue: issue.position)
+    return replace(parsed, issues=tuple(issues[:MOST_ISSUES]))
+
+
+def _found(parsed: ParsedPrompt, kind: _Lookalike) -> Iterator[Issue]:
+    if parsed.syntax not in kind.readers:
+        return
+    for match in islice(kind.pattern.finditer(parsed.source), MOST_ISSUES):
+        start = _with_bracket(parsed.source, match.start())
+        shown = excerpt(parsed.source[start : match.end()], SHOWN)
+        yield Issue(f"{shown!r} is {kind.meaning}, but not here", start, kind.remedy)
+
+
+def _with_bracket(source: str, position: int) -> int:
+    """Where the bracket stands that a `:1.3)` or `)1.3` closes, if that is near."""
+    opening = source.rfind("(", max(0, position - SHOWN), position)
+    return position if opening < 0 or source[position] not in ":)" else opening

@@ -1,0 +1,78 @@
+"""Dialect comfyui's text side against ComfyUI 0.3.64: parses, ids, weights and groups, equal.
+
+Left out: nothing. Three prompts have weights that are not finite, which the reference takes and
+turns into NaN rows; ours refuses them, with a caret.
+"""
+
+from functools import partial
+
+import pytest
+
+from clipcond.chunking import chunk, whole_groups
+from clipcond.errors import PromptSyntaxError
+from clipcond.prompt import parse
+from clipcond.prompt.comfyui import groups
+from clipcond.tokens import SpecialTokens, tokenize
+from tests.parity.golden import cases_of
+
+CASES = cases_of("comfyui")["cases"]
+INFINITE = [c for c in CASES if {"NaN", "Infinity"} & {str(weight) for _, weight in c["parsed"]}]
+READABLE = [case for case in CASES if case not in INFINITE]
+SPECIAL = SpecialTokens(bos=49406, eos=49407, pad=49407, context_length=77, comma=267)
+
+each_readable = pytest.mark.parametrize("case", READABLE, ids=lambda case: case["id"])
+
+
+def test_the_golden_data_is_all_there():
+    assert (len(CASES), len(READABLE)) == (161, 158)
+
+
+@each_readable
+def test_parse(case):
+    assert [[p.text, p.weight] for p in parse(case["prompt"], "comfyui").parts] == case["parsed"]
+
+
+@pytest.mark.parametrize("case", INFINITE, ids=lambda case: case["id"])
+def test_a_weight_that_is_not_finite_is_refused(case):
+    with pytest.raises(PromptSyntaxError) as error:
+        parse(case["prompt"], "comfyui")
+    assert case["prompt"][error.value.position :].lower().startswith(("nan", "inf"))
+
+
+def chunks_of(prompt, tokenizer, syntax):
+    """Chunks, and the groups of their tokens, counted from 1 as the reference does."""
+    chunks = chunk(tokenize(parse(prompt, syntax), tokenizer), SPECIAL, whole_groups())
+    shown = [{"ids": list(c.input_ids), "weights": list(c.weights)} for c in chunks]
+    return shown, [[s + 1 for s in c.segments if s >= 0] for c in chunks]
+
+
+def without_groups(chunks):
+    return [{"ids": c["ids"], "weights": c["weights"]} for c in chunks]
+
+
+@each_readable
+def test_chunks(case, clip_bpe):
+    chunks, ids = chunks_of(case["prompt"], clip_bpe, groups)
+
+    assert chunks == without_groups(case["chunks"])
+    assert ids == [chunk["word_ids"] for chunk in case["chunks"]]
+
+
+@each_readable
+def test_chunks_of_releases_that_split_words(case, clip_bpe):
+    chunks, ids = chunks_of(case["prompt"], clip_bpe, partial(groups, words=True))
+
+    # The data holds these only where they differ.
+    expected = case.get("chunks_word_split", case["chunks"])
+    assert chunks == without_groups(expected)
+    word_ids = case.get("word_split_word_ids") or [chunk["word_ids"] for chunk in expected]
+    assert ids == word_ids
+
+
+@each_readable
+def test_chunks_without_a_folder_of_embeddings(case, clip_bpe):
+    chunks, ids = chunks_of(case["prompt"], clip_bpe, partial(groups, drop_embeddings=False))
+
+    expected = case.get("chunks_no_embedding_dir", case["chunks"])
+    assert chunks == without_groups(expected)
+    assert ids == [[i for i in chunk["word_ids"] if i] for chunk in expected]
