@@ -6,9 +6,12 @@ A splitter sees tokens and the tower's special tokens, never text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from math import lcm
+from operator import attrgetter
 from typing import TypeAlias
 
 from clipcond.prompt.segments import Break
@@ -105,6 +108,37 @@ def hard(tokens: Sequence[Token], special: SpecialTokens) -> list[list[Token]]:
     return [list(tokens[start : start + room]) for start in range(0, len(tokens), room)]
 
 
+def whole_groups(large: int = 8) -> Splitter:
+    """A splitter that keeps together the tokens of one segment, unless they are many.
+
+    A group that does not fit opens the next chunk. One of `large` tokens or more is cut where the
+    chunk is full; so is one that no chunk could hold. What a group is, the syntax decides: see
+    `groups` in prompt/comfyui.py.
+
+    Source: ComfyUI 0.3.64, comfy/sd1_clip.py: its results, see tests/parity/test_comfyui_text.py.
+    """
+    return partial(_split_between_groups, large=large)
+
+
+def _split_between_groups(
+    tokens: Sequence[Token], special: SpecialTokens, *, large: int
+) -> list[list[Token]]:
+    pieces: list[list[Token]] = [[]]
+    for _, run in groupby(tokens, key=attrgetter("segment")):
+        group = list(run)
+        fits = len(group) <= special.room - len(pieces[-1])
+        if not fits and len(group) < large and len(group) <= special.room:
+            pieces.append([])
+        start = 0
+        while start < len(group):
+            if len(pieces[-1]) == special.room:
+                pieces.append([])
+            stop = start + special.room - len(pieces[-1])
+            pieces[-1] += group[start:stop]
+            start = stop
+    return pieces
+
+
 def empty_chunk(special: SpecialTokens) -> TokenChunk:
     """The chunk of the empty prompt."""
     return _framed([], special)
@@ -117,6 +151,19 @@ def equalize(
     missing = len(a) - len(b)
     fill = (empty_chunk(special),)
     return (*a, *fill * -missing), (*b, *fill * missing)
+
+
+# Repeating rows beyond so many times the longest prompt costs more memory than it is worth.
+MOST_TIMES = 4
+
+
+def common_length(counts: Collection[int], *, repeats: bool = False) -> int:
+    """How many chunks prompts of so many chunks are all brought to.
+
+    The longest; or with `repeats` the least common multiple, unless that is very long.
+    """
+    longest, multiple = max(counts), lcm(*counts)
+    return multiple if repeats and multiple <= MOST_TIMES * longest else longest
 
 
 def fill(

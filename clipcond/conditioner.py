@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clipcond import notices
 from clipcond.cache import ChunkCache, ChunkEncoder
-from clipcond.chunking import TokenChunk, empty_chunk
+from clipcond.chunking import TokenChunk, common_length, empty_chunk
 from clipcond.dialects import Dialect, find_dialect
 from clipcond.errors import TowerError
 from clipcond.inputs import as_many, as_prompts, check_clip_skip, check_towers
@@ -205,7 +205,8 @@ class Conditioner:
             notices.warn_issues(text, prompt.issues)
         notices.warn_unread(parsed.values(), self.towers)
         layout = lay_out(groups, parsed, self.towers, self.dialect, self.normalize)
-        length = max(len(chunks) for chunks in layout.prompts)
+        counts = [len(chunks) for chunks in layout.prompts]
+        length = common_length(counts, repeats=self.dialect.repeats)
         rows = self.dialect.rows(layout.prompts)
         # tensors made under a caller's inference_mode could not serve a later call under autograd
         with torch.inference_mode(False), torch.no_grad():
@@ -218,30 +219,36 @@ class Conditioner:
     def _encode(
         self, tower: TextTower, layer: HiddenLayer, column: Mapping[Key, Chunks], length: int
     ) -> Conditioning:
-        """One tower's part: each prompt of the column, filled to `length` chunks."""
+        """One tower's part: each prompt of the column, brought to `length` chunks."""
         wants_pooled = self.pooled and tower is self.towers[-1]
         special = self.dialect.frame(tower.special)
         encode = ChunkEncoder(tower, layer, self.cache, pooled=wants_pooled, special=special)
         empty = (empty_chunk(special),)
         chosen = [self.dialect.pooled(chunks) for chunks in column.values()] if wants_pooled else []
         needed = [c for chunks in column.values() for c in self._needed(chunks, encode)]
-        filled = [(*chunks, *empty * (length - len(chunks))) for chunks in column.values()]
+        times = [length // len(c) if self._repeats(c, length) else 1 for c in column.values()]
+        filled = [c * n for c, n in zip(column.values(), times, strict=True)]
+        filled = [(*chunks, *empty * (length - len(chunks))) for chunks in filled]
         encode.prefetch([c for chunks in filled for c in chunks] + needed + chosen)
 
         rows = []
-        for chunks, whole in zip(column.values(), filled, strict=True):
-            hidden = self.rule(chunks, encode).hidden
-            if len(whole) > len(chunks):  # after the rule, which sees one prompt's own chunks only
-                hidden = torch.cat([hidden, encode(whole[len(chunks) :]).hidden])
+        for chunks, n, whole in zip(column.values(), times, filled, strict=True):
+            # lengthened after the rule, which sees one prompt's own chunks only
+            hidden = torch.cat([self.rule(chunks, encode).hidden] * n)
+            if len(whole) > len(hidden):
+                hidden = torch.cat([hidden, encode(whole[len(hidden) :]).hidden])
             rows.append(hidden.flatten(0, 1))  # [n L D] -> [S D]
         embeds = torch.stack(rows)
-        read = [(text, chunks) for (text, _), chunks in column.items()]
+        read = [(key.text, chunks) for key, chunks in column.items()]
         notices.check_finite(embeds, read, tower, encode)
         mask = None
         if tower.special.mask_padding:
             masks = [[m for c in chunks for m in c.attention_mask] for chunks in filled]
             mask = torch.tensor(masks, device=embeds.device)
         return Conditioning(embeds, encode(chosen).pooled if chosen else None, mask)
+
+    def _repeats(self, chunks: Chunks, length: int) -> bool:
+        return self.dialect.repeats and length % len(chunks) == 0
 
     def _needed(self, chunks: Chunks, encode: ChunkEncoder) -> Sequence[TokenChunk]:
         return self.rule.needs(chunks, encode.special) if hasattr(self.rule, "needs") else ()

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
-from clipcond.chunking import Splitter, TokenChunk, comma_backtrack, hard, joined_rows
+from clipcond.chunking import (
+    Splitter,
+    TokenChunk,
+    comma_backtrack,
+    hard,
+    joined_rows,
+    whole_groups,
+)
 from clipcond.errors import UnknownNameError
-from clipcond.prompt import ParsedPrompt
+from clipcond.prompt import ParsedPrompt, comfyui
 from clipcond.tokens import SpecialTokens
 from clipcond.weighting import Normalize, Rule
 
@@ -97,6 +105,8 @@ class Dialect:
             both are cut and weighed, so that its chunks depend on the other.
         rows: which rows of the joined chunks are handed on, given the chunks of all prompts of a
             call; None = all.
+        repeats: whether a shorter prompt is repeated whole until it is as long as its negative, not
+            filled up with empty chunks. To attention, repeated rows are as good as none.
         appends_second: whether a pair of towers both read "prompt prompt_2", not each its own.
         pair: what the tool does with a pair of towers, if it is another thing.
     """
@@ -113,6 +123,7 @@ class Dialect:
     frame: FrameRule = as_trained
     fills: bool = False
     rows: RowRule = all_rows
+    repeats: bool = False
     appends_second: bool = False
     pair: Dialect | None = None
 
@@ -120,6 +131,14 @@ class Dialect:
         """The dialect for so many towers: itself, or what it is for a pair."""
         return self if n_towers == 1 or self.pair is None else self.pair
 
+
+COMFYUI = Dialect(
+    "comfyui",
+    syntax=comfyui.groups,
+    splitter=whole_groups(),
+    weighting="lerp",
+    repeats=True,
+)
 
 SD_EMBED = Dialect(
     "sd_embed",
@@ -152,6 +171,9 @@ DIALECTS: dict[str, Dialect] = {
             zero_negative=if_all_empty,
             settles=True,
         ),
+        COMFYUI,
+        # as releases until 2024 did: what is kept together in a chunk is a word, not a fragment
+        replace(COMFYUI, name="comfyui_words", syntax=partial(comfyui.groups, words=True)),
         Dialect(
             "diffusers",
             syntax="plain",

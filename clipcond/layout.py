@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from clipcond import notices
-from clipcond.chunking import TokenChunk, chunk, fill
+from clipcond.chunking import TokenChunk, chunk, empty_chunk, fill
 from clipcond.dialects import Dialect
 from clipcond.prompt import Break, ParsedPrompt
 from clipcond.tokens import Token, tokenize
@@ -18,8 +18,15 @@ __all__ = ["Chunks", "Key", "Layout", "lay_out", "one_prompt"]
 
 Chunks: TypeAlias = tuple[TokenChunk, ...]
 Tokens: TypeAlias = tuple[Token | Break, ...]
-Key: TypeAlias = tuple[str, int]  # a text, and how many tokens it is filled up to
 Group: TypeAlias = Sequence[tuple[str, ...]]  # what each tower reads, for each prompt
+
+
+class Key(NamedTuple):
+    """A text, and what it is filled up to at least: so many tokens, so many chunks."""
+
+    text: str
+    n_tokens: int
+    n_chunks: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +77,31 @@ def lay_out(
             pair = [prompt[t] for prompt in prompts]
             n_tokens = _n_filled([tokens[text] for text in pair], tower, dialect)
             for keys, text in zip(layout.keys, pair, strict=True):
-                key = (text, n_tokens)
+                key = Key(text, n_tokens)
                 keys[i] += (key,)
                 if key not in column:
                     column[key] = _cut(tokens[text], tower, dialect, normalize, n_tokens)
         layout.columns.append(column)
-    return layout
+    return _paired(layout, towers, dialect) if dialect.repeats and len(towers) > 1 else layout
+
+
+def _paired(layout: Layout, towers: Sequence[TextTower], dialect: Dialect) -> Layout:
+    """Append empty chunks where one tower has fewer of them for a prompt than the other.
+
+    Elsewhere the shorter prompt is filled up anyway, in all towers; where it is repeated, the
+    towers must have repeated the same number of rows.
+    """
+    paired = Layout([{} for _ in towers], [[] for _ in layout.keys])
+    for keys, new_keys in zip(layout.keys, paired.keys, strict=True):
+        for pair in keys:
+            both = [column[key] for column, key in zip(layout.columns, pair, strict=True)]
+            n_chunks = max(map(len, both))
+            new = tuple(key._replace(n_chunks=n_chunks) for key in pair)
+            new_keys.append(new)
+            for t, tower in enumerate(towers):
+                empty = (empty_chunk(dialect.frame(tower.special)),)
+                paired.columns[t][new[t]] = (*both[t], *empty * (n_chunks - len(both[t])))
+    return paired
 
 
 def _n_filled(prompts: Sequence[Tokens], tower: TextTower, dialect: Dialect) -> int:

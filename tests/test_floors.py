@@ -42,7 +42,7 @@ FLOORS = {
 BASES = {
     "prompt": ["segments", "scanner", "nesting", "emphasis"],
     "towers": ["base", "state", "clip_bpe", "reading", "files"],
-    "weighting": ["rule"],
+    "weighting": ["rule", "lerp"],
 }
 # The numbers of OpenAI's CLIP: a tower's SpecialTokens say them, nothing else knows them.
 MAGIC = {75, 77, 267, 49406, 49407, 49408}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from clipcond.errors import UnknownNameError
-from clipcond.weighting import lerp_last, normalize, scale
+from clipcond.weighting import lerp, lerp_last, normalize, scale
 from clipcond.weighting.rule import Encode, Needs, Normalize, Rule, RuleWithNeeds
 
 __all__ = [
@@ -28,6 +28,7 @@ WEIGHTINGS: dict[str, Rule] = {
     "scale": scale.scale,
     "scale_mean": scale.scale_mean,
     "scale_mean_prompt": scale.scale_mean_prompt,
+    "lerp": lerp.lerp,
     "lerp_last": lerp_last.lerp_last,
 }
 

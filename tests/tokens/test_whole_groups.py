@@ -1,6 +1,7 @@
 """ComfyUI's splitter, and the lengths that prompts are brought to together."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -36,7 +37,7 @@ def test_no_token_is_lost_or_moved(groups, special):
 def test_small_groups_are_never_cut_and_large_ones_fill_their_chunk(groups):
     chunks = contents(groups, CLIP)
 
-    for before, after in zip(chunks, chunks[1:], strict=False):
+    for before, after in pairwise(chunks):
         last, first = max(before), min(after)
         if last == first:
             assert groups[last] >= 8
