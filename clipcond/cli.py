@@ -1,8 +1,8 @@
-"""The command line: `clipcond generate` makes pictures, `clipcond inspect` shows a prompt's tokens.
+"""The command line: `generate` makes pictures, `inspect` shows tokens, `convert` rewrites prompts.
 
-Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted. Names of pictures and reports go to
-standard output; progress, warnings and errors to standard error. Heavy imports sit inside the
-commands: --help needs none of them, inspect no diffusers.
+Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted. Names of pictures, reports and prompts
+go to standard output; progress, warnings and errors to standard error. Heavy imports sit inside the
+commands: --help and convert need none of them, inspect no diffusers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import typer
 
 from clipcond import __version__
-from clipcond.errors import ClipcondError, PromptError, UnknownNameError
+from clipcond.errors import ClipcondError, PromptError, PromptWarning, UnknownNameError, warn
 from clipcond.terminal import progress, short_warnings, waiting
 
 __all__ = ["app", "main"]
@@ -237,6 +237,25 @@ def inspect(
         )
     report = conditioner.explain(prompt)
     print(json.dumps(_plain(report.json())) if as_json else report.table())
+
+
+@app.command()
+def convert(
+    prompt: Prompt,
+    target: Annotated[
+        str, typer.Option("--to", metavar="S", help="The syntax to write: a1111, comfyui, compel.")
+    ],
+    source: Annotated[
+        str, typer.Option("--from", metavar="S", help="The syntax that the prompt is in.")
+    ] = "a1111",
+) -> None:
+    """Write a prompt in another tool's syntax: the same words at the same weights."""
+    from clipcond.prompt import convert, parse
+    from clipcond.prompt.lookalike import with_lookalikes
+
+    for issue in with_lookalikes(parse(prompt, source)).issues:
+        warn(PromptWarning(issue.message, prompt, issue.position, issue.remedy))
+    print(convert(prompt, source, target))
 
 
 def _paths(output: Path, count: int) -> list[Path]:

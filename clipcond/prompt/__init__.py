@@ -3,16 +3,19 @@
 parse(text, syntax)     what is said, and how strongly           a (red:1.3) cat
 schedule(text, steps)   which text at which step                 a [cat:dog:0.5]
 compose(text)           several conditions, each with a weight   a cat AND a dog :0.5
+convert(text, a, b)     the same words and weights in b          a (red)1.3 cat
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import TypeAlias
 
-from clipcond.errors import UnknownNameError, excerpt
+from clipcond.errors import PromptError, UnknownNameError, excerpt
 from clipcond.prompt import a1111, comfyui, lpw, plain, sd_embed
 from clipcond.prompt.composition import compose, first_and
+from clipcond.prompt.rendering import WRITERS, words
 from clipcond.prompt.schedule import changes, schedule
 from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt, Part, Segment
 
@@ -24,7 +27,9 @@ __all__ = [
     "Part",
     "Segment",
     "compose",
+    "convert",
     "parse",
+    "render",
     "schedule",
     "settle",
 ]
@@ -56,6 +61,58 @@ def parse(text: str, syntax: str | Syntax = "a1111") -> ParsedPrompt:
     if syntax not in SYNTAXES:
         raise UnknownNameError("syntax", syntax, SYNTAXES)
     return SYNTAXES[syntax](text)
+
+
+def render(parsed: ParsedPrompt, syntax: str | None = None) -> str:
+    """Write a prompt that a syntax reads as the same words at the same weights.
+
+    White space may differ, and neighbours of equal weight may be joined; escapes are set where the
+    syntax needs them. What was written is read back, so the result is either right or an error.
+
+    Args:
+        parsed: what `parse` gives.
+        syntax: the one it came from by default.
+    Raises:
+        UnknownNameError: there is no syntax of that name.
+        PromptError: the syntax cannot say it; shows the place in the prompt it came from.
+    """
+    name = parsed.syntax if syntax is None else syntax
+    if name not in WRITERS:
+        raise UnknownNameError("syntax", name, WRITERS)
+    text = WRITERS[name](parsed)
+    for ours, theirs in zip_longest(words(parsed), words(parse(text, name))):
+        if ours is None or theirs is None or ours[:2] != theirs[:2]:
+            position = len(parsed.source) if ours is None else ours[2]
+            message = f"syntax {name!r} has no way to write this"
+            remedy = f"It would read {excerpt(text)!r} otherwise."
+            raise PromptError(message, parsed.source, position, remedy)
+    return text
+
+
+def convert(text: str, source: str | Syntax, target: str) -> str:
+    """Write a prompt of one syntax in another: the same words at the same weights.
+
+    Raises:
+        UnknownNameError: there is no syntax of that name.
+        PromptSyntaxError: `source` cannot read the prompt.
+        PromptError: `target` cannot say it; shows where.
+    """
+    parsed = parse(text, source)
+    if parsed.syntax == "a1111":
+        _refuse_conditions(text)
+    return render(parsed, target)
+
+
+def _refuse_conditions(text: str) -> None:
+    """Refuse what makes several conditions of an A1111 prompt: no syntax says that in one text."""
+    at = first_and(text)
+    if at is not None:
+        remedy = "Convert the parts of compose(prompt) one by one."
+        raise PromptError("AND cannot be converted", text, at, remedy)
+    for place in changes(text):
+        shown = excerpt(text[place.start : place.stop], 40)
+        remedy = "Convert the texts of schedule(prompt, steps) one by one."
+        raise PromptError(f"{shown!r} cannot be converted", text, place.start, remedy)
 
 
 def settle(text: str, steps: int = 20, *, negative: bool = False) -> tuple[str, tuple[Issue, ...]]:

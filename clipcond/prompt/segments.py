@@ -63,6 +63,17 @@ class ParsedPrompt:
         """The parts that are text, in order."""
         return tuple(part for part in self.parts if isinstance(part, Segment))
 
+    def render(self, syntax: str | None = None) -> str:
+        """Write it in a syntax, by default its own, which reads the same words at these weights.
+
+        Raises:
+            UnknownNameError: there is no syntax of that name.
+            PromptError: the syntax cannot say it; shows where.
+        """
+        from clipcond.prompt import render  # here, because it knows every syntax
+
+        return render(self, syntax)
+
     def require_clean(self) -> ParsedPrompt:
         """Return itself if there are no issues.
 

@@ -1,0 +1,172 @@
+r"""Parts back to prompts: how each syntax writes a text, its weight, and a break.
+
+A writer turns parts into a prompt that its syntax reads as the same words at the same weights. What
+it cannot write at all it refuses, with the place; what only reading it back can tell, `render` in
+prompt/__init__ finds out so. Words are compared as tokenizers cut them: white space between words
+is free, and neighbours of equal weight may be joined.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TypeAlias
+
+from clipcond.errors import PromptError
+from clipcond.prompt.segments import Break, ParsedPrompt, Segment
+
+Writer: TypeAlias = Callable[[ParsedPrompt], str]
+Word: TypeAlias = tuple[str, float, int]  # text, weight, where its segment starts
+
+# As CLIP's tokenizer cuts them: letters, one digit, or other characters.
+_WORD = re.compile(
+    r"<\|(?:start|end)oftext\|>"
+    r"|'(?:s|t|re|ve|m|ll|d)|[^\W\d_]+|\d|(?:[^\s\w]|_)+",
+    re.IGNORECASE,
+)
+_BRACKETS = str.maketrans({c: f"\\{c}" for c in "\\()[]"})
+_ROUND = str.maketrans({c: f"\\{c}" for c in "()"})
+_QUOTED = str.maketrans({c: f"\\{c}" for c in '()"'})
+# Signs that compel reads as a weight of what they touch.
+_SIGNS = re.compile(r"(?<=[^\s+\-])([+\-]+)(?=[\s,.;()\"]|$)")
+
+
+def words(parsed: ParsedPrompt) -> list[Word]:
+    """What a tokenizer makes of a prompt; a break is the word "" at weight 1."""
+    found: list[Word] = []
+    for part in parsed.parts:
+        if isinstance(part, Break):
+            found.append(("", 1.0, part.start))
+        else:
+            found += [(word, part.weight, part.start) for word in _WORD.findall(part.text)]
+    return found
+
+
+def write_a1111(parsed: ParsedPrompt) -> str:
+    """(text:weight), BREAK; a plain text where the weight is 1."""
+    return _bracketed(parsed, _no_words)
+
+
+def write_without_breaks(parsed: ParsedPrompt) -> str:
+    """As A1111, for the syntaxes that have its brackets, but start no chunk at a BREAK.
+
+    Raises:
+        PromptError: there is a break.
+    """
+    _refuse_breaks(parsed)
+    return _bracketed(parsed, _no_words)
+
+
+def write_sd_embed(parsed: ParsedPrompt) -> str:
+    """As A1111; a prompt of no words is a space, because the empty prompt is the word "empty".
+
+    Raises:
+        PromptError: there is a break.
+    """
+    return write_without_breaks(parsed) or " "
+
+
+def write_comfyui(parsed: ParsedPrompt) -> str:
+    """(text:weight); a plain text where the weight is 1.
+
+    Raises:
+        PromptError: there is a break.
+    """
+    _refuse_breaks(parsed)
+    return _bracketed(parsed, lambda text: text.translate(_ROUND))
+
+
+def write_compel(parsed: ParsedPrompt) -> str:
+    """(text)weight; a plain text where the weight is 1.
+
+    Raises:
+        PromptError: there is a break, or a weight below 0.
+    """
+    _refuse_breaks(parsed)
+    written = []
+    for segment in _spoken(parsed):
+        if segment.weight < 0:
+            message = f"compel has no weight below 0, such as {segment.weight:g}"
+            raise PromptError(message, parsed.source, segment.start, "Leave this out.")
+        text = _SIGNS.sub(r" \1", " ".join(segment.text.split())).translate(_QUOTED)
+        is_plain = segment.weight == 1.0
+        written.append(text if is_plain else f"({text}){_number(abs(segment.weight))}")
+    return " ".join(written)
+
+
+def write_plain(parsed: ParsedPrompt) -> str:
+    """The text alone.
+
+    Raises:
+        PromptError: there is a weight other than 1, or a break.
+    """
+    _refuse_breaks(parsed)
+    for segment in _spoken(parsed):
+        if segment.weight != 1.0:
+            message = f"a plain prompt has no weight such as {segment.weight:g}"
+            raise PromptError(message, parsed.source, segment.start)
+    return _bracketed(parsed, lambda text: text)
+
+
+def _bracketed(parsed: ParsedPrompt, escape: Callable[[str], str]) -> str:
+    """Parts as text, (text:weight) and BREAK, each apart from a neighbour it would merge with."""
+    pieces: list[str] = []
+    last: Segment | None = None
+    for part in parsed.parts:
+        if isinstance(part, Break):
+            pieces += [" BREAK "]
+            last = None
+        elif part.text:
+            if last is not None and last.weight == part.weight and not _apart(last, part):
+                pieces.append(" ")  # `(a)(b)` would be one word
+            text = escape(part.text)
+            if part.weight == 1.0:
+                pieces.append(text)
+            else:
+                # a backslash in front of a bracket would escape it
+                pieces.append(" " if pieces and pieces[-1].endswith("\\") else "")
+                pieces.append(f"({text}:{_number(part.weight)})")
+            last = part
+    return "".join(pieces).strip()
+
+
+def _apart(left: Segment, right: Segment) -> bool:
+    return left.text[-1].isspace() or right.text[0].isspace()
+
+
+def _no_words(text: str) -> str:
+    r"""Escape brackets, and the words that A1111 acts on: a lone backslash is no character."""
+    if text == "BREAK":
+        return "BREA\\K "  # at -1 even the escaped word alone would be a break
+    text = text.translate(_BRACKETS)
+    return re.sub(r"\b(BREA|AN)(K|D)\b", r"\1\\\2", text)
+
+
+def _refuse_breaks(parsed: ParsedPrompt) -> None:
+    for part in parsed.parts:
+        if isinstance(part, Break):
+            remedy = "Leave BREAK out, or encode what stands before and behind it one by one."
+            message = "only dialect 'a1111' can start a new chunk at a place"
+            raise PromptError(message, parsed.source, part.start, remedy)
+
+
+def _spoken(parsed: ParsedPrompt) -> list[Segment]:
+    """The segments that are not only white space."""
+    return [segment for segment in parsed.segments if segment.text.strip()]
+
+
+def _number(weight: float) -> str:
+    """A weight with all its digits, and without an exponent."""
+    return f"{Decimal(repr(weight)):f}".removesuffix(".0")
+
+
+WRITERS: dict[str, Writer] = {
+    "a1111": write_a1111,
+    "comfyui": write_comfyui,
+    "compel": write_compel,
+    "lpw": write_without_breaks,
+    "lpw_xl": write_without_breaks,
+    "plain": write_plain,
+    "sd_embed": write_sd_embed,
+}
