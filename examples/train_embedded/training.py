@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
 from diffusers.training_utils import EMAModel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
@@ -96,7 +97,7 @@ def _optimizer(plan: Plan, model: nn.Module) -> torch.optim.AdamW:
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": plan.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=plan.lr, betas=plan.betas)
+    return torch.optim.AdamW(groups, lr=plan.lr, betas=plan.betas, fused=True)
 
 
 def train(
@@ -111,7 +112,8 @@ def train(
         loss_of: (model, rng, step) -> losses; their sum is minimised.
         on_save: called with the EMA-weighted model at the end.
     """
-    accelerator = Accelerator()
+    views = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
+    accelerator = Accelerator(kwargs_handlers=[views])
     plan.folder.mkdir(parents=True, exist_ok=True)
     checkpoint = plan.folder / "last.pt"
     optimizer = _optimizer(plan, model)
@@ -123,6 +125,8 @@ def train(
         optimizer.load_state_dict(state["optimizer"])
         ema.load_state_dict(state["ema"])
         start = state["step"]
+        for group in optimizer.param_groups:
+            group["fused"] = True  # whatever wrote the checkpoint
     wrapped, optimizer = accelerator.prepare(model, optimizer)
     ema.to(accelerator.device)
     step = _loop(plan, accelerator, wrapped, model, optimizer, ema, loss_of, start)

@@ -65,7 +65,9 @@ def left_area(images: torch.Tensor) -> float:
 def test_weights_of_the_text_tower_are_those_of_the_file():
     stored = load_file(embedded.folder() / "text_encoder" / "model.safetensors")
     model = load_tower("embedded").model
-    loaded = {f"text_model.{k.removeprefix('text_model.')}": v for k, v in model.state_dict().items()}
+    loaded = {
+        f"text_model.{k.removeprefix('text_model.')}": v for k, v in model.state_dict().items()
+    }
     stored = {k: v for k, v in stored.items() if not k.endswith("position_ids")}
 
     assert stored.keys() <= loaded.keys()
@@ -156,10 +158,14 @@ def test_pictures_show_the_noun_and_the_background(pipe):
 
 
 def test_an_object_past_the_first_chunk_is_drawn(pipe):
-    prompts = [FILLER * 6 + f"a {n} on a {c} background" for n, c in (("cat", "green"), ("car", "pink"))]
+    prompts = [
+        FILLER * 6 + f"a {n} on a {c} background" for n, c in (("cat", "green"), ("car", "pink"))
+    ]
     chunks = pipe.conditioner.chunks(prompts[0])
     images = draw(pipe, prompts)
-    scores = similarity(images, [f"{n}, {c} background" for n, c in (("cat", "green"), ("car", "pink"))])
+    scores = similarity(
+        images, [f"{n}, {c} background" for n, c in (("cat", "green"), ("car", "pink"))]
+    )
 
     assert len(chunks) == 2
     assert [background(image) for image in images] == ["green", "pink"]
