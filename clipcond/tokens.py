@@ -19,6 +19,8 @@ class SpecialTokens:
         context_length: L, the ids in a chunk, bos and eos included.
         mask_padding: whether the tower must be kept from attending to padding.
         comma: id of the comma token, None when the tower has none.
+        stand_in: id of a token that can take the place of a word that is left out, None when the
+            tower has none.
         eos_last: whether eos stands at the end of a chunk, behind the padding, not before it.
     Raises:
         ValueError: the context has no room for a single token of text.
@@ -30,6 +32,7 @@ class SpecialTokens:
     context_length: int
     mask_padding: bool = False
     comma: int | None = None
+    stand_in: int | None = None
     eos_last: bool = False
 
     def __post_init__(self) -> None:

@@ -85,21 +85,28 @@ class ClipBpeTokenizer:
 
 
 def special_tokens(tokenizer: Any, n_positions: int) -> SpecialTokens:
-    """bos, eos, pad, comma of a transformers tokenizer; context length as the model allows.
+    """What a transformers tokenizer says of its tokens; context length as the model allows.
 
     The pad token is the tokenizer's own: EOS for SD1 and SDXL's first tower, `!` (id 0) for SD2
     and SDXL's second. A model's config is not asked: SD1's published one names a wrong EOS id.
     """
     bos, eos, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
-    comma = tokenizer(",", add_special_tokens=False)["input_ids"]
     return SpecialTokens(
         bos=bos,
         eos=eos,
         pad=eos if pad is None else pad,
         # a tokenizer without a stated limit says 1e30
         context_length=int(min(tokenizer.model_max_length, n_positions)),
-        comma=comma[0] if len(comma) == 1 else None,
+        comma=_single(tokenizer, ","),
+        # ADV_CLIP_emb's masking token, 266: its author calls it a comma, which is 267
+        stand_in=_single(tokenizer, "+"),
     )
+
+
+def _single(tokenizer: Any, text: str) -> int | None:
+    """The id of a text that is one token, else None."""
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return int(ids[0]) if len(ids) == 1 else None
 
 
 @lru_cache(maxsize=1)

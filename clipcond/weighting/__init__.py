@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from clipcond.errors import UnknownNameError
-from clipcond.weighting import lerp, lerp_last, normalize, scale
+from clipcond.weighting import lerp, lerp_last, normalize, scale, words
 from clipcond.weighting.rule import Encode, Needs, Normalize, Rule, RuleWithNeeds
 
 __all__ = [
@@ -30,11 +30,18 @@ WEIGHTINGS: dict[str, Rule] = {
     "scale_mean_prompt": scale.scale_mean_prompt,
     "lerp": lerp.lerp,
     "lerp_last": lerp_last.lerp_last,
+    "comfy++": words.comfy_plus_plus,
+    "down_weight": words.down_weight,
+    "adv_a1111": scale.scale_mean_prompt,  # so ADV_CLIP_emb reads A1111: one mean, all chunks
+    "adv_compel": words.adv_compel,
 }
 
 NORMALIZATIONS: dict[str, Normalize] = {
     "none": normalize.none,
     "half": normalize.half,
+    "mean": normalize.mean,
+    "length": normalize.length,
+    "length+mean": normalize.length_mean,
 }
 
 

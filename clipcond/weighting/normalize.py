@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import copysign, fsum, sqrt
 
 import torch
 
 from clipcond.chunking import TokenChunk
 
-__all__ = ["half", "none"]
+__all__ = ["half", "length", "length_mean", "mean", "none"]
 
 
 def none(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
@@ -27,5 +29,63 @@ def half(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
     """
     return tuple(
         replace(chunk, weights=tuple(torch.tensor(chunk.weights, dtype=torch.float16).tolist()))
+        for chunk in chunks
+    )
+
+
+def mean(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
+    """Shift the weights of all tokens of text alike, so that their mean is 1.
+
+    Source: BlenderNeko ComfyUI_ADV_CLIP_emb 63984de, token_normalization mean.
+    """
+    weights = [weight for chunk in chunks for weight, _ in _of_words(chunk)]
+    if not weights:
+        return chunks
+    shift = 1.0 - fsum(weights) / len(weights)
+    return _changed(chunks, lambda weight, word: weight + shift)
+
+
+def length(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
+    """Bring the weight of a word of n tokens nearer to 1: w - 1 is divided by the root of n.
+
+    What a word is, the syntax decides: a token's segment.
+
+    Source: BlenderNeko ComfyUI_ADV_CLIP_emb 63984de, token_normalization length.
+    """
+    n_tokens = Counter(word for chunk in chunks for _, word in _of_words(chunk))
+
+    def shortened(weight: float, word: int) -> float:
+        change = weight - 1.0
+        return 1.0 + copysign(sqrt(change * change / n_tokens[word]), change)
+
+    return _changed(chunks, shortened)
+
+
+def length_mean(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
+    """`length`, then `mean`.
+
+    Source: BlenderNeko ComfyUI_ADV_CLIP_emb 63984de, token_normalization length+mean.
+    """
+    return mean(length(chunks))
+
+
+def _of_words(chunk: TokenChunk) -> list[tuple[float, int]]:
+    """(weight, word) of every token of text."""
+    pairs = zip(chunk.weights, chunk.segments, strict=True)
+    return [(weight, word) for weight, word in pairs if word >= 0]
+
+
+def _changed(
+    chunks: Sequence[TokenChunk], change: Callable[[float, int], float]
+) -> tuple[TokenChunk, ...]:
+    """The chunks with the weights of their tokens of text changed."""
+    return tuple(
+        replace(
+            chunk,
+            weights=tuple(
+                change(weight, word) if word >= 0 else weight
+                for weight, word in zip(chunk.weights, chunk.segments, strict=True)
+            ),
+        )
         for chunk in chunks
     )

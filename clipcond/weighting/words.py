@@ -1,0 +1,213 @@
+"""Weights as what changes when words are left out: ADV_CLIP_emb's rules.
+
+Instead of moving a word's own rows, they encode the prompt again with that word replaced by a token
+that says little, the tower's `stand_in`. What a word is, the syntax decides: a token's segment. In
+dialect comfyui that is a whole fragment, in comfyui_words a single word.
+
+Of its interpretations, comfy is `lerp`, A1111 is `adv_a1111` (the same as `scale_mean_prompt`),
+compel is `adv_compel`, and `comfy++` and `down_weight` are called as there.
+
+n words above 1 and m different weights below 1 cost n and m further encodings of the chunks they
+stand in, all in one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from torch import Tensor
+
+from clipcond.chunking import TokenChunk, empty_chunk
+from clipcond.errors import WeightingError
+from clipcond.tokens import SpecialTokens
+from clipcond.towers.base import TowerOutput
+from clipcond.weighting.lerp import from_empty
+from clipcond.weighting.rule import Encode, RuleWithNeeds, is_weighted, weights_of
+
+__all__ = ["adv_compel", "comfy_plus_plus", "down_weight"]
+
+Chunks = Sequence[TokenChunk]
+States = Callable[[Chunks], Tensor]
+
+
+def _down_weight(chunks: Chunks, encode: Encode) -> TowerOutput:
+    """Leave words out by degrees, so that only weights below the largest do anything.
+
+    Weights are divided by the largest. Let v1 < v2 < ... < 1 be those below 1: then h' = v1 * h +
+    (v2 - v1) * h1 + ... + (1 - vi) * hi, where hi is encoded without the words of weight <= vi.
+
+    Args:
+        chunks: the n chunks of one prompt; weights are dimensionless, and count relative to the
+            largest, or to 1 where that is larger.
+        encode: chunks -> hidden [n L D]; also asked for the chunks with words left out.
+    Returns:
+        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
+    Raises:
+        WeightingError: the tower has no token that can stand in for a word.
+    Source: BlenderNeko ComfyUI_ADV_CLIP_emb 63984de, interpretation down_weight.
+    """
+    output = encode(chunks)
+    hidden = _lowered(_relative(chunks), encode.special, lambda c: encode(c).hidden)
+    return TowerOutput(hidden, output.pooled)
+
+
+def _comfy_plus_plus(chunks: Chunks, encode: Encode) -> TowerOutput:
+    """Lower words as `down_weight`; raise one by what is missing from its rows when it is left out.
+
+    h' = lowered(h) + sum over words of weight w > 1 of (w - 1) * (h - h without the word), at the
+    rows of that word only.
+
+    Args:
+        chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted. A word has
+            the weight of its first token.
+        encode: chunks -> hidden [n L D]; also asked for the chunks with words left out.
+    Returns:
+        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
+    Raises:
+        WeightingError: the tower has no token that can stand in for a word.
+    Source: BlenderNeko ComfyUI_ADV_CLIP_emb 63984de, interpretation comfy++.
+    """
+    output = encode(chunks)
+    if not any(map(is_weighted, chunks)):
+        return output
+    before = output.hidden.float()
+    after = _lowered(chunks, encode.special, lambda c: encode(c).hidden).float().clone()
+    for weight, word in _raised(chunks):
+        places = [i for i, chunk in enumerate(chunks) if word in chunk.segments]
+        without = encode([_without_word(chunks[i], word, encode.special) for i in places]).hidden
+        for i, missing in zip(places, before[places] - without.float(), strict=True):
+            rows = [row for row, segment in enumerate(chunks[i].segments) if segment == word]
+            after[i, rows] += (weight - 1.0) * missing[rows]
+    return TowerOutput(after.to(output.hidden.dtype), output.pooled)
+
+
+def _adv_compel(chunks: Chunks, encode: Encode) -> TowerOutput:
+    """Raise words as `lerp`, and lower them by leaving them out by degrees, as `down_weight`.
+
+    Everything is encoded with weights below 1 taken as 1, and moved away from the empty prompt.
+
+    Args:
+        chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted.
+        encode: chunks -> hidden [n L D]; also asked for the empty chunk, and for the chunks with
+            words left out.
+    Returns:
+        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
+    Raises:
+        WeightingError: the tower has no token that can stand in for a word.
+    Source: BlenderNeko ComfyUI_ADV_CLIP_emb 63984de, interpretation compel.
+    """
+
+    def states(variant: Chunks) -> Tensor:
+        hidden = encode(variant).hidden
+        if not _has_raised(chunks):
+            return hidden
+        weights = weights_of(variant, hidden.device).clamp(min=1.0)
+        return from_empty(hidden, weights, encode([empty_chunk(encode.special)]).hidden)
+
+    return TowerOutput(_lowered(chunks, encode.special, states), encode(chunks).pooled)
+
+
+def _lowered(chunks: Chunks, special: SpecialTokens, states: States) -> Tensor:
+    """The states [n L D] of chunks in which words below 1 are left out by degrees."""
+    (share, variant), *further = _degrees(chunks, special)
+    hidden = states(variant)
+    if not further:
+        return hidden
+    blended = share * hidden.float()
+    for share, variant in further:
+        blended += share * states(variant).float()
+    return blended.to(hidden.dtype)
+
+
+def _degrees(chunks: Chunks, special: SpecialTokens) -> Iterator[tuple[float, Chunks]]:
+    """Yield the share of each variant of the chunks, which lack ever more words; first none."""
+    values = sorted({w for chunk in chunks for w in chunk.weights if w < 1.0})
+    yield (values[0] if values else 1.0), chunks
+    for value, following in pairwise([*values, 1.0]):
+        yield (
+            following - value,
+            [_without(c, [w <= value for w in c.weights], special) for c in chunks],
+        )
+
+
+def _raised(chunks: Chunks) -> list[tuple[float, int]]:
+    """(weight, segment) of every word above 1."""
+    words: dict[int, float] = {}
+    for chunk in chunks:
+        for weight, segment in zip(chunk.weights, chunk.segments, strict=True):
+            if segment >= 0:
+                words.setdefault(segment, weight)
+    return [(weight, word) for word, weight in words.items() if weight > 1.0]
+
+
+def _has_raised(chunks: Chunks) -> bool:
+    return any(weight > 1.0 for chunk in chunks for weight in chunk.weights)
+
+
+def _relative(chunks: Chunks) -> Chunks:
+    """Chunks whose weights are shares of the largest, which specials have too."""
+    largest = max(weight for chunk in chunks for weight in chunk.weights)
+    if largest <= 1.0:
+        return chunks
+    return [
+        replace(
+            chunk,
+            weights=tuple(
+                weight / largest if segment >= 0 else 1.0
+                for weight, segment in zip(chunk.weights, chunk.segments, strict=True)
+            ),
+        )
+        for chunk in chunks
+    ]
+
+
+def _without_word(chunk: TokenChunk, word: int, special: SpecialTokens) -> TokenChunk:
+    return _without(chunk, [segment == word for segment in chunk.segments], special)
+
+
+def _without(chunk: TokenChunk, left_out: Sequence[bool], special: SpecialTokens) -> TokenChunk:
+    """The chunk with some of its tokens replaced, at weight 1."""
+    if not any(left_out):
+        return chunk
+    if special.stand_in is None:
+        raise WeightingError(
+            "this tower has no token that can stand in for a word that is left out",
+            "Use weighting='lerp', which leaves no words out.",
+        )
+    return replace(
+        chunk,
+        input_ids=tuple(
+            special.stand_in if out else i for i, out in zip(chunk.input_ids, left_out, strict=True)
+        ),
+        weights=tuple(1.0 if out else w for w, out in zip(chunk.weights, left_out, strict=True)),
+    )
+
+
+def _needs_lowered(chunks: Chunks, special: SpecialTokens) -> list[TokenChunk]:
+    return [c for _, variant in _degrees(chunks, special) for c in variant]
+
+
+def _needs_down_weight(chunks: Chunks, special: SpecialTokens) -> list[TokenChunk]:
+    return _needs_lowered(_relative(chunks), special)
+
+
+def _needs_comfy_plus_plus(chunks: Chunks, special: SpecialTokens) -> list[TokenChunk]:
+    raised = [
+        _without_word(chunk, word, special)
+        for _, word in _raised(chunks)
+        for chunk in chunks
+        if word in chunk.segments
+    ]
+    return _needs_lowered(chunks, special) + raised
+
+
+def _needs_adv_compel(chunks: Chunks, special: SpecialTokens) -> list[TokenChunk]:
+    empty = [empty_chunk(special)] if _has_raised(chunks) else []
+    return _needs_lowered(chunks, special) + empty
+
+
+down_weight = RuleWithNeeds(_down_weight, _needs_down_weight)
+comfy_plus_plus = RuleWithNeeds(_comfy_plus_plus, _needs_comfy_plus_plus)
+adv_compel = RuleWithNeeds(_adv_compel, _needs_adv_compel)
