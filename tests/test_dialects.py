@@ -13,7 +13,7 @@ from clipcond.dialects import (
     without_inner_frames,
     without_padding,
 )
-from clipcond.layout import lay_out, one_prompt
+from clipcond.layout import Key, lay_out, one_prompt
 from clipcond.prompt import parse
 from clipcond.tokens import SpecialTokens
 from clipcond.weighting.normalize import half, none
@@ -112,12 +112,12 @@ def test_filling_counts_as_text_of_a_part_behind_the_last():
     parsed = {text: parse(text, "sd_embed") for text in ("a(b:2)", "cde", " ")}
 
     (column,) = lay_out([[("a(b:2)",)], [("cde",)]], parsed, [tower], dialect, half).columns
-    (filled,) = column["a(b:2)", 3]
+    (filled,) = column[Key("a(b:2)", 3)]
     assert (filled.content, filled.segments) == (3, (-1, 0, 1, 2, -1, -1))
     assert filled.weights == (1.0, 1.0, 2.0, 1.0, 1.0, 1.0)
 
     (column,) = lay_out([[(" ",)], [("cde",)]], parsed, [tower], dialect, half).columns
-    (filled,) = column[" ", 3]
+    (filled,) = column[Key(" ", 3)]
     assert filled.segments == (-1, 0, 0, 0, -1, -1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import copysign, fsum, sqrt
+from math import copysign, fsum, inf, sqrt
 
 import torch
 
@@ -41,7 +41,10 @@ def mean(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
     weights = [weight for chunk in chunks for weight, _ in _of_words(chunk)]
     if not weights:
         return chunks
-    shift = 1.0 - fsum(weights) / len(weights)
+    try:
+        shift = 1.0 - fsum(weights) / len(weights)
+    except OverflowError:  # of weights near 1e308; infinite ones are refused later, and clearly
+        shift = -inf
     return _changed(chunks, lambda weight, word: weight + shift)
 
 
