@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 import clipcond.prompt
-from clipcond.prompt import compose, parse, schedule, settle
+from clipcond.prompt import comfyui, compose, parse, schedule, settle
 
 ROOM = str(Path(clipcond.prompt.__file__).parent)
 
 GROWING = {
+    "half closed": lambda n: "((a)" * n,
+    "embeddings": lambda n: "embedding:a, " * n,
     "nested": lambda n: "(" * n + "a" + ")" * n,
     "nested text": lambda n: "(a " * n + ")" * n,
     "nested numbers": lambda n: "(a " * n + ":1.2)" * n,
@@ -66,8 +68,15 @@ def lines_run(function, prompt):
 @pytest.mark.parametrize("grow", GROWING.values(), ids=GROWING)
 @pytest.mark.parametrize(
     "function",
-    [parse, compose, lambda prompt: schedule(prompt, 5), settle],
-    ids=["parse", "compose", "schedule", "settle"],
+    [
+        parse,
+        lambda prompt: parse(prompt, "comfyui"),
+        lambda prompt: comfyui.groups(prompt, words=True),
+        compose,
+        lambda prompt: schedule(prompt, 5),
+        settle,
+    ],
+    ids=["parse", "parse comfyui", "words of comfyui", "compose", "schedule", "settle"],
 )
 def test_twice_the_prompt_is_twice_the_work(function, grow):
     once, twice = (lines_run(function, grow(n)) for n in (400, 800))
@@ -86,6 +95,7 @@ def test_twice_the_prompt_is_twice_the_work(function, grow):
         "[:" + " " * 200_000 + "x]",
         "a:" + " " * 200_000 + "x AND",
         "BREAK " * 30_000,
+        "embedding:" + "," * 200_000,
         "\\x" * 100_000,
     ],
     ids=lambda prompt: prompt[:8] + "...",
@@ -93,6 +103,7 @@ def test_twice_the_prompt_is_twice_the_work(function, grow):
 def test_expressions_do_not_backtrack(prompt):
     start = time.process_time()
     parse(prompt)
+    comfyui.groups(prompt)
     compose(prompt)
     schedule(prompt, 5)
 
