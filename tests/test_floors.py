@@ -40,7 +40,7 @@ FLOORS = {
     "": 9,  # clipcond/__init__.py: names only, loaded on use
 }
 BASES = {
-    "prompt": ["segments", "scanner", "nesting", "emphasis"],
+    "prompt": ["segments", "scanner", "nesting", "emphasis", "phrases", "fragments"],
     "towers": ["base", "state", "clip_bpe", "reading", "files"],
     "weighting": ["rule", "lerp"],
 }

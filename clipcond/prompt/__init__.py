@@ -13,7 +13,7 @@ from itertools import zip_longest
 from typing import TypeAlias
 
 from clipcond.errors import PromptError, UnknownNameError, excerpt
-from clipcond.prompt import a1111, comfyui, lpw, plain, sd_embed
+from clipcond.prompt import a1111, comfyui, compel, lpw, plain, sd_embed
 from clipcond.prompt.composition import compose, first_and
 from clipcond.prompt.rendering import WRITERS, words
 from clipcond.prompt.schedule import changes, schedule
@@ -39,6 +39,7 @@ Syntax: TypeAlias = Callable[[str], ParsedPrompt]
 SYNTAXES: dict[str, Syntax] = {
     "a1111": a1111.parse,
     "comfyui": comfyui.parse,
+    "compel": compel.parse,
     "lpw": lpw.parse,
     "lpw_xl": lpw.parse_xl,
     "plain": plain.parse,

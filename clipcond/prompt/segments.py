@@ -7,7 +7,7 @@ the user typed, `text` is what gets tokenized, and the two differ where an escap
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from clipcond.errors import PromptSyntaxError
 
@@ -50,13 +50,55 @@ Part: TypeAlias = Segment | Break
 
 
 @dataclass(frozen=True, slots=True)
+class Lora:
+    """A network that the prompt asks for; it is no text, and nothing here loads it."""
+
+    name: str
+    weight: float
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """What is to take the place of source[start:stop] while denoising, with options as written."""
+
+    replacement: tuple[Segment, ...]
+    options: tuple[tuple[str, float | str], ...]
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """Several prompts in one: each is encoded on its own, then they become one conditioning.
+
+    Args:
+        prompts: slices of one source, each with its own parts.
+        weights: one for each prompt, dimensionless.
+        mode: "join" = one after the other, each moved along the line from the empty prompt by its
+            weight; "mean" = sum(w * c) / sum(w); "sum" = sum(w * c).
+    """
+
+    prompts: tuple[ParsedPrompt, ...]
+    weights: tuple[float, ...]
+    mode: Literal["join", "mean", "sum"]
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedPrompt:
-    """A prompt as its syntax reads it: parts in the order of the source, and what looks wrong."""
+    """A prompt as its syntax reads it: parts in the order of the source, and what looks wrong.
+
+    Where it is a mixture of several, `parts` has those of all, with a break before each but the
+    first. `extras` are not part of the text.
+    """
 
     source: str
     parts: tuple[Part, ...]
     issues: tuple[Issue, ...] = ()
     syntax: str = "a1111"
+    mixture: Mixture | None = None
+    extras: tuple[Lora | Swap, ...] = ()
 
     @property
     def segments(self) -> tuple[Segment, ...]:

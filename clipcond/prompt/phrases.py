@@ -1,0 +1,298 @@
+r"""The inside of compel's prompts: words, brackets and quotes, and what is written behind them.
+
+    word++  (two words)1.3  "quoted"-      a weight; nesting multiplies
+    (red).attend(1.3)                      the same
+    cat.swap(dog, s_start=0.2)             `cat` is read, `dog` is kept aside
+    withLora(name, 0.5)                    kept aside, and no text
+
+A bracket or quote holds words, brackets, quotes, and the pieces `.` and `,`; anything else in it,
+or no end, and the bracket is no bracket: at the top level it is then text up to the next space, and
+inside another one it takes that along. Reading is a packrat parse without recursion: what stands at
+a place is read once, kept, and looked up when an outer bracket has failed. So work grows with the
+length, however deep a prompt is nested and however much of it is broken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+SPACE = " \t\n\r\v\f"  # of the Unicode spaces, only these separate words
+_SYNTAX = r"()\",.+\-="
+# Floats may have digits of any script, whole numbers may not; so the reference reads them.
+NUMBER = r"(?:\d+\.\d*|\.\d+|[0-9]+)"
+NAME = r"[A-Za-z0-9_\-]+"
+# An alternative is taken for what follows, not for whether it leads on: `2x` is no name here.
+NUMBER_OR_NAME = rf"(?:-?{NUMBER}|(?!-?(?:\d|\.\d)){NAME})"
+
+_SPACES = re.compile(rf"[{SPACE}]*")
+_RUN = re.compile(rf"[^{SPACE}]+")
+_WORD = re.compile(rf"(?:\\[{_SYNTAX}]|[+\-](?![{_SYNTAX}{SPACE}]|\Z)|[^{SPACE}{_SYNTAX}])+")
+# For speed only: plain words that nothing is written behind, several at a time; plain brackets.
+_PLAIN_WORD = rf"[^{SPACE}{_SYNTAX}\\]+"
+_PLAIN = re.compile(
+    rf"((?:{_PLAIN_WORD}[.,]?[{SPACE}]+){{0,63}}{_PLAIN_WORD}[.,]?)[{SPACE}]+(?=[^{SPACE}.(])"
+)
+_PLAIN_BRACKET = re.compile(rf"\([{SPACE}]*({_PLAIN_WORD}(?:[{SPACE}]+{_PLAIN_WORD})*)[{SPACE}]*\)")
+_SIGNS = re.compile(r"\++|-+")
+_NUMBER = re.compile(NUMBER)
+_METHOD = re.compile(
+    rf"[{SPACE}]*\.(?:swap[{SPACE}]*\(|attend[{SPACE}]*\([{SPACE}]*(\++|-+|{NUMBER})[{SPACE}]*\))"
+)
+_OPTION = re.compile(
+    rf",[{SPACE}]*(?:({NAME})[{SPACE}]*=[{SPACE}]*({NUMBER_OR_NAME})|({NUMBER_OR_NAME}))"
+    rf"[{SPACE}]*(?=[,)])"
+)
+_NO_OPTION = re.compile(rf",[{SPACE}]*(?=\))")
+_LORA = re.compile(
+    rf"(?:with|use)Lora[{SPACE}]*\([{SPACE}]*({NAME})[{SPACE}]*"
+    rf"(?:,[{SPACE}]*(-?{NUMBER})[{SPACE}]*)?\)"
+)
+_QUOTES = re.compile(r'\\"|"|[\n\r]')
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """text[start:stop] as a piece of text; `is_run` where it could be read as nothing else."""
+
+    start: int
+    stop: int
+    is_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What stands between brackets or quotes; `options` only if they are a swap's."""
+
+    nodes: tuple[Node, ...]
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """A node that is multiplied by what is written behind it, text[start:stop]: signs or number."""
+
+    node: Node
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """text[start:middle], a node, and what replaces it while denoising, which ends at `stop`."""
+
+    node: Node
+    replacement: Group
+    start: int
+    middle: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A network to load, asked for at text[start:stop]; `weight` is where its number stands."""
+
+    name: str
+    weight: tuple[int, int] | None
+    start: int
+    stop: int
+
+
+Node: TypeAlias = Piece | Group | Weighted | Swapped | Loaded
+Read: TypeAlias = tuple[Node, int]  # a node, and where it ends
+
+TOP, ROUND, QUOTED, ARGUMENTS = "top", "(", '"', "swap("
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A bracket being read: its kind, where it opens, how far it is read, and what its end is."""
+
+    kind: str
+    opens: int
+    at: int
+    end: int
+    nodes: list[Node] = field(default_factory=list)
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        return self.kind, self.opens, self.end
+
+
+class Phrases:
+    """Reads the phrases of one text; no place is read twice in the same role."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._closing = dict(_closing_quotes(text))
+        self._known: dict[tuple[str, int, int], Read | None] = {}
+
+    def prompt(self, start: int, end: int) -> Node:
+        """text[start:end] as a prompt: always possible, for what is nothing else is text."""
+        found = self._read(_Frame(TOP, start, start, end))
+        assert found is not None, "the top level falls back on text"
+        return found[0]
+
+    def member(self, at: int) -> Read | None:
+        """One member of a blend or conjunction: a bracket, a quote or a word, without a weight.
+
+        What is quoted but cannot be read as a quote is read as a prompt of its own.
+        """
+        if self.text.startswith(("(", '"'), at):
+            frame = self._opened(at, len(self.text))
+            if frame is None:
+                return None
+            found = self._read(frame)
+            if found is None and frame.kind == QUOTED:
+                return self.prompt(at + 1, frame.end), frame.end + 1
+            return found
+        word = _WORD.match(self.text, at)
+        return word and (Piece(*word.span()), word.end())
+
+    def network(self, at: int, end: int | None = None) -> Read | None:
+        """The network asked for at a place, if any."""
+        if not self.text.startswith(("with", "use"), at):
+            return None
+        found = _LORA.match(self.text, at, len(self.text) if end is None else end)
+        if found is None:
+            return None
+        weight = None if found[2] is None else found.span(2)
+        return Loaded(found[1], weight, *found.span()), found.end()
+
+    def skip(self, at: int, end: int | None = None) -> int:
+        """Where the white space at a place ends."""
+        space = _SPACES.match(self.text, at, len(self.text) if end is None else end)
+        assert space is not None, "it matches nothing, too"
+        return space.end()
+
+    def _read(self, first: _Frame) -> Read | None:
+        """Read a frame and all that it waits for; a stack instead of recursion."""
+        stack = [first]
+        while stack:
+            inner = None if stack[-1].key in self._known else self._advance(stack[-1])
+            if inner is None:
+                stack.pop()
+            else:
+                stack.append(inner)
+        return self._known[first.key]
+
+    def _advance(self, frame: _Frame) -> _Frame | None:
+        """Read on in a frame until it ends or fails, or needs another one read before."""
+        while True:
+            frame.at = self.skip(frame.at, frame.end)
+            found = self._closed(frame)
+            if found is not None:
+                break
+            if frame.kind == TOP and (plain := _PLAIN.match(self.text, frame.at, frame.end)):
+                frame.nodes.append(Piece(*plain.span(1)))
+                frame.at = plain.end()
+                continue
+            item = self._item(frame) if frame.at < frame.end else None
+            if isinstance(item, _Frame):
+                return item
+            if item is None and frame.kind != TOP:
+                break
+            node, frame.at = item or self._run(frame)
+            frame.nodes.append(node)
+        self._known[frame.key] = found
+        return None
+
+    def _closed(self, frame: _Frame) -> Read | None:
+        """The frame as a whole, if it ends where it is read up to."""
+        at, is_end = frame.at, frame.at == frame.end
+        options: list[tuple[str, str]] = []
+        if frame.kind in (TOP, QUOTED):
+            if not is_end:
+                return None
+            if frame.kind == QUOTED and not frame.nodes:
+                frame.nodes.append(Piece(frame.opens + 1, frame.opens + 1))
+        else:
+            if frame.kind == ARGUMENTS:
+                at = self._options(at, frame.end, options)
+            if not self.text.startswith(")", at, frame.end):
+                return None
+        return Group(tuple(frame.nodes), tuple(options)), at + (frame.kind != TOP)
+
+    def _options(self, at: int, end: int, options: list[tuple[str, str]]) -> int:
+        """Collect the options behind a swap's replacement; returns where they end."""
+        if nothing := _NO_OPTION.match(self.text, at, end):
+            return nothing.end()
+        while option := _OPTION.match(self.text, at, end):
+            options.append((option[1] or option[3], option[2] or ""))
+            at = option.end()
+        return at
+
+    def _run(self, frame: _Frame) -> Read:
+        run = _RUN.match(self.text, frame.at, frame.end)
+        assert run is not None, "white space was skipped, and the end is not reached"
+        return Piece(*run.span(), is_run=True), run.end()
+
+    def _item(self, frame: _Frame) -> Read | _Frame | None:
+        """What stands at a place of a frame; or the frame to be read first; None if nothing."""
+        at, end = frame.at, frame.end
+        if network := self.network(at, end):
+            return network
+        is_bracket = self.text.startswith(("(", '"'), at)
+        found: Read | None
+        if plain := _PLAIN_BRACKET.match(self.text, at, end):
+            found = Piece(*plain.span(1)), plain.end()
+        elif is_bracket:
+            inner = self._opened(at, end)
+            if inner is None or inner.key not in self._known:
+                return inner
+            found = self._known[inner.key]
+        else:
+            word = _WORD.match(self.text, at, end)
+            found = word and (Piece(*word.span()), word.end())
+        if found is None:
+            # within brackets, full stops and commas are pieces of their own
+            is_stop = frame.kind in (ROUND, QUOTED) and self.text[at] in ".,"
+            return (Piece(at, at + 1), at + 1) if is_stop else None
+        return self._with_suffix(found, is_bracket, frame)
+
+    def _with_suffix(self, found: Read, is_bracket: bool, frame: _Frame) -> Read | _Frame | None:
+        """A node with the swap or weight behind it."""
+        node, stop = found
+        method = _METHOD.match(self.text, stop, frame.end)
+        if method and method[1]:
+            return Weighted(node, *method.span(1)), method.end()
+        if method:
+            inner = _Frame(ARGUMENTS, method.end() - 1, method.end(), frame.end)
+            if inner.key not in self._known:
+                return inner
+            if arguments := self._known[inner.key]:
+                replacement, after = arguments
+                assert isinstance(replacement, Group)
+                return Swapped(node, replacement, frame.at, stop, after), after
+        factor = _SIGNS.match(self.text, stop, frame.end)
+        if factor is None and is_bracket:
+            factor = _NUMBER.match(self.text, stop, frame.end)
+        if factor is not None:
+            return Weighted(node, *factor.span()), factor.end()
+        # a bare word at the top level is text up to the next space, whatever that is
+        return found if is_bracket or frame.kind != TOP else None
+
+    def _opened(self, at: int, end: int) -> _Frame | None:
+        """The frame of the bracket or quote that opens here; None for a quote without an end."""
+        if self.text[at] == "(":
+            return _Frame(ROUND, at, at + 1, end)
+        closing = self._closing.get(at)
+        return None if closing is None else _Frame(QUOTED, at, at + 1, closing)
+
+
+def _closing_quotes(text: str) -> Iterator[tuple[int, int]]:
+    r"""Where the quotes close: at the next quote of the line, or else at its last `\"`."""
+    quote: int | None = None
+    escaped: int | None = None
+    for mark in reversed(list(_QUOTES.finditer(text))):
+        if mark[0] == '"':
+            closing = escaped if quote is None else quote
+            if closing is not None:
+                yield mark.start(), closing
+            quote = mark.start()
+        elif mark[0] == '\\"':
+            escaped = mark.end() - 1 if escaped is None else escaped
+        else:
+            quote = escaped = None

@@ -1,0 +1,292 @@
+"""compel's syntax: what it says, what it complains of, and laws that hold for any string.
+
+That it says what compel says is shown in tests/parity/test_compel_text.py.
+"""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clipcond.errors import PromptError, PromptSyntaxError
+from clipcond.prompt import Break, Issue, Segment, parse
+from clipcond.prompt.segments import Lora, Mixture, ParsedPrompt, Swap
+from tests.prompt.test_linear import lines_run
+
+SYNTAX = '()",.+-=\\'
+WORDS = (
+    *("a", "cat", "x+", "y--", "well-known", "1.5", "猫", "\u00a0", "\n", " ", " "),
+    *("+", "-", ".", ",", "=", ":", "(", ")", '"', "\\", "\\(", '\\"', "\\+"),
+    *("(a)", '"b c"', "1.2", ".attend(2)", ".swap(", ".swap(d, s_start=0.1)", "withLora(l)"),
+    *(".and()", ".blend(", ".blend(1,2)", '("a","b")', '"a",', "no_normalize", "\x0b", "\r"),
+)
+prompts = st.lists(st.sampled_from(WORDS) | st.characters(), max_size=12).map("".join)
+
+
+def said(prompt: str) -> list[tuple[str, float]]:
+    return [(segment.text, segment.weight) for segment in parse(prompt, "compel").segments]
+
+
+def test_positions_are_those_of_the_source():
+    prompt = "a,b (red  cat)1.5,c"
+    parsed = parse(prompt, "compel")
+
+    assert parsed == ParsedPrompt(
+        prompt,
+        (
+            Segment("a, b", 1.0, 0, 3),
+            Segment("red cat", 1.5, 5, 13),
+            Segment(", c", 1.0, 17, 19),
+        ),
+        syntax="compel",
+    )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("", [("", 1.0)]),
+        (" \n", [("", 1.0)]),
+        ("()", []),
+        ("a\x0bb+\x0cc", [("a", 1.0), ("b", 1.1), ("c", 1.0)]),
+        ("((a b)++ c)--", [("a b", 0.81 * 1.1**2), ("c", 0.81)]),
+        ('("x"+)1.2 "(y z)-"1.5', [("x", 1.2 * 1.1), ("y z", 1.5 * 0.9)]),
+        ("(a+ (b)0.5)1.2", [("a", 1.2 * 1.1), ("b", 1.2 * 0.5)]),
+        ("(a.b,c)1.2", [("a . b , c", 1.2)]),
+        ("(a =)1.2 (b)1.3", [("(a =)1.2", 1.0), ("b", 1.3)]),
+        ("(a (b)1.3", [("(a", 1.0), ("b", 1.3)]),
+        (r"\(a\)+ \+b", [("(a)", 1.1), (r"\+b", 1.0)]),
+    ],
+)
+def test_weights(prompt, expected):
+    assert said(prompt) == expected
+
+
+def test_a_blend_has_its_prompts_apart():
+    prompt = '("a cat", dog).blend(0.7, -1, no_normalize)'
+    parsed = parse(prompt, "compel")
+
+    cat, dog = Segment("a cat", 1.0, 2, 7), Segment("dog", 1.0, 10, 13)
+    assert parsed.parts == (cat, Break(8, 9), dog)
+    assert parsed.mixture == Mixture(
+        (
+            ParsedPrompt(prompt, (cat,), syntax="compel"),
+            ParsedPrompt(prompt, (dog,), syntax="compel"),
+        ),
+        (0.7, -1.0),
+        "sum",
+    )
+    assert parse('("a", "b").blend()', "compel").mixture.mode == "mean"
+
+
+def test_a_conjunction_without_its_empty_prompts():
+    prompt = '("()", "a+", "", b).and(1, 2, 3, 4)'
+    parsed = parse(prompt, "compel")
+
+    a, empty, b = Segment("a", 1.1, 8, 9), Segment("", 1.0, 14, 14), Segment("b", 1.0, 17, 18)
+    assert parsed.parts == (a, Break(11, 12), empty, Break(15, 16), b)
+    assert [p.parts for p in parsed.mixture.prompts] == [(a,), (empty,), (b,)]
+    assert (parsed.mixture.weights, parsed.mixture.mode) == ((2.0, 3.0, 4.0), "join")
+
+
+@pytest.mark.parametrize("prompt", ['("a")', '("a").and()', '("a").and(1)', '("a", "()").add()'])
+def test_one_prompt_is_no_conjunction(prompt):
+    parsed = parse(prompt, "compel")
+
+    assert parsed.parts == (Segment("a", 1.0, 2, 3),)
+    assert parsed.mixture is None
+
+
+def test_what_is_no_text_is_kept_aside():
+    prompt = 'x (cat)1.2 (y dog.swap("a fox"+, s_end=0.5, t))0.5 withLora(n, -.5)'
+    parsed = parse(prompt, "compel")
+
+    assert said(prompt) == [("x", 1.0), ("cat", 1.2), ("y", 0.5), ("dog", 0.5)]
+    fox = Segment("a fox", 0.5 * 1.1, 24, 29)
+    assert parsed.extras == (
+        Swap((fox,), (("s_end", 0.5), ("t", "")), 14, 17),
+        Lora("n", -0.5, 51, 67),
+    )
+    assert parsed.issues == (
+        Issue(
+            "what .swap() puts in its place is not encoded, only what stands before it",
+            17,
+            "Encode both prompts, and change between them.",
+        ),
+        Issue(
+            "the LoRA 'n' is left out of the text, and nothing loads it",
+            51,
+            "Load it into the pipeline: load_lora_weights.",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        (
+            "a cat(red)1.2",
+            Issue(
+                "'(' opens no group: it is text",
+                5,
+                "A group stands behind a space, has an end, and holds no '=' and no lone '+' or "
+                "'-'; write '\\(' for a literal bracket.",
+            ),
+        ),
+        (
+            "a,b)",
+            Issue(
+                "')' closes nothing: it is text",
+                3,
+                "Remove it or write '\\)' for a literal bracket.",
+            ),
+        ),
+        (
+            '("a","b").and(1,2) c+',
+            Issue("what stands behind .and() is ignored", 19, "Put it inside one of the prompts."),
+        ),
+    ],
+)
+def test_issues(prompt, expected):
+    assert parse(prompt, "compel").issues == (expected,)
+
+
+def test_a_broken_prompt_has_a_hundred_issues_at_most():
+    assert len(parse("a( " * 300, "compel").issues) == 100
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        (
+            '("a","b").blend(1,1) tail',
+            "there is text behind .blend()\n"
+            '  ("a","b").blend(1,1) tail\n'
+            "                       ^\n"
+            "A blend is a whole prompt: put this inside one of its prompts.",
+        ),
+        (
+            '("a","b").blend(1)',
+            "prompts and weights differ in number: 2 and 1\n"
+            '  ("a","b").blend(1)\n'
+            "                  ^\n"
+            "Give one for each, or none at all.",
+        ),
+        (
+            '("a","b").and(0.5, soft)',
+            "'soft' is not a number\n"
+            '  ("a","b").and(0.5, soft)\n'
+            "                     ^\n"
+            "Write a decimal number such as 1.2.",
+        ),
+        (
+            '("a","b").blend(1,inf)',
+            "the weight inf is not finite\n"
+            '  ("a","b").blend(1,inf)\n'
+            "                    ^\n"
+            "Weights are near 1.0; most models tolerate 0.5 to 1.5.",
+        ),
+        (
+            '("a","b").blend(1,-1)',
+            "the weights of the blend sum to 0\n"
+            '  ("a","b").blend(1,-1)\n'
+            "                  ^\n"
+            "Change one, or add no_normalize behind the last.",
+        ),
+        (
+            '("a.swap(b)","c").blend()',
+            '.swap() has no meaning in a blend\n  ("a.swap(b)","c").blend()\n     ^\nTake it out.',
+        ),
+        (
+            "((a)1" + "0" * 300 + ")1000000000",
+            "the weights around this multiply to inf\n"
+            "  ((a)1" + "0" * 27 + "...\n"
+            "    ^\n"
+            "Nest fewer brackets.",
+        ),
+    ],
+)
+def test_errors(prompt, message):
+    with pytest.raises(PromptSyntaxError) as error:
+        parse(prompt, "compel")
+
+    assert str(error.value) == message
+
+
+def test_more_signs_than_a_number_can_hold():
+    with pytest.raises(PromptSyntaxError, match="20000 signs make a weight that is not finite"):
+        parse("a" + "+" * 20_000, "compel")
+    assert said("a" + "-" * 20_000) == [("a", 0.0)]
+
+
+@given(prompts)
+def test_any_string_is_read_or_refused_with_a_place(prompt):
+    refused, parsed = None, ParsedPrompt(prompt, ())
+    try:
+        parsed = parse(prompt, "compel")
+    except PromptError as error:
+        refused = error
+    if refused is not None:
+        assert refused.source == prompt
+        assert 0 <= refused.position <= len(prompt)
+    at = 0
+    for part in parsed.parts:
+        assert at <= part.start <= part.stop <= len(prompt)
+        at = part.stop
+    members = parsed.mixture.prompts if parsed.mixture else [parsed]
+    assert parsed.segments == tuple(s for member in members for s in member.segments)
+    assert all(0 <= issue.position <= len(prompt) for issue in parsed.issues)
+
+
+@given(st.text(st.characters(blacklist_characters=SYNTAX, blacklist_categories=["Cs"])))
+def test_text_without_syntax_is_itself(text):
+    (segment,) = parse(text, "compel").segments
+
+    # white space is normalised; the wide kinds are left to the tokenizer
+    expected = " ".join(part for part in _split(text) if part)
+    assert segment.text == (expected if text.strip() else "")
+    assert segment.weight == 1.0
+
+
+def _split(text: str) -> list[str]:
+    return "".join(" " if c in string.whitespace else c for c in text).split(" ")
+
+
+GROWING = {
+    "nested": lambda n: "(" * n + "a" + ")1.01" * n,
+    "nested text": lambda n: "(a b+ " * n + ")-" * n,
+    "unclosed": lambda n: "(a " * n,
+    "unclosed, tight": lambda n: "(" * n,
+    "unmatched": lambda n: "a) " * n,
+    "broken inside": lambda n: "(a " * n + "=" + ")" * n,
+    "quotes": lambda n: '"a b+ ' * n,
+    "brackets and quotes": lambda n: '("a" (b ' * n,
+    "escaped quotes": lambda n: '"a\\" ' * n,
+    "swaps": lambda n: "a.swap(b c) " * n,
+    "unclosed swaps": lambda n: "a.swap(b " * n,
+    "nested swaps": lambda n: "(a.swap(b " * n + "))" * n,
+    "broken nested swaps": lambda n: "(a.swap(b.c " * n + "))" * n,
+    "swapped swaps": lambda n: "(" * n + "a" + ").swap(b)" * n,
+    "conjunction": lambda n: "(" + ",".join(["a"] * n) + ").and()",
+    "nested conjunctions": lambda n: "(" * n + "a,b).and()" * n,
+    "broken members": lambda n: '("a = b",' * n + ").and()",
+    "loras": lambda n: "withLora(a) (" * n,
+    "commas": lambda n: ",,a" * n,
+    "signs": lambda n: "a+- " * n,
+    "words": lambda n: "a, b. " * n,
+    "backslashes": lambda n: "\\\\( " * n,
+}
+
+
+@pytest.mark.parametrize("grow", GROWING.values(), ids=GROWING)
+def test_twice_the_prompt_is_twice_the_work(grow):
+    once, twice = (lines_run(lambda p: parse(p, "compel"), grow(n)) for n in (200, 400))
+
+    assert twice <= 2.1 * once + 100
+
+
+def test_ten_thousand_brackets():
+    (segment,) = parse("(" * 10_000 + "a" + ")" * 10_000 + "1.2", "compel").segments
+
+    assert segment == Segment("a", 1.2, 10_000, 10_001)
