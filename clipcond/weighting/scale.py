@@ -131,8 +131,10 @@ def _restoration(before: Tensor, after: Tensor) -> Tensor:
     means = [states.mean(dim=(-2, -1), keepdim=True) for states in (before, after)]
     sizes = [states.abs().mean(dim=(-2, -1), keepdim=True) for states in (before, after)]
     meaningful = [m.abs() > MEANINGFUL_MEAN * s for m, s in zip(means, sizes, strict=True)]
-    is_defined = meaningful[0] & meaningful[1]
-    factor = torch.where(is_defined, means[0] / means[1], torch.ones_like(means[0]))
+    quotient = means[0] / means[1]
+    # weights so small that float32 has lost their digits give an infinite quotient
+    is_defined = meaningful[0] & meaningful[1] & quotient.isfinite()
+    factor = torch.where(is_defined, quotient, torch.ones_like(quotient))
     # an overflow is not for these warnings: the caller refuses results that are not finite
     if bool((~is_defined & means[1].isfinite()).any()):
         _warn("the mean of a weighted chunk is too near zero to be restored: it was left alone")
