@@ -15,7 +15,7 @@ from typing import TypeAlias
 from clipcond.errors import PromptError, UnknownNameError, excerpt
 from clipcond.prompt import a1111, comfyui, compel, lpw, plain, sd_embed
 from clipcond.prompt.composition import compose, first_and
-from clipcond.prompt.rendering import WRITERS, words
+from clipcond.prompt.rendering import WRITERS, loras, mixing, words
 from clipcond.prompt.schedule import changes, schedule
 from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt, Part, Segment
 
@@ -81,8 +81,10 @@ def render(parsed: ParsedPrompt, syntax: str | None = None) -> str:
     if name not in WRITERS:
         raise UnknownNameError("syntax", name, WRITERS)
     text = WRITERS[name](parsed)
-    for ours, theirs in zip_longest(words(parsed), words(parse(text, name))):
-        if ours is None or theirs is None or ours[:2] != theirs[:2]:
+    written = parse(text, name)
+    unlike = (mixing(written), loras(written)) != (mixing(parsed), loras(parsed))
+    for ours, theirs in zip_longest(words(parsed), words(written)):
+        if unlike or ours is None or theirs is None or ours[:2] != theirs[:2]:
             position = len(parsed.source) if ours is None else ours[2]
             message = f"syntax {name!r} has no way to write this"
             remedy = f"It would read {excerpt(text)!r} otherwise."

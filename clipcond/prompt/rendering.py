@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from clipcond.errors import PromptError
-from clipcond.prompt.segments import Break, ParsedPrompt, Segment
+from clipcond.prompt.segments import Break, Lora, ParsedPrompt, Segment
 
 Writer: TypeAlias = Callable[[ParsedPrompt], str]
 Word: TypeAlias = tuple[str, float, int]  # text, weight, where its segment starts
@@ -29,7 +29,7 @@ _BRACKETS = str.maketrans({c: f"\\{c}" for c in "\\()[]"})
 _ROUND = str.maketrans({c: f"\\{c}" for c in "()"})
 _QUOTED = str.maketrans({c: f"\\{c}" for c in '()"'})
 # Signs that compel reads as a weight of what they touch.
-_SIGNS = re.compile(r"(?<=[^\s+\-])([+\-]+)(?=[\s,.;()\"]|$)")
+_SIGNS = re.compile(r"(?<=[^\s+\-\\])([+\-]+)(?=[\s,.;()\"]|$)")
 
 
 def words(parsed: ParsedPrompt) -> list[Word]:
@@ -43,8 +43,26 @@ def words(parsed: ParsedPrompt) -> list[Word]:
     return found
 
 
+def mixing(parsed: ParsedPrompt) -> tuple[str, tuple[float, ...]] | None:
+    """How the prompt's parts between breaks are mixed; None = one after the other, unweighted."""
+    mixture = parsed.mixture
+    if mixture is None or (mixture.mode == "join" and set(mixture.weights) == {1.0}):
+        return None
+    return mixture.mode, mixture.weights
+
+
+def loras(parsed: ParsedPrompt) -> list[tuple[str, float]]:
+    """The networks that the prompt asks for, name and weight."""
+    return [(lora.name, lora.weight) for lora in parsed.extras if isinstance(lora, Lora)]
+
+
 def write_a1111(parsed: ParsedPrompt) -> str:
-    """(text:weight), BREAK; a plain text where the weight is 1."""
+    """(text:weight), BREAK; a plain text where the weight is 1.
+
+    Raises:
+        PromptError: the prompt is a mixture, or asks for more than text.
+    """
+    _refuse_mixture(parsed)
     return _bracketed(parsed, _no_words)
 
 
@@ -54,6 +72,7 @@ def write_without_breaks(parsed: ParsedPrompt) -> str:
     Raises:
         PromptError: there is a break.
     """
+    _refuse_mixture(parsed)
     _refuse_breaks(parsed)
     return _bracketed(parsed, _no_words)
 
@@ -73,17 +92,32 @@ def write_comfyui(parsed: ParsedPrompt) -> str:
     Raises:
         PromptError: there is a break.
     """
+    _refuse_mixture(parsed)
     _refuse_breaks(parsed)
     return _bracketed(parsed, lambda text: text.translate(_ROUND))
 
 
 def write_compel(parsed: ParsedPrompt) -> str:
-    """(text)weight; a plain text where the weight is 1.
+    """(text)weight; a plain text where the weight is 1; blends and conjunctions.
 
     Raises:
-        PromptError: there is a break, or a weight below 0.
+        PromptError: there is a break, a weight below 0, or a swap.
     """
-    _refuse_breaks(parsed)
+    _refuse_extras(parsed, but=Lora)
+    networks = [f"withLora({name}, {_number(weight)})" for name, weight in loras(parsed)]
+    mixture = parsed.mixture
+    if mixture is None:
+        _refuse_breaks(parsed)
+        return " ".join([*networks, *_phrases(parsed)])
+    members = ", ".join(f'"{" ".join(_phrases(prompt))}"' for prompt in mixture.prompts)
+    method = "and" if mixture.mode == "join" else "blend"
+    entries = [_number(weight) for weight in mixture.weights]
+    entries += ["no_normalize"] if mixture.mode == "sum" else []
+    return " ".join([*networks, f"({members}).{method}({', '.join(entries)})"])
+
+
+def _phrases(parsed: ParsedPrompt) -> list[str]:
+    """The segments in compel's syntax, one each."""
     written = []
     for segment in _spoken(parsed):
         if segment.weight < 0:
@@ -92,7 +126,7 @@ def write_compel(parsed: ParsedPrompt) -> str:
         text = _SIGNS.sub(r" \1", " ".join(segment.text.split())).translate(_QUOTED)
         is_plain = segment.weight == 1.0
         written.append(text if is_plain else f"({text}){_number(abs(segment.weight))}")
-    return " ".join(written)
+    return written
 
 
 def write_plain(parsed: ParsedPrompt) -> str:
@@ -101,6 +135,7 @@ def write_plain(parsed: ParsedPrompt) -> str:
     Raises:
         PromptError: there is a weight other than 1, or a break.
     """
+    _refuse_mixture(parsed)
     _refuse_breaks(parsed)
     for segment in _spoken(parsed):
         if segment.weight != 1.0:
@@ -118,8 +153,8 @@ def _bracketed(parsed: ParsedPrompt, escape: Callable[[str], str]) -> str:
             pieces += [" BREAK "]
             last = None
         elif part.text:
-            if last is not None and last.weight == part.weight and not _apart(last, part):
-                pieces.append(" ")  # `(a)(b)` would be one word
+            if last is not None and _needs_space(parsed.source, last, part):
+                pieces.append(" ")
             text = escape(part.text)
             if part.weight == 1.0:
                 pieces.append(text)
@@ -131,8 +166,12 @@ def _bracketed(parsed: ParsedPrompt, escape: Callable[[str], str]) -> str:
     return "".join(pieces).strip()
 
 
-def _apart(left: Segment, right: Segment) -> bool:
-    return left.text[-1].isspace() or right.text[0].isspace()
+def _needs_space(source: str, left: Segment, right: Segment) -> bool:
+    """Whether a space stood between them in the source, or keeps `(a)(b)` from being one word."""
+    if left.text[-1].isspace() or right.text[0].isspace():
+        return False
+    between = source[left.stop : right.start]
+    return left.weight == right.weight or any(character.isspace() for character in between)
 
 
 def _no_words(text: str) -> str:
@@ -146,9 +185,25 @@ def _no_words(text: str) -> str:
 def _refuse_breaks(parsed: ParsedPrompt) -> None:
     for part in parsed.parts:
         if isinstance(part, Break):
-            remedy = "Leave BREAK out, or encode what stands before and behind it one by one."
             message = "only dialect 'a1111' can start a new chunk at a place"
+            remedy = 'Leave it out; compel has ("a", "b").and() instead.'
             raise PromptError(message, parsed.source, part.start, remedy)
+
+
+def _refuse_mixture(parsed: ParsedPrompt) -> None:
+    _refuse_extras(parsed)
+    if mixing(parsed) is not None:
+        message = "only dialect 'compel' can mix prompts by weights"
+        remedy = "Convert the prompts one by one."
+        raise PromptError(message, parsed.source, 0, remedy)
+
+
+def _refuse_extras(parsed: ParsedPrompt, but: type | None = None) -> None:
+    for extra in parsed.extras:
+        if but is None or not isinstance(extra, but):
+            kind = "a LoRA" if isinstance(extra, Lora) else ".swap()"
+            message, remedy = f"{kind} cannot be converted", "Leave it out."
+            raise PromptError(message, parsed.source, extra.start, remedy)
 
 
 def _spoken(parsed: ParsedPrompt) -> list[Segment]:

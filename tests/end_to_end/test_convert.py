@@ -39,7 +39,7 @@ def test_what_cannot_be_said(capsys):
         "clipcond: only dialect 'a1111' can start a new chunk at a place\n"
         "  a BREAK cat\n"
         "    ^\n"
-        "Leave BREAK out, or encode what stands before and behind it one by one.\n"
+        'Leave it out; compel has ("a", "b").and() instead.\n'
     )
 
 

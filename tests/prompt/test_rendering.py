@@ -15,22 +15,28 @@ from clipcond.prompt import (
     parse,
     render,
 )
-from clipcond.prompt.rendering import WRITERS, words
+from clipcond.prompt.rendering import WRITERS, loras, mixing, words
 
 DATA = Path(__file__).parent.parent / "data"
-GOLDEN = sorted(
-    {
-        case["prompt"]
-        for tool in ("a1111", "comfyui", "sd_embed")
-        for case in json.loads((DATA / f"{tool}.json").read_text(encoding="utf-8"))["cases"]
-        if len(case["prompt"]) < 500
-    }
-)
+
+
+def golden(*tools: str) -> list[str]:
+    """The tools' golden prompts, but for the very long ones."""
+    files = [json.loads((DATA / f"{tool}.json").read_text(encoding="utf-8")) for tool in tools]
+    prompts = {case["prompt"] for file in files for case in file["cases"]}
+    return sorted(prompt for prompt in prompts if len(prompt) < 500)
+
+
+GOLDEN = golden("a1111", "comfyui", "sd_embed")
 BRACKETED = ("a1111", "comfyui", "lpw", "lpw_xl", "sd_embed")
 
 
 def said(parsed: ParsedPrompt) -> list[tuple[str, float]]:
     return [(word, weight) for word, weight, _ in words(parsed)]
+
+
+def breaks(parsed: ParsedPrompt) -> int:
+    return sum(isinstance(part, Break) for part in parsed.parts)
 
 
 def readable(prompt: str, syntax: str) -> ParsedPrompt | None:
@@ -41,7 +47,7 @@ def readable(prompt: str, syntax: str) -> ParsedPrompt | None:
 
 
 def test_every_syntax_can_be_written():
-    assert SYNTAXES.keys() <= WRITERS.keys()
+    assert WRITERS.keys() == SYNTAXES.keys()
 
 
 @pytest.mark.parametrize("target", BRACKETED)
@@ -52,13 +58,72 @@ def test_golden_prompts_say_the_same_in_all_bracket_syntaxes(source, target):
         parsed = readable(prompt, source)
         if parsed is None:
             continue
-        if target != "a1111" and any(isinstance(part, Break) for part in parsed.parts):
+        if target != "a1111" and breaks(parsed):
             n_breaks += 1
             with pytest.raises(PromptError, match="only dialect 'a1111' can start a new chunk"):
                 parsed.render(target)
             continue
         assert said(parse(parsed.render(target), target)) == said(parsed)
     assert (n_breaks > 0) == (source == "a1111" and target != "a1111")
+
+
+@pytest.mark.parametrize("source", SYNTAXES)
+def test_golden_prompts_say_the_same_in_compel_or_are_refused(source):
+    n_refused = {"has no way to write this": 0, "": 0}
+    for prompt in GOLDEN:
+        parsed = readable(prompt, source)
+        if parsed is None:
+            continue
+        try:
+            text = parsed.render("compel")
+        except PromptError as error:
+            n_refused["has no way to write this" * ("has no way" in str(error))] += 1
+            continue
+        assert said(parse(text, "compel")) == said(parsed)
+    assert n_refused["has no way to write this"] <= 8  # `...` in brackets, `,,`, `),`
+    assert n_refused[""] <= 12  # BREAK, weights below 0, .swap()
+
+
+@pytest.mark.parametrize("target", BRACKETED)
+def test_golden_prompts_of_compel_say_the_same_elsewhere(target):
+    n_refused = 0
+    for prompt in golden("compel"):
+        parsed = readable(prompt, "compel")
+        if parsed is None:
+            continue
+        if mixing(parsed) or parsed.extras or (breaks(parsed) and target != "a1111"):
+            n_refused += 1
+            with pytest.raises(PromptError):
+                parsed.render(target)
+            continue
+        assert said(parse(parsed.render(target), target)) == said(parsed)
+    assert 0 < n_refused < 30
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a cat++ on (the mat)0.9",
+        '("a++", "b (c)1.3").blend(1, -0.25)',
+        '("a", "say \\"x\\" (now)1.1", "c").blend(1, 0.5, 0, no_normalize)',
+        '("a", "b").and(1, 0.5)',
+        '("a", "b", "c").and()',
+        'withLora(x, -0.5) ("a", "b").blend(1, 1)',
+        "a withLora(x, 0.5) b useLora(y)",
+    ],
+)
+def test_mixtures_and_networks_are_written_in_compel(prompt):
+    parsed = parse(prompt, "compel")
+
+    again = parse(parsed.render(), "compel")
+
+    assert said(again) == said(parsed)
+    assert loras(again) == loras(parsed)
+    ours, theirs = parsed.mixture, again.mixture
+    assert (ours is None) == (theirs is None)
+    if ours and theirs:
+        assert (ours.mode, ours.weights) == (theirs.mode, theirs.weights)
+        assert [said(p) for p in ours.prompts] == [said(p) for p in theirs.prompts]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +150,11 @@ def test_golden_prompts_say_the_same_in_all_bracket_syntaxes(source, target):
         ("", "a1111", "comfyui", ""),
         ("(a:1.0) [b", "a1111", "a1111", "a (b:0.9090909090909091)"),
         ("a (b", "comfyui", "plain", "a (b"),
+        ("a (red:1.3) [cat]", "a1111", "compel", "a (red)1.3 (cat)0.9090909090909091"),
+        ("(a)(b), c.", "comfyui", "compel", "(a)1.1 (b)1.1 , c."),
+        ('C++, "x" \\(y\\)', "a1111", "compel", 'C ++, \\"x\\" \\(y\\)'),
+        ("a cat++ (b c)0.5", "compel", "a1111", "a (cat:1.2100000000000002) (b c:0.5)"),
+        ('("a", "b++").and()', "compel", "a1111", "a BREAK (b:1.2100000000000002)"),
     ],
 )
 def test_how_it_is_written(prompt, source, target, expected):
@@ -114,13 +184,45 @@ def test_an_unknown_syntax():
             "only dialect 'a1111' can start a new chunk at a place\n"
             "  line 2: BREAK b\n"
             "          ^\n"
-            "Leave BREAK out, or encode what stands before and behind it one by one.",
+            'Leave it out; compel has ("a", "b").and() instead.',
         ),
         (
             "a (b)",
             "a1111",
             "plain",
             "a plain prompt has no weight such as 1.1\n  a (b)\n     ^",
+        ),
+        (
+            "a (b:-1)",
+            "a1111",
+            "compel",
+            "compel has no weight below 0, such as -1\n  a (b:-1)\n     ^\nLeave this out.",
+        ),
+        (
+            '("a","b").blend(1,1)',
+            "compel",
+            "a1111",
+            "only dialect 'compel' can mix prompts by weights\n"
+            '  ("a","b").blend(1,1)\n  ^\nConvert the prompts one by one.',
+        ),
+        (
+            "a cat.swap(dog)",
+            "compel",
+            "compel",
+            ".swap() cannot be converted\n  a cat.swap(dog)\n    ^\nLeave it out.",
+        ),
+        (
+            "a withLora(x, 0.5)",
+            "compel",
+            "comfyui",
+            "a LoRA cannot be converted\n  a withLora(x, 0.5)\n    ^\nLeave it out.",
+        ),
+        (
+            "(wow...:1.2)",
+            "a1111",
+            "compel",
+            "syntax 'compel' has no way to write this\n  (wow...:1.2)\n   ^\n"
+            "It would read '(wow...)1.2' otherwise.",
         ),
         (
             "a [b|c]",
