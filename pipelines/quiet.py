@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -14,12 +15,17 @@ __all__ = ["quiet_libraries"]
 def quiet_libraries(*, bars: bool = False) -> Iterator[None]:
     """Only errors, and no progress bars, from transformers and diffusers inside.
 
-    Verbosity and bars are as they were afterwards.
+    Verbosity, bars and warnings are as they were afterwards.
 
     Args:
         bars: leave progress bars on: a download takes minutes, loading does not.
     """
     with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        # Libraries announce here what they will change; that is ours to follow, not the caller's.
+        for category in (FutureWarning, DeprecationWarning):
+            warnings.simplefilter("ignore", category)
+        warnings.filterwarnings("ignore", module="diffusers|transformers|torch")
         # transformers first: while diffusers is imported, it speaks.
         for library in ("transformers", "diffusers"):
             logging = import_module(f"{library}.utils.logging")

@@ -9,7 +9,6 @@ import weakref
 import pytest
 import torch
 from diffusers import (
-    AutoPipelineForImage2Image,
     FluxPipeline,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionPipeline,
@@ -139,7 +138,7 @@ def test_an_attached_pipeline_is_freed_without_the_garbage_collector():
 
 def test_from_pipe_makes_a_stock_pipeline_that_can_share_the_conditioner(pipe):
     attach(pipe, clip_skip=2)
-    other = AutoPipelineForImage2Image.from_pipe(pipe)
+    other = StableDiffusionImg2ImgPipeline.from_pipe(pipe)
     other.set_progress_bar_config(disable=True)
     assert type(other) is StableDiffusionImg2ImgPipeline
     assert not hasattr(other, "conditioner")
