@@ -21,7 +21,8 @@ def byte_symbols() -> list[str]:
 
 def main(source: Path, folder: Path) -> None:
     """Write the two files into `folder`."""
-    lines = gzip.open(source, "rt", encoding="utf-8").read().split("\n")
+    with gzip.open(source, "rt", encoding="utf-8") as file:
+        lines = file.read().split("\n")
     merges = lines[1 : N_ENTRIES - 512 - 2 + 1]
     symbols = byte_symbols()
     entries = symbols + [s + "</w>" for s in symbols] + ["".join(m.split()) for m in merges]

@@ -30,7 +30,9 @@ SINGLE = (
     "|{c} background with {a} in the middle|{n} emoji, plain {c} background"
     "|{a} is on a {c} background|the {n} on the {c} background|one {n}, {c} background"
 ).split("|")
-SINGLE_WHITE = "{a}|{n}|a picture of {a}|an emoji of {a}|a photo of {a}|the {n}|{n} emoji".split("|")
+SINGLE_WHITE = "{a}|{n}|a picture of {a}|an emoji of {a}|a photo of {a}|the {n}|{n} emoji".split(
+    "|"
+)
 PAIR_ORDERED = (
     "{a} and {b} on a {c} background|{n} and {m} on {c} background|{n}, {m}, {c} background"
     "|{c} background, {n} and {m}|{a} next to {b} on a {c} background|{a} with {b}, {c} background"
@@ -50,7 +52,9 @@ PAIR_PLACED = (
     "|{c} background, {a} left of {b}|{c} background, {b} right of {a}"
 ).split("|")
 PAIR_WHITE = "{a} and {b}|{n} and {m}|{a} left of {b}|{b} right of {a}|{n}, {m}".split("|")
-EMPTY = "a {c} background|{c} background|plain {c} background|an empty {c} background|{c}".split("|")
+EMPTY = "a {c} background|{c} background|plain {c} background|an empty {c} background|{c}".split(
+    "|"
+)
 # Phrasings kept out of training, for evaluation.
 HELD_OUT_SINGLE = (
     "the emoji of {a} on a plain {c} background|a {c} background, {a} in the middle"

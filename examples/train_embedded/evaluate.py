@@ -146,7 +146,7 @@ def plot(rows: list[dict[str, float]], path: Path) -> None:
     figure, left = plt.subplots(figsize=(6, 3.4), dpi=120)
     weights = [row["weight"] for row in rows]
     left.plot(weights, [row["area"] for row in rows], "o-", color="tab:blue")
-    left.set_xlabel("w in \"(cat:w) and a dog\"")
+    left.set_xlabel('w in "(cat:w) and a dog"')
     left.set_ylabel("area of the cat, pixels", color="tab:blue")
     right = left.twinx()
     right.plot(weights, [row["similarity"] for row in rows], "s--", color="tab:orange")
@@ -183,7 +183,8 @@ def run_tests(pipe, judge, options: argparse.Namespace, folder: Path) -> list[di
         asked = fresh_prompts(test)
         prompts = [a.prompt for a in asked]
         began = time.perf_counter()
-        images = images_of(pipe, prompts, 1_000_000 * (number + 1), options, clip_skip=test.clip_skip)
+        seed = 1_000_000 * (number + 1)
+        images = images_of(pipe, prompts, seed, options, clip_skip=test.clip_skip)
         seconds = (time.perf_counter() - began) / len(images)
         row = {k: round(float(v), 4) for k, v in judge_images(images, asked, judge).items()}
         results.append({"test": test.name, "n": test.n} | row | {"seconds": round(seconds, 2)})

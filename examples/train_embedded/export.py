@@ -1,7 +1,7 @@
 """Assemble the trained stages into the diffusers folder that clipcond ships: safetensors, float16.
 
-The text tower is written with the `text_model.` prefix: transformers 5.0 to 5.5 read nothing else (they
-would load random weights with only a warning), and later versions read both.
+The text tower is written with the `text_model.` prefix: transformers 5.0 to 5.5 read nothing else
+(they would load random weights with only a warning), and later versions read both.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ TEXT_KEYS = (
     " max_position_embeddings hidden_act layer_norm_eps bos_token_id eos_token_id pad_token_id"
 ).split()
 VISION_KEYS = (
-    "hidden_size intermediate_size projection_dim num_hidden_layers num_attention_heads num_channels"
-    " image_size patch_size hidden_act layer_norm_eps"
+    "hidden_size intermediate_size projection_dim num_hidden_layers num_attention_heads"
+    " num_channels image_size patch_size hidden_act layer_norm_eps"
 ).split()
 
 

@@ -1,7 +1,7 @@
 """Draw the prompts and scenes of the UNet stage and cache their latents and text states.
 
-Prompts go through clipcond itself (weights, chunks, BREAK, both clip skips), so the UNet learns from
-what it will be given. Three groups, for prompts of one, two and three chunks.
+Prompts go through clipcond itself (weights, chunks, BREAK, both clip skips), so the UNet learns
+from what it will be given. Three groups, for prompts of one, two and three chunks.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from world import COLOURS, NOUNS, ONE, SIZE, place, render
 
 TOKENIZER = Path(__file__).parents[2] / "clipcond" / "embedded" / "model" / "tokenizer"
 WIDTH, TEXT_LAYERS, VISION_WIDTH, VISION_LAYERS, PATCH = 128, 6, 192, 4, 16
-# Real CLIP towers have a mean well away from zero, which mean-restoring weights rely on; a final norm
-# with a free bias would learn a mean near zero. So it is fixed.
+# Real CLIP towers have a mean well away from zero, which mean-restoring weights rely on; a final
+# norm with a free bias would learn a mean near zero. So it is fixed.
 FINAL_NORM_BIAS = -0.12
 SWAPPED = 0.75  # of the near misses of a pair: left and right are the hardest thing to learn
 LONG_EVERY = 10  # each tenth batch has prompts of up to 75 tokens

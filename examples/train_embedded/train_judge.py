@@ -6,6 +6,7 @@ It sees clean renderings, never a generated picture, and shares nothing with the
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ class Judge(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         widths, layers = (3, 32, 64, 128, 192), []
-        for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+        for i, (before, after) in enumerate(pairwise(widths)):
             layers.append(nn.Conv2d(before, after, 3, stride=1 if i == 0 else 2, padding=1))
             layers += [nn.GroupNorm(8, after), nn.SiLU()]
         self.features = nn.Sequential(*layers)
@@ -54,7 +55,11 @@ def border_colour(image: torch.Tensor) -> str:
     sides = [image[:, :, :BORDER], image[:, :, -BORDER:]]
     pixels = torch.cat([x.flatten(1) for x in edges + sides], dim=1)
     median = (pixels.median(dim=1).values + 1) * 127.5
-    return min(COLOURS, key=lambda name: float((median - torch.tensor(COLOURS[name])).square().sum()))
+
+    def distance(name: str) -> float:
+        return (median - torch.tensor(COLOURS[name])).square().sum().item()
+
+    return min(COLOURS, key=distance)
 
 
 def labelled(rng: random.Random, n: int) -> tuple[torch.Tensor, torch.Tensor]:

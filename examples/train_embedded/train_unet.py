@@ -1,8 +1,8 @@
 """Train the UNet on cached latents and text states: v-prediction with zero terminal SNR
 (Salimans & Ho 2022; Lin et al. 2023, "Common Diffusion Noise Schedules ... Are Flawed").
 
-One sample in ten is drawn with the empty prompt (classifier-free guidance, Ho & Salimans 2022); four
-in ten with the penultimate layer's text states (clip skip 2).
+One sample in ten is drawn with the empty prompt (classifier-free guidance, Ho & Salimans 2022);
+four in ten with the penultimate layer's text states (clip skip 2).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from training import Losses, arguments, plan, train
 
 DROP, PENULTIMATE = 0.1, 0.4
-NOISY, NOISY_FROM = 0.5, 0.6  # half of the timesteps come from the noisiest 40 %, where the text decides
+NOISY, NOISY_FROM = 0.5, 0.6  # half of the timesteps are of the noisiest 40 %: text decides there
 WIDTH, LATENTS, SIDE = 128, 8, 16
 
 

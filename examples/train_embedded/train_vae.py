@@ -1,6 +1,7 @@
 """Train the autoencoder: 64 x 64 x 3 pixels <-> 16 x 16 x 8 latents (diffusers AutoencoderKL).
 
-The first part of the run sees 32 x 32 crops, four for the price of one picture; the rest whole scenes.
+The first part of the run sees 32 x 32 crops, four for the price of one picture; the rest
+whole scenes.
 """
 
 from __future__ import annotations

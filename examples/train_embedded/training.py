@@ -1,7 +1,7 @@
 """The loop shared by every stage: accelerate, cosine schedule, EMA, progress, exact resume.
 
-Data are drawn from `random.Random(seed, step, rank)`, so a run that was killed and resumed sees what
-an uninterrupted one would have seen.
+Data are drawn from `random.Random(seed, step, rank)`, so a run that was killed and resumed sees
+what an uninterrupted one would have seen.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Losses = dict[str, torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run needs to know besides its model. `lr` is the peak, reached after `warmup` steps."""
+    """What a run needs to know besides its model. `lr` is the peak, after `warmup` steps."""
 
     name: str
     folder: Path
@@ -157,8 +157,9 @@ def _loop(
         TimeRemainingColumn(),
         TextColumn("{task.fields[losses]}"),
     )
-    log = open(plan.folder / "log.txt", "a", encoding="utf-8") if main else None
-    with Progress(*columns, disable=not main, refresh_per_second=1) as bar:
+    log_path = plan.folder / "log.txt" if main else os.devnull
+    bar = Progress(*columns, disable=not main, refresh_per_second=1)
+    with open(log_path, "a", encoding="utf-8", buffering=1) as log, bar:
         task = bar.add_task(plan.name, total=plan.steps, completed=start, losses="")
         for step in range(start, plan.steps):
             for group in optimizer.param_groups:
@@ -172,7 +173,7 @@ def _loop(
             if main and step % 50 == 0:
                 text = " ".join(f"{name} {value.item():.4f}" for name, value in losses.items())
                 bar.update(task, losses=text)
-                print(f"{time.monotonic() - began:8.0f} s  step {step}  {text}", file=log, flush=True)
+                print(f"{time.monotonic() - began:8.0f} s  step {step}  {text}", file=log)
             bar.update(task, advance=1)
             now = time.monotonic()
             late = torch.tensor(float(now - began > plan.stop_after or step + 1 == plan.steps))

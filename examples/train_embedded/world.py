@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -206,7 +206,7 @@ def place(
     return Scene(background, tuple(things))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _artwork(noun: int) -> Image.Image:
     """The emoji [square RGBA, premultiplied], cropped to its ink and centred."""
     font = ImageFont.truetype(str(FONT), FONT_SIZE)
@@ -219,7 +219,7 @@ def _artwork(noun: int) -> Image.Image:
     return square.convert("RGBa")
 
 
-@lru_cache(maxsize=None)
+@cache
 def sprite(noun: int, size: int) -> np.ndarray:
     """The thing at `size` pixels: float32 [size size 4], colour premultiplied by alpha, 0..1."""
     small = _artwork(noun).resize((size, size), Image.Resampling.BOX, reducing_gap=None)
