@@ -152,13 +152,15 @@ class Attachment:
     def _own_towers(self) -> list[TextTower]:
         towers: list[TextTower] = []
         for encoder, tokenizer in self.family.encoders:
-            model = getattr(self.pipe, encoder, None)
-            if model is None:
-                raise PipelineError(
-                    f"This {type(self.pipe).__name__} has no {encoder}.",
-                    "Load it with one, or say which to use: attach(pipe, tower=...).",
-                )
-            towers.append(OpenAIClipTower(model, getattr(self.pipe, tokenizer)))
+            for name in (encoder, tokenizer):
+                if getattr(self.pipe, name, None) is None:
+                    raise PipelineError(
+                        f"This {type(self.pipe).__name__} has no {name}.",
+                        "Load it with one, or say which tower to use: attach(pipe, tower=...).",
+                    )
+            towers.append(
+                OpenAIClipTower(getattr(self.pipe, encoder), getattr(self.pipe, tokenizer))
+            )
         return towers
 
     @torch.no_grad()

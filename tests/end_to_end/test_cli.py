@@ -50,6 +50,15 @@ def test_in_a_log_progress_is_a_few_plain_lines(generate):
     assert lines[-1] == "step 8 of 8, 0 s left"
 
 
+def test_on_a_terminal_progress_is_a_bar(generate, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    outcome = generate("a cat", steps=4)
+
+    assert outcome.out == "out.png\n"
+    assert "4/4" in outcome.err
+    assert "steps" in outcome.err
+
+
 def test_several_pictures_have_one_seed_after_the_other(generate, tmp_path):
     (tmp_path / "made").mkdir()
     outcome = generate("a cat", "--count", "2", "--seed", "5", "-o", "made/cat.png")

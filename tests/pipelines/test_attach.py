@@ -188,13 +188,14 @@ def test_another_tower(pipe):
     assert not torch.equal(latents(pipe, "a cat"), latents(attach(pipe), "a cat"))
 
 
-def test_a_pipeline_without_its_text_encoder(pipe):
-    pipe.text_encoder = None
+@pytest.mark.parametrize("part", ["text_encoder", "tokenizer"])
+def test_a_pipeline_without_its_text_encoder(pipe, part):
+    setattr(pipe, part, None)
     with pytest.raises(PipelineError) as caught:
         attach(pipe)
     assert str(caught.value) == (
-        "This StableDiffusionPipeline has no text_encoder.\n"
-        "Load it with one, or say which to use: attach(pipe, tower=...)."
+        f"This StableDiffusionPipeline has no {part}.\n"
+        "Load it with one, or say which tower to use: attach(pipe, tower=...)."
     )
 
     pipe.unet.to(torch.bfloat16)
