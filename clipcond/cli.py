@@ -191,12 +191,12 @@ def generate(
     pipe.set_progress_bar_config(disable=True)
     width, height = _sides(pipe, size)
     _check_steps(pipe, steps)
-    with progress(steps * count) as advance:
-        for number, path in enumerate(paths, seed):
+    for i, path in enumerate(paths):
+        with progress(steps, f"{i + 1} of {count}: " if count > 1 else "") as advance:
             image = _picture(
                 pipe,
                 advance,
-                number,
+                seed + i,
                 prompt=prompt,
                 negative_prompt=negative,
                 num_inference_steps=steps,
@@ -204,19 +204,19 @@ def generate(
                 width=width,
                 height=height,
             )
-            settings = {
-                "Steps": steps,
-                "Sampler": type(pipe.scheduler).__name__.removesuffix("Scheduler"),
-                "CFG scale": f"{guidance:g}",
-                "Seed": number,
-                "Size": f"{width}x{height}",
-                "Model": "embedded" if model is None else Path(model).stem,
-                "Clip skip": clip_skip,
-                "Dialect": dialect,
-                "Version": f"clipcond {__version__}",
-            }
-            save_png(image, path, parameters_text(prompt, negative, settings))
-            print(path, flush=True)
+        settings = {
+            "Steps": steps,
+            "Sampler": type(pipe.scheduler).__name__.removesuffix("Scheduler"),
+            "CFG scale": f"{guidance:g}",
+            "Seed": seed + i,
+            "Size": f"{width}x{height}",
+            "Model": "embedded" if model is None else Path(model).stem,
+            "Clip skip": clip_skip,
+            "Dialect": dialect,
+            "Version": f"clipcond {__version__}",
+        }
+        save_png(image, path, parameters_text(prompt, negative, settings))
+        print(path, flush=True)
 
 
 @app.command()

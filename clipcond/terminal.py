@@ -28,22 +28,27 @@ def waiting(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal; in a log, a line for each quarter of the way."""
+def progress(total: int, label: str = "") -> Iterator[Callable[[], None]]:
+    """A bar on a terminal; in a log, a line for each quarter of the way.
+
+    Args:
+        total: how many steps there are; the yielded function counts one.
+        label: what stands before the count.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _lines(total)
+        yield _lines(total, label)
         return
-    columns = (BarColumn(), MofNCompleteColumn(), "steps", TimeRemainingColumn())
+    columns = (f"{label}step", MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=total)
         yield lambda: bar.advance(task)
 
 
-def _lines(total: int) -> Callable[[], None]:
+def _lines(total: int, label: str) -> Callable[[], None]:
     start, done = monotonic(), 0
 
     def advance() -> None:
@@ -51,7 +56,7 @@ def _lines(total: int) -> Callable[[], None]:
         done += 1
         if done == total or done * 4 // total > (done - 1) * 4 // total:
             left = (monotonic() - start) / done * (total - done)
-            print(f"step {done} of {total}, {left:.0f} s left", file=sys.stderr, flush=True)
+            print(f"{label}step {done} of {total}, {left:.0f} s left", file=sys.stderr, flush=True)
 
     return advance
 
