@@ -6,7 +6,7 @@ A splitter sees tokens and the tower's special tokens, never text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -137,6 +137,46 @@ def _split_between_groups(
             pieces[-1] += group[start:stop]
             start = stop
     return pieces
+
+
+def sentences(tokens: Sequence[Token], special: SpecialTokens) -> list[list[Token]]:
+    """A splitter that cuts behind the last sentence that fits; else as `phrases` does.
+
+    A chunk can come out short where its only full stop is near its beginning.
+
+    Source: compel 2.5.1, SplitLongTextMode.SENTENCES, the default; its results.
+    """
+    return _split_at_ends(tokens, special, special.ends)
+
+
+def phrases(tokens: Sequence[Token], special: SpecialTokens) -> list[list[Token]]:
+    """A splitter that cuts behind the last phrase that fits; else as `words` does.
+
+    Source: compel 2.5.1, SplitLongTextMode.PHRASES; its results.
+    """
+    return _split_at_ends(tokens, special, special.ends[1:])
+
+
+def words(tokens: Sequence[Token], special: SpecialTokens) -> list[list[Token]]:
+    """A splitter that cuts behind the last whole word that fits; else where the chunk is full.
+
+    Source: compel 2.5.1, SplitLongTextMode.WORDS; its results.
+    """
+    return _split_at_ends(tokens, special, special.ends[2:])
+
+
+def _split_at_ends(
+    tokens: Sequence[Token], special: SpecialTokens, ends: Sequence[Container[int]]
+) -> list[list[Token]]:
+    pieces: list[list[Token]] = []
+    start, room = 0, special.room
+    while len(tokens) - start > room:
+        window = tokens[start : start + room]
+        cuts = (i for kind in ends for i in range(room, 0, -1) if window[i - 1].id in kind)
+        stop = start + next(cuts, room)
+        pieces.append(list(tokens[start:stop]))
+        start = stop
+    return [*pieces, list(tokens[start:])]
 
 
 def empty_chunk(special: SpecialTokens) -> TokenChunk:

@@ -10,16 +10,16 @@ from torch import Tensor
 
 from clipcond import notices
 from clipcond.cache import ChunkCache, ChunkEncoder
-from clipcond.chunking import TokenChunk, common_length, empty_chunk
+from clipcond.chunking import common_length, empty_chunk
 from clipcond.dialects import Dialect, find_dialect
 from clipcond.errors import TowerError
 from clipcond.inputs import as_many, as_prompts, check_clip_skip, check_towers
-from clipcond.layout import Chunks, Key, lay_out, one_prompt
+from clipcond.layout import Chunks, Key, Whole, lay_out, one_prompt, pooled_chunk
 from clipcond.prompt import ParsedPrompt, parse, settle
 from clipcond.prompt.lookalike import with_lookalikes
 from clipcond.report import Report, report
 from clipcond.towers.base import HiddenLayer, TextTower, check_layer
-from clipcond.weighting import Normalize, Rule, find_normalize, find_rule
+from clipcond.weighting import Mixed, Normalize, Rule, find_normalize, find_rule, needs_of
 
 __all__ = ["Conditioner", "Conditioning", "Guided"]
 
@@ -205,53 +205,53 @@ class Conditioner:
             notices.warn_issues(text, prompt.issues)
         notices.warn_unread(parsed.values(), self.towers)
         layout = lay_out(groups, parsed, self.towers, self.dialect, self.normalize)
-        counts = [len(chunks) for chunks in layout.prompts]
-        length = common_length(counts, repeats=self.dialect.repeats)
+        length = common_length(layout.lengths, repeats=self.dialect.repeats)
         rows = self.dialect.rows(layout.prompts)
         # tensors made under a caller's inference_mode could not serve a later call under autograd
         with torch.inference_mode(False), torch.no_grad():
             parts = [
-                self._encode(tower, layer, column, length)
-                for tower, layer, column in zip(self.towers, layers, layout.columns, strict=True)
+                self._encode(*of_tower, length)
+                for of_tower in zip(
+                    self.towers, layers, layout.columns, layout.mixtures, strict=True
+                )
             ]
             return [_only(_joined(keys, layout.columns, parts), rows) for keys in layout.keys]
 
     def _encode(
-        self, tower: TextTower, layer: HiddenLayer, column: Mapping[Key, Chunks], length: int
+        self,
+        tower: TextTower,
+        layer: HiddenLayer,
+        column: Mapping[Key, Chunks],
+        mixtures: Mapping[Key, Mixed],
+        length: int,
     ) -> Conditioning:
         """One tower's part: each prompt of the column, brought to `length` chunks."""
         wants_pooled = self.pooled and tower is self.towers[-1]
         special = self.dialect.frame(tower.special)
         encode = ChunkEncoder(tower, layer, self.cache, pooled=wants_pooled, special=special)
-        empty = (empty_chunk(special),)
-        chosen = [self.dialect.pooled(chunks) for chunks in column.values()] if wants_pooled else []
-        needed = [c for chunks in column.values() for c in self._needed(chunks, encode)]
-        times = [length // len(c) if self._repeats(c, length) else 1 for c in column.values()]
-        filled = [c * n for c, n in zip(column.values(), times, strict=True)]
-        filled = [(*chunks, *empty * (length - len(chunks))) for chunks in filled]
-        encode.prefetch([c for chunks in filled for c in chunks] + needed + chosen)
+        empty = empty_chunk(special)
+        prompts = [
+            Whole.of(self.rule, chunks, mixtures.get(key), length, repeats=self.dialect.repeats)
+            for key, chunks in column.items()
+        ]
+        chosen = [
+            pooled_chunk(key.text, chunks, tower, self.dialect)
+            for key, chunks in column.items()
+            if wants_pooled
+        ]
+        own = [c for prompt in prompts for c in (*prompt.chunks, *[empty] * prompt.n_missing)]
+        needed = [c for p in prompts for c in needs_of(p.rule, p.chunks, special)]
+        encode.prefetch(own + needed + chosen)
 
-        rows = []
-        for chunks, n, whole in zip(column.values(), times, filled, strict=True):
-            # lengthened after the rule, which sees one prompt's own chunks only
-            hidden = torch.cat([self.rule(chunks, encode).hidden] * n)
-            if len(whole) > len(hidden):
-                hidden = torch.cat([hidden, encode(whole[len(hidden) :]).hidden])
-            rows.append(hidden.flatten(0, 1))  # [n L D] -> [S D]
+        rows = [prompt.encoded(encode).flatten(0, 1) for prompt in prompts]  # [n L D] -> [S D]
         embeds = torch.stack(rows)
         read = [(key.text, chunks) for key, chunks in column.items()]
         notices.check_finite(embeds, read, tower, encode)
         mask = None
-        if tower.special.mask_padding:
-            masks = [[m for c in chunks for m in c.attention_mask] for chunks in filled]
-            mask = torch.tensor(masks, device=embeds.device)
+        if special.mask_padding:
+            masks = [p.masks * p.n_times + [empty.attention_mask] * p.n_missing for p in prompts]
+            mask = torch.tensor(masks, device=embeds.device).flatten(1)
         return Conditioning(embeds, encode(chosen).pooled if chosen else None, mask)
-
-    def _repeats(self, chunks: Chunks, length: int) -> bool:
-        return self.dialect.repeats and length % len(chunks) == 0
-
-    def _needed(self, chunks: Chunks, encode: ChunkEncoder) -> Sequence[TokenChunk]:
-        return self.rule.needs(chunks, encode.special) if hasattr(self.rule, "needs") else ()
 
 
 def _joined(

@@ -1,4 +1,37 @@
-"""The table of dialects: how each tool reads, cuts, weighs and pools a prompt. One row a tool."""
+"""The table of dialects: how each tool reads, cuts, weighs and pools a prompt. One row a tool.
+
+Clip skip counts here as A1111 does, in every dialect. What the tools call it:
+
+    tool                       1                     2                         3
+    A1111, SD1                 1                     2                         3
+    ComfyUI, SD1               -1, or no node        -2                        -3
+    diffusers, lpw, SD1        0, or None            1                         2
+    sd_embed, SD1              0                     1                         2
+    compel, SD1                last, normalized      penultimate, normalized   -
+    A1111, SDXL                always                always                    -
+    ComfyUI, SDXL              -2, or no node        -2, or no node            -3
+    diffusers, lpw, SDXL       0, or None            0, or None                1
+    sd_embed, SDXL             0, or None            0, or None                1
+    compel, SDXL               penultimate, raw      penultimate, raw          -
+
+Options of the tools are rows with a field changed, for `dialect=`:
+
+    sd_embed, pad_last_block=True      replace(DIALECTS["sd_embed"], rows=all_rows)
+    lpw, max_embeddings_multiples=1    replace(DIALECTS["lpw"], max_chunks=1)
+    lpw, no_boseos_middle=True         replace(DIALECTS["lpw"], rows=without_inner_frames,
+                                               weighting=scale_mean_joined)
+
+Deviations:
+* clip_skip applies to the negative prompt in every dialect; diffusers and lpw for SDXL apply it to
+  the positive alone.
+* A prompt does not depend on its neighbours in a batch in any dialect, only on its own negative,
+  and only in sd_embed and lpw, which fill up the shorter of the two before they cut it.
+* A prompt and its negative come out equally long in every dialect.
+* A prompt without a token beside a negative without a token, in sd_embed and lpw for SDXL, is two
+  rows, bos and eos; an exception there.
+* What a dialect drops (beyond one chunk in diffusers, three in lpw) is told in a warning.
+* A tower that masks its padding, as the Chinese ones do, is not filled up in sd_embed and lpw.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +46,7 @@ from clipcond.chunking import (
     comma_backtrack,
     hard,
     joined_rows,
+    sentences,
     whole_groups,
 )
 from clipcond.errors import UnknownNameError
@@ -96,6 +130,8 @@ class Dialect:
         weighting: the rule, by name or itself.
         normalize: what happens to weights before the rule, by name or itself.
         pooled: which of a prompt's chunks (or which other chunk) gives the pooled vector.
+        pooled_syntax: by which syntax the prompt is read for the pooled vector, if by another; it
+            is then cut wherever a chunk is full.
         zero_negative: for which negatives (None = none given) a pair of towers gives zeros.
         max_chunks: what a prompt needs beyond is dropped, with a warning; None = no limit.
         settles: whether `[a:b:0.5]`, `[a|b]` and AND are its syntax, so that one encoding shows
@@ -117,6 +153,7 @@ class Dialect:
     weighting: str | Rule
     normalize: str | Normalize = "none"
     pooled: PooledRule = first_chunk
+    pooled_syntax: str | None = None
     zero_negative: ZeroRule = never
     max_chunks: int | None = None
     settles: bool = False
@@ -181,6 +218,13 @@ DIALECTS: dict[str, Dialect] = {
             weighting="none",
             zero_negative=if_missing,
             max_chunks=1,
+        ),
+        Dialect(
+            "compel",
+            syntax="compel",
+            splitter=sentences,
+            weighting="masked",
+            pooled_syntax="plain",
         ),
         replace(SD_EMBED, rows=without_padding, pair=SD_EMBED),
         Dialect(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from clipcond.prompt.segments import Break, ParsedPrompt, Segment
@@ -19,6 +19,8 @@ class SpecialTokens:
         context_length: L, the ids in a chunk, bos and eos included.
         mask_padding: whether the tower must be kept from attending to padding.
         comma: id of the comma token, None when the tower has none.
+        ends: ids behind which a long text may be cut, the best kind first: those that end a
+            sentence, a phrase, a word. None of them when the tower does not say.
         stand_in: id of a token that can take the place of a word that is left out, None when the
             tower has none.
         eos_last: whether eos stands at the end of a chunk, behind the padding, not before it.
@@ -32,6 +34,7 @@ class SpecialTokens:
     context_length: int
     mask_padding: bool = False
     comma: int | None = None
+    ends: tuple[Container[int], ...] = field(default=(), compare=False, repr=False)
     stand_in: int | None = None
     eos_last: bool = False
 

@@ -101,6 +101,11 @@ class ParsedPrompt:
     extras: tuple[Lora | Swap, ...] = ()
 
     @property
+    def members(self) -> tuple[ParsedPrompt, ...]:
+        """The prompts that are encoded apart: those of the mixture, or itself alone."""
+        return (self,) if self.mixture is None else self.mixture.prompts
+
+    @property
     def segments(self) -> tuple[Segment, ...]:
         """The parts that are text, in order."""
         return tuple(part for part in self.parts if isinstance(part, Segment))

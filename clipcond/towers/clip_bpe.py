@@ -98,6 +98,7 @@ def special_tokens(tokenizer: Any, n_positions: int) -> SpecialTokens:
         # a tokenizer without a stated limit says 1e30
         context_length=int(min(tokenizer.model_max_length, n_positions)),
         comma=_single(tokenizer, ","),
+        ends=(_singles(tokenizer, "."), _singles(tokenizer, ".,;:"), _WordEnds(tokenizer)),
         # ADV_CLIP_emb's masking token, 266: its author calls it a comma, which is 267
         stand_in=_single(tokenizer, "+"),
     )
@@ -107,6 +108,22 @@ def _single(tokenizer: Any, text: str) -> int | None:
     """The id of a text that is one token, else None."""
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     return int(ids[0]) if len(ids) == 1 else None
+
+
+def _singles(tokenizer: Any, characters: str) -> frozenset[int]:
+    """The ids of those characters that are one token each."""
+    ids = (_single(tokenizer, character) for character in characters)
+    return frozenset(i for i in ids if i is not None)
+
+
+class _WordEnds:
+    """The ids that end a word, half of a vocabulary: looked up, not listed."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.source = tokenizer
+
+    def __contains__(self, token_id: object) -> bool:
+        return str(self.source.convert_ids_to_tokens(token_id)).endswith(END_OF_WORD)
 
 
 @lru_cache(maxsize=1)

@@ -6,19 +6,22 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from clipcond.errors import UnknownNameError
-from clipcond.weighting import lerp, lerp_last, normalize, scale, words
-from clipcond.weighting.rule import Encode, Needs, Normalize, Rule, RuleWithNeeds
+from clipcond.weighting import lerp, lerp_last, masked, normalize, scale, words
+from clipcond.weighting.mixing import Mixed
+from clipcond.weighting.rule import Encode, Needs, Normalize, Rule, RuleWithNeeds, needs_of
 
 __all__ = [
     "NORMALIZATIONS",
     "WEIGHTINGS",
     "Encode",
+    "Mixed",
     "Needs",
     "Normalize",
     "Rule",
     "RuleWithNeeds",
     "find_normalize",
     "find_rule",
+    "needs_of",
 ]
 
 T = TypeVar("T")
@@ -30,6 +33,8 @@ WEIGHTINGS: dict[str, Rule] = {
     "scale_mean_prompt": scale.scale_mean_prompt,
     "lerp": lerp.lerp,
     "lerp_last": lerp_last.lerp_last,
+    "masked": masked.masked,
+    "removed": masked.removed,
     "comfy++": words.comfy_plus_plus,
     "down_weight": words.down_weight,
     "adv_a1111": scale.scale_mean_prompt,  # so ADV_CLIP_emb reads A1111: one mean, all chunks

@@ -13,7 +13,16 @@ from clipcond.chunking import TokenChunk
 from clipcond.tokens import SpecialTokens
 from clipcond.towers.base import TowerOutput
 
-__all__ = ["Encode", "Needs", "Normalize", "Rule", "RuleWithNeeds", "is_weighted", "weights_of"]
+__all__ = [
+    "Encode",
+    "Needs",
+    "Normalize",
+    "Rule",
+    "RuleWithNeeds",
+    "is_weighted",
+    "needs_of",
+    "weights_of",
+]
 
 
 class Encode(Protocol):
@@ -48,6 +57,13 @@ class RuleWithNeeds:
 
     def __call__(self, chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
         return self.apply(chunks, encode)
+
+
+def needs_of(
+    rule: Rule, chunks: Sequence[TokenChunk], special: SpecialTokens
+) -> Sequence[TokenChunk]:
+    """What a rule says it will encode besides the chunks of a prompt."""
+    return rule.needs(chunks, special) if hasattr(rule, "needs") else ()
 
 
 def is_weighted(chunk: TokenChunk) -> bool:
