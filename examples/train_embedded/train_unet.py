@@ -24,8 +24,8 @@ NOISY, NOISY_FROM = 0.5, 0.6  # half of the timesteps are of the noisiest 40 %: 
 WIDTH, LATENTS, SIDE = 128, 8, 16
 
 
-def build() -> UNet2DConditionModel:
-    """The UNet with fresh weights: cross-attention below the top level only."""
+def build(start_from: Path | None = None) -> UNet2DConditionModel:
+    """The UNet, cross-attention below the top level only: fresh or with a folder's weights."""
     unet = UNet2DConditionModel(
         sample_size=SIDE,
         in_channels=LATENTS,
@@ -38,6 +38,8 @@ def build() -> UNet2DConditionModel:
         attention_head_dim=4,
         norm_num_groups=16,
     )
+    if start_from:
+        unet.load_state_dict(UNet2DConditionModel.from_pretrained(start_from).state_dict())
     unet.set_attn_processor(AttnProcessor())  # the plain one: SDPA's backward is slow on CPU
     return unet.to(memory_format=torch.channels_last)
 
@@ -90,9 +92,9 @@ class Cached:
 class Denoise(nn.Module):
     """Latents, noise, timesteps and text states -> the loss."""
 
-    def __init__(self) -> None:
+    def __init__(self, start_from: Path | None = None) -> None:
         super().__init__()
-        self.unet = build()
+        self.unet = build(start_from)
         self.schedule = scheduler()
 
     def forward(
@@ -101,16 +103,18 @@ class Denoise(nn.Module):
         noisy = self.schedule.add_noise(latents, noise, steps)
         noisy = noisy.to(memory_format=torch.channels_last)
         target = self.schedule.get_velocity(latents, noise, steps)
-        return {"v": F.mse_loss(self.unet(noisy, steps, text).sample, target)}
+        return {"v": F.mse_loss(self.unet(noisy, steps, text).sample.float(), target)}
 
 
 def main() -> None:
     """Run the stage and save the UNet and its scheduler as diffusers folders."""
-    options = arguments(__doc__ or "", steps=6000, batch=48, lr=8e-4).parse_args()
+    parser = arguments(__doc__ or "", steps=9000, batch=24, lr=8e-4)
+    parser.add_argument("--start-from", type=Path, help="a UNet folder, instead of fresh weights")
+    options = parser.parse_args()
     the_plan = plan("unet", options, ema=0.998, warmup=150)
     cached = Cached(options.runs / "unet_data")
     torch.manual_seed(the_plan.seed)
-    model = Denoise()
+    model = Denoise(options.start_from)
     n_steps = model.schedule.config.num_train_timesteps
 
     def loss_of(wrapped: nn.Module, rng: random.Random, step: int) -> Losses:

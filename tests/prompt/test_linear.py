@@ -13,6 +13,8 @@ import pytest
 
 import clipcond.prompt
 from clipcond.prompt import comfyui, compose, parse, schedule, settle
+from clipcond.prompt.lookalike import with_lookalikes
+from clipcond.prompt.rendering import WRITERS
 
 ROOM = str(Path(clipcond.prompt.__file__).parent)
 
@@ -72,11 +74,26 @@ def lines_run(function, prompt):
         parse,
         lambda prompt: parse(prompt, "comfyui"),
         lambda prompt: comfyui.groups(prompt, words=True),
+        lambda prompt: parse(prompt).render(),
+        lambda prompt: parse(prompt, "comfyui").render("a1111"),
+        lambda prompt: WRITERS["compel"](parse(prompt, "lpw")),
+        lambda prompt: with_lookalikes(parse(prompt, "lpw")),
         compose,
         lambda prompt: schedule(prompt, 5),
         settle,
     ],
-    ids=["parse", "parse comfyui", "words of comfyui", "compose", "schedule", "settle"],
+    ids=[
+        "parse",
+        "parse comfyui",
+        "words of comfyui",
+        "render",
+        "comfyui to a1111",
+        "write compel",
+        "lookalikes",
+        "compose",
+        "schedule",
+        "settle",
+    ],
 )
 def test_twice_the_prompt_is_twice_the_work(function, grow):
     once, twice = (lines_run(function, grow(n)) for n in (400, 800))
@@ -96,6 +113,10 @@ def test_twice_the_prompt_is_twice_the_work(function, grow):
         "a:" + " " * 200_000 + "x AND",
         "BREAK " * 30_000,
         "embedding:" + "," * 200_000,
+        "a" * 200_000 + "+" * 200_000 + "x",
+        "[a" + " " * 200_000 + ":",
+        "<lora:" * 50_000,
+        "a " + "-" * 200_000 + "x",
         "\\x" * 100_000,
     ],
     ids=lambda prompt: prompt[:8] + "...",
@@ -106,5 +127,8 @@ def test_expressions_do_not_backtrack(prompt):
     comfyui.groups(prompt)
     compose(prompt)
     schedule(prompt, 5)
+    with_lookalikes(parse(prompt, "lpw"))
+    for target in ("a1111", "compel"):
+        parse(prompt, "lpw").render(target)
 
     assert time.process_time() - start < 10
