@@ -1,8 +1,9 @@
-"""The command line: `generate` makes pictures, `inspect` shows tokens, `convert` rewrites prompts.
+"""The command line: `generate` makes pictures, `inspect` shows tokens, `convert` rewrites prompts,
+`checkpoint` tells what is inside a file (in checkpoint_command.py).
 
 Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted. Names of pictures, reports and prompts
 go to standard output; progress, warnings and errors to standard error. Heavy imports sit inside the
-commands: --help and convert need none of them, inspect no diffusers.
+commands: --help, convert and checkpoint need none of them, inspect no diffusers.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Annotated, Any
 import typer
 
 from clipcond import __version__
+from clipcond.checkpoint_command import checkpoint
 from clipcond.errors import ClipcondError, PromptError, PromptWarning, UnknownNameError, warn
 from clipcond.terminal import progress, short_warnings, waiting
 
@@ -124,6 +126,9 @@ ClipSkip = Annotated[
         "--clip-skip", min=1, help="1 = last layer of the text tower, 2 = the one before."
     ),
 ]
+
+
+app.command()(checkpoint)
 
 
 @app.callback()

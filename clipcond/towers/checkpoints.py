@@ -1,18 +1,22 @@
-"""A name, a folder or a hub id to a tower; what is inside is read from the files themselves."""
+"""A name, a file, a folder or a hub id to a tower; what is inside is read from the files."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from clipcond.errors import CheckpointError, UnknownNameError
 from clipcond.towers.base import TextTower
-from clipcond.towers.files import fill, near, read_json, read_weights, weight_files
+from clipcond.towers.beside import OPEN_CLIP_CONFIG
+from clipcond.towers.clip_files import from_folder as clip_from_folder
+from clipcond.towers.files import near, pickled, read_json
+from clipcond.towers.opening import FILE_KINDS
+from clipcond.towers.single_file import Choice, open_file
 
 __all__ = ["KINDS", "NAMES", "load_tower"]
 
@@ -24,73 +28,117 @@ HUB_FILES = [
     "tokenizer*",
     "tokenizer*/*",
     "special_tokens_map.json",
-    "text_encoder/config.json",
+    OPEN_CLIP_CONFIG,
 ]
 HUB_WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"]
-# Without one of these, transformers makes up a tokenizer of two entries.
-TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
+OPEN_CLIP_WEIGHTS = "open_clip_model.safetensors"
+_NUMBERED = re.compile(r"(.+)#([1-9]\d{0,2})")
 
 
 def load_tower(
     source: str | Path,
     kind: str | None = None,
     *,
+    part: int | None = None,
+    activation: str | None = None,
+    full_depth: bool = False,
+    allow_pickle: bool = False,
     dtype: torch.dtype = torch.float32,
     device: str | torch.device = "cpu",
 ) -> TextTower:
     """Open a text tower.
 
+    A single file may be a whole checkpoint: of everything in it only the tower is read. Stable
+    Diffusion 2's holds 24 blocks, of which its UNet was trained on 23; these are what is opened, as
+    diffusers does, so that clip skip counts alike from file and folder: 1 is the trained layer.
+
     Args:
         source: a name ("embedded"), a folder (of a diffusers pipeline, or of one transformers text
-            model with its tokenizer in it or beside it), or a hub id.
-        kind: which tower class reads it ("clip"); by default what its config says.
+            model with its tokenizer in it or beside it), a file, or a hub id; "...#2" is part 2.
+        kind: what it must be: "clip", "open_clip", "eva_clip", "chinese_clip"; None = anything.
+        part: which of several towers, from 1: of a file as `clipcond checkpoint` numbers them, of
+            a pipeline its text_encoder, text_encoder_2, ...
+        activation: "gelu" or "quick_gelu", where a file does not tell and the guess is wrong.
+        full_depth: also the 24th block and the projection of Stable Diffusion 2's file.
+        allow_pickle: read weights, and nothing else, out of a .pt, .ckpt or .bin file.
         dtype, device: of the loaded weights.
     Raises:
         CheckpointError: not found, incomplete, or not what its config says; nothing stays loaded.
-        UnknownNameError: no such kind.
+        UnknownNameError: no such kind or activation.
     """
-    if kind is not None and kind not in KINDS:
-        raise UnknownNameError("kind of tower", kind, KINDS)
-    named = NAMES.get(str(source))
-    folder = _model_folder(named() if named is not None else _folder(source))
+    known = {*KINDS, *FILE_KINDS}
+    if kind is not None and kind not in known:
+        raise UnknownNameError("kind of tower", kind, known)
+    name, (place, part) = str(source), _part(source, part)
+    choice = Choice(part, kind, activation, full_depth, allow_pickle)
+    file, folder = _located(place, choice)
+    if file is not None:
+        return open_file(file, choice, name=name, dtype=dtype, device=device)
     config = read_json(folder / "config.json")
-    reader = KINDS[kind or _kind_of(config, folder)]
-    return reader(folder, config, str(source), dtype, torch.device(device))
+    if activation is not None or full_depth:
+        raise CheckpointError(
+            f"{str(folder)!r} is a model's folder; its config.json says activation and depth",
+            folder,
+            "activation= and full_depth= are for single files.",
+        )
+    reader = KINDS[kind if kind in KINDS else _kind_of(config, folder)]
+    return reader(folder, config, name, dtype, torch.device(device))
+
+
+def _part(source: str | Path, part: int | None) -> tuple[str | Path, int | None]:
+    """Take the number off "file.safetensors#2"."""
+    numbered = _NUMBERED.fullmatch(str(source))
+    if numbered is None or part is not None or Path(source).expanduser().exists():
+        return source, part
+    return type(source)(numbered[1]), int(numbered[2])
+
+
+def _located(source: str | Path, choice: Choice) -> tuple[Path | None, Path]:
+    """The file to open; or None and the folder of a transformers model."""
+    path = Path(source).expanduser()
+    if path.is_file():
+        return path, path.parent
+    named = NAMES.get(str(source))
+    folder = named() if named is not None else _folder(source, choice.part)
+    if not (folder / "config.json").is_file() and (folder / OPEN_CLIP_CONFIG).is_file():
+        return folder / OPEN_CLIP_WEIGHTS, folder
+    folder = _model_folder(folder, choice.part)
+    return (pickled(folder) if choice.allow_pickle else None), folder
 
 
 def _embedded() -> Path:
     return Path(str(files("clipcond"))) / "embedded" / "model"
 
 
-def _folder(source: str | Path) -> Path:
+def _folder(source: str | Path, part: int | None) -> Path:
     """Where the files of a source lie, fetched from the hub if need be."""
     path = Path(source).expanduser()
     if path.is_dir():
         return path
-    if path.is_file():
-        raise CheckpointError(
-            f"{str(source)!r} is a single file of no kind that can be opened as a tower",
-            path,
-            "Give a folder with config.json, weights and tokenizer.",
-        )
     is_hub_id = str(source).count("/") == 1 and not str(source).startswith((".", "~", "/"))
     if isinstance(source, Path) or not is_hub_id:
         raise CheckpointError(
-            f"there is no folder {str(source)!r}, and it is no name ({', '.join(NAMES)}) or hub id "
-            f"(owner/model)",
+            f"there is no file or folder {str(source)!r}, and it is no name ({', '.join(NAMES)}) "
+            f"or hub id (owner/model)",
             path,
             near(path),
         )
-    return _from_hub(str(source))
+    return _from_hub(str(source), part)
 
 
-def _from_hub(repo: str) -> Path:
+def _from_hub(repo: str, part: int | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    patterns = [*HUB_FILES, *HUB_WEIGHTS, *(f"text_encoder/{name}" for name in HUB_WEIGHTS)]
+    inner = _encoder(part)
+    patterns = [*HUB_FILES, *HUB_WEIGHTS, f"{inner}/config.json"]
+    patterns += [f"{inner}/{name}" for name in HUB_WEIGHTS]
     try:
-        return Path(snapshot_download(repo, allow_patterns=patterns))
+        folder = Path(snapshot_download(repo, allow_patterns=patterns))
+        is_open_clip = (folder / OPEN_CLIP_CONFIG).is_file()
+        if is_open_clip and not (folder / "config.json").is_file():
+            snapshot_download(repo, allow_patterns=[OPEN_CLIP_WEIGHTS])
+        return folder
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise CheckpointError(
             f"{repo!r} is no folder here, and could not be had from the hub: "
@@ -100,19 +148,25 @@ def _from_hub(repo: str) -> Path:
         ) from error
 
 
-def _model_folder(folder: Path) -> Path:
-    """The folder with the text model's config: a pipeline's text_encoder, or the folder itself."""
-    inner = folder / "text_encoder"
-    if not (folder / "config.json").is_file() and inner.is_dir():
-        return inner
-    if not (folder / "config.json").is_file():
+def _encoder(part: int | None) -> str:
+    return "text_encoder" if part in (None, 1) else f"text_encoder_{part}"
+
+
+def _model_folder(folder: Path, part: int | None) -> Path:
+    """The folder with the text model's config: a pipeline's text encoder, or the folder itself."""
+    inner = folder / _encoder(part)
+    if (folder / "config.json").is_file():
+        if part in (None, 1):
+            return folder
+        raise CheckpointError(f"{str(folder)!r} holds one text model, and no part {part}", folder)
+    if not inner.is_dir():
         raise CheckpointError(
             f"{str(folder)!r} holds no text model",
             folder,
-            "Looked for text_encoder/config.json (a diffusers pipeline) and config.json (a "
+            f"Looked for {inner.name}/config.json (a diffusers pipeline) and config.json (a "
             "transformers model).",
         )
-    return folder
+    return inner
 
 
 def _kind_of(config: dict[str, Any], folder: Path) -> str:
@@ -128,65 +182,8 @@ def _kind_of(config: dict[str, Any], folder: Path) -> str:
     )
 
 
-def _clip(
-    folder: Path, config: dict[str, Any], name: str, dtype: torch.dtype, device: torch.device
-) -> TextTower:
-    """An OpenAI CLIP text model as transformers saves it."""
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
-
-    from clipcond.towers.openai_clip import OpenAIClipTower
-
-    paths = weight_files(folder)
-    weights = read_weights(paths)
-    text = dict(config.get("text_config") or {}) if config.get("model_type") == "clip" else config
-    text = {**text, "projection_dim": config.get("projection_dim", 512)}
-    has_projection = "text_projection.weight" in weights
-    model_class = CLIPTextModelWithProjection if has_projection else CLIPTextModel
-    tokenizer = _clip_tokenizer(folder)
-    model = _empty(lambda: model_class(CLIPTextConfig(**text)), folder / "config.json")
-    fill(model, weights, paths[0])
-    model.requires_grad_(False)
-    return OpenAIClipTower(model.to(device, dtype).eval(), tokenizer, name=name)
-
-
-def _empty(build: Callable[[], nn.Module], config: Path) -> nn.Module:
-    """A model with unset weights, without the time that random ones take."""
-    try:
-        with torch.device("meta"):
-            model = build()
-    except Exception as error:  # transformers' versions raise whatever they like here
-        raise CheckpointError(f"{str(config)!r} describes no model: {error}", config) from error
-    model.to_empty(device="cpu")
-    for module in model.modules():
-        positions = module._buffers.get("position_ids")
-        if positions is not None:
-            positions.copy_(torch.arange(positions.shape[-1]).expand(positions.shape))
-    return model
-
-
-def _clip_tokenizer(folder: Path) -> Any:
-    """The tokenizer in a model's folder, or in the one beside it: text_encoder_2, tokenizer_2."""
-    from transformers import CLIPTokenizer
-
-    beside = folder.parent / folder.name.replace("text_encoder", "tokenizer")
-    places = [folder, beside, folder.parent / "tokenizer"]
-    for place in places:
-        if any((place / name).is_file() for name in TOKENIZER_FILES):
-            try:
-                return CLIPTokenizer.from_pretrained(str(place), local_files_only=True)
-            except (OSError, ValueError, TypeError, RuntimeError) as error:
-                message = f"the tokenizer in {str(place)!r} is broken: {error}"
-                raise CheckpointError(message, place) from error
-    raise CheckpointError(
-        f"there is no tokenizer for {str(folder)!r}",
-        folder,
-        "Looked for vocab.json or tokenizer.json in: "
-        + ", ".join(dict.fromkeys(str(place) for place in places)),
-    )
-
-
 Reader = Callable[[Path, dict[str, Any], str, torch.dtype, torch.device], TextTower]
 
 NAMES: dict[str, Callable[[], Path]] = {"embedded": _embedded}
-KINDS: dict[str, Reader] = {"clip": _clip}
+KINDS: dict[str, Reader] = {"clip": clip_from_folder}
 MODEL_TYPES: dict[str, tuple[str, ...]] = {"clip": ("clip_text_model", "clip")}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from clipcond.errors import excerpt
 from clipcond.towers.header import Entry, Header
 from clipcond.towers.layouts import FoundTower, find_towers
 
-__all__ = ["Contents", "contents"]
+__all__ = ["Contents", "contents", "told"]
 
 UNET = "model.diffusion_model."
 FIRST_CONVOLUTION = "input_blocks.0.0.weight"
@@ -74,6 +75,24 @@ def contents(header: Header) -> Contents:
         has_vae=_begins(entries, _VAES),
         has_vision=_begins(entries, _VISION),
         others=tuple(called for start, called in _OTHERS if _begins(entries, (start,))),
+    )
+
+
+def told(found: Contents) -> str:
+    """What is in a file beside text towers, in words."""
+    inputs = f", {found.n_channels} channels in" if found.n_channels else ""
+    named = f" ({found.family or 'unknown'}{inputs})"
+    parts = [
+        f"a UNet or transformer{named}" if found.has_denoiser else "",
+        "a VAE" if found.has_vae else "",
+        "a vision tower" if found.has_vision else "",
+        *found.others,
+    ]
+    n_tensors = len(found.header.entries)
+    return ", ".join(part for part in parts if part) or (
+        f"{n_tensors} tensors, such as {excerpt(min(found.header.entries), 100)!r}"
+        if n_tensors
+        else "no tensors"
     )
 
 

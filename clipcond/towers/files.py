@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from clipcond.errors import CheckpointError
+from clipcond.towers.header import read_header, shape_text
+from clipcond.towers.stored import StoredTensors
 
-__all__ = ["fill", "near", "read_json", "read_weights", "weight_files"]
+__all__ = ["empty", "fill", "near", "pickled", "read_json", "read_weights", "weight_files"]
 
 WEIGHTS = "model.safetensors"
 HALF_WEIGHTS = "model.fp16.safetensors"
@@ -58,36 +61,58 @@ def weight_files(folder: Path) -> list[Path]:
             if not part.is_file():
                 raise CheckpointError(f"{index.name} names {part.name!r}, which is missing", part)
         return parts
-    pickles = [name for name in PICKLES if (folder / name).is_file()]
+    pickle = pickled(folder)
     raise CheckpointError(
         f"there is no {WEIGHTS} in {str(folder)!r}",
         folder,
-        f"{pickles[0]} is a pickle, which can run code when opened: save the model as safetensors."
-        if pickles
+        f"{pickle.name} is a pickle, which can run code when opened: save the model as "
+        f"safetensors, or say allow_pickle=True."
+        if pickle is not None
         else f"Looked for {WEIGHTS}, {HALF_WEIGHTS}, {WEIGHTS}.index.json.",
     )
 
 
-def read_weights(paths: list[Path]) -> dict[str, tuple[Tensor, Path]]:
+def pickled(folder: Path) -> Path | None:
+    """The pickle that holds a model folder's weights, where no safetensors file does."""
+    names = [WEIGHTS, HALF_WEIGHTS, f"{WEIGHTS}.index.json", *PICKLES]
+    found = next((name for name in names if (folder / name).is_file()), WEIGHTS)
+    return folder / found if found in PICKLES else None
+
+
+def read_weights(
+    paths: list[Path], dtype: torch.dtype | None = None
+) -> dict[str, tuple[Tensor, Path]]:
     """Every tensor of safetensors files, with the file it came from.
 
+    Args:
+        dtype: what floating-point tensors are cast to, one by one; None = as stored.
     Raises:
         CheckpointError: a file is cut short or no safetensors at all.
     """
-    from safetensors import SafetensorError, safe_open
-
     found: dict[str, tuple[Tensor, Path]] = {}
     for path in paths:
-        try:
-            with safe_open(path, framework="pt") as file:
-                found.update({key: (file.get_tensor(key), path) for key in file.keys()})  # noqa: SIM118
-        except (SafetensorError, OSError, ValueError) as error:
-            raise CheckpointError(
-                f"{str(path)!r} is no complete safetensors file: {error}",
-                path,
-                "Download or save it again.",
-            ) from error
+        stored = StoredTensors(path, read_header(path).entries, dtype)
+        found.update({key: (tensor, path) for key, tensor in stored.items()})
     return found
+
+
+def empty(build: Callable[[], nn.Module], config: Path) -> nn.Module:
+    """A model with unset weights, without the time that random ones take.
+
+    Raises:
+        CheckpointError: `config`, a file, describes no model.
+    """
+    try:
+        with torch.device("meta"):
+            model = build()
+    except Exception as error:  # transformers' versions raise whatever they like here
+        raise CheckpointError(f"{str(config)!r} describes no model: {error}", config) from error
+    model.to_empty(device="cpu")
+    for module in model.modules():
+        positions = module._buffers.get("position_ids")
+        if positions is not None:
+            positions.copy_(torch.arange(positions.shape[-1]).expand(positions.shape))
+    return model
 
 
 def fill(model: nn.Module, weights: Mapping[str, tuple[Tensor, Path]], where: Path) -> None:
@@ -95,9 +120,11 @@ def fill(model: nn.Module, weights: Mapping[str, tuple[Tensor, Path]], where: Pa
 
     transformers 5.6 dropped the prefix `text_model.` from CLIPTextModel's keys; a model that does
     not know a file's keys would otherwise keep random values. Nothing is loaded unless all fits.
+    The model takes the tensors themselves, in their dtype: there is no second copy.
 
     Raises:
-        CheckpointError: a key is missing or has another shape; names file, key, expected, found.
+        CheckpointError: a key is missing, has another shape or whole numbers; names file, key,
+            expected, found.
     """
     known = {_bare(key): pair for key, pair in weights.items()}
     state: dict[str, Tensor] = {}
@@ -119,9 +146,15 @@ def fill(model: nn.Module, weights: Mapping[str, tuple[Tensor, Path]], where: Pa
                 path,
                 "The config belongs to another model, or the file to another tower.",
             )
-        state[key] = tensor
+        if not tensor.is_floating_point():
+            raise CheckpointError(
+                f"{str(path)!r}: {_bare(key)!r} is {str(tensor.dtype).removeprefix('torch.')}, "
+                f"expected floating point",
+                path,
+            )
+        state[key] = tensor.contiguous()
     _refuse_more(known, state, where)
-    model.load_state_dict(state)
+    model.load_state_dict(state, assign=True)
 
 
 def _refuse_more(known: Mapping[str, Any], state: Mapping[str, Tensor], where: Path) -> None:
@@ -159,4 +192,4 @@ def _bare(key: str) -> str:
 
 
 def _shape(tensor: Tensor) -> str:
-    return f"{list(tensor.shape)}"
+    return shape_text(tuple(tensor.shape))

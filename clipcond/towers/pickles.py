@@ -24,7 +24,7 @@ from clipcond.errors import CheckpointError, excerpt
 from clipcond.towers.header import Entry, Header
 from clipcond.towers.torchscript import read_script
 
-__all__ = ["is_archive", "read_pickle"]
+__all__ = ["read_pickle"]
 
 OLDEST_TORCH = (2, 10)
 MAX_PICKLE = 16_000_000  # bytes of data.pkl, which says about 100 bytes a tensor
@@ -32,15 +32,6 @@ LOCAL_HEADER = 30  # bytes, with the lengths of name and extra field at 26 and 2
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
 MAX_NESTED = 4
 REMEDY = "Use the model's .safetensors version, or convert it on a machine that may run its code."
-
-
-def is_archive(path: Path) -> bool:
-    """Whether a file begins as a zip archive does."""
-    try:
-        with path.open("rb") as file:
-            return file.read(4) == b"PK\x03\x04"
-    except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}", path) from error
 
 
 def read_pickle(path: Path) -> Header:

@@ -1,0 +1,97 @@
+"""What the configuration beside a single file says that its tensors cannot: heads, activation.
+
+`config.json` is transformers' and lies beside `model.safetensors`; `open_clip_config.json` is
+OpenCLIP's and lies beside `open_clip_model.safetensors`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clipcond.errors import CheckpointError
+from clipcond.towers.layouts import HEAD_WIDTH, Activation, FoundTower
+
+__all__ = ["OPEN_CLIP_CONFIG", "Facts", "facts"]
+
+OPEN_CLIP_CONFIG = "open_clip_config.json"
+ACTIVATIONS = ("gelu", "quick_gelu")
+# What a text tower of open_clip's can be asked to do and CLIP's does not. Source: open_clip,
+# src/open_clip/model.py, CLIPTextCfg.
+_UNUSUAL = ("no_causal_mask", "embed_cls", "hf_model_name", "act_kwargs", "ls_init_value")
+_POOLED_AT_EOS = (None, "argmax", "eos")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Heads, layer norm's epsilon and activation of a tower, from a configuration or the usual.
+
+    No heads: the width is none that CLIP's text towers have. `folder`: of the configuration.
+    """
+
+    n_heads: int
+    epsilon: float
+    activation: Activation
+    folder: Path | None = None
+
+
+def facts(path: Path, tower: FoundTower) -> Facts:
+    """What is known of a tower beside its tensors.
+
+    Raises:
+        CheckpointError: OpenCLIP's configuration asks for what the CLIP text model does not do.
+    """
+    n_heads, rest = divmod(tower.sizes.width, HEAD_WIDTH)
+    usual = Facts(0 if rest else n_heads, 1e-5, tower.activation)
+    if tower.layout.prefix.startswith(("cond", "text_encoders")) or tower.layout.form == "bert":
+        return usual
+    if tower.layout.form == "open_clip":
+        return _of_open_clip(path.parent / OPEN_CLIP_CONFIG, tower, usual)
+    return _of_transformers(path.parent / "config.json", tower, usual)
+
+
+def _of_transformers(path: Path, tower: FoundTower, usual: Facts) -> Facts:
+    config = _values(path)
+    if config.get("model_type") == "clip":
+        config = {**config, **_dict(config, "text_config")}
+    heads, name = config.get("num_attention_heads"), config.get("hidden_act")
+    epsilon = config.get("layer_norm_eps", usual.epsilon)
+    is_own = config.get("hidden_size") == tower.sizes.width and name in ACTIVATIONS
+    if not is_own or type(heads) is not int or heads < 1 or not isinstance(epsilon, float):
+        return usual
+    activation = Activation(str(name), f"{path.name} beside it says so", True)
+    return Facts(heads, epsilon, activation, path.parent)
+
+
+def _of_open_clip(path: Path, tower: FoundTower, usual: Facts) -> Facts:
+    config = _dict(_values(path), "model_cfg")
+    text = _dict(config, "text_cfg")
+    heads = text.get("heads")
+    if text.get("width") != tower.sizes.width or type(heads) is not int or heads < 1:
+        return usual
+    unusual = [key for key in _UNUSUAL if text.get(key)]
+    unusual += ["pool_type"] if text.get("pool_type") not in _POOLED_AT_EOS else []
+    if unusual:
+        raise CheckpointError(
+            f"{str(path)!r} asks for {', '.join(unusual)}, which CLIP's text model does not do",
+            path,
+        )
+    name = "quick_gelu" if config.get("quick_gelu") else "gelu"
+    return Facts(heads, usual.epsilon, Activation(name, f"{path.name} beside it says so", True))
+
+
+def _values(path: Path) -> dict[str, Any]:
+    """A configuration's values; none where it is missing or broken: it is not what was asked for."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _dict(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = values.get(key)
+    return dict(found) if isinstance(found, dict) else {}
