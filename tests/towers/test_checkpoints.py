@@ -159,23 +159,29 @@ def test_the_embedded_tower():
 # --- what is broken is said with file, key, expected and found ---
 
 
-def failure(source) -> str:
+def failed(source, **choices) -> CheckpointError:
     with pytest.raises(CheckpointError) as caught:
-        load_tower(source)
+        load_tower(source, **choices)
     assert isinstance(caught.value, OSError)
-    return str(caught.value)
+    return caught.value
+
+
+def failure(source) -> str:
+    return str(failed(source))
 
 
 def test_a_path_that_is_not_there(saved):
     names = ", ".join(NAMES)
     wrong = str(saved.parent / "pipelines" / "x")
     assert failure(wrong) == (
-        f"there is no folder {wrong!r}, and it is no name ({names}) or hub id (owner/model)\n"
+        f"there is no file or folder {wrong!r}, and it is no name ({names}) or hub id "
+        "(owner/model)\n"
         f"There is no folder {str(saved.parent / 'pipelines')!r} either."
     )
     wrong = saved / "text_encoder_3"
     assert failure(wrong) == (
-        f"there is no folder {str(wrong)!r}, and it is no name ({names}) or hub id (owner/model)\n"
+        f"there is no file or folder {str(wrong)!r}, and it is no name ({names}) or hub id "
+        "(owner/model)\n"
         f"Did you mean {str(saved / 'text_encoder_2')!r}?"
     )
 
@@ -188,8 +194,31 @@ def test_a_folder_without_a_model(tmp_path):
     )
 
 
-def test_a_single_file(own):
-    assert "single file" in failure(own / "text_encoder" / "model.safetensors")
+def test_the_weights_of_a_folder_alone(own):
+    """As one file, with the configuration that lies beside it."""
+    tower = load_tower(own / "text_encoder" / "model.safetensors")
+
+    assert torch.equal(encoded(tower).hidden, encoded(tower_l()).hidden)
+    assert tower.special == tower_l().special
+
+
+def test_the_second_encoder_of_a_folder_is_part_2(saved):
+    for tower in (load_tower(saved, part=2), load_tower(f"{saved}#2")):
+        assert torch.equal(encoded(tower).hidden, encoded(tower_g()).hidden)
+    assert str(failed(saved, part=3)) == (
+        f"{str(saved)!r} holds no text model\nLooked for text_encoder_3/config.json (a diffusers "
+        "pipeline) and config.json (a transformers model)."
+    )
+    folder = saved / "text_encoder"
+    assert str(failed(folder, part=2)) == f"{str(folder)!r} holds one text model, and no part 2"
+
+
+def test_what_is_for_single_files(saved):
+    folder = str(saved / "text_encoder")
+    assert str(failed(saved, activation="gelu")) == (
+        f"{folder!r} is a model's folder; its config.json says activation and depth\n"
+        "activation= and full_depth= are for single files."
+    )
 
 
 def test_a_config_missing_or_broken(own):
@@ -218,7 +247,7 @@ def test_weights_missing_or_only_pickled(own):
     assert failure(own) == (
         f"there is no model.safetensors in {str(folder)!r}\n"
         "pytorch_model.bin is a pickle, which can run code when opened: save the model as "
-        "safetensors."
+        "safetensors, or say allow_pickle=True."
     )
     (folder / "pytorch_model.bin").unlink()
     assert "Looked for model.safetensors, model.fp16.safetensors" in failure(own)
@@ -256,6 +285,17 @@ def test_a_tensor_of_another_shape(own):
     assert failure(own) == (
         f"{str(path)!r}: 'encoder.layers.0.mlp.fc1.bias' is [63], but config.json expects [64]\n"
         "The config belongs to another model, or the file to another tower."
+    )
+
+
+def test_a_tensor_of_whole_numbers(own):
+    path = own / "text_encoder" / "model.safetensors"
+    prefix = "text_model." if hasattr(model_l(), "text_model") else ""
+    key = f"{prefix}encoder.layers.0.mlp.fc1.bias"
+    rewritten(path, lambda weights: weights.update({key: torch.zeros(64, dtype=torch.int64)}))
+
+    assert failure(own) == (
+        f"{str(path)!r}: 'encoder.layers.0.mlp.fc1.bias' is int64, expected floating point"
     )
 
 
