@@ -1,4 +1,4 @@
-"""`clipcond checkpoint`: what is inside a file, whether it is the same tower, one tower out of it."""
+"""`clipcond checkpoint`: what is inside a file, is it the same tower, one tower out of it."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _compared(weights: Any, width: int, other: str, allow_pickle: bool) -> dict[
         theirs = open_file(path, choice, name=other)
         called = f"{other}#{alike[0].part}"
     else:
-        theirs = load_tower(other, allow_pickle=allow_pickle)  # type: ignore[assignment]
+        theirs = load_tower(other, allow_pickle=allow_pickle)
     found = compare(weights, tower_weights(theirs))
     return {"with": called, "told": str(found), **asdict(found)}
 

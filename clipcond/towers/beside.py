@@ -84,7 +84,7 @@ def _of_open_clip(path: Path, tower: FoundTower, usual: Facts) -> Facts:
 
 
 def _values(path: Path) -> dict[str, Any]:
-    """A configuration's values; none where it is missing or broken: it is not what was asked for."""
+    """A configuration's values; none where it is missing or broken: nobody asked for it."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -95,8 +95,9 @@ def _tokenizer(beside: Path | None, n_positions: int, pads_with_eos: bool) -> An
 
     if beside is not None and any((beside / name).is_file() for name in TOKENIZER_FILES):
         return clip_tokenizer(beside)
-    pad = {} if pads_with_eos else {"pad_token": "!"}  # id 0
-    return CLIPTokenizer.from_pretrained(str(VOCABULARY), model_max_length=n_positions, **pad)
+    choices: dict[str, Any] = {} if pads_with_eos else {"pad_token": "!"}  # id 0
+    choices["model_max_length"] = n_positions
+    return CLIPTokenizer.from_pretrained(str(VOCABULARY), **choices)
 
 
 def clip_tokenizer(folder: Path) -> Any:

@@ -82,6 +82,7 @@ def _form(
     return Form(fixed[0], blocks, fixed[1], fixed[2], marks, roots, ignored)
 
 
+_PROJECTION = {"text_projection": "DP", "text_projection.weight": "PD"}
 _ATTENTION = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj")
 _BERT = tuple(f"attention.{part}" for part in ("self.query", "self.key", "self.value"))
 
@@ -119,13 +120,17 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             | _pair("mlp.c_proj", inside="I"),
             # LongCLIP's positions from the 21st on
             {
-                "text_projection": "DP", "text_projection.weight": "PD",
+                "text_projection": "DP",
+                "text_projection.weight": "PD",
                 "positional_embedding_res": "LD",
             },  # fmt: skip
             marks=("token_embedding.weight", "positional_embedding", "ln_final.weight"),
             roots=(
-                "token_embedding.", "positional_embedding", "transformer.resblocks.",
-                "ln_final.", "text_projection",
+                "token_embedding.",
+                "positional_embedding",
+                "transformer.resblocks.",
+                "ln_final.",
+                "text_projection",
             ),  # fmt: skip
             ignored=frozenset(
                 {"attn_mask", "logit_scale", "input_resolution", "context_length", "vocab_size"}
@@ -145,7 +150,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             | _norm("attention.output.LayerNorm", "output.LayerNorm")
             | _pair("intermediate.dense", out="I")
             | _pair("output.dense", inside="I"),
-            {"text_projection": "DP", "text_projection.weight": "PD"},
+            _PROJECTION,
             marks=("embeddings.word_embeddings.weight",),
             roots=("text_projection",),
             # neither cn_clip nor transformers uses the pooler, and published files lack it
@@ -194,17 +199,13 @@ def problem(form: Form, names: Mapping[str, Entry], called: Mapping[str, str]) -
         if entry is None:
             return f"it has no tensor {_beside(name, called)!r} (expected {shape_text(expected)})"
         if entry.shape != expected:
-            return (
-                f"{called[name]!r} is {shape_text(entry.shape)}, expected {shape_text(expected)}"
-            )
+            return f"{called[name]!r} is {shape_text(entry.shape)}, expected {shape_text(expected)}"
         if entry.dtype not in FLOATS:
             return f"{called[name]!r} is {entry.dtype}, expected floating point"
         left.discard(name)
     if left:
         first = called[min(left)]
-        return (
-            f"it has {len(left)} tensors that no such tower has, such as {excerpt(first, 100)!r}"
-        )
+        return f"it has {len(left)} tensors that no such tower has, such as {excerpt(first, 100)!r}"
     if not all((found.vocabulary, found.context, found.width, found.inner, found.layers)):
         return "it has a size of 0, or no block"
     return ""

@@ -80,7 +80,7 @@ def tower_hash(weights: Mapping[str, Tensor]) -> str:
     for name in sorted(weights):
         tensor = weights[name].to("cpu", torch.float16).contiguous()
         digest.update(f"{name}{list(tensor.shape)}".encode())
-        digest.update(memoryview(tensor.view(torch.uint8).numpy()).cast("B"))
+        digest.update(tensor.view(torch.uint8).numpy())
     return digest.hexdigest()
 
 

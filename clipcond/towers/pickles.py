@@ -54,7 +54,7 @@ def read_pickle(path: Path) -> Header:
         entries = read_script(path, inner, places)
     else:
         tensors = _unwrapped(path, _load(path))
-        by_start = {start: stop for start, stop in places.values()}
+        by_start = dict(places.values())
         entries = {name: _entry(path, name, t, by_start) for name, t in tensors.items()}
     return Header(path, entries, {}, path.stat().st_size)
 
@@ -115,7 +115,7 @@ def _load(path: Path) -> Any:
     try:
         loaded = torch.load(path, map_location="meta", weights_only=True)
         first = next(_tensors(loaded), None)
-        if first is None or hasattr(first.untyped_storage(), "_checkpoint_offset"):
+        if first is None or _place_of(first) is not None:
             return loaded
         # before it did so for "meta", torch noted the places for its fake tensors only
         from torch._subclasses.fake_tensor import FakeTensorMode
@@ -128,6 +128,12 @@ def _load(path: Path) -> Any:
             path,
             REMEDY,
         ) from error
+
+
+def _place_of(tensor: Tensor) -> int | None:
+    """Where in the file a tensor's storage begins, as `torch.load` noted it."""
+    place: int | None = getattr(tensor.untyped_storage(), "_checkpoint_offset", None)
+    return place
 
 
 def _tensors(values: Any, depth: int = 0) -> Iterator[Tensor]:
@@ -164,15 +170,15 @@ def _entry(path: Path, name: str, tensor: Tensor, by_start: Mapping[int, int]) -
         raise CheckpointError(f"{str(path)!r}: {excerpt(name)!r} is no plain tensor", path)
     if not tensor.numel():
         return Entry(dtype, shape, 0, 0)
-    first = getattr(tensor.untyped_storage(), "_checkpoint_offset", None)
+    first = _place_of(tensor)
     n_values = 1 + sum((n - 1) * s for n, s in zip(shape, tensor.stride(), strict=True))
-    start = (first or 0) + tensor.storage_offset() * tensor.element_size()
+    start = (first or 0) + int(tensor.storage_offset()) * tensor.element_size()
     stop = start + n_values * tensor.element_size()
-    if first not in by_start or stop > by_start[first]:
-        found = by_start.get(first, start) - start
+    if first is None or first not in by_start or stop > by_start[first]:
+        found = by_start.get(first or 0, start) - start
         raise _damaged(
             path,
-            f"{excerpt(name)!r} is {list(shape)} of {dtype}, expected {stop - start} bytes, "
+            f"{excerpt(name, 120)!r} is {list(shape)} of {dtype}, expected {stop - start} bytes, "
             f"found {max(0, found)}",
         )
     strides = None if tensor.is_contiguous() else tuple(tensor.stride())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,7 +61,7 @@ class StoredTensors(Mapping[str, Tensor]):
         try:
             with self.path.open("rb", buffering=0) as file:
                 file.seek(entry.start)
-                n_read = _read_into(file, memoryview(values.numpy()))
+                n_read = _read_into(file, values.numpy())
         except OSError as error:
             message = f"{str(self.path)!r} cannot be read: {error.strerror}"
             raise CheckpointError(message, self.path) from error
@@ -74,11 +75,11 @@ class StoredTensors(Mapping[str, Tensor]):
         return values
 
 
-def _read_into(file: object, buffer: memoryview) -> int:
+def _read_into(file: Any, buffer: Any) -> int:
     """A system call gives at most 2 GB at once."""
     n_read = 0
     while n_read < len(buffer):
-        n_more = file.readinto(buffer[n_read:])  # type: ignore[attr-defined]
+        n_more = file.readinto(buffer[n_read:])
         if not n_more:
             break
         n_read += n_more

@@ -13,7 +13,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from clipcond.errors import CheckpointError, excerpt
 from clipcond.towers.header import Entry
@@ -82,15 +82,15 @@ def _build(reader: Any) -> None:
     module.state = state
 
 
-class _Reader(pickle._Unpickler):  # type: ignore[name-defined,misc]
+class _Reader(pickle._Unpickler):
     """Python's own unpickler with few instructions and no names but those below.
 
     The one written in C is not used: it makes room for as many values as an instruction claims.
     """
 
-    dispatch = {
+    dispatch: ClassVar = {
         code: step
-        for code, step in pickle._Unpickler.dispatch.items()  # type: ignore[attr-defined]
+        for code, step in pickle._Unpickler.dispatch.items()
         if bytes([code]) in INSTRUCTIONS
     }
     dispatch.update({pickle.NEWOBJ[0]: _new, pickle.BUILD[0]: _build})

@@ -77,6 +77,10 @@ def unet(text_width, n_channels=4):
     }
 
 
+def shapes(weights):
+    return {key: tuple(tensor.shape) for key, tensor in weights.items()}
+
+
 def sparse(path, entries, n_bytes, dtype="F16", metadata=None):
     """A safetensors file of that size whose values, all zero, take no room on the disk.
 

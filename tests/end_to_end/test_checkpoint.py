@@ -1,0 +1,335 @@
+"""clipcond checkpoint: the right answer from the header, hashes, comparison, one tower out."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+from clipcond import load_tower
+from clipcond.embedded import folder
+from clipcond.towers.identity import KNOWN, tower_hash, tower_weights
+from tests.towers.made_files import bare, clip, open_clip, shapes, sparse, unet, wrapped
+from tests.towers.test_single_file import SD1, SD3, SDXL, assert_same
+
+
+@pytest.fixture(scope="module")
+def first():
+    return clip()
+
+
+@pytest.fixture(scope="module")
+def second():
+    return clip(128, 3, "gelu", projection=96, seed=6)
+
+
+@pytest.fixture
+def sd3(first, second, tmp_path):
+    path = tmp_path / "sd3.safetensors"
+    towers = {
+        **wrapped(first, f"{SD3}clip_l.transformer."),
+        **wrapped(second, f"{SD3}clip_g.transformer.", torch.float32),
+    }
+    save_file({**towers, f"{SD3}t5xxl.transformer.shared.weight": torch.zeros(2, 2)}, path)
+    return path
+
+
+@pytest.fixture
+def sd1(first, tmp_path):
+    path = tmp_path / "sd1.safetensors"
+    save_file({**unet(768), **wrapped(first, SD1)}, path)
+    return path
+
+
+def test_json(run, sd3):
+    outcome = run("checkpoint", sd3, "--json")
+    told = json.loads(outcome.out)
+
+    assert (outcome.code, outcome.err) == (0, "")
+    towers = told.pop("towers")
+    assert told == {
+        "file": str(sd3),
+        "bytes": sd3.stat().st_size,
+        "tensors": len(load_file(sd3)),
+        "family": None,
+        "denoiser": False,
+        "text_width": None,
+        "input_channels": None,
+        "vae": False,
+        "vision": False,
+        "others": ["T5-XXL"],
+    }
+    assert len(towers) == 2
+    assert towers[1] == {
+        "part": 2,
+        "name": None,
+        "kind": "clip",
+        "layout": "SD3, second",
+        "prefix": "text_encoders.clip_g.transformer.text_model.",
+        "vocabulary": 49408,
+        "context": 77,
+        "width": 128,
+        "inner": 256,
+        "layers": 3,
+        "projection": 96,
+        "used_layers": 3,
+        "heads": 2,
+        "activation": "gelu",
+        "activation_why": "SD2, SDXL and SD3 were trained on OpenCLIP's",
+        "activation_is_sure": True,
+        "dtypes": ["float32"],
+        "parameters": 6_744_064,
+        "bytes": 4 * 6_744_064,
+        "problem": None,
+    }
+    assert towers[0]["dtypes"] == ["float16"]
+
+
+def test_a_table(run, sd1):
+    outcome = run("checkpoint", sd1)
+
+    assert outcome.code == 0
+    lines = outcome.out.splitlines()
+    assert lines[0] == f"sd1.safetensors: 6.55 MB, {len(load_file(sd1))} tensors"
+    assert lines[1] == (
+        "UNet: SD1, listens to text 768 wide, 4 channels in; VAE: yes; CLIP's vision half: no"
+    )
+    assert any("lies in" in line and SD1 in line for line in lines)
+    assert any("quick_gelu (SD1, SDXL and SD3 were trained on" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("width", "prefix", "family"),
+    [
+        (768, SD1, "SD1"),
+        (1024, "cond_stage_model.model.", "SD2"),
+        (2048, f"{SDXL}1.model.", "SDXL base"),
+        (1280, f"{SDXL}0.model.", "SDXL refiner"),
+    ],
+)
+def test_families(run, first, tmp_path, width, prefix, family):
+    layout = wrapped if prefix == SD1 else open_clip
+    save_file({**unet(width, 9), **layout(first, prefix)}, tmp_path / "x.safetensors")
+
+    told = json.loads(run("checkpoint", "x.safetensors", "--json").out)
+
+    assert (told["family"], told["text_width"], told["input_channels"]) == (family, width, 9)
+    assert [tower["prefix"] for tower in told["towers"]] == [
+        prefix + ("text_model." if prefix == SD1 else "")
+    ]
+
+
+def test_a_file_without_a_tower(run, tmp_path):
+    save_file(unet(768), tmp_path / "unet.safetensors")
+    assert run("checkpoint", "unet.safetensors").out == (
+        "unet.safetensors: 7.01 kB, 3 tensors\n"
+        "UNet: SD1, listens to text 768 wide, 4 channels in; VAE: yes; CLIP's vision half: no\n"
+        "No text tower is in it.\n"
+    )
+
+
+def test_a_broken_tower_is_shown_with_its_problem(run, first, tmp_path):
+    weights = wrapped(first, SD1)
+    del weights[f"{SD1}text_model.encoder.layers.2.mlp.fc1.bias"]
+    save_file(weights, tmp_path / "x.safetensors")
+
+    outcome = run("checkpoint", "x.safetensors", "--hash")
+
+    assert outcome.code == 0
+    assert outcome.out.splitlines()[-1] == (
+        f"#1 cannot be opened: it has no tensor '{SD1}text_model.encoder.layers.2.mlp.fc1.bias' "
+        "(expected [128])"
+    )
+
+
+def test_errors(run, sd1, tmp_path):
+    assert run("checkpoint", "no.safetensors") == (
+        1,
+        "",
+        "clipcond: 'no.safetensors' cannot be read: No such file or directory\n",
+    )
+    assert run("checkpoint", sd1, "--part", "2") == (
+        1,
+        "",
+        f"clipcond: {str(sd1)!r} has no text tower #2\nIt holds 1.\n",
+    )
+    assert run("checkpoint", sd1, "other") == (
+        2,
+        "",
+        "clipcond: Invalid value: 'other' is compared with --hash\n",
+    )
+    torch.save(load_file(sd1), "x.ckpt")
+    assert "--allow-pickle" in run("checkpoint", "x.ckpt").err
+    assert (
+        json.loads(run("checkpoint", "x.ckpt", "--allow-pickle", "--json").out)["family"] == "SD1"
+    )
+
+
+# --- hashes ---
+
+
+def test_one_tower_has_one_hash(run, sd3, sd1, first, tmp_path):
+    save_file(wrapped(first, SD1, torch.float32), tmp_path / "float32.safetensors")
+    save_file(bare(first), tmp_path / "bare.safetensors")
+    first.save_pretrained(tmp_path / "folder")
+
+    found = [
+        json.loads(run("checkpoint", path, "--hash", "--json").out)["towers"][0]["hash"]
+        for path in (sd1, sd3, "float32.safetensors", "bare.safetensors")
+    ]
+
+    assert len(set(found)) == 1
+    assert found[0] == tower_hash({k: t for k, t in bare(first).items()})
+
+
+def test_a_hash_that_is_known(run, tmp_path):
+    path = folder() / "text_encoder" / "model.safetensors"
+
+    outcome = run("checkpoint", path, "--hash")
+
+    assert outcome.out.splitlines()[-1] == "    clipcond's embedded tower"
+    found = tower_hash(tower_weights(load_tower("embedded")))
+    assert KNOWN[found] == "clipcond's embedded tower"
+    assert f"#1 sha256 of float16: {found}" in outcome.out
+
+
+def test_hashes_of_ones_own(run, sd1, tmp_path):
+    found = json.loads(run("checkpoint", sd1, "--hash", "--json").out)["towers"][0]
+    assert found["known_as"] is None
+    assert run("checkpoint", sd1, "--hash").out.endswith("    not in the table of known towers\n")
+    (tmp_path / "mine.json").write_text(json.dumps({found["hash"]: "the one I like"}))
+
+    assert run("checkpoint", sd1, "--hash", "--known", "mine.json").out.endswith(
+        f"#1 sha256 of float16: {found['hash']}\n    the one I like\n"
+    )
+
+
+def last_line(outcome):
+    assert outcome.code == 0, outcome.err
+    return outcome.out.splitlines()[-1]
+
+
+def test_comparing_two_files(run, sd1, sd3, first, tmp_path):
+    n = len(bare(first))
+    assert last_line(run("checkpoint", sd1, sd3, "--hash")) == (
+        f"#1 and {sd3}#1: all {n} tensors are equal"
+    )
+    assert last_line(run("checkpoint", sd3, sd1, "--hash", "--part", 2)) == (
+        f"#2 and {sd1}: no tower there is 128 wide"
+    )
+    key = f"{SD1}text_model.encoder.layers.1.mlp.fc1.weight"
+    weights = wrapped(first, SD1, torch.float32)
+    weights[key] = weights[key] * (1 + 1e-6)
+    save_file(weights, tmp_path / "nearly.safetensors")
+    assert last_line(run("checkpoint", sd1, "nearly.safetensors", "--hash")) == (
+        f"#1 and nearly.safetensors#1: all {n} tensors are equal after casting to float16"
+    )
+    weights[key][3, 5] += 0.5
+    save_file(weights, tmp_path / "other.safetensors")
+    assert last_line(run("checkpoint", "other.safetensors", sd1, "--hash")) == (
+        f"#1 and {sd1}#1: 1 of {n} tensors differ, by 0.5 at most, in "
+        "'encoder.layers.1.mlp.fc1.weight'"
+    )
+
+
+def test_comparing_with_a_folder_of_fewer_layers(run, sd1, first, tmp_path):
+    shallow = clip(layers=2)
+    state = {k.removeprefix("text_model."): t for k, t in first.state_dict().items()}
+    for key, tensor in shallow.state_dict().items():
+        tensor.copy_(state[key.removeprefix("text_model.")])
+    shallow.save_pretrained(tmp_path / "model")
+    load_tower("embedded").tokenizer.source.save_pretrained(tmp_path / "model")
+
+    told = last_line(run("checkpoint", sd1, tmp_path / "model", "--hash"))
+
+    n = len(bare(shallow))
+    assert told == (
+        f"#1 and {tmp_path / 'model'}: all {n} tensors are equal; only the first has 16, such as "
+        "'encoder.layers.2.layer_norm1.bias'"
+    )
+
+
+# --- extraction ---
+
+
+def test_extracting_to_a_file(run, sd3, first, second):
+    assert run("checkpoint", sd3, "--extract", "g.safetensors", "--part", 2).code == 0
+    found = load_file("g.safetensors")
+
+    theirs = wrapped(second, "", torch.float32)
+    assert found.keys() == theirs.keys()
+    assert all(torch.equal(found[k], theirs[k]) for k in theirs)
+    assert all(t.dtype == torch.float32 for t in found.values())
+    with safe_open("g.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt", "activation": "gelu"}
+    assert_same(load_tower("g.safetensors"), second)
+    last = run("checkpoint", sd3, "--extract", "l.safetensors", "--part", 1).out.splitlines()[-1]
+    assert last == "wrote l.safetensors"
+    assert load_file("l.safetensors").keys() == wrapped(first).keys()
+    assert {t.dtype for t in load_file("l.safetensors").values()} == {torch.float16}
+
+
+@pytest.mark.parametrize("part", [1, 2])
+def test_extracting_to_a_folder(run, sd3, first, second, part):
+    model, kind = {1: (first, CLIPTextModel), 2: (second, CLIPTextModelWithProjection)}[part]
+
+    assert run("checkpoint", sd3, "--extract", "out", "--part", part).code == 0
+    theirs = kind.from_pretrained("out")
+
+    state = {k.removeprefix("text_model."): t for k, t in theirs.state_dict().items()}
+    for key, tensor in bare(model, torch.float32).items():
+        assert torch.equal(state[key].float(), tensor)
+    assert theirs.config.eos_token_id == 49407
+    assert theirs.config.hidden_act == model.config.hidden_act
+    assert_same(load_tower("out"), model)
+    assert_same(load_tower("out/model.safetensors"), model)
+
+
+def test_what_is_not_extracted(run, sd3, sd1, tmp_path):
+    assert run("checkpoint", sd3, "--extract", "x.safetensors").code == 1
+    assert run("checkpoint", sd1, "--extract", sd1) == (
+        1,
+        "",
+        f"clipcond: {str(sd1)!r} is where the tower comes from\n",
+    )
+    assert run("checkpoint", sd1, "--extract", "no/such/\0x.safetensors").code != 0
+    assert not list(tmp_path.glob("*.partial"))
+
+
+# --- what it costs ---
+
+COSTS = """
+import sys, time
+start = time.perf_counter()
+from clipcond.cli import main
+code = main(["checkpoint", sys.argv[1], "--json"])
+lines = open("/proc/self/status").read().splitlines()
+peak = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+print(code, peak, time.perf_counter() - start, "torch" in sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_a_file_of_7_gb_is_answered_from_its_header(tmp_path, first, second):
+    tensors = {
+        **shapes(wrapped(first, f"{SDXL}0.transformer.")),
+        **shapes(open_clip(second, f"{SDXL}1.model.")),
+        **{f"model.diffusion_model.input_blocks.{i}.x": (2, 2) for i in range(2000)},
+    }
+    path = sparse(tmp_path / "sd_xl_base_1.0.safetensors", tensors, 7 * 10**9)
+
+    done = subprocess.run(
+        [sys.executable, "-c", COSTS, str(path)], capture_output=True, text=True, check=True
+    )
+
+    told = json.loads(done.stdout)
+    code, peak, seconds, has_torch = done.stderr.split()
+    print(f"{int(peak) / 1e6:.0f} MB, {float(seconds):.2f} s with imports")
+    assert (code, has_torch) == ("0", "False")
+    assert told["bytes"] > 7 * 10**9
+    assert [tower["layout"] for tower in told["towers"]] == ["SDXL, first", "SDXL, second"]
+    assert int(peak) < 200e6
