@@ -41,7 +41,17 @@ FLOORS = {
 }
 BASES = {
     "prompt": ["segments", "scanner", "nesting", "emphasis", "phrases", "fragments"],
-    "towers": ["base", "state", "clip_bpe", "reading", "files"],
+    "towers": [
+        "base",
+        "state",
+        "files",
+        "model_tower",
+        "wrapped_tokenizer",
+        "clip_bpe",
+        "word_piece",
+        "reading",
+        "cn_clip_layout",
+    ],
     "weighting": ["rule", "lerp"],
 }
 # The numbers of OpenAI's CLIP: a tower's SpecialTokens say them, nothing else knows them.
