@@ -101,10 +101,12 @@ class ChineseClipTower(ModelTower):
         return tell_unknown(self.name, texts, self.tokenizer, unreadable, n_known, UNITS)
 
     def _text_model(self) -> nn.Module:
-        # the whole model's own forward wants pictures too, so hooks on it must be called from here
+        # the whole model's own forward wants pictures too, so a hook there that fetches all of the
+        # model must be called from here; one without submodules only has what is the model's own
         text_model: nn.Module = self._parts()
         hook = getattr(self.model, "_hf_hook", None)
-        if hook is not None and text_model is not self.model:
+        fetches_all = hook is not None and getattr(hook, "place_submodules", True)
+        if fetches_all and text_model is not self.model:
             hook.pre_forward(self.model)
         return text_model
 

@@ -74,7 +74,7 @@ def _config_of(weights: Mapping[str, Tensor], n_heads: int | None) -> dict[str, 
     """A transformers config for a text half with these tensors."""
     n_entries, width = weights[WORD_TABLE].shape
     layers = (re.match(r"bert\.encoder\.layer\.(\d+)\.", key) for key in weights)
-    inner = weights.get("bert.encoder.layer.0.intermediate.dense.bias")
+    inner = weights.get("bert.encoder.layer.0.intermediate.dense.weight")
     positions = weights.get("bert.embeddings.position_embeddings.weight")
     kinds = weights.get("bert.embeddings.token_type_embeddings.weight")
     return {

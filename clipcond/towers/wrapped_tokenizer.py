@@ -53,6 +53,8 @@ class WrappedTokenizer:
         backend = getattr(self.source, "backend_tokenizer", None)
         if backend is None or backend.truncation is not None or backend.padding is not None:
             return None  # as a pipeline's last call has left it; the call below resets that
+        if backend.encode_special_tokens != getattr(self.source, "split_special_tokens", False):
+            return None  # as a copy starts; the call below resets that too
         return [backend.encode(text, add_special_tokens=False).ids for text in texts]
 
     def _encode_many(self, texts: Sequence[str]) -> list[list[int]]:
