@@ -5,7 +5,7 @@ import copy
 import accelerate
 import pytest
 import torch
-from transformers import CLIPTextModel, ChineseCLIPTextConfig, ChineseCLIPTextModel
+from transformers import ChineseCLIPTextConfig, ChineseCLIPTextModel, CLIPTextModel
 
 from clipcond.errors import TowerError
 from clipcond.towers import ChineseClipTower, HiddenLayer, TextTower
@@ -60,9 +60,7 @@ def test_pooled_is_that_of_the_whole_model(model, depth):
     theirs = whole_model().get_text_features(input_ids=ids, attention_mask=mask)
     theirs = getattr(theirs, "pooler_output", theirs)  # transformers 5.0 gives the tensor itself
 
-    ours = ChineseClipTower(model(), tokenizer()).encode(
-        ids, mask, HiddenLayer(depth), pooled=True
-    )
+    ours = ChineseClipTower(model(), tokenizer()).encode(ids, mask, HiddenLayer(depth), pooled=True)
 
     assert ours.pooled.shape == (4, 24)
     assert torch.equal(ours.pooled, theirs)

@@ -145,7 +145,7 @@ def test_a_tensor_of_another_shape():
     key = "bert.encoder.layer.7.attention.self.key.weight"
     weights[key] = weights[key][:, :-1].contiguous()
 
-    with pytest.raises(CheckpointError, match=r"layer.7.attention.self.key.weight' is \[128, 127\]"):
+    with pytest.raises(CheckpointError, match=r"layer\.7.* is \[128, 127\]"):
         from_cn_clip(weights, name="clip.pt")
 
 
@@ -192,7 +192,7 @@ def test_a_folder_by_kind_and_precision(tmp_path):
         load_tower(tmp_path)
     config["text_config"]["num_hidden_layers"] = 3
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match="tensors beyond the model of config.json"):
+    with pytest.raises(CheckpointError, match="has 16 tensors beyond the model"):
         load_tower(tmp_path)
 
 

@@ -116,7 +116,7 @@ def test_another_vocabulary(tmp_path):
     with pytest.raises(CheckpointError, match="cannot be read: 'utf-8' codec"):
         chinese_tokenizer(path)
     path.unlink()
-    with pytest.raises(CheckpointError, match="cannot be read: .*No such file"):
+    with pytest.raises(CheckpointError, match=r"cannot be read: .*No such file"):
         chinese_tokenizer(path)
 
 
