@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from clipcond.errors import CheckpointError, UnknownNameError
+from clipcond.towers import chinese_clip
 from clipcond.towers.base import TextTower
 from clipcond.towers.beside import OPEN_CLIP_CONFIG
 from clipcond.towers.clip_files import from_folder as clip_from_folder
@@ -185,5 +186,8 @@ def _kind_of(config: dict[str, Any], folder: Path) -> str:
 Reader = Callable[[Path, dict[str, Any], str, torch.dtype, torch.device], TextTower]
 
 NAMES: dict[str, Callable[[], Path]] = {"embedded": _embedded}
-KINDS: dict[str, Reader] = {"clip": clip_from_folder}
-MODEL_TYPES: dict[str, tuple[str, ...]] = {"clip": ("clip_text_model", "clip")}
+KINDS: dict[str, Reader] = {"clip": clip_from_folder, "chinese_clip": chinese_clip.from_folder}
+MODEL_TYPES: dict[str, tuple[str, ...]] = {
+    "clip": ("clip_text_model", "clip"),
+    "chinese_clip": ("chinese_clip", "chinese_clip_text_model"),
+}

@@ -96,22 +96,26 @@ def read_weights(
     return found
 
 
-def empty(build: Callable[[], nn.Module], config: Path) -> nn.Module:
+def empty(build: Callable[[], nn.Module], where: Path) -> nn.Module:
     """A model with unset weights, without the time that random ones take.
 
+    Args:
+        where: the file that describes the model.
     Raises:
-        CheckpointError: `config`, a file, describes no model.
+        CheckpointError: it describes none.
     """
     try:
         with torch.device("meta"):
             model = build()
     except Exception as error:  # transformers' versions raise whatever they like here
-        raise CheckpointError(f"{str(config)!r} describes no model: {error}", config) from error
+        raise CheckpointError(f"{str(where)!r} describes no model: {error}", where) from error
     model.to_empty(device="cpu")
-    for module in model.modules():
-        positions = module._buffers.get("position_ids")
-        if positions is not None:
-            positions.copy_(torch.arange(positions.shape[-1]).expand(positions.shape))
+    for module in model.modules():  # what no file keeps
+        for name, buffer in module._buffers.items():
+            if buffer is not None and name == "position_ids":
+                buffer.copy_(torch.arange(buffer.shape[-1]).expand(buffer.shape))
+            elif buffer is not None and name == "token_type_ids":
+                buffer.zero_()
     return model
 
 
