@@ -39,6 +39,7 @@ class Form:
         tensors: of the tower itself.
         blocks: what stands before a block's number.
         block: of each block.
+        twin: of each block where it is spelled in another way; told by its first name.
         optional: what a tower may have or not: the text projection, one name of several.
         marks: any of them says that a tower lies here.
         roots: how the names of its tensors begin, where other things lie beside it.
@@ -51,13 +52,16 @@ class Form:
     optional: Mapping[str, str]
     marks: tuple[str, ...]
     roots: tuple[str, ...]
-    ignored: frozenset[str] = frozenset()
+    ignored: frozenset[str]
+    twin: Mapping[str, str]
 
     def expected(self, found: Sizes, names: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:
         """Every name with its letters, for so many blocks and what else is there."""
         yield from self.tensors.items()
+        first = f"{self.blocks}0.{next(iter(self.twin), '')}"
+        block = self.twin if first in names else self.block
         for i in range(found.layers):
-            for name, letters in self.block.items():
+            for name, letters in block.items():
                 yield f"{self.blocks}{i}.{name}", letters
         for name, letters in self.optional.items():
             if name in names:
@@ -77,14 +81,20 @@ def _norm(*names: str) -> dict[str, str]:
 def _form(
     tensors: dict[str, str], blocks: str, block: dict[str, str], optional: dict[str, str],
     *, marks: tuple[str, ...], roots: tuple[str, ...], ignored: frozenset[str],
+    twin: dict[str, str] | None = None,
 ) -> Form:  # fmt: skip
-    fixed = [MappingProxyType(each) for each in (tensors, block, optional)]
-    return Form(fixed[0], blocks, fixed[1], fixed[2], marks, roots, ignored)
+    fixed = [MappingProxyType(each) for each in (tensors, block, optional, twin or {})]
+    return Form(fixed[0], blocks, fixed[1], fixed[2], marks, roots, ignored, fixed[3])
 
 
 _PROJECTION = {"text_projection": "DP", "text_projection.weight": "PD"}
 _ATTENTION = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj")
-_BERT = tuple(f"attention.{part}" for part in ("self.query", "self.key", "self.value"))
+_BERT = ("attention.self.query", "attention.self.key", "attention.self.value")
+_BERT_REST = {
+    **_norm("attention.output.LayerNorm", "output.LayerNorm"),
+    **_pair("intermediate.dense", out="I"),
+    **_pair("output.dense", inside="I"),
+}
 
 FORMS: Mapping[str, Form] = MappingProxyType(
     {
@@ -119,19 +129,12 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             | _pair("mlp.c_fc", out="I")
             | _pair("mlp.c_proj", inside="I"),
             # LongCLIP's positions from the 21st on
-            {
-                "text_projection": "DP",
-                "text_projection.weight": "PD",
-                "positional_embedding_res": "LD",
-            },  # fmt: skip
+            {**_PROJECTION, "positional_embedding_res": "LD"},
             marks=("token_embedding.weight", "positional_embedding", "ln_final.weight"),
             roots=(
-                "token_embedding.",
-                "positional_embedding",
-                "transformer.resblocks.",
-                "ln_final.",
-                "text_projection",
-            ),  # fmt: skip
+                *("token_embedding.", "positional_embedding", "transformer.resblocks."),
+                *("ln_final.", "text_projection"),
+            ),
             ignored=frozenset(
                 {"attn_mask", "logit_scale", "input_resolution", "context_length", "vocab_size"}
             ),
@@ -146,13 +149,14 @@ FORMS: Mapping[str, Form] = MappingProxyType(
                 **_norm("embeddings.LayerNorm"),
             },
             "encoder.layer.",
-            _pair(*_BERT, "attention.output.dense")
-            | _norm("attention.output.LayerNorm", "output.LayerNorm")
-            | _pair("intermediate.dense", out="I")
-            | _pair("output.dense", inside="I"),
+            _pair(*_BERT, "attention.output.dense") | _BERT_REST,
             _PROJECTION,
             marks=("embeddings.word_embeddings.weight",),
             roots=("text_projection",),
+            # cn_clip's when trained with flash attention
+            twin={"attention.self.Wqkv.weight": "TD", "attention.self.Wqkv.bias": "T"}
+            | _pair("attention.self.out_proj")
+            | _BERT_REST,
             # neither cn_clip nor transformers uses the pooler, and published files lack it
             ignored=frozenset(
                 {"embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"}
@@ -213,7 +217,8 @@ def problem(form: Form, names: Mapping[str, Entry], called: Mapping[str, str]) -
 
 def _letters(form: Form, name: str) -> str:
     if _in_block(form, name):
-        return form.block.get(name[len(form.blocks) :].partition(".")[2], "")
+        part = name[len(form.blocks) :].partition(".")[2]
+        return form.block.get(part) or form.twin.get(part, "")
     return form.tensors.get(name) or form.optional.get(name, "")
 
 

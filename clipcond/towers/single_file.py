@@ -6,7 +6,7 @@ one tower read, each cast as it comes: the peak of memory is the tower.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from clipcond.towers.stored import StoredTensors
 
 __all__ = ["BUILDERS", "Choice", "Source", "open_file", "widest"]
 
-LONG_CLIP_KEPT = 20  # first positions, which are OpenAI's own (LongCLIP, model_longclip.py, mask1)
+PROJECTION = "text_projection"
 _PRECISION = ("float8_e5m2", "float8_e4m3fn", "bfloat16", "float16", "float32", "float64")
 
 
@@ -172,7 +172,65 @@ def _is_openai(source: Source) -> bool:
     return is_alone and source.facts.activation.name == "quick_gelu"
 
 
+def _open_clip(source: Source) -> TextTower:
+    from clipcond.towers.open_clip import from_open_clip
+
+    return from_open_clip(
+        source.weights,
+        name=source.name,
+        quick_gelu=source.facts.activation.name == "quick_gelu",
+        config={"text_cfg": {"heads": source.facts.n_heads}},
+        dtype=source.dtype,
+        device=source.device,
+    )
+
+
+def _eva(source: Source) -> TextTower:
+    from clipcond.towers.eva_clip import from_eva
+
+    return from_eva(source.weights, name=source.name, dtype=source.dtype, device=source.device)
+
+
+def _chinese(source: Source) -> TextTower:
+    from clipcond.towers.chinese_clip import from_cn_clip
+
+    return from_cn_clip(
+        _AsCnClip(source.weights),
+        name=source.name,
+        n_heads=source.facts.n_heads,
+        dtype=source.dtype,
+        device=source.device,
+    )
+
+
+class _AsCnClip(Mapping[str, Tensor]):
+    """BERT's tensors under cn_clip's names, from whichever library's file; read when asked for."""
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        self._weights = weights
+        self._names = {
+            PROJECTION if name.startswith(PROJECTION) else f"bert.{name}": name for name in weights
+        }
+
+    def __getitem__(self, name: str) -> Tensor:
+        own = self._names[name]
+        tensor = self._weights[own]
+        # [D P] in cn_clip, a linear layer's [P D] in transformers
+        return tensor.t() if name == PROJECTION != own else tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 Builder = Callable[[Source], TextTower]
 
-# What opens a kind of tower out of checked tensors.
-BUILDERS: dict[str, Builder] = {"clip": _clip}
+# What opens a kind of tower out of checked tensors; each file is imported when it is needed.
+BUILDERS: dict[str, Builder] = {
+    "clip": _clip,
+    "open_clip": _open_clip,
+    "eva_clip": _eva,
+    "chinese_clip": _chinese,
+}

@@ -183,7 +183,7 @@ def test_one_tower_has_one_hash(run, sd3, sd1, first, tmp_path):
     ]
 
     assert len(set(found)) == 1
-    assert found[0] == tower_hash({k: t for k, t in bare(first).items()})
+    assert found[0] == tower_hash(bare(first))
 
 
 def test_a_hash_that_is_known(run, tmp_path):

@@ -68,19 +68,26 @@ def mended(path, spoiled, whole):
             file.write(old)
 
 
+def opened(path):
+    """A tower, or None where a clear error says why not."""
+    try:
+        return load_tower(path, allow_pickle=True)
+    except CheckpointError as error:
+        message = str(error)
+    assert str(path) in message
+    return None
+
+
 def test_a_damaged_file_is_refused_or_read_as_it_is(file, model, capsys):
     whole, where = file.read_bytes(), places(file)
     outcomes = {"refused": 0, "read": 0}
     for seed in range(N_ROUNDS):
         spoiled = damaged(file, seed, len(whole), where)
-        try:
-            tower = load_tower(file, allow_pickle=True)
-        except CheckpointError as error:
-            assert str(file) in str(error)
-            outcomes["refused"] += 1
-        else:
+        tower = opened(file)
+        outcomes["refused" if tower is None else "read"] += 1
+        if tower is not None:
             assert (tower.width, tower.depth, tower.special.context_length) == (64, 1, 77)
-            outcomes["read"] += 1
+            assert tower.dtype == torch.float32
         code = main(["checkpoint", str(file), "--json", "--allow-pickle"])
         told = capsys.readouterr()
         assert (code, told.err == "") in ((0, True), (1, False))

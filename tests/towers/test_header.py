@@ -130,7 +130,9 @@ def test_a_header_that_is_wrong(written, header, n_bytes, told):
 def test_tensors_that_overlap_or_leave_a_gap(written):
     path = written({"a": ONE, "b": ONE})
     start = path.stat().st_size - 8
-    assert failure(path) == f"'b' overlaps the one before: expected at byte {start + 8}, found at " + str(start)  # fmt: skip
+    assert failure(path) == (
+        f"'b' overlaps the one before: expected at byte {start + 8}, found at {start}"
+    )
     path = written({"a": {**ONE, "data_offsets": [8, 16]}}, 16)
     start = path.stat().st_size - 16
     assert failure(path) == f"'a' lies behind a gap: expected at byte {start}, found at {start + 8}"
