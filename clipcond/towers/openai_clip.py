@@ -28,7 +28,8 @@ class OpenAIClipTower:
 
     Args:
         model: the text model, in eval mode; it may be shared with a pipeline.
-        tokenizer: its transformers tokenizer; its pad token says how chunks are padded.
+        tokenizer: its transformers tokenizer, whose pad token says how chunks are padded; or a
+            `ClipBpeTokenizer` around one.
         name: how reports and messages call it; the checkpoint's name by default.
     Raises:
         TowerError: the model has no encoder layers and final layer norm where CLIP has them.
@@ -39,8 +40,9 @@ class OpenAIClipTower:
         self.name = name or _name_of(model)
         parts = self._parts()
         n_positions, self.width = parts.embeddings.position_embedding.weight.shape
-        self.tokenizer = ClipBpeTokenizer(tokenizer)
-        self.special = special_tokens(tokenizer, n_positions)
+        is_ours = isinstance(tokenizer, ClipBpeTokenizer)
+        self.tokenizer = tokenizer if is_ours else ClipBpeTokenizer(tokenizer)
+        self.special = special_tokens(self.tokenizer.source, n_positions)
         self._vocabulary: tuple[int, int | None] = (0, None)  # which table, its words if few
 
     def __repr__(self) -> str:
