@@ -41,7 +41,19 @@ FLOORS = {
 }
 BASES = {
     "prompt": ["segments", "scanner", "nesting", "emphasis", "phrases", "fragments"],
-    "towers": ["base", "state", "clip_bpe", "reading", "files"],
+    "towers": [
+        "base",
+        "state",
+        "clip_bpe",
+        "model_tower",
+        "reading",
+        "files",
+        "openai_clip",  # the model that other files' weights are mapped into
+        "open_clip_tokens",
+        "open_clip_layout",
+        "open_clip_mapping",
+        "open_clip_text",
+    ],
     "weighting": ["rule", "lerp"],
 }
 # The numbers of OpenAI's CLIP: a tower's SpecialTokens say them, nothing else knows them.

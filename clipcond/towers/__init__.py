@@ -8,20 +8,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput, first_eos
     from clipcond.towers.checkpoints import load_tower
+    from clipcond.towers.eva_clip import EvaClipTower
+    from clipcond.towers.open_clip import OpenClipTower
     from clipcond.towers.openai_clip import OpenAIClipTower
 
 _HOMES = {
+    "EvaClipTower": "eva_clip",
     "HiddenLayer": "base",
     "TextTower": "base",
     "TowerOutput": "base",
     "first_eos": "base",
     "load_tower": "checkpoints",
     "OpenAIClipTower": "openai_clip",
+    "OpenClipTower": "open_clip",
 }
 
 __all__ = [
+    "EvaClipTower",
     "HiddenLayer",
     "OpenAIClipTower",
+    "OpenClipTower",
     "TextTower",
     "TowerOutput",
     "first_eos",

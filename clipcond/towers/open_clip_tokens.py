@@ -10,27 +10,27 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from clipcond.errors import ClipcondWarning, excerpt, warn
-from clipcond.towers.clip_bpe import ClipBpeTokenizer, byte_symbols
+from clipcond.errors import ClipcondWarning, TowerError, excerpt, warn
+from clipcond.tokens import SpecialTokens, Tokenizer
+from clipcond.towers.clip_bpe import ClipBpeTokenizer, byte_symbols, special_tokens
 
-__all__ = ["VOCABULARY", "OpenClipTokenizer", "shipped"]
+__all__ = ["VOCABULARY", "OpenClipTokenizer", "shipped", "tokens_of"]
 
 VOCABULARY = 49_408  # entries of CLIP's BPE, bos and eos included
+STOCK_LENGTH = 77  # of a chunk, where neither model nor tokenizer says
 # What one word is. Source: open_clip 3.3, tokenizer.py, SimpleTokenizer, after OpenAI's CLIP.
-WORDS = (
-    r"<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-)
-# Text that ftfy leaves as it is: printable ASCII without entities, ideographs, kana, emoji.
-# test_what_needs_no_ftfy looks at every one of these characters.
+WORDS = r"<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+# Characters that ftfy leaves alone: printable ASCII, ideographs, kana, most emoji.
 PLAIN = re.compile(
-    r"(?:[\t\n\r !-%'-~\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff"
-    r"\U0001f300-\U0001f64f]|&(?![#\w]))*"
+    "[\t\n\r -~\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\U0001f300-\U0001f64f]*"
 )
+ENTITY = re.compile(r"&#?\w+;")  # ftfy resolves some that html does not, such as &EACUTE;
 
 
 class OpenClipTokenizer(ClipBpeTokenizer):
@@ -88,16 +88,16 @@ class OpenClipTokenizer(ClipBpeTokenizer):
     def _clean(self, text: str) -> str:
         """Repair, resolve entities, single spaces, small letters. Source: `_clean_lower` there."""
         repair = _fix_text()
-        if repair is not None:
-            text = repair(text)
-        else:
-            self._warn_unrepaired(text)
-            text = unicodedata.normalize("NFC", text)
-        text = html.unescape(html.unescape(text))
-        return " ".join(text.split()).lower()
+        repaired = unicodedata.normalize("NFC", text) if repair is None else repair(text)
+        resolved = html.unescape(html.unescape(repaired))
+        if repair is None:
+            self._warn_unrepaired(text, resolved)
+        return " ".join(resolved.split()).lower()
 
-    def _warn_unrepaired(self, text: str) -> None:
-        if self._has_warned or PLAIN.fullmatch(text):
+    def _warn_unrepaired(self, text: str, resolved: str) -> None:
+        is_plain = PLAIN.fullmatch(text) and PLAIN.fullmatch(resolved)
+        is_final = html.unescape(resolved) == resolved and not ENTITY.search(resolved)
+        if self._has_warned or (is_plain and is_final):
             return
         self._has_warned = True
         warn(
@@ -109,7 +109,9 @@ class OpenClipTokenizer(ClipBpeTokenizer):
         )
 
 
-def shipped(n_positions: int, encode: Callable[[str], list[int]] | None = None) -> Any:
+def shipped(
+    n_positions: int, encode: Callable[[str], list[int]] | None = None
+) -> OpenClipTokenizer:
     """The tokenizer of a model with so many positions, from the vocabulary within this package."""
     from transformers import CLIPTokenizer
 
@@ -118,6 +120,85 @@ def shipped(n_positions: int, encode: Callable[[str], list[int]] | None = None) 
         str(folder), local_files_only=True, pad_token="!", model_max_length=n_positions
     )
     return OpenClipTokenizer(source, encode)
+
+
+class HuggingFaceTokenizer:
+    """A transformers tokenizer of any kind, with open_clip's cleaning before it."""
+
+    def __init__(self, source: Any, clean: Callable[[str], str]) -> None:
+        self.source = source
+        self.clean = clean
+
+    def encode(self, text: str) -> list[int]:
+        return self.encode_batch([text])[0]
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        cleaned = [self.clean(text) for text in texts]
+        encoded = self.source(cleaned, add_special_tokens=False, truncation=False, verbose=False)
+        return [list(ids) for ids in encoded["input_ids"]]
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        return [self.source.decode([i]) for i in ids]
+
+
+def tokens_of(
+    tokenizer: Any, *, context_length: int | None, n_entries: int, mask_padding: bool, name: str
+) -> tuple[Tokenizer, SpecialTokens]:
+    """A tokenizer as `open_clip.get_tokenizer` gives it, and the special tokens it works with.
+
+    Args:
+        tokenizer: a SimpleTokenizer, HFTokenizer, transformers tokenizer or `ClipBpeTokenizer`;
+            None = CLIP's BPE.
+        context_length: the model's, if it has one of its own.
+        n_entries: of the model's vocabulary.
+    Raises:
+        TowerError: none given where CLIP's does not fit; one that frames text as no chunk can be.
+    """
+    length = context_length or getattr(tokenizer, "context_length", STOCK_LENGTH)
+    bpe = _as_bpe(tokenizer, length, n_entries, name)
+    if bpe is not None:
+        special = special_tokens(bpe.source, length)
+        return bpe, replace(special, context_length=length, mask_padding=mask_padding)
+    source = getattr(tokenizer, "tokenizer", tokenizer)
+    framed = list(source("", verbose=False)["input_ids"])
+    has_mode = bool(getattr(tokenizer, "tokenizer_mode", ""))
+    if len(framed) != 2 or source.pad_token_id is None or has_mode:
+        raise TowerError(
+            f"the tokenizer of {name!r} makes {framed} of an empty text; a chunk has one id before "
+            f"its text, one after it, and padding"
+        )
+    bos, eos = framed
+    if getattr(tokenizer, "strip_sep_token", False):
+        eos = 0
+    ours = HuggingFaceTokenizer(source, getattr(tokenizer, "clean_fn", str))
+    commas = ours.encode("a,")[len(ours.encode("a")) :]
+    return ours, SpecialTokens(
+        bos=bos,
+        eos=eos,
+        pad=source.pad_token_id,
+        context_length=length,
+        mask_padding=mask_padding,
+        comma=commas[0] if len(commas) == 1 else None,
+    )
+
+
+def _as_bpe(tokenizer: Any, length: int, n_entries: int, name: str) -> ClipBpeTokenizer | None:
+    """CLIP's BPE behind one of its tokenizers; None = it is something else."""
+    if isinstance(tokenizer, ClipBpeTokenizer):
+        return tokenizer
+    is_simple = hasattr(tokenizer, "sot_token_id") and hasattr(tokenizer, "bpe_ranks")
+    if tokenizer is not None and not is_simple:
+        return None
+    size = tokenizer.vocab_size if is_simple else n_entries
+    if size != VOCABULARY:
+        raise TowerError(
+            f"{name!r} has a vocabulary of {size} entries, not CLIP's {VOCABULARY}: its own "
+            f"tokenizer is needed",
+            "Give open_clip.get_tokenizer(...) of this model as tokenizer=.",
+        )
+    return shipped(length, tokenizer.encode if is_simple else None)
 
 
 @lru_cache(maxsize=1)
