@@ -82,13 +82,13 @@ def comma_backtrack(distance: int = 20) -> Splitter:
 def _split_behind_commas(
     tokens: Sequence[Token], special: SpecialTokens, *, distance: int
 ) -> list[list[Token]]:
-    if special.comma is None:
+    if not special.commas:
         return hard(tokens, special)
     pieces: list[list[Token]] = []
     piece: list[Token] = []
     behind_comma = None
     for token in tokens:
-        is_comma = token.id == special.comma
+        is_comma = token.id in special.commas
         if len(piece) == special.room:
             # A cut behind the comma at index p is allowed while room - p <= distance.
             near = behind_comma is not None and special.room - behind_comma < distance

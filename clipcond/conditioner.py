@@ -266,12 +266,20 @@ def _joined(
         picks.append([index[keys[t]] for keys in group])
     chosen = [part.embeds[pick] for part, pick in zip(parts, picks, strict=True)]
     embeds = chosen[0] if len(chosen) == 1 else torch.cat(chosen, dim=-1)
-    pooled, mask = parts[-1].pooled, parts[0].attention_mask
+    pooled = parts[-1].pooled
     return Conditioning(
         embeds,
         None if pooled is None else pooled[picks[-1]],
-        None if mask is None else mask[picks[0]],
+        _joined_mask([part.attention_mask for part in parts], picks),
     )
+
+
+def _joined_mask(masks: Sequence[Tensor | None], picks: Sequence[list[int]]) -> Tensor | None:
+    """Which positions say something in some tower [b S]; None = all, as where one masks none."""
+    picked = [mask[pick] for mask, pick in zip(masks, picks, strict=True) if mask is not None]
+    if len(picked) < len(masks):
+        return None
+    return torch.stack(picked).amax(dim=0)
 
 
 def _only(conditioning: Conditioning, rows: Sequence[int] | None) -> Conditioning:

@@ -84,7 +84,8 @@ def check_towers(towers: Sequence[Any]) -> None:
     if len(set(lengths)) > 1:
         raise TowerError(
             f"towers with context lengths {lengths[0]} and {lengths[1]} cannot be joined token "
-            f"by token"
+            f"by token",
+            f"Give the longer one context_length={min(lengths)} when you make it.",
         )
 
 

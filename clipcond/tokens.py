@@ -18,7 +18,8 @@ class SpecialTokens:
         pad: id that fills the rest.
         context_length: L, the ids in a chunk, bos and eos included.
         mask_padding: whether the tower must be kept from attending to padding.
-        comma: id of the comma token, None when the tower has none.
+        commas: ids of the comma tokens, behind which a long text is best cut; none where the tower
+            does not say.
         ends: ids behind which a long text may be cut, the best kind first: those that end a
             sentence, a phrase, a word. None of them when the tower does not say.
         stand_in: id of a token that can take the place of a word that is left out, None when the
@@ -33,7 +34,7 @@ class SpecialTokens:
     pad: int
     context_length: int
     mask_padding: bool = False
-    comma: int | None = None
+    commas: frozenset[int] = frozenset()
     ends: tuple[Container[int], ...] = field(default=(), compare=False, repr=False)
     stand_in: int | None = None
     eos_last: bool = False

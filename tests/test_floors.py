@@ -44,11 +44,14 @@ BASES = {
     "towers": [
         "base",
         "state",
-        "clip_bpe",
-        "model_tower",
-        "reading",
         "files",
-        "openai_clip",  # the model that other files' weights are mapped into
+        "model_tower",
+        "wrapped_tokenizer",
+        "clip_bpe",
+        "word_piece",
+        "reading",
+        "cn_clip_layout",
+        "openai_clip",  # what other files' weights are mapped into
         "open_clip_tokens",
         "open_clip_layout",
         "open_clip_mapping",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput, first_eos
     from clipcond.towers.checkpoints import load_tower
+    from clipcond.towers.chinese_clip import ChineseClipTower
     from clipcond.towers.eva_clip import EvaClipTower
     from clipcond.towers.open_clip import OpenClipTower
     from clipcond.towers.openai_clip import OpenAIClipTower
@@ -19,11 +20,13 @@ _HOMES = {
     "TowerOutput": "base",
     "first_eos": "base",
     "load_tower": "checkpoints",
+    "ChineseClipTower": "chinese_clip",
     "OpenAIClipTower": "openai_clip",
     "OpenClipTower": "open_clip",
 }
 
 __all__ = [
+    "ChineseClipTower",
     "EvaClipTower",
     "HiddenLayer",
     "OpenAIClipTower",

@@ -12,7 +12,14 @@ from torch import Tensor
 from clipcond.errors import TowerError
 from clipcond.tokens import SpecialTokens, Tokenizer
 
-__all__ = ["HiddenLayer", "TextTower", "TowerOutput", "check_layer", "first_eos"]
+__all__ = [
+    "HiddenLayer",
+    "TextTower",
+    "TowerOutput",
+    "check_context",
+    "check_layer",
+    "first_eos",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +113,18 @@ def check_layer(layer: HiddenLayer, depth: int, name: str) -> None:
             f"layer {layer.depth} from the end was asked of {name!r}, which has {depth} blocks; "
             f"use 1 (last) to {depth} (first)"
         )
+
+
+def check_context(context_length: int, n_positions: int, name: str) -> int:
+    """A context length that the tower has positions for.
+
+    Raises:
+        TowerError: more than its positions, or no room for a single token of text.
+    """
+    is_number = isinstance(context_length, int) and not isinstance(context_length, bool)
+    if not is_number or not 3 <= context_length <= n_positions:
+        raise TowerError(
+            f"context_length={context_length!r} does not fit {name!r}, which has {n_positions} "
+            f"positions; use a whole number from 3 to {n_positions}"
+        )
+    return context_length

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from clipcond.errors import CheckpointError, UnknownNameError
+from clipcond.towers import chinese_clip
 from clipcond.towers.base import TextTower
-from clipcond.towers.files import fill, near, read_json, read_weights, weight_files
+from clipcond.towers.files import empty, fill, near, read_json, read_weights, weight_files
 
 __all__ = ["KINDS", "NAMES", "load_tower"]
 
@@ -43,7 +43,7 @@ def load_tower(
     Args:
         source: a name ("embedded"), a folder (of a diffusers pipeline, or of one transformers text
             model with its tokenizer in it or beside it), or a hub id.
-        kind: which tower class reads it ("clip"); by default what its config says.
+        kind: which tower class reads it ("clip", "chinese_clip"); by default what its config says.
         dtype, device: of the loaded weights.
     Raises:
         CheckpointError: not found, incomplete, or not what its config says; nothing stays loaded.
@@ -143,25 +143,10 @@ def _clip(
     has_projection = "text_projection.weight" in weights
     model_class = CLIPTextModelWithProjection if has_projection else CLIPTextModel
     tokenizer = _clip_tokenizer(folder)
-    model = _empty(lambda: model_class(CLIPTextConfig(**text)), folder / "config.json")
+    model = empty(lambda: model_class(CLIPTextConfig(**text)), folder / "config.json")
     fill(model, weights, paths[0])
     model.requires_grad_(False)
     return OpenAIClipTower(model.to(device, dtype).eval(), tokenizer, name=name)
-
-
-def _empty(build: Callable[[], nn.Module], config: Path) -> nn.Module:
-    """A model with unset weights, without the time that random ones take."""
-    try:
-        with torch.device("meta"):
-            model = build()
-    except Exception as error:  # transformers' versions raise whatever they like here
-        raise CheckpointError(f"{str(config)!r} describes no model: {error}", config) from error
-    model.to_empty(device="cpu")
-    for module in model.modules():
-        positions = module._buffers.get("position_ids")
-        if positions is not None:
-            positions.copy_(torch.arange(positions.shape[-1]).expand(positions.shape))
-    return model
 
 
 def _clip_tokenizer(folder: Path) -> Any:
@@ -188,5 +173,8 @@ def _clip_tokenizer(folder: Path) -> Any:
 Reader = Callable[[Path, dict[str, Any], str, torch.dtype, torch.device], TextTower]
 
 NAMES: dict[str, Callable[[], Path]] = {"embedded": _embedded}
-KINDS: dict[str, Reader] = {"clip": _clip}
-MODEL_TYPES: dict[str, tuple[str, ...]] = {"clip": ("clip_text_model", "clip")}
+KINDS: dict[str, Reader] = {"clip": _clip, "chinese_clip": chinese_clip.from_folder}
+MODEL_TYPES: dict[str, tuple[str, ...]] = {
+    "clip": ("clip_text_model", "clip"),
+    "chinese_clip": ("chinese_clip", "chinese_clip_text_model"),
+}

@@ -2,78 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
-from itertools import count, takewhile
 from typing import Any
 
 from clipcond.tokens import SpecialTokens
+from clipcond.towers.wrapped_tokenizer import WrappedTokenizer, single, singles
 
-__all__ = ["END_OF_WORD", "ClipBpeTokenizer", "byte_symbols", "readable", "special_tokens"]
+__all__ = ["STOCK_LENGTH", "ClipBpeTokenizer", "byte_symbols", "context_of", "special_tokens"]
 
 END_OF_WORD = "</w>"
-FEW = 5_000  # characters; more are worth the tokenizer's threads
+STOCK_LENGTH = 77  # what every CLIP tokenizer says, also beside a model with more positions
 
 
-class ClipBpeTokenizer:
+class ClipBpeTokenizer(WrappedTokenizer):
     """A transformers CLIP tokenizer: text to ids without special tokens, ids to readable pieces."""
 
-    def __init__(self, tokenizer: Any) -> None:
-        self.source = tokenizer
+    def readable(self, token: str) -> str:
+        """An entry as text; bytes that are no whole character as `\\xe7`."""
+        return readable(token)
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of one text, bos and eos apart, of any length."""
-        return self.encode_batch([text])[0]
-
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of several texts in one call."""
-        rows = self._encode_few(texts) if sum(map(len, texts)) < FEW else None
-        if rows is None:
-            rows = self._encode_many(texts)
-        vectors = self._inversions()
-        if not vectors:
-            return rows
-        return [[i for first in ids for i in vectors.get(first, (first,))] for ids in rows]
-
-    def _encode_few(self, texts: Sequence[str]) -> list[list[int]] | None:
-        """One by one: for a prompt's fragments a thread pool costs more than it saves."""
-        backend = getattr(self.source, "backend_tokenizer", None)
-        if backend is None or backend.truncation is not None or backend.padding is not None:
-            return None  # as a pipeline's last call has left it; the call below resets that
-        return [backend.encode(text, add_special_tokens=False).ids for text in texts]
-
-    def _encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        # verbose=False: a text longer than one chunk is our daily bread, not worth a warning
-        encoded = self.source(
-            list(texts),
-            add_special_tokens=False,
-            truncation=False,
-            padding=False,
-            return_attention_mask=False,
-            verbose=False,
-        )
-        return [list(ids) for ids in encoded["input_ids"]]
-
-    def _inversions(self) -> dict[int, list[int]]:
-        """Textual inversions of several vectors, by the id of the first: <foo>, <foo>_1, <foo>_2.
-
-        Looked up at every call, for they are added to a tokenizer in use. Source: diffusers,
-        loaders/textual_inversion.py, which names them so.
-        """
-        added = self.source.added_tokens_encoder
-        vectors: dict[int, list[int]] = {}
-        for token in added:
-            names = takewhile(added.__contains__, (f"{token}_{n}" for n in count(1)))
-            further = [added[name] for name in names]
-            if further:
-                vectors[added[token]] = [added[token], *further]
-        return vectors
-
-    def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Each id as readable text; bytes that are no whole character as `\\xe7`."""
-        tokens = self.source.convert_ids_to_tokens(list(ids))
-        special = set(self.source.all_special_tokens)
-        return [token if token in special else readable(token) for token in tokens]
+    def is_word(self, token: str) -> bool:
+        """Whether an entry is a whole word."""
+        return token.endswith(END_OF_WORD) and readable(token).isalpha()
 
     def has_whole(self, character: str) -> bool:
         """Whether some entry of the vocabulary is exactly this character."""
@@ -84,8 +34,8 @@ class ClipBpeTokenizer:
         )
 
 
-def special_tokens(tokenizer: Any, n_positions: int) -> SpecialTokens:
-    """What a transformers tokenizer says of its tokens; context length as the model allows.
+def special_tokens(tokenizer: Any, context_length: int) -> SpecialTokens:
+    """What a transformers tokenizer says of its tokens.
 
     The pad token is the tokenizer's own: EOS for SD1 and SDXL's first tower, `!` (id 0) for SD2
     and SDXL's second. A model's config is not asked: SD1's published one names a wrong EOS id.
@@ -95,25 +45,22 @@ def special_tokens(tokenizer: Any, n_positions: int) -> SpecialTokens:
         bos=bos,
         eos=eos,
         pad=eos if pad is None else pad,
-        # a tokenizer without a stated limit says 1e30
-        context_length=int(min(tokenizer.model_max_length, n_positions)),
-        comma=_single(tokenizer, ","),
-        ends=(_singles(tokenizer, "."), _singles(tokenizer, ".,;:"), _WordEnds(tokenizer)),
+        context_length=context_length,
+        commas=singles(tokenizer, ","),
+        ends=(singles(tokenizer, "."), singles(tokenizer, ".,;:"), _WordEnds(tokenizer)),
         # ADV_CLIP_emb's masking token, 266: its author calls it a comma, which is 267
-        stand_in=_single(tokenizer, "+"),
+        stand_in=single(tokenizer, "+"),
     )
 
 
-def _single(tokenizer: Any, text: str) -> int | None:
-    """The id of a text that is one token, else None."""
-    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    return int(ids[0]) if len(ids) == 1 else None
+def context_of(tokenizer: Any, n_positions: int) -> int:
+    """How long chunks are by default: as the tokenizer says, where that says anything.
 
-
-def _singles(tokenizer: Any, characters: str) -> frozenset[int]:
-    """The ids of those characters that are one token each."""
-    ids = (_single(tokenizer, character) for character in characters)
-    return frozenset(i for i in ids if i is not None)
+    It does not where it names the stock length beside more positions (LongCLIP's 248), and where
+    it states no limit, which reads as 1e30.
+    """
+    stated = int(tokenizer.model_max_length)
+    return n_positions if stated == STOCK_LENGTH else min(stated, n_positions)
 
 
 class _WordEnds:

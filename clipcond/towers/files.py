@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from clipcond.errors import CheckpointError
 
-__all__ = ["fill", "near", "read_json", "read_weights", "weight_files"]
+__all__ = ["empty", "fill", "near", "read_json", "read_weights", "weight_files"]
 
 WEIGHTS = "model.safetensors"
 HALF_WEIGHTS = "model.fp16.safetensors"
@@ -88,6 +89,29 @@ def read_weights(paths: list[Path]) -> dict[str, tuple[Tensor, Path]]:
                 "Download or save it again.",
             ) from error
     return found
+
+
+def empty(build: Callable[[], nn.Module], where: Path) -> nn.Module:
+    """A model with unset weights, without the time that random ones take.
+
+    Args:
+        where: the file that describes the model.
+    Raises:
+        CheckpointError: it describes none.
+    """
+    try:
+        with torch.device("meta"):
+            model = build()
+    except Exception as error:  # transformers' versions raise whatever they like here
+        raise CheckpointError(f"{str(where)!r} describes no model: {error}", where) from error
+    model.to_empty(device="cpu")
+    for module in model.modules():  # what no file keeps
+        for name, buffer in module._buffers.items():
+            if buffer is not None and name == "position_ids":
+                buffer.copy_(torch.arange(buffer.shape[-1]).expand(buffer.shape))
+            elif buffer is not None and name == "token_type_ids":
+                buffer.zero_()
+    return model
 
 
 def fill(model: nn.Module, weights: Mapping[str, tuple[Tensor, Path]], where: Path) -> None:

@@ -72,8 +72,9 @@ class LiveTower(ModelTower, ABC):
 
     def unread(self, texts: Sequence[str]) -> str:
         """Which characters reach a BPE model as mere bytes; "" where there are none."""
-        is_bpe = isinstance(self.tokenizer, ClipBpeTokenizer)
-        return tell_bytes(self.name, texts, self.tokenizer) if is_bpe else ""
+        if not isinstance(self.tokenizer, ClipBpeTokenizer):
+            return ""
+        return tell_bytes(self.name, texts, self.tokenizer)
 
     def _blocks(self) -> nn.ModuleList:
         return self._anatomy().blocks()
@@ -165,7 +166,7 @@ class Resblocks:
             return input_ids.argmax(dim=-1)
         if kind == "eos":
             eos = getattr(text, "text_eos_id", getattr(text, "eos_id", None))
-            return (input_ids == eos).to(torch.int8).argmax(dim=-1)
+            return torch.eq(input_ids, eos).to(torch.int8).argmax(dim=-1)
         if kind not in ("first", "last"):
             raise TowerError(f"a model with pool_type {kind!r} has no pooled output")
         return 0 if kind == "first" else -1
@@ -193,7 +194,8 @@ class Resblocks:
         if attention_mask is None or bool(attention_mask.all()):
             yield
             return
-        attention, thread = self.blocks()[0].attn, get_ident()
+        attention: Any = self.blocks()[0].attn
+        thread = get_ident()
         if getattr(attention, "xattn", False):
             raise TowerError("xformers' attention, which this model uses, takes no mask")
         hidden = additive(attention_mask, self._has_class_token)

@@ -18,12 +18,17 @@ from typing import Any
 
 from clipcond.errors import ClipcondWarning, TowerError, excerpt, warn
 from clipcond.tokens import SpecialTokens, Tokenizer
-from clipcond.towers.clip_bpe import ClipBpeTokenizer, byte_symbols, special_tokens
+from clipcond.towers.clip_bpe import (
+    STOCK_LENGTH,
+    ClipBpeTokenizer,
+    byte_symbols,
+    special_tokens,
+)
+from clipcond.towers.wrapped_tokenizer import WrappedTokenizer
 
 __all__ = ["VOCABULARY", "OpenClipTokenizer", "shipped", "tokens_of"]
 
 VOCABULARY = 49_408  # entries of CLIP's BPE, bos and eos included
-STOCK_LENGTH = 77  # of a chunk, where neither model nor tokenizer says
 # What one word is. Source: open_clip 3.3, tokenizer.py, SimpleTokenizer, after OpenAI's CLIP.
 WORDS = r"<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 # Characters that ftfy leaves alone: printable ASCII, ideographs, kana, most emoji.
@@ -122,22 +127,15 @@ def shipped(
     return OpenClipTokenizer(source, encode)
 
 
-class HuggingFaceTokenizer:
+class HuggingFaceTokenizer(WrappedTokenizer):
     """A transformers tokenizer of any kind, with open_clip's cleaning before it."""
 
     def __init__(self, source: Any, clean: Callable[[str], str]) -> None:
-        self.source = source
+        super().__init__(source)
         self.clean = clean
 
-    def encode(self, text: str) -> list[int]:
-        return self.encode_batch([text])[0]
-
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        if not texts:
-            return []
-        cleaned = [self.clean(text) for text in texts]
-        encoded = self.source(cleaned, add_special_tokens=False, truncation=False, verbose=False)
-        return [list(ids) for ids in encoded["input_ids"]]
+        return super().encode_batch([self.clean(text) for text in texts]) if texts else []
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         return [self.source.decode([i]) for i in ids]
@@ -180,7 +178,7 @@ def tokens_of(
         pad=source.pad_token_id,
         context_length=length,
         mask_padding=mask_padding,
-        comma=commas[0] if len(commas) == 1 else None,
+        commas=frozenset(commas if len(commas) == 1 else ()),
     )
 
 

@@ -1,60 +1,89 @@
-"""Which words and characters of a prompt mean something to a CLIP tower."""
+"""Which words and characters of a prompt mean something to a tower."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from clipcond.towers.clip_bpe import END_OF_WORD, ClipBpeTokenizer, readable
+from clipcond.towers.clip_bpe import ClipBpeTokenizer
+from clipcond.towers.wrapped_tokenizer import WrappedTokenizer
 
-__all__ = ["blank_rows", "known_words", "tell_bytes", "tell_unknown"]
+__all__ = ["KnownWords", "blank_ids", "tell_bytes", "tell_unknown"]
 
 UNITS = re.compile(r"[^\W\d_]+|[^\w\s]")
 N_SAMPLED = 64
 N_SHOWN = 8
 
 
-def blank_rows(table: Tensor) -> bool:
+class KnownWords:
+    """How many words a tower knows that was trained on few: counted once for each table."""
+
+    def __init__(self) -> None:
+        self._counted: tuple[int, int | None] = (0, None)  # which table, its words if few
+
+    def of(self, table: Tensor, tokenizer: WrappedTokenizer) -> int | None:
+        """The number of whole words with a row that is not zero; None where no row is."""
+        if self._counted[0] != id(table):
+            n_known = _known_words(table, tokenizer) if _has_blank_rows(table) else None
+            self._counted = (id(table), n_known)
+        return self._counted[1]
+
+
+def _has_blank_rows(table: Tensor) -> bool:
     """Whether an embedding table has all-zero rows: tokens that its training never saw."""
     step = max(1, len(table) // N_SAMPLED)
-    return not table.is_meta and bool((table[::step] == 0).all(dim=-1).any())
+    # a padding token's row is zero in every BERT
+    return not table.is_meta and bool((table[1::step] == 0).all(dim=-1).any())
 
 
-def known_words(table: Tensor, tokenizer: ClipBpeTokenizer) -> int:
-    """How many whole words have a row that is not zero."""
+def _known_words(table: Tensor, tokenizer: WrappedTokenizer) -> int:
     seen = (table != 0).any(dim=-1).tolist()
     vocabulary = tokenizer.source.get_vocab()
     return sum(
-        entry.endswith(END_OF_WORD) and readable(entry).isalpha()
-        for entry, i in vocabulary.items()
-        if i < len(seen) and seen[i]
+        tokenizer.is_word(entry) for entry, i in vocabulary.items() if i < len(seen) and seen[i]
     )
 
 
+def blank_ids(table: Tensor, ids: Sequence[int]) -> set[int]:
+    """Those of the ids whose row is all zero."""
+    rows = table[torch.tensor(ids, dtype=torch.long, device=table.device)]
+    is_blank = (rows == 0).all(dim=-1).tolist()
+    return {i for i, blank in zip(ids, is_blank, strict=True) if blank}
+
+
 def tell_unknown(
-    name: str, texts: Sequence[str], table: Tensor, tokenizer: ClipBpeTokenizer, n_known: int
+    name: str,
+    texts: Sequence[str],
+    tokenizer: WrappedTokenizer,
+    unreadable: Callable[[Sequence[int]], set[int]],
+    n_known: int | None,
+    units: re.Pattern[str] = UNITS,
 ) -> str:
-    """Name the words, and signs beyond ASCII, of which some token has an all-zero row."""
-    found = [unit.lower() for text in texts for unit in UNITS.findall(text)]
-    units = list(dict.fromkeys(u for u in found if u.isalpha() or _is_sign(u)))
-    ids = tokenizer.encode_batch(units)
-    flat = sorted({i for row in ids for i in row})
-    is_blank = (table[torch.tensor(flat, dtype=torch.long, device=table.device)] == 0).all(dim=-1)
-    blank = {i for i, empty in zip(flat, is_blank.tolist(), strict=True) if empty}
-    unknown = [unit for unit, row in zip(units, ids, strict=True) if not blank.isdisjoint(row)]
+    """Name the words, and signs beyond ASCII, of which some token is unreadable.
+
+    Args:
+        unreadable: which of some ids mean nothing to the tower.
+        n_known: how many words it knows, if few.
+        units: what is looked at as one word.
+    """
+    found = [unit.lower() for text in texts for unit in units.findall(text)]
+    words = list(dict.fromkeys(u for u in found if u.isalpha() or _is_sign(u)))
+    ids = tokenizer.encode_batch(words)
+    lost_ids = unreadable(sorted({i for row in ids for i in row}))
+    unknown = [word for word, row in zip(words, ids, strict=True) if not lost_ids.isdisjoint(row)]
     if not unknown:
         return ""
-    told = f"{name!r} knows {n_known} words"
-    if not all(unit.isascii() for unit in unknown):
+    told = [] if n_known is None else [f"knows {n_known} words"]
+    if n_known is None or not all(unit.isascii() for unit in unknown):
         lost = set(unknown)
         n_lost = sum(len(unit) for unit in found if unit in lost)
         n_all = _n_characters(texts)
-        told += f" and reads {n_all - n_lost} of the {n_all} characters here"
-    return f"{told}; it cannot read {_listed(unknown)}"
+        told.append(f"reads {n_all - n_lost} of the {n_all} characters here")
+    return f"{name!r} {' and '.join(told)}; it cannot read {_listed(unknown)}"
 
 
 def tell_bytes(name: str, texts: Sequence[str], tokenizer: ClipBpeTokenizer) -> str:

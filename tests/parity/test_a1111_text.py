@@ -13,7 +13,7 @@ from clipcond.tokens import SpecialTokens, tokenize
 GOLDEN = Path(__file__).parent.parent / "data" / "a1111.json"
 CASES = json.loads(GOLDEN.read_text(encoding="utf-8"))["cases"]
 READABLE = [case for case in CASES if "error" not in case["parsed"]]
-SPECIAL = SpecialTokens(bos=49406, eos=49407, pad=49407, context_length=77, comma=267)
+SPECIAL = SpecialTokens(bos=49406, eos=49407, pad=49407, context_length=77, commas=frozenset({267}))
 
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
 each_readable = pytest.mark.parametrize("case", READABLE, ids=lambda case: case["id"])

@@ -18,7 +18,7 @@ from tests.parity.golden import cases_of
 CASES = cases_of("comfyui")["cases"]
 INFINITE = [c for c in CASES if {"NaN", "Infinity"} & {str(weight) for _, weight in c["parsed"]}]
 READABLE = [case for case in CASES if case not in INFINITE]
-SPECIAL = SpecialTokens(bos=49406, eos=49407, pad=49407, context_length=77, comma=267)
+SPECIAL = SpecialTokens(bos=49406, eos=49407, pad=49407, context_length=77, commas=frozenset({267}))
 
 each_readable = pytest.mark.parametrize("case", READABLE, ids=lambda case: case["id"])
 

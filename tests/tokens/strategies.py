@@ -8,10 +8,11 @@ from clipcond.prompt import Break
 from clipcond.tokens import SpecialTokens, Token
 
 COMMA = 267
-CLIP = SpecialTokens(bos=49406, eos=49407, pad=49407, context_length=77, comma=COMMA)
-CLIP_G = SpecialTokens(bos=49406, eos=49407, pad=0, context_length=77, comma=COMMA)
+COMMAS = frozenset({COMMA})
+CLIP = SpecialTokens(bos=49406, eos=49407, pad=49407, context_length=77, commas=COMMAS)
+CLIP_G = SpecialTokens(bos=49406, eos=49407, pad=0, context_length=77, commas=COMMAS)
 CHINESE = SpecialTokens(bos=101, eos=102, pad=0, context_length=52, mask_padding=True)
-TINY = SpecialTokens(bos=1, eos=2, pad=3, context_length=5, comma=COMMA)
+TINY = SpecialTokens(bos=1, eos=2, pad=3, context_length=5, commas=COMMAS)
 ALL = [CLIP, CLIP_G, CHINESE, TINY]
 
 specials = st.sampled_from(ALL)

@@ -216,7 +216,7 @@ def test_what_it_says_about_itself():
     assert isinstance(tower, TextTower)
     assert (tower.width, tower.depth, tower.name) == (40, 4, "G")
     assert (tower.special.bos, tower.special.eos, tower.special.pad) == (49406, 49407, 0)
-    assert (tower.special.context_length, tower.special.comma) == (77, 267)
+    assert (tower.special.context_length, tower.special.commas) == (77, {267})
     assert (tower.device, tower.dtype) == (torch.device("cpu"), torch.float32)
     assert repr(tower) == "OpenAIClipTower('G', depth=4, width=40)"
 

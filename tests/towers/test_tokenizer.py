@@ -39,7 +39,7 @@ def test_a_pipeline_that_truncates_with_the_same_tokenizer_does_not_truncate_us(
 def test_few_and_many_texts_come_out_alike(bpe, monkeypatch):
     texts = ["a (cat", "", "Ｆｕｌｌ ﬁ 猫😀\n", "<|endoftext|>x", "don't 1234!!"] * 3
     few = bpe.encode_batch(texts)
-    monkeypatch.setattr("clipcond.towers.clip_bpe.FEW", 0)
+    monkeypatch.setattr("clipcond.towers.wrapped_tokenizer.FEW", 0)
 
     assert bpe.encode_batch(texts) == few
 

@@ -1,0 +1,214 @@
+"""ChineseCLIP's text tower: transformers' models, and the official cn_clip checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clipcond.errors import TowerError
+from clipcond.towers.base import TextTower, check_context
+from clipcond.towers.cn_clip_layout import as_transformers
+from clipcond.towers.files import empty, fill, read_weights, weight_files
+from clipcond.towers.model_tower import ModelTower
+from clipcond.towers.reading import KnownWords, blank_ids, tell_unknown
+from clipcond.towers.word_piece import (
+    UNITS,
+    WordPieceTokenizer,
+    chinese_tokenizer,
+    special_tokens,
+    tokenizer_in,
+)
+
+__all__ = ["ChineseClipTower", "ChineseTextHalf", "from_cn_clip", "from_folder"]
+
+TRAINED_LENGTH = 52  # of 512 positions; those beyond were not trained. Source: cn_clip, tokenize
+
+
+class ChineseTextHalf(nn.Module):
+    """A ChineseCLIPModel without its vision half, for which transformers has no class.
+
+    Args:
+        text_model: a ChineseCLIPTextModel.
+        text_projection: [P D], without bias; None where a checkpoint has none.
+    """
+
+    def __init__(self, text_model: nn.Module, text_projection: nn.Module | None = None) -> None:
+        super().__init__()
+        self.text_model = text_model
+        self.text_projection = text_projection
+        self.config = text_model.config
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Any:
+        """What the text model gives for `input_ids` [n L]."""
+        return self.text_model(input_ids=input_ids, attention_mask=attention_mask)
+
+
+class ChineseClipTower(ModelTower):
+    """A transformers `ChineseCLIPModel`, `ChineseCLIPTextModel` or a `ChineseTextHalf`.
+
+    A bidirectional BERT: every token sees every other, padding apart, which is masked. There is no
+    final norm, for each block ends with its own: `HiddenLayer.final_norm` changes nothing, and clip
+    skip n is the n-th hidden state from the end as it is. The pooled output is [CLS] of the last
+    layer through the text projection where the model has one; never the tanh pooler that a bare
+    `ChineseCLIPTextModel` makes up, for no published checkpoint holds its weights.
+
+    Args:
+        model: the model, in eval mode; of a ChineseCLIPModel only the text half runs.
+        tokenizer: its transformers BertTokenizer.
+        name: how reports and messages call it; the checkpoint's name by default.
+        context_length: how long chunks are, at most the model's positions (512). By default 52, on
+            which the published models were trained.
+    Raises:
+        TowerError: the model is of another kind or has too few positions, or the tokenizer is not
+            BERT's.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer: Any,
+        name: str | None = None,
+        *,
+        context_length: int | None = None,
+    ) -> None:
+        super().__init__(model, name)
+        n_positions = len(self._parts().embeddings.position_embeddings.weight)
+        length = min(TRAINED_LENGTH, n_positions) if context_length is None else context_length
+        self.special = special_tokens(tokenizer, check_context(length, n_positions, self.name))
+        self.tokenizer = WordPieceTokenizer(tokenizer)
+        self._known = KnownWords()
+
+    def unread(self, texts: Sequence[str]) -> str:
+        """What to tell a caller about words and characters that mean nothing to this tower.
+
+        Most emoji and rare characters are in no vocabulary, and all reach it as the same [UNK]. A
+        tower trained on few words has all-zero embeddings for the others.
+
+        Returns:
+            a message, or "" where everything can be read.
+        """
+        table, unknown = self._table(), self.tokenizer.source.unk_token_id
+        n_known = self._known.of(table, self.tokenizer)
+
+        def unreadable(ids: Sequence[int]) -> set[int]:
+            blank = set() if n_known is None else blank_ids(table, ids)
+            return blank | {i for i in ids if i == unknown}
+
+        return tell_unknown(self.name, texts, self.tokenizer, unreadable, n_known, UNITS)
+
+    def _text_model(self) -> nn.Module:
+        # the whole model's own forward wants pictures too, so a hook there that fetches all of the
+        # model must be called from here; one without submodules only has what is the model's own
+        text_model: nn.Module = self._parts()
+        hook = getattr(self.model, "_hf_hook", None)
+        fetches_all = hook is not None and getattr(hook, "place_submodules", True)
+        if fetches_all and text_model is not self.model:
+            hook.pre_forward(self.model)
+        return text_model
+
+    def _blocks(self) -> nn.ModuleList:
+        blocks: nn.ModuleList = self._parts().encoder.layer
+        return blocks
+
+    def _table(self) -> Tensor:
+        table: Tensor = self._parts().embeddings.word_embeddings.weight
+        return table
+
+    def _norm(self) -> nn.Module:
+        norm: nn.Module = self._parts().embeddings.LayerNorm
+        return norm
+
+    def _normed(self, hidden: Tensor) -> Tensor:
+        return hidden
+
+    def _pool(self, last: Tensor, input_ids: Tensor) -> Tensor:
+        pooled = last[:, 0]
+        projection = getattr(self.model, "text_projection", None)
+        return pooled if projection is None else projection(pooled)
+
+    def _parts(self) -> Any:
+        """The text model: it has `embeddings.word_embeddings` and `encoder.layer`."""
+        for candidate in (getattr(self.model, "text_model", None), self.model):
+            embeddings = getattr(candidate, "embeddings", None)
+            encoder = getattr(candidate, "encoder", None)
+            if hasattr(embeddings, "word_embeddings") and hasattr(encoder, "layer"):
+                return candidate
+        raise TowerError(
+            f"{type(self.model).__name__} is no ChineseCLIP text model: it has no encoder.layer "
+            f"with embeddings.word_embeddings. ChineseClipTower takes a ChineseCLIPModel or "
+            f"ChineseCLIPTextModel."
+        )
+
+
+def from_folder(
+    folder: Path, config: dict[str, Any], name: str, dtype: torch.dtype, device: torch.device
+) -> TextTower:
+    """A ChineseCLIP model, or its text model alone, as transformers saves it.
+
+    Args:
+        config: what config.json says; model_type chinese_clip or chinese_clip_text_model.
+    Raises:
+        CheckpointError: weights or tokenizer are missing or do not fit the config.
+    """
+    paths = weight_files(folder)
+    weights = read_weights(paths)
+    is_whole = config.get("model_type") == "chinese_clip"
+    text = dict(config.get("text_config") or {}) if is_whole else config
+    projection, _ = weights.get("text_projection.weight", (None, None))
+    tokenizer = tokenizer_in(folder)
+    model = empty(lambda: _text_half(text, projection), folder / "config.json")
+    fill(model, weights, paths[0])
+    return _tower(model, tokenizer, name, dtype, device)
+
+
+def from_cn_clip(
+    weights: Mapping[str, Tensor],
+    *,
+    name: str,
+    vocabulary: Path | None = None,
+    n_heads: int | None = None,
+    dtype: torch.dtype = torch.float32,
+    device: str | torch.device = "cpu",
+) -> TextTower:
+    """The text half of an official checkpoint: RBT3, B/16, L/14, L/14-336 or H/14.
+
+    Sizes are read from the tensors. The activation is exact gelu in all of them.
+
+    Args:
+        weights: what cn_clip saves as `state_dict`, with `module.` before every name or without.
+            Its vision half (`visual.*`) and a pooler are ignored.
+        name: how reports and messages call the tower; the file's name.
+        vocabulary: a vocab.txt instead of the official one, which comes with clipcond.
+        n_heads: attention heads, which no tensor tells; by default one for every 64 of the width.
+    Raises:
+        CheckpointError: a tensor is missing or has another shape.
+    """
+    where = Path(name)
+    text, renamed = as_transformers(weights, name, n_heads)
+    projection = renamed.get("text_projection.weight")
+    model = empty(lambda: _text_half(text, projection), where)
+    fill(model, {key: (tensor, where) for key, tensor in renamed.items()}, where)
+    return _tower(model, chinese_tokenizer(vocabulary), name, dtype, torch.device(device))
+
+
+def _text_half(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:
+    """A model with a projection as wide as this one [P D]."""
+    from transformers import ChineseCLIPTextConfig, ChineseCLIPTextModel
+
+    text_config = ChineseCLIPTextConfig(**config)
+    text_model = ChineseCLIPTextModel(text_config, add_pooling_layer=False)
+    if projection is None:
+        return ChineseTextHalf(text_model)
+    linear = nn.Linear(text_config.hidden_size, len(projection), bias=False)
+    return ChineseTextHalf(text_model, linear)
+
+
+def _tower(
+    model: nn.Module, tokenizer: Any, name: str, dtype: torch.dtype, device: torch.device
+) -> TextTower:
+    model.requires_grad_(False)
+    return ChineseClipTower(model.to(device, dtype).eval(), tokenizer, name=name)
