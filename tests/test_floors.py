@@ -56,6 +56,11 @@ BASES = {
         "reading",
         "cn_clip_layout",
         *("identity", "extraction"),
+        "openai_clip",  # what other files' weights are mapped into
+        "open_clip_tokens",
+        "open_clip_layout",
+        "open_clip_mapping",
+        "open_clip_text",
     ],
     "weighting": ["rule", "lerp"],
 }

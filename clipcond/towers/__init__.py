@@ -9,9 +9,12 @@ if TYPE_CHECKING:
     from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput, first_eos
     from clipcond.towers.checkpoints import load_tower
     from clipcond.towers.chinese_clip import ChineseClipTower
+    from clipcond.towers.eva_clip import EvaClipTower
+    from clipcond.towers.open_clip import OpenClipTower
     from clipcond.towers.openai_clip import OpenAIClipTower
 
 _HOMES = {
+    "EvaClipTower": "eva_clip",
     "HiddenLayer": "base",
     "TextTower": "base",
     "TowerOutput": "base",
@@ -19,12 +22,15 @@ _HOMES = {
     "load_tower": "checkpoints",
     "ChineseClipTower": "chinese_clip",
     "OpenAIClipTower": "openai_clip",
+    "OpenClipTower": "open_clip",
 }
 
 __all__ = [
     "ChineseClipTower",
+    "EvaClipTower",
     "HiddenLayer",
     "OpenAIClipTower",
+    "OpenClipTower",
     "TextTower",
     "TowerOutput",
     "first_eos",

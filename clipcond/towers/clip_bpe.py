@@ -8,7 +8,7 @@ from typing import Any
 from clipcond.tokens import SpecialTokens
 from clipcond.towers.wrapped_tokenizer import WrappedTokenizer, single, singles
 
-__all__ = ["ClipBpeTokenizer", "context_of", "special_tokens"]
+__all__ = ["STOCK_LENGTH", "ClipBpeTokenizer", "byte_symbols", "context_of", "special_tokens"]
 
 END_OF_WORD = "</w>"
 STOCK_LENGTH = 77  # what every CLIP tokenizer says, also beside a model with more positions
@@ -27,7 +27,7 @@ class ClipBpeTokenizer(WrappedTokenizer):
 
     def has_whole(self, character: str) -> bool:
         """Whether some entry of the vocabulary is exactly this character."""
-        symbols = "".join(_byte_symbols()[byte] for byte in character.lower().encode("utf-8"))
+        symbols = byte_symbols(character.lower())
         return any(
             self.source.convert_tokens_to_ids(entry) not in (None, self.source.unk_token_id)
             for entry in (symbols, symbols + END_OF_WORD)
@@ -79,6 +79,11 @@ def _byte_symbols() -> tuple[str, ...]:
     printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = iter(range(0x100, 0x200))
     return tuple(chr(byte if byte in printable else next(others)) for byte in range(0x100))
+
+
+def byte_symbols(text: str) -> str:
+    """The text as the vocabulary writes it: a printable symbol for every byte of its UTF-8."""
+    return "".join(_byte_symbols()[byte] for byte in text.encode("utf-8"))
 
 
 @lru_cache(maxsize=1)

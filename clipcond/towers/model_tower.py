@@ -49,6 +49,10 @@ class ModelTower(ABC):
     def _normed(self, hidden: Tensor) -> Tensor:
         """A block's output [n L D] as `HiddenLayer.final_norm` wants it."""
 
+    def _states(self, output: Tensor) -> Tensor:
+        """A block's output as hidden states [n L D]."""
+        return output
+
     @abstractmethod
     def _pool(self, last: Tensor, input_ids: Tensor) -> Tensor:
         """The pooled output [n P], from the last block's output [n L D]."""
@@ -109,14 +113,19 @@ class ModelTower(ABC):
             stop = not pooled and layer.depth > 1
             with capture(blocks[-layer.depth], stop=stop) as wanted, capture(blocks[-1]) as last:
                 self._run(input_ids, attention_mask)
-            hidden = self._normed(wanted[0]) if layer.final_norm else wanted[0]
+            hidden = self._states(wanted[0])
+            hidden = self._normed(hidden) if layer.final_norm else hidden
             return TowerOutput(hidden, self._pool(last[0], input_ids) if pooled else None)
 
     def _run(self, input_ids: Tensor, attention_mask: Tensor | None) -> None:
         device = self.device
         mask = None if attention_mask is None else attention_mask.to(device)
         with suppress(_Reached):
-            _plain_call(self._text_model())(input_ids=input_ids.to(device), attention_mask=mask)
+            self._forward(input_ids.to(device), mask)
+
+    def _forward(self, input_ids: Tensor, attention_mask: Tensor | None) -> None:
+        """Call the model."""
+        _plain_call(self._text_model())(input_ids=input_ids, attention_mask=attention_mask)
 
     def _check_ids(self, input_ids: Tensor) -> None:
         # on CUDA an id outside the table kills the process, so it is looked at here

@@ -27,7 +27,8 @@ class OpenAIClipTower(ModelTower):
 
     Args:
         model: the text model, in eval mode; it may be shared with a pipeline.
-        tokenizer: its transformers tokenizer; its pad token says how chunks are padded.
+        tokenizer: its transformers tokenizer, whose pad token says how chunks are padded; or a
+            `ClipBpeTokenizer` around one.
         name: how reports and messages call it; the checkpoint's name by default.
         context_length: how long chunks are, at most the model's positions: 77, LongCLIP's 248. By
             default as the tokenizer and the model say. A longer tower that is to be paired with a
@@ -47,9 +48,11 @@ class OpenAIClipTower(ModelTower):
     ) -> None:
         super().__init__(model, name)
         n_positions = len(self._parts().embeddings.position_embedding.weight)
-        length = context_of(tokenizer, n_positions) if context_length is None else context_length
-        self.tokenizer = ClipBpeTokenizer(tokenizer)
-        self.special = special_tokens(tokenizer, check_context(length, n_positions, self.name))
+        is_ours = isinstance(tokenizer, ClipBpeTokenizer)
+        self.tokenizer = tokenizer if is_ours else ClipBpeTokenizer(tokenizer)
+        source = self.tokenizer.source
+        length = context_of(source, n_positions) if context_length is None else context_length
+        self.special = special_tokens(source, check_context(length, n_positions, self.name))
         self._known = KnownWords()
 
     def unread(self, texts: Sequence[str]) -> str:
