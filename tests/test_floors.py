@@ -44,7 +44,8 @@ FLOORS = {
 BASES = {
     "prompt": ["segments", "scanner", "nesting", "emphasis", "phrases", "fragments"],
     "towers": [
-        *("header", "forms", "layouts", "contents", "torchscript", "pickles", "opening", "beside"),
+        *("activation", "header", "forms", "layouts", "contents", "torchscript", "pickles"),
+        *("opening", "beside"),
         "base",
         "state",
         "stored",

@@ -12,38 +12,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipcond.errors import CheckpointError
-from clipcond.towers.layouts import HEAD_WIDTH, Activation, FoundTower
+from clipcond.towers.activation import ACTIVATIONS, Activation
+from clipcond.towers.layouts import HEAD_WIDTH, FoundTower
 
 __all__ = ["OPEN_CLIP_CONFIG", "Facts", "facts"]
 
 OPEN_CLIP_CONFIG = "open_clip_config.json"
-ACTIVATIONS = ("gelu", "quick_gelu")
-# What a text tower of open_clip's can be asked to do and CLIP's does not. Source: open_clip,
-# src/open_clip/model.py, CLIPTextCfg.
-_UNUSUAL = ("no_causal_mask", "embed_cls", "hf_model_name", "act_kwargs", "ls_init_value")
-_POOLED_AT_EOS = (None, "argmax", "eos")
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Heads, layer norm's epsilon and activation of a tower, from a configuration or the usual.
 
-    No heads: the width is none that CLIP's text towers have. `folder`: of the configuration.
+    No heads: the width is none that CLIP's text towers have. `folder`: of transformers'
+    configuration; `open_clip`: OpenCLIP's, its `model_cfg`.
     """
 
     n_heads: int
     epsilon: float
     activation: Activation
     folder: Path | None = None
+    open_clip: Mapping[str, Any] | None = None
 
 
 def facts(path: Path, tower: FoundTower) -> Facts:
-    """What is known of a tower beside its tensors.
-
-    Raises:
-        CheckpointError: OpenCLIP's configuration asks for what the CLIP text model does not do.
-    """
+    """What is known of a tower beside its tensors."""
     n_heads, rest = divmod(tower.sizes.width, HEAD_WIDTH)
     usual = Facts(0 if rest else n_heads, 1e-5, tower.activation)
     if tower.layout.prefix.startswith(("cond", "text_encoders")) or tower.layout.form == "bert":
@@ -72,15 +65,9 @@ def _of_open_clip(path: Path, tower: FoundTower, usual: Facts) -> Facts:
     heads = text.get("heads")
     if text.get("width") != tower.sizes.width or type(heads) is not int or heads < 1:
         return usual
-    unusual = [key for key in _UNUSUAL if text.get(key)]
-    unusual += ["pool_type"] if text.get("pool_type") not in _POOLED_AT_EOS else []
-    if unusual:
-        raise CheckpointError(
-            f"{str(path)!r} asks for {', '.join(unusual)}, which CLIP's text model does not do",
-            path,
-        )
     name = "quick_gelu" if config.get("quick_gelu") else "gelu"
-    return Facts(heads, usual.epsilon, Activation(name, f"{path.name} beside it says so", True))
+    activation = Activation(name, f"{path.name} beside it says so", True)
+    return Facts(heads, usual.epsilon, activation, open_clip=config)
 
 
 def _values(path: Path) -> dict[str, Any]:

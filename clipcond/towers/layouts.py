@@ -12,23 +12,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from clipcond.towers.activation import ACTIVATIONS, Activation, of_open_clip, of_shape
 from clipcond.towers.forms import FORMS, Sizes, problem, sizes
 from clipcond.towers.header import Entry, Header
 
-__all__ = ["HEAD_WIDTH", "LAYOUTS", "Activation", "FoundTower", "Layout", "find_towers", "listed"]
+__all__ = ["HEAD_WIDTH", "LAYOUTS", "FoundTower", "Layout", "find_towers", "listed"]
 
 HEAD_WIDTH = 64  # of every OpenAI, OpenCLIP, EVA and Chinese CLIP text tower
 VOCABULARY = 49408  # entries of CLIP's BPE; textual inversions may have been added
 SD2_DEPTH = 23  # blocks of OpenCLIP-H that Stable Diffusion 2 was trained on; its files hold 24
-
-
-@dataclass(frozen=True, slots=True)
-class Activation:
-    """The MLP's activation, which no tensor shows; `why`, and whether that settles it."""
-
-    name: str
-    why: str
-    is_sure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +97,15 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
 )  # fmt: skip
 
-# A tower's name by width and blocks, and its activation as far as the shape tells.
-_SHAPES = {
-    (512, 12): ("CLIP-B", "quick_gelu", "its shape is that of OpenAI's ViT-B"),
-    (768, 12): ("CLIP-L", "quick_gelu", "its shape is that of OpenAI's ViT-L"),
-    (1024, 23): ("OpenCLIP-H", "gelu", "its shape is that of SD2's tower"),
-    (1024, 24): ("OpenCLIP-H", "gelu", "its shape is that of OpenCLIP's ViT-H"),
-    (1280, 32): ("OpenCLIP-bigG", "gelu", "its shape is that of OpenCLIP's ViT-bigG"),
+# Towers' names by width and blocks.
+_NAMES = {
+    (512, 12): "CLIP-B",
+    (768, 12): "CLIP-L",
+    (1024, 23): "OpenCLIP-H",
+    (1024, 24): "OpenCLIP-H",
+    (1280, 32): "OpenCLIP-bigG",
 }
-_CHINESE_SHAPES = {(768, 3): "RBT3", (768, 12): "RoBERTa-base", (1024, 24): "RoBERTa-large"}
-_ORIGINAL = ("input_resolution", "context_length", "vocab_size")
+_CHINESE_NAMES = {(768, 3): "RBT3", (768, 12): "RoBERTa-base", (1024, 24): "RoBERTa-large"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +135,10 @@ class FoundTower:
     def name(self) -> str:
         shape = (self.sizes.width, self.sizes.layers)
         if self.layout.form == "bert":
-            return _CHINESE_SHAPES.get(shape, "")
+            return _CHINESE_NAMES.get(shape, "")
         if self.layout.kind == "eva_clip":
             return "EVA-CLIP"
-        return _SHAPES.get(shape, ("",))[0]
+        return _NAMES.get(shape, "")
 
     @property
     def used_layers(self) -> int:
@@ -225,20 +216,14 @@ def _problem(layout: Layout, names: Mapping[str, Entry], called: Mapping[str, st
 
 
 def _activation(layout: Layout, found: Sizes, header: Header) -> Activation:
-    """What the place, an own note, OpenAI's extra entries or the shape say, in this order."""
+    """What the place, an own note, or names and shape say, in this order."""
     if layout.activation is not None:
         return layout.activation
     noted = header.metadata.get("activation", "")
-    if noted in ("gelu", "quick_gelu"):
+    if noted in ACTIVATIONS:
         return Activation(noted, "the file says so", True)
-    if layout.form == "open_clip":
-        if f"{layout.prefix}positional_embedding_res" in header.entries:
-            return Activation("quick_gelu", "it is LongCLIP, made from OpenAI's CLIP", True)
-        if all(name in header.entries for name in _ORIGINAL):
-            return Activation("quick_gelu", "it is OpenAI's own file", True)
-        why = "most OpenCLIP models have it; OpenAI's, DFN's and MetaCLIP's have quick_gelu"
-        return Activation("gelu", why, False)
-    _, name, why = _SHAPES.get((found.width, found.layers), ("", "", ""))
-    if name:
-        return Activation(name, why, False)
-    return Activation("", f"no model {found.width} wide with {found.layers} layers is known", False)
+    if layout.form != "open_clip":
+        return of_shape(found.width, found.layers)
+    keys, name = header.entries, str(header.path)
+    is_half = layout.prefix == "text."
+    return of_open_clip(keys, name=name, width=found.width, depth=found.layers, is_half=is_half)

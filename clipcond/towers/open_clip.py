@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import PurePath
 from threading import get_ident
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from clipcond.errors import CheckpointError, ClipcondWarning, TowerError, warn
+from clipcond.towers.activation import of_open_clip
 from clipcond.towers.base import TextTower
 from clipcond.towers.open_clip_layout import Half, text_half, text_prefix
 from clipcond.towers.open_clip_mapping import head_count, tower_of
@@ -40,13 +40,6 @@ PLAIN_CONFIG: Mapping[str, Any] = {
     "scale_attn": False,
     "scale_fc": False,
 }
-# Names of models trained with quick_gelu. Source: open_clip 3.3, pretrained.py, the tags with
-# quick_gelu=True; laion400m is left out, for only its ViT-B-32 is one of them.
-QUICK = ("quickgelu", "openai", "metaclip", "dfn", "yfcc15m", "cc12m")
-# Entries that only OpenAI's own files have.
-OPENAI_ENTRIES = ("input_resolution", "context_length", "vocab_size")
-# Widths and depths that no model but H and bigG has, nearly all of which have gelu.
-LARGE = {(1024, 24), (1280, 32)}
 
 
 class OpenClipTower(LiveTower):
@@ -182,19 +175,9 @@ def guess_activation(
     Files do not state it, and the same shapes exist with both. A wrong one is hard to see: results
     still resemble the right ones.
     """
-    shown = "/".join(PurePath(name).parts[-2:]).lower()
-    for word in QUICK:
-        if word in shown:
-            return "quick_gelu", f"its name says {word}", True
-    if all(entry in keys for entry in OPENAI_ENTRIES):
-        return "quick_gelu", "it is OpenAI's own file", True
-    if "positional_embedding_res" in keys:
-        return "quick_gelu", "it is LongCLIP, made from OpenAI's", True
-    if str(text_prefix(keys)).endswith("text."):
-        return "gelu", "no open_clip model with this layout and CLIP's vocabulary has another", True
-    if (width, depth) in LARGE:
-        return "gelu", "nearly all models of this size have it", True
-    return "gelu", "most open_clip models of this size have it; OpenAI's have quick_gelu", False
+    is_half = str(text_prefix(keys)).endswith("text.")
+    guess = of_open_clip(keys, name=name, width=width, depth=depth, is_half=is_half)
+    return guess.name, guess.why, guess.is_sure
 
 
 def _guess(half: Half, name: str) -> bool:

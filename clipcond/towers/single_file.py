@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from clipcond.errors import CheckpointError, ClipcondWarning, UnknownNameError, warn
+from clipcond.towers.activation import ACTIVATIONS, Activation
 from clipcond.towers.base import TextTower
-from clipcond.towers.beside import ACTIVATIONS, Facts, facts
+from clipcond.towers.beside import Facts, facts
 from clipcond.towers.clip_files import from_tensors
 from clipcond.towers.forms import FORMS
 from clipcond.towers.header import Header
-from clipcond.towers.layouts import Activation, FoundTower
+from clipcond.towers.layouts import FoundTower
 from clipcond.towers.opening import choose, read_any
 from clipcond.towers.stored import StoredTensors
 
@@ -175,11 +176,13 @@ def _is_openai(source: Source) -> bool:
 def _open_clip(source: Source) -> TextTower:
     from clipcond.towers.open_clip import from_open_clip
 
+    config = source.facts.open_clip or {}
+    text = {**config.get("text_cfg", {}), "heads": source.facts.n_heads}
     return from_open_clip(
         source.weights,
         name=source.name,
         quick_gelu=source.facts.activation.name == "quick_gelu",
-        config={"text_cfg": {"heads": source.facts.n_heads}},
+        config={**config, "text_cfg": text},
         dtype=source.dtype,
         device=source.device,
     )

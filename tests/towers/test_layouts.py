@@ -1,15 +1,24 @@
-"""Towers in the layouts of OpenCLIP, EVA-CLIP and cn_clip, out of files with other things in them."""
+"""Towers in the layouts of OpenCLIP, EVA-CLIP and cn_clip, beside other things in their files."""
+
+import json
+import sys
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from transformers import (
+    ChineseCLIPConfig,
+    ChineseCLIPModel,
+    CLIPTextConfig,
+    CLIPTextModelWithProjection,
+)
 
 from clipcond import load_tower
-from clipcond.errors import CheckpointError, ClipcondWarning
+from clipcond.errors import ClipcondWarning
 from clipcond.towers import HiddenLayer
-from tests.towers.chinese import whole_model
-from tests.towers.made_files import clip, open_clip, sparse, shapes, unet, wrapped
-from tests.towers.test_single_file import SD1, SDXL, assert_same, failure, peaks
+from tests.towers.chinese import TEXT, VISION, with_weights
+from tests.towers.made_files import clip, open_clip, shapes, sparse, unet, wrapped
+from tests.towers.test_single_file import SDXL, assert_same, failure, peaks
 
 SD2 = "cond_stage_model.model."
 
@@ -125,6 +134,27 @@ def test_a_projection_that_lies_the_wrong_way(gelu, saved):
     )
 
 
+def test_the_configuration_beside_a_file(gelu, quick, saved, tmp_path):
+    path = saved(open_clip(gelu))
+    text = {"width": 128, "heads": 2, "layers": 3, "context_length": 77, "vocab_size": 49408}
+    config = {"model_cfg": {"quick_gelu": False, "text_cfg": text}}
+    beside = tmp_path / "open_clip_config.json"
+
+    beside.write_text(json.dumps(config))
+    assert_same(load_tower(path), gelu)
+    assert_same(load_tower(tmp_path / "model.safetensors"), gelu)
+    text["no_causal_mask"] = True
+    beside.write_text(json.dumps(config))
+    assert "no_causal_mask" in failure(path)
+
+    path = saved(open_clip(quick), "open_clip_model.safetensors")
+    text.update(width=64, heads=1, no_causal_mask=False)
+    config["model_cfg"]["quick_gelu"] = True
+    beside.write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").unlink()
+    assert_same(load_tower(tmp_path), quick)  # as a hub's snapshot of an OpenCLIP model
+
+
 # --- Chinese ---
 
 
@@ -139,13 +169,86 @@ def chinese(model):
     return {**own, "text_projection": state["text_projection.weight"].t()}
 
 
-@pytest.mark.parametrize("official", [True, False])
-def test_chinese_clip_beside_other_things(saved, official, tmp_path):
-    model = whole_model()
-    theirs = {k: t for k, t in model.state_dict().items() if not k.startswith("vision_model")}
-    weights = chinese(model) if official else theirs
-    path = saved({**weights, "visual.conv1.weight": torch.zeros(1)})
-    (tmp_path / "config.json").write_text('{"num_attention_heads": 4}')
+@pytest.fixture(scope="module")
+def wide_chinese():
+    """Both halves; the text half 64 wide, one head, with a projection that is not square."""
+    text = {**TEXT, "hidden_size": 64, "num_attention_heads": 1}
+    config = ChineseCLIPConfig(text_config=text, vision_config=VISION, projection_dim=24)
+    return with_weights(ChineseCLIPModel(config), 13)
 
-    with pytest.raises(CheckpointError, match="a width of 32 does not tell how many heads"):
-        load_tower(path)
+
+@pytest.mark.parametrize("written", ["official", "flash", "transformers"])
+def test_chinese_clip(wide_chinese, saved, written):
+    model = wide_chinese
+    weights = {"official": chinese, "flash": flash, "transformers": whole}[written](model)
+    path = saved({**weights, "visual.conv1.weight": torch.zeros(1)})
+    ids = torch.tensor([[101, 4385, 102, 0], [101, 102, 0, 0]])
+
+    tower = load_tower(path)
+    assert load_tower(path, kind="chinese_clip").depth == tower.depth == 4
+    ours = tower.encode(ids, (ids != 0).long(), HiddenLayer(1, False), pooled=True)
+
+    theirs = model.text_model(ids, attention_mask=(ids != 0).long()).last_hidden_state
+    torch.testing.assert_close(ours.hidden, theirs, rtol=0, atol=1e-5)
+    pooled = model.text_projection(theirs[:, 0])
+    torch.testing.assert_close(ours.pooled, pooled, rtol=0, atol=1e-5)
+
+
+def test_a_chinese_tower_that_is_not_whole(wide_chinese, saved):
+    weights = chinese(wide_chinese)
+    key = "bert.encoder.layer.2.output.dense.bias"
+    weights[key] = torch.zeros(65)
+    path = saved(weights)
+    assert failure(path) == (
+        f"{str(path)!r}: {key!r} is [65], expected [64]\n"
+        "The tower is #1 64 wide, 4 layers, in the layout of cn_clip."
+    )
+
+
+def test_plain_bert_is_no_chinese_clip(wide_chinese, saved):
+    weights = {k.removeprefix("bert."): t for k, t in chinese(wide_chinese).items() if "bert" in k}
+    assert "holds no text tower" in failure(saved(weights))
+
+
+def flash(model):
+    """cn_clip's names where it was trained with flash attention."""
+    weights = chinese(model)
+    for i in range(4):
+        block = f"bert.encoder.layer.{i}.attention."
+        for kind in ("weight", "bias"):
+            parts = [weights.pop(f"{block}self.{p}.{kind}") for p in ("query", "key", "value")]
+            weights[f"{block}self.Wqkv.{kind}"] = torch.cat(parts)
+            out = weights.pop(f"{block}output.dense.{kind}")
+            weights[f"{block}self.out_proj.{kind}"] = out
+    return weights
+
+
+def whole(model):
+    """transformers' names, without the vision half."""
+    return {k: t for k, t in model.state_dict().items() if k.startswith("text_")}
+
+
+# --- memory ---
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
+def test_of_a_big_file_only_the_tower_is_read(tmp_path):
+    """bigG's layout at 768 x 12, within 7 GB; qkv and the projection change their form."""
+    with torch.device("meta"):
+        config = CLIPTextConfig(
+            hidden_size=768,
+            num_hidden_layers=12,
+            intermediate_size=3072,
+            num_attention_heads=12,
+            projection_dim=1280,
+            vocab_size=49408,
+        )
+        model = CLIPTextModelWithProjection(config)  # fmt: skip
+    path = sparse(
+        tmp_path / "xl.safetensors", shapes(open_clip(model, f"{SDXL}1.model.")), 7 * 10**9
+    )
+
+    for ratio, size in peaks(path, 1):
+        print(f"peak: {ratio:.2f} of {size / 1e6:.0f} MB")
+        assert size > 240e6
+        assert ratio < 1.3
