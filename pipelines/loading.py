@@ -19,14 +19,14 @@ from clipcond.errors import CheckpointError, ClipcondError
 from clipcond.pipelines.families import class_for_task, family_named
 from clipcond.pipelines.quiet import quiet_libraries
 from clipcond.towers import load_tower
+from clipcond.towers.contents import FIRST_IN_UNET, Contents, contents, told
+from clipcond.towers.header import Header, read_header
 
 __all__ = ["load_pipeline"]
 
 _INDEX = "model_index.json"
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
-_FIRST_IN_FILE = "model.diffusion_model.input_blocks.0.0.weight"
-_SD1_IN_FILE = "cond_stage_model.transformer.text_model."
 _SDXL_IN_FILE = "conditioner.embedders."
 _SD1_CONFIG = Path(__file__).parent / "configs" / "sd1"
 _CONFIG_REMEDY = (
@@ -151,14 +151,14 @@ def _model(folder: Path, name: str, index: dict[str, Any], dtype: Any) -> Any:
 
 
 def _from_file(path: Path, *, task: str, dtype: Any) -> Any:
-    shapes = _shapes(path)
-    if any(key.startswith(_SDXL_IN_FILE) for key in shapes):
+    found = contents(_header(path))
+    if any(key.startswith(_SDXL_IN_FILE) for key in found.header.entries):
         family = family_named("StableDiffusionXLPipeline")
-    elif _FIRST_IN_FILE in shapes:
+    elif FIRST_IN_UNET in found.header.entries:
         family = family_named("StableDiffusionPipeline")
     else:
         raise CheckpointError(
-            f"{path} holds no Stable Diffusion UNet (no weight {_FIRST_IN_FILE}).",
+            f"{path} holds no Stable Diffusion UNet; it holds {told(found)}.",
             path,
             "Give a whole checkpoint; for a text encoder alone there is load_tower.",
         )
@@ -168,7 +168,7 @@ def _from_file(path: Path, *, task: str, dtype: Any) -> Any:
 
         with _read(path, "the checkpoint", remedy=_CONFIG_REMEDY):
             pipe = getattr(diffusers, class_name).from_single_file(
-                str(path), **_configuration(path, shapes), **_dtype_argument(dtype)
+                str(path), **_configuration(path, found), **_dtype_argument(dtype)
             )
     for name, part in pipe.components.items():
         # what the file lacks stays without storage
@@ -177,7 +177,7 @@ def _from_file(path: Path, *, task: str, dtype: Any) -> Any:
     return pipe
 
 
-def _configuration(path: Path, shapes: dict[str, list[int]]) -> dict[str, Any]:
+def _configuration(path: Path, found: Contents) -> dict[str, Any]:
     """Where diffusers finds what a single file does not say, as arguments of its loader.
 
     The folder beside the file; else, for Stable Diffusion 1.x, the one that comes with us; else
@@ -186,8 +186,7 @@ def _configuration(path: Path, shapes: dict[str, list[int]]) -> dict[str, Any]:
     for folder in (path.with_suffix(""), path.parent):
         if (folder / _INDEX).is_file():
             return {"config": str(folder), "local_files_only": True}
-    n_channels = shapes[_FIRST_IN_FILE][1]
-    if n_channels == 4 and any(key.startswith(_SD1_IN_FILE) for key in shapes):
+    if found.n_channels == 4 and any(tower.layout.place == "SD1" for tower in found.towers):
         from transformers import CLIPTokenizer
 
         tokenizer = CLIPTokenizer.from_pretrained(str(embedded.folder() / "tokenizer"))
@@ -195,19 +194,15 @@ def _configuration(path: Path, shapes: dict[str, list[int]]) -> dict[str, Any]:
     return {}
 
 
-def _shapes(path: Path) -> dict[str, list[int]]:
-    """Names and shapes of the weights in a single file, from its header."""
+def _header(path: Path) -> Header:
+    """What a single file says that it holds; a pickle is not opened."""
     if path.suffix in _PICKLES:
         raise CheckpointError(
             f"{path} is a pickle: opening it can run code that somebody put there.",
             path,
             "Use the .safetensors version of the model.",
         )
-    from safetensors import safe_open
-
-    with _read(path, "the checkpoint"), safe_open(str(path), framework="pt") as file:
-        names = file.keys()
-        return {name: file.get_slice(name).get_shape() for name in names}
+    return read_header(path)
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from clipcond.errors import excerpt
 from clipcond.towers.header import Entry, Header
 from clipcond.towers.layouts import FoundTower, find_towers
 
-__all__ = ["Contents", "contents", "told"]
+__all__ = ["FIRST_IN_UNET", "Contents", "contents", "told"]
 
 UNET = "model.diffusion_model."
-FIRST_CONVOLUTION = "input_blocks.0.0.weight"
+FIRST_IN_UNET = f"{UNET}input_blocks.0.0.weight"
 # A key of each kind of denoiser, behind UNET or bare, and what it is called.
 _DENOISERS = (
     ("joint_blocks.0.x_block.attn.qkv.weight", "SD3"),
@@ -113,7 +113,7 @@ def _text_width(entries: Mapping[str, Entry]) -> int:
 
 
 def _n_channels(entries: Mapping[str, Entry]) -> int:
-    for name in (UNET + FIRST_CONVOLUTION, "conv_in.weight"):
+    for name in (FIRST_IN_UNET, "conv_in.weight"):
         entry = entries.get(name)
         if entry is not None and len(entry.shape) == 4:
             return entry.shape[1]
