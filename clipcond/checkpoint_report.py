@@ -70,6 +70,9 @@ class CheckpointReport:
             return [*shown, Text("No text tower is in it.")]
         table = Table(show_header=False)
         rows = [_rows(t, f) for t, f in zip(self.towers, self.facts, strict=True)]
+        table.add_column()
+        for _ in rows:
+            table.add_column(overflow="fold")
         for key in rows[0]:
             table.add_row(Text(key), *(Text(row[key]) for row in rows))
         notes = [note for tower in self.towers for note in _notes(tower)]

@@ -80,7 +80,8 @@ def tower_hash(weights: Mapping[str, Tensor]) -> str:
     for name in sorted(weights):
         tensor = weights[name].to("cpu", torch.float16).contiguous()
         digest.update(f"{name}{list(tensor.shape)}".encode())
-        digest.update(tensor.view(torch.uint8).numpy())
+        values: Any = tensor.view(torch.uint8).numpy()
+        digest.update(values)
     return digest.hexdigest()
 
 

@@ -1,10 +1,8 @@
-"""Which text towers lie in a file, told from its header: one table row a place.
+"""Which text towers lie in a file, told from its header: one row of `LAYOUTS` a place.
 
-    part  kind         where                                          in
-    1     clip         cond_stage_model.transformer.text_model.*      SD1
-    ...
-
-Nothing is read but names, shapes and kinds of numbers, and torch is not needed.
+Nothing is read but names, shapes and kinds of numbers, and torch is not needed. A new layout is a
+row here; a new way to name tensors is a `Form`, and what builds a tower a row of
+`single_file.BUILDERS`.
 """
 
 from __future__ import annotations

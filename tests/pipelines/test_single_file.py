@@ -145,6 +145,8 @@ def test_what_needs_a_configuration_from_the_hub_says_so(weights, tmp_path):
 def test_a_file_cut_short(file):
     file.write_bytes(file.read_bytes()[:-1000])
     n_bytes = file.stat().st_size
-    with pytest.raises(CheckpointError, match="is no complete safetensors file: it ends early") as e:
+    with pytest.raises(
+        CheckpointError, match="is no complete safetensors file: it ends early"
+    ) as e:
         build_pipeline(file)
     assert f"expected {n_bytes + 1000} bytes, found {n_bytes}" in str(e.value)
