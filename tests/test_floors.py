@@ -51,6 +51,7 @@ BASES = {
         "word_piece",
         "reading",
         "cn_clip_layout",
+        "long_clip",
     ],
     "weighting": ["rule", "lerp"],
 }
