@@ -56,6 +56,7 @@ BASES = {
         "word_piece",
         "reading",
         "cn_clip_layout",
+        "long_clip",
         *("identity", "extraction"),
         "openai_clip",  # what other files' weights are mapped into
         "open_clip_tokens",
