@@ -41,7 +41,7 @@ FLOORS = {
 }
 BASES = {
     "prompt": ["segments", "scanner", "nesting", "emphasis", "phrases", "fragments"],
-    "towers": ["base", "state", "clip_bpe", "reading", "files"],
+    "towers": ["base", "state", "inversion", "clip_bpe", "reading", "files"],
     "weighting": ["rule", "lerp"],
 }
 # The numbers of OpenAI's CLIP: a tower's SpecialTokens say them, nothing else knows them.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import lru_cache
-from itertools import count, takewhile
+from itertools import chain, count, takewhile
 from typing import Any
 
 from clipcond.tokens import SpecialTokens
+from clipcond.towers.inversion import Inversions
 
 __all__ = ["END_OF_WORD", "ClipBpeTokenizer", "readable", "special_tokens"]
 
@@ -16,10 +17,14 @@ FEW = 5_000  # characters; more are worth the tokenizer's threads
 
 
 class ClipBpeTokenizer:
-    """A transformers CLIP tokenizer: text to ids without special tokens, ids to readable pieces."""
+    """A transformers CLIP tokenizer: text to ids without special tokens, ids to readable pieces.
 
-    def __init__(self, tokenizer: Any) -> None:
+    Textual inversions are those added to the tokenizer, as diffusers does it, and the tower's own.
+    """
+
+    def __init__(self, tokenizer: Any, inversions: Inversions | None = None) -> None:
         self.source = tokenizer
+        self.inversions = Inversions(0, "") if inversions is None else inversions
 
     def encode(self, text: str) -> list[int]:
         """The ids of one text, bos and eos apart, of any length."""
@@ -30,7 +35,7 @@ class ClipBpeTokenizer:
         rows = self._encode_few(texts) if sum(map(len, texts)) < FEW else None
         if rows is None:
             rows = self._encode_many(texts)
-        vectors = self._inversions()
+        vectors = _added(self.source)
         if not vectors:
             return rows
         return [[i for first in ids for i in vectors.get(first, (first,))] for ids in rows]
@@ -54,26 +59,39 @@ class ClipBpeTokenizer:
         )
         return [list(ids) for ids in encoded["input_ids"]]
 
-    def _inversions(self) -> dict[int, list[int]]:
-        """Textual inversions of several vectors, by the id of the first: <foo>, <foo>_1, <foo>_2.
-
-        Looked up at every call, for they are added to a tokenizer in use. Source: diffusers,
-        loaders/textual_inversion.py, which names them so.
-        """
+    def named(self, name: str) -> tuple[int, ...]:
+        """The ids of a textual inversion; none if there is none of that name."""
+        ours = self.inversions.ids(name)
         added = self.source.added_tokens_encoder
-        vectors: dict[int, list[int]] = {}
-        for token in added:
-            names = takewhile(added.__contains__, (f"{token}_{n}" for n in count(1)))
-            further = [added[name] for name in names]
-            if further:
-                vectors[added[token]] = [added[token], *further]
-        return vectors
+        if ours or name not in added or name in self.source.all_special_tokens:
+            return ours
+        return tuple(_added(self.source).get(added[name], (added[name],)))
+
+    def has_added(self, name: str) -> bool:
+        """Whether the tokenizer itself was given such a token, as it was its bos and eos."""
+        return name in self.source.added_tokens_encoder
+
+    def split_at_names(self, text: str) -> list[str | tuple[int, ...]]:
+        """The text between the names of the tower's own inversions, and in their places ids."""
+        return self.inversions.split(text)
+
+    def without_names(self, text: str) -> str:
+        """The text without the names of inversions."""
+        pieces = self.inversions.split(text)
+        text = " ".join(piece for piece in pieces if isinstance(piece, str))
+        special = self.source.all_special_tokens
+        for name in self.source.added_tokens_encoder:
+            text = text if name in special else text.replace(name, " ")
+        return text
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Each id as readable text; bytes that are no whole character as `\\xe7`."""
-        tokens = self.source.convert_ids_to_tokens(list(ids))
+        names = [self.inversions.piece(i) for i in ids]
+        known = [i for i, name in zip(ids, names, strict=True) if name is None]
+        tokens = iter(self.source.convert_ids_to_tokens(known))
         special = set(self.source.all_special_tokens)
-        return [token if token in special else readable(token) for token in tokens]
+        texts = (token if token in special else readable(token) for token in tokens)
+        return [next(texts) if name is None else name for name in names]
 
     def has_whole(self, character: str) -> bool:
         """Whether some entry of the vocabulary is exactly this character."""
@@ -84,7 +102,9 @@ class ClipBpeTokenizer:
         )
 
 
-def special_tokens(tokenizer: Any, n_positions: int) -> SpecialTokens:
+def special_tokens(
+    tokenizer: Any, n_positions: int, inversions: Container[int] = ()
+) -> SpecialTokens:
     """What a transformers tokenizer says of its tokens; context length as the model allows.
 
     The pad token is the tokenizer's own: EOS for SD1 and SDXL's first tower, `!` (id 0) for SD2
@@ -101,7 +121,39 @@ def special_tokens(tokenizer: Any, n_positions: int) -> SpecialTokens:
         ends=(_singles(tokenizer, "."), _singles(tokenizer, ".,;:"), _WordEnds(tokenizer)),
         # ADV_CLIP_emb's masking token, 266: its author calls it a comma, which is 267
         stand_in=_single(tokenizer, "+"),
+        inner=_FurtherVectors(tokenizer, inversions),
     )
+
+
+def _added(tokenizer: Any) -> dict[int, list[int]]:
+    """Textual inversions of several vectors, by the id of the first: <foo>, <foo>_1, <foo>_2.
+
+    Looked up at every call, for they are added to a tokenizer in use. Source: diffusers,
+    loaders/textual_inversion.py, which names them so.
+    """
+    added = tokenizer.added_tokens_encoder
+    vectors: dict[int, list[int]] = {}
+    for token in added:
+        names = takewhile(added.__contains__, (f"{token}_{n}" for n in count(1)))
+        further = [added[name] for name in names]
+        if further:
+            vectors[added[token]] = [added[token], *further]
+    return vectors
+
+
+class _FurtherVectors:
+    """The ids of all but the first vector of an inversion: looked up, for they come and go."""
+
+    def __init__(self, tokenizer: Any, inversions: Container[int]) -> None:
+        self.source = tokenizer
+        self.inversions = inversions
+        self.n_ordinary = tokenizer.vocab_size
+
+    def __contains__(self, token_id: object) -> bool:
+        if not isinstance(token_id, int) or token_id < self.n_ordinary:
+            return False
+        further = chain.from_iterable(ids[1:] for ids in _added(self.source).values())
+        return token_id in self.inversions or token_id in further
 
 
 def _single(tokenizer: Any, text: str) -> int | None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from clipcond.errors import TowerError
 from clipcond.towers.base import HiddenLayer, TowerOutput, check_layer, first_eos
 from clipcond.towers.clip_bpe import ClipBpeTokenizer, special_tokens
+from clipcond.towers.inversion import Inversions
 from clipcond.towers.reading import blank_rows, known_words, tell_bytes, tell_unknown
 from clipcond.towers.state import execution_device, state_key
 
@@ -39,8 +40,9 @@ class OpenAIClipTower:
         self.name = name or _name_of(model)
         parts = self._parts()
         n_positions, self.width = parts.embeddings.position_embedding.weight.shape
-        self.tokenizer = ClipBpeTokenizer(tokenizer)
-        self.special = special_tokens(tokenizer, n_positions)
+        self.inversions = Inversions(self.width, self.name)
+        self.tokenizer = ClipBpeTokenizer(tokenizer, self.inversions)
+        self.special = special_tokens(tokenizer, n_positions, self.inversions)
         self._vocabulary: tuple[int, int | None] = (0, None)  # which table, its words if few
 
     def __repr__(self) -> str:
@@ -61,8 +63,8 @@ class OpenAIClipTower:
         return weight.dtype
 
     def fingerprint(self) -> Hashable:
-        """Changes with weights, LoRA, dtype and device (see `state_key` for how far it sees)."""
-        return state_key(self.model)
+        """Changes with weights, LoRA, dtype, device (see `state_key`) and textual inversions."""
+        return state_key(self.model), self.inversions.fingerprint()
 
     def encode(
         self,
@@ -88,16 +90,17 @@ class OpenAIClipTower:
             TowerError: the model has too few blocks, or an id is outside its vocabulary.
         """
         check_layer(layer, self.depth, self.name)
-        self._check_ids(input_ids)
         parts = self._parts()
+        table = parts.embeddings.token_embedding
         # the input of what follows a block is that block's output
         is_last = layer.depth == 1
         norm = parts.final_layer_norm
         above = norm if is_last else parts.encoder.layers[1 - layer.depth]
-        with torch.no_grad():
+        with torch.no_grad(), self.inversions.standing_in(table, input_ids) as known_ids:
+            self._check_ids(known_ids)
             stop = not (pooled or is_last)
             with _capture(above, stop=stop) as before, _capture(norm, output=True) as last:
-                self._run(input_ids, attention_mask)
+                self._run(known_ids, attention_mask)
             hidden = before[0]
             if layer.final_norm:
                 hidden = last[0] if is_last else norm(hidden)
@@ -112,6 +115,7 @@ class OpenAIClipTower:
         Returns:
             a message, or "" where everything can be read.
         """
+        texts = [self.tokenizer.without_names(text) for text in texts]
         table = self._parts().embeddings.token_embedding.weight
         if self._vocabulary[0] != id(table):
             n_known = known_words(table, self.tokenizer) if blank_rows(table) else None
