@@ -89,7 +89,7 @@ def _split_behind_commas(
     pieces: list[list[Token]] = []
     piece: list[Token] = []
     behind_comma = None
-    for unit in _units(tokens, special):
+    for unit in _units(tokens, special, inner_ids(tokens, special)):
         is_comma = unit[0].id == special.comma
         if len(piece) == special.room:
             # A cut behind the comma at index p is allowed while room - p <= distance.
@@ -110,7 +110,7 @@ def _split_behind_commas(
 def hard(tokens: Sequence[Token], special: SpecialTokens) -> list[list[Token]]:
     """A splitter that cuts wherever a chunk is full."""
     pieces: list[list[Token]] = []
-    for unit in _units(tokens, special):
+    for unit in _units(tokens, special, inner_ids(tokens, special)):
         if not pieces or len(pieces[-1]) + len(unit) > special.room:
             pieces.append([])
         pieces[-1] += unit
@@ -133,12 +133,13 @@ def _split_between_groups(
     tokens: Sequence[Token], special: SpecialTokens, *, large: int
 ) -> list[list[Token]]:
     pieces: list[list[Token]] = [[]]
+    inner = inner_ids(tokens, special)
     for _, run in groupby(tokens, key=attrgetter("segment")):
         group = list(run)
         fits = len(group) <= special.room - len(pieces[-1])
         if not fits and len(group) < large and len(group) <= special.room:
             pieces.append([])
-        for unit in _units(group, special):
+        for unit in _units(group, special, inner):
             if len(pieces[-1]) + len(unit) > special.room:
                 pieces.append([])
             pieces[-1] += unit
@@ -176,21 +177,29 @@ def _split_at_ends(
 ) -> list[list[Token]]:
     pieces: list[list[Token]] = []
     start, room = 0, special.room
+    inner = inner_ids(tokens, special)
     while len(tokens) - start > room:
         window = tokens[start : start + room]
         cuts = (i for kind in ends for i in range(room, 0, -1) if window[i - 1].id in kind)
         stop = start + next(cuts, room)
-        stop = next((i for i in range(stop, start, -1) if tokens[i].id not in special.inner), stop)
+        stop = next((i for i in range(stop, start, -1) if tokens[i].id not in inner), stop)
         pieces.append(list(tokens[start:stop]))
         start = stop
     return [*pieces, list(tokens[start:])]
 
 
-def _units(tokens: Sequence[Token], special: SpecialTokens) -> Iterator[list[Token]]:
+def inner_ids(tokens: Iterable[Token], special: SpecialTokens) -> set[int]:
+    """Which ids among these belong to the one before them; each is looked up once."""
+    return {token_id for token_id in {token.id for token in tokens} if token_id in special.inner}
+
+
+def _units(
+    tokens: Sequence[Token], special: SpecialTokens, inner: Container[int]
+) -> Iterator[list[Token]]:
     """What is never cut: a token, or all tokens of an inversion; of a longer one, chunks full."""
     unit: list[Token] = []
     for token in tokens:
-        if unit and (token.id not in special.inner or len(unit) == special.room):
+        if unit and (token.id not in inner or len(unit) == special.room):
             yield unit
             unit = []
         unit.append(token)

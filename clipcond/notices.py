@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from clipcond.chunking import TokenChunk
+from clipcond.chunking import TokenChunk, inner_ids
 from clipcond.errors import PromptWarning, TowerError, WeightingError, warn
 from clipcond.prompt import Break, Issue, ParsedPrompt
 from clipcond.tokens import Token
@@ -38,10 +38,11 @@ def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[TextTower]) -> 
             break  # the second tower of a pair reads the same language
 
 
-def warn_cut(tokens: Iterable[Token | Break], tower: TextTower) -> None:
+def warn_cut(tokens: Sequence[Token | Break], tower: TextTower) -> None:
     """Say which textual inversion is cut, for no chunk can hold it."""
-    n_vectors, inner, room = 0, tower.special.inner, tower.special.room
-    for token in tokens:
+    inner = inner_ids((token for token in tokens if isinstance(token, Token)), tower.special)
+    n_vectors, room = 0, tower.special.room
+    for token in tokens if inner else ():
         n_vectors = n_vectors + 1 if isinstance(token, Token) and token.id in inner else 1
         if n_vectors == room + 1:
             message = f"a textual inversion has more vectors than the {room} tokens of a chunk of "

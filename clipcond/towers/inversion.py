@@ -145,7 +145,8 @@ class Inversions:
             if ids:  # patterns and names fold capitals alike, but for a few letters
                 pieces += [text[start : match.start()], ids]
                 start = match.end()
-        return [*pieces, text[start:]]
+        pieces.append(text[start:])
+        return [piece for piece in pieces if not isinstance(piece, str) or piece.strip()]
 
     def piece(self, token_id: int) -> str | None:
         """For showing: the name that an id belongs to, numbered as diffusers does it; else None."""
