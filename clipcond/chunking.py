@@ -1,12 +1,13 @@
 """Tokens to chunks of a tower's context length.
 
 A splitter cuts one run of tokens, free of breaks, into pieces that fit; `chunk` frames the pieces.
-A splitter sees tokens and the tower's special tokens, never text.
+A splitter sees tokens and the tower's special tokens, never text. None of those here cuts a textual
+inversion, unless no chunk could hold it: that one is cut where the chunk is full.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -71,7 +72,8 @@ def comma_backtrack(distance: int = 20) -> Splitter:
 
     When a chunk is full, what follows its last comma moves to the next chunk, provided the comma
     is among the last `distance` tokens. A comma that finds the chunk full opens the next one, and
-    is not remembered there. 0 cuts hard; so does a tower without a comma token.
+    is not remembered there. A textual inversion that finds too little room does so too. 0 cuts
+    hard; so does a tower without a comma token.
 
     Source: AUTOMATIC1111 webui 1.10, modules/sd_hijack_clip.py, option comma_padding_backtrack.
     """
@@ -87,8 +89,8 @@ def _split_behind_commas(
     pieces: list[list[Token]] = []
     piece: list[Token] = []
     behind_comma = None
-    for token in tokens:
-        is_comma = token.id in special.commas
+    for unit in _units(tokens, special, inner_ids(tokens, special)):
+        is_comma = unit[0].id in special.commas
         if len(piece) == special.room:
             # A cut behind the comma at index p is allowed while room - p <= distance.
             near = behind_comma is not None and special.room - behind_comma < distance
@@ -98,14 +100,21 @@ def _split_behind_commas(
             behind_comma = None
         elif is_comma:
             behind_comma = len(piece) + 1
-        piece.append(token)
+        if len(piece) + len(unit) > special.room:
+            pieces.append(piece)
+            piece, behind_comma = [], None
+        piece.extend(unit)
     return [*pieces, piece]
 
 
 def hard(tokens: Sequence[Token], special: SpecialTokens) -> list[list[Token]]:
     """A splitter that cuts wherever a chunk is full."""
-    room = special.room
-    return [list(tokens[start : start + room]) for start in range(0, len(tokens), room)]
+    pieces: list[list[Token]] = []
+    for unit in _units(tokens, special, inner_ids(tokens, special)):
+        if not pieces or len(pieces[-1]) + len(unit) > special.room:
+            pieces.append([])
+        pieces[-1] += unit
+    return pieces
 
 
 def whole_groups(large: int = 8) -> Splitter:
@@ -124,18 +133,16 @@ def _split_between_groups(
     tokens: Sequence[Token], special: SpecialTokens, *, large: int
 ) -> list[list[Token]]:
     pieces: list[list[Token]] = [[]]
+    inner = inner_ids(tokens, special)
     for _, run in groupby(tokens, key=attrgetter("segment")):
         group = list(run)
         fits = len(group) <= special.room - len(pieces[-1])
         if not fits and len(group) < large and len(group) <= special.room:
             pieces.append([])
-        start = 0
-        while start < len(group):
-            if len(pieces[-1]) == special.room:
+        for unit in _units(group, special, inner):
+            if len(pieces[-1]) + len(unit) > special.room:
                 pieces.append([])
-            stop = start + special.room - len(pieces[-1])
-            pieces[-1] += group[start:stop]
-            start = stop
+            pieces[-1] += unit
     return pieces
 
 
@@ -170,13 +177,34 @@ def _split_at_ends(
 ) -> list[list[Token]]:
     pieces: list[list[Token]] = []
     start, room = 0, special.room
+    inner = inner_ids(tokens, special)
     while len(tokens) - start > room:
         window = tokens[start : start + room]
         cuts = (i for kind in ends for i in range(room, 0, -1) if window[i - 1].id in kind)
         stop = start + next(cuts, room)
+        stop = next((i for i in range(stop, start, -1) if tokens[i].id not in inner), stop)
         pieces.append(list(tokens[start:stop]))
         start = stop
     return [*pieces, list(tokens[start:])]
+
+
+def inner_ids(tokens: Iterable[Token], special: SpecialTokens) -> set[int]:
+    """Which ids among these belong to the one before them; each is looked up once."""
+    return {token_id for token_id in {token.id for token in tokens} if token_id in special.inner}
+
+
+def _units(
+    tokens: Sequence[Token], special: SpecialTokens, inner: Container[int]
+) -> Iterator[list[Token]]:
+    """What is never cut: a token, or all tokens of an inversion; of a longer one, chunks full."""
+    unit: list[Token] = []
+    for token in tokens:
+        if unit and (token.id not in inner or len(unit) == special.room):
+            yield unit
+            unit = []
+        unit.append(token)
+    if unit:
+        yield unit
 
 
 def empty_chunk(special: SpecialTokens) -> TokenChunk:

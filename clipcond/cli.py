@@ -120,6 +120,14 @@ Tower = Annotated[
     str | None,
     typer.Option("--tower", metavar="T", help="Another text tower than the model's own."),
 ]
+Inversion = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--inversion",
+        metavar="FILE",
+        help="A textual inversion, written in the prompt by its file's name. More than once.",
+    ),
+]
 ClipSkip = Annotated[
     int,
     typer.Option(
@@ -156,6 +164,7 @@ def generate(
         ),
     ] = None,
     tower: Tower = None,
+    inversion: Inversion = None,
     clip_skip: ClipSkip = 2,
     dialect: Dialect = "a1111",
     steps: Annotated[int, typer.Option("--steps", min=1, help="Denoising steps.")] = 20,
@@ -193,6 +202,8 @@ def generate(
         from clipcond.pipelines import build_pipeline
 
         pipe = build_pipeline(model, tower=tower, clip_skip=clip_skip, dialect=dialect)
+        for file in inversion or ():
+            pipe.conditioner.load_inversion(file)
     pipe.set_progress_bar_config(disable=True)
     width, height = _sides(pipe, size)
     _check_steps(pipe, steps)
@@ -229,6 +240,7 @@ def inspect(
     prompt: Prompt,
     dialect: Dialect = "a1111",
     tower: Tower = None,
+    inversion: Inversion = None,
     clip_skip: ClipSkip = 2,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
 ) -> None:
@@ -240,6 +252,8 @@ def inspect(
         conditioner = Conditioner(
             load_tower(tower or "embedded"), dialect=dialect, clip_skip=clip_skip
         )
+        for file in inversion or ():
+            conditioner.load_inversion(file)
     report = conditioner.explain(prompt)
     print(json.dumps(_plain(report.json())) if as_json else report.table())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,6 +20,13 @@ from clipcond.prompt import ParsedPrompt, parse, settle
 from clipcond.prompt.lookalike import with_lookalikes
 from clipcond.report import Report, report
 from clipcond.towers.base import HiddenLayer, TextTower, check_layer
+from clipcond.towers.inversion_files import (
+    InversionSource,
+    find_inversion,
+    inversion_names,
+    load_inversion,
+    remove_inversion,
+)
 from clipcond.weighting import Mixed, Normalize, Rule, find_normalize, find_rule, needs_of
 
 __all__ = ["Conditioner", "Conditioning", "Guided"]
@@ -141,6 +149,36 @@ class Conditioner:
         (prompt,) = as_prompts([prompt])
         return self._chunks(self._parse(prompt))
 
+    @property
+    def inversions(self) -> tuple[str, ...]:
+        """The names of the textual inversions loaded here."""
+        return inversion_names(self.towers)
+
+    def load_inversion(
+        self, source: InversionSource, token: str | None = None, *, allow_pickle: bool = False
+    ) -> str:
+        """Load a textual inversion; what it stands for is kept beside the model, not in it.
+
+        Args:
+            source: a file or folder of diffusers, A1111 or ComfyUI; or tensors laid out as in one.
+            token: how prompts are to call it; by default as its file says or is called.
+            allow_pickle: whether a `.pt` or `.bin` file may be opened (its tensors, no code).
+        Returns:
+            the name to write in a prompt: bare, or `embedding:name` in ComfyUI's dialects.
+        Raises:
+            CheckpointError: not to be read, no inversion, or one for another model.
+            TowerError: a name that is taken, or vectors that fit no tower here.
+        """
+        return load_inversion(self.towers, source, token, allow_pickle=allow_pickle)
+
+    def remove_inversion(self, name: str) -> None:
+        """Forget a textual inversion that was loaded here.
+
+        Raises:
+            TowerError: there is none of that name.
+        """
+        remove_inversion(self.towers, name)
+
     def explain(self, prompt: str) -> Report:
         """How the prompt as written is read: segments, chunks, tokens, weights, issues."""
         (prompt,) = as_prompts([prompt])
@@ -189,7 +227,8 @@ class Conditioner:
         return list(zip(*columns, strict=True))
 
     def _parse(self, prompt: str) -> ParsedPrompt:
-        return with_lookalikes(parse(prompt, self.dialect.syntax))
+        parsed = with_lookalikes(parse(prompt, self.dialect.syntax))
+        return parsed.with_names(partial(find_inversion, self.towers))
 
     def _chunks(self, parsed: ParsedPrompt) -> Chunks:
         return one_prompt(parsed, self.towers[0], self.dialect, self.normalize)

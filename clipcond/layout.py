@@ -186,6 +186,7 @@ def _cut(
     tokens: Tokens, tower: TextTower, dialect: Dialect, normalize: Normalize, n_tokens: int = 0
 ) -> Chunks:
     special, limit = dialect.frame(tower.special), dialect.max_chunks
+    notices.warn_cut(tokens, tower)
     chunks = chunk(fill(tokens, n_tokens, special), special, dialect.splitter)
     if limit is not None and len(chunks) > limit:
         notices.warn_dropped(chunks, limit, tower, dialect.name)

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from clipcond.chunking import TokenChunk
+from clipcond.chunking import TokenChunk, inner_ids
 from clipcond.errors import PromptWarning, TowerError, WeightingError, warn
-from clipcond.prompt import Issue, ParsedPrompt
+from clipcond.prompt import Break, Issue, ParsedPrompt
+from clipcond.tokens import Token
 from clipcond.towers.base import TextTower
 from clipcond.weighting import Encode
 
-__all__ = ["check_finite", "warn_dropped", "warn_issues", "warn_unread"]
+__all__ = ["check_finite", "warn_cut", "warn_dropped", "warn_issues", "warn_unread"]
 
 MAX_SHOWN = 5
 
@@ -29,12 +30,25 @@ def warn_issues(prompt: str, issues: Sequence[Issue]) -> None:
 
 def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[TextTower]) -> None:
     """Say which words and characters mean nothing to the towers, where these can tell."""
-    texts = [segment.text for prompt in parsed for segment in prompt.segments]
+    texts = [part.text for prompt in parsed for part in prompt.segments if not part.is_name]
     for tower in towers:
         message = tower.unread(texts) if hasattr(tower, "unread") else ""
         if message:
             warn(PromptWarning(message))
             break  # the second tower of a pair reads the same language
+
+
+def warn_cut(tokens: Sequence[Token | Break], tower: TextTower) -> None:
+    """Say which textual inversion is cut, for no chunk can hold it."""
+    inner = inner_ids((token for token in tokens if isinstance(token, Token)), tower.special)
+    n_vectors, room = 0, tower.special.room
+    for token in tokens if inner else ():
+        n_vectors = n_vectors + 1 if isinstance(token, Token) and token.id in inner else 1
+        if n_vectors == room + 1:
+            message = f"a textual inversion has more vectors than the {room} tokens of a chunk of "
+            message += f"{tower.name!r}: it is cut"
+            warn(PromptWarning(message))
+            break
 
 
 def warn_dropped(chunks: Sequence[TokenChunk], n_kept: int, tower: TextTower, dialect: str) -> None:

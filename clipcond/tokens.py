@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from clipcond.prompt.segments import Break, ParsedPrompt, Segment
 
@@ -25,6 +25,8 @@ class SpecialTokens:
         stand_in: id of a token that can take the place of a word that is left out, None when the
             tower has none.
         eos_last: whether eos stands at the end of a chunk, behind the padding, not before it.
+        inner: ids that belong to the one before them: all but the first vector of a textual
+            inversion. No chunk begins with one, unless an inversion is longer than a chunk.
     Raises:
         ValueError: the context has no room for a single token of text.
     """
@@ -38,6 +40,7 @@ class SpecialTokens:
     ends: tuple[Container[int], ...] = field(default=(), compare=False, repr=False)
     stand_in: int | None = None
     eos_last: bool = False
+    inner: Container[int] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.room < 1:
@@ -62,6 +65,17 @@ class Tokenizer(Protocol):
         """For showing: the text of every id, one string each."""
 
 
+@runtime_checkable
+class NamingTokenizer(Tokenizer, Protocol):
+    """A tokenizer that knows textual inversions: names that stand for one or more ids."""
+
+    def named(self, name: str) -> tuple[int, ...]:
+        """The ids that a name stands for; none if there is no such name."""
+
+    def split_at_names(self, text: str) -> list[str | tuple[int, ...]]:
+        """The text between names, and in the place of each name its ids."""
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """One id, the weight it carries, and where it comes from.
@@ -80,8 +94,9 @@ def tokenize(parsed: ParsedPrompt, tokenizer: Tokenizer) -> tuple[Token | Break,
     """Turn every segment into tokens that carry its weight and place; breaks stay where they are.
 
     Every segment is tokenized on its own: byte pair merges never cross a border between segments.
+    The name of a textual inversion is all of its ids, each at the weight of the name.
     """
-    ids = iter(tokenizer.encode_batch([segment.text for segment in parsed.segments]))
+    ids = iter(_encoded(parsed, tokenizer))
     tokens: list[Token | Break] = []
     for index, part in enumerate(parsed.parts):
         if isinstance(part, Segment):
@@ -90,3 +105,26 @@ def tokenize(parsed: ParsedPrompt, tokenizer: Tokenizer) -> tuple[Token | Break,
         else:
             tokens.append(part)
     return tuple(tokens)
+
+
+def _encoded(parsed: ParsedPrompt, tokenizer: Tokenizer) -> list[list[int]]:
+    """The ids of every segment; one call of the tokenizer."""
+    naming = tokenizer if isinstance(tokenizer, NamingTokenizer) else None
+    pieces = [_pieces(segment, naming, bare=parsed.bare_names) for segment in parsed.segments]
+    texts = [piece for row in pieces for piece in row if isinstance(piece, str)]
+    ids = iter(tokenizer.encode_batch(texts))
+    return [
+        [i for piece in row for i in (next(ids) if isinstance(piece, str) else piece)]
+        for row in pieces
+    ]
+
+
+def _pieces(
+    segment: Segment, tokenizer: NamingTokenizer | None, *, bare: bool
+) -> list[str | tuple[int, ...]]:
+    """The text to be tokenized, and the ids of inversions between."""
+    if segment.is_name:
+        return [tokenizer.named(segment.text)] if tokenizer is not None else []
+    if bare and tokenizer is not None:
+        return tokenizer.split_at_names(segment.text)
+    return [segment.text]

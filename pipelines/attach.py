@@ -23,6 +23,7 @@ from clipcond.errors import PipelineError
 from clipcond.pipelines.encoding import Request, check_width, encode
 from clipcond.pipelines.families import Family, family_of
 from clipcond.towers import HiddenLayer, OpenAIClipTower, TextTower, load_tower
+from clipcond.towers.inversion_files import hand_on
 from clipcond.weighting import Normalize, Rule
 
 __all__ = ["Attachment", "attach", "detach"]
@@ -45,7 +46,8 @@ def attach(
     """Let the prompts of a Stable Diffusion 1.x/2.x pipeline go through a Conditioner.
 
     Works on `pipe` itself and returns it; `detach(pipe)` undoes it. Attaching again replaces the
-    choices. `pipe.conditioner` is the Conditioner in use; assign another to change it.
+    choices, and keeps textual inversions. `pipe.conditioner` is the Conditioner in use; assign
+    another to change it.
     `from_pipe` makes a new, stock pipeline: attach that one too, and to share choices and cache
     say `new.conditioner = pipe.conditioner`.
 
@@ -128,7 +130,10 @@ class Attachment:
 
     @property
     def conditioner(self) -> Conditioner:
-        """The pipeline's Conditioner, made anew if its text encoder or tokenizer was replaced."""
+        """The pipeline's Conditioner, made anew if its text encoder or tokenizer was replaced.
+
+        Textual inversions that it keeps go with it, as far as they fit.
+        """
         conditioner = vars(self.pipe).get("conditioner")
         stale = conditioner is self._made and any(
             new is not old for new, old in zip(self._components(), self._made_from, strict=True)
@@ -142,6 +147,9 @@ class Attachment:
         check_width(sum(tower.width for tower in towers), self.pipe)
         self._made_from = self._components()
         self._made = Conditioner(*towers, **self.choices)
+        before = vars(self.pipe).get("conditioner")
+        if self.tower is None and isinstance(before, Conditioner):
+            hand_on(before.towers, towers)
         return self._made
 
     def _components(self) -> tuple[Any, ...]:

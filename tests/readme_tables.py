@@ -19,6 +19,7 @@ from clipcond.dialects import DIALECTS
 from clipcond.errors import PromptError
 from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, parse
 from clipcond.weighting import WEIGHTINGS
+from tests import readme_towers
 
 ROOT = Path(clipcond.__file__).parent
 README = ROOT.parent / "README.md"
@@ -81,11 +82,19 @@ def deviations() -> str:
     return table(["where", "what is done otherwise"], rows)
 
 
+def tower_sizes() -> str:
+    """The towers that the package has, and what they fit."""
+    heading = ["tower", "class", "opened from", "width", "context"]
+    rows = map(readme_towers.cells, readme_towers.shown())
+    return table([*heading, "UNets it fits by shape", "by meaning: trained with it"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "readings": readings,
     "weightings": weightings,
     "clip skips": clip_skips,
     "deviations": deviations,
+    "towers": tower_sizes,
 }
 
 

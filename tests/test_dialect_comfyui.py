@@ -81,7 +81,7 @@ def test_no_negative_is_the_empty_prompt():
 
 def test_a_missing_embedding_is_warned_of_and_left_out_or_kept_as_text():
     conditioner = single(dialect="comfyui")
-    kept = replace(find_dialect("comfyui"), syntax=partial(groups, drop_embeddings=False))
+    kept = replace(find_dialect("comfyui"), syntax=partial(groups, embeddings=False))
 
     messages = told(lambda: conditioner("a cat, embedding:foo"))
 
@@ -89,7 +89,7 @@ def test_a_missing_embedding_is_warned_of_and_left_out_or_kept_as_text():
         "there is no embedding 'foo'; its name is left out\n"
         "  a cat, embedding:foo\n"
         "         ^\n"
-        "Load it with load_textual_inversion(..., token='<it>') and write <it>."
+        "Load its file: conditioner.load_inversion(file)."
     ]
     with pytest.warns(PromptWarning):
         assert torch.equal(conditioner("a cat, embedding:foo").embeds, conditioner("a cat,").embeds)

@@ -51,6 +51,7 @@ BASES = {
         "stored",
         "files",
         "model_tower",
+        "inversion",
         "wrapped_tokenizer",
         "clip_bpe",
         "word_piece",

@@ -20,6 +20,7 @@ from clipcond.prompt.schedule import changes, schedule
 from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt, Part, Segment
 
 __all__ = [
+    "MOST_ISSUES",
     "SYNTAXES",
     "Break",
     "Issue",

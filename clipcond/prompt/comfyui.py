@@ -12,7 +12,8 @@ word, is finer: `groups` cuts the fragments at references to embeddings, or, as 
 did, at spaces too. There every segment is one group, so a token's `segment` tells its group.
 
 Deviations: a weight that is not finite (`nan`, `inf`, `1e999`) is an error here and a black image
-there; a product of brackets is held at the largest number.
+there; a product of brackets is held at the largest number; an embedding is never cut in two, while
+ComfyUI cuts any group of eight tokens or more.
 """
 
 from __future__ import annotations
@@ -61,17 +62,17 @@ def parse(text: str) -> ParsedPrompt:
     return ParsedPrompt(text, segments, tuple(issues), "comfyui")
 
 
-def groups(text: str, *, words: bool = False, drop_embeddings: bool = True) -> ParsedPrompt:
+def groups(text: str, *, words: bool = False, embeddings: bool = True) -> ParsedPrompt:
     """Parse a prompt, and cut its fragments into what ComfyUI tokenizes and chunks as one.
 
     An embedding is referred to by `embedding:name`, at the start of a fragment or behind a space or
-    newline. The name of one that is not there is left out, up to the next whitespace or closing
-    commas, and becomes an issue.
+    newline; the name goes up to the next whitespace or closing commas. It becomes a segment of its
+    own. The bare name is a word like any other.
 
     Args:
         text: the prompt.
         words: cut at every space and newline, too, as releases until 2024 did.
-        drop_embeddings: False keeps `embedding:name` as plain text, as ComfyUI does when it has no
+        embeddings: False keeps `embedding:name` as plain text, as ComfyUI does when it has no
             folder of embeddings.
     Raises:
         PromptSyntaxError: a weight is not finite.
@@ -79,20 +80,18 @@ def groups(text: str, *, words: bool = False, drop_embeddings: bool = True) -> P
     parsed = parse(text)
     separator = _SPACES if words else _SPACE_BEFORE_REFERENCE
     parts: list[Part] = []
-    missing: list[Issue] = []
     for fragment in parsed.segments:
         for start, stop in _between(separator, text, fragment.start, fragment.stop):
-            reference = _REFERENCE.match(text, start, stop) if drop_embeddings else None
+            reference = _REFERENCE.match(text, start, stop) if embeddings else None
             name = reference[1].rstrip(",") if reference else ""
             if name:
-                missing.append(_missing(name, start))
-                start += len(EMBEDDING) + len(name)
+                end = start + len(EMBEDDING) + len(name)
+                parts.append(_segment(text, fragment.weight, start, end, name))
+                start = end
                 if not text[start:stop].strip():
                     continue
-            piece = _ESCAPE.sub(r"\1", text[start:stop])
-            parts.append(Segment(piece, fragment.weight, start, stop))
-    issues = sorted([*parsed.issues, *missing[:MOST_ISSUES]], key=attrgetter("position"))
-    return replace(parsed, parts=tuple(parts), issues=tuple(issues))
+            parts.append(_segment(text, fragment.weight, start, stop))
+    return replace(parsed, parts=tuple(parts), bare_names=not embeddings)
 
 
 def _between(
@@ -107,9 +106,10 @@ def _between(
         yield start, stop
 
 
-def _missing(name: str, position: int) -> Issue:
-    remedy = "Load it with load_textual_inversion(..., token='<it>') and write <it>."
-    return Issue(f"there is no embedding {name!r}; its name is left out", position, remedy)
+def _segment(source: str, weight: float, start: int, stop: int, name: str = "") -> Segment:
+    """A piece of the source, its escapes resolved; or the name of an embedding."""
+    text = _ESCAPE.sub(r"\1", name or source[start:stop])
+    return Segment(text, weight, start, stop, is_name=bool(name))
 
 
 def _held(segment: Segment) -> Segment:

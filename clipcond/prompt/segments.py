@@ -6,7 +6,8 @@ the user typed, `text` is what gets tokenized, and the two differ where an escap
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from clipcond.errors import PromptSyntaxError
@@ -17,12 +18,14 @@ class Segment:
     """A text and its weight; `source[start:stop]` is where it stands, brackets not included.
 
     1.0 is unweighted. Neighbours that were merged span from the first start to the last stop.
+    `is_name`: the text is no words but the name of a textual inversion.
     """
 
     text: str
     weight: float
     start: int
     stop: int
+    is_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,8 @@ class ParsedPrompt:
     """A prompt as its syntax reads it: parts in the order of the source, and what looks wrong.
 
     Where it is a mixture of several, `parts` has those of all, with a break before each but the
-    first. `extras` are not part of the text.
+    first. `extras` are not part of the text. `bare_names`: a word that is the name of a textual
+    inversion stands for it; otherwise only a segment that says so does.
     """
 
     source: str
@@ -99,6 +103,7 @@ class ParsedPrompt:
     syntax: str = "a1111"
     mixture: Mixture | None = None
     extras: tuple[Lora | Swap, ...] = ()
+    bare_names: bool = True
 
     @property
     def members(self) -> tuple[ParsedPrompt, ...]:
@@ -121,6 +126,27 @@ class ParsedPrompt:
 
         return render(self, syntax)
 
+    def with_names(self, found: Callable[[str], str | None]) -> ParsedPrompt:
+        """Replace names of textual inversions by what `found` gives; drop those it gives None for.
+
+        Each that is dropped becomes an issue.
+        """
+        parts: list[Part] = []
+        missing: list[Issue] = []
+        for part in self.parts:
+            if not isinstance(part, Segment) or not part.is_name:
+                parts.append(part)
+                continue
+            name = found(part.text)
+            if name is not None:
+                parts.append(replace(part, text=name))
+            elif len(missing) < MOST_ISSUES:
+                missing.append(_missing(part))
+        if parts == list(self.parts):
+            return self
+        issues = sorted([*self.issues, *missing], key=lambda issue: issue.position)
+        return replace(self, parts=tuple(parts), issues=tuple(issues))
+
     def require_clean(self) -> ParsedPrompt:
         """Return itself if there are no issues.
 
@@ -130,3 +156,8 @@ class ParsedPrompt:
         for issue in self.issues:
             raise PromptSyntaxError(issue.message, self.source, issue.position, issue.remedy)
         return self
+
+
+def _missing(part: Segment) -> Issue:
+    message = f"there is no embedding {part.text!r}; its name is left out"
+    return Issue(message, part.start, "Load its file: conditioner.load_inversion(file).")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from clipcond.tokens import SpecialTokens
-from clipcond.towers.wrapped_tokenizer import WrappedTokenizer, single, singles
+from clipcond.towers.wrapped_tokenizer import WrappedTokenizer, added_inversions, single, singles
 
 __all__ = ["STOCK_LENGTH", "ClipBpeTokenizer", "byte_symbols", "context_of", "special_tokens"]
 
@@ -34,7 +36,9 @@ class ClipBpeTokenizer(WrappedTokenizer):
         )
 
 
-def special_tokens(tokenizer: Any, context_length: int) -> SpecialTokens:
+def special_tokens(
+    tokenizer: Any, context_length: int, inversions: Container[int] = ()
+) -> SpecialTokens:
     """What a transformers tokenizer says of its tokens.
 
     The pad token is the tokenizer's own: EOS for SD1 and SDXL's first tower, `!` (id 0) for SD2
@@ -50,6 +54,7 @@ def special_tokens(tokenizer: Any, context_length: int) -> SpecialTokens:
         ends=(singles(tokenizer, "."), singles(tokenizer, ".,;:"), _WordEnds(tokenizer)),
         # ADV_CLIP_emb's masking token, 266: its author calls it a comma, which is 267
         stand_in=single(tokenizer, "+"),
+        inner=_FurtherVectors(tokenizer, inversions),
     )
 
 
@@ -61,6 +66,21 @@ def context_of(tokenizer: Any, n_positions: int) -> int:
     """
     stated = int(tokenizer.model_max_length)
     return n_positions if stated == STOCK_LENGTH else min(stated, n_positions)
+
+
+class _FurtherVectors:
+    """The ids of all but the first vector of an inversion: looked up, for they come and go."""
+
+    def __init__(self, tokenizer: Any, inversions: Container[int]) -> None:
+        self.source = tokenizer
+        self.inversions = inversions
+        self.n_ordinary = tokenizer.vocab_size
+
+    def __contains__(self, token_id: object) -> bool:
+        if not isinstance(token_id, int) or token_id < self.n_ordinary:
+            return False
+        further = chain.from_iterable(ids[1:] for ids in added_inversions(self.source).values())
+        return token_id in self.inversions or token_id in further
 
 
 class _WordEnds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from threading import get_ident
 from typing import Any
 
@@ -107,15 +107,19 @@ class ModelTower(ABC):
             TowerError: the model has too few blocks, or an id is outside its vocabulary.
         """
         check_layer(layer, self.depth, self.name)
-        self._check_ids(input_ids)
         blocks = self._blocks()
-        with torch.no_grad():
+        with torch.no_grad(), self._known_ids(input_ids) as known_ids:
+            self._check_ids(known_ids)
             stop = not pooled and layer.depth > 1
             with capture(blocks[-layer.depth], stop=stop) as wanted, capture(blocks[-1]) as last:
-                self._run(input_ids, attention_mask)
+                self._run(known_ids, attention_mask)
             hidden = self._states(wanted[0])
             hidden = self._normed(hidden) if layer.final_norm else hidden
             return TowerOutput(hidden, self._pool(last[0], input_ids) if pooled else None)
+
+    def _known_ids(self, input_ids: Tensor) -> AbstractContextManager[Tensor]:
+        """The ids as the model knows them, while what it does not know is seen to otherwise."""
+        return nullcontext(input_ids)
 
     def _run(self, input_ids: Tensor, attention_mask: Tensor | None) -> None:
         device = self.device

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from clipcond.errors import TowerError
 from clipcond.towers.base import check_context, first_eos
 from clipcond.towers.clip_bpe import ClipBpeTokenizer, context_of, special_tokens
+from clipcond.towers.inversion import Inversions
 from clipcond.towers.model_tower import ModelTower
 from clipcond.towers.reading import KnownWords, blank_ids, tell_bytes, tell_unknown
 
@@ -49,11 +51,19 @@ class OpenAIClipTower(ModelTower):
         super().__init__(model, name)
         n_positions = len(self._parts().embeddings.position_embedding.weight)
         is_ours = isinstance(tokenizer, ClipBpeTokenizer)
-        self.tokenizer = tokenizer if is_ours else ClipBpeTokenizer(tokenizer)
+        bpe = tokenizer if is_ours else ClipBpeTokenizer(tokenizer)
+        self.inversions = Inversions(self.width, self.name)
+        self.tokenizer = bpe.knowing(self.inversions)
         source = self.tokenizer.source
         length = context_of(source, n_positions) if context_length is None else context_length
-        self.special = special_tokens(source, check_context(length, n_positions, self.name))
+        self.special = special_tokens(
+            source, check_context(length, n_positions, self.name), self.inversions
+        )
         self._known = KnownWords()
+
+    def fingerprint(self) -> Hashable:
+        """Changes with weights, LoRA, dtype, device (see `state_key`) and textual inversions."""
+        return super().fingerprint(), self.inversions.fingerprint()
 
     def unread(self, texts: Sequence[str]) -> str:
         """What to tell a caller about words and characters that mean nothing to this tower.
@@ -64,11 +74,16 @@ class OpenAIClipTower(ModelTower):
         Returns:
             a message, or "" where everything can be read.
         """
+        texts = [self.tokenizer.without_names(text) for text in texts]
         table = self._table()
         n_known = self._known.of(table, self.tokenizer)
         if n_known is None:
             return tell_bytes(self.name, texts, self.tokenizer)
         return tell_unknown(self.name, texts, self.tokenizer, partial(blank_ids, table), n_known)
+
+    def _known_ids(self, input_ids: Tensor) -> AbstractContextManager[Tensor]:
+        embedding = self._parts().embeddings.token_embedding
+        return self.inversions.standing_in(embedding, input_ids)
 
     def _blocks(self) -> nn.ModuleList:
         blocks: nn.ModuleList = self._parts().encoder.layers

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from itertools import count, takewhile
-from typing import Any
+from typing import Any, Self
 
-__all__ = ["WrappedTokenizer", "single", "singles"]
+from clipcond.towers.inversion import Inversions
+
+__all__ = ["WrappedTokenizer", "added_inversions", "single", "singles"]
 
 FEW = 5_000  # characters; more are worth the tokenizer's threads
 
@@ -14,11 +17,19 @@ FEW = 5_000  # characters; more are worth the tokenizer's threads
 class WrappedTokenizer:
     """A transformers tokenizer: text to ids without special tokens, ids to readable pieces.
 
-    How a piece is written in the vocabulary, subclasses know.
+    How a piece is written in the vocabulary, subclasses know. Textual inversions are those added to
+    the tokenizer, as diffusers does it, and a tower's own.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         self.source = tokenizer
+        self.inversions = Inversions(0, "")
+
+    def knowing(self, inversions: Inversions) -> Self:
+        """The same tokenizer, for a tower with these inversions."""
+        other = copy(self)
+        other.inversions = inversions
+        return other
 
     def encode(self, text: str) -> list[int]:
         """The ids of one text, bos and eos apart, of any length."""
@@ -29,16 +40,44 @@ class WrappedTokenizer:
         rows = self._encode_few(texts) if sum(map(len, texts)) < FEW else None
         if rows is None:
             rows = self._encode_many(texts)
-        vectors = self._inversions()
+        vectors = added_inversions(self.source)
         if not vectors:
             return rows
         return [[i for first in ids for i in vectors.get(first, (first,))] for ids in rows]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Each id as readable text; special tokens by their names."""
-        tokens = self.source.convert_ids_to_tokens(list(ids))
+        names = [self.inversions.piece(i) for i in ids]
+        known = [i for i, name in zip(ids, names, strict=True) if name is None]
+        tokens = iter(self.source.convert_ids_to_tokens(known))
         special = set(self.source.all_special_tokens)
-        return [token if token in special else self.readable(token) for token in tokens]
+        texts = (token if token in special else self.readable(token) for token in tokens)
+        return [next(texts) if name is None else name for name in names]
+
+    def named(self, name: str) -> tuple[int, ...]:
+        """The ids of a textual inversion; none if there is none of that name."""
+        ours = self.inversions.ids(name)
+        added = self.source.added_tokens_encoder
+        if ours or name not in added or name in self.source.all_special_tokens:
+            return ours
+        return tuple(added_inversions(self.source).get(added[name], (added[name],)))
+
+    def has_added(self, name: str) -> bool:
+        """Whether the tokenizer itself was given such a token, as it was its bos and eos."""
+        return name in self.source.added_tokens_encoder
+
+    def split_at_names(self, text: str) -> list[str | tuple[int, ...]]:
+        """The text between the names of the tower's own inversions, and in their places ids."""
+        return self.inversions.split(text)
+
+    def without_names(self, text: str) -> str:
+        """The text without the names of inversions."""
+        pieces = self.inversions.split(text)
+        text = " ".join(piece for piece in pieces if isinstance(piece, str))
+        special = self.source.all_special_tokens
+        for name in self.source.added_tokens_encoder:
+            text = text if name in special else text.replace(name, " ")
+        return text
 
     def readable(self, token: str) -> str:
         """An entry of the vocabulary as the text it stands for."""
@@ -69,20 +108,21 @@ class WrappedTokenizer:
         )
         return [list(ids) for ids in encoded["input_ids"]]
 
-    def _inversions(self) -> dict[int, list[int]]:
-        """Textual inversions of several vectors, by the id of the first: <foo>, <foo>_1, <foo>_2.
 
-        Looked up at every call, for they are added to a tokenizer in use. Source: diffusers,
-        loaders/textual_inversion.py, which names them so.
-        """
-        added = self.source.added_tokens_encoder
-        vectors: dict[int, list[int]] = {}
-        for token in added:
-            names = takewhile(added.__contains__, (f"{token}_{n}" for n in count(1)))
-            further = [added[name] for name in names]
-            if further:
-                vectors[added[token]] = [added[token], *further]
-        return vectors
+def added_inversions(tokenizer: Any) -> dict[int, list[int]]:
+    """Textual inversions of several vectors, by the id of the first: <foo>, <foo>_1, <foo>_2.
+
+    Looked up at every call, for they are added to a tokenizer in use. Source: diffusers,
+    loaders/textual_inversion.py, which names them so.
+    """
+    added = tokenizer.added_tokens_encoder
+    vectors: dict[int, list[int]] = {}
+    for token in added:
+        names = takewhile(added.__contains__, (f"{token}_{n}" for n in count(1)))
+        further = [added[name] for name in names]
+        if further:
+            vectors[added[token]] = [added[token], *further]
+    return vectors
 
 
 def single(tokenizer: Any, text: str) -> int | None:

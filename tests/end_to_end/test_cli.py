@@ -9,6 +9,7 @@ import sys
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from clipcond import Conditioner, __version__
 from clipcond.cli import _plain
@@ -166,3 +167,32 @@ def test_the_module_runs_and_inspect_needs_no_diffusers(sd_folder):
     assert json.loads(done.stdout)["prompt"] == "a cat"
     assert " diffusers" not in done.stderr
     assert all(line.startswith("import time:") for line in done.stderr.splitlines())
+
+
+def test_inversions_are_loaded(generate, inspect, sd_folder, tmp_path):
+    rows = torch.randn(2, 32, generator=torch.Generator().manual_seed(5))
+    files = [tmp_path / "zug.safetensors", tmp_path / "hund.safetensors"]
+    for file in files:
+        save_file({"emb_params": rows}, file)
+    options = [word for file in files for word in ("--inversion", file)]
+
+    report = json.loads(inspect("a zug, hund", *options, "--json").out)
+    assert report["chunks"][0]["tokens"][1:7] == ["a", "zug", "zug_1", ",", "hund", "hund_1"]
+    pictures = []
+    for words in ([], options):
+        assert generate("a zug", "--seed", "3", *words).code == 0
+        pictures.append(picture("out.png").tobytes())
+    assert pictures[0] != pictures[1]
+
+
+def test_an_inversion_for_another_model_is_one_clear_message(generate, sd_folder, tmp_path):
+    file = tmp_path / "zug.safetensors"
+    save_file({"emb_params": torch.ones(1, 768)}, file)
+
+    assert generate("a zug", "--inversion", file) == (
+        1,
+        "",
+        f"clipcond: {str(file)!r}: the vectors of 'zug' are 768 wide; {str(sd_folder)!r} reads 32\n"
+        "It was made for another model: 768 is Stable Diffusion 1, 1024 is 2, 768 and 1280 "
+        "together are XL.\n",
+    )

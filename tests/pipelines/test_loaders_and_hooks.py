@@ -46,6 +46,43 @@ def test_an_inversion_loaded_after_attach_is_seen():
     assert torch.equal(after, latents(detach(pipe), "a <foo> cat"))
 
 
+def test_an_inversion_of_the_conditioner_equals_that_of_diffusers(inverted):
+    theirs = latents(inverted, "a <foo> cat", negative_prompt="(<foo>)")
+    pipe = attach(tiny_sd())
+    name = pipe.conditioner.load_inversion(torch.randn(3, WIDTH, generator=seeded(5)), "<foo>")
+
+    assert name == "<foo>"
+    assert torch.equal(latents(pipe, "a <foo> cat", negative_prompt=r"\(<foo>\)"), theirs)
+    assert "<foo>" not in pipe.tokenizer.added_tokens_encoder
+    plain = latents(detach(pipe), "a <foo> cat", negative_prompt="(<foo>)")
+    assert torch.equal(plain, latents(tiny_sd(), "a <foo> cat", negative_prompt="(<foo>)"))
+
+
+def test_both_ways_side_by_side(inverted):
+    # ours first: the table grows afterwards, and its new rows get no id of ours
+    pipe = attach(tiny_sd(tokenizer=copy.deepcopy(tokenizer())))
+    pipe.conditioner.load_inversion(torch.randn(2, WIDTH, generator=seeded(6)), "<bar>")
+    pipe.load_textual_inversion({"<foo>": torch.randn(3, WIDTH, generator=seeded(5))})
+    inverted.load_textual_inversion({"<bar>": torch.randn(2, WIDTH, generator=seeded(6))})
+
+    prompt = "a <bar> cat, <foo><bar>"
+    assert torch.equal(latents(pipe, prompt), latents(inverted, prompt))
+
+
+def test_an_inversion_outlives_what_remakes_the_conditioner(pipe):
+    attach(pipe).conditioner.load_inversion(torch.randn(2, WIDTH, generator=seeded(5)), "foos")
+    before = latents(pipe, "a foos")
+
+    assert torch.equal(latents(attach(pipe), "a foos"), before)
+    assert torch.equal(latents(copy.deepcopy(pipe), "a foos"), before)
+    pipe.text_encoder = copy.deepcopy(pipe.text_encoder)
+    assert torch.equal(latents(pipe, "a foos"), before)
+    pipe.enable_model_cpu_offload(device="cpu")
+    assert torch.equal(latents(pipe, "a foos"), before)
+    assert pipe.conditioner.inversions == ("foos",)
+    assert not torch.equal(latents(attach(detach(pipe)), "a foos"), before)
+
+
 def test_attach_adds_no_text_model_that_would_break_lora_loading(pipe):
     # diffusers chooses the names of LoRA weights by whether the text encoder has a text_model
     before = hasattr(pipe.text_encoder, "text_model")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipcond.errors import PromptError, PromptSyntaxError
-from clipcond.prompt import Issue, Segment, parse
+from clipcond.prompt import MOST_ISSUES, Issue, Segment, parse
 from clipcond.prompt.comfyui import groups
 
 PIECES = [
@@ -239,20 +239,21 @@ def test_a_group_is_a_fragment_or_in_older_releases_a_word():
 @given(mentioning)
 def test_groups_are_places_too(prompt):
     for words in (False, True):
-        for drop in (False, True):
-            parts = groups(prompt, words=words, drop_embeddings=drop).parts
+        for embeddings in (False, True):
+            parts = groups(prompt, words=words, embeddings=embeddings).parts
 
             assert all(a.stop <= b.start for a, b in pairwise(parts))
             for part in parts:
                 place = prompt[part.start : part.stop]
-                assert part.text == place.replace("\\(", "(").replace("\\)", ")") != ""
+                text = ("embedding:" if part.is_name else "") + part.text
+                assert text == place.replace("\\(", "(").replace("\\)", ")") != ""
 
 
 @given(mentioning)
 def test_without_dropping_cuts_lose_nothing_but_spaces(prompt):
     whole = "".join(text for text, _ in pairs(prompt))
     for words in (False, True):
-        pieces = "".join(texts(prompt, words=words, drop_embeddings=False))
+        pieces = "".join(texts(prompt, words=words, embeddings=False))
         assert re.sub(r"[ \n]", "", pieces) == re.sub(r"[ \n]", "", whole)
 
 
@@ -270,16 +271,40 @@ def test_without_dropping_cuts_lose_nothing_but_spaces(prompt):
     ],
 )
 def test_the_name_of_a_missing_embedding_is_left_out(prompt, dropped, kept):
-    assert texts(prompt) == dropped
-    assert texts(prompt, drop_embeddings=False) == kept
-    assert groups(prompt, drop_embeddings=False).issues == ()
+    parts = groups(prompt).with_names(lambda name: None).parts
+
+    assert [part.text for part in parts] == dropped
+    assert texts(prompt, embeddings=False) == kept
+    assert groups(prompt, embeddings=False).issues == ()
 
 
 def test_a_missing_embedding_is_told():
-    (issue,) = groups("a (embedding:foo:1.2), cat").issues
+    (issue,) = groups("a (embedding:foo:1.2), cat").with_names(lambda name: None).issues
 
     assert issue == Issue(
         "there is no embedding 'foo'; its name is left out",
         3,
-        "Load it with load_textual_inversion(..., token='<it>') and write <it>.",
+        "Load its file: conditioner.load_inversion(file).",
     )
+
+
+def test_an_embedding_is_a_segment_of_its_own_at_the_weight_around_it():
+    parsed = groups("a (embedding:foo\\(1\\).pt, cat:1.2)")
+
+    assert parsed.parts == (
+        Segment("a ", 1.0, 0, 2),
+        Segment("foo(1).pt", 1.2, 3, 24, is_name=True),
+        Segment(", cat", 1.2, 24, 29),
+    )
+    assert parsed.issues == ()
+    assert not parsed.bare_names
+    renamed = parsed.with_names({"foo(1).pt": "<foo>"}.get)
+    assert [part.text for part in renamed.parts] == ["a ", "<foo>", ", cat"]
+    assert renamed.issues == ()
+
+
+def test_a_million_missing_embeddings_are_told_of_a_hundred_times():
+    parsed = groups("embedding:a " * 1000).with_names(lambda name: None)
+
+    assert parsed.parts == ()
+    assert len(parsed.issues) == MOST_ISSUES
