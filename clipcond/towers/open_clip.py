@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePath
@@ -42,7 +43,9 @@ PLAIN_CONFIG: Mapping[str, Any] = {
 }
 # Names of models trained with quick_gelu. Source: open_clip 3.3, pretrained.py, the tags with
 # quick_gelu=True; laion400m is left out, for only its ViT-B-32 is one of them.
-QUICK = ("quickgelu", "openai", "metaclip", "dfn", "yfcc15m", "cc12m")
+QUICK = re.compile(
+    r"quickgelu|openai|metaclip(?![-_]?2|_altogether)|dfn[25]b(?!_s39b)|yfcc15m|cc12m"
+)
 # Entries that only OpenAI's own files have.
 OPENAI_ENTRIES = ("input_resolution", "context_length", "vocab_size")
 # Widths and depths that no model but H and bigG has, nearly all of which have gelu.
@@ -183,9 +186,9 @@ def guess_activation(
     still resemble the right ones.
     """
     shown = "/".join(PurePath(name).parts[-2:]).lower()
-    for word in QUICK:
-        if word in shown:
-            return "quick_gelu", f"its name says {word}", True
+    word = QUICK.search(shown)
+    if word:
+        return "quick_gelu", f"its name says {word[0]}", True
     if all(entry in keys for entry in OPENAI_ENTRIES):
         return "quick_gelu", "it is OpenAI's own file", True
     if "positional_embedding_res" in keys:

@@ -165,7 +165,7 @@ class Resblocks:
         if kind == "argmax":
             return input_ids.argmax(dim=-1)
         if kind == "eos":
-            eos = getattr(text, "text_eos_id", getattr(text, "eos_id", None))
+            eos: int = getattr(text, "text_eos_id", getattr(text, "eos_id", -1))
             return torch.eq(input_ids, eos).to(torch.int8).argmax(dim=-1)
         if kind not in ("first", "last"):
             raise TowerError(f"a model with pool_type {kind!r} has no pooled output")

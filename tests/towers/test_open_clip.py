@@ -186,7 +186,7 @@ def test_layers_above_the_requested_one_do_not_run():
     ("name", "width", "depth", "expected"),
     [
         ("hub/ViT-B-32-quickgelu", 512, 12, ("quick_gelu", "its name says quickgelu", True)),
-        ("apple/DFN5B-CLIP-ViT-H-14", 1024, 24, ("quick_gelu", "its name says dfn", True)),
+        ("apple/DFN5B-CLIP-ViT-H-14", 1024, 24, ("quick_gelu", "its name says dfn5b", True)),
         ("openai/whatever/laion2b.safetensors", 1024, 24,
          ("gelu", "nearly all models of this size have it", True)),
         ("bigG", 1280, 32, ("gelu", "nearly all models of this size have it", True)),
