@@ -115,8 +115,8 @@ class Resblocks:
                 "Give an open_clip model (not a TorchScript one), its `.text`, or its state dict "
                 "to from_open_clip.",
             )
-        # such models hide pads themselves
-        self.mask_padding = bool(getattr(text, "use_pad_mask", False)) or self._has_class_token
+        # CoCa hides pads itself, and as published one place further on, which we must not mend
+        self.mask_padding = bool(getattr(text, "use_pad_mask", False))
 
     @property
     def _has_class_token(self) -> bool:

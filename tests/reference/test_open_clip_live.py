@@ -1,7 +1,8 @@
 """OpenClipTower and EvaClipTower around open_clip's own models, and mapped weights beside them.
 
 open_clip needs torchvision, which does not import beside a CPU build of torch: these tests run in
-an environment of their own (extra: reference).
+an environment of their own (extra: reference). Where CLIPCOND_REQUIRE_REFERENCE is set, as in CI,
+its absence is an error, not a skip.
 """
 
 import os
@@ -36,8 +37,15 @@ def build(text_config, *, embed=128, quick_gelu=False, custom=False, seed=0):
     """A whole model with random weights, layer norms included."""
     kind = CustomTextCLIP if custom else CLIP
     model = kind(embed, VISION, text_config, quick_gelu=quick_gelu).eval().requires_grad_(False)
-    drawn = recipe.draw({n: tuple(p.shape) for n, p in model.named_parameters()}, seed)
-    model.load_state_dict(drawn, strict=False)
+    random = torch.Generator().manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        if parameter.dim() < 2:
+            parameter.normal_(
+                1.0 if "ln_" in name and "weight" in name else 0.05, 0.1, generator=random
+            )
+        else:
+            spread = 0.5 if "embedding" in name else parameter.shape[-1] ** -0.5
+            parameter.normal_(0, spread, generator=random)
     return model
 
 
@@ -125,7 +133,7 @@ def test_cocas_extra_output_does_not_disturb():
     ours = tower.encode(ids_for(tower), None, HiddenLayer(1), pooled=True).pooled
 
     assert (ours - pooled).abs().max() <= CLOSE
-    assert tower.special.mask_padding
+    assert not tower.special.mask_padding
 
 
 @pytest.mark.parametrize("name", ["flat", "flat-quickgelu", "custom-text", "short-context"])
@@ -148,14 +156,21 @@ def test_mapped_weights_give_what_the_model_gives(name):
 
 @pytest.mark.parametrize("name", EVA_NAMES)
 def test_all_eva_text_towers_in_their_own_proportions(name):
+    """A quarter as wide, and of two blocks, to be quick."""
     config = open_clip.get_model_config(name)
-    text_config = {**config["text_cfg"], "layers": 2}
-    model = build(text_config, embed=config["embed_dim"], custom=config["custom_text"])
+    text_config, embed = config["text_cfg"], config["embed_dim"] // 4
+    assert text_config["width"] == 64 * text_config["heads"]
+    quarter = {
+        **text_config,
+        "width": text_config["width"] // 4,
+        "heads": text_config["heads"] // 4,
+    }
+    model = build({**quarter, "layers": 2}, embed=embed, custom=config["custom_text"])
     live, mapped = EvaClipTower(model), from_eva(model.state_dict(), name=name)
     ids = chunks()[:2]
 
     assert config.get("quick_gelu", False) is False
-    assert mapped.model.text_projection.weight.shape == (config["embed_dim"], live.width)
+    assert mapped.model.text_projection.weight.shape == (embed, live.width)
     pooled = their_pooled(model, ids)
     for depth, hidden in enumerate(their_layers(model, ids), 1):
         ours = mapped.encode(ids, None, HiddenLayer(depth, False), pooled=True)
@@ -190,7 +205,11 @@ def test_names_that_say_quick_gelu_do():
     assert len(told) > 30
     assert {name for name, quick in told if not quick} == set()
     untold = {name for name, quick in tags if quick and not QUICK.search(name)}
-    assert untold == set()
+    assert untold == {
+        "vit-b-32-laion400m_e31",  # the only ones of laion400m
+        "vit-b-32-laion400m_e32",
+        "vit-h-14-worldwide-metaclip2_worldwide",  # of another vocabulary: not opened
+    }
 
 
 # --- text models of Hugging Face ---
@@ -373,6 +392,7 @@ def test_half_precision_with_float32_norms():
     assert tower.dtype == torch.float16
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_a_torchscript_model_is_refused():
     scripted = torch.jit.script(MODELS["flat"]())
 
