@@ -5,6 +5,7 @@ With the wrong one results still resemble the right ones (cosine 0.9999 on three
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -14,7 +15,9 @@ __all__ = ["ACTIVATIONS", "Activation", "of_open_clip", "of_shape"]
 ACTIVATIONS = ("gelu", "quick_gelu")
 # Names of models trained with quick_gelu. Source: open_clip 3.3, pretrained.py, the tags with
 # quick_gelu=True; laion400m is left out, for only its ViT-B-32 is one of them.
-QUICK = ("quickgelu", "openai", "metaclip", "dfn", "yfcc15m", "cc12m")
+QUICK = re.compile(
+    r"quickgelu|openai|metaclip(?![-_]?2|_altogether)|dfn[25]b(?!_s39b)|yfcc15m|cc12m"
+)
 # Entries that only OpenAI's own files have, and LongCLIP's second table of positions.
 OPENAI_ENTRIES = ("input_resolution", "context_length", "vocab_size")
 MORE_POSITIONS = "positional_embedding_res"
@@ -50,9 +53,9 @@ def of_open_clip(
         is_half: the text half is a model of its own (`text.*`).
     """
     shown = "/".join(PurePath(name).parts[-2:]).lower()
-    for word in QUICK:
-        if word in shown:
-            return Activation("quick_gelu", f"its name says {word}", True)
+    word = QUICK.search(shown)
+    if word:
+        return Activation("quick_gelu", f"its name says {word[0]}", True)
     if all(entry in keys for entry in OPENAI_ENTRIES):
         return Activation("quick_gelu", "it is OpenAI's own file", True)
     if MORE_POSITIONS in keys:

@@ -111,7 +111,7 @@ def _model(
         has_projection = half.projection is not None
         model: Any = (CLIPTextModelWithProjection if has_projection else CLIPTextModel)(config)
     full = {key.removeprefix(WRAPPER): key for key in model.state_dict()}
-    pairs = ((full[key], tensor.to(device, dtype)) for key, tensor in _renamed(half))
+    pairs = ((full[key], tensor.to(device, dtype).contiguous()) for key, tensor in _renamed(half))
     model.load_state_dict(dict(pairs), assign=True)
     for module in model.modules():
         if "position_ids" in module._buffers:

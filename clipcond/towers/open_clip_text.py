@@ -115,8 +115,8 @@ class Resblocks:
                 "Give an open_clip model (not a TorchScript one), its `.text`, or its state dict "
                 "to from_open_clip.",
             )
-        # such models hide pads themselves
-        self.mask_padding = bool(getattr(text, "use_pad_mask", False)) or self._has_class_token
+        # CoCa hides pads itself, and as published one place further on, which we must not mend
+        self.mask_padding = bool(getattr(text, "use_pad_mask", False))
 
     @property
     def _has_class_token(self) -> bool:
@@ -165,7 +165,7 @@ class Resblocks:
         if kind == "argmax":
             return input_ids.argmax(dim=-1)
         if kind == "eos":
-            eos = getattr(text, "text_eos_id", getattr(text, "eos_id", None))
+            eos: int = getattr(text, "text_eos_id", getattr(text, "eos_id", -1))
             return torch.eq(input_ids, eos).to(torch.int8).argmax(dim=-1)
         if kind not in ("first", "last"):
             raise TowerError(f"a model with pool_type {kind!r} has no pooled output")

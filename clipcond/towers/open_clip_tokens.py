@@ -154,7 +154,7 @@ def tokens_of(
     Raises:
         TowerError: none given where CLIP's does not fit; one that frames text as no chunk can be.
     """
-    length = context_length or getattr(tokenizer, "context_length", STOCK_LENGTH)
+    length: int = context_length or getattr(tokenizer, "context_length", None) or STOCK_LENGTH
     bpe = _as_bpe(tokenizer, length, n_entries, name)
     if bpe is not None:
         special = special_tokens(bpe.source, length)

@@ -88,7 +88,7 @@ def draw(found: dict[str, tuple[int, ...]], seed: int) -> dict[str, Tensor]:
     """Values for tensors of these shapes, in the order of their names."""
     random = np.random.RandomState(seed)
     return {
-        name: torch.from_numpy(_values(name, random.standard_normal(shape)).astype(np.float32))
+        name: torch.tensor(_values(name, random.standard_normal(shape)), dtype=torch.float32)
         for name, shape in sorted(found.items())
     }
 
@@ -98,7 +98,7 @@ def _values(name: str, n: np.ndarray) -> np.ndarray:
         return 0.5 * n
     if "ln_" in name or "LayerNorm" in name:
         return 1 + 0.1 * n if name.endswith("weight") else 0.1 + 0.05 * n
-    if n.ndim == 1:
+    if n.ndim < 2:
         return 0.05 + 0.02 * n
     return n / np.sqrt(n.shape[0] if name.endswith("projection") else n.shape[1])
 

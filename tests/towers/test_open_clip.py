@@ -11,7 +11,16 @@ from clipcond.towers import HiddenLayer, OpenClipTower
 from clipcond.towers.open_clip import from_open_clip, guess_activation, looks_open_clip
 from clipcond.towers.open_clip_layout import text_prefix
 from tests.towers.golden_layers import CLOSE, chunks, differences, golden
-from tests.towers.open_clip_recipe import LONG, NEGATIVE, OPEN_CLIP, POSITIVE, weights
+from tests.towers.open_clip_recipe import (
+    HF,
+    LONG,
+    NEGATIVE,
+    OPEN_CLIP,
+    POSITIVE,
+    hf_ids,
+    weights,
+)
+from tests.towers.stand_ins import Frames, TextEncoder
 
 NAMES = list(OPEN_CLIP)
 
@@ -186,7 +195,7 @@ def test_layers_above_the_requested_one_do_not_run():
     ("name", "width", "depth", "expected"),
     [
         ("hub/ViT-B-32-quickgelu", 512, 12, ("quick_gelu", "its name says quickgelu", True)),
-        ("apple/DFN5B-CLIP-ViT-H-14", 1024, 24, ("quick_gelu", "its name says dfn", True)),
+        ("apple/DFN5B-CLIP-ViT-H-14", 1024, 24, ("quick_gelu", "its name says dfn5b", True)),
         ("openai/whatever/laion2b.safetensors", 1024, 24,
          ("gelu", "nearly all models of this size have it", True)),
         ("bigG", 1280, 32, ("gelu", "nearly all models of this size have it", True)),
@@ -302,4 +311,31 @@ def test_other_models_are_no_open_clip_models():
         "Linear has no text transformer that can be run block by block\n"
         "Give an open_clip model (not a TorchScript one), its `.text`, or its state dict to "
         "from_open_clip."
+    )
+
+
+@pytest.mark.parametrize("name", HF)
+def test_text_models_of_hugging_face_are_those_of_open_clip(name):
+    ours = OpenClipTower(TextEncoder(name), Frames([0, 2], 1))
+
+    found = differences(ours, hf_ids(), golden("open_clip"), name)
+    assert len(found) == 4  # there is no final norm
+    assert max(found.values()) <= CLOSE, found
+    runs = []
+    for i, layer in enumerate(ours.model.transformer.encoder.layer):
+        layer.register_forward_hook(lambda *_, i=i: runs.append(i))
+    normed = ours.encode(hf_ids(), None, HiddenLayer(3, True)).hidden
+    assert runs == [0]
+    assert torch.equal(normed, ours.encode(hf_ids(), None, HiddenLayer(3, False)).hidden)
+
+
+def test_of_hugging_face_only_those_with_an_encoder_layer():
+    model = TextEncoder("roberta-linear")
+    model.transformer.encoder = torch.nn.Identity()
+
+    with pytest.raises(TowerError) as caught:
+        OpenClipTower(model, Frames([0, 2], 1))
+    assert str(caught.value) == (
+        "open_clip's text model is a RobertaModel, whose blocks do not stand in encoder.layer; "
+        "roberta, xlm-roberta and bert can be used"
     )

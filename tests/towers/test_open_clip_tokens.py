@@ -13,6 +13,7 @@ from clipcond.towers.clip_bpe import ClipBpeTokenizer
 from clipcond.towers.open_clip_tokens import PLAIN, shipped, tokens_of
 from tests.parity.models import tokenizer
 from tests.towers.golden_layers import facts
+from tests.towers.stand_ins import Frames
 
 needs_ftfy = pytest.mark.skipif(
     open_clip_tokens._fix_text() is None, reason="ftfy is not installed (extra: test)"
@@ -140,23 +141,6 @@ def test_every_plain_character_is_left_alone_by_ftfy():
 
     assert len(plain) > 28_000
     assert [c for c in plain if fix_text(c) != c] == []
-
-
-class Frames:
-    """A tokenizer of another kind: says what it puts around a text."""
-
-    added_tokens_encoder: dict[str, int] = {}  # noqa: RUF012
-
-    def __init__(self, framed, pad):
-        self.framed, self.pad_token_id = framed, pad
-
-    def __call__(self, texts, add_special_tokens=True, **_):
-        if isinstance(texts, str):
-            return {"input_ids": self.framed}
-        return {"input_ids": [[3 + ord(c) % 50 for c in text] for text in texts]}
-
-    def decode(self, ids):
-        return f"<{ids[0]}>"
 
 
 def other(tokenizer, name="m", n_entries=120):
