@@ -47,7 +47,7 @@ def conditioner_for(key: str) -> Conditioner:
     _, model, *rest = key.split("/")
     if model == "sdxl":
         return Conditioner(tower_l(), tower_g(), dialect="compel")
-    option = OPTIONS[rest[-1]] if rest[-1] in OPTIONS else COMPEL
+    option = OPTIONS.get(rest[-1], COMPEL)
     return Conditioner(tower_l(), dialect=option, clip_skip=SKIPS.get(rest[0], 1))
 
 

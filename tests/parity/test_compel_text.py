@@ -1,4 +1,4 @@
-"""Dialect compel's text side against compel 2.5.1: parses, ids and weights of every splitter, equal.
+"""Dialect compel's text side against compel 2.5.1: parses, ids and weights, equal.
 
 Left out: nothing. One prompt is refused by the reference, and by ours with a caret. Two come to
 nothing, which the reference cannot encode: ours has the empty chunk for them.
