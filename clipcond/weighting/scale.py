@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from clipcond.chunking import TokenChunk, joined_rows
-from clipcond.errors import ClipcondWarning, warn
+from clipcond.errors import PromptWarning, warn
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting.rule import Encode, is_weighted, weights_of
 
@@ -56,7 +56,7 @@ def scale_mean(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     included. In float32, cast back. Chunks whose weights are all 1 stay bit-identical.
 
     A mean near zero has no meaningful quotient: there the weights act without restoration, with a
-    ClipcondWarning. Where the weights turn the mean's sign, restoring it turns the whole chunk
+    PromptWarning. Where the weights turn the mean's sign, restoring it turns the whole chunk
     round, as the reference does; that is done and warned of too.
 
     Args:
@@ -144,9 +144,5 @@ def _restoration(before: Tensor, after: Tensor) -> Tensor:
 
 
 def _warn(message: str) -> None:
-    warn(
-        ClipcondWarning(
-            f"{message}. Milder weights, or weighting='scale', which restores nothing, "
-            "give what was meant."
-        )
-    )
+    remedy = "Milder weights, or weighting='scale', which restores nothing, give what was meant."
+    warn(PromptWarning(message, remedy=remedy))

@@ -174,7 +174,7 @@ def _without(chunk: TokenChunk, left_out: Sequence[bool], special: SpecialTokens
     if special.stand_in is None:
         raise WeightingError(
             "this tower has no token that can stand in for a word that is left out",
-            "Use weighting='lerp', which leaves no words out.",
+            remedy="Use weighting='lerp', which leaves no words out.",
         )
     return replace(
         chunk,
