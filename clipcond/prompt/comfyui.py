@@ -12,7 +12,8 @@ word, is finer: `groups` cuts the fragments at references to embeddings, or, as 
 did, at spaces too. There every segment is one group, so a token's `segment` tells its group.
 
 Deviations: a weight that is not finite (`nan`, `inf`, `1e999`) is an error here and a black image
-there; a product of brackets is held at the largest number.
+there; a product of brackets is held at the largest number, with a warning; the name of an embedding
+that is not there is left out as there, with a warning that shows its place.
 """
 
 from __future__ import annotations

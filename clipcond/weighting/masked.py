@@ -140,8 +140,7 @@ def _remove(
 def removing(splitter: Splitter) -> RuleWithNeeds:
     """`masked`, but a fragment below 1 is taken out of the text, which is then cut by `splitter`.
 
-    What follows moves up. A fragment among the last chunk's that is cut off by a dialect's
-    `max_chunks` leaves its place empty.
+    What follows moves up, but nothing comes back that a dialect's `max_chunks` has dropped.
 
     Deviation: where the rest needs another number of chunks than the whole, compel raises; here it
     is filled up with the empty chunk, or cut.
