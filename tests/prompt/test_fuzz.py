@@ -15,7 +15,7 @@ from clipcond.dialects import DIALECTS, Dialect
 from clipcond.errors import PromptError
 from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, Syntax, compose, parse, schedule, settle
 from clipcond.prompt.lookalike import with_lookalikes
-from clipcond.prompt.rendering import words
+from clipcond.prompt.rendering import loras, mixing, words
 from tests.conditioners import pair, single
 
 N = 10_000
@@ -82,12 +82,14 @@ def test_whatever_is_typed_is_read_or_refused_with_a_place(syntax):
     assert n_read > 0.9 * N  # or this tests nothing
 
 
-@pytest.mark.parametrize("syntax", ["a1111", "comfyui", "lpw", "lpw_xl", "sd_embed"])
+@pytest.mark.parametrize("syntax", SYNTAXES)
 def test_what_is_read_can_be_written_and_read_again(syntax):
     for prompt in prompts(f"write {syntax}", N_WRITTEN):
         parsed = read(prompt, syntax)
         if parsed is not None:
-            assert said(parse(parsed.render(), syntax)) == said(parsed)
+            again = parse(parsed.render(), syntax)
+            assert said(again) == said(parsed)
+            assert (mixing(again), loras(again)) == (mixing(parsed), loras(parsed))
 
 
 @pytest.mark.parametrize("target", SYNTAXES)
