@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import groupby, zip_longest
 from math import lcm
 from operator import attrgetter
 from typing import TypeAlias
@@ -30,12 +30,14 @@ class TokenChunk:
         weights: 1.0 for everything but content.
         attention_mask: 1 = attend; 0 only for padding, and only where the tower masks it.
         segments: which part of the parsed prompt a token comes from; -1 for specials and padding.
+        goes_on: whether the part of its last token was cut, and has its rest in the next chunk.
     """
 
     input_ids: tuple[int, ...]
     weights: tuple[float, ...]
     attention_mask: tuple[int, ...]
     segments: tuple[int, ...]
+    goes_on: bool = False
 
     @property
     def content(self) -> int:
@@ -64,7 +66,10 @@ def chunk(
     pieces = [piece for run in closed for piece in (split(run, special) if run else [[]])]
     if last:
         pieces += split(last, special)
-    return tuple(_framed(piece, special) for piece in pieces or [[]])
+    return tuple(
+        _framed(piece, special, goes_on=_is_cut(piece, following))
+        for piece, following in zip_longest(pieces or [[]], pieces[1:], fillvalue=())
+    )
 
 
 def comma_backtrack(distance: int = 20) -> Splitter:
@@ -264,7 +269,12 @@ def _runs(tokens: Iterable[Token | Break]) -> list[list[Token]]:
     return runs
 
 
-def _framed(piece: Sequence[Token], special: SpecialTokens) -> TokenChunk:
+def _is_cut(piece: Sequence[Token], following: Sequence[Token]) -> bool:
+    """Whether two pieces share a part of the prompt; those beside a break never do."""
+    return bool(piece and following) and piece[-1].segment == following[0].segment
+
+
+def _framed(piece: Sequence[Token], special: SpecialTokens, *, goes_on: bool = False) -> TokenChunk:
     """One chunk: bos, the tokens, then eos and padding, or padding and eos."""
     n_padding = special.room - len(piece)
     if n_padding < 0:
@@ -278,4 +288,5 @@ def _framed(piece: Sequence[Token], special: SpecialTokens) -> TokenChunk:
         weights=(1.0, *(token.weight for token in piece)) + (1.0,) * (n_padding + 1),
         attention_mask=(1,) * (len(piece) + 1) + seen,
         segments=(-1, *(token.segment for token in piece)) + (-1,) * (n_padding + 1),
+        goes_on=goes_on,
     )

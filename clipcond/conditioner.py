@@ -13,7 +13,7 @@ from clipcond import notices
 from clipcond.cache import ChunkCache, ChunkEncoder
 from clipcond.chunking import common_length, empty_chunk
 from clipcond.dialects import Dialect, find_dialect
-from clipcond.errors import TowerError
+from clipcond.errors import TowerError, about
 from clipcond.inputs import as_many, as_prompts, check_clip_skip, check_towers
 from clipcond.layout import Chunks, Key, Whole, lay_out, one_prompt, pooled_chunk
 from clipcond.prompt import ParsedPrompt, parse, settle
@@ -249,7 +249,7 @@ class Conditioner:
         # tensors made under a caller's inference_mode could not serve a later call under autograd
         with torch.inference_mode(False), torch.no_grad():
             parts = [
-                self._encode(*of_tower, length)
+                self._encode(*of_tower, parsed, length)
                 for of_tower in zip(
                     self.towers, layers, layout.columns, layout.mixtures, strict=True
                 )
@@ -262,6 +262,7 @@ class Conditioner:
         layer: HiddenLayer,
         column: Mapping[Key, Chunks],
         mixtures: Mapping[Key, Mixed],
+        parsed: Mapping[str, ParsedPrompt],
         length: int,
     ) -> Conditioning:
         """One tower's part: each prompt of the column, brought to `length` chunks."""
@@ -282,9 +283,12 @@ class Conditioner:
         needed = [c for p in prompts for c in needs_of(p.rule, p.chunks, special)]
         encode.prefetch(own + needed + chosen)
 
-        rows = [prompt.encoded(encode).flatten(0, 1) for prompt in prompts]  # [n L D] -> [S D]
+        rows = []
+        for key, prompt in zip(column, prompts, strict=True):
+            with about(key.text, notices.place_of_weight(parsed[key.text])):
+                rows.append(prompt.encoded(encode).flatten(0, 1))  # [n L D] -> [S D]
         embeds = torch.stack(rows)
-        read = [(key.text, chunks) for key, chunks in column.items()]
+        read = [(parsed[key.text], chunks) for key, chunks in column.items()]
         notices.check_finite(embeds, read, tower, encode)
         mask = None
         if special.mask_padding:

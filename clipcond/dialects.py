@@ -20,17 +20,44 @@ Options of the tools are rows with a field changed, for `dialect=`:
     lpw, max_embeddings_multiples=1    replace(DIALECTS["lpw"], max_chunks=1)
     lpw, no_boseos_middle=True         replace(DIALECTS["lpw"], rows=without_inner_frames,
                                                weighting=scale_mean_joined)
+    compel, SplitLongTextMode.PHRASES  replace(DIALECTS["compel"], splitter=phrases); or words, hard
+    compel, DownweightMode.REMOVE      replace(DIALECTS["compel"], weighting="removed"); with
+                                               another splitter weighting=removing(splitter)
+    compel, COPY_FIRST_CLS_TOKEN       replace(DIALECTS["compel"], weighting=with_first_eos(masked))
+    compel, MERGE_CLS_TOKENS           replace(DIALECTS["compel"], weighting=with_mean_eos(masked))
+    compel, truncate_long_prompts=True replace(DIALECTS["compel"], splitter=hard, max_chunks=1)
+    A1111, comma_padding_backtrack=n   replace(DIALECTS["a1111"], splitter=comma_backtrack(n))
+    A1111, emphasis "None"             "plain"; "Ignore", "No norm" are weighting="none", "scale"
 
 Deviations:
 * clip_skip applies to the negative prompt in every dialect; diffusers and lpw for SDXL apply it to
   the positive alone.
+* A clip_skip or layer beyond the tower's blocks is a TowerError; to ComfyUI it means the last
+  layer, normed.
 * A prompt does not depend on its neighbours in a batch in any dialect, only on its own negative,
   and only in sd_embed and lpw, which fill up the shorter of the two before they cut it.
-* A prompt and its negative come out equally long in every dialect.
-* A prompt without a token beside a negative without a token, in sd_embed and lpw for SDXL, is two
-  rows, bos and eos; an exception there.
+* A prompt and its negative come out equally long in every dialect, by empty chunks behind the
+  shorter one. A1111 runs the UNet twice instead, unless its option "pad prompt/negative" is on.
+  ComfyUI repeats both up to their least common multiple, or runs them apart, which is the same to
+  attention; comfyui repeats them too, but where that is more than 4 times the longest of a call,
+  the shorter ones get empty chunks.
+* Where the two towers of a pair read texts of different length, as with `prompts_2`, the shorter
+  gets empty chunks in every dialect.
+* Weights that lead to NaN or infinity, which give a black image elsewhere, are a WeightingError
+  that shows the place in every dialect.
+* An A1111 prompt with editing, alternation or AND is encoded as it is at the last step, up to its
+  first AND, with a warning. Only beside an AND a closing `: number` is taken off as a weight:
+  `photo 16:9` keeps its `:9`, which A1111 reads as a guidance of 9.
+* A1111 reads the towers that come from OpenCLIP (SD2's, SDXL's second) by open_clip's tokenizer,
+  a1111 by the tower's own. Transformers' differs in HTML entities, full-width letters, ligatures,
+  curly quotes and `<|endoftext|>`.
+* A prompt without a token beside a negative without a token, in sd_embed and lpw for SDXL, is one
+  chunk without text; an exception there.
 * What a dialect drops (beyond one chunk in diffusers, three in lpw) is told in a warning.
 * A tower that masks its padding, as the Chinese ones do, is not filled up in sd_embed and lpw.
+* In compel, weights of a conjunction act in both towers of a pair; compel raises. And a fragment
+  below 1 is hidden where it stands; compel looks for it by its ids, and finds padding too where a
+  later chunk begins with it and it begins with the token that pads: `!` in SDXL's second tower.
 """
 
 from __future__ import annotations

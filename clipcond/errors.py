@@ -2,10 +2,10 @@
 
     ClipcondError
     ├── PromptError (ValueError)             a prompt that cannot be used; shows where
-    │   └── PromptSyntaxError                its syntax is wrong
+    │   ├── PromptSyntaxError                its syntax is wrong
+    │   └── WeightingError                   its weights cannot act
     ├── PromptTypeError (TypeError)          a prompt that is no string or list of strings
     ├── UnknownNameError (ValueError)        no syntax, rule, dialect... of that name
-    ├── WeightingError (ValueError)          weights that cannot act
     ├── TowerError (ValueError)              a tower asked for what it cannot do
     ├── CheckpointError (OSError)            a file or folder that cannot be opened as a tower
     └── PipelineError (TypeError)            a pipeline that cannot be conditioned
@@ -22,7 +22,9 @@ import os
 import sys
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 
 # Columns of the source shown before and after the caret; with the indent this fits 80 columns.
@@ -60,6 +62,10 @@ class PromptSyntaxError(PromptError):
     """The syntax of a prompt is wrong at `position`."""
 
 
+class WeightingError(PromptError):
+    """Weights that a rule cannot apply, or that lead beyond what numbers can hold."""
+
+
 class PromptTypeError(ClipcondError, TypeError):
     """A prompt is neither a string nor a list of strings."""
 
@@ -78,10 +84,6 @@ class UnknownNameError(ClipcondError, ValueError):
         near = get_close_matches(str(self.name)[:100].lower(), self.known, n=1)
         guess = f" Did you mean {near[0]!r}?" if near else ""
         return f"no {self.kind} {excerpt(repr(self.name))}.{guess} Known: {', '.join(self.known)}."
-
-
-class WeightingError(ClipcondError, ValueError):
-    """A weighting rule was given weights it cannot apply."""
 
 
 class TowerError(ClipcondError, ValueError):
@@ -125,8 +127,25 @@ def _told(message: str, source: str, position: int, remedy: str) -> str:
     return "\n".join(part for part in (message, shown, remedy) if part)
 
 
+# The prompt now worked on, and a place in it: for warnings from where no prompt is known.
+_subject: ContextVar[tuple[str, int] | None] = ContextVar("subject", default=None)
+
+
+@contextmanager
+def about(source: str, position: int) -> Iterator[None]:
+    """Let warnings given inside, if they name no prompt, point at this place of this one."""
+    token = _subject.set((source, position))
+    try:
+        yield
+    finally:
+        _subject.reset(token)
+
+
 def warn(warning: ClipcondWarning) -> None:
     """Warn, pointing at the line outside this package that led here."""
+    subject = _subject.get()
+    if subject and isinstance(warning, PromptWarning) and not warning.source:
+        warning = PromptWarning(warning.message, *subject, warning.remedy)
     level, frame = 1, sys._getframe(0)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back

@@ -8,13 +8,20 @@ import torch
 from torch import Tensor
 
 from clipcond.chunking import TokenChunk, inner_ids
-from clipcond.errors import PromptWarning, TowerError, WeightingError, warn
+from clipcond.errors import PromptWarning, TowerError, WeightingError, excerpt, warn
 from clipcond.prompt import Break, Issue, ParsedPrompt
 from clipcond.tokens import Token
 from clipcond.towers.base import TextTower
 from clipcond.weighting import Encode
 
-__all__ = ["check_finite", "warn_cut", "warn_dropped", "warn_issues", "warn_unread"]
+__all__ = [
+    "check_finite",
+    "place_of_weight",
+    "warn_cut",
+    "warn_dropped",
+    "warn_issues",
+    "warn_unread",
+]
 
 MAX_SHOWN = 5
 
@@ -65,36 +72,43 @@ def warn_dropped(chunks: Sequence[TokenChunk], n_kept: int, tower: TextTower, di
     )
 
 
+def place_of_weight(parsed: ParsedPrompt) -> int:
+    """Where the text stands whose weight is farthest from 1; the beginning if none is weighted."""
+    heaviest = max(parsed.segments, key=lambda segment: abs(segment.weight - 1.0), default=None)
+    return 0 if heaviest is None or heaviest.weight == 1.0 else heaviest.start
+
+
 def check_finite(
     embeds: Tensor,
-    prompts: Iterable[tuple[str, Sequence[TokenChunk]]],
+    prompts: Iterable[tuple[ParsedPrompt, Sequence[TokenChunk]]],
     tower: TextTower,
     encode: Encode,
 ) -> None:
     """Refuse NaN and infinities in embeds [n S D], which end as a black image.
 
     Args:
-        prompts: text and chunks of each row of embeds.
+        prompts: what each row of embeds was read as, and its chunks.
 
     Raises:
-        WeightingError: weights brought them about; names the most extreme one.
+        WeightingError: weights brought them about; shows the most extreme one.
         TowerError: the tower gives them by itself.
     """
     if bool(torch.isfinite(embeds).all()):
         return
-    for row, (prompt, chunks) in zip(embeds, prompts, strict=True):
+    for row, (parsed, chunks) in zip(embeds, prompts, strict=True):
         if bool(torch.isfinite(row).all()):
             continue
-        shown = repr(prompt if len(prompt) <= 60 else prompt[:57] + "...")
         if not bool(torch.isfinite(encode(chunks).hidden).all()):
             raise TowerError(
-                f"{tower.name!r} itself gives NaN or infinite values for the prompt {shown}",
+                f"{tower.name!r} itself gives NaN or infinite values for the prompt "
+                f"{excerpt(parsed.source)!r}",
                 f"Its weights are broken, or too large for {_dtype(embeds)}: try float32.",
             )
         weight = max((w for chunk in chunks for w in chunk.weights), key=_extremeness)
         raise WeightingError(
-            f"the weight {weight:g} in the prompt {shown} leads to NaN or infinite values in "
-            f"{_dtype(embeds)}",
+            f"the weight {weight:g} leads to NaN or infinite values in {_dtype(embeds)}",
+            parsed.source,
+            place_of_weight(parsed),
             "Useful weights lie between 0 and 2.",
         )
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import clipcond
 from clipcond import dialects
-from clipcond.dialects import DIALECTS
+from clipcond.dialects import DIALECTS, Dialect
 from clipcond.errors import PromptError
 from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, parse
-from clipcond.weighting import WEIGHTINGS
+from clipcond.weighting import NORMALIZATIONS, WEIGHTINGS
 from tests import readme_towers
 
 ROOT = Path(clipcond.__file__).parent
@@ -65,6 +65,16 @@ def weightings() -> str:
     return table(["`weighting=`", "what it does", "formula", "dialects"], rows)
 
 
+def normalizations() -> str:
+    """What happens to weights before a rule, in the functions' own words."""
+    rows = []
+    for name, function in NORMALIZATIONS.items():
+        first = _paragraphs(inspect.getdoc(function) or "")[0]
+        users = [row.name for row in _rows() if row.normalize == name]
+        rows.append([_code(name), first, ", ".join(dict.fromkeys(users)) or "-"])
+    return table(["`normalize=`", "what it does", "dialects"], rows)
+
+
 def clip_skips() -> str:
     """The table in the docstring of clipcond.dialects."""
     block = _block(inspect.getdoc(dialects) or "", "    tool ")
@@ -92,6 +102,7 @@ def tower_sizes() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "readings": readings,
     "weightings": weightings,
+    "normalizations": normalizations,
     "clip skips": clip_skips,
     "deviations": deviations,
     "towers": tower_sizes,
@@ -169,8 +180,12 @@ def _functions(function: Any) -> list[Any]:
 
 def _users(aliases: list[str]) -> list[str]:
     """The dialects that weigh by a rule."""
-    rows = [*DIALECTS.values(), *(row.pair for row in DIALECTS.values() if row.pair)]
-    return list(dict.fromkeys(row.name for row in rows if row.weighting in aliases))
+    return list(dict.fromkeys(row.name for row in _rows() if row.weighting in aliases))
+
+
+def _rows() -> list[Dialect]:
+    """The rows of all dialects, those for a pair of towers included."""
+    return [*DIALECTS.values(), *(row.pair for row in DIALECTS.values() if row.pair)]
 
 
 def _paragraphs(text: str) -> list[str]:

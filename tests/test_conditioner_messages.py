@@ -17,6 +17,8 @@ from clipcond.errors import (
     TowerError,
     UnknownNameError,
     WeightingError,
+    about,
+    warn,
 )
 from clipcond.towers import OpenAIClipTower
 from tests.conditioners import single, told
@@ -189,9 +191,37 @@ def test_an_overflow_is_one_clear_error():
         conditioner(["a cat", "a (cat:1000000)"])
 
     assert str(caught.value) == (
-        "the weight 1e+06 in the prompt 'a (cat:1000000)' leads to NaN or infinite values in "
-        "float16\nUseful weights lie between 0 and 2."
+        "the weight 1e+06 leads to NaN or infinite values in float16\n"
+        "  a (cat:1000000)\n"
+        "     ^\n"
+        "Useful weights lie between 0 and 2."
     )
+
+
+@pytest.mark.parametrize("dialect", ["a1111", "lpw"])
+def test_a_mean_that_turns_is_told_with_the_place_of_the_weight(dialect):
+    conditioner = single(dialect=dialect)
+
+    assert told(lambda: conditioner(["a dog", "a (small:0.9) (cat:-500)"])) == [
+        "restoring the mean of a weighted chunk turned its embedding round\n"
+        "  a (small:0.9) (cat:-500)\n"
+        "                 ^\n"
+        "Milder weights, or weighting='scale', which restores nothing, give what was meant."
+    ]
+
+
+def test_a_warning_about_a_prompt_names_no_other():
+    with about("a cat", 2), about("a dog", 4):
+        assert str(told_by(PromptWarning("what"))) == "what\n  a dog\n      ^"
+        assert str(told_by(PromptWarning("what", "a fox", 0))) == "what\n  a fox\n  ^"
+    assert str(told_by(PromptWarning("what"))) == "what"
+
+
+def told_by(warning: PromptWarning) -> Warning | str:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn(warning)
+    return caught[0].message
 
 
 def test_a_broken_tower_is_told_from_broken_weights():

@@ -45,3 +45,16 @@ def test_deviations_are_found_in_every_docstring():
 
 def test_a_bar_in_a_cell_is_escaped():
     assert table(["x"], [["[a|b]"]]) == "| x |\n| --- |\n| [a\\|b] |"
+
+
+def test_what_the_section_on_dialects_shows_runs():
+    text = README.read_text(encoding="utf-8")
+    section = text[text.index("## Dialects") : text.index("## Without diffusers")]
+
+    (snippet,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    names: dict = {}
+    exec(snippet, names)
+
+    embeds = names["conditioner"]("a (cat)0.5, a dog+").embeds
+    assert embeds.shape[:2] == (1, 77)
+    assert names["conditioner"].dialect is names["compel"]

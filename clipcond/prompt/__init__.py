@@ -9,6 +9,7 @@ convert(text, a, b)     the same words and weights in b          a (red)1.3 cat
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import zip_longest
 from typing import TypeAlias
 
@@ -69,7 +70,8 @@ def render(parsed: ParsedPrompt, syntax: str | None = None) -> str:
     """Write a prompt that a syntax reads as the same words at the same weights.
 
     White space may differ, and neighbours of equal weight may be joined; escapes are set where the
-    syntax needs them. What was written is read back, so the result is either right or an error.
+    syntax needs them. What was written is read back, so the result is either right or an error. In
+    its own syntax a prompt can always be written, if need be as it stood in the source.
 
     Args:
         parsed: what `parse` gives.
@@ -81,6 +83,26 @@ def render(parsed: ParsedPrompt, syntax: str | None = None) -> str:
     name = parsed.syntax if syntax is None else syntax
     if name not in WRITERS:
         raise UnknownNameError("syntax", name, WRITERS)
+    try:
+        return _written(parsed, name)
+    except PromptError:
+        if name != parsed.syntax or not _is_all_of_its_source(parsed):
+            raise
+        return parsed.source
+
+
+def _is_all_of_its_source(parsed: ParsedPrompt) -> bool:
+    """Whether it is what its source says, and neither a part of that nor changed since."""
+    again = parse(parsed.source, parsed.syntax)
+    return replace(again, issues=parsed.issues) == parsed
+
+
+def _written(parsed: ParsedPrompt, name: str) -> str:
+    """What the writer of a syntax makes of a prompt, after reading it back.
+
+    Raises:
+        PromptError: the syntax cannot say it; shows the place in the prompt it came from.
+    """
     text = WRITERS[name](parsed)
     written = parse(text, name)
     unlike = (mixing(written), loras(written)) != (mixing(parsed), loras(parsed))

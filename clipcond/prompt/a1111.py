@@ -6,7 +6,10 @@
 The whole grammar stands in `emphasis`. Prompt editing, alternation and AND belong to `schedule` and
 `composition`: here `[a:b:0.5]` is what the attention grammar makes of it, `a:b:0.5` at 1/1.1.
 
-Deviation: a weight of so many digits that it overflows is an error here and infinite there.
+Deviations, in sd_embed and lpw too: a weight that is no number, as in `(a:1.2.3)`, is a
+PromptSyntaxError with its place, there an exception without one; a weight of so many digits that it
+overflows is a PromptSyntaxError too, there infinite; brackets that multiply to more than a number
+can hold are held at the largest one, with a warning.
 """
 
 from __future__ import annotations

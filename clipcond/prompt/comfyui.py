@@ -12,8 +12,9 @@ word, is finer: `groups` cuts the fragments at references to embeddings, or, as 
 did, at spaces too. There every segment is one group, so a token's `segment` tells its group.
 
 Deviations: a weight that is not finite (`nan`, `inf`, `1e999`) is an error here and a black image
-there; a product of brackets is held at the largest number; an embedding is never cut in two, while
-ComfyUI cuts any group of eight tokens or more.
+there; a product of brackets is held at the largest number, with a warning; the name of an
+embedding that is not there is left out as there, with a warning that shows its place; an embedding
+is never cut in two, while ComfyUI cuts any group of eight tokens or more.
 """
 
 from __future__ import annotations

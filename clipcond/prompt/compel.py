@@ -13,8 +13,9 @@ space is read. `\(` `\)` `\"` are the bare character; other escapes keep their b
 does what compel ignores.
 
 Deviations, where compel raises: a prompt that comes to nothing, such as `()`, is the empty prompt,
-within a blend too; vertical tabs and form feeds are white space. Where compel gives NaN or
-infinity: a blend whose weights sum to 0, and weights that are not finite, are errors.
+within a blend too; an empty fragment below 1, as in `a ("")0.5`, does nothing; vertical tabs and
+form feeds are white space. Where compel gives NaN or infinity: a blend whose weights sum to 0, and
+weights that are not finite, are errors.
 """
 
 from __future__ import annotations

@@ -201,6 +201,9 @@ def _finite(segments: list[Segment]) -> tuple[list[Segment], list[Issue]]:
     if not beyond:
         return segments, []
     largest = sys.float_info.max
-    held = [replace(s, weight=max(-largest, min(largest, s.weight))) for s in segments]
+    held = [
+        s if math.isfinite(s.weight) else replace(s, weight=max(-largest, min(largest, s.weight)))
+        for s in segments
+    ]
     message = "the brackets around this multiply to more than a number can hold"
     return held, [Issue(message, beyond[0].start, "Nest fewer brackets.")]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
 
 from clipcond.chunking import Splitter, TokenChunk, chunk, empty_chunk, sentences
 from clipcond.tokens import SpecialTokens, Token
@@ -20,11 +19,28 @@ from clipcond.weighting.rule import Encode, RuleWithNeeds, needs_of
 __all__ = ["masked", "removed", "removing"]
 
 Chunks: TypeAlias = Sequence[TokenChunk]
-# The chunks of a prompt without one fragment, given by the index of its segment.
-Without: TypeAlias = Callable[[Chunks, int, SpecialTokens], Chunks]
 
 # A weight of 0 would count the prompt without the fragment infinitely often.
 LEAST = 1e-5
+
+
+@dataclass(slots=True)
+class _Fragment:
+    """A segment, the weight of its first token, and the first and last chunk it stands in."""
+
+    segment: int
+    weight: float
+    first: int
+    last: int
+
+    @property
+    def share(self) -> float:
+        """How often the prompt without it counts, beside the whole prompt counting once."""
+        return math.tan((1.0 - max(self.weight, LEAST)) * math.pi / 2)
+
+
+# The chunks that change when a fragment is not there, by their index.
+Without: TypeAlias = Callable[[Chunks, _Fragment, SpecialTokens], Mapping[int, TokenChunk]]
 
 
 def _apply(without: Without, chunks: Chunks, encode: Encode) -> TowerOutput:
@@ -39,7 +55,7 @@ def _apply(without: Without, chunks: Chunks, encode: Encode) -> TowerOutput:
         chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted. A fragment
             is a segment, and has the weight of its first token.
         encode: chunks -> hidden [n L D]; also asked for the empty chunk, if anything is weighted,
-            and for the chunks without each fragment below 1.
+            and for the chunks that change without a fragment below 1.
     Returns:
         hidden [n L D] in the tower's dtype; pooled [n P] untouched.
     Source: compel 2.5.1, DownweightMode; its results, see tests/parity/test_compel_tensors.py.
@@ -48,52 +64,61 @@ def _apply(without: Without, chunks: Chunks, encode: Encode) -> TowerOutput:
     low = _low(chunks)
     if not low:
         return output
-    total, divisor = output.hidden.float(), 1.0
-    for fragment, weight in low:
-        share = math.tan((1.0 - max(weight, LEAST)) * math.pi / 2)
-        reduced = lerp(without(chunks, fragment, encode.special), encode).hidden
-        total = total + share * _as_long(reduced, len(chunks), encode).float()
-        divisor += share
-    return TowerOutput((total / divisor).to(output.hidden.dtype), output.pooled)
+    whole = output.hidden.float()
+    total = torch.zeros_like(whole)
+    divisor = 1.0 + math.fsum(fragment.share for fragment in low)
+    unchanged = [divisor] * len(chunks)  # how often h0 counts, chunk by chunk
+    for fragment in low:
+        changed = without(chunks, fragment, encode.special)
+        if not changed:
+            continue
+        reduced = lerp(list(changed.values()), encode).hidden.float()
+        total[list(changed)] += fragment.share / divisor * reduced
+        for i in changed:
+            unchanged[i] -= fragment.share
+    shares = torch.tensor(unchanged, device=whole.device) / divisor
+    total += shares.view(-1, 1, 1) * whole
+    return TowerOutput(total.to(output.hidden.dtype), output.pooled)
 
 
 def _needs(without: Without, chunks: Chunks, special: SpecialTokens) -> Chunks:
-    variants = [without(chunks, fragment, special) for fragment, _ in _low(chunks)]
-    return [*needs_of(lerp, chunks, special), *(c for variant in variants for c in variant)]
+    variants = [without(chunks, fragment, special) for fragment in _low(chunks)]
+    return [*needs_of(lerp, chunks, special), *(c for v in variants for c in v.values())]
 
 
-def _low(chunks: Chunks) -> list[tuple[int, float]]:
-    """Segment and weight of every fragment below 1, in order."""
-    weights: dict[int, float] = {}
-    for each in chunks:
+def _low(chunks: Chunks) -> list[_Fragment]:
+    """Every fragment below 1, in order."""
+    fragments: dict[int, _Fragment] = {}
+    for i, each in enumerate(chunks):
         for segment, weight in zip(each.segments, each.weights, strict=True):
             if segment >= 0:
-                weights.setdefault(segment, weight)
-    return [(segment, weight) for segment, weight in weights.items() if weight < 1.0]
+                fragments.setdefault(segment, _Fragment(segment, weight, i, i)).last = i
+    return [fragment for fragment in fragments.values() if fragment.weight < 1.0]
 
 
-def _as_long(hidden: Tensor, n_chunks: int, encode: Encode) -> Tensor:
-    """Hidden states [n L D] cut to so many chunks, or filled up with the empty one."""
-    missing = n_chunks - len(hidden)
-    if missing > 0:
-        hidden = torch.cat([hidden, encode([empty_chunk(encode.special)] * missing).hidden])
-    return hidden[:n_chunks]
-
-
-def _mask(chunks: Chunks, fragment: int, special: SpecialTokens) -> Chunks:
+def _mask(chunks: Chunks, fragment: _Fragment, special: SpecialTokens) -> Mapping[int, TokenChunk]:
     """The same tokens, those of the fragment hidden from attention."""
-    return [_hidden(each, fragment) if fragment in each.segments else each for each in chunks]
+    places = range(fragment.first, fragment.last + 1)
+    return {i: _hidden(chunks[i], fragment.segment, is_end=i + 1 == len(chunks)) for i in places}
 
 
-def _hidden(chunk: TokenChunk, fragment: int) -> TokenChunk:
-    seen = zip(chunk.attention_mask, chunk.segments, strict=True)
-    return replace(
-        chunk,
-        attention_mask=tuple(0 if segment == fragment else mask for mask, segment in seen),
-    )
+def _hidden(chunk: TokenChunk, segment: int, *, is_end: bool) -> TokenChunk:
+    """The chunk with one segment hidden, and whatever stands between it and its rest.
+
+    That is the eos and padding of a chunk that was cut early. The closing position is seen, as the
+    first one is; only if the rest was dropped it is hidden, unless nothing else is in the chunk.
+    """
+    length, first = len(chunk.input_ids), chunk.segments.index(segment)
+    stop = first + chunk.segments.count(segment)
+    if chunk.goes_on and segment == chunk.segments[chunk.content]:
+        stop = length if is_end and first > 1 else length - 1
+    mask = (*chunk.attention_mask[:first], *(0,) * (stop - first), *chunk.attention_mask[stop:])
+    return replace(chunk, attention_mask=mask)
 
 
-def _remove(chunks: Chunks, fragment: int, special: SpecialTokens, *, splitter: Splitter) -> Chunks:
+def _remove(
+    chunks: Chunks, fragment: _Fragment, special: SpecialTokens, *, splitter: Splitter
+) -> Mapping[int, TokenChunk]:
     """The other tokens, laid out anew."""
     tokens = [
         Token(token_id, weight, segment, 0, 0)
@@ -101,16 +126,24 @@ def _remove(chunks: Chunks, fragment: int, special: SpecialTokens, *, splitter: 
         for token_id, weight, segment in zip(
             each.input_ids, each.weights, each.segments, strict=True
         )
-        if segment >= 0 and segment != fragment
+        if segment >= 0 and segment != fragment.segment
     ]
-    return chunk(tokens, special, splitter)
+    rest = chunk(tokens, special, splitter)
+    filled = [*rest, *(empty_chunk(special),) * (len(chunks) - len(rest))][: len(chunks)]
+    return {
+        i: new
+        for i, (old, new) in enumerate(zip(chunks, filled, strict=True))
+        if (new.input_ids, new.weights) != (old.input_ids, old.weights)
+    }
 
 
 def removing(splitter: Splitter) -> RuleWithNeeds:
     """`masked`, but a fragment below 1 is taken out of the text, which is then cut by `splitter`.
 
-    What follows moves up. Should the rest need more chunks than the whole, which happens where the
-    fragment was a good place to cut, they are left out, while compel appends them.
+    What follows moves up, but nothing comes back that a dialect's `max_chunks` has dropped.
+
+    Deviation: where the rest needs another number of chunks than the whole, compel raises; here it
+    is filled up with the empty chunk, or cut.
     """
     without = partial(_remove, splitter=splitter)
     return RuleWithNeeds(partial(_apply, without), partial(_needs, without))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from clipcond.chunking import TokenChunk, joined_rows
-from clipcond.errors import ClipcondWarning, warn
+from clipcond.errors import PromptWarning, warn
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting.rule import Encode, is_weighted, weights_of
 
@@ -56,7 +56,7 @@ def scale_mean(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     included. In float32, cast back. Chunks whose weights are all 1 stay bit-identical.
 
     A mean near zero has no meaningful quotient: there the weights act without restoration, with a
-    ClipcondWarning. Where the weights turn the mean's sign, restoring it turns the whole chunk
+    PromptWarning. Where the weights turn the mean's sign, restoring it turns the whole chunk
     round, as the reference does; that is done and warned of too.
 
     Args:
@@ -64,8 +64,11 @@ def scale_mean(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
         encode: chunks -> hidden [n L D].
     Returns:
         hidden [n L D] in the tower's dtype; pooled [n P] untouched.
-    Source: A1111 1.10.1, emphasis "Original". Deviation: A1111 takes the means over the same chunk
-        of every prompt in the batch; here a prompt never depends on its neighbours.
+    Source: A1111 1.10.1, emphasis "Original". Deviations: A1111 takes the means over the same chunk
+        of every prompt in the batch; here a prompt never depends on its neighbours. A1111 divides
+        by a mean near zero, too, which gives noise, NaN or infinity; here, and where the quotient
+        overflows, the mean is not restored, with a warning. Where the weights turn the mean's sign,
+        it is restored as there, which turns the chunk round, with a warning.
     """
     return _scaled(chunks, encode, restore_mean=True)
 
@@ -84,7 +87,7 @@ def scale_mean_prompt(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutp
         hidden [n L D] in the tower's dtype; pooled [n P] untouched.
     Source: diffusers 58eb52c, examples/community/lpw_stable_diffusion.py. Deviation: lpw pads all
         prompts of a batch to the longest, and that padding counts in the means; here only that of
-        a prompt and its own negative does.
+        a prompt and its own negative does. Means near zero are treated as in `scale_mean`.
     """
     return _scaled_together(chunks, encode, joined=False)
 
@@ -144,9 +147,5 @@ def _restoration(before: Tensor, after: Tensor) -> Tensor:
 
 
 def _warn(message: str) -> None:
-    warn(
-        ClipcondWarning(
-            f"{message}. Milder weights, or weighting='scale', which restores nothing, "
-            "give what was meant."
-        )
-    )
+    remedy = "Milder weights, or weighting='scale', which restores nothing, give what was meant."
+    warn(PromptWarning(message, remedy=remedy))

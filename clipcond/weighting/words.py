@@ -86,7 +86,9 @@ def _comfy_plus_plus(chunks: Chunks, encode: Encode) -> TowerOutput:
 def _adv_compel(chunks: Chunks, encode: Encode) -> TowerOutput:
     """Raise words as `lerp`, and lower them by leaving them out by degrees, as `down_weight`.
 
-    Everything is encoded with weights below 1 taken as 1, and moved away from the empty prompt.
+    Let g = `lerp` with weights below 1 taken as 1, and v1 < v2 < ... < 1 the weights below 1: then
+    h' = v1 * g + (v2 - v1) * g1 + ... + (1 - vi) * gi, where gi is encoded without the words of
+    weight <= vi.
 
     Args:
         chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted.
@@ -174,7 +176,7 @@ def _without(chunk: TokenChunk, left_out: Sequence[bool], special: SpecialTokens
     if special.stand_in is None:
         raise WeightingError(
             "this tower has no token that can stand in for a word that is left out",
-            "Use weighting='lerp', which leaves no words out.",
+            remedy="Use weighting='lerp', which leaves no words out.",
         )
     return replace(
         chunk,

@@ -4,6 +4,7 @@ That it says what compel says is shown in tests/parity/test_compel_text.py.
 """
 
 import string
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -271,17 +272,29 @@ GROWING = {
     "conjunction": lambda n: "(" + ",".join(["a"] * n) + ").and()",
     "nested conjunctions": lambda n: "(" * n + "a,b).and()" * n,
     "broken members": lambda n: '("a = b",' * n + ").and()",
+    "blend": lambda n: f"({','.join(['a'] * n)}).blend({','.join(['1'] * n)})",
+    "nested blends": lambda n: '("a", ' * n + ").blend(1)" * n,
+    "broken blends": lambda n: '("a","b").blend(1,' * n,
     "loras": lambda n: "withLora(a) (" * n,
     "commas": lambda n: ",,a" * n,
     "signs": lambda n: "a+- " * n,
+    "runs of signs": lambda n: "a" + "+" * n + " b" + "-" * n,
+    "weighted runs": lambda n: "(red cat)1.3 dog++ " * n,
     "words": lambda n: "a, b. " * n,
     "backslashes": lambda n: "\\\\( " * n,
 }
 
 
+@pytest.mark.parametrize("write", [False, True], ids=["read", "written"])
 @pytest.mark.parametrize("grow", GROWING.values(), ids=GROWING)
-def test_twice_the_prompt_is_twice_the_work(grow):
-    once, twice = (lines_run(lambda p: parse(p, "compel"), grow(n)) for n in (200, 400))
+def test_twice_the_prompt_is_twice_the_work(grow, write):
+    def work(prompt: str) -> None:
+        with suppress(PromptError):  # of weights that do not fit, of what cannot be written
+            parsed = parse(prompt, "compel")
+            if write:
+                parsed.render()
+
+    once, twice = (lines_run(work, grow(n)) for n in (200, 400))
 
     assert twice <= 2.1 * once + 100
 

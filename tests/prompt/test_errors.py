@@ -15,7 +15,7 @@ ALL = [
     PromptSyntaxError("what", "猫 (a", 2),
     errors.PromptTypeError("what"),
     UnknownNameError("rule", "lrep", ["lerp", "masked"]),
-    errors.WeightingError("what", "how"),
+    errors.WeightingError("what", "猫 (a", 2, "how"),
     errors.TowerError("what", "how"),
     errors.CheckpointError("what", "a/file", "how"),
     errors.PipelineError("what", "how"),

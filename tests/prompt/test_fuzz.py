@@ -1,21 +1,27 @@
 """Ten thousand random prompts for each syntax, made of what means something in one of them.
 
-Seeded: every run reads the same prompts.
+Some of them are also conditioned on, in every dialect. Seeded: every run reads the same prompts.
 """
 
 import math
+import os
 import random
 from itertools import pairwise
 
 import pytest
+import torch
 
+from clipcond.dialects import DIALECTS, Dialect
 from clipcond.errors import PromptError
-from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, compose, parse, schedule, settle
+from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, Syntax, compose, parse, schedule, settle
 from clipcond.prompt.lookalike import with_lookalikes
-from clipcond.prompt.rendering import words
+from clipcond.prompt.rendering import loras, mixing, words
+from tests.conditioners import pair, single
 
 N = 10_000
 N_WRITTEN = 2_000  # each is read three times
+N_ENCODED = 600  # by a tower of four small blocks; with CLIPCOND_FUZZ=10000 so many
+N_TOGETHER = 20
 LEXEMES = (
     *("cat", "red fox", "a", "b", "1girl", "well-known", "猫", "😀", "é", "I", "16", "break"),
     *(" ", " ", " ", ", ", ",", ".", "...", "\n", "\t", "\u00a0", "'s", "!", "|", "#", "_"),
@@ -47,7 +53,7 @@ def checked(parsed: ParsedPrompt, prompt: str, syntax: str) -> None:
     assert all(0 <= issue.position <= len(prompt) and issue.message for issue in parsed.issues)
 
 
-def read(prompt: str, syntax: str) -> ParsedPrompt | None:
+def read(prompt: str, syntax: str | Syntax) -> ParsedPrompt | None:
     """The prompt as the syntax reads it; None if it cannot, and says where."""
     try:
         return parse(prompt, syntax)
@@ -76,12 +82,14 @@ def test_whatever_is_typed_is_read_or_refused_with_a_place(syntax):
     assert n_read > 0.9 * N  # or this tests nothing
 
 
-@pytest.mark.parametrize("syntax", ["a1111", "comfyui", "lpw", "lpw_xl", "sd_embed"])
+@pytest.mark.parametrize("syntax", SYNTAXES)
 def test_what_is_read_can_be_written_and_read_again(syntax):
     for prompt in prompts(f"write {syntax}", N_WRITTEN):
         parsed = read(prompt, syntax)
         if parsed is not None:
-            assert said(parse(parsed.render(), syntax)) == said(parsed)
+            again = parse(parsed.render(), syntax)
+            assert said(again) == said(parsed)
+            assert (mixing(again), loras(again)) == (mixing(parsed), loras(parsed))
 
 
 @pytest.mark.parametrize("target", SYNTAXES)
@@ -100,6 +108,28 @@ def test_in_another_syntax_it_says_the_same_or_is_refused_with_a_place(target):
         n_written += 1
 
     assert n_written > 0.2 * N_WRITTEN
+
+
+def encodable(dialect: Dialect, seed: str) -> list[str]:
+    """Prompts that the dialect's syntax reads."""
+    n = int(os.environ.get("CLIPCOND_FUZZ", N_ENCODED))
+    return [prompt for prompt in prompts(seed, n) if read(prompt, dialect.syntax) is not None]
+
+
+@pytest.mark.filterwarnings("ignore::clipcond.errors.ClipcondWarning")
+@pytest.mark.parametrize("make", [single, pair], ids=["single", "pair"])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_what_is_read_is_encoded_without_nan(dialect, make):
+    conditioner = make(dialect=dialect)
+    found = encodable(conditioner.dialect, f"encode {dialect} {make.__name__}")
+    assert len(found) > 0.9 * N_ENCODED  # or this tests nothing
+    for i in range(0, len(found), N_TOGETHER):
+        together = slice(i, i + N_TOGETHER)
+        guided = conditioner.guided(found[together], found[::-1][together])
+        for side in (guided.positive, guided.negative):
+            assert side.embeds.shape == guided.positive.embeds.shape
+            assert torch.isfinite(side.embeds).all()
+            assert side.pooled is None or torch.isfinite(side.pooled).all()
 
 
 def test_schedules_and_compositions():

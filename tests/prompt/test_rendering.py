@@ -162,6 +162,16 @@ def test_how_it_is_written(prompt, source, target, expected):
     assert parse(prompt, source).render(target) == expected
 
 
+@pytest.mark.parametrize("prompt", ["a cat.swap(dog, s_end=0.5)", "))-( wow)-", "(cat)1.2 x)++"])
+def test_in_its_own_syntax_it_is_written_as_it_stood_if_need_be(prompt):
+    parsed = parse(prompt, "compel")
+
+    assert parsed.render() == prompt
+    changed = ParsedPrompt("other", parsed.parts, syntax="compel", extras=parsed.extras)
+    with pytest.raises(PromptError):
+        changed.render()
+
+
 def test_its_own_syntax_is_the_default():
     assert parse("(a:1.3) [b]", "comfyui").render() == "(a:1.3) [b]"
     assert render(parse("(a: 1.3) [b]")) == "(a:1.3) (b:0.9090909090909091)"
@@ -208,7 +218,7 @@ def test_an_unknown_syntax():
         (
             "a cat.swap(dog)",
             "compel",
-            "compel",
+            "a1111",
             ".swap() cannot be converted\n  a cat.swap(dog)\n    ^\nLeave it out.",
         ),
         (

@@ -128,8 +128,8 @@ def test_a_mean_of_nothing_is_left_alone():
 
     assert torch.equal(ours, scale(chunks, centred).hidden)
     assert str(caught[0].message) == (
-        "the mean of a weighted chunk is too near zero to be restored: it was left alone. Milder "
-        "weights, or weighting='scale', which restores nothing, give what was meant."
+        "the mean of a weighted chunk is too near zero to be restored: it was left alone\n"
+        "Milder weights, or weighting='scale', which restores nothing, give what was meant."
     )
     assert caught[0].filename == __file__
 
