@@ -18,7 +18,14 @@ from clipcond.towers.checkpoints import KINDS
 # The width of what a UNet's cross-attention reads; XL's is that of two towers side by side.
 UNETS = {"SD1": 768, "SD2": 1024, "SDXL refiner": 1280, "embedded": 128}
 PAIR = (768, 1280)
-ENDS = {"SDXL, first": "SDXL", "SDXL, second": "SDXL", "SD3, first": "SD3", "SD3, second": "SD3"}
+ENDS = {
+    "SDXL, first": "SDXL",
+    "SDXL, second": "SDXL",
+    "SD3, first": "SD3",
+    "SD3, second": "SD3",
+    "open_clip, text half of its own": "open_clip",
+    "transformers, Chinese": "transformers",
+}
 BPE, WORD_PIECE, LONG = 77, 52, 248
 
 
@@ -54,6 +61,10 @@ CLIP_L, CLIP_H, BIG_G = (768, 12, 12, 768), (1024, 16, 24, 1024), (1280, 20, 32,
 
 def _openai(name: str, *shape: tuple[int, int, int, int], **more: Any) -> Row:
     return Row(name, shape, "OpenAIClipTower", "clip", **more)
+
+
+def _live(name: str, *shape: int) -> Row:
+    return Row(name, (shape,), "OpenClipTower", "open_clip_live")  # type: ignore[arg-type]
 
 
 def _eva(name: str, *shape: int) -> Row:
@@ -104,6 +115,8 @@ ROWS = (
         trained_with="none; made from SD1's tower",
     ),
     _openai("embedded", (128, 4, 6, 128), trained_with="embedded"),
+    _live("OpenCLIP xlm-roberta-base-ViT-B-32", 768, 12, 12, 512),
+    _live("OpenCLIP xlm-roberta-large-ViT-H-14", 1024, 16, 24, 1024),
     _eva("EVA01-g", 768, 12, 12, 1024),
     _eva("EVA01-g-plus", 1024, 16, 24, 1024),
     _eva("EVA02-B", 512, 8, 12, 512),
@@ -140,7 +153,7 @@ def files(row: Row) -> str:
     folders = ["transformers and diffusers folders"] if row.kind in KINDS else []
     places = [ENDS.get(place, place) for place in row.places if place in known_places()]
     single = [f"files of {', '.join(dict.fromkeys(places))}"] if places else []
-    return "; ".join([*folders, *single]) or "its own package's model"
+    return "; ".join([*folders, *single]) or "a model made by open_clip"
 
 
 def known_places() -> tuple[str, ...]:
@@ -158,8 +171,6 @@ def by_shape(row: Row) -> str:
     (width,) = row.widths
     alone = [name for name, reads in UNETS.items() if reads == width]
     half = [f"SDXL ({end})" for end, w in zip(("first", "second"), PAIR, strict=True) if w == width]
-    if (
-        row.context == WORD_PIECE
-    ):  # chunks of another length than the other tower's cannot be joined
+    if row.context == WORD_PIECE:  # chunks of unlike lengths cannot be joined
         half = []
     return ", ".join([*alone, *half]) or "none"
