@@ -56,6 +56,7 @@ BASES = {
         "open_clip_layout",
         "open_clip_mapping",
         "open_clip_text",
+        "long_clip",
     ],
     "weighting": ["rule", "lerp"],
 }

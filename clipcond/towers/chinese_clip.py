@@ -105,8 +105,8 @@ class ChineseClipTower(ModelTower):
         # model must be called from here; one without submodules only has what is the model's own
         text_model: nn.Module = self._parts()
         hook = getattr(self.model, "_hf_hook", None)
-        fetches_all = hook is not None and getattr(hook, "place_submodules", True)
-        if fetches_all and text_model is not self.model:
+        is_whole = text_model is not self.model
+        if is_whole and hook is not None and getattr(hook, "place_submodules", True):
             hook.pre_forward(self.model)
         return text_model
 

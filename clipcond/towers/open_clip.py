@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from clipcond.errors import CheckpointError, ClipcondWarning, TowerError, warn
 from clipcond.towers.base import TextTower
+from clipcond.towers.long_clip import joined_positions
 from clipcond.towers.open_clip_layout import Half, text_half, text_prefix
 from clipcond.towers.open_clip_mapping import head_count, tower_of
 from clipcond.towers.open_clip_text import Anatomy, LiveTower, Resblocks, text_module
@@ -48,6 +49,7 @@ QUICK = re.compile(
 )
 # Entries that only OpenAI's own files have.
 OPENAI_ENTRIES = ("input_resolution", "context_length", "vocab_size")
+LONG_CLIP = "positional_embedding_res"  # its second table of positions
 # Widths and depths that no model but H and bigG has, nearly all of which have gelu.
 LARGE = {(1024, 24), (1280, 32)}
 
@@ -167,11 +169,12 @@ def from_open_clip(
     """
     text_config = dict((config or {}).get("text_cfg") or {})
     _refuse_special(text_config, name)
-    half = text_half(weights, name)
+    is_long = any(key.endswith(LONG_CLIP) for key in weights)
+    half = text_half(joined_positions(weights) if is_long else weights, name)
     if quick_gelu is None and config is not None:
         quick_gelu = bool(config.get("quick_gelu", False))
     if quick_gelu is None:
-        quick_gelu = _guess(half, name)
+        quick_gelu = _guess(weights, half, name)
     heads = head_count(half, text_config.get("heads"), name)
     act = "quick_gelu" if quick_gelu else "gelu"
     return tower_of(half, heads=heads, act=act, name=name, dtype=dtype, device=device)
@@ -191,7 +194,7 @@ def guess_activation(
         return "quick_gelu", f"its name says {word[0]}", True
     if all(entry in keys for entry in OPENAI_ENTRIES):
         return "quick_gelu", "it is OpenAI's own file", True
-    if "positional_embedding_res" in keys:
+    if any(key.endswith(LONG_CLIP) for key in keys):
         return "quick_gelu", "it is LongCLIP, made from OpenAI's", True
     if str(text_prefix(keys)).endswith("text."):
         return "gelu", "no open_clip model with this layout and CLIP's vocabulary has another", True
@@ -200,10 +203,8 @@ def guess_activation(
     return "gelu", "most open_clip models of this size have it; OpenAI's have quick_gelu", False
 
 
-def _guess(half: Half, name: str) -> bool:
-    act, why, is_certain = guess_activation(
-        half.weights, name=name, width=half.width, depth=half.depth
-    )
+def _guess(weights: Mapping[str, Tensor], half: Half, name: str) -> bool:
+    act, why, is_certain = guess_activation(weights, name=name, width=half.width, depth=half.depth)
     if not is_certain:
         warn(
             ClipcondWarning(

@@ -5,8 +5,9 @@ import threading
 
 import pytest
 import torch
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from clipcond import Conditioner
 from clipcond.errors import TowerError
 from clipcond.towers import HiddenLayer, OpenAIClipTower, TextTower, first_eos
 from tests.parity.models import fill, model_l, tokenizer, tower_g, tower_l
@@ -67,6 +68,48 @@ def test_every_layer_is_that_of_transformers(make, depth, normed, pooled):
         assert torch.equal(ours.pooled, theirs[name])
     else:
         assert ours.pooled is None
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("normed", [True, False])
+@pytest.mark.parametrize("make", [tower_l, tower_g], ids="LG")
+def test_a_long_prompt_is_that_of_transformers_chunk_by_chunk(make, depth, normed):
+    tower, prompt = make(), " ".join(f"{i} cats," for i in range(60))  # 230 tokens
+    conditioner = Conditioner(tower, dialect="plain", layer=HiddenLayer(depth, normed), pooled=True)
+    chunks = conditioner.chunks(prompt)
+    assert len(set(chunks)) == len(chunks) == 4  # the same batch as ours: no rounding
+    theirs = tower.model(
+        torch.tensor([chunk.input_ids for chunk in chunks]), output_hidden_states=True
+    )
+    expected = theirs.hidden_states[-depth]
+    expected = final_norm(tower.model)(expected) if normed else expected
+
+    ours = conditioner(prompt)
+
+    assert torch.equal(ours.embeds[0], expected.flatten(0, 1))
+    name = "text_embeds" if make is tower_g else "pooler_output"
+    assert torch.equal(ours.pooled, theirs[name][:1])
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("kind", [CLIPTextModel, CLIPTextModelWithProjection])
+def test_the_last_layer_is_the_last_blocks_whatever_hidden_states_holds(kind, tied):
+    """With tie_last_hidden_states newer transformers hand out the normed one in its place."""
+    model = fill(kind(copy.deepcopy(model_l().config)), 20240)
+    model.config.tie_last_hidden_states = tied
+    blocks, seen = getattr(model, "text_model", model).encoder.layers, []
+    blocks[-1].register_forward_hook(lambda module, args, output: seen.append(output))
+    theirs = model(rows(), output_hidden_states=True)
+    tower = OpenAIClipTower(model, tokenizer())
+
+    plain, normed = (tower.encode(rows(), None, HiddenLayer(1, norm)) for norm in (False, True))
+
+    assert torch.equal(plain.hidden, seen[0])
+    assert torch.equal(normed.hidden, final_norm(model)(seen[0]))
+    assert any(torch.equal(theirs.hidden_states[-1], o.hidden) for o in (plain, normed))
+    assert torch.equal(
+        tower.encode(rows(), None, HiddenLayer(2, False)).hidden, theirs.hidden_states[-2]
+    )
 
 
 def test_layers_above_the_requested_one_do_not_run():

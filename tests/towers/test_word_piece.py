@@ -1,5 +1,6 @@
 """The WordPiece tokenizer against cn_clip's own, and what it says of itself."""
 
+import hashlib
 import json
 import pickle
 
@@ -154,3 +155,10 @@ def test_a_folder_without_a_tokenizer(tmp_path):
     with pytest.raises(CheckpointError) as caught:
         tokenizer_in(inner)
     assert str(caught.value).startswith(f"the tokenizer in {str(inner)!r} is broken: ")
+
+
+def test_the_vocabulary_is_the_published_one():
+    digest = hashlib.sha256(VOCABULARY.read_bytes()).hexdigest()
+
+    assert digest in (folder().parent / "LICENSES.md").read_text(encoding="utf-8")
+    assert len(tokenizer()) == 21128
