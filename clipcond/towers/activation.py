@@ -6,11 +6,11 @@ With the wrong one results still resemble the right ones (cosine 0.9999 on three
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import PurePath
 
-__all__ = ["ACTIVATIONS", "Activation", "of_open_clip", "of_shape"]
+__all__ = ["ACTIVATIONS", "MORE_POSITIONS", "Activation", "of_open_clip", "of_shape"]
 
 ACTIVATIONS = ("gelu", "quick_gelu")
 # Names of models trained with quick_gelu. Source: open_clip 3.3, pretrained.py, the tags with
@@ -43,7 +43,7 @@ class Activation:
 
 
 def of_open_clip(
-    keys: Container[str], *, name: str, width: int, depth: int, is_half: bool
+    keys: Collection[str], *, name: str, width: int, depth: int, is_half: bool
 ) -> Activation:
     """Of a model in open_clip's layout.
 
@@ -58,7 +58,7 @@ def of_open_clip(
         return Activation("quick_gelu", f"its name says {word[0]}", True)
     if all(entry in keys for entry in OPENAI_ENTRIES):
         return Activation("quick_gelu", "it is OpenAI's own file", True)
-    if MORE_POSITIONS in keys:
+    if any(key.endswith(MORE_POSITIONS) for key in keys):
         return Activation("quick_gelu", "it is LongCLIP, made from OpenAI's", True)
     if is_half:
         why = "no open_clip model with this layout and CLIP's vocabulary has another"

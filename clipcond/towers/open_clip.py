@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from clipcond.errors import CheckpointError, ClipcondWarning, TowerError, warn
-from clipcond.towers.activation import of_open_clip
+from clipcond.towers.activation import MORE_POSITIONS, of_open_clip
 from clipcond.towers.base import TextTower
+from clipcond.towers.long_clip import joined_positions
 from clipcond.towers.open_clip_layout import Half, text_half, text_prefix
 from clipcond.towers.open_clip_mapping import head_count, tower_of
 from clipcond.towers.open_clip_text import Anatomy, LiveTower, Resblocks, text_module
@@ -157,11 +158,12 @@ def from_open_clip(
     """
     text_config = dict((config or {}).get("text_cfg") or {})
     _refuse_special(text_config, name)
-    half = text_half(weights, name)
+    is_long = any(key.endswith(MORE_POSITIONS) for key in weights)
+    half = text_half(joined_positions(weights) if is_long else weights, name)
     if quick_gelu is None and config is not None:
         quick_gelu = bool(config.get("quick_gelu", False))
     if quick_gelu is None:
-        quick_gelu = _guess(half, name)
+        quick_gelu = _guess(weights, half, name)
     heads = head_count(half, text_config.get("heads"), name)
     act = "quick_gelu" if quick_gelu else "gelu"
     return tower_of(half, heads=heads, act=act, name=name, dtype=dtype, device=device)
@@ -180,10 +182,8 @@ def guess_activation(
     return guess.name, guess.why, guess.is_sure
 
 
-def _guess(half: Half, name: str) -> bool:
-    act, why, is_certain = guess_activation(
-        half.weights, name=name, width=half.width, depth=half.depth
-    )
+def _guess(weights: Mapping[str, Tensor], half: Half, name: str) -> bool:
+    act, why, is_certain = guess_activation(weights, name=name, width=half.width, depth=half.depth)
     if not is_certain:
         warn(
             ClipcondWarning(

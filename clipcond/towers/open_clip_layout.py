@@ -16,7 +16,6 @@ __all__ = [
     "BLOCKS",
     "EMBEDDING",
     "LINEAR_PROJECTION",
-    "MORE_POSITIONS",
     "POSITIONS",
     "PROJECTION",
     "Half",
@@ -29,7 +28,6 @@ MARK = BLOCKS + "0.attn.in_proj_weight"
 # Other stacks of blocks with the same names: vision, and CoCa's decoder of captions.
 ELSEWHERE = ("visual.", "text_decoder.")
 EMBEDDING, POSITIONS = "token_embedding.weight", "positional_embedding"
-MORE_POSITIONS = "positional_embedding_res"  # LongCLIP's
 PROJECTION, LINEAR_PROJECTION = "text_projection", "text_projection.weight"
 # What begins a text model's names. cls_emb is CoCa's, which is refused for it.
 TEXT = (BLOCKS, EMBEDDING, POSITIONS, "ln_final.", PROJECTION, "cls_emb")
@@ -142,8 +140,6 @@ def _expected(half: Half) -> dict[str, tuple[int | None, ...]]:
         shapes[PROJECTION] = (width, half.projection)
     elif LINEAR_PROJECTION in half.keys:
         shapes[LINEAR_PROJECTION] = (half.projection, width)
-    if MORE_POSITIONS in half.keys:
-        shapes[MORE_POSITIONS] = (half.context, width)
     return shapes
 
 

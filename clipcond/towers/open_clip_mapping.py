@@ -13,7 +13,6 @@ from clipcond.towers.open_clip_layout import (
     BLOCKS,
     EMBEDDING,
     LINEAR_PROJECTION,
-    MORE_POSITIONS,
     POSITIONS,
     PROJECTION,
     Half,
@@ -24,9 +23,9 @@ from clipcond.towers.openai_clip import OpenAIClipTower
 __all__ = ["head_count", "tower_of"]
 
 HEAD_WIDTH = 64
-N_KEPT = 20  # of LongCLIP's positions. Source: Long-CLIP, model/model_longclip.py, mask1
 PLAIN = {
     EMBEDDING: "embeddings.token_embedding.weight",
+    POSITIONS: "embeddings.position_embedding.weight",
     "ln_final.weight": "final_layer_norm.weight",
     "ln_final.bias": "final_layer_norm.bias",
 }
@@ -125,7 +124,6 @@ def _renamed(half: Half) -> Iterator[tuple[str, Tensor]]:
     """Every tensor under transformers' name, one at a time."""
     for theirs, ours in PLAIN.items():
         yield ours, half[theirs]
-    yield "embeddings.position_embedding.weight", _positions(half)
     for i in range(half.depth):
         for theirs, ours in BLOCK.items():
             for kind in ("weight", "bias"):
@@ -138,11 +136,3 @@ def _renamed(half: Half) -> Iterator[tuple[str, Tensor]]:
         yield "text_projection.weight", half[PROJECTION].t().contiguous()
     elif LINEAR_PROJECTION in half.keys:
         yield "text_projection.weight", half[LINEAR_PROJECTION]
-
-
-def _positions(half: Half) -> Tensor:
-    """Of LongCLIP, the first from one table and the others from a second."""
-    first = half[POSITIONS]
-    if MORE_POSITIONS not in half.keys:
-        return first
-    return torch.cat([first[:N_KEPT], half[MORE_POSITIONS][N_KEPT:]])
