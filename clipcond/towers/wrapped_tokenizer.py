@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from itertools import count, takewhile
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from clipcond.towers.inversion import Inversions
 
 __all__ = ["WrappedTokenizer", "added_inversions", "single", "singles"]
+
+Kind = TypeVar("Kind", bound="WrappedTokenizer")
 
 FEW = 5_000  # characters; more are worth the tokenizer's threads
 
@@ -25,7 +27,7 @@ class WrappedTokenizer:
         self.source = tokenizer
         self.inversions = Inversions(0, "")
 
-    def knowing(self, inversions: Inversions) -> Self:
+    def knowing(self: Kind, inversions: Inversions) -> Kind:
         """The same tokenizer, for a tower with these inversions."""
         other = copy(self)
         other.inversions = inversions
