@@ -104,7 +104,10 @@ def _written(parsed: ParsedPrompt, name: str) -> str:
         PromptError: the syntax cannot say it; shows the place in the prompt it came from.
     """
     text = WRITERS[name](parsed)
-    written = parse(text, name)
+    try:
+        written = parse(text, name)
+    except PromptError:  # it shows a place in the text, which nobody has seen
+        written = ParsedPrompt(text, ())
     unlike = (mixing(written), loras(written)) != (mixing(parsed), loras(parsed))
     for ours, theirs in zip_longest(words(parsed), words(written)):
         if unlike or ours is None or theirs is None or ours[:2] != theirs[:2]:

@@ -42,14 +42,22 @@ TIGHT = lexicon(NUMBER)
 
 @dataclass(slots=True)
 class _Run:
-    """Text within one and the same set of brackets, or the word BREAK."""
+    """Text within one and the same set of brackets, or the word BREAK.
 
-    pieces: list[str]
+    `more` is what follows `text`; mostly nothing, and then no list that the garbage collector would
+    have to look at, over and over in a long prompt.
+    """
+
+    text: str
     start: int
     stop: int
     round: int
     square: int
     sign: float = 1.0
+    more: list[str] | None = None
+
+    def whole(self) -> str:
+        return self.text if self.more is None else "".join([self.text, *self.more])
 
 
 @dataclass(slots=True)
@@ -103,10 +111,12 @@ class Reader:
         a, b = self.innermost["("], self.innermost["["]
         last = self.runs[-1] if self.runs else None
         if last and last.round == a and last.square == b and last.sign == sign == 1.0:
-            last.pieces.append(text)
+            if last.more is None:
+                last.more = []
+            last.more.append(text)
             last.stop = stop
         else:
-            self.runs.append(_Run([text], start, stop, a, b, sign))
+            self.runs.append(_Run(text, start, stop, a, b, sign))
 
     def _add_text(self, start: int, stop: int) -> None:
         """Append text, the break word set apart."""
@@ -133,8 +143,8 @@ class Reader:
 
 def _joined(runs: list[_Run], weight: float) -> Segment:
     # Without a space: `(a)(b)` is one text, and one token where the tokenizer knows `ab`.
-    pieces = runs[0].pieces if len(runs) == 1 else [p for run in runs for p in run.pieces]
-    return Segment("".join(pieces), weight, runs[0].start, runs[-1].stop)
+    text = runs[0].whole() if len(runs) == 1 else "".join([run.whole() for run in runs])
+    return Segment(text, weight, runs[0].start, runs[-1].stop)
 
 
 def read(

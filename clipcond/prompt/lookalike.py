@@ -78,7 +78,7 @@ LOOKALIKES = (
         "Leave it out, or choose dialect 'a1111'.",
     ),
     _Lookalike(
-        re.compile(r"\[[^\[\]:|]*(?::[^\[\]:|]*)?:\s*(?:\d+\.?\d*|\.\d+)\s*\]"),
+        re.compile(r"\[[^\[\]:|]*(?::[^\[\]:|]*)?:\s*(?:\d+(?:\.\d*)?|\.\d+)\s*\]"),
         ALL - {"a1111"},
         "prompt editing in dialect 'a1111'",
         "Choose dialect 'a1111'.",

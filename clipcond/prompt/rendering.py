@@ -28,8 +28,8 @@ _WORD = re.compile(
 _BRACKETS = str.maketrans({c: f"\\{c}" for c in "\\()[]"})
 _ROUND = str.maketrans({c: f"\\{c}" for c in "()"})
 _QUOTED = str.maketrans({c: f"\\{c}" for c in '()"'})
-# Signs that compel reads as a weight of what they touch.
-_SIGNS = re.compile(r"(?<=[^\s+\-\\])([+\-]+)(?=[\s,.;()\"]|$)")
+# Signs that compel reads as a weight of what they touch; one alone may stand inside a word.
+_SIGNS = re.compile(r"(?<=[^\s+\-\\])([+\-]{2,}|[+\-](?=[\s,.;()\"]|$))")
 
 
 def words(parsed: ParsedPrompt) -> list[Word]:

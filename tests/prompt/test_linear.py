@@ -7,11 +7,13 @@ that backtracks would need minutes, and a limit a hundred times what they take.
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import clipcond.prompt
+from clipcond.errors import PromptError
 from clipcond.prompt import comfyui, compose, parse, schedule, settle
 from clipcond.prompt.lookalike import with_lookalikes
 from clipcond.prompt.rendering import WRITERS
@@ -118,6 +120,9 @@ def test_twice_the_prompt_is_twice_the_work(function, grow):
         "<lora:" * 50_000,
         "a " + "-" * 200_000 + "x",
         "\\x" * 100_000,
+        "[a:" + "1" * 200_000 + ".x]",
+        "(a)1" + "0" * 200_000 + "x",
+        '"' * 200_000,
     ],
     ids=lambda prompt: prompt[:8] + "...",
 )
@@ -129,6 +134,7 @@ def test_expressions_do_not_backtrack(prompt):
     schedule(prompt, 5)
     with_lookalikes(parse(prompt, "lpw"))
     for target in ("a1111", "compel"):
-        parse(prompt, "lpw").render(target)
+        with suppress(PromptError):  # compel has no way to write `,,`
+            parse(prompt, "lpw").render(target)
 
     assert time.process_time() - start < 10
