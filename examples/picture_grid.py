@@ -26,7 +26,7 @@ a tiger on a green background, flat design, cute
 
 pipe = build_pipeline(clip_skip=2)
 generator = [torch.Generator().manual_seed(i) for i in range(len(PROMPTS))]
-images = pipe(PROMPTS, generator=generator, num_inference_steps=20, guidance_scale=5.0).images
+images = pipe(PROMPTS, generator=generator, num_inference_steps=20, guidance_scale=3.0).images
 side = 2 * images[0].width
 grid = Image.new("RGB", (8 * side, 2 * side))
 for i, image in enumerate(images):
