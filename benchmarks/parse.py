@@ -122,7 +122,7 @@ def growth() -> None:
     for label, grow in GROWING.items():
         for syntax in ("a1111", "comfyui", "compel", "lpw"):
             best = interleaved(
-                {str(n): (reader(syntax), grow(n)) for n in (4_000, 8_000, 16_000)}, rounds=3
+                {str(n): (reader(syntax), grow(n)) for n in (4_000, 8_000, 16_000)}, rounds=7
             )
             four, eight, sixteen = best.values()
             print(

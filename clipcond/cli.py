@@ -21,7 +21,14 @@ import typer
 
 from clipcond import __version__
 from clipcond.checkpoint_command import checkpoint
-from clipcond.errors import ClipcondError, PromptError, PromptWarning, UnknownNameError, warn
+from clipcond.errors import (
+    ClipcondError,
+    PromptError,
+    PromptWarning,
+    UnknownNameError,
+    WeightingError,
+    warn,
+)
 from clipcond.terminal import progress, short_warnings, waiting
 
 __all__ = ["app", "main"]
@@ -52,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             code = app(args=argv, prog_name="clipcond", standalone_mode=False) or 0
     except UsageError as error:
         return _failed(error.format_message(), 2)
+    except WeightingError as error:  # a prompt that can be read, and not be drawn
+        return _failed(str(error), 1)
     except (UnknownNameError, PromptError) as error:
         return _failed(str(error), 2)
     except ClipcondError as error:

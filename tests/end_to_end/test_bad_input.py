@@ -196,7 +196,7 @@ def test_a_folder_in_the_place_of_the_picture(generate, tmp_path):
     [
         ("(a:1.2.3)", 2, "clipcond: '1.2.3' is not a number\n  (a:1.2.3)\n     ^\n"),
         ("a \udcff", 2, "not valid UTF-8 at character 2"),
-        ("(a:" + "9" * 39 + ")", 2, "leads to NaN or infinite values in float32"),
+        ("(a:" + "9" * 39 + ")", 1, "leads to NaN or infinite values in float32"),
     ],
 )
 def test_prompts_that_fail(generate, inspect, tmp_path, prompt, code, message):
