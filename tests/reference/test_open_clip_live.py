@@ -23,8 +23,9 @@ from transformers import AutoConfig, PreTrainedTokenizerFast
 from clipcond import Conditioner
 from clipcond.errors import ClipcondWarning, TowerError
 from clipcond.towers import EvaClipTower, HiddenLayer, OpenClipTower, TextTower
+from clipcond.towers.activation import QUICK
 from clipcond.towers.eva_clip import from_eva
-from clipcond.towers.open_clip import QUICK, from_open_clip
+from clipcond.towers.open_clip import from_open_clip
 from clipcond.towers.open_clip_tokens import shipped
 from tests.towers import open_clip_recipe as recipe
 from tests.towers.golden_layers import CLOSE, chunks, facts
