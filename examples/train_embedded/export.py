@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=TOKENIZER.parents[1])
     options = parser.parse_args()
     model = options.out / "model"
-    write_towers(CLIPModel.from_pretrained(options.runs / "clip" / "final"), options.out)
+    write_towers(CLIPModel.from_pretrained(options.runs / "clip_mirrored" / "final"), options.out)
     vae = AutoencoderKL.from_pretrained(options.runs / "vae" / "final")
     vae.half().save_pretrained(model / "vae")
     unet = options.runs / "unet" / "final"

@@ -26,8 +26,8 @@ from clipcond.towers import OpenAIClipTower
 
 CLIP_SKIPS = (1, 2)
 STEP = 100  # samples at once
-MIX = Mix(pair=0.62, sized=0.15, weighted=0.18, filler=0.3, jitter=False)
-SHARES = {1: 0.86, 2: 0.10, 3: 0.04}  # of the samples, by number of chunks
+MIX = Mix(pair=0.72, sized=0.15, weighted=0.18, filler=0.3, jitter=False)
+SHARES = {1: 0.82, 2: 0.13, 3: 0.05}  # of the samples, by number of chunks
 
 
 def draw(n: int, n_chunks: int, conditioner: Conditioner, rng: random.Random) -> list[Sample]:
@@ -86,7 +86,7 @@ def main() -> None:
     """Scenes need the autoencoder, text states the text tower: two passes, each done once."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--scenes", type=int, default=30_000)
+    parser.add_argument("--scenes", type=int, default=45_000)
     parser.add_argument("--only", choices=("scenes", "text"), help="one pass alone")
     options = parser.parse_args()
     warnings.simplefilter("ignore", ClipcondWarning)  # strange words are there on purpose
@@ -97,7 +97,7 @@ def main() -> None:
         for n_chunks, share in SHARES.items():
             write_scenes(folder, int(options.scenes * share), n_chunks, vae)
     if options.only != "scenes":
-        clip = CLIPModel.from_pretrained(options.runs / "clip" / "final").eval()
+        clip = CLIPModel.from_pretrained(options.runs / "clip_mirrored" / "final").eval()
         tower = OpenAIClipTower(clip.text_model, CLIPTokenizer.from_pretrained(TOKENIZER))
         for n_chunks in SHARES:
             write_text(folder, n_chunks, Conditioner(tower))

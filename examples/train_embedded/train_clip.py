@@ -3,7 +3,11 @@ temperature (Radford et al. 2021, "Learning Transferable Visual Models From Natu
 Supervision").
 
 A third of every batch are near misses of other scenes of the batch (things swapped, another
-background, another thing), so that order and colour have to be read.
+background, another thing), so that order and colour have to be read. That teaches nouns and
+colours first. A second run (`--start-from`) teaches which of two things stands left: half of
+its batches are pairs beside their mirror images, and nothing else tells the two apart (hard
+negatives: Yuksekgonul et al. 2023, "When and Why Vision-Language Models Behave like
+Bags-of-Words").
 """
 
 from __future__ import annotations
@@ -28,6 +32,8 @@ WIDTH, TEXT_LAYERS, VISION_WIDTH, VISION_LAYERS, PATCH = 128, 6, 192, 4, 16
 FINAL_NORM_BIAS = -0.12
 SWAPPED = 0.75  # of the near misses of a pair: left and right are the hardest thing to learn
 LONG_EVERY = 10  # each tenth batch has prompts of up to 75 tokens
+NEAR_MISSES = Mix(pair=0.5, sized=0.3, white=0.05, empty=0.0)
+MIRRORED = Mix(pair=0.8, sized=0.15, white=0.05, empty=0.0, filler=0.15)
 
 
 def build(tokenizer: CLIPTokenizer) -> CLIPModel:
@@ -130,6 +136,22 @@ def batch_of(rng: random.Random, n: int, mix: Mix) -> list[Sample]:
     return chosen[:n]
 
 
+def mirrored_batch(rng: random.Random, n: int, mix: Mix) -> list[Sample]:
+    """`n` samples of different meaning; each pair of things is followed by its mirror image."""
+    seen: set[object] = set()
+    chosen: list[Sample] = []
+    while len(chosen) < n:
+        background = rng.choice(list(COLOURS))
+        nouns = rng.sample(range(len(NOUNS)), 2 if rng.random() < mix.pair else 1)
+        for order in (nouns, nouns[::-1])[: len(nouns)]:
+            drawn = describe(background, order, rng, mix)
+            key = (background, *((t.noun, t.size) for t in drawn.scene.things))
+            if key not in seen:
+                seen.add(key)
+                chosen.append(drawn)
+    return chosen[:n]
+
+
 def tensors(
     samples: list[Sample], tokenizer: CLIPTokenizer, rng: random.Random
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -176,18 +198,28 @@ def zero_shot(clip: CLIPModel, tokenizer: CLIPTokenizer, n: int = 600) -> dict[s
 
 def main() -> None:
     """Run the stage and save both towers as a transformers CLIPModel folder."""
-    options = arguments(__doc__ or "", steps=2000, batch=192, lr=1.5e-3).parse_args()
-    the_plan = plan("clip", options, ema=0.995, weight_decay=0.05)
+    parser = arguments(__doc__ or "", steps=2000, batch=192, lr=1.5e-3)
+    parser.add_argument("--start-from", type=Path, help="the first run's CLIP folder: second run")
+    options = parser.parse_args()
+    name = "clip_mirrored" if options.start_from else "clip"
+    the_plan = plan(name, options, ema=0.995, weight_decay=0.05)
     tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER)
     torch.manual_seed(the_plan.seed)
-    mix = Mix(pair=0.5, sized=0.3, white=0.05, empty=0.0)
+    contrast = Contrast(tokenizer)
+    if options.start_from:
+        first = CLIPModel.from_pretrained(options.start_from)
+        contrast.clip.load_state_dict(first.state_dict())
 
     def loss_of(model: nn.Module, rng: random.Random, step: int) -> Losses:
-        samples = batch_of(rng, the_plan.batch, mix)
+        if options.start_from:
+            samples = mirrored_batch(rng, the_plan.batch // 2, MIRRORED)
+            samples += batch_of(rng, the_plan.batch - len(samples), NEAR_MISSES)
+        else:
+            samples = batch_of(rng, the_plan.batch, NEAR_MISSES)
         if step % LONG_EVERY == LONG_EVERY - 1:
             samples = [Sample(lengthened(s.prompt, rng, 1), s.scene) for s in samples]
         images, ids = tensors(samples, tokenizer, rng)
-        if step % 250 == 249:
+        if step % 100 == 99:
             print(step, zero_shot(getattr(model, "module", model).clip, tokenizer), flush=True)
         device = next(model.parameters()).device
         return model(images.to(device), ids.to(device))
@@ -196,7 +228,7 @@ def main() -> None:
         print("EMA", zero_shot(model.clip, tokenizer))
         model.clip.save_pretrained(the_plan.folder / "final")
 
-    train(the_plan, Contrast(tokenizer), loss_of, save)
+    train(the_plan, contrast, loss_of, save)
 
 
 if __name__ == "__main__":
