@@ -31,6 +31,8 @@ FLOORS = {
     "checkpoint_report": 5,
     "notices": 5,
     "layout": 5.5,  # cuts prompts as a dialect has it
+    "conditioning": 5.6,  # puts together what was laid out
+    "adapting": 5.7,
     "conditioner": 6,
     "embedded": 6,
     "pipelines": 7,
@@ -68,7 +70,7 @@ BASES = {
     "weighting": ["rule", "lerp"],
     "adapters": [
         *("record", "stated", "foreign", "fingerprints"),
-        *("base", "linear", "resampler", "kinds", "files"),
+        *("base", "linear", "resampler", "kinds", "files", "placed"),
     ],
 }
 # They make towers, each kind imported when it is asked for.
