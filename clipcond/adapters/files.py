@@ -11,6 +11,7 @@ by field, and every tensor's name, shape, kind of number and values.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from os import PathLike
 from pathlib import Path
 
@@ -161,7 +162,8 @@ def _empty(config: AdapterConfig, path: Path) -> Adapter:
 def _check_entries(adapter: Adapter, header: Header) -> None:
     path, entries = header.path, header.entries
     expected = adapter.state_dict()
-    kinds = {entries[name].dtype for name in expected if name in entries}
+    dtypes = Counter(entry.dtype for entry in entries.values())
+    usual = next((dtype for dtype, _ in dtypes.most_common() if dtype in DTYPES), DTYPES[0])
     for name, tensor in expected.items():
         shape = tuple(tensor.shape)
         if name not in entries:
@@ -175,11 +177,9 @@ def _check_entries(adapter: Adapter, header: Header) -> None:
                 f"{shape_text(shape)}",
                 path,
             )
-        if found.dtype not in DTYPES or len(kinds) > 1:
+        if found.dtype != usual:
             raise CheckpointError(
-                f"{str(path)!r}: {name!r} is {found.dtype}, expected all tensors to be one of "
-                f"{', '.join(DTYPES)}; found {', '.join(sorted(kinds))}",
-                path,
+                f"{str(path)!r}: {name!r} is {found.dtype}, expected {usual} as all tensors", path
             )
     more = sorted(set(entries) - set(expected))
     if more:
