@@ -13,7 +13,7 @@ from clipcond.conditioner import Conditioner
 from clipcond.errors import PipelineError, PromptWarning
 from clipcond.notices import warn
 
-__all__ = ["Encoded", "Request", "check_width", "encode"]
+__all__ = ["Encoded", "Request", "check_width", "encode", "pooled_width"]
 
 MANY_ROWS = 4000  # of text; a UNet of Stable Diffusion has as many rows of picture, 64 x 64
 
@@ -73,7 +73,9 @@ def encode(pipe: Any, conditioner: Conditioner, request: Request) -> Encoded:
     return Encoded(_placed(embeds, pipe, request), negative)
 
 
-def check_width(width: int, pipe: Any) -> None:
+def check_width(
+    width: int, pipe: Any, remedy: str = "Use the text tower that the UNet was trained with."
+) -> None:
     """Refuse embeddings that the pipeline's UNet cannot read.
 
     Raises:
@@ -87,8 +89,22 @@ def check_width(width: int, pipe: Any) -> None:
         names = " or ".join(dict.fromkeys(str(each) for each in widths))
         raise PipelineError(
             f"The text embeddings are {width} wide, but this pipeline's UNet reads {names}.",
-            "Use the text tower that the UNet was trained with.",
+            remedy,
         )
+
+
+def pooled_width(pipe: Any) -> int | None:
+    """P of the pooled vector that the pipeline's UNet reads beside picture sizes, as SDXL's does.
+
+    Its second embedding takes them joined: P, and six numbers (of the refiner five) of
+    `addition_time_embed_dim` values each. Source: diffusers, `_get_add_time_ids` of SDXL.
+    """
+    config = getattr(getattr(pipe, "unet", None), "config", {})
+    if config.get("addition_embed_type") != "text_time":
+        return None
+    n_numbers = 5 if getattr(pipe, "config", {}).get("requires_aesthetics_score") else 6
+    joined: int = config["projection_class_embeddings_input_dim"]
+    return joined - n_numbers * int(config["addition_time_embed_dim"])
 
 
 def _encoded(conditioner: Conditioner, request: Request) -> tuple[Tensor, Tensor | None]:

@@ -25,15 +25,21 @@ __all__ = [
 ]
 
 WIDTH_H, WIDTH_G = 1024, 1280
+_BESIDE = ("vision_model.", "visual_projection.", "visual.", "logit_scale", "pooler.")
 _KEYS_AND_VALUES = ("attn2.to_k.weight", "attn2.to_v.weight")
 
 
 def tower_fingerprint(tower: TextTower) -> str:
-    """`identity.tower_hash` of a tower; "" where its weights cannot be looked at."""
+    """`identity.tower_hash` of a tower; "" where its weights cannot be looked at.
+
+    What lies beside the text half in a whole model does not count, nor a pooler that no state goes
+    through: the tower is the same however it was wrapped.
+    """
     model = getattr(tower, "model", None)
-    if not isinstance(model, nn.Module) or _is_away(model):
+    if not isinstance(model, nn.Module) or any(t.is_meta for t in model.state_dict().values()):
         return ""
-    return tower_hash(tower_weights(tower))
+    weights = tower_weights(tower)
+    return tower_hash({n: t for n, t in weights.items() if not n.startswith(_BESIDE)})
 
 
 def teacher_fingerprint(towers: Sequence[TextTower]) -> str:
@@ -76,7 +82,3 @@ def tells(model: nn.Module) -> bool:
     """Whether hashes of the model can be compared: its weights are in memory, not in bfloat16."""
     tensors = [t for t in model.state_dict().values() if t.is_floating_point()]
     return not any(t.is_meta or t.dtype == torch.bfloat16 for t in tensors)
-
-
-def _is_away(model: nn.Module) -> bool:
-    return any(tensor.is_meta for tensor in model.state_dict().values())
