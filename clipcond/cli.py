@@ -355,7 +355,7 @@ def _picture(pipe: Any, advance: Callable[[], None], seed: int, **arguments: Any
     # a CPU generator gives the same noise on every device
     generator = torch.Generator("cpu").manual_seed(seed)
     result = pipe(**arguments, generator=generator, callback_on_step_end=step)
-    if any(result.nsfw_content_detected or ()):
+    if any(getattr(result, "nsfw_content_detected", None) or ()):  # SDXL has no safety checker
         print("clipcond: warning: the model's safety checker blanked a picture", file=sys.stderr)
     return result.images[0]
 

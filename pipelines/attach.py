@@ -45,12 +45,12 @@ def attach(
     dialect: str | Dialect = "a1111",
     weighting: str | Rule | None = None,
     normalize: str | Normalize | None = None,
-    layer: HiddenLayer | None = None,
+    layer: HiddenLayer | tuple[HiddenLayer, ...] | None = None,
     tower: TextTower | str | None = None,
     adapter: Adapter | str | PathLike[str] | None = None,
     allow_unaligned: bool = False,
 ) -> Pipe:
-    """Let the prompts of a Stable Diffusion 1.x/2.x pipeline go through a Conditioner.
+    """Let the prompts of a Stable Diffusion 1.x, 2.x or XL pipeline go through a Conditioner.
 
     Works on `pipe` itself and returns it; `detach(pipe)` undoes it. Attaching again replaces the
     choices, and keeps textual inversions. `pipe.conditioner` is the Conditioner in use; assign
@@ -61,7 +61,8 @@ def attach(
     Args:
         pipe: any pipeline with Stable Diffusion's `encode_prompt`: text-to-image, image-to-image,
             inpainting, ControlNet, ...
-        clip_skip: 1 = last layer (plain diffusers), 2 = penultimate; for positive and negative.
+        clip_skip: 1 = last layer (plain diffusers), 2 = penultimate; for positive and negative. In
+            XL 1 and 2 are both the penultimate layer, which plain diffusers takes.
             `pipe(..., clip_skip=n)` counts the same way and goes before this.
         dialect, weighting, normalize, layer: as for `Conditioner`.
         tower: a tower, or a name for `load_tower`, instead of the pipeline's own text encoder. A
@@ -234,10 +235,11 @@ class Attachment:
 @contextmanager
 def _lora_scaled(pipe: Any, family: Family, scale: float | None) -> Iterator[None]:
     """Let the text encoders' LoRA layers act with `scale`, as diffusers does, and undo it."""
-    from diffusers.loaders import StableDiffusionLoraLoaderMixin
+    from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
     from diffusers.utils import USE_PEFT_BACKEND, scale_lora_layers, unscale_lora_layers
 
-    if scale is None or not isinstance(pipe, StableDiffusionLoraLoaderMixin):
+    loaders = (StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin)
+    if scale is None or not isinstance(pipe, loaders):
         yield
         return
     vars(pipe)["_lora_scale"] = scale

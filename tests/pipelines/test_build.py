@@ -264,9 +264,9 @@ def test_a_pickle_is_not_opened(tmp_path):
 
 def test_another_family(folder):
     index = json.loads((folder / "model_index.json").read_text())
-    index["_class_name"] = "StableDiffusionXLPipeline"
+    index["_class_name"] = "StableDiffusion3Pipeline"
     (folder / "model_index.json").write_text(json.dumps(index))
-    with pytest.raises(PipelineError, match="is a Stable Diffusion XL pipeline; supported: "):
+    with pytest.raises(PipelineError, match="is a Stable Diffusion 3 pipeline; supported: "):
         build_pipeline(folder)
 
 
