@@ -419,5 +419,19 @@ def test_the_embedded_chinese_files_lie_where_they_are_looked_for():
     )
 
 
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_everything_moves_to_cuda(pipe, zh_folder):
+    made = aligned(pipe, load_tower(zh_folder))
+    attach(pipe, tower=str(zh_folder), adapter=made)
+    exact = latents(pipe, CAT)
+    pipe.to("cuda", torch.float16)
+    moved = latents(pipe, CAT)
+
+    assert moved.device.type == pipe.conditioner.towers[0].device.type == "cuda"
+    assert (moved.float().cpu() - exact).abs().max() < 0.05 * exact.abs().max()
+    assert made.device.type == "cpu"
+
+
 def _fail(*_):
     raise RuntimeError("in the middle")
