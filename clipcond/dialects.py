@@ -268,7 +268,7 @@ DIALECTS: dict[str, Dialect] = {
         replace(COMFYUI, name="comfyui_words", syntax=partial(comfyui.groups, words=True)),
         Dialect(
             "diffusers",
-            syntax="plain",
+            syntax="diffusers",
             splitter=hard,
             weighting="none",
             zero_negative=if_missing,

@@ -254,6 +254,7 @@ WRITERS: dict[str, Writer] = {
     "a1111": write_a1111,
     "comfyui": write_comfyui,
     "compel": write_compel,
+    "diffusers": write_plain,
     "lpw": write_without_breaks,
     "lpw_xl": write_without_breaks,
     "plain": write_plain,
