@@ -287,6 +287,7 @@ def test_an_interrupt_ends_cleanly(sd_folder, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # else ignored behind "&"
     )
     first = process.stdout.readline()  # one picture is whole, the next is on its way
     process.send_signal(signal.SIGINT)
