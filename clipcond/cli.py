@@ -143,6 +143,14 @@ ClipSkip = Annotated[
         "--clip-skip", min=1, help="1 = last layer of the text tower, 2 = the one before."
     ),
 ]
+Fullwidth = Annotated[
+    bool | None,
+    typer.Option(
+        "--fullwidth/--no-fullwidth",
+        help="Read （猫：1.3） as (猫:1.3).",
+        show_default="with a Chinese tower",
+    ),
+]
 
 
 app.command()(checkpoint)
@@ -176,6 +184,7 @@ def generate(
     inversion: Inversion = None,
     clip_skip: ClipSkip = 2,
     dialect: Dialect = "a1111",
+    fullwidth: Fullwidth = None,
     steps: Annotated[int, typer.Option("--steps", min=1, help="Denoising steps.")] = 20,
     guidance: Annotated[
         float,
@@ -210,7 +219,9 @@ def generate(
     with waiting("loading"):
         from clipcond.pipelines import build_pipeline
 
-        pipe = build_pipeline(model, tower=tower, clip_skip=clip_skip, dialect=dialect)
+        pipe = build_pipeline(
+            model, tower=tower, clip_skip=clip_skip, dialect=dialect, fullwidth=fullwidth
+        )
         for file in inversion or ():
             pipe.conditioner.load_inversion(file)
     pipe.set_progress_bar_config(disable=True)
@@ -251,6 +262,7 @@ def inspect(
     tower: Tower = None,
     inversion: Inversion = None,
     clip_skip: ClipSkip = 2,
+    fullwidth: Fullwidth = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
 ) -> None:
     """Show how a prompt is read: segments, chunks, tokens and their weights."""
@@ -259,7 +271,10 @@ def inspect(
         from clipcond.towers import load_tower
 
         conditioner = Conditioner(
-            load_tower(tower or "embedded"), dialect=dialect, clip_skip=clip_skip
+            load_tower(tower or "embedded"),
+            dialect=dialect,
+            clip_skip=clip_skip,
+            fullwidth=fullwidth,
         )
         for file in inversion or ():
             conditioner.load_inversion(file)

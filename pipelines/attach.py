@@ -42,6 +42,7 @@ def attach(
     normalize: str | Normalize | None = None,
     layer: HiddenLayer | None = None,
     tower: TextTower | str | None = None,
+    fullwidth: bool | None = None,
 ) -> Pipe:
     """Let the prompts of a Stable Diffusion 1.x/2.x pipeline go through a Conditioner.
 
@@ -56,7 +57,7 @@ def attach(
             inpainting, ControlNet, ...
         clip_skip: 1 = last layer (plain diffusers), 2 = penultimate; for positive and negative.
             `pipe(..., clip_skip=n)` counts the same way and goes before this.
-        dialect, weighting, normalize, layer: as for `Conditioner`.
+        dialect, weighting, normalize, layer, fullwidth: as for `Conditioner`.
         tower: a tower, or a name for `load_tower`, instead of the pipeline's own text encoder.
     Raises:
         PipelineError: not a supported family; no text encoder; the tower's width does not fit.
@@ -68,6 +69,7 @@ def attach(
         "weighting": weighting,
         "normalize": normalize,
         "layer": layer,
+        "fullwidth": fullwidth,
     }
     attachment = Attachment(
         pipe, family_of(pipe), choices, load_tower(tower) if isinstance(tower, str) else tower

@@ -33,13 +33,14 @@ def build_pipeline(
     dtype: torch.dtype | str | None = None,
     device: torch.device | str | None = None,
     attention: str = "sdpa",
+    fullwidth: bool | None = None,
 ) -> Any:
     """A diffusers pipeline whose prompts go through a Conditioner.
 
     Args:
         model: a diffusers folder, a .safetensors checkpoint, or an id on the Hub (offline: what
             the local cache holds); None = the embedded model.
-        clip_skip, dialect, weighting, tower: as for `attach`.
+        clip_skip, dialect, weighting, tower, fullwidth: as for `attach`.
         adapter: a trained map from the tower's space into the UNet's; not available yet.
         task: "text2image", "image2image" or "inpainting".
         dtype: None = float16 on CUDA, float32 elsewhere.
@@ -69,7 +70,14 @@ def build_pipeline(
         tower = load_tower(tower, dtype=dtype, device=device)
     pipe = load_pipeline(model, task=task, dtype=dtype)
     set_attention(pipe)
-    attach(pipe, clip_skip=clip_skip, dialect=dialect, weighting=weighting, tower=tower)
+    attach(
+        pipe,
+        clip_skip=clip_skip,
+        dialect=dialect,
+        weighting=weighting,
+        tower=tower,
+        fullwidth=fullwidth,
+    )
     # A bar while it works in a terminal; nothing in a log, and nothing left behind.
     pipe.set_progress_bar_config(disable=None, leave=False)
     return pipe.to(device)
