@@ -188,7 +188,8 @@ class Conditioner:
         (prompt,) = as_prompts([prompt])
         parsed = self._parse(prompt)
         if self.dialect.settles:
-            parsed = replace(parsed, issues=(*parsed.issues, *settle(prompt, fullwidth=bool(self.fullwidth))[1]))
+            issues = settle(prompt, fullwidth=bool(self.fullwidth))[1]
+            parsed = replace(parsed, issues=(*parsed.issues, *issues))
         chunks = self._chunks(parsed)
         return report(parsed, chunks, self.towers[0], self.layers()[0], self.dialect.name)
 

@@ -125,9 +125,7 @@ class Reader:
     def _add_text(self, start: int, stop: int) -> None:
         """Append text, the break word set apart."""
         assert self.break_word is not None
-        pieces = split_at_word(
-            self.source, start, stop, self.break_word, fullwidth=self.fullwidth
-        )
+        pieces = split_at_word(self.source, start, stop, self.break_word, fullwidth=self.fullwidth)
         for begin, end, is_word in pieces:
             self._add(self.source[begin:end], begin, end, -1.0 if is_word else 1.0)
 

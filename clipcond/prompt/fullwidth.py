@@ -2,11 +2,11 @@
 
     （ ）  【 】 ［ ］  ：  ，  ｜  ＼  ＋ －  ０ .. ９  ．  。     ( ) [ ] : , | \\ + - 0 .. 9 . .
 
-A syntax that knows this looks for its signs in `signs(source)`, which is as long as the source, so
-that places are the same in both; what is text it takes from the source, as it was typed. So `，`
-stays the comma that a Chinese tower was trained on, and `（猫：１。３）` is 猫 at 1.3. In Chinese no
-space parts words, so `猫BREAK狗` and `猫AND狗` hold the word too: only ASCII letters, digits and `_`
-belong to a word there.
+A syntax that knows this looks for its signs in `signs(source)`, which is as long as the source,
+so that places are the same in both; what is text it takes from the source, as it was typed. So
+`，` stays the comma that a Chinese tower was trained on, and `（猫：１。３）` is 猫 at 1.3. In
+Chinese no space parts words, so `猫BREAK狗` and `猫AND狗` hold the word too: only ASCII letters,
+digits and `_` belong to a word there.
 """
 
 from __future__ import annotations
