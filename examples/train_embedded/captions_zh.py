@@ -27,10 +27,10 @@ SINGLE = (
     "|一张{n}的图片，{c}背景|一张图片，{c}背景上有{a}|画一个{n}，背景是{c}|画{a}，{c}背景|{n}的表情符号，{c}背景"
     "|{n}的照片，{c}背景|{n}的图标，{c}背景|{c}的背景，中间是{a}|{c}背景中间有{a}|{c}底色，{a}|{a}，{c}底"
     "|{c}背景下的{n}|{a}站在{c}背景前|背景是{c}的{n}|一幅{n}的画，背景为{c}|{n} {c}背景|{c}背景 {n}|纯{c}背景，{n}"
-    "|{n}emoji，{c}背景|我想要{a}，背景要{c}|请画{a}，背景是{c}的|{c}背景的{n}图片|{n}插画，{c}背景|{c}上的{n}"
+    "|{n} emoji，{c}背景|我想要{a}，背景要{c}|请画{a}，背景是{c}的|{c}背景的{n}图片|{n}插画，{c}背景|{c}上的{n}"
     "|{c}背景的画面里有{a}|帮我画{a}，{c}的背景"
 ).split("|")
-SINGLE_WHITE = "{a}|{n}|一张{n}的图片|{n}的表情符号|{n}的照片|画{a}|{n}emoji|请画一个{n}".split("|")
+SINGLE_WHITE = "{a}|{n}|一张{n}的图片|{n}的表情符号|{n}的照片|画{a}|{n} emoji|请画一个{n}".split("|")
 PAIR_ORDERED = (
     "{c}背景上的{a}和{b}|{a}和{b}，{c}背景|{c}背景，{n}和{m}|{n}和{m}，{c}背景|{n}，{m}，{c}背景|{c}背景，{n}，{m}"
     "|{n}、{m}，{c}背景|{a}与{b}，背景是{c}|{a}旁边是{b}，{c}背景|{c}背景上有{a}和{b}|{a}跟{b}在一起，{c}背景"
@@ -84,7 +84,6 @@ STRANGE = (
 SMALL_WORDS, LARGE_WORDS = ("小", "小小的", "很小的", "迷你"), ("大", "大大的", "很大的", "巨大的")
 COLOUR_OF = {colour: words.split(" ")[0] for colour, words in COLOURS.items()}
 
-ENGLISH_WORD = 0.06  # how often a noun or a colour is written in English: 一只cat
 COUNTED = 0.75  # how often a noun has its own measure word, not 个
 BRACKETS = ("（{}：{}）", "({}:{})", "（{}:{}）", "({}：{})")
 BRACKET_ODDS = (8, 8, 2, 2)
@@ -95,15 +94,21 @@ FULLWIDTH_DIGITS = str.maketrans("0123456789.", "０１２３４５６７８９�
 
 @dataclass(frozen=True)
 class Chinese(Language):
-    """Chinese as it is typed into prompts. A length is counted in characters, as BERT does."""
+    """Chinese as it is typed into prompts. A length is counted in characters, as BERT does.
 
-    n_words: ClassVar[dict[int, tuple[int, int]]] = {1: (10, 22), 2: (55, 72), 3: (105, 120)}
+    Args:
+        english: how often (0..1) a noun is written in English, 一只cat, and half as often a colour.
+    """
+
+    english: float = 0.06
+
+    n_words: ClassVar[dict[int, tuple[int, int]]] = {1: (6, 16), 2: (55, 72), 3: (105, 120)}
 
     def count(self, tag: str) -> int:
         return (2 * len(tag.split()) if tag.isascii() else len(tag)) + 1
 
     def name(self, noun: int, rng: random.Random) -> str:
-        if rng.random() < ENGLISH_WORD:
+        if rng.random() < self.english:
             return NOUNS[noun].names[0]
         return super().name(noun, rng)
 
@@ -129,7 +134,7 @@ class Chinese(Language):
 
     def colour(self, background: str, rng: random.Random) -> str:
         words = self.colours[background]
-        if rng.random() < ENGLISH_WORD / 2:
+        if rng.random() < self.english / 2:
             return background
         return words[0] if rng.random() < 0.7 else rng.choice(words[1:])
 
@@ -166,9 +171,7 @@ CHINESE = Chinese(
     strange=STRANGE,
     sizes={-1: SMALL_WORDS, 1: LARGE_WORDS},
 )
-describe = CHINESE.describe
-lengthened = CHINESE.lengthened
-sample = CHINESE.sample
+MIXED = replace(CHINESE, english=1.0)  # 一只cat在blue背景上
 
 
 def known_words() -> list[str]:

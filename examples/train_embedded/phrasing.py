@@ -238,16 +238,24 @@ class Language:
 
         One chunk means a long prompt that still fits into one.
         """
-        target, tags, n = rng.randint(*self.n_words[n_chunks]), [], 0
-        while n < target:
-            tags.append(rng.choice(self.filler))
-            n += self.count(tags[-1])
+        tags = self._tags(rng.randint(*self.n_words[n_chunks]), rng)
         at = rng.randint(0, len(tags)) if rng.random() < 0.6 else len(tags)
         if n_chunks == 2 and rng.random() < 0.3:
             half = self.joined(tags[: len(tags) // rng.randint(3, 6)], rng)
             parts = (half, text) if rng.random() < 0.6 else (text, half)
             return self.broken(*parts, rng)
         return self.joined([*tags[:at], text, *tags[at:]], rng)
+
+    def behind_filler(self, text: str, rng: random.Random) -> str:
+        """`text` in a prompt of two chunks: all of it in the second."""
+        return self.joined([*self._tags(self.n_words[2][1], rng), text], rng)
+
+    def _tags(self, n_words: int, rng: random.Random) -> list[str]:
+        tags, n = [], 0
+        while n < n_words:
+            tags.append(rng.choice(self.filler))
+            n += self.count(tags[-1])
+        return tags
 
     def sample(self, rng: random.Random, mix: Mix) -> Sample:
         """Draw a scene and a prompt for it."""

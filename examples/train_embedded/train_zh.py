@@ -39,7 +39,8 @@ from clipcond.towers.word_piece import chinese_tokenizer
 
 EMBEDDED = Path(__file__).parents[2] / "clipcond" / "embedded"
 VOCABULARY = EMBEDDED / "chinese_tokenizer" / "vocab.txt"
-WIDTH, LAYERS, HEADS, POSITIONS = 192, 4, 4, 52
+# As wide as what the UNet reads, so that the tower fits it unaligned too, for comparison.
+WIDTH, LAYERS, HEADS, POSITIONS = 128, 6, 4, 52
 LONG_EVERY = 10  # each tenth batch has prompts of up to 50 tokens
 ENGLISH_SHARE = 0.12  # of the captions
 SAID = Mix(filler=0.25, strange=0.06)  # sizes are the scenes' own
