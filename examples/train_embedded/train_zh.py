@@ -200,7 +200,7 @@ def save_tower(tower: ChineseTextHalf, tokenizer: BertTokenizer, folder: Path) -
 
 def main() -> None:
     """Run the stage and save the tower's folder."""
-    parser = arguments(__doc__ or "", steps=2400, batch=192, lr=1e-3)
+    parser = arguments(__doc__ or "", steps=1200, batch=192, lr=1e-3)
     parser.add_argument("--scenes", type=int, default=240, metavar="BATCHES", help="cached scenes")
     parser.add_argument("--vision", type=Path, default=EMBEDDED / "vision_tower")
     parser.add_argument("--out", type=Path, help="where the tower goes (default: runs/zh/tower)")

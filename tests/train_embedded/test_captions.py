@@ -97,7 +97,10 @@ def test_captions_are_in_the_vocabulary_and_known(zh):
                 text = language.lengthened(text, rng, 1)
             ids = ids_of(text)
             assert unknown not in ids, text
-            assert set(ids) <= known, (text, tokenizer().convert_ids_to_tokens(list(set(ids) - known)))
+            assert set(ids) <= known, (
+                text,
+                tokenizer().convert_ids_to_tokens(list(set(ids) - known)),
+            )
     strangers = {i for word in zh.STRANGE for i in ids_of(word)}
     assert unknown not in strangers
     assert len(strangers - known) > len(strangers) / 2  # they are to be strange
