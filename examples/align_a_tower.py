@@ -1,6 +1,6 @@
 """Align the Chinese tower to the embedded UNet, on a CPU, and draw with it. Saves aligned.png.
 
-A short run on 168 pairs: `clipcond align` does the same from the command line, and
+A short run on 120 pairs: `clipcond align` does the same from the command line, and
 examples/train_embedded/captions_zh.py writes as many pairs as a good adapter needs.
 """
 
@@ -13,8 +13,8 @@ import torch
 from clipcond import build_pipeline
 from clipcond.pipelines.align import AlignSettings, align
 
-THINGS = dict(cat="猫", dog="狗", fox="狐狸", apple="苹果", tree="树", house="房子", star="星星")
-COLOURS = dict(red="红色", green="绿色", blue="蓝色", yellow="黄色", pink="粉色", black="黑色")
+THINGS = {"cat": "猫", "dog": "狗", "fox": "狐狸", "apple": "苹果", "tree": "树", "star": "星星"}
+COLOURS = {"red": "红色", "green": "绿色", "blue": "蓝色", "pink": "粉色", "black": "黑色"}
 PHRASES = (
     ("{thing}, {colour} background", "{thing}，{colour}背景"),
     ("a {thing} on a {colour} background", "{colour}背景上的{thing}"),
