@@ -129,6 +129,12 @@ Tower = Annotated[
     str | None,
     typer.Option("--tower", metavar="T", help="Another text tower than the model's own."),
 ]
+Adapter = Annotated[
+    Path | None,
+    typer.Option(
+        "--adapter", metavar="FILE", help="What maps another tower into the model's text space."
+    ),
+]
 Inversion = Annotated[
     list[Path] | None,
     typer.Option(
@@ -181,6 +187,13 @@ def generate(
         ),
     ] = None,
     tower: Tower = None,
+    adapter: Adapter = None,
+    allow_unaligned: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unaligned", help="Only warn where tower and model do not belong together."
+        ),
+    ] = False,
     inversion: Inversion = None,
     clip_skip: ClipSkip = 2,
     dialect: Dialect = "a1111",
@@ -220,7 +233,13 @@ def generate(
         from clipcond.pipelines import build_pipeline
 
         pipe = build_pipeline(
-            model, tower=tower, clip_skip=clip_skip, dialect=dialect, fullwidth=fullwidth
+            model,
+            tower=tower,
+            adapter=adapter,
+            allow_unaligned=allow_unaligned,
+            clip_skip=clip_skip,
+            dialect=dialect,
+            fullwidth=fullwidth,
         )
         for file in inversion or ():
             pipe.conditioner.load_inversion(file)
@@ -247,6 +266,8 @@ def generate(
             "Seed": seed + i,
             "Size": f"{width}x{height}",
             "Model": "embedded" if model is None else Path(model).stem,
+            **({} if tower is None else {"Tower": tower}),
+            **({} if adapter is None else {"Adapter": adapter.stem}),
             "Clip skip": clip_skip,
             "Dialect": dialect,
             "Version": f"clipcond {__version__}",
@@ -348,7 +369,7 @@ def _picture(pipe: Any, advance: Callable[[], None], seed: int, **arguments: Any
     # a CPU generator gives the same noise on every device
     generator = torch.Generator("cpu").manual_seed(seed)
     result = pipe(**arguments, generator=generator, callback_on_step_end=step)
-    if any(result.nsfw_content_detected or ()):
+    if any(getattr(result, "nsfw_content_detected", None) or ()):  # SDXL has no safety checker
         print("clipcond: warning: the model's safety checker blanked a picture", file=sys.stderr)
     return result.images[0]
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import torch
-from torch import Tensor
 
 from clipcond import notices
+from clipcond.adapters.base import Adapter
+from clipcond.adapting import Adapting
 from clipcond.cache import ChunkCache, ChunkEncoder
 from clipcond.chunking import common_length, empty_chunk
+from clipcond.conditioning import Conditioning, Guided, joined, only, zeros_like
 from clipcond.dialects import Dialect, choose_fullwidth, find_dialect
 from clipcond.errors import TowerError, about
 from clipcond.inputs import as_many, as_prompts, check_clip_skip, check_towers
@@ -34,23 +36,6 @@ __all__ = ["Conditioner", "Conditioning", "Guided"]
 Prompts = str | Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Conditioning:
-    """embeds [b S D]; pooled [b P] or None; attention_mask [b S] or None (all positions count)."""
-
-    embeds: Tensor
-    pooled: Tensor | None = None
-    attention_mask: Tensor | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Guided:
-    """Two conditionings of equal shape, for classifier-free guidance."""
-
-    positive: Conditioning
-    negative: Conditioning
-
-
 class Conditioner:
     """Prompts in, conditionings out: one dialect, and one tower or SDXL's pair of towers.
 
@@ -65,11 +50,15 @@ class Conditioner:
         layer: the layer itself instead of clip_skip's; for a pair one for each, or one for both.
         pooled: whether pooled vectors are wanted; by default only with a pair of towers, because
             they need the layers above the chosen one.
+        adapter: maps the tower's states, weights applied, chunk by chunk into the space of a UNet
+            trained with another tower; one tower with an adapter stands for SDXL's pair too. What
+            comes out has the adapter's width and length, no mask, and its pooled vector.
         fullwidth: whether full-width punctuation is syntax too, `（猫：1.3）` as `(猫:1.3)`; by
             default where the tower is a Chinese one and the dialect knows how.
     Raises:
         UnknownNameError: no such dialect, rule or normalisation; `fullwidth` in one without.
-        TowerError: clip_skip or layer is beyond the tower's blocks.
+        TowerError: clip_skip or layer is beyond the tower's blocks; the adapter reads another
+            tower, or has no pooled vector where one is wanted.
     """
 
     def __init__(
@@ -83,6 +72,7 @@ class Conditioner:
         normalize: str | Normalize | None = None,
         layer: HiddenLayer | tuple[HiddenLayer, ...] | None = None,
         pooled: bool | None = None,
+        adapter: Adapter | None = None,
         fullwidth: bool | None = None,
     ) -> None:
         self.towers = (tower,) if tower_2 is None else (tower, tower_2)
@@ -93,6 +83,9 @@ class Conditioner:
         self.normalize = find_normalize(self.dialect.normalize if normalize is None else normalize)
         self.clip_skip = clip_skip
         self.layer = layer
+        self._adapting = None if adapter is None else Adapting(adapter, self.towers)
+        if self._adapting is not None:
+            pooled = self._adapting.wants_pooled(pooled)
         self.pooled = len(self.towers) > 1 if pooled is None else pooled
         self.cache = ChunkCache()
         self.layers()  # refuses a layer that is not there now, not at the first prompt
@@ -145,13 +138,18 @@ class Conditioner:
         pair = self._condition([positive, negative], clip_skip)
         given = None if negatives is None and negatives_2 is None else sum(negative, ())
         if len(self.towers) > 1 and self.dialect.zero_negative(given):
-            pair[1] = _zeros_like(pair[1])
+            pair[1] = zeros_like(pair[1])
         return Guided(*pair)
 
     def chunks(self, prompt: str) -> Chunks:
         """The chunks of the first tower for the prompt as written: `[a:b:0.5]`, AND included."""
         (prompt,) = as_prompts([prompt])
         return self._chunks(self._parse(prompt))
+
+    @property
+    def adapter(self) -> Adapter | None:
+        """The adapter in use."""
+        return None if self._adapting is None else self._adapting.adapter
 
     @property
     def inversions(self) -> tuple[str, ...]:
@@ -253,6 +251,9 @@ class Conditioner:
         layout = lay_out(groups, parsed, self.towers, self.dialect, self.normalize)
         length = common_length(layout.lengths, repeats=self.dialect.repeats)
         rows = self.dialect.rows(layout.prompts)
+        if self._adapting is not None:
+            self._adapting.check_layer(layers[0])
+            rows = None  # they are places of tokens; an adapter's rows are not
         # tensors made under a caller's inference_mode could not serve a later call under autograd
         with torch.inference_mode(False), torch.no_grad():
             parts = [
@@ -261,7 +262,7 @@ class Conditioner:
                     self.towers, layers, layout.columns, layout.mixtures, strict=True
                 )
             ]
-            return [_only(_joined(keys, layout.columns, parts), rows) for keys in layout.keys]
+            return [only(joined(keys, layout.columns, parts), rows) for keys in layout.keys]
 
     def _encode(
         self,
@@ -275,7 +276,13 @@ class Conditioner:
         """One tower's part: each prompt of the column, brought to `length` chunks."""
         wants_pooled = self.pooled and tower is self.towers[-1]
         special = self.dialect.frame(tower.special)
-        encode = ChunkEncoder(tower, layer, self.cache, pooled=wants_pooled, special=special)
+        encode = ChunkEncoder(
+            tower,
+            layer,
+            self.cache,
+            pooled=wants_pooled and self._adapting is None,
+            special=special,
+        )
         empty = empty_chunk(special)
         prompts = [
             Whole.of(self.rule, chunks, mixtures.get(key), length, repeats=self.dialect.repeats)
@@ -296,58 +303,11 @@ class Conditioner:
                 rows.append(prompt.encoded(encode).flatten(0, 1))  # [n L D] -> [S D]
         embeds = torch.stack(rows)
         read = [(parsed[key.text], chunks) for key, chunks in column.items()]
-        notices.check_finite(embeds, read, tower, encode)
+        notices.check_finite(embeds, read, repr(tower.name), encode)
         mask = None
         if special.mask_padding:
             masks = [p.masks * p.n_times + [empty.attention_mask] * p.n_missing for p in prompts]
             mask = torch.tensor(masks, device=embeds.device).flatten(1)
+        if self._adapting is not None:
+            return self._adapting(embeds, mask, read, chosen, encode)
         return Conditioning(embeds, encode(chosen).pooled if chosen else None, mask)
-
-
-def _joined(
-    group: Sequence[tuple[Key, ...]],
-    columns: Sequence[Mapping[Key, Chunks]],
-    parts: Sequence[Conditioning],
-) -> Conditioning:
-    """The towers' parts of one group of prompts, side by side."""
-    picks = []
-    for t, column in enumerate(columns):
-        index = {key: i for i, key in enumerate(column)}
-        picks.append([index[keys[t]] for keys in group])
-    chosen = [part.embeds[pick] for part, pick in zip(parts, picks, strict=True)]
-    embeds = chosen[0] if len(chosen) == 1 else torch.cat(chosen, dim=-1)
-    pooled = parts[-1].pooled
-    return Conditioning(
-        embeds,
-        None if pooled is None else pooled[picks[-1]],
-        _joined_mask([part.attention_mask for part in parts], picks),
-    )
-
-
-def _joined_mask(masks: Sequence[Tensor | None], picks: Sequence[list[int]]) -> Tensor | None:
-    """Which positions say something in some tower [b S]; None = all, as where one masks none."""
-    picked = [mask[pick] for mask, pick in zip(masks, picks, strict=True) if mask is not None]
-    if len(picked) < len(masks):
-        return None
-    return torch.stack(picked).amax(dim=0)
-
-
-def _only(conditioning: Conditioning, rows: Sequence[int] | None) -> Conditioning:
-    """The conditioning with some rows of its embeds only; None = all."""
-    if rows is None:
-        return conditioning
-    mask = conditioning.attention_mask
-    return Conditioning(
-        conditioning.embeds[:, list(rows)],
-        conditioning.pooled,
-        None if mask is None else mask[:, list(rows)],
-    )
-
-
-def _zeros_like(conditioning: Conditioning) -> Conditioning:
-    pooled = conditioning.pooled
-    return Conditioning(
-        torch.zeros_like(conditioning.embeds),
-        None if pooled is None else torch.zeros_like(pooled),
-        conditioning.attention_mask,
-    )

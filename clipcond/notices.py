@@ -81,17 +81,19 @@ def place_of_weight(parsed: ParsedPrompt) -> int:
 def check_finite(
     embeds: Tensor,
     prompts: Iterable[tuple[ParsedPrompt, Sequence[TokenChunk]]],
-    tower: TextTower,
+    name: str,
     encode: Encode,
 ) -> None:
     """Refuse NaN and infinities in embeds [n S D], which end as a black image.
 
     Args:
         prompts: what each row of embeds was read as, and its chunks.
+        name: what messages call the one that gave them.
+        encode: the same without weights.
 
     Raises:
         WeightingError: weights brought them about; shows the most extreme one.
-        TowerError: the tower gives them by itself.
+        TowerError: they are there without weights.
     """
     if bool(torch.isfinite(embeds).all()):
         return
@@ -100,7 +102,7 @@ def check_finite(
             continue
         if not bool(torch.isfinite(encode(chunks).hidden).all()):
             raise TowerError(
-                f"{tower.name!r} itself gives NaN or infinite values for the prompt "
+                f"{name} itself gives NaN or infinite values for the prompt "
                 f"{excerpt(parsed.source)!r}",
                 f"Its weights are broken, or too large for {_dtype(embeds)}: try float32.",
             )

@@ -9,9 +9,11 @@ from typing import Any
 
 import torch
 
+from clipcond.adapters import Adapter, load_adapter
 from clipcond.dialects import Dialect, find_dialect
 from clipcond.errors import ClipcondWarning, PipelineError, UnknownNameError
-from clipcond.pipelines.attach import attach
+from clipcond.pipelines.attach import Attachment, attach
+from clipcond.pipelines.fit import opened
 from clipcond.pipelines.loading import load_pipeline
 from clipcond.towers import TextTower, load_tower
 from clipcond.weighting import Rule, find_rule
@@ -28,7 +30,8 @@ def build_pipeline(
     dialect: str | Dialect = "a1111",
     weighting: str | Rule | None = None,
     tower: TextTower | str | None = None,
-    adapter: Any = None,
+    adapter: Adapter | str | PathLike[str] | None = None,
+    allow_unaligned: bool = False,
     task: str = "text2image",
     dtype: torch.dtype | str | None = None,
     device: torch.device | str | None = None,
@@ -41,7 +44,8 @@ def build_pipeline(
         model: a diffusers folder, a .safetensors checkpoint, or an id on the Hub (offline: what
             the local cache holds); None = the embedded model.
         clip_skip, dialect, weighting, tower, fullwidth: as for `attach`.
-        adapter: a trained map from the tower's space into the UNet's; not available yet.
+        adapter, allow_unaligned: as for `attach`; the embedded tower "embedded-zh" brings along
+            its adapter into the embedded model.
         task: "text2image", "image2image" or "inpainting".
         dtype: None = float16 on CUDA, float32 elsewhere.
         device: None = the first there is of cuda, mps, cpu.
@@ -51,7 +55,8 @@ def build_pipeline(
         the stock diffusers class for the task; `.conditioner` is its Conditioner.
     Raises:
         CheckpointError: the model cannot be found or read, or is incomplete.
-        PipelineError: its family is not supported, the tower does not fit, or no xformers.
+        PipelineError: its family is not supported, the tower does not fit or has no adapter that
+            was aligned to this model, or no xformers.
         UnknownNameError: no such dialect, weighting, task, dtype or attention.
     """
     # Names first: a typing error should not cost the minutes that loading takes.
@@ -59,15 +64,13 @@ def build_pipeline(
     if weighting is not None:
         find_rule(weighting)
     set_attention = _attention(attention)
-    if adapter is not None:
-        raise PipelineError(
-            "This version of clipcond has no adapters.",
-            "Leave out adapter=; a tower then has to fit the UNet as it is.",
-        )
     device = _device(device)
     dtype = _dtype(dtype, device)
-    if isinstance(tower, str):
-        tower = load_tower(tower, dtype=dtype, device=device)
+    name = tower
+    if isinstance(tower, str):  # in float32, in which its hash is known
+        tower = load_tower(tower)
+    if isinstance(adapter, str | PathLike):
+        adapter = load_adapter(adapter)[0]
     pipe = load_pipeline(model, task=task, dtype=dtype)
     set_attention(pipe)
     attach(
@@ -76,8 +79,13 @@ def build_pipeline(
         dialect=dialect,
         weighting=weighting,
         tower=tower,
+        adapter=opened(adapter, name, pipe),
+        allow_unaligned=allow_unaligned,
         fullwidth=fullwidth,
     )
+    attachment: Attachment = vars(pipe)["encode_prompt"]
+    attachment.follows = isinstance(name, str)
+    attachment.bring_tower(device)
     # A bar while it works in a terminal; nothing in a log, and nothing left behind.
     pipe.set_progress_bar_config(disable=None, leave=False)
     return pipe.to(device)

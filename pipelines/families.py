@@ -22,7 +22,7 @@ class Family:
     encoders: (text encoder, tokenizer) attributes of the pipeline, in the order in which the
         hidden states are joined.
     parameters: of `encode_prompt`, without self.
-    returns: what `encode_prompt` returns, as names of `attach.Encoded`.
+    returns: what `encode_prompt` returns, as names of `encoding.Encoded`.
     tasks: task -> the diffusers class that `build_pipeline` makes.
     """
 
@@ -55,7 +55,33 @@ STABLE_DIFFUSION = Family(
     },
 )
 
-FAMILIES: tuple[Family, ...] = (STABLE_DIFFUSION,)
+STABLE_DIFFUSION_XL = Family(
+    name="Stable Diffusion XL",
+    encoders=(("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2")),
+    parameters=(
+        "prompt",
+        "prompt_2",
+        "device",
+        "num_images_per_prompt",
+        "do_classifier_free_guidance",
+        "negative_prompt",
+        "negative_prompt_2",
+        "prompt_embeds",
+        "negative_prompt_embeds",
+        "pooled_prompt_embeds",
+        "negative_pooled_prompt_embeds",
+        "lora_scale",
+        "clip_skip",
+    ),
+    returns=("embeds", "negative_embeds", "pooled", "negative_pooled"),
+    tasks={
+        "text2image": "StableDiffusionXLPipeline",
+        "image2image": "StableDiffusionXLImg2ImgPipeline",
+        "inpainting": "StableDiffusionXLInpaintPipeline",
+    },
+)
+
+FAMILIES: tuple[Family, ...] = (STABLE_DIFFUSION, STABLE_DIFFUSION_XL)
 
 # Only for naming, in the error, what was found: the longest prefix of the class name counts.
 _KNOWN = {

@@ -51,7 +51,11 @@ def load_pipeline(model: str | PathLike[str] | None, *, task: str, dtype: Any) -
     path = _located(model)
     pipe = (_from_file if path.is_file() else _from_folder)(path, task=task, dtype=dtype)
     # what messages and reports call the tower
-    pipe.text_encoder.config._name_or_path = "embedded" if model is None else str(model)
+    name = "embedded" if model is None else str(model)
+    for part, called in (("text_encoder", name), ("text_encoder_2", f"{name}#2")):
+        encoder = getattr(pipe, part, None)
+        if encoder is not None:
+            encoder.config._name_or_path = called
     return pipe
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import clipcond
-from clipcond import towers
+from clipcond import adapters, towers
 
 ROOT = Path(clipcond.__file__).parent
 PIPELINES = Path(clipcond.__path__[0]).parent / "pipelines"
@@ -31,6 +31,8 @@ FLOORS = {
     "checkpoint_report": 5,
     "notices": 5,
     "layout": 5.5,  # cuts prompts as a dialect has it
+    "conditioning": 5.6,  # puts together what was laid out
+    "adapting": 5.7,
     "conditioner": 6,
     "embedded": 6,
     "pipelines": 7,
@@ -66,6 +68,10 @@ BASES = {
         "open_clip_text",
     ],
     "weighting": ["rule", "lerp"],
+    "adapters": [
+        *("record", "stated", "foreign", "fingerprints"),
+        *("base", "linear", "resampler", "kinds", "files", "placed"),
+    ],
 }
 # They make towers, each kind imported when it is asked for.
 MAKERS = {"towers.checkpoints", "towers.single_file", "towers.clip_files"}
@@ -104,7 +110,11 @@ def origin(module: str, name: str) -> str:
     """The module that `from module import name` really loads."""
     if f"{module}.{name}".removeprefix("clipcond.") in MODULES:
         return f"{module}.{name}"
-    homes = {"clipcond": clipcond._HOMES, "clipcond.towers": towers._HOMES}
+    homes = {
+        "clipcond": clipcond._HOMES,
+        "clipcond.towers": towers._HOMES,
+        "clipcond.adapters": adapters._HOMES,
+    }
     home = homes.get(module, {}).get(name)
     return f"{module}.{home}" if home else module
 
@@ -201,11 +211,13 @@ def test_public_names_are_those_that_can_be_imported():
         clipcond.nothing  # noqa: B018
 
 
-def test_public_names_of_the_towers():
-    for name in towers.__all__:
-        assert getattr(towers, name) is not None
+@pytest.mark.parametrize("package", [towers, adapters])
+def test_public_names_of_a_room(package):
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    assert dir(package) == package.__all__
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
-        towers.nothing  # noqa: B018
+        package.nothing  # noqa: B018
 
 
 def test_embedded_is_found_from_both_ends():

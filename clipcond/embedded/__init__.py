@@ -2,9 +2,16 @@
 
 from pathlib import Path
 
-__all__ = ["folder"]
+__all__ = ["adapter_file", "folder"]
+
+ADAPTERS = {"embedded-zh": Path(__file__).parent / "zh" / "adapter.safetensors"}
 
 
 def folder() -> Path:
     """The embedded pipeline's diffusers folder: text_encoder, tokenizer, unet, vae, scheduler."""
     return Path(__file__).parent / "model"
+
+
+def adapter_file(tower: str) -> Path | None:
+    """The adapter from an embedded tower, by its name, into the embedded model's UNet."""
+    return ADAPTERS.get(tower)

@@ -54,8 +54,9 @@ def load_tower(
     diffusers does, so that clip skip counts alike from file and folder: 1 is the trained layer.
 
     Args:
-        source: a name ("embedded"), a folder (of a diffusers pipeline, or of one transformers text
-            model with its tokenizer in it or beside it), a file, or a hub id; "...#2" is part 2.
+        source: a name ("embedded", "embedded-zh"), a folder (of a diffusers pipeline, or of one
+            transformers text model with its tokenizer in it or beside it), a file, or a hub id;
+            "...#2" is part 2.
         kind: what it must be: "clip", "open_clip", "eva_clip", "chinese_clip"; None = anything.
         part: which of several towers, from 1: of a file as `clipcond checkpoint` numbers them, of
             a pipeline its text_encoder, text_encoder_2, ...
@@ -82,7 +83,8 @@ def load_tower(
             folder,
             "activation= and full_depth= are for single files.",
         )
-    reader = KINDS[kind if kind in KINDS else _kind_of(config, folder)]
+    kind = kind if kind in KINDS else _kind_of(config, folder)
+    reader = OWN.get(str(place), KINDS)[kind]
     return reader(folder, config, name, dtype, torch.device(device))
 
 
@@ -109,6 +111,18 @@ def _located(source: str | Path, choice: Choice) -> tuple[Path | None, Path]:
 
 def _embedded() -> Path:
     return Path(str(files("clipcond"))) / "embedded" / "model"
+
+
+def _embedded_zh() -> Path:
+    folder = Path(str(files("clipcond"))) / "embedded" / "zh" / "tower"
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(
+            f"the embedded Chinese tower did not come with this clipcond: there is no "
+            f"{str(folder / 'config.json')!r}",
+            folder,
+            "Install a release of clipcond, or name another tower.",
+        )
+    return folder
 
 
 def _folder(source: str | Path, part: int | None) -> Path:
@@ -185,8 +199,12 @@ def _kind_of(config: dict[str, Any], folder: Path) -> str:
 
 Reader = Callable[[Path, dict[str, Any], str, torch.dtype, torch.device], TextTower]
 
-NAMES: dict[str, Callable[[], Path]] = {"embedded": _embedded}
+NAMES: dict[str, Callable[[], Path]] = {"embedded": _embedded, "embedded-zh": _embedded_zh}
 KINDS: dict[str, Reader] = {"clip": clip_from_folder, "chinese_clip": chinese_clip.from_folder}
+# Names whose tokenizer lies elsewhere in the package, once for all.
+OWN: dict[str, dict[str, Reader]] = {
+    "embedded-zh": {**KINDS, "chinese_clip": chinese_clip.from_own_folder}
+}
 MODEL_TYPES: dict[str, tuple[str, ...]] = {
     "clip": ("clip_text_model", "clip"),
     "chinese_clip": ("chinese_clip", "chinese_clip_text_model"),

@@ -23,7 +23,7 @@ from clipcond.towers.word_piece import (
     tokenizer_in,
 )
 
-__all__ = ["ChineseClipTower", "ChineseTextHalf", "from_cn_clip", "from_folder"]
+__all__ = ["ChineseClipTower", "ChineseTextHalf", "from_cn_clip", "from_folder", "from_own_folder"]
 
 TRAINED_LENGTH = 52  # of 512 positions; those beyond were not trained. Source: cn_clip, tokenize
 
@@ -147,12 +147,19 @@ class ChineseClipTower(ModelTower):
 
 
 def from_folder(
-    folder: Path, config: dict[str, Any], name: str, dtype: torch.dtype, device: torch.device
+    folder: Path,
+    config: dict[str, Any],
+    name: str,
+    dtype: torch.dtype,
+    device: torch.device,
+    *,
+    tokenizer: Any = None,
 ) -> TextTower:
     """A ChineseCLIP model, or its text model alone, as transformers saves it.
 
     Args:
         config: what config.json says; model_type chinese_clip or chinese_clip_text_model.
+        tokenizer: instead of the one in the folder or beside it.
     Raises:
         CheckpointError: weights or tokenizer are missing or do not fit the config.
     """
@@ -161,10 +168,17 @@ def from_folder(
     is_whole = config.get("model_type") == "chinese_clip"
     text = dict(config.get("text_config") or {}) if is_whole else config
     projection, _ = weights.get("text_projection.weight", (None, None))
-    tokenizer = tokenizer_in(folder)
+    tokenizer = tokenizer_in(folder) if tokenizer is None else tokenizer
     model = empty(lambda: _text_half(text, projection), folder / "config.json")
     fill(model, weights, paths[0])
     return _tower(model, tokenizer, name, dtype, device)
+
+
+def from_own_folder(
+    folder: Path, config: dict[str, Any], name: str, dtype: torch.dtype, device: torch.device
+) -> TextTower:
+    """As `from_folder`, with the official vocabulary, which comes with clipcond."""
+    return from_folder(folder, config, name, dtype, device, tokenizer=chinese_tokenizer())
 
 
 def from_cn_clip(

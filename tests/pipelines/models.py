@@ -4,11 +4,18 @@ import copy
 from functools import lru_cache
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
 
-from tests.parity.models import model_l, tokenizer
+from tests.parity.models import model_g, model_l, tokenizer
 
 WIDTH = 32  # of model_l, and so of what the UNet reads
+WIDTH_G = 40  # of model_g and its projection
 SIDE = 16  # pixels: 8 latents, times 2
 
 
@@ -16,6 +23,18 @@ def tiny_sd(**parts) -> StableDiffusionPipeline:
     """A pipeline of its own, to spoil (but for the tokenizer); `parts` replace some components."""
     own = {**copy.deepcopy(_parts()), "tokenizer": tokenizer(), **parts}
     pipe = StableDiffusionPipeline(**own)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def tiny_sdxl(**parts) -> StableDiffusionXLPipeline:
+    """SDXL as small: two text encoders, a pooled vector, picture sizes."""
+    own = copy.deepcopy(_parts())
+    for name in ("safety_checker", "requires_safety_checker"):
+        del own[name]
+    own |= {"unet": copy.deepcopy(_unet_xl()), "text_encoder_2": copy.deepcopy(model_g())}
+    own |= {"tokenizer": tokenizer(), "tokenizer_2": tokenizer("!"), **parts}
+    pipe = StableDiffusionXLPipeline(**own, add_watermarker=False)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -34,20 +53,39 @@ def final_norm(text_encoder: torch.nn.Module) -> torch.nn.Module:
     return getattr(text_encoder, "text_model", text_encoder).final_layer_norm
 
 
+def _unet(width: int, **more) -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=SIDE // 2,
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        cross_attention_dim=width,
+        attention_head_dim=4,
+        norm_num_groups=8,
+        **more,
+    )
+
+
+@lru_cache(maxsize=1)
+def _unet_xl() -> UNet2DConditionModel:
+    sizes = {
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": WIDTH_G + 6 * 8,
+        "use_linear_projection": True,
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(8)
+        unet = _unet(WIDTH + WIDTH_G, **sizes)
+    return unet.eval().requires_grad_(False)
+
+
 @lru_cache(maxsize=1)
 def _parts() -> dict:
     with torch.random.fork_rng():
         torch.manual_seed(7)
-        unet = UNet2DConditionModel(
-            sample_size=SIDE // 2,
-            block_out_channels=(16, 32),
-            layers_per_block=1,
-            down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
-            cross_attention_dim=WIDTH,
-            attention_head_dim=4,
-            norm_num_groups=8,
-        )
+        unet = _unet(WIDTH)
         vae = AutoencoderKL(
             sample_size=SIDE,
             block_out_channels=(8, 16),

@@ -10,9 +10,9 @@ import pytest
 import torch
 from diffusers import (
     FluxPipeline,
+    StableDiffusion3Pipeline,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionPipeline,
-    StableDiffusionXLPipeline,
     UNet2DModel,
 )
 from PIL import Image
@@ -213,18 +213,19 @@ def test_a_pipeline_without_its_text_encoder(pipe, part):
     ("made", "message"),
     [
         (
-            lambda: StableDiffusionXLPipeline.__new__(StableDiffusionXLPipeline),
-            "StableDiffusionXLPipeline is a Stable Diffusion XL pipeline; "
-            "supported: Stable Diffusion 1.x/2.x.",
+            lambda: StableDiffusion3Pipeline.__new__(StableDiffusion3Pipeline),
+            "StableDiffusion3Pipeline is a Stable Diffusion 3 pipeline; "
+            "supported: Stable Diffusion 1.x/2.x, Stable Diffusion XL.",
         ),
         (
             lambda: FluxPipeline.__new__(FluxPipeline),
-            "FluxPipeline is a Flux pipeline; supported: Stable Diffusion 1.x/2.x.",
+            "FluxPipeline is a Flux pipeline; "
+            "supported: Stable Diffusion 1.x/2.x, Stable Diffusion XL.",
         ),
         (
             lambda: UNet2DModel.__new__(UNet2DModel),
             "UNet2DModel has no encode_prompt, so no text to condition; "
-            "supported: Stable Diffusion 1.x/2.x.",
+            "supported: Stable Diffusion 1.x/2.x, Stable Diffusion XL.",
         ),
     ],
 )

@@ -80,7 +80,7 @@ def test_names():
         family_named("StableDiffusionControlNetPipeline")
     assert str(caught.value) == (
         "StableDiffusionControlNetPipeline is a pipeline of a family that is not known here; "
-        "supported: Stable Diffusion 1.x/2.x.\n"
+        "supported: Stable Diffusion 1.x/2.x, Stable Diffusion XL.\n"
         "A variant of a supported family: load it with diffusers, then attach(pipe)."
     )
     with pytest.raises(UnknownNameError, match="no task 'inpaint'"):
