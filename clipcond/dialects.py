@@ -27,7 +27,14 @@ Options of the tools are rows with a field changed, for `dialect=`:
     compel, MERGE_CLS_TOKENS           replace(DIALECTS["compel"], weighting=with_mean_eos(masked))
     compel, truncate_long_prompts=True replace(DIALECTS["compel"], splitter=hard, max_chunks=1)
     A1111, comma_padding_backtrack=n   replace(DIALECTS["a1111"], splitter=comma_backtrack(n))
-    A1111, emphasis "None"             "plain"; "Ignore", "No norm" are weighting="none", "scale"
+    A1111, emphasis "None"             replace(DIALECTS["a1111"], syntax="plain")
+    A1111, "Ignore", "No norm"         weighting="none", weighting="scale"
+    A1111, unlike lengths run apart    replace(DIALECTS["a1111"], repeats=True): repeated rows
+                                               are to attention as none
+
+CLIP's tokenizer comes in two kinds, which differ in HTML entities, full-width letters, ligatures,
+curly quotes and `<|endoftext|>`. A1111 reads SD2's and SDXL's second tower by open_clip's, all
+other tools every tower by transformers'; so do their dialects, whichever the tower came with.
 
 Deviations:
 * clip_skip applies to the negative prompt in every dialect; diffusers and lpw for SDXL apply it to
@@ -48,9 +55,8 @@ Deviations:
 * An A1111 prompt with editing, alternation or AND is encoded as it is at the last step, up to its
   first AND, with a warning. Only beside an AND a closing `: number` is taken off as a weight:
   `photo 16:9` keeps its `:9`, which A1111 reads as a guidance of 9.
-* A1111 reads the towers that come from OpenCLIP (SD2's, SDXL's second) by open_clip's tokenizer,
-  a1111 by the tower's own. Transformers' differs in HTML entities, full-width letters, ligatures,
-  curly quotes and `<|endoftext|>`.
+* Where ftfy is not installed, a1111 reads accents, full-width letters, ligatures and curly quotes
+  in SD2's and SDXL's second tower as they stand, with a warning; A1111 repairs them with ftfy.
 * A prompt without a token beside a negative without a token, in sd_embed and lpw for SDXL, is one
   chunk without text; an exception there.
 * Full-width punctuation, as in `（猫：1.3）`, is syntax where the tower is a Chinese one, unless
@@ -81,7 +87,9 @@ from clipcond.chunking import (
 )
 from clipcond.errors import UnknownNameError
 from clipcond.prompt import ParsedPrompt, comfyui, reads_fullwidth
-from clipcond.tokens import SpecialTokens
+from clipcond.tokens import SpecialTokens, Tokenizer
+from clipcond.towers.base import TextTower
+from clipcond.towers.open_clip_tokens import as_open_clip, as_transformers
 from clipcond.weighting import Normalize, Rule
 
 __all__ = ["DIALECTS", "Dialect", "choose_fullwidth", "find_dialect"]
@@ -89,6 +97,7 @@ __all__ = ["DIALECTS", "Dialect", "choose_fullwidth", "find_dialect"]
 PooledRule: TypeAlias = Callable[[Sequence[TokenChunk]], TokenChunk]
 ZeroRule: TypeAlias = Callable[[Sequence[str] | None], bool]
 FrameRule: TypeAlias = Callable[[SpecialTokens], SpecialTokens]
+ReadRule: TypeAlias = Callable[[TextTower], Tokenizer]
 RowRule: TypeAlias = Callable[[Sequence[Sequence[TokenChunk]]], Sequence[int] | None]
 
 
@@ -115,6 +124,22 @@ def padded_with_eos(special: SpecialTokens) -> SpecialTokens:
 def closed_with_eos(special: SpecialTokens) -> SpecialTokens:
     """The padding follows the text, and eos closes the chunk."""
     return replace(special, eos_last=True)
+
+
+def own_tokenizer(tower: TextTower) -> Tokenizer:
+    """The tower's own, whatever that is."""
+    return tower.tokenizer
+
+
+def of_transformers(tower: TextTower) -> Tokenizer:
+    """Transformers' for a tower with CLIP's vocabulary; else the tower's own."""
+    return as_transformers(tower.tokenizer)
+
+
+def of_trainer(tower: TextTower) -> Tokenizer:
+    """open_clip's for its towers, whose padding is not eos; else as `of_transformers`."""
+    is_open_clip = tower.special.pad != tower.special.eos
+    return as_open_clip(tower.tokenizer) if is_open_clip else of_transformers(tower)
 
 
 def all_rows(prompts: Sequence[Sequence[TokenChunk]]) -> None:
@@ -174,6 +199,7 @@ class Dialect:
             call; None = all.
         repeats: whether a shorter prompt is repeated whole until it is as long as its negative, not
             filled up with empty chunks. To attention, repeated rows are as good as none.
+        reads: by which tokenizer a tower's prompts are read.
         appends_second: whether a pair of towers both read "prompt prompt_2", not each its own.
         pair: what the tool does with a pair of towers, if it is another thing.
     """
@@ -192,6 +218,7 @@ class Dialect:
     fills: bool = False
     rows: RowRule = all_rows
     repeats: bool = False
+    reads: ReadRule = of_transformers
     appends_second: bool = False
     pair: Dialect | None = None
 
@@ -238,13 +265,14 @@ DIALECTS: dict[str, Dialect] = {
             weighting="scale_mean",
             zero_negative=if_all_empty,
             settles=True,
+            reads=of_trainer,
         ),
         COMFYUI,
         # as releases until 2024 did: what is kept together in a chunk is a word, not a fragment
         replace(COMFYUI, name="comfyui_words", syntax=partial(comfyui.groups, words=True)),
         Dialect(
             "diffusers",
-            syntax="plain",
+            syntax="diffusers",
             splitter=hard,
             weighting="none",
             zero_negative=if_missing,
@@ -268,7 +296,13 @@ DIALECTS: dict[str, Dialect] = {
             fills=True,
             pair=LPW_XL,
         ),
-        Dialect("plain", syntax="plain", splitter=comma_backtrack(), weighting="none"),
+        Dialect(
+            "plain",
+            syntax="plain",
+            splitter=comma_backtrack(),
+            weighting="none",
+            reads=own_tokenizer,
+        ),
     )
 }
 

@@ -95,7 +95,7 @@ def one_prompt(
     parsed: ParsedPrompt, tower: TextTower, dialect: Dialect, normalize: Normalize
 ) -> Chunks:
     """The chunks of a prompt that has no negative; of a mixture, those of all its members."""
-    members = [tokenize(member, tower.tokenizer) for member in parsed.members]
+    members = [tokenize(member, dialect.reads(tower)) for member in parsed.members]
     cut = (_cut(tokens, tower, dialect, normalize) for tokens in members)
     return tuple(chain.from_iterable(cut))
 
@@ -105,7 +105,7 @@ def pooled_chunk(
 ) -> TokenChunk:
     """The chunk that gives a prompt's pooled vector."""
     if dialect.pooled_syntax is not None:
-        tokens = tokenize(parse(text, dialect.pooled_syntax), tower.tokenizer)
+        tokens = tokenize(parse(text, dialect.pooled_syntax), dialect.reads(tower))
         chunks = chunk(tokens, dialect.frame(tower.special), hard)
     return dialect.pooled(chunks)
 
@@ -128,7 +128,7 @@ def lay_out(
     for t, tower in enumerate(towers):
         texts = {prompt[t] for group in groups for prompt in group}
         tokens = {
-            text: [tokenize(member, tower.tokenizer) for member in parsed[text].members]
+            text: [tokenize(member, dialect.reads(tower)) for member in parsed[text].members]
             for text in texts
         }
         column: dict[Key, Chunks] = {}

@@ -48,7 +48,7 @@ HEADINGS = {"lpw_xl": "lpw, SDXL", "plain": "diffusers, plain"}
 
 def readings() -> str:
     """Rows of prompts, a column for each syntax."""
-    assert set(COLUMNS) == set(SYNTAXES)
+    assert {*COLUMNS, "diffusers"} == set(SYNTAXES)
     rows = [[_code(prompt) or "*empty*", *_cells(prompt)] for prompt in READINGS]
     return table(["prompt", *(HEADINGS.get(name, name) for name in COLUMNS)], rows)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
+from clipcond import Conditioner
 from clipcond.dialects import (
     DIALECTS,
     closed_with_eos,
@@ -16,8 +17,11 @@ from clipcond.dialects import (
 from clipcond.layout import Key, lay_out, one_prompt
 from clipcond.prompt import parse
 from clipcond.tokens import SpecialTokens
+from clipcond.towers import OpenAIClipTower
+from clipcond.towers.open_clip_tokens import shipped
 from clipcond.weighting.normalize import half, none
 from tests.conditioners import CLOSE, pair, single, told
+from tests.parity.models import model_g, tower_g, tower_l
 
 LONG = "a (red:1.3) cat, " * 20
 PROMPTS = {
@@ -166,3 +170,45 @@ def test_rows_without_inner_frames():
 def test_weights_are_those_of_float16():
     (chunk,) = single(dialect="sd_embed").chunks("(cat:1.3)")
     assert chunk.weights[:3] == (1.0, 1.2998046875, 1.0)
+
+
+ENTITY = "salt &amp; pepper"  # one sign to open_clip, which webui reads OpenCLIP's towers by
+
+
+def first_ids(tower, dialect: str) -> list[int]:
+    (chunk,) = Conditioner(tower, dialect=dialect).chunks(ENTITY)
+    return list(chunk.input_ids[1 : 1 + chunk.content])
+
+
+def test_each_tool_reads_by_its_own_tokenizer_whichever_the_tower_came_with():
+    theirs, open_clips = tower_g().tokenizer.encode(ENTITY), shipped(77).encode(ENTITY)
+    assert len(open_clips) < len(theirs)
+    mapped = OpenAIClipTower(model_g(), shipped(77))
+
+    for tower in (tower_g(), mapped):
+        assert first_ids(tower, "a1111") == open_clips
+        for dialect in ("comfyui", "compel", "diffusers", "lpw", "sd_embed"):
+            assert first_ids(tower, dialect) == theirs
+    assert first_ids(tower_l(), "a1111") == theirs
+    assert first_ids(tower_g(), "plain") == theirs
+    assert first_ids(mapped, "plain") == open_clips
+
+
+def test_a_tokenizer_handed_in_is_used_and_inversions_are_known_to_its_twin():
+    silent = OpenAIClipTower(model_g(), shipped(77, encode=lambda text: [320] * len(text.split())))
+    assert first_ids(silent, "comfyui") == first_ids(silent, "a1111") == [320] * 3
+
+    conditioner = Conditioner(tower_g())
+    name = conditioner.load_inversion(torch.ones(2, 40), token="<salt>")
+    (chunk,) = conditioner.chunks(f"a {name} &amp;")
+    assert chunk.content == 4
+    assert chunk.input_ids[4] == first_ids(tower_g(), "a1111")[1]
+
+
+def test_webui_that_runs_unlike_lengths_apart_is_a_repetition():
+    apart = single(dialect=replace(DIALECTS["a1111"], repeats=True))
+
+    guided = apart.guided("a cat BREAK a dog", "ugly")
+
+    assert torch.equal(guided.positive.embeds, single()("a cat BREAK a dog").embeds)
+    assert torch.equal(guided.negative.embeds, single()("ugly").embeds.repeat(1, 2, 1))

@@ -44,6 +44,7 @@ SYNTAXES: dict[str, Syntax] = {
     "a1111": a1111.parse,
     "comfyui": comfyui.parse,
     "compel": compel.parse,
+    "diffusers": plain.parse_diffusers,
     "lpw": lpw.parse,
     "lpw_xl": lpw.parse_xl,
     "plain": plain.parse,

@@ -16,9 +16,11 @@ from clipcond.errors import excerpt
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt
 
 SHOWN = 40  # characters
+CHOOSE_A1111 = "Choose dialect 'a1111'."
 BRACKETS = frozenset({"a1111", "comfyui", "lpw", "lpw_xl", "sd_embed"})
 TIGHT = frozenset({"lpw", "lpw_xl", "sd_embed"})
-ALL = BRACKETS | {"compel"}
+WITHOUT_BRACKETS = frozenset({"compel", "diffusers"})
+ALL = BRACKETS | WITHOUT_BRACKETS
 
 # A number that is a weight, not the 9 of 16:9: it has a dot, or no digit stands before the colon.
 _DECIMAL = r"[+-]?(?:\d+\.\d*|\.\d+)"
@@ -64,26 +66,35 @@ LOOKALIKES = (
         "Write (cat)1.3, or choose dialect 'a1111'.",
     ),
     _Lookalike(
+        re.compile(_WEIGHT), frozenset({"diffusers"}), "a weight in dialect 'a1111'", CHOOSE_A1111
+    ),
+    _Lookalike(
+        re.compile(r"(?<!\\)\(\((?=\s*\w)[^()\\]+\)\)"),
+        WITHOUT_BRACKETS,
+        "a weight in dialect 'a1111'",
+        CHOOSE_A1111,
+    ),
+    _Lookalike(
         re.compile(_SPACED_WEIGHT),
-        TIGHT | {"compel"},
+        TIGHT | WITHOUT_BRACKETS,
         "a weight in dialect 'a1111'",
         "Leave out the spaces, or choose dialect 'a1111'.",
     ),
     _Lookalike(
         re.compile(rf"{_SIGNED_WORD}|{_SIGNED_BRACKET}"),
-        BRACKETS,
+        ALL - {"compel"},
         "a weight in dialect 'compel'",
         "Write (cat:1.2), or choose dialect 'compel'.",
     ),
     _Lookalike(
         re.compile(r"(?<=[)\"\w])\.(?:blend|and|add|swap|attend)\("),
-        BRACKETS,
+        ALL - {"compel"},
         "a conjunction of prompts, or a change, in dialect 'compel'",
         "Choose dialect 'compel'.",
     ),
     _Lookalike(
         re.compile(r"\bBREAK\b"),
-        frozenset({"comfyui", "compel", "lpw"}),
+        WITHOUT_BRACKETS | {"comfyui", "lpw"},
         "a new chunk in dialect 'a1111'",
         "Leave it out, or choose dialect 'a1111'.",
     ),
@@ -91,7 +102,13 @@ LOOKALIKES = (
         re.compile(r"\[[^\[\]:|]*(?::[^\[\]:|]*)?:\s*(?:\d+(?:\.\d*)?|\.\d+)\s*\]"),
         ALL - {"a1111"},
         "prompt editing in dialect 'a1111'",
-        "Choose dialect 'a1111'.",
+        CHOOSE_A1111,
+    ),
+    _Lookalike(
+        re.compile(r"\[(?=\s*\w)[^\[\]:|]+\|[^\[\]:]*\]"),
+        ALL - {"a1111"},
+        "alternation in dialect 'a1111'",
+        CHOOSE_A1111,
     ),
     _Lookalike(
         re.compile(r"(?:(?<=[\s,(])|^)embedding:\w[\w.\-]*"),

@@ -9,12 +9,13 @@ is free, and neighbours of equal weight may be joined.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TypeAlias
 
 from clipcond.errors import PromptError
-from clipcond.prompt.segments import Break, Lora, ParsedPrompt, Segment
+from clipcond.prompt.segments import Break, Lora, ParsedPrompt, Part, Segment
 
 Writer: TypeAlias = Callable[[ParsedPrompt], str]
 Word: TypeAlias = tuple[str, float, int]  # text, weight, where its segment starts
@@ -35,12 +36,31 @@ _SIGNS = re.compile(r"(?<=[^\s+\-\\])([+\-]{2,}|[+\-](?=[\s,.;()\"]|$))")
 def words(parsed: ParsedPrompt) -> list[Word]:
     """What a tokenizer makes of a prompt; a break is the word "" at weight 1."""
     found: list[Word] = []
-    for part in parsed.parts:
+    for part in _acting(parsed):
         if isinstance(part, Break):
             found.append(("", 1.0, part.start))
         else:
             found += [(word, part.weight, part.start) for word in _WORD.findall(part.text)]
     return found
+
+
+def _acting(parsed: ParsedPrompt) -> Sequence[Part]:
+    """The parts without a break behind all text, which starts a chunk in compel alone."""
+    last = _last_break(parsed)
+    if last is None or parsed.syntax == "compel":
+        return parsed.parts
+    return parsed.parts[:last]
+
+
+def _last_break(parsed: ParsedPrompt) -> int | None:
+    """The index of the last break, if no text stands behind it."""
+    for index in range(len(parsed.parts) - 1, -1, -1):
+        part = parsed.parts[index]
+        if isinstance(part, Break):
+            return index
+        if part.text.strip():
+            return None
+    return None
 
 
 def mixing(parsed: ParsedPrompt) -> tuple[str, tuple[float, ...]] | None:
@@ -63,7 +83,8 @@ def write_a1111(parsed: ParsedPrompt) -> str:
         PromptError: the prompt is a mixture, or asks for more than text.
     """
     _refuse_mixture(parsed)
-    return _bracketed(parsed, _no_words)
+    closes_empty = parsed.syntax == "compel" and _last_break(parsed) is not None
+    return _bracketed(parsed, _no_words) + " BREAK" * closes_empty
 
 
 def write_without_breaks(parsed: ParsedPrompt) -> str:
@@ -73,7 +94,7 @@ def write_without_breaks(parsed: ParsedPrompt) -> str:
         PromptError: there is a break.
     """
     _refuse_mixture(parsed)
-    _refuse_breaks(parsed)
+    parsed = _without_breaks(parsed)
     return _bracketed(parsed, _no_words)
 
 
@@ -93,27 +114,38 @@ def write_comfyui(parsed: ParsedPrompt) -> str:
         PromptError: there is a break.
     """
     _refuse_mixture(parsed)
-    _refuse_breaks(parsed)
+    parsed = _without_breaks(parsed)
     return _bracketed(parsed, lambda text: text.translate(_ROUND))
 
 
 def write_compel(parsed: ParsedPrompt) -> str:
-    """(text)weight; a plain text where the weight is 1; blends and conjunctions.
+    """(text)weight; a plain text where the weight is 1; blends, and conjunctions for breaks.
 
     Raises:
-        PromptError: there is a break, a weight below 0, or a swap.
+        PromptError: there is a weight below 0, or a swap.
     """
     _refuse_extras(parsed, but=Lora)
     networks = [f"withLora({name}, {_number(weight)})" for name, weight in loras(parsed)]
     mixture = parsed.mixture
-    if mixture is None:
-        _refuse_breaks(parsed)
+    prompts = _between_breaks(parsed) if mixture is None else mixture.prompts
+    if mixture is None and len(prompts) == 1:
         return " ".join([*networks, *_phrases(parsed)])
-    members = ", ".join(f'"{" ".join(_phrases(prompt))}"' for prompt in mixture.prompts)
-    method = "and" if mixture.mode == "join" else "blend"
-    entries = [_number(weight) for weight in mixture.weights]
-    entries += ["no_normalize"] if mixture.mode == "sum" else []
+    members = ", ".join(f'"{" ".join(_phrases(prompt))}"' for prompt in prompts)
+    method = "and" if mixture is None or mixture.mode == "join" else "blend"
+    entries = [] if mixture is None else [_number(weight) for weight in mixture.weights]
+    entries += ["no_normalize"] if mixture is not None and mixture.mode == "sum" else []
     return " ".join([*networks, f"({members}).{method}({', '.join(entries)})"])
+
+
+def _between_breaks(parsed: ParsedPrompt) -> Sequence[ParsedPrompt]:
+    """What stands before, between and behind the breaks."""
+    runs: list[list[Part]] = [[]]
+    for part in _acting(parsed):
+        if isinstance(part, Break):
+            runs.append([])
+        else:
+            runs[-1].append(part)
+    return [replace(parsed, parts=tuple(run)) for run in runs]
 
 
 def _phrases(parsed: ParsedPrompt) -> list[str]:
@@ -136,7 +168,7 @@ def write_plain(parsed: ParsedPrompt) -> str:
         PromptError: there is a weight other than 1, or a break.
     """
     _refuse_mixture(parsed)
-    _refuse_breaks(parsed)
+    parsed = _without_breaks(parsed)
     for segment in _spoken(parsed):
         if segment.weight != 1.0:
             message = f"a plain prompt has no weight such as {segment.weight:g}"
@@ -182,12 +214,14 @@ def _no_words(text: str) -> str:
     return re.sub(r"\b(BREA|AN)(K|D)\b", r"\1\\\2", text)
 
 
-def _refuse_breaks(parsed: ParsedPrompt) -> None:
-    for part in parsed.parts:
+def _without_breaks(parsed: ParsedPrompt) -> ParsedPrompt:
+    """The prompt without a break that means nothing; refused if one starts a chunk."""
+    for part in _acting(parsed):
         if isinstance(part, Break):
-            message = "only dialect 'a1111' can start a new chunk at a place"
-            remedy = 'Leave it out; compel has ("a", "b").and() instead.'
+            message = "only dialects 'a1111' and 'compel' can start a new chunk at a place"
+            remedy = "Leave it out."
             raise PromptError(message, parsed.source, part.start, remedy)
+    return replace(parsed, parts=tuple(p for p in parsed.parts if isinstance(p, Segment)))
 
 
 def _refuse_mixture(parsed: ParsedPrompt) -> None:
@@ -220,6 +254,7 @@ WRITERS: dict[str, Writer] = {
     "a1111": write_a1111,
     "comfyui": write_comfyui,
     "compel": write_compel,
+    "diffusers": write_plain,
     "lpw": write_without_breaks,
     "lpw_xl": write_without_breaks,
     "plain": write_plain,

@@ -2,6 +2,7 @@
 
     learned_embeds.safetensors, .bin    {"<name>": [D] or [n D]}                         diffusers
     name.pt                             {"string_to_param": {"*": [n D]}, "name", ...}   A1111
+    name.pt                             the same, in a torch.nn.ParameterDict            its origin
     name.safetensors                    {"emb_params": [n D]}                            A1111
     name.safetensors                    {"clip_l": [n D], "clip_g": [n D]}               SDXL's pair
 
@@ -162,13 +163,34 @@ def _read(path: Path, *, allow_pickle: bool) -> Any:
     return _unpickled(path)
 
 
+class _Parameters:
+    """Stands in for a ParameterDict, in which the first textual inversions were saved.
+
+    Holds what the pickle says of it, and does nothing. Source: rinongal/textual_inversion,
+    ldm/modules/embedding_manager.py, save.
+    """
+
+    of = "torch.nn.modules.container.ParameterDict"
+
+    state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def tensors(self) -> Any:
+        """Its parameters by name; None if there are none."""
+        return self.state.get("_parameters") if isinstance(self.state, dict) else None
+
+
 def _unpickled(path: Path) -> Any:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
                     raise _no_inversion(path, "unpacked it is as large as a whole model")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        known: list[Any] = [(_Parameters, _Parameters.of)]
+        with torch.serialization.safe_globals(known):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except CheckpointError:
         raise
     except Exception as error:  # the unpickler lets through what it meets
@@ -199,6 +221,7 @@ def _vectors(values: Any, widths: Sequence[int]) -> tuple[str, list[Tensor]]:
     if isinstance(values.get("emb_params"), Tensor):
         return "", _for_one(values["emb_params"], widths)
     inner = values.get("string_to_param")
+    inner = inner.tensors() if isinstance(inner, _Parameters) else inner
     named = inner if isinstance(inner, Mapping) else values
     if len(named) != 1 or not isinstance(next(iter(named.values())), Tensor):
         shown = ", ".join(repr(excerpt(str(key), 30)) for key in list(named)[:3]) or "nothing"

@@ -15,6 +15,7 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from clipcond.errors import ClipcondWarning, TowerError, excerpt, warn
 from clipcond.tokens import SpecialTokens, Tokenizer
@@ -26,14 +27,23 @@ from clipcond.towers.clip_bpe import (
 )
 from clipcond.towers.wrapped_tokenizer import WrappedTokenizer
 
-__all__ = ["VOCABULARY", "OpenClipTokenizer", "shipped", "tokens_of"]
+__all__ = [
+    "VOCABULARY",
+    "OpenClipTokenizer",
+    "as_open_clip",
+    "as_transformers",
+    "shipped",
+    "tokens_of",
+]
 
 VOCABULARY = 49_408  # entries of CLIP's BPE, bos and eos included
 # What one word is. Source: open_clip 3.3, tokenizer.py, SimpleTokenizer, after OpenAI's CLIP.
 WORDS = r"<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-# Characters that ftfy leaves alone: printable ASCII, ideographs, kana, most emoji.
+# Characters that ftfy leaves alone: printable ASCII, ideographs, kana, hangul, most emoji; and the
+# small accented letters of western Europe, one at a time: two together may look like broken UTF-8.
 PLAIN = re.compile(
-    "[\t\n\r -~\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\U0001f300-\U0001f64f]*"
+    "(?:[\t\n\r -~\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
+    "\U0001f300-\U0001faff]|(?<![^\0-\x7f])[\xdf-\xf6\xf8-\xff](?![^\0-\x7f]))*"
 )
 ENTITY = re.compile(r"&#?\w+;")  # ftfy resolves some that html does not, such as &EACUTE;
 
@@ -125,6 +135,33 @@ def shipped(
         str(folder), local_files_only=True, pad_token="!", model_max_length=n_positions
     )
     return OpenClipTokenizer(source, encode)
+
+
+_TWINS: WeakKeyDictionary[Tokenizer, ClipBpeTokenizer] = WeakKeyDictionary()
+
+
+def as_open_clip(tokenizer: Tokenizer) -> Tokenizer:
+    """The same vocabulary and inversions with open_clip's cleaning, if this is CLIP's BPE."""
+    if type(tokenizer) is not ClipBpeTokenizer or tokenizer.source.vocab_size != VOCABULARY:
+        return tokenizer
+    return _twin(tokenizer, OpenClipTokenizer)
+
+
+def as_transformers(tokenizer: Tokenizer) -> Tokenizer:
+    """The same vocabulary and inversions with transformers' cleaning, if this is open_clip's.
+
+    A tokenizer of open_clip's own that was handed in stays what it is.
+    """
+    if not isinstance(tokenizer, OpenClipTokenizer) or tokenizer._own is not None:
+        return tokenizer
+    return _twin(tokenizer, ClipBpeTokenizer)
+
+
+def _twin(tokenizer: ClipBpeTokenizer, kind: type[ClipBpeTokenizer]) -> ClipBpeTokenizer:
+    """Made once for each tokenizer, so that it also warns once."""
+    if tokenizer not in _TWINS:
+        _TWINS[tokenizer] = kind(tokenizer.source).knowing(tokenizer.inversions)
+    return _TWINS[tokenizer]
 
 
 class HuggingFaceTokenizer(WrappedTokenizer):

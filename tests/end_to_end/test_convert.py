@@ -36,10 +36,10 @@ def test_what_cannot_be_said(capsys):
 
     assert (code, out) == (2, "")
     assert err == (
-        "clipcond: only dialect 'a1111' can start a new chunk at a place\n"
+        "clipcond: only dialects 'a1111' and 'compel' can start a new chunk at a place\n"
         "  a BREAK cat\n"
         "    ^\n"
-        'Leave it out; compel has ("a", "b").and() instead.\n'
+        "Leave it out.\n"
     )
 
 

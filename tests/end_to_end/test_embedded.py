@@ -151,6 +151,18 @@ def test_pictures_show_what_the_prompt_says(pipe):
     assert sum(seen == torch.arange(len(nouns))) >= 7
 
 
+def test_of_two_things_each_stands_where_the_prompt_says(pipe):
+    pairs = [("fox", "tree"), ("owl", "crown"), ("apple", "dog"), ("pizza", "ghost")]
+    prompts = [f"{a} left of {b}, blue background" for a, b in pairs]
+    prompts += [f"{a} right of {b}, blue background" for a, b in pairs]
+    images = draw(pipe, prompts)
+    said = [f"{a} left of {b}, blue background" for a, b in pairs]
+    said += [f"{b} left of {a}, blue background" for a, b in pairs]
+    seen = similarity(images, said).argmax(dim=1)
+
+    assert seen.tolist() == list(range(8))
+
+
 def test_what_stands_past_the_first_chunk_decides_the_picture(pipe):
     prompts = [
         FILLER * 6 + f"a {n} on a {c} background" for n, c in (("cat", "green"), ("car", "pink"))

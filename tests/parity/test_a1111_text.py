@@ -1,6 +1,7 @@
 """The text side against AUTOMATIC1111's webui 1.10.1: equal, to the last bit of every weight."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from clipcond.chunking import Splitter, chunk, comma_backtrack, hard
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import Break, compose, parse, schedule
 from clipcond.tokens import SpecialTokens, tokenize
+from clipcond.towers.open_clip_tokens import as_open_clip
 
 GOLDEN = Path(__file__).parent.parent / "data" / "a1111.json"
 CASES = json.loads(GOLDEN.read_text(encoding="utf-8"))["cases"]
@@ -72,6 +74,15 @@ def test_hard_chunks_are_those_of_no_backtracking(case, clip_bpe):
     expected = case.get("chunks_backtrack0", case["chunks"])
 
     assert chunks_of(case, clip_bpe, hard) == expected
+
+
+@pytest.mark.skipif(find_spec("ftfy") is None, reason="ftfy is not installed (extra: test)")
+@each_readable
+def test_chunks_of_a_tower_that_comes_from_open_clip(case, clip_bpe):
+    """Its tokenizer is open_clip's; padding is still eos in this data."""
+    expected = case.get("openclip_tokenizer_chunks", case["chunks"])
+
+    assert chunks_of(case, as_open_clip(clip_bpe), comma_backtrack()) == expected
 
 
 @each_case

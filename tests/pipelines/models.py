@@ -96,7 +96,9 @@ def _parts() -> dict:
     return {
         "unet": unet.eval().requires_grad_(False),
         "vae": vae.eval().requires_grad_(False),
-        "text_encoder": model_l(),
+        # not the shared one: on a model once asked for hidden states transformers leaves hooks,
+        # and such a model can no longer be pickled
+        "text_encoder": model_l.__wrapped__(),
         "scheduler": DDIMScheduler(steps_offset=1, clip_sample=False),
         "safety_checker": None,
         "feature_extractor": None,

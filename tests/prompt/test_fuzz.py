@@ -150,7 +150,7 @@ def check_refusal(error: PromptError, parsed: ParsedPrompt, target: str) -> None
     has_break = any(isinstance(part, Break) for part in parsed.parts)
     # only compel's syntax can mix prompts, load networks and swap words
     has_more = parsed.mixture is not None or bool(parsed.extras)
-    assert has_break or has_more or target in ("plain", "compel")
+    assert has_break or has_more or target in ("plain", "diffusers", "compel")
 
 
 def nested(depth: int, source: random.Random) -> str:

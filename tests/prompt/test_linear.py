@@ -118,6 +118,9 @@ def test_twice_the_prompt_is_twice_the_work(function, grow):
         "a" * 200_000 + "+" * 200_000 + "x",
         "[a" + " " * 200_000 + ":",
         "<lora:" * 50_000,
+        "((a" + "a " * 200_000,
+        "[a" + "a " * 200_000 + "|" * 200_000,
+        "[" + " " * 200_000 + "((" + " " * 200_000,
         "a " + "-" * 200_000 + "x",
         "\\x" * 100_000,
         "[a:" + "1" * 200_000 + ".x]",
@@ -133,6 +136,7 @@ def test_expressions_do_not_backtrack(prompt):
     compose(prompt)
     schedule(prompt, 5)
     with_lookalikes(parse(prompt, "lpw"))
+    with_lookalikes(parse(prompt, "diffusers"))
     for target in ("a1111", "compel"):
         with suppress(PromptError):  # compel has no way to write `,,`
             parse(prompt, "lpw").render(target)

@@ -81,6 +81,37 @@ def test_a_file_of_the_old_pickle_format(tmp_path):
     assert torch.equal(kept(tower, "old"), vectors())
 
 
+def of_old_torch(rows):
+    """A ParameterDict as torch 1.11 pickled it, which kept no keys beside the parameters."""
+    made = torch.nn.ParameterDict({"*": torch.nn.Parameter(rows)})
+    kept = ("training", "_parameters", "_buffers", "_modules", "_backward_hooks")
+    made.__dict__ = {key: made.__dict__[key] for key in kept}
+    return made
+
+
+@pytest.mark.parametrize("made", [of_old_torch, lambda r: torch.nn.ParameterDict({"*": r})])
+def test_a_file_of_the_first_textual_inversions(tmp_path, made):
+    values = {"string_to_token": {"*": torch.tensor(265)}, "string_to_param": made(vectors())}
+    path = tmp_path / "midjourney.pt"
+    torch.save(values, path)
+    tower = tower_l()
+
+    assert load_inversion([tower], path, allow_pickle=True) == "midjourney"
+    assert torch.equal(kept(tower, "midjourney"), vectors())
+
+
+def test_a_parameter_dict_that_holds_something_else(tmp_path):
+    forged = of_old_torch(vectors())
+    forged._parameters = ["no", "mapping"]
+    torch.save({"string_to_param": forged}, tmp_path / "foo.pt")
+
+    assert refused(tmp_path / "foo.pt", allow_pickle=True) == (
+        f"FILE: no textual inversion: it holds 1 values: 'string_to_param'\n{KNOWN}"
+    )
+    torch.save(forged, tmp_path / "foo.pt")
+    assert refused(tmp_path / "foo.pt", allow_pickle=True).startswith("FILE: it holds _Parameters")
+
+
 def test_another_name(tmp_path):
     save_file({"<foo>": vectors()}, tmp_path / "a.safetensors")
     tower = tower_l()

@@ -26,7 +26,6 @@ TOLD = [
     "&copy",
     "&copy;",
     "&EACUTE;",
-    "&eacute;",
     "&notanentity;",
     "e&#769;<",
 ]
@@ -133,6 +132,15 @@ def test_what_needs_no_ftfy(text):
 
 
 @needs_ftfy
+@given(st.text(st.sampled_from("ab B9,.'\n猫あéèüßàâåñÿ"), max_size=12))
+def test_accents_that_need_no_ftfy(text):
+    from ftfy import fix_text
+
+    if PLAIN.fullmatch(text):
+        assert fix_text(text) == text
+
+
+@needs_ftfy
 def test_every_plain_character_is_left_alone_by_ftfy():
     from ftfy import fix_text
 
@@ -140,6 +148,7 @@ def test_every_plain_character_is_left_alone_by_ftfy():
     plain = [c for c in plain if PLAIN.fullmatch(c) and c != "\r"]  # a line end: becomes a space
 
     assert len(plain) > 28_000
+    assert {"é", "ß", "ÿ"} < set(plain)
     assert [c for c in plain if fix_text(c) != c] == []
 
 
