@@ -149,6 +149,14 @@ ClipSkip = Annotated[
         "--clip-skip", min=1, help="1 = last layer of the text tower, 2 = the one before."
     ),
 ]
+Fullwidth = Annotated[
+    bool | None,
+    typer.Option(
+        "--fullwidth/--no-fullwidth",
+        help="Read （猫：1.3） as (猫:1.3).",
+        show_default="with a Chinese tower",
+    ),
+]
 
 
 app.command()(checkpoint)
@@ -189,6 +197,7 @@ def generate(
     inversion: Inversion = None,
     clip_skip: ClipSkip = 2,
     dialect: Dialect = "a1111",
+    fullwidth: Fullwidth = None,
     steps: Annotated[int, typer.Option("--steps", min=1, help="Denoising steps.")] = 20,
     guidance: Annotated[
         float,
@@ -230,6 +239,7 @@ def generate(
             allow_unaligned=allow_unaligned,
             clip_skip=clip_skip,
             dialect=dialect,
+            fullwidth=fullwidth,
         )
         for file in inversion or ():
             pipe.conditioner.load_inversion(file)
@@ -273,6 +283,7 @@ def inspect(
     tower: Tower = None,
     inversion: Inversion = None,
     clip_skip: ClipSkip = 2,
+    fullwidth: Fullwidth = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
 ) -> None:
     """Show how a prompt is read: segments, chunks, tokens and their weights."""
@@ -281,7 +292,10 @@ def inspect(
         from clipcond.towers import load_tower
 
         conditioner = Conditioner(
-            load_tower(tower or "embedded"), dialect=dialect, clip_skip=clip_skip
+            load_tower(tower or "embedded"),
+            dialect=dialect,
+            clip_skip=clip_skip,
+            fullwidth=fullwidth,
         )
         for file in inversion or ():
             conditioner.load_inversion(file)

@@ -14,7 +14,7 @@ from clipcond.adapting import Adapting
 from clipcond.cache import ChunkCache, ChunkEncoder
 from clipcond.chunking import common_length, empty_chunk
 from clipcond.conditioning import Conditioning, Guided, joined, only, zeros_like
-from clipcond.dialects import Dialect, find_dialect
+from clipcond.dialects import Dialect, choose_fullwidth, find_dialect
 from clipcond.errors import TowerError, about
 from clipcond.inputs import as_many, as_prompts, check_clip_skip, check_towers
 from clipcond.layout import Chunks, Key, Whole, lay_out, one_prompt, pooled_chunk
@@ -53,8 +53,10 @@ class Conditioner:
         adapter: maps the tower's states, weights applied, chunk by chunk into the space of a UNet
             trained with another tower; one tower with an adapter stands for SDXL's pair too. What
             comes out has the adapter's width and length, no mask, and its pooled vector.
+        fullwidth: whether full-width punctuation is syntax too, `（猫：1.3）` as `(猫:1.3)`; by
+            default where the tower is a Chinese one and the dialect knows how.
     Raises:
-        UnknownNameError: no such dialect, rule or normalisation.
+        UnknownNameError: no such dialect, rule or normalisation; `fullwidth` in one without.
         TowerError: clip_skip or layer is beyond the tower's blocks; the adapter reads another
             tower, or has no pooled vector where one is wanted.
     """
@@ -71,10 +73,12 @@ class Conditioner:
         layer: HiddenLayer | tuple[HiddenLayer, ...] | None = None,
         pooled: bool | None = None,
         adapter: Adapter | None = None,
+        fullwidth: bool | None = None,
     ) -> None:
         self.towers = (tower,) if tower_2 is None else (tower, tower_2)
         check_towers(self.towers)
         self.dialect = find_dialect(dialect).of(len(self.towers))
+        self.fullwidth = choose_fullwidth(fullwidth, self.dialect, self.towers)
         self.rule = find_rule(self.dialect.weighting if weighting is None else weighting)
         self.normalize = find_normalize(self.dialect.normalize if normalize is None else normalize)
         self.clip_skip = clip_skip
@@ -182,7 +186,8 @@ class Conditioner:
         (prompt,) = as_prompts([prompt])
         parsed = self._parse(prompt)
         if self.dialect.settles:
-            parsed = replace(parsed, issues=(*parsed.issues, *settle(prompt)[1]))
+            issues = settle(prompt, fullwidth=bool(self.fullwidth))[1]
+            parsed = replace(parsed, issues=(*parsed.issues, *issues))
         chunks = self._chunks(parsed)
         return report(parsed, chunks, self.towers[0], self.layers()[0], self.dialect.name)
 
@@ -218,14 +223,16 @@ class Conditioner:
                 columns = [[" ".join(both) for both in zip(*columns, strict=True)]] * 2
         if self.dialect.settles:
             unique = dict.fromkeys(text for column in columns for text in column)
-            settled = {text: settle(text, negative=negative) for text in unique}
+            wide = bool(self.fullwidth)
+            settled = {text: settle(text, negative=negative, fullwidth=wide) for text in unique}
             for text, (_, issues) in settled.items():
                 notices.warn_issues(text, issues)
             columns = [[settled[text][0] for text in column] for column in columns]
         return list(zip(*columns, strict=True))
 
     def _parse(self, prompt: str) -> ParsedPrompt:
-        parsed = with_lookalikes(parse(prompt, self.dialect.syntax))
+        parsed = parse(prompt, self.dialect.syntax, fullwidth=bool(self.fullwidth))
+        parsed = with_lookalikes(parsed, fullwidth=self.fullwidth)
         return parsed.with_names(partial(find_inversion, self.towers))
 
     def _chunks(self, parsed: ParsedPrompt) -> Chunks:

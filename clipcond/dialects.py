@@ -59,6 +59,9 @@ Deviations:
   in SD2's and SDXL's second tower as they stand, with a warning; A1111 repairs them with ftfy.
 * A prompt without a token beside a negative without a token, in sd_embed and lpw for SDXL, is one
   chunk without text; an exception there.
+* Full-width punctuation, as in `（猫：1.3）`, is syntax where the tower is a Chinese one, unless
+  `fullwidth=False`, in a1111, comfyui, lpw and sd_embed. Text keeps it: `，` stays a full-width
+  comma. With other towers, or with False, the syntax is exactly the tool's.
 * What a dialect drops (beyond one chunk in diffusers, three in lpw) is told in a warning.
 * A tower that masks its padding, as the Chinese ones do, is not filled up in sd_embed and lpw.
 * In compel, weights of a conjunction act in both towers of a pair; compel raises. And a fragment
@@ -83,13 +86,13 @@ from clipcond.chunking import (
     whole_groups,
 )
 from clipcond.errors import UnknownNameError
-from clipcond.prompt import ParsedPrompt, comfyui
+from clipcond.prompt import ParsedPrompt, comfyui, reads_fullwidth
 from clipcond.tokens import SpecialTokens, Tokenizer
 from clipcond.towers.base import TextTower
 from clipcond.towers.open_clip_tokens import as_open_clip, as_transformers
 from clipcond.weighting import Normalize, Rule
 
-__all__ = ["DIALECTS", "Dialect", "find_dialect"]
+__all__ = ["DIALECTS", "Dialect", "choose_fullwidth", "find_dialect"]
 
 PooledRule: TypeAlias = Callable[[Sequence[TokenChunk]], TokenChunk]
 ZeroRule: TypeAlias = Callable[[Sequence[str] | None], bool]
@@ -177,7 +180,8 @@ class Dialect:
 
     Args:
         name: how it is called.
-        syntax: a name for `clipcond.parse`, or a function from a prompt to a ParsedPrompt.
+        syntax: a name for `clipcond.parse`, or a function from a prompt to a ParsedPrompt, with a
+            keyword `fullwidth` if it can read full-width punctuation.
         splitter: how a text longer than one chunk is cut.
         weighting: the rule, by name or itself.
         normalize: what happens to weights before the rule, by name or itself.
@@ -201,7 +205,7 @@ class Dialect:
     """
 
     name: str
-    syntax: str | Callable[[str], ParsedPrompt]
+    syntax: str | Callable[..., ParsedPrompt]
     splitter: Splitter
     weighting: str | Rule
     normalize: str | Normalize = "none"
@@ -314,3 +318,24 @@ def find_dialect(dialect: str | Dialect) -> Dialect:
     if not isinstance(dialect, str) or dialect not in DIALECTS:
         raise UnknownNameError("dialect", dialect, DIALECTS)
     return DIALECTS[dialect]
+
+
+def choose_fullwidth(
+    wanted: bool | None, dialect: Dialect, towers: Sequence[object]
+) -> bool | None:
+    """Whether full-width punctuation is syntax; None = it is not, and nobody has said so.
+
+    Args:
+        wanted: None = where all towers say that those who write for them type it (`fullwidth`), and
+            the dialect's syntax can read it.
+    Raises:
+        UnknownNameError: it is wanted, and the dialect's syntax cannot.
+    """
+    can_read = reads_fullwidth(dialect.syntax)
+    if wanted and not can_read:
+        known = [row.name for row in DIALECTS.values() if reads_fullwidth(row.syntax)]
+        raise UnknownNameError("dialect with full-width punctuation", dialect.name, known)
+    if wanted is not None:
+        return bool(wanted)
+    is_usual = all(getattr(tower, "fullwidth", False) for tower in towers)
+    return True if is_usual and can_read else None

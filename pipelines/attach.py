@@ -49,6 +49,7 @@ def attach(
     tower: TextTower | str | None = None,
     adapter: Adapter | str | PathLike[str] | None = None,
     allow_unaligned: bool = False,
+    fullwidth: bool | None = None,
 ) -> Pipe:
     """Let the prompts of a Stable Diffusion 1.x, 2.x or XL pipeline go through a Conditioner.
 
@@ -64,7 +65,7 @@ def attach(
         clip_skip: 1 = last layer (plain diffusers), 2 = penultimate; for positive and negative. In
             XL 1 and 2 are both the penultimate layer, which plain diffusers takes.
             `pipe(..., clip_skip=n)` counts the same way and goes before this.
-        dialect, weighting, normalize, layer: as for `Conditioner`.
+        dialect, weighting, normalize, layer, fullwidth: as for `Conditioner`.
         tower: a tower, or a name for `load_tower`, instead of the pipeline's own text encoder. A
             tower opened here by its name follows the pipeline to its device and dtype; a tower of
             yours stays where you put it.
@@ -84,6 +85,7 @@ def attach(
         "weighting": weighting,
         "normalize": normalize,
         "layer": layer,
+        "fullwidth": fullwidth,
     }
     family = family_of(pipe)
     own = isinstance(tower, str)

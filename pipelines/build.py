@@ -36,13 +36,14 @@ def build_pipeline(
     dtype: torch.dtype | str | None = None,
     device: torch.device | str | None = None,
     attention: str = "sdpa",
+    fullwidth: bool | None = None,
 ) -> Any:
     """A diffusers pipeline whose prompts go through a Conditioner.
 
     Args:
         model: a diffusers folder, a .safetensors checkpoint, or an id on the Hub (offline: what
             the local cache holds); None = the embedded model.
-        clip_skip, dialect, weighting, tower: as for `attach`.
+        clip_skip, dialect, weighting, tower, fullwidth: as for `attach`.
         adapter, allow_unaligned: as for `attach`; the embedded tower "embedded-zh" brings along
             its adapter into the embedded model.
         task: "text2image", "image2image" or "inpainting".
@@ -80,6 +81,7 @@ def build_pipeline(
         tower=tower,
         adapter=opened(adapter, name, pipe),
         allow_unaligned=allow_unaligned,
+        fullwidth=fullwidth,
     )
     attachment: Attachment = vars(pipe)["encode_prompt"]
     attachment.follows = isinstance(name, str)

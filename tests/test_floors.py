@@ -44,7 +44,7 @@ FLOORS = {
     "": 9,  # clipcond/__init__.py: names only, loaded on use
 }
 BASES = {
-    "prompt": ["segments", "scanner", "nesting", "emphasis", "phrases", "fragments"],
+    "prompt": ["segments", "fullwidth", "scanner", "nesting", "emphasis", "phrases", "fragments"],
     "towers": [
         *("activation", "header", "forms", "layouts", "contents", "torchscript", "pickles"),
         *("opening", "beside"),

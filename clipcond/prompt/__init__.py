@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from inspect import signature
 from itertools import zip_longest
 from typing import TypeAlias
 
@@ -31,12 +32,13 @@ __all__ = [
     "compose",
     "convert",
     "parse",
+    "reads_fullwidth",
     "render",
     "schedule",
     "settle",
 ]
 
-Syntax: TypeAlias = Callable[[str], ParsedPrompt]
+Syntax: TypeAlias = Callable[..., ParsedPrompt]
 
 SYNTAXES: dict[str, Syntax] = {
     "a1111": a1111.parse,
@@ -50,21 +52,31 @@ SYNTAXES: dict[str, Syntax] = {
 }
 
 
-def parse(text: str, syntax: str | Syntax = "a1111") -> ParsedPrompt:
+def parse(text: str, syntax: str | Syntax = "a1111", *, fullwidth: bool = False) -> ParsedPrompt:
     """Turn a prompt into weighted segments and breaks.
 
     Args:
         text: the prompt; never edited, so that positions in the result are positions in it.
         syntax: one of SYNTAXES, or any function from a prompt to a ParsedPrompt.
+        fullwidth: whether `（猫：1.3）` is read as `(猫:1.3)`, and so on for all that stands in
+            `prompt/fullwidth.py`; text stays as it is typed.
     Raises:
-        UnknownNameError: there is no syntax of that name.
+        UnknownNameError: there is no syntax of that name, or it reads no full-width punctuation.
         PromptSyntaxError: the syntax cannot read the prompt.
     """
-    if callable(syntax):
-        return syntax(text)
-    if syntax not in SYNTAXES:
+    if not callable(syntax) and syntax not in SYNTAXES:
         raise UnknownNameError("syntax", syntax, SYNTAXES)
-    return SYNTAXES[syntax](text)
+    if fullwidth and not reads_fullwidth(syntax):
+        known = [name for name in SYNTAXES if reads_fullwidth(name)]
+        raise UnknownNameError("syntax with full-width punctuation", syntax, known)
+    read = syntax if callable(syntax) else SYNTAXES[syntax]
+    return read(text, fullwidth=True) if fullwidth else read(text)
+
+
+def reads_fullwidth(syntax: str | Syntax) -> bool:
+    """Whether a syntax can be asked to read full-width punctuation: it has such a keyword."""
+    read = SYNTAXES[syntax] if isinstance(syntax, str) else syntax
+    return "fullwidth" in signature(read).parameters
 
 
 def render(parsed: ParsedPrompt, syntax: str | None = None) -> str:
@@ -145,7 +157,9 @@ def _refuse_conditions(text: str) -> None:
         raise PromptError(f"{shown!r} cannot be converted", text, place.start, remedy)
 
 
-def settle(text: str, steps: int = 20, *, negative: bool = False) -> tuple[str, tuple[Issue, ...]]:
+def settle(
+    text: str, steps: int = 20, *, negative: bool = False, fullwidth: bool = False
+) -> tuple[str, tuple[Issue, ...]]:
     """Reduce an A1111 prompt to the one text that a plain encoder can encode, and say what is lost.
 
     The text is that of the last step, of the part before the first AND. A prompt without editing,
@@ -157,17 +171,18 @@ def settle(text: str, steps: int = 20, *, negative: bool = False) -> tuple[str, 
         steps: how many steps the sampler takes; decides where an alternation ends, and which edits
             come too late to happen.
         negative: AND is a word like any other, as in A1111's negative prompts.
+        fullwidth: whether full-width punctuation is syntax too.
     Returns:
         the text, and an issue for everything that was reduced, positions in the prompt.
     """
     issues = []
-    settled, at = text, None if negative else first_and(text)
+    settled, at = text, None if negative else first_and(text, fullwidth=fullwidth)
     if at is not None:
-        parts = compose(text)
+        parts = compose(text, fullwidth=fullwidth)
         settled = parts[0][0]
         message = f"AND makes {len(parts)} conditions; only the first is encoded"
         issues.append(Issue(message, at, "Encode the parts of compose(prompt) one by one."))
-    places = changes(settled)
+    places = changes(settled, fullwidth=fullwidth)
     remedy = "Encode the texts of schedule(prompt, steps) one by one."
     reached = 0
     for place in places:
@@ -177,5 +192,5 @@ def settle(text: str, steps: int = 20, *, negative: bool = False) -> tuple[str, 
             issues.append(Issue(message, place.start, remedy))
             reached = place.stop
     if places:
-        settled = schedule(settled, steps)[-1][1]
+        settled = schedule(settled, steps, fullwidth=fullwidth)[-1][1]
     return settled, tuple(sorted(issues, key=lambda issue: issue.position))

@@ -20,14 +20,16 @@ from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt, Pa
 LEXICON = lexicon(SPACED_NUMBER)
 
 
-def parse(text: str) -> ParsedPrompt:
+def parse(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
     """Parse a prompt as A1111 does; whatever that accepts is accepted, with issues.
 
+    Args:
+        fullwidth: whether `（猫：1.3）` is `(猫:1.3)`, which A1111 itself reads as text.
     Raises:
         PromptSyntaxError: a weight such as 1.2.3 is not a number, or not finite.
     Source: AUTOMATIC1111 webui 1.10, modules/prompt_parser.py, parse_prompt_attention.
     """
-    segments, issues = read(text, LEXICON)
+    segments, issues = read(text, LEXICON, fullwidth=fullwidth)
     parts: list[Part] = []
     lost: list[Issue] = []
     for segment in segments:

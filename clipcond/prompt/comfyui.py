@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
+from clipcond.prompt.fullwidth import CLOSING, signs
 from clipcond.prompt.scanner import read_weight
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Part, Segment
 
@@ -34,23 +35,26 @@ EMBEDDING = "embedding:"
 
 _BRACKETS = re.compile(r"\\[()]|[()]")
 _ESCAPE = re.compile(r"\\([()])")
+_FULLWIDTH_ESCAPE = re.compile(r"[\\＼]([()（）])")
 _SPACES = re.compile(r"[ \n]")
 _SPACE_BEFORE_REFERENCE = re.compile(rf"[ \n](?={EMBEDDING})")
 _REFERENCE = re.compile(rf"{EMBEDDING}(\S+)")
 
 
-def parse(text: str) -> ParsedPrompt:
+def parse(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
     """Parse a prompt as ComfyUI does; whatever that accepts is accepted, with issues.
 
     Fragments are never trimmed nor joined. A prompt without text has no parts.
 
+    Args:
+        fullwidth: whether full-width punctuation is syntax too.
     Raises:
         PromptSyntaxError: a weight is not finite.
     Source: ComfyUI 0.3.64, comfy/sd1_clip.py: its results, see tests/parity/test_comfyui_text.py.
     """
-    brackets = _Brackets.of(text)
+    brackets = _Brackets.of(text, fullwidth=fullwidth)
     segments = tuple(
-        Segment(_ESCAPE.sub(r"\1", text[start:stop]), weight, start, stop)
+        Segment(_bare(text[start:stop], fullwidth), weight, start, stop)
         for start, stop, weight in brackets.fragments()
     )
     issues = brackets.issues()
@@ -63,7 +67,9 @@ def parse(text: str) -> ParsedPrompt:
     return ParsedPrompt(text, segments, tuple(issues), "comfyui")
 
 
-def groups(text: str, *, words: bool = False, embeddings: bool = True) -> ParsedPrompt:
+def groups(
+    text: str, *, words: bool = False, embeddings: bool = True, fullwidth: bool = False
+) -> ParsedPrompt:
     """Parse a prompt, and cut its fragments into what ComfyUI tokenizes and chunks as one.
 
     An embedding is referred to by `embedding:name`, at the start of a fragment or behind a space or
@@ -75,10 +81,11 @@ def groups(text: str, *, words: bool = False, embeddings: bool = True) -> Parsed
         words: cut at every space and newline, too, as releases until 2024 did.
         embeddings: False keeps `embedding:name` as plain text, as ComfyUI does when it has no
             folder of embeddings.
+        fullwidth: whether full-width punctuation is syntax too.
     Raises:
         PromptSyntaxError: a weight is not finite.
     """
-    parsed = parse(text)
+    parsed = parse(text, fullwidth=fullwidth)
     separator = _SPACES if words else _SPACE_BEFORE_REFERENCE
     parts: list[Part] = []
     for fragment in parsed.segments:
@@ -87,11 +94,12 @@ def groups(text: str, *, words: bool = False, embeddings: bool = True) -> Parsed
             name = reference[1].rstrip(",") if reference else ""
             if name:
                 end = start + len(EMBEDDING) + len(name)
-                parts.append(_segment(text, fragment.weight, start, end, name))
+                parts.append(Segment(_bare(name, fullwidth), fragment.weight, start, end, True))
                 start = end
                 if not text[start:stop].strip():
                     continue
-            parts.append(_segment(text, fragment.weight, start, stop))
+            piece = _bare(text[start:stop], fullwidth)
+            parts.append(Segment(piece, fragment.weight, start, stop))
     return replace(parsed, parts=tuple(parts), bare_names=not embeddings)
 
 
@@ -107,10 +115,9 @@ def _between(
         yield start, stop
 
 
-def _segment(source: str, weight: float, start: int, stop: int, name: str = "") -> Segment:
-    """A piece of the source, its escapes resolved; or the name of an embedding."""
-    text = _ESCAPE.sub(r"\1", name or source[start:stop])
-    return Segment(text, weight, start, stop, is_name=bool(name))
+def _bare(text: str, fullwidth: bool) -> str:
+    """A piece of the source, its escapes resolved."""
+    return (_FULLWIDTH_ESCAPE if fullwidth else _ESCAPE).sub(r"\1", text)
 
 
 def _held(segment: Segment) -> Segment:
@@ -122,31 +129,34 @@ def _held(segment: Segment) -> Segment:
 class _Brackets:
     """The brackets of a prompt that are not escaped.
 
+    `signs` is the source, or what stands in it for ASCII where full-width punctuation counts.
     `places` says where each stands, `closing` the index of the one that closes it (None for `)`,
     and where there is none), `unmatched` the places of those without a partner, in order.
     """
 
     source: str
+    signs: str
     places: tuple[int, ...]
     closing: tuple[int | None, ...]
     unmatched: tuple[int, ...]
 
     @classmethod
-    def of(cls, source: str) -> _Brackets:
-        matches = _BRACKETS.finditer(source)
+    def of(cls, source: str, *, fullwidth: bool = False) -> _Brackets:
+        sign = signs(source, fullwidth=fullwidth)
+        matches = _BRACKETS.finditer(sign)
         places = tuple(m.start() for m in matches if m.end() - m.start() == 1)
         closing: list[int | None] = [None] * len(places)
         opened: list[int] = []
         unmatched = []
         for index, place in enumerate(places):
-            if source[place] == "(":
+            if sign[place] == "(":
                 opened.append(index)
             elif opened:
                 closing[opened.pop()] = index
             else:
                 unmatched.append(place)
         unmatched += [places[index] for index in opened]  # none of them before a `)` of no partner
-        return cls(source, places, tuple(closing), tuple(unmatched))
+        return cls(source, sign, places, tuple(closing), tuple(unmatched))
 
     def fragments(self) -> Iterator[tuple[int, int, float]]:
         """Yield (start, stop, weight) of every piece of text, in order.
@@ -179,7 +189,7 @@ class _Brackets:
         """
         depth = 0
         for index in range(first, end):
-            opens = self.source[self.places[index]] == "("
+            opens = self.signs[self.places[index]] == "("
             if opens and depth == 0:
                 return index
             depth += 1 if opens else -1
@@ -192,7 +202,7 @@ class _Brackets:
             return closing
         # Never closed, but the range ends in `)`, whatever that closes.
         last = self.places[end - 1]
-        return end - 1 if self.source[last] == ")" and last == stop - 1 else None
+        return end - 1 if self.signs[last] == ")" and last == stop - 1 else None
 
     def _inside(
         self, opening: int, closing: int, weight: float
@@ -200,11 +210,11 @@ class _Brackets:
         """The range within a group, its number left out, and the weight there."""
         start, stop = self.places[opening] + 1, self.places[closing]
         # The number holds no bracket, so its colon follows the last one inside.
-        colon = self.source.rfind(":", self.places[closing - 1] + 1, stop)
+        colon = self.signs.rfind(":", self.places[closing - 1] + 1, stop)
         if colon > start:
-            number = _as_float(self.source[colon + 1 : stop])
+            number = _as_float(self.signs[colon + 1 : stop])
             if number is not None and not math.isfinite(number):
-                read_weight(self.source, colon + 1, stop)
+                read_weight(self.source, colon + 1, stop, self.signs)
             if number is not None:
                 return opening + 1, closing, start, colon, number
         return opening + 1, closing, start, stop, weight * FACTOR
@@ -218,13 +228,15 @@ class _Brackets:
         return issues
 
     def _issue(self, place: int) -> Issue:
-        if self.source[place] == "(":
-            remedy = "Close it with ')' or write '\\(' for a literal bracket."
-            return Issue("'(' is never closed", place, remedy)
-        message = "')' closes nothing"
+        bracket = self.source[place]
+        literal = f"write '\\{bracket}' for a literal bracket."
+        if bracket in CLOSING:
+            remedy = f"Close it with {CLOSING[bracket]!r} or {literal}"
+            return Issue(f"{bracket!r} is never closed", place, remedy)
+        message = f"{bracket!r} closes nothing"
         if place < self.places[-1]:
             message += ", and makes the brackets after it plain text"
-        return Issue(message, place, "Remove it or write '\\)' for a literal bracket.")
+        return Issue(message, place, f"Remove it or {literal}")
 
 
 def _as_float(field: str) -> float | None:

@@ -11,37 +11,45 @@ from __future__ import annotations
 
 import re
 
+from clipcond.prompt.fullwidth import signs, word
 from clipcond.prompt.scanner import read_weight
 
-_AND = re.compile(r"\bAND\b")
+_AND = {wide: re.compile(word("AND", fullwidth=wide)) for wide in (False, True)}
 _WEIGHT = re.compile(r"\s*[-+]?(?:\d+\.?|\d*\.\d+)")
 
 
-def compose(text: str) -> tuple[tuple[str, float], ...]:
+def compose(text: str, *, fullwidth: bool = False) -> tuple[tuple[str, float], ...]:
     """Split a prompt into its conditions; one of weight 1 where there is neither AND nor weight.
 
     At a step the guidance is the sum over parts of weight * (conditional - unconditional).
 
+    Args:
+        text: the prompt.
+        fullwidth: whether a full-width colon and digits are syntax too, and Chinese characters
+            borders of AND.
     Returns:
         (text, weight) of every part, in order; equal texts are not joined.
     Raises:
         PromptSyntaxError: a weight has so many digits that it is not finite.
     Source: AUTOMATIC1111 webui 1.10, modules/prompt_parser.py, get_multicond_prompt_list.
     """
-    starts = [0, *(match.end() for match in _AND.finditer(text))]
-    stops = [*(match.start() for match in _AND.finditer(text)), len(text)]
-    return tuple(_part(text, *place) for place in zip(starts, stops, strict=True))
+    matches = list(_AND[fullwidth].finditer(text))
+    starts = [0, *(match.end() for match in matches)]
+    stops = [*(match.start() for match in matches), len(text)]
+    sign = signs(text, fullwidth=fullwidth)
+    return tuple(_part(text, sign, *place) for place in zip(starts, stops, strict=True))
 
 
-def first_and(text: str) -> int | None:
+def first_and(text: str, *, fullwidth: bool = False) -> int | None:
     """Where the first AND stands, None if there is none."""
-    match = _AND.search(text)
+    match = _AND[fullwidth].search(text)
     return match.start() if match else None
 
 
-def _part(source: str, start: int, stop: int) -> tuple[str, float]:
+def _part(source: str, sign: str, start: int, stop: int) -> tuple[str, float]:
     text = source[start:stop].rstrip()
-    colon = text.rfind(":")
-    if colon < 0 or not _WEIGHT.fullmatch(text, colon + 1):
+    stop = start + len(text)
+    colon = sign.rfind(":", start, stop)
+    if colon < 0 or not _WEIGHT.fullmatch(sign, colon + 1, stop):
         return text, 1.0
-    return text[:colon].rstrip(), read_weight(source, start + colon + 1, start + len(text))
+    return source[start:colon].rstrip(), read_weight(source, colon + 1, stop, sign)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter
 
+from clipcond.prompt.fullwidth import CLOSING, signs
 from clipcond.prompt.nesting import OUTSIDE, Nesting
 from clipcond.prompt.scanner import read_weight, scan, split_at_word
 from clipcond.prompt.segments import MOST_ISSUES, Issue, Segment
@@ -68,11 +69,13 @@ class Reader:
         source: the prompt.
         lexemes: as `lexicon` makes them.
         break_word: becomes a segment of its own, at minus the weight around it.
+        fullwidth: whether full-width punctuation is syntax too; text stays as it is typed.
     """
 
     source: str
     lexemes: re.Pattern[str]
     break_word: str | None
+    fullwidth: bool = False
     nesting: Nesting = field(default_factory=Nesting)
     runs: list[_Run] = field(default_factory=list)
     unmatched: list[int] = field(default_factory=list)
@@ -81,8 +84,9 @@ class Reader:
     def scan(self) -> None:
         """Walk the source once: build the runs and the brackets around them."""
         source, innermost = self.source, self.innermost
+        sign = signs(source, fullwidth=self.fullwidth)
         has_breaks = self.break_word is not None and self.break_word in source
-        for kind, start, stop in scan(source, self.lexemes):
+        for kind, start, stop in scan(sign, self.lexemes):
             if kind == "text" and has_breaks:
                 self._add_text(start, stop)
             elif kind == "text" or kind == "colon":
@@ -90,13 +94,13 @@ class Reader:
             elif kind == "escape":
                 self._add(source[start + 1 : stop], start, stop)
             elif kind == "open":
-                bracket = source[start]
+                bracket = sign[start]
                 innermost[bracket] = self.nesting.open(innermost[bracket], start)
             elif kind == "weight" and innermost["("]:
-                self._close("(", read_weight(source, start + 1, stop - 1), start)
-            elif kind == "close" and source[start] == ")" and innermost["("]:
+                self._close("(", read_weight(source, start + 1, stop - 1, sign), start)
+            elif kind == "close" and sign[start] == ")" and innermost["("]:
                 self._close("(", ROUND, start)
-            elif kind == "close" and source[start] == "]" and innermost["["]:
+            elif kind == "close" and sign[start] == "]" and innermost["["]:
                 self._close("[", SQUARE, start)
             else:
                 self.unmatched.append(stop - 1)
@@ -121,7 +125,8 @@ class Reader:
     def _add_text(self, start: int, stop: int) -> None:
         """Append text, the break word set apart."""
         assert self.break_word is not None
-        for begin, end, is_word in split_at_word(self.source, start, stop, self.break_word):
+        pieces = split_at_word(self.source, start, stop, self.break_word, fullwidth=self.fullwidth)
+        for begin, end, is_word in pieces:
             self._add(self.source[begin:end], begin, end, -1.0 if is_word else 1.0)
 
     def close_all(self) -> list[int]:
@@ -148,7 +153,11 @@ def _joined(runs: list[_Run], weight: float) -> Segment:
 
 
 def read(
-    source: str, lexemes: re.Pattern[str], break_word: str | None = "BREAK"
+    source: str,
+    lexemes: re.Pattern[str],
+    break_word: str | None = "BREAK",
+    *,
+    fullwidth: bool = False,
 ) -> tuple[list[Segment], list[Issue]]:
     """Read a prompt: its segments, neighbours of equal weight joined, and its issues in order.
 
@@ -158,10 +167,11 @@ def read(
     Args:
         lexemes: as `lexicon` makes them.
         break_word: None where the syntax knows none.
+        fullwidth: whether full-width punctuation is syntax too.
     Raises:
         PromptSyntaxError: a weight is not a finite number.
     """
-    reader = Reader(source, lexemes, break_word)
+    reader = Reader(source, lexemes, break_word, fullwidth)
     reader.scan()
     unclosed = reader.close_all()
     segments = reader.segments() or [Segment("", 1.0, 0, 0)]
@@ -170,13 +180,15 @@ def read(
     return segments, sorted(issues, key=attrgetter("position"))
 
 
-def read_break_as_word(source: str) -> tuple[list[Segment], list[Issue]]:
+def read_break_as_word(
+    source: str, *, fullwidth: bool = False
+) -> tuple[list[Segment], list[Issue]]:
     """Read a prompt as the parsers that know BREAK, but do not act on it.
 
     Numbers are without spaces. BREAK stays the word "break", at minus the weight around it, and
     becomes an issue.
     """
-    segments, issues = read(source, TIGHT)
+    segments, issues = read(source, TIGHT, fullwidth=fullwidth)
     words = [segment for segment in segments if segment.text == "BREAK"]
     message = "BREAK starts no chunk in this dialect: it is the word 'break' at weight"
     issues += [
@@ -197,11 +209,9 @@ def _bracket_issues(source: str, unclosed: list[int], unmatched: list[int]) -> l
 
 def _bracket_issue(bracket: str, position: int) -> Issue:
     literal = f"write '\\{bracket}' for a literal bracket."
-    if bracket in "([":
-        closing = ")" if bracket == "(" else "]"
-        return Issue(
-            f"{bracket!r} is never closed", position, f"Close it with {closing!r} or {literal}"
-        )
+    if bracket in CLOSING:
+        remedy = f"Close it with {CLOSING[bracket]!r} or {literal}"
+        return Issue(f"{bracket!r} is never closed", position, remedy)
     return Issue(f"{bracket!r} closes nothing", position, f"Remove it or {literal}")
 
 

@@ -29,6 +29,16 @@ _SPACED_WEIGHT = rf":(?:\s+{_DECIMAL}\s*|{_DECIMAL}\s+|(?<!\d:)\s+[+-]?\d+\s*)\)
 # A lone letter may be a language: C++.
 _SIGNED_WORD = r"(?<![\w+\-.])(?=\w*[^\W\d_])\w{2,}(?:\+{2,}|-{2,})(?=[\s,.;:!?)\"]|$)"
 _SIGNED_BRACKET = rf"(?<!\\)\)(?:[+-]{{1,9}}|{_DECIMAL})(?=[\s,.;)\"]|$)"
+# Full-width brackets around something short, and a weight with a full-width sign in it.
+_FULLWIDTH_BRACKETS = r"（[^（）\n]{1,60}）|【[^【】\n]{1,60}】|［[^［］\n]{1,60}］"
+_FULLWIDTH_WEIGHT = "|".join(
+    rf"{colon}\s*[+\-＋－]?{number}\s*{closing}"
+    for colon, number, closing in (
+        ("：", r"[.．。\d]+", "[)）]"),
+        (":", r"[.．。\d]+", "）"),
+        (":", r"\d*[．。]\d+", r"\)"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +123,32 @@ LOOKALIKES = (
         "Leave it out, and load the network into the pipeline: load_lora_weights.",
     ),
 )
+# What means more with `fullwidth=True`, or, in compel, in ASCII.
+FULLWIDTH = (
+    _Lookalike(
+        re.compile(rf"{_FULLWIDTH_BRACKETS}|{_FULLWIDTH_WEIGHT}"),
+        BRACKETS,
+        "syntax where full-width punctuation counts",
+        "Write it in ASCII, or say fullwidth=True; False if it is meant as text.",
+    ),
+    _Lookalike(
+        re.compile(_FULLWIDTH_BRACKETS),
+        frozenset({"compel"}),
+        "a bracket in ASCII",
+        "Write it in ASCII; fullwidth=False if it is meant as text.",
+    ),
+)
 
 
-def with_lookalikes(parsed: ParsedPrompt) -> ParsedPrompt:
-    """The prompt, with one more issue for each thing that would mean more in another dialect."""
-    found = [issue for kind in LOOKALIKES for issue in _found(parsed, kind)]
+def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> ParsedPrompt:
+    """The prompt, with one more issue for each thing that would mean more in another dialect.
+
+    Args:
+        fullwidth: whether full-width punctuation was read as syntax; None = it was not, and nobody
+            has said that it should not be.
+    """
+    kinds = LOOKALIKES if fullwidth is not None else (*LOOKALIKES, *FULLWIDTH)
+    found = [issue for kind in kinds for issue in _found(parsed, kind)]
     if not found:
         return parsed
     issues = sorted([*parsed.issues, *found], key=lambda issue: issue.position)
@@ -135,5 +166,6 @@ def _found(parsed: ParsedPrompt, kind: _Lookalike) -> Iterator[Issue]:
 
 def _with_bracket(source: str, position: int) -> int:
     """Where the bracket stands that a `:1.3)` or `)1.3` closes, if that is near."""
-    opening = source.rfind("(", max(0, position - SHOWN), position)
-    return position if opening < 0 or source[position] not in ":)" else opening
+    near = max(0, position - SHOWN)
+    opening = max(source.rfind(bracket, near, position) for bracket in "(（")
+    return position if opening < 0 or source[position] not in ":：)" else opening

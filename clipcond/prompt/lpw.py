@@ -10,23 +10,27 @@ from clipcond.prompt.emphasis import TIGHT, read, read_break_as_word
 from clipcond.prompt.segments import ParsedPrompt
 
 
-def parse(text: str) -> ParsedPrompt:
+def parse(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
     """Parse a prompt as lpw_stable_diffusion does.
 
+    Args:
+        fullwidth: whether full-width punctuation is syntax too.
     Raises:
         PromptSyntaxError: a weight such as 1.2.3 is not a number, or not finite.
     Source: diffusers 58eb52c, examples/community/lpw_stable_diffusion.py, parse_prompt_attention.
     """
-    segments, issues = read(text, TIGHT, break_word=None)
+    segments, issues = read(text, TIGHT, break_word=None, fullwidth=fullwidth)
     return ParsedPrompt(text, tuple(segments), tuple(issues), "lpw")
 
 
-def parse_xl(text: str) -> ParsedPrompt:
+def parse_xl(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
     """Parse a prompt as lpw_stable_diffusion_xl does.
 
+    Args:
+        fullwidth: whether full-width punctuation is syntax too.
     Raises:
         PromptSyntaxError: a weight such as 1.2.3 is not a number, or not finite.
     Source: diffusers 58eb52c, examples/community/lpw_stable_diffusion_xl.py.
     """
-    segments, issues = read_break_as_word(text)
+    segments, issues = read_break_as_word(text, fullwidth=fullwidth)
     return ParsedPrompt(text, tuple(segments), tuple(issues), "lpw_xl")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from clipcond.errors import PromptSyntaxError, excerpt
+from clipcond.prompt.fullwidth import word as word_pattern
 
 Lexeme: TypeAlias = tuple[str, int, int]
 
@@ -26,18 +27,22 @@ def scan(source: str, lexicon: re.Pattern[str]) -> Iterator[Lexeme]:
         yield match.lastgroup or "", start, stop
 
 
-def split_at_word(source: str, start: int, stop: int, word: str) -> Iterator[tuple[int, int, bool]]:
+def split_at_word(
+    source: str, start: int, stop: int, word: str, *, fullwidth: bool = False
+) -> Iterator[tuple[int, int, bool]]:
     """Cut source[start:stop] at a word with borders, and swallow the whitespace around it.
 
     `a BREAK b` gives `a`, the word, `b`. There is always a piece, maybe empty, on both sides.
 
+    Args:
+        fullwidth: whether Chinese characters are borders of a word.
     Yields:
         (start, stop, is_word) of every piece, positions in the source.
     """
     run = source[start:stop]
     begin = 0
     # Whitespace is not part of the pattern: looking for it at every place would be quadratic.
-    for match in re.finditer(rf"\b{re.escape(word)}\b", run):
+    for match in re.finditer(word_pattern(re.escape(word), fullwidth=fullwidth), run):
         end = begin + len(run[begin : match.start()].rstrip())
         yield start + begin, start + end, False
         yield start + match.start(), start + match.end(), True
@@ -51,15 +56,17 @@ def _behind_space(text: str, position: int) -> int:
     return space.end()
 
 
-def read_weight(source: str, start: int, stop: int) -> float:
+def read_weight(source: str, start: int, stop: int, signs: str | None = None) -> float:
     """The number in source[start:stop], spaces around it ignored.
 
+    Args:
+        signs: the source with full-width digits as ASCII, where those count.
     Raises:
         PromptSyntaxError: it is not a finite number.
     """
     field = source[start:stop]
     try:
-        weight = float(field)
+        weight = float(field if signs is None else signs[start:stop])
     except ValueError:
         weight = math.nan
     if math.isfinite(weight):

@@ -17,6 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from clipcond.prompt.fullwidth import signs
 from clipcond.prompt.scanner import scan
 
 _LEXICON = re.compile(
@@ -48,7 +49,12 @@ class Change:
 
 
 def schedule(
-    text: str, steps: int, *, old_timelines: bool = False, base_steps: int | None = None
+    text: str,
+    steps: int,
+    *,
+    old_timelines: bool = False,
+    base_steps: int | None = None,
+    fullwidth: bool = False,
 ) -> tuple[tuple[int, str], ...]:
     """The texts of a prompt and the last step, counted from 1, at which each holds.
 
@@ -59,6 +65,7 @@ def schedule(
         base_steps: this is a second, high resolution pass, and the first took so many steps: plain
             steps count from the start of the first pass, and fractions from 1.0 to 2.0 mean this
             one.
+        fullwidth: whether full-width punctuation is syntax too: `【猫：狗：０.５】`.
     Returns:
         (until_step, text), the last until_step being `steps`; equal neighbours are not joined.
     Raises:
@@ -71,7 +78,7 @@ def schedule(
         )
     if old_timelines and base_steps is not None:
         raise ValueError("old timelines know no second pass: leave out base_steps or old_timelines")
-    places = changes(text)
+    places = changes(text, fullwidth=fullwidth)
     switches = [_switch(place, steps, old_timelines, base_steps) for place in places]
     boundaries = {steps} | {switch for switch in switches if switch}
     if None in switches:
@@ -129,10 +136,11 @@ class _Bracket:
     bars: list[int] = field(default_factory=list)
 
 
-def changes(source: str) -> tuple[Change, ...]:
+def changes(source: str, *, fullwidth: bool = False) -> tuple[Change, ...]:
     """All places where the text changes, in the order of the source, outer before inner."""
     found: list[Change] = []
     stack: list[_Bracket] = []
+    source = signs(source, fullwidth=fullwidth)
     for kind, start, _ in scan(source, _LEXICON):
         if kind == "open":
             stack.append(_Bracket(source[start], start))

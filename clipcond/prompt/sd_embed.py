@@ -12,14 +12,16 @@ from clipcond.prompt.emphasis import read_break_as_word
 from clipcond.prompt.segments import ParsedPrompt, Segment
 
 
-def parse(text: str) -> ParsedPrompt:
+def parse(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
     """Parse a prompt as sd_embed does.
 
+    Args:
+        fullwidth: whether full-width punctuation is syntax too.
     Raises:
         PromptSyntaxError: a weight such as 1.2.3 is not a number, or not finite.
     Source: sd_embed 4a47f71.
     """
     if not text:
         return ParsedPrompt(text, (Segment("empty", 1.0, 0, 0),), syntax="sd_embed")
-    segments, issues = read_break_as_word(text)
+    segments, issues = read_break_as_word(text, fullwidth=fullwidth)
     return ParsedPrompt(text, tuple(segments), tuple(issues), "sd_embed")

@@ -53,7 +53,8 @@ class TextTower(Protocol):
     """A text encoder together with its tokenizer.
 
     `depth` counts transformer blocks, `width` is D. A tower may also have `unread(texts)`, which
-    returns the words and characters it cannot read (see `OpenAIClipTower.unread`).
+    returns the words and characters it cannot read (see `OpenAIClipTower.unread`), and `fullwidth`,
+    True where those who write for it type full-width punctuation, as for the Chinese towers.
     """
 
     @property

@@ -67,6 +67,8 @@ class ChineseClipTower(ModelTower):
             BERT's.
     """
 
+    fullwidth = True  # Chinese input methods type it: see prompt/fullwidth.py
+
     def __init__(
         self,
         model: nn.Module,

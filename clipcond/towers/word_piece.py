@@ -30,6 +30,7 @@ HAN = (
     "\U0002f800-\U0002fa1f"
 )
 UNITS = re.compile(rf"[{HAN}]|[^\W\d_{HAN}]+|[^\w\s]")  # a Chinese character, a word, a sign
+COMMAS = ",，、﹐﹑､"  # all of them part the tags of a list
 LONGEST_WORD = 200  # characters; a longer word is unknown. Source: cn_clip 1.6.0, bert_tokenizer.py
 
 
@@ -73,7 +74,7 @@ def special_tokens(tokenizer: Any, context_length: int) -> SpecialTokens:
         pad=pad,
         context_length=context_length,
         mask_padding=True,
-        commas=singles(tokenizer, ",，"),
+        commas=singles(tokenizer, COMMAS),
         ends=(
             singles(tokenizer, ".。．!！?？"),
             singles(tokenizer, ".。．!！?？,，、;；:："),

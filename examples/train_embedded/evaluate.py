@@ -11,12 +11,14 @@ import json
 import random
 import time
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from captions import Mix, describe, lengthened
+from captions import ENGLISH, Mix
+from phrasing import Language
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
@@ -61,17 +63,20 @@ def fresh_prompts(test: Test) -> list[Asked]:
     for _ in range(test.n):
         background = rng.choice(list(COLOURS))
         nouns = rng.sample(range(len(NOUNS)), test.n_things)
-        text = describe(background, nouns, rng, FRESH).prompt
-        if test.n_chunks > 1:
-            text = in_second_chunk(text, rng)
-        asked.append(Asked(text, background, tuple(nouns)))
+        asked.append(Asked(worded(background, nouns, test, rng), background, tuple(nouns)))
     return asked
 
 
-def in_second_chunk(text: str, rng: random.Random) -> str:
-    """A prompt of about 150 tokens whose last tags say `text`: all of it past the first chunk."""
-    filler = lengthened("best quality", rng, 2).replace(" BREAK ", ", ").split(", ")
-    return ", ".join([*(filler * 2)[:48], text])
+def worded(
+    background: str,
+    nouns: Sequence[int],
+    test: Test,
+    rng: random.Random,
+    language: Language = ENGLISH,
+) -> str:
+    """A fresh prompt for these things, as the test has it."""
+    text = language.describe(background, list(nouns), rng, FRESH).prompt
+    return language.behind_filler(text, rng) if test.n_chunks > 1 else text
 
 
 def images_of(pipe, prompts: list[str], seed: int, options: argparse.Namespace, **call):  # type: ignore[no-untyped-def]
@@ -176,11 +181,16 @@ def tests(n: int) -> list[Test]:
     ]
 
 
-def run_tests(pipe, judge, options: argparse.Namespace, folder: Path) -> list[dict[str, object]]:  # type: ignore[no-untyped-def]
-    """All rows; the first 40 pictures of two of them go into pictures.png."""
+def run_tests(  # type: ignore[no-untyped-def]
+    pipe,
+    judge,
+    options: argparse.Namespace,
+    prompts_of: Callable[[Test], list[Asked]] = fresh_prompts,
+) -> tuple[list[dict[str, object]], torch.Tensor]:
+    """All rows, and the first 40 pictures of two of them."""
     results, shown = [], []
     for number, test in enumerate(tests(options.n)):
-        asked = fresh_prompts(test)
+        asked = prompts_of(test)
         prompts = [a.prompt for a in asked]
         began = time.perf_counter()
         seed = 1_000_000 * (number + 1)
@@ -191,28 +201,35 @@ def run_tests(pipe, judge, options: argparse.Namespace, folder: Path) -> list[di
         print(results[-1], flush=True)
         if test.clip_skip == 2 and test.n_chunks == 1:
             shown.append(images[:40])
-    grid(torch.cat(shown), 10).save(folder / "pictures.png")
-    return results
+    return results, torch.cat(shown)
 
 
-def show(results: list[dict[str, object]]) -> None:
+COLUMNS = ("test", "n", "colour", "object", "both objects", "left/right", "seconds")
+
+
+def show(results: list[dict[str, object]], columns: Sequence[str] = COLUMNS) -> None:
     """The table."""
-    columns = ["test", "n", "colour", "object", "both objects", "left/right", "seconds"]
     table = Table(*columns)
     for row in results:
         table.add_row(*(str(row.get(c, "")) for c in columns))
     Console().print(table)
 
 
-def main() -> None:
-    """Run every test on a pipeline folder (the embedded one by default)."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """The options of every evaluation."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--model", type=Path, help="a pipeline folder instead of the embedded one")
     parser.add_argument("--n", type=int, default=400, help="pictures of the main tests")
-    parser.add_argument("--seeds", type=int, default=50, help="pictures a weight of the curve")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=5.0)
+    return parser
+
+
+def main() -> None:
+    """Run every test on a pipeline folder (the embedded one by default)."""
+    parser = arguments(__doc__)
+    parser.add_argument("--seeds", type=int, default=50, help="pictures a weight of the curve")
     options = parser.parse_args()
     warnings.simplefilter("ignore", ClipcondWarning)
     folder = options.runs / "evaluation"
@@ -220,7 +237,8 @@ def main() -> None:
     pipe = build_pipeline(options.model and str(options.model), clip_skip=2)
     pipe.set_progress_bar_config(disable=True)
     judge = load_judge(options.runs)
-    results = run_tests(pipe, judge, options, folder)
+    results, shown = run_tests(pipe, judge, options)
+    grid(shown, 10).save(folder / "pictures.png")
     curve = emphasis_curve(pipe, judge, options) if options.seeds else []
     if curve:
         plot(curve, folder / "emphasis.png")

@@ -12,18 +12,16 @@ Bags-of-Words").
 
 from __future__ import annotations
 
-import math
 import random
 from pathlib import Path
 
-import numpy as np
 import torch
 from captions import Mix, Sample, describe, known_words, lengthened
+from contrastive import clip_loss, pixels, zero_shot
 from torch import nn
-from torch.nn import functional as F
 from training import Losses, arguments, plan, train
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
-from world import COLOURS, NOUNS, ONE, SIZE, place, render
+from world import COLOURS, NOUNS, SIZE
 
 TOKENIZER = Path(__file__).parents[2] / "clipcond" / "embedded" / "model" / "tokenizer"
 WIDTH, TEXT_LAYERS, VISION_WIDTH, VISION_LAYERS, PATCH = 128, 6, 192, 4, 16
@@ -92,11 +90,7 @@ class Contrast(nn.Module):
     def forward(self, images: torch.Tensor, input_ids: torch.Tensor) -> Losses:
         text = torch.cat([self.encode_text(ids) for ids in _by_length(input_ids)])
         image = self.clip.visual_projection(self.clip.vision_model(images).pooler_output)
-        scale = self.clip.logit_scale.clamp(max=math.log(100)).exp()
-        logits = scale * F.normalize(text, dim=-1) @ F.normalize(image, dim=-1).T
-        target = torch.arange(len(logits), device=logits.device)
-        loss = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
-        return {"loss": loss}
+        return {"loss": clip_loss(text, image, self.clip.logit_scale)}
 
 
 def _by_length(input_ids: torch.Tensor, n: int = 3) -> list[torch.Tensor]:
@@ -157,43 +151,30 @@ def tensors(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Pixels float32 [b 3 SIZE SIZE] in -1..1 and ids [b l], the shortest caption first."""
     samples = sorted(samples, key=lambda s: len(s.prompt.split()))
-    images = np.stack([render(s.scene, rng) for s in samples])
     ids = tokenizer(
         [s.prompt for s in samples], padding=True, truncation=True, return_tensors="pt"
     ).input_ids
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1, ids
+    return pixels([s.scene for s in samples], rng), ids
 
 
-@torch.no_grad()
-def zero_shot(clip: CLIPModel, tokenizer: CLIPTokenizer, n: int = 600) -> dict[str, float]:
-    """Accuracy of naming noun and background of fresh single scenes, and of left/right of pairs."""
-    rng, device = random.Random("clip validation"), next(clip.parameters()).device
+def accuracy(clip: CLIPModel, tokenizer: CLIPTokenizer) -> dict[str, float]:
+    """Zero-shot accuracy of both towers."""
+    device = next(clip.parameters()).device
 
     def text(prompts: list[str]) -> torch.Tensor:
         ids = tokenizer(prompts, padding=True, return_tensors="pt").input_ids.to(device)
-        states = clip.text_projection(clip.text_model(ids).pooler_output)
-        return F.normalize(states, dim=-1)
+        return clip.text_projection(clip.text_model(ids).pooler_output)
 
-    def image(scenes: list) -> torch.Tensor:  # type: ignore[type-arg]
-        pixels = np.stack([render(s, rng) for s in scenes])
-        pixels = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().to(device) / 127.5 - 1
-        return F.normalize(clip.visual_projection(clip.vision_model(pixels).pooler_output), dim=-1)
+    def image(images: torch.Tensor) -> torch.Tensor:
+        return clip.visual_projection(clip.vision_model(images.to(device)).pooler_output)
 
-    colours = list(COLOURS)
-    truth = [(rng.randrange(len(NOUNS)), rng.randrange(len(colours))) for _ in range(n)]
-    seen = image([place(colours[c], [noun], [ONE], rng) for noun, c in truth])
-    grid = text([f"{x.names[0]}, {c} background" for x in NOUNS for c in colours])
-    guess = (seen @ grid.T).argmax(1).tolist()
-    pairs = [rng.sample(range(len(NOUNS)), 2) for _ in range(n)]
-    names = [[NOUNS[i].names[0] for i in pair] for pair in pairs]
-    seen = image([place("white", pair, [28, 28], rng) for pair in pairs])
-    right = (seen * text([f"{a} left of {b}, white background" for a, b in names])).sum(1)
-    wrong = (seen * text([f"{b} left of {a}, white background" for a, b in names])).sum(1)
-    return {
-        "noun": sum(g // len(colours) == t[0] for g, t in zip(guess, truth, strict=True)) / n,
-        "colour": sum(g % len(colours) == t[1] for g, t in zip(guess, truth, strict=True)) / n,
-        "left_right": (right > wrong).float().mean().item(),
-    }
+    names = [noun.names[0] for noun in NOUNS]
+    return zero_shot(
+        text,
+        image,
+        named=lambda noun, colour: f"{names[noun]}, {colour} background",
+        placed=lambda a, b: f"{names[a]} left of {names[b]}, white background",
+    )
 
 
 def main() -> None:
@@ -220,12 +201,12 @@ def main() -> None:
             samples = [Sample(lengthened(s.prompt, rng, 1), s.scene) for s in samples]
         images, ids = tensors(samples, tokenizer, rng)
         if step % 100 == 99:
-            print(step, zero_shot(getattr(model, "module", model).clip, tokenizer), flush=True)
+            print(step, accuracy(getattr(model, "module", model).clip, tokenizer), flush=True)
         device = next(model.parameters()).device
         return model(images.to(device), ids.to(device))
 
     def save(model: nn.Module, step: int) -> None:
-        print("EMA", zero_shot(model.clip, tokenizer))
+        print("EMA", accuracy(model.clip, tokenizer))
         model.clip.save_pretrained(the_plan.folder / "final")
 
     train(the_plan, contrast, loss_of, save)

@@ -95,6 +95,18 @@ def test_what_is_lost_is_said_in_one_line(generate):
     assert warnings[0].startswith("clipcond: warning: ")
 
 
+def test_full_width_punctuation(inspect, generate):
+    text = "a （red：1.3） cat"
+    (whole,) = json.loads(inspect(text, "--json").out)["segments"]
+    segments = json.loads(inspect(text, "--json", "--fullwidth").out)["segments"]
+
+    assert whole["text"] == text
+    assert segments[1] == {"text": "red", "weight": 1.3, "start": 3, "stop": 6}
+    assert "full-width" in generate(text).err
+    assert "full-width" not in generate(text, "--fullwidth").err
+    assert "full-width" not in generate(text, "--no-fullwidth").err
+
+
 def test_inspect_as_json(inspect, sd_folder):
     outcome = inspect("a (red:1.3) cat BREAK x", "--json")
     report = json.loads(outcome.out)

@@ -37,6 +37,12 @@ def test_nothing_else_of_the_pipeline_changes(pipe):
     assert (prompts, negatives) == (["a (cat:1.2)", "b " * 100], ["x", "y"])
 
 
+def test_full_width_punctuation_can_be_asked_for(pipe):
+    theirs = latents(attach(pipe), "a (cat:1.3)")
+
+    assert torch.equal(latents(attach(pipe, fullwidth=True), "a （cat：１．３）"), theirs)
+
+
 def test_detach_restores_exactly(pipe):
     theirs = latents(pipe, "a cat")
     before = dict(vars(pipe))

@@ -51,6 +51,8 @@ def test_choices_reach_the_conditioner(sd_folder):
     assert pipe.conditioner.clip_skip == 2
     assert pipe.conditioner.dialect.name == "plain"
     assert pipe.conditioner.rule.__name__ == "scale"
+    assert pipe.conditioner.fullwidth is None
+    assert build_pipeline(sd_folder, fullwidth=True).conditioner.fullwidth is True
 
 
 @pytest.mark.parametrize(

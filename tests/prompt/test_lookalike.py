@@ -85,6 +85,41 @@ def test_what_a_syntax_reads_itself_is_not():
     assert issues("(cat:1.3) cat++ BREAK embedding:x <lora:x:1>", "plain") == ()
 
 
+FULLWIDTH = "syntax where full-width punctuation counts"
+
+
+@pytest.mark.parametrize(
+    ("syntax", "text", "shown", "position"),
+    [
+        *((syntax, "一（猫：1.3）", "（猫：1.3）", 1) for syntax in BRACKETS),
+        ("a1111", "a 【cat】", "【cat】", 2),
+        ("a1111", "［猫：狗：0.5］", "［猫：狗：0.5］", 0),
+        ("a1111", "a (cat：1.3)", "(cat：1.3)", 2),
+        ("a1111", "a (cat:1.3）", "(cat:1.3）", 2),
+        ("a1111", "a (cat:1。3)", "(cat:1。3)", 2),
+        ("compel", "（猫）1.3", "（猫）", 0),
+    ],
+)
+def test_full_width_syntax_is_warned_of_unless_somebody_chose(syntax, text, shown, position):
+    parsed = ParsedPrompt(text, (), syntax=syntax)
+    (issue,) = with_lookalikes(parsed, fullwidth=None).issues
+
+    meaning = "a bracket in ASCII" if syntax == "compel" else FULLWIDTH
+    assert issue.message == f"{shown!r} is {meaning}, but not here"
+    assert issue.position == position
+    assert with_lookalikes(parsed, fullwidth=True).issues == ()
+    assert with_lookalikes(parsed, fullwidth=False).issues == ()
+
+
+@pytest.mark.parametrize("syntax", ["a1111", "comfyui", "compel", "plain"])
+@pytest.mark.parametrize("text", ["一只猫，狗。", "早上：10：30", "：）", "一（只", "【】"])
+def test_ordinary_full_width_text_is_not(syntax, text):
+    parsed = ParsedPrompt(text, (), syntax=syntax)
+
+    issues = with_lookalikes(parsed, fullwidth=None).issues
+    assert [i for i in issues if "full-width" in i.message] == []
+
+
 def test_issues_stay_in_order_and_in_bounds():
     parsed = with_lookalikes(parse("(a cat++ ) )"))
     assert [issue.position for issue in parsed.issues] == [3, 11]
