@@ -41,8 +41,15 @@ class TokenChunk:
 
     @property
     def content(self) -> int:
-        """How many tokens of text it holds; they follow the bos."""
+        """How many tokens of text it holds."""
         return sum(segment >= 0 for segment in self.segments)
+
+    @property
+    def places(self) -> range:
+        """Where those tokens stand; where they would, if there are none."""
+        is_text = [segment >= 0 for segment in self.segments]
+        first = is_text.index(True) if any(is_text) else 1
+        return range(first, first + self.content)
 
 
 def chunk(
@@ -275,7 +282,9 @@ def _is_cut(piece: Sequence[Token], following: Sequence[Token]) -> bool:
 
 
 def _framed(piece: Sequence[Token], special: SpecialTokens, *, goes_on: bool = False) -> TokenChunk:
-    """One chunk: bos, the tokens, then eos and padding, or padding and eos."""
+    """One chunk: bos if there is one, the tokens, then eos and padding, or padding and eos."""
+    opening = () if special.bos is None else (special.bos,)
+    ones = (1.0,) * len(opening)
     n_padding = special.room - len(piece)
     if n_padding < 0:
         raise ValueError(f"a splitter made a piece of {len(piece)} tokens; {special.room} fit")
@@ -284,9 +293,11 @@ def _framed(piece: Sequence[Token], special: SpecialTokens, *, goes_on: bool = F
     if special.eos_last:
         closing, seen = closing[::-1], seen[::-1]
     return TokenChunk(
-        input_ids=(special.bos, *(token.id for token in piece), *closing),
-        weights=(1.0, *(token.weight for token in piece)) + (1.0,) * (n_padding + 1),
-        attention_mask=(1,) * (len(piece) + 1) + seen,
-        segments=(-1, *(token.segment for token in piece)) + (-1,) * (n_padding + 1),
+        input_ids=(*opening, *(token.id for token in piece), *closing),
+        weights=(*ones, *(token.weight for token in piece)) + (1.0,) * (n_padding + 1),
+        attention_mask=(1,) * (len(opening) + len(piece)) + seen,
+        segments=(-1,) * len(opening)
+        + tuple(token.segment for token in piece)
+        + (-1,) * (n_padding + 1),
         goes_on=goes_on,
     )

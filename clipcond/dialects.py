@@ -149,9 +149,9 @@ def all_rows(prompts: Sequence[Sequence[TokenChunk]]) -> None:
 def without_padding(prompts: Sequence[Sequence[TokenChunk]]) -> list[int]:
     """The last chunk ends with the eos of the prompt that has most text in it."""
     n_chunks = max(map(len, prompts))
-    content = max(chunks[-1].content for chunks in prompts if len(chunks) == n_chunks)
+    eos = max(chunks[-1].places.stop for chunks in prompts if len(chunks) == n_chunks)
     length = len(prompts[0][0].input_ids)
-    return list(range((n_chunks - 1) * length + content + 2))
+    return list(range((n_chunks - 1) * length + eos + 1))
 
 
 def without_inner_frames(prompts: Sequence[Sequence[TokenChunk]]) -> list[int]:

@@ -60,7 +60,7 @@ def warn_cut(tokens: Sequence[Token | Break], tower: TextTower) -> None:
 
 def warn_dropped(chunks: Sequence[TokenChunk], n_kept: int, tower: TextTower, dialect: str) -> None:
     """Say what is lost of a prompt that has more chunks than its dialect takes."""
-    ids = [i for chunk in chunks[n_kept:] for i in chunk.input_ids[1 : 1 + chunk.content]]
+    ids = [chunk.input_ids[place] for chunk in chunks[n_kept:] for place in chunk.places]
     lost = " ".join(tower.tokenizer.pieces(ids[:60]))
     lost = lost if len(lost) <= 60 else lost[:57] + "..."
     warn(

@@ -18,12 +18,16 @@ MAX_SHOWN = 50  # chunks and issues in a table: laying out thousands takes minut
 
 @dataclass(frozen=True, slots=True)
 class ChunkReport:
-    """One chunk at full length, specials and padding included; `content` tokens follow the bos."""
+    """One chunk at full length, specials and padding included.
+
+    `places`: where its text stands; `room`: how many tokens of text fit.
+    """
 
     tokens: tuple[str, ...]
     ids: tuple[int, ...]
     weights: tuple[float, ...]
-    content: int
+    places: range
+    room: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +106,13 @@ class Report:
 
         shown: list[Any] = [Text(self._facts())]
         for number, chunk in enumerate(self.chunks[:MAX_SHOWN], 1):
-            room = len(chunk.ids) - 2
-            table = Table(title=f"chunk {number}: {chunk.content} of {room} tokens")
+            n_tokens = f"{len(chunk.places)} of {chunk.room} tokens"
+            table = Table(title=f"chunk {number}: {n_tokens}")
             table.add_column("#", justify="right")
             table.add_column("token")
             table.add_column("id", justify="right")
             table.add_column("weight", justify="right")
-            for i in range(1, chunk.content + 1):
+            for i in chunk.places:
                 weight = chunk.weights[i]
                 style = "bold" if weight > 1 else "dim" if weight < 1 else ""
                 cells = (str(i), chunk.tokens[i], str(chunk.ids[i]), f"{weight:.4g}")
@@ -133,7 +137,8 @@ def report(
             tokens=tuple(tower.tokenizer.pieces(chunk.input_ids)),
             ids=chunk.input_ids,
             weights=chunk.weights,
-            content=chunk.content,
+            places=chunk.places,
+            room=tower.special.room,
         )
         for chunk in chunks
     )
@@ -156,10 +161,10 @@ def _chunk_html(number: int, chunk: ChunkReport) -> str:
     tokens = "".join(
         f'<span style="background:{_colour(chunk.weights[i])}" '
         f'title="id {chunk.ids[i]}, weight {chunk.weights[i]:.4g}">{escape(chunk.tokens[i])}</span>'
-        for i in range(1, chunk.content + 1)
+        for i in chunk.places
     )
-    room = len(chunk.ids) - 2
-    return f"<h2>chunk {number}: {chunk.content} of {room} tokens</h2><p>{tokens or '(empty)'}</p>"
+    n_tokens = f"{len(chunk.places)} of {chunk.room} tokens"
+    return f"<h2>chunk {number}: {n_tokens}</h2><p>{tokens or '(empty)'}</p>"
 
 
 def _colour(weight: float) -> str:

@@ -14,7 +14,7 @@ class SpecialTokens:
     """The ids that frame a chunk of one tower, and how long its chunks are.
 
     Args:
-        bos, eos: ids before and after the text of a chunk.
+        bos, eos: ids before and after the text of a chunk; bos None where there is none, as for T5.
         pad: id that fills the rest.
         context_length: L, the ids in a chunk, bos and eos included.
         mask_padding: whether the tower must be kept from attending to padding.
@@ -31,7 +31,7 @@ class SpecialTokens:
         ValueError: the context has no room for a single token of text.
     """
 
-    bos: int
+    bos: int | None
     eos: int
     pad: int
     context_length: int
@@ -49,7 +49,7 @@ class SpecialTokens:
     @property
     def room(self) -> int:
         """How many tokens of text a chunk holds."""
-        return self.context_length - 2
+        return self.context_length - (1 if self.bos is None else 2)
 
 
 class Tokenizer(Protocol):

@@ -212,3 +212,19 @@ def test_webui_that_runs_unlike_lengths_apart_is_a_repetition():
 
     assert torch.equal(guided.positive.embeds, single()("a cat BREAK a dog").embeds)
     assert torch.equal(guided.negative.embeds, single()("ugly").embeds.repeat(1, 2, 1))
+
+
+@each_dialect
+@pytest.mark.filterwarnings("ignore::clipcond.errors.ClipcondWarning")
+def test_a_tower_may_have_no_bos(dialect):
+    tower = tower_l()
+    tower.special = replace(tower.special, bos=None)
+    conditioner = Conditioner(tower, dialect=dialect)
+
+    guided = conditioner.guided(LONG + "(grey)- (mouse:0.7)", "ugly")
+
+    assert guided.positive.embeds.shape == guided.negative.embeds.shape
+    assert torch.isfinite(guided.positive.embeds).all()
+    first = conditioner.chunks("a (red:1.3) cat")[0]
+    assert first.places.start == 0
+    assert 'title="id 320, weight 1"' in conditioner.explain("a cat").html()

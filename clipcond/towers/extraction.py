@@ -1,4 +1,8 @@
-"""Write one tower out as transformers saves it: `text_model.` names, readable by every 5.x."""
+"""Write one tower out as transformers saves it: `text_model.` names, readable by every 5.x.
+
+ChineseCLIP's text half has such names in a file, as within a whole ChineseCLIPModel. In a folder it
+has none before its names, as ChineseCLIPTextModel has it, which reads all but the projection.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +18,18 @@ from clipcond.towers.identity import tower_weights
 __all__ = ["extract"]
 
 PROJECTION = "text_projection.weight"
+# What can be written, by its config's model_type: the class that reads it.
+CLASSES = {"clip_text_model": None, "chinese_clip_text_model": "ChineseCLIPTextModel"}
 
 
 def extract(tower: TextTower, target: Path) -> list[Path]:
-    """Write a CLIP text tower to a file, or with its config and tokenizer to a folder.
+    """Write a tower to a file, or with its config and tokenizer to a folder.
 
     transformers 5.6 dropped `text_model.` from the names of a model without projection; it still
     reads them, while older versions read no others.
 
     Args:
-        tower: a transformers CLIP text model; written in its dtype.
+        tower: a transformers CLIP or ChineseCLIP text model; written in its dtype.
         target: a path ending in .safetensors, or a folder, made if need be.
     Returns:
         the files written.
@@ -33,14 +39,17 @@ def extract(tower: TextTower, target: Path) -> list[Path]:
     from safetensors.torch import save_file
 
     config: Any = getattr(getattr(tower, "model", None), "config", None)
-    if getattr(config, "model_type", None) != "clip_text_model":
+    if getattr(config, "model_type", None) not in CLASSES:
         raise CheckpointError(
-            f"{tower.name!r} is no tower that transformers' CLIPTextModel can hold", tower.name
+            f"{tower.name!r} is no tower that a text model of transformers' CLIP or ChineseCLIP "
+            f"can hold",
+            tower.name,
         )
     is_file = target.suffix == ".safetensors"
     path = target if is_file else target / WEIGHTS
+    wrapper = "" if CLASSES[config.model_type] and not is_file else WRAPPER
     weights = {
-        name if name == PROJECTION else WRAPPER + name: tensor.contiguous()
+        name if name == PROJECTION else wrapper + name: tensor.contiguous()
         for name, tensor in tower_weights(tower).items()
     }
     partial = path.with_name(path.name + ".partial")
@@ -57,7 +66,8 @@ def extract(tower: TextTower, target: Path) -> list[Path]:
 
 
 def _save_rest(tower: TextTower, config: Any, folder: Path) -> None:
-    config.architectures = [type(tower.model).__name__]  # type: ignore[attr-defined]
+    name = type(tower.model).__name__  # type: ignore[attr-defined]
+    config.architectures = [CLASSES[config.model_type] or name]
     config.dtype = tower.dtype
     config.save_pretrained(folder)
     tower.tokenizer.source.save_pretrained(folder)  # type: ignore[attr-defined]

@@ -33,6 +33,6 @@ def lerp_last(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     before = output.hidden.float()
     weights = weights_of(chunks, before.device)
     n = torch.arange(len(chunks))
-    last = before[n, [chunk.content + 1 for chunk in chunks]].unsqueeze(1)  # [n D] -> [n 1 D]
+    last = before[n, [chunk.places.stop for chunk in chunks]].unsqueeze(1)  # [n D] -> [n 1 D]
     after = (last + (before - last) * weights).to(output.hidden.dtype)
     return TowerOutput(torch.where(weights == 1.0, output.hidden, after), output.pooled)

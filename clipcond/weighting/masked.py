@@ -110,7 +110,7 @@ def _hidden(chunk: TokenChunk, segment: int, *, is_end: bool) -> TokenChunk:
     """
     length, first = len(chunk.input_ids), chunk.segments.index(segment)
     stop = first + chunk.segments.count(segment)
-    if chunk.goes_on and segment == chunk.segments[chunk.content]:
+    if chunk.goes_on and segment == chunk.segments[chunk.places.stop - 1]:
         stop = length if is_end and first > 1 else length - 1
     mask = (*chunk.attention_mask[:first], *(0,) * (stop - first), *chunk.attention_mask[stop:])
     return replace(chunk, attention_mask=mask)

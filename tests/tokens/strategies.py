@@ -13,7 +13,8 @@ CLIP = SpecialTokens(bos=49406, eos=49407, pad=49407, context_length=77, commas=
 CLIP_G = SpecialTokens(bos=49406, eos=49407, pad=0, context_length=77, commas=COMMAS)
 CHINESE = SpecialTokens(bos=101, eos=102, pad=0, context_length=52, mask_padding=True)
 TINY = SpecialTokens(bos=1, eos=2, pad=3, context_length=5, commas=COMMAS)
-ALL = [CLIP, CLIP_G, CHINESE, TINY]
+WITHOUT_BOS = SpecialTokens(bos=None, eos=1, pad=0, context_length=16, commas=COMMAS)  # as T5
+ALL = [CLIP, CLIP_G, CHINESE, TINY, WITHOUT_BOS]
 
 specials = st.sampled_from(ALL)
 distances = st.sampled_from([0, 1, 2, 20, 74, 75, 200])

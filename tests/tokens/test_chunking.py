@@ -30,7 +30,7 @@ comma = token(COMMA)
 
 def contents(chunks):
     """The ids between the special tokens, chunk by chunk."""
-    return [list(c.input_ids[1 : 1 + c.content]) for c in chunks]
+    return [[c.input_ids[place] for place in c.places] for c in chunks]
 
 
 def ids(tokens):
@@ -43,7 +43,7 @@ def test_chunking_loses_and_invents_no_token(tokens, special, distance):
 
     kept = [token for token in tokens if isinstance(token, Token)]
     assert flat(contents(chunks)) == ids(kept)
-    weights = [weight for c in chunks for weight in c.weights[1 : 1 + c.content]]
+    weights = [c.weights[place] for c in chunks for place in c.places]
     assert weights == [token.weight for token in kept]
 
 
@@ -51,13 +51,17 @@ def test_chunking_loses_and_invents_no_token(tokens, special, distance):
 def test_every_chunk_is_framed(tokens, special, distance):
     for c in chunk(tokens, special, comma_backtrack(distance)):
         n, n_padding = c.content, special.room - c.content
-        assert c.input_ids[0] == special.bos
-        assert c.input_ids[n + 1 :] == (special.eos,) + (special.pad,) * n_padding
-        assert c.weights[0] == 1.0
-        assert c.weights[n + 1 :] == (1.0,) * (n_padding + 1)
-        assert c.segments == (-1,) + (0,) * n + (-1,) * (n_padding + 1)
+        bos = () if special.bos is None else (special.bos,)
+        first = len(bos)
+        assert n == 0 or c.places == range(first, first + n)
+        assert len(c.input_ids) == special.context_length
+        assert c.input_ids[:first] == bos
+        assert c.input_ids[first + n :] == (special.eos,) + (special.pad,) * n_padding
+        assert c.weights[:first] == (1.0,) * first
+        assert c.weights[first + n :] == (1.0,) * (n_padding + 1)
+        assert c.segments == (-1,) * first + (0,) * n + (-1,) * (n_padding + 1)
         masked = 0 if special.mask_padding else 1
-        assert c.attention_mask == (1,) * (n + 2) + (masked,) * n_padding
+        assert c.attention_mask == (1,) * (first + n + 1) + (masked,) * n_padding
 
 
 @given(token_lists, specials)
@@ -74,7 +78,7 @@ def test_backtracking_leaves_less_than_its_distance_empty(tokens, special, dista
 
     for c in full:
         assert special.room - c.content < max(distance, 1)
-        assert c.content == special.room or c.input_ids[c.content] in special.commas
+        assert c.content == special.room or c.input_ids[c.places[-1]] in special.commas
 
 
 @given(lists_with_breaks, specials)

@@ -5,11 +5,13 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import ChineseCLIPTextModel, PretrainedConfig
 
 from clipcond import Conditioner, load_tower
 from clipcond.errors import CheckpointError
 from clipcond.towers import ChineseClipTower, HiddenLayer
-from clipcond.towers.chinese_clip import from_cn_clip
+from clipcond.towers.chinese_clip import ChineseTextHalf, from_cn_clip
+from clipcond.towers.extraction import extract
 from tests.data.make_chinese_clip import ROWS, SIZES, WIDTH, drawn, seed_of
 from tests.parity.golden import cases_of, tensors_of
 from tests.towers.chinese import text_model, tokenizer, tower_zh, whole_model
@@ -207,3 +209,41 @@ def test_a_published_folder_has_a_vocabulary_and_no_tokenizer_config(tmp_path):
     assert tower.tokenizer.encode("一只Cat") == tower_zh().tokenizer.encode("一只Cat")
     ours = Conditioner(tower, clip_skip=2)("一只红色的猫")
     assert torch.equal(ours.embeds, Conditioner(tower_zh(), clip_skip=2)("一只红色的猫").embeds)
+
+
+# --- written out ---
+
+
+@pytest.mark.parametrize("target", ["zh.safetensors", "zh"])
+def test_extracted_it_is_the_same_tower(tmp_path, target):
+    size = next(iter(SIZES))
+    save_file(official(size), tmp_path / "clip_cn.safetensors")
+
+    extract(load_tower(tmp_path / "clip_cn.safetensors"), tmp_path / target)
+
+    compare(load_tower(tmp_path / target), size)
+
+
+def test_an_extracted_folder_is_one_of_transformers(tmp_path):
+    extract(load_tower(saved(whole_model(), tmp_path / "whole")), tmp_path / "half")
+
+    half = ChineseCLIPTextModel.from_pretrained(tmp_path / "half", add_pooling_layer=False)
+
+    ids, mask = rows()
+    ours = half(input_ids=ids, attention_mask=mask).last_hidden_state
+    theirs = whole_model().text_model(input_ids=ids, attention_mask=mask).last_hidden_state
+    assert torch.equal(ours[mask == 1], theirs[mask == 1])  # what is masked nobody reads
+    assert half.config.architectures == ["ChineseCLIPTextModel"]
+
+
+def test_what_transformers_has_no_class_for_is_not_extracted(tmp_path):
+    half = ChineseTextHalf(text_model())
+    half.config = PretrainedConfig()  # of no model type
+    tower = ChineseClipTower(half, tokenizer())
+
+    with pytest.raises(CheckpointError) as caught:
+        extract(tower, tmp_path / "x.safetensors")
+    assert str(caught.value) == (
+        f"{tower.name!r} is no tower that a text model of transformers' CLIP or ChineseCLIP can "
+        f"hold"
+    )
