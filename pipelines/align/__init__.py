@@ -3,5 +3,16 @@
 from clipcond.pipelines.align.pairs import Columns, Pairs, read_pairs
 from clipcond.pipelines.align.run import align
 from clipcond.pipelines.align.settings import AlignSettings, LoopSettings
+from clipcond.pipelines.align.tuning import TuneSettings, read_captions, tune_tower
 
-__all__ = ["AlignSettings", "Columns", "LoopSettings", "Pairs", "align", "read_pairs"]
+__all__ = [
+    "AlignSettings",
+    "Columns",
+    "LoopSettings",
+    "Pairs",
+    "TuneSettings",
+    "align",
+    "read_captions",
+    "read_pairs",
+    "tune_tower",
+]

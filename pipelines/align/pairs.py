@@ -46,15 +46,28 @@ class BadPair:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What the columns are called; None = `teacher`, `tower`, `image`."""
+    """What the columns are called; None = as `usual`.
+
+    Args:
+        sides: what messages call the first two.
+        options: of the command line, that name them.
+    """
 
     teacher: str | None = None
     tower: str | None = None
     image: str | None = None
+    usual: tuple[str, str, str] = ("teacher", "tower", "image")
+    sides: tuple[str, str] = ("the teacher's side", "the tower's side")
+    options: str = "--teacher-column, --tower-column, --image-column"
 
     @property
     def names(self) -> tuple[str, str, str]:
-        return self.teacher or "teacher", self.tower or "tower", self.image or "image"
+        first, second, third = self.usual
+        return self.teacher or first, self.tower or second, self.image or third
+
+    @property
+    def are_named(self) -> bool:
+        return any((self.teacher, self.tower, self.image))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +170,17 @@ Row = tuple[int, Mapping[str, object] | _Bad]
 
 def _pair(line: int, row: Mapping[str, object], columns: Columns, folder: Path) -> Pair:
     texts = []
-    for side, name in zip(("teacher", "tower"), columns.names[:2], strict=True):
+    for side, name in zip(columns.sides, columns.names[:2], strict=True):
         value = row.get(name)
         if value is None:
             others = ", ".join(str(key) for key in row) or "nothing"
-            raise _Bad(f"the {side}'s side is missing: no {name!r} (found: {excerpt(others)})")
+            raise _Bad(f"{side} is missing: no {name!r} (found: {excerpt(others)})")
         if not isinstance(value, str):
-            raise _Bad(f"the {side}'s side is no text: {excerpt(repr(value))}")
+            raise _Bad(f"{side} is no text: {excerpt(repr(value))}")
         if not value.strip():
-            raise _Bad(f"the {side}'s side is empty")
+            raise _Bad(f"{side} is empty")
         if "\ufffd" in value:
-            raise _Bad(f"the {side}'s side was decoded wrongly: it holds U+FFFD")
+            raise _Bad(f"{side} was decoded wrongly: it holds U+FFFD")
         texts.append(value.strip())
     return Pair(*texts, _image(row.get(columns.names[2]), folder), line)
 
@@ -211,20 +224,21 @@ def _lines(path: Path) -> Iterator[tuple[int, str | _Bad]]:
 
 
 def _tsv(path: Path, columns: Columns) -> Iterator[Row]:
-    wanted, named = columns.names, columns != Columns()
+    wanted = list(dict.fromkeys(columns.names))
     header: list[str] | None = None
     for number, line in _lines(path):
         if isinstance(line, _Bad):
             yield number, line
             continue
         cells = line.split("\t")
-        if number == 1 and (named or set(wanted[:2]) <= {cell.strip() for cell in cells}):
+        if number == 1 and (columns.are_named or set(wanted[:2]) <= {cell.strip() for cell in cells}):
             header = [cell.strip() for cell in cells]
             _check_columns(path, columns, header)
             continue
-        names = header or list(wanted[: max(2, len(cells))])
+        names = header or wanted[: max(2, len(cells))]
         if len(cells) != len(names):
-            expected = str(len(header)) if header else "2, or 3 with a picture"
+            with_picture = "2, or 3 with a picture" if len(wanted) > 2 else "2"
+            expected = str(len(header)) if header else with_picture
             n = f"{len(cells)} column{'' if len(cells) == 1 else 's'}"
             yield number, _Bad(f"it has {n}, expected {expected}")
         else:
@@ -260,7 +274,7 @@ def _parquet(path: Path, columns: Columns) -> Iterator[Row]:
         file = parquet.ParquetFile(path)
         present = list(file.schema_arrow.names)
         _check_columns(path, columns, present)
-        wanted = [name for name in columns.names if name in present]
+        wanted = [name for name in dict.fromkeys(columns.names) if name in present]
         numbers = count(1)
         for batch in file.iter_batches(columns=wanted):
             for row in batch.to_pylist():
@@ -275,7 +289,7 @@ def _check_columns(path: Path, columns: Columns, present: list[str]) -> None:
         if name not in present:
             raise PairsError(
                 f"{str(path)!r} has no column {name!r}; it has {excerpt(', '.join(present))}",
-                "Say which ones to read: --teacher-column, --tower-column, --image-column.",
+                f"Say which ones to read: {columns.options}.",
             )
 
 

@@ -15,7 +15,7 @@ from clipcond.pipelines.align.teacher import Teacher
 
 __all__ = ["drawn_by", "gathered"]
 
-N_QUERIES = 2048  # of a layer
+N_QUERIES = 512  # of a layer
 
 
 @torch.no_grad()

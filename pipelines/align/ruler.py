@@ -18,8 +18,8 @@ from clipcond.pipelines.align.unet_stage import look
 
 __all__ = ["Ruler", "ruler_of"]
 
-N_MEASURED, AT_ONCE = 256, 32  # pairs behind means and spreads
-N_DRAWN, DRAWN_AT_ONCE, QUERY_STEPS = 32, 8, 8  # pairs whose drawing gives the queries
+N_MEASURED, AT_ONCE = 128, 32  # pairs behind means and spreads
+N_DRAWN, DRAWN_AT_ONCE, QUERY_STEPS = 16, 8, 8  # pairs whose drawing gives the queries
 N_READ = 256  # queries asked in a measurement
 N_MOMENTS = 4  # between noise and picture, at which predictions are compared
 N_ROUNDS = 2

@@ -19,7 +19,7 @@ from clipcond.towers.base import TowerOutput
 __all__ = ["Pooled", "TextObjective", "contrast", "generator_of", "student_rows"]
 
 N_LAYERS, N_QUERIES = 8, 64  # asked at a step
-TEMPERATURE = 0.1
+SCALE = 10.0  # of cosines, 1 / temperature
 
 
 class Pooled:
@@ -96,16 +96,20 @@ def first_chunks(pooled: Tensor, batch: Batch) -> Tensor:
     return pooled[:: batch.n_chunks]
 
 
-def contrast(student: Tensor, teacher: Tensor, rows: Sequence[int]) -> Tensor:
-    """Symmetric cross-entropy of cosines [b C]: whose reads are whose?
+def contrast(
+    student: Tensor, teacher: Tensor, rows: Sequence[int], scale: Tensor | float = SCALE
+) -> Tensor:
+    """Symmetric cross-entropy of cosines [b C]: which of one side belongs to which of the other?
 
     Args:
         rows: which pair each is; equal ones are not held against each other.
+        scale: that cosines are multiplied by, 1 / temperature.
+    Source: Radford et al. 2021, the objective of CLIP.
     """
     cosines = F.normalize(student, dim=-1) @ F.normalize(teacher, dim=-1).T
     which = torch.as_tensor(rows, device=student.device)
     twins = (which[:, None] == which) & ~torch.eye(len(which), dtype=torch.bool).to(which.device)
-    logits = (cosines / TEMPERATURE).masked_fill(twins, -1e4)
+    logits = (scale * cosines).masked_fill(twins, -1e4)
     target = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
