@@ -9,7 +9,7 @@ import typer
 
 __all__ = ["align"]
 
-GROUP = "Training"
+TRAINING = "Training"
 PAIRS = "Pairs"
 
 
@@ -65,61 +65,74 @@ def align(
         str, typer.Option("--dialect", metavar="D", help="How both sides' prompts are read.")
     ] = "a1111",
     text_steps: Annotated[
-        int, typer.Option("--text-steps", min=0, help="Steps of the text stage.", rich_help_panel=GROUP)
+        int,
+        typer.Option(
+            "--text-steps", min=0, help="Steps of the text stage.", rich_help_panel=TRAINING
+        ),
     ] = 3000,
     unet_steps: Annotated[
         int,
         typer.Option(
-            "--unet-steps", min=0, help="Steps of the UNet stage; 0 = without.", rich_help_panel=GROUP
+            "--unet-steps",
+            min=0,
+            help="Steps of the UNet stage; 0 = without.",
+            rich_help_panel=TRAINING,
         ),
     ] = 1000,
     text_batch: Annotated[
-        int, typer.Option("--text-batch", min=1, help="Pairs a step.", rich_help_panel=GROUP)
+        int, typer.Option("--text-batch", min=1, help="Pairs a step.", rich_help_panel=TRAINING)
     ] = 64,
     unet_batch: Annotated[
-        int, typer.Option("--unet-batch", min=1, help="Pairs a step.", rich_help_panel=GROUP)
+        int, typer.Option("--unet-batch", min=1, help="Pairs a step.", rich_help_panel=TRAINING)
     ] = 16,
     text_lr: Annotated[
-        float, typer.Option("--text-lr", help="Peak learning rate.", rich_help_panel=GROUP)
+        float, typer.Option("--text-lr", help="Peak learning rate.", rich_help_panel=TRAINING)
     ] = 1e-3,
     unet_lr: Annotated[
-        float, typer.Option("--unet-lr", help="Peak learning rate.", rich_help_panel=GROUP)
+        float, typer.Option("--unet-lr", help="Peak learning rate.", rich_help_panel=TRAINING)
     ] = 3e-4,
     guidance: Annotated[
         float,
         typer.Option(
             "--guidance",
             help="Of the teacher's own drawing, whose latents the UNet stage sees.",
-            rich_help_panel=GROUP,
+            rich_help_panel=TRAINING,
         ),
     ] = 1.0,
-    seed: Annotated[int, typer.Option("--seed", min=0, rich_help_panel=GROUP)] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, rich_help_panel=TRAINING)] = 0,
     device: Annotated[
-        str | None, typer.Option("--device", help="cpu, cuda or mps.", rich_help_panel=GROUP)
+        str | None, typer.Option("--device", help="cpu, cuda or mps.", rich_help_panel=TRAINING)
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option("--precision", help="no, fp16 or bf16.", rich_help_panel=GROUP),
+        typer.Option("--precision", help="no, fp16 or bf16.", rich_help_panel=TRAINING),
     ] = None,
     gradient_checkpointing: Annotated[
         bool,
         typer.Option(
             "--gradient-checkpointing",
             help="Less memory in the UNet stage, a third more time.",
-            rich_help_panel=GROUP,
+            rich_help_panel=TRAINING,
         ),
     ] = False,
     cache: Annotated[
         float,
         typer.Option(
-            "--cache", min=0, metavar="GB", help="Encoded pairs kept on disk.", rich_help_panel=GROUP
+            "--cache",
+            min=0,
+            metavar="GB",
+            help="Encoded pairs kept on disk.",
+            rich_help_panel=TRAINING,
         ),
     ] = 8.0,
     save_every: Annotated[
         float,
         typer.Option(
-            "--save-every", min=0, metavar="SECONDS", help="Between checkpoints.",
-            rich_help_panel=GROUP,
+            "--save-every",
+            min=0,
+            metavar="SECONDS",
+            help="Between checkpoints.",
+            rich_help_panel=TRAINING,
         ),
     ] = 120.0,
     run: Annotated[
@@ -129,21 +142,24 @@ def align(
             metavar="FOLDER",
             help="Checkpoints and encoded pairs; the same command goes on where it stopped.",
             show_default="beside the output",
-            rich_help_panel=GROUP,
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep that folder afterwards.", rich_help_panel=GROUP)
+        bool, typer.Option("--keep", help="Keep that folder afterwards.", rich_help_panel=TRAINING)
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="The output may be replaced.", rich_help_panel=GROUP)
+        bool,
+        typer.Option("--overwrite", help="The output may be replaced.", rich_help_panel=TRAINING),
     ] = False,
     tensorboard: Annotated[
-        Path | None, typer.Option("--tensorboard", metavar="FOLDER", rich_help_panel=GROUP)
+        Path | None, typer.Option("--tensorboard", metavar="FOLDER", rich_help_panel=TRAINING)
     ] = None,
     teacher_column: Annotated[
         str | None,
-        typer.Option("--teacher-column", metavar="NAME", rich_help_panel=PAIRS, show_default="teacher"),
+        typer.Option(
+            "--teacher-column", metavar="NAME", rich_help_panel=PAIRS, show_default="teacher"
+        ),
     ] = None,
     tower_column: Annotated[
         str | None,

@@ -39,9 +39,7 @@ def tune_tower(
     ] = 0.07,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     device: Annotated[str | None, typer.Option("--device", help="cpu, cuda or mps.")] = None,
-    precision: Annotated[
-        str | None, typer.Option("--precision", help="no, fp16 or bf16.")
-    ] = None,
+    precision: Annotated[str | None, typer.Option("--precision", help="no, fp16 or bf16.")] = None,
     save_every: Annotated[
         float,
         typer.Option("--save-every", min=0, metavar="SECONDS", help="Between checkpoints."),

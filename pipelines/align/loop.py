@@ -148,9 +148,10 @@ class Loop:
         self.finished[stage.name] = state.told if measured is None else measured()
         self._kept = {}
         self._write({"stage": None})
-        told = " ".join(f"{name} {value:.4f}" for name, value in self.finished[stage.name].items())
         if self.is_main:
-            say(f"{stage.name}: {told}", self.settings)
+            reached = self.finished[stage.name].items()
+            text = " ".join(f"{name} {value:.4f}" for name, value in reached)
+            say(f"{stage.name}: {text}", self.settings)
         return self.finished[stage.name]
 
     def _steps(self, state: _State) -> None:
@@ -186,7 +187,7 @@ class Loop:
         state.optimizer.zero_grad()
         decay = min(stage.decay, (1 + state.step) / (10 + state.step))
         with torch.no_grad():
-            torch._foreach_lerp_(state.average, state.trained, 1 - decay)
+            torch._foreach_lerp_(state.average, list[Tensor](state.trained), 1 - decay)
         return values
 
     def _diverged(self, state: _State, values: Mapping[str, float]) -> TrainingError:

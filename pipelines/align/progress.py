@@ -14,7 +14,7 @@ from torch import Tensor
 from clipcond.errors import TrainingError
 from clipcond.pipelines.align.settings import LoopSettings
 
-__all__ = ["Telling", "counting", "scalars", "say"]
+__all__ = ["Telling", "counting", "say", "scalars"]
 
 N_LINES = 20  # in a log, over a stage
 

@@ -22,7 +22,7 @@ N_QUERIES = 512  # of a layer
 def drawn_by(
     teacher: Teacher, batch: Batch, generator: torch.Generator, n_steps: int
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """The teacher draws a batch: noisy latents [b C H W], timesteps [b], prediction, at each step."""
+    """The teacher draws: noisy latents [b C H W], timesteps [b] and prediction, step by step."""
     schedule = teacher.schedule()
     schedule.set_timesteps(n_steps)
     device = batch.teacher.device

@@ -155,9 +155,7 @@ def _scales(
     found: list[list[float]] = []
     for noisy, steps, _ in drawn_by(teacher, batch, generator, N_MOMENTS):
         full = look(teacher, noisy, steps, batch.teacher, batch.pooled)
-        prediction, blocks = full.apart(
-            look(teacher, noisy, steps, empty.teacher, empty.pooled)
-        )
+        prediction, blocks = full.apart(look(teacher, noisy, steps, empty.teacher, empty.pooled))
         found.append([float(prediction), *map(float, blocks)])
     means = [_above(torch.tensor(values).mean()) for values in zip(*found, strict=True)]
     return means[0], means[1:]

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from clipcond import __version__
 from clipcond.adapters import (
     Adapter,
     AlignmentRecord,
@@ -21,9 +22,10 @@ from clipcond.conditioner import Conditioner
 from clipcond.errors import CheckpointError, TrainingError
 from clipcond.pipelines.align.accelerating import dtype_of, release
 from clipcond.pipelines.align.loop import Loop, Stage
-from clipcond.pipelines.align.pairs import Columns, Pairs, read_pairs
+from clipcond.pipelines.align.pairs import Pairs, read_pairs
 from clipcond.pipelines.align.pictures import Latents, latents_of, unreadable
 from clipcond.pipelines.align.progress import counting, say
+from clipcond.pipelines.align.rows import Columns
 from clipcond.pipelines.align.ruler import Ruler, ruler_of
 from clipcond.pipelines.align.settings import AlignSettings, LoopSettings, stated
 from clipcond.pipelines.align.sides import Side, unusable
@@ -152,9 +154,9 @@ class _Run:
         settings, dialect = self.settings, self.settings.dialect
         teacher = Conditioner(*self.teacher.towers, dialect=dialect)
         tower = Conditioner(self.tower, dialect=dialect, pooled=False)
-        for side, clip_skips in ((teacher, settings.layers_of_teacher), (tower, settings.clip_skips)):
-            for clip_skip in clip_skips:
-                side.layers(clip_skip)  # refuses what is not there
+        for ours, theirs in zip(settings.clip_skips, settings.layers_of_teacher, strict=True):
+            tower.layers(ours)  # refuses what is not there
+            teacher.layers(theirs)
         return (
             Side(teacher, settings.layers_of_teacher, self.teacher.length),
             Side(tower, settings.clip_skips, self.tower.special.context_length),
@@ -176,6 +178,7 @@ class _Run:
         pairs = hashlib.sha256(repr(self.pairs.pairs).encode()).hexdigest()
         return {
             **stated(self.settings),
+            "version": __version__,
             "seed": self.loop_settings.seed,
             "precision": self.loop_settings.precision,
             "pairs": pairs,

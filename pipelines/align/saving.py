@@ -45,7 +45,8 @@ def with_projection(
         return tower
     from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
-    config = CLIPTextConfig(**{**tower.model.config.to_dict(), "projection_dim": width})
+    own: Any = tower.model.config
+    config = CLIPTextConfig(**{**own.to_dict(), "projection_dim": width})
     model: Any = CLIPTextModelWithProjection(config)
     inner = getattr(tower.model, "text_model", tower.model)
     model.text_model.load_state_dict(inner.state_dict())

@@ -15,6 +15,7 @@ __all__ = ["new_adapter", "start_at"]
 MIN_HIDDEN, MAX_HIDDEN = 128, 768
 HEAD = 64  # width of a head, narrower in small ones
 LAYERS = 2
+START = 0.3  # of the teacher's spread: the first rows are guesses, and small ones harm less
 
 
 def new_adapter(teacher: Teacher, tower: TextTower, settings: AlignSettings, seed: int) -> Adapter:
@@ -63,7 +64,7 @@ def start_at(adapter: Adapter, rows: Tensor, pooled: Tensor | None) -> None:
         spread = rows.std(dim=0, correction=0).square().mean(dim=-1, keepdim=True).sqrt()
         parts["row_scale"].copy_(spread)
         weight = parts["to_rows.weight"]
-        nn.init.normal_(weight, std=weight.shape[1] ** -0.5, generator=_generator())
+        nn.init.normal_(weight, std=START * weight.shape[1] ** -0.5, generator=_generator())
     if pooled is not None and "to_pooled.bias" in parts:
         parts["to_pooled.bias"].copy_(pooled.mean(dim=0))
 

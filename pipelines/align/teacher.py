@@ -51,7 +51,8 @@ class Teacher:
         Raises:
             PipelineError: another kind of pipeline.
         """
-        unet, config = getattr(pipe, "unet", None), getattr(getattr(pipe, "unet", None), "config", {})
+        unet: Any = getattr(pipe, "unet", None)
+        config: Any = getattr(unet, "config", {})
         found = [(getattr(pipe, e, None), getattr(pipe, t, None)) for e, t in _ENCODERS]
         towers = tuple(OpenAIClipTower(e, t) for e, t in found if e is not None and t is not None)
         pooled = config.get("addition_embed_type") == "text_time"
@@ -73,7 +74,7 @@ class Teacher:
             hashes=(teacher_fingerprint(towers), unet_fingerprint(unet)),
             family=unet_family(unet),
             width=width,
-            pooled_width=towers[-1].model.config.projection_dim if pooled else None,
+            pooled_width=_pooled_width(towers[-1]) if pooled else None,
         )
 
     @property
@@ -93,7 +94,9 @@ class Teacher:
             for module in (self.unet, *(tower.model for tower in self.towers)):  # type: ignore[attr-defined]
                 module.to(device, dtype)
 
-    def predict(self, noisy: Tensor, steps: Tensor, embeds: Tensor, pooled: Tensor | None) -> Tensor:
+    def predict(
+        self, noisy: Tensor, steps: Tensor, embeds: Tensor, pooled: Tensor | None
+    ) -> Tensor:
         """What the UNet predicts for noisy latents [b C H W] at timesteps [b], in float32."""
         dtype = self.unet.dtype
         more: dict[str, Tensor] = {}
@@ -117,6 +120,11 @@ class Teacher:
         # thresholding and clipping are for pictures; latents have no such bounds
         config = copy.deepcopy(dict(self.scheduler.config))
         return DDIMScheduler.from_config(config, clip_sample=False, thresholding=False)
+
+
+def _pooled_width(tower: TextTower) -> int:
+    config: Any = tower.model.config  # type: ignore[attr-defined]
+    return int(config.projection_dim)
 
 
 def open_teacher(source: str | None, dtype: torch.dtype) -> Teacher:

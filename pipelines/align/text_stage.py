@@ -18,7 +18,7 @@ from clipcond.towers.base import TowerOutput
 
 __all__ = ["Pooled", "TextObjective", "contrast", "generator_of", "student_rows"]
 
-N_LAYERS, N_QUERIES = 8, 64  # asked at a step
+N_LAYERS, N_QUERIES = 4, 64  # asked at a step
 SCALE = 10.0  # of cosines, 1 / temperature
 
 

@@ -15,19 +15,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clipcond import __version__
 from clipcond.adapters import tower_fingerprint
 from clipcond.errors import CheckpointError, PairsError, TrainingError
 from clipcond.pipelines.align.accelerating import release
 from clipcond.pipelines.align.loop import Loop, Losses, Stage
-from clipcond.pipelines.align.pairs import Columns, Pair, Pairs, read_pairs
+from clipcond.pipelines.align.pairs import Pair, Pairs, read_pairs
 from clipcond.pipelines.align.pictures import unreadable
 from clipcond.pipelines.align.progress import counting, say
+from clipcond.pipelines.align.rows import Columns
+from clipcond.pipelines.align.saving import save_tower, with_projection
 from clipcond.pipelines.align.settings import LoopSettings, stated
 from clipcond.pipelines.align.text_stage import contrast
 from clipcond.pipelines.align.vision import Vision, features_of, open_vision
-from clipcond.towers import TextTower, load_tower
-from clipcond.towers.model_tower import ModelTower
-from clipcond.pipelines.align.saving import save_tower, with_projection
+from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower, load_tower
 
 __all__ = ["TuneSettings", "read_captions", "tune_tower"]
 
@@ -143,7 +144,7 @@ def _tuned(
     keep: bool,
 ) -> dict[str, float]:
     said = hashlib.sha256(repr(pairs.pairs).encode()).hexdigest()
-    keys = {**stated(settings), "seed": loop_settings.seed, "pairs": said}
+    keys = {**stated(settings), "version": __version__, "seed": loop_settings.seed, "pairs": said}
     keys |= {"precision": loop_settings.precision, "tower": tower_fingerprint(tower)}
     projected = with_projection(tower, vision.width, vision.text_projection, loop_settings.seed)
     model = _Captions(projected, settings.temperature)
@@ -179,13 +180,11 @@ def _tuned(
 class _Captions(nn.Module):
     """A tower and the learned scale of cosines; captions to features."""
 
-    def __init__(self, tower: ModelTower, temperature: float) -> None:
+    def __init__(self, tower: OpenAIClipTower | ChineseClipTower, temperature: float) -> None:
         super().__init__()
         self.model = tower.model.float().requires_grad_(True)
         self.scale = nn.Parameter(torch.tensor(-math.log(temperature)))
         self._tower = tower
-        if not hasattr(tower.tokenizer, "encode_batch"):
-            raise TrainingError(f"the tokenizer of {tower.name!r} cannot be trained with")
 
     def forward(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Features [n P] of captions, and the scale of their cosines."""
@@ -195,7 +194,7 @@ class _Captions(nn.Module):
 
     def _ids(self, captions: Sequence[str]) -> tuple[Tensor, Tensor | None]:
         """One chunk for each caption, cut to the longest [n l], and what counts of it."""
-        special: Any = self._tower.special
+        special = self._tower.special
         tokens = self._tower.tokenizer.encode_batch(list(captions))
         rows = [[special.bos, *ids[: special.room], special.eos] for ids in tokens]
         length = max(map(len, rows))

@@ -117,7 +117,7 @@ def features_of(
             pixels = torch.stack([pixels_of(pair.image, (vision.side,) * 2) for pair in some])
             array[start : start + len(some)] = vision.features(pixels).cpu().half().numpy()
             advance(len(some))
-        array.flush()  # type: ignore[attr-defined]
+        array.flush()
         part = seal.with_suffix(".part")
         part.write_text(told, encoding="utf-8")
         os.replace(part, seal)

@@ -6,7 +6,7 @@ import pytest
 
 from clipcond.errors import PairsError
 from clipcond.pipelines.align import Columns, read_pairs
-from clipcond.pipelines.align.pairs import MAX_LINE
+from clipcond.pipelines.align.rows import MAX_LINE
 from tests.align.made import write
 
 GOOD = ["a cat\t猫", "a dog\t狗"]
@@ -104,7 +104,7 @@ def test_lines_of_json(tmp_path):
     assert texts(pairs) == [("a cat", "猫")]
     assert reasons(pairs) == {
         2: "it is no JSON",
-        3: "it is no JSON object but [\"a cat\", \"猫\"]",
+        3: 'it is no JSON object but ["a cat", "猫"]',
         4: "the tower's side is missing: no 'tower' (found: teacher)",
         5: "the tower's side is no text: 3",
         6: "its picture is no path: 3",

@@ -38,7 +38,7 @@ def run(folder: str, name: str) -> Path:
 
 
 def killed_in(stage: str, step: int, folder: Path, name: str) -> None:
-    """Start a run in another process, and SIGKILL it once `step` of a stage is in its checkpoint."""
+    """Run in another process, which gets SIGKILL once `step` of a stage is in its checkpoint."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(
         [sys.executable, "-c", CODE, str(folder), name], cwd=ROOT, env=environment
@@ -100,9 +100,10 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int = 3) -> Pat
             raise Stop
         return losses(self, model, rng, step)
 
-    with monkeypatch.context() as patch, pytest.raises(Stop):
+    with monkeypatch.context() as patch:
         patch.setattr(TextObjective, "losses", stops)
-        run(str(tmp_path), "a")
+        with pytest.raises(Stop):
+            run(str(tmp_path), "a")
     return tmp_path / "a.safetensors"
 
 
@@ -138,7 +139,9 @@ def test_a_broken_checkpoint_is_told(tmp_path, monkeypatch):
     path = tmp_path / "a.run" / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[:1000])
 
-    with pytest.raises(TrainingError, match=r"checkpoint.pt' cannot be read: .*\nDelete its folder"):
+    with pytest.raises(
+        TrainingError, match=r"checkpoint.pt' cannot be read: .*\nDelete its folder"
+    ):
         run(str(tmp_path), "a")
 
 
@@ -152,8 +155,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
         found = losses(self, model, rng, step)
         return {name: value * float("nan") for name, value in found.items()} if step == 4 else found
 
-    with monkeypatch.context() as patch, pytest.raises(TrainingError) as caught:
-        patch.setattr(TextObjective, "losses", breaks)
+    monkeypatch.setattr(TextObjective, "losses", breaks)
+    with pytest.raises(TrainingError) as caught:
         run(str(tmp_path), "a")
     assert str(caught.value) == (
         "stage 'text' diverged at step 5: the loss or its gradient is not finite (read nan, "

@@ -63,7 +63,7 @@ def pooled(tower, text: str = "左边是红色") -> torch.Tensor:
 
 
 def test_captions_find_their_pictures(tmp_path, vision, captions):
-    settings = TuneSettings(steps=60, batch=10, lr=3e-3)
+    settings = TuneSettings(steps=150, batch=10, lr=3e-3)
     reached = tune_tower(
         own_tower(), vision, captions, tmp_path / "tuned", settings=settings, loop=QUIET
     )
