@@ -72,5 +72,5 @@ def read(layer: Layer, states: Tensor, which: Tensor) -> Tensor:
 
 
 def matched(layer: Layer, student: Tensor, teacher: Tensor) -> Tensor:
-    """The mean square difference of two reads [b q C]; 1 = as one that ignores the prompt."""
+    """The mean square difference of two reads [b q C]; 1 = as their mean."""
     return (student - teacher).square().mean() / layer.spread

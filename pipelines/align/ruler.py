@@ -43,7 +43,8 @@ class Ruler:
         layers: with queries, means and spreads.
         rows: [n length D], the teacher's chunks behind them.
         pooled: mean and spread of its pooled vectors, or None.
-        noise, blocks: what an empty prompt changes in the UNet's prediction, and in each block.
+        noise, blocks: what differs in the UNet's prediction, and in each block, if it is given the
+            mean of all prompts instead of its own.
         moments: of pairs that are not trained on.
     """
 
@@ -56,8 +57,8 @@ class Ruler:
 
     @torch.no_grad()
     def measured(self, model: nn.Module, teacher: Teacher) -> dict[str, float]:
-        """How far a model's rows are from the teacher's; 0 = not at all, 1 = as if they said
-        nothing.
+        """How far a model's rows are from the teacher's; 0 = not at all, 1 = as rows that are the
+        same for every prompt, their mean.
 
         Returns:
             `read`, in what the UNet's attention reads; `noise`, in what the UNet predicts;
@@ -103,9 +104,11 @@ def ruler_of(
     many = drawn(trained, N_MEASURED, AT_ONCE)
     attentions = cross_attentions(teacher.unet, teacher.width)
     layers = [Layer(a, q) for a, q in zip(attentions, queries, strict=True)]
-    noise, blocks = _scales(teacher, trained, n, rng, generator, device)
-    rows = [b.teacher.unflatten(1, (-1, teacher.length)).flatten(0, 1) for b in many]
+    rows = torch.cat([b.teacher.unflatten(1, (-1, teacher.length)).flatten(0, 1) for b in many])
     pooled = [b.pooled for b in many if b.pooled is not None]
+    middle = Pooled(torch.cat(pooled)) if pooled else None
+    (batch,) = drawn(trained, n, n)
+    noise, blocks = _scales(teacher, batch, rows.mean(dim=0), middle, generator)
     moments = [
         Moment(batch, *way)
         for batch in drawn(held_out, n * N_ROUNDS, n)
@@ -113,8 +116,8 @@ def ruler_of(
     ]
     return Ruler(
         layers=tuple(_scaled(layer, many) for layer in layers),
-        rows=torch.cat(rows),
-        pooled=Pooled(torch.cat(pooled)) if pooled else None,
+        rows=rows,
+        pooled=middle,
         noise=noise,
         blocks=tuple(blocks),
         moments=tuple(moments),
@@ -141,21 +144,19 @@ def _reads(layer: Layer, batches: Sequence[Batch], which: Tensor) -> Iterator[Te
 
 def _scales(
     teacher: Teacher,
-    states: States,
-    n: int,
-    rng: random.Random,
+    batch: Batch,
+    mean: Tensor,
+    pooled: Pooled | None,
     generator: torch.Generator,
-    device: torch.device,
 ) -> tuple[float, list[float]]:
-    """What an empty prompt changes, on average over some ways from noise to picture."""
-    (group,) = rng.choices(states.groups, weights=[len(g.members) for g in states.groups])
-    places, layers = [rng.randrange(len(group.members)) for _ in range(n)], [0] * n
-    batch = states.batch(group, places, layers, [False] * n, device)
-    empty = states.batch(group, places, layers, [True] * n, device)
+    """What the mean of all prompts [length D] changes, over some ways from noise to picture."""
+    n, n_chunks = len(batch.teacher), batch.teacher.shape[1] // teacher.length
+    same = mean.repeat(n_chunks, 1).expand(n, -1, -1)
+    pooled_same = None if pooled is None else pooled.mean.expand(n, -1)
     found: list[list[float]] = []
     for noisy, steps, _ in drawn_by(teacher, batch, generator, N_MOMENTS):
         full = look(teacher, noisy, steps, batch.teacher, batch.pooled)
-        prediction, blocks = full.apart(look(teacher, noisy, steps, empty.teacher, empty.pooled))
+        prediction, blocks = full.apart(look(teacher, noisy, steps, same, pooled_same))
         found.append([float(prediction), *map(float, blocks)])
     means = [_above(torch.tensor(values).mean()) for values in zip(*found, strict=True)]
     return means[0], means[1:]

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from clipcond.adapters import teacher_fingerprint, unet_family, unet_fingerprint
-from clipcond.errors import CheckpointError, PipelineError
+from clipcond.errors import PipelineError
 from clipcond.pipelines.loading import load_pipeline
 from clipcond.pipelines.quiet import quiet_libraries
-from clipcond.towers import OpenAIClipTower, TextTower, load_tower
-from clipcond.towers.files import read_json
+from clipcond.towers import OpenAIClipTower, TextTower
 
 __all__ = ["Teacher", "open_teacher"]
 
 _ENCODERS = (("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2"))
-_SDXL = "StableDiffusionXLPipeline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,31 +135,5 @@ def open_teacher(source: str | None, dtype: torch.dtype) -> Teacher:
         CheckpointError: not found, incomplete or damaged.
         PipelineError: a pipeline that cannot teach.
     """
-    if source is not None and source != "embedded" and _is_sdxl_folder(Path(source).expanduser()):
-        return Teacher.of(_open_sdxl(Path(source).expanduser(), dtype))
-    return Teacher.of(
-        load_pipeline(None if source == "embedded" else source, task="text2image", dtype=dtype)
-    )
-
-
-def _is_sdxl_folder(folder: Path) -> bool:
-    index = folder / "model_index.json"
-    return index.is_file() and read_json(index).get("_class_name") == _SDXL
-
-
-def _open_sdxl(folder: Path, dtype: torch.dtype) -> Any:
-    with quiet_libraries():
-        import diffusers
-
-        parts: dict[str, nn.Module | Any] = {}
-        for i, (encoder, tokenizer) in enumerate(_ENCODERS, 1):
-            tower: Any = load_tower(folder, kind="clip", part=i, dtype=dtype)
-            parts[encoder], parts[tokenizer] = tower.model, tower.tokenizer.source
-        try:
-            return getattr(diffusers, _SDXL).from_pretrained(
-                str(folder), **parts, torch_dtype=dtype, local_files_only=True
-            )
-        except (OSError, ValueError) as error:
-            raise CheckpointError(
-                f"{folder} cannot be read: {str(error).splitlines()[0]}", folder
-            ) from error
+    named = None if source == "embedded" else source
+    return Teacher.of(load_pipeline(named, task="text2image", dtype=dtype))

@@ -55,8 +55,8 @@ class UnetObjective:
     """Distillation through the UNet; the slots on their way are its state.
 
     Args:
-        scales: what an empty prompt's differences from the teacher's are: of the prediction, and
-            of each block. A loss of 1 is that of a condition that says nothing.
+        scales: what differs in the prediction, and in each block, with the mean of all prompts: a
+            loss of 1 is that of a condition which is the same for all.
         images: clean latents by pair, or None for the teacher's own.
     """
 
