@@ -1,5 +1,6 @@
 """The command line: `generate` makes pictures, `inspect` shows tokens, `convert` rewrites prompts,
-`checkpoint` tells what is inside a file (in checkpoint_command.py).
+`checkpoint` tells what is inside a file (in checkpoint_command.py), `align` trains an adapter and
+`tune-tower` a tower (in align_command.py, tune_command.py).
 
 Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted. Names of pictures, reports and prompts
 go to standard output; progress, warnings and errors to standard error. Heavy imports sit inside the
@@ -20,6 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from clipcond import __version__
+from clipcond.align_command import align
 from clipcond.checkpoint_command import checkpoint
 from clipcond.errors import (
     ClipcondError,
@@ -30,6 +32,7 @@ from clipcond.errors import (
     warn,
 )
 from clipcond.terminal import progress, short_warnings, waiting
+from clipcond.tune_command import tune_tower
 
 __all__ = ["app", "main"]
 
@@ -160,6 +163,8 @@ Fullwidth = Annotated[
 
 
 app.command()(checkpoint)
+app.command()(align)
+app.command()(tune_tower)
 
 
 @app.callback()

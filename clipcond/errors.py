@@ -8,6 +8,8 @@
     ├── UnknownNameError (ValueError)        no syntax, rule, dialect... of that name
     ├── TowerError (ValueError)              a tower asked for what it cannot do
     ├── CheckpointError (OSError)            a file or folder that cannot be opened as a tower
+    ├── PairsError (ValueError)              a file of pairs that cannot be trained on
+    ├── TrainingError (RuntimeError)         a training that cannot start or go on
     └── PipelineError (TypeError)            a pipeline that cannot be conditioned
     ClipcondWarning (UserWarning)
     └── PromptWarning                        something in a prompt was not done as written
@@ -102,6 +104,14 @@ class CheckpointError(ClipcondError, OSError):
 
 class PipelineError(ClipcondError, TypeError):
     """A pipeline is of a kind, or in a state, that cannot be conditioned."""
+
+
+class PairsError(ClipcondError, ValueError):
+    """A file of pairs cannot be trained on: unreadable, or too much in it is."""
+
+
+class TrainingError(ClipcondError, RuntimeError):
+    """A training cannot start, go on where it stopped, or reach anything."""
 
 
 class ClipcondWarning(UserWarning):

@@ -39,6 +39,8 @@ FLOORS = {
     "terminal": 7,
     "png": 7,
     "checkpoint_command": 7.5,
+    "align_command": 7.5,
+    "tune_command": 7.5,
     "cli": 8,
     "__main__": 9,
     "": 9,  # clipcond/__init__.py: names only, loaded on use

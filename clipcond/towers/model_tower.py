@@ -117,6 +117,18 @@ class ModelTower(ABC):
             hidden = self._normed(hidden) if layer.final_norm else hidden
             return TowerOutput(hidden, self._pool(last[0], input_ids) if pooled else None)
 
+    def pooled(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """The pooled output [n P] that `encode` gives, with gradients: for training the tower.
+
+        Raises:
+            TowerError: an id is outside its vocabulary.
+        """
+        with self._known_ids(input_ids) as known_ids:
+            self._check_ids(known_ids)
+            with capture(self._blocks()[-1]) as last:
+                self._run(known_ids, attention_mask)
+            return self._pool(last[0], input_ids)
+
     def _known_ids(self, input_ids: Tensor) -> AbstractContextManager[Tensor]:
         """The ids as the model knows them, while what it does not know is seen to otherwise."""
         return nullcontext(input_ids)
