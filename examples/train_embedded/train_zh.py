@@ -25,7 +25,7 @@ from rich.progress import track
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from train_clip import MIRRORED, NEAR_MISSES, batch_of, mirrored_batch
+from train_clip import FINAL_NORM_BIAS, MIRRORED, NEAR_MISSES, batch_of, mirrored_batch
 from training import Losses, arguments, plan, train
 from transformers import (
     BertTokenizer,
@@ -52,7 +52,11 @@ CONFIG_KEYS = (
 
 
 def build(tokenizer: BertTokenizer, n_image: int) -> ChineseTextHalf:
-    """A fresh tower with a projection to `n_image`; rows of words no caption has are zero."""
+    """A fresh tower with a projection to `n_image`; rows of words no caption has are zero.
+
+    BERT's blocks end with a norm, whose mean is near zero where its bias is free; A1111's weights
+    restore a chunk's mean, so the biases are fixed, as that of the English tower's final norm is.
+    """
     config = ChineseCLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=WIDTH,
@@ -69,6 +73,8 @@ def build(tokenizer: BertTokenizer, n_image: int) -> ChineseTextHalf:
     with torch.no_grad():
         table = model.embeddings.word_embeddings.weight
         table.normal_(std=0.05).mul_(known_rows(tokenizer)[:, None])
+        for block in model.encoder.layer:
+            block.output.LayerNorm.bias.fill_(FINAL_NORM_BIAS).requires_grad_(False)
     return ChineseTextHalf(model, nn.Linear(WIDTH, n_image, bias=False))
 
 

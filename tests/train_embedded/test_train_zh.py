@@ -30,7 +30,7 @@ def model(train_zh):
     model = train_zh.TextContrast(tokenizer(), N_IMAGE)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if "LayerNorm" in name:
+            if "LayerNorm" in name and parameter.requires_grad:
                 parameter.add_(torch.randn_like(parameter) * 0.1)
     return model.eval()
 
@@ -89,6 +89,17 @@ def test_the_folder_is_small_and_says_little(folder):
     assert config["architectures"] == ["ChineseCLIPTextModel"]
     assert not any(str(value).startswith("/") for value in config.values())
     assert sum(path.stat().st_size for path in folder.iterdir()) < 12e6
+
+
+@pytest.mark.parametrize("clip_skip", [1, 2])
+def test_a1111s_weights_find_a_mean_to_restore(folder, clip_skip):
+    conditioner = Conditioner(load_tower(folder), clip_skip=clip_skip)
+    plain, weighted = conditioner("一只猫"), conditioner("一只（猫：1.3）")
+
+    assert told(lambda: conditioner("一只（猫：1.3），蓝色背景")) == []
+    # float32, over 52 x 128 numbers
+    assert abs(weighted.embeds.mean() - plain.embeds.mean()) < 1e-6
+    assert not torch.equal(weighted.embeds, plain.embeds)
 
 
 def test_rows_of_other_words_are_zero_and_stay_so(train_zh):
