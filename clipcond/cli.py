@@ -57,6 +57,8 @@ app = typer.Typer(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; an error is one message, not a traceback."""
+    # OpenMP's threads wait in a busy loop by default: beside other jobs, ten times as slow
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         with short_warnings():
             code = app(args=argv, prog_name="clipcond", standalone_mode=False) or 0
