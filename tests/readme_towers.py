@@ -27,6 +27,7 @@ ENDS = {
     "transformers, Chinese": "transformers",
 }
 BPE, WORD_PIECE, LONG = 77, 52, 248
+EMBEDDED = ("embedded", "embedded-zh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ ROWS = (
         context=LONG,
         trained_with="none; made from SD1's tower",
     ),
-    _openai("embedded", (128, 4, 6, 128), trained_with="embedded"),
+    _openai(EMBEDDED[0], (128, 4, 6, 128), trained_with="embedded"),
     _live("OpenCLIP xlm-roberta-base-ViT-B-32", 768, 12, 12, 512),
     _live("OpenCLIP xlm-roberta-large-ViT-H-14", 1024, 16, 24, 1024),
     _eva("EVA01-g", 768, 12, 12, 1024),
@@ -128,6 +129,14 @@ ROWS = (
     _chinese("ViT-L/14", 768, 12, 12, 768),
     _chinese("ViT-L/14-336", 768, 12, 12, 768),
     _chinese("ViT-H/14", 1024, 16, 24, 1024),
+    Row(
+        EMBEDDED[1],
+        ((128, 4, 6, 128),),
+        "ChineseClipTower",
+        "chinese_clip",
+        context=WORD_PIECE,
+        trained_with="none; embedded through its adapter",
+    ),
 )
 
 
@@ -148,7 +157,7 @@ def cells(row: Row) -> list[str]:
 
 def files(row: Row) -> str:
     """What it is opened from, as far as the package goes."""
-    if row.name == "embedded":
+    if row.name in EMBEDDED:
         return "comes with the package"
     folders = ["transformers and diffusers folders"] if row.kind in KINDS else []
     places = [ENDS.get(place, place) for place in row.places if place in known_places()]

@@ -11,7 +11,7 @@ from clipcond.embedded import folder
 from clipcond.towers import OpenAIClipTower
 from clipcond.towers.files import read_json
 from tests.parity.models import tokenizer
-from tests.readme_towers import PAIR, ROWS, UNETS, Row, by_shape, cells, files, known_places, shown
+from tests.readme_towers import EMBEDDED, PAIR, ROWS, UNETS, Row, by_shape, cells, files, known_places, shown
 
 OURS = [row for row in ROWS if row.tower == "OpenAIClipTower"]
 EACH = [(row, shape) for row in OURS for shape in row.shape]
@@ -40,10 +40,12 @@ def test_a_model_of_that_size_is_such_a_tower(row, shape):
     assert tuple(model.text_projection.weight.shape) == (n_pooled, width)
 
 
-def test_the_embedded_one_is_as_it_says():
-    (row,) = [row for row in ROWS if row.name == "embedded"]
-    tower = load_tower("embedded")
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_the_embedded_ones_are_as_they_say(name):
+    (row,) = [row for row in ROWS if row.name == name]
+    tower = load_tower(name)
 
+    assert type(tower).__name__ == row.tower
     assert row.widths == (tower.width,) == (UNETS["embedded"],)
     assert (row.shape[0][2], row.context) == (tower.depth, tower.special.context_length)
     unet = read_json(folder() / "unet" / "config.json")
@@ -62,7 +64,7 @@ def test_every_place_where_files_are_read_is_some_towers():
         pytest.skip("this version opens no single files")
     assert {place for row in ROWS for place in row.places} == set(known_places())
     own = {row.name for row in shown() if "files of" not in files(row)}
-    assert all(name == "embedded" or name.startswith("OpenCLIP xlm-roberta") for name in own)
+    assert all(name in EMBEDDED or name.startswith("OpenCLIP xlm-roberta") for name in own)
 
 
 @pytest.mark.parametrize(

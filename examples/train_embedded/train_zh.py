@@ -104,7 +104,7 @@ class TextContrast(nn.Module):
         return {"loss": clip_loss(text, images, self.logit_scale)}
 
 
-def encode(tower: ChineseTextHalf, input_ids: Tensor, mask: Tensor, n_parts: int = 3) -> Tensor:
+def encode(tower: ChineseTextHalf, input_ids: Tensor, mask: Tensor, n_parts: int = 6) -> Tensor:
     """Ids and mask [b l], the shortest first -> projected [CLS] states [b P].
 
     In parts, each cut to its longest: what is cut away is masked anyway.
@@ -206,8 +206,8 @@ def save_tower(tower: ChineseTextHalf, tokenizer: BertTokenizer, folder: Path) -
 
 def main() -> None:
     """Run the stage and save the tower's folder."""
-    parser = arguments(__doc__ or "", steps=1200, batch=192, lr=1e-3)
-    parser.add_argument("--scenes", type=int, default=240, metavar="BATCHES", help="cached scenes")
+    parser = arguments(__doc__ or "", steps=2000, batch=192, lr=1e-3)
+    parser.add_argument("--scenes", type=int, default=400, metavar="BATCHES", help="cached scenes")
     parser.add_argument("--vision", type=Path, default=EMBEDDED / "vision_tower")
     parser.add_argument("--out", type=Path, help="where the tower goes (default: runs/zh/tower)")
     options = parser.parse_args()

@@ -2,24 +2,14 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from clipcond import build_pipeline, embedded, load_tower
 from clipcond.embedded.measure import similarity
+from tests.end_to_end.pictures import COLOURS, background, draw, left_area
 
-COLOURS = {
-    "red": (214, 46, 48),
-    "green": (46, 160, 67),
-    "blue": (44, 100, 222),
-    "yellow": (250, 212, 48),
-    "purple": (128, 66, 190),
-    "pink": (250, 150, 192),
-    "white": (250, 250, 250),
-    "black": (24, 24, 24),
-}
 FILLER = "masterpiece, best quality, highly detailed, sharp focus, flat design, soft light, "
 
 
@@ -28,34 +18,6 @@ def pipe():
     pipe = build_pipeline(clip_skip=2, device="cpu")
     pipe.set_progress_bar_config(disable=True)
     return pipe
-
-
-def draw(pipe, prompts: list[str], **options) -> torch.Tensor:
-    """Pictures [n 3 H W] in -1..1, one seed each."""
-    generators = [torch.Generator().manual_seed(i) for i in range(len(prompts))]
-    images = pipe(
-        prompts,
-        generator=generators,
-        num_inference_steps=20,
-        guidance_scale=5.0,
-        output_type="pt",
-        **options,
-    ).images
-    return images * 2 - 1
-
-
-def background(image: torch.Tensor) -> str:
-    """The colour nearest to the median of the border."""
-    border = torch.cat([image[:, :2].flatten(1), image[:, :, :2].flatten(1)], dim=1)
-    seen = (border.median(dim=1).values.numpy() + 1) * 127.5
-    return min(COLOURS, key=lambda name: float(np.square(seen - COLOURS[name]).sum()))
-
-
-def left_area(images: torch.Tensor) -> float:
-    """Pixels of the left half that differ from the corner, on average."""
-    half = images[..., : images.shape[-1] // 2]
-    away = (half - half[:, :, :1, :1]).abs().amax(dim=1) > 0.35
-    return away.float().sum(dim=(1, 2)).mean().item()
 
 
 def test_weights_of_the_text_tower_are_those_of_the_file():
