@@ -11,7 +11,18 @@ from clipcond.embedded import folder
 from clipcond.towers import OpenAIClipTower
 from clipcond.towers.files import read_json
 from tests.parity.models import tokenizer
-from tests.readme_towers import EMBEDDED, PAIR, ROWS, UNETS, Row, by_shape, cells, files, known_places, shown
+from tests.readme_towers import (
+    EMBEDDED,
+    PAIR,
+    ROWS,
+    UNETS,
+    Row,
+    by_shape,
+    cells,
+    files,
+    known_places,
+    shown,
+)
 
 OURS = [row for row in ROWS if row.tower == "OpenAIClipTower"]
 EACH = [(row, shape) for row in OURS for shape in row.shape]

@@ -19,7 +19,7 @@ from typing import ClassVar
 
 from captions import ENGLISH
 from names_zh import MEASURES, NAMES
-from phrasing import Language, Mix, Sample, Templates, draw_things
+from phrasing import Language, Mix, Said, Sample, Templates, draw_things
 from world import NOUNS
 
 SINGLE = (
@@ -183,15 +183,34 @@ def known_words() -> list[str]:
     return [*texts, *ENGLISH.known_words()]
 
 
+def plain(background: str, nouns: Sequence[int], said: Sequence[Said]) -> str:
+    """A scene in English, always in the same few words, sizes and weights included.
+
+    What an adapter has to match is then a matter of the scene alone: neither tags that say nothing
+    nor the choice of a phrase, which no Chinese prompt could tell, move it.
+    """
+    rng = random.Random(0)
+    things = []
+    for noun, claim in zip(nouns, said, strict=True):
+        text = ENGLISH.names[noun][0]
+        if claim.size:
+            text = ENGLISH.sized(ENGLISH.sizes[claim.size][0], text)
+        if claim.weight is not None:
+            text = ENGLISH.weighted(text, claim.weight, rng)
+        things.append(ENGLISH.with_article(text, noun, rng))
+    place = f"{background} background"
+    return f"{' left of '.join(things)} on a {place}" if things else place
+
+
 def both(rng: random.Random, mix: Mix) -> tuple[Sample, Sample]:
-    """One scene in English and in Chinese: the same things, sizes, weights and background."""
-    english = ENGLISH.describe(*(things := draw_things(rng, mix)), rng, mix)
-    chinese = CHINESE.describe(*things, rng, mix, said=english.said)
+    """One scene in plain English and in Chinese: the same things, sizes, weights, background."""
+    background, nouns = draw_things(rng, mix)
+    chinese = CHINESE.describe(background, nouns, rng, mix)
+    english = replace(chinese, prompt=plain(background, nouns, chinese.said))
     if rng.random() < mix.long:
         n_chunks = 2 if rng.random() < 0.75 else 3
-        english = replace(english, prompt=ENGLISH.lengthened(english.prompt, rng, n_chunks))
         chinese = replace(chinese, prompt=CHINESE.lengthened(chinese.prompt, rng, n_chunks))
-    return english, replace(chinese, scene=english.scene)
+    return english, chinese
 
 
 PAIRS_MIX = Mix(pair=0.7, sized=0.15, weighted=0.18, filler=0.3, long=0.14, jitter=False)

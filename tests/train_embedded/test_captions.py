@@ -149,6 +149,25 @@ def test_a_pair_means_one_scene(zh, en, world, seed):
         )
 
 
+def test_the_english_side_of_a_pair_says_the_scene_alone(zh, world):
+    mix = zh.Mix(pair=0.7, sized=0.3, weighted=0.3, filler=0.5, strange=0.3, long=0.3)
+    for seed in range(400):
+        english, _ = zh.both(random.Random(seed), mix)
+        nouns = [thing.noun for thing in english.scene.things]
+        assert english.prompt == zh.plain(english.scene.background, nouns, english.said)
+        assert len(english.prompt.split()) <= 16
+    apple, dog = (
+        next(i for i, noun in enumerate(world.NOUNS) if noun.names[0] == name)
+        for name in ("apple", "dog")
+    )
+    claims = [zh.Said(size=1), zh.Said(weight=1.3)]
+
+    assert zh.plain("blue", [apple, dog], claims) == (
+        "a large apple left of a (dog:1.30) on a blue background"
+    )
+    assert zh.plain("red", [], []) == "red background"
+
+
 def _check(sample, language, world) -> None:
     """The prompt names each thing, its size, and the background unless that is white."""
     text, scene = sample.prompt, sample.scene
