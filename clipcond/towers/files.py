@@ -80,18 +80,21 @@ def pickled(folder: Path) -> Path | None:
 
 
 def read_weights(
-    paths: list[Path], dtype: torch.dtype | None = None
+    paths: list[Path], dtype: torch.dtype | None = None, *, beside: tuple[str, ...] = ()
 ) -> dict[str, tuple[Tensor, Path]]:
     """Every tensor of safetensors files, with the file it came from.
 
     Args:
         dtype: what floating-point tensors are cast to, one by one; None = as stored.
+        beside: how the names begin of those that are not wanted, and not read.
     Raises:
         CheckpointError: a file is cut short or no safetensors at all.
     """
     found: dict[str, tuple[Tensor, Path]] = {}
     for path in paths:
-        stored = StoredTensors(path, read_header(path).entries, dtype)
+        entries = read_header(path).entries
+        wanted = {name: entry for name, entry in entries.items() if not name.startswith(beside)}
+        stored = StoredTensors(path, wanted, dtype)
         found.update({key: (tensor, path) for key, tensor in stored.items()})
     return found
 
