@@ -71,6 +71,11 @@ def _eva(name: str, *shape: int) -> Row:
     return Row(f"EVA-CLIP {name}", (shape,), "EvaClipTower", "eva_clip", ("EVA-CLIP",))  # type: ignore[arg-type]
 
 
+def _alt(name: str, *shape: int, trained_with: str) -> Row:
+    kind = ("AltClipTower", "alt_clip")
+    return Row(name, (shape,), *kind, trained_with=trained_with)  # type: ignore[arg-type]
+
+
 def _chinese(name: str, *shape: int) -> Row:
     kind = ("ChineseClipTower", "chinese_clip", CHINESE, WORD_PIECE)
     return Row(f"ChineseCLIP {name}", (shape,), *kind)  # type: ignore[arg-type]
@@ -128,6 +133,11 @@ ROWS = (
     _chinese("ViT-L/14", 768, 12, 12, 768),
     _chinese("ViT-L/14-336", 768, 12, 12, 768),
     _chinese("ViT-H/14", 1024, 16, 24, 1024),
+    _alt(
+        "AltCLIP",
+        *(768, 16, 24, 768),  # what is read of blocks 1024 wide
+        trained_with="none; AltDiffusion's UNet with one of its kind",
+    ),
 )
 
 
