@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from clipcond import load_tower
 from clipcond.adapters import tower_fingerprint
+from clipcond.checkpoint_report import checkpoint_report
 from clipcond.errors import CheckpointError
 from clipcond.towers import AltClipTower, HiddenLayer
 from clipcond.towers import stored as stored_tensors
@@ -129,3 +130,16 @@ def test_without_a_tokenizer(own):
     (own / "tokenizer.json").unlink()
 
     assert failure(own).startswith(f"there is no tokenizer for {str(own)!r}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("whole", "a vision tower, AltCLIP, which"), ("text", "AltCLIP's text model, which")],
+)
+def test_a_single_file_has_no_tokenizer_and_says_what_it_is(saved, name, told):
+    path = saved / name / "model.safetensors"
+
+    assert failure(path) == (
+        f"{str(path)!r} holds no text tower\nIt holds {told} is opened from its folder."
+    )
+    assert "is opened from its folder" in checkpoint_report(path).table()
