@@ -131,11 +131,12 @@ def from_folder(
 
 def _text_half(config: dict[str, Any], projection: Tensor | None) -> nn.Module:
     """A model with a projection as wide as this one [P D]."""
-    from transformers import AltCLIPConfig, AltCLIPTextConfig, AltCLIPTextModel
+    from transformers import AltCLIPTextConfig, AltCLIPTextModel
 
     is_whole = config.get("model_type") == "altclip"
-    whole: Any = AltCLIPConfig.from_dict(config) if is_whole else None
-    text: Any = AltCLIPTextConfig.from_dict(config) if whole is None else whole.text_config
+    # old configs have both, and transformers takes the former; of the vision half's none is read
+    stated = config.get("text_config_dict") or config.get("text_config") if is_whole else config
+    text: Any = AltCLIPTextConfig.from_dict(stated or {})
     text_model = AltCLIPTextModel(text)
     if projection is None:
         return TextHalf(text_model)

@@ -1,5 +1,6 @@
 """AltCLIP opened from folders, whole or its text model alone; what is broken, and what is told."""
 
+import json
 import shutil
 
 import pytest
@@ -14,7 +15,7 @@ from clipcond.towers import AltClipTower, HiddenLayer
 from clipcond.towers import stored as stored_tensors
 from clipcond.towers.alt_clip import from_folder
 from clipcond.towers.checkpoints import KINDS, MODEL_TYPES
-from tests.towers.alt import rows, text_model, tokenizer, whole_model
+from tests.towers.alt import TEXT, rows, text_model, tokenizer, whole_model
 
 MODELS = {"whole": whole_model, "text": text_model}
 
@@ -96,6 +97,18 @@ def test_either_name_of_the_blocks_is_read(own):
             weights[name.replace(".layer.", ".layers.")] = weights.pop(name)
 
     rewritten(own, rename)
+
+    assert tower_fingerprint(load_tower(own)) == before
+
+
+def test_of_an_old_config_what_transformers_takes(own):
+    path = own / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    before = tower_fingerprint(load_tower(own))
+    config["text_config_dict"] = {**TEXT, "pooler_fn": "cls", "learn_encoder": False}
+    config["text_config"]["num_hidden_layers"] = 3
+    config["vision_config"] = {"hidden_size": 5, "num_attention_heads": 2}
+    path.write_text(json.dumps(config), encoding="utf-8")
 
     assert tower_fingerprint(load_tower(own)) == before
 
