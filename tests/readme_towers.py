@@ -72,6 +72,11 @@ def _eva(name: str, *shape: int) -> Row:
     return Row(f"EVA-CLIP {name}", (shape,), "EvaClipTower", "eva_clip", ("EVA-CLIP",))  # type: ignore[arg-type]
 
 
+def _alt(name: str, *shape: int, trained_with: str) -> Row:
+    kind = ("AltClipTower", "alt_clip")
+    return Row(name, (shape,), *kind, trained_with=trained_with)  # type: ignore[arg-type]
+
+
 def _chinese(name: str, *shape: int) -> Row:
     kind = ("ChineseClipTower", "chinese_clip", CHINESE, WORD_PIECE)
     return Row(f"ChineseCLIP {name}", (shape,), *kind)  # type: ignore[arg-type]
@@ -136,6 +141,11 @@ ROWS = (
         "chinese_clip",
         context=WORD_PIECE,
         trained_with="none; embedded through its adapter",
+    ),
+    _alt(
+        "AltCLIP",
+        *(768, 16, 24, 768),  # what is read of blocks 1024 wide
+        trained_with="none; AltDiffusion's UNet with one of its kind",
     ),
 )
 

@@ -60,6 +60,7 @@ BASES = {
         "clip_bpe",
         "word_piece",
         "reading",
+        *("sentence_piece", "text_half"),
         "cn_clip_layout",
         "long_clip",
         *("identity", "extraction"),

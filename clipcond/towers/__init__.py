@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clipcond.towers.alt_clip import AltClipTower
     from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput, first_eos
     from clipcond.towers.checkpoints import load_tower
     from clipcond.towers.chinese_clip import ChineseClipTower
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from clipcond.towers.openai_clip import OpenAIClipTower
 
 _HOMES = {
+    "AltClipTower": "alt_clip",
     "EvaClipTower": "eva_clip",
     "HiddenLayer": "base",
     "TextTower": "base",
@@ -26,6 +28,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AltClipTower",
     "ChineseClipTower",
     "EvaClipTower",
     "HiddenLayer",

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from clipcond.errors import CheckpointError, UnknownNameError
-from clipcond.towers import chinese_clip
+from clipcond.towers import alt_clip, chinese_clip
 from clipcond.towers.base import TextTower
 from clipcond.towers.beside import OPEN_CLIP_CONFIG
 from clipcond.towers.clip_files import from_folder as clip_from_folder
@@ -57,7 +57,8 @@ def load_tower(
         source: a name ("embedded", "embedded-zh"), a folder (of a diffusers pipeline, or of one
             transformers text model with its tokenizer in it or beside it), a file, or a hub id;
             "...#2" is part 2.
-        kind: what it must be: "clip", "open_clip", "eva_clip", "chinese_clip"; None = anything.
+        kind: what it must be: "clip", "open_clip", "eva_clip", "chinese_clip", "alt_clip"; None =
+            anything.
         part: which of several towers, from 1: of a file as `clipcond checkpoint` numbers them, of
             a pipeline its text_encoder, text_encoder_2, ...
         activation: "gelu" or "quick_gelu", where a file does not tell and the guess is wrong.
@@ -200,7 +201,11 @@ def _kind_of(config: dict[str, Any], folder: Path) -> str:
 Reader = Callable[[Path, dict[str, Any], str, torch.dtype, torch.device], TextTower]
 
 NAMES: dict[str, Callable[[], Path]] = {"embedded": _embedded, "embedded-zh": _embedded_zh}
-KINDS: dict[str, Reader] = {"clip": clip_from_folder, "chinese_clip": chinese_clip.from_folder}
+KINDS: dict[str, Reader] = {
+    "clip": clip_from_folder,
+    "chinese_clip": chinese_clip.from_folder,
+    "alt_clip": alt_clip.from_folder,
+}
 # Names whose tokenizer lies elsewhere in the package, once for all.
 OWN: dict[str, dict[str, Reader]] = {
     "embedded-zh": {**KINDS, "chinese_clip": chinese_clip.from_own_folder}
@@ -208,4 +213,5 @@ OWN: dict[str, dict[str, Reader]] = {
 MODEL_TYPES: dict[str, tuple[str, ...]] = {
     "clip": ("clip_text_model", "clip"),
     "chinese_clip": ("chinese_clip", "chinese_clip_text_model"),
+    "alt_clip": ("altclip", "altclip_text_model"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,8 @@ from clipcond.errors import TowerError
 from clipcond.towers.base import TextTower, check_context
 from clipcond.towers.cn_clip_layout import as_transformers
 from clipcond.towers.files import empty, fill, read_weights, weight_files
-from clipcond.towers.model_tower import ModelTower
-from clipcond.towers.reading import KnownWords, blank_ids, tell_unknown
+from clipcond.towers.text_half import BESIDE, HalfTower, TextHalf, at_rest
 from clipcond.towers.word_piece import (
-    UNITS,
     WordPieceTokenizer,
     chinese_tokenizer,
     special_tokens,
@@ -28,26 +26,11 @@ __all__ = ["ChineseClipTower", "ChineseTextHalf", "from_cn_clip", "from_folder",
 TRAINED_LENGTH = 52  # of 512 positions; those beyond were not trained. Source: cn_clip, tokenize
 
 
-class ChineseTextHalf(nn.Module):
-    """A ChineseCLIPModel without its vision half, for which transformers has no class.
-
-    Args:
-        text_model: a ChineseCLIPTextModel.
-        text_projection: [P D], without bias; None where a checkpoint has none.
-    """
-
-    def __init__(self, text_model: nn.Module, text_projection: nn.Module | None = None) -> None:
-        super().__init__()
-        self.text_model = text_model
-        self.text_projection = text_projection
-        self.config = text_model.config
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Any:
-        """What the text model gives for `input_ids` [n L]."""
-        return self.text_model(input_ids=input_ids, attention_mask=attention_mask)
+class ChineseTextHalf(TextHalf):
+    """A ChineseCLIPModel without its vision half: a ChineseCLIPTextModel and a projection."""
 
 
-class ChineseClipTower(ModelTower):
+class ChineseClipTower(HalfTower):
     """A transformers `ChineseCLIPModel`, `ChineseCLIPTextModel` or a `ChineseTextHalf`.
 
     A bidirectional BERT: every token sees every other, padding apart, which is masked. There is no
@@ -82,35 +65,6 @@ class ChineseClipTower(ModelTower):
         length = min(TRAINED_LENGTH, n_positions) if context_length is None else context_length
         self.special = special_tokens(tokenizer, check_context(length, n_positions, self.name))
         self.tokenizer = WordPieceTokenizer(tokenizer)
-        self._known = KnownWords()
-
-    def unread(self, texts: Sequence[str]) -> str:
-        """What to tell a caller about words and characters that mean nothing to this tower.
-
-        Most emoji and rare characters are in no vocabulary, and all reach it as the same [UNK]. A
-        tower trained on few words has all-zero embeddings for the others.
-
-        Returns:
-            a message, or "" where everything can be read.
-        """
-        table, unknown = self._table(), self.tokenizer.source.unk_token_id
-        n_known = self._known.of(table, self.tokenizer)
-
-        def unreadable(ids: Sequence[int]) -> set[int]:
-            blank = set() if n_known is None else blank_ids(table, ids)
-            return blank | {i for i in ids if i == unknown}
-
-        return tell_unknown(self.name, texts, self.tokenizer, unreadable, n_known, UNITS)
-
-    def _text_model(self) -> nn.Module:
-        # the whole model's own forward wants pictures too, so a hook there that fetches all of the
-        # model must be called from here; one without submodules only has what is the model's own
-        text_model: nn.Module = self._parts()
-        hook = getattr(self.model, "_hf_hook", None)
-        is_whole = text_model is not self.model
-        if is_whole and hook is not None and getattr(hook, "place_submodules", True):
-            hook.pre_forward(self.model)
-        return text_model
 
     def _blocks(self) -> nn.ModuleList:
         blocks: nn.ModuleList = self._parts().encoder.layer
@@ -128,9 +82,7 @@ class ChineseClipTower(ModelTower):
         return hidden
 
     def _pool(self, last: Tensor, input_ids: Tensor) -> Tensor:
-        pooled = last[:, 0]
-        projection = getattr(self.model, "text_projection", None)
-        return pooled if projection is None else projection(pooled)
+        return self._through_projection(last[:, 0])
 
     def _parts(self) -> Any:
         """The text model: it has `embeddings.word_embeddings` and `encoder.layer`."""
@@ -164,7 +116,7 @@ def from_folder(
         CheckpointError: weights or tokenizer are missing or do not fit the config.
     """
     paths = weight_files(folder)
-    weights = read_weights(paths)
+    weights = read_weights(paths, beside=BESIDE)
     is_whole = config.get("model_type") == "chinese_clip"
     text = dict(config.get("text_config") or {}) if is_whole else config
     projection, _ = weights.get("text_projection.weight", (None, None))
@@ -226,5 +178,4 @@ def _text_half(config: Mapping[str, Any], projection: Tensor | None) -> nn.Modul
 def _tower(
     model: nn.Module, tokenizer: Any, name: str, dtype: torch.dtype, device: torch.device
 ) -> TextTower:
-    model.requires_grad_(False)
-    return ChineseClipTower(model.to(device, dtype).eval(), tokenizer, name=name)
+    return ChineseClipTower(at_rest(model, dtype, device), tokenizer, name=name)

@@ -33,7 +33,8 @@ _OTHERS = (
     ("text.transformer.embeddings.", "a Hugging Face text encoder within an open_clip model"),
     ("text.transformer.encoder.", "a T5 text encoder within an open_clip model"),
     ("encoder.block.0.layer.0.SelfAttention.q.weight", "T5"),
-    ("text_model.roberta.", "AltCLIP"),
+    ("text_model.roberta.", "AltCLIP, which is opened from its folder"),
+    ("pre_LN.weight", "AltCLIP's text model, which is opened from its folder"),
     ("text_model.head.", "SigLIP"),
     ("lora_te", "LoRA of a text encoder: changes to one, not one"),
 )

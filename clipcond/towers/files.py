@@ -15,12 +15,14 @@ from clipcond.errors import CheckpointError
 from clipcond.towers.header import read_header, shape_text
 from clipcond.towers.stored import StoredTensors
 
-__all__ = ["empty", "fill", "near", "pickled", "read_json", "read_weights", "weight_files"]
+__all__ = ["bare", "empty", "fill", "near", "pickled", "read_json", "read_weights", "weight_files"]
 
 WEIGHTS = "model.safetensors"
 HALF_WEIGHTS = "model.fp16.safetensors"
 PICKLES = ("pytorch_model.bin", "pytorch_model.fp16.bin", "model.ckpt")
 WRAPPER = "text_model."
+# AltCLIP's blocks as newer versions of transformers call them in memory, and as all do in files
+_BLOCKS_NOW, _BLOCKS = "roberta.encoder.layers.", "roberta.encoder.layer."
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -80,18 +82,21 @@ def pickled(folder: Path) -> Path | None:
 
 
 def read_weights(
-    paths: list[Path], dtype: torch.dtype | None = None
+    paths: list[Path], dtype: torch.dtype | None = None, *, beside: tuple[str, ...] = ()
 ) -> dict[str, tuple[Tensor, Path]]:
     """Every tensor of safetensors files, with the file it came from.
 
     Args:
         dtype: what floating-point tensors are cast to, one by one; None = as stored.
+        beside: how the names begin of those that are not wanted, and not read.
     Raises:
         CheckpointError: a file is cut short or no safetensors at all.
     """
     found: dict[str, tuple[Tensor, Path]] = {}
     for path in paths:
-        stored = StoredTensors(path, read_header(path).entries, dtype)
+        entries = read_header(path).entries
+        wanted = {name: entry for name, entry in entries.items() if not name.startswith(beside)}
+        stored = StoredTensors(path, wanted, dtype)
         found.update({key: (tensor, path) for key, tensor in stored.items()})
     return found
 
@@ -130,29 +135,29 @@ def fill(model: nn.Module, weights: Mapping[str, tuple[Tensor, Path]], where: Pa
         CheckpointError: a key is missing, has another shape or whole numbers; names file, key,
             expected, found.
     """
-    known = {_bare(key): pair for key, pair in weights.items()}
+    known = {bare(key): pair for key, pair in weights.items()}
     state: dict[str, Tensor] = {}
     for key, expected in model.state_dict().items():
-        tensor, path = known.get(_bare(key), (None, where))
+        tensor, path = known.get(bare(key), (None, where))
         if tensor is None:
-            if _bare(key) == "embeddings.position_ids":  # 0, 1, 2, ...; few files keep it
+            if bare(key) == "embeddings.position_ids":  # 0, 1, 2, ...; few files keep it
                 state[key] = expected
                 continue
             raise CheckpointError(
-                f"{str(path)!r} has no tensor {_bare(key)!r} (expected {_shape(expected)})",
+                f"{str(path)!r} has no tensor {bare(key)!r} (expected {_shape(expected)})",
                 path,
                 f"It has {len(weights)} tensors, such as {min(weights, default='none')!r}.",
             )
         if tensor.shape != expected.shape:
             raise CheckpointError(
-                f"{str(path)!r}: {_bare(key)!r} is {_shape(tensor)}, but config.json expects "
+                f"{str(path)!r}: {bare(key)!r} is {_shape(tensor)}, but config.json expects "
                 f"{_shape(expected)}",
                 path,
                 "The config belongs to another model, or the file to another tower.",
             )
         if not tensor.is_floating_point():
             raise CheckpointError(
-                f"{str(path)!r}: {_bare(key)!r} is {str(tensor.dtype).removeprefix('torch.')}, "
+                f"{str(path)!r}: {bare(key)!r} is {str(tensor.dtype).removeprefix('torch.')}, "
                 f"expected floating point",
                 path,
             )
@@ -163,8 +168,9 @@ def fill(model: nn.Module, weights: Mapping[str, tuple[Tensor, Path]], where: Pa
 
 def _refuse_more(known: Mapping[str, Any], state: Mapping[str, Tensor], where: Path) -> None:
     """Layers that the config does not have mean that another model's config was found."""
-    taken = {_bare(key) for key in state}
-    more = sorted(key for key in known if key.startswith("encoder.") and key not in taken)
+    taken = {bare(key) for key in state}
+    blocks = ("encoder.", "roberta.encoder.")
+    more = sorted(key for key in known if key.startswith(blocks) and key not in taken)
     if more:
         raise CheckpointError(
             f"{str(where)!r} has {len(more)} tensors beyond the model of config.json, such as "
@@ -172,6 +178,11 @@ def _refuse_more(known: Mapping[str, Any], state: Mapping[str, Tensor], where: P
             where,
             "The config belongs to another model, or the file to another tower.",
         )
+
+
+def bare(key: str) -> str:
+    """A tensor's name in a text model, whichever version of transformers gave it."""
+    return key.removeprefix(WRAPPER).replace(_BLOCKS_NOW, _BLOCKS)
 
 
 def near(path: Path) -> str:
@@ -189,10 +200,6 @@ def _entries(folder: Path) -> Iterator[Path]:
         yield from folder.iterdir()
     except OSError:
         return
-
-
-def _bare(key: str) -> str:
-    return key.removeprefix(WRAPPER)
 
 
 def _shape(tensor: Tensor) -> str:

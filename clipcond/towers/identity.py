@@ -1,6 +1,6 @@
 """Which tower is it? A hash that does not depend on file format, layout or precision above float16.
 
-The hash is SHA-256 over every tensor in order of its name in transformers' layout (without
+The hash is SHA-256 over every tensor in order of its name in transformers' files (without
 `text_model.`): the name, the shape as text, and the values as float16, little-endian. So a tower
 has one hash in a diffusers folder, in a single file, in OpenCLIP's layout, in float16 and float32;
 in bfloat16 it has another, for that holds fewer digits.
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from clipcond.errors import CheckpointError
 from clipcond.towers.base import TextTower
+from clipcond.towers.files import bare
 
 __all__ = ["KNOWN", "Comparison", "compare", "tower_hash", "tower_weights"]
 
@@ -62,7 +63,7 @@ class Comparison:
 
 
 def tower_weights(tower: TextTower) -> dict[str, Tensor]:
-    """A tower's tensors by their names in transformers' layout, without `text_model.`.
+    """A tower's tensors by their names in transformers' files, without `text_model.`.
 
     Raises:
         CheckpointError: the tower keeps no module in `model`.
@@ -70,7 +71,7 @@ def tower_weights(tower: TextTower) -> dict[str, Tensor]:
     model: Any = getattr(tower, "model", None)
     if not isinstance(model, torch.nn.Module):
         raise CheckpointError(f"{tower.name!r} has no tensors to look at", tower.name)
-    state = {name.removeprefix("text_model."): t for name, t in model.state_dict().items()}
+    state = {bare(name): tensor for name, tensor in model.state_dict().items()}
     return {name: t.detach() for name, t in state.items() if t.is_floating_point()}
 
 

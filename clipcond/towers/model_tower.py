@@ -53,6 +53,10 @@ class ModelTower(ABC):
         """A block's output as hidden states [n L D]."""
         return output
 
+    def _projected(self, hidden: Tensor) -> Tensor:
+        """Hidden states, normed or not, in the width that the tower gives them [n L D]."""
+        return hidden
+
     @abstractmethod
     def _pool(self, last: Tensor, input_ids: Tensor) -> Tensor:
         """The pooled output [n P], from the last block's output [n L D]."""
@@ -114,7 +118,7 @@ class ModelTower(ABC):
             with capture(blocks[-layer.depth], stop=stop) as wanted, capture(blocks[-1]) as last:
                 self._run(known_ids, attention_mask)
             hidden = self._states(wanted[0])
-            hidden = self._normed(hidden) if layer.final_norm else hidden
+            hidden = self._projected(self._normed(hidden) if layer.final_norm else hidden)
             return TowerOutput(hidden, self._pool(last[0], input_ids) if pooled else None)
 
     def pooled(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:

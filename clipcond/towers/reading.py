@@ -28,16 +28,18 @@ class KnownWords:
     def of(self, table: Tensor, tokenizer: WrappedTokenizer) -> int | None:
         """The number of whole words with a row that is not zero; None where no row is."""
         if self._counted[0] != id(table):
-            n_known = _known_words(table, tokenizer) if _has_blank_rows(table) else None
+            has_blank = _has_blank_rows(table, tokenizer.source.pad_token_id)
+            n_known = _known_words(table, tokenizer) if has_blank else None
             self._counted = (id(table), n_known)
         return self._counted[1]
 
 
-def _has_blank_rows(table: Tensor) -> bool:
+def _has_blank_rows(table: Tensor, pad: int | None) -> bool:
     """Whether an embedding table has all-zero rows: tokens that its training never saw."""
     step = max(1, len(table) // N_SAMPLED)
-    # a padding token's row is zero in every BERT
-    return not table.is_meta and bool((table[1::step] == 0).all(dim=-1).any())
+    # a padding token's row is zero in every BERT, where it is id 0, and RoBERTa, where it is id 1
+    sampled = [i for i in range(1, len(table), step) if i != pad]
+    return not table.is_meta and bool((table[sampled] == 0).all(dim=-1).any())
 
 
 def _known_words(table: Tensor, tokenizer: WrappedTokenizer) -> int:

@@ -11,12 +11,17 @@ from typing import Any
 from clipcond.errors import CheckpointError, TowerError
 from clipcond.tokens import SpecialTokens
 from clipcond.towers.files import read_json
-from clipcond.towers.wrapped_tokenizer import WrappedTokenizer, singles
+from clipcond.towers.wrapped_tokenizer import WrappedTokenizer, singles, tokenizer_near
 
 __all__ = [
+    "COMMAS",
+    "PHRASE_ENDS",
+    "SENTENCE_ENDS",
     "UNITS",
+    "WholeWords",
     "WordPieceTokenizer",
     "chinese_tokenizer",
+    "is_chinese",
     "special_tokens",
     "tokenizer_in",
 ]
@@ -31,6 +36,8 @@ HAN = (
 )
 UNITS = re.compile(rf"[{HAN}]|[^\W\d_{HAN}]+|[^\w\s]")  # a Chinese character, a word, a sign
 COMMAS = ",，、﹐﹑､"  # all of them part the tags of a list
+SENTENCE_ENDS = ".。．!！?？"
+PHRASE_ENDS = f"{SENTENCE_ENDS},，、;；:："
 LONGEST_WORD = 200  # characters; a longer word is unknown. Source: cn_clip 1.6.0, bert_tokenizer.py
 
 
@@ -76,27 +83,37 @@ def special_tokens(tokenizer: Any, context_length: int) -> SpecialTokens:
         mask_padding=True,
         commas=singles(tokenizer, COMMAS),
         ends=(
-            singles(tokenizer, ".。．!！?？"),
-            singles(tokenizer, ".。．!！?？,，、;；:："),
-            _WholeWords(tokenizer),
+            singles(tokenizer, SENTENCE_ENDS),
+            singles(tokenizer, PHRASE_ENDS),
+            WholeWords(tokenizer),
         ),
         stand_in=tokenizer.mask_token_id,
     )
 
 
-class _WholeWords:
+class WholeWords:
     """The ids that surely end a word: Chinese characters and punctuation.
 
     Whether a piece of another script ends its word, only the piece behind it can tell.
+
+    Args:
+        tokenizer: a transformers tokenizer.
+        mark: what stands before the first piece of a word.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, mark: str = "") -> None:
         self.source = tokenizer
+        self.mark = mark
 
     def __contains__(self, token_id: object) -> bool:
-        token = str(self.source.convert_ids_to_tokens(token_id))
+        token = str(self.source.convert_ids_to_tokens(token_id)).removeprefix(self.mark)
         is_sign = len(token) == 1 and unicodedata.category(token).startswith("P")
-        return is_sign or re.fullmatch(f"[{HAN}]", token) is not None
+        return is_sign or is_chinese(token)
+
+
+def is_chinese(text: str) -> bool:
+    """Whether a text is of Chinese characters alone, one or more."""
+    return re.fullmatch(f"[{HAN}]+", text) is not None
 
 
 def chinese_tokenizer(vocabulary: Path | None = None) -> Any:
@@ -134,27 +151,18 @@ def tokenizer_in(folder: Path) -> Any:
     Raises:
         CheckpointError: there is none, or it is broken.
     """
+    return tokenizer_near(folder, TOKENIZER_FILES, _bert_tokenizer)
+
+
+def _bert_tokenizer(place: Path) -> Any:
     from transformers import BertTokenizer
 
-    places = [folder, folder.parent / folder.name.replace("text_encoder", "tokenizer")]
-    for place in dict.fromkeys(places):
-        if not any((place / file).is_file() for file in TOKENIZER_FILES):
-            continue
-        stated = place / "tokenizer_config.json"
-        says_case = stated.is_file() and "do_lower_case" in read_json(stated)
-        # a vocab.txt alone, as published: transformers 5.0 would then tell upper from lower case
-        is_bare = not says_case and not (place / "tokenizer.json").is_file()
-        choices: dict[str, Any] = {"do_lower_case": True} if is_bare else {}
-        try:
-            return BertTokenizer.from_pretrained(str(place), local_files_only=True, **choices)
-        except Exception as error:  # a broken file: whatever the tokenizers library raises
-            message = f"the tokenizer in {str(place)!r} is broken: {error}"
-            raise CheckpointError(message, place) from error
-    raise CheckpointError(
-        f"there is no tokenizer for {str(folder)!r}",
-        folder,
-        "Looked for tokenizer.json or vocab.txt in: " + ", ".join(map(str, dict.fromkeys(places))),
-    )
+    stated = place / "tokenizer_config.json"
+    says_case = stated.is_file() and "do_lower_case" in read_json(stated)
+    # a vocab.txt alone, as published: transformers 5.0 would then tell upper from lower case
+    is_bare = not says_case and not (place / "tokenizer.json").is_file()
+    choices: dict[str, Any] = {"do_lower_case": True} if is_bare else {}
+    return BertTokenizer.from_pretrained(str(place), local_files_only=True, **choices)
 
 
 def _own_vocabulary() -> Path:

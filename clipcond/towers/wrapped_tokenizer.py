@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from itertools import count, takewhile
+from pathlib import Path
 from typing import Any, TypeVar
 
+from clipcond.errors import CheckpointError
 from clipcond.towers.inversion import Inversions
 
-__all__ = ["WrappedTokenizer", "added_inversions", "single", "singles"]
+__all__ = ["WrappedTokenizer", "added_inversions", "single", "singles", "tokenizer_near"]
 
 Kind = TypeVar("Kind", bound="WrappedTokenizer")
 
@@ -137,3 +139,31 @@ def singles(tokenizer: Any, characters: str) -> frozenset[int]:
     """The ids of those characters that are one token each."""
     ids = (single(tokenizer, character) for character in characters)
     return frozenset(i for i in ids if i is not None)
+
+
+def tokenizer_near(folder: Path, names: Sequence[str], read: Callable[[Path], Any]) -> Any:
+    """The tokenizer in a model's folder, or in the one beside it, `tokenizer`.
+
+    Args:
+        names: of its files, any of which says that it lies there.
+        read: opens the one in a folder.
+    Raises:
+        CheckpointError: there is none, or it is broken.
+    """
+    beside = folder.parent / folder.name.replace("text_encoder", "tokenizer")
+    places = list(dict.fromkeys([folder, beside]))
+    for place in places:
+        if not any((place / name).is_file() for name in names):
+            continue
+        try:
+            return read(place)
+        except CheckpointError:
+            raise
+        except Exception as error:  # a broken file: whatever the tokenizers library raises
+            message = f"the tokenizer in {str(place)!r} is broken: {error}"
+            raise CheckpointError(message, place) from error
+    raise CheckpointError(
+        f"there is no tokenizer for {str(folder)!r}",
+        folder,
+        f"Looked for {' or '.join(names)} in: {', '.join(map(str, places))}",
+    )
