@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -113,7 +114,7 @@ def test_a_file_that_is_not_there(path):
         f"{str(near)!r} does not exist; an adapter is one .safetensors file\n"
         f"Did you mean {str(path)!r}?"
     )
-    assert refusal(path.parent).startswith(
+    assert refusal(path.parent) == (
         f"{str(path.parent)!r} is a folder; an adapter is one .safetensors file"
     )
 
@@ -126,6 +127,34 @@ def test_a_pickle(tmp_path):
         f"{str(path)!r} is a pickle; an adapter is one .safetensors file\n"
         "Train one with: clipcond align"
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "called"),
+    [
+        (pickle.dumps({"weight": 1}, protocol=2), "a pickle, as torch.save writes it"),
+        (pickle.dumps({"weight": 1}, protocol=4), "a pickle, as torch.save writes it"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            "a pointer of Git LFS: the file itself was not downloaded",
+        ),
+        (b"<!DOCTYPE html>\n<html>404</html>", "a web page"),
+        (b"\n<html>404</html>", "a web page"),
+    ],
+)
+def test_another_file_under_the_name_of_safetensors(tmp_path, content, called):
+    path = tmp_path / "zh.safetensors"
+    path.write_bytes(content)
+
+    assert refusal(path) == (
+        f"{str(path)!r} is no safetensors file but {called}\nDownload or save it again."
+    )
+
+
+def test_a_pickle_of_torch_under_the_name_of_safetensors(path):
+    torch.save(adapter().state_dict(), path)
+
+    assert "is no safetensors file but a pickle, as torch.save writes it" in refusal(path)
 
 
 def test_every_cut_is_refused(path):
