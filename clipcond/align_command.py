@@ -189,6 +189,7 @@ def align(
     """Train an adapter that lets a pipeline's UNet read another text tower."""
     from clipcond.pipelines.align import AlignSettings, Columns, LoopSettings, read_pairs
     from clipcond.pipelines.align import align as train
+    from clipcond.pipelines.align.accelerating import is_main_process
 
     settings = AlignSettings(
         adapter=adapter,
@@ -220,6 +221,7 @@ def align(
         teacher, tower, found, output, settings=settings, loop=loop, run=run, keep=keep,
         overwrite=overwrite,
     )  # fmt: skip
-    print(output)
-    for name, value in record.losses.items():
-        print(f"{name} {value:.4f}")
+    if is_main_process():
+        print(output)
+        for name, value in record.losses.items():
+            print(f"{name} {value:.4f}")

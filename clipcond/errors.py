@@ -167,6 +167,11 @@ def excerpt(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
+def printable(text: str) -> str:
+    """The text without what would steer a terminal, or cannot be written to it."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
 def caret(source: str, position: int) -> str:
     """Draw the line of the source that holds a position, and a caret under it.
 

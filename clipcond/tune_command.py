@@ -77,6 +77,7 @@ def tune_tower(
     """Fine-tune a text tower against a frozen vision tower."""
     from clipcond.pipelines.align import LoopSettings, TuneSettings, read_captions
     from clipcond.pipelines.align import tune_tower as train
+    from clipcond.pipelines.align.accelerating import is_main_process
 
     loop = LoopSettings(
         seed=seed,
@@ -93,6 +94,7 @@ def tune_tower(
         tower, vision, found, output, settings=settings, loop=loop, run=run, keep=keep,
         overwrite=overwrite,
     )  # fmt: skip
-    print(output)
-    for name, value in reached.items():
-        print(f"{name} {value:.4f}")
+    if is_main_process():
+        print(output)
+        for name, value in reached.items():
+            print(f"{name} {value:.4f}")

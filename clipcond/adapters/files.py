@@ -99,8 +99,9 @@ def load_adapter(path: str | PathLike[str]) -> tuple[Adapter, AlignmentRecord]:
 def _header(path: Path) -> Header:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
+        remedy = "" if path.is_dir() else near(path)
         raise CheckpointError(
-            f"{str(path)!r} {what}; an adapter is one .safetensors file", path, near(path)
+            f"{str(path)!r} {what}; an adapter is one .safetensors file", path, remedy
         )
     if path.suffix in _PICKLES:
         raise CheckpointError(

@@ -58,6 +58,21 @@ DTYPES = {
 FLOATS = ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
+# What files begin with that are taken for safetensors.
+_SIGNS: dict[tuple[bytes, ...], str] = {
+    (
+        b"pk\x03\x04",
+        b"\x80\x02",
+        b"\x80\x03",
+        b"\x80\x04",
+        b"\x80\x05",
+    ): "a pickle, as torch.save writes it",
+    (b"version https://git-lfs",): "a pointer of Git LFS: the file itself was not downloaded",
+    (b"<!doctype", b"<html", b"<?xml"): "a web page",
+}
+MAX_SIGN = 64
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One tensor of a file, unread: `dtype` as torch calls it, bytes [start, stop) of the file.
@@ -96,7 +111,11 @@ def read_header(path: Path) -> Header:
         with path.open("rb") as file:
             n_bytes = file.seek(0, 2)
             file.seek(0)
-            n_header = int.from_bytes(file.read(LENGTH), "little")
+            begins = file.read(MAX_SIGN)
+            file.seek(LENGTH)
+            n_header = int.from_bytes(begins[:LENGTH], "little")
+            if n_header > min(n_bytes, MAX_HEADER):
+                _check_sign(path, begins)
             if n_bytes < LENGTH or n_header > n_bytes - LENGTH:
                 raise broken(path, f"its header should be {n_header} bytes, the file is {n_bytes}")
             if n_header > MAX_HEADER:
@@ -114,6 +133,17 @@ def read_header(path: Path) -> Header:
     entries = {name: _entry(path, name, value, first) for name, value in named.items()}
     _check_places(path, entries, first, n_bytes)
     return Header(path, entries, {str(k): str(v) for k, v in metadata.items()}, n_bytes)
+
+
+def _check_sign(path: Path, begins: bytes) -> None:
+    """Call by its name what is often found under the name of a safetensors file."""
+    for signs, called in _SIGNS.items():
+        if begins.lstrip().lower().startswith(signs):
+            raise CheckpointError(
+                f"{str(path)!r} is no safetensors file but {called}",
+                path,
+                "Download or save it again.",
+            )
 
 
 def broken(path: Path, why: str) -> CheckpointError:

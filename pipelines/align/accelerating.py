@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -10,7 +12,10 @@ import torch
 from clipcond.errors import PipelineError, TrainingError
 from clipcond.pipelines.align.settings import LoopSettings
 
-__all__ = ["accelerator_for", "dtype_of", "release"]
+__all__ = ["accelerator_for", "dtype_of", "is_main_process", "release"]
+
+# Encoding all pairs and pictures may take the first process hours, for which the others wait.
+PATIENCE = timedelta(days=7)
 
 _DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -23,6 +28,7 @@ def accelerator_for(settings: LoopSettings) -> Any:
         TrainingError: this process already trains in another precision.
     """
     from accelerate import Accelerator
+    from accelerate.utils import InitProcessGroupKwargs
 
     backend = getattr(torch, settings.device or "", None)
     if settings.device in ("cuda", "mps") and not backend.is_available():  # type: ignore[union-attr]
@@ -31,11 +37,18 @@ def accelerator_for(settings: LoopSettings) -> Any:
         )
     try:
         accelerator = Accelerator(
-            mixed_precision=_precision(settings), cpu=settings.device == "cpu"
+            mixed_precision=_precision(settings),
+            cpu=settings.device == "cpu",
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
         )
     except ValueError as error:
         raise TrainingError(f"accelerate cannot be set up: {error}") from error
     return accelerator
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that tells, also before there is an Accelerator."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def dtype_of(accelerator: Any) -> torch.dtype:

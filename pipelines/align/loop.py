@@ -8,7 +8,6 @@ machine and with as many processes and threads, what an uninterrupted one would 
 from __future__ import annotations
 
 import math
-import os
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from clipcond.errors import TrainingError
 from clipcond.pipelines.align.accelerating import accelerator_for
+from clipcond.pipelines.align.folder import write_whole
 from clipcond.pipelines.align.progress import Telling, say, scalars
 from clipcond.pipelines.align.settings import LoopSettings, check_same
 
@@ -70,7 +70,7 @@ class Loop:
 
     Args:
         folder: of the run; its checkpoint is taken up.
-        keys: all arguments that change the result, as plain values.
+        keys: all arguments that change the result, as plain values; the loop adds its own.
     Raises:
         TrainingError: the run in the folder was started with other arguments, or its checkpoint
             cannot be read.
@@ -79,8 +79,14 @@ class Loop:
     def __init__(
         self, folder: Path, keys: Mapping[str, Any], settings: LoopSettings, model: nn.Module
     ) -> None:
-        self.folder, self.keys, self.settings = folder, dict(keys), settings
+        self.folder, self.settings = folder, settings
         self.accelerator = accelerator_for(settings)
+        self.keys = {
+            **keys,
+            "seed": settings.seed,
+            "precision": self.accelerator.mixed_precision,
+            "processes": self.accelerator.num_processes,
+        }
         self.path = folder / "checkpoint.pt"
         self._kept = self._read()
         self.finished: dict[str, dict[str, float]] = dict(self._kept.get("finished", {}))
@@ -110,6 +116,13 @@ class Loop:
         device: torch.device = self.accelerator.device
         return device
 
+    def begin(self) -> None:
+        """Give all processes the main one's weights, where each has computed where to begin."""
+        from accelerate.utils import broadcast
+
+        for parameter in self.model.parameters():
+            parameter.data.copy_(broadcast(parameter.data))
+
     def run(
         self,
         stage: Stage,
@@ -127,23 +140,15 @@ class Loop:
         """
         if stage.name in self.finished or not stage.steps:
             return self.finished.get(stage.name, {})
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        optimizer = self.accelerator.prepare(_optimizer(stage, trained))
-        average = [p.detach().clone() for p in trained]
-        start, told = 0, dict[str, float]()
-        kept = self._kept if self._kept.get("stage") == stage.name else {}
-        if kept:
-            optimizer.load_state_dict(kept["optimizer"])
-            for mean, value in zip(average, kept["average"], strict=True):
-                mean.copy_(value)
-            objective.load(kept["objective"][self.accelerator.process_index])
-            start, told = kept["step"], dict(kept["told"])
-            if self.accelerator.scaler is not None and kept["scaler"]:
-                self.accelerator.scaler.load_state_dict(kept["scaler"])
-        state = _State(stage, optimizer, trained, average, objective, start, told)
-        self._steps(state)
+        state = self._begun(stage, objective)
+        try:
+            self._steps(state)
+        except KeyboardInterrupt:
+            if self.is_main:
+                say(f"stopped at step {state.step}; {self._place()}", self.settings)
+            raise
         with torch.no_grad():
-            for parameter, mean in zip(trained, average, strict=True):
+            for parameter, mean in zip(state.trained, state.average, strict=True):
                 parameter.copy_(mean)
         self.finished[stage.name] = state.told if measured is None else measured()
         self._kept = {}
@@ -153,6 +158,24 @@ class Loop:
             text = " ".join(f"{name} {value:.4f}" for name, value in reached)
             say(f"{stage.name}: {text}", self.settings)
         return self.finished[stage.name]
+
+    def _begun(self, stage: Stage, objective: Objective) -> _State:
+        """A stage at its beginning, or where the checkpoint left it."""
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        optimizer = self.accelerator.prepare(_optimizer(stage, trained))
+        average = [p.detach().clone() for p in trained]
+        state = _State(stage, optimizer, trained, average, objective, 0, {})
+        if self._kept.get("stage") != stage.name:
+            return state
+        kept = self._kept
+        optimizer.load_state_dict(kept["optimizer"])
+        for mean, value in zip(average, kept["average"], strict=True):
+            mean.copy_(value)
+        objective.load(kept["objective"][self.accelerator.process_index])
+        state.step, state.told = kept["step"], dict(kept["told"])
+        if self.accelerator.scaler is not None and kept["scaler"]:
+            self.accelerator.scaler.load_state_dict(kept["scaler"])
+        return state
 
     def _steps(self, state: _State) -> None:
         stage, saved = state.stage, time.monotonic()
@@ -192,16 +215,19 @@ class Loop:
 
     def _diverged(self, state: _State, values: Mapping[str, float]) -> TrainingError:
         told = ", ".join(f"{name} {value:g}" for name, value in values.items())
-        where = "no checkpoint was written yet"
-        if self.path.is_file():
-            kept = self._read()
-            place = f"step {kept['step']} of stage {kept['stage']!r}" if kept["stage"] else "before"
-            where = f"the checkpoint of {place} is kept in {str(self.folder)!r}"
         return TrainingError(
             f"stage {state.stage.name!r} diverged at step {state.step + 1}: the loss or its "
-            f"gradient is not finite ({told}); {where}",
+            f"gradient is not finite ({told}); {self._place()}",
             "Start anew with a lower learning rate, or with --precision no.",
         )
+
+    def _place(self) -> str:
+        """Which checkpoint there is."""
+        if not self.path.is_file():
+            return "no checkpoint was written yet"
+        kept = self._read()
+        place = f"step {kept['step']} of stage {kept['stage']!r}" if kept["stage"] else "before"
+        return f"the checkpoint of {place} is kept in {str(self.folder)!r}"
 
     def _agreed(self, value: Tensor) -> bool:
         """Whether any process says so: all of them write, or none."""
@@ -226,12 +252,8 @@ class Loop:
         if not self.is_main:
             return
         more = {"keys": self.keys, "finished": self.finished, "seconds": self.seconds}
-        part = self.path.with_suffix(".part")
-        with open(part, "wb") as file:
-            torch.save({"step": 0, **state, **more, "model": self.model.state_dict()}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, self.path)
+        whole = {"step": 0, **state, **more, "model": self.model.state_dict()}
+        write_whole(self.path, lambda file: torch.save(whole, file))
 
     def _read(self) -> dict[str, Any]:
         if not self.path.is_file():
@@ -242,7 +264,7 @@ class Loop:
         except Exception as error:  # torch.load fails with a dozen kinds
             raise TrainingError(
                 f"the checkpoint {str(self.path)!r} cannot be read: {str(error).splitlines()[0]}",
-                "Delete its folder to begin anew.",
+                "Delete it to begin anew, or name another folder with --run.",
             ) from error
         check_same(keys, self.keys, str(self.folder))
         return state

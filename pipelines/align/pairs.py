@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clipcond.errors import PairsError, excerpt
-from clipcond.pipelines.align.rows import READERS, Bad, Columns
+from clipcond.errors import PairsError, excerpt, printable
+from clipcond.pipelines.align.rows import NOT_UTF_8, READERS, Bad, Columns
 
 __all__ = ["BadPair", "Columns", "Pair", "Pairs", "read_pairs"]
 
@@ -80,14 +80,21 @@ class Pairs:
         limit = self.max_bad
         if limit is None:
             limit = max(MIN_BAD, int(MAX_BAD_SHARE * self.n_lines))
+        if not self.n_lines:
+            raise PairsError(f"{str(self.path)!r} holds no pairs")
         if len(self.bad) > limit or not self.pairs:
             allowed = f"; {limit} may be" if self.pairs else ""
             raise PairsError(
                 f"{str(self.path)!r}: {len(self.bad)} of {self.n_lines} lines cannot be "
                 f"used{allowed}\n{self.told()}".rstrip(),
-                "Mend the file, or allow more with --max-bad." if self.pairs else "",
+                self._remedy(),
             )
         return self
+
+    def _remedy(self) -> str:
+        if self.bad and all(each.reason.startswith(NOT_UTF_8) for each in self.bad[:SHOWN]):
+            return "Save the file as UTF-8."
+        return "Mend the file, or allow more with --max-bad." if self.pairs else ""
 
     def told(self, most: int = SHOWN) -> str:
         """The first of the bad lines, one on each line."""
@@ -129,7 +136,7 @@ def read_pairs(
                 raise found
             pairs.append(_pair(line, found, columns, path.parent))
         except Bad as error:
-            bad.append(BadPair(line, str(error)))
+            bad.append(BadPair(line, printable(str(error))))
     return Pairs(path, tuple(pairs), tuple(bad), max_bad).checked()
 
 
@@ -146,6 +153,10 @@ def _pair(line: int, row: Mapping[str, object], columns: Columns, folder: Path) 
             raise Bad(f"{side} is empty")
         if "\ufffd" in value:
             raise Bad(f"{side} was decoded wrongly: it holds U+FFFD")
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise Bad(f"{side} holds half of a character, a lone surrogate")
+        if "\0" in value:
+            raise Bad(f"{side} holds a zero byte")
         texts.append(value.strip())
     return Pair(texts[0], texts[1], _image(row.get(columns.names[2]), folder), line)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clipcond.pipelines.align.folder import Kept
 from clipcond.pipelines.align.pairs import BadPair, Pair
 
 __all__ = ["Latents", "latents_of", "unreadable"]
@@ -22,8 +21,8 @@ N_AT_ONCE = 8
 class Latents(Mapping[int, Tensor]):
     """Pair -> its picture's latents [C H W], float16, read from disk."""
 
-    def __init__(self, path: Path, rows: Mapping[int, int]) -> None:
-        self._array, self._rows = np.load(path, mmap_mode="r"), dict(rows)
+    def __init__(self, array: np.ndarray, rows: Mapping[int, int]) -> None:
+        self._array, self._rows = array, dict(rows)
 
     def __getitem__(self, pair: int) -> Tensor:
         return torch.from_numpy(np.array(self._array[self._rows[pair]]))
@@ -70,26 +69,15 @@ def latents_of(
     with_picture = [i for i, pair in enumerate(pairs) if pair.image is not None]
     if not with_picture:
         return None
-    path, seal = folder / "latents.npy", folder / "latents.json"
-    told = json.dumps({**keys, "n": len(with_picture), "side": side}, sort_keys=True)
-    is_ready = seal.is_file() and seal.read_text(encoding="utf-8") == told
-    if writes and not is_ready:
-        seal.unlink(missing_ok=True)
-        array: Any = None
-        for start in range(0, len(with_picture), N_AT_ONCE):
-            some = with_picture[start : start + N_AT_ONCE]
-            pixels = torch.stack([pixels_of(pairs[i].image, side) for i in some])
-            found = _encoded(vae, pixels).to("cpu", torch.float16).numpy()
-            if array is None:
-                shape = (len(with_picture), *found.shape[1:])
-                array = np.lib.format.open_memmap(path, "w+", np.float16, shape)
-            array[start : start + len(some)] = found
-            advance(len(some))
-        array.flush()
-        part = seal.with_suffix(".part")
-        part.write_text(told, encoding="utf-8")
-        os.replace(part, seal)
-    return Latents(path, {pair: row for row, pair in enumerate(with_picture)})
+    kept = Kept(folder, "latents", len(with_picture), {**keys, "side": side})
+    if writes and not kept.is_whole:
+        with kept.written() as add:
+            for start in range(0, len(with_picture), N_AT_ONCE):
+                some = with_picture[start : start + N_AT_ONCE]
+                pixels = torch.stack([pixels_of(pairs[i].image, side) for i in some])
+                add("", _encoded(vae, pixels))
+                advance(len(some))
+    return Latents(kept.read(), {pair: row for row, pair in enumerate(with_picture)})
 
 
 def pixels_of(path: Path | None, side: tuple[int, int]) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import Any
@@ -12,9 +14,10 @@ from typing import Any
 from torch import Tensor
 
 from clipcond.errors import TrainingError
+from clipcond.pipelines.align.accelerating import is_main_process
 from clipcond.pipelines.align.settings import LoopSettings
 
-__all__ = ["Telling", "counting", "say", "scalars"]
+__all__ = ["Telling", "check_board", "counting", "say", "scalars"]
 
 N_LINES = 20  # in a log, over a stage
 
@@ -25,8 +28,8 @@ def scalars(losses: Mapping[str, Tensor]) -> dict[str, float]:
 
 
 def say(text: str, settings: LoopSettings) -> None:
-    """One line on standard error."""
-    if not settings.quiet:
+    """One line on standard error, of the main process."""
+    if not settings.quiet and is_main_process():
         print(text, file=sys.stderr, flush=True)
 
 
@@ -42,7 +45,7 @@ class Telling:
         self._is_silent = settings.quiet or not is_main
         console = Console(stderr=True)
         self._bar = _bar(console) if console.is_terminal and not self._is_silent else None
-        self._board = _board(settings.tensorboard) if settings.tensorboard and is_main else None
+        self._board = _writer()(settings.tensorboard) if settings.tensorboard and is_main else None
         self._start, self._began = done, monotonic()
         self._task: Any = None
 
@@ -77,14 +80,16 @@ class Telling:
             self._total
         ):
             left = (monotonic() - self._began) / (done - self._start) * (self._total - done)
-            line = f"{self._name} {done} of {self._total}, {left:.0f} s left, {text}"
+            line = f"{self._name} {done} of {self._total}, {left:.0f} s left"
+            line += f", {text}" if text else ""
             print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def counting(what: str, total: int, settings: LoopSettings, is_main: bool) -> Iterator[Any]:
     """A bar for work that has no losses; yields a function that counts some more as done."""
-    with Telling(what, max(total, 1), 0, settings, is_main) as telling:
+    own = replace(settings, tensorboard=None, quiet=settings.quiet or not total)
+    with Telling(what, max(total, 1), 0, own, is_main) as telling:
         done = 0
 
         def advance(n: int) -> None:
@@ -116,7 +121,23 @@ def _bar(console: Any) -> Any:
     )
 
 
-def _board(folder: str) -> Any:
+def check_board(settings: LoopSettings) -> None:
+    """Refuse logs that cannot be written, before the hours that they are to tell of.
+
+    Raises:
+        TrainingError: tensorboard is not installed, or its folder cannot be made.
+    """
+    folder = settings.tensorboard
+    if folder is None or not is_main_process():
+        return
+    _writer()
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"logs cannot be written to {folder!r}: {error.strerror}") from error
+
+
+def _writer() -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
@@ -124,4 +145,4 @@ def _board(folder: str) -> Any:
             "logs for tensorboard are asked for, and it is not installed",
             "Install it with: pip install tensorboard, or leave out --tensorboard.",
         ) from error
-    return SummaryWriter(folder)
+    return SummaryWriter

@@ -127,7 +127,9 @@ def _ways(slots: Slots) -> list[tuple[int, float]]:
 
 def as_state(slots: Slots) -> dict[str, Any]:
     """For a checkpoint."""
-    return {name: getattr(slots, name) for name in Slots.__slots__}
+    return {name: getattr(slots, name) for name in Slots.__slots__} | {
+        "latents": slots.latents.cpu()  # it goes to the main process, and is not of its device
+    }
 
 
 def from_state(state: Mapping[str, Any], device: torch.device) -> Slots:

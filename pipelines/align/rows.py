@@ -10,9 +10,10 @@ from pathlib import Path
 
 from clipcond.errors import PairsError, excerpt
 
-__all__ = ["MAX_LINE", "READERS", "Bad", "Columns"]
+__all__ = ["MAX_LINE", "NOT_UTF_8", "READERS", "Bad", "Columns"]
 
 MAX_LINE = 50_000  # bytes; a caption has hundreds
+NOT_UTF_8 = "it is not UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str | Bad]]:
             try:
                 line = raw.decode("utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
-                yield number, Bad(f"it is not UTF-8: byte {raw[error.start]:#04x}")
+                yield number, Bad(f"{NOT_UTF_8}: byte {raw[error.start]:#04x}")
                 continue
             if "\0" in line:
                 yield number, Bad("it holds a zero byte")
@@ -78,17 +79,18 @@ def _lines(path: Path) -> Iterator[tuple[int, str | Bad]]:
 def _tsv(path: Path, columns: Columns) -> Iterator[Row]:
     wanted = list(dict.fromkeys(columns.names))
     header: list[str] | None = None
+    is_first = True
     for number, line in _lines(path):
         if isinstance(line, Bad):
             yield number, line
             continue
         cells = line.split("\t")
-        if number == 1 and (
-            columns.are_named or set(wanted[:2]) <= {cell.strip() for cell in cells}
-        ):
-            header = [cell.strip() for cell in cells]
-            _check_columns(path, columns, header)
-            continue
+        if is_first:
+            is_first, titles = False, [cell.strip() for cell in cells]
+            if columns.are_named or set(wanted[:2]) <= set(titles):
+                header = titles
+                _check_columns(path, columns, header)
+                continue
         names = header or wanted[: max(2, len(cells))]
         if len(cells) != len(names):
             with_picture = "2, or 3 with a picture" if len(wanted) > 2 else "2"
@@ -140,6 +142,8 @@ def _parquet(path: Path, columns: Columns) -> Iterator[Row]:
 def _check_columns(path: Path, columns: Columns, present: list[str]) -> None:
     must = [*columns.names[:2], *([columns.image] if columns.image else [])]
     for name in must:
+        if present.count(name) > 1:
+            raise PairsError(f"{str(path)!r} has {present.count(name)} columns {name!r}")
         if name not in present:
             raise PairsError(
                 f"{str(path)!r} has no column {name!r}; it has {excerpt(', '.join(present))}",

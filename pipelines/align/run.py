@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,11 @@ from clipcond.adapters import (
 from clipcond.conditioner import Conditioner
 from clipcond.errors import CheckpointError, TrainingError
 from clipcond.pipelines.align.accelerating import dtype_of, release
+from clipcond.pipelines.align.folder import HELD_OUT, TRAINED, make_folder, remove_run
 from clipcond.pipelines.align.loop import Loop, Stage
 from clipcond.pipelines.align.pairs import Pairs, read_pairs
 from clipcond.pipelines.align.pictures import Latents, latents_of, unreadable
-from clipcond.pipelines.align.progress import counting, say
+from clipcond.pipelines.align.progress import check_board, counting, say
 from clipcond.pipelines.align.rows import Columns
 from clipcond.pipelines.align.ruler import Ruler, ruler_of
 from clipcond.pipelines.align.settings import AlignSettings, LoopSettings, stated
@@ -76,6 +77,7 @@ def align(
     """
     settings, loop = settings or AlignSettings(), loop or LoopSettings()
     output = check_output(output, ".safetensors")
+    check_board(loop)
     folder = Path(run).expanduser() if run else output.with_suffix(".run")
     if output.exists() and not overwrite and not (folder / "checkpoint.pt").is_file():
         raise CheckpointError(
@@ -106,7 +108,10 @@ def check_output(path: str | Path, suffix: str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CheckpointError(f"{str(path.parent)!r} cannot be made: {error}", path) from error
+        told = f"{str(path.parent)!r} cannot be made: {error.strerror}"
+        raise CheckpointError(told, path) from error
+    if not os.access(path.parent, os.W_OK):
+        raise CheckpointError(f"nothing can be written to {str(path.parent)!r}", path)
     return path
 
 
@@ -129,7 +134,7 @@ class _Run:
         adapter = new_adapter(self.teacher, self.tower, settings, self.loop_settings.seed)
         sides = self._sides()
         sizes = self._usable(sides)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         loop = Loop(self.folder, self._keys(), self.loop_settings, adapter)
         self._move(loop)
         trained, held_out = self._states(loop, sides, sizes)
@@ -141,12 +146,13 @@ class _Run:
         if loop.is_new:
             pooled = None if ruler.pooled is None else ruler.pooled.mean
             start_at(adapter, ruler.rows, pooled)
+            loop.begin()
         losses = self._stages(loop, adapter, ruler, trained, images)
         record = self._record(loop, losses)
         if loop.is_main:
             save_adapter(adapter.float(), record, self.output)
             if not keep:
-                shutil.rmtree(self.folder, ignore_errors=True)
+                remove_run(self.folder)
         loop.accelerator.wait_for_everyone()
         return record
 
@@ -179,8 +185,6 @@ class _Run:
         return {
             **stated(self.settings),
             "version": __version__,
-            "seed": self.loop_settings.seed,
-            "precision": self.loop_settings.precision,
             "pairs": pairs,
             "teacher": self.teacher.hashes[0],
             "unet": self.teacher.hashes[1],
@@ -210,7 +214,7 @@ class _Run:
         keys["dtype"] = str(dtype_of(loop.accelerator))
         made = []
         with counting("encoding", len(pairs), self.loop_settings, loop.is_main) as advance:
-            for name, chosen in (("trained", self.trained), ("held_out", sorted(held))):
+            for name, chosen in ((TRAINED, self.trained), (HELD_OUT, sorted(held))):
                 states = States(
                     [pairs[i] for i in chosen], [sizes[i] for i in chosen], *sides,
                     folder=self.folder / name, max_bytes=settings.cache_gb * GB, keys=keys,

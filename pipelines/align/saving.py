@@ -16,7 +16,7 @@ from clipcond.towers.chinese_clip import ChineseTextHalf
 from clipcond.towers.extraction import extract
 from clipcond.towers.files import WEIGHTS
 
-__all__ = ["save_tower", "with_projection"]
+__all__ = ["check_replaceable", "save_tower", "with_projection"]
 
 
 def with_projection(
@@ -54,12 +54,27 @@ def with_projection(
     return OpenAIClipTower(model.eval(), tower.tokenizer.source, tower.name)
 
 
+def check_replaceable(folder: Path) -> None:
+    """Refuse to put a tower in the place of anything but a tower's folder.
+
+    Raises:
+        CheckpointError: there is a file, or a folder with something else.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not all((folder / name).is_file() for name in ("config.json", WEIGHTS)):
+        raise CheckpointError(
+            f"{str(folder)!r} is no tower's folder, and would be lost", folder, "Name another."
+        )
+
+
 def save_tower(tower: OpenAIClipTower | ChineseClipTower, folder: Path) -> None:
     """Write a tower to a folder that transformers and `load_tower` read; whole, or not at all.
 
     Raises:
         CheckpointError: it cannot be written.
     """
+    check_replaceable(folder)
     part = folder.with_name(folder.name + ".partial")
     try:
         shutil.rmtree(part, ignore_errors=True)

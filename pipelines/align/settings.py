@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from clipcond.errors import TrainingError, UnknownNameError
 
-__all__ = ["PRECISIONS", "AlignSettings", "LoopSettings", "check_same", "stated"]
+__all__ = [
+    "PRECISIONS",
+    "AlignSettings",
+    "LoopSettings",
+    "check_positive",
+    "check_same",
+    "stated",
+]
 
 PRECISIONS = ("no", "fp16", "bf16")
 
@@ -37,6 +45,7 @@ class LoopSettings:
     def __post_init__(self) -> None:
         if self.precision is not None and self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
+        _at_least("save_every", min(self.save_every, 1e9), 0)  # never, if it is infinite
         if self.device is not None and self.device not in ("cpu", "cuda", "mps"):
             raise UnknownNameError("device", self.device, ("cpu", "cuda", "mps"))
 
@@ -89,8 +98,11 @@ class AlignSettings:
     def __post_init__(self) -> None:
         for name in ("text_batch", "unet_batch", "denoising_steps", "max_chunks"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("text_steps", "unet_steps", "contrast", "features", "cache_gb"):
+        for name in ("text_steps", "unet_steps", "contrast", "features", "guidance"):
             _at_least(name, getattr(self, name), 0)
+        _at_least("cache_gb", min(self.cache_gb, 1e9), 0)  # without a bound, if it is infinite
+        for name in ("text_lr", "unet_lr"):
+            check_positive(name, getattr(self, name))
         if not self.text_steps and not self.unet_steps:
             raise TrainingError("there is nothing to train: both stages have 0 steps")
         if not 0 <= self.drop < 1:
@@ -110,8 +122,18 @@ class AlignSettings:
         return self.teacher_clip_skips
 
 
+def check_positive(name: str, value: float) -> None:
+    """Refuse what is not finite or not above 0.
+
+    Raises:
+        TrainingError: says which.
+    """
+    if not 0 < value < math.inf:
+        raise TrainingError(f"{name} is a number above 0, not {value!r}")
+
+
 def _at_least(name: str, value: float, least: float) -> None:
-    if not value >= least:
+    if not least <= value < math.inf:
         raise TrainingError(f"{name} is at least {least}, not {value!r}")
 
 

@@ -7,8 +7,6 @@ alone, so a resumed run reads the very bits that an uninterrupted one reads.
 
 from __future__ import annotations
 
-import json
-import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ import torch
 from torch import Tensor
 
 from clipcond.errors import TrainingError
+from clipcond.pipelines.align.folder import Kept, make_folder
 from clipcond.pipelines.align.pairs import Pair
 from clipcond.pipelines.align.sides import Encoded, Side
 
@@ -99,14 +98,15 @@ class States:
         Raises:
             TrainingError: the states cannot be kept in float16, or not written.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         for group in self.groups:
             fields = _fields(*self._encode(group.members[:1], group.size))
             n_bytes = sum(2 * int(np.prod(shape)) for _, shape in fields)
-            n_kept = min(len(group.members), int(self._left // n_bytes))
+            n_kept = int(min(len(group.members), self._left / n_bytes))  # the bound may be infinite
             self._left -= n_kept * n_bytes
-            store = _Store(self._folder, group.size, n_kept, fields, self._keys)
-            if n_kept and not store.is_ready():
+            stem, keys = "{}-{}".format(*group.size), {**self._keys, "fields": fields}
+            store = _Store(Kept(self._folder, stem, n_kept, keys), fields)
+            if n_kept and not store.kept.is_whole:
                 if not writes:
                     raise TrainingError(f"the states in {str(self._folder)!r} are not there")
                 self._fill(store, group, advance)
@@ -117,19 +117,20 @@ class States:
             self._stores[group.size] = store
 
     def _fill(self, store: _Store, group: Group, advance: Callable[[int], None]) -> None:
-        arrays = store.create()
-        for start in range(0, store.n_kept, BLOCK):
-            some = group.members[start : min(start + BLOCK, store.n_kept)]
-            for name, tensor in _named(*self._encode(some, group.size)).items():
-                values = tensor.detach().to("cpu", torch.float16)
-                if not bool(values.isfinite().all()):
-                    lines = [self.pairs[i].line for i in some]
-                    raise TrainingError(
-                        f"the {name} states of lines {lines[0]} to {lines[-1]} are beyond float16"
-                    )
-                arrays[name][start : start + len(some)] = values.numpy()
-            advance(len(some))
-        store.seal(arrays)
+        n_kept = store.kept.n
+        with store.kept.written() as add:
+            for start in range(0, n_kept, BLOCK):
+                some = group.members[start : min(start + BLOCK, n_kept)]
+                for name, tensor in _named(*self._encode(some, group.size)).items():
+                    values = tensor.to("cpu", torch.float16)
+                    if not bool(values.isfinite().all()):
+                        lines = [self.pairs[i].line for i in some]
+                        raise TrainingError(
+                            f"the {name} states of lines {lines[0]} to {lines[-1]} are beyond "
+                            "float16"
+                        )
+                    add(name, values)
+                advance(len(some))
 
     def draw(self, rng: random.Random, n: int, drop: float, device: torch.device) -> Batch:
         """`n` pairs of one group, each at one of the layers; some of them the empty prompt."""
@@ -175,7 +176,8 @@ class States:
     def _read(self, group: Group, places: Sequence[int]) -> dict[str, Tensor]:
         """float16 [n ...] by name, copies; what is not kept is encoded in one call."""
         store = self._stores[group.size]
-        away = [i for i, place in enumerate(places) if place >= store.n_kept]
+        n_kept = store.kept.n
+        away = [i for i, place in enumerate(places) if place >= n_kept]
         read = {
             name: torch.empty(len(places), *shape, dtype=torch.float16)
             for name, shape in store.fields
@@ -184,7 +186,7 @@ class States:
             encoded = self._encode([group.members[places[i]] for i in away], group.size)
             for name, tensor in _named(*encoded).items():
                 read[name][away] = tensor.to("cpu", torch.float16)
-        kept = [i for i, place in enumerate(places) if place < store.n_kept]
+        kept = [i for i, place in enumerate(places) if place < n_kept]
         if kept:
             for name, array in store.arrays.items():
                 read[name][kept] = torch.from_numpy(array[[places[i] for i in kept]])
@@ -215,41 +217,11 @@ def _fields(teacher: Encoded, tower: Encoded) -> list[Field]:
 
 
 class _Store:
-    """Memory-mapped float16 arrays of one group, and a file that says they are complete."""
+    """What is kept of one group's states."""
 
-    def __init__(
-        self,
-        folder: Path,
-        size: tuple[int, int],
-        n_kept: int,
-        fields: Sequence[Field],
-        keys: dict[str, Any],
-    ) -> None:
-        self.n_kept, self.fields = n_kept, fields
+    def __init__(self, kept: Kept, fields: Sequence[Field]) -> None:
+        self.kept, self.fields = kept, fields
         self.arrays: dict[str, np.ndarray] = {}
-        self._folder, self._stem = folder, f"{size[0]}-{size[1]}"
-        self._seal = folder / f"{self._stem}.json"
-        self._keys = json.dumps({**keys, "n": n_kept, "fields": fields}, sort_keys=True)
-
-    def is_ready(self) -> bool:
-        return self._seal.is_file() and self._seal.read_text(encoding="utf-8") == self._keys
 
     def open(self) -> None:
-        self.arrays = {name: np.load(self._path(name), mmap_mode="r") for name, _ in self.fields}
-
-    def create(self) -> dict[str, np.ndarray]:
-        self._seal.unlink(missing_ok=True)
-        return {
-            name: np.lib.format.open_memmap(self._path(name), "w+", np.float16, (self.n_kept, *s))
-            for name, s in self.fields
-        }
-
-    def seal(self, arrays: dict[str, np.ndarray]) -> None:
-        for array in arrays.values():
-            array.flush()  # type: ignore[attr-defined]
-        part = self._seal.with_suffix(".part")
-        part.write_text(self._keys, encoding="utf-8")
-        os.replace(part, self._seal)
-
-    def _path(self, name: str) -> Path:
-        return self._folder / f"{self._stem}-{name}.npy"
+        self.arrays = {name: self.kept.read(name) for name, _ in self.fields}

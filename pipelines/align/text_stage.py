@@ -97,19 +97,21 @@ def first_chunks(pooled: Tensor, batch: Batch) -> Tensor:
 
 
 def contrast(
-    student: Tensor, teacher: Tensor, rows: Sequence[int], scale: Tensor | float = SCALE
+    student: Tensor, teacher: Tensor, *labels: Sequence[int], scale: Tensor | float = SCALE
 ) -> Tensor:
     """Symmetric cross-entropy of cosines [b C]: which of one side belongs to which of the other?
 
     Args:
-        rows: which pair each is; equal ones are not held against each other.
+        labels: of each pair; pairs that share one are not held against each other.
         scale: that cosines are multiplied by, 1 / temperature.
     Source: Radford et al. 2021, the objective of CLIP.
     """
     cosines = F.normalize(student, dim=-1) @ F.normalize(teacher, dim=-1).T
-    which = torch.as_tensor(rows, device=student.device)
-    twins = (which[:, None] == which) & ~torch.eye(len(which), dtype=torch.bool).to(which.device)
-    logits = (scale * cosines).masked_fill(twins, -1e4)
+    twins = torch.zeros(cosines.shape, dtype=torch.bool)
+    for label in map(torch.as_tensor, labels):
+        twins |= label[:, None] == label
+    twins.fill_diagonal_(False)
+    logits = (scale * cosines).masked_fill(twins.to(cosines.device), -1e4)
     target = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 

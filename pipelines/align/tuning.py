@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,18 @@ from clipcond import __version__
 from clipcond.adapters import tower_fingerprint
 from clipcond.errors import CheckpointError, PairsError, TrainingError
 from clipcond.pipelines.align.accelerating import release
+from clipcond.pipelines.align.folder import make_folder, remove_run
 from clipcond.pipelines.align.loop import Loop, Losses, Stage
 from clipcond.pipelines.align.pairs import Pair, Pairs, read_pairs
 from clipcond.pipelines.align.pictures import unreadable
-from clipcond.pipelines.align.progress import counting, say
+from clipcond.pipelines.align.progress import check_board, counting, say
 from clipcond.pipelines.align.rows import Columns
-from clipcond.pipelines.align.saving import save_tower, with_projection
-from clipcond.pipelines.align.settings import LoopSettings, stated
+from clipcond.pipelines.align.saving import check_replaceable, save_tower, with_projection
+from clipcond.pipelines.align.settings import LoopSettings, check_positive, stated
 from clipcond.pipelines.align.text_stage import contrast
 from clipcond.pipelines.align.vision import Vision, features_of, open_vision
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower, load_tower
+from clipcond.towers.identity import tower_hash
 
 __all__ = ["TuneSettings", "read_captions", "tune_tower"]
 
@@ -52,11 +53,13 @@ class TuneSettings:
     temperature: float = 0.07
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch < 2 or not self.temperature > 0:
+        if self.steps < 1 or self.batch < 2:
             raise TrainingError(
-                "at least 1 step, a batch of 2 and a temperature above 0 are needed, not "
-                f"steps={self.steps}, batch={self.batch}, temperature={self.temperature}"
+                "at least 1 step and a batch of 2 are needed, not "
+                f"steps={self.steps}, batch={self.batch}"
             )
+        check_positive("lr", self.lr)
+        check_positive("temperature", self.temperature)
 
 
 def read_captions(
@@ -112,10 +115,12 @@ def tune_tower(
     settings, loop = settings or TuneSettings(), loop or LoopSettings()
     output = Path(output).expanduser()
     folder = Path(run).expanduser() if run else output.with_name(output.name + ".run")
+    check_board(loop)
     if output.exists() and not overwrite:
         raise CheckpointError(
             f"{str(output)!r} is there already", output, "Name another, or say --overwrite."
         )
+    check_replaceable(output)
     tower = load_tower(tower) if isinstance(tower, str) else tower
     vision = vision if isinstance(vision, Vision) else open_vision(vision)
     pairs = pairs if isinstance(pairs, Pairs) else read_captions(pairs)
@@ -144,20 +149,13 @@ def _tuned(
     keep: bool,
 ) -> dict[str, float]:
     said = hashlib.sha256(repr(pairs.pairs).encode()).hexdigest()
-    keys = {**stated(settings), "version": __version__, "seed": loop_settings.seed, "pairs": said}
-    keys |= {"precision": loop_settings.precision, "tower": tower_fingerprint(tower)}
+    keys = {**stated(settings), "version": __version__, "pairs": said}
+    keys |= {"tower": tower_fingerprint(tower), "vision": tower_hash(vision.model.state_dict())}
     projected = with_projection(tower, vision.width, vision.text_projection, loop_settings.seed)
     model = _Captions(projected, settings.temperature)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     loop = Loop(folder, keys, loop_settings, model)
-    with (
-        counting("pictures", len(pairs.pairs), loop_settings, loop.is_main) as advance,
-        loop.accelerator.main_process_first(),
-    ):
-        on_device = replace(vision, model=vision.model.to(loop.device))
-        features = features_of(
-            pairs.pairs, on_device, folder, {"pairs": said}, advance, writes=loop.is_main
-        )
+    features = _features(pairs, vision, loop, {k: keys[k] for k in ("pairs", "vision")})
     n_held_out = min(MAX_HELD_OUT, len(pairs.pairs) // HELD_OUT_EVERY)
     held = {i * len(pairs.pairs) // n_held_out for i in range(n_held_out)}
     trained = [i for i in range(len(pairs.pairs)) if i not in held]
@@ -172,9 +170,19 @@ def _tuned(
         projected.model.cpu()
         save_tower(projected, output)
         if not keep:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_run(folder)
     loop.accelerator.wait_for_everyone()
     return reached
+
+
+def _features(pairs: Pairs, vision: Vision, loop: Loop, keys: dict[str, Any]) -> np.ndarray:
+    """The frozen tower's features of all pictures [n P]."""
+    with (
+        counting("pictures", len(pairs.pairs), loop.settings, loop.is_main) as advance,
+        loop.accelerator.main_process_first(),
+    ):
+        on_device = replace(vision, model=vision.model.to(loop.device))
+        return features_of(pairs.pairs, on_device, loop.folder, keys, advance, writes=loop.is_main)
 
 
 class _Captions(nn.Module):
@@ -217,8 +225,7 @@ class _Contrast:
         self._pairs, self._features, self._trained = pairs, features, trained
         self._batch, self._device = min(batch, len(trained)), device
         # the same picture, or the same caption, are no negatives of each other
-        names = {key: i for i, key in enumerate(dict.fromkeys(str(p.image) for p in pairs))}
-        self._pictures = [names[str(pair.image)] for pair in pairs]
+        self._labels = _numbered(p.image for p in pairs), _numbered(p.tower for p in pairs)
 
     def losses(self, model: nn.Module, rng: random.Random, step: int) -> Losses:
         return self._compared(model, rng.sample(self._trained, self._batch))[0]
@@ -226,9 +233,8 @@ class _Contrast:
     def _compared(self, model: nn.Module, chosen: Sequence[int]) -> tuple[Losses, Tensor]:
         text, scale = model([self._pairs[i].tower for i in chosen])
         images = torch.from_numpy(self._features[list(chosen)]).to(self._device).float()
-        rows = [self._pictures[i] for i in chosen]
-        ranks = text @ images.T
-        return {"loss": contrast(text, images, rows, scale)}, ranks
+        labels = [[label[i] for i in chosen] for label in self._labels]
+        return {"loss": contrast(text, images, *labels, scale=scale)}, text @ images.T
 
     @torch.no_grad()
     def measured(self, model: nn.Module, held: Sequence[int]) -> dict[str, float]:
@@ -236,10 +242,13 @@ class _Contrast:
         losses, right, n = [], 0, 0
         for start in range(0, len(held), self._batch):
             some = held[start : start + self._batch]
-            found, ranks = self._compared(model, some)
-            losses.append(float(found["loss"]))
-            pictures = torch.tensor([self._pictures[i] for i in some])
-            right += int((pictures[ranks.argmax(dim=1).cpu()] == pictures).sum())
+            compared, ranks = self._compared(model, some)
+            losses.append(float(compared["loss"]))
+            nearest = [some[place] for place in ranks.argmax(dim=1).tolist()]
+            right += sum(
+                any(label[i] == label[found] for label in self._labels)
+                for i, found in zip(some, nearest, strict=True)
+            )
             n += len(some)
         return {"loss": sum(losses) / len(losses), "top1": right / n}
 
@@ -248,3 +257,9 @@ class _Contrast:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Nothing is kept: every step draws anew."""
+
+
+def _numbered(values: Iterable[object]) -> list[int]:
+    """A number for each value, the same for equal ones."""
+    numbers: dict[object, int] = {}
+    return [numbers.setdefault(value, len(numbers)) for value in values]

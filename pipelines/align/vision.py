@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from clipcond import embedded
 from clipcond.errors import CheckpointError
+from clipcond.pipelines.align.folder import Kept
 from clipcond.pipelines.align.pairs import Pair
 from clipcond.pipelines.align.pictures import pixels_of
 from clipcond.pipelines.quiet import quiet_libraries
@@ -106,23 +105,15 @@ def features_of(
     writes: bool = True,
 ) -> np.ndarray:
     """Features [n P] of the pairs' pictures, float16, kept in a folder; its own are taken again."""
-    path, seal = folder / "features.npy", folder / "features.json"
-    told = json.dumps({**keys, "n": len(pairs)}, sort_keys=True)
-    is_ready = seal.is_file() and seal.read_text(encoding="utf-8") == told
-    if writes and not is_ready:
-        seal.unlink(missing_ok=True)
-        array = np.lib.format.open_memmap(path, "w+", np.float16, (len(pairs), vision.width))
-        for start in range(0, len(pairs), N_AT_ONCE):
-            some = pairs[start : start + N_AT_ONCE]
-            pixels = torch.stack([pixels_of(pair.image, (vision.side,) * 2) for pair in some])
-            array[start : start + len(some)] = vision.features(pixels).cpu().half().numpy()
-            advance(len(some))
-        array.flush()
-        part = seal.with_suffix(".part")
-        part.write_text(told, encoding="utf-8")
-        os.replace(part, seal)
-    found: np.ndarray = np.load(path, mmap_mode="r")
-    return found
+    kept = Kept(folder, "features", len(pairs), keys)
+    if writes and not kept.is_whole:
+        with kept.written() as add:
+            for start in range(0, len(pairs), N_AT_ONCE):
+                some = pairs[start : start + N_AT_ONCE]
+                pixels = torch.stack([pixels_of(pair.image, (vision.side,) * 2) for pair in some])
+                add("", vision.features(pixels))
+                advance(len(some))
+    return kept.read()
 
 
 def _loaded(folder: Path, class_name: str) -> Any:

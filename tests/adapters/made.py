@@ -1,8 +1,16 @@
 """Small adapters with drawn weights, and records, that tests of several files use."""
 
+import pytest
 import torch
 
-from clipcond.adapters import Adapter, AdapterConfig, AlignmentRecord, build_adapter
+from clipcond.adapters import (
+    Adapter,
+    AdapterConfig,
+    AlignmentRecord,
+    build_adapter,
+    load_adapter,
+)
+from clipcond.errors import CheckpointError
 
 LENGTH = 20  # rows for a chunk: neither the Chinese tower's 52 nor CLIP's 77
 
@@ -37,3 +45,11 @@ def record(**fields) -> AlignmentRecord:
         "minutes": 0.5,
     }
     return AlignmentRecord(**{**stated, **fields})
+
+
+def refusal(path) -> str:
+    """What is said of a file that is refused."""
+    with pytest.raises(CheckpointError) as caught:
+        load_adapter(path)
+    assert str(caught.value.path) == str(path)
+    return str(caught.value)

@@ -10,9 +10,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from clipcond.adapters import load_adapter, save_adapter
-from clipcond.embedded import folder
 from clipcond.errors import CheckpointError
-from tests.adapters.made import adapter, record
+from tests.adapters.made import adapter, record, refusal
 
 
 @pytest.fixture
@@ -20,13 +19,6 @@ def path(tmp_path):
     path = tmp_path / "zh.safetensors"
     save_adapter(adapter(pooled_width=10), record(), path)
     return path
-
-
-def refusal(path) -> str:
-    with pytest.raises(CheckpointError) as caught:
-        load_adapter(path)
-    assert str(caught.value.path) == str(path)
-    return str(caught.value)
 
 
 def rewrite(path, *, metadata=None, **tensors) -> None:
@@ -104,76 +96,6 @@ def test_what_could_not_be_loaded_is_not_saved(tmp_path):
         "ones\nThe training that made it diverged."
     )
     assert not path.exists()
-
-
-def test_a_file_that_is_not_there(path):
-    near = path.with_name("zn.safetensors")
-
-    assert refusal(near) == (
-        f"{str(near)!r} does not exist; an adapter is one .safetensors file\n"
-        f"Did you mean {str(path)!r}?"
-    )
-    assert refusal(path.parent).startswith(
-        f"{str(path.parent)!r} is a folder; an adapter is one .safetensors file"
-    )
-
-
-def test_a_pickle(tmp_path):
-    path = tmp_path / "zh.pt"
-    torch.save(adapter().state_dict(), path)
-
-    assert refusal(path) == (
-        f"{str(path)!r} is a pickle; an adapter is one .safetensors file\n"
-        "Train one with: clipcond align"
-    )
-
-
-def test_every_cut_is_refused(path):
-    whole = path.read_bytes()
-    for n_kept in (0, 4, 8, 100, len(whole) // 2, len(whole) - 1):
-        path.write_bytes(whole[:n_kept])
-        assert refusal(path).startswith(f"{str(path)!r} is no complete safetensors file: ")
-    path.write_bytes(whole + b"x")
-    assert refusal(path).endswith(
-        f"it goes on behind its last tensor: expected {len(whole)} bytes, found {len(whole) + 1}\n"
-        "Download or save it again."
-    )
-
-
-def test_noise_in_the_header_is_refused(path):
-    whole = path.read_bytes()
-    for place in range(8, 400, 3):
-        path.write_bytes(whole[:place] + b"\x00" + whole[place + 1 :])
-        assert refusal(path)
-
-
-@pytest.mark.parametrize(
-    ("names", "found"),
-    [
-        (["lora_unet_a.lora_down.weight", "lora_unet_a.alpha"], "a LoRA (2 tensors)"),
-        (["unet.mid.attn2.to_k.lora_A.weight"], "a LoRA (1 tensors)"),
-        (["emb_params"], "a textual inversion (1 tensors)"),
-        (["ip_adapter.1.to_k_ip.weight", "image_proj.norm.bias"], "an IP-Adapter for pictures"),
-        (["controlnet_cond_embedding.conv_in.weight"], "a ControlNet (1 tensors)"),
-        (["to_rows.weight"], "1 tensors, such as 'to_rows.weight'"),
-    ],
-)
-def test_a_foreign_file_is_called_by_its_name(tmp_path, names, found):
-    path = tmp_path / "other.safetensors"
-    save_file({name: torch.zeros(2, 2) for name in names}, path)
-
-    assert refusal(path).startswith(f"{str(path)!r} is no adapter of clipcond: it holds {found}")
-    assert refusal(path).endswith("\nTrain one with: clipcond align")
-
-
-def test_a_tower_and_a_unet_are_called_by_their_names():
-    tower = folder() / "text_encoder" / "model.safetensors"
-    unet = folder() / "unet" / "diffusion_pytorch_model.safetensors"
-
-    assert refusal(tower).startswith(
-        f"{str(tower)!r} is no adapter of clipcond: it holds 1 text tower\n"
-    )
-    assert "it holds a UNet or transformer (" in refusal(unet)
 
 
 @pytest.mark.parametrize("version", ["2", "0", "1.5", "", "²"])

@@ -1,5 +1,6 @@
 """A tiny teacher, a tiny Chinese tower and pairs, for tests of training."""
 
+import copy
 from pathlib import Path
 
 import torch
@@ -19,11 +20,13 @@ __all__ = ["QUIET", "lines", "settings", "teacher", "tower_zh", "write"]
 
 
 def tower_zh() -> ChineseClipTower:
-    """The text half of a ChineseCLIP: 32 wide, 4 blocks, chunks of 52."""
+    """The text half of a ChineseCLIP: 32 wide, 4 blocks, chunks of 52.
+
+    Of its own: training casts what it is given, and a shared model would stay cast.
+    """
     whole = whole_model()
-    return ChineseClipTower(
-        ChineseTextHalf(whole.text_model, whole.text_projection), tokenizer(), name="zh"
-    )
+    half = copy.deepcopy(ChineseTextHalf(whole.text_model, whole.text_projection))
+    return ChineseClipTower(half, tokenizer(), name="zh")
 
 
 def lines() -> list[str]:

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clipcond.errors import PairsError
 from clipcond.pipelines.align import Columns, read_pairs
@@ -111,6 +113,74 @@ def test_lines_of_json(tmp_path):
     }
 
 
+def test_what_no_tokenizer_takes_and_no_terminal_shows(tmp_path):
+    rows = [
+        '{"teacher": "a cat", "tower": "猫"}',
+        '{"teacher": "a \\ud83d cat", "tower": "猫"}',
+        '{"teacher": "a cat", "tower": "no\\u0000thing"}',
+        '{"\\u001b[31m": 1, "\\ud800": 2}',
+        '["\u009b31m"]',
+    ]
+    pairs = read_pairs(write(tmp_path, rows, "pairs.jsonl"))
+
+    assert reasons(pairs) == {
+        2: "the teacher's side holds half of a character, a lone surrogate",
+        3: "the tower's side holds a zero byte",
+        4: "the teacher's side is missing: no 'teacher' (found: \ufffd[31m, \ufffd)",
+        5: 'it is no JSON object but ["\ufffd31m"]',
+    }
+
+
+@given(
+    st.lists(
+        st.binary(max_size=40) | st.text(max_size=20).map(lambda text: f"a\t{text}".encode()),
+        max_size=12,
+    ),
+    st.sampled_from([".tsv", ".jsonl"]),
+)
+def test_any_bytes_are_pairs_or_told(tmp_path_factory, content, suffix):
+    good = b'{"teacher": "a", "tower": "b"}' if suffix == ".jsonl" else b"a\tb"
+    path = tmp_path_factory.mktemp("any") / f"pairs{suffix}"
+    path.write_bytes(b"\n".join([good, *content]) + b"\n")
+    pairs = read_pairs(path, max_bad=10**6)
+
+    assert pairs.pairs[0].line == 1
+    told = sorted(each.line for each in (*pairs.pairs, *pairs.bad))
+    assert told == list(range(1, path.read_bytes().count(b"\n") + 1))
+    assert all(pair.teacher.strip() and pair.tower.strip() for pair in pairs.pairs)
+    pairs.told(100).replace("\n", "").encode()
+    assert pairs.told(100).replace("\n", "").isprintable()
+
+
+def test_a_header_below_an_empty_line(tmp_path):
+    pairs = read_pairs(write(tmp_path, ["", "tower\tteacher", "猫\ta cat"]))
+
+    assert texts(pairs) == [("a cat", "猫")]
+    assert reasons(pairs) == {1: "it is empty"}
+
+
+def test_two_columns_of_one_name(tmp_path):
+    path = write(tmp_path, ["teacher\ttower\ttower", "a cat\t猫\t狗"])
+
+    with pytest.raises(PairsError) as caught:
+        read_pairs(path)
+    assert str(caught.value) == f"{str(path)!r} has 2 columns 'tower'"
+
+
+def test_a_file_in_another_encoding_hears_of_utf_8(tmp_path):
+    path = tmp_path / "gbk.tsv"
+    path.write_bytes("a cat\t红色的\n".encode("gbk") * 20)
+
+    with pytest.raises(PairsError) as caught:
+        read_pairs(path)
+    told = str(caught.value).splitlines()
+    assert told[:2] == [
+        f"{str(path)!r}: 20 of 20 lines cannot be used",
+        "  line 1: it is not UTF-8: byte 0xba",
+    ]
+    assert told[-2:] == ["  and 15 more", "Save the file as UTF-8."]
+
+
 def test_pictures_start_from_the_files_folder(tmp_path):
     (tmp_path / "cat.png").write_bytes(b"")
     pairs = read_pairs(write(tmp_path, ["a cat\t猫\tcat.png", "a dog\t狗"]))
@@ -151,6 +221,15 @@ def test_a_file_without_a_pair(tmp_path):
         f"{str(path)!r}: 1 of 1 lines cannot be used\n"
         "  line 1: it has 1 column, expected 2, or 3 with a picture"
     )
+
+
+def test_an_empty_file(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    path.write_bytes(b"")
+
+    with pytest.raises(PairsError) as caught:
+        read_pairs(path)
+    assert str(caught.value) == f"{str(path)!r} holds no pairs"
 
 
 def test_other_files_are_refused(tmp_path):

@@ -3,9 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
-import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,73 +12,52 @@ from safetensors.torch import load_file
 from clipcond.adapters import load_adapter
 from clipcond.errors import CheckpointError, TrainingError
 from clipcond.pipelines.align import align
-from tests.align.made import QUIET, lines, settings, teacher, tower_zh, write
+from clipcond.pipelines.align.text_stage import TextObjective
+from clipcond.pipelines.align.unet_stage import UnetObjective
+from tests.align.child import CHOICES, MIXED, arguments, run
+from tests.align.made import QUIET, settings, teacher, tower_zh, write
 
 ROOT = Path(__file__).parents[2]
-EVERY_STEP = replace(QUIET, save_every=0.0)
-# BREAK makes pairs of two groups; a bound of half a megabyte leaves states to encode when drawn
-MIXED = [*lines(), "a red cat BREAK a dog\t红色的猫 BREAK 狗", "a (red:1.3) cat\t(红色:1.3)的猫"]
-CHOICES = {"text_steps": 6, "unet_steps": 6, "cache_gb": 2e-4, "denoising_steps": 3}
-CODE = """
-import sys
-from tests.align.test_resume import run
-run(sys.argv[1], sys.argv[2])
-"""
+OBJECTIVES = {"text": TextObjective, "unet": UnetObjective}
 
 
-def run(folder: str, name: str) -> Path:
-    """A whole run, or the rest of one; a checkpoint after each step."""
-    output = Path(folder) / f"{name}.safetensors"
-    pairs = Path(folder) / "pairs.tsv"
-    align(teacher(), tower_zh(), pairs, output, settings=settings(**CHOICES), loop=EVERY_STEP)
-    return output
+def reached(folder: Path) -> tuple[str, int]:
+    """Stage and step of a run's checkpoint."""
+    state = torch.load(folder / "checkpoint.pt", weights_only=True)
+    return state["stage"], state["step"]
 
 
-def killed_in(stage: str, step: int, folder: Path, name: str) -> None:
-    """Run in another process, which gets SIGKILL once `step` of a stage is in its checkpoint."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", CODE, str(folder), name], cwd=ROOT, env=environment
-    )
-    try:
-        deadline = time.monotonic() + 240
-        while time.monotonic() < deadline and process.poll() is None:
-            if reached(folder / f"{name}.run" / "checkpoint.pt") >= (stage, step):
-                break
-            time.sleep(0.01)
-        assert process.poll() is None, "the run was over before it was killed"
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+def weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    return load_file(folder / f"{name}.safetensors")
 
 
-def reached(checkpoint: Path) -> tuple[str, int]:
-    """Stage and step of a checkpoint; ("", 0) if there is none yet."""
-    if not checkpoint.is_file():
-        return "", 0
-    state = torch.load(checkpoint, weights_only=True)  # whole at any moment: it is replaced
-    return state["stage"] or "", state["step"]
+def same(some: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> bool:
+    return some.keys() == others.keys() and all(torch.equal(some[n], others[n]) for n in some)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The weights of a run that nothing interrupted."""
     folder = tmp_path_factory.mktemp("whole")
-    write(folder, MIXED)
-    return load_file(run(str(folder), "whole"))
+    run(folder, "whole")
+    return weights(folder, "whole")
 
 
-@pytest.mark.parametrize(("stage", "step"), [("text", 3), ("unet", 2)])
-def test_killed_and_resumed_gives_the_same_bits(tmp_path, whole, stage, step):
-    write(tmp_path, MIXED)
-    killed_in(stage, step, tmp_path, "killed")
+@pytest.mark.parametrize(
+    ("sent", "stage", "step"),
+    [("SIGKILL", "text", 3), ("SIGKILL", "unet", 2), ("SIGTERM", "unet", 4)],
+)
+def test_killed_and_resumed_gives_the_same_bits(tmp_path, whole, sent, stage, step):
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = arguments(tmp_path, "killed", sent, stage, str(step))
+    killed = subprocess.run(command, cwd=ROOT, env=env, timeout=300, capture_output=True)
+    assert killed.returncode == -getattr(signal, sent), killed.stderr.decode()
     assert not (tmp_path / "killed.safetensors").exists()
-    assert reached(tmp_path / "killed.run" / "checkpoint.pt") >= (stage, step)
+    assert reached(tmp_path / "killed.run") == (stage, step)
 
-    resumed = load_file(run(str(tmp_path), "killed"))
+    run(tmp_path, "killed")
 
-    assert resumed.keys() == whole.keys()
-    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+    assert same(weights(tmp_path, "killed"), whole)
     assert not (tmp_path / "killed.run").exists()  # all done: nothing to take up
 
 
@@ -89,31 +65,81 @@ class Stop(Exception):
     """Ends a run from within."""
 
 
-def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int = 3) -> Path:
-    """A run that ended at a step of its text stage; its output's path."""
-    from clipcond.pipelines.align.text_stage import TextObjective
-
-    losses = TextObjective.losses
+def stopped(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[BaseException] = Stop,
+    stage: str = "text",
+    at: int = 3,
+    **loop,
+) -> None:
+    """A run that ended at a step of a stage."""
+    objective = OBJECTIVES[stage]
+    losses = objective.losses
 
     def stops(self, model, rng, step):
         if step == at:
-            raise Stop
+            raise error
         return losses(self, model, rng, step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(TextObjective, "losses", stops)
+        patch.setattr(objective, "losses", stops)
+        with pytest.raises(error):
+            run(folder, "a", **loop)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_in_half_precision_too(tmp_path, monkeypatch, precision):
+    run(tmp_path, "whole", precision=precision)
+    stopped(tmp_path, monkeypatch, stage="unet", precision=precision)
+    run(tmp_path, "a", precision=precision)
+
+    found = weights(tmp_path, "a")
+    assert same(found, weights(tmp_path, "whole"))
+    assert all(tensor.dtype == torch.float32 for tensor in found.values())
+    assert load_adapter(tmp_path / "a.safetensors")[1].losses["unet.read"] < 1
+
+
+def test_an_interrupt_says_what_is_kept(tmp_path, monkeypatch, whole, capsys):
+    stopped(tmp_path, monkeypatch, KeyboardInterrupt, quiet=False)
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"stopped at step 3; the checkpoint of step 3 of stage 'text' is kept in "
+        f"{str(tmp_path / 'a.run')!r}"
+    )
+    run(tmp_path, "a")
+
+    assert same(weights(tmp_path, "a"), whole)
+
+
+def test_a_kill_while_the_checkpoint_is_written(tmp_path, monkeypatch, whole):
+    from clipcond.pipelines.align import folder
+
+    replace, replaced = os.replace, []
+
+    def dies(part, path):
+        replaced.append(path)
+        if path.name == "checkpoint.pt" and len(replaced) > 8:
+            raise Stop
+        replace(part, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder.os, "replace", dies)
         with pytest.raises(Stop):
-            run(str(tmp_path), "a")
-    return tmp_path / "a.safetensors"
+            run(tmp_path, "a")
+    assert (tmp_path / "a.run" / "checkpoint.part").is_file()
+    run(tmp_path, "a")
+
+    assert same(weights(tmp_path, "a"), whole)
+    assert not (tmp_path / "a.run").exists()
 
 
 def test_other_arguments_are_refused(tmp_path, monkeypatch):
-    pairs = write(tmp_path, MIXED)
-    output = stopped(tmp_path, monkeypatch)
+    stopped(tmp_path, monkeypatch)
+    pairs, output = tmp_path / "pairs.tsv", tmp_path / "a.safetensors"
     others = settings(**{**CHOICES, "text_lr": 0.5, "clip_skips": (1,)})
 
     with pytest.raises(TrainingError) as caught:
-        align(teacher(), tower_zh(), pairs, output, settings=others, loop=EVERY_STEP)
+        align(teacher(), tower_zh(), pairs, output, settings=others, loop=QUIET)
     assert str(caught.value) == (
         f"the run in {str(tmp_path / 'a.run')!r} was started with other arguments:\n"
         "  clip_skips: [1, 2] then, [1] now\n"
@@ -121,34 +147,40 @@ def test_other_arguments_are_refused(tmp_path, monkeypatch):
         "Give the same to go on with it; to begin anew, delete that folder or name another "
         "with --run."
     )
-    assert reached(tmp_path / "a.run" / "checkpoint.pt") == ("text", 3)
+    assert reached(tmp_path / "a.run") == ("text", 3)
 
 
 def test_other_pairs_are_refused(tmp_path, monkeypatch):
-    write(tmp_path, MIXED)
     stopped(tmp_path, monkeypatch)
-    write(tmp_path, MIXED[:-1])
+    monkeypatch.setattr("tests.align.child.MIXED", MIXED[:-1])
 
     with pytest.raises(TrainingError, match=r"other arguments:\n  pairs: '[0-9a-f]{64}' then"):
-        run(str(tmp_path), "a")
+        run(tmp_path, "a")
+
+
+def test_another_precision_or_seed_is_refused(tmp_path, monkeypatch):
+    stopped(tmp_path, monkeypatch)
+
+    with pytest.raises(TrainingError) as caught:
+        run(tmp_path, "a", precision="bf16", seed=3)
+    assert str(caught.value).splitlines()[1:3] == [
+        "  precision: 'no' then, 'bf16' now",
+        "  seed: 0 then, 3 now",
+    ]
 
 
 def test_a_broken_checkpoint_is_told(tmp_path, monkeypatch):
-    write(tmp_path, MIXED)
     stopped(tmp_path, monkeypatch)
     path = tmp_path / "a.run" / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[:1000])
 
     with pytest.raises(
-        TrainingError, match=r"checkpoint.pt' cannot be read: .*\nDelete its folder"
+        TrainingError, match=r"checkpoint.pt' cannot be read: .*\nDelete it to begin anew, or name "
     ):
-        run(str(tmp_path), "a")
+        run(tmp_path, "a")
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
-    from clipcond.pipelines.align.text_stage import TextObjective
-
-    write(tmp_path, MIXED)
     losses = TextObjective.losses
 
     def breaks(self, model, rng, step):
@@ -157,7 +189,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
 
     monkeypatch.setattr(TextObjective, "losses", breaks)
     with pytest.raises(TrainingError) as caught:
-        run(str(tmp_path), "a")
+        run(tmp_path, "a")
     assert str(caught.value) == (
         "stage 'text' diverged at step 5: the loss or its gradient is not finite (read nan, "
         "contrast nan); the checkpoint of step 4 of stage 'text' is kept in "

@@ -1,6 +1,5 @@
 """Fine-tuning a tower: captions find their pictures, and what is saved is read by all."""
 
-import copy
 from pathlib import Path
 
 import pytest
@@ -8,9 +7,11 @@ import torch
 from PIL import Image
 from transformers import ChineseCLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from clipcond.errors import CheckpointError, PairsError
+from clipcond.errors import CheckpointError, PairsError, TrainingError
 from clipcond.pipelines.align import TuneSettings, read_captions, tune_tower
 from clipcond.pipelines.align.saving import save_tower, with_projection
+from clipcond.pipelines.align.text_stage import contrast
+from clipcond.pipelines.align.vision import open_vision
 from clipcond.towers import HiddenLayer, load_tower
 from tests.align.made import QUIET, tower_zh
 from tests.parity.models import tower_l
@@ -45,13 +46,6 @@ def captions(tmp_path_factory):
     return path
 
 
-def own_tower():
-    """One to spoil."""
-    tower = tower_zh()
-    tower.model = copy.deepcopy(tower.model)
-    return tower
-
-
 def pooled(tower, text: str = "红色的") -> torch.Tensor:
     (ids,) = tower.tokenizer.encode_batch([text])
     special = tower.special
@@ -62,7 +56,7 @@ def pooled(tower, text: str = "红色的") -> torch.Tensor:
 def test_captions_find_their_pictures(tmp_path, vision, captions):
     settings = TuneSettings(steps=150, batch=6, lr=3e-3)
     reached = tune_tower(
-        own_tower(), vision, captions, tmp_path / "tuned", settings=settings, loop=QUIET
+        tower_zh(), vision, captions, tmp_path / "tuned", settings=settings, loop=QUIET
     )
 
     assert reached["top1"] == 1.0  # 0.17 by chance
@@ -101,7 +95,7 @@ def test_a_clip_tower_without_projection_gets_one(tmp_path, width):
 
 
 def test_pooled_with_gradients_is_that_of_encode():
-    tower = own_tower()
+    tower = tower_zh()
     tower.model.requires_grad_(True)
     ids = torch.tensor([[101, 2523, 102, 0], [101, 2523, 100, 102]])
     mask = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1]])
@@ -131,13 +125,61 @@ def test_named_columns_of_captions(tmp_path):
     assert pairs.told() == "  line 3: its caption is empty"
 
 
+def test_a_tower_is_replaced_if_that_is_said(tmp_path, vision, captions):
+    few = TuneSettings(steps=2, batch=3)
+    save_tower(with_projection(tower_zh(), WIDTH, None, 0), tmp_path / "zh")
+    before = load_tower(tmp_path / "zh")
+    tune_tower(
+        tower_zh(), vision, captions, tmp_path / "zh", settings=few, loop=QUIET, overwrite=True
+    )
+
+    assert not torch.equal(pooled(load_tower(tmp_path / "zh")), pooled(before))
+
+
+def test_another_vision_tower_is_refused_when_resumed(tmp_path, vision, captions, monkeypatch):
+    def fails(*_):
+        raise OSError(28, "No space left on device")
+
+    few, chosen = TuneSettings(steps=2, batch=3), {"loop": QUIET, "run": tmp_path / "run"}
+    output = tmp_path / "zh"
+    with monkeypatch.context() as patch:
+        patch.setattr("clipcond.pipelines.align.saving._save_chinese", fails)
+        with pytest.raises(CheckpointError, match=r"zh' cannot be written: \[Errno 28\] No space"):
+            tune_tower(tower_zh(), vision, captions, output, settings=few, **chosen)
+    other = open_vision(vision)
+    with torch.no_grad():
+        other.model.visual_projection.weight.mul_(2)
+    with pytest.raises(TrainingError, match=r"other arguments:\n  vision: '[0-9a-f]{64}' then"):
+        tune_tower(tower_zh(), other, captions, output, settings=few, **chosen)
+    tune_tower(tower_zh(), vision, captions, output, settings=few, **chosen)
+    assert load_tower(output).width == 32
+
+
+def test_the_same_caption_of_two_pictures_is_no_mistake():
+    student = torch.nn.functional.normalize(torch.randn(4, 8), dim=-1)
+    apart = contrast(student, student, range(4))
+
+    # the second pair is a twin of the first: its row and column say nothing against it
+    twins = contrast(student, student, range(4), [0, 0, 2, 3])
+    assert twins < apart
+    assert torch.equal(twins, contrast(student, student, [0, 0, 2, 3], range(4)))
+    assert contrast(student, student, [0] * 4) == 0
+
+
 def test_refusals(tmp_path, vision, captions):
     with pytest.raises(CheckpointError, match="there is no folder 'nowhere' with a vision tower"):
-        tune_tower(own_tower(), "nowhere", captions, tmp_path / "a")
+        tune_tower(tower_zh(), "nowhere", captions, tmp_path / "a")
     (tmp_path / "b").mkdir()
     with pytest.raises(CheckpointError, match=r"b' is there already"):
-        tune_tower(own_tower(), vision, captions, tmp_path / "b")
+        tune_tower(tower_zh(), vision, captions, tmp_path / "b")
+    (tmp_path / "b" / "thesis.txt").write_text("three years")
+    with pytest.raises(CheckpointError) as caught:
+        tune_tower(tower_zh(), vision, captions, tmp_path / "b", overwrite=True)
+    assert str(caught.value) == (
+        f"{str(tmp_path / 'b')!r} is no tower's folder, and would be lost\nName another."
+    )
+    assert (tmp_path / "b" / "thesis.txt").read_text() == "three years"
     (tmp_path / "text").mkdir()
     Path(tmp_path / "text" / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(CheckpointError, match="says model_type 'bert'; vision towers known"):
-        tune_tower(own_tower(), tmp_path / "text", captions, tmp_path / "a")
+        tune_tower(tower_zh(), tmp_path / "text", captions, tmp_path / "a")

@@ -53,7 +53,7 @@ def final_norm(text_encoder: torch.nn.Module) -> torch.nn.Module:
     return getattr(text_encoder, "text_model", text_encoder).final_layer_norm
 
 
-def _unet(width: int, **more) -> UNet2DConditionModel:
+def unet_of(width: int, **more) -> UNet2DConditionModel:
     return UNet2DConditionModel(
         sample_size=SIDE // 2,
         block_out_channels=(16, 32),
@@ -77,7 +77,7 @@ def _unet_xl() -> UNet2DConditionModel:
     }
     with torch.random.fork_rng():
         torch.manual_seed(8)
-        unet = _unet(WIDTH + WIDTH_G, **sizes)
+        unet = unet_of(WIDTH + WIDTH_G, **sizes)
     return unet.eval().requires_grad_(False)
 
 
@@ -85,7 +85,7 @@ def _unet_xl() -> UNet2DConditionModel:
 def _parts() -> dict:
     with torch.random.fork_rng():
         torch.manual_seed(7)
-        unet = _unet(WIDTH)
+        unet = unet_of(WIDTH)
         vae = AutoencoderKL(
             sample_size=SIDE,
             block_out_channels=(8, 16),

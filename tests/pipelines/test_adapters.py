@@ -1,58 +1,21 @@
-"""Another tower in a pipeline: with an adapter that was aligned to both, or refused."""
+"""Another tower in a pipeline, with an adapter that was aligned to both."""
 
 import copy
-import re
 
 import pytest
 import torch
 
-from clipcond import attach, build_pipeline, detach, embedded, load_tower
+from clipcond import attach, build_pipeline, detach, load_tower
 from clipcond.adapters import (
     save_adapter,
-    tower_fingerprint,
-    unet_fingerprint,
 )
-from clipcond.cli import main
-from clipcond.errors import CheckpointError, ClipcondWarning, PipelineError
-from clipcond.pipelines.fit import ALIGN
-from clipcond.towers import ChineseClipTower, OpenAIClipTower, checkpoints
-from tests.adapters.made import LENGTH, adapter, record
-from tests.parity.models import tokenizer, tower_g, tower_l
+from clipcond.errors import ClipcondWarning, PipelineError
+from clipcond.towers import ChineseClipTower, OpenAIClipTower
+from tests.adapters.made import LENGTH
+from tests.parity.models import tokenizer, tower_l
+from tests.pipelines.aligned import CAT, aligned, refused, warned
 from tests.pipelines.models import latents, tiny_sd
-from tests.towers.chinese import text_model, tower_zh
-from tests.towers.chinese import tokenizer as chinese
-
-CAT = "蓝色背景上的一只猫"
-ALL_THE_SAME = "allow_unaligned=True takes it all the same."
-
-
-def aligned(pipe, of=None, **fields):
-    """An adapter whose record names this pipeline and this tower."""
-    made = adapter()
-    own = OpenAIClipTower(pipe.text_encoder, pipe.tokenizer)
-    stated = {
-        "tower": tower_fingerprint(of or tower_zh()),
-        "teacher": tower_fingerprint(own),
-        "unet": unet_fingerprint(pipe.unet),
-    }
-    made.record = record(**{**stated, **fields})
-    return made
-
-
-def refused(pipe, **choices) -> str:
-    before = dict(vars(pipe))
-    with pytest.raises(PipelineError) as caught:
-        attach(pipe, **choices)
-    assert vars(pipe) == before
-    return str(caught.value)
-
-
-def warned(pipe, **choices) -> str:
-    with pytest.warns(ClipcondWarning) as caught:
-        attach(pipe, **choices)
-    assert len(caught) == 1
-    assert latents(pipe, "a cat").isfinite().all()
-    return str(caught[0].message)
+from tests.towers.chinese import tower_zh
 
 
 def test_an_aligned_adapter_is_taken_without_a_word(pipe):
@@ -86,6 +49,23 @@ def test_attached_and_detached_changes_nothing(pipe):
     assert torch.equal(latents(pipe, "a cat"), theirs)
 
 
+def test_a_copy_and_a_saved_pipeline(pipe, tmp_path):
+    attach(pipe, tower=tower_zh(), adapter=aligned(pipe))
+    ours = latents(pipe, CAT, negative_prompt="狗")
+    other = copy.deepcopy(pipe)
+    with torch.no_grad():
+        pipe.conditioner.adapter.row_bias.add_(1.0)
+
+    assert not torch.equal(latents(pipe, CAT, negative_prompt="狗"), ours)
+    assert torch.equal(latents(other, CAT, negative_prompt="狗"), ours)
+    other.save_pretrained(tmp_path)  # the model's own parts: tower and adapter have their files
+    assert torch.equal(latents(other, CAT, negative_prompt="狗"), ours)
+    saved, plain = build_pipeline(tmp_path), attach(tiny_sd())
+    assert saved.conditioner.adapter is None
+    saved.set_progress_bar_config(disable=True)
+    assert torch.equal(latents(saved, "a cat"), latents(plain, "a cat"))
+
+
 def test_swapping_prompt_and_negative_swaps_what_the_unet_reads(pipe):
     attach(pipe, tower=tower_zh(), adapter=aligned(pipe), clip_skip=2)
     one = pipe.encode_prompt(CAT, "cpu", 1, True, f"(狗:1.3){CAT * 10}")
@@ -104,36 +84,6 @@ def test_embeddings_of_the_callers_own_are_filled_up(pipe):
     assert embeds.shape == negative.shape == (1, 3 * LENGTH, 32)
 
 
-def test_a_foreign_tower_without_an_adapter_is_refused(pipe):
-    assert refused(pipe, tower=tower_zh()) == (
-        "'zh' was not trained with this pipeline's UNet (it is a ChineseClipTower): what it says "
-        "means nothing to the UNet, and pictures would not follow the prompt.\n"
-        f"Give an adapter that was aligned to both: adapter='...'. To train one: {ALIGN}\n"
-        f"{ALL_THE_SAME}"
-    )
-    assert ALIGN.startswith("clipcond align ")
-
-
-def test_a_foreign_tower_can_be_tried_all_the_same(pipe):
-    message = warned(pipe, tower=tower_zh(), allow_unaligned=True)
-
-    assert message == refused(pipe, tower=tower_zh()).splitlines()[0]
-    assert pipe.conditioner.adapter is None
-
-
-def test_a_tower_that_is_deeper_or_reads_other_words_is_foreign(pipe):
-    tower = tower_l()
-    deeper = OpenAIClipTower(copy.deepcopy(tower.model), tokenizer(), name="deeper")
-    layers = deeper._parts().encoder.layers
-    layers.append(copy.deepcopy(layers[-1]))
-    assert "UNet (it has 5 blocks, the pipeline's own has 4)" in refused(pipe, tower=deeper)
-
-    other = tower_l()
-    other.tokenizer = copy.copy(other.tokenizer)
-    other.tokenizer.encode = lambda text: [7, 8, 9]
-    assert "UNet (it has another vocabulary)" in refused(pipe, tower=other)
-
-
 def test_a_fine_tuned_tower_needs_no_adapter(pipe):
     tower = OpenAIClipTower(copy.deepcopy(tower_l().model), tokenizer(), name="tuned")
     with torch.no_grad():
@@ -142,111 +92,6 @@ def test_a_fine_tuned_tower_needs_no_adapter(pipe):
     attach(pipe, tower=tower)
 
     assert latents(pipe, "a cat").isfinite().all()
-
-
-def test_a_tower_of_the_same_shape_that_was_trained_apart_is_told(pipe):
-    tower = OpenAIClipTower(copy.deepcopy(tower_l().model), tokenizer(), name="apart")
-    with torch.no_grad():
-        table = tower._table()
-        table.copy_(0.5 * torch.randn(table.shape, generator=torch.Generator().manual_seed(0)))
-    message = warned(pipe, tower=tower)
-
-    assert re.fullmatch(
-        r"'apart' has the shape of the pipeline's own text tower, but seems to have been trained "
-        r"apart from it \(cosine of their token embeddings -?0\.0\d\): pictures may not follow the "
-        r"prompt",
-        message,
-    )
-
-
-def test_an_adapter_of_another_tower_is_refused(pipe):
-    made = aligned(pipe, tower="0" * 64, tower_name="OFA-Sys/x")
-    found = tower_fingerprint(tower_zh())
-    message = refused(pipe, tower=tower_zh(), adapter=made)
-
-    assert message == (
-        "The adapter was aligned to another tower, 'OFA-Sys/x': its hash begins with "
-        f"000000000000, that of 'zh' with {found[:12]}.\n"
-        f"Use that tower, or align an adapter to this one: {ALIGN}\n{ALL_THE_SAME}"
-    )
-    told = warned(pipe, tower=tower_zh(), adapter=made, allow_unaligned=True)
-    assert told == message.splitlines()[0]
-
-
-def test_a_tower_cast_to_bfloat16_is_not_recognised_and_told_so(pipe):
-    tower = copy.deepcopy(tower_zh())
-    tower.model.to(torch.bfloat16)
-    message = refused(pipe, tower=tower, adapter=aligned(pipe))
-
-    assert "Use that tower (in bfloat16 it is not recognised: open it in float32, " in message
-
-
-def test_an_adapter_of_another_family_is_refused(pipe):
-    message = refused(pipe, tower=tower_zh(), adapter=aligned(pipe, family="sd2"))
-
-    assert message == (
-        "The adapter was aligned to a UNet of family 'sd2', but this pipeline's is 'sd1': the same "
-        "tower needs another adapter for it.\n"
-        f"Use an adapter aligned to this UNet. To train one: {ALIGN}\n{ALL_THE_SAME}"
-    )
-
-
-def test_an_adapter_without_a_record_is_refused(pipe):
-    made = adapter()
-
-    assert refused(pipe, tower=tower_zh(), adapter=made) == (
-        "The adapter has no alignment record: nothing says to which tower and UNet it was "
-        "aligned.\nSave it with its record (clipcond.adapters.save_adapter) and give the file.\n"
-        f"{ALL_THE_SAME}"
-    )
-    assert warned(pipe, tower=tower_zh(), adapter=made, allow_unaligned=True).startswith(
-        "The adapter has no alignment record"
-    )
-
-
-@pytest.mark.parametrize("allow_unaligned", [False, True])
-@pytest.mark.parametrize(
-    ("sizes", "tower", "message"),
-    [
-        (
-            {},
-            tower_g,
-            "The adapter reads a tower 32 wide, but 'G' is 40 wide.\n"
-            "Use the tower that it was aligned to, 'zh'.",
-        ),
-        (
-            {"width": 48},
-            tower_zh,
-            "The text embeddings are 48 wide, but this pipeline's UNet reads 32.\n"
-            f"Use an adapter aligned to this UNet. To train one: {ALIGN}",
-        ),
-    ],
-)
-def test_shapes_that_cannot_work_are_always_refused(pipe, sizes, tower, message, allow_unaligned):
-    made = adapter(**sizes)
-    made.record = record()
-    choices = {"tower": tower(), "adapter": made, "allow_unaligned": allow_unaligned}
-
-    assert refused(pipe, **choices) == message
-
-
-@pytest.mark.parametrize("allow_unaligned", [False, True])
-def test_a_wide_tower_hears_of_adapters(pipe, allow_unaligned):
-    assert refused(pipe, tower=tower_g(), allow_unaligned=allow_unaligned) == (
-        "The text embeddings are 40 wide, but this pipeline's UNet reads 32.\n"
-        "Use the text tower that the UNet was trained with, or an adapter for this one. "
-        f"To train one: {ALIGN}"
-    )
-
-
-def test_an_adapter_without_its_tower(pipe):
-    assert refused(pipe, adapter=aligned(pipe)) == (
-        "An adapter was given without the tower that it reads.\n"
-        "Say tower=...: it was aligned to 'zh'."
-    )
-    assert refused(pipe, tower=tower_zh(), adapter=7) == (
-        "adapter=7 is no adapter.\nGive the path of its file, or an Adapter."
-    )
 
 
 @pytest.mark.parametrize("part", ["unet", "text_encoder", "both"])
@@ -279,15 +124,6 @@ def test_a_pipeline_without_a_text_encoder(pipe):
 
     assert torch.equal(latents(attach(pipe, tower=tower_zh(), adapter=made), CAT), theirs)
     assert "(it is a ChineseClipTower)" in refused(pipe, tower=tower_zh())
-
-
-@pytest.fixture
-def zh_folder(tmp_path):
-    """The same Chinese tower as a folder with its vocabulary."""
-    folder = tmp_path / "zh"
-    text_model().save_pretrained(folder)
-    chinese().save_pretrained(folder)
-    return folder
 
 
 def test_a_tower_by_name_follows_the_pipeline(pipe, zh_folder, tmp_path):
@@ -330,93 +166,6 @@ def test_build_pipeline(sd_folder, zh_folder, tmp_path):
         build_pipeline(sd_folder, tower=str(zh_folder))
     with pytest.warns(ClipcondWarning, match="was not trained with this pipeline's UNet"):
         build_pipeline(sd_folder, tower=str(zh_folder), allow_unaligned=True)
-
-
-@pytest.fixture
-def stand_in(tmp_path, monkeypatch):
-    """A tiny tower and adapter in the place of the embedded Chinese ones: no vocabulary beside."""
-    text_model().save_pretrained(tmp_path / "tower")
-    monkeypatch.setitem(checkpoints.NAMES, "embedded-zh", lambda: tmp_path / "tower")
-    path = tmp_path / "adapter.safetensors"
-    monkeypatch.setitem(embedded.ADAPTERS, "embedded-zh", path)
-    pipe = build_pipeline()
-    made = adapter(width=pipe.unet.config.cross_attention_dim)
-    own = record(
-        tower=tower_fingerprint(load_tower("embedded-zh")),
-        teacher=tower_fingerprint(pipe.conditioner.towers[0]),
-        unet=unet_fingerprint(pipe.unet),
-        width=made.config.width,
-    )
-    save_adapter(made, own, path)
-    return path
-
-
-def test_the_embedded_chinese_tower_brings_its_adapter(stand_in, pipe):
-    built = build_pipeline(tower="embedded-zh", clip_skip=2)
-    ids = built.conditioner.chunks(CAT)[0].input_ids
-
-    assert built.conditioner.adapter.config.width == 128
-    assert built.conditioner.clip_skip == 2
-    assert "".join(built.conditioner.towers[0].tokenizer.pieces(ids[1:10])).replace(" ", "") == CAT
-    image = built(CAT, num_inference_steps=2).images[0]
-    assert image.size == (64, 64)
-
-    by_hand = attach(build_pipeline(), tower="embedded-zh", clip_skip=2)
-    found = by_hand.encode_prompt(CAT, "cpu", 1, False)[0]
-    assert torch.equal(found, built.encode_prompt(CAT, "cpu", 1, False)[0])
-    # into another model it has none
-    assert "'embedded-zh' was not trained with this pipeline's UNet" in refused(
-        pipe, tower="embedded-zh"
-    )
-
-
-def test_generate_with_the_embedded_chinese_tower(stand_in, tmp_path, capsys):
-    out = tmp_path / "out.png"
-    arguments = ["generate", CAT, "--tower", "embedded-zh", "--steps", "1", "-o", str(out)]
-    assert main(arguments) == 0
-    first = out.read_bytes()
-    assert b"Tower: embedded-zh" in first
-    assert main([*arguments, "--adapter", str(stand_in)]) == 0
-    assert b"Adapter: adapter" in out.read_bytes()
-    assert main(["inspect", CAT, "--tower", "embedded-zh"]) == 0
-    assert "猫" in capsys.readouterr().out
-
-
-def test_generate_refuses_and_can_be_told_otherwise(zh_folder, tmp_path, capsys, monkeypatch):
-    wide = tmp_path / "wide"
-    config = copy.deepcopy(text_model().config)
-    config.hidden_size = 128
-    torch.manual_seed(0)
-    type(text_model())(config).save_pretrained(wide)
-    chinese().save_pretrained(wide)
-    out = tmp_path / "out.png"
-    arguments = ["generate", CAT, "--tower", str(wide), "--steps", "1", "-o", str(out)]
-
-    assert main(arguments) == 1
-    told = capsys.readouterr().err
-    assert f"clipcond: {str(wide)!r} was not trained with this pipeline's UNet" in told
-    assert "clipcond align" in told
-    assert not out.exists()
-    assert main([*arguments, "--allow-unaligned"]) == 0
-    assert "was not trained with this pipeline's UNet" in capsys.readouterr().err
-    assert out.exists()
-
-
-def test_the_embedded_chinese_files_lie_where_they_are_looked_for():
-    folder = embedded.folder().parent / "zh"
-
-    assert embedded.adapter_file("embedded-zh") == folder / "adapter.safetensors"
-    assert embedded.adapter_file("embedded") is None
-    if (folder / "tower").is_dir():
-        assert checkpoints.NAMES["embedded-zh"]() == folder / "tower"
-        return
-    with pytest.raises(CheckpointError) as caught:
-        load_tower("embedded-zh")
-    assert str(caught.value) == (
-        "the embedded Chinese tower did not come with this clipcond: there is no "
-        f"{str(folder / 'tower' / 'config.json')!r}\n"
-        "Install a release of clipcond, or name another tower."
-    )
 
 
 @pytest.mark.cuda
