@@ -87,10 +87,10 @@ def align(
     ] = 16,
     text_lr: Annotated[
         float, typer.Option("--text-lr", help="Peak learning rate.", rich_help_panel=TRAINING)
-    ] = 1e-3,
+    ] = 5e-3,
     unet_lr: Annotated[
         float, typer.Option("--unet-lr", help="Peak learning rate.", rich_help_panel=TRAINING)
-    ] = 3e-4,
+    ] = 1e-3,
     guidance: Annotated[
         float,
         typer.Option(

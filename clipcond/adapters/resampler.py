@@ -18,22 +18,28 @@ class ResamplerAdapter(Adapter):
     """One learned query a row; blocks of attention to the tower's states, among rows, and an MLP.
 
     Two languages say a thing in another number of tokens and another order, so no row belongs to a
-    token: each query looks for what its row needs. Keys come from normed states, values from states
-    as they are: a token with weight w is found as before and says w times as much.
+    token: each query looks for what its row needs. Keys come from normed states, refined by a block
+    in which tokens look at one another, for what a token is in its sentence ("the one on the left")
+    is hardly to be read from the token alone. Values are states as they are: a token with weight w
+    is found as before and says w times as much.
 
     CLIP's row 0 has norms 1.5 times those of the others, and its padding says much: every row has
     a scale and a bias of its own behind the output matrix.
 
     Sources: learned queries as in MuLan (arXiv 2412.01271) and Perceiver (arXiv 2103.03206), drawn
-    as in IP-Adapter's Resampler; norms of CLIP-L's rows from GlueGen (arXiv 2303.10056).
+    as in IP-Adapter's Resampler; tokens refined first as in HunyuanVideo (arXiv 2412.03603); norms
+    of CLIP-L's rows from GlueGen (arXiv 2303.10056).
     """
 
     def __init__(self, config: AdapterConfig) -> None:
         super().__init__(config)
         n_queries = config.length + (config.pooled_width is not None)
         self.queries = nn.Parameter(torch.randn(n_queries, config.hidden) / config.hidden**0.5)
-        self.key_norm = nn.LayerNorm(config.tower_width)
-        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
+        self.state_norm = nn.LayerNorm(config.tower_width)
+        self.to_keys = nn.Linear(config.tower_width, config.hidden)
+        self.refiner = _Block(config)
+        self.key_norm = nn.LayerNorm(config.hidden)
+        self.blocks = nn.ModuleList(_ReadingBlock(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.hidden)
         self.to_rows = nn.Linear(config.hidden, config.width, bias=False)
         self.row_scale = nn.Parameter(torch.ones(config.length, 1))
@@ -43,12 +49,13 @@ class ResamplerAdapter(Adapter):
             self.to_pooled = nn.Linear(config.hidden, config.pooled_width)
 
     def _map(self, hidden: Tensor, counts: Tensor | None) -> TowerOutput:
-        keys = self.key_norm(hidden)
         visible = None
         if counts is not None:
             # where nothing counts, all is seen: it is zero, and there is no softmax over nothing
             visible = counts | ~counts.any(-1, keepdim=True)
             visible = visible[:, None, None]  # [n heads queries L]
+        tokens = self.refiner(self.to_keys(self.state_norm(hidden)), visible)
+        keys = self.key_norm(tokens)
         rows = self.queries.expand(len(hidden), -1, -1)
         for block in self.blocks:
             rows = block(rows, keys, hidden, visible)
@@ -59,35 +66,48 @@ class ResamplerAdapter(Adapter):
 
 
 class _Block(nn.Module):
-    """Rows [n R H] look at the chunk's states, at one another, and are worked on one by one."""
+    """Rows [n S H] look at one another, and are worked on one by one."""
 
     def __init__(self, config: AdapterConfig) -> None:
         super().__init__()
         width = config.hidden
-        self.norm_1, self.norm_2, self.norm_3 = (nn.LayerNorm(width) for _ in range(3))
-        self.to_states = _Attention(width, config.heads, config.tower_width)
-        self.to_rows = _Attention(width, config.heads, width)
+        self.norm_1, self.norm_2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.to_rows = _Attention(config.heads, width, width, width)
         self.mlp = nn.Sequential(
             nn.Linear(width, EXPANSION * width), nn.GELU(), nn.Linear(EXPANSION * width, width)
         )
 
-    def forward(self, rows: Tensor, keys: Tensor, values: Tensor, visible: Tensor | None) -> Tensor:
-        rows = rows + self.to_states(self.norm_1(rows), keys, values, visible)
-        normed = self.norm_2(rows)
-        rows = rows + self.to_rows(normed, normed, normed)
-        added: Tensor = self.mlp(self.norm_3(rows))
+    def forward(self, rows: Tensor, visible: Tensor | None = None) -> Tensor:
+        normed = self.norm_1(rows)
+        rows = rows + self.to_rows(normed, normed, normed, visible)
+        added: Tensor = self.mlp(self.norm_2(rows))
         return rows + added
 
 
-class _Attention(nn.Module):
-    """Several heads; no bias on keys and values, so that states of zero say nothing."""
+class _ReadingBlock(nn.Module):
+    """Rows [n R H] look at the chunk's states, before they look at one another."""
 
-    def __init__(self, width: int, n_heads: int, width_of_keys: int) -> None:
+    def __init__(self, config: AdapterConfig) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(config.hidden)
+        self.to_states = _Attention(config.heads, config.hidden, config.hidden, config.tower_width)
+        self.among = _Block(config)
+
+    def forward(self, rows: Tensor, keys: Tensor, values: Tensor, visible: Tensor | None) -> Tensor:
+        rows = rows + self.to_states(self.norm(rows), keys, values, visible)
+        found: Tensor = self.among(rows)
+        return found
+
+
+class _Attention(nn.Module):
+    """Several heads; no bias on values, so that states of zero say nothing."""
+
+    def __init__(self, n_heads: int, width: int, width_of_keys: int, width_of_values: int) -> None:
         super().__init__()
         self.n_heads = n_heads
         self.to_q = nn.Linear(width, width)
         self.to_k = nn.Linear(width_of_keys, width, bias=False)
-        self.to_v = nn.Linear(width_of_keys, width, bias=False)
+        self.to_v = nn.Linear(width_of_values, width, bias=False)
         self.to_out = nn.Linear(width, width)
 
     def forward(

@@ -91,6 +91,7 @@ BRACKETS = ("（{}：{}）", "({}:{})", "（{}:{}）", "({}：{})")
 BRACKET_ODDS = (8, 8, 2, 2)
 COMMAS, COMMA_ODDS = ("，", ", ", ",", "、"), (10, 5, 2, 2)
 BREAKS = (" BREAK ", "，BREAK，", "BREAK", "\nBREAK\n")
+FILLED = "masterpiece, best quality"  # a chunk that says nothing, in English
 FULLWIDTH_DIGITS = str.maketrans("0123456789.", "０１２３４５６７８９．")
 
 
@@ -202,18 +203,35 @@ def plain(background: str, nouns: Sequence[int], said: Sequence[Said]) -> str:
     return f"{' left of '.join(things)} on a {place}" if things else place
 
 
+def lengthened(plain: str, chinese: str, rng: random.Random) -> tuple[str, str]:
+    """English and Chinese in two chunks: one says what is in the scene, one says nothing.
+
+    What stands where is the same on both sides, for chunks are adapted one by one.
+    """
+    if rng.random() < 0.3:
+        filler, join = CHINESE.joined(CHINESE.tags(rng.randint(6, 20), rng), rng), CHINESE.broken
+    else:
+        filler, join = CHINESE.joined(CHINESE.tags(CHINESE.n_words[2][1], rng), rng), _joined
+    if rng.random() < 0.6:
+        return f"{FILLED} BREAK {plain}", join(filler, chinese, rng)
+    return f"{plain} BREAK {FILLED}", join(chinese, filler, rng)
+
+
+def _joined(before: str, behind: str, rng: random.Random) -> str:
+    return CHINESE.joined([before, behind], rng)
+
+
 def both(rng: random.Random, mix: Mix) -> tuple[Sample, Sample]:
     """One scene in plain English and in Chinese: the same things, sizes, weights, background."""
     background, nouns = draw_things(rng, mix)
     chinese = CHINESE.describe(background, nouns, rng, mix)
-    english = replace(chinese, prompt=plain(background, nouns, chinese.said))
+    texts = plain(background, nouns, chinese.said), chinese.prompt
     if rng.random() < mix.long:
-        n_chunks = 2 if rng.random() < 0.75 else 3
-        chinese = replace(chinese, prompt=CHINESE.lengthened(chinese.prompt, rng, n_chunks))
-    return english, chinese
+        texts = lengthened(*texts, rng)
+    return replace(chinese, prompt=texts[0]), replace(chinese, prompt=texts[1])
 
 
-PAIRS_MIX = Mix(pair=0.7, sized=0.15, weighted=0.18, filler=0.3, long=0.14, jitter=False)
+PAIRS_MIX = Mix(pair=0.7, sized=0.15, weighted=0.18, filler=0.3, long=0.1, jitter=False)
 
 
 def pairs(n: int, seed: int, mix: Mix = PAIRS_MIX) -> Iterator[dict[str, str]]:

@@ -238,7 +238,7 @@ class Language:
 
         One chunk means a long prompt that still fits into one.
         """
-        tags = self._tags(rng.randint(*self.n_words[n_chunks]), rng)
+        tags = self.tags(rng.randint(*self.n_words[n_chunks]), rng)
         at = rng.randint(0, len(tags)) if rng.random() < 0.6 else len(tags)
         if n_chunks == 2 and rng.random() < 0.3:
             half = self.joined(tags[: len(tags) // rng.randint(3, 6)], rng)
@@ -248,9 +248,10 @@ class Language:
 
     def behind_filler(self, text: str, rng: random.Random) -> str:
         """`text` in a prompt of two chunks: all of it in the second."""
-        return self.joined([*self._tags(self.n_words[2][1], rng), text], rng)
+        return self.joined([*self.tags(self.n_words[2][1], rng), text], rng)
 
-    def _tags(self, n_words: int, rng: random.Random) -> list[str]:
+    def tags(self, n_words: int, rng: random.Random) -> list[str]:
+        """Tags that say nothing about a scene, `n_words` long or a little more."""
         tags, n = [], 0
         while n < n_words:
             tags.append(rng.choice(self.filler))

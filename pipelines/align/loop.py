@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from clipcond.errors import TrainingError
 from clipcond.pipelines.align.accelerating import accelerator_for
 from clipcond.pipelines.align.folder import write_whole
+from clipcond.pipelines.align.muon import BETAS, Muon, decayed
 from clipcond.pipelines.align.progress import Telling, say, scalars
 from clipcond.pipelines.align.settings import LoopSettings, check_same
 
@@ -46,6 +47,7 @@ class Stage:
     Args:
         warmup: steps of rising rate.
         decay: of the averaged weights; an average over about 1 / (1 - decay) steps.
+        has_muon: for the matrices of linear layers, AdamW for all else.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Stage:
     weight_decay: float = 0.01
     decay: float = 0.995
     clip: float = 1.0
+    has_muon: bool = False
 
     def rate(self, step: int) -> float:
         """Linear warm-up, then half a cosine."""
@@ -162,7 +165,7 @@ class Loop:
     def _begun(self, stage: Stage, objective: Objective) -> _State:
         """A stage at its beginning, or where the checkpoint left it."""
         trained = [p for p in self.model.parameters() if p.requires_grad]
-        optimizer = self.accelerator.prepare(_optimizer(stage, trained))
+        optimizer = self.accelerator.prepare(_optimizer(stage, self.model))
         average = [p.detach().clone() for p in trained]
         state = _State(stage, optimizer, trained, average, objective, 0, {})
         if self._kept.get("stage") != stage.name:
@@ -283,9 +286,9 @@ class _State:
     told: dict[str, float]
 
 
-def _optimizer(stage: Stage, trained: list[nn.Parameter]) -> torch.optim.AdamW:
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": stage.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=stage.lr, betas=(0.9, 0.99))
+def _optimizer(stage: Stage, model: nn.Module) -> torch.optim.AdamW:
+    if stage.has_muon:
+        return Muon(model, stage.lr, stage.weight_decay)
+    return torch.optim.AdamW(
+        decayed(model.parameters(), stage.weight_decay), lr=stage.lr, betas=BETAS
+    )

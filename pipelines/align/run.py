@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -259,11 +260,12 @@ class _Run:
         def measured() -> dict[str, float]:
             return ruler.measured(adapter, self.teacher)
 
-        loop.run(Stage("text", settings.text_steps, settings.text_lr), text, measured)
+        stage = partial(Stage, has_muon=True)
+        loop.run(stage("text", settings.text_steps, settings.text_lr), text, measured)
         unet = UnetObjective(
             self.teacher, states, settings, (ruler.noise, ruler.blocks), images, loop.device
         )
-        loop.run(Stage("unet", settings.unet_steps, settings.unet_lr), unet, measured)
+        loop.run(stage("unet", settings.unet_steps, settings.unet_lr), unet, measured)
         for stage, values in loop.finished.items():
             reached |= {f"{stage}.{name}": value for name, value in values.items()}
         if not reached:

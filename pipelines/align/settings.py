@@ -84,8 +84,8 @@ class AlignSettings:
     unet_steps: int = 1000
     text_batch: int = 64
     unet_batch: int = 16
-    text_lr: float = 1e-3
-    unet_lr: float = 3e-4
+    text_lr: float = 5e-3
+    unet_lr: float = 1e-3
     drop: float = 0.1
     contrast: float = 0.1
     features: float = 0.1

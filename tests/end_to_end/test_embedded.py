@@ -57,12 +57,14 @@ def test_vocabulary_rows_nobody_uses_are_zero_and_the_rest_are_not():
 
 
 def test_embedded_files_are_half_precision_and_small():
-    files = list(embedded.folder().parent.rglob("*.safetensors"))
-    tensors = [t for path in files for t in load_file(path).values()]
+    files = set(embedded.folder().parent.rglob("*.safetensors"))
+    in_full = {embedded.adapter_file("embedded-zh")}  # as it was trained, to the bit
+    tensors = [t for path in files - in_full for t in load_file(path).values()]
 
     assert {t.dtype for t in tensors} == {torch.float16}
     assert all(torch.isfinite(t).all() for t in tensors)
-    assert sum(path.stat().st_size for path in files) < 45_000_000
+    assert in_full < files
+    assert sum(path.stat().st_size for path in files) < 55_000_000
     for path in embedded.folder().rglob("*.json"):
         assert "_name_or_path" not in json.loads(path.read_text())
 

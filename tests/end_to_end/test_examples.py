@@ -10,23 +10,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from clipcond import embedded
-
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
-
-
-# They draw with the Chinese tower, whose files may not be in a checkout.
-CHINESE = {"align_a_tower", "picture_grid_zh"}
 
 
 def names(path):
     return path.stem
-
-
-def needs(path):
-    tower = embedded.folder().parent / "zh" / "tower" / "config.json"
-    is_missing = path.stem in CHINESE and not tower.is_file()
-    return pytest.mark.skipif(is_missing, reason="there is no embedded/zh/tower")
 
 
 def test_there_are_examples():
@@ -42,7 +30,7 @@ def test_it_is_short_and_says_what_it_shows(path):
     assert re.search(r"\b([Pp]rints|[Ss]aves)\b", first)
 
 
-@pytest.mark.parametrize("path", [pytest.param(p, marks=needs(p)) for p in EXAMPLES], ids=names)
+@pytest.mark.parametrize("path", EXAMPLES, ids=names)
 def test_it_runs(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(path), run_name="__main__")
