@@ -145,6 +145,15 @@ def align(
             rich_help_panel=TRAINING,
         ),
     ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--start-from",
+            metavar="FILE",
+            help="An adapter of this tower to train further; kind and sizes are its own.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep that folder afterwards.", rich_help_panel=TRAINING)
     ] = False,
@@ -218,7 +227,8 @@ def align(
     )
     found = read_pairs(pairs, Columns(teacher_column, tower_column, image_column), max_bad=max_bad)
     record = train(
-        teacher, tower, found, output, settings=settings, loop=loop, run=run, keep=keep,
+        teacher, tower, found, output, settings=settings, loop=loop, run=run,
+        start_from=start_from, keep=keep,
         overwrite=overwrite,
     )  # fmt: skip
     if is_main_process():

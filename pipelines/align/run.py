@@ -16,6 +16,7 @@ from clipcond import __version__
 from clipcond.adapters import (
     Adapter,
     AlignmentRecord,
+    load_adapter,
     save_adapter,
     tower_fingerprint,
 )
@@ -31,12 +32,13 @@ from clipcond.pipelines.align.rows import Columns
 from clipcond.pipelines.align.ruler import Ruler, ruler_of
 from clipcond.pipelines.align.settings import AlignSettings, LoopSettings, stated
 from clipcond.pipelines.align.sides import Side, unusable
-from clipcond.pipelines.align.sizes import new_adapter, start_at
+from clipcond.pipelines.align.sizes import new_adapter, start_at, taken_up
 from clipcond.pipelines.align.states import GB, States
 from clipcond.pipelines.align.teacher import Teacher, open_teacher
 from clipcond.pipelines.align.text_stage import TextObjective
 from clipcond.pipelines.align.unet_stage import UnetObjective
 from clipcond.towers import TextTower, load_tower
+from clipcond.towers.identity import tower_hash
 
 __all__ = ["align", "check_output"]
 
@@ -52,6 +54,7 @@ def align(
     settings: AlignSettings | None = None,
     loop: LoopSettings | None = None,
     run: str | Path | None = None,
+    start_from: str | Path | None = None,
     columns: Columns | None = None,
     max_bad: int | None = None,
     keep: bool = False,
@@ -68,6 +71,8 @@ def align(
         run: the folder of checkpoints and states; by default beside the output. A run that is
             there is taken up where it stopped; of one that was started with other arguments nothing
             is touched.
+        start_from: an adapter of this tower to train further, kind and sizes included; its steps
+            and minutes count in the record.
         columns, max_bad: as for `read_pairs`.
         keep: leave the run's folder when all is done.
         overwrite: an output that is there may be replaced.
@@ -91,8 +96,9 @@ def align(
     elif not isinstance(teacher, Teacher):
         teacher = Teacher.of(teacher)
     tower = load_tower(tower) if isinstance(tower, str) else tower
+    start = None if start_from is None else load_adapter(start_from)[0]
     try:
-        return _Run(teacher, tower, pairs, output, folder, settings, loop).done(keep=keep)
+        return _Run(teacher, tower, pairs, output, folder, settings, loop, start).done(keep=keep)
     finally:
         release()
 
@@ -127,12 +133,16 @@ class _Run:
     folder: Path
     settings: AlignSettings
     loop_settings: LoopSettings
+    start: Adapter | None = None
 
     def done(self, *, keep: bool) -> AlignmentRecord:
         """Train, or train what is left, and write the adapter."""
         settings = self.settings
         self.tower_hash = tower_fingerprint(self.tower)
-        adapter = new_adapter(self.teacher, self.tower, settings, self.loop_settings.seed)
+        if self.start is None:
+            adapter = new_adapter(self.teacher, self.tower, settings, self.loop_settings.seed)
+        else:
+            adapter = taken_up(self.start, self.teacher, self.tower, self.tower_hash)
         sides = self._sides()
         sizes = self._usable(sides)
         make_folder(self.folder)
@@ -145,8 +155,9 @@ class _Run:
             loop.device,
         )  # fmt: skip
         if loop.is_new:
-            pooled = None if ruler.pooled is None else ruler.pooled.mean
-            start_at(adapter, ruler.rows, pooled)
+            if self.start is None:
+                pooled = None if ruler.pooled is None else ruler.pooled.mean
+                start_at(adapter, ruler.rows, pooled)
             loop.begin()
         losses = self._stages(loop, adapter, ruler, trained, images)
         record = self._record(loop, losses)
@@ -190,6 +201,7 @@ class _Run:
             "teacher": self.teacher.hashes[0],
             "unet": self.teacher.hashes[1],
             "tower": self.tower_hash,
+            "start": None if self.start is None else tower_hash(self.start.state_dict()),
         }
 
     def _move(self, loop: Loop) -> None:
@@ -274,6 +286,11 @@ class _Run:
 
     def _record(self, loop: Loop, losses: Mapping[str, float]) -> AlignmentRecord:
         settings, pictures = self.settings, sum(p.image is not None for p in self.pairs.pairs)
+        before = None if self.start is None else self.start.record
+        stages = {"text": settings.text_steps, "unet": settings.unet_steps}
+        if before is not None:
+            stages = {name: n + before.stages.get(name, 0) for name, n in stages.items()}
+            losses = {**before.losses, **losses}
         data = self.pairs.path.name + (f", {pictures} with pictures" if pictures else "")
         return AlignmentRecord(
             tower=self.tower_hash,
@@ -286,9 +303,9 @@ class _Run:
             width=self.teacher.width,
             data=data,
             n_pairs=len(self.pairs.pairs),
-            stages={"text": settings.text_steps, "unet": settings.unet_steps},
+            stages=stages,
             losses=dict(losses),
-            minutes=round(loop.seconds / 60, 2),
+            minutes=round(loop.seconds / 60 + (before.minutes if before else 0.0), 2),
         )
 
 

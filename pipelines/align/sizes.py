@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
 from clipcond.adapters import Adapter, AdapterConfig, build_adapter
+from clipcond.errors import TrainingError
 from clipcond.pipelines.align.settings import AlignSettings
 from clipcond.pipelines.align.teacher import Teacher
 from clipcond.towers import TextTower
 
-__all__ = ["new_adapter", "start_at"]
+__all__ = ["new_adapter", "start_at", "taken_up"]
 
 MIN_HIDDEN, MAX_HIDDEN = 128, 768
 HEAD = 64  # width of a head, narrower in small ones
@@ -43,6 +46,28 @@ def new_adapter(teacher: Teacher, tower: TextTower, settings: AlignSettings, see
         adapter = build_adapter(config)
     adapter.check_context(tower.special.context_length, tower.name)
     return adapter
+
+
+def taken_up(start: Adapter, teacher: Teacher, tower: TextTower, tower_hash: str) -> Adapter:
+    """A copy of an adapter to train further, in float32.
+
+    Raises:
+        TrainingError: it was aligned to another tower, or is none for this UNet.
+    """
+    if start.record is None or start.record.tower != tower_hash:
+        raise TrainingError(
+            f"the adapter to start from was not aligned to {tower.name!r}",
+            "Name its own tower, or begin without --start-from.",
+        )
+    config = start.config
+    found = (config.width, config.length, config.pooled_width)
+    wanted = (teacher.width, teacher.length, teacher.pooled_width)
+    if found != wanted:
+        raise TrainingError(
+            "the adapter to start from writes (width, rows, pooled width) "
+            f"{found}, but the teacher's UNet reads {wanted}"
+        )
+    return copy.deepcopy(start).float().requires_grad_(True)
 
 
 @torch.no_grad()
