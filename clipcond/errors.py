@@ -28,6 +28,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from difflib import get_close_matches
+from types import FrameType
 
 # Columns of the source shown before and after the caret; with the indent this fits 80 columns.
 BEFORE, AFTER = 40, 30
@@ -157,9 +158,15 @@ def warn(warning: ClipcondWarning) -> None:
     if subject and isinstance(warning, PromptWarning) and not warning.source:
         warning = PromptWarning(warning.message, *subject, warning.remedy)
     level, frame = 1, sys._getframe(0)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and _is_ours(frame):
         level, frame = level + 1, frame.f_back
     warnings.warn(warning, stacklevel=level)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    """Whether a frame runs code of this package; `pipelines` may lie in a folder of its own."""
+    name = frame.f_globals.get("__name__", "")
+    return frame.f_code.co_filename.startswith(_PACKAGE) or name.startswith("clipcond.")
 
 
 def excerpt(text: str, most: int = 60) -> str:
