@@ -184,11 +184,12 @@ def known_words() -> list[str]:
     return [*texts, *ENGLISH.known_words()]
 
 
-def plain(background: str, nouns: Sequence[int], said: Sequence[Said]) -> str:
+def plain(background: str | None, nouns: Sequence[int], said: Sequence[Said]) -> str:
     """A scene in English, always in the same few words, sizes and weights included.
 
     What an adapter has to match is then a matter of the scene alone: neither tags that say nothing
-    nor the choice of a phrase, which no Chinese prompt could tell, move it.
+    nor the choice of a phrase, which no Chinese prompt could tell, move it. A background that the
+    Chinese leaves open (None) is left open: one that is said cannot be negated away.
     """
     rng = random.Random(0)
     things = []
@@ -200,7 +201,10 @@ def plain(background: str, nouns: Sequence[int], said: Sequence[Said]) -> str:
             text = ENGLISH.weighted(text, claim.weight, rng)
         things.append(ENGLISH.with_article(text, noun, rng))
     place = f"{background} background"
-    return f"{' left of '.join(things)} on a {place}" if things else place
+    if not things:
+        return place
+    text = " left of ".join(things)
+    return text if background is None else f"{text} on a {place}"
 
 
 def lengthened(plain: str, chinese: str, rng: random.Random) -> tuple[str, str]:
@@ -225,7 +229,8 @@ def both(rng: random.Random, mix: Mix) -> tuple[Sample, Sample]:
     """One scene in plain English and in Chinese: the same things, sizes, weights, background."""
     background, nouns = draw_things(rng, mix)
     chinese = CHINESE.describe(background, nouns, rng, mix)
-    texts = plain(background, nouns, chinese.said), chinese.prompt
+    named = background if chinese.named else None
+    texts = plain(named, nouns, chinese.said), chinese.prompt
     if rng.random() < mix.long:
         texts = lengthened(*texts, rng)
     return replace(chinese, prompt=texts[0]), replace(chinese, prompt=texts[1])
@@ -249,10 +254,13 @@ def main() -> None:
     )
     parser.add_argument("--n", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pair", type=float, default=PAIRS_MIX.pair, help="share of two things")
+    parser.add_argument("--empty", type=float, default=PAIRS_MIX.empty, help="and of none")
     parser.add_argument("-o", "--out", type=Path, default=Path("pairs.jsonl"))
     options = parser.parse_args()
+    mix = replace(PAIRS_MIX, pair=options.pair, empty=options.empty)
     with options.out.open("w", encoding="utf-8", newline="\n") as file:
-        for pair in pairs(options.n, options.seed):
+        for pair in pairs(options.n, options.seed, mix):
             print(json.dumps(pair, ensure_ascii=False), file=file)
     print(f"{options.n} pairs in {options.out}")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from world import COLOURS, LARGE, NOUNS, ONE, PAIR, PAIR_LARGE, PAIR_SMALL, SMALL, Scene, place
@@ -34,11 +34,15 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A prompt, the scene it asks for, and what it says of each thing there, left first."""
+    """A prompt, the scene it asks for, and what it says of each thing there, left first.
+
+    `named` says whether the prompt names the background, or leaves it to be white.
+    """
 
     prompt: str
     scene: Scene
     said: tuple[Said, ...] = ()
+    named: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +203,7 @@ class Language:
         text = self._dressed(self.finished(text, rng), rng, mix)
         sizes = [claim.pixels(n) for claim in drawn]
         scene = place(background, nouns, sizes, rng if mix.jitter else None)
-        return Sample(text, scene, tuple(drawn))
+        return Sample(text, scene, tuple(drawn), named="{c}" in template)
 
     def _named(
         self, noun: int, rng: random.Random, mix: Mix, said: Said | None, *, is_heavy: bool
@@ -263,7 +267,7 @@ class Language:
         drawn = self.describe(*draw_things(rng, mix), rng, mix)
         if rng.random() < mix.long:
             text = self.lengthened(drawn.prompt, rng, 2 if rng.random() < 0.75 else 3)
-            drawn = Sample(text, drawn.scene, drawn.said)
+            drawn = replace(drawn, prompt=text)
         return drawn
 
     def known_words(self) -> list[str]:

@@ -151,14 +151,21 @@ def test_a_pair_means_one_scene(zh, en, world, seed):
 
 def test_the_english_side_of_a_pair_says_the_scene_alone(zh, world):
     mix = zh.Mix(pair=0.7, sized=0.3, weighted=0.3, filler=0.5, strange=0.3, long=0.3)
+    left_open = 0
     for seed in range(400):
         english, chinese = zh.both(random.Random(seed), mix)
         nouns = [thing.noun for thing in english.scene.things]
-        said = zh.plain(english.scene.background, nouns, english.said)
+        colour = english.scene.background if chinese.named else None
+        said = zh.plain(colour, nouns, english.said)
         assert english.prompt in (said, f"{said} BREAK {zh.FILLED}", f"{zh.FILLED} BREAK {said}")
         assert len(said.split()) <= 16
         is_long = english.prompt != said
         assert is_long == ("BREAK" in chinese.prompt or len(chinese.prompt) > 60), chinese.prompt
+        left_open += not chinese.named
+        if not chinese.named:
+            assert "background" not in english.prompt
+            assert not any(word in chinese.prompt for word in ("背景", "底", "白色")), chinese.prompt
+    assert left_open
     apple, dog = (
         next(i for i, noun in enumerate(world.NOUNS) if noun.names[0] == name)
         for name in ("apple", "dog")
@@ -168,6 +175,7 @@ def test_the_english_side_of_a_pair_says_the_scene_alone(zh, world):
     assert zh.plain("blue", [apple, dog], claims) == (
         "a large apple left of a (dog:1.30) on a blue background"
     )
+    assert zh.plain(None, [apple], claims[:1]) == "a large apple"
     assert zh.plain("red", [], []) == "red background"
 
 
