@@ -256,9 +256,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pair", type=float, default=PAIRS_MIX.pair, help="share of two things")
     parser.add_argument("--empty", type=float, default=PAIRS_MIX.empty, help="and of none")
+    parser.add_argument("--open", type=float, default=PAIRS_MIX.open, help="background left open")
     parser.add_argument("-o", "--out", type=Path, default=Path("pairs.jsonl"))
     options = parser.parse_args()
-    mix = replace(PAIRS_MIX, pair=options.pair, empty=options.empty)
+    mix = replace(PAIRS_MIX, pair=options.pair, empty=options.empty, open=options.open)
     with options.out.open("w", encoding="utf-8", newline="\n") as file:
         for pair in pairs(options.n, options.seed, mix):
             print(json.dumps(pair, ensure_ascii=False), file=file)

@@ -32,7 +32,7 @@ from clipcond.errors import ClipcondWarning
 
 BATCH = 20
 EMPHASIS = (0.3, 0.6, 1.0, 1.3, 1.6)
-FRESH = Mix(sized=0.0, white=0.0, filler=0.3, strange=0.0, held_out=True)
+FRESH = Mix(sized=0.0, filler=0.3, strange=0.0, held_out=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,11 +47,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How often (0..1) a sampled prompt has each feature."""
+    """How often (0..1) a sampled prompt has each feature; `open`: of those before white, how often
+    they name no background.
+    """
 
     pair: float = 0.6
     empty: float = 0.015
-    white: float = 0.08
+    open: float = 0.4
     sized: float = 0.2
     weighted: float = 0.0
     filler: float = 0.35
@@ -182,7 +184,7 @@ class Language:
             said: sizes and weights; drawn by default.
         """
         n = len(nouns)
-        white = background == "white" and rng.random() < 0.4 and not mix.held_out
+        white = background == "white" and rng.random() < mix.open and not mix.held_out
         if n == 0:
             text = rng.choice(self.templates.empty).format(c=self.colour(background, rng))
             return Sample(self.finished(text, rng), place(background, [], []))

@@ -30,8 +30,8 @@ WIDTH, TEXT_LAYERS, VISION_WIDTH, VISION_LAYERS, PATCH = 128, 6, 192, 4, 16
 FINAL_NORM_BIAS = -0.12
 SWAPPED = 0.75  # of the near misses of a pair: left and right are the hardest thing to learn
 LONG_EVERY = 10  # each tenth batch has prompts of up to 75 tokens
-NEAR_MISSES = Mix(pair=0.5, sized=0.3, white=0.05, empty=0.0)
-MIRRORED = Mix(pair=0.8, sized=0.15, white=0.05, empty=0.0, filler=0.15)
+NEAR_MISSES = Mix(pair=0.5, sized=0.3, empty=0.0)
+MIRRORED = Mix(pair=0.8, sized=0.15, empty=0.0, filler=0.15)
 
 
 def build(tokenizer: CLIPTokenizer) -> CLIPModel:

@@ -64,7 +64,7 @@ def test_english_prompts_are_what_the_shipped_towers_learned_from(en):
         [
             en.Mix(),
             en.Mix(held_out=True, strange=0),
-            en.Mix(pair=0.5, sized=0.3, white=0.05, empty=0),
+            en.Mix(pair=0.5, sized=0.3, empty=0),
             en.Mix(weighted=0.4, long=0.4, jitter=False),
         ]
     ):
@@ -130,7 +130,7 @@ def test_templates_say_who_stands_left(zh):
 @pytest.mark.parametrize("seed", range(4))
 def test_a_pair_means_one_scene(zh, en, world, seed):
     rng = random.Random(seed)
-    mix = zh.Mix(sized=0.5, weighted=0.4, white=0.2, empty=0.05, **PLAIN)
+    mix = zh.Mix(sized=0.5, weighted=0.4, empty=0.05, **PLAIN)
     for _ in range(150):
         english, chinese = zh.both(rng, mix)
         assert english.scene == chinese.scene
@@ -164,7 +164,9 @@ def test_the_english_side_of_a_pair_says_the_scene_alone(zh, world):
         left_open += not chinese.named
         if not chinese.named:
             assert "background" not in english.prompt
-            assert not any(word in chinese.prompt for word in ("背景", "底", "白色")), chinese.prompt
+            assert not any(word in chinese.prompt for word in ("背景", "底", "白色")), (
+                chinese.prompt
+            )
     assert left_open
     apple, dog = (
         next(i for i, noun in enumerate(world.NOUNS) if noun.names[0] == name)
