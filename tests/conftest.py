@@ -1,7 +1,14 @@
 """Fixtures that tests of more than one room use."""
 
+import os
+
 import pytest
 from hypothesis import settings
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch: workers share the cores
+    n_workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    n_threads = max(1, (os.cpu_count() or 1) // n_workers)
+    os.environ.setdefault("OMP_NUM_THREADS", str(n_threads))
 
 from clipcond.embedded import folder
 from clipcond.towers.clip_bpe import ClipBpeTokenizer
