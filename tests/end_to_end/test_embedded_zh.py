@@ -76,6 +76,13 @@ def test_its_weights_are_those_of_the_file():
         assert "_name_or_path" not in json.loads(path.read_text())
 
 
+@pytest.mark.xfail(strict=True, reason="0.135, not below 0.062; on other held-out pairs")
+def test_the_record_says_that_the_second_stage_came_nearer():
+    _, record = load_adapter(embedded.adapter_file("embedded-zh"))
+
+    assert record.losses["unet.noise"] < record.losses["text.noise"] < 0.2
+
+
 def test_the_record_is_of_these_very_files(tmp_path):
     adapter, record = load_adapter(embedded.adapter_file("embedded-zh"))
     own = build_pipeline(device="cpu")
@@ -86,7 +93,6 @@ def test_the_record_is_of_these_very_files(tmp_path):
     assert record.tower_clip_skips == record.teacher_clip_skips == (1, 2)
     assert adapter.config.kind == "resampler"
     assert min(record.stages.values()) > 0
-    # of the last run of each stage, on pairs of its own: not to be compared with one another
     assert max(record.losses[f"{stage}.noise"] for stage in ("text", "unet")) < 0.2
     save_adapter(adapter, record, tmp_path / "again.safetensors")
     ours = load_file(tmp_path / "again.safetensors")
@@ -142,6 +148,15 @@ def test_break_opens_a_chunk_and_either_half_is_heard(pipe):
     images = draw(pipe, prompts)
 
     assert [len(pipe.conditioner.chunks(prompt)) for prompt in prompts] == [2, 2]
+    assert [background(image) for image in images] == ["green", "pink"]
+    assert named(images, ["cat", "car"]) == ["cat", "car"]
+
+
+@pytest.mark.xfail(strict=True, reason="no training pair has its content on both sides of BREAK")
+def test_break_opens_a_chunk_and_both_halves_are_drawn(pipe):
+    prompts = ["一只猫BREAK绿色背景", "一辆汽车 BREAK 粉色背景"]
+    images = draw(pipe, prompts)
+
     assert [background(image) for image in images] == ["green", "pink"]
     assert named(images, ["cat", "car"]) == ["cat", "car"]
 
