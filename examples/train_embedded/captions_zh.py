@@ -175,6 +175,7 @@ CHINESE = Chinese(
     sizes={-1: SMALL_WORDS, 1: LARGE_WORDS},
 )
 MIXED = replace(CHINESE, english=1.0)  # 一只cat在blue背景上
+OFTEN_MIXED = replace(CHINESE, english=0.7)  # of two things often one, 一只cat和一只狗
 
 
 def known_words() -> list[str]:
@@ -225,10 +226,10 @@ def _joined(before: str, behind: str, rng: random.Random) -> str:
     return CHINESE.joined([before, behind], rng)
 
 
-def both(rng: random.Random, mix: Mix) -> tuple[Sample, Sample]:
-    """One scene in plain English and in Chinese: the same things, sizes, weights, background."""
+def both(rng: random.Random, mix: Mix, language: Language = CHINESE) -> tuple[Sample, Sample]:
+    """One scene in plain English and in `language`: the same things, sizes, weights, background."""
     background, nouns = draw_things(rng, mix)
-    chinese = CHINESE.describe(background, nouns, rng, mix)
+    chinese = language.describe(background, nouns, rng, mix)
     named = background if chinese.named else None
     texts = plain(named, nouns, chinese.said), chinese.prompt
     if rng.random() < mix.long:
@@ -236,14 +237,56 @@ def both(rng: random.Random, mix: Mix) -> tuple[Sample, Sample]:
     return replace(chinese, prompt=texts[0]), replace(chinese, prompt=texts[1])
 
 
+def halves(rng: random.Random, mix: Mix, language: Language = CHINESE) -> tuple[Sample, Sample]:
+    """A scene whose things and whose background stand on either side of BREAK, 一只猫BREAK绿色背景.
+
+    The English has all of it in one chunk: said in halves, the English tower mostly leaves the
+    background white.
+    """
+    background, nouns = draw_things(rng, replace(mix, empty=0.0))
+    things = language.describe("white", nouns, rng, replace(mix, open=1.0))
+    place = language.describe(background, [], rng, mix)
+    parts = [things.prompt, place.prompt]
+    if rng.random() < 0.3:
+        parts.reverse()
+    english = f"{plain(background, nouns, things.said)} BREAK {FILLED}"
+    sample = replace(things, scene=replace(things.scene, background=background), named=True)
+    return replace(sample, prompt=english), replace(sample, prompt=CHINESE.broken(*parts, rng))
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How often (0..1) a pair's Chinese side has English words between, is English altogether, or
+    is said in two halves.
+    """
+
+    mixed: float = 0.0
+    english: float = 0.0
+    halves: float = 0.0
+
+    def drawn(self, rng: random.Random, mix: Mix) -> tuple[Sample, Sample]:
+        """One pair."""
+        language: Language = CHINESE
+        which = rng.random() if self.mixed or self.english else 1.0
+        if which < self.mixed:
+            language = OFTEN_MIXED
+        elif which < self.mixed + self.english:
+            language = ENGLISH
+        if self.halves and rng.random() < self.halves:
+            return halves(rng, mix, language)
+        return both(rng, mix, language)
+
+
 PAIRS_MIX = Mix(pair=0.7, sized=0.15, weighted=0.18, filler=0.3, long=0.1, jitter=False)
 
 
-def pairs(n: int, seed: int, mix: Mix = PAIRS_MIX) -> Iterator[dict[str, str]]:
+def pairs(
+    n: int, seed: int, mix: Mix = PAIRS_MIX, shares: Shares | None = None
+) -> Iterator[dict[str, str]]:
     """`n` pairs as `clipcond align` reads them, the same for the same seed."""
-    rng = random.Random(f"pairs {seed}")
+    rng, shares = random.Random(f"pairs {seed}"), shares or Shares()
     for _ in range(n):
-        english, chinese = both(rng, mix)
+        english, chinese = shares.drawn(rng, mix)
         yield {"teacher": english.prompt, "tower": chinese.prompt}
 
 
@@ -257,11 +300,15 @@ def main() -> None:
     parser.add_argument("--pair", type=float, default=PAIRS_MIX.pair, help="share of two things")
     parser.add_argument("--empty", type=float, default=PAIRS_MIX.empty, help="and of none")
     parser.add_argument("--open", type=float, default=PAIRS_MIX.open, help="background left open")
+    parser.add_argument("--mixed", type=float, default=0.0, help="with English words between")
+    parser.add_argument("--english", type=float, default=0.0, help="English on both sides")
+    parser.add_argument("--halves", type=float, default=0.0, help="things BREAK background")
     parser.add_argument("-o", "--out", type=Path, default=Path("pairs.jsonl"))
     options = parser.parse_args()
     mix = replace(PAIRS_MIX, pair=options.pair, empty=options.empty, open=options.open)
+    shares = Shares(options.mixed, options.english, options.halves)
     with options.out.open("w", encoding="utf-8", newline="\n") as file:
-        for pair in pairs(options.n, options.seed, mix):
+        for pair in pairs(options.n, options.seed, mix, shares):
             print(json.dumps(pair, ensure_ascii=False), file=file)
     print(f"{options.n} pairs in {options.out}")
 

@@ -22,7 +22,7 @@ N_MEASURED, AT_ONCE = 128, 32  # pairs behind means and spreads
 N_DRAWN, DRAWN_AT_ONCE, QUERY_STEPS = 16, 8, 8  # pairs whose drawing gives the queries
 N_READ = 256  # queries asked in a measurement
 N_MOMENTS = 4  # between noise and picture, at which predictions are compared
-N_ROUNDS = 2
+N_ROUNDS = 8  # comparisons, of as many pairs as the UNet takes at a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,8 @@ def ruler_of(
     rows = torch.cat([b.teacher.unflatten(1, (-1, teacher.length)).flatten(0, 1) for b in many])
     pooled = [b.pooled for b in many if b.pooled is not None]
     middle = Pooled(torch.cat(pooled)) if pooled else None
-    (batch,) = drawn(trained, n, n)
-    noise, blocks = _scales(teacher, batch, rows.mean(dim=0), middle, generator)
+    several = drawn(trained, n * N_ROUNDS, n)
+    noise, blocks = _scales(teacher, several, rows.mean(dim=0), middle, generator)
     moments = [
         Moment(batch, *way)
         for batch in drawn(held_out, n * N_ROUNDS, n)
@@ -144,20 +144,21 @@ def _reads(layer: Layer, batches: Sequence[Batch], which: Tensor) -> Iterator[Te
 
 def _scales(
     teacher: Teacher,
-    batch: Batch,
+    batches: Sequence[Batch],
     mean: Tensor,
     pooled: Pooled | None,
     generator: torch.Generator,
 ) -> tuple[float, list[float]]:
     """What the mean of all prompts [length D] changes, over some ways from noise to picture."""
-    n, n_chunks = len(batch.teacher), batch.teacher.shape[1] // teacher.length
-    same = mean.repeat(n_chunks, 1).expand(n, -1, -1)
-    pooled_same = None if pooled is None else pooled.mean.expand(n, -1)
     found: list[list[float]] = []
-    for noisy, steps, _ in drawn_by(teacher, batch, generator, N_MOMENTS):
-        full = look(teacher, noisy, steps, batch.teacher, batch.pooled)
-        prediction, blocks = full.apart(look(teacher, noisy, steps, same, pooled_same))
-        found.append([float(prediction), *map(float, blocks)])
+    for batch in batches:
+        n, n_chunks = len(batch.teacher), batch.teacher.shape[1] // teacher.length
+        same = mean.repeat(n_chunks, 1).expand(n, -1, -1)
+        pooled_same = None if pooled is None else pooled.mean.expand(n, -1)
+        for noisy, steps, _ in drawn_by(teacher, batch, generator, N_MOMENTS):
+            full = look(teacher, noisy, steps, batch.teacher, batch.pooled)
+            prediction, blocks = full.apart(look(teacher, noisy, steps, same, pooled_same))
+            found.append([float(prediction), *map(float, blocks)])
     means = [_above(torch.tensor(values).mean()) for values in zip(*found, strict=True)]
     return means[0], means[1:]
 

@@ -181,6 +181,40 @@ def test_the_english_side_of_a_pair_says_the_scene_alone(zh, world):
     assert zh.plain("red", [], []) == "red background"
 
 
+def test_halves_have_the_things_on_one_side_of_break_and_the_background_on_the_other(zh):
+    mix, things_first = zh.Mix(sized=0.3, weighted=0.3, **PLAIN), 0
+    for seed in range(200):
+        english, chinese = zh.halves(random.Random(seed), mix)
+        nouns = [thing.noun for thing in chinese.scene.things]
+        said = zh.plain(chinese.scene.background, nouns, chinese.said)
+        assert english.prompt == f"{said} BREAK {zh.FILLED}"
+        assert english.scene == chinese.scene
+        sides = re.split(r"\W*BREAK\W*", chinese.prompt)
+        assert len(sides) == 2
+        words = [chinese.scene.background, *zh.CHINESE.colours[chinese.scene.background]]
+        places = {template.format(c=word) for template in zh.EMPTY for word in words}
+        (place,) = [i for i, side in enumerate(sides) if side.strip("。") in places]
+        things_first += place
+        names = [[*zh.CHINESE.names[n], zh.NOUNS[n].names[0]] for n in nouns]
+        assert all(any(name in sides[1 - place] for name in row) for row in names), chinese.prompt
+    assert 100 < things_first < 180
+
+
+def test_shares_say_how_often_english_stands_between_or_alone(zh):
+    found = list(zh.pairs(600, 8, shares=zh.Shares(mixed=0.3, english=0.2, halves=0.1)))
+    bare = [pair["tower"].replace("BREAK", "") for pair in found]
+    fillers = "|".join(re.escape(tag) for tag in (*zh.FILLER, *zh.STRANGE) if tag.isascii())
+    bare = [re.sub(fillers, "", text) for text in bare]
+    english = [not re.search("[一-鿿]", text) for text in bare]
+    mixed = [bool(re.search("[a-z]{3}", text)) for text in bare]
+
+    assert list(zh.pairs(50, 8)) == list(zh.pairs(50, 8, shares=zh.Shares()))
+    assert 0.1 < sum(english) / 600 < 0.25
+    assert 0.35 < sum(mixed) / 600 < 0.65
+    halves = [pair for pair in found if pair["teacher"].endswith(f"BREAK {zh.FILLED}")]
+    assert len(halves) > 40
+
+
 def _check(sample, language, world) -> None:
     """The prompt names each thing, its size, and the background unless that is white."""
     text, scene = sample.prompt, sample.scene
