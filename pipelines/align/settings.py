@@ -66,6 +66,7 @@ class AlignSettings:
         drop: share of empty prompts, on both sides at once.
         contrast: weight of the contrastive term of the first stage.
         features: weight of the UNet's block features beside its prediction.
+        reads: weight of the first stage's loss in the second, at the second's pairs.
         guidance: of the teacher's own denoising, whose states the second stage looks at.
         denoising_steps: how many steps that takes from noise to picture.
         max_chunks: pairs that need more are skipped.
@@ -89,6 +90,7 @@ class AlignSettings:
     drop: float = 0.1
     contrast: float = 0.1
     features: float = 0.1
+    reads: float = 0.25
     guidance: float = 1.0
     denoising_steps: int = 10
     max_chunks: int = 4
@@ -98,7 +100,7 @@ class AlignSettings:
     def __post_init__(self) -> None:
         for name in ("text_batch", "unet_batch", "denoising_steps", "max_chunks"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("text_steps", "unet_steps", "contrast", "features", "guidance"):
+        for name in ("text_steps", "unet_steps", "contrast", "features", "reads", "guidance"):
             _at_least(name, getattr(self, name), 0)
         _at_least("cache_gb", min(self.cache_gb, 1e9), 0)  # without a bound, if it is infinite
         for name in ("text_lr", "unet_lr"):

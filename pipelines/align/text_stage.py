@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from clipcond.pipelines.align.settings import AlignSettings
 from clipcond.pipelines.align.states import Batch, States
 from clipcond.towers.base import TowerOutput
 
-__all__ = ["Pooled", "TextObjective", "contrast", "generator_of", "student_rows"]
+__all__ = ["Compared", "Pooled", "TextObjective", "contrast", "generator_of", "student_rows"]
 
 N_LAYERS, N_QUERIES = 4, 64  # asked at a step
 SCALE = 10.0  # of cosines, 1 / temperature
@@ -55,25 +56,12 @@ class TextObjective:
     def losses(self, model: nn.Module, rng: random.Random, step: int) -> Losses:
         settings = self._settings
         batch = self._states.draw(rng, settings.text_batch, settings.drop, self._device)
-        generator = generator_of(rng)
-        order = torch.randperm(len(self._layers), generator=generator)[:N_LAYERS].tolist()
         output = model(batch.hidden, batch.mask)
-        student = student_rows(output, batch)
-        apart, theirs, ours = [], [], []
-        for i in sorted(order):
-            layer = self._layers[i]
-            which = torch.randint(len(layer.queries), (N_QUERIES,), generator=generator)
-            which = which.to(self._device)
-            with torch.no_grad():
-                wanted = read(layer, batch.teacher, which)
-            found = read(layer, student, which)
-            apart.append(matched(layer, found, wanted))
-            theirs.append(_summary(layer, wanted, which))
-            ours.append(_summary(layer, found, which))
-        losses = {"read": torch.stack(apart).mean()}
+        compared = Compared.of(self._layers, student_rows(output, batch), batch, generator_of(rng))
+        losses = {"read": compared.apart}
         if settings.contrast and len(batch.rows) > 1:
-            both = torch.cat(ours, dim=1), torch.cat(theirs, dim=1)
-            losses["contrast"] = settings.contrast * contrast(*both, batch.rows)
+            apart = contrast(compared.student, compared.teacher, batch.rows)
+            losses["contrast"] = settings.contrast * apart
         if self._pooled is not None and output.pooled is not None and batch.pooled is not None:
             own = first_chunks(output.pooled.float(), batch)
             losses["pooled"] = self._pooled.matched(own, batch.pooled)
@@ -84,6 +72,39 @@ class TextObjective:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Nothing is kept: every step draws anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What some of the UNet's layers read on either side.
+
+    Args:
+        apart: mean difference over layers; 1 = as rows that are the same for every prompt.
+        student, teacher: [b C], each prompt's reads in one vector.
+    """
+
+    apart: Tensor
+    student: Tensor
+    teacher: Tensor
+
+    @classmethod
+    def of(
+        cls, layers: Sequence[Layer], student: Tensor, batch: Batch, generator: torch.Generator
+    ) -> Compared:
+        """Ask N_QUERIES of N_LAYERS layers, drawn anew, of the student's rows [b S D]."""
+        order = torch.randperm(len(layers), generator=generator)[:N_LAYERS].tolist()
+        apart, theirs, ours = [], [], []
+        for i in sorted(order):
+            layer = layers[i]
+            which = torch.randint(len(layer.queries), (N_QUERIES,), generator=generator)
+            which = which.to(student.device)
+            with torch.no_grad():
+                wanted = read(layer, batch.teacher, which)
+            found = read(layer, student, which)
+            apart.append(matched(layer, found, wanted))
+            theirs.append(_summary(layer, wanted, which))
+            ours.append(_summary(layer, found, which))
+        return cls(torch.stack(apart).mean(), torch.cat(ours, dim=1), torch.cat(theirs, dim=1))
 
 
 def student_rows(output: TowerOutput, batch: Batch) -> Tensor:

@@ -1,6 +1,8 @@
 """The second stage: the frozen UNet sees the same noisy latents with both towers' conditions.
 
-Losses: the mean square difference of its predictions, and of what its blocks give on the way.
+Losses: the mean square difference of its predictions, and of what its blocks give on the way; and
+the first stage's, at the same pairs, for predictions from noise alone are a gradient so noisy that
+what was learned from text would be forgotten.
 Source: PEA-Diffusion (ECCV 2024), which adds 0.1 of the blocks' differences.
 """
 
@@ -16,11 +18,17 @@ import torch
 from torch import Tensor, nn
 
 from clipcond.pipelines.align.loop import Losses
+from clipcond.pipelines.align.reads import Layer
 from clipcond.pipelines.align.rolling import Rolling, Slots, as_state, from_state
 from clipcond.pipelines.align.settings import AlignSettings
 from clipcond.pipelines.align.states import Batch, Group, States
 from clipcond.pipelines.align.teacher import Teacher
-from clipcond.pipelines.align.text_stage import first_chunks, generator_of, student_rows
+from clipcond.pipelines.align.text_stage import (
+    Compared,
+    first_chunks,
+    generator_of,
+    student_rows,
+)
 
 __all__ = ["Seen", "UnetObjective", "look"]
 
@@ -55,6 +63,7 @@ class UnetObjective:
     """Distillation through the UNet; the slots on their way are its state.
 
     Args:
+        layers: what reads the conditions.
         scales: what differs in the prediction, and in each block, with the mean of all prompts: a
             loss of 1 is that of a condition which is the same for all.
         images: clean latents by pair, or None for the teacher's own.
@@ -65,12 +74,14 @@ class UnetObjective:
         teacher: Teacher,
         states: States,
         settings: AlignSettings,
+        layers: Sequence[Layer],
         scales: tuple[float, Sequence[float]],
         images: Mapping[int, Tensor] | None,
         device: torch.device,
     ) -> None:
         self._teacher, self._states, self._settings = teacher, states, settings
-        self._scales, self._images, self._device = scales, images or {}, device
+        self._layers, self._scales, self._device = layers, scales, device
+        self._images = images or {}
         self._rolling = Rolling(teacher.schedule(), settings.denoising_steps)
         self._n_times = len(self._rolling.alphas)
         self._slots: dict[str, Slots] = {}
@@ -105,7 +116,7 @@ class UnetObjective:
         steps = torch.randint(self._n_times, (n,), generator=generator).to(self._device)
         noise = torch.randn(clean.shape, generator=generator).to(self._device)
         noisy = self._rolling.noised(clean.float(), noise, steps)
-        return self._compared(model, batch, noisy, steps)[0]
+        return self._compared(model, batch, noisy, steps, generator)[0]
 
     def _on_the_way(
         self, model: nn.Module, group: Group, rng: random.Random, generator: torch.Generator
@@ -123,7 +134,7 @@ class UnetObjective:
             slots.dropped[i] = rng.random() < settings.drop
         batch = self._states.batch(group, slots.places, slots.layers, slots.dropped, self._device)
         steps = rolling.times(slots)
-        losses, prediction = self._compared(model, batch, slots.latents, steps)
+        losses, prediction = self._compared(model, batch, slots.latents, steps, generator)
         if settings.guidance != 1:
             prediction = self._guided(group, slots, steps, prediction)
         rolling.advance(slots, prediction)
@@ -137,21 +148,29 @@ class UnetObjective:
         return base + self._settings.guidance * (prediction - base)
 
     def _compared(
-        self, model: nn.Module, batch: Batch, noisy: Tensor, steps: Tensor
+        self,
+        model: nn.Module,
+        batch: Batch,
+        noisy: Tensor,
+        steps: Tensor,
+        generator: torch.Generator,
     ) -> tuple[Losses, Tensor]:
         """Losses, and the teacher's prediction."""
         with torch.no_grad():
             wanted = look(self._teacher, noisy, steps, batch.teacher, batch.pooled)
         output = model(batch.hidden, batch.mask)
-        pooled = output.pooled
+        student, pooled = student_rows(output, batch), output.pooled
         if pooled is not None:
             pooled = first_chunks(pooled.float(), batch)
-        found = look(self._teacher, noisy, steps, student_rows(output, batch), pooled)
+        found = look(self._teacher, noisy, steps, student, pooled)
         prediction, blocks = found.apart(wanted)
         losses = {"noise": prediction / self._scales[0]}
         if self._settings.features:
             scaled = [b / s for b, s in zip(blocks, self._scales[1], strict=True)]
             losses["features"] = self._settings.features * torch.stack(scaled).mean()
+        if self._settings.reads:
+            read = Compared.of(self._layers, student, batch, generator).apart
+            losses["read"] = self._settings.reads * read
         return losses, wanted.prediction
 
     def state(self) -> dict[str, Any]:

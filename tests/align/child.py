@@ -23,7 +23,9 @@ __all__ = ["CHOICES", "MIXED", "arguments", "run"]
 # BREAK makes pairs of two groups; a bound of a fifth of a megabyte leaves states to encode when
 # they are drawn
 MIXED = [*lines(), "a red cat BREAK a dog\t红色的猫 BREAK 狗", "a (red:1.3) cat\t(红色:1.3)的猫"]
-CHOICES = {"text_steps": 6, "unet_steps": 6, "cache_gb": 2e-4, "denoising_steps": 3}
+CHOICES = {
+    "text_steps": 6, "unet_steps": 6, "text_lr": 2e-2, "cache_gb": 2e-4, "denoising_steps": 3,
+}  # fmt: skip
 
 
 def run(folder: Path, name: str, **loop) -> AlignmentRecord:

@@ -26,7 +26,7 @@ def aligned(tmp_path_factory):
     """(teacher, adapter, record) after both stages."""
     folder, pupil = tmp_path_factory.mktemp("aligned"), teacher()
     chosen = settings(
-        text_steps=200, unet_steps=20, text_lr=5e-3, unet_lr=3e-4, hidden=32, clip_skips=(1,)
+        text_steps=200, unet_steps=100, text_lr=5e-3, unet_lr=3e-4, hidden=32, clip_skips=(1,)
     )
     align(pupil, tower_zh(), write(folder), folder / "zh.safetensors", settings=chosen, loop=QUIET)
     return pupil, *load_adapter(folder / "zh.safetensors")
@@ -68,7 +68,7 @@ def test_the_record_tells_what_was_done(aligned):
     assert (record.family, record.width) == ("sd1", 32)
     assert record.tower_clip_skips == record.teacher_clip_skips == (1,)
     assert (record.data, record.n_pairs) == ("pairs.tsv", 24)
-    assert record.stages == {"text": 200, "unet": 20}
+    assert record.stages == {"text": 200, "unet": 100}
     assert set(record.losses) == {"text.read", "text.noise", "unet.read", "unet.noise"}
     assert record.losses["unet.noise"] < record.losses["text.noise"] < 0.6
     assert 0 < record.minutes < 60

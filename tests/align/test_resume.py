@@ -143,7 +143,7 @@ def test_other_arguments_are_refused(tmp_path, monkeypatch):
     assert str(caught.value) == (
         f"the run in {str(tmp_path / 'a.run')!r} was started with other arguments:\n"
         "  clip_skips: [1, 2] then, [1] now\n"
-        "  text_lr: 0.005 then, 0.5 now\n"
+        "  text_lr: 0.02 then, 0.5 now\n"
         "Give the same to go on with it; to begin anew, delete that folder or name another "
         "with --run."
     )

@@ -104,7 +104,7 @@ def test_tensorboard_gets_the_losses_of_every_step(tmp_path, monkeypatch):
     steps = [("read", 1), ("contrast", 1), ("read", 2), ("contrast", 2)]
     assert told == [
         (logs, -1), *((f"text/{name}", step) for name, step in steps), ("close", -1),
-        (logs, -1), ("unet/noise", 1), ("unet/features", 1), ("close", -1),
+        (logs, -1), ("unet/noise", 1), ("unet/features", 1), ("unet/read", 1), ("close", -1),
     ]  # fmt: skip
     (tmp_path / "file").write_text("")
     loop = LoopSettings(tensorboard=str(tmp_path / "file"))
