@@ -226,9 +226,14 @@ def _joined(before: str, behind: str, rng: random.Random) -> str:
     return CHINESE.joined([before, behind], rng)
 
 
-def both(rng: random.Random, mix: Mix, language: Language = CHINESE) -> tuple[Sample, Sample]:
+def both(
+    rng: random.Random,
+    mix: Mix,
+    language: Language = CHINESE,
+    backgrounds: Sequence[str] = tuple(COLOURS),
+) -> tuple[Sample, Sample]:
     """One scene in plain English and in `language`: the same things, sizes, weights, background."""
-    background, nouns = draw_things(rng, mix)
+    background, nouns = draw_things(rng, mix, backgrounds)
     chinese = language.describe(background, nouns, rng, mix)
     named = background if chinese.named else None
     texts = plain(named, nouns, chinese.said), chinese.prompt
@@ -256,12 +261,13 @@ def halves(rng: random.Random, mix: Mix, language: Language = CHINESE) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How often (0..1) a pair's Chinese side has English words between, is English altogether, or
-    is said in two halves.
+    """How often (0..1) a pair's Chinese side has English words between, is English altogether,
+    names things and no background, or is said in two halves.
     """
 
     mixed: float = 0.0
     english: float = 0.0
+    bare: float = 0.0
     halves: float = 0.0
 
     def drawn(self, rng: random.Random, mix: Mix) -> tuple[Sample, Sample]:
@@ -272,8 +278,11 @@ class Shares:
             language = OFTEN_MIXED
         elif which < self.mixed + self.english:
             language = ENGLISH
-        if self.halves and rng.random() < self.halves:
+        kind = rng.random() if self.bare or self.halves else 1.0
+        if kind < self.halves:
             return halves(rng, mix, language)
+        if kind < self.halves + self.bare:
+            return both(rng, replace(mix, empty=0.0, open=1.0), language, backgrounds=["white"])
         return both(rng, mix, language)
 
 
@@ -302,11 +311,12 @@ def main() -> None:
     parser.add_argument("--open", type=float, default=PAIRS_MIX.open, help="background left open")
     parser.add_argument("--mixed", type=float, default=0.0, help="with English words between")
     parser.add_argument("--english", type=float, default=0.0, help="English on both sides")
+    parser.add_argument("--bare", type=float, default=0.0, help="things without a background")
     parser.add_argument("--halves", type=float, default=0.0, help="things BREAK background")
     parser.add_argument("-o", "--out", type=Path, default=Path("pairs.jsonl"))
     options = parser.parse_args()
     mix = replace(PAIRS_MIX, pair=options.pair, empty=options.empty, open=options.open)
-    shares = Shares(options.mixed, options.english, options.halves)
+    shares = Shares(options.mixed, options.english, options.bare, options.halves)
     with options.out.open("w", encoding="utf-8", newline="\n") as file:
         for pair in pairs(options.n, options.seed, mix, shares):
             print(json.dumps(pair, ensure_ascii=False), file=file)

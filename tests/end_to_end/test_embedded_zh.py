@@ -76,7 +76,6 @@ def test_its_weights_are_those_of_the_file():
         assert "_name_or_path" not in json.loads(path.read_text())
 
 
-@pytest.mark.xfail(strict=True, reason="0.135, not below 0.062; on other held-out pairs")
 def test_the_record_says_that_the_second_stage_came_nearer():
     _, record = load_adapter(embedded.adapter_file("embedded-zh"))
 
@@ -152,13 +151,21 @@ def test_break_opens_a_chunk_and_either_half_is_heard(pipe):
     assert named(images, ["cat", "car"]) == ["cat", "car"]
 
 
-@pytest.mark.xfail(strict=True, reason="no training pair has its content on both sides of BREAK")
 def test_break_opens_a_chunk_and_both_halves_are_drawn(pipe):
     prompts = ["一只猫BREAK绿色背景", "一辆汽车 BREAK 粉色背景"]
     images = draw(pipe, prompts)
 
     assert [background(image) for image in images] == ["green", "pink"]
     assert named(images, ["cat", "car"]) == ["cat", "car"]
+
+
+@pytest.mark.parametrize("form", ["{n} BREAK {c}背景", "{c}背景BREAK一个{n}"])
+def test_a_background_in_a_chunk_of_its_own_is_that_of_the_picture(pipe, form):
+    images = draw(pipe, scenes(form))
+    right = [found == noun for found, noun in zip(named(images, list(NOUNS)), NOUNS, strict=True)]
+
+    assert [background(image) for image in images] == list(COLOURS)
+    assert sum(right) >= 7
 
 
 def test_a_heavier_thing_is_drawn_larger(pipe):

@@ -200,7 +200,7 @@ def test_halves_have_the_things_on_one_side_of_break_and_the_background_on_the_o
     assert 100 < things_first < 180
 
 
-def test_shares_say_how_often_english_stands_between_or_alone(zh):
+def test_shares_say_how_often_a_pair_is_of_which_kind(zh):
     found = list(zh.pairs(600, 8, shares=zh.Shares(mixed=0.3, english=0.2, halves=0.1)))
     bare = [pair["tower"].replace("BREAK", "") for pair in found]
     fillers = "|".join(re.escape(tag) for tag in (*zh.FILLER, *zh.STRANGE) if tag.isascii())
@@ -213,6 +213,10 @@ def test_shares_say_how_often_english_stands_between_or_alone(zh):
     assert 0.35 < sum(mixed) / 600 < 0.65
     halves = [pair for pair in found if pair["teacher"].endswith(f"BREAK {zh.FILLED}")]
     assert len(halves) > 40
+    for share, least, most in ((0.0, 0, 0.1), (0.5, 0.4, 0.6)):
+        found = list(zh.pairs(300, 9, shares=zh.Shares(bare=share)))
+        n_bare = sum("background" not in pair["teacher"] for pair in found)
+        assert least <= n_bare / 300 < most
 
 
 def _check(sample, language, world) -> None:
