@@ -230,7 +230,7 @@ def both(
     rng: random.Random,
     mix: Mix,
     language: Language = CHINESE,
-    backgrounds: Sequence[str] = tuple(COLOURS),
+    backgrounds: Sequence[str] | None = None,
 ) -> tuple[Sample, Sample]:
     """One scene in plain English and in `language`: the same things, sizes, weights, background."""
     background, nouns = draw_things(rng, mix, backgrounds)
@@ -245,8 +245,8 @@ def both(
 def halves(rng: random.Random, mix: Mix, language: Language = CHINESE) -> tuple[Sample, Sample]:
     """A scene whose things and whose background stand on either side of BREAK, 一只猫BREAK绿色背景.
 
-    The English has all of it in one chunk: said in halves, the English tower mostly leaves the
-    background white.
+    The English, other than in `lengthened`, has all of it in one chunk: said in halves, the English
+    tower mostly leaves the background white.
     """
     background, nouns = draw_things(rng, replace(mix, empty=0.0))
     things = language.describe("white", nouns, rng, replace(mix, open=1.0))
@@ -261,8 +261,8 @@ def halves(rng: random.Random, mix: Mix, language: Language = CHINESE) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How often (0..1) a pair's Chinese side has English words between, is English altogether,
-    names things and no background, or is said in two halves.
+    """How often (0..1) a pair's Chinese side has English words between, says the scene in English;
+    and names no background, or is said in two halves.
     """
 
     mixed: float = 0.0
@@ -310,7 +310,7 @@ def main() -> None:
     parser.add_argument("--empty", type=float, default=PAIRS_MIX.empty, help="and of none")
     parser.add_argument("--open", type=float, default=PAIRS_MIX.open, help="background left open")
     parser.add_argument("--mixed", type=float, default=0.0, help="with English words between")
-    parser.add_argument("--english", type=float, default=0.0, help="English on both sides")
+    parser.add_argument("--english", type=float, default=0.0, help="scenes said in English")
     parser.add_argument("--bare", type=float, default=0.0, help="things without a background")
     parser.add_argument("--halves", type=float, default=0.0, help="things BREAK background")
     parser.add_argument("-o", "--out", type=Path, default=Path("pairs.jsonl"))

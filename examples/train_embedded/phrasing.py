@@ -283,10 +283,10 @@ class Language:
 
 
 def draw_things(
-    rng: random.Random, mix: Mix, backgrounds: Sequence[str] = tuple(COLOURS)
+    rng: random.Random, mix: Mix, backgrounds: Sequence[str] | None = None
 ) -> tuple[str, list[int]]:
-    """A background and none, one or two nouns."""
-    background = rng.choice(backgrounds)
+    """A background, any by default, and none, one or two nouns."""
+    background = rng.choice(backgrounds or list(COLOURS))
     draw = rng.random()
     n = 0 if draw < mix.empty else 2 if draw < mix.empty + mix.pair else 1
     return background, rng.sample(range(len(NOUNS)), n)

@@ -22,7 +22,7 @@ N_MEASURED, AT_ONCE = 128, 32  # pairs behind means and spreads
 N_DRAWN, DRAWN_AT_ONCE, QUERY_STEPS = 16, 8, 8  # pairs whose drawing gives the queries
 N_READ = 256  # queries asked in a measurement
 N_MOMENTS = 4  # between noise and picture, at which predictions are compared
-N_ROUNDS = 8  # comparisons, of as many pairs as the UNet takes at a step
+N_SCALED, N_COMPARED = 2, 8  # batches of the UNet's: behind its scales, and of held-out pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,11 @@ def ruler_of(
     rows = torch.cat([b.teacher.unflatten(1, (-1, teacher.length)).flatten(0, 1) for b in many])
     pooled = [b.pooled for b in many if b.pooled is not None]
     middle = Pooled(torch.cat(pooled)) if pooled else None
-    several = drawn(trained, n * N_ROUNDS, n)
+    several = drawn(trained, n * N_SCALED, n)
     noise, blocks = _scales(teacher, several, rows.mean(dim=0), middle, generator)
     moments = [
         Moment(batch, *way)
-        for batch in drawn(held_out, n * N_ROUNDS, n)
+        for batch in drawn(held_out, n * N_COMPARED, n)
         for way in drawn_by(teacher, batch, generator, N_MOMENTS)
     ]
     return Ruler(

@@ -275,8 +275,8 @@ class _Run:
         stage = partial(Stage, has_muon=True)
         loop.run(stage("text", settings.text_steps, settings.text_lr), text, measured)
         unet = UnetObjective(
-            self.teacher, states, settings, ruler.layers, (ruler.noise, ruler.blocks), images,
-            loop.device,
+            self.teacher, states, settings, ruler.layers, ruler.pooled,
+            (ruler.noise, ruler.blocks), images, loop.device,
         )  # fmt: skip
         loop.run(stage("unet", settings.unet_steps, settings.unet_lr), unet, measured)
         for stage, values in loop.finished.items():

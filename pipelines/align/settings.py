@@ -66,7 +66,7 @@ class AlignSettings:
         drop: share of empty prompts, on both sides at once.
         contrast: weight of the contrastive term of the first stage.
         features: weight of the UNet's block features beside its prediction.
-        reads: weight of the first stage's loss in the second, at the second's pairs.
+        reads: weight of reads and pooled vectors in the second stage, beside its prediction.
         guidance: of the teacher's own denoising, whose states the second stage looks at.
         denoising_steps: how many steps that takes from noise to picture.
         max_chunks: pairs that need more are skipped.

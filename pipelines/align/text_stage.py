@@ -17,7 +17,7 @@ from clipcond.pipelines.align.settings import AlignSettings
 from clipcond.pipelines.align.states import Batch, States
 from clipcond.towers.base import TowerOutput
 
-__all__ = ["Compared", "Pooled", "TextObjective", "contrast", "generator_of", "student_rows"]
+__all__ = ["Pooled", "Reads", "TextObjective", "contrast", "generator_of", "student_rows"]
 
 N_LAYERS, N_QUERIES = 4, 64  # asked at a step
 SCALE = 10.0  # of cosines, 1 / temperature
@@ -57,10 +57,10 @@ class TextObjective:
         settings = self._settings
         batch = self._states.draw(rng, settings.text_batch, settings.drop, self._device)
         output = model(batch.hidden, batch.mask)
-        compared = Compared.of(self._layers, student_rows(output, batch), batch, generator_of(rng))
-        losses = {"read": compared.apart}
+        reads = Reads.of(self._layers, student_rows(output, batch), batch, generator_of(rng))
+        losses = {"read": reads.apart}
         if settings.contrast and len(batch.rows) > 1:
-            apart = contrast(compared.student, compared.teacher, batch.rows)
+            apart = contrast(reads.student, reads.teacher, batch.rows)
             losses["contrast"] = settings.contrast * apart
         if self._pooled is not None and output.pooled is not None and batch.pooled is not None:
             own = first_chunks(output.pooled.float(), batch)
@@ -75,7 +75,7 @@ class TextObjective:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Reads:
     """What some of the UNet's layers read on either side.
 
     Args:
@@ -90,7 +90,7 @@ class Compared:
     @classmethod
     def of(
         cls, layers: Sequence[Layer], student: Tensor, batch: Batch, generator: torch.Generator
-    ) -> Compared:
+    ) -> Reads:
         """Ask N_QUERIES of N_LAYERS layers, drawn anew, of the student's rows [b S D]."""
         order = torch.randperm(len(layers), generator=generator)[:N_LAYERS].tolist()
         apart, theirs, ours = [], [], []

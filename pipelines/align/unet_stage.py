@@ -1,8 +1,8 @@
 """The second stage: the frozen UNet sees the same noisy latents with both towers' conditions.
 
-Losses: the mean square difference of its predictions, and of what its blocks give on the way; and
-the first stage's, at the same pairs, for predictions from noise alone are a gradient so noisy that
-what was learned from text would be forgotten.
+Losses: the mean square difference of its predictions, and of what its blocks give on the way. What
+the first stage matched, reads and pooled vectors, is matched beside them at the same pairs: the
+gradient of a few predictions is so noisy that things learned from text would be forgotten.
 Source: PEA-Diffusion (ECCV 2024), which adds 0.1 of the blocks' differences.
 """
 
@@ -24,7 +24,8 @@ from clipcond.pipelines.align.settings import AlignSettings
 from clipcond.pipelines.align.states import Batch, Group, States
 from clipcond.pipelines.align.teacher import Teacher
 from clipcond.pipelines.align.text_stage import (
-    Compared,
+    Pooled,
+    Reads,
     first_chunks,
     generator_of,
     student_rows,
@@ -63,7 +64,7 @@ class UnetObjective:
     """Distillation through the UNet; the slots on their way are its state.
 
     Args:
-        layers: what reads the conditions.
+        layers, pooled: what reads the conditions, and the scale of pooled vectors, or None.
         scales: what differs in the prediction, and in each block, with the mean of all prompts: a
             loss of 1 is that of a condition which is the same for all.
         images: clean latents by pair, or None for the teacher's own.
@@ -75,13 +76,14 @@ class UnetObjective:
         states: States,
         settings: AlignSettings,
         layers: Sequence[Layer],
+        pooled: Pooled | None,
         scales: tuple[float, Sequence[float]],
         images: Mapping[int, Tensor] | None,
         device: torch.device,
     ) -> None:
         self._teacher, self._states, self._settings = teacher, states, settings
-        self._layers, self._scales, self._device = layers, scales, device
-        self._images = images or {}
+        self._layers, self._pooled, self._scales = layers, pooled, scales
+        self._images, self._device = images or {}, device
         self._rolling = Rolling(teacher.schedule(), settings.denoising_steps)
         self._n_times = len(self._rolling.alphas)
         self._slots: dict[str, Slots] = {}
@@ -169,8 +171,11 @@ class UnetObjective:
             scaled = [b / s for b, s in zip(blocks, self._scales[1], strict=True)]
             losses["features"] = self._settings.features * torch.stack(scaled).mean()
         if self._settings.reads:
-            read = Compared.of(self._layers, student, batch, generator).apart
-            losses["read"] = self._settings.reads * read
+            reads = Reads.of(self._layers, student, batch, generator)
+            losses["read"] = self._settings.reads * reads.apart
+            if self._pooled is not None and pooled is not None and batch.pooled is not None:
+                apart = self._pooled.matched(pooled, batch.pooled)
+                losses["pooled"] = self._settings.reads * apart
         return losses, wanted.prediction
 
     def state(self) -> dict[str, Any]:

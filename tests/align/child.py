@@ -21,7 +21,7 @@ from tests.align.made import QUIET, lines, settings, teacher, tower_zh, write
 __all__ = ["CHOICES", "MIXED", "arguments", "run"]
 
 # BREAK makes pairs of two groups; a bound of a fifth of a megabyte leaves states to encode when
-# they are drawn
+# they are drawn; at this rate six steps come nearer on pairs that were held out, too
 MIXED = [*lines(), "a red cat BREAK a dog\t红色的猫 BREAK 狗", "a (red:1.3) cat\t(红色:1.3)的猫"]
 CHOICES = {
     "text_steps": 6, "unet_steps": 6, "text_lr": 2e-2, "cache_gb": 2e-4, "denoising_steps": 3,
