@@ -79,7 +79,8 @@ def test_tensorboard_that_is_not_there_is_told_at_once(tmp_path, monkeypatch):
     assert not logs.exists()
 
 
-def test_tensorboard_gets_the_losses_of_every_step(tmp_path, monkeypatch):
+@pytest.mark.parametrize("reads", [0.0, 0.25])
+def test_tensorboard_gets_the_losses_of_every_step(reads, tmp_path, monkeypatch):
     told: list[tuple[str, int]] = []
 
     class Writer:
@@ -97,14 +98,16 @@ def test_tensorboard_gets_the_losses_of_every_step(tmp_path, monkeypatch):
         sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer)
     )
     logs = str(tmp_path / "logs")
-    chosen, loop = settings(text_steps=2, unet_steps=1), replace(QUIET, tensorboard=logs)
+    chosen = settings(text_steps=2, unet_steps=1, reads=reads)
+    loop = replace(QUIET, tensorboard=logs)
     pairs, output = write(tmp_path), tmp_path / "a.safetensors"
     align(teacher(), tower_zh(), pairs, output, settings=chosen, loop=loop)
 
     steps = [("read", 1), ("contrast", 1), ("read", 2), ("contrast", 2)]
+    again = [("unet/read", 1)] if reads else []
     assert told == [
         (logs, -1), *((f"text/{name}", step) for name, step in steps), ("close", -1),
-        (logs, -1), ("unet/noise", 1), ("unet/features", 1), ("unet/read", 1), ("close", -1),
+        (logs, -1), ("unet/noise", 1), ("unet/features", 1), *again, ("close", -1),
     ]  # fmt: skip
     (tmp_path / "file").write_text("")
     loop = LoopSettings(tensorboard=str(tmp_path / "file"))
