@@ -1,7 +1,7 @@
 """Align the Chinese tower to the embedded UNet, on a CPU, and draw with it. Saves aligned.png.
 
 A short run on 120 pairs: `clipcond align` does the same from the command line, and
-examples/train_embedded/captions_zh.py writes as many pairs as a good adapter needs.
+examples/train_embedded/pairs_zh.py writes as many pairs as a good adapter needs.
 """
 
 import json

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from captions import ENGLISH
-from captions_zh import CHINESE, MIXED
+from captions_zh import CHINESE, HALF_MIXED, MIXED
 from evaluate import COLUMNS, Asked, Test, arguments, fresh_prompts, grid, run_tests, show, worded
 from phrasing import Language
 from train_judge import load_judge
@@ -66,7 +66,8 @@ def systems(options: argparse.Namespace) -> list[System]:
         ("linear", CHINESE, options.linear),
         ("resampler, stage 1", CHINESE, options.stage_1),
         ("resampler, stages 1 + 2", CHINESE, options.adapter),
-        ("the same, English words between", MIXED, options.adapter),
+        ("the same, half of the nouns in English", HALF_MIXED, options.adapter),
+        ("the same, all of the nouns in English", MIXED, options.adapter),
         ("the same, English prompts", ENGLISH, options.adapter),
     ):
         if path is not None and path.is_file():

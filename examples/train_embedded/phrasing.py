@@ -282,11 +282,9 @@ class Language:
         return [*texts, *self.sizes[-1], *self.sizes[1], "a an , ."]
 
 
-def draw_things(
-    rng: random.Random, mix: Mix, backgrounds: Sequence[str] | None = None
-) -> tuple[str, list[int]]:
-    """A background, any by default, and none, one or two nouns."""
-    background = rng.choice(backgrounds or list(COLOURS))
+def draw_things(rng: random.Random, mix: Mix) -> tuple[str, list[int]]:
+    """A background and none, one or two nouns."""
+    background = rng.choice(list(COLOURS))
     draw = rng.random()
     n = 0 if draw < mix.empty else 2 if draw < mix.empty + mix.pair else 1
     return background, rng.sample(range(len(NOUNS)), n)
