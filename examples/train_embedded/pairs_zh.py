@@ -1,6 +1,6 @@
-"""One scene in plain English and in Chinese as it is typed, for `clipcond align`:
+"""Write scenes in plain English and in Chinese as it is typed: pairs for `clipcond align`.
 
-python pairs_zh.py --n 20000 -o pairs.jsonl       {"teacher": English, "tower": Chinese}
+One JSON object a line, {"teacher": English, "tower": Chinese}.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def halves(rng: random.Random, mix: Mix, language: Language = CHINESE) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How often (0..1) a pair's Chinese side has English words between, says the scene in English;
-    and is said in two halves.
+    """How often (0..1) a pair's Chinese side has English words between, or says the scene in
+    English; and, of all, how often it comes in two halves.
     """
 
     mixed: float = 0.0
