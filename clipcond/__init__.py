@@ -6,37 +6,46 @@ towers. Names are loaded on first use: `import clipcond` alone imports neither t
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from clipcond.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from clipcond.conditioner import Conditioner, Conditioning, Guided
-    from clipcond.dialects import Dialect
+    from clipcond.checkpoints.opening import load_tower
+    from clipcond.conditioning.conditioner import Conditioner
+    from clipcond.conditioning.dialects import DIALECTS, Dialect
+    from clipcond.conditioning.report import Report
+    from clipcond.conditioning.results import Conditioning, Guided
     from clipcond.pipelines import attach, build_pipeline, detach
-    from clipcond.prompt import compose, parse, schedule
-    from clipcond.report import Report
-    from clipcond.towers import HiddenLayer, TextTower, load_tower
+    from clipcond.prompt import compose, convert, parse, schedule
+    from clipcond.towers.base import HiddenLayer, TextTower
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "Conditioner": "conditioning.conditioner",
+            "Conditioning": "conditioning.results",
+            "DIALECTS": "conditioning.dialects",
+            "Dialect": "conditioning.dialects",
+            "Guided": "conditioning.results",
+            "HiddenLayer": "towers.base",
+            "Report": "conditioning.report",
+            "TextTower": "towers.base",
+            "attach": "pipelines",
+            "build_pipeline": "pipelines",
+            "compose": "prompt",
+            "convert": "prompt",
+            "detach": "pipelines",
+            "load_tower": "checkpoints.opening",
+            "parse": "prompt",
+            "schedule": "prompt",
+        },
+    )
 
-__version__ = "0.1.0"
-
-_HOMES = {
-    "Conditioner": "conditioner",
-    "Conditioning": "conditioner",
-    "Dialect": "dialects",
-    "Guided": "conditioner",
-    "HiddenLayer": "towers",
-    "Report": "report",
-    "TextTower": "towers",
-    "attach": "pipelines",
-    "build_pipeline": "pipelines",
-    "compose": "prompt",
-    "detach": "pipelines",
-    "load_tower": "towers",
-    "parse": "prompt",
-    "schedule": "prompt",
-}
+__version__ = "0.2.0"
 
 __all__ = [
+    "DIALECTS",
     "Conditioner",
     "Conditioning",
     "Dialect",
@@ -48,20 +57,9 @@ __all__ = [
     "attach",
     "build_pipeline",
     "compose",
+    "convert",
     "detach",
     "load_tower",
     "parse",
     "schedule",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -2,6 +2,6 @@
 
 import sys
 
-from clipcond.cli import main
+from clipcond.cli.entry import main
 
 sys.exit(main())

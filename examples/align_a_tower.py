@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from clipcond import build_pipeline
-from clipcond.pipelines.align import AlignSettings, align
+from clipcond.training import AlignSettings, align
 
 THINGS = {"cat": "猫", "dog": "狗", "fox": "狐狸", "apple": "苹果", "tree": "树", "star": "星星"}
 COLOURS = {"red": "红色", "green": "绿色", "blue": "蓝色", "pink": "粉色", "black": "黑色"}

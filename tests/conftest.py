@@ -11,7 +11,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch: workers share the cores
     os.environ.setdefault("OMP_NUM_THREADS", str(n_threads))
 
 from clipcond.embedded import folder
-from clipcond.towers.clip_bpe import ClipBpeTokenizer
+from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer
 
 # A busy machine is no failure.
 settings.register_profile("clipcond", deadline=None)

@@ -1,9 +1,10 @@
-"""Adapters: another text tower's states into what a UNet was trained to read. Names load on use."""
+"""Adapters: map the states of another text tower into the space that a UNet reads."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from clipcond.lazy import lazy_names
 
 if TYPE_CHECKING:
     from clipcond.adapters.base import Adapter, AdapterConfig
@@ -16,19 +17,22 @@ if TYPE_CHECKING:
     )
     from clipcond.adapters.kinds import build_adapter
     from clipcond.adapters.record import AlignmentRecord
-
-_HOMES = {
-    "Adapter": "base",
-    "AdapterConfig": "base",
-    "AlignmentRecord": "record",
-    "build_adapter": "kinds",
-    "load_adapter": "files",
-    "save_adapter": "files",
-    "teacher_fingerprint": "fingerprints",
-    "tower_fingerprint": "fingerprints",
-    "unet_family": "fingerprints",
-    "unet_fingerprint": "fingerprints",
-}
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "Adapter": "base",
+            "AdapterConfig": "base",
+            "AlignmentRecord": "record",
+            "build_adapter": "kinds",
+            "load_adapter": "files",
+            "save_adapter": "files",
+            "teacher_fingerprint": "fingerprints",
+            "tower_fingerprint": "fingerprints",
+            "unet_family": "fingerprints",
+            "unet_fingerprint": "fingerprints",
+        },
+    )
 
 __all__ = [
     "Adapter",
@@ -42,13 +46,3 @@ __all__ = [
     "unet_family",
     "unet_fingerprint",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__

@@ -19,14 +19,14 @@ import torch
 from torch import Tensor
 
 from clipcond.adapters.base import Adapter, AdapterConfig
-from clipcond.adapters.foreign import what_it_is
+from clipcond.adapters.json_fields import T, from_json, to_json
 from clipcond.adapters.kinds import build_adapter
+from clipcond.adapters.other_files import what_it_is
 from clipcond.adapters.record import VERSION, AlignmentRecord
-from clipcond.adapters.stated import T, from_json, to_json
+from clipcond.checkpoints.header import Header, read_header, shape_text
+from clipcond.checkpoints.tensors_on_disk import StoredTensors
 from clipcond.errors import CheckpointError, TowerError, UnknownNameError, excerpt
-from clipcond.towers.files import near
-from clipcond.towers.header import Header, read_header, shape_text
-from clipcond.towers.stored import StoredTensors
+from clipcond.files import near
 
 __all__ = ["load_adapter", "save_adapter"]
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from clipcond.checkpoints.identity import tower_hash, tower_weights
 from clipcond.towers.base import TextTower
-from clipcond.towers.identity import tower_hash, tower_weights
 
 __all__ = [
     "teacher_fingerprint",

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPVisionModelWithProjection
 
+from clipcond.checkpoints import load_tower
 from clipcond.embedded import folder
-from clipcond.towers import HiddenLayer, load_tower
+from clipcond.towers import HiddenLayer
 
 __all__ = ["similarity"]
 

@@ -15,11 +15,11 @@ from itertools import zip_longest
 from typing import TypeAlias
 
 from clipcond.errors import PromptError, UnknownNameError, excerpt
-from clipcond.prompt import a1111, comfyui, compel, lpw, plain, sd_embed
 from clipcond.prompt.composition import compose, first_and
 from clipcond.prompt.rendering import WRITERS, loras, mixing, words
 from clipcond.prompt.schedule import changes, schedule
 from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt, Part, Segment
+from clipcond.prompt.syntaxes import a1111, comfyui, compel, lpw, plain, sd_embed
 
 __all__ = [
     "MOST_ISSUES",

@@ -122,7 +122,7 @@ class ParsedPrompt:
             UnknownNameError: there is no syntax of that name.
             PromptError: the syntax cannot say it; shows where.
         """
-        from clipcond.prompt import render  # here, because it knows every syntax
+        from clipcond.prompt import render
 
         return render(self, syntax)
 

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from clipcond.checkpoints.weights import empty, fill, read_weights, weight_files
 from clipcond.errors import TowerError
+from clipcond.tokenizers.sentence_piece import SentencePieceTokenizer, special_tokens, tokenizer_in
 from clipcond.towers.base import TextTower, check_context
-from clipcond.towers.files import empty, fill, read_weights, weight_files
-from clipcond.towers.sentence_piece import SentencePieceTokenizer, special_tokens, tokenizer_in
-from clipcond.towers.text_half import BESIDE, HalfTower, TextHalf, at_rest
+from clipcond.towers.dual_model_text import BESIDE, HalfTower, TextHalf, at_rest
 
 __all__ = ["AltClipTower", "from_folder"]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from clipcond.errors import TowerError
-from clipcond.tokens import SpecialTokens, Tokenizer
+from clipcond.tokenizers.base import SpecialTokens, Tokenizer
 
 __all__ = [
     "HiddenLayer",

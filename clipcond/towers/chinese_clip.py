@@ -9,17 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from clipcond.checkpoints.cn_clip_layout import as_transformers
+from clipcond.checkpoints.weights import empty, fill, read_weights, weight_files
 from clipcond.errors import TowerError
-from clipcond.towers.base import TextTower, check_context
-from clipcond.towers.cn_clip_layout import as_transformers
-from clipcond.towers.files import empty, fill, read_weights, weight_files
-from clipcond.towers.text_half import BESIDE, HalfTower, TextHalf, at_rest
-from clipcond.towers.word_piece import (
+from clipcond.tokenizers.word_piece import (
     WordPieceTokenizer,
     chinese_tokenizer,
     special_tokens,
     tokenizer_in,
 )
+from clipcond.towers.base import TextTower, check_context
+from clipcond.towers.dual_model_text import BESIDE, HalfTower, TextHalf, at_rest
 
 __all__ = ["ChineseClipTower", "ChineseTextHalf", "from_cn_clip", "from_folder", "from_own_folder"]
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from clipcond.checkpoints.open_clip_layout import text_half
+from clipcond.checkpoints.open_clip_mapping import head_count, tower_of
 from clipcond.towers.base import TextTower
-from clipcond.towers.open_clip_layout import text_half
-from clipcond.towers.open_clip_mapping import head_count, tower_of
 from clipcond.towers.open_clip_text import Anatomy, LiveTower, Resblocks, text_module
 
 __all__ = ["EvaClipTower", "from_eva"]

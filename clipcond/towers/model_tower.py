@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from clipcond.errors import TowerError
 from clipcond.towers.base import HiddenLayer, TowerOutput, check_layer
-from clipcond.towers.state import execution_device, state_key
+from clipcond.towers.fingerprint import execution_device, state_key
 
 __all__ = ["ModelTower", "capture"]
 

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from clipcond.checkpoints.activation import MORE_POSITIONS, of_open_clip
+from clipcond.checkpoints.long_clip import joined_positions
+from clipcond.checkpoints.open_clip_layout import Half, text_half, text_prefix
+from clipcond.checkpoints.open_clip_mapping import head_count, tower_of
 from clipcond.errors import CheckpointError, ClipcondWarning, TowerError, warn
-from clipcond.towers.activation import MORE_POSITIONS, of_open_clip
 from clipcond.towers.base import TextTower
-from clipcond.towers.long_clip import joined_positions
-from clipcond.towers.open_clip_layout import Half, text_half, text_prefix
-from clipcond.towers.open_clip_mapping import head_count, tower_of
 from clipcond.towers.open_clip_text import Anatomy, LiveTower, Resblocks, text_module
 
 __all__ = ["OpenClipTower", "from_open_clip", "guess_activation", "looks_open_clip"]

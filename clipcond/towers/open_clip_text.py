@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from clipcond.errors import TowerError
-from clipcond.towers.clip_bpe import ClipBpeTokenizer
+from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer
+from clipcond.tokenizers.open_clip import tokens_of
+from clipcond.tokenizers.unread_words import tell_bytes
 from clipcond.towers.model_tower import ModelTower
-from clipcond.towers.open_clip_tokens import tokens_of
-from clipcond.towers.reading import tell_bytes
 
 __all__ = ["Anatomy", "LiveTower", "Resblocks", "text_module"]
 

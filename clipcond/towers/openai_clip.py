@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from clipcond.errors import TowerError
+from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer, context_of, special_tokens
+from clipcond.tokenizers.inversions import Inversions
+from clipcond.tokenizers.unread_words import KnownWords, blank_ids, tell_bytes, tell_unknown
 from clipcond.towers.base import check_context, first_eos
-from clipcond.towers.clip_bpe import ClipBpeTokenizer, context_of, special_tokens
-from clipcond.towers.inversion import Inversions
 from clipcond.towers.model_tower import ModelTower
-from clipcond.towers.reading import KnownWords, blank_ids, tell_bytes, tell_unknown
 
 __all__ = ["OpenAIClipTower"]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from clipcond.chunking import TokenChunk, empty_chunk
-from clipcond.tokens import SpecialTokens
+from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting.rule import Encode, RuleWithNeeds, is_weighted, weights_of
 

@@ -11,7 +11,8 @@ from typing import TypeAlias
 import torch
 
 from clipcond.chunking import Splitter, TokenChunk, chunk, empty_chunk, sentences
-from clipcond.tokens import SpecialTokens, Token
+from clipcond.chunking.tokens import Token
+from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting.lerp import lerp
 from clipcond.weighting.rule import Encode, RuleWithNeeds, needs_of

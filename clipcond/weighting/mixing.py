@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clipcond.chunking import TokenChunk, empty_chunk
 from clipcond.prompt.segments import Mixture
-from clipcond.tokens import SpecialTokens
+from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting.lerp import from_empty
 from clipcond.weighting.rule import Encode, Rule, RuleWithNeeds, needs_of

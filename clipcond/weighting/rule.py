@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from clipcond.chunking import TokenChunk
-from clipcond.tokens import SpecialTokens
+from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 
 __all__ = [

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from clipcond.chunking import TokenChunk, empty_chunk
 from clipcond.errors import WeightingError
-from clipcond.tokens import SpecialTokens
+from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting.lerp import from_empty
 from clipcond.weighting.rule import Encode, RuleWithNeeds, is_weighted, weights_of

@@ -29,7 +29,7 @@ from clipcond import attach, build_pipeline, load_tower
 from clipcond.adapters import load_adapter
 from clipcond.embedded import adapter_file
 from clipcond.errors import ClipcondWarning
-from clipcond.towers.word_piece import chinese_tokenizer
+from clipcond.tokenizers.word_piece import chinese_tokenizer
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,8 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
+from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.chinese_clip import ChineseTextHalf
-from clipcond.towers.word_piece import chinese_tokenizer
 
 EMBEDDED = Path(__file__).parents[2] / "clipcond" / "embedded"
 VOCABULARY = EMBEDDED / "chinese_tokenizer" / "vocab.txt"

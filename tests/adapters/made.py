@@ -3,13 +3,7 @@
 import pytest
 import torch
 
-from clipcond.adapters import (
-    Adapter,
-    AdapterConfig,
-    AlignmentRecord,
-    build_adapter,
-    load_adapter,
-)
+from clipcond.adapters import Adapter, AdapterConfig, AlignmentRecord, build_adapter, load_adapter
 from clipcond.errors import CheckpointError
 
 LENGTH = 20  # rows for a chunk: neither the Chinese tower's 52 nor CLIP's 77

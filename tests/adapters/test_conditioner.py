@@ -8,7 +8,7 @@ import torch
 
 from clipcond import Conditioner
 from clipcond.chunking import empty_chunk
-from clipcond.dialects import DIALECTS
+from clipcond.conditioning.dialects import DIALECTS
 from clipcond.errors import ClipcondWarning, TowerError, WeightingError
 from clipcond.towers import HiddenLayer
 from tests.adapters.made import LENGTH, adapter, record

@@ -6,16 +6,12 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from clipcond.adapters import (
-    teacher_fingerprint,
-    tower_fingerprint,
-    unet_family,
-    unet_fingerprint,
-)
+from clipcond import load_tower
+from clipcond.adapters import teacher_fingerprint, tower_fingerprint, unet_family, unet_fingerprint
 from clipcond.adapters.fingerprints import tells
+from clipcond.checkpoints.identity import KNOWN, tower_hash, tower_weights
 from clipcond.embedded import folder
-from clipcond.towers import OpenAIClipTower, load_tower
-from clipcond.towers.identity import KNOWN, tower_hash, tower_weights
+from clipcond.towers import OpenAIClipTower
 from tests.parity.models import tokenizer, tower_g, tower_l
 from tests.pipelines.models import tiny_sd
 

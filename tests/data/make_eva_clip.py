@@ -18,7 +18,7 @@ from types import ModuleType
 import torch
 from safetensors.torch import save_file
 
-from tests.towers import open_clip_recipe as recipe
+from tests.checkpoints import open_clip_recipe as recipe
 
 HERE = Path(__file__).parent
 

@@ -19,7 +19,7 @@ from open_clip.model import CLIP, CustomTextCLIP
 from safetensors.torch import save_file
 from transformers import AutoConfig
 
-from tests.towers import open_clip_recipe as recipe
+from tests.checkpoints import open_clip_recipe as recipe
 
 HERE = Path(__file__).parent
 VISION = {"layers": 1, "width": 64, "head_width": 64, "patch_size": 16, "image_size": 32}

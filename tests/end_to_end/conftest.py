@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from clipcond.cli import main
+from clipcond.cli.entry import main
 from tests.pipelines.conftest import sd_folder
 
 __all__ = ["sd_folder"]

@@ -252,7 +252,7 @@ def test_what_nobody_foresaw_is_one_message_too(generate, monkeypatch):
     def fail(*_, **__):
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr("clipcond.cli._picture", fail)
+    monkeypatch.setattr("clipcond.cli.entry._picture", fail)
     assert generate("a cat")[:2] == (1, "")
     message = generate("a cat").err
     assert message.startswith("clipcond: unexpected ZeroDivisionError: of all things\n")

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from clipcond import Conditioner, __version__
-from clipcond.cli import _plain
+from clipcond.cli.entry import _plain
 from clipcond.pipelines import build_pipeline
 from tests.parity.models import tower_l
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from clipcond.cli import main
+from clipcond.cli.entry import main
 
 
 def converted(capsys, *argv: str) -> tuple[int, str, str]:

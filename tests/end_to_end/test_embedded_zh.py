@@ -17,7 +17,7 @@ from clipcond.adapters import (
 from clipcond.embedded.measure import similarity
 from clipcond.errors import ClipcondWarning, PipelineError
 from clipcond.towers import ChineseClipTower
-from tests.conditioners import told
+from tests.conditioning.conditioners import told
 from tests.end_to_end.pictures import COLOURS, background, draw, left_area
 
 TOWER = embedded.folder().parent / "zh" / "tower"

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from clipcond.chunking import Splitter, chunk, comma_backtrack, hard
+from clipcond.chunking.tokens import tokenize
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import Break, compose, parse, schedule
-from clipcond.tokens import SpecialTokens, tokenize
-from clipcond.towers.open_clip_tokens import as_open_clip
+from clipcond.tokenizers.base import SpecialTokens
+from clipcond.tokenizers.open_clip import as_open_clip
 
 GOLDEN = Path(__file__).parent.parent / "data" / "a1111.json"
 CASES = json.loads(GOLDEN.read_text(encoding="utf-8"))["cases"]

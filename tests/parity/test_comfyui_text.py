@@ -9,10 +9,11 @@ from functools import partial
 import pytest
 
 from clipcond.chunking import chunk, whole_groups
+from clipcond.chunking.tokens import tokenize
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import parse
-from clipcond.prompt.comfyui import groups
-from clipcond.tokens import SpecialTokens, tokenize
+from clipcond.prompt.syntaxes.comfyui import groups
+from clipcond.tokenizers.base import SpecialTokens
 from tests.parity.golden import cases_of
 
 CASES = cases_of("comfyui")["cases"]

@@ -11,7 +11,7 @@ import torch
 
 from clipcond import Conditioner, HiddenLayer
 from clipcond.chunking import hard, phrases, words
-from clipcond.dialects import DIALECTS
+from clipcond.conditioning.dialects import DIALECTS
 from clipcond.weighting.masked import masked
 from clipcond.weighting.shared_eos import with_first_eos, with_mean_eos
 from tests.parity.golden import TOLERANCE, cases_of, difference, tensors_of

@@ -12,12 +12,12 @@ import torch
 
 from clipcond import Conditioner
 from clipcond.chunking import chunk, hard, phrases, sentences, words
-from clipcond.dialects import DIALECTS
+from clipcond.chunking.tokens import tokenize
+from clipcond.conditioning.dialects import DIALECTS
+from clipcond.conditioning.plan import one_prompt
 from clipcond.errors import PromptSyntaxError
-from clipcond.layout import one_prompt
 from clipcond.prompt import ParsedPrompt, parse
 from clipcond.prompt.segments import Lora, Segment, Swap
-from clipcond.tokens import tokenize
 from clipcond.weighting.normalize import none
 from tests.parity.golden import cases_of
 from tests.parity.models import tower_l

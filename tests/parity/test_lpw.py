@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from clipcond import Conditioner
-from clipcond.dialects import DIALECTS, without_inner_frames
+from clipcond.conditioning.dialects import DIALECTS, without_inner_frames
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import parse
 from clipcond.weighting.scale import scale_mean_joined

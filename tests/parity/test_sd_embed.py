@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from clipcond import Conditioner
-from clipcond.dialects import DIALECTS, all_rows
+from clipcond.chunking.tokens import tokenize
+from clipcond.conditioning.dialects import DIALECTS, all_rows
+from clipcond.conditioning.plan import lay_out
 from clipcond.errors import PromptSyntaxError
-from clipcond.layout import lay_out
 from clipcond.prompt import parse
-from clipcond.tokens import tokenize
 from clipcond.weighting.normalize import half
 from tests.parity.golden import TOLERANCE, cases_of, difference, tensors_of
 from tests.parity.models import tower_g, tower_l

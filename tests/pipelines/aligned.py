@@ -3,10 +3,7 @@
 import pytest
 
 from clipcond import attach
-from clipcond.adapters import (
-    tower_fingerprint,
-    unet_fingerprint,
-)
+from clipcond.adapters import tower_fingerprint, unet_fingerprint
 from clipcond.errors import ClipcondWarning, PipelineError
 from clipcond.towers import OpenAIClipTower
 from tests.adapters.made import adapter, record

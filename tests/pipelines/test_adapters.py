@@ -6,9 +6,7 @@ import pytest
 import torch
 
 from clipcond import attach, build_pipeline, detach, load_tower
-from clipcond.adapters import (
-    save_adapter,
-)
+from clipcond.adapters import save_adapter
 from clipcond.errors import ClipcondWarning, PipelineError
 from clipcond.towers import ChineseClipTower, OpenAIClipTower
 from tests.adapters.made import LENGTH

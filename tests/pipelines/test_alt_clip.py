@@ -6,13 +6,13 @@ import torch
 from clipcond import attach, build_pipeline
 from clipcond.adapters import load_adapter, save_adapter, tower_fingerprint
 from clipcond.errors import PipelineError
-from clipcond.pipelines.align import align
 from clipcond.towers import AltClipTower
+from clipcond.training import align
 from tests.adapters.made import LENGTH, adapter
-from tests.align.made import QUIET, settings, teacher, write
 from tests.pipelines.models import latents
 from tests.pipelines.test_adapters import aligned
 from tests.towers.alt import text_model, tokenizer, tower_alt
+from tests.training.made import QUIET, settings, teacher, write
 
 CAT = "绿色背景，一只猫"
 

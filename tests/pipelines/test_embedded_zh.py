@@ -6,13 +6,9 @@ import pytest
 import torch
 
 from clipcond import attach, build_pipeline, embedded, load_tower
-from clipcond.adapters import (
-    save_adapter,
-    tower_fingerprint,
-    unet_fingerprint,
-)
-from clipcond.cli import main
-from clipcond.towers import checkpoints
+from clipcond.adapters import save_adapter, tower_fingerprint, unet_fingerprint
+from clipcond.checkpoints import opening
+from clipcond.cli.entry import main
 from tests.adapters.made import adapter, record
 from tests.pipelines.aligned import CAT, refused
 from tests.towers.chinese import text_model
@@ -23,7 +19,7 @@ from tests.towers.chinese import tokenizer as chinese
 def stand_in(tmp_path, monkeypatch):
     """A tiny tower and adapter in the place of the embedded Chinese ones: no vocabulary beside."""
     text_model().save_pretrained(tmp_path / "tower")
-    monkeypatch.setitem(checkpoints.NAMES, "embedded-zh", lambda: tmp_path / "tower")
+    monkeypatch.setitem(opening.NAMES, "embedded-zh", lambda: tmp_path / "tower")
     path = tmp_path / "adapter.safetensors"
     monkeypatch.setitem(embedded.ADAPTERS, "embedded-zh", path)
     pipe = build_pipeline()
@@ -94,4 +90,4 @@ def test_the_embedded_chinese_files_lie_where_they_are_looked_for():
 
     assert embedded.adapter_file("embedded-zh") == folder / "adapter.safetensors"
     assert embedded.adapter_file("embedded") is None
-    assert checkpoints.NAMES["embedded-zh"]() == folder / "tower"
+    assert opening.NAMES["embedded-zh"]() == folder / "tower"

@@ -10,8 +10,8 @@ from PIL import Image
 from clipcond import attach, build_pipeline, detach
 from clipcond.adapters import teacher_fingerprint, tower_fingerprint, unet_fingerprint
 from clipcond.errors import PipelineError, PromptWarning
-from clipcond.pipelines.encoding import pooled_width
 from clipcond.pipelines.families import STABLE_DIFFUSION_XL, family_of
+from clipcond.pipelines.prompt_embeds import pooled_width
 from clipcond.towers import OpenAIClipTower
 from tests.adapters.made import LENGTH, adapter, record
 from tests.pipelines.models import SIDE, WIDTH, WIDTH_G, latents, tiny_sdxl

@@ -6,10 +6,8 @@ import re
 import pytest
 import torch
 
-from clipcond.adapters import (
-    tower_fingerprint,
-)
-from clipcond.pipelines.fit import ALIGN
+from clipcond.adapters import tower_fingerprint
+from clipcond.pipelines.compatibility import ALIGN
 from clipcond.towers import OpenAIClipTower
 from tests.adapters.made import adapter, record
 from tests.parity.models import tokenizer, tower_g, tower_l

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clipcond.errors import PromptError, PromptSyntaxError
 from clipcond.prompt import MOST_ISSUES, Issue, Segment, parse
-from clipcond.prompt.comfyui import groups
+from clipcond.prompt.syntaxes.comfyui import groups
 
 PIECES = [
     "(",

@@ -13,7 +13,6 @@ from clipcond.prompt import (
     Issue,
     Segment,
     changes,
-    comfyui,
     compose,
     parse,
     reads_fullwidth,
@@ -21,6 +20,7 @@ from clipcond.prompt import (
     settle,
 )
 from clipcond.prompt.fullwidth import CLOSING, SIGNS, signs
+from clipcond.prompt.syntaxes import comfyui
 
 BRACKETS = ("a1111", "comfyui", "lpw", "lpw_xl", "sd_embed")
 WIDE = {ascii_sign: wide for wide, ascii_sign in SIGNS.items()}

@@ -11,12 +11,12 @@ from itertools import pairwise
 import pytest
 import torch
 
-from clipcond.dialects import DIALECTS, Dialect
+from clipcond.conditioning.dialects import DIALECTS, Dialect
 from clipcond.errors import PromptError
 from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, Syntax, compose, parse, schedule, settle
-from clipcond.prompt.lookalike import with_lookalikes
+from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.rendering import loras, mixing, words
-from tests.conditioners import pair, single
+from tests.conditioning.conditioners import pair, single
 
 N = 10_000
 N_WRITTEN = 2_000  # each is read three times

@@ -14,9 +14,10 @@ import pytest
 
 import clipcond.prompt
 from clipcond.errors import PromptError
-from clipcond.prompt import comfyui, compose, parse, schedule, settle
-from clipcond.prompt.lookalike import with_lookalikes
+from clipcond.prompt import compose, parse, schedule, settle
+from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.rendering import WRITERS
+from clipcond.prompt.syntaxes import comfyui
 
 ROOM = str(Path(clipcond.prompt.__file__).parent)
 

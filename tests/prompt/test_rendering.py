@@ -6,15 +6,7 @@ from pathlib import Path
 import pytest
 
 from clipcond.errors import PromptError, UnknownNameError
-from clipcond.prompt import (
-    SYNTAXES,
-    Break,
-    ParsedPrompt,
-    Segment,
-    convert,
-    parse,
-    render,
-)
+from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, Segment, convert, parse, render
 from clipcond.prompt.rendering import WRITERS, loras, mixing, words
 
 DATA = Path(__file__).parent.parent / "data"

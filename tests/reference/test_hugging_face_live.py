@@ -7,8 +7,8 @@ from transformers import AutoConfig
 from clipcond import Conditioner
 from clipcond.errors import TowerError
 from clipcond.towers import HiddenLayer, OpenClipTower
+from tests.checkpoints import open_clip_recipe as recipe
 from tests.reference.live import WordTokenizer, open_clip
-from tests.towers import open_clip_recipe as recipe
 from tests.towers.golden_layers import CLOSE
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from clipcond.checkpoints.activation import QUICK
 from clipcond.towers import EvaClipTower, HiddenLayer, OpenClipTower, TextTower
-from clipcond.towers.activation import QUICK
 from clipcond.towers.eva_clip import from_eva
 from clipcond.towers.open_clip import from_open_clip
 from tests.reference.live import (

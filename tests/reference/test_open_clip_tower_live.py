@@ -5,9 +5,10 @@ import torch
 
 from clipcond import Conditioner
 from clipcond.errors import ClipcondWarning, TowerError
+from clipcond.tokenizers.open_clip import shipped
 from clipcond.towers import HiddenLayer, OpenClipTower
 from clipcond.towers.open_clip import from_open_clip
-from clipcond.towers.open_clip_tokens import shipped
+from tests.checkpoints import open_clip_recipe as recipe
 from tests.reference.live import (
     MODELS,
     PLAIN,
@@ -18,7 +19,6 @@ from tests.reference.live import (
     text_of,
     their_layers,
 )
-from tests.towers import open_clip_recipe as recipe
 from tests.towers.golden_layers import CLOSE, facts
 
 

@@ -10,8 +10,8 @@ from transformers import (
     ChineseCLIPTextModel,
 )
 
+from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers import ChineseClipTower
-from clipcond.towers.word_piece import chinese_tokenizer
 from tests.data.make_chinese_clip import drawn
 
 torch.set_num_threads(1)

@@ -9,7 +9,7 @@ from transformers import AltCLIPModel, AltCLIPTextModel
 from clipcond.adapters import tower_fingerprint
 from clipcond.errors import TowerError
 from clipcond.towers import AltClipTower, HiddenLayer, TextTower
-from clipcond.towers.text_half import TextHalf
+from clipcond.towers.dual_model_text import TextHalf
 from tests.parity.models import model_l
 from tests.parity.models import tokenizer as bpe
 from tests.towers import chinese

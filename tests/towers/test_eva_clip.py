@@ -7,8 +7,8 @@ from clipcond import Conditioner
 from clipcond.errors import CheckpointError
 from clipcond.towers import HiddenLayer
 from clipcond.towers.eva_clip import from_eva
+from tests.checkpoints.open_clip_recipe import EVA, LONG, POSITIVE, weights
 from tests.towers.golden_layers import CLOSE, chunks, differences, golden
-from tests.towers.open_clip_recipe import EVA, LONG, POSITIVE, weights
 
 NAMES = list(EVA)
 

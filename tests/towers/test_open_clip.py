@@ -6,12 +6,11 @@ import pytest
 import torch
 
 from clipcond import Conditioner
+from clipcond.checkpoints.open_clip_layout import text_prefix
 from clipcond.errors import CheckpointError, ClipcondWarning, TowerError
 from clipcond.towers import HiddenLayer, OpenClipTower
 from clipcond.towers.open_clip import from_open_clip, guess_activation, looks_open_clip
-from clipcond.towers.open_clip_layout import text_prefix
-from tests.towers.golden_layers import CLOSE, chunks, differences, golden
-from tests.towers.open_clip_recipe import (
+from tests.checkpoints.open_clip_recipe import (
     HF,
     LONG,
     NEGATIVE,
@@ -20,7 +19,8 @@ from tests.towers.open_clip_recipe import (
     hf_ids,
     weights,
 )
-from tests.towers.stand_ins import Frames, TextEncoder
+from tests.checkpoints.stand_ins import Frames, TextEncoder
+from tests.towers.golden_layers import CLOSE, chunks, differences, golden
 
 NAMES = list(OPEN_CLIP)
 

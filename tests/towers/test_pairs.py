@@ -9,9 +9,9 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 from clipcond import Conditioner, HiddenLayer
 from clipcond.errors import TowerError
 from clipcond.towers import ChineseClipTower, OpenAIClipTower
+from tests.checkpoints.test_long_clip import tower_long
 from tests.parity.models import fill, model_g, model_l, tokenizer, tower_g, tower_l
 from tests.towers import chinese
-from tests.towers.test_long_clip import tower_long
 
 LONG = "a red cat, a blue dog, " * 25  # 200 tokens
 CHOICES = {"padding": "max_length", "max_length": 77, "return_tensors": "pt"}

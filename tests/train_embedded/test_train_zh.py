@@ -9,7 +9,7 @@ from transformers import BertTokenizer, ChineseCLIPTextModel
 
 from clipcond import Conditioner, load_tower
 from clipcond.towers import ChineseClipTower, HiddenLayer
-from tests.conditioners import told
+from tests.conditioning.conditioners import told
 from tests.towers.chinese import tokenizer
 
 PROMPTS = ["一只猫，蓝色背景", "（熊猫：1.3）在火车的左边", "masterpiece, 最高质量, 一只cat"]

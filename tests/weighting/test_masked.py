@@ -9,7 +9,8 @@ import torch
 from hypothesis import given
 
 from clipcond.chunking import chunk, empty_chunk, hard
-from clipcond.tokens import SpecialTokens, Token
+from clipcond.chunking.tokens import Token
+from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting import find_rule
 from clipcond.weighting.lerp import lerp

@@ -7,15 +7,9 @@ from hypothesis import strategies as st
 
 from clipcond.chunking import TokenChunk
 from clipcond.errors import ClipcondWarning, UnknownNameError
-from clipcond.tokens import SpecialTokens
+from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
-from clipcond.weighting import (
-    NORMALIZATIONS,
-    WEIGHTINGS,
-    RuleWithNeeds,
-    find_normalize,
-    find_rule,
-)
+from clipcond.weighting import NORMALIZATIONS, WEIGHTINGS, RuleWithNeeds, find_normalize, find_rule
 from clipcond.weighting.scale import scale, scale_mean
 
 L, D = 6, 4

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clipcond.chunking import TokenChunk, empty_chunk
 from clipcond.errors import WeightingError
-from clipcond.tokens import SpecialTokens
+from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting import find_rule
 

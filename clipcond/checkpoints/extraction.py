@@ -1,0 +1,73 @@
+"""Write one tower out as transformers saves it: `text_model.` names, readable by every 5.x.
+
+ChineseCLIP's text half has such names in a file, as within a whole ChineseCLIPModel. In a folder it
+has none before its names, as ChineseCLIPTextModel has it, which reads all but the projection.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from clipcond.checkpoints.identity import tower_weights
+from clipcond.checkpoints.weights import WEIGHTS, WRAPPER
+from clipcond.errors import CheckpointError
+from clipcond.towers.base import TextTower
+
+__all__ = ["extract"]
+
+PROJECTION = "text_projection.weight"
+# What can be written, by its config's model_type: the class that reads it.
+CLASSES = {"clip_text_model": None, "chinese_clip_text_model": "ChineseCLIPTextModel"}
+
+
+def extract(tower: TextTower, target: Path) -> list[Path]:
+    """Write a tower to a file, or with its config and tokenizer to a folder.
+
+    transformers 5.6 dropped `text_model.` from the names of a model without projection; it still
+    reads them, while older versions read no others.
+
+    Args:
+        tower: a transformers CLIP or ChineseCLIP text model; written in its dtype.
+        target: a path ending in .safetensors, or a folder, made if need be.
+    Returns:
+        the files written.
+    Raises:
+        CheckpointError: another kind of tower, or the target cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    config: Any = getattr(getattr(tower, "model", None), "config", None)
+    if getattr(config, "model_type", None) not in CLASSES:
+        raise CheckpointError(
+            f"{tower.name!r} is no tower that a text model of transformers' CLIP or ChineseCLIP "
+            f"can hold",
+            tower.name,
+        )
+    is_file = target.suffix == ".safetensors"
+    path = target if is_file else target / WEIGHTS
+    wrapper = "" if CLASSES[config.model_type] and not is_file else WRAPPER
+    weights = {
+        name if name == PROJECTION else wrapper + name: tensor.contiguous()
+        for name, tensor in tower_weights(tower).items()
+    }
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(weights, partial, {"format": "pt", "activation": str(config.hidden_act)})
+        os.replace(partial, path)
+        if not is_file:
+            _save_rest(tower, config, path.parent)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise CheckpointError(f"{str(path)!r} cannot be written: {error}", path) from error
+    return [path] if is_file else sorted(path.parent.iterdir())
+
+
+def _save_rest(tower: TextTower, config: Any, folder: Path) -> None:
+    name = type(tower.model).__name__  # type: ignore[attr-defined]
+    config.architectures = [CLASSES[config.model_type] or name]
+    config.dtype = tower.dtype
+    config.save_pretrained(folder)
+    tower.tokenizer.source.save_pretrained(folder)  # type: ignore[attr-defined]

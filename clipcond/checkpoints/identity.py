@@ -1,0 +1,111 @@
+"""Which tower is it? A hash that does not depend on file format, layout or precision above float16.
+
+The hash is SHA-256 over every tensor in order of its name in transformers' files (without
+`text_model.`): the name, the shape as text, and the values as float16, little-endian. So a tower
+has one hash in a diffusers folder, in a single file, in OpenCLIP's layout, in float16 and float32;
+in bfloat16 it has another, for that holds fewer digits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clipcond.checkpoints.weights import bare
+from clipcond.errors import CheckpointError
+from clipcond.towers.base import TextTower
+
+__all__ = ["KNOWN", "Comparison", "compare", "tower_hash", "tower_weights"]
+
+# Hashes computed from files at hand, none copied from elsewhere.
+KNOWN: dict[str, str] = {
+    "ea4236704166bd93597c9ea2b28b21c8d6735a1878b5a53218ebe55c67d7c976": "clipcond's embedded tower",
+}
+_COARSE = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How two towers' tensors differ, those that both have by name and shape.
+
+    Attributes:
+        equal_as: "" = not equal; "stored" = every value; "float16", "bfloat16" = after that cast.
+        n_both, n_different: tensors that both have, and those of them with another value.
+        largest, at: the largest difference of two values, and in which tensor.
+        only_first, only_second: tensors that one alone has, or has in another shape.
+    """
+
+    equal_as: str
+    n_both: int
+    n_different: int
+    largest: float
+    at: str
+    only_first: tuple[str, ...]
+    only_second: tuple[str, ...]
+
+    def __str__(self) -> str:
+        alike = {
+            "stored": f"all {self.n_both} tensors are equal",
+            "": f"{self.n_different} of {self.n_both} tensors differ, by {self.largest:.3g} at "
+            f"most, in {self.at!r}",
+        }
+        cast = f"all {self.n_both} tensors are equal after casting to {self.equal_as}"
+        told = alike.get(self.equal_as, cast) if self.n_both else "no tensor is of the same shape"
+        for which, names in (("first", self.only_first), ("second", self.only_second)):
+            if names:
+                told += f"; only the {which} has {len(names)}, such as {names[0]!r}"
+        return told
+
+
+def tower_weights(tower: TextTower) -> dict[str, Tensor]:
+    """A tower's tensors by their names in transformers' files, without `text_model.`.
+
+    Raises:
+        CheckpointError: the tower keeps no module in `model`.
+    """
+    model: Any = getattr(tower, "model", None)
+    if not isinstance(model, torch.nn.Module):
+        raise CheckpointError(f"{tower.name!r} has no tensors to look at", tower.name)
+    state = {bare(name): tensor for name, tensor in model.state_dict().items()}
+    return {name: t.detach() for name, t in state.items() if t.is_floating_point()}
+
+
+def tower_hash(weights: Mapping[str, Tensor]) -> str:
+    """The hash of `tower_weights`, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].to("cpu", torch.float16).contiguous()
+        digest.update(f"{name}{list(tensor.shape)}".encode())
+        values: Any = tensor.view(torch.uint8).numpy()
+        digest.update(values)
+    return digest.hexdigest()
+
+
+def compare(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> Comparison:
+    """Compare two results of `tower_weights`, one pair of tensors at a time."""
+    both = [n for n in first if n in second and first[n].shape == second[n].shape]
+    holds = dict.fromkeys(_COARSE, True)
+    differences: dict[str, float] = {}
+    for name in both:
+        a, b = first[name].float(), second[name].float()
+        if torch.equal(a, b):
+            continue
+        differences[name] = float((a - b).abs().max())
+        for cast, dtype in _COARSE.items():
+            holds[cast] = holds[cast] and torch.equal(a.to(dtype), b.to(dtype))
+    equal_as = next((cast for cast, does in holds.items() if does), "") if differences else "stored"
+    at = max(differences, key=lambda name: differences[name], default="")
+    return Comparison(
+        equal_as=equal_as if both else "",
+        n_both=len(both),
+        n_different=len(differences),
+        largest=differences.get(at, 0.0),
+        at=at,
+        only_first=tuple(sorted(set(first) - set(both))),
+        only_second=tuple(sorted(set(second) - set(both))),
+    )

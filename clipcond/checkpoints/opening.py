@@ -1,0 +1,210 @@
+"""A name, a file, a folder or a hub id to a tower; what is inside is read from the files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clipcond.checkpoints.choosing import FILE_KINDS
+from clipcond.checkpoints.clip_folders import from_folder as clip_from_folder
+from clipcond.checkpoints.sidecar import OPEN_CLIP_CONFIG
+from clipcond.checkpoints.single_file import Choice, open_file
+from clipcond.checkpoints.weights import pickled
+from clipcond.errors import CheckpointError, UnknownNameError
+from clipcond.files import near, read_json
+from clipcond.towers import alt_clip, chinese_clip
+from clipcond.towers.base import TextTower
+
+__all__ = ["KINDS", "NAMES", "load_tower"]
+
+# Files of a hub repository that a text tower needs, as diffusers and as transformers lay them out.
+HUB_FILES = [
+    "config.json",
+    "*vocab*",
+    "merges.txt",
+    "tokenizer*",
+    "tokenizer*/*",
+    "special_tokens_map.json",
+    OPEN_CLIP_CONFIG,
+]
+HUB_WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"]
+OPEN_CLIP_WEIGHTS = "open_clip_model.safetensors"
+_NUMBERED = re.compile(r"(.+)#([1-9]\d{0,2})")
+
+
+def load_tower(
+    source: str | Path,
+    kind: str | None = None,
+    *,
+    part: int | None = None,
+    activation: str | None = None,
+    full_depth: bool = False,
+    allow_pickle: bool = False,
+    dtype: torch.dtype = torch.float32,
+    device: str | torch.device = "cpu",
+) -> TextTower:
+    """Open a text tower.
+
+    A single file may be a whole checkpoint: of everything in it only the tower is read. Stable
+    Diffusion 2's holds 24 blocks, of which its UNet was trained on 23; these are what is opened, as
+    diffusers does, so that clip skip counts alike from file and folder: 1 is the trained layer.
+
+    Args:
+        source: a name ("embedded", "embedded-zh"), a folder (of a diffusers pipeline, or of one
+            transformers text model with its tokenizer in it or beside it), a file, or a hub id;
+            "...#2" is part 2.
+        kind: what it must be: "clip", "open_clip", "eva_clip", "chinese_clip", "alt_clip"; None =
+            anything.
+        part: which of several towers, from 1: of a file as `clipcond checkpoint` numbers them, of
+            a pipeline its text_encoder, text_encoder_2, ...
+        activation: "gelu" or "quick_gelu", where a file does not tell and the guess is wrong.
+        full_depth: also the 24th block and the projection of Stable Diffusion 2's file.
+        allow_pickle: read weights, and nothing else, out of a .pt, .ckpt or .bin file.
+        dtype, device: of the loaded weights.
+    Raises:
+        CheckpointError: not found, incomplete, or not what its config says; nothing stays loaded.
+        UnknownNameError: no such kind or activation.
+    """
+    known = {*KINDS, *FILE_KINDS}
+    if kind is not None and kind not in known:
+        raise UnknownNameError("kind of tower", kind, known)
+    name, (place, part) = str(source), _part(source, part)
+    choice = Choice(part, kind, activation, full_depth, allow_pickle)
+    file, folder = _located(place, choice)
+    if file is not None:
+        return open_file(file, choice, name=name, dtype=dtype, device=device)
+    config = read_json(folder / "config.json")
+    if activation is not None or full_depth:
+        raise CheckpointError(
+            f"{str(folder)!r} is a model's folder; its config.json says activation and depth",
+            folder,
+            "activation= and full_depth= are for single files.",
+        )
+    kind = kind if kind in KINDS else _kind_of(config, folder)
+    reader = OWN.get(str(place), KINDS)[kind]
+    return reader(folder, config, name, dtype, torch.device(device))
+
+
+def _part(source: str | Path, part: int | None) -> tuple[str | Path, int | None]:
+    """Take the number off "file.safetensors#2"."""
+    numbered = _NUMBERED.fullmatch(str(source))
+    if numbered is None or part is not None or Path(source).expanduser().exists():
+        return source, part
+    return type(source)(numbered[1]), int(numbered[2])
+
+
+def _located(source: str | Path, choice: Choice) -> tuple[Path | None, Path]:
+    """The file to open; or None and the folder of a transformers model."""
+    path = Path(source).expanduser()
+    if path.is_file():
+        return path, path.parent
+    named = NAMES.get(str(source))
+    folder = named() if named is not None else _folder(source, choice.part)
+    if not (folder / "config.json").is_file() and (folder / OPEN_CLIP_CONFIG).is_file():
+        return folder / OPEN_CLIP_WEIGHTS, folder
+    folder = _model_folder(folder, choice.part)
+    return (pickled(folder) if choice.allow_pickle else None), folder
+
+
+def _embedded() -> Path:
+    return Path(str(files("clipcond"))) / "embedded" / "model"
+
+
+def _embedded_zh() -> Path:
+    return Path(str(files("clipcond"))) / "embedded" / "zh" / "tower"
+
+
+def _folder(source: str | Path, part: int | None) -> Path:
+    """Where the files of a source lie, fetched from the hub if need be."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return path
+    is_hub_id = str(source).count("/") == 1 and not str(source).startswith((".", "~", "/"))
+    if isinstance(source, Path) or not is_hub_id:
+        raise CheckpointError(
+            f"there is no file or folder {str(source)!r}, and it is no name ({', '.join(NAMES)}) "
+            f"or hub id (owner/model)",
+            path,
+            near(path),
+        )
+    return _from_hub(str(source), part)
+
+
+def _from_hub(repo: str, part: int | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    inner = _encoder(part)
+    patterns = [*HUB_FILES, *HUB_WEIGHTS, f"{inner}/config.json"]
+    patterns += [f"{inner}/{name}" for name in HUB_WEIGHTS]
+    try:
+        folder = Path(snapshot_download(repo, allow_patterns=patterns))
+        is_open_clip = (folder / OPEN_CLIP_CONFIG).is_file()
+        if is_open_clip and not (folder / "config.json").is_file():
+            snapshot_download(repo, allow_patterns=[OPEN_CLIP_WEIGHTS])
+        return folder
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise CheckpointError(
+            f"{repo!r} is no folder here, and could not be had from the hub: "
+            f"{str(error).splitlines()[0]}",
+            repo,
+            "Check the name and the connection; offline, only what was fetched before is there.",
+        ) from error
+
+
+def _encoder(part: int | None) -> str:
+    return "text_encoder" if part in (None, 1) else f"text_encoder_{part}"
+
+
+def _model_folder(folder: Path, part: int | None) -> Path:
+    """The folder with the text model's config: a pipeline's text encoder, or the folder itself."""
+    inner = folder / _encoder(part)
+    if (folder / "config.json").is_file():
+        if part in (None, 1):
+            return folder
+        raise CheckpointError(f"{str(folder)!r} holds one text model, and no part {part}", folder)
+    if not inner.is_dir():
+        raise CheckpointError(
+            f"{str(folder)!r} holds no text model",
+            folder,
+            f"Looked for {inner.name}/config.json (a diffusers pipeline) and config.json (a "
+            "transformers model).",
+        )
+    return inner
+
+
+def _kind_of(config: dict[str, Any], folder: Path) -> str:
+    model_type = str(config.get("model_type"))
+    for kind, types in MODEL_TYPES.items():
+        if model_type in types:
+            return kind
+    known = ", ".join(t for types in MODEL_TYPES.values() for t in types)
+    raise CheckpointError(
+        f"{str(folder / 'config.json')!r} says model_type {model_type!r}; known: {known}",
+        folder / "config.json",
+        "If it is one of these under another name, say kind=...",
+    )
+
+
+Reader = Callable[[Path, dict[str, Any], str, torch.dtype, torch.device], TextTower]
+
+NAMES: dict[str, Callable[[], Path]] = {"embedded": _embedded, "embedded-zh": _embedded_zh}
+KINDS: dict[str, Reader] = {
+    "clip": clip_from_folder,
+    "chinese_clip": chinese_clip.from_folder,
+    "alt_clip": alt_clip.from_folder,
+}
+# Names whose tokenizer lies elsewhere in the package, once for all.
+OWN: dict[str, dict[str, Reader]] = {
+    "embedded-zh": {**KINDS, "chinese_clip": chinese_clip.from_own_folder}
+}
+MODEL_TYPES: dict[str, tuple[str, ...]] = {
+    "clip": ("clip_text_model", "clip"),
+    "chinese_clip": ("chinese_clip", "chinese_clip_text_model"),
+    "alt_clip": ("altclip", "altclip_text_model"),
+}

@@ -1,0 +1,133 @@
+"""A Conditioner's adapter at work: between the weighting rule and what the UNet reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+import torch
+from torch import Tensor
+
+from clipcond.adapters.base import Adapter
+from clipcond.adapters.placement import PlacedAdapter
+from clipcond.chunking import TokenChunk
+from clipcond.conditioning import checks
+from clipcond.conditioning.results import Conditioning
+from clipcond.errors import ClipcondWarning, TowerError, warn
+from clipcond.prompt import ParsedPrompt
+from clipcond.tokenizers.base import SpecialTokens
+from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput
+from clipcond.weighting import Encode
+
+__all__ = ["Adapting"]
+
+
+class Adapting:
+    """One adapter behind one tower.
+
+    Raises:
+        TowerError: more than one tower, or one whose states the adapter cannot read.
+    """
+
+    def __init__(self, adapter: Adapter, towers: Sequence[TextTower]) -> None:
+        self.adapter = adapter
+        self._placed = PlacedAdapter(adapter)
+        self._told: set[int] = set()
+        self._lock = Lock()
+        if len(towers) > 1:
+            raise TowerError(
+                "an adapter reads one tower, and stands for a whole pair: two were given",
+                "Leave out tower_2.",
+            )
+        (tower,), config = towers, adapter.config
+        self._name = tower.name
+        if tower.width != config.tower_width:
+            raise TowerError(
+                f"the adapter reads a tower {config.tower_width} wide; {tower.name!r} is "
+                f"{tower.width} wide",
+                "Use the tower that it was aligned to.",
+            )
+        adapter.check_context(tower.special.context_length, tower.name)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {key: value for key, value in vars(self).items() if key != "_lock"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update(state, _lock=Lock())
+
+    def wants_pooled(self, wanted: bool | None) -> bool:
+        """Whether to give pooled vectors: as asked for, or if there are any.
+
+        Raises:
+            TowerError: they are asked for, and the adapter has none.
+        """
+        has_pooled = self.adapter.config.pooled_width is not None
+        if wanted and not has_pooled:
+            raise TowerError(
+                "pooled vectors are wanted, and the adapter has none",
+                "Leave out pooled=, or take an adapter that was aligned to SDXL.",
+            )
+        return has_pooled if wanted is None else wanted
+
+    def check_layer(self, layer: HiddenLayer) -> None:
+        """Say once if the adapter was not aligned at this layer of the tower."""
+        record = self.adapter.record
+        if record is None or layer.depth in record.tower_clip_skips:
+            return
+        with self._lock:
+            is_new = layer.depth not in self._told
+            self._told.add(layer.depth)
+        if is_new:
+            known = ", ".join(map(str, record.tower_clip_skips)) or "none that it tells"
+            message = f"the adapter was aligned to {self._name!r} at clip skip {known}, not "
+            message += f"{layer.depth}: what it makes of that layer was never trained"
+            warn(ClipcondWarning(message))
+
+    def __call__(
+        self,
+        embeds: Tensor,
+        mask: Tensor | None,
+        read: Sequence[tuple[ParsedPrompt, Sequence[TokenChunk]]],
+        chosen: Sequence[TokenChunk],
+        encode: Encode,
+    ) -> Conditioning:
+        """A tower's part of a call as the UNet reads it.
+
+        Args:
+            embeds: [b S D_tower], weights applied; S is a multiple of the tower's context L.
+            mask: [b S]; None = all positions count.
+            read: what each row was read as, and its chunks.
+            chosen: for each row the chunk that gives its pooled vector, unweighted; or none.
+            encode: chunks -> the tower's states.
+        Returns:
+            embeds [b n*length D], n = S / L; pooled [b P] or None; no mask.
+        Raises:
+            TowerError, WeightingError: the adapter gives NaN or infinite values.
+        """
+        n_prompts, length = len(embeds), encode.special.context_length
+        hidden = embeds.reshape(-1, length, embeds.shape[-1])
+        masks = None if mask is None else mask.reshape(-1, length)
+        rows = self._placed(hidden, masks).hidden
+        embeds = rows.reshape(n_prompts, -1, rows.shape[-1])
+        adapted = _Adapted(self._placed, encode)
+        checks.check_finite(embeds, read, f"the adapter of {self._name!r}", adapted)
+        return Conditioning(embeds, adapted(chosen).pooled if chosen else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Adapted:
+    """`encode` of a tower with its adapter: unweighted chunks to rows and pooled vectors."""
+
+    placed: PlacedAdapter
+    encode: Encode
+
+    @property
+    def special(self) -> SpecialTokens:
+        return self.encode.special
+
+    def __call__(self, chunks: Sequence[TokenChunk]) -> TowerOutput:
+        hidden, mask = self.encode(chunks).hidden, None
+        if self.special.mask_padding:
+            mask = torch.tensor([chunk.attention_mask for chunk in chunks], device=hidden.device)
+        return self.placed(hidden, mask)

@@ -1,0 +1,1 @@
+"""Settings that pictures carry: write them into PNG files."""

@@ -1,0 +1,258 @@
+"""Put a Conditioner in the place of a diffusers pipeline's `encode_prompt`, and take it out again.
+
+Two attributes of the pipeline *instance* are all that changes: `encode_prompt`, an `Attachment`,
+and `conditioner`. The class stays the stock one, so `save_pretrained` writes a stock folder; the
+modules are not touched, so LoRA loaders, hooks and offloading find what they expect. The
+Attachment is an object that knows its pipeline, not a closure: a deep copy of the pipeline takes
+along a copy that knows the new pipeline.
+"""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from typing import Any, TypeVar
+
+import torch
+
+from clipcond.adapters import Adapter
+from clipcond.checkpoints import load_tower
+from clipcond.checkpoints.textual_inversions import hand_on
+from clipcond.conditioning.conditioner import Conditioner
+from clipcond.conditioning.dialects import Dialect
+from clipcond.errors import PipelineError
+from clipcond.pipelines.compatibility import check_fit, opened
+from clipcond.pipelines.families import Family, family_of
+from clipcond.pipelines.prompt_embeds import Request, check_width, encode
+from clipcond.towers import HiddenLayer, OpenAIClipTower, TextTower
+from clipcond.weighting import Normalize, Rule
+
+__all__ = ["Attachment", "attach", "detach"]
+
+Pipe = TypeVar("Pipe")
+
+# What a text tower computes in; a UNet may be stored in less.
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+_ATTRIBUTES = ("encode_prompt", "conditioner")
+
+
+def attach(
+    pipe: Pipe,
+    *,
+    clip_skip: int = 1,
+    dialect: str | Dialect = "a1111",
+    weighting: str | Rule | None = None,
+    normalize: str | Normalize | None = None,
+    layer: HiddenLayer | tuple[HiddenLayer, ...] | None = None,
+    tower: TextTower | str | None = None,
+    adapter: Adapter | str | PathLike[str] | None = None,
+    allow_unaligned: bool = False,
+    fullwidth: bool | None = None,
+) -> Pipe:
+    """Let the prompts of a Stable Diffusion 1.x, 2.x or XL pipeline go through a Conditioner.
+
+    Works on `pipe` itself and returns it; `detach(pipe)` undoes it. Attaching again replaces the
+    choices, and keeps textual inversions. `pipe.conditioner` is the Conditioner in use; assign
+    another to change it.
+    `from_pipe` makes a new, stock pipeline: attach that one too, and to share choices and cache
+    say `new.conditioner = pipe.conditioner`.
+
+    Args:
+        pipe: any pipeline with Stable Diffusion's `encode_prompt`: text-to-image, image-to-image,
+            inpainting, ControlNet, ...
+        clip_skip: 1 = last layer (plain diffusers), 2 = penultimate; for positive and negative. In
+            XL 1 and 2 are both the penultimate layer, which plain diffusers takes.
+            `pipe(..., clip_skip=n)` counts the same way and goes before this.
+        dialect, weighting, normalize, layer, fullwidth: as for `Conditioner`.
+        tower: a tower, or a name for `load_tower`, instead of the pipeline's own text encoder. A
+            tower opened here by its name follows the pipeline to its device and dtype; a tower of
+            yours stays where you put it.
+        adapter: for a tower of another kind than the pipeline's own: what maps its states into the
+            space that the UNet reads, by its file or itself.
+        allow_unaligned: only warn where no alignment record says that tower, adapter and UNet
+            belong together.
+    Raises:
+        PipelineError: not a supported family; no text encoder; the tower's width does not fit; or
+            tower, adapter and UNet do not belong together (see `fit.check_fit`).
+        CheckpointError: the tower or the adapter cannot be read.
+        UnknownNameError: no such dialect, weighting or normalisation.
+    """
+    choices = {
+        "clip_skip": clip_skip,
+        "dialect": dialect,
+        "weighting": weighting,
+        "normalize": normalize,
+        "layer": layer,
+        "fullwidth": fullwidth,
+    }
+    family = family_of(pipe)
+    own = isinstance(tower, str)
+    opened_tower = load_tower(tower) if isinstance(tower, str) else tower
+    found = opened(adapter, tower, pipe)
+    attachment = Attachment(pipe, family, choices, opened_tower, found, follows=own)
+    attachment.check_fit(allow_unaligned=allow_unaligned)
+    conditioner = attachment.make_conditioner()
+    # Last, so that an error above leaves the pipeline as it was.
+    vars(pipe).update(encode_prompt=attachment, conditioner=conditioner)
+    return pipe
+
+
+def detach(pipe: Pipe) -> Pipe:
+    """Undo `attach`: the pipeline is as it was before. Does nothing if it is not attached."""
+    attachment = vars(pipe).get("encode_prompt")
+    if isinstance(attachment, Attachment):
+        for name in _ATTRIBUTES:
+            vars(pipe).pop(name, None)
+        vars(pipe).update(attachment.replaced)
+    return pipe
+
+
+class Attachment:
+    """Stands in for one pipeline's `encode_prompt`: the same arguments and kind of result."""
+
+    def __init__(
+        self,
+        pipe: Any,
+        family: Family,
+        choices: dict[str, Any],
+        tower: TextTower | None,
+        adapter: Adapter | None = None,
+        *,
+        follows: bool = False,
+    ) -> None:
+        self.family = family
+        self.choices = choices
+        self.tower = tower
+        self.adapter = adapter
+        self.follows = follows  # whether the tower goes where the pipeline goes
+        before = vars(pipe).get("encode_prompt")
+        # What stood in these attributes before the first attach, for detach.
+        self.replaced: dict[str, Any] = (
+            before.replaced
+            if isinstance(before, Attachment)
+            else {name: vars(pipe)[name] for name in _ATTRIBUTES if name in vars(pipe)}
+        )
+        self._made: Conditioner | None = None
+        self._made_from: tuple[Any, ...] = ()
+        # Weak, or the pipeline would be part of a cycle and `del pipe` would not free its memory.
+        self._pipe = weakref.ref(pipe)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_pipe": self.pipe}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _pipe=weakref.ref(state["_pipe"]))
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(type(self.pipe).encode_prompt.__get__(self.pipe))
+
+    @property
+    def pipe(self) -> Any:
+        pipe = self._pipe()
+        if pipe is None:
+            raise PipelineError(
+                "The pipeline that this encode_prompt belonged to no longer exists."
+            )
+        return pipe
+
+    @property
+    def conditioner(self) -> Conditioner:
+        """The pipeline's Conditioner, made anew if its text encoder or tokenizer was replaced.
+
+        Textual inversions that it keeps go with it, as far as they fit.
+        """
+        conditioner = vars(self.pipe).get("conditioner")
+        stale = conditioner is self._made and any(
+            new is not old for new, old in zip(self._components(), self._made_from, strict=True)
+        )
+        if stale or conditioner is None:
+            conditioner = vars(self.pipe)["conditioner"] = self.make_conditioner()
+        return conditioner
+
+    def make_conditioner(self) -> Conditioner:
+        towers = [self.tower] if self.tower is not None else self._own_towers()
+        if self.adapter is None:
+            check_width(sum(tower.width for tower in towers), self.pipe)
+        self._made_from = self._components()
+        self._made = Conditioner(*towers, **self.choices, adapter=self.adapter)
+        before = vars(self.pipe).get("conditioner")
+        if self.tower is None and isinstance(before, Conditioner):
+            hand_on(before.towers, towers)
+        return self._made
+
+    def check_fit(self, *, allow_unaligned: bool) -> None:
+        """Refuse a tower or adapter that does not belong to the pipeline."""
+        if self.tower is not None:
+            own = self._own_towers() if all(self._components()) else []
+            check_fit(self.pipe, own, self.tower, self.adapter, allow_unaligned=allow_unaligned)
+        elif self.adapter is not None:
+            record = self.adapter.record
+            named = "" if record is None else f": it was aligned to {record.tower_name!r}"
+            raise PipelineError(
+                "An adapter was given without the tower that it reads.", f"Say tower=...{named}."
+            )
+
+    def bring_tower(self, device: torch.device | None) -> None:
+        """Move a tower that was opened here to where the pipeline computes, and as it does."""
+        tower, dtype = self.tower, self.pipe.unet.dtype
+        if tower is None or not self.follows or dtype not in _DTYPES:
+            return
+        device = tower.device if device is None else torch.device(device)
+        if (tower.device, tower.dtype) != (device, dtype):
+            tower.model.to(device, dtype)  # type: ignore[attr-defined]  # load_tower's have one
+
+    def _components(self) -> tuple[Any, ...]:
+        return tuple(
+            getattr(self.pipe, name, None) for pair in self.family.encoders for name in pair
+        )
+
+    def _own_towers(self) -> list[TextTower]:
+        towers: list[TextTower] = []
+        for encoder, tokenizer in self.family.encoders:
+            for name in (encoder, tokenizer):
+                if getattr(self.pipe, name, None) is None:
+                    raise PipelineError(
+                        f"This {type(self.pipe).__name__} has no {name}.",
+                        "Load it with one, or say which tower to use: attach(pipe, tower=...).",
+                    )
+            towers.append(
+                OpenAIClipTower(getattr(self.pipe, encoder), getattr(self.pipe, tokenizer))
+            )
+        return towers
+
+    @torch.no_grad()
+    def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        bound = self.__signature__.bind(*args, **kwargs)
+        bound.apply_defaults()
+        request = Request(**bound.arguments)
+        self.bring_tower(request.device)
+        with _lora_scaled(self.pipe, self.family, request.lora_scale):
+            encoded = encode(self.pipe, self.conditioner, request)
+        return tuple(getattr(encoded, name) for name in self.family.returns)
+
+
+@contextmanager
+def _lora_scaled(pipe: Any, family: Family, scale: float | None) -> Iterator[None]:
+    """Let the text encoders' LoRA layers act with `scale`, as diffusers does, and undo it."""
+    from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
+    from diffusers.utils import USE_PEFT_BACKEND, scale_lora_layers, unscale_lora_layers
+
+    loaders = (StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin)
+    if scale is None or not isinstance(pipe, loaders):
+        yield
+        return
+    vars(pipe)["_lora_scale"] = scale
+    models = [getattr(pipe, encoder, None) for encoder, _ in family.encoders]
+    # Without peft no LoRA can have been loaded, so there is nothing to scale.
+    models = [model for model in models if model is not None and USE_PEFT_BACKEND]
+    for model in models:
+        scale_lora_layers(model, scale)
+    try:
+        yield
+    finally:
+        for model in models:
+            unscale_lora_layers(model, scale)

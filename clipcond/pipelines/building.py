@@ -1,0 +1,166 @@
+"""build_pipeline: from a model's name to a diffusers pipeline with a Conditioner."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from os import PathLike
+from typing import Any
+
+import torch
+
+from clipcond.adapters import Adapter, load_adapter
+from clipcond.checkpoints import load_tower
+from clipcond.conditioning.dialects import Dialect, find_dialect
+from clipcond.errors import ClipcondWarning, PipelineError, UnknownNameError
+from clipcond.pipelines.attachment import Attachment, attach
+from clipcond.pipelines.compatibility import opened
+from clipcond.pipelines.loading import load_pipeline
+from clipcond.towers import TextTower
+from clipcond.weighting import Rule, find_rule
+
+__all__ = ["build_pipeline"]
+
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def build_pipeline(
+    model: str | PathLike[str] | None = None,
+    *,
+    clip_skip: int = 1,
+    dialect: str | Dialect = "a1111",
+    weighting: str | Rule | None = None,
+    tower: TextTower | str | None = None,
+    adapter: Adapter | str | PathLike[str] | None = None,
+    allow_unaligned: bool = False,
+    task: str = "text2image",
+    dtype: torch.dtype | str | None = None,
+    device: torch.device | str | None = None,
+    attention: str = "sdpa",
+    fullwidth: bool | None = None,
+) -> Any:
+    """A diffusers pipeline whose prompts go through a Conditioner.
+
+    Args:
+        model: a diffusers folder, a .safetensors checkpoint, or an id on the Hub (offline: what
+            the local cache holds); None = the embedded model.
+        clip_skip, dialect, weighting, tower, fullwidth: as for `attach`.
+        adapter, allow_unaligned: as for `attach`; the embedded tower "embedded-zh" brings along
+            its adapter into the embedded model.
+        task: "text2image", "image2image" or "inpainting".
+        dtype: None = float16 on CUDA, float32 elsewhere.
+        device: None = the first there is of cuda, mps, cpu.
+        attention: of UNet and autoencoder: "sdpa" (torch's own), "eager" (plain matrix products)
+            or "xformers".
+    Returns:
+        the stock diffusers class for the task; `.conditioner` is its Conditioner.
+    Raises:
+        CheckpointError: the model cannot be found or read, or is incomplete.
+        PipelineError: its family is not supported, the tower does not fit or has no adapter that
+            was aligned to this model, or no xformers.
+        UnknownNameError: no such dialect, weighting, task, dtype or attention.
+    """
+    # Names first: a typing error should not cost the minutes that loading takes.
+    find_dialect(dialect)
+    if weighting is not None:
+        find_rule(weighting)
+    set_attention = _attention(attention)
+    device = _device(device)
+    dtype = _dtype(dtype, device)
+    name = tower
+    if isinstance(tower, str):  # in float32, in which its hash is known
+        tower = load_tower(tower)
+    if isinstance(adapter, str | PathLike):
+        adapter = load_adapter(adapter)[0]
+    pipe = load_pipeline(model, task=task, dtype=dtype)
+    set_attention(pipe)
+    attach(
+        pipe,
+        clip_skip=clip_skip,
+        dialect=dialect,
+        weighting=weighting,
+        tower=tower,
+        adapter=opened(adapter, name, pipe),
+        allow_unaligned=allow_unaligned,
+        fullwidth=fullwidth,
+    )
+    attachment: Attachment = vars(pipe)["encode_prompt"]
+    attachment.follows = isinstance(name, str)
+    attachment.bring_tower(device)
+    # A bar while it works in a terminal; nothing in a log, and nothing left behind.
+    pipe.set_progress_bar_config(disable=None, leave=False)
+    return pipe.to(device)
+
+
+def _device(device: torch.device | str | None) -> torch.device:
+    if device is None:
+        has_mps = torch.backends.mps.is_available()
+        device = "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
+    try:
+        device = torch.device(device)
+    except RuntimeError as error:
+        raise UnknownNameError("device", device, ("cpu", "cuda", "mps")) from error
+    backend = getattr(torch, device.type, None)
+    if device.type != "cpu" and backend is not None and not backend.is_available():
+        raise PipelineError(
+            f"This torch sees no {device.type} device.", "Leave out device=, or say device='cpu'."
+        )
+    return device
+
+
+def _dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype:
+    if dtype is None:
+        return torch.float16 if device.type == "cuda" else torch.float32
+    if isinstance(dtype, str):
+        if dtype not in _DTYPES:
+            raise UnknownNameError("dtype", dtype, _DTYPES)
+        dtype = _DTYPES[dtype]
+    if dtype == torch.float16 and device.type == "cpu":
+        warnings.warn(
+            "float16 on the CPU is slower than float32 and less exact; it saves only memory. "
+            "Leave out dtype=, or take bfloat16.",
+            ClipcondWarning,
+            stacklevel=3,
+        )
+    return dtype
+
+
+def _attention(name: str) -> Callable[[Any], None]:
+    if name not in _ATTENTION:
+        raise UnknownNameError("attention", name, _ATTENTION)
+    return _ATTENTION[name]
+
+
+def _sdpa(pipe: Any) -> None:
+    from diffusers.models.attention_processor import AttnProcessor2_0
+
+    _set_processors(pipe, AttnProcessor2_0)
+
+
+def _eager(pipe: Any) -> None:
+    from diffusers.models.attention_processor import AttnProcessor
+
+    _set_processors(pipe, AttnProcessor)
+
+
+def _set_processors(pipe: Any, processor: type) -> None:
+    pipe.unet.set_attn_processor(processor())
+    pipe.vae.set_attn_processor(processor())
+
+
+def _xformers(pipe: Any) -> None:
+    try:
+        pipe.enable_xformers_memory_efficient_attention()
+    except (ImportError, ValueError, NotImplementedError) as error:
+        raise PipelineError(
+            f"xformers cannot be used here: {str(error).strip().splitlines()[0]}",
+            "Install it with: pip install 'clipcond[xformers]' (it needs CUDA), or leave out "
+            "attention=: sdpa is as fast on current GPUs.",
+        ) from error
+
+
+_ATTENTION: dict[str, Callable[[Any], None]] = {
+    "sdpa": _sdpa,
+    "eager": _eager,
+    "xformers": _xformers,
+}

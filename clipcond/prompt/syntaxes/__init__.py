@@ -1,0 +1,1 @@
+"""The syntaxes: one file each, none of which knows another."""

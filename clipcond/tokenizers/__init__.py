@@ -1,0 +1,1 @@
+"""Text to ids, as each tower was trained."""

@@ -1,0 +1,19 @@
+"""Training that lets a UNet read another text tower, and that of towers themselves."""
+
+from clipcond.training.alignment import align
+from clipcond.training.pairs import Pairs, read_pairs
+from clipcond.training.settings import AlignSettings, LoopSettings
+from clipcond.training.tables import Columns
+from clipcond.training.tuning import TuneSettings, read_captions, tune_tower
+
+__all__ = [
+    "AlignSettings",
+    "Columns",
+    "LoopSettings",
+    "Pairs",
+    "TuneSettings",
+    "align",
+    "read_captions",
+    "read_pairs",
+    "tune_tower",
+]

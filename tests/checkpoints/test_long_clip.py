@@ -1,0 +1,149 @@
+"""LongCLIP: CLIP with 248 positions, which is only a longer context."""
+
+from functools import lru_cache
+
+import pytest
+import torch
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+from clipcond import Conditioner, HiddenLayer, load_tower
+from clipcond.checkpoints.long_clip import joined_positions
+from clipcond.errors import CheckpointError, TowerError
+from clipcond.towers import OpenAIClipTower
+from tests.parity.models import fill, model_l, tokenizer
+
+L = 248
+LONG = "a red cat, a blue dog, " * 40  # 320 tokens
+CHOICES = {"padding": "max_length", "max_length": L, "return_tensors": "pt"}
+
+
+@lru_cache(maxsize=2)
+def model_long(kind: type = CLIPTextModel) -> torch.nn.Module:
+    """L with 248 positions. Shared: do not change it."""
+    config = {**model_l().config.to_dict(), "max_position_embeddings": L, "projection_dim": 24}
+    return fill(kind(CLIPTextConfig.from_dict(config)), 248)
+
+
+def tower_long(kind: type = CLIPTextModel, **choices) -> OpenAIClipTower:
+    return OpenAIClipTower(model_long(kind), tokenizer(), name="long", **choices)
+
+
+def final_norm(model):
+    return getattr(model, "text_model", model).final_layer_norm
+
+
+@pytest.mark.parametrize("kind", [CLIPTextModel, CLIPTextModelWithProjection])
+@pytest.mark.parametrize("text", ["a cat", "a red cat, " * 60, ""])
+def test_every_layer_is_that_of_transformers(kind, text):
+    model, tower = model_long(kind), tower_long(kind)
+    ids = tokenizer()(text, **CHOICES).input_ids
+    theirs = model(ids, output_hidden_states=True)
+
+    for depth in (1, 2, 3, 4):
+        for normed in (True, False):
+            expected = theirs.hidden_states[-depth]
+            expected = final_norm(model)(expected) if normed else expected
+            ours = tower.encode(ids, None, HiddenLayer(depth, normed), pooled=True)
+            assert torch.equal(ours.hidden, expected)
+            name = "text_embeds" if "text_embeds" in theirs else "pooler_output"
+            assert torch.equal(ours.pooled, theirs[name])
+
+
+@pytest.mark.parametrize("clip_skip", [1, 2])
+def test_chunks_are_248_long_and_conditioned_as_transformers_does(clip_skip):
+    conditioner = Conditioner(tower_long(), clip_skip=clip_skip)
+
+    short, long = conditioner("a cat"), conditioner(LONG)
+
+    ids = tokenizer()("a cat", **CHOICES).input_ids
+    states = model_long()(ids, output_hidden_states=True).hidden_states[-clip_skip]
+    assert torch.equal(short.embeds, final_norm(model_long())(states))
+    assert [c.content for c in conditioner.chunks(LONG)] == [244, 76]  # cut behind a comma
+    assert long.embeds.shape == (1, 2 * L, 32)
+    assert Conditioner(tower_long())("x " * 246).embeds.shape == (1, L, 32)
+    assert Conditioner(tower_long())("x " * 247).embeds.shape == (1, 2 * L, 32)
+
+
+@pytest.mark.parametrize("stated", [77, 248, 10**30])
+def test_what_the_tokenizer_states_does_not_matter(stated):
+    """Published LongCLIP tokenizers say 248, or the 77 they were copied with, or nothing."""
+    own = type(tokenizer()).from_pretrained(tokenizer().name_or_path, model_max_length=stated)
+
+    assert OpenAIClipTower(model_long(), own).special.context_length == L
+
+
+def test_a_limit_that_means_something_is_kept():
+    own = type(tokenizer()).from_pretrained(tokenizer().name_or_path, model_max_length=120)
+
+    assert OpenAIClipTower(model_long(), own).special.context_length == 120
+    assert OpenAIClipTower(model_l(), own).special.context_length == 77
+    assert tower_long(context_length=154).special.context_length == 154
+    with pytest.raises(TowerError) as caught:
+        tower_long(context_length=249)
+    assert str(caught.value) == (
+        "context_length=249 does not fit 'long', which has 248 positions; use a whole number "
+        "from 3 to 248"
+    )
+
+
+@pytest.mark.parametrize("kind", [CLIPTextModel, CLIPTextModelWithProjection])
+@pytest.mark.parametrize("layout", ["transformers", "diffusers"])
+def test_folders(tmp_path, kind, layout):
+    is_pipeline = layout == "diffusers"
+    model_long(kind).save_pretrained(tmp_path / "text_encoder" if is_pipeline else tmp_path)
+    tokenizer().save_pretrained(tmp_path / "tokenizer" if is_pipeline else tmp_path)
+
+    tower = load_tower(tmp_path)
+
+    assert tower.special.context_length == L
+    ids = tokenizer()(LONG, truncation=True, **CHOICES).input_ids
+    ours = tower.encode(ids, None, HiddenLayer(1), pooled=True)
+    expected = tower_long(kind).encode(ids, None, HiddenLayer(1), pooled=True)
+    assert torch.equal(ours.hidden, expected.hidden)
+    assert torch.equal(ours.pooled, expected.pooled)
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_the_two_position_tables_of_the_official_file_become_one(prefix):
+    """As its forward adds them: 20 rows of the first, the rest of the second."""
+    first, second = torch.randn(L, 8), torch.randn(L, 8)
+    other = torch.randn(3)
+    weights = {
+        f"{prefix}positional_embedding": first,
+        f"{prefix}positional_embedding_res": second,
+        f"{prefix}ln_final.bias": other,
+    }
+    keeps_first = (torch.arange(L) < 20)[:, None]
+
+    joined = joined_positions(weights)
+
+    assert set(joined) == {f"{prefix}positional_embedding", f"{prefix}ln_final.bias"}
+    expected = first * keeps_first + second * ~keeps_first
+    assert torch.equal(joined[f"{prefix}positional_embedding"], expected)
+    assert joined[f"{prefix}ln_final.bias"] is other
+    assert set(weights) != set(joined)  # the caller's mapping stays what it is
+
+
+def test_files_of_plain_clip_pass_unchanged():
+    weights = {"positional_embedding": torch.randn(77, 8)}
+
+    assert joined_positions(weights) == weights
+
+
+def test_position_tables_that_do_not_belong_together():
+    weights = {
+        "positional_embedding": torch.randn(77, 8),
+        "positional_embedding_res": torch.randn(248, 8),
+    }
+    with pytest.raises(CheckpointError) as caught:
+        joined_positions(weights)
+    assert str(caught.value) == (
+        "'positional_embedding' is [77, 8], but 'positional_embedding_res' is [248, 8]: a LongCLIP "
+        "file has two tables of one shape"
+    )
+    del weights["positional_embedding"]
+    with pytest.raises(CheckpointError) as caught:
+        joined_positions(weights)
+    assert str(caught.value) == (
+        "there is 'positional_embedding_res', but no 'positional_embedding' beside it"
+    )

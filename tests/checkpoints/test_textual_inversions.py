@@ -1,0 +1,384 @@
+"""Files of textual inversions: every layout, one tower and a pair, and what is refused."""
+
+import re
+import zipfile
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from clipcond.checkpoints import textual_inversions
+from clipcond.checkpoints.textual_inversions import (
+    find_inversion,
+    inversion_names,
+    load_inversion,
+)
+from clipcond.errors import CheckpointError, TowerError
+from tests.parity.models import tower_g, tower_l
+
+KNOWN = (
+    "Known are diffusers' {'<name>': tensor}, A1111's string_to_param and emb_params, and XL's "
+    "clip_l with clip_g."
+)
+
+
+def vectors(n=2, width=32, seed=5):
+    return torch.randn(n, width, generator=torch.Generator().manual_seed(seed))
+
+
+def a1111(rows, name="called inside"):
+    """As A1111 saves a `.pt`."""
+    return {
+        "string_to_token": {"*": 265},
+        "string_to_param": {"*": rows},
+        "name": name,
+        "step": 500,
+        "sd_checkpoint": None,
+        "sd_checkpoint_name": None,
+    }
+
+
+def kept(tower, name):
+    """The vectors that a name stands for in a tower."""
+    return tower.inversions._rows(list(tower.inversions.ids(name)))
+
+
+@pytest.mark.parametrize(
+    ("file", "values", "name"),
+    [
+        ("learned_embeds.safetensors", {"<foo>": vectors()}, "<foo>"),
+        ("easy.safetensors", {"emb_params": vectors()}, "easy"),
+        ("two words.SAFETENSORS", {"emb_params": vectors().half()}, "two words"),
+        ("xl.safetensors", {"clip_g": vectors(2, 40), "clip_l": vectors()}, "xl"),
+        ("easy.pt", a1111(vectors()), "easy"),
+        ("easy.pt", a1111(torch.nn.Parameter(vectors())), "easy"),
+        ("learned_embeds.bin", {"<foo>": vectors()}, "<foo>"),
+        ("bare.pt", vectors(), "bare"),
+    ],
+)
+def test_every_layout(tmp_path, file, values, name):
+    path = tmp_path / file
+    is_safe = path.suffix.lower() == ".safetensors"
+    save_file(values, path) if is_safe else torch.save(values, path)
+    tower = tower_l()
+
+    assert load_inversion([tower], path, allow_pickle=not is_safe) == name
+    assert tower.inversions.names == (name,)
+    expected = vectors().half().float() if name == "two words" else vectors()
+    assert torch.equal(kept(tower, name), expected)
+
+
+def test_a_single_vector_may_have_one_dimension(tmp_path):
+    save_file({"<foo>": vectors()[0]}, tmp_path / "learned_embeds.safetensors")
+    tower = tower_l()
+    load_inversion([tower], tmp_path / "learned_embeds.safetensors")
+
+    assert torch.equal(kept(tower, "<foo>"), vectors()[:1])
+
+
+def test_a_file_of_the_old_pickle_format(tmp_path):
+    path = tmp_path / "old.pt"
+    torch.save(a1111(vectors()), path, _use_new_zipfile_serialization=False)
+    tower = tower_l()
+
+    assert load_inversion([tower], path, allow_pickle=True) == "old"
+    assert torch.equal(kept(tower, "old"), vectors())
+
+
+def of_old_torch(rows):
+    """A ParameterDict as torch 1.11 pickled it, which kept no keys beside the parameters."""
+    made = torch.nn.ParameterDict({"*": torch.nn.Parameter(rows)})
+    kept = ("training", "_parameters", "_buffers", "_modules", "_backward_hooks")
+    made.__dict__ = {key: made.__dict__[key] for key in kept}
+    return made
+
+
+@pytest.mark.parametrize("made", [of_old_torch, lambda r: torch.nn.ParameterDict({"*": r})])
+def test_a_file_of_the_first_textual_inversions(tmp_path, made):
+    values = {"string_to_token": {"*": torch.tensor(265)}, "string_to_param": made(vectors())}
+    path = tmp_path / "midjourney.pt"
+    torch.save(values, path)
+    tower = tower_l()
+
+    assert load_inversion([tower], path, allow_pickle=True) == "midjourney"
+    assert torch.equal(kept(tower, "midjourney"), vectors())
+
+
+def test_a_parameter_dict_that_holds_something_else(tmp_path):
+    forged = of_old_torch(vectors())
+    forged._parameters = ["no", "mapping"]
+    torch.save({"string_to_param": forged}, tmp_path / "foo.pt")
+
+    assert refused(tmp_path / "foo.pt", allow_pickle=True) == (
+        f"FILE: no textual inversion: it holds 1 values: 'string_to_param'\n{KNOWN}"
+    )
+    torch.save(forged, tmp_path / "foo.pt")
+    assert refused(tmp_path / "foo.pt", allow_pickle=True).startswith("FILE: it holds _Parameters")
+
+
+def test_another_name(tmp_path):
+    save_file({"<foo>": vectors()}, tmp_path / "a.safetensors")
+    tower = tower_l()
+
+    assert load_inversion([tower], str(tmp_path / "a.safetensors"), "my style") == "my style"
+    assert inversion_names([tower]) == ("my style",)
+
+
+def test_a_folder_of_diffusers(tmp_path):
+    save_file({"<foo>": vectors()}, tmp_path / "learned_embeds.safetensors")
+
+    assert load_inversion([tower_l()], tmp_path) == "<foo>"
+
+
+@pytest.mark.parametrize(
+    ("values", "token", "name"),
+    [
+        (vectors(), "foo", "foo"),
+        ({"<foo>": vectors()}, None, "<foo>"),
+        ({"<foo>": vectors()}, "bar", "bar"),
+        (a1111(vectors()), None, "called inside"),
+        ({"emb_params": vectors()}, "foo", "foo"),
+    ],
+)
+def test_tensors_need_no_file(values, token, name):
+    tower = tower_l()
+
+    assert load_inversion([tower], values, token) == name
+    assert torch.equal(kept(tower, name), vectors())
+
+
+def test_a_pair_takes_what_is_its_own():
+    pair = [tower_l(), tower_g()]
+
+    assert load_inversion(pair, {"clip_g": vectors(3, 40), "clip_l": vectors(2)}, "foo") == "foo"
+    assert torch.equal(kept(pair[0], "foo"), vectors(2))
+    assert torch.equal(kept(pair[1], "foo"), vectors(3, 40))
+
+
+def test_a_tower_alone_takes_of_a_pairs_file_what_fits():
+    values = {"clip_l": vectors(2), "clip_g": vectors(3, 40)}
+    for tower, expected in ((tower_l(), vectors(2)), (tower_g(), vectors(3, 40))):
+        load_inversion([tower], values, "foo")
+
+        assert torch.equal(kept(tower, "foo"), expected)
+
+
+REFUSED_BY_A_TOWER = [
+    (vectors(), None, "a textual inversion needs a name\nSay token='...'."),
+    ({"emb_params": vectors()}, None, "a textual inversion needs a name\nSay token='...'."),
+    (
+        {"clip_g": vectors(1, 40)},
+        "foo",
+        "the vectors of 'foo' are 40 wide; 'L' reads 32\nIt was made for another model: 768 is "
+        "Stable Diffusion 1, 1024 is 2, 768 and 1280 together are XL.",
+    ),
+    ({}, "foo", f"no textual inversion: it holds 0 values: nothing\n{KNOWN}"),
+    (
+        {"a": vectors(), "b": vectors()},
+        None,
+        f"no textual inversion: it holds 2 values: 'a', 'b'\n{KNOWN}",
+    ),
+    ({"a": 1}, None, f"no textual inversion: it holds 1 values: 'a'\n{KNOWN}"),
+    (
+        {"string_to_param": {}},
+        None,
+        f"no textual inversion: it holds 0 values: nothing\n{KNOWN}",
+    ),
+    ([1, 2], None, f"it holds list, no textual inversion\n{KNOWN}"),
+    (
+        vectors(),
+        "<|endoftext|>",
+        "the tokenizer of 'L' has a token '<|endoftext|>' already\n"
+        "Say another token=, or unload it where it was loaded.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "token", "message"), REFUSED_BY_A_TOWER)
+def test_what_no_tower_takes(values, token, message):
+    tower = tower_l()
+
+    with pytest.raises(TowerError) as error:
+        load_inversion([tower], values, token)
+    assert str(error.value) == message
+    assert tower.inversions.names == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            vectors(),
+            "vectors [2, 32] for one tower; this is a pair, of 32 and 40\n"
+            "Inversions for Stable Diffusion XL have clip_l and clip_g.",
+        ),
+        (
+            {"clip_l": vectors()},
+            "there are vectors for one tower of the pair only: no clip_g\n"
+            "Inversions for Stable Diffusion XL have clip_l and clip_g.",
+        ),
+        (
+            {"clip_l": vectors(), "clip_g": torch.full((1, 40), float("inf"))},
+            "the vectors of 'foo' hold NaN or infinite values\nThe file is damaged.",
+        ),
+    ],
+)
+def test_a_pair_takes_all_or_nothing(values, message):
+    pair = [tower_l(), tower_g()]
+
+    with pytest.raises(TowerError) as error:
+        load_inversion(pair, values, "foo")
+    assert str(error.value) == message
+    assert inversion_names(pair) == ()
+
+
+def refused(path, **choices):
+    """How a file is refused, its path left out; nothing is kept."""
+    tower = tower_l()
+    with pytest.raises(CheckpointError) as error:
+        load_inversion([tower], path, **choices)
+    assert tower.inversions.names == ()
+    assert error.value.path == path
+    return str(error.value).replace(repr(str(path)), "FILE")
+
+
+def test_a_pickle_is_opened_only_if_asked_for(tmp_path):
+    path = tmp_path / "foo.pt"
+    torch.save(a1111(vectors()), path)
+
+    assert refused(path) == (
+        "FILE is a pickle, which can run code when opened\n"
+        "Save it as safetensors; or say allow_pickle=True, and only its tensors are read."
+    )
+
+
+def test_a_torch_that_does_not_open_pickles_safely(tmp_path, monkeypatch):
+    path = tmp_path / "foo.pt"
+    torch.save(a1111(vectors()), path)
+    monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
+
+    assert refused(path, allow_pickle=True) == (
+        "FILE is a pickle, and torch 2.9.1+cpu does not open it safely\n"
+        "Install torch 2.10 or newer, or save it as safetensors."
+    )
+
+
+class Evil:
+    """A pickle of it makes a file when it is opened without care."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_code_in_a_pickle_does_not_run(tmp_path):
+    path = tmp_path / "foo.pt"
+    torch.save({"string_to_param": {"*": Evil(tmp_path / "made")}}, path)
+
+    assert refused(path, allow_pickle=True) == (
+        "FILE cannot be read: it is damaged, or more than tensors is in it\n"
+        "Download it again, or look for a .safetensors version."
+    )
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no pickle", b"PK\x03\x04"])
+def test_a_damaged_pickle(tmp_path, content):
+    path = tmp_path / "foo.bin"
+    path.write_bytes(content)
+
+    assert refused(path, allow_pickle=True).startswith("FILE cannot be read: it is damaged")
+
+
+def test_a_zip_that_grows(tmp_path):
+    path = tmp_path / "foo.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("foo/data.pkl", bytes(65 * 2**20))
+    assert path.stat().st_size < 2**20
+
+    assert refused(path, allow_pickle=True) == (
+        f"FILE holds no textual inversion: unpacked it is as large as a whole model\n{KNOWN}"
+    )
+
+
+def test_a_whole_model_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    with path.open("wb") as file:
+        file.truncate(7 * 2**30)  # sparse
+    monkeypatch.setattr(textual_inversions, "read_weights", None)
+
+    assert refused(path) == (
+        f"FILE holds no textual inversion: it has 7168 MB, as a whole model has\n{KNOWN}"
+    )
+
+
+def test_a_truncated_file(tmp_path):
+    path = tmp_path / "foo.safetensors"
+    save_file({"emb_params": vectors()}, path)
+    path.write_bytes(path.read_bytes()[:-7])
+
+    message = refused(path)
+    assert re.match(
+        r"FILE is no complete safetensors file: .+\nDownload or save it again\.", message
+    )
+
+
+def test_errors_about_the_content_name_the_file(tmp_path):
+    path = tmp_path / "foo.safetensors"
+    save_file({"a": vectors(), "b": vectors(seed=6)}, path)
+
+    assert refused(path) == f"FILE: no textual inversion: it holds 2 values: 'a', 'b'\n{KNOWN}"
+
+
+def test_files_that_are_not_there(tmp_path):
+    assert refused(tmp_path / "foo.safetensors") == "there is no file FILE"
+    (tmp_path / "easynegative.safetensors").touch()
+    path = tmp_path / "easynegativ.safetensors"
+    assert refused(path) == (
+        f"there is no file FILE\nDid you mean {str(tmp_path / 'easynegative.safetensors')!r}?"
+    )
+    assert refused(tmp_path) == (
+        "FILE holds no textual inversion\n"
+        "Looked for learned_embeds.safetensors, learned_embeds.bin."
+    )
+
+
+class NoNames:
+    name = "other"
+
+
+def test_a_tower_that_takes_none():
+    with pytest.raises(TowerError) as error:
+        load_inversion([NoNames()], vectors(), "foo")
+    assert str(error.value) == "'other' takes no textual inversions\nTowers of CLIP do."
+    assert inversion_names([NoNames()]) == ()
+
+
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [
+        ("foo", "foo"),
+        ("foo.pt", "foo"),
+        ("foo.safetensors", "foo"),
+        ("FOO", "FOO"),
+        ("s0", "<s0>"),
+        ("<s0>", "<s0>"),
+        ("s0.bin", "<s0>"),
+        ("bar.pt", "bar.pt"),
+        ("bar", None),
+        (".pt", None),
+        ("cat", None),
+    ],
+)
+def test_what_a_reference_finds(reference, found):
+    tower = tower_l()
+    for name in ("foo", "<s0>", "bar.pt"):
+        tower.inversions.add(name, vectors())
+
+    assert find_inversion([NoTokens(), tower], reference) == found
+
+
+class NoTokens:
+    tokenizer = None

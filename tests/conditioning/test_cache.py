@@ -1,0 +1,229 @@
+"""The chunk cache: bounded, and never mistaken."""
+
+import copy
+import pickle
+import threading
+
+import pytest
+import torch
+
+from clipcond.chunking import TokenChunk, empty_chunk
+from clipcond.conditioning import cache as cache_module
+from clipcond.conditioning.cache import ChunkCache, ChunkEncoder
+from clipcond.towers.base import HiddenLayer, TowerOutput
+from tests.parity.models import tower_l
+
+LAST = HiddenLayer(1, True)
+
+
+def row(n_floats: int) -> TowerOutput:
+    return TowerOutput(torch.zeros(n_floats, 1))
+
+
+def chunk(*ids: int, masked: tuple[int, ...] = ()) -> TokenChunk:
+    body = (49406, *ids, *[49407] * (76 - len(ids)))
+    mask = tuple(int(i not in masked) for i in range(77))
+    return TokenChunk(body, (1.0,) * 77, mask, (-1,) * 77)
+
+
+class CountingTower:
+    """tower_l that counts its calls and the chunks in each."""
+
+    def __init__(self) -> None:
+        self.inner = tower_l()
+        self.calls: list[int] = []
+        self.masks: list[bool] = []
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def encode(self, input_ids, attention_mask, layer, *, pooled=False):
+        self.calls.append(len(input_ids))
+        self.masks.append(attention_mask is not None)
+        return self.inner.encode(input_ids, attention_mask, layer, pooled=pooled)
+
+
+def test_the_least_recently_used_leaves_first():
+    cache = ChunkCache(max_bytes=3 * 40)
+    for name in "abc":
+        cache.put((name,), row(10))
+    assert cache.get(("a",)) is not None
+    cache.put(("d",), row(10))
+
+    assert [name for name in "abcd" if cache.get((name,)) is not None] == ["a", "c", "d"]
+    assert cache.n_bytes == 120
+    assert len(cache) == 3
+
+
+def test_a_row_beyond_the_bound_is_not_kept():
+    cache = ChunkCache(max_bytes=100)
+    cache.put(("small",), row(10))
+    cache.put(("large",), row(1000))
+
+    assert (len(cache), cache.n_bytes) == (0, 0)
+
+
+def test_storing_again_counts_once():
+    cache = ChunkCache(max_bytes=100)
+    cache.put(("a",), row(10))
+    cache.put(("a",), TowerOutput(torch.zeros(5, 1), torch.zeros(5)))
+
+    assert cache.n_bytes == 40
+    cache.clear()
+    assert (len(cache), cache.n_bytes) == (0, 0)
+
+
+def test_states_get_short_numbers_and_old_ones_are_forgotten():
+    cache = ChunkCache()
+    first = cache.number(("a", 1))
+
+    assert cache.number(("a", 1)) == first
+    others = [cache.number(("b", i)) for i in range(100)]
+    assert len({first, *others}) == 101
+    assert cache.number(("a", 1)) not in {first, *others}  # never a number used before
+
+
+def test_copies_start_empty():
+    cache = ChunkCache(max_bytes=1000)
+    cache.put(("a",), row(10))
+
+    for other in (copy.deepcopy(cache), pickle.loads(pickle.dumps(cache))):
+        assert len(other) == 0
+        assert other.max_bytes == 1000
+
+
+def test_copies_of_a_chunk_are_encoded_once_and_in_one_call():
+    tower, cache = CountingTower(), ChunkCache()
+    chunks = [chunk(320), chunk(2368), chunk(320), empty_chunk(tower.special)]
+
+    output = ChunkEncoder(tower, LAST, cache, pooled=False)(chunks)
+
+    assert tower.calls == [3]
+    assert torch.equal(output.hidden[0], output.hidden[2])
+    ids = torch.tensor([c.input_ids for c in chunks])
+    torch.testing.assert_close(output.hidden, tower.inner.encode(ids, None, LAST).hidden)
+
+
+def test_what_is_known_costs_nothing_and_is_not_handed_out_itself():
+    tower, cache = CountingTower(), ChunkCache()
+    first = ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(320)]).hidden
+    first.zero_()  # a caller may do what he likes with his result
+
+    again = ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(320)]).hidden
+
+    assert tower.calls == [1]
+    assert again.abs().sum() > 0
+
+
+def test_weights_and_segments_of_a_chunk_do_not_matter():
+    tower, cache = CountingTower(), ChunkCache()
+    weighted = TokenChunk(chunk(320).input_ids, (1.5,) * 77, (1,) * 77, (0,) * 77)
+
+    ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(320), weighted])
+
+    assert tower.calls == [1]
+
+
+def test_layer_mask_and_pooled_do_matter():
+    tower, cache = CountingTower(), ChunkCache()
+    for layer in (LAST, HiddenLayer(2, True), HiddenLayer(2, False)):
+        ChunkEncoder(tower, layer, cache, pooled=False)([chunk(320)])
+    assert tower.calls == [1, 1, 1]
+    masked = ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(320, masked=(1,)), chunk(320)])
+    assert tower.calls == [1, 1, 1, 1]
+    assert not torch.equal(masked.hidden[0], masked.hidden[1])
+
+    with_pooled = ChunkEncoder(tower, LAST, cache, pooled=True)([chunk(320)])
+    assert tower.calls == [1] * 5
+    assert with_pooled.pooled.shape == (1, 32)
+    ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(320)])  # what has it serves both
+    assert tower.calls == [1] * 5
+
+
+def test_masked_chunks_go_apart_so_that_the_others_stay_as_they_are():
+    tower = CountingTower()
+    alone = ChunkEncoder(tower, LAST, ChunkCache(), pooled=False)([chunk(320)]).hidden
+
+    together = ChunkEncoder(tower, LAST, ChunkCache(), pooled=False)(
+        [chunk(320), chunk(2368, masked=(1,))]
+    )
+
+    assert tower.masks == [False, False, True]
+    assert torch.equal(together.hidden[:1], alone)
+
+
+def test_huge_batches_are_split(monkeypatch):
+    tower = CountingTower()
+    chunk_bytes = 77 * 32 * 4 * cache_module.ACTIVATIONS
+    monkeypatch.setattr(cache_module, "BATCH_BYTES", 4 * chunk_bytes)
+    chunks = [chunk(i) for i in range(1, 11)]
+
+    output = ChunkEncoder(tower, LAST, ChunkCache(), pooled=False)(chunks)
+
+    assert tower.calls == [4, 4, 2]
+    assert len(output.hidden) == 10
+
+
+def test_a_call_larger_than_the_cache_still_works():
+    tower, cache = CountingTower(), ChunkCache(max_bytes=1)
+    chunks = [chunk(1), chunk(2), chunk(1)]
+    encode = ChunkEncoder(tower, LAST, cache, pooled=False)
+
+    encode.prefetch(chunks)
+    encode(chunks)
+
+    assert tower.calls == [2]
+    assert cache.n_bytes == 0
+
+
+def test_threads_may_share_a_cache():
+    tower, cache, errors = tower_l(), ChunkCache(max_bytes=100_000), []
+
+    def work(seed: int) -> None:
+        try:
+            for i in range(20):
+                ids = (seed * 7 + i) % 15 + 1
+                ours = ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(ids)]).hidden
+                expected = tower.encode(torch.tensor([chunk(ids).input_ids]), None, LAST).hidden
+                torch.testing.assert_close(ours, expected)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+
+    assert errors == []
+    assert cache.n_bytes <= 100_000
+
+
+def test_results_made_in_inference_mode_serve_training_later():
+    from clipcond import Conditioner
+
+    conditioner = Conditioner(tower_l())
+    with torch.inference_mode():
+        conditioner("a cat")
+    layer = torch.nn.Linear(32, 1)
+
+    layer(conditioner("a cat").embeds).sum().backward()
+
+    assert layer.weight.grad is not None
+
+
+@pytest.mark.parametrize("change", ["weights", "dtype"])
+def test_a_changed_tower_is_a_miss(change):
+    import copy as copies
+
+    tower = CountingTower()
+    tower.inner = copies.deepcopy(tower.inner)
+    cache = ChunkCache()
+    before = ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(320)]).hidden
+    if change == "weights":
+        tower.inner.model.get_input_embeddings().weight.mul_(1.1)
+    else:
+        tower.inner.model.half()
+
+    after = ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(320)]).hidden
+
+    assert tower.calls == [1, 1]
+    assert not torch.equal(before, after.float())

@@ -1,0 +1,85 @@
+"""How much work a call makes: tower calls and chunks, counted by a hook on the forward."""
+
+import pytest
+import torch
+
+from clipcond import Conditioner
+from tests.conditioning.conditioners import CLOSE, counted_tower
+
+PROMPT_120 = "(" + "x " * 60 + ":1.2) [" + "y " * 60 + "]"
+NEGATIVE_40 = "z " * 40
+
+
+def test_a_weighted_pair_is_one_call_of_three_chunks():
+    tower, calls = counted_tower()
+    conditioner = Conditioner(tower, clip_skip=2)
+    conditioner("")  # the empty chunk that fills the negative is encoded once in a model's life
+    calls.clear()
+
+    guided = conditioner.guided(PROMPT_120, NEGATIVE_40)
+
+    assert calls == [3]
+    assert guided.negative.embeds.shape == (1, 154, 32)
+
+
+def test_even_the_very_first_pair_is_one_call():
+    tower, calls = counted_tower()
+
+    Conditioner(tower).guided(PROMPT_120, NEGATIVE_40)
+
+    assert calls == [4]  # the empty chunk among them
+
+
+def test_the_same_again_or_with_other_weights_needs_no_tower():
+    tower, calls = counted_tower()
+    conditioner = Conditioner(tower)
+    first = conditioner.guided(PROMPT_120, NEGATIVE_40)
+    calls.clear()
+
+    second = conditioner.guided(PROMPT_120, NEGATIVE_40)
+    conditioner.guided(PROMPT_120.replace("1.2", "1.4"), NEGATIVE_40)
+
+    assert calls == []
+    assert torch.equal(first.positive.embeds, second.positive.embeds)
+    assert torch.equal(first.negative.embeds, second.negative.embeds)
+
+
+def test_many_prompts_with_a_shared_negative():
+    tower, calls = counted_tower()
+    prompts = [f"picture number {i} " + "x " * 90 for i in range(64)]
+
+    Conditioner(tower).guided(prompts, "blurry")
+
+    # two chunks each, the second ones partly alike, the negative, the empty chunk
+    n_distinct = len({c for p in prompts for c in Conditioner(tower).chunks(p)})
+    assert calls == [n_distinct + 2]
+    assert n_distinct <= 128
+
+
+@pytest.mark.parametrize("change", ["weights", "dtype", "layer"])
+def test_a_changed_tower_is_encoded_anew(change):
+    tower, calls = counted_tower()
+    conditioner = Conditioner(tower)
+    before = conditioner("a cat").embeds
+
+    if change == "weights":
+        tower.model.get_input_embeddings().weight.data *= 2
+    elif change == "dtype":
+        tower.model.bfloat16()
+    after = conditioner("a cat", clip_skip=2 if change == "layer" else None).embeds
+
+    assert calls == [1, 1]
+    assert not torch.equal(before, after.float())
+
+
+def test_a_very_long_prompt_is_encoded_in_bounded_batches():
+    tower, calls = counted_tower()
+    words = [f"{i:05d}" for i in range(10_000)]  # five tokens each
+
+    ours = Conditioner(tower)(" ".join(words)).embeds
+
+    assert ours.shape == (1, 77 * 667, 32)
+    assert sum(calls) == 667
+    torch.testing.assert_close(
+        ours[0, :77], Conditioner(tower)(" ".join(words[:15])).embeds[0], **CLOSE
+    )

@@ -1,0 +1,140 @@
+"""A prompt that looks like another dialect's is warned of; ordinary text is not."""
+
+import pytest
+
+from clipcond.prompt import Issue, ParsedPrompt, parse
+from clipcond.prompt.lookalikes import with_lookalikes
+from tests.conditioning.conditioners import single, told
+
+BRACKETS = ("a1111", "comfyui", "lpw", "lpw_xl", "sd_embed")
+
+
+def issues(text: str, syntax: str) -> tuple[Issue, ...]:
+    return with_lookalikes(ParsedPrompt(text, (), syntax=syntax)).issues
+
+
+@pytest.mark.parametrize(
+    ("syntax", "text", "shown", "position"),
+    [
+        ("compel", "a (cat:1.3)", "(cat:1.3)", 2),
+        ("compel", "a (cat:2)", "(cat:2)", 2),
+        ("compel", "(4k:1.2)", "(4k:1.2)", 0),
+        ("compel", "(a (b) c:1.2)", "(b) c:1.2)", 3),
+        ("compel", "(cat: 1.3)", "(cat: 1.3)", 0),
+        ("lpw", "(cat: 1.3 )", "(cat: 1.3 )", 0),
+        ("sd_embed", "(cat:1.3 )", "(cat:1.3 )", 0),
+        *((syntax, "a cat++", "cat++", 2) for syntax in (*BRACKETS, "diffusers")),
+        ("diffusers", "a (cat:1.3)", "(cat:1.3)", 2),
+        ("diffusers", "a (cat: 1.3 )", "(cat: 1.3 )", 2),
+        ("diffusers", "BREAK", "BREAK", 0),
+        ("diffusers", "a ((big cat))", "((big cat))", 2),
+        ("compel", "(((cat)))", "((cat))", 1),
+        ("a1111", "a 1girl--, b", "1girl--", 2),
+        ("a1111", "a (big cat)1.3 b", "(big cat)1.3", 2),
+        ("comfyui", "a (big cat)+", "(big cat)+", 2),
+        ("a1111", '("a","b").blend(1,1)', ".blend(", 9),
+        ("comfyui", '("a","b").and()', ".and(", 9),
+        ("a1111", "a cat.swap(dog)", ".swap(", 5),
+        ("comfyui", "a BREAK b", "BREAK", 2),
+        ("compel", "BREAK", "BREAK", 0),
+        ("lpw", "a BREAK", "BREAK", 2),
+        ("comfyui", "a [cat:dog:0.5]", "[cat:dog:0.5]", 2),
+        ("compel", "[cat:5]", "[cat:5]", 0),
+        ("comfyui", "a [cat|big dog|]", "[cat|big dog|]", 2),
+        ("a1111", "a, embedding:easy-neg b", "embedding:easy-neg", 3),
+        ("compel", "embedding:x", "embedding:x", 0),
+        ("a1111", "a <lora:foo:0.8> b", "<lora:foo:0.8>", 2),
+    ],
+)
+def test_it_is_warned_of_at_its_place(syntax, text, shown, position):
+    (issue,) = issues(text, syntax)
+
+    assert issue.message.startswith(f"{shown!r} is a") or "prompt editing" in issue.message
+    assert issue.message.startswith(repr(shown))
+    assert issue.message.endswith(", but not here")
+    assert issue.position == position
+    assert issue.remedy
+
+
+@pytest.mark.parametrize("syntax", [*BRACKETS, "compel", "diffusers"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "C++ code, c++ too",
+        "(16:9)",
+        "at (10:30), John (3:16)",
+        "well-known, sci-fi, red+green, -5 degrees, 18+",
+        "wait -- what, a--b, a + b",
+        "a [b] c, e.g. this (and that), break, BREAKING",
+        "(version 2) 1.3, x.blend, bland.and",
+        "an embedding: how, reembedding:x",
+        "a < b, <token>, <lora> <lora:>",
+        "\\(cat:1.3\\), \\((a)\\), (()), ( ( ) )",
+        "((a) and (b)), [|], a | b, [x] | [y]",
+        "",
+    ],
+)
+def test_ordinary_text_is_not(syntax, text):
+    assert issues(text, syntax) == ()
+
+
+def test_what_a_syntax_reads_itself_is_not():
+    assert issues("(cat:1.3) (cat: 1.3) a BREAK b [a:b:0.5]", "a1111") == ()
+    assert issues("(cat:1.3) (cat: 1.3) embedding:x", "comfyui") == ()
+    assert issues('cat++ (a b)1.3 ("a","b").blend(1,1)', "compel") == ()
+    assert issues("(cat:1.3) cat++ BREAK embedding:x <lora:x:1>", "plain") == ()
+
+
+FULLWIDTH = "syntax where full-width punctuation counts"
+
+
+@pytest.mark.parametrize(
+    ("syntax", "text", "shown", "position"),
+    [
+        *((syntax, "一（猫：1.3）", "（猫：1.3）", 1) for syntax in BRACKETS),
+        ("a1111", "a 【cat】", "【cat】", 2),
+        ("a1111", "［猫：狗：0.5］", "［猫：狗：0.5］", 0),
+        ("a1111", "a (cat：1.3)", "(cat：1.3)", 2),
+        ("a1111", "a (cat:1.3）", "(cat:1.3）", 2),
+        ("a1111", "a (cat:1。3)", "(cat:1。3)", 2),
+        ("compel", "（猫）1.3", "（猫）", 0),
+    ],
+)
+def test_full_width_syntax_is_warned_of_unless_somebody_chose(syntax, text, shown, position):
+    parsed = ParsedPrompt(text, (), syntax=syntax)
+    (issue,) = with_lookalikes(parsed, fullwidth=None).issues
+
+    meaning = "a bracket in ASCII" if syntax == "compel" else FULLWIDTH
+    assert issue.message == f"{shown!r} is {meaning}, but not here"
+    assert issue.position == position
+    assert with_lookalikes(parsed, fullwidth=True).issues == ()
+    assert with_lookalikes(parsed, fullwidth=False).issues == ()
+
+
+@pytest.mark.parametrize("syntax", ["a1111", "comfyui", "compel", "plain"])
+@pytest.mark.parametrize("text", ["一只猫，狗。", "早上：10：30", "：）", "一（只", "【】"])
+def test_ordinary_full_width_text_is_not(syntax, text):
+    parsed = ParsedPrompt(text, (), syntax=syntax)
+
+    issues = with_lookalikes(parsed, fullwidth=None).issues
+    assert [i for i in issues if "full-width" in i.message] == []
+
+
+def test_issues_stay_in_order_and_in_bounds():
+    parsed = with_lookalikes(parse("(a cat++ ) )"))
+    assert [issue.position for issue in parsed.issues] == [3, 11]
+
+    assert len(issues("cat++ " * 1000, "a1111")) == 100
+
+
+def test_a_conditioner_warns_and_explains():
+    message = (
+        "'cat++' is a weight in dialect 'compel', but not here\n"
+        "  a cat++\n"
+        "    ^\n"
+        "Write (cat:1.2), or choose dialect 'compel'."
+    )
+
+    assert told(lambda: single()("a cat++")) == [message]
+    (issue,) = single().explain("a cat++").json()["issues"]
+    assert issue == {"message": message.splitlines()[0], "position": 2}

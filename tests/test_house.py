@@ -1,0 +1,134 @@
+"""The order of the rooms, where heavy imports and magic numbers may be, and what is public."""
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+import clipcond
+
+ROOT = Path(clipcond.__file__).parent
+FILES = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in ROOT.rglob("*.py")}
+PUBLIC = [
+    *("adapters", "checkpoints", "chunking", "conditioning", "pipelines", "prompt"),
+    *("towers", "training", "weighting"),
+]
+# The numbers of OpenAI's CLIP: a tower's SpecialTokens hold them, other rooms ask for them.
+CLIP_NUMBERS = {75, 77, 267, 49406, 49407, 49408}
+MAY_KNOW_THEM = ("towers", "tokenizers", "checkpoints")
+
+
+def test_rooms_import_lower_rooms_only(capsys):
+    status = lint_imports(config_filename=str(ROOT.parent / "pyproject.toml"), no_cache=True)
+
+    assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+
+
+def trees():
+    return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
+
+
+def test_clips_numbers_are_in_tokenizers_and_towers_only():
+    found = {
+        (name, node.value)
+        for name, tree in trees().items()
+        if not name.startswith(MAY_KNOW_THEM)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, int | float)
+        and not isinstance(node.value, bool)
+        and node.value in CLIP_NUMBERS
+    }
+
+    assert not found
+
+
+def test_no_module_has_the_name_of_a_function_that_it_defines():
+    clashes = [
+        name
+        for name, tree in trees().items()
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name == name.rsplit(".", 1)[-1]
+    ]
+
+    # a rule of weighting and its file have one name: the table in weighting/__init__.py
+    assert [name for name in clashes if not name.startswith("weighting.")] == []
+
+
+def test_no_name_is_public_for_two_things():
+    homes = {}
+    for room in PUBLIC:
+        module = import_module(f"clipcond.{room}")
+        for name in module.__all__:
+            homes.setdefault(name, {})[id(getattr(module, name))] = room
+    two = {name: sorted(rooms.values()) for name, rooms in homes.items() if len(rooms) > 1}
+
+    assert not two
+
+
+def test_files_and_functions_are_short():
+    long_files = {n: p for n, p in FILES.items() if len(p.read_text().splitlines()) > 300}
+    functions = sorted(
+        (node.end_lineno - node.lineno + 1, f"{name}.{node.name}")
+        for name, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and not is_command(node)
+    )
+
+    assert not long_files
+    assert functions[-1][0] <= 60, functions[-5:]
+    assert functions[int(len(functions) * 0.95)][0] <= 30
+
+
+def is_command(function: ast.FunctionDef) -> bool:
+    """Whether it is a command of the CLI, whose options are its arguments."""
+    return any("command" in ast.dump(decorator) for decorator in function.decorator_list)
+
+
+def run(code: str) -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_the_text_side_needs_no_torch():
+    run(
+        "import sys, clipcond, clipcond.prompt, clipcond.chunking, clipcond.tokenizers.base\n"
+        "clipcond.parse('a (red:1.3) cat'), clipcond.schedule('[a:b:0.5]', 10)\n"
+        "heavy = {'torch', 'transformers', 'diffusers', 'numpy', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+
+
+def test_a_conditioner_needs_no_diffusers():
+    run(
+        "import sys\n"
+        "from clipcond import Conditioner, load_tower\n"
+        "assert 'diffusers' not in sys.modules\n"
+        "assert 'rich' not in sys.modules"
+    )
+
+
+@pytest.mark.parametrize("package", ["", *PUBLIC])
+def test_public_names_can_be_imported(package):
+    module = import_module(f"clipcond.{package}".removesuffix("."))
+
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+    assert set(module.__all__) <= set(dir(module))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        module.nothing  # noqa: B018
+
+
+def test_the_version_is_that_of_the_package():
+    assert clipcond.__version__ == version("clipcond")
+
+
+def test_embedded_is_found_from_both_ends():
+    from clipcond.checkpoints.opening import NAMES
+    from clipcond.embedded import folder
+
+    assert NAMES["embedded"]() == folder()

@@ -1,0 +1,115 @@
+"""Choices that make no sense are refused before anything is opened, and tensorboard is optional."""
+
+import math
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from clipcond.errors import TowerError, TrainingError
+from clipcond.training import AlignSettings, LoopSettings, TuneSettings, align
+from tests.training.made import QUIET, settings, teacher, tower_zh, write
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (AlignSettings, "text_lr"),
+        (AlignSettings, "unet_lr"),
+        (TuneSettings, "lr"),
+        (TuneSettings, "temperature"),
+    ],
+)
+def test_what_must_be_above_zero(kind, name, value):
+    with pytest.raises(TrainingError) as caught:
+        kind(**{name: value})
+    assert str(caught.value) == f"{name} is a number above 0, not {value!r}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (AlignSettings, "guidance"),
+        (AlignSettings, "contrast"),
+        (AlignSettings, "cache_gb"),
+        (LoopSettings, "save_every"),
+    ],
+)
+@pytest.mark.parametrize("value", [-1.0, math.nan])
+def test_what_is_at_least_zero(kind, name, value):
+    with pytest.raises(TrainingError) as caught:
+        kind(**{name: value})
+    assert str(caught.value) == f"{name} is at least 0, not {value!r}"
+
+
+def test_a_layer_that_is_not_there(tmp_path):
+    output, pairs = tmp_path / "a.safetensors", write(tmp_path)
+    for chosen in ({"clip_skips": (5,)}, {"clip_skips": (1,), "teacher_clip_skips": (5,)}):
+        with pytest.raises(TowerError) as caught:
+            align(teacher(), tower_zh(), pairs, output, settings=settings(**chosen), loop=QUIET)
+        name = "zh" if len(chosen) == 1 else "CLIPTextModel"
+        assert str(caught.value) == (
+            f"clip_skip=5 names no layer of {name!r}, which has 4\n"
+            "Use a whole number from 1 (last layer) to 4 (first)."
+        )
+
+
+def test_without_a_bound_on_what_is_kept(tmp_path):
+    chosen = settings(text_steps=1, unet_steps=0, cache_gb=math.inf)
+    output = tmp_path / "a.safetensors"
+    forever = replace(QUIET, save_every=math.inf)
+    align(teacher(), tower_zh(), write(tmp_path), output, settings=chosen, loop=forever)
+
+    assert output.is_file()
+
+
+def test_tensorboard_that_is_not_there_is_told_at_once(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    logs = tmp_path / "logs"
+    with pytest.raises(TrainingError) as caught:
+        align("nowhere", "nothing", "none.tsv", tmp_path / "a.safetensors",
+              loop=LoopSettings(tensorboard=str(logs)))  # fmt: skip
+
+    assert str(caught.value) == (
+        "logs for tensorboard are asked for, and it is not installed\n"
+        "Install it with: pip install tensorboard, or leave out --tensorboard."
+    )
+    assert not logs.exists()
+
+
+@pytest.mark.parametrize("reads", [0.0, 0.25])
+def test_tensorboard_gets_the_losses_of_every_step(reads, tmp_path, monkeypatch):
+    told: list[tuple[str, int]] = []
+
+    class Writer:
+        def __init__(self, folder: str) -> None:
+            told.append((folder, -1))
+
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            assert math.isfinite(value)
+            told.append((name, step))
+
+        def close(self) -> None:
+            told.append(("close", -1))
+
+    monkeypatch.setitem(
+        sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer)
+    )
+    logs = str(tmp_path / "logs")
+    chosen = settings(text_steps=2, unet_steps=1, reads=reads)
+    loop = replace(QUIET, tensorboard=logs)
+    pairs, output = write(tmp_path), tmp_path / "a.safetensors"
+    align(teacher(), tower_zh(), pairs, output, settings=chosen, loop=loop)
+
+    steps = [("read", 1), ("contrast", 1), ("read", 2), ("contrast", 2)]
+    again = [("unet/read", 1)] if reads else []
+    assert told == [
+        (logs, -1), *((f"text/{name}", step) for name, step in steps), ("close", -1),
+        (logs, -1), ("unet/noise", 1), ("unet/features", 1), *again, ("close", -1),
+    ]  # fmt: skip
+    (tmp_path / "file").write_text("")
+    loop = LoopSettings(tensorboard=str(tmp_path / "file"))
+    with pytest.raises(TrainingError, match=r"logs cannot be written to '.*file': File exists"):
+        align("nowhere", "nothing", "none.tsv", tmp_path / "b.safetensors", loop=loop)

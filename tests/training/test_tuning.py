@@ -1,0 +1,186 @@
+"""Fine-tuning a tower: captions find their pictures, and what is saved is read by all."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from transformers import ChineseCLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
+
+from clipcond import load_tower
+from clipcond.errors import CheckpointError, PairsError, TrainingError
+from clipcond.towers import HiddenLayer
+from clipcond.training import TuneSettings, read_captions, tune_tower
+from clipcond.training.text_stage import contrast
+from clipcond.training.tower_files import save_tower, with_projection
+from clipcond.training.vision_features import open_vision
+from tests.parity.models import tower_l
+from tests.towers.chinese import with_weights
+from tests.training.made import QUIET, tower_zh
+
+COLOURS = {"红": "red", "绿": "green", "蓝": "blue", "黑": "black", "白": "white", "黄": "yellow"}
+WIDTH = 24  # of tower_zh's projection
+
+
+@pytest.fixture(scope="module")
+def vision(tmp_path_factory):
+    """A tiny vision tower's folder."""
+    folder = tmp_path_factory.mktemp("vision")
+    config = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+        image_size=8, patch_size=4, projection_dim=WIDTH,
+    )  # fmt: skip
+    with_weights(CLIPVisionModelWithProjection(config), 3).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def captions(tmp_path_factory):
+    """Six pictures with captions, and a line that is broken."""
+    folder = tmp_path_factory.mktemp("captions")
+    lines = []
+    for i, (chinese, english) in enumerate(COLOURS.items()):
+        Image.new("RGB", (8, 8), english).save(folder / f"{i}.png")
+        lines.append(f"{i}.png\t{chinese}色的")
+    path = folder / "captions.tsv"
+    path.write_text("\n".join([*lines, "none.png\t没有"]) + "\n", encoding="utf-8")
+    return path
+
+
+def pooled(tower, text: str = "红色的") -> torch.Tensor:
+    (ids,) = tower.tokenizer.encode_batch([text])
+    special = tower.special
+    row = torch.tensor([[special.bos, *ids, special.eos]])
+    return tower.encode(row, torch.ones_like(row), HiddenLayer(), pooled=True).pooled
+
+
+def test_captions_find_their_pictures(tmp_path, vision, captions):
+    settings = TuneSettings(steps=150, batch=6, lr=3e-3)
+    reached = tune_tower(
+        tower_zh(), vision, captions, tmp_path / "tuned", settings=settings, loop=QUIET
+    )
+
+    assert reached["top1"] == 1.0  # 0.17 by chance
+    tuned, before = load_tower(tmp_path / "tuned"), tower_zh()
+    assert tuned.special.context_length == before.special.context_length
+    assert not torch.allclose(pooled(tuned), pooled(before), atol=1e-2)
+    assert not (tmp_path / "tuned.run").exists()
+
+
+def test_a_saved_chinese_tower_is_the_same_to_us_and_to_transformers(tmp_path):
+    tower = tower_zh()
+    save_tower(with_projection(tower, WIDTH, None, 0), tmp_path / "zh")
+
+    ours = load_tower(tmp_path / "zh")
+    assert torch.equal(pooled(ours), pooled(tower))
+    theirs = ChineseCLIPTextModel.from_pretrained(tmp_path / "zh", add_pooling_layer=False).eval()
+    ids = torch.tensor([[101, 2523, 102]])
+    expected = tower.model.text_model(ids).last_hidden_state
+    assert torch.equal(theirs(ids).last_hidden_state, expected)
+
+
+@pytest.mark.parametrize("width", [32, 12])
+def test_a_clip_tower_without_projection_gets_one(tmp_path, width):
+    tower = tower_l()
+    known = torch.eye(32) * 2 if width == 32 else None
+    projected = with_projection(tower, width, known, 0)
+    save_tower(projected, tmp_path / "clip")
+
+    ids = torch.tensor([[tower.special.bos, 320, tower.special.eos]])
+    plain = tower.encode(ids, None, HiddenLayer(), pooled=True).pooled
+    ours = load_tower(tmp_path / "clip").encode(ids, None, HiddenLayer(), pooled=True)
+    assert torch.equal(ours.hidden, tower.encode(ids, None, HiddenLayer()).hidden)
+    assert ours.pooled.shape == (1, width)
+    if known is not None:
+        assert torch.equal(ours.pooled, 2 * plain)
+
+
+def test_pooled_with_gradients_is_that_of_encode():
+    tower = tower_zh()
+    tower.model.requires_grad_(True)
+    ids = torch.tensor([[101, 2523, 102, 0], [101, 2523, 100, 102]])
+    mask = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1]])
+
+    found = tower.pooled(ids, mask)
+    assert torch.equal(found, tower.encode(ids, mask, HiddenLayer(), pooled=True).pooled)
+    found.sum().backward()
+    assert tower.model.text_projection.weight.grad.abs().sum() > 0
+
+
+def test_bad_captions_are_named(captions):
+    pairs = read_captions(captions)
+
+    assert len(pairs.pairs) == 6
+    assert pairs.told() == "  line 7: there is no picture 'none.png'"
+    with pytest.raises(PairsError, match="1 of 7 lines cannot be used; 0 may be"):
+        read_captions(captions, max_bad=0)
+
+
+def test_named_columns_of_captions(tmp_path):
+    Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
+    path = tmp_path / "c.tsv"
+    path.write_text("caption\tfile\nred\ta.png\n\ta.png\n", encoding="utf-8")
+    pairs = read_captions(path, image_column="file", text_column="caption")
+
+    assert [(p.tower, p.image) for p in pairs.pairs] == [("red", tmp_path / "a.png")]
+    assert pairs.told() == "  line 3: its caption is empty"
+
+
+def test_a_tower_is_replaced_if_that_is_said(tmp_path, vision, captions):
+    few = TuneSettings(steps=2, batch=3)
+    save_tower(with_projection(tower_zh(), WIDTH, None, 0), tmp_path / "zh")
+    before = load_tower(tmp_path / "zh")
+    tune_tower(
+        tower_zh(), vision, captions, tmp_path / "zh", settings=few, loop=QUIET, overwrite=True
+    )
+
+    assert not torch.equal(pooled(load_tower(tmp_path / "zh")), pooled(before))
+
+
+def test_another_vision_tower_is_refused_when_resumed(tmp_path, vision, captions, monkeypatch):
+    def fails(*_):
+        raise OSError(28, "No space left on device")
+
+    few, chosen = TuneSettings(steps=2, batch=3), {"loop": QUIET, "run": tmp_path / "run"}
+    output = tmp_path / "zh"
+    with monkeypatch.context() as patch:
+        patch.setattr("clipcond.training.tower_files._save_chinese", fails)
+        with pytest.raises(CheckpointError, match=r"zh' cannot be written: \[Errno 28\] No space"):
+            tune_tower(tower_zh(), vision, captions, output, settings=few, **chosen)
+    other = open_vision(vision)
+    with torch.no_grad():
+        other.model.visual_projection.weight.mul_(2)
+    with pytest.raises(TrainingError, match=r"other arguments:\n  vision: '[0-9a-f]{64}' then"):
+        tune_tower(tower_zh(), other, captions, output, settings=few, **chosen)
+    tune_tower(tower_zh(), vision, captions, output, settings=few, **chosen)
+    assert load_tower(output).width == 32
+
+
+def test_the_same_caption_of_two_pictures_is_no_mistake():
+    student = torch.nn.functional.normalize(torch.randn(4, 8), dim=-1)
+    apart = contrast(student, student, range(4))
+
+    # the second pair is a twin of the first: its row and column say nothing against it
+    twins = contrast(student, student, range(4), [0, 0, 2, 3])
+    assert twins < apart
+    assert torch.equal(twins, contrast(student, student, [0, 0, 2, 3], range(4)))
+    assert contrast(student, student, [0] * 4) == 0
+
+
+def test_refusals(tmp_path, vision, captions):
+    with pytest.raises(CheckpointError, match="there is no folder 'nowhere' with a vision tower"):
+        tune_tower(tower_zh(), "nowhere", captions, tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    with pytest.raises(CheckpointError, match=r"b' is there already"):
+        tune_tower(tower_zh(), vision, captions, tmp_path / "b")
+    (tmp_path / "b" / "thesis.txt").write_text("three years")
+    with pytest.raises(CheckpointError) as caught:
+        tune_tower(tower_zh(), vision, captions, tmp_path / "b", overwrite=True)
+    assert str(caught.value) == (
+        f"{str(tmp_path / 'b')!r} is no tower's folder, and would be lost\nName another."
+    )
+    assert (tmp_path / "b" / "thesis.txt").read_text() == "three years"
+    (tmp_path / "text").mkdir()
+    Path(tmp_path / "text" / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(CheckpointError, match="says model_type 'bert'; vision towers known"):
+        tune_tower(tower_zh(), tmp_path / "text", captions, tmp_path / "a")
