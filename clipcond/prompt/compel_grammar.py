@@ -130,7 +130,7 @@ class PhraseReader:
         self._known: dict[tuple[str, int, int], Found | None] = {}
 
     def prompt(self, start: int, end: int) -> Node:
-        """Read text[start:end] as a prompt; what is nothing else is text."""
+        """Read text[start:end] as a prompt; what is neither word nor bracket is text."""
         found = self._read(_Frame(TOP, start, start, end))
         assert found is not None, "the top level falls back on text"
         return found[0]
@@ -164,7 +164,7 @@ class PhraseReader:
     def skip(self, at: int, end: int | None = None) -> int:
         """Find where the white space at a position ends."""
         space = _SPACES.match(self.text, at, len(self.text) if end is None else end)
-        assert space is not None, "it matches nothing, too"
+        assert space is not None, "it matches the empty string, too"
         return space.end()
 
     def _read(self, first: _Frame) -> Found | None:
@@ -217,8 +217,8 @@ class PhraseReader:
 
     def _options(self, at: int, end: int, options: list[tuple[str, str]]) -> int:
         """Append the options after a swap's replacement; return where they end."""
-        if nothing := _NO_OPTION.match(self.text, at, end):
-            return nothing.end()
+        if comma := _NO_OPTION.match(self.text, at, end):
+            return comma.end()
         while option := _OPTION.match(self.text, at, end):
             options.append((option[1] or option[3], option[2] or ""))
             at = option.end()

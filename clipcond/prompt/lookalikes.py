@@ -24,7 +24,7 @@ TIGHT = frozenset({"lpw", "lpw_xl", "sd_embed"})
 WITHOUT_BRACKETS = frozenset({"compel", "diffusers"})
 ALL = BRACKETS | WITHOUT_BRACKETS
 
-# A number that is a weight, not the 9 of 16:9: it has a dot, or no digit stands before the colon.
+# A number that is a weight, not the 9 of 16:9: it has a dot, or no digit comes before the colon.
 _DECIMAL = r"[+-]?(?:\d+\.\d*|\.\d+)"
 _WEIGHT = rf":(?:{_DECIMAL}|(?<!\d:)[+-]?\d+)\)"
 _SPACED_WEIGHT = rf":(?:\s+{_DECIMAL}\s*|{_DECIMAL}\s+|(?<!\d:)\s+[+-]?\d+\s*)\)"

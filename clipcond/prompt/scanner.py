@@ -10,7 +10,7 @@ from dataclasses import replace
 from clipcond.errors import PromptSyntaxError, excerpt
 from clipcond.prompt.segments import MOST_ISSUES, Issue, Segment
 
-# Full-width punctuation, as Chinese input methods type it, and the ASCII sign that it stands for.
+# Full-width punctuation, as Chinese input methods type it, and the ASCII sign that each replaces.
 _WIDE = "（）【】［］：，｜＼＋－０１２３４５６７８９．。"
 _ASCII = "()[][]:,|\\+-0123456789.."
 FULLWIDTH_SIGNS = dict(zip(_WIDE, _ASCII, strict=True))

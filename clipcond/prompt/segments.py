@@ -104,8 +104,8 @@ class ParsedPrompt:
         syntax: the name of the syntax.
         mixture: the prompts to mix; None = one prompt.
         extras: what the prompt asks for and is not text.
-        bare_names: whether a word that is the name of a textual inversion stands for it. If not,
-            only segments with `is_name` do.
+        bare_names: whether a word that is the name of a textual inversion means it. If not, only
+            segments with `is_name` do.
     """
 
     # clipcond.prompt.rendering sets this: it knows all syntaxes, and they all import this file.

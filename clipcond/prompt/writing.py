@@ -157,13 +157,13 @@ def _write_parts(parsed: ParsedPrompt, escape: Callable[[str], str]) -> str:
         elif part.text:
             if last is not None and not (last.text[-1].isspace() or part.text[0].isspace()):
                 between = parsed.source[last.stop : part.start]
-                # `(a)(b)` would become one word
-                is_apart = last.weight == part.weight or any(map(str.isspace, between))
-                pieces.append(" " * is_apart)
+                # without a space `(a)(b)` would become one word
+                if last.weight == part.weight or any(map(str.isspace, between)):
+                    pieces.append(" ")
             text = escape(part.text)
             if part.weight != 1.0:
-                # a backslash before a bracket would escape it
-                pieces.append(" " * bool(pieces and pieces[-1].endswith("\\")))
+                if pieces and pieces[-1].endswith("\\"):  # it would escape the bracket
+                    pieces.append(" ")
                 text = f"({text}:{_number(part.weight)})"
             pieces.append(text)
             last = part

@@ -222,6 +222,30 @@ def test_errors():
     assert not failures_of(check, cases)
 
 
+def test_the_weights_of_a_blend_may_be_small_but_must_not_cancel():
+    def check(case):
+        weights, is_accepted = case
+        prompt = f'("a","b").blend({weights})'
+        if is_accepted:
+            assert parse(prompt, "compel").mixture.mode == "mean"
+            return
+        with pytest.raises(PromptSyntaxError, match="the weights of the blend sum to 0"):
+            parse(prompt, "compel")
+
+    cases = [
+        ("0.0005, 0.0003", True),
+        ("0.0000001, 0.0000001", True),
+        ("1, -0.99999", True),
+        ("1, -0.999997", True),
+        ("1, -0.9999995", False),
+        ("1000000, -999999", False),
+        ("0.000001, -0.000001", False),
+        ("0, 0", False),
+    ]
+    assert not failures_of(check, cases)
+    assert parse('("a","b").blend(0, 0, no_normalize)', "compel").mixture.weights == (0.0, 0.0)
+
+
 def test_more_signs_than_a_number_can_hold():
     with pytest.raises(PromptSyntaxError, match="20000 signs make a weight that is not finite"):
         parse("a" + "+" * 20_000, "compel")

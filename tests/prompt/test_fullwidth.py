@@ -135,7 +135,7 @@ def test_what_a_prompt_says():
     assert not failures_of(check, cases)
 
 
-def test_break_stands_beside_anything_but_ascii_letters():
+def test_break_is_a_word_next_to_anything_but_ascii_letters():
     def check(case):
         before, behind = case
         at = len(before)
@@ -150,7 +150,7 @@ def test_break_stands_beside_anything_but_ascii_letters():
     assert not failures_of(check, cases)
 
 
-def test_and_stands_beside_chinese_characters():
+def test_and_is_a_word_next_to_chinese_characters():
     assert compose("猫AND狗：０．５", fullwidth=True) == (("猫", 1.0), ("狗", 0.5))
     assert compose("猫AND狗：0.5") == (("猫AND狗：0.5", 1.0),)
     assert reduce_to_one_text("猫AND狗", fullwidth=True)[0] == "猫"
@@ -208,3 +208,17 @@ def test_embeddings_keep_their_names():
         ("foo", 1.2, True),
         (" 猫", 1.0, False),
     ]
+
+
+def test_escapes_of_comfyui():
+    """Either backslash escapes either bracket; as ASCII syntax only the ASCII one does."""
+    prompt = "\\(a\\) \\（b\\） ＼(c＼) ＼（d＼） ＼e \\e"
+
+    (wide,) = comfyui.parse(prompt, fullwidth=True).parts
+    assert wide.text == "(a) （b） (c) （d） ＼e \\e"
+    assert wide.weight == 1.0
+    assert [part.text for part in comfyui.parse("\\(a\\) \\（b\\） ＼（d＼）").parts] == [
+        "(a) \\（b\\） ＼（d＼）"
+    ]
+    (name,) = comfyui.parse_groups("embedding:foo＼（1＼）", fullwidth=True).parts
+    assert (name.text, name.is_name) == ("foo（1）", True)

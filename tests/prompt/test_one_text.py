@@ -1,4 +1,4 @@
-"""One text out of a prompt that stands for several."""
+"""A prompt that makes several texts is reduced to one."""
 
 from hypothesis import given
 from hypothesis import strategies as st

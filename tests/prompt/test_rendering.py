@@ -185,6 +185,22 @@ def test_how_it_is_written():
     assert not failures_of(check, cases)
 
 
+def test_how_mixtures_are_written():
+    def check(prompt):
+        assert parse(prompt, "compel").render() == prompt
+
+    cases = [
+        '("a", "b").blend(0.7, 0.3)',
+        '("a", "b").blend(1, 1)',
+        '("a", "b").blend(0.7, 0.3, no_normalize)',
+        '("a", "b").and(1, 0.5)',
+        '("a", "b").and(1, 1)',
+        '("a").and(0.5)',
+        'withLora(x, 0.5) ("a", "b").blend(1, -0.25)',
+    ]
+    assert not failures_of(check, cases)
+
+
 def test_in_its_own_syntax_it_is_written_as_it_stood_if_need_be():
     def check(prompt):
         parsed = parse(prompt, "compel")
