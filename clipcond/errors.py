@@ -1,19 +1,5 @@
 """Define every exception and warning of clipcond, and draw carets under prompts.
 
-    ClipcondError
-    ├── PromptError (ValueError)             a prompt that cannot be used; shows where
-    │   ├── PromptSyntaxError                its syntax is wrong
-    │   └── WeightingError                   its weights cannot act
-    ├── PromptTypeError (TypeError)          a prompt that is no string or list of strings
-    ├── UnknownNameError (ValueError)        no syntax, rule, dialect... of that name
-    ├── TowerError (ValueError)              a tower asked for what it cannot do
-    ├── CheckpointError (OSError)            a file or folder that cannot be opened as a tower
-    ├── PairsError (ValueError)              a file of pairs that cannot be trained on
-    ├── TrainingError (RuntimeError)         a training that cannot start or go on
-    └── PipelineError (TypeError)            a pipeline that cannot be conditioned
-    ClipcondWarning (UserWarning)
-    └── PromptWarning                        something in a prompt was not done as written
-
 An error says what was wrong, where, and how to mend it. It keeps these parts as attributes, and can
 be pickled.
 """

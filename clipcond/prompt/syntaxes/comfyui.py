@@ -162,9 +162,7 @@ class _Brackets:
             if closing is None:
                 yield begin, stop, weight
                 continue
-            if closing + 1 < end or self._places[closing] + 1 < stop:
-                behind = self._places[closing] + 1
-                waiting.append((closing + 1, end, behind, stop, weight))
+            waiting.append((closing + 1, end, self._places[closing] + 1, stop, weight))
             waiting.append(self._inside(opening, closing, weight))
 
     def _first_group(self, first: int, end: int) -> int:

@@ -93,19 +93,23 @@ class _PromptReader:
         self.phrases = PhraseReader(spaced.text)
 
     def read(self) -> ParsedPrompt:
-        at = self.phrases.skip(0)
-        mixed = self._mixed(at)
-        if mixed is not None and mixed.method != "blend":
-            return self._conjunction(mixed)
+        start = self.phrases.skip(0)
         loras = Fragments(self.spaced)
-        while mixed is None and (lora := self.phrases.lora(at)):
-            loras.add(lora[0])
-            at = self.phrases.skip(lora[1])
-            mixed = self._mixed(at)
+        at = self._add_loras(loras, start)
+        mixed = self._mixed(at)
         if mixed is not None and mixed.method == "blend":
             return self._blend(mixed, loras)
+        if mixed is not None and at == start:
+            return self._conjunction(mixed)
         fragments = self._fragments(self.phrases.prompt(0, len(self.spaced.text)))
         return self._prompt([fragments], [], None)
+
+    def _add_loras(self, loras: Fragments, at: int) -> int:
+        """Read the calls for LoRAs from a position on; return where they end."""
+        while lora := self.phrases.lora(at):
+            loras.add(lora[0])
+            at = self.phrases.skip(lora[1])
+        return at
 
     def _mixed(self, at: int) -> _MixedPrompts | None:
         """Read a blend or conjunction that begins at a position; None if there is none."""
@@ -143,10 +147,7 @@ class _PromptReader:
         return self._prompt(members, [mixed.commas[i - 1] for i in kept[1:]], mixture, issues)
 
     def _blend(self, mixed: _MixedPrompts, loras: Fragments) -> ParsedPrompt:
-        at = self.phrases.skip(mixed.stop)
-        while lora := self.phrases.lora(at):
-            loras.add(lora[0])
-            at = self.phrases.skip(lora[1])
+        at = self._add_loras(loras, self.phrases.skip(mixed.stop))
         if at < len(self.spaced.text):
             remedy = "A blend is a whole prompt: put this inside one of its prompts."
             raise self._error("there is text behind .blend()", at, remedy)
