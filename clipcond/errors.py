@@ -1,21 +1,7 @@
-"""Every exception and warning of clipcond, and the caret that shows a place in a prompt.
+"""Define every exception and warning of clipcond, and draw carets under prompts.
 
-    ClipcondError
-    ├── PromptError (ValueError)             a prompt that cannot be used; shows where
-    │   ├── PromptSyntaxError                its syntax is wrong
-    │   └── WeightingError                   its weights cannot act
-    ├── PromptTypeError (TypeError)          a prompt that is no string or list of strings
-    ├── UnknownNameError (ValueError)        no syntax, rule, dialect... of that name
-    ├── TowerError (ValueError)              a tower asked for what it cannot do
-    ├── CheckpointError (OSError)            a file or folder that cannot be opened as a tower
-    ├── PairsError (ValueError)              a file of pairs that cannot be trained on
-    ├── TrainingError (RuntimeError)         a training that cannot start or go on
-    └── PipelineError (TypeError)            a pipeline that cannot be conditioned
-    ClipcondWarning (UserWarning)
-    └── PromptWarning                        something in a prompt was not done as written
-
-An error says what was wrong, where, and how to mend it; it keeps these parts as attributes and
-pickles.
+An error says what was wrong, where, and how to mend it. It keeps these parts as attributes, and can
+be pickled.
 """
 
 from __future__ import annotations
@@ -28,11 +14,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from difflib import get_close_matches
-from types import FrameType
+from itertools import accumulate
 
 # Columns of the source shown before and after the caret; with the indent this fits 80 columns.
 BEFORE, AFTER = 40, 30
-_PACKAGE = os.path.dirname(__file__)
+_PACKAGE = os.path.join(os.path.dirname(__file__), "")
 
 
 class ClipcondError(Exception):
@@ -47,8 +33,8 @@ class ClipcondError(Exception):
         return "\n".join(part for part in (self.message, self.remedy) if part)
 
 
-class PromptError(ClipcondError, ValueError):
-    """A prompt that cannot be used; str() draws a caret under `position` of `source`."""
+class _AtPosition(Exception):
+    """A message about `position` of `source`, with a remedy; str() draws a caret under it."""
 
     def __init__(self, message: str, source: str = "", position: int = 0, remedy: str = "") -> None:
         Exception.__init__(self, message, source, position, remedy)
@@ -58,7 +44,12 @@ class PromptError(ClipcondError, ValueError):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return _told(self.message, self.source, self.position, self.remedy)
+        shown = caret(self.source, self.position) if self.source else ""
+        return "\n".join(part for part in (self.message, shown, self.remedy) if part)
+
+
+class PromptError(_AtPosition, ClipcondError, ValueError):
+    """A prompt that cannot be used; str() draws a caret under `position` of `source`."""
 
 
 class PromptSyntaxError(PromptError):
@@ -66,7 +57,7 @@ class PromptSyntaxError(PromptError):
 
 
 class WeightingError(PromptError):
-    """Weights that a rule cannot apply, or that lead beyond what numbers can hold."""
+    """A rule cannot apply the weights, or they lead beyond what numbers can hold."""
 
 
 class PromptTypeError(ClipcondError, TypeError):
@@ -74,19 +65,17 @@ class PromptTypeError(ClipcondError, TypeError):
 
 
 class UnknownNameError(ClipcondError, ValueError):
-    """There is no `kind` called `name`; the message offers the nearest of `known`."""
+    """There is no `kind` of that name; the message offers the nearest of `known`."""
 
     def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
         self.kind = kind
         self.name = name
         self.known = tuple(sorted(known))
         Exception.__init__(self, kind, name, self.known)
-        self.message, self.remedy = self._message(), ""
-
-    def _message(self) -> str:
-        near = get_close_matches(str(self.name)[:100].lower(), self.known, n=1)
+        near = get_close_matches(str(name)[:100].lower(), self.known, n=1)
         guess = f" Did you mean {near[0]!r}?" if near else ""
-        return f"no {self.kind} {excerpt(repr(self.name))}.{guess} Known: {', '.join(self.known)}."
+        self.message = f"no {kind} {excerpt(repr(name))}.{guess} Known: {', '.join(self.known)}."
+        self.remedy = ""
 
 
 class TowerError(ClipcondError, ValueError):
@@ -94,7 +83,7 @@ class TowerError(ClipcondError, ValueError):
 
 
 class CheckpointError(ClipcondError, OSError):
-    """A file or folder cannot be opened as what it should be; `path` names it."""
+    """The file or folder at `path` cannot be opened as what it should be."""
 
     def __init__(self, message: str, path: str | os.PathLike[str] = "", remedy: str = "") -> None:
         Exception.__init__(self, message, path, remedy)
@@ -104,47 +93,32 @@ class CheckpointError(ClipcondError, OSError):
 
 
 class PipelineError(ClipcondError, TypeError):
-    """A pipeline is of a kind, or in a state, that cannot be conditioned."""
+    """A pipeline cannot be conditioned: its kind is unknown, or something is missing in it."""
 
 
 class PairsError(ClipcondError, ValueError):
-    """A file of pairs cannot be trained on: unreadable, or too much in it is."""
+    """A file of pairs cannot be trained on, because it or too many of its rows are unreadable."""
 
 
 class TrainingError(ClipcondError, RuntimeError):
-    """A training cannot start, go on where it stopped, or reach anything."""
+    """A training cannot start, cannot go on where it stopped, or learns nothing."""
 
 
 class ClipcondWarning(UserWarning):
     """Root of all warnings given by clipcond."""
 
 
-class PromptWarning(ClipcondWarning):
+class PromptWarning(_AtPosition, ClipcondWarning):
     """Something in a prompt is not done as written; str() draws a caret if given the source."""
 
-    def __init__(self, message: str, source: str = "", position: int = 0, remedy: str = "") -> None:
-        super().__init__(message, source, position, remedy)
-        self.message = message
-        self.source = source
-        self.position = position
-        self.remedy = remedy
 
-    def __str__(self) -> str:
-        return _told(self.message, self.source, self.position, self.remedy)
-
-
-def _told(message: str, source: str, position: int, remedy: str) -> str:
-    shown = caret(source, position) if source else ""
-    return "\n".join(part for part in (message, shown, remedy) if part)
-
-
-# The prompt now worked on, and a place in it: for warnings from where no prompt is known.
+# The prompt at work, and a position in it: for warnings from functions that do not know the prompt.
 _subject: ContextVar[tuple[str, int] | None] = ContextVar("subject", default=None)
 
 
 @contextmanager
 def about(source: str, position: int) -> Iterator[None]:
-    """Let warnings given inside, if they name no prompt, point at this place of this one."""
+    """Show this prompt and position in each PromptWarning that is given inside without a source."""
     token = _subject.set((source, position))
     try:
         yield
@@ -158,24 +132,18 @@ def warn(warning: ClipcondWarning) -> None:
     if subject and isinstance(warning, PromptWarning) and not warning.source:
         warning = PromptWarning(warning.message, *subject, warning.remedy)
     level, frame = 1, sys._getframe(0)
-    while frame.f_back is not None and _is_ours(frame):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
     warnings.warn(warning, stacklevel=level)
 
 
-def _is_ours(frame: FrameType) -> bool:
-    """Whether a frame runs code of this package; `pipelines` may lie in a folder of its own."""
-    name = frame.f_globals.get("__name__", "")
-    return frame.f_code.co_filename.startswith(_PACKAGE) or name.startswith("clipcond.")
-
-
 def excerpt(text: str, most: int = 60) -> str:
-    """The text, or its beginning and an ellipsis, for use in a message."""
+    """Shorten a text for a message: its beginning and an ellipsis if it is longer than `most`."""
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def printable(text: str) -> str:
-    """The text without what would steer a terminal, or cannot be written to it."""
+    """Replace characters that would steer a terminal, or that it cannot show."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
@@ -187,7 +155,7 @@ def caret(source: str, position: int) -> str:
 
     Args:
         source: the whole prompt.
-        position: index of a character of it; its length means just behind the end.
+        position: index of a character of it; its length means just after the end.
     Returns:
         two lines, both indented by two spaces.
     """
@@ -196,10 +164,10 @@ def caret(source: str, position: int) -> str:
     end = source.find("\n", position)
     end = len(source) if end < 0 else end
     label = f"line {source.count(chr(10), 0, start) + 1}: " if "\n" in source else ""
-    first = _fit(reversed(source[max(start, position - BEFORE) : position]), BEFORE)
-    last = _fit(iter(source[position : min(end, position + AFTER)]), AFTER)
-    before = _shown(source[position - first : position])
-    after = _shown(source[position : position + last])
+    first = _n_that_fit(reversed(source[max(start, position - BEFORE) : position]), BEFORE)
+    last = _n_that_fit(iter(source[position : min(end, position + AFTER)]), AFTER)
+    before = _without_controls(source[position - first : position])
+    after = _without_controls(source[position : position + last])
     if position - first > start:
         before = "..." + before
     if position + last < end:
@@ -208,19 +176,13 @@ def caret(source: str, position: int) -> str:
     return f"  {label}{before}{after}\n{' ' * indent}^"
 
 
-def _fit(characters: Iterable[str], columns: int) -> int:
-    """How many of the characters fit into so many columns."""
-    count = 0
-    for character in characters:
-        columns -= _width(character)
-        if columns < 0:
-            break
-        count += 1
-    return count
+def _n_that_fit(characters: Iterable[str], columns: int) -> int:
+    """Count the characters that fit into so many columns."""
+    return sum(taken <= columns for taken in accumulate(map(_width, characters)))
 
 
-def _shown(text: str) -> str:
-    """Text without what would move the caret off its character: tabs, escapes, joiners."""
+def _without_controls(text: str) -> str:
+    """Remove what would move the caret off its character: tabs, escapes, joiners."""
     kinds = map(unicodedata.category, text)
     return "".join(
         " " if kind in {"Cc", "Cs", "Zl", "Zp"} else character
@@ -230,11 +192,10 @@ def _shown(text: str) -> str:
 
 
 def _width(text: str) -> int:
-    """Columns that a text takes on a terminal."""
-    return sum(_columns(character) for character in text)
-
-
-def _columns(character: str) -> int:
-    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+    """Count the columns that a text takes on a terminal."""
+    return sum(
+        0
+        if unicodedata.category(character) in {"Mn", "Me", "Cf"}
+        else 1 + (unicodedata.east_asian_width(character) in {"W", "F"})
+        for character in text
+    )

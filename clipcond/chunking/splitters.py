@@ -73,7 +73,7 @@ def whole_groups(large: int = 8) -> Splitter:
 
     A group that does not fit opens the next chunk. One of `large` tokens or more is cut where the
     chunk is full; so is one that no chunk could hold. What a group is, the syntax decides: see
-    `groups` in prompt/comfyui.py.
+    `parse_groups` in prompt/syntaxes/comfyui.py.
 
     Source: ComfyUI 0.3.64, comfy/sd1_clip.py: its results, see tests/parity/test_comfyui_text.py.
     """

@@ -26,7 +26,7 @@ from clipcond.conditioning.plan import Chunks, Key, Whole, lay_out, one_prompt, 
 from clipcond.conditioning.report import Report, report
 from clipcond.conditioning.results import Conditioning, Guided, joined, only, zeros_like
 from clipcond.errors import TowerError, about
-from clipcond.prompt import ParsedPrompt, parse, settle
+from clipcond.prompt import ParsedPrompt, parse, reduce_to_one_text
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.towers.base import HiddenLayer, TextTower, check_layer
 from clipcond.weighting import Mixed, Normalize, Rule, find_normalize, find_rule, needs_of
@@ -186,7 +186,7 @@ class Conditioner:
         (prompt,) = as_prompts([prompt])
         parsed = self._parse(prompt)
         if self.dialect.settles:
-            issues = settle(prompt, fullwidth=bool(self.fullwidth))[1]
+            issues = reduce_to_one_text(prompt, fullwidth=bool(self.fullwidth))[1]
             parsed = replace(parsed, issues=(*parsed.issues, *issues))
         chunks = self._chunks(parsed)
         return report(parsed, chunks, self.towers[0], self.layers()[0], self.dialect.name)
@@ -224,7 +224,9 @@ class Conditioner:
         if self.dialect.settles:
             unique = dict.fromkeys(text for column in columns for text in column)
             wide = bool(self.fullwidth)
-            settled = {text: settle(text, negative=negative, fullwidth=wide) for text in unique}
+            settled = {
+                text: reduce_to_one_text(text, negative=negative, fullwidth=wide) for text in unique
+            }
             for text, (_, issues) in settled.items():
                 checks.warn_issues(text, issues)
             columns = [[settled[text][0] for text in column] for column in columns]

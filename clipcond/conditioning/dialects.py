@@ -230,7 +230,7 @@ class Dialect:
 
 COMFYUI = Dialect(
     "comfyui",
-    syntax=comfyui.groups,
+    syntax=comfyui.parse_groups,
     splitter=whole_groups(),
     weighting="lerp",
     repeats=True,
@@ -270,7 +270,7 @@ DIALECTS: dict[str, Dialect] = {
         ),
         COMFYUI,
         # as releases until 2024 did: what is kept together in a chunk is a word, not a fragment
-        replace(COMFYUI, name="comfyui_words", syntax=partial(comfyui.groups, words=True)),
+        replace(COMFYUI, name="comfyui_words", syntax=partial(comfyui.parse_groups, words=True)),
         Dialect(
             "diffusers",
             syntax="diffusers",

@@ -1,15 +1,15 @@
-r"""The inside of compel's prompts: words, brackets and quotes, and what is written behind them.
+r"""Read the inside of compel's prompts: words, brackets and quotes, with what follows them.
 
     word++  (two words)1.3  "quoted"-      a weight; nesting multiplies
     (red).attend(1.3)                      the same
-    cat.swap(dog, s_start=0.2)             `cat` is read, `dog` is kept aside
-    withLora(name, 0.5)                    kept aside, and no text
+    cat.swap(dog, s_start=0.2)             `cat` is read, `dog` is kept as an extra
+    withLora(name, 0.5)                    kept as an extra, and no text
 
-A bracket or quote holds words, brackets, quotes, and the pieces `.` and `,`; anything else in it,
-or no end, and the bracket is no bracket: at the top level it is then text up to the next space, and
-inside another one it takes that along. Reading is a packrat parse without recursion: what stands at
-a place is read once, kept, and looked up when an outer bracket has failed. So work grows with the
-length, however deep a prompt is nested and however much of it is broken.
+A bracket or quote holds words, brackets, quotes, and the pieces `.` and `,`. With anything else in
+it, or without an end, the bracket is text up to the next space at the top level, and makes text of
+the bracket around it elsewhere. Reading is a packrat parse without recursion: each position is read
+once for each role, and the result is looked up when an outer bracket has failed. So the work grows
+with the length, however deep a prompt is nested and however much of it is broken.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-SPACE = " \t\n\r\v\f"  # of the Unicode spaces, only these separate words
+SPACE = " \t\n\r\v\f"  # only these of the Unicode spaces separate words
 _SYNTAX = r"()\",.+\-="
-# Floats may have digits of any script, whole numbers may not; so the reference reads them.
+# In the reference floats may have digits of any script, whole numbers may not.
 NUMBER = r"(?:\d+\.\d*|\.\d+|[0-9]+)"
 NAME = r"[A-Za-z0-9_\-]+"
-# An alternative is taken for what follows, not for whether it leads on: `2x` is no name here.
+# Whether it is a number is decided by its beginning: `2x` is no name.
 NUMBER_OR_NAME = rf"(?:-?{NUMBER}|(?!-?(?:\d|\.\d)){NAME})"
 
 _SPACES = re.compile(rf"[{SPACE}]*")
 _RUN = re.compile(rf"[^{SPACE}]+")
 _WORD = re.compile(rf"(?:\\[{_SYNTAX}]|[+\-](?![{_SYNTAX}{SPACE}]|\Z)|[^{SPACE}{_SYNTAX}])+")
-# For speed only: plain words that nothing is written behind, several at a time; plain brackets.
+# For speed only: several plain words at a time, without a suffix; and brackets of plain words.
 _PLAIN_WORD = rf"[^{SPACE}{_SYNTAX}\\]+"
 _PLAIN = re.compile(
     rf"((?:{_PLAIN_WORD}[.,]?[{SPACE}]+){{0,63}}{_PLAIN_WORD}[.,]?)[{SPACE}]+(?=[^{SPACE}.(])"
@@ -55,7 +55,7 @@ _QUOTES = re.compile(r'\\"|"|[\n\r]')
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """text[start:stop] as a piece of text; `is_run` where it could be read as nothing else."""
+    """A piece of text, text[start:stop]; `is_run` if it could not be read as anything else."""
 
     start: int
     stop: int
@@ -63,8 +63,8 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """What stands between brackets or quotes; `options` only if they are a swap's."""
+class Enclosed:
+    """The nodes between brackets or quotes, and the options of a swap if they are its own."""
 
     nodes: tuple[Node, ...]
     options: tuple[tuple[str, str], ...] = ()
@@ -72,7 +72,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
-    """A node that is multiplied by what is written behind it, text[start:stop]: signs or number."""
+    """A node with a weight after it, text[start:stop]: signs or a number."""
 
     node: Node
     start: int
@@ -81,18 +81,18 @@ class Weighted:
 
 @dataclass(frozen=True, slots=True)
 class Swapped:
-    """text[start:middle], a node, and what replaces it while denoising, which ends at `stop`."""
+    """A node, text[start:middle], and its replacement while denoising, which ends at `stop`."""
 
     node: Node
-    replacement: Group
+    replacement: Enclosed
     start: int
     middle: int
     stop: int
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """A network to load, asked for at text[start:stop]; `weight` is where its number stands."""
+class LoraCall:
+    """A LoRA to load, asked for at text[start:stop]; `weight` is the span of its number."""
 
     name: str
     weight: tuple[int, int] | None
@@ -100,15 +100,15 @@ class Loaded:
     stop: int
 
 
-Node: TypeAlias = Piece | Group | Weighted | Swapped | Loaded
-Read: TypeAlias = tuple[Node, int]  # a node, and where it ends
+Node: TypeAlias = Piece | Enclosed | Weighted | Swapped | LoraCall
+Found: TypeAlias = tuple[Node, int]  # a node, and where it ends
 
 TOP, ROUND, QUOTED, ARGUMENTS = "top", "(", '"', "swap("
 
 
 @dataclass(slots=True)
 class _Frame:
-    """A bracket being read: its kind, where it opens, how far it is read, and what its end is."""
+    """A bracket being read: its kind, where it opens, how far it is read, and where it must end."""
 
     kind: str
     opens: int
@@ -121,24 +121,24 @@ class _Frame:
         return self.kind, self.opens, self.end
 
 
-class Phrases:
-    """Reads the phrases of one text; no place is read twice in the same role."""
+class PhraseReader:
+    """Reads the phrases of one text; no position is read twice in the same role."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._closing = dict(_closing_quotes(text))
-        self._known: dict[tuple[str, int, int], Read | None] = {}
+        self._known: dict[tuple[str, int, int], Found | None] = {}
 
     def prompt(self, start: int, end: int) -> Node:
-        """text[start:end] as a prompt: always possible, for what is nothing else is text."""
+        """Read text[start:end] as a prompt; what is neither word nor bracket is text."""
         found = self._read(_Frame(TOP, start, start, end))
         assert found is not None, "the top level falls back on text"
         return found[0]
 
-    def member(self, at: int) -> Read | None:
-        """One member of a blend or conjunction: a bracket, a quote or a word, without a weight.
+    def member(self, at: int) -> Found | None:
+        """Read one member of a blend or conjunction: a bracket, a quote or a word, unweighted.
 
-        What is quoted but cannot be read as a quote is read as a prompt of its own.
+        The inside of quotes that cannot be read as a quote is read as a prompt of its own.
         """
         if self.text.startswith(("(", '"'), at):
             frame = self._opened(at, len(self.text))
@@ -151,24 +151,24 @@ class Phrases:
         word = _WORD.match(self.text, at)
         return word and (Piece(*word.span()), word.end())
 
-    def network(self, at: int, end: int | None = None) -> Read | None:
-        """The network asked for at a place, if any."""
+    def lora(self, at: int, end: int | None = None) -> Found | None:
+        """Read the call for a LoRA at a position; None if there is none."""
         if not self.text.startswith(("with", "use"), at):
             return None
         found = _LORA.match(self.text, at, len(self.text) if end is None else end)
         if found is None:
             return None
         weight = None if found[2] is None else found.span(2)
-        return Loaded(found[1], weight, *found.span()), found.end()
+        return LoraCall(found[1], weight, *found.span()), found.end()
 
     def skip(self, at: int, end: int | None = None) -> int:
-        """Where the white space at a place ends."""
+        """Find where the white space at a position ends."""
         space = _SPACES.match(self.text, at, len(self.text) if end is None else end)
-        assert space is not None, "it matches nothing, too"
+        assert space is not None, "it matches the empty string, too"
         return space.end()
 
-    def _read(self, first: _Frame) -> Read | None:
-        """Read a frame and all that it waits for; a stack instead of recursion."""
+    def _read(self, first: _Frame) -> Found | None:
+        """Read a frame and the frames inside that it waits for, with a stack."""
         stack = [first]
         while stack:
             inner = None if stack[-1].key in self._known else self._advance(stack[-1])
@@ -179,7 +179,7 @@ class Phrases:
         return self._known[first.key]
 
     def _advance(self, frame: _Frame) -> _Frame | None:
-        """Read on in a frame until it ends or fails, or needs another one read before."""
+        """Read on in a frame until it ends or fails; return the frame that must be read first."""
         while True:
             frame.at = self.skip(frame.at, frame.end)
             found = self._closed(frame)
@@ -199,8 +199,8 @@ class Phrases:
         self._known[frame.key] = found
         return None
 
-    def _closed(self, frame: _Frame) -> Read | None:
-        """The frame as a whole, if it ends where it is read up to."""
+    def _closed(self, frame: _Frame) -> Found | None:
+        """Make a node of the whole frame, if it ends here; None if not."""
         at, is_end = frame.at, frame.at == frame.end
         options: list[tuple[str, str]] = []
         if frame.kind in (TOP, QUOTED):
@@ -213,29 +213,29 @@ class Phrases:
                 at = self._options(at, frame.end, options)
             if not self.text.startswith(")", at, frame.end):
                 return None
-        return Group(tuple(frame.nodes), tuple(options)), at + (frame.kind != TOP)
+        return Enclosed(tuple(frame.nodes), tuple(options)), at + (frame.kind != TOP)
 
     def _options(self, at: int, end: int, options: list[tuple[str, str]]) -> int:
-        """Collect the options behind a swap's replacement; returns where they end."""
-        if nothing := _NO_OPTION.match(self.text, at, end):
-            return nothing.end()
+        """Append the options after a swap's replacement; return where they end."""
+        if comma := _NO_OPTION.match(self.text, at, end):
+            return comma.end()
         while option := _OPTION.match(self.text, at, end):
             options.append((option[1] or option[3], option[2] or ""))
             at = option.end()
         return at
 
-    def _run(self, frame: _Frame) -> Read:
+    def _run(self, frame: _Frame) -> Found:
         run = _RUN.match(self.text, frame.at, frame.end)
         assert run is not None, "white space was skipped, and the end is not reached"
         return Piece(*run.span(), is_run=True), run.end()
 
-    def _item(self, frame: _Frame) -> Read | _Frame | None:
-        """What stands at a place of a frame; or the frame to be read first; None if nothing."""
+    def _item(self, frame: _Frame) -> Found | _Frame | None:
+        """Read a node with its suffix; return the frame to read first, if any; None: no node."""
         at, end = frame.at, frame.end
-        if network := self.network(at, end):
-            return network
+        if lora := self.lora(at, end):
+            return lora
         is_bracket = self.text.startswith(("(", '"'), at)
-        found: Read | None
+        found: Found | None
         if plain := _PLAIN_BRACKET.match(self.text, at, end):
             found = Piece(*plain.span(1)), plain.end()
         elif is_bracket:
@@ -252,8 +252,8 @@ class Phrases:
             return (Piece(at, at + 1), at + 1) if is_stop else None
         return self._with_suffix(found, is_bracket, frame)
 
-    def _with_suffix(self, found: Read, is_bracket: bool, frame: _Frame) -> Read | _Frame | None:
-        """A node with the swap or weight behind it."""
+    def _with_suffix(self, found: Found, is_bracket: bool, frame: _Frame) -> Found | _Frame | None:
+        """Add the swap or weight after a node."""
         node, stop = found
         method = _METHOD.match(self.text, stop, frame.end)
         if method and method[1]:
@@ -264,7 +264,7 @@ class Phrases:
                 return inner
             if arguments := self._known[inner.key]:
                 replacement, after = arguments
-                assert isinstance(replacement, Group)
+                assert isinstance(replacement, Enclosed)
                 return Swapped(node, replacement, frame.at, stop, after), after
         factor = _SIGNS.match(self.text, stop, frame.end)
         if factor is None and is_bracket:
@@ -275,7 +275,7 @@ class Phrases:
         return found if is_bracket or frame.kind != TOP else None
 
     def _opened(self, at: int, end: int) -> _Frame | None:
-        """The frame of the bracket or quote that opens here; None for a quote without an end."""
+        """Make the frame of a bracket or quote that opens here; None if a quote has no end."""
         if self.text[at] == "(":
             return _Frame(ROUND, at, at + 1, end)
         closing = self._closing.get(at)
@@ -283,7 +283,7 @@ class Phrases:
 
 
 def _closing_quotes(text: str) -> Iterator[tuple[int, int]]:
-    r"""Where the quotes close: at the next quote of the line, or else at its last `\"`."""
+    r"""Find where quotes close: at the next quote of the line, or else at its last `\"`."""
     quote: int | None = None
     escaped: int | None = None
     for mark in reversed(list(_QUOTES.finditer(text))):

@@ -1,20 +1,19 @@
-r"""AND: one prompt, several conditions, each with a weight of its own.
+"""Split a prompt at AND into several conditions, each with a weight of its own.
 
     a cat :1.2 AND a dog :-0.4        a cat at 1.2, a dog at -0.4
 
 The word AND splits anywhere, inside brackets too. A number behind a colon at the end of a part is
 its weight, even where there is no AND at all: `smile :3` is `smile` at 3, `photo 16:9` is
-`photo 16` at 9. Whitespace in front of a part stays, behind it goes.
+`photo 16` at 9. Whitespace before a part stays, after it goes.
 """
 
 from __future__ import annotations
 
 import re
 
-from clipcond.prompt.fullwidth import signs, word
-from clipcond.prompt.scanner import read_weight
+from clipcond.prompt.scanner import ascii_signs, read_weight, word_pattern
 
-_AND = {wide: re.compile(word("AND", fullwidth=wide)) for wide in (False, True)}
+_AND = {wide: re.compile(word_pattern("AND", fullwidth=wide)) for wide in (False, True)}
 _WEIGHT = re.compile(r"\s*[-+]?(?:\d+\.?|\d*\.\d+)")
 
 
@@ -25,8 +24,7 @@ def compose(text: str, *, fullwidth: bool = False) -> tuple[tuple[str, float], .
 
     Args:
         text: the prompt.
-        fullwidth: whether a full-width colon and digits are syntax too, and Chinese characters
-            borders of AND.
+        fullwidth: whether full-width punctuation is syntax too, and `猫AND狗` holds an AND.
     Returns:
         (text, weight) of every part, in order; equal texts are not joined.
     Raises:
@@ -36,20 +34,20 @@ def compose(text: str, *, fullwidth: bool = False) -> tuple[tuple[str, float], .
     matches = list(_AND[fullwidth].finditer(text))
     starts = [0, *(match.end() for match in matches)]
     stops = [*(match.start() for match in matches), len(text)]
-    sign = signs(text, fullwidth=fullwidth)
-    return tuple(_part(text, sign, *place) for place in zip(starts, stops, strict=True))
+    signs = ascii_signs(text, fullwidth=fullwidth)
+    return tuple(_part(text, signs, *place) for place in zip(starts, stops, strict=True))
 
 
-def first_and(text: str, *, fullwidth: bool = False) -> int | None:
-    """Where the first AND stands, None if there is none."""
+def find_and(text: str, *, fullwidth: bool = False) -> int | None:
+    """Find the position of the first AND; None if there is none."""
     match = _AND[fullwidth].search(text)
     return match.start() if match else None
 
 
-def _part(source: str, sign: str, start: int, stop: int) -> tuple[str, float]:
+def _part(source: str, signs: str, start: int, stop: int) -> tuple[str, float]:
     text = source[start:stop].rstrip()
     stop = start + len(text)
-    colon = sign.rfind(":", start, stop)
-    if colon < 0 or not _WEIGHT.fullmatch(sign, colon + 1, stop):
+    colon = signs.rfind(":", start, stop)
+    if colon < 0 or not _WEIGHT.fullmatch(signs, colon + 1, stop):
         return text, 1.0
-    return source[start:colon].rstrip(), read_weight(source, colon + 1, stop, sign)
+    return source[start:colon].rstrip(), read_weight(source, colon + 1, stop, signs)

@@ -1,4 +1,4 @@
-r"""Brackets that multiply: the grammar that several syntaxes share, each with its variations.
+r"""Read the brackets of A1111, which several syntaxes share with variations.
 
 `(x)` multiplies by 1.1, `[x]` by 1/1.1, `(x:1.3)` by 1.3 instead; nesting multiplies, and round
 and square brackets may cross. `\(` `\)` `\[` `\]` `\\` are the bare character; any other backslash
@@ -10,21 +10,35 @@ from __future__ import annotations
 
 import math
 import re
-import sys
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
+from typing import TypeAlias
 
-from clipcond.prompt.fullwidth import CLOSING, signs
-from clipcond.prompt.nesting import OUTSIDE, Nesting
-from clipcond.prompt.scanner import read_weight, scan, split_at_word
-from clipcond.prompt.segments import MOST_ISSUES, Issue, Segment
+from clipcond.prompt.scanner import (
+    ascii_signs,
+    limit_weights,
+    read_weight,
+    unmatched_brackets,
+    word_pattern,
+)
+from clipcond.prompt.segments import MOST_ISSUES, Issue, Part, Segment
 
-ROUND, SQUARE = 1.1, 1 / 1.1
+FACTORS = {"(": 1.1, "[": 1 / 1.1}
+OPENING = {")": "(", "]": "["}
+BREAK = "BREAK"
+_BREAK = {wide: re.compile(word_pattern(BREAK, fullwidth=wide)) for wide in (False, True)}
+_SPACE = re.compile(r"\s*")
 
 
-def lexicon(number: str) -> re.Pattern[str]:
-    """The lexemes of the grammar; `number` is what may stand between `:` and `)`."""
+def emphasis_lexicon(number: str) -> re.Pattern[str]:
+    """Make a pattern for one lexeme of the grammar; its named groups are the kinds of lexemes.
+
+    It matches every character and does not backtrack over more than one lexeme: a scan is linear.
+
+    Args:
+        number: a pattern for what is between `:` and `)`.
+    """
     return re.compile(
         r"(?P<text>[^\\()\[\]:]+)"
         r"|(?P<open>[(\[])"
@@ -37,193 +51,223 @@ def lexicon(number: str) -> re.Pattern[str]:
 
 # Digits and dots only, so `1.2.3` and `.` are numbers here and fail as such.
 NUMBER = r"[+-]?[.\d]+"
-SPACED_NUMBER = rf"\s*{NUMBER}\s*"
-TIGHT = lexicon(NUMBER)
+SPACED_NUMBERS = emphasis_lexicon(rf"\s*{NUMBER}\s*")
+TIGHT_NUMBERS = emphasis_lexicon(NUMBER)
+
+# Text, its start and stop, the innermost round and square bracket around it, -1.0 for BREAK.
+# Tuples, not objects: the garbage collector would look at those over and over in a long prompt.
+_Piece: TypeAlias = tuple[str, int, int, int, int, float]
+
+# A product keeps the reference's order of multiplication, hence its last bit, for texts inside at
+# most so many brackets, and at any depth where all brackets are alike. Deeper, the factors beyond
+# are multiplied once for all texts: n brackets around n texts then cost n steps, not n * n.
+EXACT_DEPTH = 32
+OUTSIDE = 0
 
 
-@dataclass(slots=True)
-class _Run:
-    """Text within one and the same set of brackets, or the word BREAK.
+class _Brackets:
+    """All brackets of one prompt, and what they multiply to.
 
-    `more` is what follows `text`; mostly nothing, and then no list that the garbage collector would
-    have to look at, over and over in a long prompt.
+    A closing bracket multiplies everything since its opening. So the weight of a text is the
+    product of the factors of all brackets around it, innermost first: in floating point the order
+    decides the last bit. Round and square brackets nest independently and may cross, so the
+    brackets around a text are two chains, merged by where they close.
+
+    Brackets are numbered as they open, from 1; OUTSIDE is the number of none.
     """
 
-    text: str
-    start: int
-    stop: int
-    round: int
-    square: int
-    sign: float = 1.0
-    more: list[str] | None = None
+    def __init__(self) -> None:
+        self.innermost = {"(": OUTSIDE, "[": OUTSIDE}
+        self._opened = [-1]
+        self._closed = [math.inf]
+        self._factor = [1.0]
+        self._parent = [OUTSIDE]
+        self._of_equals: list[float | None] = []
+        self._products: list[tuple[float, int]] = []
 
-    def whole(self) -> str:
-        return self.text if self.more is None else "".join([self.text, *self.more])
+    def open(self, kind: str, position: int) -> None:
+        """Open a bracket inside the innermost one of its kind."""
+        self._opened.append(position)
+        self._closed.append(math.inf)
+        self._factor.append(1.0)
+        self._parent.append(self.innermost[kind])
+        self.innermost[kind] = len(self._parent) - 1
 
+    def close(self, kind: str, factor: float, position: int) -> None:
+        """Close the innermost bracket of a kind; it multiplies its content by the factor."""
+        bracket = self.innermost[kind]
+        self._factor[bracket] = factor
+        self._closed[bracket] = position
+        self.innermost[kind] = self._parent[bracket]
 
-@dataclass(slots=True)
-class Reader:
-    """Reads one prompt; `read` is the way in.
+    def close_all(self, position: int) -> list[int]:
+        """Close what is open at the end of the prompt, round brackets before square ones.
 
-    Args:
-        source: the prompt.
-        lexemes: as `lexicon` makes them.
-        break_word: becomes a segment of its own, at minus the weight around it.
-        fullwidth: whether full-width punctuation is syntax too; text stays as it is typed.
-    """
-
-    source: str
-    lexemes: re.Pattern[str]
-    break_word: str | None
-    fullwidth: bool = False
-    nesting: Nesting = field(default_factory=Nesting)
-    runs: list[_Run] = field(default_factory=list)
-    unmatched: list[int] = field(default_factory=list)
-    innermost: dict[str, int] = field(default_factory=lambda: {"(": OUTSIDE, "[": OUTSIDE})
-
-    def scan(self) -> None:
-        """Walk the source once: build the runs and the brackets around them."""
-        source, innermost = self.source, self.innermost
-        sign = signs(source, fullwidth=self.fullwidth)
-        has_breaks = self.break_word is not None and self.break_word in source
-        for kind, start, stop in scan(sign, self.lexemes):
-            if kind == "text" and has_breaks:
-                self._add_text(start, stop)
-            elif kind == "text" or kind == "colon":
-                self._add(source[start:stop], start, stop)
-            elif kind == "escape":
-                self._add(source[start + 1 : stop], start, stop)
-            elif kind == "open":
-                bracket = sign[start]
-                innermost[bracket] = self.nesting.open(innermost[bracket], start)
-            elif kind == "weight" and innermost["("]:
-                self._close("(", read_weight(source, start + 1, stop - 1, sign), start)
-            elif kind == "close" and sign[start] == ")" and innermost["("]:
-                self._close("(", ROUND, start)
-            elif kind == "close" and sign[start] == "]" and innermost["["]:
-                self._close("[", SQUARE, start)
-            else:
-                self.unmatched.append(stop - 1)
-                self._add(source[start:stop], start, stop)
-
-    def _close(self, bracket: str, factor: float, position: int) -> None:
-        node = self.innermost[bracket]
-        self.innermost[bracket] = self.nesting.close(node, factor, position)
-
-    def _add(self, text: str, start: int, stop: int, sign: float = 1.0) -> None:
-        """Append text within the brackets now open, to the last run if that is within the same."""
-        a, b = self.innermost["("], self.innermost["["]
-        last = self.runs[-1] if self.runs else None
-        if last and last.round == a and last.square == b and last.sign == sign == 1.0:
-            if last.more is None:
-                last.more = []
-            last.more.append(text)
-            last.stop = stop
-        else:
-            self.runs.append(_Run(text, start, stop, a, b, sign))
-
-    def _add_text(self, start: int, stop: int) -> None:
-        """Append text, the break word set apart."""
-        assert self.break_word is not None
-        pieces = split_at_word(self.source, start, stop, self.break_word, fullwidth=self.fullwidth)
-        for begin, end, is_word in pieces:
-            self._add(self.source[begin:end], begin, end, -1.0 if is_word else 1.0)
-
-    def close_all(self) -> list[int]:
-        """Close what is still open at the end, round before square; returns where it was opened."""
+        Returns:
+            where those brackets were opened.
+        """
         unclosed = []
-        for rank, (bracket, factor) in enumerate({"(": ROUND, "[": SQUARE}.items()):
-            for node in self.nesting.path(self.innermost[bracket]):
-                unclosed.append(self.nesting.opened[node])
-                self.nesting.close(node, factor, len(self.source) + rank)
+        for rank, (kind, factor) in enumerate(FACTORS.items()):
+            while bracket := self.innermost[kind]:
+                unclosed.append(self._opened[bracket])
+                self.close(kind, factor, position + rank)
         return unclosed
 
-    def segments(self) -> list[Segment]:
-        """The runs, neighbours of equal weight joined."""
-        return [_joined(list(runs), weight) for weight, runs in groupby(self.runs, self._weight)]
+    def weight(self, a: int, b: int) -> float:
+        """Multiply the factors around a text; all brackets must be closed by now.
 
-    def _weight(self, run: _Run) -> float:
-        return run.sign * self.nesting.weight(run.round, run.square)
+        Args:
+            a, b: the innermost brackets around it, one of each kind.
+        """
+        if OUTSIDE in (a, b) and (product := self._product_of_equals(a or b)) is not None:
+            return product
+        parent, factor, closed = self._parent, self._factor, self._closed
+        value = 1.0
+        for _ in range(EXACT_DEPTH):
+            if closed[a] > closed[b]:
+                a, b = b, a
+            value *= factor[a]
+            a = parent[a]
+            if a == b == OUTSIDE:
+                return value
+        return self._times_rest(value, a, b)
+
+    def _product_of_equals(self, bracket: int) -> float | None:
+        """Multiply the factors of a bracket and those around it; None if they differ."""
+        products, factors = self._of_equals, self._factor
+        for n in range(len(products), len(factors)):
+            around, product = self._parent[n], None
+            if around == OUTSIDE:
+                product = factors[n]
+            elif (outer := products[around]) is not None and factors[around] == factors[n]:
+                product = outer * factors[n]
+            products.append(product)
+        return products[bracket]
+
+    def _times_rest(self, value: float, a: int, b: int) -> float:
+        """Multiply by all factors around two brackets, as mantissa and exponent: no overflow."""
+        products = self._products
+        for n in range(len(products), len(self._parent)):
+            around, exponent = products[self._parent[n]] if n else (1.0, 0)
+            mantissa, shift = math.frexp(around * self._factor[n])
+            products.append((mantissa, exponent + shift))
+        (mantissa_a, exponent_a), (mantissa_b, exponent_b) = products[a], products[b]
+        mantissa, exponent = math.frexp(value * mantissa_a * mantissa_b)
+        try:
+            return math.ldexp(mantissa, exponent + exponent_a + exponent_b)
+        except OverflowError:
+            return math.copysign(math.inf, mantissa)
 
 
-def _joined(runs: list[_Run], weight: float) -> Segment:
-    # Without a space: `(a)(b)` is one text, and one token where the tokenizer knows `ab`.
-    text = runs[0].whole() if len(runs) == 1 else "".join([run.whole() for run in runs])
-    return Segment(text, weight, runs[0].start, runs[-1].stop)
+def read_emphasis(
+    source: str, lexicon: re.Pattern[str], *, has_breaks: bool = True, fullwidth: bool = False
+) -> tuple[tuple[Segment, ...], list[Issue]]:
+    """Read a prompt as segments, neighbours of equal weight joined, and issues in order.
 
-
-def read(
-    source: str,
-    lexemes: re.Pattern[str],
-    break_word: str | None = "BREAK",
-    *,
-    fullwidth: bool = False,
-) -> tuple[list[Segment], list[Issue]]:
-    """Read a prompt: its segments, neighbours of equal weight joined, and its issues in order.
-
-    The break word comes as a segment of that text, at -1.0, or minus the weight of the brackets
-    around it; what that means is for the syntax to say. A prompt without text is one empty segment.
+    The word BREAK comes as a segment of that text, at -1.0, or minus the weight of the brackets
+    around it; each syntax decides what that means. A prompt without text is one empty segment.
 
     Args:
-        lexemes: as `lexicon` makes them.
-        break_word: None where the syntax knows none.
-        fullwidth: whether full-width punctuation is syntax too.
+        lexicon: from `emphasis_lexicon`.
+        has_breaks: False where BREAK is a word like any other.
+        fullwidth: whether full-width punctuation is syntax too; text stays as it is typed.
     Raises:
         PromptSyntaxError: a weight is not a finite number.
     """
-    reader = Reader(source, lexemes, break_word, fullwidth)
-    reader.scan()
-    unclosed = reader.close_all()
-    segments = reader.segments() or [Segment("", 1.0, 0, 0)]
-    segments, overflows = _finite(segments)
-    issues = _bracket_issues(source, unclosed, reader.unmatched) + overflows
+    brackets = _Brackets()
+    pieces, unmatched = _scan(source, lexicon, brackets, has_breaks and BREAK in source, fullwidth)
+    unmatched = sorted(unmatched + brackets.close_all(len(source)))
+    segments, issues = limit_weights(_join(pieces, brackets) or [Segment("", 1.0, 0, 0)])
+    issues = unmatched_brackets(source, unmatched) + issues
     return segments, sorted(issues, key=attrgetter("position"))
+
+
+def _scan(
+    source: str,
+    lexicon: re.Pattern[str],
+    brackets: _Brackets,
+    has_breaks: bool,
+    fullwidth: bool,
+) -> tuple[list[_Piece], list[int]]:
+    """Walk the source once, opening and closing brackets.
+
+    Returns:
+        the pieces of text, and where the brackets are that close nothing.
+    """
+    signs = ascii_signs(source, fullwidth=fullwidth)
+    pieces: list[_Piece] = []
+    unmatched = []
+    for lexeme in lexicon.finditer(signs):
+        kind, (start, stop) = lexeme.lastgroup, lexeme.span()
+        a, b = brackets.innermost.values()
+        if kind == "open":
+            brackets.open(signs[start], start)
+        elif kind == "weight" and a:
+            brackets.close("(", read_weight(source, start + 1, stop - 1, signs), start)
+        elif kind == "close" and brackets.innermost[opening := OPENING[signs[start]]]:
+            brackets.close(opening, FACTORS[opening], start)
+        elif kind == "text" and has_breaks:
+            for begin, end, sign in _split_at_breaks(source, start, stop, fullwidth):
+                pieces.append((source[begin:end], begin, end, a, b, sign))
+        else:
+            if kind in ("weight", "close"):
+                unmatched.append(stop - 1)
+            text = source[start + (kind == "escape") : stop]
+            pieces.append((text, start, stop, a, b, 1.0))
+    return pieces, unmatched
+
+
+def _split_at_breaks(
+    source: str, start: int, stop: int, fullwidth: bool
+) -> Iterator[tuple[int, int, float]]:
+    """Cut source[start:stop] at every BREAK, and drop the whitespace around it.
+
+    Yields:
+        (start, stop, sign); of BREAK the sign is -1.0. A piece, maybe empty, is on both sides.
+    """
+    run = source[start:stop]
+    begin = 0
+    # Whitespace is not part of the pattern: looking for it at every place would be quadratic.
+    for match in _BREAK[fullwidth].finditer(run):
+        yield start + begin, start + begin + len(run[begin : match.start()].rstrip()), 1.0
+        yield start + match.start(), start + match.end(), -1.0
+        space = _SPACE.match(run, match.end())
+        begin = space.end() if space else match.end()
+    yield start + begin, stop, 1.0
+
+
+def _join(pieces: list[_Piece], brackets: _Brackets) -> list[Segment]:
+    """Join neighbours of equal weight: `(a)(b)` is one text, and one token if `ab` is one."""
+    runs = (
+        (sign * brackets.weight(a, b), list(run))
+        for (a, b, sign), run in groupby(pieces, key=itemgetter(3, 4, 5))
+    )
+    segments = []
+    for weight, neighbours in groupby(runs, key=itemgetter(0)):
+        joined = [piece for _, run in neighbours for piece in run]
+        text = "".join([piece[0] for piece in joined])
+        segments.append(Segment(text, weight, joined[0][1], joined[-1][2]))
+    return segments
 
 
 def read_break_as_word(
     source: str, *, fullwidth: bool = False
-) -> tuple[list[Segment], list[Issue]]:
-    """Read a prompt as the parsers that know BREAK, but do not act on it.
+) -> tuple[tuple[Segment, ...], list[Issue]]:
+    """Read a prompt as do parsers that know BREAK but start no chunk at it.
 
     Numbers are without spaces. BREAK stays the word "break", at minus the weight around it, and
     becomes an issue.
     """
-    segments, issues = read(source, TIGHT, fullwidth=fullwidth)
-    words = [segment for segment in segments if segment.text == "BREAK"]
-    message = "BREAK starts no chunk in this dialect: it is the word 'break' at weight"
-    issues += [
-        Issue(f"{message} {word.weight:g}", word.start, "Leave it out, or use dialect 'a1111'.")
-        for word in words[:MOST_ISSUES]
-    ]
+    segments, issues = read_emphasis(source, TIGHT_NUMBERS, fullwidth=fullwidth)
+    remedy = "Leave it out, or use dialect 'a1111'."
+    issues += break_issues(segments, "BREAK starts no chunk in this dialect", remedy)
     return segments, sorted(issues, key=attrgetter("position"))
 
 
-def _bracket_issues(source: str, unclosed: list[int], unmatched: list[int]) -> list[Issue]:
-    positions = sorted(unclosed + unmatched)
-    issues = [_bracket_issue(source[at], at) for at in positions[:MOST_ISSUES]]
-    left = positions[MOST_ISSUES:]
-    if left:
-        issues.append(Issue(f"{len(left)} more brackets that do not match", left[0]))
-    return issues
-
-
-def _bracket_issue(bracket: str, position: int) -> Issue:
-    literal = f"write '\\{bracket}' for a literal bracket."
-    if bracket in CLOSING:
-        remedy = f"Close it with {CLOSING[bracket]!r} or {literal}"
-        return Issue(f"{bracket!r} is never closed", position, remedy)
-    return Issue(f"{bracket!r} closes nothing", position, f"Remove it or {literal}")
-
-
-def _finite(segments: list[Segment]) -> tuple[list[Segment], list[Issue]]:
-    """Hold products of brackets at the largest number; the references go on with infinity."""
-    beyond = [s for s in segments if not math.isfinite(s.weight)]
-    if not beyond:
-        return segments, []
-    largest = sys.float_info.max
-    held = [
-        s if math.isfinite(s.weight) else replace(s, weight=max(-largest, min(largest, s.weight)))
-        for s in segments
+def break_issues(parts: Sequence[Part], message: str, remedy: str) -> list[Issue]:
+    """Make an issue of each BREAK that is no break but a word, up to MOST_ISSUES."""
+    breaks = [part for part in parts if isinstance(part, Segment) and part.text == BREAK]
+    message += ": it is the word 'break' at weight"
+    return [
+        Issue(f"{message} {part.weight:g}", part.start, remedy) for part in breaks[:MOST_ISSUES]
     ]
-    message = "the brackets around this multiply to more than a number can hold"
-    return held, [Issue(message, beyond[0].start, "Nest fewer brackets.")]

@@ -1,28 +1,30 @@
-"""Prompts that look like another dialect than the one that reads them.
+"""Find what in a prompt looks like another dialect than the one that reads it.
 
 Prompts are copied from page to page, and nothing in `(cat:1.3)` says which tool it was written for.
-Read by another, it is not an error but text, and silently does something else. Only what hardly
+To another tool it is not an error but text, which silently does something else. Only what hardly
 occurs in ordinary text counts: `cat++` and `(cat:1.3)`, but not `C++` or `(16:9)`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 from clipcond.errors import excerpt
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt
 
 SHOWN = 40  # characters
 CHOOSE_A1111 = "Choose dialect 'a1111'."
+A1111_WEIGHT = "a weight in dialect 'a1111'"
 BRACKETS = frozenset({"a1111", "comfyui", "lpw", "lpw_xl", "sd_embed"})
 TIGHT = frozenset({"lpw", "lpw_xl", "sd_embed"})
 WITHOUT_BRACKETS = frozenset({"compel", "diffusers"})
 ALL = BRACKETS | WITHOUT_BRACKETS
 
-# A number that is a weight, not the 9 of 16:9: it has a dot, or no digit stands before the colon.
+# A number that is a weight, not the 9 of 16:9: it has a dot, or no digit comes before the colon.
 _DECIMAL = r"[+-]?(?:\d+\.\d*|\.\d+)"
 _WEIGHT = rf":(?:{_DECIMAL}|(?<!\d:)[+-]?\d+)\)"
 _SPACED_WEIGHT = rf":(?:\s+{_DECIMAL}\s*|{_DECIMAL}\s+|(?<!\d:)\s+[+-]?\d+\s*)\)"
@@ -41,9 +43,8 @@ _FULLWIDTH_WEIGHT = "|".join(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Lookalike:
-    """Something that means more elsewhere.
+class _Lookalike(NamedTuple):
+    """Something that means more to another tool.
 
     Args:
         pattern: linear in the prompt's length.
@@ -53,7 +54,7 @@ class _Lookalike:
     """
 
     pattern: re.Pattern[str]
-    readers: frozenset[str]
+    readers: Collection[str]
     meaning: str
     remedy: str
 
@@ -61,23 +62,21 @@ class _Lookalike:
 LOOKALIKES = (
     _Lookalike(
         re.compile(_WEIGHT),
-        frozenset({"compel"}),
-        "a weight in dialect 'a1111'",
+        {"compel"},
+        A1111_WEIGHT,
         "Write (cat)1.3, or choose dialect 'a1111'.",
     ),
-    _Lookalike(
-        re.compile(_WEIGHT), frozenset({"diffusers"}), "a weight in dialect 'a1111'", CHOOSE_A1111
-    ),
+    _Lookalike(re.compile(_WEIGHT), {"diffusers"}, A1111_WEIGHT, CHOOSE_A1111),
     _Lookalike(
         re.compile(r"(?<!\\)\(\((?=\s*\w)[^()\\]+\)\)"),
         WITHOUT_BRACKETS,
-        "a weight in dialect 'a1111'",
+        A1111_WEIGHT,
         CHOOSE_A1111,
     ),
     _Lookalike(
         re.compile(_SPACED_WEIGHT),
         TIGHT | WITHOUT_BRACKETS,
-        "a weight in dialect 'a1111'",
+        A1111_WEIGHT,
         "Leave out the spaces, or choose dialect 'a1111'.",
     ),
     _Lookalike(
@@ -123,7 +122,7 @@ LOOKALIKES = (
         "Leave it out, and load the network into the pipeline: load_lora_weights.",
     ),
 )
-# What means more with `fullwidth=True`, or, in compel, in ASCII.
+# Means more with `fullwidth=True`, or, for compel, in ASCII.
 FULLWIDTH = (
     _Lookalike(
         re.compile(rf"{_FULLWIDTH_BRACKETS}|{_FULLWIDTH_WEIGHT}"),
@@ -133,7 +132,7 @@ FULLWIDTH = (
     ),
     _Lookalike(
         re.compile(_FULLWIDTH_BRACKETS),
-        frozenset({"compel"}),
+        {"compel"},
         "a bracket in ASCII",
         "Write it in ASCII; fullwidth=False if it is meant as text.",
     ),
@@ -141,31 +140,31 @@ FULLWIDTH = (
 
 
 def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> ParsedPrompt:
-    """The prompt, with one more issue for each thing that would mean more in another dialect.
+    """Add an issue for each thing in a prompt that would mean more in another dialect.
 
     Args:
-        fullwidth: whether full-width punctuation was read as syntax; None = it was not, and nobody
-            has said that it should not be.
+        fullwidth: whether full-width punctuation was read as syntax; None = it was not, but the
+            user has not said so, which adds issues about it.
     """
     kinds = LOOKALIKES if fullwidth is not None else (*LOOKALIKES, *FULLWIDTH)
-    found = [issue for kind in kinds for issue in _found(parsed, kind)]
+    kinds = [kind for kind in kinds if parsed.syntax in kind.readers]
+    found = [issue for kind in kinds for issue in _find(parsed, kind)]
     if not found:
         return parsed
     issues = sorted([*parsed.issues, *found], key=lambda issue: issue.position)
     return replace(parsed, issues=tuple(issues[:MOST_ISSUES]))
 
 
-def _found(parsed: ParsedPrompt, kind: _Lookalike) -> Iterator[Issue]:
-    if parsed.syntax not in kind.readers:
-        return
-    for match in islice(kind.pattern.finditer(parsed.source), MOST_ISSUES):
-        start = _with_bracket(parsed.source, match.start())
-        shown = excerpt(parsed.source[start : match.end()], SHOWN)
+def _find(parsed: ParsedPrompt, kind: _Lookalike) -> Iterator[Issue]:
+    source = parsed.source
+    for match in islice(kind.pattern.finditer(source), MOST_ISSUES):
+        start = _with_bracket(source, match.start())
+        shown = excerpt(source[start : match.end()], SHOWN)
         yield Issue(f"{shown!r} is {kind.meaning}, but not here", start, kind.remedy)
 
 
 def _with_bracket(source: str, position: int) -> int:
-    """Where the bracket stands that a `:1.3)` or `)1.3` closes, if that is near."""
+    """Find the bracket that a `:1.3)` or `)1.3` closes, if it is near; else return the position."""
     near = max(0, position - SHOWN)
     opening = max(source.rfind(bracket, near, position) for bracket in "(（")
     return position if opening < 0 or source[position] not in ":：)" else opening

@@ -1,66 +1,51 @@
-r"""Characters, escapes, positions: what the bracket syntaxes share below their grammars.
-
-A syntax has a lexicon, a regular expression whose alternatives are named groups, the kinds of its
-lexemes; `scan` walks a prompt with it once, left to right. A lexicon must match every character and
-must not backtrack over more than one lexeme, so that a prompt is scanned in linear time.
-"""
+"""Read what several syntaxes have in common: words, numbers, full-width signs, stray brackets."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator
-from typing import TypeAlias
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
 
 from clipcond.errors import PromptSyntaxError, excerpt
-from clipcond.prompt.fullwidth import word as word_pattern
+from clipcond.prompt.segments import MOST_ISSUES, Issue, Segment
 
-Lexeme: TypeAlias = tuple[str, int, int]
+# Full-width punctuation, as Chinese input methods type it, and the ASCII sign that each replaces.
+_WIDE = "（）【】［］：，｜＼＋－０１２３４５６７８９．。"
+_ASCII = "()[][]:,|\\+-0123456789.."
+FULLWIDTH_SIGNS = dict(zip(_WIDE, _ASCII, strict=True))
+CLOSING_BRACKETS = {"(": ")", "[": "]", "（": "）", "【": "】", "［": "］"}
 
-_SPACE = re.compile(r"\s*")
-
-
-def scan(source: str, lexicon: re.Pattern[str]) -> Iterator[Lexeme]:
-    """Yield (kind, start, stop) of every lexeme; together they cover the source."""
-    for match in lexicon.finditer(source):
-        start, stop = match.span()
-        yield match.lastgroup or "", start, stop
+_TABLE = str.maketrans(FULLWIDTH_SIGNS)
 
 
-def split_at_word(
-    source: str, start: int, stop: int, word: str, *, fullwidth: bool = False
-) -> Iterator[tuple[int, int, bool]]:
-    """Cut source[start:stop] at a word with borders, and swallow the whitespace around it.
+def ascii_signs(source: str, *, fullwidth: bool = True) -> str:
+    """Replace full-width signs by ASCII ones, character for character.
 
-    `a BREAK b` gives `a`, the word, `b`. There is always a piece, maybe empty, on both sides.
+    Positions stay the same. So a syntax looks for its signs in the result and takes text from the
+    source, as it was typed: `，` stays the comma that a Chinese tower was trained on.
 
     Args:
-        fullwidth: whether Chinese characters are borders of a word.
-    Yields:
-        (start, stop, is_word) of every piece, positions in the source.
+        fullwidth: False returns the source as it is.
     """
-    run = source[start:stop]
-    begin = 0
-    # Whitespace is not part of the pattern: looking for it at every place would be quadratic.
-    for match in re.finditer(word_pattern(re.escape(word), fullwidth=fullwidth), run):
-        end = begin + len(run[begin : match.start()].rstrip())
-        yield start + begin, start + end, False
-        yield start + match.start(), start + match.end(), True
-        begin = _behind_space(run, match.end())
-    yield start + begin, stop, False
+    return source.translate(_TABLE) if fullwidth else source
 
 
-def _behind_space(text: str, position: int) -> int:
-    space = _SPACE.match(text, position)
-    assert space is not None, "it matches nothing, too"
-    return space.end()
+def word_pattern(word: str, *, fullwidth: bool = False) -> str:
+    r"""Make a pattern that finds a whole word.
+
+    Args:
+        fullwidth: only ASCII letters, digits and `_` belong to a word, so that `猫BREAK狗` holds
+            the word BREAK: no space parts words in Chinese.
+    """
+    return rf"(?a:\b{word}\b)" if fullwidth else rf"\b{word}\b"
 
 
 def read_weight(source: str, start: int, stop: int, signs: str | None = None) -> float:
-    """The number in source[start:stop], spaces around it ignored.
+    """Read the number in source[start:stop]; spaces around it are ignored.
 
     Args:
-        signs: the source with full-width digits as ASCII, where those count.
+        signs: the source with its full-width digits as ASCII, where those count.
     Raises:
         PromptSyntaxError: it is not a finite number.
     """
@@ -79,3 +64,44 @@ def read_weight(source: str, start: int, stop: int, signs: str | None = None) ->
     # The references go on with infinity, and every image comes out black.
     remedy = "Weights are near 1.0; most models tolerate 0.5 to 1.5."
     raise PromptSyntaxError(f"the weight {shown} is not finite", source, position, remedy)
+
+
+def limit_weights(segments: Sequence[Segment]) -> tuple[tuple[Segment, ...], list[Issue]]:
+    """Replace infinite weights by the largest number; the references go on with infinity.
+
+    Returns:
+        the segments, and an issue at the first that was changed.
+    """
+    beyond = [segment for segment in segments if not math.isfinite(segment.weight)]
+    if not beyond:
+        return tuple(segments), []
+    most = sys.float_info.max
+    message = "the brackets around this multiply to more than a number can hold"
+    issue = Issue(message, beyond[0].start, "Nest fewer brackets.")
+    return tuple(replace(s, weight=max(-most, min(most, s.weight))) for s in segments), [issue]
+
+
+def unmatched_brackets(source: str, positions: Sequence[int], spoiled: int = 0) -> list[Issue]:
+    """Make an issue of each bracket that has no partner, up to MOST_ISSUES; then one for the rest.
+
+    Args:
+        positions: where the brackets are, in order.
+        spoiled: a closing bracket before this position turns the brackets after it into text.
+    """
+    issues = []
+    for position in positions[:MOST_ISSUES]:
+        bracket = source[position]
+        literal = f"write '\\{bracket}' for a literal bracket."
+        if bracket in CLOSING_BRACKETS:
+            remedy = f"Close it with {CLOSING_BRACKETS[bracket]!r} or {literal}"
+            issues.append(Issue(f"{bracket!r} is never closed", position, remedy))
+            continue
+        message = f"{bracket!r} closes nothing"
+        if position < spoiled:
+            message += ", and makes the brackets after it plain text"
+        issues.append(Issue(message, position, f"Remove it or {literal}"))
+    n_left = len(positions) - MOST_ISSUES
+    if n_left > 0:
+        message = f"{n_left} more brackets that do not match"
+        issues.append(Issue(message, positions[MOST_ISSUES]))
+    return issues

@@ -1,24 +1,27 @@
-"""What every syntax turns a prompt into: weighted segments and breaks, with their places.
+"""Hold a parsed prompt: weighted segments and breaks, with their positions.
 
 Positions are indices into the original prompt, which is never edited: `source[start:stop]` is what
-the user typed, `text` is what gets tokenized, and the two differ where an escape was resolved.
+the user typed, `text` is what gets tokenized. The two differ where an escape was resolved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from clipcond.errors import PromptSyntaxError
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A text and its weight; `source[start:stop]` is where it stands, brackets not included.
+    """A text with one weight, taken from `source[start:stop]`, brackets not included.
 
-    1.0 is unweighted. Neighbours that were merged span from the first start to the last stop.
-    `is_name`: the text is no words but the name of a textual inversion.
+    Args:
+        text: what gets tokenized, or the name of a textual inversion.
+        weight: dimensionless; 1.0 is unweighted.
+        start, stop: of neighbours that were joined, the first start and the last stop.
+        is_name: whether the text is such a name.
     """
 
     text: str
@@ -30,19 +33,19 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """What follows begins a new chunk; `source[start:stop]` is the word that says so."""
+    """The start of a new chunk, demanded by the word at `source[start:stop]`."""
 
     start: int
     stop: int
 
 
-# Beyond so many issues a prompt is garbage, and a million issues would help nobody.
+# With more issues than this a prompt is garbage, and a list of a million would help nobody.
 MOST_ISSUES = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """Something that was accepted, as the reference accepts it, but was hardly meant."""
+    """Something that the reference accepts, so that it is no error, but that was hardly meant."""
 
     message: str
     position: int
@@ -50,11 +53,12 @@ class Issue:
 
 
 Part: TypeAlias = Segment | Break
+Mode: TypeAlias = Literal["join", "mean", "sum"]
 
 
 @dataclass(frozen=True, slots=True)
 class Lora:
-    """A network that the prompt asks for; it is no text, and nothing here loads it."""
+    """A LoRA that the prompt asks for, which is neither text nor loaded here."""
 
     name: str
     weight: float
@@ -64,7 +68,7 @@ class Lora:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """What is to take the place of source[start:stop] while denoising, with options as written."""
+    """A replacement for source[start:stop] while denoising, with its options as written."""
 
     replacement: tuple[Segment, ...]
     options: tuple[tuple[str, float | str], ...]
@@ -74,7 +78,7 @@ class Swap:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """Several prompts in one: each is encoded on its own, then they become one conditioning.
+    """Several prompts in one, each encoded on its own, then made one conditioning.
 
     Args:
         prompts: slices of one source, each with its own parts.
@@ -85,17 +89,27 @@ class Mixture:
 
     prompts: tuple[ParsedPrompt, ...]
     weights: tuple[float, ...]
-    mode: Literal["join", "mean", "sum"]
+    mode: Mode
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedPrompt:
-    """A prompt as its syntax reads it: parts in the order of the source, and what looks wrong.
+    """A prompt as its syntax reads it.
 
-    Where it is a mixture of several, `parts` has those of all, with a break before each but the
-    first. `extras` are not part of the text. `bare_names`: a word that is the name of a textual
-    inversion stands for it; otherwise only a segment that says so does.
+    Args:
+        source: the prompt as it was typed.
+        parts: segments and breaks, in order; of a mixture those of all its prompts, with a break
+            between two of them.
+        issues: what looks wrong, in order.
+        syntax: the name of the syntax.
+        mixture: the prompts to mix; None = one prompt.
+        extras: what the prompt asks for and is not text.
+        bare_names: whether a word that is the name of a textual inversion means it. If not, only
+            segments with `is_name` do.
     """
+
+    # clipcond.prompt.rendering sets this: it knows all syntaxes, and they all import this file.
+    renderer: ClassVar[Callable[[ParsedPrompt, str | None], str]]
 
     source: str
     parts: tuple[Part, ...]
@@ -107,7 +121,7 @@ class ParsedPrompt:
 
     @property
     def members(self) -> tuple[ParsedPrompt, ...]:
-        """The prompts that are encoded apart: those of the mixture, or itself alone."""
+        """The prompts to encode one by one: those of the mixture, or this one alone."""
         return (self,) if self.mixture is None else self.mixture.prompts
 
     @property
@@ -116,48 +130,44 @@ class ParsedPrompt:
         return tuple(part for part in self.parts if isinstance(part, Segment))
 
     def render(self, syntax: str | None = None) -> str:
-        """Write it in a syntax, by default its own, which reads the same words at these weights.
+        """Write the prompt in a syntax: the same words at the same weights.
 
+        Args:
+            syntax: the prompt's own by default.
         Raises:
             UnknownNameError: there is no syntax of that name.
-            PromptError: the syntax cannot say it; shows where.
+            PromptError: the syntax cannot express the prompt; shows where.
         """
-        from clipcond.prompt import render
-
-        return render(self, syntax)
+        return ParsedPrompt.renderer(self, syntax)
 
     def with_names(self, found: Callable[[str], str | None]) -> ParsedPrompt:
-        """Replace names of textual inversions by what `found` gives; drop those it gives None for.
+        """Replace the names of textual inversions.
 
-        Each that is dropped becomes an issue.
+        Args:
+            found: name -> what to put in its place; None drops the segment, which is an issue.
         """
         parts: list[Part] = []
         missing: list[Issue] = []
         for part in self.parts:
             if not isinstance(part, Segment) or not part.is_name:
                 parts.append(part)
-                continue
-            name = found(part.text)
-            if name is not None:
+            elif (name := found(part.text)) is not None:
                 parts.append(replace(part, text=name))
-            elif len(missing) < MOST_ISSUES:
-                missing.append(_missing(part))
+            else:
+                message = f"there is no embedding {part.text!r}; its name is left out"
+                remedy = "Load its file: conditioner.load_inversion(file)."
+                missing.append(Issue(message, part.start, remedy))
         if parts == list(self.parts):
             return self
-        issues = sorted([*self.issues, *missing], key=lambda issue: issue.position)
+        issues = sorted([*self.issues, *missing[:MOST_ISSUES]], key=lambda issue: issue.position)
         return replace(self, parts=tuple(parts), issues=tuple(issues))
 
     def require_clean(self) -> ParsedPrompt:
         """Return itself if there are no issues.
 
         Raises:
-            PromptSyntaxError: the first issue, with a caret under its place.
+            PromptSyntaxError: the first issue, with a caret under its position.
         """
         for issue in self.issues:
             raise PromptSyntaxError(issue.message, self.source, issue.position, issue.remedy)
         return self
-
-
-def _missing(part: Segment) -> Issue:
-    message = f"there is no embedding {part.text!r}; its name is left out"
-    return Issue(message, part.start, "Load its file: conditioner.load_inversion(file).")

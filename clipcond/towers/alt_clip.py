@@ -46,7 +46,7 @@ class AltClipTower(HalfTower):
             XLM-RoBERTa's, or that of another model.
     """
 
-    fullwidth = True  # Chinese input methods type it: see prompt/fullwidth.py
+    fullwidth = True  # Chinese input methods type it: see prompt/scanner.py
 
     def __init__(
         self,

@@ -50,7 +50,7 @@ class ChineseClipTower(HalfTower):
             BERT's.
     """
 
-    fullwidth = True  # Chinese input methods type it: see prompt/fullwidth.py
+    fullwidth = True  # Chinese input methods type it: see prompt/scanner.py
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clipcond import Conditioner
 from clipcond.conditioning.dialects import find_dialect
 from clipcond.errors import PromptError, PromptWarning, TowerError, WeightingError
-from clipcond.prompt.syntaxes.comfyui import groups
+from clipcond.prompt.syntaxes.comfyui import parse_groups
 from clipcond.weighting import WEIGHTINGS
 from tests.conditioning.conditioners import CLOSE, counted_tower, pair, single, told
 
@@ -81,7 +81,7 @@ def test_no_negative_is_the_empty_prompt():
 
 def test_a_missing_embedding_is_warned_of_and_left_out_or_kept_as_text():
     conditioner = single(dialect="comfyui")
-    kept = replace(find_dialect("comfyui"), syntax=partial(groups, embeddings=False))
+    kept = replace(find_dialect("comfyui"), syntax=partial(parse_groups, embeddings=False))
 
     messages = told(lambda: conditioner("a cat, embedding:foo"))
 

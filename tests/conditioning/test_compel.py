@@ -168,7 +168,7 @@ def test_what_is_not_done_is_warned_of():
 
     assert [message.splitlines()[0] for message in told(call)] == [
         "'(cat:1.3)' is a weight in dialect 'a1111', but not here",
-        "what .swap() puts in its place is not encoded, only what stands before it",
+        "what .swap() puts in its place is not encoded, only what is before it",
         "the LoRA 'n' is left out of the text, and nothing loads it",
     ]
 

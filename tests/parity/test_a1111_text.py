@@ -12,14 +12,16 @@ from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import Break, compose, parse, schedule
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.tokenizers.open_clip import as_open_clip
+from tests.failures import failures_of
 
 GOLDEN = Path(__file__).parent.parent / "data" / "a1111.json"
 CASES = json.loads(GOLDEN.read_text(encoding="utf-8"))["cases"]
 READABLE = [case for case in CASES if "error" not in case["parsed"]]
 SPECIAL = SpecialTokens(bos=49406, eos=49407, pad=49407, context_length=77, commas=frozenset({267}))
 
-each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
-each_readable = pytest.mark.parametrize("case", READABLE, ids=lambda case: case["id"])
+
+def failures(check, cases):
+    return failures_of(check, cases, name=lambda case: case["id"])
 
 
 def chunks_of(case, tokenizer, splitter: Splitter, syntax: str = "a1111"):
@@ -35,14 +37,15 @@ def test_the_golden_data_is_all_there():
     assert len(READABLE) == 185
 
 
-@each_readable
-def test_parse(case):
-    parts = parse(case["prompt"]).parts
+def test_parse():
+    def check(case):
+        parts = parse(case["prompt"]).parts
+        pairs = [
+            ["BREAK", -1] if isinstance(part, Break) else [part.text, part.weight] for part in parts
+        ]
+        assert pairs == case["parsed"]
 
-    pairs = [
-        ["BREAK", -1] if isinstance(part, Break) else [part.text, part.weight] for part in parts
-    ]
-    assert pairs == case["parsed"]
+    assert not failures(check, READABLE)
 
 
 def test_where_the_reference_dies_there_is_an_error_with_a_caret():
@@ -56,85 +59,99 @@ def test_where_the_reference_dies_there_is_an_error_with_a_caret():
     )
 
 
-@each_readable
-def test_chunks(case, clip_bpe):
-    assert chunks_of(case, clip_bpe, comma_backtrack()) == case["chunks"]
+def test_chunks(clip_bpe):
+    def check(case):
+        assert chunks_of(case, clip_bpe, comma_backtrack()) == case["chunks"]
+
+    assert not failures(check, READABLE)
 
 
-@each_readable
 @pytest.mark.parametrize("distance", [0, 74])
-def test_chunks_at_another_distance(case, clip_bpe, distance):
-    # The data holds these chunks only where they differ.
-    expected = case.get(f"chunks_backtrack{distance}", case["chunks"])
+def test_chunks_at_another_distance(clip_bpe, distance):
+    def check(case):
+        # The data holds these chunks only where they differ.
+        expected = case.get(f"chunks_backtrack{distance}", case["chunks"])
+        assert chunks_of(case, clip_bpe, comma_backtrack(distance)) == expected
 
-    assert chunks_of(case, clip_bpe, comma_backtrack(distance)) == expected
+    assert not failures(check, READABLE)
 
 
-@each_readable
-def test_hard_chunks_are_those_of_no_backtracking(case, clip_bpe):
-    expected = case.get("chunks_backtrack0", case["chunks"])
+def test_hard_chunks_are_those_of_no_backtracking(clip_bpe):
+    def check(case):
+        expected = case.get("chunks_backtrack0", case["chunks"])
+        assert chunks_of(case, clip_bpe, hard) == expected
 
-    assert chunks_of(case, clip_bpe, hard) == expected
+    assert not failures(check, READABLE)
 
 
 @pytest.mark.skipif(find_spec("ftfy") is None, reason="ftfy is not installed (extra: test)")
-@each_readable
-def test_chunks_of_a_tower_that_comes_from_open_clip(case, clip_bpe):
+def test_chunks_of_a_tower_that_comes_from_open_clip(clip_bpe):
     """Its tokenizer is open_clip's; padding is still eos in this data."""
-    expected = case.get("openclip_tokenizer_chunks", case["chunks"])
+    tokenizer = as_open_clip(clip_bpe)
 
-    assert chunks_of(case, as_open_clip(clip_bpe), comma_backtrack()) == expected
+    def check(case):
+        expected = case.get("openclip_tokenizer_chunks", case["chunks"])
+        assert chunks_of(case, tokenizer, comma_backtrack()) == expected
 
-
-@each_case
-def test_plain_chunks_are_those_of_no_emphasis(case, clip_bpe):
-    expected = case.get("chunks_emphasis_none", case.get("chunks"))
-
-    assert chunks_of(case, clip_bpe, comma_backtrack(), "plain") == expected
+    assert not failures(check, READABLE)
 
 
-@each_readable
-def test_count(case, clip_bpe):
+def test_plain_chunks_are_those_of_no_emphasis(clip_bpe):
+    def check(case):
+        expected = case.get("chunks_emphasis_none", case.get("chunks"))
+        assert chunks_of(case, clip_bpe, comma_backtrack(), "plain") == expected
+
+    assert not failures(check, CASES)
+
+
+def test_count(clip_bpe):
     """webui's counter: a closed chunk counts in full, the one being filled by its tokens."""
-    tokens = tokenize(parse(case["prompt"]), clip_bpe)
-    chunks = chunk(tokens, SPECIAL, comma_backtrack())
 
-    all_closed = tokens and isinstance(tokens[-1], Break)
-    n_in_last = SPECIAL.room if all_closed else chunks[-1].content
-    assert SPECIAL.room * (len(chunks) - 1) + n_in_last == case["token_count"]
+    def check(case):
+        tokens = tokenize(parse(case["prompt"]), clip_bpe)
+        chunks = chunk(tokens, SPECIAL, comma_backtrack())
+        all_closed = tokens and isinstance(tokens[-1], Break)
+        n_in_last = SPECIAL.room if all_closed else chunks[-1].content
+        assert SPECIAL.room * (len(chunks) - 1) + n_in_last == case["token_count"]
+
+    assert not failures(check, READABLE)
 
 
-@each_case
 @pytest.mark.parametrize("steps", [10, 20])
-def test_schedule(case, steps):
-    expected = case["schedule"][str(steps)]
+def test_schedule(steps):
+    def check(case):
+        expected = case["schedule"][str(steps)]
+        assert [list(entry) for entry in schedule(case["prompt"], steps)] == expected
 
-    assert [list(entry) for entry in schedule(case["prompt"], steps)] == expected
-
-
-@each_case
-def test_schedule_of_old(case):
-    expected = case.get("schedule_old_10", case["schedule"]["10"])
-
-    got = schedule(case["prompt"], 10, old_timelines=True)
-    assert [list(entry) for entry in got] == expected
+    assert not failures(check, CASES)
 
 
-@each_case
-def test_schedule_of_a_second_pass(case):
-    got = schedule(case["prompt"], 8, base_steps=10)
+def test_schedule_of_old():
+    def check(case):
+        expected = case.get("schedule_old_10", case["schedule"]["10"])
+        got = schedule(case["prompt"], 10, old_timelines=True)
+        assert [list(entry) for entry in got] == expected
 
-    if "schedule_hires_base10_hires8" in case:
-        assert [list(entry) for entry in got] == case["schedule_hires_base10_hires8"]
-    else:
-        assert got == schedule(case["prompt"], 8)
+    assert not failures(check, CASES)
 
 
-@each_case
-def test_compose(case):
-    parts = compose(case["prompt"])
+def test_schedule_of_a_second_pass():
+    def check(case):
+        got = schedule(case["prompt"], 8, base_steps=10)
+        if "schedule_hires_base10_hires8" in case:
+            assert [list(entry) for entry in got] == case["schedule_hires_base10_hires8"]
+        else:
+            assert got == schedule(case["prompt"], 8)
 
-    # The reference encodes equal texts once, and refers to them by index.
-    texts = list(dict.fromkeys(text for text, _ in parts))
-    indexes = [[texts.index(text), weight] for text, weight in parts]
-    assert {"flat": texts, "indexes": indexes} == case["multicond"]
+    assert not failures(check, CASES)
+
+
+def test_compose():
+    def check(case):
+        parts = compose(case["prompt"])
+        # The reference encodes equal texts once, and refers to them by index.
+        texts = list(dict.fromkeys(text for text, _ in parts))
+        indexes = [[texts.index(text), weight] for text, weight in parts]
+        assert {"flat": texts, "indexes": indexes} == case["multicond"]
+
+    assert not failures(check, CASES)

@@ -19,6 +19,7 @@ from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import ParsedPrompt, parse
 from clipcond.prompt.segments import Lora, Segment, Swap
 from clipcond.weighting.normalize import none
+from tests.failures import failures_of
 from tests.parity.golden import cases_of
 from tests.parity.models import tower_l
 
@@ -37,8 +38,11 @@ DEFAULTS = {"s_start": 0.0, "s_end": 0.0, "t_start": 0.2, "t_end": 1.0}
 # golden prompts have unclosed brackets, other dialects' weights, networks: we warn, as tested
 pytestmark = pytest.mark.filterwarnings("ignore::clipcond.errors.ClipcondWarning")
 
-each_readable = pytest.mark.parametrize("case", READABLE, ids=lambda case: case["id"])
 tower = lru_cache(tower_l)
+
+
+def failures(check):
+    return failures_of(check, READABLE, name=lambda case: case["id"])
 
 
 def test_the_golden_data_is_all_there():
@@ -80,9 +84,11 @@ def fragment(part: Segment, swap: Swap | None) -> object:
     return {"swap": {"original": original, "edited": edited, "options": options}}
 
 
-@each_readable
-def test_parse(case):
-    assert expected_parse(parse(case["prompt"], "compel")) == case["parsed"]
+def test_parse():
+    def check(case):
+        assert expected_parse(parse(case["prompt"], "compel")) == case["parsed"]
+
+    assert not failures(check)
 
 
 def test_what_the_reference_cannot_read_is_refused_with_a_caret():
@@ -114,22 +120,24 @@ def expected_chunks(case: dict, key: str) -> list[list[dict]]:
     return case.get(key, case["chunks"]) or [shown(empty)]
 
 
-@each_readable
 @pytest.mark.parametrize("key", SPLITTERS)
-def test_chunks(case, key):
-    members = parse(case["prompt"], "compel").members
+def test_chunks(key):
     special, tokenizer = tower().special, tower().tokenizer
 
-    ours = [shown(chunk(tokenize(m, tokenizer), special, SPLITTERS[key])) for m in members]
+    def check(case):
+        members = parse(case["prompt"], "compel").members
+        ours = [shown(chunk(tokenize(m, tokenizer), special, SPLITTERS[key])) for m in members]
+        assert ours == expected_chunks(case, key)
 
-    assert ours == expected_chunks(case, key)
+    assert not failures(check)
 
 
-@each_readable
-def test_chunks_cut_to_one(case):
+def test_chunks_cut_to_one():
     dialect = replace(DIALECTS["compel"], splitter=hard, max_chunks=1)
-    members = parse(case["prompt"], "compel").members
 
-    ours = [shown(one_prompt(member, tower(), dialect, none)) for member in members]
+    def check(case):
+        members = parse(case["prompt"], "compel").members
+        ours = [shown(one_prompt(member, tower(), dialect, none)) for member in members]
+        assert ours == expected_chunks(case, "chunks_truncated")
 
-    assert ours == expected_chunks(case, "chunks_truncated")
+    assert not failures(check)

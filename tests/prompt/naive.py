@@ -1,4 +1,4 @@
-"""A1111's brackets as a sentence would tell them: the slow referee of the fast reader.
+"""Read A1111's brackets slowly and simply, to check the fast reader.
 
 Every closing bracket multiplies everything since its opening, at once. It reads character by
 character, knows no escapes, and takes quadratic time.
@@ -12,7 +12,7 @@ _NUMBER = re.compile(r":([-+]?[0-9.]+)\)")
 
 
 def read(source: str) -> list[tuple[str, float]]:
-    """(text, weight) of every piece, neighbours of equal weight joined."""
+    """List (text, weight) of every piece, neighbours of equal weight joined."""
     texts: list[str] = []
     weights: list[float] = []
     opened: dict[str, list[int]] = {"(": [], "[": []}

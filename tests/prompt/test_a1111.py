@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import Break, Issue, Segment, parse
+from tests.failures import failures_of
 from tests.prompt import naive
 
 # So deep, brackets of any kind multiply in the reference's order, to the last bit.
@@ -126,9 +127,12 @@ def test_joined_neighbours_span_from_the_first_to_the_last():
     assert segment == Segment("abc", 1.1, 1, 8)
 
 
-@pytest.mark.parametrize(
-    ("prompt", "expected"),
-    [
+def test_odd_prompts():
+    def check(case):
+        prompt, expected = case
+        assert pairs(prompt) == expected
+
+    cases = [
         ("", [("", 1.0)]),
         ("   ", [("   ", 1.0)]),
         ("(:1.2)", [("", 1.0)]),
@@ -144,15 +148,16 @@ def test_joined_neighbours_span_from_the_first_to_the_last():
         ("(a:0)(b:-0)", [("ab", 0.0)]),
         ("(a:1" + "0" * 38 + ")", [("a", 1e38)]),
         ("[[a] b", [("a", 1 / 1.1 * (1 / 1.1)), (" b", 1 / 1.1)]),
-    ],
-)
-def test_odd_prompts(prompt, expected):
-    assert pairs(prompt) == expected
+    ]
+    assert not failures_of(check, cases)
 
 
-@pytest.mark.parametrize(
-    ("prompt", "places"),
-    [
+def test_where_a_break_is():
+    def check(case):
+        prompt, places = case
+        assert [part.start for part in parse(prompt).parts if isinstance(part, Break)] == places
+
+    cases = [
         ("BREAK", [0]),
         ("\\BREAK", [1]),
         ("a:BREAK", [2]),
@@ -162,10 +167,8 @@ def test_odd_prompts(prompt, expected):
         ("break BREAKdog dogBREAK BREAK_", []),
         ("BREAK\n \tBREAK", [0, 8]),
         ("(BRE:-1)(AK:-1)", [1]),  # webui compares text and weight, and so finds a break here
-    ],
-)
-def test_where_a_break_is(prompt, places):
-    assert [part.start for part in parse(prompt).parts if isinstance(part, Break)] == places
+    ]
+    assert not failures_of(check, cases)
 
 
 def test_a_break_in_brackets_is_a_word_and_an_issue():
@@ -221,27 +224,33 @@ def test_issues_come_in_the_order_of_the_prompt():
     assert [issue.position for issue in issues] == [0, 2, 5, 13]
 
 
-@pytest.mark.parametrize("number", ["1.2.3", ".", "..5", "+.", "1..2", "-1.5."])
-def test_what_looks_like_a_number_but_is_none(number):
-    with pytest.raises(PromptSyntaxError) as error:
-        parse(f"猫 (cat: {number} )")
+def test_what_looks_like_a_number_but_is_none():
+    def check(number):
+        with pytest.raises(PromptSyntaxError) as error:
+            parse(f"猫 (cat: {number} )")
 
-    assert str(error.value) == (
-        f"{number!r} is not a number\n"
-        f"  猫 (cat: {number} )\n"
-        "           ^\n"
-        "Write a decimal number such as 1.2."
-    )
+        assert str(error.value) == (
+            f"{number!r} is not a number\n"
+            f"  猫 (cat: {number} )\n"
+            "           ^\n"
+            "Write a decimal number such as 1.2."
+        )
+
+    cases = ["1.2.3", ".", "..5", "+.", "1..2", "-1.5."]
+    assert not failures_of(check, cases)
 
 
-@pytest.mark.parametrize("sign", ["", "+", "-"])
-def test_a_weight_that_overflows(sign):
-    with pytest.raises(PromptSyntaxError) as error:
-        parse(f"(cat:{sign}{'9' * 400})")
+def test_a_weight_that_overflows():
+    def check(sign):
+        with pytest.raises(PromptSyntaxError) as error:
+            parse(f"(cat:{sign}{'9' * 400})")
 
-    shown = f"{sign}{'9' * 17}"[:17]
-    assert str(error.value).splitlines()[0] == f"the weight {shown}... is not finite"
-    assert error.value.position == 5
+        shown = f"{sign}{'9' * 17}"[:17]
+        assert str(error.value).splitlines()[0] == f"the weight {shown}... is not finite"
+        assert error.value.position == 5
+
+    cases = ["", "+", "-"]
+    assert not failures_of(check, cases)
 
 
 class TestDeepNesting:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from clipcond.errors import PromptError, PromptSyntaxError
 from clipcond.prompt import MOST_ISSUES, Issue, Segment, parse
-from clipcond.prompt.syntaxes.comfyui import groups
+from clipcond.prompt.syntaxes.comfyui import parse_groups
+from tests.failures import failures_of
 
 PIECES = [
     "(",
@@ -44,8 +45,8 @@ def pairs(prompt, read=parse):
     return [(part.text, part.weight) for part in parsed.parts]
 
 
-def told_slowly(text, weight=1.0):
-    """The grammar as a sentence tells it, by recursion over strings; knows no escapes.
+def read_slowly(text, weight=1.0):
+    """Read the grammar by recursion over strings, without escapes.
 
     Groups go from a bracket at depth 0 to where the depth is 0 again, or else to the end. One that
     ends in `)` gives its inside, at its number or at 1.1 times the weight around it.
@@ -65,14 +66,14 @@ def told_slowly(text, weight=1.0):
             if before:
                 with suppress(ValueError):
                     inside, inner = before, float(number)
-            yield from told_slowly(inside, inner)
+            yield from read_slowly(inside, inner)
         elif piece:
             yield piece, weight
 
 
 @given(prompts.filter(lambda prompt: "\\" not in prompt))
 def test_the_fast_reader_agrees_with_the_slow_one(prompt):
-    assert pairs(prompt) == list(told_slowly(prompt))
+    assert pairs(prompt) == list(read_slowly(prompt))
 
 
 @given(numbered)
@@ -114,10 +115,13 @@ def test_escaped_text_is_itself(text):
     assert pairs(escaped) == [(text, 1.0)]
 
 
-@pytest.mark.parametrize("prompt", ["", "()", "(())", "()()"])
-def test_nothing_said_is_no_part(prompt):
-    assert parse(prompt, "comfyui").parts == ()
-    assert parse(prompt, "comfyui").issues == ()
+def test_nothing_said_is_no_part():
+    def check(prompt):
+        assert parse(prompt, "comfyui").parts == ()
+        assert parse(prompt, "comfyui").issues == ()
+
+    cases = ["", "()", "(())", "()()"]
+    assert not failures_of(check, cases)
 
 
 def test_a_place_is_the_text_without_brackets_and_number():
@@ -130,9 +134,12 @@ def test_a_place_is_the_text_without_brackets_and_number():
     assert cat == Segment(" cat", 1.0, 20, 24)
 
 
-@pytest.mark.parametrize(
-    ("prompt", "expected"),
-    [
+def test_corners():
+    def check(case):
+        prompt, expected = case
+        assert pairs(prompt) == expected
+
+    cases = [
         ("(a:1_0)", [("a", 10.0)]),
         ("(a:\n2\n)", [("a", 2.0)]),
         ("(a:２)", [("a", 2.0)]),
@@ -149,15 +156,18 @@ def test_a_place_is_the_text_without_brackets_and_number():
         ("a) (b:2)", [("a) (b:2)", 1.0)]),
         ("a) ((b:2) c", [("a) (", 1.0), ("b", 2.0), (" c", 1.0)]),
         ("(a)) (b)", [("a", 1.1), (") (b)", 1.0)]),
-    ],
-)
-def test_corners(prompt, expected):
-    assert pairs(prompt) == expected
+    ]
+    assert not failures_of(check, cases)
 
 
-@pytest.mark.parametrize(
-    ("prompt", "shown"),
-    [
+def test_a_weight_that_is_not_finite_is_an_error():
+    def check(case):
+        prompt, shown = case
+        with pytest.raises(PromptSyntaxError) as error:
+            parse(prompt, "comfyui")
+        assert str(error.value) == shown
+
+    cases = [
         (
             "(cat: nan)",
             "'nan' is not a number\n  (cat: nan)\n        ^\nWrite a decimal number such as 1.2.",
@@ -172,12 +182,8 @@ def test_corners(prompt, expected):
             "the weight 1e999 is not finite\n  (cat:1e999)\n       ^\n"
             "Weights are near 1.0; most models tolerate 0.5 to 1.5.",
         ),
-    ],
-)
-def test_a_weight_that_is_not_finite_is_an_error(prompt, shown):
-    with pytest.raises(PromptSyntaxError) as error:
-        parse(prompt, "comfyui")
-    assert str(error.value) == shown
+    ]
+    assert not failures_of(check, cases)
 
 
 def test_in_plain_text_nothing_is_a_weight():
@@ -188,7 +194,7 @@ OPEN = "Close it with ')' or write '\\(' for a literal bracket."
 CLOSE = "Remove it or write '\\)' for a literal bracket."
 
 
-def test_brackets_that_do_not_match_are_told():
+def test_brackets_that_do_not_match_are_issues():
     assert parse("a (b (c", "comfyui").issues == (
         Issue("'(' is never closed", 2, OPEN),
         Issue("'(' is never closed", 5, OPEN),
@@ -201,7 +207,7 @@ def test_brackets_that_do_not_match_are_told():
         parse("(a))", "comfyui").require_clean()
 
 
-def test_a_million_issues_are_a_hundred_and_one():
+def test_a_thousand_stray_brackets_are_a_hundred_and_one_issues():
     issues = parse("(" * 1000, "comfyui").issues
 
     assert len(issues) == 101
@@ -226,7 +232,7 @@ def test_deep_nesting_neither_recurses_nor_overflows():
 
 
 def texts(prompt, **choices):
-    return [part.text for part in groups(prompt, **choices).parts]
+    return [part.text for part in parse_groups(prompt, **choices).parts]
 
 
 def test_a_group_is_a_fragment_or_in_older_releases_a_word():
@@ -240,7 +246,7 @@ def test_a_group_is_a_fragment_or_in_older_releases_a_word():
 def test_groups_are_places_too(prompt):
     for words in (False, True):
         for embeddings in (False, True):
-            parts = groups(prompt, words=words, embeddings=embeddings).parts
+            parts = parse_groups(prompt, words=words, embeddings=embeddings).parts
 
             assert all(a.stop <= b.start for a, b in pairwise(parts))
             for part in parts:
@@ -257,9 +263,16 @@ def test_without_dropping_cuts_lose_nothing_but_spaces(prompt):
         assert re.sub(r"[ \n]", "", pieces) == re.sub(r"[ \n]", "", whole)
 
 
-@pytest.mark.parametrize(
-    ("prompt", "dropped", "kept"),
-    [
+def test_the_name_of_a_missing_embedding_is_left_out():
+    def check(case):
+        prompt, dropped, kept = case
+        parts = parse_groups(prompt).with_names(lambda name: None).parts
+
+        assert [part.text for part in parts] == dropped
+        assert texts(prompt, embeddings=False) == kept
+        assert parse_groups(prompt, embeddings=False).issues == ()
+
+    cases = [
         ("embedding:foo a cat", [" a cat"], ["embedding:foo a cat"]),
         ("a embedding:foo cat", ["a", " cat"], ["a", "embedding:foo cat"]),
         ("a,embedding:foo", ["a,embedding:foo"], ["a,embedding:foo"]),
@@ -268,18 +281,12 @@ def test_without_dropping_cuts_lose_nothing_but_spaces(prompt):
         ("a (embedding:foo\\(1\\):1.2)\n", ["a ", "\n"], ["a ", "embedding:foo(1)", "\n"]),
         ("embedding: cat", ["embedding: cat"], ["embedding: cat"]),
         ("embedding:,", ["embedding:,"], ["embedding:,"]),
-    ],
-)
-def test_the_name_of_a_missing_embedding_is_left_out(prompt, dropped, kept):
-    parts = groups(prompt).with_names(lambda name: None).parts
-
-    assert [part.text for part in parts] == dropped
-    assert texts(prompt, embeddings=False) == kept
-    assert groups(prompt, embeddings=False).issues == ()
+    ]
+    assert not failures_of(check, cases)
 
 
-def test_a_missing_embedding_is_told():
-    (issue,) = groups("a (embedding:foo:1.2), cat").with_names(lambda name: None).issues
+def test_a_missing_embedding_is_an_issue():
+    (issue,) = parse_groups("a (embedding:foo:1.2), cat").with_names(lambda name: None).issues
 
     assert issue == Issue(
         "there is no embedding 'foo'; its name is left out",
@@ -289,7 +296,7 @@ def test_a_missing_embedding_is_told():
 
 
 def test_an_embedding_is_a_segment_of_its_own_at_the_weight_around_it():
-    parsed = groups("a (embedding:foo\\(1\\).pt, cat:1.2)")
+    parsed = parse_groups("a (embedding:foo\\(1\\).pt, cat:1.2)")
 
     assert parsed.parts == (
         Segment("a ", 1.0, 0, 2),
@@ -303,8 +310,8 @@ def test_an_embedding_is_a_segment_of_its_own_at_the_weight_around_it():
     assert renamed.issues == ()
 
 
-def test_a_million_missing_embeddings_are_told_of_a_hundred_times():
-    parsed = groups("embedding:a " * 1000).with_names(lambda name: None)
+def test_a_thousand_missing_embeddings_are_a_hundred_issues():
+    parsed = parse_groups("embedding:a " * 1000).with_names(lambda name: None)
 
     assert parsed.parts == ()
     assert len(parsed.issues) == MOST_ISSUES

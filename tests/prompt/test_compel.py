@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from clipcond.errors import PromptError, PromptSyntaxError
 from clipcond.prompt import Break, Issue, Segment, parse
 from clipcond.prompt.segments import Lora, Mixture, ParsedPrompt, Swap
+from tests.failures import failures_of
 from tests.prompt.test_linear import lines_run
 
 SYNTAX = '()",.+-=\\'
@@ -44,9 +45,12 @@ def test_positions_are_those_of_the_source():
     )
 
 
-@pytest.mark.parametrize(
-    ("prompt", "expected"),
-    [
+def test_weights():
+    def check(case):
+        prompt, expected = case
+        assert said(prompt) == expected
+
+    cases = [
         ("", [("", 1.0)]),
         (" \n", [("", 1.0)]),
         ("()", []),
@@ -58,10 +62,8 @@ def test_positions_are_those_of_the_source():
         ("(a =)1.2 (b)1.3", [("(a =)1.2", 1.0), ("b", 1.3)]),
         ("(a (b)1.3", [("(a", 1.0), ("b", 1.3)]),
         (r"\(a\)+ \+b", [("(a)", 1.1), (r"\+b", 1.0)]),
-    ],
-)
-def test_weights(prompt, expected):
-    assert said(prompt) == expected
+    ]
+    assert not failures_of(check, cases)
 
 
 def test_a_blend_has_its_prompts_apart():
@@ -91,12 +93,15 @@ def test_a_conjunction_without_its_empty_prompts():
     assert (parsed.mixture.weights, parsed.mixture.mode) == ((2.0, 3.0, 4.0), "join")
 
 
-@pytest.mark.parametrize("prompt", ['("a")', '("a").and()', '("a").and(1)', '("a", "()").add()'])
-def test_one_prompt_is_no_conjunction(prompt):
-    parsed = parse(prompt, "compel")
+def test_one_prompt_is_no_conjunction():
+    def check(prompt):
+        parsed = parse(prompt, "compel")
 
-    assert parsed.parts == (Segment("a", 1.0, 2, 3),)
-    assert parsed.mixture is None
+        assert parsed.parts == (Segment("a", 1.0, 2, 3),)
+        assert parsed.mixture is None
+
+    cases = ['("a")', '("a").and()', '("a").and(1)', '("a", "()").add()']
+    assert not failures_of(check, cases)
 
 
 def test_what_is_no_text_is_kept_aside():
@@ -111,7 +116,7 @@ def test_what_is_no_text_is_kept_aside():
     )
     assert parsed.issues == (
         Issue(
-            "what .swap() puts in its place is not encoded, only what stands before it",
+            "what .swap() puts in its place is not encoded, only what is before it",
             17,
             "Encode both prompts, and change between them.",
         ),
@@ -123,15 +128,18 @@ def test_what_is_no_text_is_kept_aside():
     )
 
 
-@pytest.mark.parametrize(
-    ("prompt", "expected"),
-    [
+def test_issues():
+    def check(case):
+        prompt, expected = case
+        assert parse(prompt, "compel").issues == (expected,)
+
+    cases = [
         (
             "a cat(red)1.2",
             Issue(
                 "'(' opens no group: it is text",
                 5,
-                "A group stands behind a space, has an end, and holds no '=' and no lone '+' or "
+                "A group begins after a space, has an end, and holds no '=' and no lone '+' or "
                 "'-'; write '\\(' for a literal bracket.",
             ),
         ),
@@ -145,21 +153,25 @@ def test_what_is_no_text_is_kept_aside():
         ),
         (
             '("a","b").and(1,2) c+',
-            Issue("what stands behind .and() is ignored", 19, "Put it inside one of the prompts."),
+            Issue("the text behind .and() is ignored", 19, "Put it inside one of the prompts."),
         ),
-    ],
-)
-def test_issues(prompt, expected):
-    assert parse(prompt, "compel").issues == (expected,)
+    ]
+    assert not failures_of(check, cases)
 
 
 def test_a_broken_prompt_has_a_hundred_issues_at_most():
     assert len(parse("a( " * 300, "compel").issues) == 100
 
 
-@pytest.mark.parametrize(
-    ("prompt", "message"),
-    [
+def test_errors():
+    def check(case):
+        prompt, message = case
+        with pytest.raises(PromptSyntaxError) as error:
+            parse(prompt, "compel")
+
+        assert str(error.value) == message
+
+    cases = [
         (
             '("a","b").blend(1,1) tail',
             "there is text behind .blend()\n"
@@ -206,13 +218,32 @@ def test_a_broken_prompt_has_a_hundred_issues_at_most():
             "    ^\n"
             "Nest fewer brackets.",
         ),
-    ],
-)
-def test_errors(prompt, message):
-    with pytest.raises(PromptSyntaxError) as error:
-        parse(prompt, "compel")
+    ]
+    assert not failures_of(check, cases)
 
-    assert str(error.value) == message
+
+def test_the_weights_of_a_blend_may_be_small_but_must_not_cancel():
+    def check(case):
+        weights, is_accepted = case
+        prompt = f'("a","b").blend({weights})'
+        if is_accepted:
+            assert parse(prompt, "compel").mixture.mode == "mean"
+            return
+        with pytest.raises(PromptSyntaxError, match="the weights of the blend sum to 0"):
+            parse(prompt, "compel")
+
+    cases = [
+        ("0.0005, 0.0003", True),
+        ("0.0000001, 0.0000001", True),
+        ("1, -0.99999", True),
+        ("1, -0.999997", True),
+        ("1, -0.9999995", False),
+        ("1000000, -999999", False),
+        ("0.000001, -0.000001", False),
+        ("0, 0", False),
+    ]
+    assert not failures_of(check, cases)
+    assert parse('("a","b").blend(0, 0, no_normalize)', "compel").mixture.weights == (0.0, 0.0)
 
 
 def test_more_signs_than_a_number_can_hold():
@@ -286,17 +317,18 @@ GROWING = {
 
 
 @pytest.mark.parametrize("write", [False, True], ids=["read", "written"])
-@pytest.mark.parametrize("grow", GROWING.values(), ids=GROWING)
-def test_twice_the_prompt_is_twice_the_work(grow, write):
+def test_twice_the_prompt_is_twice_the_work(write):
     def work(prompt: str) -> None:
         with suppress(PromptError):  # of weights that do not fit, of what cannot be written
             parsed = parse(prompt, "compel")
             if write:
                 parsed.render()
 
-    once, twice = (lines_run(work, grow(n)) for n in (200, 400))
+    def check(name):
+        once, twice = (lines_run(work, GROWING[name](n)) for n in (200, 400))
+        assert twice <= 2.1 * once + 100
 
-    assert twice <= 2.1 * once + 100
+    assert not failures_of(check, GROWING)
 
 
 def test_ten_thousand_brackets():

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import compose
+from tests.failures import failures_of
 
 PIECES = ["AND", " ", ":", "1.5", "-", ".", "a", "猫", "\n", "(", ")"]
 prompts = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
@@ -25,9 +26,12 @@ def test_as_many_parts_as_were_joined(texts):
     ]
 
 
-@pytest.mark.parametrize(
-    ("prompt", "expected"),
-    [
+def test_parts_and_weights():
+    def check(case):
+        prompt, expected = case
+        assert list(compose(prompt)) == expected
+
+    cases = [
         ("", [("", 1.0)]),
         ("  ", [("", 1.0)]),
         ("(a AND b)", [("(a", 1.0), (" b)", 1.0)]),
@@ -37,10 +41,8 @@ def test_as_many_parts_as_were_joined(texts):
         ("a:1e1 AND b:. AND c:", [("a:1e1", 1.0), (" b:.", 1.0), (" c:", 1.0)]),
         ("a:1:2", [("a:1", 2.0)]),
         (":3", [("", 3.0)]),
-    ],
-)
-def test_parts_and_weights(prompt, expected):
-    assert list(compose(prompt)) == expected
+    ]
+    assert not failures_of(check, cases)
 
 
 def test_a_weight_that_overflows():

@@ -2,12 +2,12 @@
 
 import pickle
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clipcond import errors
 from clipcond.errors import PromptError, PromptSyntaxError, UnknownNameError, caret
+from tests.failures import failures_of
 
 ALL = [
     errors.ClipcondError("what", "how"),
@@ -23,18 +23,25 @@ ALL = [
 ]
 
 
-@pytest.mark.parametrize("error", ALL, ids=lambda error: type(error).__name__)
-def test_errors_pickle_whole(error):
-    copy = pickle.loads(pickle.dumps(error))
+def test_errors_pickle_whole():
+    def check(error):
+        copy = pickle.loads(pickle.dumps(error))
 
-    assert type(copy) is type(error)
-    assert vars(copy) == vars(error)
-    assert str(copy) == str(error)
+        assert type(copy) is type(error)
+        assert vars(copy) == vars(error)
+        assert str(copy) == str(error)
+
+    cases = ALL
+    assert not failures_of(check, cases)
 
 
-@pytest.mark.parametrize(
-    ("error", "builtin"),
-    [
+def test_errors_are_what_a_caller_would_guess():
+    def check(case):
+        error, builtin = case
+        assert issubclass(error, builtin)
+        assert issubclass(error, (errors.ClipcondError, errors.ClipcondWarning))
+
+    cases = [
         (PromptSyntaxError, ValueError),
         (UnknownNameError, ValueError),
         (errors.WeightingError, ValueError),
@@ -43,11 +50,8 @@ def test_errors_pickle_whole(error):
         (errors.PipelineError, TypeError),
         (errors.PromptTypeError, TypeError),
         (errors.PromptWarning, UserWarning),
-    ],
-)
-def test_errors_are_what_a_caller_would_guess(error, builtin):
-    assert issubclass(error, builtin)
-    assert issubclass(error, (errors.ClipcondError, errors.ClipcondWarning))
+    ]
+    assert not failures_of(check, cases)
 
 
 def test_a_message_of_three_parts():
@@ -75,9 +79,12 @@ def test_did_you_mean():
     assert len(str(UnknownNameError("dialect", "x" * 100_000, ["a1111"]))) < 100
 
 
-@pytest.mark.parametrize(
-    ("source", "position", "expected"),
-    [
+def test_caret():
+    def check(case):
+        source, position, expected = case
+        assert caret(source, position) == expected
+
+    cases = [
         ("abc", 0, "  abc\n  ^"),
         ("abc", 3, "  abc\n     ^"),
         ("一只猫(a", 3, "  一只猫(a\n        ^"),
@@ -89,10 +96,8 @@ def test_did_you_mean():
         ("one\n", 4, "  line 2: \n          ^"),
         ("x" * 100 + "(" + "y" * 100, 100, f"  ...{'x' * 40}({'y' * 29}...\n{' ' * 45}^"),
         ("猫" * 100, 50, f"  ...{'猫' * 20}{'猫' * 15}...\n{' ' * 45}^"),
-    ],
-)
-def test_caret(source, position, expected):
-    assert caret(source, position) == expected
+    ]
+    assert not failures_of(check, cases)
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])), st.integers(-5, 200))

@@ -13,9 +13,19 @@ import torch
 
 from clipcond.conditioning.dialects import DIALECTS, Dialect
 from clipcond.errors import PromptError
-from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, Syntax, compose, parse, schedule, settle
+from clipcond.prompt import (
+    SYNTAXES,
+    Break,
+    ParsedPrompt,
+    Syntax,
+    compose,
+    parse,
+    reduce_to_one_text,
+    schedule,
+)
 from clipcond.prompt.lookalikes import with_lookalikes
-from clipcond.prompt.rendering import loras, mixing, words
+from clipcond.prompt.rendering import weighted_words
+from clipcond.prompt.writing import lora_weights, mode_and_weights
 from tests.conditioning.conditioners import pair, single
 
 N = 10_000
@@ -42,7 +52,7 @@ def prompts(seed: str, n: int = N):
 
 
 def said(parsed: ParsedPrompt) -> list[tuple[str, float]]:
-    return [(word, weight) for word, weight, _ in words(parsed)]
+    return [(word, weight) for word, weight, _ in weighted_words(parsed)]
 
 
 def checked(parsed: ParsedPrompt, prompt: str, syntax: str) -> None:
@@ -89,7 +99,10 @@ def test_what_is_read_can_be_written_and_read_again(syntax):
         if parsed is not None:
             again = parse(parsed.render(), syntax)
             assert said(again) == said(parsed)
-            assert (mixing(again), loras(again)) == (mixing(parsed), loras(parsed))
+            assert (mode_and_weights(again), lora_weights(again)) == (
+                mode_and_weights(parsed),
+                lora_weights(parsed),
+            )
 
 
 @pytest.mark.parametrize("target", SYNTAXES)
@@ -140,7 +153,7 @@ def test_schedules_and_compositions():
         parts = compose(prompt)
         assert len(parts) >= 1
         assert all(math.isfinite(weight) for _, weight in parts)
-        text, issues = settle(prompt, 4)
+        text, issues = reduce_to_one_text(prompt, 4)
         assert (text == prompt) or issues
         assert all(0 <= issue.position < len(prompt) for issue in issues)
 

@@ -14,10 +14,11 @@ import pytest
 
 import clipcond.prompt
 from clipcond.errors import PromptError
-from clipcond.prompt import compose, parse, schedule, settle
+from clipcond.prompt import compose, parse, reduce_to_one_text, schedule
 from clipcond.prompt.lookalikes import with_lookalikes
-from clipcond.prompt.rendering import WRITERS
 from clipcond.prompt.syntaxes import comfyui
+from clipcond.prompt.writing import WRITERS
+from tests.failures import failures_of
 
 ROOM = str(Path(clipcond.prompt.__file__).parent)
 
@@ -70,20 +71,19 @@ def lines_run(function, prompt):
     return count
 
 
-@pytest.mark.parametrize("grow", GROWING.values(), ids=GROWING)
 @pytest.mark.parametrize(
     "function",
     [
         parse,
         lambda prompt: parse(prompt, "comfyui"),
-        lambda prompt: comfyui.groups(prompt, words=True),
+        lambda prompt: comfyui.parse_groups(prompt, words=True),
         lambda prompt: parse(prompt).render(),
         lambda prompt: parse(prompt, "comfyui").render("a1111"),
         lambda prompt: WRITERS["compel"](parse(prompt, "lpw")),
         lambda prompt: with_lookalikes(parse(prompt, "lpw")),
         compose,
         lambda prompt: schedule(prompt, 5),
-        settle,
+        reduce_to_one_text,
     ],
     ids=[
         "parse",
@@ -95,18 +95,33 @@ def lines_run(function, prompt):
         "lookalikes",
         "compose",
         "schedule",
-        "settle",
+        "reduce to one text",
     ],
 )
-def test_twice_the_prompt_is_twice_the_work(function, grow):
-    once, twice = (lines_run(function, grow(n)) for n in (400, 800))
+def test_twice_the_prompt_is_twice_the_work(function):
+    def check(name):
+        once, twice = (lines_run(function, GROWING[name](n)) for n in (400, 800))
+        assert twice <= 2.1 * once + 100
 
-    assert twice <= 2.1 * once + 100
+    assert not failures_of(check, GROWING)
 
 
-@pytest.mark.parametrize(
-    "prompt",
-    [
+def test_expressions_do_not_backtrack():
+    def check(prompt):
+        start = time.process_time()
+        parse(prompt)
+        comfyui.parse_groups(prompt)
+        compose(prompt)
+        schedule(prompt, 5)
+        with_lookalikes(parse(prompt, "lpw"))
+        with_lookalikes(parse(prompt, "diffusers"))
+        for target in ("a1111", "compel"):
+            with suppress(PromptError):  # compel has no way to write `,,`
+                parse(prompt, "lpw").render(target)
+
+        assert time.process_time() - start < 10
+
+    cases = [
         "a" + " " * 200_000 + "b BREAK c",
         "(:" + " " * 200_000 + "x)",
         "(:" + "1" * 200_000 + "x)",
@@ -127,19 +142,5 @@ def test_twice_the_prompt_is_twice_the_work(function, grow):
         "[a:" + "1" * 200_000 + ".x]",
         "(a)1" + "0" * 200_000 + "x",
         '"' * 200_000,
-    ],
-    ids=lambda prompt: prompt[:8] + "...",
-)
-def test_expressions_do_not_backtrack(prompt):
-    start = time.process_time()
-    parse(prompt)
-    comfyui.groups(prompt)
-    compose(prompt)
-    schedule(prompt, 5)
-    with_lookalikes(parse(prompt, "lpw"))
-    with_lookalikes(parse(prompt, "diffusers"))
-    for target in ("a1111", "compel"):
-        with suppress(PromptError):  # compel has no way to write `,,`
-            parse(prompt, "lpw").render(target)
-
-    assert time.process_time() - start < 10
+    ]
+    assert not failures_of(check, cases)

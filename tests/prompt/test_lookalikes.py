@@ -1,10 +1,11 @@
 """A prompt that looks like another dialect's is warned of; ordinary text is not."""
 
-import pytest
+from itertools import product
 
 from clipcond.prompt import Issue, ParsedPrompt, parse
 from clipcond.prompt.lookalikes import with_lookalikes
 from tests.conditioning.conditioners import single, told
+from tests.failures import failures_of
 
 BRACKETS = ("a1111", "comfyui", "lpw", "lpw_xl", "sd_embed")
 
@@ -13,9 +14,18 @@ def issues(text: str, syntax: str) -> tuple[Issue, ...]:
     return with_lookalikes(ParsedPrompt(text, (), syntax=syntax)).issues
 
 
-@pytest.mark.parametrize(
-    ("syntax", "text", "shown", "position"),
-    [
+def test_it_is_warned_of_at_its_place():
+    def check(case):
+        syntax, text, shown, position = case
+        (issue,) = issues(text, syntax)
+
+        assert issue.message.startswith(f"{shown!r} is a") or "prompt editing" in issue.message
+        assert issue.message.startswith(repr(shown))
+        assert issue.message.endswith(", but not here")
+        assert issue.position == position
+        assert issue.remedy
+
+    cases = [
         ("compel", "a (cat:1.3)", "(cat:1.3)", 2),
         ("compel", "a (cat:2)", "(cat:2)", 2),
         ("compel", "(4k:1.2)", "(4k:1.2)", 0),
@@ -44,38 +54,33 @@ def issues(text: str, syntax: str) -> tuple[Issue, ...]:
         ("a1111", "a, embedding:easy-neg b", "embedding:easy-neg", 3),
         ("compel", "embedding:x", "embedding:x", 0),
         ("a1111", "a <lora:foo:0.8> b", "<lora:foo:0.8>", 2),
-    ],
-)
-def test_it_is_warned_of_at_its_place(syntax, text, shown, position):
-    (issue,) = issues(text, syntax)
-
-    assert issue.message.startswith(f"{shown!r} is a") or "prompt editing" in issue.message
-    assert issue.message.startswith(repr(shown))
-    assert issue.message.endswith(", but not here")
-    assert issue.position == position
-    assert issue.remedy
+    ]
+    assert not failures_of(check, cases)
 
 
-@pytest.mark.parametrize("syntax", [*BRACKETS, "compel", "diffusers"])
-@pytest.mark.parametrize(
-    "text",
-    [
-        "C++ code, c++ too",
-        "(16:9)",
-        "at (10:30), John (3:16)",
-        "well-known, sci-fi, red+green, -5 degrees, 18+",
-        "wait -- what, a--b, a + b",
-        "a [b] c, e.g. this (and that), break, BREAKING",
-        "(version 2) 1.3, x.blend, bland.and",
-        "an embedding: how, reembedding:x",
-        "a < b, <token>, <lora> <lora:>",
-        "\\(cat:1.3\\), \\((a)\\), (()), ( ( ) )",
-        "((a) and (b)), [|], a | b, [x] | [y]",
-        "",
-    ],
-)
-def test_ordinary_text_is_not(syntax, text):
-    assert issues(text, syntax) == ()
+def test_ordinary_text_is_not():
+    def check(case):
+        syntax, text = case
+        assert issues(text, syntax) == ()
+
+    cases = product(
+        [*BRACKETS, "compel", "diffusers"],
+        [
+            "C++ code, c++ too",
+            "(16:9)",
+            "at (10:30), John (3:16)",
+            "well-known, sci-fi, red+green, -5 degrees, 18+",
+            "wait -- what, a--b, a + b",
+            "a [b] c, e.g. this (and that), break, BREAKING",
+            "(version 2) 1.3, x.blend, bland.and",
+            "an embedding: how, reembedding:x",
+            "a < b, <token>, <lora> <lora:>",
+            "\\(cat:1.3\\), \\((a)\\), (()), ( ( ) )",
+            "((a) and (b)), [|], a | b, [x] | [y]",
+            "",
+        ],
+    )
+    assert not failures_of(check, cases)
 
 
 def test_what_a_syntax_reads_itself_is_not():
@@ -88,9 +93,19 @@ def test_what_a_syntax_reads_itself_is_not():
 FULLWIDTH = "syntax where full-width punctuation counts"
 
 
-@pytest.mark.parametrize(
-    ("syntax", "text", "shown", "position"),
-    [
+def test_full_width_syntax_is_warned_of_unless_somebody_chose():
+    def check(case):
+        syntax, text, shown, position = case
+        parsed = ParsedPrompt(text, (), syntax=syntax)
+        (issue,) = with_lookalikes(parsed, fullwidth=None).issues
+
+        meaning = "a bracket in ASCII" if syntax == "compel" else FULLWIDTH
+        assert issue.message == f"{shown!r} is {meaning}, but not here"
+        assert issue.position == position
+        assert with_lookalikes(parsed, fullwidth=True).issues == ()
+        assert with_lookalikes(parsed, fullwidth=False).issues == ()
+
+    cases = [
         *((syntax, "一（猫：1.3）", "（猫：1.3）", 1) for syntax in BRACKETS),
         ("a1111", "a 【cat】", "【cat】", 2),
         ("a1111", "［猫：狗：0.5］", "［猫：狗：0.5］", 0),
@@ -98,26 +113,23 @@ FULLWIDTH = "syntax where full-width punctuation counts"
         ("a1111", "a (cat:1.3）", "(cat:1.3）", 2),
         ("a1111", "a (cat:1。3)", "(cat:1。3)", 2),
         ("compel", "（猫）1.3", "（猫）", 0),
-    ],
-)
-def test_full_width_syntax_is_warned_of_unless_somebody_chose(syntax, text, shown, position):
-    parsed = ParsedPrompt(text, (), syntax=syntax)
-    (issue,) = with_lookalikes(parsed, fullwidth=None).issues
-
-    meaning = "a bracket in ASCII" if syntax == "compel" else FULLWIDTH
-    assert issue.message == f"{shown!r} is {meaning}, but not here"
-    assert issue.position == position
-    assert with_lookalikes(parsed, fullwidth=True).issues == ()
-    assert with_lookalikes(parsed, fullwidth=False).issues == ()
+    ]
+    assert not failures_of(check, cases)
 
 
-@pytest.mark.parametrize("syntax", ["a1111", "comfyui", "compel", "plain"])
-@pytest.mark.parametrize("text", ["一只猫，狗。", "早上：10：30", "：）", "一（只", "【】"])
-def test_ordinary_full_width_text_is_not(syntax, text):
-    parsed = ParsedPrompt(text, (), syntax=syntax)
+def test_ordinary_full_width_text_is_not():
+    def check(case):
+        syntax, text = case
+        parsed = ParsedPrompt(text, (), syntax=syntax)
 
-    issues = with_lookalikes(parsed, fullwidth=None).issues
-    assert [i for i in issues if "full-width" in i.message] == []
+        issues = with_lookalikes(parsed, fullwidth=None).issues
+        assert [i for i in issues if "full-width" in i.message] == []
+
+    cases = product(
+        ["a1111", "comfyui", "compel", "plain"],
+        ["一只猫，狗。", "早上：10：30", "：）", "一（只", "【】"],
+    )
+    assert not failures_of(check, cases)
 
 
 def test_issues_stay_in_order_and_in_bounds():

@@ -1,9 +1,15 @@
-"""Choosing a syntax, and the plain one."""
+"""Choosing a syntax, the plain one, and how far a prompt walks."""
+
+import sys
+from pathlib import Path
 
 import pytest
 
+import clipcond.prompt
 from clipcond.errors import UnknownNameError
-from clipcond.prompt import SYNTAXES, ParsedPrompt, Segment, parse
+from clipcond.prompt import SYNTAXES, ParsedPrompt, Segment, parse, reduce_to_one_text
+from clipcond.prompt.lookalikes import with_lookalikes
+from tests.failures import failures_of
 
 
 def test_a_syntax_by_name_or_itself():
@@ -13,9 +19,12 @@ def test_a_syntax_by_name_or_itself():
     )
 
 
-@pytest.mark.parametrize("text", ["", " ", "(a:1.2.3) BREAK [x:y:1] \\", "猫\n"])
-def test_plain_is_the_prompt_itself(text):
-    assert parse(text, "plain").parts == (Segment(text, 1.0, 0, len(text)),)
+def test_plain_is_the_prompt_itself():
+    def check(text):
+        assert parse(text, "plain").parts == (Segment(text, 1.0, 0, len(text)),)
+
+    cases = ["", " ", "(a:1.2.3) BREAK [x:y:1] \\", "猫\n"]
+    assert not failures_of(check, cases)
 
 
 def test_an_unknown_syntax():
@@ -32,3 +41,24 @@ def test_every_syntax_names_itself_and_keeps_the_source():
         assert parsed.syntax == name
         assert parsed.source == "a 猫"
         assert "".join(segment.text for segment in parsed.segments) == "a 猫"
+
+
+def test_a_weighted_prompt_runs_the_code_of_six_files():
+    files = set()
+
+    def note(frame, event, argument):
+        files.add(Path(frame.f_code.co_filename))
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        text, _ = reduce_to_one_text("a (red:1.3) fox")
+        with_lookalikes(parse(text)).with_names(str)
+    finally:
+        sys.setprofile(before)
+
+    room = Path(clipcond.prompt.__file__).parent
+    names = {file.name for file in files if file.is_relative_to(room)}
+    assert names == {
+        *("parsing.py", "a1111.py", "emphasis.py", "scanner.py", "segments.py", "lookalikes.py")
+    }

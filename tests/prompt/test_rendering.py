@@ -1,13 +1,16 @@
 """Prompts written in another syntax say the same words at the same weights, or it is an error."""
 
 import json
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from clipcond.errors import PromptError, UnknownNameError
 from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, Segment, convert, parse, render
-from clipcond.prompt.rendering import WRITERS, loras, mixing, words
+from clipcond.prompt.rendering import weighted_words
+from clipcond.prompt.writing import WRITERS, lora_weights, mode_and_weights
+from tests.failures import failures_of
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -24,7 +27,7 @@ BRACKETED = ("a1111", "comfyui", "lpw", "lpw_xl", "sd_embed")
 
 
 def said(parsed: ParsedPrompt) -> list[tuple[str, float]]:
-    return [(word, weight) for word, weight, _ in words(parsed)]
+    return [(word, weight) for word, weight, _ in weighted_words(parsed)]
 
 
 def breaks(parsed: ParsedPrompt) -> int:
@@ -45,59 +48,82 @@ def test_every_syntax_can_be_written():
     assert WRITERS.keys() == SYNTAXES.keys()
 
 
-@pytest.mark.parametrize("target", BRACKETED)
-@pytest.mark.parametrize("source", BRACKETED)
-def test_golden_prompts_say_the_same_in_all_bracket_syntaxes(source, target):
-    n_breaks = 0
-    for prompt in GOLDEN:
-        parsed = readable(prompt, source)
-        if parsed is None:
-            continue
-        if target != "a1111" and breaks(parsed):
-            n_breaks += 1
-            with pytest.raises(PromptError, match="only dialects 'a1111' and 'compel' can start"):
-                parsed.render(target)
-            continue
-        assert said(parse(parsed.render(target), target)) == said(parsed)
-    assert (n_breaks > 0) == (source == "a1111" and target != "a1111")
+def test_golden_prompts_say_the_same_in_all_bracket_syntaxes():
+    def check(case):
+        target, source = case
+        n_breaks = 0
+        for prompt in GOLDEN:
+            parsed = readable(prompt, source)
+            if parsed is None:
+                continue
+            if target != "a1111" and breaks(parsed):
+                n_breaks += 1
+                with pytest.raises(
+                    PromptError, match="only dialects 'a1111' and 'compel' can start"
+                ):
+                    parsed.render(target)
+                continue
+            assert said(parse(parsed.render(target), target)) == said(parsed)
+        assert (n_breaks > 0) == (source == "a1111" and target != "a1111")
+
+    cases = product(BRACKETED, BRACKETED)
+    assert not failures_of(check, cases)
 
 
-@pytest.mark.parametrize("source", SYNTAXES)
-def test_golden_prompts_say_the_same_in_compel_or_are_refused(source):
-    n_refused = {"has no way to write this": 0, "": 0}
-    for prompt in GOLDEN:
-        parsed = readable(prompt, source)
-        if parsed is None:
-            continue
-        try:
-            text = parsed.render("compel")
-        except PromptError as error:
-            n_refused["has no way to write this" * ("has no way" in str(error))] += 1
-            continue
-        assert said(parse(text, "compel")) == said(parsed)
-    assert n_refused["has no way to write this"] <= 8  # `...` in brackets, `,,`, `),`
-    assert n_refused[""] <= 12  # BREAK, weights below 0, .swap()
+def test_golden_prompts_say_the_same_in_compel_or_are_refused():
+    def check(source):
+        n_refused = {"has no way to write this": 0, "": 0}
+        for prompt in GOLDEN:
+            parsed = readable(prompt, source)
+            if parsed is None:
+                continue
+            try:
+                text = parsed.render("compel")
+            except PromptError as error:
+                n_refused["has no way to write this" * ("has no way" in str(error))] += 1
+                continue
+            assert said(parse(text, "compel")) == said(parsed)
+        assert n_refused["has no way to write this"] <= 8  # `...` in brackets, `,,`, `),`
+        assert n_refused[""] <= 12  # BREAK, weights below 0, .swap()
+
+    cases = SYNTAXES
+    assert not failures_of(check, cases)
 
 
-@pytest.mark.parametrize("target", BRACKETED)
-def test_golden_prompts_of_compel_say_the_same_elsewhere(target):
-    n_refused = 0
-    for prompt in golden("compel"):
-        parsed = readable(prompt, "compel")
-        if parsed is None:
-            continue
-        if mixing(parsed) or parsed.extras or (breaks(parsed) and target != "a1111"):
-            n_refused += 1
-            with pytest.raises(PromptError):
-                parsed.render(target)
-            continue
-        assert said(parse(parsed.render(target), target)) == said(parsed)
-    assert 0 < n_refused < 30
+def test_golden_prompts_of_compel_say_the_same_elsewhere():
+    def check(target):
+        n_refused = 0
+        for prompt in golden("compel"):
+            parsed = readable(prompt, "compel")
+            if parsed is None:
+                continue
+            if mode_and_weights(parsed) or parsed.extras or (breaks(parsed) and target != "a1111"):
+                n_refused += 1
+                with pytest.raises(PromptError):
+                    parsed.render(target)
+                continue
+            assert said(parse(parsed.render(target), target)) == said(parsed)
+        assert 0 < n_refused < 30
+
+    cases = BRACKETED
+    assert not failures_of(check, cases)
 
 
-@pytest.mark.parametrize(
-    "prompt",
-    [
+def test_mixtures_and_networks_are_written_in_compel():
+    def check(prompt):
+        parsed = parse(prompt, "compel")
+
+        again = parse(parsed.render(), "compel")
+
+        assert said(again) == said(parsed)
+        assert lora_weights(again) == lora_weights(parsed)
+        ours, theirs = parsed.mixture, again.mixture
+        assert (ours is None) == (theirs is None)
+        if ours and theirs:
+            assert (ours.mode, ours.weights) == (theirs.mode, theirs.weights)
+            assert [said(p) for p in ours.prompts] == [said(p) for p in theirs.prompts]
+
+    cases = [
         "a cat++ on (the mat)0.9",
         '("a++", "b (c)1.3").blend(1, -0.25)',
         '("a", "say \\"x\\" (now)1.1", "c").blend(1, 0.5, 0, no_normalize)',
@@ -105,25 +131,17 @@ def test_golden_prompts_of_compel_say_the_same_elsewhere(target):
         '("a", "b", "c").and()',
         'withLora(x, -0.5) ("a", "b").blend(1, 1)',
         "a withLora(x, 0.5) b useLora(y)",
-    ],
-)
-def test_mixtures_and_networks_are_written_in_compel(prompt):
-    parsed = parse(prompt, "compel")
-
-    again = parse(parsed.render(), "compel")
-
-    assert said(again) == said(parsed)
-    assert loras(again) == loras(parsed)
-    ours, theirs = parsed.mixture, again.mixture
-    assert (ours is None) == (theirs is None)
-    if ours and theirs:
-        assert (ours.mode, ours.weights) == (theirs.mode, theirs.weights)
-        assert [said(p) for p in ours.prompts] == [said(p) for p in theirs.prompts]
+    ]
+    assert not failures_of(check, cases)
 
 
-@pytest.mark.parametrize(
-    ("prompt", "source", "target", "expected"),
-    [
+def test_how_it_is_written():
+    def check(case):
+        prompt, source, target, expected = case
+        assert convert(prompt, source, target) == expected
+        assert parse(prompt, source).render(target) == expected
+
+    cases = [
         ("a (red:1.3) cat", "a1111", "comfyui", "a (red:1.3) cat"),
         ("a (b (c:1.5) d:0.7)", "a1111", "comfyui", "a (b :0.7)(c:1.0499999999999998)( d:0.7)"),
         ("((a:1.1))", "comfyui", "a1111", "(a:1.1)"),
@@ -163,21 +181,37 @@ def test_mixtures_and_networks_are_written_in_compel(prompt):
         ("x BREAK BREAK", "a1111", "compel", '("x", "").and()'),
         ('("x", "").and()', "compel", "a1111", "x BREAK BREAK"),
         ("BREAK", "a1111", "plain", ""),
-    ],
-)
-def test_how_it_is_written(prompt, source, target, expected):
-    assert convert(prompt, source, target) == expected
-    assert parse(prompt, source).render(target) == expected
+    ]
+    assert not failures_of(check, cases)
 
 
-@pytest.mark.parametrize("prompt", ["a cat.swap(dog, s_end=0.5)", "))-( wow)-", "(cat)1.2 x)++"])
-def test_in_its_own_syntax_it_is_written_as_it_stood_if_need_be(prompt):
-    parsed = parse(prompt, "compel")
+def test_how_mixtures_are_written():
+    def check(prompt):
+        assert parse(prompt, "compel").render() == prompt
 
-    assert parsed.render() == prompt
-    changed = ParsedPrompt("other", parsed.parts, syntax="compel", extras=parsed.extras)
-    with pytest.raises(PromptError):
-        changed.render()
+    cases = [
+        '("a", "b").blend(0.7, 0.3)',
+        '("a", "b").blend(1, 1)',
+        '("a", "b").blend(0.7, 0.3, no_normalize)',
+        '("a", "b").and(1, 0.5)',
+        '("a", "b").and(1, 1)',
+        '("a").and(0.5)',
+        'withLora(x, 0.5) ("a", "b").blend(1, -0.25)',
+    ]
+    assert not failures_of(check, cases)
+
+
+def test_in_its_own_syntax_it_is_written_as_it_stood_if_need_be():
+    def check(prompt):
+        parsed = parse(prompt, "compel")
+
+        assert parsed.render() == prompt
+        changed = ParsedPrompt("other", parsed.parts, syntax="compel", extras=parsed.extras)
+        with pytest.raises(PromptError):
+            changed.render()
+
+    cases = ["a cat.swap(dog, s_end=0.5)", "))-( wow)-", "(cat)1.2 x)++"]
+    assert not failures_of(check, cases)
 
 
 def test_its_own_syntax_is_the_default():
@@ -192,9 +226,15 @@ def test_an_unknown_syntax():
         convert("a", "a111", "a1111")
 
 
-@pytest.mark.parametrize(
-    ("prompt", "source", "target", "expected"),
-    [
+def test_what_cannot_be_said():
+    def check(case):
+        prompt, source, target, expected = case
+        with pytest.raises(PromptError) as error:
+            convert(prompt, source, target)
+
+        assert str(error.value) == expected
+
+    cases = [
         (
             "a cat\nBREAK b",
             "a1111",
@@ -256,13 +296,8 @@ def test_an_unknown_syntax():
             "AND cannot be converted\n  a AND b\n    ^\n"
             "Convert the parts of compose(prompt) one by one.",
         ),
-    ],
-)
-def test_what_cannot_be_said(prompt, source, target, expected):
-    with pytest.raises(PromptError) as error:
-        convert(prompt, source, target)
-
-    assert str(error.value) == expected
+    ]
+    assert not failures_of(check, cases)
 
 
 def test_what_is_written_wrong_is_found_by_reading_it_back(monkeypatch):
@@ -282,6 +317,6 @@ def test_what_is_written_wrong_is_found_by_reading_it_back(monkeypatch):
 def test_words_are_those_of_the_tokenizer(clip_bpe):
     """White space that this comparison overlooks is white space that the tokenizer overlooks."""
     for prompt in GOLDEN:
-        cut = [word for word, _, _ in words(parse(prompt, "plain"))]
+        cut = [word for word, _, _ in weighted_words(parse(prompt, "plain"))]
 
         assert clip_bpe.encode(" ".join(cut)) == clip_bpe.encode(prompt)

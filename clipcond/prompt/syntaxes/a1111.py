@@ -1,9 +1,9 @@
-"""The syntax of AUTOMATIC1111's webui: brackets that multiply, and BREAK.
+"""Read the syntax of AUTOMATIC1111's webui: brackets that multiply, and BREAK.
 
     (x)      times 1.1           (x:1.3)  times 1.3           nested: the product
     [x]      divided by 1.1      \\( \\)    literal brackets    BREAK: a new chunk
 
-The whole grammar stands in `emphasis`. Prompt editing, alternation and AND belong to `schedule` and
+`emphasis` has the whole grammar. Prompt editing, alternation and AND belong to `editing` and
 `composition`: here `[a:b:0.5]` is what the attention grammar makes of it, `a:b:0.5` at 1/1.1.
 
 Deviations, in sd_embed and lpw too: a weight that is no number, as in `(a:1.2.3)`, is a
@@ -14,38 +14,26 @@ can hold are held at the largest one, with a warning.
 
 from __future__ import annotations
 
-from clipcond.prompt.emphasis import SPACED_NUMBER, lexicon, read
-from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt, Part, Segment
+from operator import attrgetter
 
-LEXICON = lexicon(SPACED_NUMBER)
+from clipcond.prompt.emphasis import BREAK, SPACED_NUMBERS, break_issues, read_emphasis
+from clipcond.prompt.segments import Break, ParsedPrompt
 
 
 def parse(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
-    """Parse a prompt as A1111 does; whatever that accepts is accepted, with issues.
+    """Parse a prompt as A1111 does, which accepts almost anything; what is odd becomes an issue.
 
     Args:
-        fullwidth: whether `（猫：1.3）` is `(猫:1.3)`, which A1111 itself reads as text.
+        fullwidth: whether `（猫：1.3）` is read as `(猫:1.3)`; A1111 itself reads it as text.
     Raises:
         PromptSyntaxError: a weight such as 1.2.3 is not a number, or not finite.
     Source: AUTOMATIC1111 webui 1.10, modules/prompt_parser.py, parse_prompt_attention.
     """
-    segments, issues = read(text, LEXICON, fullwidth=fullwidth)
-    parts: list[Part] = []
-    lost: list[Issue] = []
-    for segment in segments:
-        if segment.text != "BREAK":
-            parts.append(segment)
-        elif segment.weight == -1.0:
-            parts.append(Break(segment.start, segment.stop))
-        else:
-            # The brackets have multiplied the -1 by which webui knows a break.
-            parts.append(segment)
-            lost.append(_lost_break(segment))
-    issues = sorted(issues + lost[:MOST_ISSUES], key=lambda issue: issue.position)
-    return ParsedPrompt(text, tuple(parts), tuple(issues), "a1111")
-
-
-def _lost_break(segment: Segment) -> Issue:
-    message = "BREAK inside brackets starts no chunk: it is the word 'break' at weight"
+    segments, issues = read_emphasis(text, SPACED_NUMBERS, fullwidth=fullwidth)
+    # webui knows a break by its weight -1, which brackets around it multiply.
+    parts = tuple(
+        Break(s.start, s.stop) if s.text == BREAK and s.weight == -1.0 else s for s in segments
+    )
     remedy = "Close the brackets before BREAK and open them again behind it."
-    return Issue(f"{message} {segment.weight:g}", segment.start, remedy)
+    issues += break_issues(parts, "BREAK inside brackets starts no chunk", remedy)
+    return ParsedPrompt(text, parts, tuple(sorted(issues, key=attrgetter("position"))), "a1111")

@@ -1,15 +1,15 @@
-r"""The syntax of ComfyUI: round brackets, of which an inner number replaces what is around it.
+r"""Read the syntax of ComfyUI: round brackets, of which an inner number replaces the outer ones.
 
     (x)   times 1.1      (x:1.3)   1.3, whatever is around it      \( \)   literal brackets
 
 Everything else is text: square and curly brackets, BREAK, AND, other backslashes. Two oddities are
 ComfyUI's own. A `)` that closes nothing counts as one bracket less than none, so the brackets after
-it are text; and an unclosed `(` makes all behind it text, unless the whole ends in `)`, which then
+it are text. An unclosed `(` makes all after it text, unless the whole ends in `)`, which then
 closes it: `((a)` is `(a` at 1.1. Both become issues.
 
-`parse` gives the weighted fragments. What stays together in a chunk, and what ADV_CLIP_emb calls a
-word, is finer: `groups` cuts the fragments at references to embeddings, or, as releases until 2024
-did, at spaces too. There every segment is one group, so a token's `segment` tells its group.
+`parse` gives the weighted fragments. ComfyUI tokenizes and chunks smaller pieces, and ADV_CLIP_emb
+calls them words: `parse_groups` cuts the fragments at references to embeddings, or, as releases
+until 2024 did, at spaces too. It makes every group a segment, so a token's `segment` is its group.
 
 Deviations: a weight that is not finite (`nan`, `inf`, `1e999`) is an error here and a black image
 there; a product of brackets is held at the largest number, with a warning; the name of an
@@ -21,14 +21,12 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 
-from clipcond.prompt.fullwidth import CLOSING, signs
-from clipcond.prompt.scanner import read_weight
-from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Part, Segment
+from clipcond.prompt.scanner import ascii_signs, limit_weights, read_weight, unmatched_brackets
+from clipcond.prompt.segments import Issue, ParsedPrompt, Part, Segment
 
 FACTOR = 1.1
 EMBEDDING = "embedding:"
@@ -42,7 +40,7 @@ _REFERENCE = re.compile(rf"{EMBEDDING}(\S+)")
 
 
 def parse(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
-    """Parse a prompt as ComfyUI does; whatever that accepts is accepted, with issues.
+    """Parse a prompt as ComfyUI does, which accepts almost anything; what is odd becomes an issue.
 
     Fragments are never trimmed nor joined. A prompt without text has no parts.
 
@@ -52,29 +50,25 @@ def parse(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
         PromptSyntaxError: a weight is not finite.
     Source: ComfyUI 0.3.64, comfy/sd1_clip.py: its results, see tests/parity/test_comfyui_text.py.
     """
-    brackets = _Brackets.of(text, fullwidth=fullwidth)
-    segments = tuple(
-        Segment(_bare(text[start:stop], fullwidth), weight, start, stop)
-        for start, stop, weight in brackets.fragments()
+    brackets = _Brackets(text, fullwidth=fullwidth)
+    segments, issues = limit_weights(
+        [
+            Segment(_resolve_escapes(text[start:stop], fullwidth), weight, start, stop)
+            for start, stop, weight in brackets.fragments()
+        ]
     )
-    issues = brackets.issues()
-    beyond = next((s for s in segments if not math.isfinite(s.weight)), None)
-    if beyond is not None:
-        segments = tuple(map(_held, segments))
-        message = "the brackets around this multiply to more than a number can hold"
-        issues.append(Issue(message, beyond.start, "Nest fewer brackets."))
-    issues.sort(key=attrgetter("position"))
+    issues = sorted([*brackets.issues(), *issues], key=attrgetter("position"))
     return ParsedPrompt(text, segments, tuple(issues), "comfyui")
 
 
-def groups(
+def parse_groups(
     text: str, *, words: bool = False, embeddings: bool = True, fullwidth: bool = False
 ) -> ParsedPrompt:
-    """Parse a prompt, and cut its fragments into what ComfyUI tokenizes and chunks as one.
+    """Parse a prompt, and cut its fragments into the groups that ComfyUI tokenizes and chunks.
 
-    An embedding is referred to by `embedding:name`, at the start of a fragment or behind a space or
-    newline; the name goes up to the next whitespace or closing commas. It becomes a segment of its
-    own. The bare name is a word like any other.
+    `embedding:name` refers to an embedding, at the start of a fragment or after a space or newline;
+    the name goes up to the next whitespace or closing commas. It becomes a segment of its own. The
+    bare name is a word like any other.
 
     Args:
         text: the prompt.
@@ -94,11 +88,13 @@ def groups(
             name = reference[1].rstrip(",") if reference else ""
             if name:
                 end = start + len(EMBEDDING) + len(name)
-                parts.append(Segment(_bare(name, fullwidth), fragment.weight, start, end, True))
+                parts.append(
+                    Segment(_resolve_escapes(name, fullwidth), fragment.weight, start, end, True)
+                )
                 start = end
                 if not text[start:stop].strip():
                     continue
-            piece = _bare(text[start:stop], fullwidth)
+            piece = _resolve_escapes(text[start:stop], fullwidth)
             parts.append(Segment(piece, fragment.weight, start, stop))
     return replace(parsed, parts=tuple(parts), bare_names=not embeddings)
 
@@ -106,7 +102,7 @@ def groups(
 def _between(
     separator: re.Pattern[str], source: str, start: int, stop: int
 ) -> Iterator[tuple[int, int]]:
-    """The places in source[start:stop] between separators, empty ones left out."""
+    """Yield the spans in source[start:stop] between separators, but no empty ones."""
     for match in separator.finditer(source, start, stop):
         if start < match.start():
             yield start, match.start()
@@ -115,60 +111,49 @@ def _between(
         yield start, stop
 
 
-def _bare(text: str, fullwidth: bool) -> str:
-    """A piece of the source, its escapes resolved."""
+def _resolve_escapes(text: str, fullwidth: bool) -> str:
+    """Make text of a piece of the source."""
     return (_FULLWIDTH_ESCAPE if fullwidth else _ESCAPE).sub(r"\1", text)
 
 
-def _held(segment: Segment) -> Segment:
-    largest = sys.float_info.max
-    return replace(segment, weight=max(-largest, min(largest, segment.weight)))
-
-
-@dataclass(frozen=True, slots=True)
 class _Brackets:
     """The brackets of a prompt that are not escaped.
 
-    `signs` is the source, or what stands in it for ASCII where full-width punctuation counts.
-    `places` says where each stands, `closing` the index of the one that closes it (None for `)`,
-    and where there is none), `unmatched` the places of those without a partner, in order.
+    Args:
+        source: the prompt.
+        fullwidth: whether full-width punctuation is syntax too.
     """
 
-    source: str
-    signs: str
-    places: tuple[int, ...]
-    closing: tuple[int | None, ...]
-    unmatched: tuple[int, ...]
-
-    @classmethod
-    def of(cls, source: str, *, fullwidth: bool = False) -> _Brackets:
-        sign = signs(source, fullwidth=fullwidth)
-        matches = _BRACKETS.finditer(sign)
-        places = tuple(m.start() for m in matches if m.end() - m.start() == 1)
-        closing: list[int | None] = [None] * len(places)
+    def __init__(self, source: str, *, fullwidth: bool) -> None:
+        self._source = source
+        self._signs = ascii_signs(source, fullwidth=fullwidth)
+        matches = _BRACKETS.finditer(self._signs)
+        self._places = [m.start() for m in matches if m.end() - m.start() == 1]
+        # Index of the bracket that closes each; None for `)`, and where there is none.
+        self._closing: list[int | None] = [None] * len(self._places)
         opened: list[int] = []
         unmatched = []
-        for index, place in enumerate(places):
-            if sign[place] == "(":
+        for index, place in enumerate(self._places):
+            if self._signs[place] == "(":
                 opened.append(index)
             elif opened:
-                closing[opened.pop()] = index
+                self._closing[opened.pop()] = index
             else:
                 unmatched.append(place)
-        unmatched += [places[index] for index in opened]  # none of them before a `)` of no partner
-        return cls(source, sign, places, tuple(closing), tuple(unmatched))
+        # A `)` without a partner comes before every `(` without one.
+        self._unmatched = unmatched + [self._places[index] for index in opened]
 
     def fragments(self) -> Iterator[tuple[int, int, float]]:
         """Yield (start, stop, weight) of every piece of text, in order.
 
-        A range of the source is text up to its first group, the group's inside, and the rest. The
-        ranges still to be read wait in a list, so that nesting needs no recursion.
+        A range of the source is text up to its first group, the inside of the group, and the rest.
+        The ranges to read wait in a list, so that nesting needs no recursion.
         """
-        waiting = [(0, len(self.places), 0, len(self.source), 1.0)]
+        waiting = [(0, len(self._places), 0, len(self._source), 1.0)]
         while waiting:
             first, end, start, stop, weight = waiting.pop()
             opening = self._first_group(first, end)
-            begin = stop if opening == end else self.places[opening]
+            begin = stop if opening == end else self._places[opening]
             if start < begin:
                 yield start, begin, weight
             if opening == end:
@@ -177,70 +162,47 @@ class _Brackets:
             if closing is None:
                 yield begin, stop, weight
                 continue
-            if closing + 1 < end or self.places[closing] + 1 < stop:
-                behind = self.places[closing] + 1
-                waiting.append((closing + 1, end, behind, stop, weight))
+            waiting.append((closing + 1, end, self._places[closing] + 1, stop, weight))
             waiting.append(self._inside(opening, closing, weight))
 
     def _first_group(self, first: int, end: int) -> int:
-        """Index of the first bracket in a range that opens a group; `end` if none does.
+        """Find the index of the first bracket in a range that opens a group; `end` if none does.
 
-        Brackets below depth 0, behind one that closes nothing, open none.
+        Below depth 0, after a bracket that closes nothing, no bracket opens a group.
         """
         depth = 0
         for index in range(first, end):
-            opens = self.signs[self.places[index]] == "("
+            opens = self._signs[self._places[index]] == "("
             if opens and depth == 0:
                 return index
             depth += 1 if opens else -1
         return end
 
     def _last_of_group(self, opening: int, end: int, stop: int) -> int | None:
-        """Index of the bracket taken as closing the group, None if it is plain text."""
-        closing = self.closing[opening]
+        """Find the index of the bracket that closes a group; None if it is text, not a group."""
+        closing = self._closing[opening]
         if closing is not None and closing < end:
             return closing
-        # Never closed, but the range ends in `)`, whatever that closes.
-        last = self.places[end - 1]
-        return end - 1 if self.signs[last] == ")" and last == stop - 1 else None
+        # It is never closed, but a `)` at the end of the range does, even if it has a partner.
+        last = self._places[end - 1]
+        return end - 1 if self._signs[last] == ")" and last == stop - 1 else None
 
     def _inside(
         self, opening: int, closing: int, weight: float
     ) -> tuple[int, int, int, int, float]:
-        """The range within a group, its number left out, and the weight there."""
-        start, stop = self.places[opening] + 1, self.places[closing]
+        """Make the range within a group, without its number, and the weight there."""
+        start, stop = self._places[opening] + 1, self._places[closing]
         # The number holds no bracket, so its colon follows the last one inside.
-        colon = self.signs.rfind(":", self.places[closing - 1] + 1, stop)
-        if colon > start:
-            number = _as_float(self.signs[colon + 1 : stop])
-            if number is not None and not math.isfinite(number):
-                read_weight(self.source, colon + 1, stop, self.signs)
-            if number is not None:
-                return opening + 1, closing, start, colon, number
-        return opening + 1, closing, start, stop, weight * FACTOR
+        colon = self._signs.rfind(":", self._places[closing - 1] + 1, stop)
+        try:
+            number = float(self._signs[colon + 1 : stop] if colon > start else "")
+        except ValueError:
+            return opening + 1, closing, start, stop, weight * FACTOR
+        if not math.isfinite(number):
+            read_weight(self._source, colon + 1, stop, self._signs)  # raises
+        return opening + 1, closing, start, colon, number
 
     def issues(self) -> list[Issue]:
-        """Brackets that do not match, at most so many."""
-        issues = [self._issue(place) for place in self.unmatched[:MOST_ISSUES]]
-        left = self.unmatched[MOST_ISSUES:]
-        if left:
-            issues.append(Issue(f"{len(left)} more brackets that do not match", left[0]))
-        return issues
-
-    def _issue(self, place: int) -> Issue:
-        bracket = self.source[place]
-        literal = f"write '\\{bracket}' for a literal bracket."
-        if bracket in CLOSING:
-            remedy = f"Close it with {CLOSING[bracket]!r} or {literal}"
-            return Issue(f"{bracket!r} is never closed", place, remedy)
-        message = f"{bracket!r} closes nothing"
-        if place < self.places[-1]:
-            message += ", and makes the brackets after it plain text"
-        return Issue(message, place, f"Remove it or {literal}")
-
-
-def _as_float(field: str) -> float | None:
-    try:
-        return float(field)
-    except ValueError:
-        return None
+        """List the brackets that do not match."""
+        spoiled = self._places[-1] if self._places else 0
+        return unmatched_brackets(self._source, self._unmatched, spoiled)

@@ -1,9 +1,9 @@
-"""The syntax of sd_embed: A1111's brackets, numbers without spaces, BREAK a mere word.
+"""Read the syntax of sd_embed: A1111's brackets, numbers without spaces, no BREAK.
 
     (red:1.3)      times 1.3, as in A1111; `(red: 1.3)` is the text `red: 1.3` at 1.1
     a BREAK b      the word "break" at weight -1, and no new chunk
 
-The empty prompt is the word "empty", which is a word like any other to the model.
+The empty prompt is read as the word "empty".
 """
 
 from __future__ import annotations
@@ -24,4 +24,4 @@ def parse(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
     if not text:
         return ParsedPrompt(text, (Segment("empty", 1.0, 0, 0),), syntax="sd_embed")
     segments, issues = read_break_as_word(text, fullwidth=fullwidth)
-    return ParsedPrompt(text, tuple(segments), tuple(issues), "sd_embed")
+    return ParsedPrompt(text, segments, tuple(issues), "sd_embed")

@@ -1,9 +1,10 @@
-"""One text out of a prompt that stands for several."""
+"""A prompt that makes several texts is reduced to one."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipcond.prompt import Issue, changes, parse, schedule, settle
+from clipcond.prompt import Issue, parse, reduce_to_one_text, schedule
+from clipcond.prompt.editing import find_changes
 
 EDIT = "Encode the texts of schedule(prompt, steps) one by one."
 PIECES = ["[", "]", ":", "|", "a", "猫 ", ":3]", "[b:", " AND ", ":1.5", "[x|y]"]
@@ -11,26 +12,26 @@ prompts = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 
 
 @given(prompts, st.integers(1, 30))
-def test_nothing_is_left_to_settle(prompt, steps):
-    text, issues = settle(prompt, steps)
+def test_nothing_is_left_to_reduce(prompt, steps):
+    text, issues = reduce_to_one_text(prompt, steps)
 
     assert "AND" not in text
-    assert bool(issues) == (text != prompt or "AND" in prompt or bool(changes(prompt)))
+    assert bool(issues) == (text != prompt or "AND" in prompt or bool(find_changes(prompt)))
     assert [issue.position for issue in issues] == sorted(issue.position for issue in issues)
 
 
 @given(prompts, st.integers(1, 30))
 def test_a_negative_is_its_last_text(prompt, steps):
-    assert settle(prompt, steps, negative=True)[0] == schedule(prompt, steps)[-1][1]
+    assert reduce_to_one_text(prompt, steps, negative=True)[0] == schedule(prompt, steps)[-1][1]
 
 
 def test_a_closing_number_is_text_unless_there_is_an_and():
-    assert settle("photo 16:9") == ("photo 16:9", ())
-    assert settle("photo 16:9 AND b")[0] == "photo 16"
+    assert reduce_to_one_text("photo 16:9") == ("photo 16:9", ())
+    assert reduce_to_one_text("photo 16:9 AND b")[0] == "photo 16"
 
 
 def test_what_is_reduced_and_where():
-    text, issues = settle("a [cat:dog:0.5] in [x|[y:z:3]] AND 猫 [b:3] :2")
+    text, issues = reduce_to_one_text("a [cat:dog:0.5] in [x|[y:z:3]] AND 猫 [b:3] :2")
 
     assert text == "a dog in z"
     assert issues == (
@@ -45,17 +46,17 @@ def test_what_is_reduced_and_where():
 
 
 def test_steps_decide_what_is_reached():
-    assert settle("[a:b:25]", 20)[0] == "a"
-    assert settle("[a:b:25]", 30)[0] == "b"
-    assert settle("[a|b]", 21)[0] == "a"
+    assert reduce_to_one_text("[a:b:25]", 20)[0] == "a"
+    assert reduce_to_one_text("[a:b:25]", 30)[0] == "b"
+    assert reduce_to_one_text("[a|b]", 21)[0] == "a"
 
 
 def test_many_changes_are_few_issues():
-    text, issues = settle("[a|b]" * 1_000)
+    text, issues = reduce_to_one_text("[a|b]" * 1_000)
 
     assert text == "b" * 1_000
     assert len(issues) == 100
 
 
-def test_parsing_does_not_settle():
+def test_parsing_does_not_reduce():
     assert parse("[a:b:3]").segments[0].text == "a:b:3"

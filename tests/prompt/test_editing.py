@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipcond.prompt import schedule
-from clipcond.prompt.schedule import Change, changes
+from clipcond.prompt.editing import Change, find_changes
+from tests.failures import failures_of
 
 PIECES = ["[", "]", "(", ")", ":", "|", "a", "猫 ", ":3]", ":0.5]", "[b:", "\\[", "AND", "[x|y]"]
 prompts = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
@@ -29,7 +30,7 @@ def test_every_text_is_what_is_left_of_the_prompt(prompt, steps):
 
 @given(prompts)
 def test_changes_are_nested_or_apart(prompt):
-    places = changes(prompt)
+    places = find_changes(prompt)
 
     assert [place.start for place in places] == sorted(place.start for place in places)
     for place in places:
@@ -57,16 +58,19 @@ def test_alternation_goes_round(options, steps):
 def test_changes_say_where_they_are():
     prompt = "猫 [a [b|c]:d: 0.5 ] [e:3]"
 
-    assert changes(prompt) == (
+    assert find_changes(prompt) == (
         Change(2, 19, ((3, 10), (11, 12)), " 0.5 "),
         Change(5, 10, ((6, 7), (8, 9))),
         Change(20, 25, ((21, 21), (21, 22)), "3"),
     )
 
 
-@pytest.mark.parametrize(
-    ("prompt", "expected"),
-    [
+def test_ten_steps():
+    def check(case):
+        prompt, expected = case
+        assert list(schedule(prompt, 10)) == expected
+
+    cases = [
         ("", [(10, "")]),
         ("((p)[q:r:3]", [(3, "((p)q"), (10, "((p)r")]),
         ("[p:q:3))", [(10, "[p:q:3))")]),
@@ -89,10 +93,8 @@ def test_changes_say_where_they_are():
         ("[a:b:\n.25\t]", [(2, "a"), (10, "b")]),
         ("[a:b:２]", [(10, "[a:b:２]")]),
         ("[a:b:1.2.3]", [(10, "[a:b:1.2.3]")]),
-    ],
-)
-def test_ten_steps(prompt, expected):
-    assert list(schedule(prompt, 10)) == expected
+    ]
+    assert not failures_of(check, cases)
 
 
 def test_old_timelines_ask_for_the_size_not_for_the_dot():
@@ -106,26 +108,33 @@ def test_a_second_pass_counts_on_from_the_first():
     assert schedule("[a:b:0.9]", 8, base_steps=10) == ((8, "b"),)
 
 
-@pytest.mark.parametrize("n", [10_000])
-def test_deep_nesting(n):
-    prompt = "[" * n + "x" + ":3]" * n
-    assert schedule(prompt, 10) == ((3, ""), (10, "x"))
+def test_deep_nesting():
+    def check(n):
+        prompt = "[" * n + "x" + ":3]" * n
+        assert schedule(prompt, 10) == ((3, ""), (10, "x"))
 
-    prompt = "([" * n + "a|b" + "])" * n
-    assert schedule(prompt, 2) == (
-        (1, "([" * (n - 1) + "(a)" + "])" * (n - 1)),
-        (2, "([" * (n - 1) + "(b)" + "])" * (n - 1)),
-    )
+        prompt = "([" * n + "a|b" + "])" * n
+        assert schedule(prompt, 2) == (
+            (1, "([" * (n - 1) + "(a)" + "])" * (n - 1)),
+            (2, "([" * (n - 1) + "(b)" + "])" * (n - 1)),
+        )
+
+    cases = [10_000]
+    assert not failures_of(check, cases)
 
 
-@pytest.mark.parametrize(("steps", "base_steps"), [(0, None), (-1, None), (5, 0)])
-def test_steps_below_one(steps, base_steps):
-    with pytest.raises(ValueError, match="at least one step") as error:
-        schedule("a", steps, base_steps=base_steps)
+def test_steps_below_one():
+    def check(case):
+        steps, base_steps = case
+        with pytest.raises(ValueError, match="at least one step") as error:
+            schedule("a", steps, base_steps=base_steps)
 
-    assert str(error.value) == (
-        f"a schedule needs at least one step; got {steps}, base_steps {base_steps}"
-    )
+        assert str(error.value) == (
+            f"a schedule needs at least one step; got {steps}, base_steps {base_steps}"
+        )
+
+    cases = [(0, None), (-1, None), (5, 0)]
+    assert not failures_of(check, cases)
 
 
 def test_old_timelines_have_no_second_pass():

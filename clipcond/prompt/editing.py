@@ -1,14 +1,14 @@
-r"""Prompts that change while the image forms: which text at which step.
+r"""Read A1111's prompt editing and alternation: which text holds at which step.
 
     [from:to:when]  [to:when]  [from::when]     `from` up to step `when`, then `to`
     [a|b|c]                                     another one at every step
 
 `when` without a dot is a step; with a dot it is a fraction of all steps, so `[b:1]` switches after
-step 1 and `[b:1.0]` never. Forms nest, also in round brackets, which are left for the attention
-grammar with what is escaped; so is `[x]`. What only looks like a form stays as it is: `[a:b:c]`,
-`[a:b|c:3]`, a bracket that is not closed. A stray bracket or colon does no harm outside of a form,
-but spoils every bracket around it; a `|` that belongs to no form, or a backslash with nothing to
-escape, spoils the whole prompt, which is then the same text at every step.
+step 1 and `[b:1.0]` never. Forms nest, also in round brackets. Round brackets, `[x]` and escapes
+are kept for the attention grammar. What only looks like a form stays text: `[a:b:c]`, `[a:b|c:3]`,
+a bracket that is not closed. A stray bracket or colon does no harm outside of a form, but makes
+every bracket around it text; a `|` that belongs to no form, or a backslash with nothing to escape,
+makes the whole prompt text, which is then the same at every step.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from clipcond.prompt.fullwidth import signs
-from clipcond.prompt.scanner import scan
+from clipcond.prompt.scanner import ascii_signs
 
 _LEXICON = re.compile(
     r"(?P<text>(?:[^\\\[\]():|]+|\\.)+)"
@@ -34,11 +33,11 @@ _OPENING = {")": "(", "]": "["}
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A place of the prompt where the text changes; spans are positions in the source.
+    """A place in a prompt where the text changes while denoising.
 
     Args:
-        start, stop: the square brackets and all between them.
-        options: the spans to choose from; of an edit, what stands before and after it.
+        start, stop: the span of the square brackets and all between them, in the source.
+        options: the spans of the texts to choose from; of an edit, the one before and after it.
         when: of an edit, the number as it is written; None for an alternation.
     """
 
@@ -56,7 +55,7 @@ def schedule(
     base_steps: int | None = None,
     fullwidth: bool = False,
 ) -> tuple[tuple[int, str], ...]:
-    """The texts of a prompt and the last step, counted from 1, at which each holds.
+    """List the texts of a prompt, each with the last step, counted from 1, at which it holds.
 
     Args:
         text: the prompt; AND is a word like any other here, see `compose`.
@@ -78,23 +77,23 @@ def schedule(
         )
     if old_timelines and base_steps is not None:
         raise ValueError("old timelines know no second pass: leave out base_steps or old_timelines")
-    places = changes(text, fullwidth=fullwidth)
-    switches = [_switch(place, steps, old_timelines, base_steps) for place in places]
+    changes = find_changes(text, fullwidth=fullwidth)
+    switches = [_switch(change, steps, old_timelines, base_steps) for change in changes]
     boundaries = {steps} | {switch for switch in switches if switch}
     if None in switches:
         boundaries.update(range(1, steps + 1))
-    timed = tuple(zip(places, switches, strict=True))
+    timed = tuple(zip(changes, switches, strict=True))
     return tuple((step, _text_at(text, timed, step)) for step in sorted(boundaries))
 
 
-def _switch(place: Change, steps: int, old_timelines: bool, base_steps: int | None) -> int | None:
-    """The last step of an edit's first text, 0 if it never holds; None for an alternation."""
-    if place.when is None:
+def _switch(change: Change, steps: int, old_timelines: bool, base_steps: int | None) -> int | None:
+    """Compute the last step of an edit's first text, 0 if it never holds; None: alternation."""
+    if change.when is None:
         return None
-    when = float(place.when)
+    when = float(change.when)
     if old_timelines:
         when = when * steps if when < 1 else when
-    elif "." in place.when:
+    elif "." in change.when:
         when = (when - (0.0 if base_steps is None else 1.0)) * steps
     else:
         when -= base_steps or 0
@@ -102,17 +101,18 @@ def _switch(place: Change, steps: int, old_timelines: bool, base_steps: int | No
 
 
 def _text_at(source: str, timed: Sequence[tuple[Change, int | None]], step: int) -> str:
-    """The source with every change replaced by the option that holds at a step."""
+    """Replace every change in the source by the option that holds at a step."""
     pieces = []
     position, index = 0, 0
-    inside: list[tuple[int, int]] = []  # where the chosen option stops, where to go on from there
+    inside: list[tuple[int, int]] = []  # where chosen options stop, and where to go on
     while inside or index < len(timed):
         if inside and (index == len(timed) or inside[-1][0] <= timed[index][0].start):
             stop, resume = inside.pop()
         else:
-            place, switch = timed[index]
-            stop, (resume, end) = place.start, _option(place, switch, step)
-            inside.append((end, place.stop))
+            change, switch = timed[index]
+            option = (step - 1) % len(change.options) if switch is None else int(step > switch)
+            stop, (resume, end) = change.start, change.options[option]
+            inside.append((end, change.stop))
         pieces.append(source[position:stop])
         position = resume
         while index < len(timed) and timed[index][0].start < position:
@@ -120,15 +120,9 @@ def _text_at(source: str, timed: Sequence[tuple[Change, int | None]], step: int)
     return "".join([*pieces, source[position:]])
 
 
-def _option(place: Change, switch: int | None, step: int) -> tuple[int, int]:
-    if switch is None:
-        return place.options[(step - 1) % len(place.options)]
-    return place.options[0 if step <= switch else 1]
-
-
 @dataclass(slots=True)
 class _Bracket:
-    """A bracket that is open, and the marks directly inside."""
+    """An open bracket, and the positions of the marks directly inside."""
 
     kind: str
     start: int
@@ -136,12 +130,13 @@ class _Bracket:
     bars: list[int] = field(default_factory=list)
 
 
-def changes(source: str, *, fullwidth: bool = False) -> tuple[Change, ...]:
-    """All places where the text changes, in the order of the source, outer before inner."""
+def find_changes(source: str, *, fullwidth: bool = False) -> tuple[Change, ...]:
+    """Find all places where the text changes, in the order of the source, outer before inner."""
     found: list[Change] = []
     stack: list[_Bracket] = []
-    source = signs(source, fullwidth=fullwidth)
-    for kind, start, _ in scan(source, _LEXICON):
+    source = ascii_signs(source, fullwidth=fullwidth)
+    for lexeme in _LEXICON.finditer(source):
+        kind, start = lexeme.lastgroup, lexeme.start()
         if kind == "open":
             stack.append(_Bracket(source[start], start))
         elif kind == "colon" and stack:
@@ -151,34 +146,33 @@ def changes(source: str, *, fullwidth: bool = False) -> tuple[Change, ...]:
         elif kind in {"bar", "backslash"}:
             return ()
         elif kind == "close" and not _close(source, start, stack, found):
-            # Nothing around a broken bracket can be a form: what was open is plain text.
+            # Nothing around a broken bracket can be a form: all brackets open here are text.
             if any(bracket.bars for bracket in stack):
                 return ()
             stack.clear()
     if any(bracket.bars for bracket in stack):
         return ()
-    return tuple(sorted(found, key=lambda place: place.start))
+    return tuple(sorted(found, key=lambda change: change.start))
 
 
 def _close(source: str, position: int, stack: list[_Bracket], found: list[Change]) -> bool:
-    """Close the innermost bracket; False, and it stays open, if it makes no form."""
+    """Close the innermost bracket; return False, and leave it open, if it makes no form."""
     if not stack or stack[-1].kind != _OPENING[source[position]]:
         return False
     bracket = stack[-1]
-    if bracket.colons or bracket.bars:
-        if bracket.kind == "(":
-            if len(bracket.colons) > 1:
-                return False
-        elif (change := _form(source, bracket, position)) is None:
+    if bracket.kind == "(" and len(bracket.colons) > 1:
+        return False
+    if bracket.kind == "[" and (bracket.colons or bracket.bars):
+        change = _form(source, bracket, position)
+        if change is None:
             return False
-        else:
-            found.append(change)
+        found.append(change)
     stack.pop()
     return True
 
 
 def _form(source: str, bracket: _Bracket, closing: int) -> Change | None:
-    """The change that a pair of square brackets with colons or bars inside makes, if any."""
+    """Make a change of square brackets with colons or bars inside; None if they are no form."""
     begin, colons, bars = bracket.start + 1, bracket.colons, bracket.bars
     if bars:
         spans = zip([begin, *(bar + 1 for bar in bars)], [*bars, closing], strict=True)
@@ -186,6 +180,7 @@ def _form(source: str, bracket: _Bracket, closing: int) -> Change | None:
     when = source[colons[-1] + 1 : closing]
     if len(colons) > 2 or not _NUMBER.fullmatch(when):
         return None
-    before = (begin, colons[0]) if len(colons) == 2 else (begin, begin)
-    after = (colons[0] + 1, colons[1]) if len(colons) == 2 else (begin, colons[0])
+    is_pair = len(colons) == 2
+    before = (begin, colons[0] if is_pair else begin)
+    after = (colons[0] + 1 if is_pair else begin, colons[-1])
     return Change(bracket.start, closing + 1, (before, after), when)

@@ -1,14 +1,15 @@
-r"""Phrases to segments: what brackets multiply to, which neighbours join, and where they stand."""
+"""Make segments of compel's phrases: multiply weights, join neighbours, find positions."""
 
 from __future__ import annotations
 
 import math
 import re
 from bisect import bisect_left
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from clipcond.errors import PromptSyntaxError, excerpt
-from clipcond.prompt.compel_grammar import SPACE, Group, Loaded, Node, Piece, Swapped, Weighted
+from clipcond.prompt.compel_grammar import SPACE, Enclosed, LoraCall, Node, Piece, Swapped, Weighted
 from clipcond.prompt.scanner import read_weight
 from clipcond.prompt.segments import Issue, Lora, Segment, Swap
 
@@ -20,10 +21,10 @@ _GAP = re.compile(rf"[{SPACE}]+")
 _BRACKET = re.compile(r"(?<!\\)[()]")
 
 
-class Spaced:
-    """A prompt with a space behind each comma that touches what follows.
+class SpacedPrompt:
+    """A prompt with a space after each comma that touches what follows.
 
-    Of commas in a row every other one is looked at, as in the reference.
+    Of commas in a row every other one counts, as in the reference.
     """
 
     def __init__(self, source: str) -> None:
@@ -33,11 +34,11 @@ class Spaced:
         self._spaces = [place + n for n, place in enumerate(places)]
 
     def at(self, position: int) -> int:
-        """Where in the source a position of the text is."""
+        """Convert a position in the text to one in the source."""
         return position - bisect_left(self._spaces, position)
 
     def weight(self, start: int, stop: int) -> float:
-        """The number at text[start:stop].
+        """Read the number at text[start:stop].
 
         Raises:
             PromptSyntaxError: it is not a finite number.
@@ -45,84 +46,76 @@ class Spaced:
         return read_weight(self.source, self.at(start), self.at(stop))
 
 
-@dataclass(slots=True)
-class _Run:
-    """Neighbouring pieces of equal weight."""
-
-    weight: float
-    pieces: list[Piece]
-
-
 @dataclass(frozen=True, slots=True)
-class _End:
-    """Where the original of a swap ends, which is encoded as if there were no swap."""
+class _SwapEnd:
+    """The end of what a swap replaces, which is encoded as if there were no swap."""
 
     swap: Swapped
-    n_before: int  # segments in front of it
+    n_before: int  # segments before it
 
 
 @dataclass(slots=True)
 class Fragments:
     """Collects the segments of one prompt, of one member of a mixture, or of a replacement."""
 
-    spaced: Spaced
+    spaced: SpacedPrompt
     is_replacement: bool = False
     segments: list[Segment] = field(default_factory=list)
     extras: list[Lora | Swap] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
-    _run: _Run | None = None
+    _pieces: list[Piece] = field(default_factory=list)  # neighbours, all of `_weight`
+    _weight: float = 1.0
 
     def add(self, node: Node, weight: float = 1.0) -> None:
-        """Add all that a node says. What is still to be added waits in a list: no recursion.
+        """Add the text and extras of a node; nodes wait in a list, without recursion.
 
         Raises:
             PromptSyntaxError: a weight is not finite.
         """
-        waiting: list[tuple[Node | _End, float]] = [(node, weight)]
+        waiting: list[tuple[Node | _SwapEnd, float]] = [(node, weight)]
         while waiting:
             now, weight = waiting.pop()
             if isinstance(now, Piece):
                 self._add_piece(now, weight)
-            elif isinstance(now, Group):
+            elif isinstance(now, Enclosed):
                 waiting += [(inner, weight) for inner in reversed(now.nodes)]
             elif isinstance(now, Weighted):
                 # outermost first: the last bit of a product depends on the order
                 waiting.append((now.node, weight * self._factor(now)))
             elif isinstance(now, Swapped):
                 self.close()
-                waiting += [(_End(now, len(self.segments)), weight), (now.node, weight)]
-            elif isinstance(now, Loaded):
+                waiting += [(_SwapEnd(now, len(self.segments)), weight), (now.node, weight)]
+            elif isinstance(now, LoraCall):
                 self._add_lora(now)
             else:
                 self._add_swap(now, weight)
         self.close()
 
     def close(self) -> None:
-        """Make a segment of the pieces at hand; nothing joins it any more."""
-        if self._run is None:
+        """Make a segment of the pieces so far."""
+        pieces, weight = self._pieces, self._weight
+        if not pieces:
             return
-        weight, pieces = self._run.weight, self._run.pieces
         start, stop = self.spaced.at(pieces[0].start), self.spaced.at(pieces[-1].stop)
         if not math.isfinite(weight):
             message = f"the weights around this multiply to {weight}"
             raise PromptSyntaxError(message, self.spaced.source, start, "Nest fewer brackets.")
         self.segments.append(Segment(self._text_of(pieces), weight, start, stop))
-        self._run = None
+        self._pieces = []
 
     def _add_piece(self, piece: Piece, weight: float) -> None:
         if piece.is_run and (bracket := _BRACKET.search(self.spaced.text, piece.start, piece.stop)):
             self.issues.append(_bracket_issue(bracket[0], self.spaced.at(bracket.start())))
-        if self._run is not None and self._run.weight == weight:
-            self._run.pieces.append(piece)
-        else:
+        if self._weight != weight:
             self.close()
-            self._run = _Run(weight, [piece])
+        self._weight = weight
+        self._pieces.append(piece)
 
     def _text_of(self, pieces: list[Piece]) -> str:
-        """Joined by single spaces, escapes resolved.
+        """Join pieces by single spaces, and resolve escapes.
 
         The reference takes a backslash off each escape whenever it makes a fragment: twice for a
-        piece alone, and once more for the whole whenever it joins one.
+        single piece, and once more for the whole whenever it joins one.
         """
         text = self.spaced.text
         words = [w for piece in pieces for w in _GAP.split(text[piece.start : piece.stop])]
@@ -145,46 +138,43 @@ class Fragments:
             position = self.spaced.at(node.start)
             raise PromptSyntaxError(message, self.spaced.source, position) from error
 
-    def _add_swap(self, end: _End, weight: float) -> None:
+    def _add_swap(self, end: _SwapEnd, weight: float) -> None:
         self.close()
         swap = end.swap
         start, stop = self.spaced.at(swap.start), self.spaced.at(swap.middle)
         if len(self.segments) == end.n_before:
             self.segments.append(Segment("", weight, start, stop))
-        if self.is_replacement:  # what replaces a part of it will not be looked at
+        if self.is_replacement:  # a replacement inside a replacement is ignored
             return
         replacement = Fragments(self.spaced, is_replacement=True)
         replacement.add(swap.replacement, weight)
         self.extras += replacement.extras
-        options = tuple((name, _value(value)) for name, value in swap.replacement.options)
+        options = tuple((name, _number_or_name(value)) for name, value in swap.replacement.options)
         self.extras.append(Swap(tuple(replacement.segments), options, start, stop))
-        message = "what .swap() puts in its place is not encoded, only what stands before it"
+        message = "what .swap() puts in its place is not encoded, only what is before it"
         self.issues.append(Issue(message, stop, "Encode both prompts, and change between them."))
 
-    def _add_lora(self, lora: Loaded) -> None:
+    def _add_lora(self, lora: LoraCall) -> None:
         start, stop = self.spaced.at(lora.start), self.spaced.at(lora.stop)
-        weight = 1.0
-        if lora.weight is not None:
-            weight = self.spaced.weight(*lora.weight)
+        weight = 1.0 if lora.weight is None else self.spaced.weight(*lora.weight)
         self.extras.append(Lora(lora.name, weight, start, stop))
         message = f"the LoRA {excerpt(lora.name)!r} is left out of the text, and nothing loads it"
         remedy = "Load it into the pipeline: load_lora_weights."
         self.issues.append(Issue(message, start, remedy))
 
 
-def _value(value: str) -> float | str:
-    try:
+def _number_or_name(value: str) -> float | str:
+    with suppress(ValueError):
         return float(value)
-    except ValueError:
-        return value
+    return value
 
 
 def _bracket_issue(bracket: str, position: int) -> Issue:
-    literal = f"write '\\{bracket}' for a literal bracket."
-    if bracket == ")":
-        return Issue("')' closes nothing: it is text", position, f"Remove it or {literal}")
-    remedy = (
-        "A group stands behind a space, has an end, and holds no '=' and no lone '+' or '-'; "
-        f"{literal}"
-    )
-    return Issue("'(' opens no group: it is text", position, remedy)
+    remedy = "Remove it or"
+    message = "')' closes nothing: it is text"
+    if bracket == "(":
+        remedy = (
+            "A group begins after a space, has an end, and holds no '=' and no lone '+' or '-';"
+        )
+        message = "'(' opens no group: it is text"
+    return Issue(message, position, f"{remedy} write '\\{bracket}' for a literal bracket.")
