@@ -43,14 +43,14 @@ def arguments(folder: Path, name: str, *stop: str) -> list[str]:
 
 def stopping(sent: str, stage: str, step: str) -> None:
     """Let this process get a signal when it begins a step, having written the one before."""
-    whole = Loop._step
+    run_step = Loop._run_step
 
-    def stops(loop: Loop, state) -> dict[str, float]:
-        if (state.stage.name, state.step) == (stage, int(step)):
+    def stops(loop: Loop, running) -> dict[str, float]:
+        if (running.stage.name, running.step) == (stage, int(step)):
             os.kill(os.getpid(), getattr(signal, sent))
-        return whole(loop, state)
+        return run_step(loop, running)
 
-    Loop._step = stops  # type: ignore[method-assign]
+    Loop._run_step = stops  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

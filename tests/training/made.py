@@ -49,7 +49,7 @@ def teacher() -> Teacher:
     """Of a tiny pipeline of its own, latents 4 x 4."""
     pipe = tiny_sd()
     pipe.unet.register_to_config(sample_size=4)
-    return Teacher.of(pipe)
+    return Teacher.from_pipeline(pipe)
 
 
 def settings(**more) -> AlignSettings:
