@@ -28,12 +28,12 @@ from clipcond.training.accelerator import frozen_dtype, reset_accelerate
 from clipcond.training.adapter_setup import copy_adapter, new_adapter, set_first_rows
 from clipcond.training.loop import Loop, Stage
 from clipcond.training.measures import Baseline, measure_baseline
-from clipcond.training.pair_encoding import GB, EncodedPairs, PromptEncoder, find_unusable
+from clipcond.training.pair_encoding import GB, EncodedPairs, PromptEncoder, count_pair_chunks
 from clipcond.training.pair_files import Columns
 from clipcond.training.pairs import Pairs, read_pairs
 from clipcond.training.pictures import encode_latents, encode_pictures, find_broken_pictures
 from clipcond.training.reporting import check_tensorboard, report_skipped
-from clipcond.training.run_folder import CHECKPOINT, make_folder, remove_run
+from clipcond.training.run_folder import CHECKPOINT, load_or_compute, make_folder, remove_run
 from clipcond.training.settings import AlignSettings, LoopSettings, plain_values
 from clipcond.training.teacher import Teacher, open_teacher
 from clipcond.training.text_stage import TextObjective
@@ -96,9 +96,8 @@ def align(
     tower = load_tower(tower) if isinstance(tower, str) else tower
     start = None if start_from is None else load_adapter(start_from)[0]
     try:
-        return _Alignment(teacher, tower, pairs, folder, settings, loop, start).run(
-            output, keep=keep
-        )
+        alignment = _Alignment(teacher, tower, pairs, folder, settings, loop, start)
+        return alignment.run(output, keep=keep)
     finally:
         reset_accelerate()
 
@@ -184,14 +183,12 @@ class _Alignment:
 
     def _skip_unusable(self, teacher: PromptEncoder, tower: PromptEncoder) -> list[tuple[int, int]]:
         """Skip pairs that cannot be used after all; the numbers of chunks of the others."""
-        max_chunks = self.settings.max_chunks
-        bad, sizes = find_unusable(self.pairs.pairs, teacher, tower, max_chunks)
-        broken = find_broken_pictures(self.pairs.pairs) if self.settings.unet_steps else []
-        if bad or broken:
-            self.pairs = self.pairs.without((*bad, *broken))
-            _, sizes = find_unusable(self.pairs.pairs, teacher, tower, max_chunks)
+        pairs, settings = self.pairs.pairs, self.settings
+        bad, sizes = count_pair_chunks(pairs, teacher, tower, settings.max_chunks)
+        broken = find_broken_pictures(pairs) if settings.unet_steps else []
+        self.pairs = self.pairs.without((*bad, *broken))
         report_skipped(self.pairs, self.loop_settings)
-        return sizes
+        return [sizes[pair.line] for pair in self.pairs.pairs]
 
     def _keys(self) -> dict[str, Any]:
         """All arguments that change the result."""
@@ -231,7 +228,8 @@ class _Alignment:
                 with loop.accelerator.main_process_first():
                     some.prepare(
                         [sizes[i] for i in chosen], self.folder / name, self.settings.cache_gb * GB,
-                        keys, progress.advance, writes=loop.is_main,
+                        partial(load_or_compute, advance=progress.advance, writes=loop.is_main),
+                        keys,
                     )  # fmt: skip
                 encoded.append(some)
         return encoded[0], encoded[1] if held_out else encoded[0]
@@ -244,15 +242,17 @@ class _Alignment:
         loop, vae = self.loop, self.teacher.vae
         _, height, width = self.teacher.latent_shape()
         scale = self.teacher.pixels_per_latent
-        keys = {"unet": self.teacher.hashes[1], "pairs": self.pairs.fingerprint()}
+        size = (height * scale, width * scale)
+        keys = {"unet": self.teacher.hashes[1], "pairs": self.pairs.fingerprint(), "size": size}
         with (
             loop.progress("pictures", len(pictures)) as progress,
             loop.accelerator.main_process_first(),
         ):
-            latents = encode_pictures(
-                [image for _, image in pictures], (height * scale, width * scale),
-                partial(encode_latents, vae.to(loop.device)), N_PICTURES,
-                self.folder / "latents", keys, progress.advance, writes=loop.is_main,
+            encode = partial(encode_latents, vae.to(loop.device))
+            compute = partial(encode_pictures, [image for _, image in pictures], size, encode)
+            latents = load_or_compute(
+                self.folder / "latents", len(pictures), keys, compute, N_PICTURES,
+                progress.advance, writes=loop.is_main,
             )  # fmt: skip
         return {pair: row for row, (pair, _) in enumerate(pictures)}, latents
 

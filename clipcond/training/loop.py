@@ -32,7 +32,10 @@ __all__ = ["Loop", "Losses", "Objective", "Stage"]
 
 Losses = dict[str, Tensor]
 SMOOTH = 0.98  # of the losses shown
+WARMUP = 100  # steps of rising learning rate
 LAST = 0.02  # share of the peak that the learning rate falls to
+DECAY = 0.995  # of the averaged weights: an average over about 200 steps
+MAX_NORM = 1.0  # of all gradients together
 N_LINES = 20  # in a log, over a stage
 
 
@@ -55,23 +58,18 @@ class Stage:
     """`steps` steps with learning rate `lr` at its peak.
 
     Args:
-        warmup: steps of rising rate.
-        decay: of the averaged weights; an average over about 1 / (1 - decay) steps.
         has_muon: use Muon for the matrices of linear layers, AdamW for all else.
     """
 
     name: str
     steps: int
     lr: float
-    warmup: int = 100
     weight_decay: float = 0.01
-    decay: float = 0.995
-    clip: float = 1.0
     has_muon: bool = False
 
     def rate(self, step: int) -> float:
         """Linear warm-up, then half a cosine."""
-        warmup = min(self.warmup, self.steps // 10)
+        warmup = min(WARMUP, self.steps // 10)
         if step < warmup:
             return self.lr * (step + 1) / warmup
         done = (step - warmup) / max(1, self.steps - warmup)
@@ -223,7 +221,7 @@ class Loop:
         losses = running.objective.losses(self._wrapped, rng)
         accelerator.backward(torch.stack(list(losses.values())).sum())
         values = {name: float(loss.detach()) for name, loss in losses.items()}
-        norm = accelerator.clip_grad_norm_(running.trained, stage.clip)
+        norm = accelerator.clip_grad_norm_(running.trained, MAX_NORM)
         # with a scaler, a step whose gradients overflow is left out; that is how it finds its scale
         is_scaled = accelerator.scaler is not None
         is_finite = is_scaled or norm is None or bool(torch.isfinite(torch.as_tensor(norm)))
@@ -236,7 +234,7 @@ class Loop:
             )
         running.optimizer.step()
         running.optimizer.zero_grad()
-        decay = min(stage.decay, (1 + step) / (10 + step))
+        decay = min(DECAY, (1 + step) / (10 + step))
         with torch.no_grad():
             torch._foreach_lerp_(running.average, list[Tensor](running.trained), 1 - decay)
         return values

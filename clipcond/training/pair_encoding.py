@@ -24,9 +24,9 @@ from clipcond.conditioning.conditioner import Conditioner
 from clipcond.errors import ClipcondWarning, PromptError, TrainingError
 from clipcond.towers import TowerOutput
 from clipcond.training.pairs import BadPair, Pair
-from clipcond.training.run_folder import Records, load_or_compute
+from clipcond.training.run_folder import Records
 
-__all__ = ["Batch", "Draw", "EncodedPairs", "Group", "PromptEncoder", "find_unusable"]
+__all__ = ["Batch", "Draw", "EncodedPairs", "Group", "PromptEncoder", "count_pair_chunks"]
 
 N_AT_ONCE = 64  # pairs in a tower call
 GB = 10**9
@@ -85,16 +85,16 @@ def _without_prompt_warnings() -> Iterator[None]:
         yield
 
 
-def find_unusable(
+def count_pair_chunks(
     pairs: Iterable[Pair], teacher: PromptEncoder, tower: PromptEncoder, max_chunks: int
-) -> tuple[list[BadPair], list[tuple[int, int]]]:
-    """Find pairs whose prompts cannot be read or are too long.
+) -> tuple[list[BadPair], dict[int, tuple[int, int]]]:
+    """Count each pair's chunks, and find pairs whose prompts cannot be read or are too long.
 
     Returns:
-        those pairs, and the numbers of chunks (teacher, tower) of each of the others.
+        those pairs, and the numbers of chunks (teacher, tower) of the others by their lines.
     """
     bad: list[BadPair] = []
-    sizes: list[tuple[int, int]] = []
+    sizes: dict[int, tuple[int, int]] = {}
     with _without_prompt_warnings():
         for pair in pairs:
             try:
@@ -102,11 +102,10 @@ def find_unusable(
             except PromptError as error:
                 bad.append(BadPair(pair.line, f"its prompt cannot be read: {error.message}"))
                 continue
+            sizes[pair.line] = size
             if max(size) > max_chunks:
                 reason = f"its prompt takes {max(size)} chunks, at most {max_chunks} are trained"
                 bad.append(BadPair(pair.line, reason))
-            else:
-                sizes.append(size)
     return bad, sizes
 
 
@@ -173,20 +172,17 @@ class EncodedPairs:
         sizes: Sequence[tuple[int, int]],
         file: Path,
         max_bytes: float,
+        store: Callable[..., Records],
         keys: Mapping[str, Any],
-        advance: Callable[[int], object],
-        *,
-        writes: bool,
     ) -> None:
-        """Group the pairs, and encode as many as may be kept.
+        """Group the pairs, and encode as many as may be kept on disk.
 
         Args:
             sizes: numbers of chunks of each pair, (teacher, tower).
-            file: how paths of files begin; files with the same keys are used.
+            file: how paths of files begin.
             max_bytes: of records kept; may be infinite.
+            store: `load_or_compute`, its keyword arguments given.
             keys: what the encoded pairs depend on, as plain JSON values.
-            advance: called with the number of pairs done.
-            writes: whether this process writes; others read what it has written.
         Raises:
             TrainingError: values are too large for float16, or nothing can be written.
         """
@@ -197,10 +193,9 @@ class EncodedPairs:
             max_bytes -= n_kept * empty.nbytes
             kept = empty[:0]
             if n_kept:
-                kept = load_or_compute(
-                    file.with_name("{}-{}-{}".format(file.name, *size)), n_kept, keys,
-                    partial(self._encode_checked, members, size), N_AT_ONCE, advance, writes=writes,
-                )  # fmt: skip
+                group_file = file.with_name("{}-{}-{}".format(file.name, *size))
+                encode = partial(self._encode_checked, members, size)
+                kept = store(group_file, n_kept, keys, encode, N_AT_ONCE)
             self.groups.append(Group(size, members, kept, empty))
 
     def _encode_checked(

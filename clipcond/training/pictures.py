@@ -1,8 +1,8 @@
-"""Encode pictures as a VAE's latents or a vision tower's features, and keep them on disk."""
+"""Encode pictures as a VAE's latents or a vision tower's features."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from clipcond.errors import CheckpointError
 from clipcond.files import read_json
 from clipcond.pipelines.verbosity import quiet_libraries
 from clipcond.training.pairs import BadPair, Pair
-from clipcond.training.run_folder import Records, load_or_compute
+from clipcond.training.run_folder import Records
 
 __all__ = [
     "VisionTower",
@@ -54,29 +54,16 @@ def encode_pictures(
     images: Sequence[Path],
     size: tuple[int, int],
     encode: Callable[[Tensor], Tensor],
-    n_at_once: int,
-    file: Path,
-    keys: Mapping[str, Any],
-    advance: Callable[[int], object],
-    *,
-    writes: bool,
+    rows: range,
 ) -> Records:
-    """Encode pictures as float16 [n ...]; the file is used if it was made with the same keys.
+    """Encode some of the pictures, scaled and cut to (height, width), as float16 [b ...].
 
     Args:
-        size: height and width in pixels that pictures are scaled and cut to.
         encode: pixels [b 3 H W] in -1..1 -> [b ...].
-        file, keys, advance, writes: as for `load_or_compute`.
     """
-
-    def compute(rows: range) -> Records:
-        pixels = torch.stack([_read_pixels(path, size) for path in images[rows.start : rows.stop]])
-        array: Records = encode(pixels).detach().to("cpu", torch.float16).numpy()
-        return array
-
-    return load_or_compute(
-        file, len(images), {**keys, "size": size}, compute, n_at_once, advance, writes=writes
-    )
+    pixels = torch.stack([_read_pixels(path, size) for path in images[rows.start : rows.stop]])
+    array: Records = encode(pixels).detach().to("cpu", torch.float16).numpy()
+    return array
 
 
 @torch.no_grad()
@@ -146,6 +133,8 @@ def open_vision(source: str | Path) -> VisionTower:
     Raises:
         CheckpointError: missing, of another kind, or incomplete.
     """
+    from safetensors.torch import load_file
+
     is_embedded = str(source) == "embedded"
     folder = embedded.folder().parent / "vision_tower" if is_embedded else Path(source).expanduser()
     if not folder.is_dir():
@@ -159,15 +148,18 @@ def open_vision(source: str | Path) -> VisionTower:
             folder,
         )
     model = _load_model(folder, _CLASSES[kind])
-    mean, std = ((0.5,) * 3, (0.5,) * 3) if is_embedded else _read_colours(folder)
+    colours = {"image_mean": (0.5,) * 3, "image_std": (0.5,) * 3} if is_embedded else {}
+    if not is_embedded and (folder / "preprocessor_config.json").is_file():
+        colours = read_json(folder / "preprocessor_config.json")
+    projection = folder / "text_projection.safetensors"
     vision = getattr(model.config, "vision_config", model.config)
     return VisionTower(
         model=model.eval().requires_grad_(False),
         size=int(vision.image_size),
-        mean=mean,
-        std=std,
+        mean=tuple(colours.get("image_mean") or MEAN),
+        std=tuple(colours.get("image_std") or STD),
         width=model.visual_projection.out_features,
-        text_projection=_read_projection(folder),
+        text_projection=load_file(projection)[PROJECTION] if projection.is_file() else None,
     )
 
 
@@ -192,16 +184,3 @@ def _load_model(folder: Path, class_name: str) -> Any:
             folder,
         )
     return model
-
-
-def _read_colours(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    path = folder / "preprocessor_config.json"
-    found = read_json(path) if path.is_file() else {}
-    return tuple(found.get("image_mean") or MEAN), tuple(found.get("image_std") or STD)
-
-
-def _read_projection(folder: Path) -> Tensor | None:
-    from safetensors.torch import load_file
-
-    path = folder / "text_projection.safetensors"
-    return load_file(path)[PROJECTION].float() if path.is_file() else None

@@ -70,6 +70,10 @@ class Rollout:
                 slot.done, slot.offset = 0, rng.random()
                 slot.draw = draw()
 
+    def draws(self) -> list[Draw]:
+        """Each slot's prompt."""
+        return [slot.draw for slot in self.slots]
+
     def timesteps(self) -> Tensor:
         """Each slot's timestep [b]."""
         return torch.tensor([self._timestep(slot) for slot in self.slots]).to(self.latents.device)

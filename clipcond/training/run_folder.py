@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -59,38 +59,36 @@ def load_or_compute(
     elif writes:
         for old in file.parent.glob(f"{file.name}-{_HASH}.npy"):
             old.unlink()
-        _write(path, n, compute, n_at_once, advance)
+        blocks = (range(i, min(i + n_at_once, n)) for i in range(0, n, n_at_once))
+        _write(path, n, _counted(map(compute, blocks), advance))
     else:
         raise TrainingError(f"there is no file {str(path)!r}")
     records: Records = np.load(path, mmap_mode="r")
     return records
 
 
-def _write(
-    path: Path,
-    n: int,
-    compute: Callable[[range], Records],
-    n_at_once: int,
-    advance: Callable[[int], object],
-) -> None:
+def _counted(blocks: Iterable[Records], advance: Callable[[int], object]) -> Iterator[Records]:
+    for block in blocks:
+        yield block
+        advance(len(block))
+
+
+def _write(path: Path, n: int, blocks: Iterable[Records]) -> None:
     """Write block after block; a file mapped for writing would kill the process on a full disk."""
     part = path.with_name(f".{path.stem}.part")
     with _disk_errors(path):
         file = open(part, "wb", buffering=0)  # noqa: SIM115
     with file:
-        for start in range(0, n, n_at_once):
-            rows = range(start, min(start + n_at_once, n))
-            records = compute(rows)
+        for block in blocks:
             with _disk_errors(path):
-                if start == 0:
-                    descr = np.lib.format.dtype_to_descr(records.dtype)
-                    shape = (n, *records.shape[1:])
+                if file.tell() == 0:
+                    descr = np.lib.format.dtype_to_descr(block.dtype)
+                    shape = (n, *block.shape[1:])
                     header = {"descr": descr, "fortran_order": False, "shape": shape}
                     np.lib.format.write_array_header_1_0(file, header)
-                left = memoryview(records.tobytes())
+                left = memoryview(block.tobytes())
                 while left:  # a disk that fills up takes a part, and refuses the next
                     left = left[file.write(left) :]
-            advance(len(rows))
         with _disk_errors(path):
             os.fsync(file.fileno())
     os.replace(part, path)

@@ -10,13 +10,7 @@ from typing import Any
 
 from clipcond.errors import TrainingError, UnknownNameError
 
-__all__ = [
-    "AlignSettings",
-    "LoopSettings",
-    "check_positive",
-    "check_same",
-    "plain_values",
-]
+__all__ = ["AlignSettings", "LoopSettings", "check_positive", "check_same", "plain_values"]
 
 PRECISIONS = ("no", "fp16", "bf16")
 DEVICES = ("cpu", "cuda", "mps")
@@ -144,8 +138,7 @@ def _check_least(name: str, value: float, least: float) -> None:
 
 def plain_values(settings: object) -> dict[str, Any]:
     """The fields of a settings dataclass as JSON gives them back, for a checkpoint."""
-    values: dict[str, Any] = json.loads(json.dumps(asdict(settings)))  # type: ignore[call-overload]
-    return values
+    return dict(json.loads(json.dumps(asdict(settings))))  # type: ignore[call-overload]
 
 
 def check_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: str) -> None:

@@ -93,10 +93,9 @@ def _make_linear(
     if own is not None and own.out_features == width_out:
         return own
     linear = nn.Linear(width, width_out, bias=False)
-    generator = torch.Generator().manual_seed(seed)
+    if known is None or known.shape != linear.weight.shape:
+        generator = torch.Generator().manual_seed(seed)
+        known = torch.empty(width_out, width).normal_(std=width**-0.5, generator=generator)
     with torch.no_grad():
-        if known is not None and known.shape == linear.weight.shape:
-            linear.weight.copy_(known)
-        else:
-            linear.weight.normal_(std=width**-0.5, generator=generator)
+        linear.weight.copy_(known)
     return linear

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from clipcond.training.pictures import (
     open_vision,
 )
 from clipcond.training.reporting import check_tensorboard, report_skipped
-from clipcond.training.run_folder import Records, make_folder, remove_run
+from clipcond.training.run_folder import Records, load_or_compute, make_folder, remove_run
 from clipcond.training.settings import LoopSettings, check_positive, plain_values
 from clipcond.training.text_stage import contrastive_loss
 from clipcond.training.tower_files import check_replaceable, save_tower, with_projection
@@ -130,8 +130,7 @@ def tune_tower(
     pairs = pairs if isinstance(pairs, Pairs) else read_captions(pairs)
     if any(pair.image is None for pair in pairs.pairs):
         raise PairsError(f"{str(pairs.path)!r} holds captions without a picture")
-    broken = find_broken_pictures(pairs.pairs)
-    pairs = pairs.without(broken) if broken else pairs
+    pairs = pairs.without(find_broken_pictures(pairs.pairs))
     report_skipped(pairs, loop)
     try:
         return _train(tower, vision, pairs, output, folder, settings, loop, keep=keep)
@@ -166,11 +165,11 @@ def _train(
         loop.progress("pictures", len(images)) as progress,
         loop.accelerator.main_process_first(),
     ):
-        on_device = replace(vision, model=vision.model.to(loop.device))
-        features = encode_pictures(
-            images, (vision.size, vision.size), on_device.features, N_PICTURES, folder / "features",
-            {name: keys[name] for name in ("pairs", "vision")}, progress.advance,
-            writes=loop.is_main,
+        vision.model.to(loop.device)
+        compute = partial(encode_pictures, images, (vision.size, vision.size), vision.features)
+        features = load_or_compute(
+            folder / "features", len(images), {name: keys[name] for name in ("pairs", "vision")},
+            compute, N_PICTURES, progress.advance, writes=loop.is_main,
         )  # fmt: skip
     trained, held_out = pairs.split(MAX_HELD_OUT)
     objective = _CaptionObjective(pairs, features, trained, settings.batch, loop.device)

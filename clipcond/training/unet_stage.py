@@ -9,7 +9,7 @@ Source: PEA-Diffusion (ECCV 2024), which adds 0.1 of the blocks' differences.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from clipcond.training.cross_attention import compare_attention
 from clipcond.training.loop import Losses, Objective
 from clipcond.training.measures import Baseline, mean_squares
-from clipcond.training.pair_encoding import Batch, EncodedPairs, Group
+from clipcond.training.pair_encoding import Draw, EncodedPairs, Group
 from clipcond.training.rollout import Rollout
 from clipcond.training.settings import AlignSettings
 from clipcond.training.teacher import Teacher
@@ -57,50 +57,37 @@ class UnetObjective(Objective):
 
     def losses(self, model: nn.Module, rng: random.Random) -> Losses:
         group = self._pairs.draw_group(rng)
-        generator = seeded_generator(rng)
+        generator, drop = seeded_generator(rng), self._settings.drop
         places = self._places[group.size]
         if rng.random() < len(places) / len(group.members):
-            return self._losses_of_pictures(model, group, places, rng, generator)
-        return self._losses_of_rollout(model, group, rng, generator)
-
-    def _losses_of_pictures(
-        self,
-        model: nn.Module,
-        group: Group,
-        places: list[int],
-        rng: random.Random,
-        generator: torch.Generator,
-    ) -> Losses:
-        settings, n = self._settings, self._settings.unet_batch
-        draws = self._pairs.draw_pairs(rng, places, n, settings.drop)
-        batch = self._pairs.batch(group, draws, self._device)
-        rows = [self._rows[group.members[place]] for place, _, _ in draws]
-        clean = torch.from_numpy(self._latents[rows]).to(self._device).float()
-        n_times = len(self._schedule.alphas_cumprod)
-        steps = torch.randint(n_times, (n,), generator=generator).to(self._device)
-        noise = torch.randn(clean.shape, generator=generator).to(self._device)
-        noisy = self._schedule.add_noise(clean, noise, steps)
-        return self._compare(model, batch, noisy, steps, generator)[0]
-
-    def _losses_of_rollout(
-        self, model: nn.Module, group: Group, rng: random.Random, generator: torch.Generator
-    ) -> Losses:
-        settings, places = self._settings, range(len(group.members))
-        rollout = self._rollout("{}-{}".format(*group.size))
+            draws = self._pairs.draw_pairs(rng, places, self._settings.unet_batch, drop)
+            noisy, steps = self._noise_pictures([group.members[p] for p, _, _ in draws], generator)
+            return self._compare(model, group, draws, noisy, steps, generator)[0]
+        rollout, every = self._rollout("{}-{}".format(*group.size)), range(len(group.members))
         rollout.restart_finished(
-            lambda: self._pairs.draw_pairs(rng, places, 1, settings.drop)[0], rng, generator
+            lambda: self._pairs.draw_pairs(rng, every, 1, drop)[0], rng, generator
         )
-        draws, steps = [slot.draw for slot in rollout.slots], rollout.timesteps()
-        batch = self._pairs.batch(group, draws, self._device)
-        losses, prediction = self._compare(model, batch, rollout.latents, steps, generator)
-        if settings.guidance != 1:
+        draws, noisy, steps = rollout.draws(), rollout.latents, rollout.timesteps()
+        losses, prediction = self._compare(model, group, draws, noisy, steps, generator)
+        if self._settings.guidance != 1:
             empty = [(place, layer, True) for place, layer, _ in draws]
             batch = self._pairs.batch(group, empty, self._device)
             with torch.no_grad():
-                base = self._teacher.predict(rollout.latents, steps, batch.teacher, batch.pooled)
-            prediction = base + settings.guidance * (prediction - base)
+                base = self._teacher.predict(noisy, steps, batch.teacher, batch.pooled)
+            prediction = base + self._settings.guidance * (prediction - base)
         rollout.advance(prediction)
         return losses
+
+    def _noise_pictures(
+        self, pairs: Sequence[int], generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """The latents of these pairs' pictures with noise [b C H W], and its timesteps [b]."""
+        clean = torch.from_numpy(self._latents[[self._rows[i] for i in pairs]])
+        clean = clean.to(self._device).float()
+        n_times = len(self._schedule.alphas_cumprod)
+        steps = torch.randint(n_times, (len(pairs),), generator=generator).to(self._device)
+        noise = torch.randn(clean.shape, generator=generator).to(self._device)
+        return self._schedule.add_noise(clean, noise, steps), steps
 
     def _rollout(self, name: str) -> Rollout:
         if name not in self._rollouts:
@@ -113,14 +100,16 @@ class UnetObjective(Objective):
     def _compare(
         self,
         model: nn.Module,
-        batch: Batch,
+        group: Group,
+        draws: Sequence[Draw],
         noisy: Tensor,
         steps: Tensor,
         generator: torch.Generator,
     ) -> tuple[Losses, Tensor]:
-        """Losses, and the teacher's prediction."""
+        """The losses, and the teacher's prediction."""
         settings, baseline = self._settings, self._baseline
         predict = self._teacher.predict_with_blocks
+        batch = self._pairs.batch(group, draws, self._device)
         with torch.no_grad():
             wanted = predict(noisy, steps, batch.teacher, batch.pooled)
         student, pooled = batch.join_chunks(model(batch.hidden, batch.mask))
