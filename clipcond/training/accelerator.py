@@ -48,7 +48,7 @@ def open_accelerator(settings: LoopSettings) -> Accelerator:
 
 
 def frozen_dtype(accelerator: Accelerator) -> torch.dtype:
-    """The dtype in which frozen modules compute."""
+    """Choose the dtype in which frozen modules compute."""
     return _DTYPES[accelerator.mixed_precision]
 
 

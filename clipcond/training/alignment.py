@@ -165,7 +165,7 @@ class _Alignment:
         return record
 
     def _make_encoders(self) -> tuple[PromptEncoder, PromptEncoder]:
-        """The encoders of the teacher's texts and of the tower's.
+        """Make the encoders of the teacher's texts and of the tower's.
 
         Raises:
             TowerError: a layer that is not there.
@@ -182,16 +182,16 @@ class _Alignment:
         )
 
     def _skip_unusable(self, teacher: PromptEncoder, tower: PromptEncoder) -> list[tuple[int, int]]:
-        """Skip pairs that cannot be used after all; the numbers of chunks of the others."""
+        """Skip pairs that cannot be used after all; return the others' numbers of chunks."""
         pairs, settings = self.pairs.pairs, self.settings
         bad, sizes = count_pair_chunks(pairs, teacher, tower, settings.max_chunks)
         broken = find_broken_pictures(pairs) if settings.unet_steps else []
         self.pairs = self.pairs.without((*bad, *broken))
         report_skipped(self.pairs, self.loop_settings)
-        return [sizes[pair.line] for pair in self.pairs.pairs]
+        return [sizes[pair] for pair in self.pairs.pairs]
 
     def _keys(self) -> dict[str, Any]:
-        """All arguments that change the result."""
+        """Collect all arguments that change the result."""
         return {
             **plain_values(self.settings),
             "version": __version__,

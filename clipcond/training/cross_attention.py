@@ -60,18 +60,18 @@ class AttentionLayer:
         return out.float()
 
     def difference(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Mean square difference of two outputs [b q C]; 1 = as that from their mean."""
+        """Compute the mean square difference of outputs [b q C]; 1 = that of the mean output."""
         difference: Tensor = (student - teacher).square().mean() / self.spread
         return difference
 
     def summarize(self, outputs: Tensor, which: Tensor) -> Tensor:
-        """Outputs [b q C] of these queries as one vector [b C], less what all prompts share."""
+        """Join outputs [b q C] of these queries to one vector [b C], less their mean."""
         shared = 0.0 if self.mean is None else self.mean[which]
         return (outputs - shared).mean(dim=1) / self.spread**0.5
 
 
 def cross_attentions(unet: nn.Module, width: int) -> list[Any]:
-    """The UNet's cross-attention layers, in the order of its modules.
+    """List the UNet's cross-attention layers, in the order of its modules.
 
     Raises:
         PipelineError: none reads embeddings of this width.

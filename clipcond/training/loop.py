@@ -68,7 +68,7 @@ class Stage:
     has_muon: bool = False
 
     def rate(self, step: int) -> float:
-        """Linear warm-up, then half a cosine."""
+        """Compute the learning rate: linear warm-up, then half a cosine."""
         warmup = min(WARMUP, self.steps // 10)
         if step < warmup:
             return self.lr * (step + 1) / warmup
@@ -130,7 +130,7 @@ class Loop:
 
     @property
     def seconds(self) -> float:
-        """Time spent on this run, also before it was resumed."""
+        """The time spent on this run, also before it was resumed."""
         return time.monotonic() - self._start
 
     def progress(self, label: str, total: int, done: int = 0) -> Progress:
@@ -175,7 +175,7 @@ class Loop:
         return reached
 
     def _begin(self, stage: Stage, objective: Objective) -> _Running:
-        """A stage at its beginning, or where the checkpoint left it."""
+        """Begin a stage, or go on where the checkpoint left it."""
         trained = [p for p in self.model.parameters() if p.requires_grad]
         optimizer = self.accelerator.prepare(stage.optimizer(self.model))
         average = [p.detach().clone() for p in trained]
@@ -240,7 +240,7 @@ class Loop:
         return values
 
     def _place(self) -> str:
-        """Say which checkpoint there is."""
+        """Describe the checkpoint there is."""
         if not self.path.is_file():
             return "no checkpoint was written yet"
         found = self._read()

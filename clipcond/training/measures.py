@@ -1,4 +1,4 @@
-"""Measure the scales of all losses before the first step, and how far an adapter is from them."""
+"""Measure the scales of all losses, and how far an adapter is from its teacher."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SMALLEST = 1e-12  # scale, so that nothing is divided by zero
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The differences that embeddings which are the same for every prompt would make.
+    """The losses of embeddings that are the same for every prompt: the scales of all losses.
 
     A loss of 1 is that of such embeddings: the mean of the teacher's.
 
@@ -48,7 +48,7 @@ class Baseline:
     moments: Sequence[tuple[Batch, Tensor, Tensor, Tensor]]
 
     def pooled_difference(self, pooled: Tensor | None, batch: Batch) -> Tensor | None:
-        """Mean square difference of pooled vectors [b P] from the teacher's, where there are."""
+        """Compare pooled vectors [b P] with the teacher's; None where the UNet reads none."""
         if self.pooled_mean is None or pooled is None or batch.pooled is None:
             return None
         return (pooled - batch.pooled).square().mean() / self.pooled_spread
@@ -93,6 +93,7 @@ def measure_baseline(
     Args:
         n: held-out pairs in a batch.
     """
+    # every other name would draw other pairs, and give other adapters
     rng, generator = random.Random(f"{seed}/ruler"), torch.Generator().manual_seed(seed)
 
     def draw(pairs: EncodedPairs, n_pairs: int, at_once: int) -> list[Batch]:
@@ -126,12 +127,12 @@ def measure_baseline(
 
 
 def mean_squares(some: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
-    """Mean square differences of tensors, one by one."""
+    """Compute the mean square difference of each two tensors."""
     return [(a - b).square().mean() for a, b in zip(some, others, strict=True)]
 
 
 def _measure_layer(layer: AttentionLayer, batches: Sequence[Batch]) -> AttentionLayer:
-    """The layer with mean and spread of its outputs for these."""
+    """Set a layer's mean and spread by its outputs for these batches."""
     every = torch.arange(len(layer.queries), device=layer.queries.device)
     mean, squares, n = torch.zeros(()), 0.0, 0
     for batch in batches:

@@ -1,4 +1,4 @@
-"""Optimize with Muon the matrices of linear layers, with AdamW all other parameters.
+"""Optimize matrices of linear layers with Muon, all other parameters with AdamW.
 
 An adapter has to learn what hundreds of words look like to another model, each seen now and then:
 a table, whose rare entries AdamW moves slowly. Muon makes the update of a matrix orthogonal, so all

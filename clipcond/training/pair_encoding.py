@@ -87,14 +87,14 @@ def _without_prompt_warnings() -> Iterator[None]:
 
 def count_pair_chunks(
     pairs: Iterable[Pair], teacher: PromptEncoder, tower: PromptEncoder, max_chunks: int
-) -> tuple[list[BadPair], dict[int, tuple[int, int]]]:
+) -> tuple[list[BadPair], dict[Pair, tuple[int, int]]]:
     """Count each pair's chunks, and find pairs whose prompts cannot be read or are too long.
 
     Returns:
-        those pairs, and the numbers of chunks (teacher, tower) of the others by their lines.
+        those pairs, and the numbers of chunks (teacher, tower) of all that can be read.
     """
     bad: list[BadPair] = []
-    sizes: dict[int, tuple[int, int]] = {}
+    sizes: dict[Pair, tuple[int, int]] = {}
     with _without_prompt_warnings():
         for pair in pairs:
             try:
@@ -102,7 +102,7 @@ def count_pair_chunks(
             except PromptError as error:
                 bad.append(BadPair(pair.line, f"its prompt cannot be read: {error.message}"))
                 continue
-            sizes[pair.line] = size
+            sizes[pair] = size
             if max(size) > max_chunks:
                 reason = f"its prompt takes {max(size)} chunks, at most {max_chunks} are trained"
                 bad.append(BadPair(pair.line, reason))

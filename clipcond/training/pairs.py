@@ -56,11 +56,11 @@ class Pairs:
         return len(self.pairs) + len(self.bad)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the usable pairs, in hexadecimal."""
+        """Compute the SHA-256 of the usable pairs, in hexadecimal."""
         return hashlib.sha256(repr(self.pairs).encode()).hexdigest()
 
     def without(self, bad: Iterable[BadPair]) -> Pairs:
-        """These pairs without some more that cannot be used.
+        """Remove some more pairs that cannot be used.
 
         Raises:
             PairsError: as for `check`.
@@ -96,14 +96,14 @@ class Pairs:
         return "Mend the file, or allow more with --max-bad." if self.pairs else ""
 
     def describe_bad(self, most: int = N_SHOWN) -> str:
-        """One line of text for each of the first bad lines."""
+        """Write one line of text for each of the first bad lines."""
         lines = [f"  line {each.line}: {each.reason}" for each in self.bad[:most]]
         if len(self.bad) > most:
             lines.append(f"  and {len(self.bad) - most} more")
         return "\n".join(lines)
 
     def split(self, max_held_out: int) -> tuple[list[int], list[int]]:
-        """Numbers of the pairs to train on, and of one in HELD_OUT_EVERY to measure on.
+        """List the numbers of pairs to train on, and of one in HELD_OUT_EVERY to measure on.
 
         Held-out pairs are spread over the file, which may be sorted.
         """

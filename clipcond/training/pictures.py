@@ -115,7 +115,7 @@ class VisionTower:
 
     @torch.no_grad()
     def features(self, pixels: Tensor) -> Tensor:
-        """Unit features [n P] of pixels [n 3 size size] in -1..1."""
+        """Encode pixels [n 3 size size] in -1..1 as unit features [n P]."""
         mean, std = (torch.tensor(v).view(3, 1, 1) for v in (self.mean, self.std))
         normed = ((pixels + 1) / 2 - mean) / std
         model = self.model

@@ -71,11 +71,11 @@ class Rollout:
                 slot.draw = draw()
 
     def draws(self) -> list[Draw]:
-        """Each slot's prompt."""
+        """List each slot's prompt."""
         return [slot.draw for slot in self.slots]
 
     def timesteps(self) -> Tensor:
-        """Each slot's timestep [b]."""
+        """Compute each slot's timestep [b]."""
         return torch.tensor([self._timestep(slot) for slot in self.slots]).to(self.latents.device)
 
     def advance(self, prediction: Tensor) -> None:
@@ -88,18 +88,18 @@ class Rollout:
         self.latents = after.sqrt() * clean + (1 - after).sqrt() * noise
 
     def _timestep(self, slot: Slot) -> int:
-        """The first step is at the very end of the schedule; the others are shifted."""
+        """Compute a timestep; the first is the schedule's last, the others are shifted."""
         total = len(self._signals) - 1
         share = (slot.done - (slot.offset if slot.done else 0.0)) / self._n_steps
         return max(-1, round(total * (1 - share)) - 1)
 
     def _signal(self) -> Tensor:
-        """The share of signal in each slot, [b 1 1 1]."""
+        """Look up the share of signal in each slot, [b 1 1 1]."""
         values = [self._signals[self._timestep(slot)] for slot in self.slots]
         return torch.tensor(values, device=self.latents.device).view(-1, 1, 1, 1)
 
     def _split(self, noisy: Tensor, prediction: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
-        """Clean latents and noise, as the prediction has them."""
+        """Split noisy latents into clean ones and noise, as predicted."""
         a, b = signal.sqrt(), (1 - signal).sqrt()
         if self._prediction_type == "v_prediction":
             return a * noisy - b * prediction, a * prediction + b * noisy
@@ -108,7 +108,7 @@ class Rollout:
         return (noisy - b * prediction) / a.clamp(min=1e-3), prediction
 
     def state(self) -> dict[str, Any]:
-        """Plain values for a checkpoint, on the CPU: the main process writes those of all."""
+        """Collect plain values for a checkpoint, on the CPU: the main process writes those of all."""
         return {"latents": self.latents.cpu(), "slots": [asdict(slot) for slot in self.slots]}
 
     def load(self, state: Mapping[str, Any]) -> None:

@@ -103,7 +103,7 @@ def _disk_errors(path: Path) -> Iterator[None]:
 
 
 def cannot_write(message: str) -> TrainingError:
-    """The error for a file that cannot be written, with a remedy."""
+    """Make the error for a file that cannot be written, with a remedy."""
     return TrainingError(message, "Make room: the same command goes on where it stopped.")
 
 

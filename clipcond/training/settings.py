@@ -137,7 +137,7 @@ def _check_least(name: str, value: float, least: float) -> None:
 
 
 def plain_values(settings: object) -> dict[str, Any]:
-    """The fields of a settings dataclass as JSON gives them back, for a checkpoint."""
+    """List the fields of a settings dataclass as JSON gives them back, for a checkpoint."""
     return dict(json.loads(json.dumps(asdict(settings))))  # type: ignore[call-overload]
 
 

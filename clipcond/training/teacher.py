@@ -121,7 +121,7 @@ class Teacher:
         return [prediction, *(output.float() for output in outputs)]
 
     def _sizes(self, noisy: Tensor) -> Tensor:
-        """SDXL's picture sizes [b 6], for whole pictures without cropping."""
+        """Make SDXL's picture sizes [b 6], for whole pictures without cropping."""
         scale = self.pixels_per_latent
         height, width = noisy.shape[-2] * scale, noisy.shape[-1] * scale
         row = [height, width, 0, 0, height, width]

@@ -56,9 +56,10 @@ class TextObjective(Objective):
 def contrastive_loss(
     student: Tensor, teacher: Tensor, *labels: Sequence[int], scale: Tensor | float = SCALE
 ) -> Tensor:
-    """Symmetric cross-entropy of cosines [b C]: which student belongs to which teacher?
+    """Compute the symmetric cross-entropy of cosines: which student belongs to which teacher?
 
     Args:
+        student, teacher: [b C].
         labels: of each pair; pairs that share one are not held against each other.
         scale: that cosines are multiplied by, 1 / temperature.
     Source: Radford et al. 2021, the objective of CLIP.

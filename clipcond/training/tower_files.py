@@ -22,7 +22,7 @@ __all__ = ["check_replaceable", "save_tower", "with_projection"]
 def with_projection(
     tower: TextTower, width: int, known: Tensor | None, seed: int
 ) -> OpenAIClipTower | ChineseClipTower:
-    """The tower with a projection of pooled outputs to `width`: its own, or a new one.
+    """Give a tower a projection of pooled outputs to `width`, if it has none of that width.
 
     Args:
         known: a projection [P D] for a tower without one of this width; else one is drawn.
@@ -89,7 +89,7 @@ def save_tower(tower: OpenAIClipTower | ChineseClipTower, folder: Path) -> None:
 def _make_linear(
     own: nn.Linear | None, width: int, width_out: int, known: Tensor | None, seed: int
 ) -> nn.Linear:
-    """The tower's own projection if it is that wide, else the known one, else a drawn one."""
+    """Choose the tower's own projection if it is that wide, else the known one; or draw one."""
     if own is not None and own.out_features == width_out:
         return own
     linear = nn.Linear(width, width_out, bias=False)

@@ -194,7 +194,7 @@ class _CaptionEncoder(nn.Module):
         self._tower = tower
 
     def forward(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Features [n P] of captions, each cut to one chunk, and the scale of their cosines."""
+        """Encode captions, each cut to one chunk: features [n P], and the scale of cosines."""
         special = self._tower.special
         tokens = self._tower.tokenizer.encode_batch(list(captions))
         rows = [[special.bos, *ids[: special.room], special.eos] for ids in tokens]
@@ -226,7 +226,7 @@ class _CaptionObjective(Objective):
         return {"loss": self._compare(model, rng.sample(self._trained, self._batch))[0]}
 
     def _compare(self, model: nn.Module, chosen: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """The loss, and the similarities [n n] of captions and pictures."""
+        """Compute the loss, and the similarities [n n] of captions and pictures."""
         text, scale = model([self._captions[i] for i in chosen])
         images = torch.from_numpy(self._features[list(chosen)]).to(self._device).float()
         labels = [[label[i] for i in chosen] for label in self._labels]

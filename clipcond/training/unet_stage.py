@@ -81,7 +81,7 @@ class UnetObjective(Objective):
     def _noise_pictures(
         self, pairs: Sequence[int], generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """The latents of these pairs' pictures with noise [b C H W], and its timesteps [b]."""
+        """Add noise to the latents of pictures: noisy latents [b C H W], timesteps [b]."""
         clean = torch.from_numpy(self._latents[[self._rows[i] for i in pairs]])
         clean = clean.to(self._device).float()
         n_times = len(self._schedule.alphas_cumprod)
@@ -106,7 +106,7 @@ class UnetObjective(Objective):
         steps: Tensor,
         generator: torch.Generator,
     ) -> tuple[Losses, Tensor]:
-        """The losses, and the teacher's prediction."""
+        """Compute the losses, and the teacher's prediction."""
         settings, baseline = self._settings, self._baseline
         predict = self._teacher.predict_with_blocks
         batch = self._pairs.batch(group, draws, self._device)

@@ -21,6 +21,7 @@ from clipcond.training.run_folder import (
 )
 from tests.training.made import QUIET, settings, teacher, tower_zh, write
 
+pytestmark = pytest.mark.usefixtures("measure_little")
 FULL = Path("/dev/full")  # takes nothing, as a full disk
 has_full = pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 ROOM = "No space left on device\nMake room: the same command goes on where it stopped."

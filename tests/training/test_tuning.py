@@ -8,13 +8,14 @@ from PIL import Image
 from transformers import ChineseCLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from clipcond import load_tower
-from clipcond.errors import CheckpointError, PairsError, TrainingError
+from clipcond.errors import CheckpointError, PairsError, TowerError, TrainingError
 from clipcond.towers import HiddenLayer
 from clipcond.training import TuneSettings, read_captions, tune_tower
 from clipcond.training.pictures import open_vision
 from clipcond.training.text_stage import contrastive_loss
 from clipcond.training.tower_files import save_tower, with_projection
 from tests.parity.models import tower_l
+from tests.towers.alt import tower_alt
 from tests.towers.chinese import with_weights
 from tests.training.made import QUIET, tower_zh
 
@@ -63,6 +64,7 @@ def test_captions_find_their_pictures(tmp_path, vision, captions):
     assert reached["top1"] == 1.0  # 0.17 by chance
     tuned, before = load_tower(tmp_path / "tuned"), tower_zh()
     assert tuned.special.context_length == before.special.context_length
+    assert pooled(tuned).isfinite().all()
     assert not torch.allclose(pooled(tuned), pooled(before), atol=1e-2)
     assert not (tmp_path / "tuned.run").exists()
 
@@ -184,3 +186,15 @@ def test_refusals(tmp_path, vision, captions):
     Path(tmp_path / "text" / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(CheckpointError, match="says model_type 'bert'; vision towers known"):
         tune_tower(tower_zh(), tmp_path / "text", captions, tmp_path / "a")
+
+
+def test_a_tower_of_another_kind_cannot_be_trained(tmp_path, vision, captions):
+    output = tmp_path / "a"
+    with pytest.raises(TowerError) as caught:
+        tune_tower(tower_alt(), vision, captions, output, loop=QUIET)
+
+    assert str(caught.value) == (
+        f"{tower_alt().name!r} cannot be trained: towers of CLIP and ChineseCLIP can\n"
+        "Load it as one of these."
+    )
+    assert not output.exists()
