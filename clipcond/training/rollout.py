@@ -108,7 +108,7 @@ class Rollout:
         return (noisy - b * prediction) / a.clamp(min=1e-3), prediction
 
     def state(self) -> dict[str, Any]:
-        """Collect plain values for a checkpoint, on the CPU: the main process writes those of all."""
+        """Collect plain values for a checkpoint, on the CPU for the main process to write."""
         return {"latents": self.latents.cpu(), "slots": [asdict(slot) for slot in self.slots]}
 
     def load(self, state: Mapping[str, Any]) -> None:
