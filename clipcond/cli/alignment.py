@@ -198,7 +198,7 @@ def align(
     """Train an adapter that lets a pipeline's UNet read another text tower."""
     from clipcond.training import AlignSettings, Columns, LoopSettings, read_pairs
     from clipcond.training import align as train
-    from clipcond.training.accelerator import is_main_process
+    from clipcond.training.reporting import is_main_process
 
     settings = AlignSettings(
         adapter=adapter,

@@ -77,7 +77,7 @@ def tune_tower(
     """Fine-tune a text tower against a frozen vision tower."""
     from clipcond.training import LoopSettings, TuneSettings, read_captions
     from clipcond.training import tune_tower as train
-    from clipcond.training.accelerator import is_main_process
+    from clipcond.training.reporting import is_main_process
 
     loop = LoopSettings(
         seed=seed,

@@ -1,9 +1,9 @@
-"""Training that lets a UNet read another text tower, and that of towers themselves."""
+"""Train adapters that let a UNet read another text tower, and train text towers themselves."""
 
 from clipcond.training.alignment import align
+from clipcond.training.pair_files import Columns
 from clipcond.training.pairs import Pairs, read_pairs
 from clipcond.training.settings import AlignSettings, LoopSettings
-from clipcond.training.tables import Columns
 from clipcond.training.tuning import TuneSettings, read_captions, tune_tower
 
 __all__ = [

@@ -1,66 +1,62 @@
-"""accelerate's part: the device, the precision, how many processes."""
+"""Set up accelerate: the device, the precision, and how many processes there are."""
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from clipcond.errors import PipelineError, TrainingError
 from clipcond.training.settings import LoopSettings
 
-__all__ = ["accelerator_for", "dtype_of", "is_main_process", "release"]
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
-# Encoding all pairs and pictures may take the first process hours, for which the others wait.
+__all__ = ["frozen_dtype", "open_accelerator", "reset_accelerate"]
+
+# The other processes wait while the first encodes all pairs and pictures, which may take hours.
 PATIENCE = timedelta(days=7)
 
 _DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
-def accelerator_for(settings: LoopSettings) -> Any:
-    """An Accelerator as the settings want it; under `accelerate launch`, one of several.
+def open_accelerator(settings: LoopSettings) -> Accelerator:
+    """Make the Accelerator that the settings ask for.
 
     Raises:
-        PipelineError: the device asked for is not there.
+        PipelineError: torch cannot use the device.
         TrainingError: this process already trains in another precision.
     """
     from accelerate import Accelerator
     from accelerate.utils import InitProcessGroupKwargs
 
-    backend = getattr(torch, settings.device or "", None)
-    if settings.device in ("cuda", "mps") and not backend.is_available():  # type: ignore[union-attr]
+    device = settings.device
+    if device in ("cuda", "mps") and not getattr(torch, device).is_available():
         raise PipelineError(
-            f"This torch sees no {settings.device} device.", "Leave out --device, or say cpu."
+            f"This torch sees no {device} device.", "Leave out --device, or say cpu."
         )
     try:
-        accelerator = Accelerator(
+        return Accelerator(
             mixed_precision=_precision(settings),
-            cpu=settings.device == "cpu",
+            cpu=device == "cpu",
             kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
         )
     except ValueError as error:
         raise TrainingError(f"accelerate cannot be set up: {error}") from error
-    return accelerator
 
 
-def is_main_process() -> bool:
-    """Whether this process is the one that tells, also before there is an Accelerator."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
-def dtype_of(accelerator: Any) -> torch.dtype:
-    """In which numbers what is frozen computes."""
+def frozen_dtype(accelerator: Accelerator) -> torch.dtype:
+    """Choose the dtype in which frozen modules compute."""
     return _DTYPES[accelerator.mixed_precision]
 
 
-def release() -> None:
-    """Forget accelerate's state of this process, so that the next run can choose another."""
+def reset_accelerate() -> None:
+    """Clear accelerate's state of this process, so that its next run can choose another device."""
     from accelerate.state import AcceleratorState, PartialState
 
-    with suppress(AttributeError):  # it is not public
+    with suppress(AttributeError):  # the method is not public
         if PartialState().num_processes == 1:
             AcceleratorState._reset_state(reset_partial_state=True)
 

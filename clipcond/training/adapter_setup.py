@@ -1,4 +1,4 @@
-"""Sizes of an adapter for a UNet and a tower, and the weights it starts with."""
+"""Set up the adapter of a run: a new one, or a copy of one to train further."""
 
 from __future__ import annotations
 
@@ -13,33 +13,32 @@ from clipcond.towers import TextTower
 from clipcond.training.settings import AlignSettings
 from clipcond.training.teacher import Teacher
 
-__all__ = ["new_adapter", "start_at", "taken_up"]
+__all__ = ["copy_adapter", "new_adapter", "set_first_rows"]
 
 MIN_HIDDEN, MAX_HIDDEN = 128, 768
-HEAD = 64  # width of a head, narrower in small ones
-LAYERS = 2
+HEAD_WIDTH = 64  # narrower in small resamplers
+N_LAYERS = 2
 START = 0.3  # of the teacher's spread: the first rows are guesses, and small ones harm less
 
 
 def new_adapter(teacher: Teacher, tower: TextTower, settings: AlignSettings, seed: int) -> Adapter:
-    """An untrained adapter between them, its weights drawn from `seed`.
+    """Make an untrained adapter for a tower and a UNet, its weights drawn from `seed`.
 
     Raises:
         TowerError: sizes that do not go together; a tower whose chunks are too long for it.
         UnknownNameError: no such kind.
     """
-    resampler = settings.adapter != "linear"
+    is_linear = settings.adapter == "linear"
     hidden = settings.hidden or min(MAX_HIDDEN, max(MIN_HIDDEN, tower.width))
-    heads = settings.heads or max(4, hidden // HEAD)
     config = AdapterConfig(
         kind=settings.adapter,
         tower_width=tower.width,
         width=teacher.width,
         length=teacher.length,
         pooled_width=teacher.pooled_width,
-        hidden=hidden if resampler else 0,
-        heads=heads if resampler else 0,
-        layers=(settings.layers or LAYERS) if resampler else 0,
+        hidden=0 if is_linear else hidden,
+        heads=0 if is_linear else settings.heads or max(4, hidden // HEAD_WIDTH),
+        layers=0 if is_linear else settings.layers or N_LAYERS,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -48,11 +47,11 @@ def new_adapter(teacher: Teacher, tower: TextTower, settings: AlignSettings, see
     return adapter
 
 
-def taken_up(start: Adapter, teacher: Teacher, tower: TextTower, tower_hash: str) -> Adapter:
-    """A copy of an adapter to train further, in float32.
+def copy_adapter(start: Adapter, teacher: Teacher, tower: TextTower, tower_hash: str) -> Adapter:
+    """Copy an adapter to train it further, in float32.
 
     Raises:
-        TrainingError: it was aligned to another tower, or is none for this UNet.
+        TrainingError: it was aligned to another tower, or does not suit this UNet.
     """
     if start.record is None or start.record.tower != tower_hash:
         raise TrainingError(
@@ -71,15 +70,15 @@ def taken_up(start: Adapter, teacher: Teacher, tower: TextTower, tower_hash: str
 
 
 @torch.no_grad()
-def start_at(adapter: Adapter, rows: Tensor, pooled: Tensor | None) -> None:
-    """Let the adapter begin at what the teacher's prompts have in common.
+def set_first_rows(adapter: Adapter, rows: Tensor, pooled_mean: Tensor | None) -> None:
+    """Let a new adapter begin at what the teacher's prompts have in common.
 
     A row's bias becomes its mean, and a resampler's row scale its spread: so the rows that never
     change, as CLIP's first, are right before the first step, and stay so.
 
     Args:
-        rows: the teacher's states of n chunks [n length D].
-        pooled: their pooled vectors [n P], or None.
+        rows: the teacher's embeds of n chunks [n length D].
+        pooled_mean: the mean of its pooled vectors [P], or None.
     """
     parts = dict(adapter.named_parameters())
     for name in ("row_bias", "rows"):
@@ -88,11 +87,7 @@ def start_at(adapter: Adapter, rows: Tensor, pooled: Tensor | None) -> None:
     if "row_scale" in parts:
         spread = rows.std(dim=0, correction=0).square().mean(dim=-1, keepdim=True).sqrt()
         parts["row_scale"].copy_(spread)
-        weight = parts["to_rows.weight"]
-        nn.init.normal_(weight, std=START * weight.shape[1] ** -0.5, generator=_generator())
-    if pooled is not None and "to_pooled.bias" in parts:
-        parts["to_pooled.bias"].copy_(pooled.mean(dim=0))
-
-
-def _generator() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
+        weight, generator = parts["to_rows.weight"], torch.Generator().manual_seed(0)
+        nn.init.normal_(weight, std=START * weight.shape[1] ** -0.5, generator=generator)
+    if pooled_mean is not None and "to_pooled.bias" in parts:
+        parts["to_pooled.bias"].fill_(float(pooled_mean.mean()))  # one value for all of [P]

@@ -1,167 +1,172 @@
-"""What is measured before the first step, and how far an adapter is from its teacher."""
+"""Measure the scales of all losses, and how far an adapter is from its teacher."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from clipcond.training.attention_queries import drawn_by, gathered
-from clipcond.training.cross_attention import Layer, cross_attentions, matched, read
-from clipcond.training.encoded_pairs import Batch, States
+from clipcond.training.cross_attention import AttentionLayer, collect_queries, denoise
+from clipcond.training.pair_encoding import Batch, EncodedPairs
 from clipcond.training.teacher import Teacher
-from clipcond.training.text_stage import Pooled, first_chunks, student_rows
-from clipcond.training.unet_stage import look
 
-__all__ = ["Ruler", "ruler_of"]
+__all__ = ["Baseline", "mean_squares", "measure_baseline"]
 
 N_MEASURED, AT_ONCE = 128, 32  # pairs behind means and spreads
 N_DRAWN, DRAWN_AT_ONCE, QUERY_STEPS = 16, 8, 8  # pairs whose drawing gives the queries
-N_READ = 256  # queries asked in a measurement
+N_ASKED = 256  # queries of a layer in a measurement
 N_MOMENTS = 4  # between noise and picture, at which predictions are compared
-N_SCALED, N_COMPARED = 2, 8  # batches of the UNet's: behind its scales, and of held-out pairs
+N_SCALED, N_COMPARED = 2, 8  # batches behind the UNet's scales, and of held-out pairs
+SMALLEST = 1e-12  # scale, so that nothing is divided by zero
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """Noisy latents [b C H W] on the teacher's way at timesteps [b], and what it predicts there."""
+class Baseline:
+    """The losses of embeddings that are the same for every prompt: the scales of all losses.
 
-    batch: Batch
-    noisy: Tensor
-    steps: Tensor
-    prediction: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Ruler:
-    """Scales of all losses.
+    A loss of 1 is that of such embeddings: the mean of the teacher's.
 
     Args:
-        layers: with queries, means and spreads.
-        rows: [n length D], the teacher's chunks behind them.
-        pooled: mean and spread of its pooled vectors, or None.
-        noise, blocks: what differs in the UNet's prediction, and in each block, if it is given the
-            mean of all prompts instead of its own.
-        moments: of pairs that are not trained on.
+        layers: the UNet's cross-attention, with means and spreads of its outputs.
+        rows: [n length D], the chunks of the teacher's embeds that were measured.
+        pooled_mean: [P], of the teacher's pooled vectors, or None.
+        pooled_spread: mean square of their distance from it.
+        noise, blocks: mean square difference of the UNet's prediction, and of each block's output.
+        moments: held-out batches with noisy latents [b C H W] that the teacher met at timesteps
+            [b], and its prediction there.
     """
 
-    layers: tuple[Layer, ...]
+    layers: Sequence[AttentionLayer]
     rows: Tensor
-    pooled: Pooled | None
+    pooled_mean: Tensor | None
+    pooled_spread: float
     noise: float
-    blocks: tuple[float, ...]
-    moments: tuple[Moment, ...]
+    blocks: Sequence[float]
+    moments: Sequence[tuple[Batch, Tensor, Tensor, Tensor]]
+
+    def pooled_difference(self, pooled: Tensor | None, batch: Batch) -> Tensor | None:
+        """Compare pooled vectors [b P] with the teacher's; None where the UNet reads none."""
+        if self.pooled_mean is None or pooled is None or batch.pooled is None:
+            return None
+        return (pooled - batch.pooled).square().mean() / self.pooled_spread
 
     @torch.no_grad()
-    def measured(self, model: nn.Module, teacher: Teacher) -> dict[str, float]:
-        """How far a model's rows are from the teacher's; 0 = not at all, 1 = as rows that are the
-        same for every prompt, their mean.
+    def measure(self, model: nn.Module, teacher: Teacher) -> dict[str, float]:
+        """Measure how far an adapter's output is from the teacher's on held-out pairs.
 
         Returns:
-            `read`, in what the UNet's attention reads; `noise`, in what the UNet predicts;
-            `pooled`, where there is such a vector.
+            0 = equal, 1 = as the baseline: `read`, in outputs of cross-attention; `noise`, in
+            predictions; `pooled`, where the UNet reads pooled vectors.
         """
         found: dict[str, list[float]] = {}
-        for moment in self.moments:
-            batch, output = moment.batch, model(moment.batch.hidden, moment.batch.mask)
-            student = student_rows(output, batch)
-            some = torch.arange(min(N_READ, len(self.layers[0].queries)), device=student.device)
-            reads = [
-                matched(each, read(each, student, some), read(each, batch.teacher, some))
-                for each in self.layers
+        for batch, noisy, steps, prediction in self.moments:
+            student, pooled = batch.join_chunks(model(batch.hidden, batch.mask))
+            which = torch.arange(min(N_ASKED, len(self.layers[0].queries)), device=student.device)
+            differences = [
+                layer.difference(layer.attend(student, which), layer.attend(batch.teacher, which))
+                for layer in self.layers
             ]
-            found.setdefault("read", []).append(float(torch.stack(reads).mean()))
-            pooled = None
-            if output.pooled is not None and batch.pooled is not None:
-                pooled = first_chunks(output.pooled.float(), batch)
-                if self.pooled is not None:
-                    apart = float(self.pooled.matched(pooled, batch.pooled))
-                    found.setdefault("pooled", []).append(apart)
-            ours = teacher.predict(moment.noisy, moment.steps, student, pooled)
-            noise = float((ours - moment.prediction).square().mean()) / self.noise
+            found.setdefault("read", []).append(float(torch.stack(differences).mean()))
+            difference = self.pooled_difference(pooled, batch)
+            if difference is not None:
+                found.setdefault("pooled", []).append(float(difference))
+            ours = teacher.predict(noisy, steps, student, pooled)
+            noise = float((ours - prediction).square().mean()) / self.noise
             found.setdefault("noise", []).append(noise)
         return {name: sum(values) / len(values) for name, values in found.items()}
 
 
 @torch.no_grad()
-def ruler_of(
-    teacher: Teacher, trained: States, held_out: States, n: int, seed: int, device: torch.device
-) -> Ruler:
-    """Measure on trained pairs what losses are scaled by, and lay out what to compare at the end.
+def measure_baseline(
+    teacher: Teacher,
+    trained: EncodedPairs,
+    held_out: EncodedPairs,
+    n: int,
+    seed: int,
+    device: torch.device,
+) -> Baseline:
+    """Measure scales on trained pairs, and draw with the teacher what to compare at the end.
 
     Args:
-        n: held-out pairs of one comparison.
+        n: held-out pairs in a batch.
     """
+    # every other name would draw other pairs, and give other adapters
     rng, generator = random.Random(f"{seed}/ruler"), torch.Generator().manual_seed(seed)
 
-    def drawn(states: States, n_pairs: int, at_once: int) -> list[Batch]:
-        return [states.draw(rng, at_once, 0.0, device) for _ in range(-(-n_pairs // at_once))]
+    def draw(pairs: EncodedPairs, n_pairs: int, at_once: int) -> list[Batch]:
+        return [pairs.draw_batch(rng, at_once, 0.0, device) for _ in range(-(-n_pairs // at_once))]
 
-    queries = gathered(teacher, drawn(trained, N_DRAWN, DRAWN_AT_ONCE), generator, QUERY_STEPS)
-    many = drawn(trained, N_MEASURED, AT_ONCE)
-    attentions = cross_attentions(teacher.unet, teacher.width)
-    layers = [Layer(a, q) for a, q in zip(attentions, queries, strict=True)]
-    rows = torch.cat([b.teacher.unflatten(1, (-1, teacher.length)).flatten(0, 1) for b in many])
-    pooled = [b.pooled for b in many if b.pooled is not None]
-    middle = Pooled(torch.cat(pooled)) if pooled else None
-    several = drawn(trained, n * N_SCALED, n)
-    noise, blocks = _scales(teacher, several, rows.mean(dim=0), middle, generator)
+    layers = collect_queries(teacher, draw(trained, N_DRAWN, DRAWN_AT_ONCE), generator, QUERY_STEPS)
+    many = draw(trained, N_MEASURED, AT_ONCE)
+    rows = torch.cat([b.teacher.reshape(-1, teacher.length, teacher.width) for b in many])
+    vectors = [b.pooled for b in many if b.pooled is not None]
+    mean, spread = None, 1.0
+    if vectors:
+        pooled = torch.cat(vectors)
+        mean = pooled.mean(dim=0)
+        spread = _at_least((pooled - mean).square().mean())
+    several = draw(trained, n * N_SCALED, n)
+    noise, *blocks = _measure_unet(teacher, several, rows.mean(dim=0), mean, generator)
     moments = [
-        Moment(batch, *way)
-        for batch in drawn(held_out, n * N_COMPARED, n)
-        for way in drawn_by(teacher, batch, generator, N_MOMENTS)
+        (batch, *moment)
+        for batch in draw(held_out, n * N_COMPARED, n)
+        for moment in denoise(teacher, batch, generator, N_MOMENTS)
     ]
-    return Ruler(
-        layers=tuple(_scaled(layer, many) for layer in layers),
+    return Baseline(
+        layers=[_measure_layer(layer, many) for layer in layers],
         rows=rows,
-        pooled=middle,
+        pooled_mean=mean,
+        pooled_spread=spread,
         noise=noise,
-        blocks=tuple(blocks),
-        moments=tuple(moments),
+        blocks=blocks,
+        moments=moments,
     )
 
 
-def _scaled(layer: Layer, batches: Sequence[Batch]) -> Layer:
-    """The layer with mean and spread of what it reads from these."""
+def mean_squares(some: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
+    """Compute the mean square difference of each two tensors."""
+    return [(a - b).square().mean() for a, b in zip(some, others, strict=True)]
+
+
+def _measure_layer(layer: AttentionLayer, batches: Sequence[Batch]) -> AttentionLayer:
+    """Set a layer's mean and spread by its outputs for these batches."""
     every = torch.arange(len(layer.queries), device=layer.queries.device)
-    mean = torch.zeros(())
-    squares, n = 0.0, 0
-    for reads in _reads(layer, batches, every):
-        mean = mean.to(reads.device) + reads.sum(dim=0)
-        squares += float(reads.square().mean()) * len(reads)
-        n += len(reads)
-    mean = mean / n
-    return Layer(layer.attention, layer.queries, mean, _above(squares / n - mean.square().mean()))
-
-
-def _reads(layer: Layer, batches: Sequence[Batch], which: Tensor) -> Iterator[Tensor]:
+    mean, squares, n = torch.zeros(()), 0.0, 0
     for batch in batches:
-        yield read(layer, batch.teacher, which)
+        outputs = layer.attend(batch.teacher, every)
+        mean = mean.to(outputs.device) + outputs.sum(dim=0)
+        squares += float(outputs.square().mean()) * len(outputs)
+        n += len(outputs)
+    mean = mean / n
+    return replace(layer, mean=mean, spread=_at_least(squares / n - mean.square().mean()))
 
 
-def _scales(
+def _measure_unet(
     teacher: Teacher,
     batches: Sequence[Batch],
     mean: Tensor,
-    pooled: Pooled | None,
+    pooled_mean: Tensor | None,
     generator: torch.Generator,
-) -> tuple[float, list[float]]:
-    """What the mean of all prompts [length D] changes, over some ways from noise to picture."""
-    found: list[list[float]] = []
+) -> list[float]:
+    """Measure what the mean of all prompts [length D] changes in the UNet.
+
+    Returns:
+        mean square differences of the prediction, then of each block's output.
+    """
+    found: list[Tensor] = []
     for batch in batches:
         n, n_chunks = len(batch.teacher), batch.teacher.shape[1] // teacher.length
         same = mean.repeat(n_chunks, 1).expand(n, -1, -1)
-        pooled_same = None if pooled is None else pooled.mean.expand(n, -1)
-        for noisy, steps, _ in drawn_by(teacher, batch, generator, N_MOMENTS):
-            full = look(teacher, noisy, steps, batch.teacher, batch.pooled)
-            prediction, blocks = full.apart(look(teacher, noisy, steps, same, pooled_same))
-            found.append([float(prediction), *map(float, blocks)])
-    means = [_above(torch.tensor(values).mean()) for values in zip(*found, strict=True)]
-    return means[0], means[1:]
+        pooled = None if pooled_mean is None else pooled_mean.expand(n, -1)
+        for noisy, steps, _ in denoise(teacher, batch, generator, N_MOMENTS):
+            own = teacher.predict_with_blocks(noisy, steps, batch.teacher, batch.pooled)
+            others = teacher.predict_with_blocks(noisy, steps, same, pooled)
+            found.append(torch.stack(mean_squares(own, others)).cpu())
+    return [_at_least(torch.stack(values).mean()) for values in zip(*found, strict=True)]
 
 
-def _above(value: Tensor) -> float:
-    return max(float(value), 1e-12)
+def _at_least(value: Tensor) -> float:
+    return max(float(value), SMALLEST)

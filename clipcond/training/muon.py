@@ -1,4 +1,4 @@
-"""Muon for the matrices of linear layers, AdamW for all else, in one optimizer.
+"""Optimize matrices of linear layers with Muon, all other parameters with AdamW.
 
 An adapter has to learn what hundreds of words look like to another model, each seen now and then:
 a table, whose rare entries AdamW moves slowly. Muon makes the update of a matrix orthogonal, so all
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["BETAS", "Muon", "decayed", "orthogonal"]
+__all__ = ["BETAS", "Muon", "decay_groups", "orthogonalize"]
 
 COEFFICIENTS = (3.4445, -4.775, 2.0315)  # of the iteration, steepest at zero
 N_ITERATIONS = 5
@@ -30,7 +30,7 @@ class Muon(torch.optim.AdamW):
     """Muon for the linear layers' matrices of a model, AdamW for its other parameters.
 
     Args:
-        model: what of it needs gradients is trained.
+        model: its parameters that need gradients are trained.
         weight_decay: of all but vectors.
     """
 
@@ -39,36 +39,36 @@ class Muon(torch.optim.AdamW):
         trained = [p for p in model.parameters() if p.requires_grad]
         matrices = [p for p in trained if id(p) in linear]
         others = [p for p in trained if id(p) not in linear]
-        super().__init__(decayed(others, weight_decay), lr=lr, betas=BETAS)
+        super().__init__(decay_groups(others, weight_decay), lr=lr, betas=BETAS)
         self.add_param_group(
             {"params": matrices, "weight_decay": weight_decay, "is_orthogonal": True}
         )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """One update of all that has a gradient; those of matrices are gone afterwards."""
+        """Update all parameters that have a gradient; matrices have none afterwards."""
         for group in self.param_groups:
             if group.get("is_orthogonal"):
                 for matrix in group["params"]:
                     gradient, matrix.grad = matrix.grad, None  # nothing is left for AdamW
                     if gradient is not None:
-                        self._turn(matrix, gradient, group["lr"], group["weight_decay"])
+                        self._update_matrix(matrix, gradient, group["lr"], group["weight_decay"])
         super().step(closure)
 
-    def _turn(self, matrix: Tensor, gradient: Tensor, lr: float, decay: float) -> None:
-        kept = self.state[matrix]
-        if not kept:
-            kept["step"] = torch.zeros(())  # AdamW looks for one when a state is loaded
-            kept["momentum"] = torch.zeros_like(matrix)
-        kept["step"] += 1
-        mean = kept["momentum"].lerp_(gradient, 1 - MOMENTUM)
-        update = orthogonal(gradient.lerp(mean, MOMENTUM))
+    def _update_matrix(self, matrix: Tensor, gradient: Tensor, lr: float, decay: float) -> None:
+        state = self.state[matrix]
+        if not state:
+            state["step"] = torch.zeros(())  # AdamW looks for one when a state is loaded
+            state["momentum"] = torch.zeros_like(matrix)
+        state["step"] += 1
+        mean = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
+        update = orthogonalize(gradient.lerp(mean, MOMENTUM))
         size = SIZE * max(matrix.shape) ** 0.5
         matrix.mul_(1 - lr * decay).add_(update, alpha=-lr * size)
 
 
-def decayed(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
-    """Groups of what needs gradients, with a weight decay on all but vectors."""
+def decay_groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
+    """Group the parameters that need gradients, with a weight decay on all but vectors."""
     trained = [p for p in parameters if p.requires_grad]
     return [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
@@ -76,14 +76,14 @@ def decayed(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dic
     ]
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """The nearest matrix [m n] whose singular values are all about 1 (0.7 to 1.2).
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """Find the nearest matrix [m n] whose singular values are all about 1 (0.7 to 1.2).
 
     A Newton-Schulz iteration in the matrix's own dtype; a matrix of zeros stays one.
     """
     a, b, c = COEFFICIENTS
     is_tall = matrix.shape[0] > matrix.shape[1]
-    found = matrix.T if is_tall else matrix
+    found: Tensor = matrix.T if is_tall else matrix
     found = found / found.norm().clamp(min=1e-7)
     for _ in range(N_ITERATIONS):
         square = found @ found.T

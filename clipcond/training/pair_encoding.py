@@ -1,36 +1,43 @@
-"""The two sides of a pair: prompts to what the adapter reads, and to what it should come to."""
+"""Encode both texts of pairs, adapter inputs and targets, and keep them on disk up to a bound.
+
+Towers are frozen, so each pair is encoded once. Pairs beyond the bound are encoded whenever they
+are drawn. Which pairs those are, and which share a tower call, follows from pairs and settings
+alone, so a resumed run reads the very bits that an uninterrupted one reads.
+"""
 
 from __future__ import annotations
 
+import random
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from clipcond.conditioning.conditioner import Conditioner
-from clipcond.errors import ClipcondWarning, PromptError
-from clipcond.training.pairs import BadPair, Pairs
+from clipcond.errors import ClipcondWarning, PromptError, TrainingError
+from clipcond.towers import TowerOutput
+from clipcond.training.pairs import BadPair, Pair
+from clipcond.training.run_folder import Records
 
-__all__ = ["Encoded", "Side", "quiet_prompts", "unusable"]
+__all__ = ["Batch", "Draw", "EncodedPairs", "Group", "PromptEncoder", "count_pair_chunks"]
 
-MAX_WEIGHT = 100  # of emphasis; useful ones lie below 2
+N_AT_ONCE = 64  # pairs in a tower call
+GB = 10**9
+MAX_WEIGHT = 100  # of emphasis; useful ones are below 2
 
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """Prompts of one number of chunks: embeds [n K S D] for K layers, mask [n S], pooled [n P]."""
-
-    embeds: Tensor
-    mask: Tensor | None
-    pooled: Tensor | None
+Draw = tuple[int, int, bool]  # place in a group, place in clip_skips, whether it is left empty
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One side's Conditioner, and the layers it is read at.
+class PromptEncoder:
+    """A Conditioner, and the layers that prompts are encoded at.
 
     Args:
         length: rows of one chunk.
@@ -40,25 +47,31 @@ class Side:
     clip_skips: tuple[int, ...]
     length: int
 
-    def n_chunks(self, prompt: str) -> int:
-        """How many chunks a prompt takes, without running the tower.
+    def count_chunks(self, prompt: str) -> int:
+        """Count a prompt's chunks, without running the tower.
 
         Raises:
-            PromptError: it cannot be read, or a weight in it is beyond all use.
+            PromptError: it cannot be read, or a weight in it is too large.
         """
         chunks = self.conditioner.chunks(prompt)
         if any(abs(weight) > MAX_WEIGHT for chunk in chunks for weight in chunk.weights):
             raise PromptError(f"a weight in it is beyond {MAX_WEIGHT}")
         return len(chunks)
 
-    def encode(self, prompts: Sequence[str], n_chunks: int) -> Encoded:
-        """Encode prompts that take `n_chunks` each, at every layer; "" is repeated."""
-        with quiet_prompts():
+    def encode(
+        self, prompts: Sequence[str], n_chunks: int
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Encode prompts that take `n_chunks` each, at all K layers; "" is repeated.
+
+        Returns:
+            embeds [n K S D], mask [n S] or None, pooled [n P] or None.
+        """
+        with _without_prompt_warnings():
             found = [self.conditioner(list(prompts), clip_skip=k) for k in self.clip_skips]
-        self.conditioner.cache.clear()  # what is wanted again is kept elsewhere
+        self.conditioner.cache.clear()  # encoded pairs are kept elsewhere
         n_times = n_chunks * self.length // found[0].embeds.shape[1]
         mask = found[0].attention_mask
-        return Encoded(
+        return (
             torch.stack([each.embeds for each in found], dim=1).repeat(1, 1, n_times, 1),
             None if mask is None else mask.repeat(1, n_times),
             found[0].pooled,
@@ -66,29 +79,197 @@ class Side:
 
 
 @contextmanager
-def quiet_prompts() -> Iterator[None]:
-    """Without the warnings about single prompts: there are thousands of them."""
+def _without_prompt_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ClipcondWarning)
         yield
 
 
-def unusable(
-    pairs: Pairs, teacher: Side, tower: Side, max_chunks: int
-) -> tuple[list[BadPair], list[tuple[int, int]]]:
-    """Pairs that a side cannot read, and the number of chunks (teacher, tower) of the others."""
+def count_pair_chunks(
+    pairs: Iterable[Pair], teacher: PromptEncoder, tower: PromptEncoder, max_chunks: int
+) -> tuple[list[BadPair], dict[Pair, tuple[int, int]]]:
+    """Count each pair's chunks, and find pairs whose prompts cannot be read or are too long.
+
+    Returns:
+        those pairs, and the numbers of chunks (teacher, tower) of all that can be read.
+    """
     bad: list[BadPair] = []
-    sizes: list[tuple[int, int]] = []
-    with quiet_prompts():
-        for pair in pairs.pairs:
+    sizes: dict[Pair, tuple[int, int]] = {}
+    with _without_prompt_warnings():
+        for pair in pairs:
             try:
-                size = (teacher.n_chunks(pair.teacher), tower.n_chunks(pair.tower))
+                size = (teacher.count_chunks(pair.teacher), tower.count_chunks(pair.tower))
             except PromptError as error:
                 bad.append(BadPair(pair.line, f"its prompt cannot be read: {error.message}"))
                 continue
+            sizes[pair] = size
             if max(size) > max_chunks:
                 reason = f"its prompt takes {max(size)} chunks, at most {max_chunks} are trained"
                 bad.append(BadPair(pair.line, reason))
-            else:
-                sizes.append(size)
     return bad, sizes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """b encoded pairs of c tower chunks each, float32, on the device.
+
+    Args:
+        teacher: the teacher's embeds [b S D].
+        pooled: the teacher's pooled vectors [b P], or None.
+        hidden: the tower's hidden states [b*c L D_tower].
+        mask: their mask [b*c L], or None.
+        members: which pair each is; -1 = the empty prompt.
+        n_chunks: c.
+    """
+
+    teacher: Tensor
+    pooled: Tensor | None
+    hidden: Tensor
+    mask: Tensor | None
+    members: tuple[int, ...]
+    n_chunks: int
+
+    def join_chunks(self, output: TowerOutput) -> tuple[Tensor, Tensor | None]:
+        """Put an adapter's output for each chunk together, as the UNet reads it.
+
+        Returns:
+            embeds [b c*length D] and the first chunks' pooled [b P] or None, float32.
+        """
+        hidden, pooled = output.hidden.float(), output.pooled
+        embeds = hidden.reshape(-1, self.n_chunks * hidden.shape[1], hidden.shape[2])
+        return embeds, None if pooled is None else pooled.float()[:: self.n_chunks]
+
+
+@dataclass(slots=True)
+class Group:
+    """All pairs of `size` chunks (teacher, tower); the first of them are on disk.
+
+    Args:
+        members: the pairs' numbers.
+        kept: records of the first pairs, with the fields of `EncodedPairs`.
+        empty: the record [1] of two empty prompts.
+    """
+
+    size: tuple[int, int]
+    members: list[int]
+    kept: Records
+    empty: Records
+
+
+class EncodedPairs:
+    """Pairs encoded by teacher and tower, in groups of equal size, for drawing batches.
+
+    A pair's record has float16 fields: the teacher's embeds `teacher` [K S D] and `pooled` [P], the
+    tower's hidden states `tower` [K S D_tower] and their `mask` [S], for K layers.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], teacher: PromptEncoder, tower: PromptEncoder) -> None:
+        self.pairs, self.teacher, self.tower = pairs, teacher, tower
+        self.groups: list[Group] = []
+
+    def prepare(
+        self,
+        sizes: Sequence[tuple[int, int]],
+        file: Path,
+        max_bytes: float,
+        store: Callable[..., Records],
+        keys: Mapping[str, Any],
+    ) -> None:
+        """Group the pairs, and encode as many as may be kept on disk.
+
+        Args:
+            sizes: numbers of chunks of each pair, (teacher, tower).
+            file: how paths of files begin.
+            max_bytes: of records kept; may be infinite.
+            store: `load_or_compute`, its keyword arguments given.
+            keys: what the encoded pairs depend on, as plain JSON values.
+        Raises:
+            TrainingError: values are too large for float16, or nothing can be written.
+        """
+        for size in sorted(set(sizes)):
+            members = [i for i, each in enumerate(sizes) if each == size]
+            empty = self._encode([Pair("", "", None, 0)], size)
+            n_kept = int(min(len(members), max_bytes / empty.nbytes))
+            max_bytes -= n_kept * empty.nbytes
+            kept = empty[:0]
+            if n_kept:
+                group_file = file.with_name("{}-{}-{}".format(file.name, *size))
+                encode = partial(self._encode_checked, members, size)
+                kept = store(group_file, n_kept, keys, encode, N_AT_ONCE)
+            self.groups.append(Group(size, members, kept, empty))
+
+    def _encode_checked(
+        self, members: Sequence[int], size: tuple[int, int], some: range
+    ) -> Records:
+        pairs = [self.pairs[members[i]] for i in some]
+        records = self._encode(pairs, size)
+        for name in records.dtype.names or ():
+            if not np.isfinite(records[name]).all():
+                raise TrainingError(
+                    f"the {name} states of lines {pairs[0].line} to {pairs[-1].line} are beyond "
+                    "float16"
+                )
+        return records
+
+    def _encode(self, pairs: Sequence[Pair], size: tuple[int, int]) -> Records:
+        embeds, _, pooled = self.teacher.encode([pair.teacher for pair in pairs], size[0])
+        hidden, mask, _ = self.tower.encode([pair.tower for pair in pairs], size[1])
+        found = {"teacher": embeds, "tower": hidden, "pooled": pooled, "mask": mask}
+        fields = {n: t.to("cpu", torch.float16) for n, t in found.items() if t is not None}
+        records = np.empty(len(pairs), [(n, "<f2", tuple(t.shape[1:])) for n, t in fields.items()])
+        for name, tensor in fields.items():
+            records[name] = tensor.numpy()
+        return records
+
+    def draw_group(self, rng: random.Random) -> Group:
+        """Draw a group, each as often as it has pairs."""
+        return rng.choices(self.groups, weights=[len(g.members) for g in self.groups])[0]
+
+    def draw_pairs(
+        self, rng: random.Random, places: Sequence[int], n: int, drop: float
+    ) -> list[Draw]:
+        """Draw `n` of these places of a group, a layer for each, and which to leave empty."""
+        chosen = [rng.choice(places) for _ in range(n)]
+        layers = [rng.randrange(len(self.tower.clip_skips)) for _ in range(n)]
+        empty = [rng.random() < drop for _ in range(n)]
+        return list(zip(chosen, layers, empty, strict=True))
+
+    def draw_batch(self, rng: random.Random, n: int, drop: float, device: torch.device) -> Batch:
+        """Draw a group, and `n` of its pairs as a batch."""
+        group = self.draw_group(rng)
+        return self.batch(group, self.draw_pairs(rng, range(len(group.members)), n, drop), device)
+
+    def batch(self, group: Group, draws: Sequence[Draw], device: torch.device) -> Batch:
+        """Put drawn pairs of a group together."""
+        records = self._read(group, [place for place, _, _ in draws])
+        layers = np.array([layer for _, layer, _ in draws])
+        is_empty = np.array([empty for _, _, empty in draws])
+        records[is_empty] = group.empty
+        fields: dict[str, Tensor] = {}
+        for name in records.dtype.names or ():
+            values = records[name]
+            if name in ("teacher", "tower"):
+                values = values[np.arange(len(draws)), layers]
+            fields[name] = torch.from_numpy(values).to(device).float()
+        n_chunks, mask, hidden = group.size[1], fields.get("mask"), fields["tower"]
+        n = len(draws) * n_chunks
+        return Batch(
+            fields["teacher"],
+            fields.get("pooled"),
+            hidden.reshape(n, -1, hidden.shape[-1]),
+            None if mask is None else mask.reshape(n, -1),
+            tuple(-1 if empty else group.members[place] for place, _, empty in draws),
+            n_chunks,
+        )
+
+    def _read(self, group: Group, places: Sequence[int]) -> Records:
+        """Copy records from disk; encode the others in one call."""
+        n_kept = len(group.kept)
+        records = np.empty(len(places), group.empty.dtype)
+        others = [i for i, place in enumerate(places) if place >= n_kept]
+        if others:
+            pairs = [self.pairs[group.members[places[i]]] for i in others]
+            records[others] = self._encode(pairs, group.size)
+        kept = [i for i, place in enumerate(places) if place < n_kept]
+        records[kept] = group.kept[[places[i] for i in kept]]
+        return records

@@ -1,32 +1,28 @@
-"""Files of pairs: what the teacher reads, what the new tower reads, and perhaps a picture.
+"""Read files of pairs: the teacher's text, the tower's text, and perhaps a picture's path.
 
-    .tsv      two columns, teacher's text and tower's, perhaps a third with a picture's path; or a
-              first line that names the columns, in any order and among others
-    .jsonl    one JSON object a line
-    .parquet  one row a pair (needs pyarrow)
-
-Columns are called `teacher`, `tower` and `image` unless said otherwise. A pair that cannot be used
-is skipped and named by its line; too many of them are an error.
+A pair that cannot be used is skipped and reported by its line; too many of them are an error.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipcond.errors import PairsError, excerpt, printable
-from clipcond.training.tables import NOT_UTF_8, READERS, Bad, Columns
+from clipcond.training.pair_files import NOT_UTF_8, READERS, BadRow, Columns
 
-__all__ = ["BadPair", "Columns", "Pair", "Pairs", "read_pairs"]
+__all__ = ["BadPair", "Pair", "Pairs", "read_pairs"]
 
 MAX_BAD_SHARE, MIN_BAD = 0.01, 10
-SHOWN = 5
+N_SHOWN = 5
+HELD_OUT_EVERY = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two texts that say the same, the picture's path or None, and the line they came from."""
+    """Two texts of one meaning, the picture's path or None, and the line they came from."""
 
     teacher: str
     tower: str
@@ -36,7 +32,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class BadPair:
-    """A line that cannot be used, and why."""
+    """The number of a line that cannot be used, and the reason."""
 
     line: int
     reason: str
@@ -44,7 +40,7 @@ class BadPair:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """The usable pairs of a file, and what was skipped.
+    """The usable pairs of a file, and the lines that were skipped.
 
     Args:
         max_bad: how many may be skipped; None = 1 % of the lines, or 10 if that is more.
@@ -59,20 +55,23 @@ class Pairs:
     def n_lines(self) -> int:
         return len(self.pairs) + len(self.bad)
 
+    def fingerprint(self) -> str:
+        """Compute the SHA-256 of the usable pairs, in hexadecimal."""
+        return hashlib.sha256(repr(self.pairs).encode()).hexdigest()
+
     def without(self, bad: Iterable[BadPair]) -> Pairs:
-        """These pairs but for some more that turn out to be unusable.
+        """Remove some more pairs that cannot be used.
 
         Raises:
-            PairsError: too many are now, or all.
+            PairsError: as for `check`.
         """
-        more = tuple(bad)
-        lines = {each.line for each in more}
-        kept = tuple(pair for pair in self.pairs if pair.line not in lines)
-        every = tuple(sorted((*self.bad, *more), key=lambda each: each.line))
-        return replace(self, pairs=kept, bad=every).checked()
+        more = {each.line: each for each in bad}
+        kept = tuple(pair for pair in self.pairs if pair.line not in more)
+        every = tuple(sorted((*self.bad, *more.values()), key=lambda each: each.line))
+        return replace(self, pairs=kept, bad=every).check()
 
-    def checked(self) -> Pairs:
-        """Itself.
+    def check(self) -> Pairs:
+        """Return these pairs if enough of them can be used.
 
         Raises:
             PairsError: more bad lines than allowed, or no good one.
@@ -86,22 +85,32 @@ class Pairs:
             allowed = f"; {limit} may be" if self.pairs else ""
             raise PairsError(
                 f"{str(self.path)!r}: {len(self.bad)} of {self.n_lines} lines cannot be "
-                f"used{allowed}\n{self.told()}".rstrip(),
+                f"used{allowed}\n{self.describe_bad()}".rstrip(),
                 self._remedy(),
             )
         return self
 
     def _remedy(self) -> str:
-        if self.bad and all(each.reason.startswith(NOT_UTF_8) for each in self.bad[:SHOWN]):
+        if self.bad and all(each.reason.startswith(NOT_UTF_8) for each in self.bad[:N_SHOWN]):
             return "Save the file as UTF-8."
         return "Mend the file, or allow more with --max-bad." if self.pairs else ""
 
-    def told(self, most: int = SHOWN) -> str:
-        """The first of the bad lines, one on each line."""
+    def describe_bad(self, most: int = N_SHOWN) -> str:
+        """Write one line of text for each of the first bad lines."""
         lines = [f"  line {each.line}: {each.reason}" for each in self.bad[:most]]
         if len(self.bad) > most:
             lines.append(f"  and {len(self.bad) - most} more")
         return "\n".join(lines)
+
+    def split(self, max_held_out: int) -> tuple[list[int], list[int]]:
+        """List the numbers of pairs to train on, and of one in HELD_OUT_EVERY to measure on.
+
+        Held-out pairs are spread over the file, which may be sorted.
+        """
+        n = len(self.pairs)
+        n_held_out = min(max_held_out, n // HELD_OUT_EVERY)
+        held_out = [i * n // n_held_out for i in range(n_held_out)]
+        return sorted(set(range(n)).difference(held_out)), held_out
 
 
 def read_pairs(
@@ -109,15 +118,15 @@ def read_pairs(
 ) -> Pairs:
     """Read a file of pairs; bad ones are skipped.
 
-    A pair is bad if a side is missing or empty, the number of columns is wrong, the line is not
-    UTF-8, no JSON object or too long, or its picture is not there.
+    A pair is bad if a text is missing or empty, the number of columns is wrong, the line is not
+    UTF-8, no JSON object or too long, or its picture does not exist.
 
     Args:
-        path: a .tsv, .jsonl or .parquet file. Paths of pictures in it start from its folder.
+        path: a .tsv, .jsonl or .parquet file. Paths of pictures in it are relative to its folder.
         columns: their names, where they are not `teacher`, `tower` and `image`.
         max_bad: how many bad pairs are skipped; None = 1 % of the lines, or 10 if that is more.
     Raises:
-        PairsError: not a file of a known kind, a column is not there, too many bad pairs.
+        PairsError: not a file of a known kind, a column is missing, too many bad pairs.
     """
     path, columns = Path(path).expanduser(), columns or Columns()
     if not path.is_file():
@@ -130,43 +139,45 @@ def read_pairs(
         )
     pairs: list[Pair] = []
     bad: list[BadPair] = []
-    for line, found in reader(path, columns):
+    for line, row in reader(path, columns):
         try:
-            if isinstance(found, Bad):
-                raise found
-            pairs.append(_pair(line, found, columns, path.parent))
-        except Bad as error:
+            if isinstance(row, BadRow):
+                raise row
+            pairs.append(_make_pair(line, row, columns, path.parent))
+        except BadRow as error:
             bad.append(BadPair(line, printable(str(error))))
-    return Pairs(path, tuple(pairs), tuple(bad), max_bad).checked()
+    return Pairs(path, tuple(pairs), tuple(bad), max_bad).check()
 
 
-def _pair(line: int, row: Mapping[str, object], columns: Columns, folder: Path) -> Pair:
-    texts: list[str] = []
-    for side, name in zip(columns.sides, columns.names[:2], strict=True):
-        value = row.get(name)
-        if value is None:
-            others = ", ".join(str(key) for key in row) or "nothing"
-            raise Bad(f"{side} is missing: no {name!r} (found: {excerpt(others)})")
-        if not isinstance(value, str):
-            raise Bad(f"{side} is no text: {excerpt(repr(value))}")
-        if not value.strip():
-            raise Bad(f"{side} is empty")
-        if "\ufffd" in value:
-            raise Bad(f"{side} was decoded wrongly: it holds U+FFFD")
-        if any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise Bad(f"{side} holds half of a character, a lone surrogate")
-        if "\0" in value:
-            raise Bad(f"{side} holds a zero byte")
-        texts.append(value.strip())
-    return Pair(texts[0], texts[1], _image(row.get(columns.names[2]), folder), line)
+def _make_pair(line: int, row: Mapping[str, object], columns: Columns, folder: Path) -> Pair:
+    first, second = (
+        _check_text(row, label, name)
+        for label, name in zip(columns.labels, columns.names, strict=False)
+    )
+    image = row.get(columns.names[2])
+    if image is None or image == "":
+        return Pair(first, second, None, line)
+    if not isinstance(image, str):
+        raise BadRow(f"its picture is no path: {excerpt(repr(image))}")
+    image_path = folder / Path(image).expanduser()
+    if not image_path.is_file():
+        raise BadRow(f"there is no picture {excerpt(image)!r}")
+    return Pair(first, second, image_path, line)
 
 
-def _image(value: object, folder: Path) -> Path | None:
-    if value is None or value == "":
-        return None
+def _check_text(row: Mapping[str, object], label: str, name: str) -> str:
+    value = row.get(name)
+    if value is None:
+        others = ", ".join(str(key) for key in row) or "nothing"
+        raise BadRow(f"{label} is missing: no {name!r} (found: {excerpt(others)})")
     if not isinstance(value, str):
-        raise Bad(f"its picture is no path: {excerpt(repr(value))}")
-    image = folder / Path(value).expanduser()
-    if not image.is_file():
-        raise Bad(f"there is no picture {excerpt(value)!r}")
-    return image
+        raise BadRow(f"{label} is no text: {excerpt(repr(value))}")
+    if not value.strip():
+        raise BadRow(f"{label} is empty")
+    if "\ufffd" in value:
+        raise BadRow(f"{label} was decoded wrongly: it holds U+FFFD")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise BadRow(f"{label} holds half of a character, a lone surrogate")
+    if "\0" in value:
+        raise BadRow(f"{label} holds a zero byte")
+    return value.strip()

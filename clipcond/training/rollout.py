@@ -1,137 +1,117 @@
-"""Noisy latents that the teacher itself would meet: its own denoising, one step at a time.
+"""Make noisy latents that the teacher itself would meet: its own denoising, one step at a time.
 
-Noise alone is what a UNet sees at the first step only. Here every slot of a batch is on its way
-from noise to a picture of its prompt; the teacher's prediction, which is needed as the target
+Noise alone is what a UNet meets at the first step only. Here every slot of a batch is somewhere
+between noise and a picture of its prompt; the teacher's prediction, which is needed as the target
 anyway, also takes the slot one step further, so these latents cost no run of the UNet. A slot that
-has arrived begins anew with another prompt.
+has reached its picture starts again with another prompt.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["Rolling", "Slots", "as_state", "from_state"]
+from clipcond.training.pair_encoding import Draw
+
+__all__ = ["Rollout"]
 
 
 @dataclass(slots=True)
-class Slots:
-    """Where b slots are.
+class Slot:
+    """The place of one latent between noise and picture.
 
     Args:
-        latents: [b C H W].
-        done: steps each has taken, of the `ends` it takes.
-        offsets: of its times, as a share of a step; -1 = not begun yet.
-        places, layers, dropped: its prompt.
+        done, end: steps taken, and the number after which it starts again.
+        offset: shift of its timesteps, as a share of a step.
+        draw: its prompt.
     """
 
-    latents: Tensor
-    done: list[int]
-    ends: list[int]
-    offsets: list[float]
-    places: list[int]
-    layers: list[int]
-    dropped: list[bool]
+    done: int = 0
+    end: int = 0
+    offset: float = 0.0
+    draw: Draw = (0, 0, False)
 
 
-class Rolling:
-    """Slots on their way; `schedule` is a diffusers scheduler with alphas_cumprod.
+class Rollout:
+    """The slots of one batch, moved by DDIM (Song et al. 2021) without added noise.
 
     Args:
+        schedule: a diffusers scheduler with alphas_cumprod.
         n_steps: from noise to picture.
+        latents: zeros [b C H W], on the device.
     """
 
-    def __init__(self, schedule: Any, n_steps: int) -> None:
-        self.alphas: Tensor = schedule.alphas_cumprod.float()
-        self._kind = str(schedule.config.prediction_type)
+    def __init__(self, schedule: Any, n_steps: int, latents: Tensor) -> None:
+        self._prediction_type = str(schedule.config.prediction_type)
+        # at index -1, behind the last step, all is signal
+        self._signals: list[float] = [*schedule.alphas_cumprod.float().tolist(), 1.0]
         self._n_steps = n_steps
+        self.latents = latents
+        self.slots = [Slot() for _ in range(len(latents))]
 
-    def fresh(self, n: int, latents: Tensor) -> Slots:
-        """`n` slots that have yet to begin, with latents like these [C H W]."""
-        zeros = [0] * n
-        return Slots(
-            latents=latents.expand(n, -1, -1, -1).clone(),
-            done=zeros,
-            ends=zeros.copy(),
-            offsets=[-1.0] * n,
-            places=zeros.copy(),
-            layers=zeros.copy(),
-            dropped=[False] * n,
-        )
+    def restart_finished(
+        self, draw: Callable[[], Draw], rng: random.Random, generator: torch.Generator
+    ) -> None:
+        """Make the slots that are at their end noise again, each with another prompt.
 
-    def arrived(self, slots: Slots) -> list[int]:
-        """The slots to begin anew."""
-        ways = zip(slots.done, slots.ends, strict=True)
-        return [i for i, (done, end) in enumerate(ways) if done >= end]
-
-    def begin(self, slots: Slots, i: int, rng: random.Random, generator: torch.Generator) -> None:
-        """Slot i is noise again.
-
-        The first ways end early, each elsewhere: afterwards the slots of a batch stand at all
-        places between noise and picture.
+        The first rounds end early, each after another number of steps: from then on the slots are
+        spread over all places between noise and picture.
         """
-        shape = slots.latents.shape[1:]
-        slots.latents[i] = torch.randn(shape, generator=generator).to(slots.latents)
-        is_first = slots.offsets[i] < 0
-        slots.ends[i] = i % self._n_steps + 1 if is_first else self._n_steps
-        slots.done[i], slots.offsets[i] = 0, rng.random()
+        for i, slot in enumerate(self.slots):
+            if slot.done >= slot.end:
+                noise = torch.randn(self.latents.shape[1:], generator=generator)
+                self.latents[i] = noise.to(self.latents)
+                slot.end = self._n_steps if slot.end else i % self._n_steps + 1
+                slot.done, slot.offset = 0, rng.random()
+                slot.draw = draw()
 
-    def times(self, slots: Slots) -> Tensor:
-        """Each slot's timestep [b]."""
-        times = [self._time(k, o) for k, o in zip(slots.done, slots.offsets, strict=True)]
-        return torch.tensor(times, device=slots.latents.device)
+    def draws(self) -> list[Draw]:
+        """List each slot's prompt."""
+        return [slot.draw for slot in self.slots]
 
-    def advance(self, slots: Slots, prediction: Tensor) -> None:
-        """Take each slot one DDIM step further (Song et al. 2021), without added noise."""
-        device = prediction.device
-        now = self._signal([self._time(k, o) for k, o in _ways(slots)], device)
-        after = self._signal([self._time(k + 1, o) for k, o in _ways(slots)], device)
-        clean, noise = self._parts(slots.latents, prediction, now)
-        slots.latents = after.sqrt() * clean + (1 - after).sqrt() * noise
-        slots.done = [done + 1 for done in slots.done]
+    def timesteps(self) -> Tensor:
+        """Compute each slot's timestep [b]."""
+        return torch.tensor([self._timestep(slot) for slot in self.slots]).to(self.latents.device)
 
-    def noised(self, clean: Tensor, noise: Tensor, steps: Tensor) -> Tensor:
-        """Clean latents with noise, as at these timesteps [b]."""
-        signal = self._signal(steps.tolist(), clean.device)
-        return signal.sqrt() * clean + (1 - signal).sqrt() * noise
+    def advance(self, prediction: Tensor) -> None:
+        """Take each slot one step further, by the UNet's prediction [b C H W]."""
+        before = self._signal()
+        for slot in self.slots:
+            slot.done += 1
+        after = self._signal()
+        clean, noise = self._split(self.latents, prediction, before)
+        self.latents = after.sqrt() * clean + (1 - after).sqrt() * noise
 
-    def _time(self, done: int, offset: float) -> int:
-        """The first step is at the very end of the schedule; later ones lie anywhere between."""
-        total = len(self.alphas)
-        share = (done - (offset if done else 0.0)) / self._n_steps
+    def _timestep(self, slot: Slot) -> int:
+        """Compute a timestep; the first is the schedule's last, the others are shifted."""
+        total = len(self._signals) - 1
+        share = (slot.done - (slot.offset if slot.done else 0.0)) / self._n_steps
         return max(-1, round(total * (1 - share)) - 1)
 
-    def _signal(self, times: list[int], device: torch.device) -> Tensor:
-        """The share of signal at timesteps, [b 1 1 1]; all of it before the first."""
-        values = [1.0 if time < 0 else float(self.alphas[int(time)]) for time in times]
-        return torch.tensor(values, device=device).view(-1, 1, 1, 1)
+    def _signal(self) -> Tensor:
+        """Look up the share of signal in each slot, [b 1 1 1]."""
+        values = [self._signals[self._timestep(slot)] for slot in self.slots]
+        return torch.tensor(values, device=self.latents.device).view(-1, 1, 1, 1)
 
-    def _parts(self, noisy: Tensor, prediction: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
-        """Clean latents and noise, out of what was predicted of them."""
+    def _split(self, noisy: Tensor, prediction: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
+        """Split noisy latents into clean ones and noise, as predicted."""
         a, b = signal.sqrt(), (1 - signal).sqrt()
-        if self._kind == "v_prediction":
+        if self._prediction_type == "v_prediction":
             return a * noisy - b * prediction, a * prediction + b * noisy
-        if self._kind == "sample":
+        if self._prediction_type == "sample":
             return prediction, (noisy - a * prediction) / b.clamp(min=1e-3)
         return (noisy - b * prediction) / a.clamp(min=1e-3), prediction
 
+    def state(self) -> dict[str, Any]:
+        """Collect plain values for a checkpoint, on the CPU for the main process to write."""
+        return {"latents": self.latents.cpu(), "slots": [asdict(slot) for slot in self.slots]}
 
-def _ways(slots: Slots) -> list[tuple[int, float]]:
-    return list(zip(slots.done, slots.offsets, strict=True))
-
-
-def as_state(slots: Slots) -> dict[str, Any]:
-    """For a checkpoint."""
-    return {name: getattr(slots, name) for name in Slots.__slots__} | {
-        "latents": slots.latents.cpu()  # it goes to the main process, and is not of its device
-    }
-
-
-def from_state(state: Mapping[str, Any], device: torch.device) -> Slots:
-    """What `as_state` gave."""
-    return Slots(**{**state, "latents": state["latents"].to(device)})
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.latents = state["latents"].to(self.latents.device)
+        self.slots = [Slot(**values) for values in state["slots"]]

@@ -1,87 +1,110 @@
-"""A run's folder: arrays of what was computed once, files that are whole or not there, removal."""
+"""Keep the files of a run in one folder: its checkpoint, and arrays that are computed once."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from clipcond.errors import TrainingError
 
-__all__ = ["HELD_OUT", "TRAINED", "Kept", "make_folder", "remove_run", "write_whole"]
+__all__ = ["CHECKPOINT", "Records", "cannot_write", "load_or_compute", "make_folder", "remove_run"]
 
-TRAINED, HELD_OUT = "trained", "held_out"
+CHECKPOINT = "checkpoint.pt"
+_HASH = "[0-9a-f]" * 16
 # A folder named with --run may hold more than a run's files: only these are removed.
-_OURS = (
-    "checkpoint.pt",
-    *(f"{name}.{end}" for name in ("latents", "features") for end in ("npy", "json", "part")),
-    *(f"{name}/[0-9]*-[0-9]*" for name in (TRAINED, HELD_OUT)),
-    "checkpoint.part",
+_STEMS = ("trained-*", "held_out-*", "latents", "features")
+_RUN_FILES = (
+    *(CHECKPOINT, f".{CHECKPOINT}.*.part"),
+    *(f"{stem}-{_HASH}.npy" for stem in _STEMS),
+    *(f".{stem}-{_HASH}.part" for stem in _STEMS),
 )
 
+Records = NDArray[Any]  # [n], each with fields of float16
 
-class Kept:
-    """float16 arrays of n rows, and a file that says they are complete, and of what.
+
+def load_or_compute(
+    file: Path,
+    n: int,
+    keys: Mapping[str, Any],
+    compute: Callable[[range], Records],
+    n_at_once: int,
+    advance: Callable[[int], object],
+    *,
+    writes: bool,
+) -> Records:
+    """Map n records from a file; compute and write them first if there is none.
 
     Args:
-        stem: of the files: `stem.json`, and `stem-name.npy` for the array of a name, `stem.npy`
-            for that of "".
-        keys: what the arrays depend on, as plain JSON values.
+        file: how its path begins; a hash of the keys follows.
+        keys: what the records depend on, as plain JSON values.
+        compute: row numbers -> those records.
+        n_at_once: rows in a call of `compute`.
+        advance: called with the number of rows done.
+        writes: whether this process is the one that writes.
+    Raises:
+        TrainingError: there is no file and this process does not write, or the disk is full.
     """
+    content = json.dumps({**keys, "n": n}, sort_keys=True).encode()
+    path = file.with_name(f"{file.name}-{hashlib.sha256(content).hexdigest()[:16]}.npy")
+    if path.is_file():
+        advance(n)
+    elif writes:
+        for old in file.parent.glob(f"{file.name}-{_HASH}.npy"):
+            old.unlink()
+        blocks = (range(i, min(i + n_at_once, n)) for i in range(0, n, n_at_once))
+        _write(path, n, _counted(map(compute, blocks), advance))
+    else:
+        raise TrainingError(f"there is no file {str(path)!r}")
+    records: Records = np.load(path, mmap_mode="r")
+    return records
 
-    def __init__(self, folder: Path, stem: str, n: int, keys: Mapping[str, Any]) -> None:
-        self.n = n
-        self._folder, self._stem = folder, stem
-        self._seal = folder / f"{stem}.json"
-        self._keys = json.dumps({**keys, "n": n}, sort_keys=True)
 
-    @property
-    def is_whole(self) -> bool:
-        return self._seal.is_file() and self._seal.read_text(encoding="utf-8") == self._keys
+def _counted(blocks: Iterable[Records], advance: Callable[[int], object]) -> Iterator[Records]:
+    for block in blocks:
+        yield block
+        advance(len(block))
 
-    def read(self, name: str = "") -> np.ndarray:
-        """An array, read from disk as it is used."""
-        found: np.ndarray = np.load(self._path(name), mmap_mode="r")
-        return found
 
-    @contextmanager
-    def written(self) -> Iterator[Callable[[str, Tensor], None]]:
-        """Yields a function that adds rows [b ...] to an array; complete when it is left.
+def _write(path: Path, n: int, blocks: Iterable[Records]) -> None:
+    """Write block after block; a file mapped for writing would kill the process on a full disk."""
+    part = path.with_name(f".{path.stem}.part")
+    with _disk_errors(path):
+        file = open(part, "wb", buffering=0)  # noqa: SIM115
+    with file:
+        for block in blocks:
+            with _disk_errors(path):
+                if file.tell() == 0:
+                    descr = np.lib.format.dtype_to_descr(block.dtype)
+                    shape = (n, *block.shape[1:])
+                    header = {"descr": descr, "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(file, header)
+                left = memoryview(block.tobytes())
+                while left:  # a disk that fills up takes a part, and refuses the next
+                    left = left[file.write(left) :]
+        with _disk_errors(path):
+            os.fsync(file.fileno())
+    os.replace(part, path)
 
-        Rows are written one after the other: where the disk is full, a mapped file kills the
-        process.
 
-        Raises:
-            TrainingError: the disk is full, or not to be written to.
-        """
-        files: dict[str, BinaryIO] = {}
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(f"{str(path)!r} cannot be written: {error.strerror}") from error
 
-        def add(name: str, rows: Tensor) -> None:
-            try:
-                if name not in files:
-                    file = open(self._path(name), "wb", buffering=0)  # noqa: SIM115
-                    files[name] = opened.enter_context(file)
-                    _begin(files[name], (self.n, *rows.shape[1:]))
-                _write(files[name], rows)
-            except OSError as error:
-                raise _unwritable(self._path(name), error) from error
 
-        self._seal.unlink(missing_ok=True)
-        with ExitStack() as opened:
-            yield add
-            for file in files.values():
-                os.fsync(file.fileno())
-        write_whole(self._seal, lambda file: file.write(self._keys.encode()))
-
-    def _path(self, name: str) -> Path:
-        return self._folder / (f"{self._stem}-{name}.npy" if name else f"{self._stem}.npy")
+def cannot_write(message: str) -> TrainingError:
+    """Make the error for a file that cannot be written, with a remedy."""
+    return TrainingError(message, "Make room: the same command goes on where it stopped.")
 
 
 def make_folder(folder: Path) -> None:
@@ -98,52 +121,11 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file in one piece, or leave the one that is there.
-
-    Raises:
-        TrainingError: the disk is full, or not to be written to.
-    """
-    part = path.with_suffix(".part")
-    try:
-        with open(part, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except (OSError, RuntimeError) as error:  # torch.save makes one of the other
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise _unwritable(path, error) from error
-
-
 def remove_run(folder: Path) -> None:
-    """Remove what runs write to a folder, and the folder if nothing else is in it."""
-    for pattern in _OURS:
+    """Remove the files of runs from a folder, and the folder if nothing else is in it."""
+    for pattern in _RUN_FILES:
         for path in folder.glob(pattern):
             with suppress(OSError):
                 path.unlink()
-    for each in (folder / TRAINED, folder / HELD_OUT, folder):
-        with suppress(OSError):  # not empty, or not there
-            each.rmdir()
-
-
-def _begin(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    header = {"descr": "<f2", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
-
-
-def _write(file: BinaryIO, rows: Tensor) -> None:
-    values: Any = rows.detach().to("cpu", torch.float16).contiguous().numpy()
-    left = memoryview(values).cast("B")
-    while len(left):  # a disk that fills up takes a part, and refuses the next
-        left = left[file.write(left) :]
-
-
-def _unwritable(path: Path, error: Exception) -> TrainingError:
-    cause = error.__context__ if isinstance(error.__context__, OSError) else error
-    told = getattr(cause, "strerror", None) or str(cause).splitlines()[0]
-    return TrainingError(
-        f"{str(path)!r} cannot be written: {told}",
-        "Make room: the same command goes on where it stopped.",
-    )
+    with suppress(OSError):  # not empty
+        folder.rmdir()

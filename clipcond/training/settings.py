@@ -1,7 +1,8 @@
-"""What a run is asked to do, and the check that a resumed one is asked the same."""
+"""Hold the settings of a run, and check that a resumed run has the same ones."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,30 +10,24 @@ from typing import Any
 
 from clipcond.errors import TrainingError, UnknownNameError
 
-__all__ = [
-    "PRECISIONS",
-    "AlignSettings",
-    "LoopSettings",
-    "check_positive",
-    "check_same",
-    "stated",
-]
+__all__ = ["AlignSettings", "LoopSettings", "check_positive", "check_same", "plain_values"]
 
 PRECISIONS = ("no", "fp16", "bf16")
+DEVICES = ("cpu", "cuda", "mps")
 
 
 @dataclass(frozen=True, slots=True)
 class LoopSettings:
-    """How the loop runs; nothing here but `seed` and `precision` changes a result.
+    """How a training loop runs; only `seed` and `precision` change its result.
 
     Args:
-        seed: of everything that is drawn.
-        device: "cuda", "mps" or "cpu"; None = the first there is.
+        seed: seeds all random choices.
+        device: "cuda", "mps" or "cpu"; None = what accelerate finds first.
         precision: "no", "fp16" or "bf16"; None = bf16 on CUDA where it can, else fp16; "no"
             elsewhere.
         save_every: seconds between checkpoints.
-        tensorboard: a folder for its logs, or None.
-        quiet: no progress bar, no lines.
+        tensorboard: the folder for its logs; None = no logs.
+        quiet: show neither progress nor messages.
     """
 
     seed: int = 0
@@ -43,35 +38,36 @@ class LoopSettings:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        if self.precision is not None and self.precision not in PRECISIONS:
-            raise UnknownNameError("precision", self.precision, PRECISIONS)
-        _at_least("save_every", min(self.save_every, 1e9), 0)  # never, if it is infinite
-        if self.device is not None and self.device not in ("cpu", "cuda", "mps"):
-            raise UnknownNameError("device", self.device, ("cpu", "cuda", "mps"))
+        for name, known in (("precision", PRECISIONS), ("device", DEVICES)):
+            value = getattr(self, name)
+            if value is not None and value not in known:
+                raise UnknownNameError(name, value, known)
+        _check_least("save_every", min(self.save_every, 1e9), 0)  # infinite = never
 
 
 @dataclass(frozen=True, slots=True)
 class AlignSettings:
-    """What is trained on what, and how long.
+    """What `align` trains, on which layers, and for how long.
 
     Args:
         adapter: "resampler" or "linear".
-        hidden, heads, layers: the resampler's sizes; None = chosen for the UNet.
-        clip_skips: the layers of the tower, drawn in turn.
-        teacher_clip_skips: the teacher's layer for each of them; None = the same numbers.
-        dialect: how both sides' prompts are read and weighted.
-        text_steps, unet_steps: of the two stages; 0 = without it.
-        text_batch, unet_batch: pairs a step, in each process.
+        hidden, heads, layers: the resampler's sizes; None = chosen by the tower's width.
+        clip_skips: layers of the tower; each pair of a batch is read at one drawn at random.
+        teacher_clip_skips: the teacher's layer for each of them, or one for all; None = the same
+            numbers.
+        dialect: how the prompts of both texts are parsed and weighted.
+        text_steps, unet_steps: steps of the two stages; 0 leaves the stage out.
+        text_batch, unet_batch: pairs per step and process.
         text_lr, unet_lr: peak learning rates.
-        drop: share of empty prompts, on both sides at once.
-        contrast: weight of the contrastive term of the first stage.
-        features: weight of the UNet's block features beside its prediction.
-        reads: weight of reads and pooled vectors in the second stage, beside its prediction.
-        guidance: of the teacher's own denoising, whose states the second stage looks at.
-        denoising_steps: how many steps that takes from noise to picture.
-        max_chunks: pairs that need more are skipped.
-        cache_gb: of states kept on disk; what does not fit is encoded whenever it is drawn.
-        gradient_checkpointing: less memory in the UNet stage, a third more time.
+        drop: share of pairs that are replaced by two empty prompts.
+        contrast: weight of the loss `contrast` of the text stage.
+        features: weight of the loss `features` of the UNet stage.
+        reads: weight of the losses `read` and `pooled` in the UNet stage.
+        guidance: guidance scale of the teacher's denoising, which makes the UNet stage's latents.
+        denoising_steps: steps of that denoising from noise to picture.
+        max_chunks: longer pairs are skipped.
+        cache_gb: GB of encoded pairs kept on disk; other pairs are encoded whenever they are drawn.
+        gradient_checkpointing: the UNet stage takes less memory and a third more time.
     """
 
     adapter: str = "resampler"
@@ -99,24 +95,25 @@ class AlignSettings:
 
     def __post_init__(self) -> None:
         for name in ("text_batch", "unet_batch", "denoising_steps", "max_chunks"):
-            _at_least(name, getattr(self, name), 1)
+            _check_least(name, getattr(self, name), 1)
         for name in ("text_steps", "unet_steps", "contrast", "features", "reads", "guidance"):
-            _at_least(name, getattr(self, name), 0)
-        _at_least("cache_gb", min(self.cache_gb, 1e9), 0)  # without a bound, if it is infinite
+            _check_least(name, getattr(self, name), 0)
+        _check_least("cache_gb", min(self.cache_gb, 1e9), 0)  # infinite = no bound
         for name in ("text_lr", "unet_lr"):
             check_positive(name, getattr(self, name))
         if not self.text_steps and not self.unet_steps:
             raise TrainingError("there is nothing to train: both stages have 0 steps")
         if not 0 <= self.drop < 1:
             raise TrainingError(f"drop is a share from 0 to below 1, not {self.drop!r}")
-        if not self.clip_skips or len(self.layers_of_teacher) != len(self.clip_skips):
+        if not self.clip_skips or len(self.paired_teacher_skips) != len(self.clip_skips):
             raise TrainingError(
                 f"{len(self.clip_skips)} clip skips of the tower, but "
-                f"{len(self.layers_of_teacher)} of the teacher: they pair one to one"
+                f"{len(self.paired_teacher_skips)} of the teacher: they pair one to one"
             )
 
     @property
-    def layers_of_teacher(self) -> tuple[int, ...]:
+    def paired_teacher_skips(self) -> tuple[int, ...]:
+        """The teacher's clip skip for each of the tower's."""
         if self.teacher_clip_skips is None:
             return self.clip_skips
         if len(self.teacher_clip_skips) == 1:  # one for all
@@ -125,26 +122,23 @@ class AlignSettings:
 
 
 def check_positive(name: str, value: float) -> None:
-    """Refuse what is not finite or not above 0.
+    """Refuse a number that is not above 0, or infinite.
 
     Raises:
-        TrainingError: says which.
+        TrainingError: names it.
     """
     if not 0 < value < math.inf:
         raise TrainingError(f"{name} is a number above 0, not {value!r}")
 
 
-def _at_least(name: str, value: float, least: float) -> None:
+def _check_least(name: str, value: float, least: float) -> None:
     if not least <= value < math.inf:
         raise TrainingError(f"{name} is at least {least}, not {value!r}")
 
 
-def stated(settings: Any) -> dict[str, Any]:
-    """The fields of a settings object, for a checkpoint."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(settings).items()
-    }
+def plain_values(settings: object) -> dict[str, Any]:
+    """List the fields of a settings dataclass as JSON gives them back, for a checkpoint."""
+    return dict(json.loads(json.dumps(asdict(settings))))  # type: ignore[call-overload]
 
 
 def check_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: str) -> None:
@@ -161,6 +155,6 @@ def check_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: str) -
     if different:
         raise TrainingError(
             f"the run in {folder!r} was started with other arguments:\n" + "\n".join(different),
-            "Give the same to go on with it; to begin anew, delete that folder or name another "
+            "Give the same to go on with it; to start over, delete that folder or name another "
             "with --run.",
         )

@@ -1,28 +1,31 @@
-"""The teacher: a pipeline's own text towers, and the UNet that reads them."""
+"""Hold the teacher: a pipeline's own text towers, and the UNet that reads them."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from clipcond.adapters import teacher_fingerprint, unet_family, unet_fingerprint
 from clipcond.errors import PipelineError
 from clipcond.pipelines.loading import load_pipeline
 from clipcond.pipelines.verbosity import quiet_libraries
-from clipcond.towers import OpenAIClipTower, TextTower
+from clipcond.towers import OpenAIClipTower
 
-__all__ = ["Teacher", "open_teacher"]
+__all__ = ["Teacher", "open_teacher", "record_outputs"]
 
 _ENCODERS = (("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2"))
 
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """A UNet, its text towers and what else drawing takes; frozen.
+    """The frozen parts of a pipeline: its UNet, text towers, scheduler and autoencoder.
 
     Args:
         towers: one, or SDXL's pair.
@@ -35,15 +38,15 @@ class Teacher:
     unet: Any
     scheduler: Any
     vae: Any
-    towers: tuple[TextTower, ...]
+    towers: tuple[OpenAIClipTower, ...]
     hashes: tuple[str, str]
     family: str
     width: int
     pooled_width: int | None
 
     @classmethod
-    def of(cls, pipe: Any) -> Teacher:
-        """The teacher in a Stable Diffusion 1, 2 or XL pipeline; the pipeline's modules are frozen.
+    def from_pipeline(cls, pipe: Any) -> Teacher:
+        """Take the parts of a Stable Diffusion 1, 2 or XL pipeline, and freeze its modules.
 
         Raises:
             PipelineError: another kind of pipeline.
@@ -52,15 +55,16 @@ class Teacher:
         config: Any = getattr(unet, "config", {})
         found = [(getattr(pipe, e, None), getattr(pipe, t, None)) for e, t in _ENCODERS]
         towers = tuple(OpenAIClipTower(e, t) for e, t in found if e is not None and t is not None)
-        pooled = config.get("addition_embed_type") == "text_time"
+        has_pooled = config.get("addition_embed_type") == "text_time"
         width = config.get("cross_attention_dim")
-        fits = sum(tower.width for tower in towers) == width
-        if not towers or not fits or config.get("encoder_hid_dim_type") is not None:
+        has_own_width = sum(tower.width for tower in towers) == width
+        if not towers or not has_own_width or config.get("encoder_hid_dim_type") is not None:
             raise PipelineError(
                 f"{type(pipe).__name__} cannot teach: it has no UNet that reads its own CLIP "
                 "towers as they are.",
                 "Take a Stable Diffusion 1.x, 2.x or XL pipeline.",
             )
+        last: Any = towers[-1].model
         for module in (unet, pipe.vae, *(tower.model for tower in towers)):
             module.eval().requires_grad_(False)
         return cls(
@@ -71,13 +75,17 @@ class Teacher:
             hashes=(teacher_fingerprint(towers), unet_fingerprint(unet)),
             family=unet_family(unet),
             width=width,
-            pooled_width=_pooled_width(towers[-1]) if pooled else None,
+            pooled_width=last.config.projection_dim if has_pooled else None,
         )
 
     @property
     def length(self) -> int:
         """Rows of one chunk."""
         return self.towers[0].special.context_length
+
+    @property
+    def pixels_per_latent(self) -> int:
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     def latent_shape(self) -> tuple[int, int, int]:
         """[C H W] of the latents the UNet was made for."""
@@ -88,13 +96,13 @@ class Teacher:
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """Move towers and UNet; the autoencoder keeps its dtype (SDXL's overflows in float16)."""
         with quiet_libraries():
-            for module in (self.unet, *(tower.model for tower in self.towers)):  # type: ignore[attr-defined]
+            for module in (self.unet, *(tower.model for tower in self.towers)):
                 module.to(device, dtype)
 
     def predict(
         self, noisy: Tensor, steps: Tensor, embeds: Tensor, pooled: Tensor | None
     ) -> Tensor:
-        """What the UNet predicts for noisy latents [b C H W] at timesteps [b], in float32."""
+        """Run the UNet on noisy latents [b C H W] at timesteps [b]; its prediction in float32."""
         dtype = self.unet.dtype
         more: dict[str, Tensor] = {}
         if pooled is not None:
@@ -103,37 +111,62 @@ class Teacher:
         prediction: Tensor = result.sample.float()
         return prediction
 
+    def predict_with_blocks(
+        self, noisy: Tensor, steps: Tensor, embeds: Tensor, pooled: Tensor | None
+    ) -> list[Tensor]:
+        """Run the UNet as `predict` does; its prediction, then the output of each of its blocks."""
+        blocks = [*self.unet.down_blocks, self.unet.mid_block, *self.unet.up_blocks]
+        with record_outputs([block for block in blocks if block is not None]) as outputs:
+            prediction = self.predict(noisy, steps, embeds, pooled)
+        return [prediction, *(output.float() for output in outputs)]
+
     def _sizes(self, noisy: Tensor) -> Tensor:
-        """SDXL's picture sizes [b 6]: drawn whole, uncropped."""
-        scale = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        """Make SDXL's picture sizes [b 6], for whole pictures without cropping."""
+        scale = self.pixels_per_latent
         height, width = noisy.shape[-2] * scale, noisy.shape[-1] * scale
         row = [height, width, 0, 0, height, width]
         return torch.tensor([row] * len(noisy), device=noisy.device, dtype=self.unet.dtype)
 
     def schedule(self) -> Any:
-        """A DDIM scheduler with the pipeline's noise schedule, one of its own."""
+        """Make a DDIM scheduler with the pipeline's noise schedule."""
         from diffusers import DDIMScheduler
 
         # thresholding and clipping are for pictures; latents have no such bounds
         config = copy.deepcopy(dict(self.scheduler.config))
-        return DDIMScheduler.from_config(config, clip_sample=False, thresholding=False)
+        kind: Any = DDIMScheduler
+        return kind.from_config(config, clip_sample=False, thresholding=False)
 
 
-def _pooled_width(tower: TextTower) -> int:
-    config: Any = tower.model.config  # type: ignore[attr-defined]
-    return int(config.projection_dim)
+@contextmanager
+def record_outputs(modules: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
+    """Yield a list that holds each module's latest output inside the `with` block."""
+    latest = [torch.empty(0)] * len(modules)
+
+    def hook(i: int) -> Any:
+        def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            latest[i] = output[0] if isinstance(output, tuple) else output
+
+        return keep
+
+    handles = [module.register_forward_hook(hook(i)) for i, module in enumerate(modules)]
+    try:
+        yield latest
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
-def open_teacher(source: str | None, dtype: torch.dtype) -> Teacher:
-    """Open a pipeline as a teacher, on the CPU.
+def open_teacher(source: Any) -> Teacher:
+    """Take a teacher from a pipeline; one that is named is opened in float32, on the CPU.
 
     Args:
-        source: a diffusers folder, a .safetensors file or a hub id; None or "embedded" = the
-            embedded model.
-        dtype: float32 or float16; hashes are the same in both.
+        source: a pipeline, a diffusers folder, a .safetensors file or a hub id; None or "embedded"
+            = the embedded model.
     Raises:
         CheckpointError: not found, incomplete or damaged.
         PipelineError: a pipeline that cannot teach.
     """
-    named = None if source == "embedded" else source
-    return Teacher.of(load_pipeline(named, task="text2image", dtype=dtype))
+    if source is None or isinstance(source, (str, Path)):
+        name = None if source is None or str(source) == "embedded" else str(source)
+        source = load_pipeline(name, task="text2image", dtype=torch.float32)
+    return source if isinstance(source, Teacher) else Teacher.from_pipeline(source)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,31 +18,36 @@ from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.identity import tower_hash
 from clipcond.errors import CheckpointError, PairsError, TrainingError
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
-from clipcond.training.accelerator import release
-from clipcond.training.latents import unreadable
-from clipcond.training.loop import Loop, Losses, Stage
-from clipcond.training.pairs import Pair, Pairs, read_pairs
-from clipcond.training.run_folder import make_folder, remove_run
-from clipcond.training.run_log import check_board, counting, say
-from clipcond.training.settings import LoopSettings, check_positive, stated
-from clipcond.training.tables import Columns
-from clipcond.training.text_stage import contrast
+from clipcond.training.accelerator import reset_accelerate
+from clipcond.training.loop import Loop, Losses, Objective, Stage
+from clipcond.training.pair_files import Columns
+from clipcond.training.pairs import Pairs, read_pairs
+from clipcond.training.pictures import (
+    VisionTower,
+    encode_pictures,
+    find_broken_pictures,
+    open_vision,
+)
+from clipcond.training.reporting import check_tensorboard, report_skipped
+from clipcond.training.run_folder import Records, load_or_compute, make_folder, remove_run
+from clipcond.training.settings import LoopSettings, check_positive, plain_values
+from clipcond.training.text_stage import contrastive_loss
 from clipcond.training.tower_files import check_replaceable, save_tower, with_projection
-from clipcond.training.vision_features import Vision, features_of, open_vision
 
 __all__ = ["TuneSettings", "read_captions", "tune_tower"]
 
 MAX_SCALE = math.log(100.0)  # Source: Radford et al. 2021, 2.5
-HELD_OUT_EVERY, MAX_HELD_OUT = 20, 512
+MAX_HELD_OUT = 512  # pairs that are measured and not trained on
+N_PICTURES = 32  # encoded at once
 
 
 @dataclass(frozen=True, slots=True)
 class TuneSettings:
-    """What is trained, and how long.
+    """How a tower is trained.
 
     Args:
-        steps, batch, lr: of the one stage; `batch` in each process, whose members are one
-            another's negatives.
+        steps, lr: of the one stage; the learning rate at its peak.
+        batch: captions per step and process, each other's negatives.
         temperature: that cosines are divided by at first; it is learned.
     """
 
@@ -70,7 +73,7 @@ def read_captions(
     text_column: str | None = None,
     max_bad: int | None = None,
 ) -> Pairs:
-    """A file of pictures and captions: columns `image` and `text`, or a .tsv of these two.
+    """Read a file of pictures and captions: columns `image` and `text`, or a .tsv of these two.
 
     Raises:
         PairsError: as for `read_pairs`.
@@ -79,8 +82,8 @@ def read_captions(
         teacher=image_column,
         tower=text_column,
         image=image_column,
-        usual=("image", "text", "image"),
-        sides=("its picture", "its caption"),
+        defaults=("image", "text", "image"),
+        labels=("its picture", "its caption"),
         options="--image-column, --text-column",
     )
     return read_pairs(path, columns, max_bad=max_bad)
@@ -88,7 +91,7 @@ def read_captions(
 
 def tune_tower(
     tower: TextTower | str,
-    vision: Vision | str | Path,
+    vision: VisionTower | str | Path,
     pairs: Pairs | str | Path,
     output: str | Path,
     *,
@@ -98,7 +101,7 @@ def tune_tower(
     keep: bool = False,
     overwrite: bool = False,
 ) -> dict[str, float]:
-    """Train a text tower on captions, by the objective of CLIP, against a frozen vision tower.
+    """Train a text tower on captions against a frozen vision tower, by the objective of CLIP.
 
     Args:
         tower: a CLIP or ChineseCLIP tower, or a name for `load_tower`. It is trained in place. One
@@ -108,39 +111,36 @@ def tune_tower(
         output: a folder; transformers and `load_tower` read it.
         run, keep, overwrite: as for `align`.
     Returns:
-        what was reached on held-out pairs: `loss`, and `top1`, how often a caption's own picture is
-        the nearest of a batch.
+        the `loss` on held-out pairs, and `top1`, the share of captions whose own picture is the
+        nearest of a batch.
     Raises:
         PairsError, TrainingError, CheckpointError, TowerError.
     """
     settings, loop = settings or TuneSettings(), loop or LoopSettings()
     output = Path(output).expanduser()
     folder = Path(run).expanduser() if run else output.with_name(output.name + ".run")
-    check_board(loop)
+    check_tensorboard(loop)
     if output.exists() and not overwrite:
         raise CheckpointError(
             f"{str(output)!r} is there already", output, "Name another, or say --overwrite."
         )
     check_replaceable(output)
     tower = load_tower(tower) if isinstance(tower, str) else tower
-    vision = vision if isinstance(vision, Vision) else open_vision(vision)
+    vision = vision if isinstance(vision, VisionTower) else open_vision(vision)
     pairs = pairs if isinstance(pairs, Pairs) else read_captions(pairs)
     if any(pair.image is None for pair in pairs.pairs):
         raise PairsError(f"{str(pairs.path)!r} holds captions without a picture")
-    bad = unreadable(pairs.pairs)
-    pairs = pairs.without(bad) if bad else pairs
-    if pairs.bad:
-        told = f"{len(pairs.bad)} of {pairs.n_lines} pairs are skipped:\n{pairs.told()}"
-        say(told, loop)
+    pairs = pairs.without(find_broken_pictures(pairs.pairs))
+    report_skipped(pairs, loop)
     try:
-        return _tuned(tower, vision, pairs, output, folder, settings, loop, keep=keep)
+        return _train(tower, vision, pairs, output, folder, settings, loop, keep=keep)
     finally:
-        release()
+        reset_accelerate()
 
 
-def _tuned(
+def _train(
     tower: TextTower,
-    vision: Vision,
+    vision: VisionTower,
     pairs: Pairs,
     output: Path,
     folder: Path,
@@ -149,24 +149,32 @@ def _tuned(
     *,
     keep: bool,
 ) -> dict[str, float]:
-    said = hashlib.sha256(repr(pairs.pairs).encode()).hexdigest()
-    keys = {**stated(settings), "version": __version__, "pairs": said}
-    keys |= {"tower": tower_fingerprint(tower), "vision": tower_hash(vision.model.state_dict())}
+    keys = {
+        **plain_values(settings),
+        "version": __version__,
+        "pairs": pairs.fingerprint(),
+        "tower": tower_fingerprint(tower),
+        "vision": tower_hash(vision.model.state_dict()),
+    }
     projected = with_projection(tower, vision.width, vision.text_projection, loop_settings.seed)
-    model = _Captions(projected, settings.temperature)
+    model = _CaptionEncoder(projected, settings.temperature)
     make_folder(folder)
     loop = Loop(folder, keys, loop_settings, model)
-    features = _features(pairs, vision, loop, {k: keys[k] for k in ("pairs", "vision")})
-    n_held_out = min(MAX_HELD_OUT, len(pairs.pairs) // HELD_OUT_EVERY)
-    held = {i * len(pairs.pairs) // n_held_out for i in range(n_held_out)}
-    trained = [i for i in range(len(pairs.pairs)) if i not in held]
-    objective = _Contrast(pairs.pairs, features, trained, settings.batch, loop.device)
-
-    def measured() -> dict[str, float]:
-        return objective.measured(model, sorted(held) or trained)
-
+    images = [pair.image for pair in pairs.pairs if pair.image is not None]
+    with (
+        loop.progress("pictures", len(images)) as progress,
+        loop.accelerator.main_process_first(),
+    ):
+        vision.model.to(loop.device)
+        compute = partial(encode_pictures, images, (vision.size, vision.size), vision.features)
+        features = load_or_compute(
+            folder / "features", len(images), {name: keys[name] for name in ("pairs", "vision")},
+            compute, N_PICTURES, progress.advance, writes=loop.is_main,
+        )  # fmt: skip
+    trained, held_out = pairs.split(MAX_HELD_OUT)
+    objective = _CaptionObjective(pairs, features, trained, settings.batch, loop.device)
     stage = Stage("tower", settings.steps, settings.lr, weight_decay=0.05)
-    reached = loop.run(stage, objective, measured)
+    reached = loop.run(stage, objective, partial(objective.measure, model, held_out or trained))
     if loop.is_main:
         projected.model.cpu()
         save_tower(projected, output)
@@ -176,18 +184,8 @@ def _tuned(
     return reached
 
 
-def _features(pairs: Pairs, vision: Vision, loop: Loop, keys: dict[str, Any]) -> np.ndarray:
-    """The frozen tower's features of all pictures [n P]."""
-    with (
-        counting("pictures", len(pairs.pairs), loop.settings, loop.is_main) as advance,
-        loop.accelerator.main_process_first(),
-    ):
-        on_device = replace(vision, model=vision.model.to(loop.device))
-        return features_of(pairs.pairs, on_device, loop.folder, keys, advance, writes=loop.is_main)
-
-
-class _Captions(nn.Module):
-    """A tower and the learned scale of cosines; captions to features."""
+class _CaptionEncoder(nn.Module):
+    """A tower that encodes captions as features, with the learned scale of cosines."""
 
     def __init__(self, tower: OpenAIClipTower | ChineseClipTower, temperature: float) -> None:
         super().__init__()
@@ -196,71 +194,61 @@ class _Captions(nn.Module):
         self._tower = tower
 
     def forward(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Features [n P] of captions, and the scale of their cosines."""
-        ids, mask = self._ids(captions)
-        pooled = self._tower.pooled(ids, mask)
-        return pooled.float(), self.scale.clamp(max=MAX_SCALE).exp()
-
-    def _ids(self, captions: Sequence[str]) -> tuple[Tensor, Tensor | None]:
-        """One chunk for each caption, cut to the longest [n l], and what counts of it."""
+        """Encode captions, each cut to one chunk: features [n P], and the scale of cosines."""
         special = self._tower.special
         tokens = self._tower.tokenizer.encode_batch(list(captions))
         rows = [[special.bos, *ids[: special.room], special.eos] for ids in tokens]
         length = max(map(len, rows))
-        filled = torch.tensor([row + [special.pad] * (length - len(row)) for row in rows])
+        ids = torch.tensor([row + [special.pad] * (length - len(row)) for row in rows])
         mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
-        return filled, mask if special.mask_padding else None
+        pooled = self._tower.pooled(ids, mask if special.mask_padding else None)
+        return pooled.float(), self.scale.clamp(max=MAX_SCALE).exp()
 
 
-class _Contrast:
-    """The objective: whose caption is whose picture's?"""
+class _CaptionObjective(Objective):
+    """Match each caption to its own picture among those of a batch."""
 
     def __init__(
         self,
-        pairs: Sequence[Pair],
-        features: np.ndarray,
+        pairs: Pairs,
+        features: Records,
         trained: Sequence[int],
         batch: int,
         device: torch.device,
     ) -> None:
-        self._pairs, self._features, self._trained = pairs, features, trained
+        self._captions = [pair.tower for pair in pairs.pairs]
+        self._features, self._trained = features, trained
         self._batch, self._device = min(batch, len(trained)), device
-        # the same picture, or the same caption, are no negatives of each other
-        self._labels = _numbered(p.image for p in pairs), _numbered(p.tower for p in pairs)
+        # pairs with the same picture, or the same caption, are no negatives of each other
+        self._labels = _number(p.image for p in pairs.pairs), _number(self._captions)
 
-    def losses(self, model: nn.Module, rng: random.Random, step: int) -> Losses:
-        return self._compared(model, rng.sample(self._trained, self._batch))[0]
+    def losses(self, model: nn.Module, rng: random.Random) -> Losses:
+        return {"loss": self._compare(model, rng.sample(self._trained, self._batch))[0]}
 
-    def _compared(self, model: nn.Module, chosen: Sequence[int]) -> tuple[Losses, Tensor]:
-        text, scale = model([self._pairs[i].tower for i in chosen])
+    def _compare(self, model: nn.Module, chosen: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Compute the loss, and the similarities [n n] of captions and pictures."""
+        text, scale = model([self._captions[i] for i in chosen])
         images = torch.from_numpy(self._features[list(chosen)]).to(self._device).float()
         labels = [[label[i] for i in chosen] for label in self._labels]
-        return {"loss": contrast(text, images, *labels, scale=scale)}, text @ images.T
+        return contrastive_loss(text, images, *labels, scale=scale), text @ images.T
 
     @torch.no_grad()
-    def measured(self, model: nn.Module, held: Sequence[int]) -> dict[str, float]:
-        """Loss and top-1 over batches of held-out pairs."""
-        losses, right, n = [], 0, 0
-        for start in range(0, len(held), self._batch):
-            some = held[start : start + self._batch]
-            compared, ranks = self._compared(model, some)
-            losses.append(float(compared["loss"]))
-            nearest = [some[place] for place in ranks.argmax(dim=1).tolist()]
-            right += sum(
+    def measure(self, model: nn.Module, held_out: Sequence[int]) -> dict[str, float]:
+        """Measure loss and top-1 over batches of held-out pairs."""
+        losses, n_right = [], 0
+        for start in range(0, len(held_out), self._batch):
+            some = held_out[start : start + self._batch]
+            loss, similarities = self._compare(model, some)
+            losses.append(float(loss))
+            nearest = [some[place] for place in similarities.argmax(dim=1).tolist()]
+            n_right += sum(
                 any(label[i] == label[found] for label in self._labels)
                 for i, found in zip(some, nearest, strict=True)
             )
-            n += len(some)
-        return {"loss": sum(losses) / len(losses), "top1": right / n}
-
-    def state(self) -> dict[str, Any]:
-        return {}
-
-    def load(self, state: Mapping[str, Any]) -> None:
-        """Nothing is kept: every step draws anew."""
+        return {"loss": sum(losses) / len(losses), "top1": n_right / len(held_out)}
 
 
-def _numbered(values: Iterable[object]) -> list[int]:
-    """A number for each value, the same for equal ones."""
+def _number(values: Iterable[object]) -> list[int]:
+    """Number values in order of their first appearance; equal ones get one number."""
     numbers: dict[object, int] = {}
     return [numbers.setdefault(value, len(numbers)) for value in values]

@@ -16,7 +16,7 @@ from pathlib import Path
 from clipcond.adapters import AlignmentRecord
 from clipcond.training import LoopSettings, align
 from clipcond.training.loop import Loop
-from tests.training.made import QUIET, lines, settings, teacher, tower_zh, write
+from tests.training.made import QUIET, few_measures, lines, settings, teacher, tower_zh, write
 
 __all__ = ["CHOICES", "MIXED", "arguments", "run"]
 
@@ -28,6 +28,7 @@ CHOICES = {
 }  # fmt: skip
 
 
+@few_measures
 def run(folder: Path, name: str, **loop) -> AlignmentRecord:
     """A whole run, or the rest of one; a checkpoint after each step."""
     every_step: LoopSettings = replace(QUIET, save_every=0.0, **loop)
@@ -43,14 +44,14 @@ def arguments(folder: Path, name: str, *stop: str) -> list[str]:
 
 def stopping(sent: str, stage: str, step: str) -> None:
     """Let this process get a signal when it begins a step, having written the one before."""
-    whole = Loop._step
+    run_step = Loop._run_step
 
-    def stops(loop: Loop, state) -> dict[str, float]:
-        if (state.stage.name, state.step) == (stage, int(step)):
+    def stops(loop: Loop, running) -> dict[str, float]:
+        if (running.stage.name, running.step) == (stage, int(step)):
             os.kill(os.getpid(), getattr(signal, sent))
-        return whole(loop, state)
+        return run_step(loop, running)
 
-    Loop._step = stops  # type: ignore[method-assign]
+    Loop._run_step = stops  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,16 @@
-"""Fixtures of the pipelines' tests, here too."""
+"""Fixtures of the pipelines' tests, here too, and short measurements."""
+
+from collections.abc import Iterator
+
+import pytest
 
 from tests.pipelines.conftest import sd_folder
+from tests.training.made import few_measures
 
-__all__ = ["sd_folder"]
+__all__ = ["measure_little", "sd_folder"]
+
+
+@pytest.fixture
+def measure_little() -> Iterator[None]:
+    with few_measures:
+        yield

@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 
@@ -16,7 +17,13 @@ COLOURS = {"red": "红色", "blue": "蓝色", "green": "绿色", "white": "白�
 TINY = {"hidden": 16, "heads": 4, "layers": 1, "text_batch": 8, "unet_batch": 4, "dialect": "a1111"}
 QUIET = LoopSettings(device="cpu", quiet=True, save_every=1e9)
 
-__all__ = ["QUIET", "lines", "settings", "teacher", "tower_zh", "write"]
+# What is measured before the first step takes longer than the steps of most tests; where the
+# numbers do not matter, less of it is measured.
+few_measures = patch.multiple(
+    "clipcond.training.measures", N_MEASURED=32, N_DRAWN=8, QUERY_STEPS=2, N_SCALED=1, N_COMPARED=1
+)
+
+__all__ = ["QUIET", "few_measures", "lines", "settings", "teacher", "tower_zh", "write"]
 
 
 def tower_zh() -> ChineseClipTower:
@@ -49,7 +56,7 @@ def teacher() -> Teacher:
     """Of a tiny pipeline of its own, latents 4 x 4."""
     pipe = tiny_sd()
     pipe.unet.register_to_config(sample_size=4)
-    return Teacher.of(pipe)
+    return Teacher.from_pipeline(pipe)
 
 
 def settings(**more) -> AlignSettings:

@@ -18,6 +18,7 @@ from tests.parity.models import fill, tower_g
 from tests.pipelines.models import latents, tiny_sd, tiny_sdxl, unet_of
 from tests.training.made import QUIET, lines, settings, tower_zh, write
 
+pytestmark = pytest.mark.usefixtures("measure_little")
 FEW = {"text_steps": 2, "unet_steps": 2}
 LINEAR = AlignSettings(adapter="linear", text_batch=8, unet_batch=4, **FEW)
 ENGLISH = [f"{english}\t{english} it is" for english in (line.split("\t")[0] for line in lines())]

@@ -1,5 +1,6 @@
 """A run's folder: a full disk is one clear error, and only what is ours is removed."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,53 +11,97 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipcond.errors import CheckpointError, TrainingError
+from clipcond.files import write_whole
 from clipcond.training import align
-from clipcond.training.run_folder import Kept, make_folder, write_whole
+from clipcond.training.run_folder import (
+    cannot_write,
+    load_or_compute,
+    make_folder,
+    remove_run,
+)
 from tests.training.made import QUIET, settings, teacher, tower_zh, write
 
+pytestmark = pytest.mark.usefixtures("measure_little")
 FULL = Path("/dev/full")  # takes nothing, as a full disk
 has_full = pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 ROOM = "No space left on device\nMake room: the same command goes on where it stopped."
 FEW = settings(text_steps=1, unet_steps=1)
 
 
-@given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 2))
-def test_rows_are_read_as_they_were_written(tmp_path_factory, sizes, n_dims):
-    rows = [torch.randn(size, *range(2, 2 + n_dims)).half() for size in sizes]
-    kept = Kept(tmp_path_factory.mktemp("kept"), "1-1", sum(sizes), {"of": "these"})
-    assert not kept.is_whole
-    with kept.written() as add:
-        for some in rows:
-            add("tower", some)
+def records(n: int, shape: tuple[int, ...] = (3,), start: int = 0) -> np.ndarray:
+    """n records with two fields."""
+    found = np.zeros(n, [("tower", "<f2", shape), ("mask", "<f2")])
+    found["tower"] += np.arange(start, start + n).reshape(-1, *[1] * len(shape))
+    found["mask"] = 1
+    return found
 
-    assert kept.is_whole
-    assert np.array_equal(kept.read("tower"), torch.cat(rows).numpy())
-    folder = kept._folder
-    assert not Kept(folder, "1-1", sum(sizes), {"of": "others"}).is_whole
-    assert not Kept(folder, "1-1", sum(sizes) + 1, {"of": "these"}).is_whole
+
+def compute_once(folder, n, keys=None, compute=None, *, n_at_once=2, writes=True):
+    """What is loaded, and how many rows each call computed and each advance counted."""
+    computed, counted = [], []
+
+    def computes(rows):
+        computed.append(len(rows))
+        return (compute or (lambda rows: records(len(rows), start=rows.start)))(rows)
+
+    found = load_or_compute(
+        folder / "trained-1-1", n, keys or {}, computes, n_at_once, counted.append, writes=writes
+    )
+    return found, computed, counted
+
+
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(0, 2))
+def test_rows_are_read_as_they_were_written(tmp_path_factory, n, n_at_once, n_dims):
+    folder, shape = tmp_path_factory.mktemp("kept"), tuple(range(2, 2 + n_dims))
+
+    def compute(rows):
+        return records(len(rows), shape, rows.start)
+
+    found, computed, counted = compute_once(folder, n, compute=compute, n_at_once=n_at_once)
+    assert np.array_equal(found, records(n, shape))
+    assert computed == counted
+    assert sum(counted) == n
+    assert max(counted) <= n_at_once
+
+
+def test_only_what_was_made_with_the_same_keys_is_taken(tmp_path):
+    compute_once(tmp_path, 3, {"of": "these"})
+
+    assert compute_once(tmp_path, 3, {"of": "these"}, writes=False)[1:] == ([], [3])
+    for n, keys in ((3, {"of": "others"}), (2, {"of": "these"})):
+        with pytest.raises(TrainingError, match=r"there is no file '.*trained-1-1-\w{16}.npy'"):
+            compute_once(tmp_path, n, keys, writes=False)
+    assert compute_once(tmp_path, 3, {"of": "others"})[1] == [2, 1]
+    assert len(list(tmp_path.iterdir())) == 1  # the others are gone
 
 
 def test_what_was_not_finished_is_not_taken(tmp_path):
-    kept = Kept(tmp_path, "1-1", 2, {})
-    with kept.written() as add:
-        add("", torch.ones(2, 3))
-    with suppress(KeyError), kept.written() as add:
-        add("", torch.ones(1, 3))
-        raise KeyError
+    def breaks(rows):
+        if rows.start:
+            raise KeyError
+        return records(len(rows))
 
-    assert not kept.is_whole
+    with suppress(KeyError):
+        compute_once(tmp_path, 3, compute=breaks)
+
+    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
+    assert compute_once(tmp_path, 3)[1] == [2, 1]
+    (tmp_path / "mine-0123456789abcdef.npy").write_text("three years")
+    remove_run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine-0123456789abcdef.npy"]
 
 
 @has_full
-def test_a_full_disk_while_states_are_kept(tmp_path):
-    path = tmp_path / "1-1-tower.npy"
-    path.symlink_to(FULL)
-    kept = Kept(tmp_path, "1-1", 1, {})
-    with pytest.raises(TrainingError) as caught, kept.written() as add:
-        add("tower", torch.ones(1, 2))
+def test_a_full_disk_while_pairs_are_kept(tmp_path):
+    found, _, _ = compute_once(tmp_path, 1)
+    path = Path(found.filename)
+    path.unlink()
+    (tmp_path / f".{path.stem}.part").symlink_to(FULL)
+    with pytest.raises(TrainingError) as caught:
+        compute_once(tmp_path, 1)
 
     assert str(caught.value) == f"{str(path)!r} cannot be written: {ROOM}"
-    assert not kept.is_whole
+    assert not path.exists()
 
 
 @has_full
@@ -64,9 +109,9 @@ def test_a_full_disk_while_states_are_kept(tmp_path):
 def test_a_full_disk_while_a_checkpoint_is_written(tmp_path, n):
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(b"the one before")
-    (tmp_path / "checkpoint.part").symlink_to(FULL)
+    (tmp_path / f".checkpoint.pt.{os.getpid()}.part").symlink_to(FULL)
     with pytest.raises(TrainingError) as caught:
-        write_whole(path, lambda file: torch.save({"model": torch.ones(n)}, file))
+        write_whole(path, lambda file: torch.save({"model": torch.ones(n)}, file), cannot_write)
 
     assert str(caught.value) == f"{str(path)!r} cannot be written: {ROOM}"
     assert path.read_bytes() == b"the one before"

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from clipcond.training.muon import Muon, decayed, orthogonal
+from clipcond.training.muon import Muon, decay_groups, orthogonalize
 
 
 class Net(nn.Module):
@@ -31,7 +31,7 @@ def trained(model, optimizer, n_steps, start=0):
 @pytest.mark.parametrize("shape", [(6, 6), (24, 8), (8, 24), (1, 5)])
 def test_singular_values_come_to_about_one(shape):
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1)) * 1e-3
-    found = orthogonal(matrix)
+    found = orthogonalize(matrix)
     left, before, right = torch.linalg.svd(matrix, full_matrices=False)
 
     assert found.shape == matrix.shape
@@ -44,7 +44,7 @@ def test_singular_values_come_to_about_one(shape):
 
 
 def test_a_matrix_of_zeros_stays_one():
-    assert not orthogonal(torch.zeros(3, 4)).any()
+    assert not orthogonalize(torch.zeros(3, 4)).any()
 
 
 def test_a_matrix_moves_by_an_orthogonal_update_as_large_as_adamw_makes_it():
@@ -65,7 +65,7 @@ def test_all_else_moves_as_with_adamw():
     for model in (ours, theirs):
         model.first.weight.requires_grad_(False)
         model.second.weight.requires_grad_(False)
-    adamw = torch.optim.AdamW(decayed(theirs.parameters(), 0.1), lr=0.01, betas=(0.9, 0.99))
+    adamw = torch.optim.AdamW(decay_groups(theirs.parameters(), 0.1), lr=0.01, betas=(0.9, 0.99))
     found, expected = trained(ours, Muon(ours, 0.01, 0.1), 7), trained(theirs, adamw, 7)
 
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))

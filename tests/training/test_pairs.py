@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from clipcond.errors import PairsError
 from clipcond.training import Columns, read_pairs
-from clipcond.training.tables import MAX_LINE
+from clipcond.training.pair_files import MAX_LINE
 from tests.training.made import write
 
 GOOD = ["a cat\t猫", "a dog\t狗"]
@@ -148,8 +148,8 @@ def test_any_bytes_are_pairs_or_told(tmp_path_factory, content, suffix):
     told = sorted(each.line for each in (*pairs.pairs, *pairs.bad))
     assert told == list(range(1, path.read_bytes().count(b"\n") + 1))
     assert all(pair.teacher.strip() and pair.tower.strip() for pair in pairs.pairs)
-    pairs.told(100).replace("\n", "").encode()
-    assert pairs.told(100).replace("\n", "").isprintable()
+    pairs.describe_bad(100).replace("\n", "").encode()
+    assert pairs.describe_bad(100).replace("\n", "").isprintable()
 
 
 def test_a_header_below_an_empty_line(tmp_path):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from clipcond.cli.entry import main
 from clipcond.errors import TrainingError
 from clipcond.training import LoopSettings
-from clipcond.training.run_log import say
+from clipcond.training.reporting import report
 from tests.training.child import arguments, run
 from tests.training.made import lines, write
 
@@ -99,7 +99,7 @@ def test_only_the_first_process_speaks(tmp_path, monkeypatch, capsys):
     for rank, output in (("0", ["a", "text.read 0.5000"]), ("1", [])):
         monkeypatch.setenv("RANK", rank)
         assert main(command) == 0
-        say("a line", LoopSettings())
+        report("a line", LoopSettings())
         told = capsys.readouterr()
         assert told.out.splitlines() == output
         assert told.err.splitlines() == (["a line"] if output else [])

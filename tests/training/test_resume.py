@@ -1,8 +1,10 @@
 """A run that is killed and started again ends with the bits of one that was not."""
 
 import os
+import shutil
 import signal
 import subprocess
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,12 @@ from safetensors.torch import load_file
 from clipcond.adapters import load_adapter
 from clipcond.errors import CheckpointError, TrainingError
 from clipcond.training import align
+from clipcond.training.loop import Loop
 from clipcond.training.text_stage import TextObjective
-from clipcond.training.unet_stage import UnetObjective
 from tests.training.child import CHOICES, MIXED, arguments, run
 from tests.training.made import QUIET, settings, teacher, tower_zh, write
 
 ROOT = Path(__file__).parents[2]
-OBJECTIVES = {"text": TextObjective, "unet": UnetObjective}
 
 
 def reached(folder: Path) -> tuple[str, int]:
@@ -74,16 +75,15 @@ def stopped(
     **loop,
 ) -> None:
     """A run that ended at a step of a stage."""
-    objective = OBJECTIVES[stage]
-    losses = objective.losses
+    run_step = Loop._run_step
 
-    def stops(self, model, rng, step):
-        if step == at:
+    def stops(self, running):
+        if (running.stage.name, running.step) == (stage, at):
             raise error
-        return losses(self, model, rng, step)
+        return run_step(self, running)
 
     with monkeypatch.context() as patch:
-        patch.setattr(objective, "losses", stops)
+        patch.setattr(Loop, "_run_step", stops)
         with pytest.raises(error):
             run(folder, "a", **loop)
 
@@ -112,21 +112,21 @@ def test_an_interrupt_says_what_is_kept(tmp_path, monkeypatch, whole, capsys):
 
 
 def test_a_kill_while_the_checkpoint_is_written(tmp_path, monkeypatch, whole):
-    from clipcond.training import run_folder
-
     replace, replaced = os.replace, []
+    left = tmp_path / "a.run" / ".checkpoint.pt.1.part"
 
     def dies(part, path):
         replaced.append(path)
         if path.name == "checkpoint.pt" and len(replaced) > 8:
+            shutil.copy(part, left)  # a process that is killed removes nothing
             raise Stop
         replace(part, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_folder.os, "replace", dies)
+        patch.setattr("clipcond.files.os.replace", dies)
         with pytest.raises(Stop):
             run(tmp_path, "a")
-    assert (tmp_path / "a.run" / "checkpoint.part").is_file()
+    assert left.is_file()
     run(tmp_path, "a")
 
     assert same(weights(tmp_path, "a"), whole)
@@ -144,7 +144,7 @@ def test_other_arguments_are_refused(tmp_path, monkeypatch):
         f"the run in {str(tmp_path / 'a.run')!r} was started with other arguments:\n"
         "  clip_skips: [1, 2] then, [1] now\n"
         "  text_lr: 0.02 then, 0.5 now\n"
-        "Give the same to go on with it; to begin anew, delete that folder or name another "
+        "Give the same to go on with it; to start over, delete that folder or name another "
         "with --run."
     )
     assert reached(tmp_path / "a.run") == ("text", 3)
@@ -175,17 +175,19 @@ def test_a_broken_checkpoint_is_told(tmp_path, monkeypatch):
     path.write_bytes(path.read_bytes()[:1000])
 
     with pytest.raises(
-        TrainingError, match=r"checkpoint.pt' cannot be read: .*\nDelete it to begin anew, or name "
+        TrainingError, match=r"checkpoint.pt' cannot be read: .*\nDelete it to start over, or name "
     ):
         run(tmp_path, "a")
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
-    losses = TextObjective.losses
+    losses, steps = TextObjective.losses, count()
 
-    def breaks(self, model, rng, step):
-        found = losses(self, model, rng, step)
-        return {name: value * float("nan") for name, value in found.items()} if step == 4 else found
+    def breaks(self, model, rng):
+        found = losses(self, model, rng)
+        if next(steps) == 4:
+            return {name: value * float("nan") for name, value in found.items()}
+        return found
 
     monkeypatch.setattr(TextObjective, "losses", breaks)
     with pytest.raises(TrainingError) as caught:
@@ -194,7 +196,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
         "stage 'text' diverged at step 5: the loss or its gradient is not finite (read nan, "
         "contrast nan); the checkpoint of step 4 of stage 'text' is kept in "
         f"{str(tmp_path / 'a.run')!r}\n"
-        "Start anew with a lower learning rate, or with --precision no."
+        "Start over with a lower learning rate, or with --precision no."
     )
     state = torch.load(tmp_path / "a.run" / "checkpoint.pt", weights_only=True)
     assert all(bool(tensor.isfinite().all()) for tensor in state["model"].values())

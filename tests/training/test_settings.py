@@ -11,6 +11,8 @@ from clipcond.errors import TowerError, TrainingError
 from clipcond.training import AlignSettings, LoopSettings, TuneSettings, align
 from tests.training.made import QUIET, settings, teacher, tower_zh, write
 
+pytestmark = pytest.mark.usefixtures("measure_little")
+
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ from PIL import Image
 from transformers import ChineseCLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from clipcond import load_tower
-from clipcond.errors import CheckpointError, PairsError, TrainingError
+from clipcond.errors import CheckpointError, PairsError, TowerError, TrainingError
 from clipcond.towers import HiddenLayer
 from clipcond.training import TuneSettings, read_captions, tune_tower
-from clipcond.training.text_stage import contrast
+from clipcond.training.pictures import open_vision
+from clipcond.training.text_stage import contrastive_loss
 from clipcond.training.tower_files import save_tower, with_projection
-from clipcond.training.vision_features import open_vision
 from tests.parity.models import tower_l
+from tests.towers.alt import tower_alt
 from tests.towers.chinese import with_weights
 from tests.training.made import QUIET, tower_zh
 
@@ -63,6 +64,7 @@ def test_captions_find_their_pictures(tmp_path, vision, captions):
     assert reached["top1"] == 1.0  # 0.17 by chance
     tuned, before = load_tower(tmp_path / "tuned"), tower_zh()
     assert tuned.special.context_length == before.special.context_length
+    assert pooled(tuned).isfinite().all()
     assert not torch.allclose(pooled(tuned), pooled(before), atol=1e-2)
     assert not (tmp_path / "tuned.run").exists()
 
@@ -111,7 +113,7 @@ def test_bad_captions_are_named(captions):
     pairs = read_captions(captions)
 
     assert len(pairs.pairs) == 6
-    assert pairs.told() == "  line 7: there is no picture 'none.png'"
+    assert pairs.describe_bad() == "  line 7: there is no picture 'none.png'"
     with pytest.raises(PairsError, match="1 of 7 lines cannot be used; 0 may be"):
         read_captions(captions, max_bad=0)
 
@@ -123,7 +125,7 @@ def test_named_columns_of_captions(tmp_path):
     pairs = read_captions(path, image_column="file", text_column="caption")
 
     assert [(p.tower, p.image) for p in pairs.pairs] == [("red", tmp_path / "a.png")]
-    assert pairs.told() == "  line 3: its caption is empty"
+    assert pairs.describe_bad() == "  line 3: its caption is empty"
 
 
 def test_a_tower_is_replaced_if_that_is_said(tmp_path, vision, captions):
@@ -144,7 +146,7 @@ def test_another_vision_tower_is_refused_when_resumed(tmp_path, vision, captions
     few, chosen = TuneSettings(steps=2, batch=3), {"loop": QUIET, "run": tmp_path / "run"}
     output = tmp_path / "zh"
     with monkeypatch.context() as patch:
-        patch.setattr("clipcond.training.tower_files._save_chinese", fails)
+        patch.setattr("clipcond.training.tower_files.extract", fails)
         with pytest.raises(CheckpointError, match=r"zh' cannot be written: \[Errno 28\] No space"):
             tune_tower(tower_zh(), vision, captions, output, settings=few, **chosen)
     other = open_vision(vision)
@@ -158,13 +160,13 @@ def test_another_vision_tower_is_refused_when_resumed(tmp_path, vision, captions
 
 def test_the_same_caption_of_two_pictures_is_no_mistake():
     student = torch.nn.functional.normalize(torch.randn(4, 8), dim=-1)
-    apart = contrast(student, student, range(4))
+    apart = contrastive_loss(student, student, range(4))
 
     # the second pair is a twin of the first: its row and column say nothing against it
-    twins = contrast(student, student, range(4), [0, 0, 2, 3])
+    twins = contrastive_loss(student, student, range(4), [0, 0, 2, 3])
     assert twins < apart
-    assert torch.equal(twins, contrast(student, student, [0, 0, 2, 3], range(4)))
-    assert contrast(student, student, [0] * 4) == 0
+    assert torch.equal(twins, contrastive_loss(student, student, [0, 0, 2, 3], range(4)))
+    assert contrastive_loss(student, student, [0] * 4) == 0
 
 
 def test_refusals(tmp_path, vision, captions):
@@ -184,3 +186,15 @@ def test_refusals(tmp_path, vision, captions):
     Path(tmp_path / "text" / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(CheckpointError, match="says model_type 'bert'; vision towers known"):
         tune_tower(tower_zh(), tmp_path / "text", captions, tmp_path / "a")
+
+
+def test_a_tower_of_another_kind_cannot_be_trained(tmp_path, vision, captions):
+    output = tmp_path / "a"
+    with pytest.raises(TowerError) as caught:
+        tune_tower(tower_alt(), vision, captions, output, loop=QUIET)
+
+    assert str(caught.value) == (
+        f"{tower_alt().name!r} cannot be trained: towers of CLIP and ChineseCLIP can\n"
+        "Load it as one of these."
+    )
+    assert not output.exists()

@@ -40,4 +40,4 @@ def teacher_xl() -> Teacher:
         scheduler=parts.scheduler,
         add_watermarker=False,
     )
-    return Teacher.of(pipe)
+    return Teacher.from_pipeline(pipe)

@@ -1,0 +1,163 @@
+"""Read rows of .tsv, .jsonl and .parquet files, each with the number of its line.
+
+.tsv      two columns, teacher's text and tower's, perhaps a third with a picture's path; or a
+          first line that names the columns, in any order and among others
+.jsonl    one JSON object a line
+.parquet  one row a pair (needs pyarrow)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from clipcond.errors import PairsError, excerpt
+
+__all__ = ["MAX_LINE", "NOT_UTF_8", "READERS", "BadRow", "Columns"]
+
+MAX_LINE = 50_000  # bytes; a caption has hundreds
+NOT_UTF_8 = "it is not UTF-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Names of the columns of teacher's text, tower's text and picture; None = the default.
+
+    Args:
+        defaults: the usual names.
+        labels: what messages call the two texts.
+        options: the command line's options for the names, for messages.
+    """
+
+    teacher: str | None = None
+    tower: str | None = None
+    image: str | None = None
+    defaults: tuple[str, str, str] = ("teacher", "tower", "image")
+    labels: tuple[str, str] = ("the teacher's side", "the tower's side")
+    options: str = "--teacher-column, --tower-column, --image-column"
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        first, second, third = self.defaults
+        return self.teacher or first, self.tower or second, self.image or third
+
+    def check(self, path: Path, present: Sequence[str]) -> None:
+        """Refuse a file that lacks a column, or has two of one name.
+
+        Raises:
+            PairsError: names the column.
+        """
+        for name in (*self.names[:2], *([self.image] if self.image else [])):
+            if present.count(name) > 1:
+                raise PairsError(f"{str(path)!r} has {present.count(name)} columns {name!r}")
+            if name not in present:
+                raise PairsError(
+                    f"{str(path)!r} has no column {name!r}; it has {excerpt(', '.join(present))}",
+                    f"Say which ones to read: {self.options}.",
+                )
+
+
+class BadRow(Exception):
+    """Why a row cannot be used."""
+
+
+Row = tuple[int, Mapping[str, object] | BadRow]
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, str | BadRow]]:
+    """Yield numbered lines; a line without end takes no more memory than MAX_LINE."""
+    with open(path, "rb") as file:
+        start = file.read(4)
+        if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise PairsError(f"{str(path)!r} is UTF-16", "Save it as UTF-8.")
+        file.seek(3 if start[:3] == b"\xef\xbb\xbf" else 0)
+        for number in count(1):
+            raw = part = file.readline(MAX_LINE)
+            if not raw:
+                return
+            while len(part) == MAX_LINE and not part.endswith(b"\n"):
+                part = file.readline(MAX_LINE)
+            if len(raw) == MAX_LINE and not raw.endswith(b"\n"):
+                yield number, BadRow(f"it is longer than {MAX_LINE} bytes")
+            else:
+                yield number, _decode(raw)
+
+
+def _decode(raw: bytes) -> str | BadRow:
+    try:
+        line = raw.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        return BadRow(f"{NOT_UTF_8}: byte {raw[error.start]:#04x}")
+    if "\0" in line:
+        return BadRow("it holds a zero byte")
+    return line if line.strip() else BadRow("it is empty")
+
+
+def _read_tsv(path: Path, columns: Columns) -> Iterator[Row]:
+    usual = list(dict.fromkeys(columns.names))
+    is_named = any((columns.teacher, columns.tower, columns.image))
+    header: list[str] | None = None
+    is_first = True
+    for number, line in _read_lines(path):
+        if isinstance(line, BadRow):
+            yield number, line
+            continue
+        cells = line.split("\t")
+        if is_first:
+            is_first, titles = False, [cell.strip() for cell in cells]
+            if is_named or set(usual[:2]) <= set(titles):
+                header = titles
+                columns.check(path, header)
+                continue
+        names = header or usual[: max(2, len(cells))]
+        if len(cells) == len(names):
+            yield number, dict(zip(names, cells, strict=True))
+            continue
+        unnamed = "2, or 3 with a picture" if len(usual) > 2 else "2"
+        n_cells = f"{len(cells)} column{'' if len(cells) == 1 else 's'}"
+        yield number, BadRow(f"it has {n_cells}, expected {len(header) if header else unnamed}")
+
+
+def _read_jsonl(path: Path, columns: Columns) -> Iterator[Row]:
+    for number, line in _read_lines(path):
+        row: object = line
+        if isinstance(line, str):
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = BadRow("it is no JSON")
+        if not isinstance(row, (dict, BadRow)):
+            row = BadRow(f"it is no JSON object but {excerpt(str(line))}")
+        yield number, row
+
+
+def _read_parquet(path: Path, columns: Columns) -> Iterator[Row]:
+    try:
+        import pyarrow.parquet as parquet
+        from pyarrow import ArrowException
+    except ImportError as error:
+        raise PairsError(
+            f"{str(path)!r}: reading Parquet needs pyarrow, which is not installed",
+            "Install it with: pip install pyarrow, or give a .tsv or .jsonl file.",
+        ) from error
+    try:
+        file = parquet.ParquetFile(path)
+        present = list(file.schema_arrow.names)
+        columns.check(path, present)
+        wanted = [name for name in dict.fromkeys(columns.names) if name in present]
+        numbers = count(1)
+        for batch in file.iter_batches(columns=wanted):
+            for row in batch.to_pylist():
+                yield next(numbers), row
+    except ArrowException as error:
+        raise PairsError(f"{str(path)!r} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+READERS: dict[str, Callable[[Path, Columns], Iterator[Row]]] = {
+    ".tsv": _read_tsv,
+    ".jsonl": _read_jsonl,
+    ".parquet": _read_parquet,
+}
