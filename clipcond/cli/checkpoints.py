@@ -24,8 +24,7 @@ __all__ = ["checkpoint"]
 def checkpoint(
     file: Annotated[Path, typer.Argument(help="A .safetensors file.")],
     other: Annotated[
-        str | None,
-        typer.Argument(help="With --hash: a file, folder or Hub id to compare with."),
+        str | None, typer.Argument(help="With --hash: a file, folder or Hub id to compare with.")
     ] = None,
     as_json: AsJson = False,
     hashed: Annotated[
@@ -33,8 +32,7 @@ def checkpoint(
         typer.Option("--hash", help="Hash the towers, and look them up or compare with OTHER."),
     ] = False,
     known: Annotated[
-        Path | None,
-        typer.Option("--known", help='Your own hashes: a JSON file, {"<hash>": "name", ...}.'),
+        Path | None, typer.Option(help='Your own hashes: a JSON file, {"<hash>": "name", ...}.')
     ] = None,
     target: Annotated[
         Path | None,
@@ -45,13 +43,11 @@ def checkpoint(
         ),
     ] = None,
     part: Annotated[
-        int | None, typer.Option("--part", min=1, metavar="N", help="The tower's number.")
+        int | None, typer.Option(min=1, metavar="N", help="The tower's number.")
     ] = None,
     activation: Annotated[
         str | None,
-        typer.Option(
-            "--activation", help="For --extract: gelu or quick_gelu, if the file does not say."
-        ),
+        typer.Option(help="For --extract: gelu or quick_gelu, if the file does not say."),
     ] = None,
     full_depth: Annotated[
         bool,

@@ -62,20 +62,13 @@ def generate(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model",
-            metavar="M",
-            help="Folder, .safetensors file or Hub id.",
-            show_default="embedded",
+            metavar="M", help="Folder, .safetensors file or Hub id.", show_default="embedded"
         ),
     ] = None,
     tower: Tower = None,
     adapter: Annotated[
         Path | None,
-        typer.Option(
-            "--adapter",
-            metavar="FILE",
-            help="What maps another tower into the model's text space.",
-        ),
+        typer.Option(metavar="FILE", help="What maps another tower into the model's text space."),
     ] = None,
     allow_unaligned: Annotated[
         bool,
@@ -87,25 +80,16 @@ def generate(
     clip_skip: ClipSkip = 2,
     dialect: Dialect = "a1111",
     fullwidth: Fullwidth = None,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Denoising steps.")] = 20,
+    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
     guidance: Annotated[
-        float,
-        typer.Option(
-            "--guidance", callback=_check_guidance, help="How closely to follow the prompt."
-        ),
+        float, typer.Option(callback=_check_guidance, help="How closely to follow the prompt.")
     ] = 5.0,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, max=MAX_SEED, help="Same seed, same picture.")
-    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Same seed, same picture.")] = 0,
     count: Annotated[
-        int,
-        typer.Option(
-            "--count", min=1, max=MAX_COUNT, help="Pictures to make, with seed, seed + 1, ..."
-        ),
+        int, typer.Option(min=1, max=MAX_COUNT, help="Pictures to make, with seed, seed + 1, ...")
     ] = 1,
     size: Annotated[
-        str | None,
-        typer.Option("--size", metavar="WxH", callback=_check_size, show_default="the model's"),
+        str | None, typer.Option(metavar="WxH", callback=_check_size, show_default="the model's")
     ] = None,
     output: Annotated[
         Path,

@@ -8,13 +8,7 @@ from typing import Annotated
 import typer
 
 __all__ = [
-    "AsJson",
-    "ClipSkip",
-    "Dialect",
-    "Fullwidth",
-    "Inversion",
-    "Prompt",
-    "Tower",
+    *("AsJson", "ClipSkip", "Dialect", "Fullwidth", "Inversion", "Prompt", "Tower"),
     "check_text",
 ]
 
@@ -29,26 +23,19 @@ def check_text(value: str) -> str:
 
 
 Prompt = Annotated[str, typer.Argument(help="What to show.", callback=check_text)]
-Dialect = Annotated[
-    str, typer.Option("--dialect", metavar="D", help="How the prompt is read and weighted.")
-]
+Dialect = Annotated[str, typer.Option(metavar="D", help="How the prompt is read and weighted.")]
 Tower = Annotated[
-    str | None,
-    typer.Option("--tower", metavar="T", help="Another text tower than the model's own."),
+    str | None, typer.Option(metavar="T", help="Another text tower than the model's own.")
 ]
 Inversion = Annotated[
     list[Path] | None,
     typer.Option(
-        "--inversion",
         metavar="FILE",
         help="A textual inversion, written in the prompt by its file's name. More than once.",
     ),
 ]
 ClipSkip = Annotated[
-    int,
-    typer.Option(
-        "--clip-skip", min=1, help="1 = last layer of the text tower, 2 = the one before."
-    ),
+    int, typer.Option(min=1, help="1 = last layer of the text tower, 2 = the one before.")
 ]
 Fullwidth = Annotated[
     bool | None,

@@ -11,55 +11,48 @@ import typer
 __all__ = ["align", "tune_tower"]
 
 
-def _training(*names: str, **more: Any) -> Any:
-    """Declare an option that --help lists under "Training"."""
-    return typer.Option(*names, rich_help_panel="Training", **more)
+TRAINING: dict[str, Any] = {"rich_help_panel": "Training"}
+PAIRS: dict[str, Any] = {"rich_help_panel": "Pairs"}
+RATE = typer.Option(help="Peak learning rate.", **TRAINING)
 
-
-def _pairs(*names: str, **more: Any) -> Any:
-    """Declare an option that --help lists under "Pairs"."""
-    return typer.Option(*names, rich_help_panel="Pairs", **more)
-
-
-# Options of both commands.
-Seed = Annotated[int, _training("--seed", min=0)]
-Device = Annotated[str | None, _training("--device", help="cpu, cuda or mps.")]
-Precision = Annotated[str | None, _training("--precision", help="no, fp16 or bf16.")]
+# The options of both commands.
+Seed = Annotated[int, typer.Option(min=0, **TRAINING)]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps.", **TRAINING)]
+Precision = Annotated[str | None, typer.Option(help="no, fp16 or bf16.", **TRAINING)]
 SaveEvery = Annotated[
-    float, _training("--save-every", min=0, metavar="SECONDS", help="Between checkpoints.")
+    float, typer.Option(min=0, metavar="SECONDS", help="Between checkpoints.", **TRAINING)
 ]
 Run = Annotated[
     Path | None,
-    _training(
-        "--run",
+    typer.Option(
         metavar="FOLDER",
         help="Checkpoints and what was encoded; the same command goes on where it stopped.",
         show_default="next to the output",
+        **TRAINING,
     ),
 ]
-Keep = Annotated[bool, _training("--keep", help="Keep that folder afterwards.")]
-Overwrite = Annotated[bool, _training("--overwrite", help="The output may be replaced.")]
-Tensorboard = Annotated[Path | None, _training("--tensorboard", metavar="FOLDER")]
-ImageColumn = Annotated[str | None, _pairs("--image-column", metavar="NAME", show_default="image")]
+Keep = Annotated[bool, typer.Option("--keep", help="Keep that folder afterwards.", **TRAINING)]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="The output may be replaced.", **TRAINING)
+]
+Tensorboard = Annotated[Path | None, typer.Option(metavar="FOLDER", **TRAINING)]
+ImageColumn = Annotated[str | None, typer.Option(metavar="NAME", show_default="image", **PAIRS)]
 MaxBad = Annotated[
     int | None,
-    _pairs(
-        "--max-bad",
+    typer.Option(
         min=0,
         help="Pairs that may be skipped because they cannot be used.",
         show_default="1 % of the lines, or 10",
+        **PAIRS,
     ),
 ]
 
 
 def align(
-    tower: Annotated[
-        str, typer.Option("--tower", metavar="T", help="The tower to read: as for generate.")
-    ],
+    tower: Annotated[str, typer.Option(metavar="T", help="The tower to read: as for generate.")],
     pairs: Annotated[
         Path,
         typer.Option(
-            "--pairs",
             metavar="FILE",
             help="Texts that say the same, the teacher's and the tower's: .tsv, .jsonl, .parquet.",
         ),
@@ -68,25 +61,19 @@ def align(
     teacher: Annotated[
         str | None,
         typer.Option(
-            "--teacher",
             metavar="PIPE",
             help="The pipeline whose UNet is to read it: folder, .safetensors file or Hub id.",
             show_default="embedded",
         ),
     ] = None,
     adapter: Annotated[
-        str, typer.Option("--adapter", metavar="KIND", help="resampler or linear.")
+        str, typer.Option(metavar="KIND", help="resampler or linear.")
     ] = "resampler",
-    hidden: Annotated[
-        int | None, typer.Option("--hidden", min=1, help="The resampler's width.")
-    ] = None,
-    layers: Annotated[
-        int | None, typer.Option("--layers", min=1, help="Its blocks.", show_default="2")
-    ] = None,
+    hidden: Annotated[int | None, typer.Option(min=1, help="The resampler's width.")] = None,
+    layers: Annotated[int | None, typer.Option(min=1, help="Its blocks.", show_default="2")] = None,
     clip_skip: Annotated[
         list[int] | None,
         typer.Option(
-            "--clip-skip",
             min=1,
             help="The layers trained, of tower and teacher. More than once.",
             show_default="1 and 2",
@@ -94,29 +81,25 @@ def align(
     ] = None,
     teacher_clip_skip: Annotated[
         list[int] | None,
-        typer.Option(
-            "--teacher-clip-skip",
-            min=1,
-            help="The teacher's layers instead, one for all or one for each.",
-        ),
+        typer.Option(min=1, help="The teacher's layers instead, one for all or one for each."),
     ] = None,
     dialect: Annotated[
-        str, typer.Option("--dialect", metavar="D", help="How both texts of a pair are read.")
+        str, typer.Option(metavar="D", help="How both texts of a pair are read.")
     ] = "a1111",
     text_steps: Annotated[
-        int, _training("--text-steps", min=0, help="Steps of the text stage.")
+        int, typer.Option(min=0, help="Steps of the text stage.", **TRAINING)
     ] = 3000,
     unet_steps: Annotated[
-        int, _training("--unet-steps", min=0, help="Steps of the UNet stage; 0 = without.")
+        int, typer.Option(min=0, help="Steps of the UNet stage; 0 = without.", **TRAINING)
     ] = 1000,
-    text_batch: Annotated[int, _training("--text-batch", min=1, help="Pairs a step.")] = 64,
-    unet_batch: Annotated[int, _training("--unet-batch", min=1, help="Pairs a step.")] = 16,
-    text_lr: Annotated[float, _training("--text-lr", help="Peak learning rate.")] = 5e-3,
-    unet_lr: Annotated[float, _training("--unet-lr", help="Peak learning rate.")] = 1e-3,
+    text_batch: Annotated[int, typer.Option(min=1, help="Pairs a step.", **TRAINING)] = 64,
+    unet_batch: Annotated[int, typer.Option(min=1, help="Pairs a step.", **TRAINING)] = 16,
+    text_lr: Annotated[float, RATE] = 5e-3,
+    unet_lr: Annotated[float, RATE] = 1e-3,
     guidance: Annotated[
         float,
-        _training(
-            "--guidance", help="Of the teacher's own drawing, whose latents the UNet stage sees."
+        typer.Option(
+            help="Of the teacher's own drawing, whose latents the UNet stage sees.", **TRAINING
         ),
     ] = 1.0,
     seed: Seed = 0,
@@ -124,35 +107,37 @@ def align(
     precision: Precision = None,
     gradient_checkpointing: Annotated[
         bool,
-        _training(
-            "--gradient-checkpointing", help="Less memory in the UNet stage, a third more time."
+        typer.Option(
+            "--gradient-checkpointing",
+            help="Less memory in the UNet stage, a third more time.",
+            **TRAINING,
         ),
     ] = False,
     cache: Annotated[
-        float, _training("--cache", min=0, metavar="GB", help="Encoded pairs kept on disk.")
+        float, typer.Option(min=0, metavar="GB", help="Encoded pairs kept on disk.", **TRAINING)
     ] = 8.0,
     save_every: SaveEvery = 120.0,
     run: Run = None,
     start_from: Annotated[
         Path | None,
-        _training(
-            "--start-from",
+        typer.Option(
             metavar="FILE",
             help="An adapter of this tower to train further; kind and sizes are its own.",
+            **TRAINING,
         ),
     ] = None,
     keep: Keep = False,
     overwrite: Overwrite = False,
     tensorboard: Tensorboard = None,
     teacher_column: Annotated[
-        str | None, _pairs("--teacher-column", metavar="NAME", show_default="teacher")
+        str | None, typer.Option(metavar="NAME", show_default="teacher", **PAIRS)
     ] = None,
     tower_column: Annotated[
-        str | None, _pairs("--tower-column", metavar="NAME", show_default="tower")
+        str | None, typer.Option(metavar="NAME", show_default="tower", **PAIRS)
     ] = None,
     image_column: ImageColumn = None,
     max_bad: MaxBad = None,
-    max_chunks: Annotated[int, _pairs("--max-chunks", min=1, help="Longer pairs are skipped.")] = 4,
+    max_chunks: Annotated[int, typer.Option(min=1, help="Longer pairs are skipped.", **PAIRS)] = 4,
 ) -> None:
     """Train an adapter that lets a pipeline's UNet read another text tower."""
     from clipcond.training import AlignSettings, Columns, LoopSettings, align, read_pairs
@@ -186,11 +171,10 @@ def align(
 
 
 def tune_tower(
-    tower: Annotated[str, typer.Option("--tower", metavar="T", help="The tower to train.")],
+    tower: Annotated[str, typer.Option(metavar="T", help="The tower to train.")],
     vision: Annotated[
         str,
         typer.Option(
-            "--vision",
             metavar="V",
             help="The frozen vision tower: a folder of CLIP or ChineseCLIP, or embedded.",
         ),
@@ -198,19 +182,18 @@ def tune_tower(
     pairs: Annotated[
         Path,
         typer.Option(
-            "--pairs",
             metavar="FILE",
             help="Pictures and captions: .tsv, or columns image and text of .jsonl, .parquet.",
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The trained tower's folder.")],
-    steps: Annotated[int, _training("--steps", min=1)] = 2000,
+    steps: Annotated[int, typer.Option(min=1, **TRAINING)] = 2000,
     batch: Annotated[
-        int, _training("--batch", min=2, help="Captions a step, each other's negatives.")
+        int, typer.Option(min=2, help="Captions a step, each other's negatives.", **TRAINING)
     ] = 128,
-    lr: Annotated[float, _training("--lr", help="Peak learning rate.")] = 5e-5,
+    lr: Annotated[float, RATE] = 5e-5,
     temperature: Annotated[
-        float, _training("--temperature", help="Of cosines, at first; it is learned.")
+        float, typer.Option(help="Of cosines, at first; it is learned.", **TRAINING)
     ] = 0.07,
     seed: Seed = 0,
     device: Device = None,
@@ -222,7 +205,7 @@ def tune_tower(
     tensorboard: Tensorboard = None,
     image_column: ImageColumn = None,
     text_column: Annotated[
-        str | None, _pairs("--text-column", metavar="NAME", show_default="text")
+        str | None, typer.Option(metavar="NAME", show_default="text", **PAIRS)
     ] = None,
     max_bad: MaxBad = None,
 ) -> None:
