@@ -1,10 +1,10 @@
-"""Parsing: every syntax beside compel's own parser, and how time grows with the prompt.
+"""Time the parser of every syntax, compare with compel's own, and measure growth with length.
 
     pip install -e ".[bench]" && python benchmarks/parse.py
 
 Prints CPU milliseconds, best of interleaved rounds, and how many times as long compel's own parser
-takes. What is timed is text to weighted fragments, on one thread, in a process that does nothing
-else. About two minutes, most of them compel's.
+takes. Times are those from text to weighted fragments, on one thread. Run nothing else meanwhile.
+It takes about two minutes, mostly compel's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROUNDS = 5
 ENOUGH = 0.02  # seconds; shorter calls are repeated until they take so long
 WORDS = re.findall(r"\S+", "a red fox and two cats under an old tree, soft light, sharp, snow")
 
-Read = Callable[[str], object]
+Parser = Callable[[str], object]
 
 GROWING: dict[str, Callable[[int], str]] = {
     "nested brackets": lambda n: "(" * n + "a" + ")" * n,
@@ -34,7 +34,7 @@ GROWING: dict[str, Callable[[int], str]] = {
 
 
 def text(n_words: int, *, weighted: bool) -> str:
-    """So many words in A1111's syntax; of every five, two are in weighted brackets."""
+    """Make a prompt in A1111's syntax; of every five words, two are in weighted brackets."""
     words = [WORDS[i % len(WORDS)] for i in range(n_words)]
     if weighted:
         for i in range(0, n_words - 1, 5):
@@ -42,8 +42,8 @@ def text(n_words: int, *, weighted: bool) -> str:
     return " ".join(words)
 
 
-def peer() -> Read | None:
-    """compel's parser, if it is there."""
+def compel_parser() -> Parser | None:
+    """Return compel's own parser, or None if it is not installed."""
     try:
         from compel.prompt_parser import PromptParser
     except ImportError:
@@ -52,36 +52,39 @@ def peer() -> Read | None:
     return PromptParser().parse_conjunction
 
 
-def seconds(read: Read, prompt: str) -> float:
-    """CPU seconds of one reading, over as many as make a measurable time."""
+def seconds(parser: Parser, prompt: str) -> float:
+    """Measure the CPU seconds of one parse, repeated until the time is measurable."""
     n = 1
     while True:
         start = process_time()
         for _ in range(n):
-            read(prompt)
+            parser(prompt)
         spent = process_time() - start
         if spent >= ENOUGH or n > 10_000:
             return spent / n
         n *= 1 if spent <= 0 else max(2, min(100, round(ENOUGH / spent)))
 
 
-def interleaved(contenders: dict[str, tuple[Read, str]], rounds: int = ROUNDS) -> dict[str, float]:
-    """The best of several rounds; in each, all contenders take their turn."""
+def interleaved(
+    contenders: dict[str, tuple[Parser, str]], rounds: int = ROUNDS
+) -> dict[str, float]:
+    """Return the best time of several rounds; in each, every contender has its turn."""
     best = dict.fromkeys(contenders, float("inf"))
     for _ in range(rounds):
-        for name, (read, prompt) in contenders.items():
+        for name, (parser, prompt) in contenders.items():
             gc.collect()
-            best[name] = min(best[name], seconds(read, prompt))
+            best[name] = min(best[name], seconds(parser, prompt))
     return best
 
 
-def reader(syntax: str) -> Read:
+def parser_of(syntax: str) -> Parser:
+    """Return clipcond's parser of a syntax."""
     return lambda prompt: parse(prompt, syntax)
 
 
-def against_compel(theirs: Read | None) -> None:
-    """The same words and weights, each reader in its own syntax."""
-    print("CPU ms to parse; behind it how many times as long compel's own parser takes")
+def against_compel(theirs: Parser | None) -> None:
+    """Compare parsers on the same words and weights, each in its own syntax."""
+    print("CPU ms to parse, and how many times as long compel's own parser takes")
     prompts = {
         "20 words, weighted": text(20, weighted=True),
         "200 words, weighted": text(200, weighted=True),
@@ -91,7 +94,7 @@ def against_compel(theirs: Read | None) -> None:
     for label, prompt in prompts.items():
         in_compel = convert(prompt, "a1111", "compel")
         contenders = {
-            name: (reader(name), in_compel if name == "compel" else prompt) for name in SYNTAXES
+            name: (parser_of(name), in_compel if name == "compel" else prompt) for name in SYNTAXES
         }
         if theirs is not None:
             contenders["compel's own"] = (theirs, in_compel)
@@ -103,12 +106,12 @@ def against_compel(theirs: Read | None) -> None:
             print(f"  {name:14}{spent * 1e3:10.3f}{ratio}")
 
 
-def nesting(theirs: Read | None) -> None:
-    """Brackets in brackets: where compel's parser grows exponentially."""
-    print("\nCPU ms for a word in so many brackets, dialect compel; compel's own beside it")
+def nesting(theirs: Parser | None) -> None:
+    """Compare parsers on nested brackets, where the time of compel's own grows exponentially."""
+    print("\nCPU ms for a word in so many brackets, dialect compel; ours and compel's own")
     for depth in (1, 2, 3, 4, 5):
         prompt = "(" * depth + "cat" + ")1.1" * depth
-        contenders = {"ours": (reader("compel"), prompt)}
+        contenders = {"ours": (parser_of("compel"), prompt)}
         if theirs is not None:
             contenders["theirs"] = (theirs, prompt)
         best = interleaved(contenders, rounds=1)
@@ -117,12 +120,12 @@ def nesting(theirs: Read | None) -> None:
 
 
 def growth() -> None:
-    """time(2n) / time(n) at n = 4,000 and 8,000: 2 is linear, 4 quadratic."""
+    """Print time(2n) / time(n) at n = 4,000 and 8,000: 2 is linear, 4 quadratic."""
     print("\ntime(2n) / time(n) at n = 4,000 and 8,000; CPU ms at 16,000")
     for label, grow in GROWING.items():
         for syntax in ("a1111", "comfyui", "compel", "lpw"):
             best = interleaved(
-                {str(n): (reader(syntax), grow(n)) for n in (4_000, 8_000, 16_000)}, rounds=7
+                {str(n): (parser_of(syntax), grow(n)) for n in (4_000, 8_000, 16_000)}, rounds=7
             )
             four, eight, sixteen = best.values()
             print(
@@ -132,17 +135,17 @@ def growth() -> None:
 
 
 def extremes() -> None:
-    """A prompt of 1 MB, and nesting 10,000 deep."""
+    """Time a prompt of 1 MB, and nesting 10,000 deep."""
     print("\nCPU ms for 1 MB of weighted text, and for 10,000 brackets around a word")
     megabyte = text(180_000, weighted=True)[:1_000_000]
     deep = "(" * 10_000 + "a" + ":1.0001)" * 10_000
     for syntax in SYNTAXES:
-        spent = [seconds(reader(syntax), prompt) * 1e3 for prompt in (megabyte, deep)]
+        spent = [seconds(parser_of(syntax), prompt) * 1e3 for prompt in (megabyte, deep)]
         print(f"  {syntax:10}{spent[0]:10.0f}{spent[1]:10.1f}")
 
 
 if __name__ == "__main__":
-    theirs = peer()
+    theirs = compel_parser()
     against_compel(theirs)
     nesting(theirs)
     growth()

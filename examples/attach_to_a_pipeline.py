@@ -1,4 +1,4 @@
-"""Attach to a diffusers pipeline you already have, and detach. Prints what changes and what not."""
+"""Attach to your diffusers pipeline and detach again. Prints which settings change its pictures."""
 
 import torch
 from diffusers import StableDiffusionPipeline

@@ -1,4 +1,4 @@
-"""See what becomes of a prompt: tokens, ids, weights. Prints a table and saves explain.html."""
+"""Explain how a prompt is read: tokens, ids, weights. Prints a table and saves explain.html."""
 
 from pathlib import Path
 

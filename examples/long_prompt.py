@@ -1,7 +1,7 @@
 """A prompt of more than 75 tokens, and BREAK. Prints how it is cut and saves long_prompt.png.
 
-Text is cut behind a comma where one is near the end of a chunk, so no phrase is torn. BREAK starts
-a new chunk wherever it stands.
+Text is cut after a comma if one is near the end of a chunk, so that no phrase is torn. BREAK starts
+a new chunk anywhere.
 """
 
 import torch

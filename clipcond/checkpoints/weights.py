@@ -87,6 +87,9 @@ def empty(build: Callable[[], nn.Module], where: Path) -> nn.Module:
     Raises:
         CheckpointError: it describes none.
     """
+    # torch 2.6 fails where transformers' models are first imported inside torch.device("meta")
+    import transformers.modeling_utils  # noqa: F401
+
     try:
         with torch.device("meta"):
             model = build()

@@ -1,7 +1,6 @@
-"""What is inside a file, to read: its towers, and what else lies beside them.
+"""Summarise a checkpoint file: its text towers, and what else it contains.
 
-Only the header is read and torch is not imported, so that a file of many gigabytes is answered at
-once; comparing and extracting read the one tower they are about.
+Only the header is read and torch is not imported, so a file of many gigabytes is answered at once.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ __all__ = ["CheckpointReport", "checkpoint_report", "size_text"]
 
 @dataclass(frozen=True, slots=True)
 class CheckpointReport:
-    """A file's contents; `str()` gives the table, `towers` the part that was asked for or all."""
+    """The contents of a file, and the towers to show with what is known of each."""
 
     contents: Contents
     towers: tuple[FoundTower, ...]
     facts: tuple[Facts, ...]
 
     def json(self) -> dict[str, Any]:
-        """A dict for `json.dumps`."""
+        """Return a dict for `json.dumps`."""
         found, header = self.contents, self.contents.header
         return {
             "file": str(header.path),
@@ -41,64 +40,51 @@ class CheckpointReport:
             "vae": found.has_vae,
             "vision": found.has_vision,
             "others": list(found.others),
-            "towers": [_json(t, f) for t, f in zip(self.towers, self.facts, strict=True)],
+            "towers": [_json(*pair) for pair in zip(self.towers, self.facts, strict=True)],
         }
 
     def table(self, width: int | None = None) -> str:
-        """Plain text for a terminal: a column a tower."""
+        """Return plain text for a terminal, with a column for each tower."""
         from rich.console import Console
-
-        console = Console(width=width, no_color=True, highlight=False, force_terminal=False)
-        with console.capture() as capture:
-            for renderable in self._renderables():
-                console.print(renderable, soft_wrap=not hasattr(renderable, "columns"))
-        return capture.get()
-
-    def __str__(self) -> str:
-        return self.table()
-
-    def _renderables(self) -> list[Any]:
         from rich.table import Table
         from rich.text import Text
 
         header = self.contents.header
-        shown: list[Any] = [
-            Text(f"{header.path.name}: {size_text(header.n_bytes)}, {len(header.entries)} tensors"),
-            Text(self._others()),
-        ]
-        if not self.towers:
-            return [*shown, Text("No text tower is in it.")]
         table = Table(show_header=False)
-        rows = [_rows(t, f) for t, f in zip(self.towers, self.facts, strict=True)]
+        rows = [_rows(*pair) for pair in zip(self.towers, self.facts, strict=True)]
         table.add_column()
         for _ in rows:
             table.add_column(overflow="fold")
-        for key in rows[0]:
-            table.add_row(Text(key), *(Text(row[key]) for row in rows))
-        notes = [note for tower in self.towers for note in _notes(tower)]
-        return [*shown, table, *map(Text, notes)]
+        for label in rows[0] if rows else ():
+            table.add_row(label, *(Text(row[label]) for row in rows))
+        console = Console(width=width, no_color=True, highlight=False, force_terminal=False)
+        size = f"{size_text(header.n_bytes)}, {len(header.entries)} tensors"
+        with console.capture() as capture:
+            console.print(Text(f"{header.path.name}: {size}"), soft_wrap=True)
+            console.print(Text(self._other_parts()), soft_wrap=True)
+            console.print(table if rows else "No text tower is in it.")
+            for note in (note for tower in self.towers for note in _notes(tower)):
+                console.print(Text(note), soft_wrap=True)
+        return capture.get()
 
-    def _others(self) -> str:
+    def _other_parts(self) -> str:
         found = self.contents
-        words = [found.family or "unknown"]
-        words += [f"listens to text {found.text_width} wide"] if found.text_width else []
-        words += [f"{found.n_channels} channels in"] if found.n_channels else []
-        denoiser = ", ".join(words) if found.has_denoiser else "no"
-        answers = {False: "no", True: "yes"}
+        details = [found.family or "unknown"]
+        details += [f"listens to text {found.text_width} wide"] if found.text_width else []
+        details += [f"{found.n_channels} channels in"] if found.n_channels else []
+        unet = ", ".join(details) if found.has_denoiser else "no"
+        vae, vision = ("yes" if there else "no" for there in (found.has_vae, found.has_vision))
         others = "".join(f"; also {other}" for other in found.others)
-        return (
-            f"UNet: {denoiser}; VAE: {answers[found.has_vae]}; CLIP's vision half: "
-            f"{answers[found.has_vision]}{others}"
-        )
+        return f"UNet: {unet}; VAE: {vae}; CLIP's vision half: {vision}{others}"
 
 
 def checkpoint_report(
     path: Path, *, part: int | None = None, allow_pickle: bool = False
 ) -> CheckpointReport:
-    """Read a file's header and say what is in it.
+    """Read a file's header and report what the file contains.
 
     Args:
-        part: tell of this tower only.
+        part: the number of the only tower to report; None = all.
     Raises:
         CheckpointError: the file is damaged, a pickle that is not allowed, or has no such part.
     """
@@ -112,7 +98,7 @@ def checkpoint_report(
 
 
 def size_text(n_bytes: int) -> str:
-    """Bytes as people read them, in powers of ten."""
+    """Write a number of bytes in powers of ten: "6.55 MB"."""
     for unit, one in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if n_bytes >= one:
             return f"{n_bytes / one:.2f} {unit}"
@@ -142,19 +128,19 @@ def _json(tower: FoundTower, known: Facts) -> dict[str, Any]:
 
 
 def _rows(tower: FoundTower, known: Facts) -> dict[str, str]:
-    found, activation = tower.sizes, known.activation
-    used = "" if tower.used_layers == found.layers else f", {tower.used_layers} used"
+    sizes, activation = tower.sizes, known.activation
+    used = "" if tower.used_layers == sizes.layers else f", {tower.used_layers} used"
     guess = "" if activation.is_sure else "a guess: "
     return {
         "text tower": f"#{tower.part} {tower.name}",
-        "lies in": tower.layout.prefix + tower.layout.inner + "*",
+        "tensors": tower.layout.prefix + tower.layout.inner + "*",
         "layout": tower.layout.place,
         "kind": tower.layout.kind,
-        "width, heads": f"{found.width}, {known.n_heads or 'unknown'}",
-        "layers": f"{found.layers}{used}",
-        "context": str(found.context),
-        "vocabulary": f"{found.vocabulary:,}",
-        "projection": f"to {found.projection}" if found.projection else "none",
+        "width, heads": f"{sizes.width}, {known.n_heads or 'unknown'}",
+        "layers": f"{sizes.layers}{used}",
+        "context": str(sizes.context),
+        "vocabulary": f"{sizes.vocabulary:,}",
+        "projection": f"to {sizes.projection}" if sizes.projection else "none",
         "activation": f"{activation.name or 'unknown'} ({guess}{activation.why})",
         "numbers": ", ".join(tower.dtypes),
         "parameters": f"{tower.n_values:,} in {size_text(tower.n_bytes)}",

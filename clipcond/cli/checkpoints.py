@@ -1,17 +1,22 @@
-"""`clipcond checkpoint`: what is inside a file, is it the same tower, one tower out of it."""
+"""Define `clipcond checkpoint`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clipcond.cli.checkpoint_summary import CheckpointReport, checkpoint_report
 from clipcond.cli.console import waiting
+from clipcond.cli.options import AsJson
 from clipcond.errors import CheckpointError
+from clipcond.files import read_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["checkpoint"]
 
@@ -19,17 +24,15 @@ __all__ = ["checkpoint"]
 def checkpoint(
     file: Annotated[Path, typer.Argument(help="A .safetensors file.")],
     other: Annotated[
-        str | None,
-        typer.Argument(help="With --hash: a file, folder or Hub id to compare with."),
+        str | None, typer.Argument(help="With --hash: a file, folder or Hub id to compare with.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    as_json: AsJson = False,
     hashed: Annotated[
         bool,
         typer.Option("--hash", help="Hash the towers, and look them up or compare with OTHER."),
     ] = False,
     known: Annotated[
-        Path | None,
-        typer.Option("--known", help='Your own hashes: a JSON file, {"<hash>": "name", ...}.'),
+        Path | None, typer.Option(help='Your own hashes: a JSON file, {"<hash>": "name", ...}.')
     ] = None,
     target: Annotated[
         Path | None,
@@ -40,11 +43,11 @@ def checkpoint(
         ),
     ] = None,
     part: Annotated[
-        int | None, typer.Option("--part", min=1, metavar="N", help="The tower's number.")
+        int | None, typer.Option(min=1, metavar="N", help="The tower's number.")
     ] = None,
     activation: Annotated[
         str | None,
-        typer.Option("--activation", help="For --extract: gelu or quick_gelu, if untold."),
+        typer.Option(help="For --extract: gelu or quick_gelu, if the file does not say."),
     ] = None,
     full_depth: Annotated[
         bool,
@@ -58,69 +61,69 @@ def checkpoint(
     if other is not None and not hashed:
         raise typer.BadParameter(f"{other!r} is compared with --hash")
     report = checkpoint_report(file, part=part, allow_pickle=allow_pickle)
-    told = report.json()
+    results = report.json()
     if hashed:
         with waiting("reading"):
-            names = _names(known)
-            found = list(_hashes(report, other, names, allow_pickle))
-        for entry, more in zip(told["towers"], found, strict=True):
+            hashes = list(_hash_towers(report, other, known, allow_pickle))
+        for entry, more in zip(results["towers"], hashes, strict=True):
             entry.update(more)
     if target is not None:
         with waiting("writing"):
-            told["extracted"] = _extracted(
+            results["extracted"] = _extract(
                 file, target, part=part, activation=activation, full_depth=full_depth,
                 allow_pickle=allow_pickle,
             )  # fmt: skip
     if as_json:
-        print(json.dumps(told))
+        print(json.dumps(results))
     else:
-        print(report.table() + "".join(_lines(told)), end="")
+        print(report.table() + "".join(_result_lines(results)), end="")
 
 
-def _hashes(
-    report: CheckpointReport, other: str | None, names: dict[str, str], allow_pickle: bool
+def _hash_towers(
+    report: CheckpointReport, other: str | None, known: Path | None, allow_pickle: bool
 ) -> Iterator[dict[str, Any]]:
-    """For each tower of a report its hash and name, or how it compares with another file's."""
-    from clipcond.checkpoints.identity import tower_hash, tower_weights
+    """Yield for each tower its hash and name, or its comparison with another file's tower."""
+    from clipcond.checkpoints.identity import KNOWN, tower_hash, tower_weights
     from clipcond.checkpoints.single_file import Choice, open_file
 
+    names = KNOWN if known is None else {**KNOWN, **read_json(known)}
     for tower in report.towers:
         if tower.problem:
             yield {}
             continue
-        # the activation changes no tensor: any will do
+        # The activation is no tensor: any will do.
         choice = Choice(tower.part, activation="gelu", allow_pickle=allow_pickle)
         weights = tower_weights(open_file(report.contents.header.path, choice, name=str(tower)))
         if other is None:
-            found = tower_hash(weights)
-            yield {"hash": found, "known_as": names.get(found)}
+            digest = tower_hash(weights)
+            name = names.get(digest)
+            yield {"hash": digest, "known_as": None if name is None else str(name)}
         else:
-            yield {"comparison": _compared(weights, tower.sizes.width, other, allow_pickle)}
+            yield {"comparison": _compare(weights, tower.sizes.width, other, allow_pickle)}
 
 
-def _compared(weights: Any, width: int, other: str, allow_pickle: bool) -> dict[str, Any]:
+def _compare(
+    weights: Mapping[str, Tensor], width: int, other: str, allow_pickle: bool
+) -> dict[str, Any]:
     from dataclasses import asdict
 
     from clipcond.checkpoints import load_tower
     from clipcond.checkpoints.identity import compare, tower_weights
-    from clipcond.checkpoints.single_file import Choice, open_file
 
-    path, called = Path(other), other
-    if path.is_file():
-        towers = checkpoint_report(path, allow_pickle=allow_pickle).towers
-        alike = [tower for tower in towers if tower.sizes.width == width]
-        if not alike:
+    name, part = other, None
+    if Path(other).is_file():
+        towers = checkpoint_report(Path(other), allow_pickle=allow_pickle).towers
+        part = next((tower.part for tower in towers if tower.sizes.width == width), None)
+        if part is None:
             return {"with": other, "told": f"no tower there is {width} wide"}
-        choice = Choice(alike[0].part, activation="gelu", allow_pickle=allow_pickle)
-        theirs = open_file(path, choice, name=other)
-        called = f"{other}#{alike[0].part}"
-    else:
-        theirs = load_tower(other, allow_pickle=allow_pickle)
-    found = compare(weights, tower_weights(theirs))
-    return {"with": called, "told": str(found), **asdict(found)}
+        name = f"{other}#{part}"
+    activation = None if part is None else "gelu"
+    theirs = load_tower(other, part=part, activation=activation, allow_pickle=allow_pickle)
+    comparison = compare(weights, tower_weights(theirs))
+    return {"with": name, "told": str(comparison), **asdict(comparison)}
 
 
-def _extracted(file: Path, target: Path, **choices: Any) -> list[str]:
+def _extract(file: Path, target: Path, **choices: Any) -> list[str]:
     from clipcond.checkpoints.extraction import extract
     from clipcond.checkpoints.single_file import Choice, open_file
 
@@ -130,23 +133,14 @@ def _extracted(file: Path, target: Path, **choices: Any) -> list[str]:
     return [str(path) for path in extract(tower, target)]
 
 
-def _names(path: Path | None) -> dict[str, str]:
-    """Hashes that have a name: ours, and those of a JSON file."""
-    from clipcond.checkpoints.identity import KNOWN
-    from clipcond.files import read_json
-
-    own = {} if path is None else read_json(path)
-    return {**KNOWN, **{str(key): str(value) for key, value in own.items()}}
-
-
-def _lines(told: dict[str, Any]) -> Iterator[str]:
-    """What was hashed, compared and written, below the table."""
-    for tower in told["towers"]:
+def _result_lines(results: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines below the table: hashes, comparisons and written files."""
+    for tower in results["towers"]:
         if "hash" in tower:
             name = tower["known_as"] or "not in the table of known towers"
             yield f"#{tower['part']} sha256 of float16: {tower['hash']}\n    {name}\n"
         if "comparison" in tower:
-            found = tower["comparison"]
-            yield f"#{tower['part']} and {found['with']}: {found['told']}\n"
-    for path in told.get("extracted", ()):
+            comparison = tower["comparison"]
+            yield f"#{tower['part']} and {comparison['with']}: {comparison['told']}\n"
+    for path in results.get("extracted", ()):
         yield f"wrote {path}\n"

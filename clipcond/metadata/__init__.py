@@ -1,1 +1,1 @@
-"""Settings that pictures carry: write them into PNG files."""
+"""Write into PNG files the settings that made them."""

@@ -1,4 +1,4 @@
-"""Pictures as PNG files: never half written, and with the settings that made them inside."""
+"""Write pictures as PNG files that contain the settings that made them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from clipcond.errors import CheckpointError
+from clipcond.files import write_whole
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["check_writable", "parameters_text", "save_png"]
 
 
 def parameters_text(prompt: str, negative: str, settings: Mapping[str, object]) -> str:
-    """The settings as A1111's web UI writes them into a PNG, so that its readers read ours.
+    """Write the settings as A1111's web UI does, so that its readers can read them.
 
     Prompt, then "Negative prompt: ...", then one line of "Name: value" pairs.
     """
@@ -26,23 +30,23 @@ def parameters_text(prompt: str, negative: str, settings: Mapping[str, object]) 
 
 
 def check_writable(path: Path) -> None:
-    """Find out, before the work, whether `save_png` could write there.
+    """Check that `save_png` can write to a path, so that no work is lost.
 
     Raises:
-        CheckpointError: no such folder, or nothing can be written to it.
+        CheckpointError: it is a folder, is in none, or its folder cannot be written to.
     """
-    if path.is_dir():
-        raise CheckpointError(f"{path} is a folder; a file name is needed.", path)
-    part = _part(path)
+    if os.path.isdir(path):  # Path.is_dir raises where a name is too long
+        raise CheckpointError(f"{str(path)!r} is a folder; a file name is needed", path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.touch(exist_ok=False)
         part.unlink()
     except OSError as error:
-        raise _not_written(path, error) from error
+        raise CheckpointError(f"{str(path)!r} cannot be written: {error.strerror}", path) from error
 
 
-def save_png(image: Any, path: Path, text: str = "") -> None:
-    """Write a PIL image, with `text` as its "parameters"; what was at `path` stays until then.
+def save_png(image: Image, path: Path, parameters: str = "") -> None:
+    """Write a picture, with its settings as the PNG text "parameters", whole or not at all.
 
     Raises:
         CheckpointError: the file cannot be written.
@@ -50,28 +54,11 @@ def save_png(image: Any, path: Path, text: str = "") -> None:
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
-    if text:
-        info.add_text("parameters", text)
-    part = _part(path)
-    try:
-        with part.open("xb") as file:
-            image.save(file, format="PNG", pnginfo=info)
-        os.replace(part, path)
-    except OSError as error:
-        raise _not_written(path, error) from error
-    finally:
-        # Gone already if all went well; an interrupt or a full disk leaves it.
-        part.unlink(missing_ok=True)
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
-
-
-def _not_written(path: Path, error: OSError) -> CheckpointError:
-    return CheckpointError(f"Cannot write {path}: {error.strerror or error}.", path)
+    if parameters:
+        info.add_text("parameters", parameters)
+    write_whole(path, lambda file: image.save(file, format="PNG", pnginfo=info))
 
 
 def _quoted(value: str) -> str:
-    """A value with a separator in it stands in JSON's quotes, as the web UI does it."""
+    """Put a value that contains a separator in JSON's quotes, as the web UI does."""
     return json.dumps(value, ensure_ascii=False) if set(value) & set(',:\n"') else value

@@ -169,8 +169,8 @@ def test_wrong_use(generate, tmp_path, options, message):
     [
         (["--clip-skip", "9"], "clip_skip=9 names no layer"),
         (["--tower", "no/such/tower"], "no file or folder 'no/such/tower'"),
-        (["-o", "none/out.png"], "Cannot write none/out.png: No such file or directory."),
-        (["-o", "/proc/out.png"], "Cannot write /proc/out.png: "),
+        (["-o", "none/out.png"], "'none/out.png' cannot be written: No such file or directory"),
+        (["-o", "/proc/out.png"], "'/proc/out.png' cannot be written: "),
     ],
 )
 def test_failures(generate, tmp_path, options, message):
@@ -252,7 +252,7 @@ def test_what_nobody_foresaw_is_one_message_too(generate, monkeypatch):
     def fail(*_, **__):
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr("clipcond.cli.entry._picture", fail)
+    monkeypatch.setattr("clipcond.cli.drawing._draw", fail)
     assert generate("a cat")[:2] == (1, "")
     message = generate("a cat").err
     assert message.startswith("clipcond: unexpected ZeroDivisionError: of all things\n")
@@ -274,13 +274,13 @@ def test_a_full_disk_leaves_the_old_picture(generate, monkeypatch, tmp_path):
     outcome = generate("a dog")
 
     assert outcome[:2] == (1, "")
-    assert outcome.err.endswith("clipcond: Cannot write out.png: No space left on device.\n")
+    assert outcome.err.endswith("clipcond: 'out.png' cannot be written: No space left on device\n")
     assert [path.name for path in tmp_path.iterdir()] == ["out.png"]
     assert (tmp_path / "out.png").read_bytes() == before
 
 
 def test_an_interrupt_ends_cleanly(sd_folder, tmp_path):
-    argv = ["-m", "clipcond", "generate", "a cat", "--model", sd_folder, "--steps", "100"]
+    argv = ["-m", "clipcond", "generate", "a cat", "--model", sd_folder, "--steps", "20"]
     process = subprocess.Popen(
         [sys.executable, *argv, "--count", "1000"],
         cwd=tmp_path,

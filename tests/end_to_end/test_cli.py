@@ -6,13 +6,12 @@ import re
 import subprocess
 import sys
 
-import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 
 from clipcond import Conditioner, __version__
-from clipcond.cli.entry import _plain
+from clipcond.cli.prompts import _finite
 from clipcond.pipelines import build_pipeline
 from tests.parity.models import tower_l
 
@@ -147,7 +146,7 @@ def test_brackets_in_a_prompt_are_no_markup(inspect):
 
 def test_weights_that_json_has_no_number_for():
     # dialects that read numbers as Python does take nan and inf for weights
-    assert _plain({"weights": [1.0, math.nan, math.inf]}) == {"weights": [1.0, None, None]}
+    assert _finite({"weights": [1.0, math.nan, math.inf]}) == {"weights": [1.0, None, None]}
 
 
 def test_version(run):
@@ -158,22 +157,12 @@ def test_without_a_command_there_is_help(run):
     assert "generate" in "".join(run()[1:])
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["inspect", "--help"], ["generate", "--help"]])
-def test_help_imports_nothing_heavy(argv):
-    code = (
-        "import sys; from clipcond.cli import main; code = main(sys.argv[1:]);"
-        "heavy = {'torch', 'transformers', 'diffusers', 'PIL'} & set(sys.modules);"
-        "print(heavy, file=sys.stderr); sys.exit(code)"
+def test_the_module_runs_and_inspect_needs_no_diffusers():
+    # torch 2.6 once failed to open this tower as the first act of a process
+    argv = ["-X", "importtime", "-m", "clipcond", "inspect", "a cat", "--json"]
+    done = subprocess.run(
+        [sys.executable, *argv, "--tower", "embedded-zh"], capture_output=True, text=True
     )
-    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True)
-
-    assert (done.returncode, done.stderr) == (0, "set()\n")
-    assert "Usage: clipcond" in done.stdout
-
-
-def test_the_module_runs_and_inspect_needs_no_diffusers(sd_folder):
-    argv = ["-X", "importtime", "-m", "clipcond", "inspect", "a cat", "--json", "--tower"]
-    done = subprocess.run([sys.executable, *argv, sd_folder], capture_output=True, text=True)
 
     assert done.returncode == 0
     assert json.loads(done.stdout)["prompt"] == "a cat"

@@ -1,8 +1,5 @@
 """clipcond convert: one line on standard output, or one message and exit code 2."""
 
-import subprocess
-import sys
-
 import pytest
 
 from clipcond.cli.entry import main
@@ -71,13 +68,3 @@ def test_what_was_hardly_meant_is_warned_of(capsys):
     assert (code, out) == (0, "(a cat++:1.1)\n")
     assert "'(' is never closed" in err
     assert "'cat++' is a weight in dialect 'compel'" in err
-
-
-def test_it_needs_no_torch():
-    argv = [sys.executable, "-X", "importtime", "-m", "clipcond", "convert", "a", "--to", "a1111"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True)
-
-    assert done.stdout == "a\n"
-    assert not {"torch", "transformers", "diffusers"} & {
-        line.split("|")[-1].strip() for line in done.stderr.splitlines()
-    }

@@ -1,0 +1,41 @@
+"""Help, convert and checkpoint run without the heavy libraries."""
+
+import json
+import subprocess
+import sys
+
+from safetensors.torch import save_file
+
+from tests.checkpoints.made_files import unet
+
+COMMANDS = ["generate", "inspect", "convert", "checkpoint", "align", "tune-tower"]
+CODE = """
+import json, sys
+from clipcond.cli import main
+for argv in json.loads(sys.argv[1]):
+    code = main(argv)
+    heavy = {"torch", "transformers", "diffusers", "PIL", "numpy"} & set(sys.modules)
+    print(argv, code, heavy, file=sys.stderr)
+"""
+
+
+def test_light_commands_import_nothing_heavy(tmp_path):
+    save_file(unet(768), tmp_path / "unet.safetensors")
+    calls = [
+        ["--help"],
+        *([command, "--help"] for command in COMMANDS),
+        ["convert", "a (red:1.3) cat", "--to", "comfyui"],
+        ["checkpoint", "unet.safetensors"],
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, json.dumps(calls)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stderr.splitlines() == [f"{argv} 0 set()" for argv in calls]
+    assert "Usage: clipcond" in done.stdout
+    assert all(f"Usage: clipcond {command}" in done.stdout for command in COMMANDS)
+    assert "a (red:1.3) cat\n" in done.stdout
+    assert "No text tower is in it.\n" in done.stdout
