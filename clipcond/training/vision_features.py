@@ -14,7 +14,7 @@ from torch import Tensor
 from clipcond import embedded
 from clipcond.errors import CheckpointError
 from clipcond.files import read_json
-from clipcond.pipelines.verbosity import quiet_libraries
+from clipcond.pipelines.verbosity import silent_libraries
 from clipcond.training.latents import pixels_of
 from clipcond.training.pairs import Pair
 from clipcond.training.run_folder import Kept
@@ -117,7 +117,7 @@ def features_of(
 
 
 def _loaded(folder: Path, class_name: str) -> Any:
-    with quiet_libraries():
+    with silent_libraries():
         import transformers
 
         try:
