@@ -21,8 +21,8 @@ from clipcond.adapters import (
 from clipcond.adapters.fingerprints import tells
 from clipcond.embedded import adapter_file
 from clipcond.errors import ClipcondWarning, PipelineError, warn
-from clipcond.pipelines.prompt_embeds import check_width, pooled_width
-from clipcond.pipelines.protocols import DiffusersPipeline, config_of
+from clipcond.pipelines.prompt_embeds import check_width, config_of, pooled_width
+from clipcond.pipelines.protocols import DiffusersPipeline
 from clipcond.towers import OpenAIClipTower, OpenClipTower, TextTower
 
 __all__ = ["check_compatible", "embedded_adapter", "open_adapter"]

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from clipcond.conditioning.conditioner import Conditioner, Conditioning
 from clipcond.errors import PipelineError, PromptWarning, warn
-from clipcond.pipelines.protocols import DiffusersPipeline, config_of
+from clipcond.pipelines.protocols import DiffusersPipeline
 
 __all__ = [
     "EncodePromptArguments",
     "PromptEmbeds",
     "check_width",
+    "config_of",
     "make_prompt_embeds",
     "model_dtype",
     "pooled_width",
@@ -118,6 +119,12 @@ def check_width(
             f"The text embeddings are {width} wide, but this pipeline's UNet reads {names}.",
             remedy,
         )
+
+
+def config_of(part: object) -> Mapping[str, Any]:
+    """The configuration of a pipeline or of its part; empty where it has none."""
+    config: Mapping[str, Any] = getattr(part, "config", {})
+    return config
 
 
 def pooled_width(pipe: object) -> int | None:

@@ -9,7 +9,7 @@ import torch
 
 from clipcond.conditioning.conditioner import Conditioner
 
-__all__ = ["ConditionedPipeline", "DiffusersPipeline", "Model", "config_of"]
+__all__ = ["ConditionedPipeline", "DiffusersPipeline", "Model"]
 
 
 class Model(Protocol):
@@ -49,9 +49,3 @@ class ConditionedPipeline(DiffusersPipeline, Protocol):
     def set_progress_bar_config(self, **kwargs: Any) -> None: ...
     # What else there is depends on the diffusers class.
     def __getattr__(self, name: str) -> Any: ...
-
-
-def config_of(part: object) -> Mapping[str, Any]:
-    """The configuration of a pipeline or of its part; empty where it has none."""
-    config: Mapping[str, Any] = getattr(part, "config", {})
-    return config
