@@ -1,6 +1,6 @@
 """clipcond for diffusers: build a conditioned pipeline, or attach one that exists."""
 
-# Not loaded lazily: the module attach would then stand where the function should.
+# Not loaded lazily: with `lazy_names` a submodule could hide a function of its name.
 from clipcond.pipelines.attachment import attach, detach
 from clipcond.pipelines.building import build_pipeline
 

@@ -1,4 +1,4 @@
-"""Put a Conditioner in the place of a diffusers pipeline's `encode_prompt`, and take it out again.
+"""Put a Conditioner in the place of a pipeline's `encode_prompt`, and take it out again.
 
 Two attributes of the pipeline *instance* are all that changes: `encode_prompt`, an `Attachment`,
 and `conditioner`. The class stays the stock one, so `save_pretrained` writes a stock folder; the
@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
+from torch import Tensor
 
 from clipcond.adapters import Adapter
 from clipcond.checkpoints import load_tower
@@ -24,13 +25,19 @@ from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import Dialect
 from clipcond.errors import PipelineError
-from clipcond.pipelines.compatibility import check_fit, opened
+from clipcond.pipelines.compatibility import check_compatible, embedded_adapter, open_adapter
 from clipcond.pipelines.families import Family, family_of
-from clipcond.pipelines.prompt_embeds import Request, check_width, encode
+from clipcond.pipelines.prompt_embeds import (
+    EncodePromptArguments,
+    check_width,
+    make_prompt_embeds,
+    model_dtype,
+)
+from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.towers import HiddenLayer, OpenAIClipTower, TextTower
 from clipcond.weighting import Normalize, Rule
 
-__all__ = ["Attachment", "attach", "detach"]
+__all__ = ["Attachment", "attach", "attachment_of", "detach"]
 
 Pipe = TypeVar("Pipe")
 
@@ -40,7 +47,7 @@ _ATTRIBUTES = ("encode_prompt", "conditioner")
 
 
 def attach(
-    pipe: Pipe,
+    pipe: DiffusersPipeline,
     *,
     clip_skip: int = 1,
     dialect: str | Dialect = "a1111",
@@ -51,7 +58,7 @@ def attach(
     adapter: Adapter | str | PathLike[str] | None = None,
     allow_unaligned: bool = False,
     fullwidth: bool | None = None,
-) -> Pipe:
+) -> ConditionedPipeline:
     """Let the prompts of a Stable Diffusion 1.x, 2.x or XL pipeline go through a Conditioner.
 
     Works on `pipe` itself and returns it; `detach(pipe)` undoes it. Attaching again replaces the
@@ -68,15 +75,15 @@ def attach(
             `pipe(..., clip_skip=n)` counts the same way and goes before this.
         dialect, weighting, normalize, layer, fullwidth: as for `Conditioner`.
         tower: a tower, or a name for `load_tower`, instead of the pipeline's own text encoder. A
-            tower opened here by its name follows the pipeline to its device and dtype; a tower of
-            yours stays where you put it.
-        adapter: for a tower of another kind than the pipeline's own: what maps its states into the
-            space that the UNet reads, by its file or itself.
+            tower that is opened here by its name moves with the pipeline to its device and dtype; a
+            tower of yours stays where you put it.
+        adapter: for a tower of another kind than the pipeline's own: what maps its hidden states
+            into the space that the UNet reads; the adapter, or the path of its file.
         allow_unaligned: only warn where no alignment record says that tower, adapter and UNet
             belong together.
     Raises:
         PipelineError: not a supported family; no text encoder; the tower's width does not fit; or
-            tower, adapter and UNet do not belong together (see `fit.check_fit`).
+            tower, adapter and UNet do not belong together (see `check_compatible`).
         CheckpointError: the tower or the adapter cannot be read.
         UnknownNameError: no such dialect, weighting or normalisation.
     """
@@ -88,22 +95,20 @@ def attach(
         "layer": layer,
         "fullwidth": fullwidth,
     }
-    family = family_of(pipe)
-    own = isinstance(tower, str)
-    opened_tower = load_tower(tower) if isinstance(tower, str) else tower
-    found = opened(adapter, tower, pipe)
-    attachment = Attachment(pipe, family, choices, opened_tower, found, follows=own)
-    attachment.check_fit(allow_unaligned=allow_unaligned)
-    conditioner = attachment.make_conditioner()
-    # Last, so that an error above leaves the pipeline as it was.
-    vars(pipe).update(encode_prompt=attachment, conditioner=conditioner)
-    return pipe
+    family_of(pipe)  # refuses other families before anything is opened
+    return Attachment(choices, tower, adapter, allow_unaligned=allow_unaligned).put_on(pipe)
+
+
+def attachment_of(pipe: object) -> Attachment | None:
+    """The pipeline's Attachment; None = the pipeline is not attached."""
+    found = vars(pipe).get("encode_prompt")
+    return found if isinstance(found, Attachment) else None
 
 
 def detach(pipe: Pipe) -> Pipe:
     """Undo `attach`: the pipeline is as it was before. Does nothing if it is not attached."""
-    attachment = vars(pipe).get("encode_prompt")
-    if isinstance(attachment, Attachment):
+    attachment = attachment_of(pipe)
+    if attachment is not None:
         for name in _ATTRIBUTES:
             vars(pipe).pop(name, None)
         vars(pipe).update(attachment.replaced)
@@ -111,34 +116,42 @@ def detach(pipe: Pipe) -> Pipe:
 
 
 class Attachment:
-    """Stands in for one pipeline's `encode_prompt`: the same arguments and kind of result."""
+    """A substitute for one pipeline's `encode_prompt`: the same arguments and kind of result."""
+
+    _pipe: weakref.ref[ConditionedPipeline]
+    family: Family
+    replaced: dict[str, Any]  # the pipeline's own values of `_ATTRIBUTES`, for detach
 
     def __init__(
         self,
-        pipe: Any,
-        family: Family,
-        choices: dict[str, Any],
-        tower: TextTower | None,
-        adapter: Adapter | None = None,
+        choices: Mapping[str, Any],
+        tower: TextTower | str | None,
+        adapter: Adapter | str | PathLike[str] | None,
         *,
-        follows: bool = False,
+        allow_unaligned: bool,
     ) -> None:
-        self.family = family
+        """Open tower and adapter; `choices` are arguments of Conditioner."""
         self.choices = choices
-        self.tower = tower
-        self.adapter = adapter
-        self.follows = follows  # whether the tower goes where the pipeline goes
-        before = vars(pipe).get("encode_prompt")
-        # What stood in these attributes before the first attach, for detach.
-        self.replaced: dict[str, Any] = (
-            before.replaced
-            if isinstance(before, Attachment)
-            else {name: vars(pipe)[name] for name in _ATTRIBUTES if name in vars(pipe)}
-        )
+        self.tower_name = tower if isinstance(tower, str) else None
+        self.tower = load_tower(tower) if isinstance(tower, str) else tower
+        self.adapter = open_adapter(adapter)
+        self.allow_unaligned = allow_unaligned
         self._made: Conditioner | None = None
-        self._made_from: tuple[Any, ...] = ()
+        self._made_from: tuple[object, ...] = ()
+
+    def put_on(self, pipe: DiffusersPipeline) -> ConditionedPipeline:
+        """Attach a pipeline; where that raises an error, the pipeline stays as it was."""
+        conditioned, before = cast(ConditionedPipeline, pipe), attachment_of(pipe)
         # Weak, or the pipeline would be part of a cycle and `del pipe` would not free its memory.
-        self._pipe = weakref.ref(pipe)
+        self._pipe = weakref.ref(conditioned)
+        self.family = family_of(pipe)
+        own = {name: vars(pipe)[name] for name in _ATTRIBUTES if name in vars(pipe)}
+        self.replaced = own if before is None else before.replaced
+        if self.adapter is None and self.tower_name is not None:
+            self.adapter = embedded_adapter(self.tower_name, pipe)
+        self._check_compatible()
+        vars(pipe).update(conditioner=self.make_conditioner(), encode_prompt=self)
+        return conditioned
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_pipe": self.pipe}
@@ -148,10 +161,11 @@ class Attachment:
 
     @property
     def __signature__(self) -> inspect.Signature:
-        return inspect.signature(type(self.pipe).encode_prompt.__get__(self.pipe))
+        stock = type(self.pipe).encode_prompt  # type: ignore[attr-defined]  # checked by family_of
+        return inspect.signature(stock.__get__(self.pipe))
 
     @property
-    def pipe(self) -> Any:
+    def pipe(self) -> ConditionedPipeline:
         pipe = self._pipe()
         if pipe is None:
             raise PipelineError(
@@ -161,11 +175,11 @@ class Attachment:
 
     @property
     def conditioner(self) -> Conditioner:
-        """The pipeline's Conditioner, made anew if its text encoder or tokenizer was replaced.
+        """The pipeline's Conditioner; a new one if its text encoder or tokenizer was replaced.
 
-        Textual inversions that it keeps go with it, as far as they fit.
+        The new one gets the textual inversions of the old one, as far as they fit.
         """
-        conditioner = vars(self.pipe).get("conditioner")
+        conditioner: Conditioner | None = vars(self.pipe).get("conditioner")
         stale = conditioner is self._made and any(
             new is not old for new, old in zip(self._components(), self._made_from, strict=True)
         )
@@ -184,11 +198,12 @@ class Attachment:
             hand_on(before.towers, towers)
         return self._made
 
-    def check_fit(self, *, allow_unaligned: bool) -> None:
-        """Refuse a tower or adapter that does not belong to the pipeline."""
+    def _check_compatible(self) -> None:
         if self.tower is not None:
             own = self._own_towers() if all(self._components()) else []
-            check_fit(self.pipe, own, self.tower, self.adapter, allow_unaligned=allow_unaligned)
+            check_compatible(
+                self.pipe, own, self.tower, self.adapter, allow_unaligned=self.allow_unaligned
+            )
         elif self.adapter is not None:
             record = self.adapter.record
             named = "" if record is None else f": it was aligned to {record.tower_name!r}"
@@ -196,59 +211,56 @@ class Attachment:
                 "An adapter was given without the tower that it reads.", f"Say tower=...{named}."
             )
 
-    def bring_tower(self, device: torch.device | None) -> None:
-        """Move a tower that was opened here to where the pipeline computes, and as it does."""
-        tower, dtype = self.tower, self.pipe.unet.dtype
-        if tower is None or not self.follows or dtype not in _DTYPES:
+    def move_tower(self, device: torch.device | None) -> None:
+        """Move a tower that was opened by name to the pipeline's device and dtype."""
+        tower, dtype = self.tower, model_dtype(self.pipe)
+        if tower is None or self.tower_name is None or dtype not in _DTYPES:
             return
         device = tower.device if device is None else torch.device(device)
         if (tower.device, tower.dtype) != (device, dtype):
             tower.model.to(device, dtype)  # type: ignore[attr-defined]  # load_tower's have one
 
-    def _components(self) -> tuple[Any, ...]:
+    def _components(self) -> tuple[object, ...]:
         return tuple(
             getattr(self.pipe, name, None) for pair in self.family.encoders for name in pair
         )
 
     def _own_towers(self) -> list[TextTower]:
-        towers: list[TextTower] = []
-        for encoder, tokenizer in self.family.encoders:
-            for name in (encoder, tokenizer):
-                if getattr(self.pipe, name, None) is None:
-                    raise PipelineError(
-                        f"This {type(self.pipe).__name__} has no {name}.",
-                        "Load it with one, or say which tower to use: attach(pipe, tower=...).",
-                    )
-            towers.append(
-                OpenAIClipTower(getattr(self.pipe, encoder), getattr(self.pipe, tokenizer))
-            )
-        return towers
+        for name in (name for pair in self.family.encoders for name in pair):
+            if getattr(self.pipe, name, None) is None:
+                raise PipelineError(
+                    f"This {type(self.pipe).__name__} has no {name}.",
+                    "Load it with one, or say which tower to use: attach(pipe, tower=...).",
+                )
+        return [
+            OpenAIClipTower(getattr(self.pipe, encoder), getattr(self.pipe, tokenizer))
+            for encoder, tokenizer in self.family.encoders
+        ]
 
     @torch.no_grad()
-    def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+    def __call__(self, *args: Any, **kwargs: Any) -> tuple[Tensor | None, ...]:
         bound = self.__signature__.bind(*args, **kwargs)
         bound.apply_defaults()
-        request = Request(**bound.arguments)
-        self.bring_tower(request.device)
-        with _lora_scaled(self.pipe, self.family, request.lora_scale):
-            encoded = encode(self.pipe, self.conditioner, request)
-        return tuple(getattr(encoded, name) for name in self.family.returns)
+        call = EncodePromptArguments(**bound.arguments)
+        self.move_tower(call.device)
+        with _lora_scaled(self.pipe, self.family, call.lora_scale):
+            made = make_prompt_embeds(self.pipe, self.conditioner, call)
+        return tuple(getattr(made, name) for name in self.family.returns)
 
 
 @contextmanager
-def _lora_scaled(pipe: Any, family: Family, scale: float | None) -> Iterator[None]:
+def _lora_scaled(pipe: object, family: Family, scale: float | None) -> Iterator[None]:
     """Let the text encoders' LoRA layers act with `scale`, as diffusers does, and undo it."""
     from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
     from diffusers.utils import USE_PEFT_BACKEND, scale_lora_layers, unscale_lora_layers
 
     loaders = (StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin)
-    if scale is None or not isinstance(pipe, loaders):
-        yield
-        return
-    vars(pipe)["_lora_scale"] = scale
-    models = [getattr(pipe, encoder, None) for encoder, _ in family.encoders]
-    # Without peft no LoRA can have been loaded, so there is nothing to scale.
-    models = [model for model in models if model is not None and USE_PEFT_BACKEND]
+    models = []
+    if scale is not None and isinstance(pipe, loaders):
+        vars(pipe)["_lora_scale"] = scale
+        # Without peft no LoRA can have been loaded, so there is nothing to scale.
+        names = [encoder for encoder, _ in family.encoders if USE_PEFT_BACKEND]
+        models = [model for model in (getattr(pipe, n, None) for n in names) if model is not None]
     for model in models:
         scale_lora_layers(model, scale)
     try:

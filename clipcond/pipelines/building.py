@@ -1,27 +1,25 @@
-"""build_pipeline: from a model's name to a diffusers pipeline with a Conditioner."""
+"""Build a diffusers pipeline with a Conditioner from the name of a model."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from os import PathLike
-from typing import Any
 
 import torch
 
-from clipcond.adapters import Adapter, load_adapter
-from clipcond.checkpoints import load_tower
+from clipcond.adapters import Adapter
 from clipcond.conditioning.dialects import Dialect, find_dialect
 from clipcond.errors import ClipcondWarning, PipelineError, UnknownNameError
-from clipcond.pipelines.attachment import Attachment, attach
-from clipcond.pipelines.compatibility import opened
+from clipcond.pipelines.attachment import Attachment
 from clipcond.pipelines.loading import load_pipeline
+from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.towers import TextTower
 from clipcond.weighting import Rule, find_rule
 
 __all__ = ["build_pipeline"]
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+_ATTENTION = ("sdpa", "eager", "xformers")
 
 
 def build_pipeline(
@@ -38,8 +36,8 @@ def build_pipeline(
     device: torch.device | str | None = None,
     attention: str = "sdpa",
     fullwidth: bool | None = None,
-) -> Any:
-    """A diffusers pipeline whose prompts go through a Conditioner.
+) -> ConditionedPipeline:
+    """Build a diffusers pipeline whose prompts go through a Conditioner.
 
     Args:
         model: a diffusers folder, a .safetensors checkpoint, or an id on the Hub (offline: what
@@ -64,29 +62,20 @@ def build_pipeline(
     find_dialect(dialect)
     if weighting is not None:
         find_rule(weighting)
-    set_attention = _attention(attention)
+    if attention not in _ATTENTION:
+        raise UnknownNameError("attention", attention, _ATTENTION)
     device = _device(device)
     dtype = _dtype(dtype, device)
-    name = tower
-    if isinstance(tower, str):  # in float32, in which its hash is known
-        tower = load_tower(tower)
-    if isinstance(adapter, str | PathLike):
-        adapter = load_adapter(adapter)[0]
-    pipe = load_pipeline(model, task=task, dtype=dtype)
-    set_attention(pipe)
-    attach(
-        pipe,
-        clip_skip=clip_skip,
-        dialect=dialect,
-        weighting=weighting,
-        tower=tower,
-        adapter=opened(adapter, name, pipe),
-        allow_unaligned=allow_unaligned,
-        fullwidth=fullwidth,
-    )
-    attachment: Attachment = vars(pipe)["encode_prompt"]
-    attachment.follows = isinstance(name, str)
-    attachment.bring_tower(device)
+    choices = {
+        "clip_skip": clip_skip,
+        "dialect": dialect,
+        "weighting": weighting,
+        "fullwidth": fullwidth,
+    }
+    attachment = Attachment(choices, tower, adapter, allow_unaligned=allow_unaligned)
+    pipe = attachment.put_on(load_pipeline(model, task=task, dtype=dtype))
+    _set_attention(pipe, attention)
+    attachment.move_tower(device)
     # A bar while it works in a terminal; nothing in a log, and nothing left behind.
     pipe.set_progress_bar_config(disable=None, leave=False)
     return pipe.to(device)
@@ -125,30 +114,18 @@ def _dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype
     return dtype
 
 
-def _attention(name: str) -> Callable[[Any], None]:
-    if name not in _ATTENTION:
-        raise UnknownNameError("attention", name, _ATTENTION)
-    return _ATTENTION[name]
+def _set_attention(pipe: ConditionedPipeline, name: str) -> None:
+    """Let UNet and autoencoder compute attention by one of `_ATTENTION`.
 
+    Raises:
+        PipelineError: xformers is missing or does not work here.
+    """
+    from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 
-def _sdpa(pipe: Any) -> None:
-    from diffusers.models.attention_processor import AttnProcessor2_0
-
-    _set_processors(pipe, AttnProcessor2_0)
-
-
-def _eager(pipe: Any) -> None:
-    from diffusers.models.attention_processor import AttnProcessor
-
-    _set_processors(pipe, AttnProcessor)
-
-
-def _set_processors(pipe: Any, processor: type) -> None:
-    pipe.unet.set_attn_processor(processor())
-    pipe.vae.set_attn_processor(processor())
-
-
-def _xformers(pipe: Any) -> None:
+    if name != "xformers":
+        for model in (pipe.unet, pipe.vae):
+            model.set_attn_processor((AttnProcessor2_0 if name == "sdpa" else AttnProcessor)())
+        return
     try:
         pipe.enable_xformers_memory_efficient_attention()
     except (ImportError, ValueError, NotImplementedError) as error:
@@ -157,10 +134,3 @@ def _xformers(pipe: Any) -> None:
             "Install it with: pip install 'clipcond[xformers]' (it needs CUDA), or leave out "
             "attention=: sdpa is as fast on current GPUs.",
         ) from error
-
-
-_ATTENTION: dict[str, Callable[[Any], None]] = {
-    "sdpa": _sdpa,
-    "eager": _eager,
-    "xformers": _xformers,
-}

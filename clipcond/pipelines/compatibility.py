@@ -1,12 +1,13 @@
-"""Does a tower speak the UNet's language? Refuse one that does not, and say what to do."""
+"""Check that a UNet can read a tower, with its adapter; refuse others, and say what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from os import PathLike
-from typing import Any
+from typing import cast
 
 import torch
+from torch import Tensor, nn
 
 from clipcond.adapters import (
     Adapter,
@@ -20,55 +21,62 @@ from clipcond.adapters import (
 from clipcond.adapters.fingerprints import tells
 from clipcond.embedded import adapter_file
 from clipcond.errors import ClipcondWarning, PipelineError, warn
-from clipcond.pipelines.prompt_embeds import check_width, pooled_width
+from clipcond.pipelines.prompt_embeds import check_width, config_of, pooled_width
+from clipcond.pipelines.protocols import DiffusersPipeline
 from clipcond.towers import OpenAIClipTower, OpenClipTower, TextTower
 
-__all__ = ["check_fit", "opened"]
+__all__ = ["check_compatible", "embedded_adapter", "open_adapter"]
 
 ALIGN = "clipcond align --teacher PIPE --tower TOWER --pairs PAIRS -o adapter.safetensors"
-ALL_THE_SAME = "allow_unaligned=True takes it all the same."
+_OVERRULE = "allow_unaligned=True takes it all the same."
+_ANOTHER_ADAPTER = f"Use an adapter aligned to this UNet. To train one: {ALIGN}"
 # Towers that read CLIP's vocabulary from left to right, as the UNets' own do.
-OWN_KINDS = (OpenAIClipTower, OpenClipTower)
+_OWN_KINDS = (OpenAIClipTower, OpenClipTower)
 # Cosine of two token tables: near 1 after any fine-tuning, near 0 when trained apart.
-RELATED = 0.5
+_RELATED = 0.5
 _PROBE = "a photo of a red cat, 1980s"
 
 
-def opened(
-    adapter: Adapter | str | PathLike[str] | None, tower: TextTower | str | None, pipe: Any
-) -> Adapter | None:
-    """An adapter from its file; that of an embedded tower by itself, if it is for this UNet.
+def open_adapter(adapter: Adapter | str | PathLike[str] | None) -> Adapter | None:
+    """Open an adapter that is given by the path of its file.
 
     Raises:
         CheckpointError: the file cannot be read as an adapter.
         PipelineError: something else was given.
     """
-    if adapter is None:
-        own = adapter_file(tower) if isinstance(tower, str) else None
-        found = None if own is None else load_adapter(own)[0]
-        return found if found is not None and _is_of(found, pipe.unet) else None
     if isinstance(adapter, str | PathLike):
         return load_adapter(adapter)[0]
-    if not isinstance(adapter, Adapter):
+    if adapter is not None and not isinstance(adapter, Adapter):
         raise PipelineError(
             f"adapter={adapter!r} is no adapter.", "Give the path of its file, or an Adapter."
         )
     return adapter
 
 
-def check_fit(
-    pipe: Any,
+def embedded_adapter(tower_name: str, pipe: DiffusersPipeline) -> Adapter | None:
+    """Open the adapter of an embedded tower; None = it has none into this pipeline's UNet."""
+    file = adapter_file(tower_name)
+    if file is None:
+        return None
+    adapter, record = load_adapter(file)
+    unet = _unet(pipe)
+    space = (unet_family(unet), config_of(unet).get("cross_attention_dim"))
+    return adapter if (record.family, record.width) == space else None
+
+
+def check_compatible(
+    pipe: DiffusersPipeline,
     own: Sequence[TextTower],
     tower: TextTower,
     adapter: Adapter | None,
     *,
     allow_unaligned: bool,
 ) -> None:
-    """Refuse a tower, or a tower with an adapter, that means nothing to the pipeline's UNet.
+    """Refuse a tower, or a tower with an adapter, whose embeddings the UNet does not understand.
 
     Shapes that cannot work are refused always; a missing alignment is a warning with
     `allow_unaligned`. A fine-tune of the model that an adapter was aligned to shares its text
-    space, so that one is only warned of.
+    space: it gives only a warning.
 
     Args:
         own: the pipeline's own towers, as far as it has them.
@@ -78,23 +86,23 @@ def check_fit(
     if adapter is None:
         check_width(tower.width, pipe, "Use the text tower that the UNet was trained with, or an "
                     f"adapter for this one. To train one: {ALIGN}")  # fmt: skip
-        reasons = list(_without_adapter(tower, own))
+        reasons, doubts = _reasons_without_adapter(tower, own), _unrelated(tower, own)
     else:
         _check_shapes(pipe, tower, adapter)
-        reasons = list(_with_adapter(pipe, tower, adapter))
+        reasons, doubts = _reasons_with_adapter(pipe, tower, adapter), _others(pipe, own, adapter)
     for message, remedy in reasons:
         if not allow_unaligned:
-            raise PipelineError(message, f"{remedy}\n{ALL_THE_SAME}")
+            raise PipelineError(message, f"{remedy}\n{_OVERRULE}")
         warn(ClipcondWarning(message))
-    if reasons:
-        return
-    if adapter is None:
-        _warn_of_strangers(tower, own)
-    elif adapter.record is not None:
-        _warn_of_others(pipe, own, adapter.record)
+        doubts = iter(())
+    for message in doubts:
+        warn(ClipcondWarning(message))
 
 
-def _without_adapter(tower: TextTower, own: Sequence[TextTower]) -> Iterator[tuple[str, str]]:
+def _reasons_without_adapter(
+    tower: TextTower, own: Sequence[TextTower]
+) -> Iterator[tuple[str, str]]:
+    """Messages and remedies: why the UNet was not trained with a tower like this."""
     difference = _difference(tower, own)
     if difference:
         yield (
@@ -106,38 +114,43 @@ def _without_adapter(tower: TextTower, own: Sequence[TextTower]) -> Iterator[tup
 
 def _difference(tower: TextTower, own: Sequence[TextTower]) -> str:
     """How a tower differs from the pipeline's own by more than fine-tuning; "" = it does not."""
-    if not isinstance(tower, OWN_KINDS):
+    if not isinstance(tower, _OWN_KINDS):
         return f"it is a {type(tower).__name__}"
     if not own:  # nothing to compare with; a CLIP of the right width is what a UNet reads
         return ""
     theirs = own[0]
     if tower.depth != theirs.depth:
         return f"it has {tower.depth} blocks, the pipeline's own has {theirs.depth}"
-    one, other = (each.tokenizer.encode(_PROBE) for each in (tower, theirs))
-    specials = [(each.special.bos, each.special.eos) for each in (tower, theirs)]
-    return "" if one == other and specials[0] == specials[1] else "it has another vocabulary"
+    one, other = (
+        (each.tokenizer.encode(_PROBE), each.special.bos, each.special.eos)
+        for each in (tower, theirs)
+    )
+    return "" if one == other else "it has another vocabulary"
 
 
-def _check_shapes(pipe: Any, tower: TextTower, adapter: Adapter) -> None:
-    """What no alignment could mend."""
+def _check_shapes(pipe: DiffusersPipeline, tower: TextTower, adapter: Adapter) -> None:
+    """Refuse widths that do not match; no alignment could mend them."""
     config = adapter.config
     if config.tower_width != tower.width:
         raise PipelineError(
             f"The adapter reads a tower {config.tower_width} wide, but {tower.name!r} is "
             f"{tower.width} wide.",
-            f"Use the tower that it was aligned to{_called(adapter.record)}.",
+            f"Use the tower that it was aligned to{_tower_named(adapter.record)}.",
         )
-    check_width(config.width, pipe, f"Use an adapter aligned to this UNet. To train one: {ALIGN}")
-    reads = pooled_width(pipe)
-    if reads is not None and config.pooled_width != reads:
+    check_width(config.width, pipe, _ANOTHER_ADAPTER)
+    wanted = pooled_width(pipe)
+    if wanted is not None and config.pooled_width != wanted:
         gives = "none" if config.pooled_width is None else f"one {config.pooled_width} wide"
         raise PipelineError(
-            f"This pipeline's UNet reads a pooled vector {reads} wide; the adapter gives {gives}.",
-            f"Use an adapter aligned to this UNet. To train one: {ALIGN}",
+            f"This pipeline's UNet reads a pooled vector {wanted} wide; the adapter gives {gives}.",
+            _ANOTHER_ADAPTER,
         )
 
 
-def _with_adapter(pipe: Any, tower: TextTower, adapter: Adapter) -> Iterator[tuple[str, str]]:
+def _reasons_with_adapter(
+    pipe: DiffusersPipeline, tower: TextTower, adapter: Adapter
+) -> Iterator[tuple[str, str]]:
+    """Messages and remedies: why the adapter was not aligned to this tower and this UNet."""
     record = adapter.record
     if record is None:
         yield (
@@ -148,83 +161,68 @@ def _with_adapter(pipe: Any, tower: TextTower, adapter: Adapter) -> Iterator[tup
         return
     found = tower_fingerprint(tower)
     if found != record.tower:
+        cast_down = " (in bfloat16 it is not recognised: open it in float32, or by its name)"
+        # twelve digits tell two hashes apart at a glance
+        expected, got = record.tower[:12] or "unknown", found[:12] or "unknown"
         yield (
-            f"The adapter was aligned to another tower{_called(record)}: its hash begins with "
-            f"{_short(record.tower)}, that of {tower.name!r} with {_short(found)}.",
-            f"Use that tower{_in_bfloat16(tower)}, or align an adapter to this one: {ALIGN}",
+            f"The adapter was aligned to another tower{_tower_named(record)}: its hash begins with "
+            f"{expected}, that of {tower.name!r} with {got}.",
+            f"Use that tower{cast_down if tower.dtype == torch.bfloat16 else ''}, or align an "
+            f"adapter to this one: {ALIGN}",
         )
-    family = unet_family(pipe.unet)
+    family = unet_family(_unet(pipe))
     if family != record.family:
         yield (
             f"The adapter was aligned to a UNet of family {record.family!r}, but this pipeline's "
             f"is {family!r}: the same tower needs another adapter for it.",
-            f"Use an adapter aligned to this UNet. To train one: {ALIGN}",
+            _ANOTHER_ADAPTER,
         )
 
 
-def _warn_of_strangers(tower: TextTower, own: Sequence[TextTower]) -> None:
-    """A tower of the same shape that was trained apart has another text space."""
-    tables = [_token_table(each) for each in (tower, *own[:1])]
-    if len(tables) < 2 or any(table is None for table in tables):
+def _unrelated(tower: TextTower, own: Sequence[TextTower]) -> Iterator[str]:
+    """Say that a tower of the pipeline's shape was trained apart: its text space is another."""
+    tables = [table for each in (tower, *own[:1]) for table in _token_tables(each)]
+    if len(tables) < 2:
         return
     n_both = min(len(table) for table in tables)
     one, other = (table[:n_both].float().flatten() for table in tables)
     likeness = float(torch.nn.functional.cosine_similarity(one, other.to(one.device), dim=0))
-    if likeness < RELATED:
-        warn(
-            ClipcondWarning(
-                f"{tower.name!r} has the shape of the pipeline's own text tower, but seems to have "
-                f"been trained apart from it (cosine of their token embeddings {likeness:.2f}): "
-                "pictures may not follow the prompt"
-            )
+    if likeness < _RELATED:
+        yield (
+            f"{tower.name!r} has the shape of the pipeline's own text tower, but seems to have "
+            f"been trained apart from it (cosine of their token embeddings {likeness:.2f}): "
+            "pictures may not follow the prompt"
         )
 
 
-def _token_table(tower: TextTower) -> Any:
-    weights = dict(getattr(tower, "model", torch.nn.Module()).named_parameters())
-    found = (w for name, w in weights.items() if name.endswith("token_embedding.weight"))
-    table = next(found, None)
-    return None if table is None or table.is_meta else table.detach()
+def _token_tables(tower: TextTower) -> list[Tensor]:
+    """The tower's token embeddings [vocabulary D] in a list; empty where they are not in memory."""
+    weights = getattr(tower, "model", nn.Module()).named_parameters()
+    found = [table for name, table in weights if name.endswith("token_embedding.weight")]
+    return [table.detach() for table in found[:1] if not table.is_meta]
 
 
-def _warn_of_others(pipe: Any, own: Sequence[TextTower], record: AlignmentRecord) -> None:
-    """Another UNet or text tower of the same family; in bfloat16 that cannot be told."""
-    models = {"UNet": [pipe.unet], "text tower": [getattr(t, "model", None) for t in own]}
-    hashes = {
-        "UNet": (record.unet, lambda: unet_fingerprint(pipe.unet)),
-        "text tower": (record.teacher, lambda: teacher_fingerprint(own)),
-    }
-    others = [
-        what
-        for what, (expected, found) in hashes.items()
-        if models[what] and all(tells(model) for model in models[what]) and found() != expected
-    ]
+def _others(pipe: DiffusersPipeline, own: Sequence[TextTower], adapter: Adapter) -> Iterator[str]:
+    """Say that UNet or text tower are others of the same family; bfloat16 hides which they are."""
+    unet, encoders = _unet(pipe), [getattr(tower, "model", nn.Module()) for tower in own]
+    record, others = adapter.record, []
+    if record is None:
+        return
+    if tells(unet) and unet_fingerprint(unet) != record.unet:
+        others.append("UNet")
+    if encoders and all(map(tells, encoders)) and teacher_fingerprint(own) != record.teacher:
+        others.append("text tower")
     if others:
-        warn(
-            ClipcondWarning(
-                f"the adapter was aligned to another {' and '.join(others)} of the same family "
-                f"({record.family!r}): what was trained on top of that family is mostly kept, but "
-                "pictures may follow the prompt less well"
-            )
+        yield (
+            f"the adapter was aligned to another {' and '.join(others)} of the same family "
+            f"({record.family!r}): what was trained on top of that family is mostly kept, but "
+            "pictures may follow the prompt less well"
         )
 
 
-def _is_of(adapter: Adapter, unet: Any) -> bool:
-    record = adapter.record
-    width = unet.config.get("cross_attention_dim")
-    return record is not None and (record.family, record.width) == (unet_family(unet), width)
+def _unet(pipe: DiffusersPipeline) -> nn.Module:
+    return cast(nn.Module, getattr(pipe, "unet", None))
 
 
-def _called(record: AlignmentRecord | None) -> str:
+def _tower_named(record: AlignmentRecord | None) -> str:
     return "" if record is None else f", {record.tower_name!r}"
-
-
-def _in_bfloat16(tower: TextTower) -> str:
-    if tower.dtype != torch.bfloat16:
-        return ""
-    return " (in bfloat16 it is not recognised: open it in float32, or by its name)"
-
-
-def _short(fingerprint: str) -> str:
-    """As much of a hash as tells two apart at a glance."""
-    return fingerprint[:12] or "unknown"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from clipcond.errors import PipelineError, UnknownNameError
 
@@ -14,15 +13,15 @@ __all__ = ["FAMILIES", "Family", "class_for_task", "family_named", "family_of"]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One family of pipelines whose `encode_prompt` is called in one way.
+    """A family of pipelines: all those whose `encode_prompt` takes the same parameters.
 
-    A pipeline belongs to the family by the parameters its `encode_prompt` takes, not by its class:
-    text-to-image, image-to-image, inpainting and ControlNet pipelines share them.
+    The class does not matter: text-to-image, image-to-image, inpainting and ControlNet pipelines
+    share their parameters.
 
     encoders: (text encoder, tokenizer) attributes of the pipeline, in the order in which the
         hidden states are joined.
-    parameters: of `encode_prompt`, without self.
-    returns: what `encode_prompt` returns, as names of `encoding.Encoded`.
+    parameters: those of `encode_prompt`, without self.
+    returns: what `encode_prompt` returns, as fields of `prompt_embeds.PromptEmbeds`.
     tasks: task -> the diffusers class that `build_pipeline` makes.
     """
 
@@ -33,19 +32,16 @@ class Family:
     tasks: Mapping[str, str] = field(default_factory=dict)
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 STABLE_DIFFUSION = Family(
     name="Stable Diffusion 1.x/2.x",
     encoders=(("text_encoder", "tokenizer"),),
-    parameters=(
-        "prompt",
-        "device",
-        "num_images_per_prompt",
-        "do_classifier_free_guidance",
-        "negative_prompt",
-        "prompt_embeds",
-        "negative_prompt_embeds",
-        "lora_scale",
-        "clip_skip",
+    parameters=_names(
+        "prompt device num_images_per_prompt do_classifier_free_guidance negative_prompt "
+        "prompt_embeds negative_prompt_embeds lora_scale clip_skip"
     ),
     returns=("embeds", "negative_embeds"),
     tasks={
@@ -58,20 +54,10 @@ STABLE_DIFFUSION = Family(
 STABLE_DIFFUSION_XL = Family(
     name="Stable Diffusion XL",
     encoders=(("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2")),
-    parameters=(
-        "prompt",
-        "prompt_2",
-        "device",
-        "num_images_per_prompt",
-        "do_classifier_free_guidance",
-        "negative_prompt",
-        "negative_prompt_2",
-        "prompt_embeds",
-        "negative_prompt_embeds",
-        "pooled_prompt_embeds",
-        "negative_pooled_prompt_embeds",
-        "lora_scale",
-        "clip_skip",
+    parameters=_names(
+        "prompt prompt_2 device num_images_per_prompt do_classifier_free_guidance "
+        "negative_prompt negative_prompt_2 prompt_embeds negative_prompt_embeds "
+        "pooled_prompt_embeds negative_pooled_prompt_embeds lora_scale clip_skip"
     ),
     returns=("embeds", "negative_embeds", "pooled", "negative_pooled"),
     tasks={
@@ -83,7 +69,7 @@ STABLE_DIFFUSION_XL = Family(
 
 FAMILIES: tuple[Family, ...] = (STABLE_DIFFUSION, STABLE_DIFFUSION_XL)
 
-# Only for naming, in the error, what was found: the longest prefix of the class name counts.
+# Families that the error names when it refuses them; the longest prefix of the class name counts.
 _KNOWN = {
     "StableDiffusionXL": "Stable Diffusion XL",
     "StableDiffusion3": "Stable Diffusion 3",
@@ -98,11 +84,11 @@ _KNOWN = {
 }
 
 
-def family_of(pipe: Any) -> Family:
-    """The family of a diffusers pipeline.
+def family_of(pipe: object) -> Family:
+    """Find the family of a diffusers pipeline.
 
     Raises:
-        PipelineError: none of the families; says which one was found and which are supported.
+        PipelineError: the pipeline is of no supported family; names its own and these.
     """
     encode_prompt = getattr(type(pipe), "encode_prompt", None)
     if encode_prompt is not None:
@@ -114,7 +100,7 @@ def family_of(pipe: Any) -> Family:
 
 
 def family_named(class_name: str) -> Family:
-    """The family whose `tasks` hold the diffusers class `class_name`.
+    """Find the family that has the diffusers class `class_name` for a task.
 
     Raises:
         PipelineError: as for `family_of`.
@@ -129,7 +115,7 @@ def family_named(class_name: str) -> Family:
 
 
 def class_for_task(family: Family, task: str) -> str:
-    """The diffusers class that does `task`.
+    """Name the diffusers class that does `task`.
 
     Raises:
         UnknownNameError: no such task.

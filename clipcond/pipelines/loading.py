@@ -1,12 +1,11 @@
-"""Find a model (embedded, folder, single file, Hub) and load its parts, each of them checked.
+"""Find a model (embedded, folder, single file, Hub), load its parts and check each of them.
 
-Loaders of both libraries fill weights that a file lacks with random numbers and only log a
-warning. Here a missing weight is an error, and nothing is handed out half loaded.
+The loaders of both libraries fill weights that a file lacks with random numbers and only log a
+warning. Here a missing weight is an error, and no half loaded pipeline is returned.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +13,17 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from clipcond import embedded
 from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.contents import FIRST_IN_UNET, Contents, contents, told
-from clipcond.checkpoints.header import Header, read_header
+from clipcond.checkpoints.header import read_header
 from clipcond.errors import CheckpointError, ClipcondError
+from clipcond.files import read_json
 from clipcond.pipelines.families import class_for_task, family_named
-from clipcond.pipelines.verbosity import quiet_libraries
+from clipcond.pipelines.protocols import DiffusersPipeline, Model
+from clipcond.pipelines.verbosity import silent_libraries
 
 __all__ = ["load_pipeline"]
 
@@ -31,36 +34,38 @@ _SDXL_IN_FILE = "conditioner.embedders."
 _SD1_CONFIG = Path(__file__).parent / "configs" / "sd1"
 _CONFIG_REMEDY = (
     "A single file lacks the model's configuration. Put the model's configuration folder "
-    f"({_INDEX} and what it names; no weights) beside it, called as the file without its ending; "
+    f"({_INDEX} and what it names; no weights) next to it, named as the file without its ending; "
     "or load it once with a connection, and diffusers keeps the configuration."
 )
 
 
-def load_pipeline(model: str | PathLike[str] | None, *, task: str, dtype: Any) -> Any:
-    """A stock diffusers pipeline on the CPU, complete or not at all.
+def load_pipeline(
+    model: str | PathLike[str] | None, *, task: str, dtype: torch.dtype
+) -> DiffusersPipeline:
+    """Load a stock diffusers pipeline to the CPU, complete or not at all.
 
     Args:
         model: a folder, a .safetensors file, an id on the Hub; None = the embedded model.
         task: a key of the family's `tasks`.
-        dtype: the torch dtype of every model in it.
+        dtype: that of every model in it.
     Raises:
-        CheckpointError: nothing there, or something in it is missing, damaged or of another kind.
+        CheckpointError: no such model, or a part of it is missing, damaged or of another kind.
         PipelineError: a pipeline of a family that is not supported.
         UnknownNameError: no such task.
     """
-    path = _located(model)
+    path = _find_model(model)
     pipe = (_from_file if path.is_file() else _from_folder)(path, task=task, dtype=dtype)
-    # what messages and reports call the tower
+    # as messages and reports name the tower
     name = "embedded" if model is None else str(model)
-    for part, called in (("text_encoder", name), ("text_encoder_2", f"{name}#2")):
+    for part, tower_name in (("text_encoder", name), ("text_encoder_2", f"{name}#2")):
         encoder = getattr(pipe, part, None)
         if encoder is not None:
-            encoder.config._name_or_path = called
+            encoder.config._name_or_path = tower_name
     return pipe
 
 
-def _located(model: str | PathLike[str] | None) -> Path:
-    """The folder or file of a model; fetches one from the Hub into its cache."""
+def _find_model(model: str | PathLike[str] | None) -> Path:
+    """Find the folder or file of a model; download it from the Hub if it is an id."""
     if model is None:
         return embedded.folder()
     path = Path(model).expanduser()
@@ -77,7 +82,7 @@ def _located(model: str | PathLike[str] | None) -> Path:
 
 def _from_hub(name: str) -> Path:
     try:
-        with quiet_libraries(bars=True):
+        with silent_libraries(bars=True):
             from diffusers import DiffusionPipeline
 
             return Path(DiffusionPipeline.download(name, use_safetensors=True))
@@ -90,43 +95,43 @@ def _from_hub(name: str) -> Path:
         ) from error
 
 
-def _from_folder(folder: Path, *, task: str, dtype: Any) -> Any:
+def _from_folder(folder: Path, *, task: str, dtype: torch.dtype) -> DiffusersPipeline:
     index = _read_index(folder)
     family = family_named(str(index.get("_class_name")))
     class_name = class_for_task(family, task)
-    with quiet_libraries():
+    with silent_libraries():
         import diffusers
 
-        parts = {name: _model(folder, name, index, dtype) for name in ("unet", "vae")}
+        parts: dict[str, Any] = {
+            name: _load_model(folder, name, index, dtype) for name in ("unet", "vae")
+        }
         for encoder, tokenizer in family.encoders:
             # transformers' own loader takes files of newer versions for lacking every weight
             tower: Any = load_tower(folder / encoder, kind="clip", dtype=dtype)
             parts[encoder], parts[tokenizer] = tower.model, tower.tokenizer.source
-        with _read(folder, "the pipeline"):
-            return getattr(diffusers, class_name).from_pretrained(
+        with _loading(folder, "the pipeline"):
+            pipe: DiffusersPipeline = getattr(diffusers, class_name).from_pretrained(
                 str(folder), **parts, **_dtype_argument(dtype), local_files_only=True
             )
+            return pipe
 
 
 def _read_index(folder: Path) -> dict[str, Any]:
     path = folder / _INDEX
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not path.exists():
         raise CheckpointError(
             f"{folder} is no diffusers pipeline: it has no {_INDEX}.",
             folder,
             f"Give the folder that holds {_INDEX}, unet, vae, text_encoder, ...",
-        ) from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: {_first_line(error)}", path) from error
-    if not isinstance(index, dict) or "_class_name" not in index:
+        )
+    index = read_json(path)
+    if "_class_name" not in index:
         raise CheckpointError(f"{path} names no pipeline class.", path)
     return index
 
 
-def _model(folder: Path, name: str, index: dict[str, Any], dtype: Any) -> Any:
-    """The UNet or VAE of a folder, with every weight it needs."""
+def _load_model(folder: Path, name: str, index: dict[str, Any], dtype: torch.dtype) -> Model:
+    """Load the UNet or VAE of a folder, with every weight it needs."""
     import diffusers
 
     if not (folder / name).is_dir():
@@ -135,7 +140,8 @@ def _model(folder: Path, name: str, index: dict[str, Any], dtype: Any) -> Any:
     model_class = getattr(diffusers, str(class_name), None)
     if model_class is None:
         raise CheckpointError(f"{folder / _INDEX} names no known class for {name}.", folder)
-    with _read(folder / name, name):
+    model: Model
+    with _loading(folder / name, name):
         model, info = model_class.from_pretrained(
             str(folder),
             subfolder=name,
@@ -154,8 +160,14 @@ def _model(folder: Path, name: str, index: dict[str, Any], dtype: Any) -> Any:
     return model
 
 
-def _from_file(path: Path, *, task: str, dtype: Any) -> Any:
-    found = contents(_header(path))
+def _from_file(path: Path, *, task: str, dtype: torch.dtype) -> DiffusersPipeline:
+    if path.suffix in _PICKLES:
+        raise CheckpointError(
+            f"{path} is a pickle: opening it can run code that somebody put there.",
+            path,
+            "Use the .safetensors version of the model.",
+        )
+    found = contents(read_header(path))
     if any(key.startswith(_SDXL_IN_FILE) for key in found.header.entries):
         family = family_named("StableDiffusionXLPipeline")
     elif FIRST_IN_UNET in found.header.entries:
@@ -167,11 +179,11 @@ def _from_file(path: Path, *, task: str, dtype: Any) -> Any:
             "Give a whole checkpoint; for a text encoder alone there is load_tower.",
         )
     class_name = class_for_task(family, task)
-    with quiet_libraries():
+    with silent_libraries():
         import diffusers
 
-        with _read(path, "the checkpoint", remedy=_CONFIG_REMEDY):
-            pipe = getattr(diffusers, class_name).from_single_file(
+        with _loading(path, "the checkpoint", remedy=_CONFIG_REMEDY):
+            pipe: DiffusersPipeline = getattr(diffusers, class_name).from_single_file(
                 str(path), **_configuration(path, found), **_dtype_argument(dtype)
             )
     for name, part in pipe.components.items():
@@ -182,10 +194,10 @@ def _from_file(path: Path, *, task: str, dtype: Any) -> Any:
 
 
 def _configuration(path: Path, found: Contents) -> dict[str, Any]:
-    """Where diffusers finds what a single file does not say, as arguments of its loader.
+    """Arguments of diffusers' loader: where it finds the configuration that a single file lacks.
 
-    The folder beside the file; else, for Stable Diffusion 1.x, the one that comes with us; else
-    nothing, and diffusers looks into its cache and on the Hub.
+    A folder next to the file; else, for Stable Diffusion 1.x, the one in this package; else none,
+    and diffusers looks into its cache and on the Hub.
     """
     for folder in (path.with_suffix(""), path.parent):
         if (folder / _INDEX).is_file():
@@ -198,20 +210,9 @@ def _configuration(path: Path, found: Contents) -> dict[str, Any]:
     return {}
 
 
-def _header(path: Path) -> Header:
-    """What a single file says that it holds; a pickle is not opened."""
-    if path.suffix in _PICKLES:
-        raise CheckpointError(
-            f"{path} is a pickle: opening it can run code that somebody put there.",
-            path,
-            "Use the .safetensors version of the model.",
-        )
-    return read_header(path)
-
-
 @contextmanager
-def _read(path: Path, what: str, remedy: str = "") -> Iterator[None]:
-    """Whatever a loader fails with becomes a CheckpointError about `path`."""
+def _loading(path: Path, what: str, remedy: str = "") -> Iterator[None]:
+    """Raise whatever a loader inside fails with as a CheckpointError about `path`."""
     try:
         yield
     except ClipcondError:
@@ -222,8 +223,8 @@ def _read(path: Path, what: str, remedy: str = "") -> Iterator[None]:
         ) from error
 
 
-def _dtype_argument(dtype: Any) -> dict[str, Any]:
-    """diffusers called the argument torch_dtype before 0.40, and now warns of it."""
+def _dtype_argument(dtype: torch.dtype) -> dict[str, torch.dtype]:
+    """Name the argument as this diffusers does: 0.40 renamed torch_dtype, and warns of it."""
     from diffusers import __version__
 
     major, minor = (int(part) for part in __version__.split(".")[:2])

@@ -1,25 +1,33 @@
-"""What one call of a pipeline's `encode_prompt` asks for, and the tensors it gets."""
+"""The arguments of a pipeline's `encode_prompt`, and the tensors that answer them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, overload
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from clipcond.conditioning.checks import warn
 from clipcond.conditioning.conditioner import Conditioner, Conditioning
-from clipcond.errors import PipelineError, PromptWarning
+from clipcond.errors import PipelineError, PromptWarning, warn
+from clipcond.pipelines.protocols import DiffusersPipeline
 
-__all__ = ["Encoded", "Request", "check_width", "encode", "pooled_width"]
+__all__ = [
+    "EncodePromptArguments",
+    "PromptEmbeds",
+    "check_width",
+    "config_of",
+    "make_prompt_embeds",
+    "model_dtype",
+    "pooled_width",
+]
 
 MANY_ROWS = 4000  # of text; a UNet of Stable Diffusion has as many rows of picture, 64 x 64
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class EncodePromptArguments:
     """The arguments of `encode_prompt`, by the names diffusers gives them.
 
     Those of the second tower and of pooled vectors are SDXL's.
@@ -40,9 +48,8 @@ class Request:
     clip_skip: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """Conditioning of a pipeline call: embeds [b S D], pooled [b P]; the negatives likewise.
+class PromptEmbeds(NamedTuple):
+    """The result of `encode_prompt`: embeds [b S D], pooled [b P]; the negatives likewise.
 
     Each is None where the call wants none.
     """
@@ -53,8 +60,10 @@ class Encoded:
     negative_pooled: Tensor | None = None
 
 
-def encode(pipe: Any, conditioner: Conditioner, request: Request) -> Encoded:
-    """Encode what the request leaves to encode; bring positive and negative to one length.
+def make_prompt_embeds(
+    pipe: DiffusersPipeline, conditioner: Conditioner, call: EncodePromptArguments
+) -> PromptEmbeds:
+    """Encode the prompts of a call; bring positive and negative to one length.
 
     Embeddings that the caller passes go through. Where they are longer or shorter than the other
     side, the shorter of the two gets encoded empty chunks at its end, and zeros get zeros.
@@ -63,8 +72,8 @@ def encode(pipe: Any, conditioner: Conditioner, request: Request) -> Encoded:
         PipelineError: prompts and negatives that do not pair; lengths that cannot be made equal;
             embeddings that do not fit the UNet.
     """
-    positive, negative = _encoded(pipe, conditioner, request)
-    embeds = positive.embeds
+    positive, negative = _condition(pipe, conditioner, call)
+    embeds, negative_embeds = positive.embeds, None if negative is None else negative.embeds
     if embeds.shape[1] > MANY_ROWS:
         message = (
             f"the prompts take {embeds.shape[1]} rows of text; every denoising step reads them "
@@ -72,39 +81,35 @@ def encode(pipe: Any, conditioner: Conditioner, request: Request) -> Encoded:
         )
         warn(PromptWarning(message, remedy="Shorten the prompt."))
     check_width(embeds.shape[-1], pipe)
-    if negative is None:
-        return Encoded(
-            _placed(embeds, pipe, request), None, _placed(positive.pooled, pipe, request)
-        )
-    others = negative.embeds
-    if request.do_classifier_free_guidance:
-        if len(others) != len(embeds):
+    if negative_embeds is not None and call.do_classifier_free_guidance:
+        if len(negative_embeds) != len(embeds):
             raise PipelineError(
-                f"{len(embeds)} prompts, but {len(others)} negative embeddings: "
+                f"{len(embeds)} prompts, but {len(negative_embeds)} negative embeddings: "
                 "they pair one to one."
             )
-        if others.shape[1] != embeds.shape[1]:
-            empty = conditioner("", clip_skip=request.clip_skip).embeds
-            rows = max(embeds.shape[1], others.shape[1])
-            embeds, others = _lengthened(embeds, rows, empty), _lengthened(others, rows, empty)
-        others = _placed(others, pipe, request)
-    return Encoded(
-        _placed(embeds, pipe, request),
-        others,
-        _placed(positive.pooled, pipe, request),
-        _placed(negative.pooled, pipe, request),
+        rows = max(embeds.shape[1], negative_embeds.shape[1])
+        if embeds.shape[1] != negative_embeds.shape[1]:
+            empty = conditioner("", clip_skip=call.clip_skip).embeds
+            embeds = _lengthened(embeds, rows, empty)
+            negative_embeds = _lengthened(negative_embeds, rows, empty)
+        negative_embeds = _for_the_models(negative_embeds, pipe, call)
+    pooled, negative_pooled = (
+        None if each is None or each.pooled is None else _for_the_models(each.pooled, pipe, call)
+        for each in (positive, negative)
     )
+    embeds = _for_the_models(embeds, pipe, call)
+    return PromptEmbeds(embeds, negative_embeds, pooled, negative_pooled)
 
 
 def check_width(
-    width: int, pipe: Any, remedy: str = "Use the text tower that the UNet was trained with."
+    width: int, pipe: object, remedy: str = "Use the text tower that the UNet was trained with."
 ) -> None:
     """Refuse embeddings that the pipeline's UNet cannot read.
 
     Raises:
         PipelineError: the UNet's cross-attention is of another width.
     """
-    config = getattr(getattr(pipe, "unet", None), "config", {})
+    config = config_of(getattr(pipe, "unet", None))
     projects = config.get("encoder_hid_dim_type") == "text_proj"
     expected = config.get("encoder_hid_dim" if projects else "cross_attention_dim")
     widths = list(expected) if isinstance(expected, (list, tuple)) else [expected]
@@ -116,53 +121,69 @@ def check_width(
         )
 
 
-def pooled_width(pipe: Any) -> int | None:
-    """P of the pooled vector that the pipeline's UNet reads beside picture sizes, as SDXL's does.
+def config_of(part: object) -> Mapping[str, Any]:
+    """The configuration of a pipeline or of its part; empty where it has none."""
+    config: Mapping[str, Any] = getattr(part, "config", {})
+    return config
 
-    Its second embedding takes them joined: P, and six numbers (of the refiner five) of
-    `addition_time_embed_dim` values each. Source: diffusers, `_get_add_time_ids` of SDXL.
+
+def pooled_width(pipe: object) -> int | None:
+    """P of the pooled vector that the pipeline's UNet reads, as SDXL's does; None = it reads none.
+
+    Its second embedding takes pooled vector and picture sizes joined: P, and six numbers (of the
+    refiner five) of `addition_time_embed_dim` values each.
+    Source: diffusers, `_get_add_time_ids` of SDXL.
     """
-    config = getattr(getattr(pipe, "unet", None), "config", {})
+    config = config_of(getattr(pipe, "unet", None))
     if config.get("addition_embed_type") != "text_time":
         return None
-    n_numbers = 5 if getattr(pipe, "config", {}).get("requires_aesthetics_score") else 6
+    n_numbers = 5 if config_of(pipe).get("requires_aesthetics_score") else 6
     joined: int = config["projection_class_embeddings_input_dim"]
     return joined - n_numbers * int(config["addition_time_embed_dim"])
 
 
-def _encoded(
-    pipe: Any, conditioner: Conditioner, request: Request
+def model_dtype(pipe: object) -> torch.dtype | None:
+    """The dtype that the UNet reads embeddings in; without a UNet, that of the text encoder.
+
+    diffusers takes the text encoder's. Where that differs from the UNet's (transformers keeps the
+    dtype of the files, diffusers loads float32), its UNet stops at the first product.
+    """
+    models = (getattr(pipe, name, None) for name in ("unet", "text_encoder"))
+    return next((model.dtype for model in models if model is not None), None)
+
+
+def _condition(
+    pipe: DiffusersPipeline, conditioner: Conditioner, call: EncodePromptArguments
 ) -> tuple[Conditioning, Conditioning | None]:
     """Positive and negative; one pass of the conditioner for what is given as text."""
-    seconds = request.prompt_2 or None, request.negative_prompt_2 or None
-    if seconds != (None, None) and len(conditioner.towers) == 1:
-        warn(PromptWarning("prompt_2 is not read: one tower stands for the pair"))
-    choices: dict[str, Any] = {"clip_skip": request.clip_skip, "prompts_2": seconds[0]}
+    prompt_2, negative_2 = call.prompt_2 or None, call.negative_prompt_2 or None
+    if (prompt_2 or negative_2) and len(conditioner.towers) == 1:
+        warn(PromptWarning("prompt_2 is not read: one tower replaces the pair"))
     negative = None
-    if request.negative_prompt_embeds is not None:
-        negative = Conditioning(
-            request.negative_prompt_embeds, request.negative_pooled_prompt_embeds
-        )
-    wants_negative = request.do_classifier_free_guidance and negative is None
-    if request.prompt_embeds is not None:
-        positive = Conditioning(request.prompt_embeds, request.pooled_prompt_embeds)
+    if call.negative_prompt_embeds is not None:
+        negative = Conditioning(call.negative_prompt_embeds, call.negative_pooled_prompt_embeds)
+    wants_negative = call.do_classifier_free_guidance and negative is None
+    if call.prompt_embeds is not None:
+        positive = Conditioning(call.prompt_embeds, call.pooled_prompt_embeds)
         if wants_negative:
-            negatives = _negatives(pipe, request, len(positive.embeds))
-            # the prompts beside them are the same, so that they cost nothing
+            negatives = _negatives(pipe, call, len(positive.embeds))
+            # the negatives are prompts here too: encoded once, they cost nothing more
             prompts = negatives or [""] * len(positive.embeds)
             negative = conditioner.guided(
-                prompts, negatives, request.clip_skip, negatives_2=seconds[1]
+                prompts, negatives, call.clip_skip, negatives_2=negative_2
             ).negative
         return positive, negative
-    prompts = _prompts(request.prompt)
+    prompts = _prompts(call.prompt)
     if not wants_negative:
-        positive = conditioner(prompts, **choices)
-        return _with_pooled(positive, request.pooled_prompt_embeds), negative
-    negatives = _negatives(pipe, request, len(prompts))
-    both = conditioner.guided(prompts, negatives, **choices, negatives_2=seconds[1])
+        positive = conditioner(prompts, call.clip_skip, prompts_2=prompt_2)
+        return _with_pooled(positive, call.pooled_prompt_embeds), negative
+    negatives = _negatives(pipe, call, len(prompts))
+    both = conditioner.guided(
+        prompts, negatives, call.clip_skip, prompts_2=prompt_2, negatives_2=negative_2
+    )
     return (
-        _with_pooled(both.positive, request.pooled_prompt_embeds),
-        _with_pooled(both.negative, request.negative_pooled_prompt_embeds),
+        _with_pooled(both.positive, call.pooled_prompt_embeds),
+        _with_pooled(both.negative, call.negative_pooled_prompt_embeds),
     )
 
 
@@ -182,10 +203,10 @@ def _prompts(prompt: str | Sequence[str] | None) -> list[str]:
     return prompts
 
 
-def _negatives(pipe: Any, request: Request, n: int) -> list[str] | None:
+def _negatives(pipe: DiffusersPipeline, call: EncodePromptArguments, n: int) -> list[str] | None:
     """As many negatives as prompts; None = none at all, where the model takes zeros for that."""
-    negative = request.negative_prompt
-    if negative is None and getattr(pipe, "config", {}).get("force_zeros_for_empty_prompt"):
+    negative = call.negative_prompt
+    if negative is None and config_of(pipe).get("force_zeros_for_empty_prompt"):
         return None
     if negative is None or isinstance(negative, str):
         return [negative or ""] * n
@@ -212,18 +233,8 @@ def _lengthened(embeds: Tensor, rows: int, empty: Tensor) -> Tensor:
     return torch.cat([embeds, padding.repeat(len(embeds), n_chunks, 1)], dim=1)
 
 
-@overload
-def _placed(tensor: Tensor, pipe: Any, request: Request) -> Tensor: ...
-@overload
-def _placed(tensor: None, pipe: Any, request: Request) -> None: ...
-def _placed(tensor: Tensor | None, pipe: Any, request: Request) -> Tensor | None:
-    """To the device, dtype and number of rows the pipeline goes on with."""
-    if tensor is None:
-        return None
-    # diffusers takes the text encoder's dtype. Where that differs from the UNet's (transformers
-    # keeps the dtype of the files, diffusers loads float32), its UNet stops at the first product.
-    models = (getattr(pipe, name, None) for name in ("unet", "text_encoder"))
-    dtype = next((model.dtype for model in models if model is not None), None)
-    device = request.device or getattr(pipe, "_execution_device", None)
-    tensor = tensor.to(device=device, dtype=dtype)
-    return tensor.repeat_interleave(request.num_images_per_prompt, dim=0)
+def _for_the_models(tensor: Tensor, pipe: DiffusersPipeline, call: EncodePromptArguments) -> Tensor:
+    """The tensor on the device and in the dtype of the models, a row for every picture."""
+    device = call.device or getattr(pipe, "_execution_device", None)
+    tensor = tensor.to(device=device, dtype=model_dtype(pipe))
+    return tensor.repeat_interleave(call.num_images_per_prompt, dim=0)

@@ -1,4 +1,4 @@
-"""Keep the libraries below from talking while they do what we asked them to."""
+"""Keep transformers and diffusers silent while they do what clipcond asked them to."""
 
 from __future__ import annotations
 
@@ -6,58 +6,35 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from types import ModuleType
 
-__all__ = ["quiet_libraries"]
+__all__ = ["silent_libraries"]
 
 
 @contextmanager
-def quiet_libraries(*, bars: bool = False) -> Iterator[None]:
-    """Only errors, and no progress bars, from transformers and diffusers inside.
+def silent_libraries(*, bars: bool = False) -> Iterator[None]:
+    """Let transformers and diffusers report only errors inside, and show no progress bars.
 
-    Verbosity, bars and warnings are as they were afterwards.
+    Verbosity, bars and warnings are afterwards as they were before.
 
     Args:
         bars: leave progress bars on: a download takes minutes, loading does not.
     """
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
+
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
-        # Libraries announce here what they will change; that is ours to follow, not the caller's.
+        # Libraries announce here what they will change; clipcond has to follow, not its users.
         for category in (FutureWarning, DeprecationWarning):
             warnings.simplefilter("ignore", category)
         warnings.filterwarnings("ignore", module="diffusers|transformers|torch")
-        # transformers first: while diffusers is imported, it speaks.
+        if are_progress_bars_disabled():  # transformers switches the Hub's bars along with its own
+            stack.callback(disable_progress_bars)
+        # transformers first: importing diffusers logs through it.
         for library in ("transformers", "diffusers"):
             logging = import_module(f"{library}.utils.logging")
-            stack.enter_context(_only_errors(logging))
-            if not bars:
-                stack.enter_context(_no_bars(logging))
+            stack.callback(logging.set_verbosity, logging.get_verbosity())
+            logging.set_verbosity_error()
+            if not bars and logging.is_progress_bar_enabled():
+                stack.callback(logging.enable_progress_bar)
+                logging.disable_progress_bar()
         yield
-
-
-@contextmanager
-def _only_errors(logging: ModuleType) -> Iterator[None]:
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-
-
-@contextmanager
-def _no_bars(logging: ModuleType) -> Iterator[None]:
-    # transformers switches the Hub's bars along with its own
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
-
-    if not logging.is_progress_bar_enabled():
-        yield
-        return
-    hub_disabled = are_progress_bars_disabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.enable_progress_bar()
-        if hub_disabled:
-            disable_progress_bars()

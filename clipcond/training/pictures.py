@@ -14,7 +14,7 @@ from torch import Tensor
 from clipcond import embedded
 from clipcond.errors import CheckpointError
 from clipcond.files import read_json
-from clipcond.pipelines.verbosity import quiet_libraries
+from clipcond.pipelines.verbosity import silent_libraries
 from clipcond.training.pairs import BadPair, Pair
 from clipcond.training.run_folder import Records
 
@@ -164,7 +164,7 @@ def open_vision(source: str | Path) -> VisionTower:
 
 
 def _load_model(folder: Path, class_name: str) -> Any:
-    with quiet_libraries():
+    with silent_libraries():
         import transformers
 
         try:

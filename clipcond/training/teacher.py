@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from clipcond.adapters import teacher_fingerprint, unet_family, unet_fingerprint
 from clipcond.errors import PipelineError
 from clipcond.pipelines.loading import load_pipeline
-from clipcond.pipelines.verbosity import quiet_libraries
+from clipcond.pipelines.verbosity import silent_libraries
 from clipcond.towers import OpenAIClipTower
 
 __all__ = ["Teacher", "open_teacher", "record_outputs"]
@@ -95,7 +95,7 @@ class Teacher:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """Move towers and UNet; the autoencoder keeps its dtype (SDXL's overflows in float16)."""
-        with quiet_libraries():
+        with silent_libraries():
             for module in (self.unet, *(tower.model for tower in self.towers)):
                 module.to(device, dtype)
 

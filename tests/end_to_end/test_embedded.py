@@ -115,7 +115,7 @@ def test_pictures_show_what_the_prompt_says(pipe):
     assert sum(seen == torch.arange(len(nouns))) >= 7
 
 
-def test_of_two_things_each_stands_where_the_prompt_says(pipe):
+def test_of_two_things_each_is_drawn_where_the_prompt_says(pipe):
     pairs = [("fox", "tree"), ("owl", "crown"), ("apple", "dog"), ("pizza", "ghost")]
     prompts = [f"{a} left of {b}, blue background" for a, b in pairs]
     prompts += [f"{a} right of {b}, blue background" for a, b in pairs]
@@ -127,7 +127,7 @@ def test_of_two_things_each_stands_where_the_prompt_says(pipe):
     assert seen.tolist() == list(range(8))
 
 
-def test_what_stands_past_the_first_chunk_decides_the_picture(pipe):
+def test_text_past_the_first_chunk_decides_the_picture(pipe):
     prompts = [
         FILLER * 6 + f"a {n} on a {c} background" for n, c in (("cat", "green"), ("car", "pink"))
     ]

@@ -19,12 +19,13 @@ def aligned(pipe, of=None, **fields):
     """An adapter whose record names this pipeline and this tower."""
     made = adapter()
     own = OpenAIClipTower(pipe.text_encoder, pipe.tokenizer)
-    stated = {
+    fields = {
         "tower": tower_fingerprint(of or tower_zh()),
         "teacher": tower_fingerprint(own),
         "unet": unet_fingerprint(pipe.unet),
+        **fields,
     }
-    made.record = record(**{**stated, **fields})
+    made.record = record(**fields)
     return made
 
 

@@ -16,7 +16,7 @@ from tests.pipelines.models import latents, tiny_sd
 from tests.towers.chinese import tower_zh
 
 
-def test_an_aligned_adapter_is_taken_without_a_word(pipe):
+def test_an_aligned_adapter_is_taken_without_a_warning(pipe):
     made = aligned(pipe)
     attach(pipe, tower=tower_zh(), adapter=made)
     embeds, negative = pipe.encode_prompt(f"{CAT}，" * 15, "cpu", 1, True)
@@ -93,7 +93,7 @@ def test_a_fine_tuned_tower_needs_no_adapter(pipe):
 
 
 @pytest.mark.parametrize("part", ["unet", "text_encoder", "both"])
-def test_a_fine_tuned_unet_of_the_family_is_taken_with_a_word(pipe, part):
+def test_a_fine_tuned_unet_of_the_family_is_taken_with_a_warning(pipe, part):
     made = aligned(pipe)
     with torch.no_grad():
         if part != "text_encoder":
@@ -108,7 +108,7 @@ def test_a_fine_tuned_unet_of_the_family_is_taken_with_a_word(pipe, part):
     )
 
 
-def test_nothing_is_told_of_what_bfloat16_does_not_tell(pipe):
+def test_models_in_bfloat16_are_not_compared(pipe):
     made = aligned(pipe)
     attach(pipe.to(torch.bfloat16), tower=tower_zh(), adapter=made)
 
@@ -124,7 +124,7 @@ def test_a_pipeline_without_a_text_encoder(pipe):
     assert "(it is a ChineseClipTower)" in refused(pipe, tower=tower_zh())
 
 
-def test_a_tower_by_name_follows_the_pipeline(pipe, zh_folder, tmp_path):
+def test_a_tower_by_name_moves_with_the_pipeline(pipe, zh_folder, tmp_path):
     path = tmp_path / "zh.safetensors"
     tower = load_tower(zh_folder)
     made = aligned(pipe, tower)

@@ -31,7 +31,7 @@ def fitting(pipe, tower):
     return made
 
 
-def test_an_aligned_adapter_is_taken_without_a_word(pipe):
+def test_an_aligned_adapter_is_taken_without_a_warning(pipe):
     attach(pipe, tower=tower_alt(), adapter=fitting(pipe, tower_alt()))
     embeds, negative = pipe.encode_prompt(f"{CAT}，" * 30, "cpu", 1, True)
 

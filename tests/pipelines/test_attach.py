@@ -157,7 +157,7 @@ def test_from_pipe_makes_a_stock_pipeline_that_can_share_the_conditioner(pipe):
     assert not torch.equal(skipped, latents(attach(other), "a cat", **picture))
 
 
-def test_a_replaced_text_encoder_is_followed(pipe):
+def test_a_replaced_text_encoder_is_used(pipe):
     attach(pipe)
     before, first = latents(pipe, "a cat"), pipe.conditioner
     pipe.text_encoder = copy.deepcopy(pipe.text_encoder)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 import clipcond
 from clipcond.errors import CheckpointError, ClipcondWarning, PipelineError, UnknownNameError
 from clipcond.pipelines import build_pipeline
-from tests.parity.models import tower_g
+from tests.parity.models import tower_g, tower_l
 from tests.pipelines.models import latents
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -142,6 +142,15 @@ def test_a_tower_by_name(sd_folder):
     assert torch.equal(
         latents(pipe, "a cat"), latents(build_pipeline(sd_folder, dtype="bfloat16"), "a cat")
     )
+
+
+def test_a_tower_of_the_users_keeps_its_dtype(sd_folder):
+    tower = tower_l()
+    pipe = build_pipeline(sd_folder, tower=tower, dtype="bfloat16")
+
+    assert pipe.unet.dtype == latents(pipe, "a cat").dtype == torch.bfloat16
+    assert pipe.conditioner.towers == (tower,)
+    assert tower.dtype == torch.float32
 
 
 def test_a_text_encoder_saved_under_other_names_is_complete(sd_folder, folder):

@@ -17,7 +17,7 @@ from tests.towers.chinese import tokenizer as chinese
 
 @pytest.fixture
 def stand_in(tmp_path, monkeypatch):
-    """A tiny tower and adapter in the place of the embedded Chinese ones: no vocabulary beside."""
+    """A tiny tower and adapter in the place of the embedded Chinese ones, without a vocabulary."""
     text_model().save_pretrained(tmp_path / "tower")
     monkeypatch.setitem(opening.NAMES, "embedded-zh", lambda: tmp_path / "tower")
     path = tmp_path / "adapter.safetensors"
@@ -65,7 +65,7 @@ def test_generate_with_the_embedded_chinese_tower(stand_in, tmp_path, capsys):
     assert "猫" in capsys.readouterr().out
 
 
-def test_generate_refuses_and_can_be_told_otherwise(zh_folder, tmp_path, capsys, monkeypatch):
+def test_generate_refuses_an_unaligned_tower(zh_folder, tmp_path, capsys):
     wide = tmp_path / "wide"
     config = copy.deepcopy(text_model().config)
     config.hidden_size = 128
@@ -76,16 +76,16 @@ def test_generate_refuses_and_can_be_told_otherwise(zh_folder, tmp_path, capsys,
     arguments = ["generate", CAT, "--tower", str(wide), "--steps", "1", "-o", str(out)]
 
     assert main(arguments) == 1
-    told = capsys.readouterr().err
-    assert f"clipcond: {str(wide)!r} was not trained with this pipeline's UNet" in told
-    assert "clipcond align" in told
+    shown = capsys.readouterr().err
+    assert f"clipcond: {str(wide)!r} was not trained with this pipeline's UNet" in shown
+    assert "clipcond align" in shown
     assert not out.exists()
     assert main([*arguments, "--allow-unaligned"]) == 0
     assert "was not trained with this pipeline's UNet" in capsys.readouterr().err
     assert out.exists()
 
 
-def test_the_embedded_chinese_files_lie_where_they_are_looked_for():
+def test_the_embedded_chinese_files_are_where_they_are_looked_for():
     folder = embedded.folder().parent / "zh"
 
     assert embedded.adapter_file("embedded-zh") == folder / "adapter.safetensors"

@@ -1,4 +1,4 @@
-"""What users hang on a pipeline besides clipcond: textual inversion, LoRA, offload hooks."""
+"""Other extensions of an attached pipeline: textual inversion, LoRA, offload hooks."""
 
 import copy
 

@@ -156,7 +156,7 @@ def aligned(pipe, **sizes):
     return made
 
 
-def test_one_foreign_tower_stands_for_the_pair(pipe):
+def test_one_foreign_tower_replaces_the_pair(pipe):
     attach(pipe, tower=tower_zh(), adapter=aligned(pipe))
     embeds, negative, pooled, negative_pooled = both(pipe, CAT, negative_prompt="狗")
 
@@ -166,7 +166,7 @@ def test_one_foreign_tower_stands_for_the_pair(pipe):
     assert torch.allclose(both(pipe, CAT)[1], both(pipe, "", negative_prompt="")[0], **CLOSE)
     assert latents(pipe, CAT, negative_prompt="狗").isfinite().all()
     assert not torch.equal(latents(pipe, CAT), latents(pipe, "蓝色背景上的一只(猫:1.4)"))
-    with pytest.warns(PromptWarning, match="^prompt_2 is not read: one tower stands for the pair$"):
+    with pytest.warns(PromptWarning, match="^prompt_2 is not read: one tower replaces the pair$"):
         both(pipe, CAT, prompt_2="油画")
 
 

@@ -83,10 +83,10 @@ def test_every_weight_arrives_without_a_connection(file, models, narrow, monkeyp
     assert latents(pipe, "a (red:1.3) cat").isfinite().all()
 
 
-@pytest.mark.parametrize("beside", ["model", "."])
-def test_a_configuration_beside_the_file_is_used(file, narrow, beside):
-    shutil.copytree(narrow, file.parent / beside, dirs_exist_ok=True)
-    tokenizer().save_pretrained(file.parent / beside / "tokenizer")
+@pytest.mark.parametrize("place", ["model", "."])
+def test_a_configuration_next_to_the_file_is_used(file, narrow, place):
+    shutil.copytree(narrow, file.parent / place, dirs_exist_ok=True)
+    tokenizer().save_pretrained(file.parent / place / "tokenizer")
 
     assert latents(build_pipeline(file), "a cat").isfinite().all()
 

@@ -1,4 +1,4 @@
-"""A tower that means nothing to the UNet is refused or told of: why, and what to do."""
+"""A tower that means nothing to the UNet is refused or warned of: why, and what to do."""
 
 import copy
 import re
@@ -47,7 +47,7 @@ def test_a_tower_that_is_deeper_or_reads_other_words_is_foreign(pipe):
     assert "UNet (it has another vocabulary)" in refused(pipe, tower=other)
 
 
-def test_a_tower_of_the_same_shape_that_was_trained_apart_is_told(pipe):
+def test_a_tower_of_the_same_shape_that_was_trained_apart_is_warned_of(pipe):
     tower = OpenAIClipTower(copy.deepcopy(tower_l().model), tokenizer(), name="apart")
     with torch.no_grad():
         table = tower._table()
@@ -72,11 +72,11 @@ def test_an_adapter_of_another_tower_is_refused(pipe):
         f"000000000000, that of 'zh' with {found[:12]}.\n"
         f"Use that tower, or align an adapter to this one: {ALIGN}\n{ALL_THE_SAME}"
     )
-    told = warned(pipe, tower=tower_zh(), adapter=made, allow_unaligned=True)
-    assert told == message.splitlines()[0]
+    warning = warned(pipe, tower=tower_zh(), adapter=made, allow_unaligned=True)
+    assert warning == message.splitlines()[0]
 
 
-def test_a_tower_cast_to_bfloat16_is_not_recognised_and_told_so(pipe):
+def test_a_tower_cast_to_bfloat16_is_not_recognised(pipe):
     tower = copy.deepcopy(tower_zh())
     tower.model.to(torch.bfloat16)
     message = refused(pipe, tower=tower, adapter=aligned(pipe))

@@ -1,0 +1,75 @@
+"""Make diffusers pipelines that attach themselves, for `custom_pipeline=`."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import diffusers
+
+from clipcond.errors import ClipcondWarning, warn
+from clipcond.pipelines.attachment import Attachment, attach
+
+__all__ = ["SelfAttaching"]
+
+_CHOICES = [p for p in inspect.signature(attach).parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+
+class SelfAttaching:
+    """A mixin that lets a stock pipeline attach itself, with the extra methods of lpw.
+
+    The choices of `attach` become arguments of `__init__`, so that diffusers' `from_pretrained` and
+    `from_pipe` pass them on; keywords of the class statement change their defaults. A subclass
+    takes the stock class's name, which `save_pretrained` writes: what it saves is a stock folder.
+    """
+
+    def __init_subclass__(cls, **defaults: Any) -> None:
+        super().__init_subclass__()
+        if SelfAttaching in cls.__bases__:
+            cls.__init__ = _attaching(super().__init__, defaults)  # type: ignore[method-assign]
+
+    def __call__(self, *args: Any, **call: Any) -> Any:
+        stock: Any = super()
+        return stock.__call__(*args, **_without_limit(call))
+
+    def text2img(self, prompt: Any, **call: Any) -> Any:
+        return self._task(diffusers.AutoPipelineForText2Image)(prompt, **_without_limit(call))
+
+    def img2img(self, image: Any, prompt: Any, **call: Any) -> Any:
+        pipe = self._task(diffusers.AutoPipelineForImage2Image)
+        return pipe(prompt, image=image, **_without_limit(call))
+
+    def inpaint(self, image: Any, mask_image: Any, prompt: Any, **call: Any) -> Any:
+        pipe = self._task(diffusers.AutoPipelineForInpainting)
+        return pipe(prompt, image=image, mask_image=mask_image, **_without_limit(call))
+
+    def _task(self, auto_pipeline: Any) -> Any:
+        """A stock pipeline for another task, of the same models and with the same Conditioner."""
+        attachment: Attachment = vars(self)["encode_prompt"]
+        pipe = copy.copy(attachment).put_on(auto_pipeline.from_pipe(self))
+        pipe.conditioner = attachment.conditioner
+        return pipe
+
+
+def _attaching(stock: Callable[..., None], defaults: Mapping[str, Any]) -> Callable[..., None]:
+    @functools.wraps(stock)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        given = {p.name: kwargs.pop(p.name) for p in _CHOICES if p.name in kwargs}
+        stock(self, *args, **kwargs)
+        attach(self, **{**defaults, **given})
+
+    signature = inspect.signature(stock)
+    parameters = [*signature.parameters.values(), *_CHOICES]
+    init.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return init
+
+
+def _without_limit(call: dict[str, Any]) -> dict[str, Any]:
+    """The call without lpw's `max_embeddings_multiples`; warns that it limits nothing here."""
+    if call.pop("max_embeddings_multiples", None) is not None:
+        message = "max_embeddings_multiples limits nothing: clipcond takes prompts of any length"
+        warn(ClipcondWarning(message))
+    return call
