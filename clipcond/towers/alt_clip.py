@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from clipcond.checkpoints.weights import empty, fill, read_weights, weight_files
 from clipcond.errors import TowerError
-from clipcond.tokenizers.sentence_piece import SentencePieceTokenizer, special_tokens, tokenizer_in
-from clipcond.towers.base import TextTower, check_context
-from clipcond.towers.dual_model_text import BESIDE, HalfTower, TextHalf, at_rest
+from clipcond.tokenizers.sentence_piece import SentencePieceTokenizer, special_tokens
+from clipcond.towers.base import check_context
+from clipcond.towers.dual_model_text import HalfTower
 
-__all__ = ["AltClipTower", "from_folder"]
+__all__ = ["AltClipTower"]
 
 TRAINED_LENGTH = 77  # of 512 positions. Source: FlagAI, which cuts AltCLIP's texts there
 
@@ -108,36 +105,3 @@ class AltClipTower(HalfTower):
             f"{type(self.model).__name__} is no AltCLIP text model: it has no roberta with a "
             f"pre_LN and a transformation. AltClipTower takes an AltCLIPModel or AltCLIPTextModel."
         )
-
-
-def from_folder(
-    folder: Path, config: dict[str, Any], name: str, dtype: torch.dtype, device: torch.device
-) -> TextTower:
-    """An AltCLIP model, or its text model alone, as transformers saves it.
-
-    Args:
-        config: what config.json says; model_type altclip or altclip_text_model.
-    Raises:
-        CheckpointError: weights or tokenizer are missing or do not fit the config.
-    """
-    paths = weight_files(folder)
-    weights = read_weights(paths, beside=BESIDE)
-    projection, _ = weights.get("text_projection.weight", (None, None))
-    tokenizer = tokenizer_in(folder)
-    model = empty(lambda: _text_half(config, projection), folder / "config.json")
-    fill(model, weights, paths[0])
-    return AltClipTower(at_rest(model, dtype, device), tokenizer, name=name)
-
-
-def _text_half(config: dict[str, Any], projection: Tensor | None) -> nn.Module:
-    """A model with a projection as wide as this one [P D]."""
-    from transformers import AltCLIPTextConfig, AltCLIPTextModel
-
-    is_whole = config.get("model_type") == "altclip"
-    # old configs have both, and transformers takes the former; of the vision half's none is read
-    stated = config.get("text_config_dict") or config.get("text_config") if is_whole else config
-    text: Any = AltCLIPTextConfig.from_dict(stated or {})
-    text_model = AltCLIPTextModel(text)
-    if projection is None:
-        return TextHalf(text_model)
-    return TextHalf(text_model, nn.Linear(text.project_dim, len(projection), bias=False))

@@ -1,27 +1,17 @@
-"""ChineseCLIP's text tower: transformers' models, and the official cn_clip checkpoints."""
+"""ChineseCLIP's text tower, run by transformers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from clipcond.checkpoints.cn_clip_layout import as_transformers
-from clipcond.checkpoints.weights import empty, fill, read_weights, weight_files
 from clipcond.errors import TowerError
-from clipcond.tokenizers.word_piece import (
-    WordPieceTokenizer,
-    chinese_tokenizer,
-    special_tokens,
-    tokenizer_in,
-)
-from clipcond.towers.base import TextTower, check_context
-from clipcond.towers.dual_model_text import BESIDE, HalfTower, TextHalf, at_rest
+from clipcond.tokenizers.word_piece import WordPieceTokenizer, special_tokens
+from clipcond.towers.base import check_context
+from clipcond.towers.dual_model_text import HalfTower, TextHalf
 
-__all__ = ["ChineseClipTower", "ChineseTextHalf", "from_cn_clip", "from_folder", "from_own_folder"]
+__all__ = ["ChineseClipTower", "ChineseTextHalf"]
 
 TRAINED_LENGTH = 52  # of 512 positions; those beyond were not trained. Source: cn_clip, tokenize
 
@@ -96,86 +86,3 @@ class ChineseClipTower(HalfTower):
             f"with embeddings.word_embeddings. ChineseClipTower takes a ChineseCLIPModel or "
             f"ChineseCLIPTextModel."
         )
-
-
-def from_folder(
-    folder: Path,
-    config: dict[str, Any],
-    name: str,
-    dtype: torch.dtype,
-    device: torch.device,
-    *,
-    tokenizer: Any = None,
-) -> TextTower:
-    """A ChineseCLIP model, or its text model alone, as transformers saves it.
-
-    Args:
-        config: what config.json says; model_type chinese_clip or chinese_clip_text_model.
-        tokenizer: instead of the one in the folder or beside it.
-    Raises:
-        CheckpointError: weights or tokenizer are missing or do not fit the config.
-    """
-    paths = weight_files(folder)
-    weights = read_weights(paths, beside=BESIDE)
-    is_whole = config.get("model_type") == "chinese_clip"
-    text = dict(config.get("text_config") or {}) if is_whole else config
-    projection, _ = weights.get("text_projection.weight", (None, None))
-    tokenizer = tokenizer_in(folder) if tokenizer is None else tokenizer
-    model = empty(lambda: _text_half(text, projection), folder / "config.json")
-    fill(model, weights, paths[0])
-    return _tower(model, tokenizer, name, dtype, device)
-
-
-def from_own_folder(
-    folder: Path, config: dict[str, Any], name: str, dtype: torch.dtype, device: torch.device
-) -> TextTower:
-    """As `from_folder`, with the official vocabulary, which comes with clipcond."""
-    return from_folder(folder, config, name, dtype, device, tokenizer=chinese_tokenizer())
-
-
-def from_cn_clip(
-    weights: Mapping[str, Tensor],
-    *,
-    name: str,
-    vocabulary: Path | None = None,
-    n_heads: int | None = None,
-    dtype: torch.dtype = torch.float32,
-    device: str | torch.device = "cpu",
-) -> TextTower:
-    """The text half of an official checkpoint: RBT3, B/16, L/14, L/14-336 or H/14.
-
-    Sizes are read from the tensors. The activation is exact gelu in all of them.
-
-    Args:
-        weights: what cn_clip saves as `state_dict`, with `module.` before every name or without.
-            Its vision half (`visual.*`) and a pooler are ignored.
-        name: how reports and messages call the tower; the file's name.
-        vocabulary: a vocab.txt instead of the official one, which comes with clipcond.
-        n_heads: attention heads, which no tensor tells; by default one for every 64 of the width.
-    Raises:
-        CheckpointError: a tensor is missing or has another shape.
-    """
-    where = Path(name)
-    text, renamed = as_transformers(weights, name, n_heads)
-    projection = renamed.get("text_projection.weight")
-    model = empty(lambda: _text_half(text, projection), where)
-    fill(model, {key: (tensor, where) for key, tensor in renamed.items()}, where)
-    return _tower(model, chinese_tokenizer(vocabulary), name, dtype, torch.device(device))
-
-
-def _text_half(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:
-    """A model with a projection as wide as this one [P D]."""
-    from transformers import ChineseCLIPTextConfig, ChineseCLIPTextModel
-
-    text_config = ChineseCLIPTextConfig(**config)
-    text_model = ChineseCLIPTextModel(text_config, add_pooling_layer=False)
-    if projection is None:
-        return ChineseTextHalf(text_model)
-    linear = nn.Linear(text_config.hidden_size, len(projection), bias=False)
-    return ChineseTextHalf(text_model, linear)
-
-
-def _tower(
-    model: nn.Module, tokenizer: Any, name: str, dtype: torch.dtype, device: torch.device
-) -> TextTower:
-    return ChineseClipTower(at_rest(model, dtype, device), tokenizer, name=name)

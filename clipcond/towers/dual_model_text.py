@@ -6,7 +6,6 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from clipcond.tokenizers.unread_words import KnownWords, blank_ids, tell_unknown
@@ -14,10 +13,7 @@ from clipcond.tokenizers.word_piece import UNITS
 from clipcond.tokenizers.wrapped import WrappedTokenizer
 from clipcond.towers.model_tower import ModelTower
 
-__all__ = ["BESIDE", "HalfTower", "TextHalf", "at_rest"]
-
-# How the names begin of what lies beside the text half in a whole model's file.
-BESIDE = ("vision_model.", "visual_projection.", "logit_scale")
+__all__ = ["HalfTower", "TextHalf"]
 
 
 class TextHalf(nn.Module):
@@ -87,9 +83,3 @@ class HalfTower(ModelTower):
         """A pooled state [n D] through the model's text projection, if it has one."""
         projection = getattr(self.model, "text_projection", None)
         return pooled if projection is None else projection(pooled)
-
-
-def at_rest(model: nn.Module, dtype: torch.dtype, device: torch.device) -> nn.Module:
-    """A loaded model as a tower runs it: no gradients, eval mode."""
-    model.requires_grad_(False)
-    return model.to(device, dtype).eval()

@@ -9,9 +9,10 @@ from transformers import ChineseCLIPTextModel, PretrainedConfig
 
 from clipcond import Conditioner, load_tower
 from clipcond.checkpoints.extraction import extract
+from clipcond.checkpoints.state_dicts import from_cn_clip
 from clipcond.errors import CheckpointError
 from clipcond.towers import ChineseClipTower, HiddenLayer
-from clipcond.towers.chinese_clip import ChineseTextHalf, from_cn_clip
+from clipcond.towers.chinese_clip import ChineseTextHalf
 from tests.data.make_chinese_clip import ROWS, SIZES, WIDTH, drawn, seed_of
 from tests.parity.golden import cases_of, tensors_of
 from tests.towers.chinese import text_model, tokenizer, tower_zh, whole_model

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from clipcond import Conditioner
+from clipcond.checkpoints.state_dicts import from_eva
 from clipcond.errors import CheckpointError
 from clipcond.towers import HiddenLayer
-from clipcond.towers.eva_clip import from_eva
 from tests.checkpoints.open_clip_recipe import EVA, LONG, POSITIVE, weights
 from tests.towers.golden_layers import CLOSE, chunks, differences, golden
 

@@ -7,9 +7,9 @@ import torch
 
 from clipcond import Conditioner
 from clipcond.checkpoints.open_clip_layout import text_prefix
+from clipcond.checkpoints.state_dicts import from_open_clip, guess_activation, looks_open_clip
 from clipcond.errors import CheckpointError, ClipcondWarning, TowerError
 from clipcond.towers import HiddenLayer, OpenClipTower
-from clipcond.towers.open_clip import from_open_clip, guess_activation, looks_open_clip
 from tests.checkpoints.open_clip_recipe import (
     HF,
     LONG,
