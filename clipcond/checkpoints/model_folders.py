@@ -14,8 +14,8 @@ from clipcond.tokenizers import sentence_piece
 from clipcond.tokenizers.word_piece import chinese_tokenizer, tokenizer_in
 from clipcond.towers.alt_clip import AltClipTower
 from clipcond.towers.base import TextTower
-from clipcond.towers.chinese_clip import ChineseClipTower, ChineseTextHalf
-from clipcond.towers.dual_model_text import TextHalf
+from clipcond.towers.chinese_clip import ChineseClipTower, ChineseTextEncoder
+from clipcond.towers.text_encoder import TextEncoder
 
 __all__ = [
     "alt_from_folder",
@@ -71,9 +71,9 @@ def chinese_text_model(config: Mapping[str, Any], projection: Tensor | None) -> 
     text_config = ChineseCLIPTextConfig(**config)
     text_model = ChineseCLIPTextModel(text_config, add_pooling_layer=False)
     if projection is None:
-        return ChineseTextHalf(text_model)
+        return ChineseTextEncoder(text_model)
     linear = nn.Linear(text_config.hidden_size, len(projection), bias=False)
-    return ChineseTextHalf(text_model, linear)
+    return ChineseTextEncoder(text_model, linear)
 
 
 def chinese_tower(
@@ -111,8 +111,8 @@ def _alt_text_model(config: dict[str, Any], projection: Tensor | None) -> nn.Mod
     text: Any = AltCLIPTextConfig.from_dict(stated or {})
     text_model = AltCLIPTextModel(text)
     if projection is None:
-        return TextHalf(text_model)
-    return TextHalf(text_model, nn.Linear(text.project_dim, len(projection), bias=False))
+        return TextEncoder(text_model)
+    return TextEncoder(text_model, nn.Linear(text.project_dim, len(projection), bias=False))
 
 
 def at_rest(model: nn.Module, dtype: torch.dtype, device: torch.device) -> nn.Module:

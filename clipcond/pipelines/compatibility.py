@@ -17,7 +17,7 @@ from clipcond.adapters import (
     unet_family,
     unet_fingerprint,
 )
-from clipcond.adapters.fingerprints import tells
+from clipcond.adapters.fingerprints import is_comparable
 from clipcond.embedded import adapter_file
 from clipcond.errors import ClipcondWarning, PipelineError, warn
 from clipcond.pipelines.prompt_embeds import check_width, pooled_width
@@ -197,7 +197,7 @@ def _warn_of_others(pipe: Any, own: Sequence[TextTower], record: AlignmentRecord
     others = [
         what
         for what, (expected, found) in hashes.items()
-        if models[what] and all(tells(model) for model in models[what]) and found() != expected
+        if models[what] and all(map(is_comparable, models[what])) and found() != expected
     ]
     if others:
         warn(

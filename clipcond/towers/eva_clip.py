@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from clipcond.towers.open_clip_text import Anatomy, LiveTower, Resblocks, text_module
+from clipcond.towers.open_clip_model import OpenClipModelTower, ResblocksText, text_module
 
 __all__ = ["EvaClipTower"]
 
 
-class EvaClipTower(LiveTower):
-    """An EVA-CLIP model, of open_clip's classes or of the official package's, or its `.text`."""
+class EvaClipTower(OpenClipModelTower):
+    """A tower around an EVA-CLIP model of open_clip's or the official classes, or its `.text`."""
 
-    def _anatomy(self) -> Anatomy:
-        return Resblocks(text_module(self.model))
+    def _text(self) -> ResblocksText:
+        return ResblocksText(text_module(self.model))

@@ -11,7 +11,7 @@ from clipcond.chunking.tokens import tokenize
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import Break, compose, parse, schedule
 from clipcond.tokenizers.base import SpecialTokens
-from clipcond.tokenizers.open_clip import as_open_clip
+from clipcond.tokenizers.open_clip import with_open_clip_cleaning
 
 GOLDEN = Path(__file__).parent.parent / "data" / "a1111.json"
 CASES = json.loads(GOLDEN.read_text(encoding="utf-8"))["cases"]
@@ -83,7 +83,7 @@ def test_chunks_of_a_tower_that_comes_from_open_clip(case, clip_bpe):
     """Its tokenizer is open_clip's; padding is still eos in this data."""
     expected = case.get("openclip_tokenizer_chunks", case["chunks"])
 
-    assert chunks_of(case, as_open_clip(clip_bpe), comma_backtrack()) == expected
+    assert chunks_of(case, with_open_clip_cleaning(clip_bpe), comma_backtrack()) == expected
 
 
 @each_case
