@@ -1,8 +1,10 @@
-"""What every adapter is: a tower's states with their mask in, a UNet's rows out."""
+"""The Adapter module: a tower's hidden states in, the rows that a UNet reads out."""
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import torch
@@ -11,12 +13,14 @@ from torch import Tensor, nn
 from clipcond.adapters.record import AlignmentRecord
 from clipcond.errors import TowerError
 from clipcond.towers.base import TowerOutput
+from clipcond.towers.fingerprint import fingerprint_of
 
-__all__ = ["Adapter", "AdapterConfig"]
+__all__ = ["Adapter", "AdapterConfig", "CastAdapter"]
 
-# Far beyond every published model; a damaged file must not ask for terabytes or endless layers.
+# Far beyond every published model: a damaged file must not take terabytes or endless layers.
 MAX_SIZE = 2**16
 MAX_LAYERS = 256
+MAX_CHUNKS = 64  # at once: 0.2 GB of activations in a resampler 512 wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +29,13 @@ class AdapterConfig:
 
     Args:
         kind: "linear" or "resampler".
-        tower_width: D_tower, of the states it reads.
-        width: D, of the UNet's cross-attention.
-        length: rows handed on for every chunk, the context length of the UNet's own tower.
-        pooled_width: P, of the pooled vector; None where the UNet reads none.
+        tower_width: D_tower, the width of the tower's states.
+        width: D, the width of the UNet's cross-attention.
+        length: rows per chunk, the context length of the UNet's own tower.
+        pooled_width: P, the width of the pooled vector; None if the UNet reads none.
         hidden, heads, layers: a resampler's own sizes; 0 for "linear".
     Raises:
-        TowerError: a size that no adapter has.
+        TowerError: a size is out of range.
     """
 
     kind: str
@@ -64,11 +68,11 @@ class AdapterConfig:
 class Adapter(nn.Module, ABC):
     """A trained map from one tower's states into the space that a UNet reads.
 
-    It has no dropout: training and evaluation compute alike.
+    It has no dropout: training and evaluation compute the same.
 
     Attributes:
         config: kind and sizes.
-        record: what it was aligned to; None = nothing that is known.
+        record: the towers and UNet it was aligned to; None = unknown.
     """
 
     def __init__(self, config: AdapterConfig) -> None:
@@ -78,11 +82,11 @@ class Adapter(nn.Module, ABC):
 
     @abstractmethod
     def _map(self, hidden: Tensor, counts: Tensor | None) -> TowerOutput:
-        """`forward` on states that are checked, in the adapter's dtype, zero where nothing counts.
+        """Map checked states, zero at positions that do not count.
 
         Args:
-            hidden: [n L D_tower].
-            counts: [n L], bool.
+            hidden: [n L D_tower], in the adapter's dtype.
+            counts: [n L], bool; None = all count.
         """
 
     @property
@@ -101,17 +105,17 @@ class Adapter(nn.Module, ABC):
         """
 
     def forward(self, hidden: Tensor, mask: Tensor | None = None) -> TowerOutput:
-        """Every chunk by itself: its tower states to the rows that the UNet reads.
+        """Map each chunk's states to the rows that the UNet reads.
 
         Args:
             hidden: [n L D_tower], after the weighting rule.
-            mask: [n L], 1 = the position counts; None = all do. What stands at positions that do
-                not count changes nothing, not even by being NaN; a chunk may have no others.
+            mask: [n L], 1 = the position counts; None = all do. Values at other positions change
+                nothing, even if they are NaN. A chunk may have no position that counts.
         Returns:
-            hidden [n length D] and pooled [n P] or None, in the adapter's dtype. No mask belongs to
-            them: all rows count.
+            hidden [n length D] and pooled [n P] or None, in the adapter's dtype. They need no mask:
+            all rows count.
         Raises:
-            TowerError: states of another width, or a mask of another shape.
+            TowerError: the states have another width, or the mask another shape.
         """
         config = self.config
         if hidden.dim() != 3 or hidden.shape[-1] != config.tower_width:
@@ -127,3 +131,36 @@ class Adapter(nn.Module, ABC):
         if counts is not None:
             hidden = hidden.masked_fill(~counts.unsqueeze(-1), 0.0)
         return self._map(hidden.to(self.dtype), counts)
+
+
+class CastAdapter:
+    """An adapter for states of any device and dtype: runs a cast copy where it must.
+
+    The adapter itself is left as it is, for casting to float16 and back loses digits. The copy is
+    replaced when the states' device or dtype, or the adapter's weights, change.
+    """
+
+    def __init__(self, adapter: Adapter) -> None:
+        self.adapter = adapter
+        self._copy: tuple[Hashable, Adapter] | None = None
+
+    def __call__(self, hidden: Tensor, mask: Tensor | None) -> TowerOutput:
+        """Apply `Adapter.forward` to [n L D_tower], at most 64 chunks at once to limit memory."""
+        adapter = self._cast_to(hidden.device, hidden.dtype)
+        masks = [None] * len(hidden) if mask is None else mask.split(MAX_CHUNKS)
+        parts = [adapter(*pair) for pair in zip(hidden.split(MAX_CHUNKS), masks, strict=False)]
+        pooled = [part.pooled for part in parts if part.pooled is not None]
+        return TowerOutput(
+            torch.cat([part.hidden for part in parts]), torch.cat(pooled) if pooled else None
+        )
+
+    def _cast_to(self, device: torch.device, dtype: torch.dtype) -> Adapter:
+        if (self.adapter.device, self.adapter.dtype) == (device, dtype):
+            self._copy = None
+            return self.adapter
+        key = (fingerprint_of(self.adapter), device, dtype)
+        if self._copy is None or self._copy[0] != key:
+            cast = copy.deepcopy(self.adapter).requires_grad_(False).to(device, dtype)
+            cast.zero_grad(set_to_none=True)
+            self._copy = (key, cast)
+        return self._copy[1]

@@ -1,16 +1,17 @@
-"""An adapter's file: safetensors, with its config and alignment record in the metadata.
+"""Build adapters, save them and load them.
+
+An adapter's file is safetensors. Its metadata hold:
 
     clipcond_adapter   version of the format, "1"
     config             AdapterConfig as JSON
     record             AlignmentRecord as JSON
 
-Everything is checked before anything is handed out: the file to its last byte, the metadata field
-by field, and every tensor's name, shape, kind of number and values.
+Loading checks the file to its last byte, each field of the metadata, and every tensor's name,
+shape, dtype and values.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from os import PathLike
 from pathlib import Path
@@ -19,21 +20,40 @@ import torch
 from torch import Tensor
 
 from clipcond.adapters.base import Adapter, AdapterConfig
-from clipcond.adapters.json_fields import T, from_json, to_json
-from clipcond.adapters.kinds import build_adapter
-from clipcond.adapters.other_files import what_it_is
-from clipcond.adapters.record import VERSION, AlignmentRecord
+from clipcond.adapters.linear import LinearAdapter
+from clipcond.adapters.record import VERSION, AlignmentRecord, T, from_json, to_json
+from clipcond.adapters.resampler import ResamplerAdapter
+from clipcond.checkpoints.contents import contents, told
 from clipcond.checkpoints.header import Header, read_header, shape_text
 from clipcond.checkpoints.tensors_on_disk import StoredTensors
 from clipcond.errors import CheckpointError, TowerError, UnknownNameError, excerpt
-from clipcond.files import near
+from clipcond.files import near, write_whole
 
-__all__ = ["load_adapter", "save_adapter"]
+__all__ = ["build_adapter", "load_adapter", "save_adapter"]
 
+KINDS: dict[str, type[Adapter]] = {"linear": LinearAdapter, "resampler": ResamplerAdapter}
 MARK = "clipcond_adapter"
 DTYPES = ("float32", "float16", "bfloat16")
 _PICKLES = (".pt", ".pth", ".bin", ".ckpt")
 _TRAIN = "Train one with: clipcond align"
+# Files that are no adapter: parts of tensor names, the first that is found, and what they are.
+_OTHER_FILES = (
+    (("lora_", ".lora.", "lora_A", "lora_down", "hada_w1", "lokr_w1"), "a LoRA"),
+    (("emb_params", "string_to_param", "clip_l", "clip_g"), "a textual inversion"),
+    (("ip_adapter.", "image_proj."), "an IP-Adapter for pictures"),
+    (("control_model.", "controlnet_"), "a ControlNet"),
+)
+
+
+def build_adapter(config: AdapterConfig) -> Adapter:
+    """Build an untrained adapter; its weights are drawn from torch's generator.
+
+    Raises:
+        UnknownNameError: no such kind.
+    """
+    if config.kind not in KINDS:
+        raise UnknownNameError("kind of adapter", config.kind, KINDS)
+    return KINDS[config.kind](config)
 
 
 def save_adapter(adapter: Adapter, record: AlignmentRecord, path: str | PathLike[str]) -> None:
@@ -45,109 +65,109 @@ def save_adapter(adapter: Adapter, record: AlignmentRecord, path: str | PathLike
         CheckpointError: the path cannot be written, or `load_adapter` would refuse the file: the
             record does not fit the adapter, or a weight is NaN.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = Path(path).expanduser()
     try:
-        stated = {"config": to_json(adapter.config), "record": to_json(record)}
+        metadata = {"config": to_json(adapter.config), "record": to_json(record)}
     except ValueError as error:
         raise CheckpointError(f"an adapter cannot be saved: of its record, {error}", path) from None
     _check_pair(adapter.config, record, path)
     tensors = {name: t.detach().cpu().contiguous() for name, t in adapter.state_dict().items()}
     for name, tensor in tensors.items():
         _check_values(name, tensor, path)
-    partial = path.with_name(path.name + ".partial")
+    content = save(tensors, {"format": "pt", MARK: str(VERSION), **metadata})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, partial, {"format": "pt", MARK: str(VERSION), **stated})
-        os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise CheckpointError(f"{str(path)!r} cannot be written: {error}", path) from error
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        raise _error(path, f" cannot be written: {error}") from error
+    write_whole(path, lambda file: file.write(content))
 
 
 def load_adapter(path: str | PathLike[str]) -> tuple[Adapter, AlignmentRecord]:
-    """Read an adapter and its record; the record also stands in `adapter.record`.
+    """Read an adapter and its record, which also becomes `adapter.record`.
 
     Returns:
         the adapter on the CPU in the dtype of the file, in eval mode, without gradients.
     Raises:
-        CheckpointError: not there, damaged, no adapter (says what it is), of a newer format, or a
-            tensor is missing, too many, of another shape or kind, or not finite.
+        CheckpointError: the file does not exist, is damaged, no adapter (says what it is) or of a
+            newer format, or a tensor is missing, unknown, of another shape or dtype, or not finite.
     """
     path = Path(path).expanduser()
     header = _header(path)
     _check_version(header)
-    config = _stated(header, "config", AdapterConfig)
-    record = _stated(header, "record", AlignmentRecord)
+    config = _from_metadata(header, "config", AdapterConfig)
+    record = _from_metadata(header, "record", AlignmentRecord)
     _check_pair(config, record, path)
     adapter = _empty(config, path)
     _check_entries(adapter, header)
-    stored = StoredTensors(path, header.entries)
-    state = {name: stored[name] for name in adapter.state_dict()}
-    for name, tensor in state.items():
+    on_disk = StoredTensors(path, header.entries)
+    tensors = {name: on_disk[name] for name in adapter.state_dict()}
+    for name, tensor in tensors.items():
         _check_values(name, tensor, path)
-    adapter.load_state_dict(state, assign=True)
+    adapter.load_state_dict(tensors, assign=True)
     adapter.record = record
     return adapter.eval().requires_grad_(False), record
 
 
+def _error(path: Path, problem: str, remedy: str = "") -> CheckpointError:
+    return CheckpointError(f"{str(path)!r}{problem}", path, remedy)
+
+
 def _header(path: Path) -> Header:
+    expected = "; an adapter is one .safetensors file"
+    if path.is_dir():
+        raise _error(path, f" is a folder{expected}")
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        remedy = "" if path.is_dir() else near(path)
-        raise CheckpointError(
-            f"{str(path)!r} {what}; an adapter is one .safetensors file", path, remedy
-        )
+        raise _error(path, f" does not exist{expected}", near(path))
     if path.suffix in _PICKLES:
-        raise CheckpointError(
-            f"{str(path)!r} is a pickle; an adapter is one .safetensors file", path, _TRAIN
-        )
+        raise _error(path, f" is a pickle{expected}", _TRAIN)
     return read_header(path)
 
 
 def _check_version(header: Header) -> None:
-    """Before anything else: a newer format may mean anything."""
-    path, version = header.path, header.metadata.get(MARK)
+    """Check the version first: a newer format may have any content."""
+    version = header.metadata.get(MARK)
     if version is None:
-        raise CheckpointError(
-            f"{str(path)!r} is no adapter of clipcond: it holds {what_it_is(header)}", path, _TRAIN
-        )
+        what = _describe(header)
+        raise _error(header.path, f" is no adapter of clipcond: it holds {what}", _TRAIN)
     if not (version.isascii() and version.isdigit() and 1 <= int(version[:9]) <= VERSION):
-        raise CheckpointError(
-            f"{str(path)!r}: {MARK} is {excerpt(version)!r}, expected {VERSION} at most",
-            path,
+        raise _error(
+            header.path,
+            f": {MARK} is {excerpt(version)!r}, expected {VERSION} at most",
             "A newer clipcond wrote it: update this one.",
         )
 
 
-def _stated(header: Header, key: str, kind: type[T]) -> T:
-    text = header.metadata.get(key)
+def _describe(header: Header) -> str:
+    """Describe a safetensors file that is no adapter of ours."""
+    names = header.entries
+    for parts, description in _OTHER_FILES:
+        if any(part in name for name in names for part in parts):
+            return f"{description} ({len(names)} tensors)"
+    found = contents(header)
+    if not found.towers:
+        return told(found)
+    towers = f"{len(found.towers)} text tower{'s' if len(found.towers) > 1 else ''}"
+    has_more = found.has_denoiser or found.has_vae or found.has_vision
+    return f"{towers}, {told(found)}" if has_more else towers
+
+
+def _from_metadata(header: Header, key: str, kind: type[T]) -> T:
     try:
-        if text is None:
+        if key not in header.metadata:
             raise ValueError("it is missing")
-        return from_json(kind, text)
+        return from_json(kind, header.metadata[key])
     except (ValueError, TowerError) as error:
-        message = str(error).splitlines()[0]
-        raise CheckpointError(
-            f"{str(header.path)!r}: its {key} cannot be read: {message}",
-            header.path,
-            "Download or save it again.",
-        ) from error
+        problem = f": its {key} cannot be read: {str(error).splitlines()[0]}"
+        raise _error(header.path, problem, "Download or save it again.") from error
 
 
 def _check_pair(config: AdapterConfig, record: AlignmentRecord, path: Path) -> None:
     pairs = {"width": (config.width, record.width), "version": (VERSION, record.version)}
     for name, (expected, found) in pairs.items():
         if expected != found:
-            raise CheckpointError(
-                f"{str(path)!r}: the alignment record's {name} is {found}, expected {expected}",
-                path,
-            )
+            raise _error(path, f": the alignment record's {name} is {found}, expected {expected}")
 
 
 def _empty(config: AdapterConfig, path: Path) -> Adapter:
@@ -155,48 +175,39 @@ def _empty(config: AdapterConfig, path: Path) -> Adapter:
         with torch.device("meta"):  # shapes only: nothing is allocated for a forged config
             return build_adapter(config)
     except UnknownNameError as error:
-        raise CheckpointError(
-            f"{str(path)!r}: {error}", path, "A newer clipcond may know it: update this one."
-        ) from error
+        remedy = "A newer clipcond may know it: update this one."
+        raise _error(path, f": {error}", remedy) from error
 
 
 def _check_entries(adapter: Adapter, header: Header) -> None:
     path, entries = header.path, header.entries
-    expected = adapter.state_dict()
+    tensors = adapter.state_dict()
     dtypes = Counter(entry.dtype for entry in entries.values())
     usual = next((dtype for dtype, _ in dtypes.most_common() if dtype in DTYPES), DTYPES[0])
-    for name, tensor in expected.items():
-        shape = tuple(tensor.shape)
-        if name not in entries:
-            raise CheckpointError(
-                f"{str(path)!r} has no tensor {name!r} (expected {shape_text(shape)})", path
-            )
-        found = entries[name]
-        if found.shape != shape:
-            raise CheckpointError(
-                f"{str(path)!r}: {name!r} is {shape_text(found.shape)}, but its config expects "
-                f"{shape_text(shape)}",
-                path,
-            )
+    for name, tensor in tensors.items():
+        found, shape = entries.get(name), shape_text(tuple(tensor.shape))
+        if found is None:
+            raise _error(path, f" has no tensor {name!r} (expected {shape})")
+        if shape_text(found.shape) != shape:
+            size = shape_text(found.shape)
+            raise _error(path, f": {name!r} is {size}, but its config expects {shape}")
         if found.dtype != usual:
-            raise CheckpointError(
-                f"{str(path)!r}: {name!r} is {found.dtype}, expected {usual} as all tensors", path
-            )
-    more = sorted(set(entries) - set(expected))
+            raise _error(path, f": {name!r} is {found.dtype}, expected {usual} as all tensors")
+    more = sorted(set(entries) - set(tensors))
     if more:
-        raise CheckpointError(
-            f"{str(path)!r} has {len(more)} tensors that its config does not expect, such as "
-            f"{excerpt(more[0])!r}",
+        raise _error(
             path,
+            f" has {len(more)} tensors that its config does not expect, such as "
+            f"{excerpt(more[0])!r}",
         )
 
 
 def _check_values(name: str, tensor: Tensor, path: Path) -> None:
     n_broken = int((~torch.isfinite(tensor)).sum())
     if n_broken:
-        raise CheckpointError(
-            f"{str(path)!r}: {n_broken} of the {tensor.numel()} values of {name!r} are NaN or "
-            f"infinite, expected finite ones",
+        raise _error(
             path,
+            f": {n_broken} of the {tensor.numel()} values of {name!r} are NaN or infinite, "
+            f"expected finite ones",
             "The training that made it diverged.",
         )

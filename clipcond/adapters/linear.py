@@ -1,4 +1,4 @@
-"""A baseline: every token by itself through one matrix."""
+"""The linear adapter, a baseline: one matrix for every token."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["LinearAdapter"]
 class LinearAdapter(Adapter):
     """Row i is W times the state of token i, plus a learned vector of that row.
 
-    Rows of padding, and those beyond the tower's context, are that vector alone. The pooled vector
-    is a matrix times the mean of the states that count.
+    Rows of padding, and rows after the tower's context, are that vector alone. The pooled vector is
+    a linear map of the mean of the states that count.
     """
 
     def __init__(self, config: AdapterConfig) -> None:

@@ -1,4 +1,4 @@
-"""Learned queries that read a chunk and write the rows of another tower's chunk."""
+"""The resampler: learned queries read a chunk and write the rows of another tower's chunk."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ EXPANSION = 4  # of the inner layer, as in the towers themselves
 
 
 class ResamplerAdapter(Adapter):
-    """One learned query a row; blocks of attention to the tower's states, among rows, and an MLP.
+    """One learned query per row; blocks attend to the tower's states, then among rows, then an MLP.
 
-    Two languages say a thing in another number of tokens and another order, so no row belongs to a
-    token: each query looks for what its row needs. Keys come from normed states, refined by a block
-    in which tokens look at one another, for what a token is in its sentence ("the one on the left")
-    is hardly to be read from the token alone. Values are states as they are: a token with weight w
-    is found as before and says w times as much.
+    Languages differ in the number and order of tokens, so no row belongs to a token: each query
+    searches the chunk. Keys come from normed states after a block of self-attention, because the
+    role of a token in its sentence ("the one on the left") is hardly visible in its own state.
+    Values are the states themselves: weights scale attention values, not keys.
 
-    CLIP's row 0 has norms 1.5 times those of the others, and its padding says much: every row has
-    a scale and a bias of its own behind the output matrix.
+    CLIP's row 0 has norms 1.5 times those of the others, and its padding rows carry much of the
+    prompt: every row has its own scale and bias after the output matrix.
 
-    Sources: learned queries as in MuLan (arXiv 2412.01271) and Perceiver (arXiv 2103.03206), drawn
-    as in IP-Adapter's Resampler; tokens refined first as in HunyuanVideo (arXiv 2412.03603); norms
-    of CLIP-L's rows from GlueGen (arXiv 2303.10056).
+    Sources: learned queries as in MuLan (arXiv 2412.01271) and Perceiver (arXiv 2103.03206),
+    initialised as in IP-Adapter's Resampler; refined tokens as in HunyuanVideo (arXiv 2412.03603);
+    norms of CLIP-L's rows from GlueGen (arXiv 2303.10056).
     """
 
     def __init__(self, config: AdapterConfig) -> None:
@@ -51,7 +50,7 @@ class ResamplerAdapter(Adapter):
     def _map(self, hidden: Tensor, counts: Tensor | None) -> TowerOutput:
         visible = None
         if counts is not None:
-            # where nothing counts, all is seen: it is zero, and there is no softmax over nothing
+            # a chunk in which no position counts is all zeros; all are visible, else softmax is NaN
             visible = counts | ~counts.any(-1, keepdim=True)
             visible = visible[:, None, None]  # [n heads queries L]
         tokens = self.refiner(self.to_keys(self.state_norm(hidden)), visible)
@@ -66,7 +65,7 @@ class ResamplerAdapter(Adapter):
 
 
 class _Block(nn.Module):
-    """Rows [n S H] look at one another, and are worked on one by one."""
+    """Self-attention among rows [n S H], then an MLP."""
 
     def __init__(self, config: AdapterConfig) -> None:
         super().__init__()
@@ -85,7 +84,7 @@ class _Block(nn.Module):
 
 
 class _ReadingBlock(nn.Module):
-    """Rows [n R H] look at the chunk's states, before they look at one another."""
+    """Attention of rows [n R H] to the chunk's states, then a block among rows."""
 
     def __init__(self, config: AdapterConfig) -> None:
         super().__init__()
@@ -100,7 +99,7 @@ class _ReadingBlock(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Several heads; no bias on values, so that states of zero say nothing."""
+    """Multi-head attention without a bias on values, so that zero states add nothing."""
 
     def __init__(self, n_heads: int, width: int, width_of_keys: int, width_of_values: int) -> None:
         super().__init__()

@@ -12,12 +12,16 @@ import torch
 
 from clipcond.checkpoints.choosing import FILE_KINDS
 from clipcond.checkpoints.clip_folders import from_folder as clip_from_folder
+from clipcond.checkpoints.model_folders import (
+    alt_from_folder,
+    chinese_from_folder,
+    embedded_chinese,
+)
 from clipcond.checkpoints.sidecar import OPEN_CLIP_CONFIG
 from clipcond.checkpoints.single_file import Choice, open_file
 from clipcond.checkpoints.weights import pickled
 from clipcond.errors import CheckpointError, UnknownNameError
 from clipcond.files import near, read_json
-from clipcond.towers import alt_clip, chinese_clip
 from clipcond.towers.base import TextTower
 
 __all__ = ["KINDS", "NAMES", "load_tower"]
@@ -196,13 +200,11 @@ Reader = Callable[[Path, dict[str, Any], str, torch.dtype, torch.device], TextTo
 NAMES: dict[str, Callable[[], Path]] = {"embedded": _embedded, "embedded-zh": _embedded_zh}
 KINDS: dict[str, Reader] = {
     "clip": clip_from_folder,
-    "chinese_clip": chinese_clip.from_folder,
-    "alt_clip": alt_clip.from_folder,
+    "chinese_clip": chinese_from_folder,
+    "alt_clip": alt_from_folder,
 }
 # Names whose tokenizer lies elsewhere in the package, once for all.
-OWN: dict[str, dict[str, Reader]] = {
-    "embedded-zh": {**KINDS, "chinese_clip": chinese_clip.from_own_folder}
-}
+OWN: dict[str, dict[str, Reader]] = {"embedded-zh": {**KINDS, "chinese_clip": embedded_chinese}}
 MODEL_TYPES: dict[str, tuple[str, ...]] = {
     "clip": ("clip_text_model", "clip"),
     "chinese_clip": ("chinese_clip", "chinese_clip_text_model"),

@@ -174,7 +174,7 @@ def _is_openai(source: Source) -> bool:
 
 
 def _open_clip(source: Source) -> TextTower:
-    from clipcond.towers.open_clip import from_open_clip
+    from clipcond.checkpoints.state_dicts import from_open_clip
 
     config = source.facts.open_clip or {}
     text = {**config.get("text_cfg", {}), "heads": source.facts.n_heads}
@@ -189,13 +189,13 @@ def _open_clip(source: Source) -> TextTower:
 
 
 def _eva(source: Source) -> TextTower:
-    from clipcond.towers.eva_clip import from_eva
+    from clipcond.checkpoints.state_dicts import from_eva
 
     return from_eva(source.weights, name=source.name, dtype=source.dtype, device=source.device)
 
 
 def _chinese(source: Source) -> TextTower:
-    from clipcond.towers.chinese_clip import from_cn_clip
+    from clipcond.checkpoints.state_dicts import from_cn_clip
 
     return from_cn_clip(
         _AsCnClip(source.weights),

@@ -9,8 +9,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-from clipcond.adapters.base import Adapter
-from clipcond.adapters.placement import PlacedAdapter
+from clipcond.adapters.base import Adapter, CastAdapter
 from clipcond.chunking import TokenChunk
 from clipcond.conditioning import checks
 from clipcond.conditioning.results import Conditioning
@@ -32,7 +31,7 @@ class Adapting:
 
     def __init__(self, adapter: Adapter, towers: Sequence[TextTower]) -> None:
         self.adapter = adapter
-        self._placed = PlacedAdapter(adapter)
+        self._placed = CastAdapter(adapter)
         self._told: set[int] = set()
         self._lock = Lock()
         if len(towers) > 1:
@@ -119,7 +118,7 @@ class Adapting:
 class _Adapted:
     """`encode` of a tower with its adapter: unweighted chunks to rows and pooled vectors."""
 
-    placed: PlacedAdapter
+    placed: CastAdapter
     encode: Encode
 
     @property

@@ -89,7 +89,8 @@ from clipcond.errors import UnknownNameError
 from clipcond.prompt import ParsedPrompt, reads_fullwidth
 from clipcond.prompt.syntaxes import comfyui
 from clipcond.tokenizers.base import SpecialTokens, Tokenizer
-from clipcond.tokenizers.open_clip import as_open_clip, as_transformers
+from clipcond.tokenizers.clip_bpe import with_transformers_cleaning
+from clipcond.tokenizers.open_clip import with_open_clip_cleaning
 from clipcond.towers.base import TextTower
 from clipcond.weighting import Normalize, Rule
 
@@ -134,13 +135,13 @@ def own_tokenizer(tower: TextTower) -> Tokenizer:
 
 def of_transformers(tower: TextTower) -> Tokenizer:
     """Transformers' for a tower with CLIP's vocabulary; else the tower's own."""
-    return as_transformers(tower.tokenizer)
+    return with_transformers_cleaning(tower.tokenizer)
 
 
 def of_trainer(tower: TextTower) -> Tokenizer:
     """open_clip's for its towers, whose padding is not eos; else as `of_transformers`."""
     is_open_clip = tower.special.pad != tower.special.eos
-    return as_open_clip(tower.tokenizer) if is_open_clip else of_transformers(tower)
+    return with_open_clip_cleaning(tower.tokenizer) if is_open_clip else of_transformers(tower)
 
 
 def all_rows(prompts: Sequence[Sequence[TokenChunk]]) -> None:

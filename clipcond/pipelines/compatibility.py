@@ -18,7 +18,7 @@ from clipcond.adapters import (
     unet_family,
     unet_fingerprint,
 )
-from clipcond.adapters.fingerprints import tells
+from clipcond.adapters.fingerprints import is_comparable
 from clipcond.embedded import adapter_file
 from clipcond.errors import ClipcondWarning, PipelineError, warn
 from clipcond.pipelines.prompt_embeds import check_width, config_of, pooled_width
@@ -208,9 +208,9 @@ def _others(pipe: DiffusersPipeline, own: Sequence[TextTower], adapter: Adapter)
     record, others = adapter.record, []
     if record is None:
         return
-    if tells(unet) and unet_fingerprint(unet) != record.unet:
+    if is_comparable(unet) and unet_fingerprint(unet) != record.unet:
         others.append("UNet")
-    if encoders and all(map(tells, encoders)) and teacher_fingerprint(own) != record.teacher:
+    if encoders and all(map(is_comparable, encoders)) and teacher_fingerprint(own) != record.teacher:
         others.append("text tower")
     if others:
         yield (

@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING
 
-from clipcond.tokenizers.base import SpecialTokens
-from clipcond.tokenizers.wrapped import WrappedTokenizer, added_inversions, single, singles
+from torch import Tensor
 
-__all__ = ["STOCK_LENGTH", "ClipBpeTokenizer", "byte_symbols", "context_of", "special_tokens"]
+from clipcond.tokenizers.base import SpecialTokens, Tokenizer
+from clipcond.tokenizers.wrapped import (
+    WrappedTokenizer,
+    added_inversions,
+    is_sign,
+    listed,
+    n_characters,
+    single_token_id,
+    single_token_ids,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = [
+    "STOCK_LENGTH",
+    "ClipBpeTokenizer",
+    "byte_symbols",
+    "default_context_length",
+    "special_tokens",
+    "with_transformers_cleaning",
+]
 
 END_OF_WORD = "</w>"
-STOCK_LENGTH = 77  # what every CLIP tokenizer says, also beside a model with more positions
+STOCK_LENGTH = 77  # of every CLIP tokenizer, even of one for a model with more positions
 
 
 class ClipBpeTokenizer(WrappedTokenizer):
     """A transformers CLIP tokenizer: text to ids without special tokens, ids to readable pieces."""
 
     def readable(self, token: str) -> str:
-        """An entry as text; bytes that are no whole character as `\\xe7`."""
-        return readable(token)
+        """Write an entry as text; bytes that are no whole character as `\\xe7`."""
+        text = token.removesuffix(END_OF_WORD)
+        try:
+            raw = bytes(map(_byte_symbols().index, text))
+        except ValueError:  # an added token is plain text, not byte symbols
+            return text
+        return raw.decode("utf-8", errors="backslashreplace")
 
     def is_word(self, token: str) -> bool:
-        """Whether an entry is a whole word."""
-        return token.endswith(END_OF_WORD) and readable(token).isalpha()
+        return token.endswith(END_OF_WORD) and self.readable(token).isalpha()
 
     def has_whole(self, character: str) -> bool:
         """Whether some entry of the vocabulary is exactly this character."""
@@ -35,14 +59,50 @@ class ClipBpeTokenizer(WrappedTokenizer):
             for entry in (symbols, symbols + END_OF_WORD)
         )
 
+    def with_transformers_cleaning(self) -> ClipBpeTokenizer:
+        """This tokenizer: transformers' cleaning is what it does."""
+        return self
+
+    def unread(self, tower: str, texts: Sequence[str], table: Tensor) -> str:
+        """Describe words with rows of zeros; in a tower that has none, `unread_characters`."""
+        texts = [self.without_names(text) for text in texts]
+        if self._n_known(table) is None:
+            return self.unread_characters(tower, texts)
+        return super().unread(tower, texts, table)
+
+    def unread_characters(self, tower: str, texts: Sequence[str]) -> str:
+        """Describe the characters that no entry of the vocabulary holds whole.
+
+        They reach the tower as bytes: most Chinese characters, many emoji.
+
+        Returns:
+            a message, or "" if there are none.
+        """
+        found = [c for text in texts if not text.isascii() for c in text]
+        whole = {c: self.has_whole(c) for c in set(found) if c.isalpha() or is_sign(c)}
+        lost = [c for c in found if not whole.get(c, True)]
+        if not lost:
+            return ""
+        n_all = n_characters(texts)
+        return (
+            f"{tower!r} reads {n_all - len(lost)} of the {n_all} characters here; the others reach "
+            f"it as bytes it never learned: {listed(list(dict.fromkeys(lost)))}"
+        )
+
+
+def with_transformers_cleaning(tokenizer: Tokenizer) -> Tokenizer:
+    """Clean text as transformers does where this is open_clip's tokenizer; else return it."""
+    is_bpe = isinstance(tokenizer, ClipBpeTokenizer)
+    return tokenizer.with_transformers_cleaning() if is_bpe else tokenizer
+
 
 def special_tokens(
-    tokenizer: Any, context_length: int, inversions: Container[int] = ()
+    tokenizer: PreTrainedTokenizerBase, context_length: int, inversions: Container[int] = ()
 ) -> SpecialTokens:
-    """What a transformers tokenizer says of its tokens.
+    """Read the special tokens of a transformers CLIP tokenizer.
 
     The pad token is the tokenizer's own: EOS for SD1 and SDXL's first tower, `!` (id 0) for SD2
-    and SDXL's second. A model's config is not asked: SD1's published one names a wrong EOS id.
+    and SDXL's second. A model's config is not used: SD1's published one has a wrong EOS id.
     """
     bos, eos, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
     return SpecialTokens(
@@ -50,28 +110,32 @@ def special_tokens(
         eos=eos,
         pad=eos if pad is None else pad,
         context_length=context_length,
-        commas=singles(tokenizer, ","),
-        ends=(singles(tokenizer, "."), singles(tokenizer, ".,;:"), _WordEnds(tokenizer)),
+        commas=single_token_ids(tokenizer, ","),
+        ends=(
+            single_token_ids(tokenizer, "."),
+            single_token_ids(tokenizer, ".,;:"),
+            _WordEnds(tokenizer),
+        ),
         # ADV_CLIP_emb's masking token, 266: its author calls it a comma, which is 267
-        stand_in=single(tokenizer, "+"),
+        stand_in=single_token_id(tokenizer, "+"),
         inner=_FurtherVectors(tokenizer, inversions),
     )
 
 
-def context_of(tokenizer: Any, n_positions: int) -> int:
-    """How long chunks are by default: as the tokenizer says, where that says anything.
+def default_context_length(tokenizer: PreTrainedTokenizerBase, n_positions: int) -> int:
+    """Choose the length of chunks: the tokenizer's, where it says one; else all positions.
 
-    It does not where it names the stock length beside more positions (LongCLIP's 248), and where
-    it states no limit, which reads as 1e30.
+    It says none if it has the stock length but the model more positions (LongCLIP's 248), or if it
+    has no limit, which transformers writes as 1e30.
     """
-    stated = int(tokenizer.model_max_length)
-    return n_positions if stated == STOCK_LENGTH else min(stated, n_positions)
+    length = int(tokenizer.model_max_length)
+    return n_positions if length == STOCK_LENGTH else min(length, n_positions)
 
 
 class _FurtherVectors:
-    """The ids of all but the first vector of an inversion: looked up, for they come and go."""
+    """The ids of all but the first vector of each inversion, looked up: they come and go."""
 
-    def __init__(self, tokenizer: Any, inversions: Container[int]) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, inversions: Container[int]) -> None:
         self.source = tokenizer
         self.inversions = inversions
         self.n_ordinary = tokenizer.vocab_size
@@ -84,9 +148,9 @@ class _FurtherVectors:
 
 
 class _WordEnds:
-    """The ids that end a word, half of a vocabulary: looked up, not listed."""
+    """The ids that end a word, half of the vocabulary: looked up, not listed."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.source = tokenizer
 
     def __contains__(self, token_id: object) -> bool:
@@ -94,28 +158,13 @@ class _WordEnds:
 
 
 @lru_cache(maxsize=1)
-def _byte_symbols() -> tuple[str, ...]:
-    """The printable stand-in of each byte. Source: GPT-2's byte-level BPE, as CLIP uses it."""
+def _byte_symbols() -> str:
+    """The printable symbol of each byte. Source: GPT-2's byte-level BPE, as CLIP uses it."""
     printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = iter(range(0x100, 0x200))
-    return tuple(chr(byte if byte in printable else next(others)) for byte in range(0x100))
+    return "".join(chr(byte if byte in printable else next(others)) for byte in range(0x100))
 
 
 def byte_symbols(text: str) -> str:
-    """The text as the vocabulary writes it: a printable symbol for every byte of its UTF-8."""
+    """Write a text as the vocabulary does: a printable symbol for every byte of its UTF-8."""
     return "".join(_byte_symbols()[byte] for byte in text.encode("utf-8"))
-
-
-@lru_cache(maxsize=1)
-def _symbol_bytes() -> dict[str, int]:
-    return {symbol: byte for byte, symbol in enumerate(_byte_symbols())}
-
-
-def readable(token: str) -> str:
-    """An entry of the vocabulary as the text it stands for."""
-    text = token.removesuffix(END_OF_WORD)
-    try:
-        raw = bytes(_symbol_bytes()[symbol] for symbol in text)
-    except KeyError:  # an added token is plain text, not byte symbols
-        return text
-    return raw.decode("utf-8", errors="backslashreplace")

@@ -1,22 +1,20 @@
-"""Textual inversions that a tower keeps itself: names that stand for vectors of their own.
+"""Textual inversions that a tower keeps itself: names with vectors of their own.
 
 Neither the model nor its tokenizer is changed. The vectors have ids beyond every vocabulary, and
-take the place of what the embedding table gives, for the length of one forward. So the model can be
-shared with a pipeline, and rows that diffusers adds to the table later get no id of ours.
+replace rows of the embedding output during one forward. So the model can be shared with a pipeline,
+and rows that diffusers adds to the table later get no id of ours.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from threading import Lock, get_ident
-from typing import Any
+from threading import Lock
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from clipcond.errors import TowerError, excerpt
 
@@ -39,13 +37,15 @@ class _Inversion:
 class Inversions:
     """The textual inversions of one tower, by name.
 
-    A name is found wherever it stands in a text, but not within a longer word; capitals do not
-    matter, as they do not to CLIP, nor how many spaces there are. The longest name goes first.
-    Adding and removing never disturbs an encoding that runs.
+    A name is found anywhere in a text except within a longer word. Capitals do not matter, as they
+    do not to CLIP, nor the number of spaces. The longest name wins. Adding and removing never
+    disturbs an encoding that runs.
 
     Args:
         width: D, of the vectors.
-        tower: how messages call the tower.
+        tower: the tower's name in messages.
+    Attributes:
+        by_name: the inversions; replaced at every change, never changed in place.
     """
 
     def __init__(self, width: int, tower: str) -> None:
@@ -54,9 +54,6 @@ class Inversions:
         self._next = FIRST_ID
         self._keep({})
 
-    def __len__(self) -> int:
-        return len(self._by_name)
-
     def __contains__(self, token_id: object) -> bool:
         """Whether an id belongs to the one before it: every vector but the first."""
         place = self._places.get(token_id)
@@ -64,18 +61,19 @@ class Inversions:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """As they were given."""
-        return tuple(inversion.name for inversion in self._by_name.values())
+        """The names, as they were added."""
+        return tuple(inversion.name for inversion in self.by_name.values())
 
     def check(self, name: str, vectors: Tensor) -> Tensor:
-        """The vectors as [n D], if `add` would take them.
+        """Bring vectors into the shape [n D], if `add` would accept them.
 
         Raises:
-            TowerError: not of this width, not numbers, not finite; a name that is empty or taken.
+            TowerError: the vectors have another width, no fractions, or values that are not finite;
+                the name is empty or taken.
         """
         if not name.strip():
             raise TowerError("a textual inversion needs a name", "Say token='...'.")
-        if _key(name) in self._by_name:
+        if _key(name) in self.by_name:
             raise TowerError(
                 f"{self.tower!r} has a textual inversion {excerpt(name)!r} already",
                 "Remove it first with remove_inversion, or say another token=.",
@@ -97,7 +95,7 @@ class Inversions:
         return rows
 
     def add(self, name: str, vectors: Tensor) -> None:
-        """Let `name` stand for `vectors` [n D] (or [D]); they are copied.
+        """Add `vectors` [n D] (or [D]) under a name; they are copied.
 
         Raises:
             TowerError: as `check` does.
@@ -107,35 +105,35 @@ class Inversions:
             ids = tuple(range(self._next, self._next + len(rows)))
             digest = sha256(rows.contiguous().view(torch.uint8).numpy().tobytes()).hexdigest()
             self._next += len(rows)
-            self._keep({**self._by_name, _key(name): _Inversion(name, rows, ids, digest)})
+            self._keep({**self.by_name, _key(name): _Inversion(name, rows, ids, digest)})
 
     def remove(self, name: str) -> None:
-        """Forget an inversion.
+        """Remove an inversion.
 
         Raises:
             TowerError: there is none of that name.
         """
         with _ADDING:
-            if _key(name) not in self._by_name:
+            if _key(name) not in self.by_name:
                 known = ", ".join(self.names) or "none"
                 raise TowerError(
                     f"{self.tower!r} has no textual inversion {excerpt(name)!r}; it has: {known}"
                 )
-            self._keep({k: each for k, each in self._by_name.items() if k != _key(name)})
+            self._keep({k: each for k, each in self.by_name.items() if k != _key(name)})
 
     def update(self, other: Inversions) -> None:
-        """Add those of another tower that this one lacks."""
-        for inversion in other._by_name.values():
-            if _key(inversion.name) not in self._by_name and other.width == self.width:
+        """Add another tower's inversions that this one lacks, if they have its width."""
+        for inversion in other.by_name.values():
+            if _key(inversion.name) not in self.by_name and other.width == self.width:
                 self.add(inversion.name, inversion.vectors)
 
     def ids(self, name: str) -> tuple[int, ...]:
-        """The ids of a name; none if there is no such name."""
-        inversion = self._by_name.get(_key(name))
+        """Look up the ids of a name; none if there is no such name."""
+        inversion = self.by_name.get(_key(name))
         return () if inversion is None else inversion.ids
 
     def split(self, text: str) -> list[str | tuple[int, ...]]:
-        """The text between names, and in the place of each name its ids."""
+        """Split a text at names; each name is replaced by its ids."""
         if self._pattern is None:
             return [text]
         pieces: list[str | tuple[int, ...]] = []
@@ -149,48 +147,22 @@ class Inversions:
         return [piece for piece in pieces if not isinstance(piece, str) or piece.strip()]
 
     def piece(self, token_id: int) -> str | None:
-        """For showing: the name that an id belongs to, numbered as diffusers does it; else None."""
+        """Show an id as its name, numbered as diffusers does it; None for any other id."""
         place = self._places.get(token_id)
         if place is None:
             return None
         return f"{place[0].name}_{place[1]}" if place[1] else place[0].name
 
     def fingerprint(self) -> Hashable:
-        """Changes with the vectors and their ids."""
-        return tuple((each.ids[0], each.digest) for each in self._by_name.values())
+        """Make a key that changes with the vectors and their ids."""
+        return tuple((each.ids[0], each.digest) for each in self.by_name.values())
 
-    @contextmanager
-    def standing_in(self, embedding: nn.Module, input_ids: Tensor) -> Iterator[Tensor]:
-        """Let `embedding` give our vectors for our ids, in forwards of this thread.
+    def vectors(self, ids: Sequence[int]) -> Tensor:
+        """Look up the vectors [n D] of n ids, float32 on the CPU.
 
-        Args:
-            embedding: ids [n L] to vectors [n L D]; a hook is on it while inside.
-            input_ids: [n L].
-        Yields:
-            the ids [n L] to be given to the model, where ours are 0.
         Raises:
-            TowerError: an id of an inversion that was removed.
+            TowerError: an id of an inversion that was removed, or of another tower.
         """
-        ours = input_ids >= FIRST_ID
-        if not bool(ours.any()):
-            yield input_ids
-            return
-        rows, thread = self._rows(input_ids[ours].tolist()), get_ident()
-
-        def replace(_: nn.Module, args: tuple[Any, ...], result: Tensor) -> Tensor:
-            if get_ident() != thread:
-                return result
-            result = result.clone()
-            result[ours.to(result.device)] = rows.to(result.device, result.dtype)
-            return result
-
-        handle = embedding.register_forward_hook(replace)
-        try:
-            yield input_ids.masked_fill(ours, 0)
-        finally:
-            handle.remove()
-
-    def _rows(self, ids: list[int]) -> Tensor:
         places = self._places
         if not all(i in places for i in ids):
             raise TowerError(
@@ -200,8 +172,7 @@ class Inversions:
         return torch.stack([places[i][0].vectors[places[i][1]].float() for i in ids])
 
     def _keep(self, by_name: dict[str, _Inversion]) -> None:
-        # replaced, never changed: another thread may be reading them
-        self._by_name = by_name
+        self.by_name = by_name
         self._places: dict[object, tuple[_Inversion, int]] = {
             i: (each, n) for each in by_name.values() for n, i in enumerate(each.ids)
         }
@@ -213,7 +184,7 @@ def _key(name: str) -> str:
 
 
 def _pattern(names: list[str]) -> re.Pattern[str] | None:
-    """Any of the names, the longest first."""
+    """Compile a pattern for any of the names, the longest first."""
     if not names:
         return None
     longest = sorted(names, key=lambda name: len(_key(name)), reverse=True)
@@ -221,7 +192,7 @@ def _pattern(names: list[str]) -> re.Pattern[str] | None:
 
 
 def _whole(name: str) -> str:
-    """A name that is no part of a word."""
+    """Write the pattern of a name that is no part of a longer word."""
     words = name.split()
     before = r"(?<!\w)" if re.match(r"\w", words[0]) else ""
     behind = r"(?!\w)" if re.search(r"\w\Z", words[-1]) else ""

@@ -1,4 +1,4 @@
-"""open_clip's own tokenizer: CLIP's vocabulary, other cleaning than transformers does.
+"""open_clip's own tokenizer: CLIP's vocabulary, and other cleaning than in transformers.
 
 It repairs text with ftfy, resolves HTML entities, and knows `<start_of_text>` and `<end_of_text>`
 where transformers knows `<|startoftext|>` and `<|endoftext|>`. Chunks are padded with id 0, `!`.
@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from clipcond.errors import ClipcondWarning, TowerError, excerpt, warn
@@ -27,14 +27,18 @@ from clipcond.tokenizers.clip_bpe import (
 )
 from clipcond.tokenizers.wrapped import WrappedTokenizer
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 __all__ = [
     "VOCABULARY",
     "OpenClipTokenizer",
-    "as_open_clip",
-    "as_transformers",
     "shipped",
-    "tokens_of",
+    "with_open_clip_cleaning",
+    "wrap_tokenizer",
 ]
+
+EncodeText: TypeAlias = Callable[[str], list[int]]
 
 VOCABULARY = 49_408  # entries of CLIP's BPE, bos and eos included
 # What one word is. Source: open_clip 3.3, tokenizer.py, SimpleTokenizer, after OpenAI's CLIP.
@@ -49,31 +53,34 @@ ENTITY = re.compile(r"&#?\w+;")  # ftfy resolves some that html does not, such a
 
 
 class OpenClipTokenizer(ClipBpeTokenizer):
-    """Text to ids exactly as open_clip's SimpleTokenizer gives them, without open_clip.
+    """CLIP's BPE with the ids of open_clip's SimpleTokenizer, without open_clip.
 
-    Exact where ftfy is installed, which open_clip requires. Without it, text that ftfy might have
+    Exact if ftfy is installed, which open_clip requires. Without it, text that ftfy might have
     changed (accents, curly quotes, full-width letters, mojibake, entities) is only brought to NFC,
     and a warning says so, once.
 
     Args:
         source: a transformers CLIP tokenizer with CLIP's vocabulary, padding with `!`; textual
             inversions may be added to it.
-        encode: open_clip's own tokenizer's, if it is to be used instead: text -> ids.
+        encode: text -> ids, of open_clip's own tokenizer; used instead of ours if given.
     """
 
-    def __init__(self, source: Any, encode: Callable[[str], list[int]] | None = None) -> None:
+    def __init__(self, source: PreTrainedTokenizerBase, encode: EncodeText | None = None) -> None:
         super().__init__(source)
         self._own = encode
         self._has_warned = False
 
+    def with_transformers_cleaning(self) -> ClipBpeTokenizer:
+        """Its twin with transformers' cleaning; itself if open_clip's own tokenizer was given."""
+        return self if self._own is not None else _twin(self, ClipBpeTokenizer)
+
     def _encode_few(self, texts: Sequence[str]) -> list[list[int]]:
         return [list(self._ids(text)) for text in texts]
 
-    def _encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        return self._encode_few(texts)
+    _encode_many = _encode_few
 
     def _ids(self, text: str) -> Iterator[int]:
-        """The ids of one text; between the names of textual inversions as open_clip has it."""
+        """Encode one text; open_clip's way applies between the names of textual inversions."""
         added = {n: i for n, i in self.source.added_tokens_encoder.items() if i >= VOCABULARY}
         if not added:
             yield from self._ids_of_plain(text)
@@ -94,14 +101,11 @@ class OpenClipTokenizer(ClipBpeTokenizer):
                 is_bos = word == "<start_of_text>"
                 yield self.source.bos_token_id if is_bos else self.source.eos_token_id
             else:
-                yield from self._ids_of_word(word)
-
-    def _ids_of_word(self, word: str) -> Iterator[int]:
-        for token in self.source.backend_tokenizer.model.tokenize(byte_symbols(word)):
-            yield token.id
+                tokens = self.source.backend_tokenizer.model.tokenize(byte_symbols(word))
+                yield from (token.id for token in tokens)
 
     def _clean(self, text: str) -> str:
-        """Repair, resolve entities, single spaces, small letters. Source: `_clean_lower` there."""
+        """Repair text, resolve entities, join spaces, lower case. Source: `_clean_lower` there."""
         repair = _fix_text()
         repaired = unicodedata.normalize("NFC", text) if repair is None else repair(text)
         resolved = html.unescape(html.unescape(repaired))
@@ -124,10 +128,8 @@ class OpenClipTokenizer(ClipBpeTokenizer):
         )
 
 
-def shipped(
-    n_positions: int, encode: Callable[[str], list[int]] | None = None
-) -> OpenClipTokenizer:
-    """The tokenizer of a model with so many positions, from the vocabulary within this package."""
+def shipped(n_positions: int, encode: EncodeText | None = None) -> OpenClipTokenizer:
+    """Build the tokenizer of a model with so many positions from this package's vocabulary."""
     from transformers import CLIPTokenizer
 
     folder = Path(str(files("clipcond"))) / "embedded" / "model" / "tokenizer"
@@ -140,34 +142,24 @@ def shipped(
 _TWINS: WeakKeyDictionary[Tokenizer, ClipBpeTokenizer] = WeakKeyDictionary()
 
 
-def as_open_clip(tokenizer: Tokenizer) -> Tokenizer:
-    """The same vocabulary and inversions with open_clip's cleaning, if this is CLIP's BPE."""
+def with_open_clip_cleaning(tokenizer: Tokenizer) -> Tokenizer:
+    """Clean text as open_clip does where this is transformers' CLIP tokenizer; else return it."""
     if type(tokenizer) is not ClipBpeTokenizer or tokenizer.source.vocab_size != VOCABULARY:
         return tokenizer
     return _twin(tokenizer, OpenClipTokenizer)
 
 
-def as_transformers(tokenizer: Tokenizer) -> Tokenizer:
-    """The same vocabulary and inversions with transformers' cleaning, if this is open_clip's.
-
-    A tokenizer of open_clip's own that was handed in stays what it is.
-    """
-    if not isinstance(tokenizer, OpenClipTokenizer) or tokenizer._own is not None:
-        return tokenizer
-    return _twin(tokenizer, ClipBpeTokenizer)
-
-
 def _twin(tokenizer: ClipBpeTokenizer, kind: type[ClipBpeTokenizer]) -> ClipBpeTokenizer:
-    """Made once for each tokenizer, so that it also warns once."""
+    """Make the other tokenizer with this vocabulary and inversions; once, so that it warns once."""
     if tokenizer not in _TWINS:
-        _TWINS[tokenizer] = kind(tokenizer.source).knowing(tokenizer.inversions)
+        _TWINS[tokenizer] = kind(tokenizer.source).with_inversions(tokenizer.inversions)
     return _TWINS[tokenizer]
 
 
 class HuggingFaceTokenizer(WrappedTokenizer):
-    """A transformers tokenizer of any kind, with open_clip's cleaning before it."""
+    """A transformers tokenizer of any kind that open_clip's cleaning precedes."""
 
-    def __init__(self, source: Any, clean: Callable[[str], str]) -> None:
+    def __init__(self, source: PreTrainedTokenizerBase, clean: Callable[[str], str]) -> None:
         super().__init__(source)
         self.clean = clean
 
@@ -178,24 +170,24 @@ class HuggingFaceTokenizer(WrappedTokenizer):
         return [self.source.decode([i]) for i in ids]
 
 
-def tokens_of(
+def wrap_tokenizer(
     tokenizer: Any, *, context_length: int | None, n_entries: int, mask_padding: bool, name: str
-) -> tuple[Tokenizer, SpecialTokens]:
-    """A tokenizer as `open_clip.get_tokenizer` gives it, and the special tokens it works with.
+) -> tuple[WrappedTokenizer, SpecialTokens]:
+    """Wrap a tokenizer of `open_clip.get_tokenizer`, and read its special tokens.
 
     Args:
         tokenizer: a SimpleTokenizer, HFTokenizer, transformers tokenizer or `ClipBpeTokenizer`;
             None = CLIP's BPE.
         context_length: the model's, if it has one of its own.
-        n_entries: of the model's vocabulary.
+        n_entries: the size of the model's vocabulary.
     Raises:
-        TowerError: none given where CLIP's does not fit; one that frames text as no chunk can be.
+        TowerError: none is given and CLIP's does not fit, or it does not put one id before a text
+            and one after it.
     """
     length: int = context_length or getattr(tokenizer, "context_length", None) or STOCK_LENGTH
-    bpe = _as_bpe(tokenizer, length, n_entries, name)
+    bpe = _bpe_or_none(tokenizer, length, n_entries, name)
     if bpe is not None:
-        special = special_tokens(bpe.source, length)
-        return bpe, replace(special, context_length=length, mask_padding=mask_padding)
+        return bpe, replace(special_tokens(bpe.source, length), mask_padding=mask_padding)
     source = getattr(tokenizer, "tokenizer", tokenizer)
     framed = list(source("", verbose=False)["input_ids"])
     has_mode = bool(getattr(tokenizer, "tokenizer_mode", ""))
@@ -209,18 +201,12 @@ def tokens_of(
         eos = 0
     ours = HuggingFaceTokenizer(source, getattr(tokenizer, "clean_fn", str))
     commas = ours.encode("a,")[len(ours.encode("a")) :]
-    return ours, SpecialTokens(
-        bos=bos,
-        eos=eos,
-        pad=source.pad_token_id,
-        context_length=length,
-        mask_padding=mask_padding,
-        commas=frozenset(commas if len(commas) == 1 else ()),
-    )
+    ends = frozenset(commas if len(commas) == 1 else ())
+    return ours, SpecialTokens(bos, eos, source.pad_token_id, length, mask_padding, ends)
 
 
-def _as_bpe(tokenizer: Any, length: int, n_entries: int, name: str) -> ClipBpeTokenizer | None:
-    """CLIP's BPE behind one of its tokenizers; None = it is something else."""
+def _bpe_or_none(tokenizer: Any, length: int, n_entries: int, name: str) -> ClipBpeTokenizer | None:
+    """Wrap a tokenizer that is CLIP's BPE; None if it is another."""
     if isinstance(tokenizer, ClipBpeTokenizer):
         return tokenizer
     is_simple = hasattr(tokenizer, "sot_token_id") and hasattr(tokenizer, "bpe_ranks")

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from clipcond.errors import CheckpointError, TowerError
 from clipcond.files import read_json
 from clipcond.tokenizers.base import SpecialTokens
-from clipcond.tokenizers.wrapped import WrappedTokenizer, singles, tokenizer_near
+from clipcond.tokenizers.folders import open_tokenizer
+from clipcond.tokenizers.wrapped import WrappedTokenizer, single_token_ids
+
+if TYPE_CHECKING:
+    from transformers import BertTokenizer, PreTrainedTokenizerBase
 
 __all__ = [
     "COMMAS",
@@ -20,13 +26,12 @@ __all__ = [
     "UNITS",
     "WholeWords",
     "WordPieceTokenizer",
+    "chinese_special_tokens",
     "chinese_tokenizer",
     "is_chinese",
     "special_tokens",
     "tokenizer_in",
 ]
-
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
 
 CONTINUED = "##"
 # Chinese characters as BERT separates them. Source: google-research/bert, tokenization.py.
@@ -35,7 +40,7 @@ HAN = (
     "\U0002f800-\U0002fa1f"
 )
 UNITS = re.compile(rf"[{HAN}]|[^\W\d_{HAN}]+|[^\w\s]")  # a Chinese character, a word, a sign
-COMMAS = ",，、﹐﹑､"  # all of them part the tags of a list
+COMMAS = ",，、﹐﹑､"  # each separates the tags of a list
 SENTENCE_ENDS = ".。．!！?？"
 PHRASE_ENDS = f"{SENTENCE_ENDS},，、;；:："
 LONGEST_WORD = 200  # characters; a longer word is unknown. Source: cn_clip 1.6.0, bert_tokenizer.py
@@ -44,20 +49,18 @@ LONGEST_WORD = 200  # characters; a longer word is unknown. Source: cn_clip 1.6.
 class WordPieceTokenizer(WrappedTokenizer):
     """A transformers BERT tokenizer: text to ids without special tokens, ids to readable pieces."""
 
+    units = UNITS
+
     def readable(self, token: str) -> str:
-        """An entry as text; the rest of a word without the mark that says so."""
+        """Write an entry as text; the rest of a word without its mark."""
         return token.removeprefix(CONTINUED)
 
-    def is_word(self, token: str) -> bool:
-        """Whether an entry is a whole word or a character, not the rest of one."""
-        return token.isalpha()
 
-
-def special_tokens(tokenizer: Any, context_length: int) -> SpecialTokens:
-    """What a transformers BERT tokenizer says of its tokens.
+def special_tokens(tokenizer: PreTrainedTokenizerBase, context_length: int) -> SpecialTokens:
+    """Read the special tokens of a transformers BERT tokenizer.
 
     Chinese and ASCII punctuation count alike. Padding is hidden from attention, as in training, and
-    [MASK] stands in for what is left out.
+    [MASK] replaces a word that is left out.
 
     Raises:
         TowerError: it is no BERT tokenizer, or one without a vocabulary.
@@ -74,34 +77,40 @@ def special_tokens(tokenizer: Any, context_length: int) -> SpecialTokens:
             "transformers 5 ignores BertTokenizer(vocab_file=...): give the file as the first "
             "argument.",
         )
-    bos, eos, pad = frame
-    return SpecialTokens(
-        bos=bos,
-        eos=eos,
-        pad=pad,
-        context_length=context_length,
-        mask_padding=True,
-        commas=singles(tokenizer, COMMAS),
-        ends=(
-            singles(tokenizer, SENTENCE_ENDS),
-            singles(tokenizer, PHRASE_ENDS),
-            WholeWords(tokenizer),
-        ),
-        stand_in=tokenizer.mask_token_id,
-    )
+    ids_of = partial(single_token_ids, tokenizer)
+    return chinese_special_tokens(tokenizer, frame, context_length, ids_of, WholeWords(tokenizer))
+
+
+def chinese_special_tokens(
+    tokenizer: PreTrainedTokenizerBase,
+    frame: tuple[int, int, int],
+    context_length: int,
+    ids_of: Callable[[str], frozenset[int]],
+    whole_words: WholeWords,
+) -> SpecialTokens:
+    """Make the special tokens of a tower that reads Chinese and English; padding is masked.
+
+    Args:
+        frame: the ids of bos, eos and pad.
+        ids_of: looks up the ids of some characters.
+    """
+    commas, sentences, phrases = map(ids_of, (COMMAS, SENTENCE_ENDS, PHRASE_ENDS))
+    ends = (sentences, phrases, whole_words)
+    mask = tokenizer.mask_token_id
+    return SpecialTokens(*frame, context_length, True, commas, ends, stand_in=mask)
 
 
 class WholeWords:
     """The ids that surely end a word: Chinese characters and punctuation.
 
-    Whether a piece of another script ends its word, only the piece behind it can tell.
+    A piece of another script is not one of them: it depends on the next piece.
 
     Args:
         tokenizer: a transformers tokenizer.
-        mark: what stands before the first piece of a word.
+        mark: precedes the first piece of a word in the vocabulary.
     """
 
-    def __init__(self, tokenizer: Any, mark: str = "") -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, mark: str = "") -> None:
         self.source = tokenizer
         self.mark = mark
 
@@ -112,14 +121,14 @@ class WholeWords:
 
 
 def is_chinese(text: str) -> bool:
-    """Whether a text is of Chinese characters alone, one or more."""
+    """Whether a text consists of Chinese characters, one or more."""
     return re.fullmatch(f"[{HAN}]+", text) is not None
 
 
-def chinese_tokenizer(vocabulary: Path | None = None) -> Any:
-    """cn_clip's tokenizer: transformers' class, set to give the ids that cn_clip gives.
+def chinese_tokenizer(vocabulary: Path | None = None) -> BertTokenizer:
+    """Build a transformers tokenizer that gives cn_clip's ids.
 
-    Typed names of special tokens are plain text, and a word may be longer than transformers has it.
+    Typed names of special tokens are plain text, and words may be longer than BERT's usual limit.
 
     Args:
         vocabulary: a vocab.txt, one entry a line; None = the one of 21,128 entries that comes with
@@ -129,7 +138,8 @@ def chinese_tokenizer(vocabulary: Path | None = None) -> Any:
     """
     from transformers import BertTokenizer
 
-    path = _own_vocabulary() if vocabulary is None else vocabulary
+    own = Path(str(files("clipcond"))) / "embedded" / "chinese_tokenizer" / "vocab.txt"
+    path = own if vocabulary is None else vocabulary
     try:
         entries = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
@@ -145,25 +155,21 @@ def chinese_tokenizer(vocabulary: Path | None = None) -> Any:
     return tokenizer
 
 
-def tokenizer_in(folder: Path) -> Any:
-    """The BertTokenizer in a model's folder, or in the one beside it, `tokenizer`.
+def tokenizer_in(folder: Path) -> BertTokenizer:
+    """Open the BertTokenizer of a model's folder.
 
     Raises:
         CheckpointError: there is none, or it is broken.
     """
-    return tokenizer_near(folder, TOKENIZER_FILES, _bert_tokenizer)
+    return open_tokenizer(folder, ("tokenizer.json", "vocab.txt"), _read_tokenizer)
 
 
-def _bert_tokenizer(place: Path) -> Any:
+def _read_tokenizer(folder: Path) -> BertTokenizer:
     from transformers import BertTokenizer
 
-    stated = place / "tokenizer_config.json"
-    says_case = stated.is_file() and "do_lower_case" in read_json(stated)
-    # a vocab.txt alone, as published: transformers 5.0 would then tell upper from lower case
-    is_bare = not says_case and not (place / "tokenizer.json").is_file()
-    choices: dict[str, Any] = {"do_lower_case": True} if is_bare else {}
-    return BertTokenizer.from_pretrained(str(place), local_files_only=True, **choices)
-
-
-def _own_vocabulary() -> Path:
-    return Path(str(files("clipcond"))) / "embedded" / "chinese_tokenizer" / "vocab.txt"
+    config = folder / "tokenizer_config.json"
+    has_case = config.is_file() and "do_lower_case" in read_json(config)
+    # a vocab.txt alone, as published: transformers 5.0 would not make it lower case
+    is_bare = not has_case and not (folder / "tokenizer.json").is_file()
+    choices = {"do_lower_case": True} if is_bare else {}
+    return BertTokenizer.from_pretrained(str(folder), local_files_only=True, **choices)

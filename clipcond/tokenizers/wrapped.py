@@ -1,46 +1,62 @@
-"""A transformers tokenizer behind the Tokenizer protocol: what BPE and WordPiece share."""
+"""A transformers tokenizer behind the Tokenizer protocol, whatever its vocabulary is like."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+import unicodedata
+from collections.abc import Sequence
 from copy import copy
 from itertools import count, takewhile
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from clipcond.errors import CheckpointError
+import torch
+from torch import Tensor
+
 from clipcond.tokenizers.inversions import Inversions
 
-__all__ = ["WrappedTokenizer", "added_inversions", "single", "singles", "tokenizer_near"]
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["WrappedTokenizer", "added_inversions", "single_token_id", "single_token_ids"]
 
 Kind = TypeVar("Kind", bound="WrappedTokenizer")
 
-FEW = 5_000  # characters; more are worth the tokenizer's threads
+FEW = 5_000  # characters; for more, the tokenizer's thread pool pays
+N_SAMPLED = 64  # rows of a table that are searched for zeros
+N_SHOWN = 8  # unread words that a message lists
 
 
 class WrappedTokenizer:
     """A transformers tokenizer: text to ids without special tokens, ids to readable pieces.
 
-    How a piece is written in the vocabulary, subclasses know. Textual inversions are those added to
-    the tokenizer, as diffusers does it, and a tower's own.
+    Subclasses know how their vocabulary writes a piece. Textual inversions are those added to the
+    transformers tokenizer, as diffusers does it, and a tower's own.
+
+    Attributes:
+        source: the transformers tokenizer.
+        inversions: the tower's own.
+        units: matches what `unread` counts as one word.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    units = re.compile(r"[^\W\d_]+|[^\w\s]")
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.source = tokenizer
         self.inversions = Inversions(0, "")
+        self._counted: tuple[int, int | None] = (0, None)  # id of a table, its words if few
 
-    def knowing(self: Kind, inversions: Inversions) -> Kind:
-        """The same tokenizer, for a tower with these inversions."""
+    def with_inversions(self: Kind, inversions: Inversions) -> Kind:
+        """Copy this tokenizer for a tower with these inversions."""
         other = copy(self)
         other.inversions = inversions
         return other
 
     def encode(self, text: str) -> list[int]:
-        """The ids of one text, bos and eos apart, of any length."""
+        """Encode one text, without bos and eos, of any length."""
         return self.encode_batch([text])[0]
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of several texts in one call."""
+        """Encode several texts in one call."""
         rows = self._encode_few(texts) if sum(map(len, texts)) < FEW else None
         if rows is None:
             rows = self._encode_many(texts)
@@ -50,7 +66,7 @@ class WrappedTokenizer:
         return [[i for first in ids for i in vectors.get(first, (first,))] for ids in rows]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Each id as readable text; special tokens by their names."""
+        """Show each id as text; special tokens by their names."""
         names = [self.inversions.piece(i) for i in ids]
         known = [i for i, name in zip(ids, names, strict=True) if name is None]
         tokens = iter(self.source.convert_ids_to_tokens(known))
@@ -59,7 +75,7 @@ class WrappedTokenizer:
         return [next(texts) if name is None else name for name in names]
 
     def named(self, name: str) -> tuple[int, ...]:
-        """The ids of a textual inversion; none if there is none of that name."""
+        """Look up the ids of a textual inversion; none if there is no such name."""
         ours = self.inversions.ids(name)
         added = self.source.added_tokens_encoder
         if ours or name not in added or name in self.source.all_special_tokens:
@@ -67,16 +83,16 @@ class WrappedTokenizer:
         return tuple(added_inversions(self.source).get(added[name], (added[name],)))
 
     def has_added(self, name: str) -> bool:
-        """Whether the tokenizer itself was given such a token, as it was its bos and eos."""
+        """Whether the transformers tokenizer has such an added token; bos and eos are some too."""
         return name in self.source.added_tokens_encoder
 
     def split_at_names(self, text: str) -> list[str | tuple[int, ...]]:
-        """The text between the names of the tower's own inversions, and in their places ids."""
-        return self.inversions.split(text)
+        """Split a text at the names of the tower's own inversions; ids replace the names."""
+        return self.inversions.split(text) if self.inversions.by_name else [text]
 
     def without_names(self, text: str) -> str:
-        """The text without the names of inversions."""
-        pieces = self.inversions.split(text)
+        """Leave out the names of inversions."""
+        pieces = self.split_at_names(text)
         text = " ".join(piece for piece in pieces if isinstance(piece, str))
         special = self.source.all_special_tokens
         for name in self.source.added_tokens_encoder:
@@ -84,40 +100,83 @@ class WrappedTokenizer:
         return text
 
     def readable(self, token: str) -> str:
-        """An entry of the vocabulary as the text it stands for."""
+        """Write an entry of the vocabulary as the text it means."""
         return token
 
     def is_word(self, token: str) -> bool:
-        """Whether an entry of the vocabulary is a whole word, or a sign that means as much."""
+        """Whether an entry of the vocabulary is a whole word, or a character that is one."""
         return token.isalpha()
 
+    def unread(self, tower: str, texts: Sequence[str], table: Tensor) -> str:
+        """Describe the words and characters that mean nothing to a tower.
+
+        They are those outside the vocabulary, which all become the same token, and those that the
+        training of a tower with few words never saw: their rows of the table are zero.
+
+        Args:
+            tower: its name.
+            table: its token embeddings [V D].
+        Returns:
+            a message, or "" if everything can be read.
+        """
+        n_known = self._n_known(table)
+        found = [unit.lower() for text in texts for unit in self.units.findall(text)]
+        words = list(dict.fromkeys(u for u in found if u.isalpha() or is_sign(u)))
+        rows = self.encode_batch(words)
+        ids = sorted({i for row in rows for i in row})
+        lost_ids = {self.source.unk_token_id, *(() if n_known is None else _blank(table, ids))}
+        unknown = [w for w, row in zip(words, rows, strict=True) if not lost_ids.isdisjoint(row)]
+        if not unknown:
+            return ""
+        facts = [] if n_known is None else [f"knows {n_known} words"]
+        if n_known is None or not all(unit.isascii() for unit in unknown):
+            lost, n_all = set(unknown), n_characters(texts)
+            n_lost = sum(len(unit) for unit in found if unit in lost)
+            facts.append(f"reads {n_all - n_lost} of the {n_all} characters here")
+        return f"{tower!r} {' and '.join(facts)}; it cannot read {listed(unknown)}"
+
+    def _n_known(self, table: Tensor) -> int | None:
+        """Count the words whose rows are not zero, once for each table; None if no row is zero."""
+        if self._counted[0] != id(table):
+            has_blank = _has_blank_rows(table, self.source.pad_token_id)
+            self._counted = (id(table), self._count_words(table) if has_blank else None)
+        return self._counted[1]
+
+    def _count_words(self, table: Tensor) -> int:
+        seen = (table != 0).any(dim=-1).tolist()
+        entries = self.source.get_vocab().items()
+        return sum(self.is_word(entry) for entry, i in entries if i < len(seen) and seen[i])
+
     def _encode_few(self, texts: Sequence[str]) -> list[list[int]] | None:
-        """One by one: for a prompt's fragments a thread pool costs more than it saves."""
+        """Encode texts one by one: for a prompt's segments a thread pool costs more than it saves.
+
+        None if the tokenizer is set to truncate, pad, or split special tokens otherwise, as a
+        pipeline's last call or a copy leaves it: `_encode_many` resets that.
+        """
         backend = getattr(self.source, "backend_tokenizer", None)
         if backend is None or backend.truncation is not None or backend.padding is not None:
-            return None  # as a pipeline's last call has left it; the call below resets that
+            return None
         if backend.encode_special_tokens != getattr(self.source, "split_special_tokens", False):
-            return None  # as a copy starts; the call below resets that too
+            return None
         return [backend.encode(text, add_special_tokens=False).ids for text in texts]
 
     def _encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        # verbose=False: a text longer than one chunk is our daily bread, not worth a warning
         encoded = self.source(
             list(texts),
             add_special_tokens=False,
             truncation=False,
             padding=False,
             return_attention_mask=False,
-            verbose=False,
+            verbose=False,  # no warning about a text longer than one chunk
         )
         return [list(ids) for ids in encoded["input_ids"]]
 
 
-def added_inversions(tokenizer: Any) -> dict[int, list[int]]:
-    """Textual inversions of several vectors, by the id of the first: <foo>, <foo>_1, <foo>_2.
+def added_inversions(tokenizer: PreTrainedTokenizerBase) -> dict[int, list[int]]:
+    """Find added inversions of several vectors, by the id of the first: <foo>, <foo>_1, <foo>_2.
 
-    Looked up at every call, for they are added to a tokenizer in use. Source: diffusers,
-    loaders/textual_inversion.py, which names them so.
+    Called for every prompt, since they are added to a tokenizer in use. Source of the names:
+    diffusers, loaders/textual_inversion.py.
     """
     added = tokenizer.added_tokens_encoder
     vectors: dict[int, list[int]] = {}
@@ -129,41 +188,45 @@ def added_inversions(tokenizer: Any) -> dict[int, list[int]]:
     return vectors
 
 
-def single(tokenizer: Any, text: str) -> int | None:
-    """The id of a text that is one known token, else None."""
+def single_token_id(tokenizer: PreTrainedTokenizerBase, text: str) -> int | None:
+    """Look up the id of a text that is one known token; None for any other."""
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     return int(ids[0]) if len(ids) == 1 and ids[0] != tokenizer.unk_token_id else None
 
 
-def singles(tokenizer: Any, characters: str) -> frozenset[int]:
-    """The ids of those characters that are one token each."""
-    ids = (single(tokenizer, character) for character in characters)
+def single_token_ids(tokenizer: PreTrainedTokenizerBase, characters: str) -> frozenset[int]:
+    """Look up the ids of those characters that are one known token each."""
+    ids = (single_token_id(tokenizer, character) for character in characters)
     return frozenset(i for i in ids if i is not None)
 
 
-def tokenizer_near(folder: Path, names: Sequence[str], read: Callable[[Path], Any]) -> Any:
-    """The tokenizer in a model's folder, or in the one beside it, `tokenizer`.
+def is_sign(character: str) -> bool:
+    """Whether it is an emoji or another symbol beyond ASCII; not a letter, digit, punctuation."""
+    return not character.isascii() and unicodedata.category(character) == "So"
 
-    Args:
-        names: of its files, any of which says that it lies there.
-        read: opens the one in a folder.
-    Raises:
-        CheckpointError: there is none, or it is broken.
-    """
-    beside = folder.parent / folder.name.replace("text_encoder", "tokenizer")
-    places = list(dict.fromkeys([folder, beside]))
-    for place in places:
-        if not any((place / name).is_file() for name in names):
-            continue
-        try:
-            return read(place)
-        except CheckpointError:
-            raise
-        except Exception as error:  # a broken file: whatever the tokenizers library raises
-            message = f"the tokenizer in {str(place)!r} is broken: {error}"
-            raise CheckpointError(message, place) from error
-    raise CheckpointError(
-        f"there is no tokenizer for {str(folder)!r}",
-        folder,
-        f"Looked for {' or '.join(names)} in: {', '.join(map(str, places))}",
-    )
+
+def n_characters(texts: Sequence[str]) -> int:
+    """Count the characters of some texts, spaces left out."""
+    return sum(not c.isspace() for text in texts for c in text)
+
+
+def listed(units: Sequence[str]) -> str:
+    """List words for a message: the first few, each cut to 30 characters."""
+    short = (unit if len(unit) <= 30 else unit[:27] + "..." for unit in units[:N_SHOWN])
+    shown = ", ".join(map(repr, short))
+    return f"{shown} and {len(units) - N_SHOWN} more" if len(units) > N_SHOWN else shown
+
+
+def _has_blank_rows(table: Tensor, pad: int | None) -> bool:
+    """Whether some of the sampled rows are zero; padding's is in every BERT and RoBERTa."""
+    step = max(1, len(table) // N_SAMPLED)
+    sampled = [i for i in range(1, len(table), step) if i != pad]
+    return not table.is_meta and bool((table[sampled] == 0).all(dim=-1).any())
+
+
+def _blank(table: Tensor, ids: Sequence[int]) -> list[int]:
+    """Pick the ids whose row is all zero."""
+    rows = table[torch.tensor(ids, dtype=torch.long, device=table.device)]
+    return [
+        i for i, is_blank in zip(ids, (rows == 0).all(dim=-1).tolist(), strict=True) if is_blank
+    ]

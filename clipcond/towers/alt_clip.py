@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
-from clipcond.checkpoints.weights import empty, fill, read_weights, weight_files
 from clipcond.errors import TowerError
-from clipcond.tokenizers.sentence_piece import SentencePieceTokenizer, special_tokens, tokenizer_in
-from clipcond.towers.base import TextTower, check_context
-from clipcond.towers.dual_model_text import BESIDE, HalfTower, TextHalf, at_rest
+from clipcond.tokenizers.sentence_piece import SentencePieceTokenizer, special_tokens
+from clipcond.towers.modules import TowerModules, choose_context_length
+from clipcond.towers.text_encoder import TextEncoderTower
 
-__all__ = ["AltClipTower", "from_folder"]
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["AltClipTower"]
 
 TRAINED_LENGTH = 77  # of 512 positions. Source: FlagAI, which cuts AltCLIP's texts there
 
 
-class AltClipTower(HalfTower):
-    """A transformers `AltCLIPModel`, `AltCLIPTextModel` or a `TextHalf` of the former.
+class AltClipTower(TextEncoderTower):
+    """A transformers `AltCLIPModel`, `AltCLIPTextModel` or a `TextEncoder` of the former.
 
-    A bidirectional XLM-RoBERTa: every token sees every other, padding apart, which is masked. Its
-    positions are counted over what is no padding. What `pre_LN` and `transformation` make of a
-    block's output are its hidden states, each token by itself, so that they are 768 wide where the
-    blocks are 1024: clip skip n is that of the n-th hidden state from the end, and clip skip 1 the
-    `last_hidden_state` of transformers. `pre_LN` is the final norm. `HiddenLayer(final_norm=False)`
-    leaves it out and keeps the transformation, and with it the width; of depth 1 that is what the
-    UNet of the first AltDiffusion reads (`projection_state` in diffusers' RobertaSeries model). The
-    pooled output is the first token's of the last layer, normed and transformed, through the text
-    projection where the model has one.
+    A bidirectional XLM-RoBERTa: every token attends to every other except padding, which is masked
+    and has no position. A hidden state is a block's output after `pre_LN` and `transformation`,
+    each token by itself, so it is 768 wide where the blocks are 1024. Clip skip n is that of the
+    n-th hidden state from the end, and clip skip 1 the `last_hidden_state` of transformers.
+    `pre_LN` is the final norm. `HiddenLayer(final_norm=False)` leaves it out and keeps the
+    transformation, and so the width; with depth 1 that is what the UNet of the first AltDiffusion
+    reads (`projection_state` in diffusers' RobertaSeries model). The pooled output is the last
+    layer's first hidden state through the text projection, if the model has one.
 
-    It reads Chinese and English, and those who write Chinese for it type full-width punctuation,
-    so that this counts as syntax, as with every Chinese tower (`fullwidth`).
+    It reads Chinese and English. Its Chinese users type full-width punctuation, which counts as
+    syntax therefore, as with every Chinese tower (`fullwidth`).
 
     Args:
-        model: the model, in eval mode; of an AltCLIPModel only the text half runs.
+        model: the model, in eval mode.
         tokenizer: its transformers XLMRobertaTokenizer.
-        name: how reports and messages call it; the checkpoint's name by default.
-        context_length: how long chunks are, at most the model's positions (512). By default 77, on
+        name: its name in reports and messages; the checkpoint's name by default.
+        context_length: the length of chunks, at most the model's positions (512). By default 77, on
             which the published model was trained.
     Raises:
         TowerError: the model is of another kind or has too few positions, or the tokenizer is not
@@ -47,11 +46,16 @@ class AltClipTower(HalfTower):
     """
 
     fullwidth = True  # Chinese input methods type it: see prompt/scanner.py
+    parts = ("roberta", "pre_LN", "transformation")
+    expected = (
+        "AltCLIP text model: it has no roberta with a pre_LN and a transformation. AltClipTower "
+        "takes an AltCLIPModel or AltCLIPTextModel."
+    )
 
     def __init__(
         self,
         model: nn.Module,
-        tokenizer: Any,
+        tokenizer: PreTrainedTokenizerBase,
         name: str | None = None,
         *,
         context_length: int | None = None,
@@ -59,10 +63,10 @@ class AltClipTower(HalfTower):
         super().__init__(model, name)
         embeddings = self._parts().roberta.embeddings
         pad = embeddings.padding_idx
-        # the first position is that of padding + 1; those before have no use
+        # the first position is padding + 1; those before it are not used
         n_positions = len(embeddings.position_embeddings.weight) - pad - 1
-        length = min(TRAINED_LENGTH, n_positions) if context_length is None else context_length
-        self.special = special_tokens(tokenizer, check_context(length, n_positions, self.name))
+        length = choose_context_length(context_length, TRAINED_LENGTH, n_positions, self.name)
+        self.special = special_tokens(tokenizer, length)
         if self.special.pad != pad:
             raise TowerError(
                 f"{type(tokenizer).__name__} pads with id {self.special.pad}, but {self.name!r} "
@@ -75,69 +79,15 @@ class AltClipTower(HalfTower):
         width: int = self._parts().transformation.out_features
         return width
 
-    def _blocks(self) -> nn.ModuleList:
-        encoder = self._parts().roberta.encoder
-        blocks: nn.ModuleList = getattr(encoder, "layers", None) or encoder.layer
-        return blocks
+    def _modules(self) -> TowerModules:
+        text = self._parts()
+        encoder = text.roberta.encoder
+        blocks = getattr(encoder, "layers", None) or encoder.layer
+        return TowerModules(blocks, text.roberta.embeddings.word_embeddings, text.pre_LN)
 
-    def _table(self) -> Tensor:
-        table: Tensor = self._parts().roberta.embeddings.word_embeddings.weight
-        return table
-
-    def _norm(self) -> nn.Module:
-        norm: nn.Module = self._parts().pre_LN
-        return norm
-
-    def _normed(self, hidden: Tensor) -> Tensor:
-        normed: Tensor = self._norm()(hidden)
-        return normed
-
-    def _projected(self, hidden: Tensor) -> Tensor:
-        projected: Tensor = self._parts().transformation(hidden)
-        return projected
+    def _hidden(self, output: Tensor, final_norm: bool) -> Tensor:
+        hidden: Tensor = self._parts().transformation(super()._hidden(output, final_norm))
+        return hidden
 
     def _pool(self, last: Tensor, input_ids: Tensor) -> Tensor:
-        return self._through_projection(self._projected(self._normed(last))[:, 0])
-
-    def _parts(self) -> Any:
-        """The text model: it has `roberta`, `pre_LN` and `transformation`."""
-        for candidate in (getattr(self.model, "text_model", None), self.model):
-            if all(hasattr(candidate, part) for part in ("roberta", "pre_LN", "transformation")):
-                return candidate
-        raise TowerError(
-            f"{type(self.model).__name__} is no AltCLIP text model: it has no roberta with a "
-            f"pre_LN and a transformation. AltClipTower takes an AltCLIPModel or AltCLIPTextModel."
-        )
-
-
-def from_folder(
-    folder: Path, config: dict[str, Any], name: str, dtype: torch.dtype, device: torch.device
-) -> TextTower:
-    """An AltCLIP model, or its text model alone, as transformers saves it.
-
-    Args:
-        config: what config.json says; model_type altclip or altclip_text_model.
-    Raises:
-        CheckpointError: weights or tokenizer are missing or do not fit the config.
-    """
-    paths = weight_files(folder)
-    weights = read_weights(paths, beside=BESIDE)
-    projection, _ = weights.get("text_projection.weight", (None, None))
-    tokenizer = tokenizer_in(folder)
-    model = empty(lambda: _text_half(config, projection), folder / "config.json")
-    fill(model, weights, paths[0])
-    return AltClipTower(at_rest(model, dtype, device), tokenizer, name=name)
-
-
-def _text_half(config: dict[str, Any], projection: Tensor | None) -> nn.Module:
-    """A model with a projection as wide as this one [P D]."""
-    from transformers import AltCLIPTextConfig, AltCLIPTextModel
-
-    is_whole = config.get("model_type") == "altclip"
-    # old configs have both, and transformers takes the former; of the vision half's none is read
-    stated = config.get("text_config_dict") or config.get("text_config") if is_whole else config
-    text: Any = AltCLIPTextConfig.from_dict(stated or {})
-    text_model = AltCLIPTextModel(text)
-    if projection is None:
-        return TextHalf(text_model)
-    return TextHalf(text_model, nn.Linear(text.project_dim, len(projection), bias=False))
+        return self._through_projection(self._hidden(last, True)[:, 0])

@@ -1,32 +1,43 @@
-"""What every text tower is: token ids in, hidden states out."""
+"""The TextTower protocol, and ModelTower, which runs a torch model up to one of its blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from threading import get_ident
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from clipcond.errors import TowerError
 from clipcond.tokenizers.base import SpecialTokens, Tokenizer
+from clipcond.tokenizers.wrapped import WrappedTokenizer
+from clipcond.towers.fingerprint import execution_device, fingerprint_of
+from clipcond.towers.modules import TowerModules
 
 __all__ = [
     "HiddenLayer",
+    "ModelTower",
     "TextTower",
     "TowerOutput",
-    "check_context",
+    "capture",
     "check_layer",
-    "first_eos",
+    "hooked",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class HiddenLayer:
-    """Which block's output is used: depth 1 = the last block, 2 = the penultimate.
+    """The block whose output is used, and whether the final layer norm is applied to it.
 
-    `final_norm` says whether the model's final layer norm is applied to it.
+    Args:
+        depth: 1 = the last block, 2 = the penultimate.
+    Raises:
+        TowerError: depth is no whole number from 1.
     """
 
     depth: int = 1
@@ -42,7 +53,7 @@ class HiddenLayer:
 
 @dataclass(frozen=True, slots=True)
 class TowerOutput:
-    """hidden [n L D]; pooled [n P], or None where it was not asked for."""
+    """Hidden states [n L D]; pooled [n P], or None if it was not requested."""
 
     hidden: Tensor
     pooled: Tensor | None = None
@@ -53,8 +64,8 @@ class TextTower(Protocol):
     """A text encoder together with its tokenizer.
 
     `depth` counts transformer blocks, `width` is D. A tower may also have `unread(texts)`, which
-    returns the words and characters it cannot read (see `OpenAIClipTower.unread`), and `fullwidth`,
-    True where those who write for it type full-width punctuation, as for the Chinese towers.
+    describes the words and characters it cannot read (`ModelTower.unread`), and `fullwidth`, True
+    if its users type full-width punctuation, as for the Chinese towers.
     """
 
     @property
@@ -80,27 +91,10 @@ class TextTower(Protocol):
         *,
         pooled: bool = False,
     ) -> TowerOutput:
-        """Encode chunks [n L]; `attention_mask` None means that every position is seen."""
-        ...
+        """Encode chunks [n L]; without `attention_mask` every position is visible."""
 
     def fingerprint(self) -> Hashable:
-        """A key that changes whenever the same ids would be encoded differently."""
-        ...
-
-
-def first_eos(input_ids: Tensor, eos: int) -> Tensor:
-    """Position [n] of each row's first EOS in `input_ids` [n L].
-
-    By id, never by the largest id: the ids of added tokens (textual inversion) lie above EOS, and
-    the configs published with Stable Diffusion name a wrong EOS id.
-
-    Raises:
-        TowerError: a row has no EOS, so nothing says where its text ends.
-    """
-    is_eos = input_ids == eos
-    if not bool(is_eos.any(dim=-1).all()):
-        raise TowerError(f"no EOS (id {eos}) in a row of input_ids: nothing to pool")
-    return is_eos.to(torch.int8).argmax(dim=-1)
+        """Make a key that changes whenever the same ids would be encoded differently."""
 
 
 def check_layer(layer: HiddenLayer, depth: int, name: str) -> None:
@@ -116,16 +110,183 @@ def check_layer(layer: HiddenLayer, depth: int, name: str) -> None:
         )
 
 
-def check_context(context_length: int, n_positions: int, name: str) -> int:
-    """A context length that the tower has positions for.
+class ModelTower(ABC):
+    """A tower around a torch model; subclasses know where a kind of model keeps its modules.
 
-    Raises:
-        TowerError: more than its positions, or no room for a single token of text.
+    The model is never changed: nothing is patched into it. Later changes to it (LoRA, another dtype
+    or device, accelerate's offload hooks) take effect, as modules are looked up at every use.
     """
-    is_number = isinstance(context_length, int) and not isinstance(context_length, bool)
-    if not is_number or not 3 <= context_length <= n_positions:
-        raise TowerError(
-            f"context_length={context_length!r} does not fit {name!r}, which has {n_positions} "
-            f"positions; use a whole number from 3 to {n_positions}"
-        )
-    return context_length
+
+    tokenizer: WrappedTokenizer
+
+    def __init__(self, model: nn.Module, name: str | None = None) -> None:
+        self.model = model
+        path = str(getattr(getattr(model, "config", None), "_name_or_path", "") or "")
+        self.name = name or path or type(model).__name__
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, depth={self.depth}, width={self.width})"
+
+    @abstractmethod
+    def _modules(self) -> TowerModules:
+        """Look up the model's modules."""
+
+    @abstractmethod
+    def _pool(self, last: Tensor, input_ids: Tensor) -> Tensor:
+        """Make the pooled output [n P] from the last block's output."""
+
+    def _hidden(self, output: Tensor, final_norm: bool) -> Tensor:
+        """Make hidden states [n L D] of a block's output, normed or not."""
+        hidden: Tensor = self._modules().norm(output) if final_norm else output
+        return hidden
+
+    def _through_projection(self, pooled: Tensor) -> Tensor:
+        """Apply the model's text projection, if it has one, to a pooled state [n D]."""
+        projection = getattr(self.model, "text_projection", None)
+        return pooled if projection is None else projection(pooled)
+
+    def _text_model(self) -> nn.Module:
+        """Return the module to be called with `input_ids` and `attention_mask`."""
+        return self.model
+
+    def _blocks(self) -> nn.ModuleList:
+        return self._modules().blocks
+
+    def _table(self) -> Tensor:
+        return self._modules().embedding.weight
+
+    @property
+    def width(self) -> int:
+        return self._table().shape[1]
+
+    @property
+    def depth(self) -> int:
+        return len(self._blocks())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model runs; under offload hooks its weights may be elsewhere meanwhile."""
+        return execution_device(self.model)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self._modules().norm.weight.dtype
+
+    def fingerprint(self) -> Hashable:
+        """Make a key that changes with weights, LoRA, dtype, device (see `fingerprint_of`)."""
+        return fingerprint_of(self.model)
+
+    def unread(self, texts: Sequence[str]) -> str:
+        """Describe words and characters of some texts that mean nothing to this tower.
+
+        Returns:
+            a message, or "" if everything can be read.
+        """
+        return self.tokenizer.unread(self.name, texts, self._table())
+
+    def encode(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        layer: HiddenLayer,
+        *,
+        pooled: bool = False,
+    ) -> TowerOutput:
+        """Run the model up to `layer`, or to its end when the pooled output is wanted too.
+
+        The pooled output is that of the last layer, whatever `layer` is.
+
+        Args:
+            input_ids: [n L], L at most the model's positions.
+            attention_mask: [n L], 0 = hidden from attention; None = all visible.
+            layer: which block's output, and whether normed.
+            pooled: whether to give `TowerOutput.pooled`; layers above `layer` run only then.
+        Returns:
+            hidden [n L D]; pooled [n P] or None. Without gradients.
+        Raises:
+            TowerError: the model has too few blocks, or an id is outside its vocabulary.
+        """
+        check_layer(layer, self.depth, self.name)
+        blocks = self._blocks()
+        with torch.no_grad(), self._known_ids(input_ids) as known_ids:
+            self._check_ids(known_ids)
+            stop = not pooled and layer.depth > 1
+            with capture(blocks[-layer.depth], stop=stop) as wanted, capture(blocks[-1]) as last:
+                self._run(known_ids, attention_mask)
+            hidden = self._hidden(wanted[0], layer.final_norm)
+            return TowerOutput(hidden, self._pool(last[0], input_ids) if pooled else None)
+
+    def pooled(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """Compute the pooled output [n P] with gradients, for training the tower.
+
+        Raises:
+            TowerError: an id is outside its vocabulary.
+        """
+        with self._known_ids(input_ids) as known_ids:
+            self._check_ids(known_ids)
+            with capture(self._blocks()[-1]) as last:
+                self._run(known_ids, attention_mask)
+            return self._pool(last[0], input_ids)
+
+    def _known_ids(self, input_ids: Tensor) -> AbstractContextManager[Tensor]:
+        """Replace ids that are not the model's own, and supply their vectors in this context."""
+        return nullcontext(input_ids)
+
+    def _run(self, input_ids: Tensor, attention_mask: Tensor | None) -> None:
+        device = self.device
+        mask = None if attention_mask is None else attention_mask.to(device)
+        with suppress(_Reached):
+            self._forward(input_ids.to(device), mask)
+
+    def _forward(self, input_ids: Tensor, attention_mask: Tensor | None) -> None:
+        """Call the text model, not compiled: each hook would make it compile again."""
+        module = self._text_model()
+        plain: Any = getattr(module, "_orig_mod", module)
+        call = plain if plain._compiled_call_impl is None else plain._call_impl
+        call(input_ids=input_ids, attention_mask=attention_mask)
+
+    def _check_ids(self, input_ids: Tensor) -> None:
+        # on CUDA an id outside the table kills the process
+        n_entries = len(self._table())
+        if input_ids.numel() and int(input_ids.max()) >= n_entries:
+            raise TowerError(
+                f"token id {int(input_ids.max())} is outside the {n_entries} entries of "
+                f"{self.name!r}: this tokenizer belongs to another model"
+            )
+
+
+class _Reached(Exception):
+    """The requested layer has run; the later ones need not."""
+
+
+@contextmanager
+def capture(module: nn.Module, *, stop: bool = False) -> Iterator[list[Tensor]]:
+    """Collect the outputs of `module` in forwards inside; `stop` ends a forward after it."""
+    seen: list[Tensor] = []
+
+    def keep(_: nn.Module, args: tuple[Any, ...], result: Any) -> None:
+        seen.append(result[0] if isinstance(result, tuple) else result)
+        if stop:
+            raise _Reached
+
+    with hooked(module.register_forward_hook, keep):
+        yield seen
+
+
+@contextmanager
+def hooked(
+    register: Callable[..., RemovableHandle], act: Callable[..., Any], **choices: bool
+) -> Iterator[None]:
+    """Keep a hook on a module, for forwards of this thread: other threads may share the model.
+
+    Hooks work under accelerate's offload too, which replaces `forward`.
+
+    Args:
+        register: a module's `register_forward_hook` or `register_forward_pre_hook`.
+    """
+    thread = get_ident()
+    handle = register(lambda *call: act(*call) if get_ident() == thread else None, **choices)
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -1,21 +1,22 @@
-"""What a model is right now: where it runs, and a key that changes when its results would."""
+"""The device a model will run on, and a key that changes when its results would."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["execution_device", "state_key"]
+__all__ = ["execution_device", "fingerprint_of"]
 
 
 def execution_device(model: nn.Module) -> torch.device:
-    """The device the next forward will use.
+    """Find the device that the next forward will use.
 
-    Under offload hooks the weights rest elsewhere, or on no device at all (meta), between two
-    forwards; the hooks of accelerate and of diffusers' group offload know where they will go.
+    With offloading, weights are elsewhere or on no device at all (meta) between two forwards; the
+    hooks of accelerate and of diffusers' group offload know where they will go.
     """
     for module in _modules(model):
         hook = module.__dict__.get("_hf_hook")
@@ -30,16 +31,16 @@ def execution_device(model: nn.Module) -> torch.device:
     return torch.device("cpu") if parameter is None else parameter.device
 
 
-def state_key(model: nn.Module) -> Hashable:
-    """A key of everything about `model` that changes what it computes.
+def fingerprint_of(model: nn.Module) -> Hashable:
+    """Make a key of everything about `model` that changes what it computes.
 
-    Seen: another or resized parameter, in-place change (by version counter), a change made through
-    `.data`, which no counter sees (by a probe of every weight matrix: a merged LoRA touches all of
-    its values), dtype, device, LoRA adapters with their scales, replaced `forward`s, hooks, train
-    mode, attention implementation, autocast. Not seen: a `.data` write to a few single values.
-    Memory addresses are left out, so moving to the CPU and back, as offload does, changes nothing.
+    It changes with: another or resized parameter, an in-place change (by version counter), a change
+    through `.data`, which no counter counts (by a probe of every weight matrix: a merged LoRA
+    changes all of its values), dtype, device, LoRA adapters with their scales, replaced `forward`s,
+    hooks, train mode, attention implementation, autocast. It misses a `.data` write to a few single
+    values. Memory addresses are left out, so moving to the CPU and back changes nothing.
 
-    Under 1 ms for a model of CLIP-L's size.
+    Takes under 1 ms for a model of CLIP-L's size.
     """
     device = execution_device(model)
     structure: list[Hashable] = [device, getattr(model, "training", False), *_autocast(device)]
@@ -47,9 +48,11 @@ def state_key(model: nn.Module) -> Hashable:
     matrices: list[Tensor] = []
     for module in _modules(model):
         structure.extend(_adapters(module))
-        for name, parameter in _own_tensors(module):
-            tensor = _resting(module, name, parameter)
-            # a parameter on meta is made anew at every onload, so its identity says nothing
+        for name, parameter in chain(module._parameters.items(), module._buffers.items()):
+            if parameter is None:
+                continue
+            tensor = _weight_of(module, name, parameter)
+            # every onload makes another parameter object of one on meta
             identity = 0 if tensor.is_meta else id(tensor)
             structure.append((identity, tensor._version, tensor.dtype))
             if tensor.dim() > 1 and tensor.numel() and not tensor.is_meta:
@@ -67,29 +70,21 @@ def _modules(model: nn.Module) -> Iterator[nn.Module]:
             waiting.extend(module._modules.values())
 
 
-def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    for tensors in (module._parameters, module._buffers):
-        for name, tensor in tensors.items():
-            if tensor is not None:
-                yield name, tensor
-
-
-def _resting(module: nn.Module, name: str, tensor: Tensor) -> Tensor:
-    """The stored weight for one that accelerate keeps on meta between forwards."""
+def _weight_of(module: nn.Module, name: str, tensor: Tensor) -> Tensor:
+    """Find the weight itself if accelerate keeps its module on meta between forwards."""
     if not tensor.is_meta:
         return tensor
-    stored = getattr(module.__dict__.get("_hf_hook"), "weights_map", None)
-    values = getattr(stored, "dataset", None)
-    # only a plain mapping in memory: a disk loader would read the file
-    if isinstance(values, Mapping) and type(values) is dict:
-        found = values.get(f"{getattr(stored, 'prefix', '')}{name}")
-        if isinstance(found, Tensor):
-            return found
-    return tensor
+    weights = getattr(module.__dict__.get("_hf_hook"), "weights_map", None)
+    values = getattr(weights, "dataset", None)
+    # only a plain dict in memory: a disk loader would read the file
+    found = None
+    if type(values) is dict:
+        found = values.get(f"{getattr(weights, 'prefix', '')}{name}")
+    return found if isinstance(found, Tensor) else tensor
 
 
 def _adapters(module: nn.Module) -> Iterator[Hashable]:
-    """LoRA state, replaced forward and hooks of one module."""
+    """Collect LoRA adapters, replaced forward and hooks of one module."""
     own = module.__dict__
     if "scaling" in own:  # a peft layer
         yield tuple(own["scaling"].items()) if isinstance(own["scaling"], dict) else own["scaling"]
@@ -97,16 +92,16 @@ def _adapters(module: nn.Module) -> Iterator[Hashable]:
         yield _frozen(own.get("merged_adapters"))
         yield bool(own.get("_disable_adapters"))
     forward = own.get("forward")
-    # transformers 5.0 leaves the class's own method there after it looked at hidden states
+    # transformers 5.0 leaves the class's own method there after it collected hidden states
     is_method = getattr(forward, "__func__", None) is type(module).forward
     if forward is not None and not is_method and "_hf_hook" not in own:
         yield id(forward)
     for hooks in (module._forward_hooks, module._forward_pre_hooks):
-        yield from (number for number, hook in hooks.items() if not _only_looks(hook))
+        yield from (number for number, hook in hooks.items() if not _is_passive(hook))
 
 
-def _only_looks(hook: Any) -> bool:
-    """A tower's hook, there while another thread encodes, or transformers' for hidden states."""
+def _is_passive(hook: Any) -> bool:
+    """Whether it is a tower's, of another thread that encodes, or collects hidden states."""
     home = str(getattr(hook, "__module__", ""))
     return home.startswith(("clipcond.towers", "transformers.utils"))
 

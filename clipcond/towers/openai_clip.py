@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from contextlib import AbstractContextManager
-from functools import partial
-from typing import Any
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from clipcond.errors import TowerError
-from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer, context_of, special_tokens
-from clipcond.tokenizers.inversions import Inversions
-from clipcond.tokenizers.unread_words import KnownWords, blank_ids, tell_bytes, tell_unknown
-from clipcond.towers.base import check_context, first_eos
-from clipcond.towers.model_tower import ModelTower
+from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer, default_context_length, special_tokens
+from clipcond.tokenizers.inversions import FIRST_ID, Inversions
+from clipcond.towers.base import ModelTower, hooked
+from clipcond.towers.modules import TowerModules, choose_context_length, first_eos
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 __all__ = ["OpenAIClipTower"]
 
@@ -23,18 +24,18 @@ __all__ = ["OpenAIClipTower"]
 class OpenAIClipTower(ModelTower):
     """A transformers `CLIPTextModel` or `CLIPTextModelWithProjection` with its tokenizer.
 
-    Parts are found by what they are, for transformers 5.6 dropped `CLIPTextModel.text_model` and
-    kept it elsewhere. The pooled output is that of the last layer, normed, at the first EOS;
-    through the text projection where the model has one.
+    The pooled output is the state at the first EOS of the last layer, normed, through the text
+    projection if the model has one. Modules are found by their parts: transformers 5.6 has no
+    `CLIPTextModel.text_model` any more.
 
     Args:
         model: the text model, in eval mode; it may be shared with a pipeline.
-        tokenizer: its transformers tokenizer, whose pad token says how chunks are padded; or a
+        tokenizer: its transformers tokenizer, whose pad token fills up chunks; or a
             `ClipBpeTokenizer` around one.
-        name: how reports and messages call it; the checkpoint's name by default.
-        context_length: how long chunks are, at most the model's positions: 77, LongCLIP's 248. By
-            default as the tokenizer and the model say. A longer tower that is to be paired with a
-            shorter one is told the shorter length.
+        name: its name in reports and messages; the checkpoint's name by default.
+        context_length: the length of chunks, at most the model's positions: 77, LongCLIP's 248. By
+            default as the tokenizer and the model say. In a pair of towers the longer one must be
+            given the length of the shorter.
     Raises:
         TowerError: the model has no encoder layers and final layer norm where CLIP has them, or too
             few positions.
@@ -43,72 +44,49 @@ class OpenAIClipTower(ModelTower):
     def __init__(
         self,
         model: nn.Module,
-        tokenizer: Any,
+        tokenizer: PreTrainedTokenizerBase | ClipBpeTokenizer,
         name: str | None = None,
         *,
         context_length: int | None = None,
     ) -> None:
         super().__init__(model, name)
         n_positions = len(self._parts().embeddings.position_embedding.weight)
-        is_ours = isinstance(tokenizer, ClipBpeTokenizer)
-        bpe = tokenizer if is_ours else ClipBpeTokenizer(tokenizer)
+        is_wrapped = isinstance(tokenizer, ClipBpeTokenizer)
+        bpe = tokenizer if is_wrapped else ClipBpeTokenizer(tokenizer)
+        default = default_context_length(bpe.source, n_positions)
+        length = choose_context_length(context_length, default, n_positions, self.name)
         self.inversions = Inversions(self.width, self.name)
-        self.tokenizer = bpe.knowing(self.inversions)
-        source = self.tokenizer.source
-        length = context_of(source, n_positions) if context_length is None else context_length
-        self.special = special_tokens(
-            source, check_context(length, n_positions, self.name), self.inversions
-        )
-        self._known = KnownWords()
+        self.tokenizer = bpe.with_inversions(self.inversions)
+        self.special = special_tokens(bpe.source, length, self.inversions)
 
     def fingerprint(self) -> Hashable:
-        """Changes with weights, LoRA, dtype, device (see `state_key`) and textual inversions."""
-        return super().fingerprint(), self.inversions.fingerprint()
+        """Make a key that changes with the model (see `fingerprint_of`) and the inversions."""
+        inversions = self.inversions.fingerprint() if self.inversions.by_name else ()
+        return super().fingerprint(), inversions
 
-    def unread(self, texts: Sequence[str]) -> str:
-        """What to tell a caller about words and characters that mean nothing to this tower.
+    @contextmanager
+    def _known_ids(self, input_ids: Tensor) -> Iterator[Tensor]:
+        ours = input_ids >= FIRST_ID
+        if not bool(ours.any()):
+            yield input_ids
+            return
+        rows = self.inversions.vectors(input_ids[ours].tolist())
 
-        A tower trained on few words has all-zero embeddings for the others. To any CLIP BPE tower,
-        characters that are no whole token (most Chinese ones, many emoji) are mere bytes.
+        def insert(_: nn.Module, args: tuple[Any, ...], result: Tensor) -> Tensor:
+            result = result.clone()
+            result[ours.to(result.device)] = rows.to(result.device, result.dtype)
+            return result
 
-        Returns:
-            a message, or "" where everything can be read.
-        """
-        texts = [self.tokenizer.without_names(text) for text in texts]
-        table = self._table()
-        n_known = self._known.of(table, self.tokenizer)
-        if n_known is None:
-            return tell_bytes(self.name, texts, self.tokenizer)
-        return tell_unknown(self.name, texts, self.tokenizer, partial(blank_ids, table), n_known)
-
-    def _known_ids(self, input_ids: Tensor) -> AbstractContextManager[Tensor]:
-        embedding = self._parts().embeddings.token_embedding
-        return self.inversions.standing_in(embedding, input_ids)
-
-    def _blocks(self) -> nn.ModuleList:
-        blocks: nn.ModuleList = self._parts().encoder.layers
-        return blocks
-
-    def _table(self) -> Tensor:
-        table: Tensor = self._parts().embeddings.token_embedding.weight
-        return table
-
-    def _norm(self) -> nn.Module:
-        norm: nn.Module = self._parts().final_layer_norm
-        return norm
-
-    def _normed(self, hidden: Tensor) -> Tensor:
-        normed: Tensor = self._norm()(hidden)
-        return normed
+        with hooked(self._modules().embedding.register_forward_hook, insert):
+            yield input_ids.masked_fill(ours, 0)
 
     def _pool(self, last: Tensor, input_ids: Tensor) -> Tensor:
         ends = first_eos(input_ids, self.special.eos).to(last.device)
-        pooled = self._normed(last)[torch.arange(len(last), device=last.device), ends]
-        projection = getattr(self.model, "text_projection", None)
-        return pooled if projection is None else projection(pooled)
+        states = self._hidden(last, True)[torch.arange(len(last), device=last.device), ends]
+        return self._through_projection(states)
 
     def _parts(self) -> Any:
-        """The module with `embeddings`, `encoder.layers` and `final_layer_norm`."""
+        """Find the module with `embeddings`, `encoder.layers` and `final_layer_norm`."""
         for candidate in (getattr(self.model, "text_model", None), self.model):
             encoder = getattr(candidate, "encoder", None)
             if hasattr(encoder, "layers") and hasattr(candidate, "final_layer_norm"):
@@ -117,4 +95,10 @@ class OpenAIClipTower(ModelTower):
             f"{type(self.model).__name__} is no CLIP text model: it has no encoder.layers with a "
             f"final_layer_norm. OpenAIClipTower takes a CLIPTextModel or "
             f"CLIPTextModelWithProjection."
+        )
+
+    def _modules(self) -> TowerModules:
+        text = self._parts()
+        return TowerModules(
+            text.encoder.layers, text.embeddings.token_embedding, text.final_layer_norm
         )

@@ -14,7 +14,7 @@ from clipcond.checkpoints.extraction import extract
 from clipcond.checkpoints.weights import WEIGHTS
 from clipcond.errors import CheckpointError, TowerError
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
-from clipcond.towers.chinese_clip import ChineseTextHalf
+from clipcond.towers.chinese_clip import ChineseTextEncoder
 
 __all__ = ["check_replaceable", "save_tower", "with_projection"]
 
@@ -33,7 +33,7 @@ def with_projection(
     if isinstance(tower, ChineseClipTower):
         parts: Any = tower._parts()
         linear = _make_linear(projection, tower.width, width, known, seed)
-        half = ChineseTextHalf(parts, linear)
+        half = ChineseTextEncoder(parts, linear)
         length = tower.special.context_length
         return ChineseClipTower(half, tower.tokenizer.source, tower.name, context_length=length)
     if not isinstance(tower, OpenAIClipTower):

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from clipcond.chunking import TokenChunk
-from clipcond.towers.base import TowerOutput, first_eos
+from clipcond.towers.base import TowerOutput
+from clipcond.towers.modules import first_eos
 from clipcond.weighting.rule import Encode, Rule, RuleWithNeeds, needs_of
 
 __all__ = ["with_first_eos", "with_mean_eos"]

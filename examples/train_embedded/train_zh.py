@@ -35,7 +35,7 @@ from transformers import (
 )
 
 from clipcond.tokenizers.word_piece import chinese_tokenizer
-from clipcond.towers.chinese_clip import ChineseTextHalf
+from clipcond.towers.chinese_clip import ChineseTextEncoder
 
 EMBEDDED = Path(__file__).parents[2] / "clipcond" / "embedded"
 VOCABULARY = EMBEDDED / "chinese_tokenizer" / "vocab.txt"
@@ -51,7 +51,7 @@ CONFIG_KEYS = (
 ).split()
 
 
-def build(tokenizer: BertTokenizer, n_image: int) -> ChineseTextHalf:
+def build(tokenizer: BertTokenizer, n_image: int) -> ChineseTextEncoder:
     """A fresh tower with a projection to `n_image`; rows of words no caption has are zero.
 
     BERT's blocks end with a norm, whose mean is near zero where its bias is free; A1111's weights
@@ -75,7 +75,7 @@ def build(tokenizer: BertTokenizer, n_image: int) -> ChineseTextHalf:
         table.normal_(std=0.05).mul_(known_rows(tokenizer)[:, None])
         for block in model.encoder.layer:
             block.output.LayerNorm.bias.fill_(FINAL_NORM_BIAS).requires_grad_(False)
-    return ChineseTextHalf(model, nn.Linear(WIDTH, n_image, bias=False))
+    return ChineseTextEncoder(model, nn.Linear(WIDTH, n_image, bias=False))
 
 
 def known_rows(tokenizer: BertTokenizer) -> Tensor:
@@ -104,7 +104,7 @@ class TextContrast(nn.Module):
         return {"loss": clip_loss(text, images, self.logit_scale)}
 
 
-def encode(tower: ChineseTextHalf, input_ids: Tensor, mask: Tensor, n_parts: int = 6) -> Tensor:
+def encode(tower: ChineseTextEncoder, input_ids: Tensor, mask: Tensor, n_parts: int = 6) -> Tensor:
     """Ids and mask [b l], the shortest first -> projected [CLS] states [b P].
 
     In parts, each cut to its longest: what is cut away is masked anyway.
@@ -166,7 +166,7 @@ def tensors(prompts: list[str], tokenizer: BertTokenizer) -> tuple[Tensor, Tenso
 
 
 def accuracy(
-    tower: ChineseTextHalf, vision: CLIPVisionModelWithProjection, tokenizer: BertTokenizer
+    tower: ChineseTextEncoder, vision: CLIPVisionModelWithProjection, tokenizer: BertTokenizer
 ) -> dict[str, float]:
     """Zero-shot accuracy of the tower beside the vision tower."""
     device = next(tower.parameters()).device
@@ -185,7 +185,7 @@ def accuracy(
     )
 
 
-def save_tower(tower: ChineseTextHalf, tokenizer: BertTokenizer, folder: Path) -> None:
+def save_tower(tower: ChineseTextEncoder, tokenizer: BertTokenizer, folder: Path) -> None:
     """A folder that transformers, from 5.0 on, and `load_tower` open: safetensors, float16."""
     name, kind = "ChineseCLIPTextModel", "chinese_clip_text_model"
     write_config(folder, tower.config, CONFIG_KEYS, name, kind)

@@ -8,7 +8,7 @@ from diffusers import UNet2DConditionModel
 
 from clipcond import load_tower
 from clipcond.adapters import teacher_fingerprint, tower_fingerprint, unet_family, unet_fingerprint
-from clipcond.adapters.fingerprints import tells
+from clipcond.adapters.fingerprints import is_comparable
 from clipcond.checkpoints.identity import KNOWN, tower_hash, tower_weights
 from clipcond.embedded import folder
 from clipcond.towers import OpenAIClipTower
@@ -76,9 +76,9 @@ def test_lora_beside_the_weights_does_not_count():
 
 def test_what_cannot_be_told():
     unet, model = tiny_sd().unet, copy.deepcopy(tower_l().model)
-    assert tells(unet)
-    assert not tells(copy.deepcopy(unet).to(torch.bfloat16))
-    assert not tells(copy.deepcopy(unet).to("meta"))
+    assert is_comparable(unet)
+    assert not is_comparable(copy.deepcopy(unet).to(torch.bfloat16))
+    assert not is_comparable(copy.deepcopy(unet).to("meta"))
     assert unet_fingerprint(unet.to("meta")) == ""
     assert unet_fingerprint(torch.nn.Linear(2, 2)) == ""
     assert tower_fingerprint(OpenAIClipTower(model.to("meta"), tokenizer())) == ""

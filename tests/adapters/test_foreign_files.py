@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from clipcond.adapters import save_adapter
 from clipcond.embedded import folder
@@ -114,3 +114,19 @@ def test_a_tower_and_a_unet_are_called_by_their_names():
         f"{str(tower)!r} is no adapter of clipcond: it holds 1 text tower\n"
     )
     assert "it holds a UNet or transformer (" in refusal(unet)
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ("vision_model.embeddings.class_embedding", "1 text tower, a vision tower"),
+        ("first_stage_model.encoder.conv_in.weight", "1 text tower, a VAE"),
+        ("model.diffusion_model.x", "1 text tower, a UNet or transformer (unknown)"),
+    ],
+)
+def test_a_tower_and_something_else_are_both_named(tmp_path, more, found):
+    path = tmp_path / "both.safetensors"
+    tower = load_file(folder() / "text_encoder" / "model.safetensors")
+    save_file({**tower, more: torch.zeros(4)}, path)
+
+    assert refusal(path).startswith(f"{str(path)!r} is no adapter of clipcond: it holds {found}\n")

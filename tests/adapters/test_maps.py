@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from clipcond.adapters import AdapterConfig, build_adapter
+from clipcond.adapters.base import MAX_CHUNKS, CastAdapter
 from clipcond.errors import TowerError, UnknownNameError
 from tests.adapters.made import LENGTH, adapter
 
@@ -205,3 +206,49 @@ def test_states_that_do_not_fit():
     with pytest.raises(TowerError) as caught:
         adapter()(states(), mask(1, 1))
     assert str(caught.value) == "the mask of states [3, 12, 32] is [3, 12], not [2, 12]"
+
+
+def test_only_an_adapter_of_another_dtype_is_copied():
+    own, used = adapter(), []
+    own.register_forward_hook(lambda module, *_: used.append(module))  # copies have it too
+    cast = CastAdapter(own)
+
+    assert torch.equal(cast(states(), mask(12, 5, 1)).hidden, own(states(), mask(12, 5, 1)).hidden)
+    cast(states().half(), None)
+    cast(states().half(), None)
+    own.row_bias.add_(1.0)
+    cast(states().half(), None)
+
+    plain, _, first, again, changed = used
+    assert plain is own
+    assert first is again
+    assert len({id(module) for module in (own, first, changed)}) == 3
+    assert (own.dtype, first.dtype) == (torch.float32, torch.float16)
+
+
+@pytest.mark.parametrize("pooled_width", [None, 10])
+def test_many_chunks_are_mapped_a_part_at_a_time(pooled_width):
+    own, sizes = adapter(pooled_width=pooled_width), []
+    hidden, counted = states(MAX_CHUNKS + 3), mask(*[12, 5, 1, 7] * 16, 3, 4, 5)
+    expected = own(hidden, counted)
+    own.register_forward_hook(lambda module, args, output: sizes.append(len(args[0])))
+
+    found = CastAdapter(own)(hidden, counted)
+
+    assert sizes == [MAX_CHUNKS, 3]
+    # batches of another size are summed in another order
+    assert torch.allclose(found.hidden, expected.hidden, rtol=0, atol=5e-6)
+    assert (found.pooled is None) == (pooled_width is None)
+    assert pooled_width is None or torch.allclose(found.pooled, expected.pooled, rtol=0, atol=5e-6)
+    assert torch.equal(CastAdapter(own)(hidden, None).hidden[:64], own(hidden[:64]).hidden)
+
+
+def test_the_largest_sizes_are_possible():
+    good = {"kind": "resampler", "tower_width": 2**16, "width": 2**16, "length": 2**16}
+    AdapterConfig(**good, hidden=2**16, heads=2**16, layers=256, pooled_width=2**16)
+    AdapterConfig("linear", 1, 1, 1, 1)
+    AdapterConfig("resampler", 1, 1, 1, 1, 1, 1, 1)
+    with pytest.raises(TowerError, match="from 1 to 65536, not 65537"):
+        AdapterConfig(**{**good, "width": 2**16 + 1}, hidden=1, heads=1, layers=1)
+    with pytest.raises(TowerError, match=r"pooled_width of a 'linear' adapter .*, not 0"):
+        AdapterConfig("linear", 1, 1, 1, 0)

@@ -9,9 +9,10 @@ from transformers import ChineseCLIPTextModel, PretrainedConfig
 
 from clipcond import Conditioner, load_tower
 from clipcond.checkpoints.extraction import extract
+from clipcond.checkpoints.state_dicts import from_cn_clip
 from clipcond.errors import CheckpointError
 from clipcond.towers import ChineseClipTower, HiddenLayer
-from clipcond.towers.chinese_clip import ChineseTextHalf, from_cn_clip
+from clipcond.towers.chinese_clip import ChineseTextEncoder
 from tests.data.make_chinese_clip import ROWS, SIZES, WIDTH, drawn, seed_of
 from tests.parity.golden import cases_of, tensors_of
 from tests.towers.chinese import text_model, tokenizer, tower_zh, whole_model
@@ -237,7 +238,7 @@ def test_an_extracted_folder_is_one_of_transformers(tmp_path):
 
 
 def test_what_transformers_has_no_class_for_is_not_extracted(tmp_path):
-    half = ChineseTextHalf(text_model())
+    half = ChineseTextEncoder(text_model())
     half.config = PretrainedConfig()  # of no model type
     tower = ChineseClipTower(half, tokenizer())
 

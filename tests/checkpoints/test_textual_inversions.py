@@ -40,7 +40,7 @@ def a1111(rows, name="called inside"):
 
 def kept(tower, name):
     """The vectors that a name stands for in a tower."""
-    return tower.inversions._rows(list(tower.inversions.ids(name)))
+    return tower.inversions.vectors(list(tower.inversions.ids(name)))
 
 
 @pytest.mark.parametrize(

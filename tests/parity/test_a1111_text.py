@@ -11,7 +11,7 @@ from clipcond.chunking.tokens import tokenize
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import Break, compose, parse, schedule
 from clipcond.tokenizers.base import SpecialTokens
-from clipcond.tokenizers.open_clip import as_open_clip
+from clipcond.tokenizers.open_clip import with_open_clip_cleaning
 from tests.failures import failures_of
 
 GOLDEN = Path(__file__).parent.parent / "data" / "a1111.json"
@@ -87,7 +87,7 @@ def test_hard_chunks_are_those_of_no_backtracking(clip_bpe):
 @pytest.mark.skipif(find_spec("ftfy") is None, reason="ftfy is not installed (extra: test)")
 def test_chunks_of_a_tower_that_comes_from_open_clip(clip_bpe):
     """Its tokenizer is open_clip's; padding is still eos in this data."""
-    tokenizer = as_open_clip(clip_bpe)
+    tokenizer = with_open_clip_cleaning(clip_bpe)
 
     def check(case):
         expected = case.get("openclip_tokenizer_chunks", case["chunks"])

@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from clipcond.checkpoints.activation import QUICK
+from clipcond.checkpoints.state_dicts import from_eva, from_open_clip
 from clipcond.towers import EvaClipTower, HiddenLayer, OpenClipTower, TextTower
-from clipcond.towers.eva_clip import from_eva
-from clipcond.towers.open_clip import from_open_clip
 from tests.reference.live import (
     MODELS,
     build,

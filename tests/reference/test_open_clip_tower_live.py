@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from clipcond import Conditioner
+from clipcond.checkpoints.state_dicts import from_open_clip
 from clipcond.errors import ClipcondWarning, TowerError
 from clipcond.tokenizers.open_clip import shipped
 from clipcond.towers import HiddenLayer, OpenClipTower
-from clipcond.towers.open_clip import from_open_clip
 from tests.checkpoints import open_clip_recipe as recipe
 from tests.reference.live import (
     MODELS,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from clipcond.errors import ClipcondWarning, TowerError
 from clipcond.tokenizers import open_clip
 from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer
-from clipcond.tokenizers.open_clip import PLAIN, shipped, tokens_of
+from clipcond.tokenizers.open_clip import PLAIN, shipped, wrap_tokenizer
 from tests.checkpoints.stand_ins import Frames
 from tests.parity.models import tokenizer
 from tests.towers.golden_layers import facts
@@ -45,9 +45,12 @@ def without_ftfy(monkeypatch):
 
 
 @needs_ftfy
-@pytest.mark.parametrize("text", facts()["strings"])
-def test_ids_are_those_of_open_clip(ours, text):
-    assert ours.encode(text) == facts()["strings"][text]
+def test_ids_are_those_of_open_clip(ours):
+    strings = facts()["strings"]
+    failures = [text for text, ids in strings.items() if ours.encode(text) != ids]
+
+    assert len(strings) == 77
+    assert not failures
 
 
 @needs_ftfy
@@ -153,7 +156,7 @@ def test_every_plain_character_is_left_alone_by_ftfy():
 
 
 def other(tokenizer, name="m", n_entries=120):
-    return tokens_of(
+    return wrap_tokenizer(
         tokenizer, context_length=None, n_entries=n_entries, mask_padding=True, name=name
     )
 

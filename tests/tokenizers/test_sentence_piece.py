@@ -23,11 +23,10 @@ def words():
     return SentencePieceTokenizer(tokenizer())
 
 
-@pytest.mark.parametrize("text", STRINGS)
-def test_ids_are_those_of_transformers(words, text):
-    theirs = tokenizer()(text)["input_ids"]
+def test_ids_are_those_of_transformers(words):
+    theirs = tokenizer()(STRINGS)["input_ids"]
 
-    assert [0, *words.encode(text), 2] == theirs
+    assert [[0, *words.encode(text), 2] for text in STRINGS] == theirs
 
 
 def test_many_texts_come_out_as_one_by_one(words, monkeypatch):

@@ -32,9 +32,8 @@ def test_the_golden_data_is_all_there():
     assert sum(len(case["ids"]) for case in STRINGS) == 766
 
 
-@pytest.mark.parametrize("case", STRINGS, ids=range(len(STRINGS)))
-def test_ids_are_those_of_cn_clip(words, case):
-    assert words.encode(case["text"]) == case["ids"]
+def test_ids_are_those_of_cn_clip(words):
+    assert not [case for case in STRINGS if words.encode(case["text"]) != case["ids"]]
 
 
 def test_many_texts_come_out_as_one_by_one(words, monkeypatch):

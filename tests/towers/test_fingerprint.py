@@ -7,8 +7,10 @@ import pytest
 import torch
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from clipcond.towers.fingerprint import execution_device, state_key
-from tests.parity.models import fill, model_l
+from clipcond.towers import OpenAIClipTower
+from clipcond.towers.base import capture
+from clipcond.towers.fingerprint import execution_device, fingerprint_of
+from tests.parity.models import fill, model_l, tokenizer
 
 
 @pytest.fixture
@@ -72,45 +74,58 @@ CHANGES = [
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_change_changes_the_key(model, change):
-    before = state_key(model)
+    before = fingerprint_of(model)
 
     change(model)
 
-    assert state_key(model) != before
+    assert fingerprint_of(model) != before
 
 
 def test_use_does_not_change_the_key(model):
-    before = state_key(model)
+    before = fingerprint_of(model)
 
     model(torch.tensor([[49406, 320, 49407]]), output_hidden_states=True)
     model.to("cpu")
 
-    assert state_key(model) == before
+    assert fingerprint_of(model) == before
     assert isinstance(hash(before), int)
 
 
+def test_a_tower_that_encodes_does_not_change_the_key(model):
+    """Its hooks are on the model meanwhile, those of textual inversions too."""
+    tower, keys = OpenAIClipTower(model, tokenizer()), []
+    tower.inversions.add("foo", torch.ones(1, tower.width))
+    before = fingerprint_of(model)
+    ids = torch.tensor([[49406, *tower.inversions.ids("foo"), 49407]])
+    with tower._known_ids(ids) as known, capture(tower._blocks()[-1]):
+        keys.append(fingerprint_of(model))
+
+    assert known.tolist() == [[49406, 0, 49407]]
+    assert keys == [before]
+
+
 def test_autocast_changes_the_key(model):
-    before = state_key(model)
+    before = fingerprint_of(model)
     with torch.autocast("cpu", torch.bfloat16):
-        assert state_key(model) != before
-    assert state_key(model) == before
+        assert fingerprint_of(model) != before
+    assert fingerprint_of(model) == before
 
 
 def test_lora_layers_show_scale_activity_and_merging(model):
     """Stand-ins with the attributes of peft's layers; peft itself: tests marked so elsewhere."""
     linear = some_linear(model)
-    keys = [state_key(model)]
+    keys = [fingerprint_of(model)]
     linear.scaling = {"style": 1.0}
     linear._active_adapter = ["style"]
     linear.merged_adapters = []
     linear._disable_adapters = False
-    keys.append(state_key(model))
+    keys.append(fingerprint_of(model))
     linear.scaling["style"] = 0.5
-    keys.append(state_key(model))
+    keys.append(fingerprint_of(model))
     linear._disable_adapters = True
-    keys.append(state_key(model))
+    keys.append(fingerprint_of(model))
     linear.merged_adapters.append("style")
-    keys.append(state_key(model))
+    keys.append(fingerprint_of(model))
 
     assert len(set(keys)) == len(keys)
 
@@ -118,17 +133,17 @@ def test_lora_layers_show_scale_activity_and_merging(model):
 def test_peft_adapters_change_the_key(model):
     peft = pytest.importorskip("peft")
     config = peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
-    keys = [state_key(model)]
+    keys = [fingerprint_of(model)]
     adapted = peft.get_peft_model(model, config)
-    keys.append(state_key(adapted))
+    keys.append(fingerprint_of(adapted))
     with adapted.disable_adapter():
-        keys.append(state_key(adapted))
+        keys.append(fingerprint_of(adapted))
     for module in adapted.modules():
         if isinstance(module, peft.tuners.lora.LoraLayer):
             module.set_scale("default", 0.5)
-    keys.append(state_key(adapted))
+    keys.append(fingerprint_of(adapted))
     adapted.merge_adapter()
-    keys.append(state_key(adapted))
+    keys.append(fingerprint_of(adapted))
 
     assert len(set(keys)) == len(keys)
 
@@ -137,10 +152,10 @@ def test_a_lora_that_replaces_another_of_the_same_name_changes_the_key(model):
     """Freed and taken anew, memory and version counters may well be the same."""
     linear = some_linear(model)
     linear.lora_A = torch.nn.Linear(32, 2, bias=False).requires_grad_(False)
-    before = state_key(model)
+    before = fingerprint_of(model)
     linear.lora_A.weight.data = torch.randn(2, 32)
 
-    assert state_key(model) != before
+    assert fingerprint_of(model) != before
 
 
 def test_offloaded_weights_are_looked_up_where_they_rest(model):
@@ -156,12 +171,12 @@ def test_offloaded_weights_are_looked_up_where_they_rest(model):
     hook.weights_map.prefix = f"{prefix}encoder.layers.1.mlp.fc1."
     accelerate.hooks.add_hook_to_module(some_linear(model), hook)
     assert some_linear(model).weight.is_meta
-    before = state_key(model)
-    assert state_key(model) == before
+    before = fingerprint_of(model)
+    assert fingerprint_of(model) == before
 
     stored[f"{prefix}encoder.layers.1.mlp.fc1.weight"].data += 1
 
-    assert state_key(model) != before
+    assert fingerprint_of(model) != before
 
 
 def test_execution_device_of_offloaded_models(model):
@@ -184,7 +199,7 @@ def test_the_key_is_cheap():
 
     def cost() -> float:
         start = time.process_time()
-        state_key(model)
+        fingerprint_of(model)
         return time.process_time() - start
 
     assert min(cost() for _ in range(20)) < 2e-3  # 0.7 ms measured; slower machines exist

@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import torch
 
-from clipcond.towers.chinese_clip import ChineseClipTower, ChineseTextHalf
+from clipcond.towers.chinese_clip import ChineseClipTower, ChineseTextEncoder
 from clipcond.training import AlignSettings, LoopSettings
 from clipcond.training.teacher import Teacher
 from tests.pipelines.models import tiny_sd
@@ -32,7 +32,7 @@ def tower_zh() -> ChineseClipTower:
     Of its own: training casts what it is given, and a shared model would stay cast.
     """
     whole = whole_model()
-    half = copy.deepcopy(ChineseTextHalf(whole.text_model, whole.text_projection))
+    half = copy.deepcopy(ChineseTextEncoder(whole.text_model, whole.text_projection))
     return ChineseClipTower(half, tokenizer(), name="zh")
 
 

@@ -8,9 +8,8 @@ from diffusers import DDIMScheduler
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from clipcond import attach
+from clipcond.checkpoints.state_dicts import from_eva, from_open_clip
 from clipcond.errors import PipelineError, TowerError
-from clipcond.towers.eva_clip import from_eva
-from clipcond.towers.open_clip import from_open_clip
 from clipcond.training import AlignSettings, align
 from tests.checkpoints.open_clip_recipe import EVA, OPEN_CLIP, weights
 from tests.checkpoints.test_long_clip import tower_long
