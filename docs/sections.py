@@ -1,0 +1,19 @@
+"""What Griffe needs to find the sections of our docstrings: a blank line before each."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import griffe
+
+_SECTION = re.compile(r"(?<!\n)\n(?=(?:Args|Returns|Yields|Raises|Source):)")
+
+
+class Sections(griffe.Extension):
+    """Part the sections of every docstring."""
+
+    def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+        """Change the docstring of one object, as far as it has one."""
+        if obj.docstring is not None:
+            obj.docstring.value = _SECTION.sub("\n\n", obj.docstring.value)
