@@ -1,7 +1,8 @@
-"""What MkDocs needs beside the pages: pictures of the examples, and files of the root included.
+"""Add to the site what is outside of docs/: the examples' pictures, and files of the root.
 
-`<!-- include NAME -->` in a page stands for the file NAME of the repository's root. Its links are
-turned to the site: those into docs/ stay links, those to other files become plain text.
+`<!-- include NAME -->` in a page is replaced by the file NAME of the repository's root. Its links
+into docs/ are turned to the site's pages; those to other files become plain text. Where the page
+has a title, that of the file is left out.
 """
 
 from __future__ import annotations
@@ -24,15 +25,17 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put the files of the root in the places of their names."""
-    return _INCLUDE.sub(lambda match: _included(match[1]), markdown)
+    """Replace the names of included files by their text."""
+    has_title = markdown.lstrip().startswith("# ")
+    return _INCLUDE.sub(lambda match: _included(match[1], has_title), markdown)
 
 
-def _included(name: str) -> str:
+def _included(name: str, has_title: bool) -> str:
     path = ROOT / name
     if not path.is_file():
         return ""
     text = path.read_text(encoding="utf-8").replace("](examples/pictures/", "](pictures/")
+    text = re.sub(r"\A# .*\n", "", text) if has_title else text
     return re.sub(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)", _turned, text)
 
 

@@ -1,4 +1,4 @@
-"""What Griffe needs to find the sections of our docstrings: a blank line before each."""
+"""Let Griffe find the sections of our docstrings: it wants a blank line before each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SECTION = re.compile(r"(?<!\n)\n(?=(?:Args|Returns|Yields|Raises|Source):)")
 
 
 class Sections(griffe.Extension):
-    """Part the sections of every docstring."""
+    """Insert a blank line before each section of a docstring."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Change the docstring of one object, as far as it has one."""

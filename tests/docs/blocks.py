@@ -1,8 +1,8 @@
 """The blocks of code in README and docs, and how each kind is run and checked.
 
-In a Python block, what a statement prints must stand behind it in comments: one on its last line,
-more on the lines below. In a shell block it must stand in a block of `text` right below. `...` at
-the end of a line stands for any rest, a line of `...` for any lines.
+In a Python block, the page shows what a statement prints in comments: on its last line, and on the
+lines below. For a shell block it shows the output in a block of `text` right below. `...` at the
+end of a line matches any rest, a line of `...` any lines.
 
     <!-- not run: why -->     above a block: not run; its commands are still parsed
     <!-- warns: text -->      above a block: it gives a ClipcondWarning that contains the text

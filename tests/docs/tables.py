@@ -70,7 +70,8 @@ def normalizations() -> str:
     """What happens to weights before a rule, in the functions' own words."""
     rows = []
     for name, function in NORMALIZATIONS.items():
-        first = _paragraphs(inspect.getdoc(function) or "")[0]
+        described = inspect.getdoc(function) if function else "Take weights as they were written."
+        first = _paragraphs(described or "")[0]
         users = [row.name for row in _rows() if row.normalize == name]
         rows.append([_code(name), first, ", ".join(dict.fromkeys(users)) or "-"])
     return table(["`normalize=`", "what it does", "dialects"], rows)
@@ -87,9 +88,8 @@ def deviations() -> str:
     """Every paragraph of a docstring in the package that begins with Deviation."""
     rows = []
     for path in sorted(ROOT.rglob("*.py")):
-        where = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for name, text in _docstrings(path):
-            rows += [[f"`{name or where}`", found] for found in _deviations(text)]
+            rows += [[_code(name or path.stem), found] for found in _deviations(text)]
     return table(["where", "what is done otherwise"], rows)
 
 
@@ -122,7 +122,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def markers(name: str) -> tuple[str, str]:
-    """What stands above and below a table in a page."""
+    """The comments above and below a table in a page."""
     return f"<!-- {name}: python -m tests.docs.tables -->\n", f"<!-- end of {name} -->"
 
 

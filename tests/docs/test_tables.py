@@ -55,7 +55,7 @@ def test_clip_skips_count_one_less_in_diffusers():
 def test_deviations_are_found_in_every_docstring():
     shown = deviations()
 
-    for where in ("`dialects`", "`prompt.a1111`", "`prompt.compel`", "`scale_mean`"):
+    for where in ("`dialects`", "`a1111`", "`comfyui`", "`compel`", "`scale_mean`"):
         assert where in shown
 
 

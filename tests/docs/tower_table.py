@@ -111,7 +111,7 @@ ROWS = (
         CLIP_L,
         BIG_G,
         places=("SDXL, first", "SDXL, second", "SD3, first", "SD3, second"),
-        trained_with="SDXL; SD3 beside T5",
+        trained_with="SDXL; SD3 together with T5",
     ),
     _openai(
         "LongCLIP-L",
