@@ -28,7 +28,12 @@ from clipcond.cli.entry import app, main
 from clipcond.errors import ClipcondWarning
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "README.zh.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / "README.md", ROOT / "README.zh.md"),
+    *ROOT.glob("CONTRIBUTING.md"),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+TOOLS = ("pytest", "ruff", "mypy", "mkdocs", "nox", "pre-commit")
 RUN = ("python", "bash")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(r"<!-- (not run|warns): (.+?) -->\s*\Z")
@@ -185,7 +190,7 @@ def _check_tool(block: Block, words: list[str]) -> None:
         assert '"accelerate' in _PROJECT, place
         _context(rest[rest.index("clipcond") + 1 :])
     else:
-        assert tool in ("pytest", "ruff", "mypy", "mkdocs"), f"{place}: an unknown command"
+        assert tool in TOOLS, f"{place}: an unknown command"
 
 
 def _check_packages(place: str, packages: list[str]) -> None:
