@@ -1,6 +1,6 @@
-"""The tables of README.md that come from the code.
+"""The tables of the pages that come from the code, each between its markers.
 
-python -m tests.docs.tables        rewrites README.md; a test holds both together
+python -m tests.docs.tables        rewrites the pages; a test holds both together
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from clipcond.errors import PromptError
 from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, parse
 from clipcond.weighting import NORMALIZATIONS, WEIGHTINGS
 from tests.docs import tower_table
+from tests.docs.files_of_a_prompt import files_of_a_prompt
 
 ROOT = Path(clipcond.__file__).parent
-README = ROOT.parent / "README.md"
+PAGES = sorted((ROOT.parent / "docs").rglob("*.md"))
 
 READINGS = (
     "(red:1.3) cat",
@@ -69,7 +70,8 @@ def normalizations() -> str:
     """What happens to weights before a rule, in the functions' own words."""
     rows = []
     for name, function in NORMALIZATIONS.items():
-        first = _paragraphs(inspect.getdoc(function) or "")[0]
+        described = inspect.getdoc(function) if function else "Take weights as they were written."
+        first = _paragraphs(described or "")[0]
         users = [row.name for row in _rows() if row.normalize == name]
         rows.append([_code(name), first, ", ".join(dict.fromkeys(users)) or "-"])
     return table(["`normalize=`", "what it does", "dialects"], rows)
@@ -86,9 +88,8 @@ def deviations() -> str:
     """Every paragraph of a docstring in the package that begins with Deviation."""
     rows = []
     for path in sorted(ROOT.rglob("*.py")):
-        where = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for name, text in _docstrings(path):
-            rows += [[f"`{name or where}`", found] for found in _deviations(text)]
+            rows += [[_code(name or path.stem), found] for found in _deviations(text)]
     return table(["where", "what is done otherwise"], rows)
 
 
@@ -99,6 +100,16 @@ def tower_sizes() -> str:
     return table([*heading, "UNets it fits by shape", "by meaning: trained with it"], rows)
 
 
+def walk() -> str:
+    """The files of the package that one prompt passes, and the first line of their docstrings."""
+    rows = []
+    for name in files_of_a_prompt():
+        text = ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8"))) or "-"
+        rows.append([_code(f"clipcond/{name}"), _paragraphs(text)[0]])
+    numbered = ([str(number), *row] for number, row in enumerate(rows, 1))
+    return table(["#", "file", "what it is"], numbered)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "readings": readings,
     "weightings": weightings,
@@ -106,17 +117,25 @@ TABLES: dict[str, Callable[[], str]] = {
     "clip skips": clip_skips,
     "deviations": deviations,
     "towers": tower_sizes,
+    "files of a prompt": walk,
 }
 
 
+def markers(name: str) -> tuple[str, str]:
+    """The comments above and below a table in a page."""
+    return f"<!-- {name}: python -m tests.docs.tables -->\n", f"<!-- end of {name} -->"
+
+
 def updated(text: str) -> str:
-    """The text of a README with every table between its markers renewed."""
+    """The text of a page with every table between its markers renewed."""
     for name, make in TABLES.items():
-        begin, end = f"<!-- {name}: python -m tests.docs.tables -->\n", f"<!-- end of {name} -->"
+        begin, end = markers(name)
+        if begin not in text:
+            continue
         before, _, rest = text.partition(begin)
-        _, _, after = rest.partition(end)
-        assert rest, f"README.md has no place for the table of {name}"
-        text = f"{before}{begin}{make()}\n{end}{after}"
+        _, found, after = rest.partition(end)
+        assert found, f"the table of {name} has no end"
+        text = f"{before}{begin}\n{make()}\n\n{end}{after}"
     return text
 
 
@@ -217,4 +236,5 @@ def _deviations(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    README.write_text(updated(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(updated(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""README.md shows what the code does: its tables are made from the parsers and docstrings."""
+"""The pages show what the code does: tables are made from the parsers and docstrings."""
 
 import re
 
@@ -6,13 +6,29 @@ import pytest
 
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.weighting import WEIGHTINGS
-from tests.docs.tables import README, TABLES, clip_skips, deviations, table, updated, weightings
+from tests.docs.tables import (
+    PAGES,
+    TABLES,
+    clip_skips,
+    deviations,
+    markers,
+    table,
+    updated,
+    weightings,
+)
 
 
 def test_the_tables_are_up_to_date():
-    text = README.read_text(encoding="utf-8")
+    texts = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
+    stale = [name for name, text in texts.items() if updated(text) != text]
 
-    assert updated(text) == text, "run: python -m tests.docs.tables"
+    assert not stale, "run: python -m tests.docs.tables"
+
+
+def test_every_table_has_one_place():
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+
+    assert [name for name in TABLES if text.count(markers(name)[0]) != 1] == []
 
 
 @pytest.mark.parametrize("make", TABLES.values(), ids=TABLES)
@@ -39,22 +55,9 @@ def test_clip_skips_count_one_less_in_diffusers():
 def test_deviations_are_found_in_every_docstring():
     shown = deviations()
 
-    for where in ("`dialects`", "`prompt.a1111`", "`prompt.compel`", "`scale_mean`"):
+    for where in ("`dialects`", "`a1111`", "`comfyui`", "`compel`", "`scale_mean`"):
         assert where in shown
 
 
 def test_a_bar_in_a_cell_is_escaped():
     assert table(["x"], [["[a|b]"]]) == "| x |\n| --- |\n| [a\\|b] |"
-
-
-def test_what_the_section_on_dialects_shows_runs():
-    text = README.read_text(encoding="utf-8")
-    section = text[text.index("## Dialects") : text.index("## Without diffusers")]
-
-    (snippet,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-    names: dict = {}
-    exec(snippet, names)
-
-    embeds = names["conditioner"]("a (cat)0.5, a dog+").embeds
-    assert embeds.shape[:2] == (1, 77)
-    assert names["conditioner"].dialect is names["compel"]

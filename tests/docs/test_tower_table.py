@@ -1,4 +1,4 @@
-"""README's table of towers: sizes are those of real models, places those where files are read."""
+"""The pages' table of towers: sizes are those of real models, places those where files are read."""
 
 import copy
 

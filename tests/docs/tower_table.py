@@ -1,4 +1,4 @@
-"""README's table of towers: which there are, what they are opened from, which UNets they fit.
+"""The pages' table of towers: which there are, what they are opened from, what they fit.
 
 Sizes and what a UNet was trained with are written down here, from the models' published configs;
 a test builds every tower of OpenAI's kind at its size. Which rows are shown, and which files they
@@ -111,7 +111,7 @@ ROWS = (
         CLIP_L,
         BIG_G,
         places=("SDXL, first", "SDXL, second", "SD3, first", "SD3, second"),
-        trained_with="SDXL; SD3 beside T5",
+        trained_with="SDXL; SD3 together with T5",
     ),
     _openai(
         "LongCLIP-L",

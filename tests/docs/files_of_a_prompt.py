@@ -1,0 +1,40 @@
+"""The files of the package that run from `pipe("...")` to the UNet, found by calling it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import clipcond
+from clipcond import build_pipeline
+
+PACKAGE = Path(clipcond.__file__).parent
+PROMPT = "a (red:1.3) cat"
+
+
+def files_of_a_prompt() -> list[str]:
+    """Paths in the package, in the order in which the first function of each is called.
+
+    The cache is empty, so that the tower runs; what runs at import does not count.
+    """
+    pipe = build_pipeline(clip_skip=2)
+    pipe.set_progress_bar_config(disable=True)
+    found: dict[str, None] = {}
+
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        path = frame.f_code.co_filename
+        is_ours = event == "call" and path.startswith(str(PACKAGE))
+        if is_ours and frame.f_code.co_name not in ("<module>", "__getattr__"):
+            found[Path(path).relative_to(PACKAGE).as_posix()] = None
+
+    handle = pipe.unet.register_forward_pre_hook(lambda *_: sys.setprofile(None))
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        pipe(PROMPT, num_inference_steps=1, output_type="latent")
+    finally:
+        sys.setprofile(before)
+        handle.remove()
+    return list(found)
