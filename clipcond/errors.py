@@ -24,8 +24,7 @@ import os
 import sys
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from contextvars import ContextVar
 from difflib import get_close_matches
 from types import FrameType
@@ -138,23 +137,13 @@ def _told(message: str, source: str, position: int, remedy: str) -> str:
     return "\n".join(part for part in (message, shown, remedy) if part)
 
 
-# The prompt now worked on, and a place in it: for warnings from where no prompt is known.
-_subject: ContextVar[tuple[str, int] | None] = ContextVar("subject", default=None)
-
-
-@contextmanager
-def about(source: str, position: int) -> Iterator[None]:
-    """Let warnings given inside, if they name no prompt, point at this place of this one."""
-    token = _subject.set((source, position))
-    try:
-        yield
-    finally:
-        _subject.reset(token)
+# The prompt now worked on, and a place in it: a warning that names no prompt points there.
+SUBJECT: ContextVar[tuple[str, int] | None] = ContextVar("subject", default=None)
 
 
 def warn(warning: ClipcondWarning) -> None:
     """Warn, pointing at the line outside this package that led here."""
-    subject = _subject.get()
+    subject = SUBJECT.get()
     if subject and isinstance(warning, PromptWarning) and not warning.source:
         warning = PromptWarning(warning.message, *subject, warning.remedy)
     level, frame = 1, sys._getframe(0)

@@ -11,14 +11,12 @@ import pytest
 import torch
 
 from clipcond import Conditioner
-from clipcond.chunking import chunk, hard, phrases, sentences, words
-from clipcond.chunking.tokens import tokenize
+from clipcond.chunking import chunk, hard, phrases, sentences, tokenize, words
 from clipcond.conditioning.dialects import DIALECTS
-from clipcond.conditioning.plan import one_prompt
+from clipcond.conditioning.plan import Cutter
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import ParsedPrompt, parse
 from clipcond.prompt.segments import Lora, Segment, Swap
-from clipcond.weighting.normalize import none
 from tests.parity.golden import cases_of
 from tests.parity.models import tower_l
 
@@ -130,6 +128,7 @@ def test_chunks_cut_to_one(case):
     dialect = replace(DIALECTS["compel"], splitter=hard, max_chunks=1)
     members = parse(case["prompt"], "compel").members
 
-    ours = [shown(one_prompt(member, tower(), dialect, none)) for member in members]
+    cutter = Cutter(tower(), tower().tokenizer, tower().special, dialect)
+    ours = [shown(cutter.chunks(member)) for member in members]
 
     assert ours == expected_chunks(case, "chunks_truncated")
