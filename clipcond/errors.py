@@ -10,8 +10,7 @@ import os
 import sys
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from contextvars import ContextVar
 from difflib import get_close_matches
 from itertools import accumulate
@@ -113,22 +112,12 @@ class PromptWarning(_AtPosition, ClipcondWarning):
 
 
 # The prompt at work, and a position in it: for warnings from functions that do not know the prompt.
-_subject: ContextVar[tuple[str, int] | None] = ContextVar("subject", default=None)
-
-
-@contextmanager
-def about(source: str, position: int) -> Iterator[None]:
-    """Show this prompt and position in each PromptWarning that is given inside without a source."""
-    token = _subject.set((source, position))
-    try:
-        yield
-    finally:
-        _subject.reset(token)
+SUBJECT: ContextVar[tuple[str, int] | None] = ContextVar("subject", default=None)
 
 
 def warn(warning: ClipcondWarning) -> None:
     """Warn, pointing at the line outside this package that led here."""
-    subject = _subject.get()
+    subject = SUBJECT.get()
     if subject and isinstance(warning, PromptWarning) and not warning.source:
         warning = PromptWarning(warning.message, *subject, warning.remedy)
     level, frame = 1, sys._getframe(0)

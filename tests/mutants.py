@@ -190,7 +190,7 @@ def main() -> int:
     torch.set_num_threads(1)
     survivors = []
     for number, mutant in enumerate(drawn, 1):
-        others = [test for test in sum(TESTS.values(), []) if test not in TESTS[mutant.room]]
+        others = [t for tests in TESTS.values() for t in tests if t not in TESTS[mutant.room]]
         killed = is_killed(mutant, TESTS[mutant.room])
         killed = killed or is_killed(mutant, list(dict.fromkeys(others)))
         if not killed:

@@ -1,7 +1,15 @@
-"""Tokens to chunks of a tower's context length. No torch."""
+"""Cut a prompt's tokens into chunks of a tower's context length. No torch."""
 
-from clipcond.chunking.chunks import TokenChunk, chunk, empty_chunk
-from clipcond.chunking.lengths import common_length, equalize, fill, joined_rows
+from clipcond.chunking.chunks import (
+    TokenChunk,
+    chunk,
+    common_length,
+    empty_chunk,
+    equalize,
+    joined_rows,
+    pad_tokens,
+    tokenize,
+)
 from clipcond.chunking.splitters import (
     Splitter,
     comma_backtrack,
@@ -12,7 +20,7 @@ from clipcond.chunking.splitters import (
     whole_groups,
     words,
 )
-from clipcond.chunking.tokens import Token, tokenize
+from clipcond.chunking.tokens import Token
 
 __all__ = [
     "Splitter",
@@ -23,10 +31,10 @@ __all__ = [
     "common_length",
     "empty_chunk",
     "equalize",
-    "fill",
     "hard",
     "inner_ids",
     "joined_rows",
+    "pad_tokens",
     "phrases",
     "sentences",
     "tokenize",

@@ -1,15 +1,19 @@
-"""Lay tokens out in chunks of a tower's context length."""
+"""Turn a parsed prompt into tokens, and tokens into chunks of a tower's context length."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from math import lcm
 
 from clipcond.chunking.splitters import Splitter, comma_backtrack
 from clipcond.chunking.tokens import Token
-from clipcond.prompt.segments import Break
-from clipcond.tokenizers.base import SpecialTokens
+from clipcond.prompt.segments import Break, ParsedPrompt, Segment
+from clipcond.tokenizers.base import NamingTokenizer, SpecialTokens, Tokenizer
+
+# Repeating rows beyond so many times the longest prompt costs more memory than it is worth.
+MOST_TIMES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,61 @@ class TokenChunk:
 
     @property
     def places(self) -> range:
-        """Where those tokens stand; where they would, if there are none."""
+        """The positions of those tokens; without any, an empty range where they would begin."""
         is_text = [segment >= 0 for segment in self.segments]
         first = is_text.index(True) if any(is_text) else 1
         return range(first, first + self.content)
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether any weight differs from 1."""
+        return any(weight != 1.0 for weight in self.weights)
+
+
+def tokenize(parsed: ParsedPrompt, tokenizer: Tokenizer) -> tuple[Token | Break, ...]:
+    """Turn every segment into tokens with its weight and place; keep breaks where they are.
+
+    Every segment is tokenized on its own: byte pair merges never cross a border between segments.
+    The name of a textual inversion becomes all of its ids, each at the weight of the name.
+    """
+    naming = tokenizer if isinstance(tokenizer, NamingTokenizer) else None
+    pieces = [_split_names(segment, naming, parsed.bare_names) for segment in parsed.segments]
+    texts = [piece for row in pieces for piece in row if isinstance(piece, str)]
+    ids = iter(tokenizer.encode_batch(texts))
+    rows = iter(pieces)
+    tokens: list[Token | Break] = []
+    for index, part in enumerate(parsed.parts):
+        if isinstance(part, Break):
+            tokens.append(part)
+            continue
+        for piece in next(rows):
+            for token_id in next(ids) if isinstance(piece, str) else piece:
+                tokens.append(Token(token_id, part.weight, index, part.start, part.stop))
+    return tuple(tokens)
+
+
+def _split_names(
+    segment: Segment, tokenizer: NamingTokenizer | None, bare_names: bool
+) -> list[str | tuple[int, ...]]:
+    """The text to be tokenized, and between it the ids of textual inversions."""
+    if segment.is_name:
+        return [] if tokenizer is None else [tokenizer.named(segment.text)]
+    if bare_names and tokenizer is not None:
+        return tokenizer.split_at_names(segment.text)
+    return [segment.text]
+
+
+def pad_tokens(
+    tokens: Sequence[Token | Break], n_tokens: int, special: SpecialTokens
+) -> tuple[Token | Break, ...]:
+    """Append padding, as if it were text, until there are `n_tokens` tokens.
+
+    It belongs to a part of its own, behind the prompt's last, and weighs 1.
+    """
+    last = next((token for token in reversed(tokens) if isinstance(token, Token)), None)
+    segment, stop = (last.segment + 1, last.stop) if last else (0, 0)
+    padding = Token(special.pad, 1.0, segment, stop, stop)
+    return (*tokens, *(padding,) * (n_tokens - len(tokens)))
 
 
 def chunk(
@@ -48,34 +103,60 @@ def chunk(
     special: SpecialTokens,
     splitter: Splitter | None = None,
 ) -> tuple[TokenChunk, ...]:
-    """Lay tokens out in chunks; at least one, which is empty when there is nothing to say.
+    """Lay tokens out in chunks; at least one, which is empty when there is no text.
 
     A break ends its chunk even if that is empty, except after the last token: `BREAK` alone and
     `x BREAK` are one chunk, `BREAK BREAK x` are three.
 
     Args:
         tokens: as `tokenize` gives them.
-        special: the tower's frame and length.
+        special: the tower's special tokens and context length.
         splitter: how a run that is too long is cut; by default `comma_backtrack()`.
+    Raises:
+        ValueError: the splitter made a piece that does not fit a chunk.
     Source: AUTOMATIC1111 webui 1.10, modules/sd_hijack_clip.py, tokenize_line.
     """
     split = comma_backtrack() if splitter is None else splitter
-    *closed, last = _runs(tokens)
+    *closed, last = _split_at_breaks(tokens)
     pieces = [piece for run in closed for piece in (split(run, special) if run else [[]])]
     if last:
         pieces += split(last, special)
     return tuple(
-        _framed(piece, special, goes_on=_is_cut(piece, following))
+        _frame(piece, special, goes_on=_is_cut(piece, following))
         for piece, following in zip_longest(pieces or [[]], pieces[1:], fillvalue=())
     )
 
 
 def empty_chunk(special: SpecialTokens) -> TokenChunk:
     """The chunk of the empty prompt."""
-    return _framed([], special)
+    return _frame([], special)
 
 
-def _runs(tokens: Iterable[Token | Break]) -> list[list[Token]]:
+def equalize(
+    a: Sequence[TokenChunk], b: Sequence[TokenChunk], special: SpecialTokens
+) -> tuple[tuple[TokenChunk, ...], tuple[TokenChunk, ...]]:
+    """Make two prompts equally long by appending empty chunks to the shorter one."""
+    missing = len(a) - len(b)
+    empty = (empty_chunk(special),)
+    return (*a, *empty * -missing), (*b, *empty * missing)
+
+
+def common_length(counts: Collection[int], *, repeats: bool = False) -> int:
+    """Choose the number of chunks that prompts of these numbers are all brought to.
+
+    The longest; or with `repeats` the least common multiple, unless that is very long.
+    """
+    longest, multiple = max(counts), lcm(*counts)
+    return multiple if repeats and multiple <= MOST_TIMES * longest else longest
+
+
+def joined_rows(n_chunks: int, length: int) -> list[int]:
+    """List the rows of n chunks that are left without the eos and bos between two of them."""
+    last = n_chunks * length - 1
+    return [row for row in range(last + 1) if row in (0, last) or 0 < row % length < length - 1]
+
+
+def _split_at_breaks(tokens: Iterable[Token | Break]) -> list[list[Token]]:
     """Tokens between the breaks: one run more than there are breaks, empty ones included."""
     runs: list[list[Token]] = [[]]
     for token in tokens:
@@ -87,27 +168,25 @@ def _runs(tokens: Iterable[Token | Break]) -> list[list[Token]]:
 
 
 def _is_cut(piece: Sequence[Token], following: Sequence[Token]) -> bool:
-    """Whether two pieces share a part of the prompt; those beside a break never do."""
+    """Whether two pieces share a part of the prompt; two with a break between them never do."""
     return bool(piece and following) and piece[-1].segment == following[0].segment
 
 
-def _framed(piece: Sequence[Token], special: SpecialTokens, *, goes_on: bool = False) -> TokenChunk:
+def _frame(piece: Sequence[Token], special: SpecialTokens, *, goes_on: bool = False) -> TokenChunk:
     """One chunk: bos if there is one, the tokens, then eos and padding, or padding and eos."""
-    opening = () if special.bos is None else (special.bos,)
-    ones = (1.0,) * len(opening)
     n_padding = special.room - len(piece)
     if n_padding < 0:
         raise ValueError(f"a splitter made a piece of {len(piece)} tokens; {special.room} fit")
-    masked = 0 if special.mask_padding else 1
-    closing, seen = (special.eos,) + (special.pad,) * n_padding, (1,) + (masked,) * n_padding
+    before = () if special.bos is None else (special.bos,)
+    after = (special.eos,) + (special.pad,) * n_padding
+    mask = (1,) + (0 if special.mask_padding else 1,) * n_padding
     if special.eos_last:
-        closing, seen = closing[::-1], seen[::-1]
+        after, mask = after[::-1], mask[::-1]
+    n_before, n_after = len(before), len(after)
     return TokenChunk(
-        input_ids=(*opening, *(token.id for token in piece), *closing),
-        weights=(*ones, *(token.weight for token in piece)) + (1.0,) * (n_padding + 1),
-        attention_mask=(1,) * (len(opening) + len(piece)) + seen,
-        segments=(-1,) * len(opening)
-        + tuple(token.segment for token in piece)
-        + (-1,) * (n_padding + 1),
+        input_ids=(*before, *(token.id for token in piece), *after),
+        weights=(1.0,) * n_before + tuple(token.weight for token in piece) + (1.0,) * n_after,
+        attention_mask=(1,) * (n_before + len(piece)) + mask,
+        segments=(-1,) * n_before + tuple(token.segment for token in piece) + (-1,) * n_after,
         goes_on=goes_on,
     )

@@ -1,6 +1,6 @@
-"""Cut a run of tokens into pieces that fit a chunk, each splitter by its own rule.
+"""Cut a run of tokens into pieces that fit a chunk: one splitter for each rule of the tools.
 
-A splitter sees tokens and the tower's special tokens, never text. None of those here cuts a textual
+A splitter sees tokens and the tower's special tokens, never text. None of these cuts a textual
 inversion, unless no chunk could hold it: that one is cut where the chunk is full.
 """
 
@@ -19,12 +19,12 @@ Splitter: TypeAlias = Callable[[Sequence[Token], SpecialTokens], list[list[Token
 
 
 def comma_backtrack(distance: int = 20) -> Splitter:
-    """A splitter that would rather cut behind a comma than inside a phrase.
+    """Make a splitter that prefers to cut behind a comma.
 
     When a chunk is full, what follows its last comma moves to the next chunk, provided the comma
-    is among the last `distance` tokens. A comma that finds the chunk full opens the next one, and
-    is not remembered there. A textual inversion that finds too little room does so too. 0 cuts
-    hard; so does a tower without a comma token.
+    is among the last `distance` tokens. A comma behind a full chunk opens the next one, and is not
+    remembered there; a textual inversion that finds too little room opens the next one too. A
+    distance of 0, or a tower without a comma token, cuts where the chunk is full.
 
     Source: AUTOMATIC1111 webui 1.10, modules/sd_hijack_clip.py, option comma_padding_backtrack.
     """
@@ -59,7 +59,7 @@ def _split_behind_commas(
 
 
 def hard(tokens: Sequence[Token], special: SpecialTokens) -> list[list[Token]]:
-    """A splitter that cuts wherever a chunk is full."""
+    """Cut wherever a chunk is full."""
     pieces: list[list[Token]] = []
     for unit in _units(tokens, special, inner_ids(tokens, special)):
         if not pieces or len(pieces[-1]) + len(unit) > special.room:
@@ -69,13 +69,13 @@ def hard(tokens: Sequence[Token], special: SpecialTokens) -> list[list[Token]]:
 
 
 def whole_groups(large: int = 8) -> Splitter:
-    """A splitter that keeps together the tokens of one segment, unless they are many.
+    """Make a splitter that keeps the tokens of one segment together, unless they are many.
 
-    A group that does not fit opens the next chunk. One of `large` tokens or more is cut where the
-    chunk is full; so is one that no chunk could hold. What a group is, the syntax decides: see
+    A segment that does not fit opens the next chunk. One of `large` tokens or more is cut where the
+    chunk is full; so is one that no chunk could hold. The syntax decides what a segment is: see
     `parse_groups` in prompt/syntaxes/comfyui.py.
 
-    Source: ComfyUI 0.3.64, comfy/sd1_clip.py: its results, see tests/parity/test_comfyui_text.py.
+    Source: ComfyUI 0.3.64, comfy/sd1_clip.py (results; tests/parity/test_comfyui_text.py).
     """
     return partial(_split_between_groups, large=large)
 
@@ -98,27 +98,27 @@ def _split_between_groups(
 
 
 def sentences(tokens: Sequence[Token], special: SpecialTokens) -> list[list[Token]]:
-    """A splitter that cuts behind the last sentence that fits; else as `phrases` does.
+    """Cut behind the last sentence that fits; if there is none, as `phrases` does.
 
     A chunk can come out short where its only full stop is near its beginning.
 
-    Source: compel 2.5.1, SplitLongTextMode.SENTENCES, the default; its results.
+    Source: compel 2.5.1, SplitLongTextMode.SENTENCES, the default (results).
     """
     return _split_at_ends(tokens, special, special.ends)
 
 
 def phrases(tokens: Sequence[Token], special: SpecialTokens) -> list[list[Token]]:
-    """A splitter that cuts behind the last phrase that fits; else as `words` does.
+    """Cut behind the last phrase that fits; if there is none, as `words` does.
 
-    Source: compel 2.5.1, SplitLongTextMode.PHRASES; its results.
+    Source: compel 2.5.1, SplitLongTextMode.PHRASES (results).
     """
     return _split_at_ends(tokens, special, special.ends[1:])
 
 
 def words(tokens: Sequence[Token], special: SpecialTokens) -> list[list[Token]]:
-    """A splitter that cuts behind the last whole word that fits; else where the chunk is full.
+    """Cut behind the last whole word that fits; if there is none, where the chunk is full.
 
-    Source: compel 2.5.1, SplitLongTextMode.WORDS; its results.
+    Source: compel 2.5.1, SplitLongTextMode.WORDS (results).
     """
     return _split_at_ends(tokens, special, special.ends[2:])
 
@@ -140,14 +140,14 @@ def _split_at_ends(
 
 
 def inner_ids(tokens: Iterable[Token], special: SpecialTokens) -> set[int]:
-    """Which ids among these belong to the one before them; each is looked up once."""
+    """Collect the ids that belong to the id before them, as in a textual inversion."""
     return {token_id for token_id in {token.id for token in tokens} if token_id in special.inner}
 
 
 def _units(
     tokens: Sequence[Token], special: SpecialTokens, inner: Container[int]
 ) -> Iterator[list[Token]]:
-    """What is never cut: a token, or all tokens of an inversion; of a longer one, chunks full."""
+    """Yield what is never cut: a token, or an inversion; one too long for a chunk is cut up."""
     unit: list[Token] = []
     for token in tokens:
         if unit and (token.id not in inner or len(unit) == special.room):

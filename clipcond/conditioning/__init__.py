@@ -1,4 +1,4 @@
-"""Prompts to what a diffusion model is conditioned on."""
+"""Turn prompts into what a diffusion model is conditioned on."""
 
 from __future__ import annotations
 

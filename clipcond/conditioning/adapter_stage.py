@@ -1,4 +1,4 @@
-"""A Conditioner's adapter at work: between the weighting rule and what the UNet reads."""
+"""Run a Conditioner's adapter: after the weighting rule, before the UNet."""
 
 from __future__ import annotations
 
@@ -7,32 +7,31 @@ from dataclasses import dataclass
 from threading import Lock
 
 import torch
-from torch import Tensor
 
 from clipcond.adapters.base import Adapter, CastAdapter
 from clipcond.chunking import TokenChunk
-from clipcond.conditioning import checks
+from clipcond.conditioning.checks import not_finite
+from clipcond.conditioning.plan import Plan
 from clipcond.conditioning.results import Conditioning
 from clipcond.errors import ClipcondWarning, TowerError, warn
-from clipcond.prompt import ParsedPrompt
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput
 from clipcond.weighting import Encode
 
-__all__ = ["Adapting"]
+__all__ = ["AdapterStage"]
 
 
-class Adapting:
+class AdapterStage:
     """One adapter behind one tower.
 
     Raises:
-        TowerError: more than one tower, or one whose states the adapter cannot read.
+        TowerError: more than one tower, or one whose hidden states the adapter cannot read.
     """
 
     def __init__(self, adapter: Adapter, towers: Sequence[TextTower]) -> None:
         self.adapter = adapter
         self._placed = CastAdapter(adapter)
-        self._told: set[int] = set()
+        self._warned: set[int] = set()
         self._lock = Lock()
         if len(towers) > 1:
             raise TowerError(
@@ -56,10 +55,10 @@ class Adapting:
         vars(self).update(state, _lock=Lock())
 
     def wants_pooled(self, wanted: bool | None) -> bool:
-        """Whether to give pooled vectors: as asked for, or if there are any.
+        """Whether to give pooled vectors: as wanted; by default if the adapter has any.
 
         Raises:
-            TowerError: they are asked for, and the adapter has none.
+            TowerError: they are wanted, and the adapter has none.
         """
         has_pooled = self.adapter.config.pooled_width is not None
         if wanted and not has_pooled:
@@ -70,53 +69,46 @@ class Adapting:
         return has_pooled if wanted is None else wanted
 
     def check_layer(self, layer: HiddenLayer) -> None:
-        """Say once if the adapter was not aligned at this layer of the tower."""
+        """Warn once for each layer that the adapter was not aligned at."""
         record = self.adapter.record
         if record is None or layer.depth in record.tower_clip_skips:
             return
         with self._lock:
-            is_new = layer.depth not in self._told
-            self._told.add(layer.depth)
+            is_new = layer.depth not in self._warned
+            self._warned.add(layer.depth)
         if is_new:
             known = ", ".join(map(str, record.tower_clip_skips)) or "none that it tells"
             message = f"the adapter was aligned to {self._name!r} at clip skip {known}, not "
             message += f"{layer.depth}: what it makes of that layer was never trained"
             warn(ClipcondWarning(message))
 
-    def __call__(
-        self,
-        embeds: Tensor,
-        mask: Tensor | None,
-        read: Sequence[tuple[ParsedPrompt, Sequence[TokenChunk]]],
-        chosen: Sequence[TokenChunk],
-        encode: Encode,
-    ) -> Conditioning:
-        """A tower's part of a call as the UNet reads it.
+    def __call__(self, part: Conditioning, plans: Sequence[Plan], encode: Encode) -> Conditioning:
+        """Turn a tower's part of a call into what the UNet reads.
 
         Args:
-            embeds: [b S D_tower], weights applied; S is a multiple of the tower's context L.
-            mask: [b S]; None = all positions count.
-            read: what each row was read as, and its chunks.
-            chosen: for each row the chunk that gives its pooled vector, unweighted; or none.
-            encode: chunks -> the tower's states.
+            part: embeds [b S D_tower], weights applied, S a multiple of the tower's context L.
+            plans: what each row was made from, and the chunk that gives its pooled vector, if any.
+            encode: chunks -> the tower's hidden states.
         Returns:
             embeds [b n*length D], n = S / L; pooled [b P] or None; no mask.
         Raises:
             TowerError, WeightingError: the adapter gives NaN or infinite values.
         """
-        n_prompts, length = len(embeds), encode.special.context_length
-        hidden = embeds.reshape(-1, length, embeds.shape[-1])
-        masks = None if mask is None else mask.reshape(-1, length)
-        rows = self._placed(hidden, masks).hidden
+        n_prompts, length = len(part.embeds), encode.special.context_length
+        hidden = part.embeds.reshape(-1, length, part.embeds.shape[-1])
+        mask = part.attention_mask
+        rows = self._placed(hidden, None if mask is None else mask.reshape(-1, length)).hidden
         embeds = rows.reshape(n_prompts, -1, rows.shape[-1])
-        adapted = _Adapted(self._placed, encode)
-        checks.check_finite(embeds, read, f"the adapter of {self._name!r}", adapted)
+        adapted = _EncodeAndAdapt(self._placed, encode)
+        if not bool(torch.isfinite(embeds).all()):
+            raise not_finite(embeds, plans, f"the adapter of {self._name!r}", adapted)
+        chosen = [plan.pooled for plan in plans if plan.pooled is not None]
         return Conditioning(embeds, adapted(chosen).pooled if chosen else None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Adapted:
-    """`encode` of a tower with its adapter: unweighted chunks to rows and pooled vectors."""
+class _EncodeAndAdapt:
+    """The `Encode` of a tower with its adapter: unweighted chunks to rows and pooled vectors."""
 
     placed: CastAdapter
     encode: Encode

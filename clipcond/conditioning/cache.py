@@ -1,4 +1,4 @@
-"""Chunk to hidden states: gathered, de-duplicated, remembered, encoded in one batch."""
+"""Encode chunks: gather them, drop copies, remember results, call the tower once."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ BATCH_BYTES = 1024 * MIB  # activations of one tower call; bounds prompts of tho
 # Peak activations of one chunk, in units of its hidden states [L D]; measured on CLIP-L: 4.4 MB of
 # 0.24 MB each, most of it the fourfold inner layer and attention's copies.
 ACTIVATIONS = 20
-N_STATES = 16
+N_FINGERPRINTS = 16
 
 
 class ChunkCache:
-    """A bounded store of encoded chunks, the least recently used one leaving first.
+    """A bounded store of encoded chunks; the least recently used is dropped first.
 
-    It may be shared by threads. Copies and pickles start empty: what is here can be made again.
+    Threads may share it. Copies and pickles start empty: the chunks can be encoded again.
     """
 
     def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
         self.max_bytes = max_bytes
         self.n_bytes = 0
         self._rows: OrderedDict[Key, TowerOutput] = OrderedDict()
-        self._states: OrderedDict[int, Hashable] = OrderedDict()
+        self._fingerprints: OrderedDict[int, Hashable] = OrderedDict()
         self._numbers = count()
         self._lock = Lock()
 
@@ -47,7 +47,7 @@ class ChunkCache:
         return ChunkCache, (self.max_bytes,)
 
     def get(self, key: Key) -> TowerOutput | None:
-        """What was stored under `key`: hidden [L D] and pooled [P] or None; None if nothing."""
+        """Look up a key: hidden [L D] and pooled [P] or None; None if nothing is kept there."""
         with self._lock:
             row = self._rows.get(key)
             if row is not None:
@@ -55,7 +55,7 @@ class ChunkCache:
             return row
 
     def put(self, key: Key, row: TowerOutput) -> None:
-        """Store one chunk's output, and forget the oldest beyond `max_bytes`."""
+        """Keep one chunk's output, and forget the oldest beyond `max_bytes`."""
         with self._lock:
             if key in self._rows:
                 self.n_bytes -= _n_bytes(self._rows.pop(key))
@@ -71,26 +71,26 @@ class ChunkCache:
             self._rows.clear()
             self.n_bytes = 0
 
-    def number(self, state: Hashable) -> int:
-        """A short number for a tower's state, which may be a tuple of thousands of entries."""
+    def number(self, fingerprint: Hashable) -> int:
+        """Give a tower's fingerprint, perhaps a tuple of thousands of entries, a short number."""
         with self._lock:
-            for number, known in self._states.items():
-                if known == state:
-                    self._states.move_to_end(number)
+            for number, known in self._fingerprints.items():
+                if known == fingerprint:
+                    self._fingerprints.move_to_end(number)
                     return number
             number = next(self._numbers)
-            self._states[number] = state
-            if len(self._states) > N_STATES:
-                self._states.popitem(last=False)
+            self._fingerprints[number] = fingerprint
+            if len(self._fingerprints) > N_FINGERPRINTS:
+                self._fingerprints.popitem(last=False)
             return number
 
 
 class ChunkEncoder:
-    """`encode` of one call: closed over a tower, its present state, and a layer.
+    """The `Encode` of one call: bound to a tower with its weights of now, and to a layer.
 
-    Everything announced by `prefetch` is encoded in one tower call, copies once; what `__call__`
-    asks for beyond that is encoded then. Results of this call are held apart from the cache, whose
-    bound may be smaller than one long prompt.
+    `prefetch` encodes everything it is given in one tower call, copies once; a call encodes only
+    what is still missing then. Results are held apart from the cache too, because its bound may be
+    smaller than one long prompt.
     """
 
     def __init__(
@@ -107,11 +107,11 @@ class ChunkEncoder:
         self._layer = layer
         self._pooled = pooled
         self._cache = cache
-        self._state = (id(tower), cache.number(tower.fingerprint()), layer)
+        self._prefix = (id(tower), cache.number(tower.fingerprint()), layer)
         self._rows: dict[Key, TowerOutput] = {}
 
     def __call__(self, chunks: Sequence[TokenChunk]) -> TowerOutput:
-        """Hidden states [n L D] and pooled [n P] (or None) of chunks, in their order."""
+        """Encode chunks: hidden [n L D] and pooled [n P] (or None), in their order."""
         self.prefetch(chunks)
         rows = [self._rows[_key(chunk)] for chunk in chunks]
         hidden = torch.stack([row.hidden for row in rows])
@@ -121,21 +121,21 @@ class ChunkEncoder:
         return TowerOutput(hidden, torch.stack(pooled))
 
     def prefetch(self, chunks: Iterable[TokenChunk]) -> None:
-        """Encode, in as few tower calls as possible, what is neither here nor in the cache."""
+        """Encode the chunks that are not known yet, in as few tower calls as possible."""
         missing: dict[Key, TokenChunk] = {}
         for chunk in chunks:
             key = _key(chunk)
             if key in self._rows or key in missing:
                 continue
-            row = self._cache.get(self._state + key)
+            row = self._cache.get(self._prefix + key)
             if row is not None and (row.pooled is not None or not self._pooled):
                 self._rows[key] = row
             else:
                 missing[key] = chunk
         for batch, masked in self._batches(missing.values()):
-            self._encode(batch, masked)
+            self._call_tower(batch, masked)
 
-    def _encode(self, batch: Sequence[TokenChunk], masked: bool) -> None:
+    def _call_tower(self, batch: Sequence[TokenChunk], masked: bool) -> None:
         input_ids = torch.tensor([chunk.input_ids for chunk in batch])
         mask = torch.tensor([chunk.attention_mask for chunk in batch]) if masked else None
         output = self._tower.encode(input_ids, mask, self._layer, pooled=self._pooled)
@@ -144,17 +144,17 @@ class ChunkEncoder:
             pooled = None if output.pooled is None else output.pooled[i].clone()
             row = TowerOutput(output.hidden[i].clone(), pooled)
             self._rows[_key(chunk)] = row
-            self._cache.put(self._state + _key(chunk), row)
+            self._cache.put(self._prefix + _key(chunk), row)
 
     def _batches(self, chunks: Iterable[TokenChunk]) -> Iterator[tuple[list[TokenChunk], bool]]:
-        """Chunks of equal length and masking, as many as memory allows.
+        """Yield chunks of equal length and masking, as many at once as memory allows.
 
-        Masked ones go apart: a mask takes another path through attention, and should not change
-        their unmasked neighbours, not even by a rounding.
+        Masked chunks get batches of their own: a mask takes another path through attention, and
+        must not change unmasked chunks, not even by a rounding.
         """
         groups: dict[tuple[int, bool], list[TokenChunk]] = {}
         for chunk in chunks:
-            masked = self.special.mask_padding or _is_masked(chunk)
+            masked = self.special.mask_padding or not all(chunk.attention_mask)
             groups.setdefault((len(chunk.input_ids), masked), []).append(chunk)
         for (length, masked), group in groups.items():
             chunk_bytes = length * self._tower.width * self._tower.dtype.itemsize * ACTIVATIONS
@@ -165,10 +165,6 @@ class ChunkEncoder:
 
 def _key(chunk: TokenChunk) -> Key:
     return chunk.input_ids, chunk.attention_mask
-
-
-def _is_masked(chunk: TokenChunk) -> bool:
-    return not all(chunk.attention_mask)
 
 
 def _n_bytes(row: TowerOutput) -> int:

@@ -1,33 +1,50 @@
-"""What a caller should hear: warnings about a prompt, and one clear error for broken numbers."""
+"""Say what is wrong with a call: warnings about a prompt, errors about what callers hand in.
+
+The way of a sound prompt does not lead through here: callers look first whether anything is wrong.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from clipcond.chunking import TokenChunk, inner_ids
-from clipcond.chunking.tokens import Token
-from clipcond.errors import PromptWarning, TowerError, WeightingError, excerpt, warn
-from clipcond.prompt import Break, Issue, ParsedPrompt
+from clipcond.chunking import Token, TokenChunk, inner_ids
+from clipcond.errors import (
+    ClipcondError,
+    PromptError,
+    PromptTypeError,
+    PromptWarning,
+    TowerError,
+    WeightingError,
+    excerpt,
+    warn,
+)
+from clipcond.prompt import Break, Issue
 from clipcond.towers.base import TextTower
 from clipcond.weighting import Encode
 
+if TYPE_CHECKING:
+    from clipcond.conditioning.plan import Plan
+
 __all__ = [
-    "check_finite",
-    "place_of_weight",
+    "check_towers",
+    "no_such_layer",
+    "not_finite",
+    "not_prompts",
+    "unlike_numbers",
     "warn_cut",
     "warn_dropped",
     "warn_issues",
-    "warn_unread",
 ]
 
 MAX_SHOWN = 5
 
 
 def warn_issues(prompt: str, issues: Sequence[Issue]) -> None:
-    """Pass on what was accepted but hardly meant, or cannot be done in one encoding."""
+    """Warn of what was accepted but hardly meant, or cannot be done in one encoding."""
     for issue in issues[:MAX_SHOWN]:
         warn(PromptWarning(issue.message, prompt, issue.position, issue.remedy))
     n_more = len(issues) - MAX_SHOWN
@@ -35,18 +52,8 @@ def warn_issues(prompt: str, issues: Sequence[Issue]) -> None:
         warn(PromptWarning(f"{n_more} more such places in this prompt"))
 
 
-def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[TextTower]) -> None:
-    """Say which words and characters mean nothing to the towers, where these can tell."""
-    texts = [part.text for prompt in parsed for part in prompt.segments if not part.is_name]
-    for tower in towers:
-        message = tower.unread(texts) if hasattr(tower, "unread") else ""
-        if message:
-            warn(PromptWarning(message))
-            break  # the second tower of a pair reads the same language
-
-
 def warn_cut(tokens: Sequence[Token | Break], tower: TextTower) -> None:
-    """Say which textual inversion is cut, for no chunk can hold it."""
+    """Warn of a textual inversion that is cut because no chunk can hold it."""
     inner = inner_ids((token for token in tokens if isinstance(token, Token)), tower.special)
     n_vectors, room = 0, tower.special.room
     for token in tokens if inner else ():
@@ -59,10 +66,9 @@ def warn_cut(tokens: Sequence[Token | Break], tower: TextTower) -> None:
 
 
 def warn_dropped(chunks: Sequence[TokenChunk], n_kept: int, tower: TextTower, dialect: str) -> None:
-    """Say what is lost of a prompt that has more chunks than its dialect takes."""
+    """Warn of what is lost of a prompt that has more chunks than its dialect takes."""
     ids = [chunk.input_ids[place] for chunk in chunks[n_kept:] for place in chunk.places]
-    lost = " ".join(tower.tokenizer.pieces(ids[:60]))
-    lost = lost if len(lost) <= 60 else lost[:57] + "..."
+    lost = excerpt(" ".join(tower.tokenizer.pieces(ids[:60])))
     warn(
         PromptWarning(
             f"the prompt needs {len(chunks)} chunks of {tower.special.room} tokens; dialect "
@@ -72,52 +78,107 @@ def warn_dropped(chunks: Sequence[TokenChunk], n_kept: int, tower: TextTower, di
     )
 
 
-def place_of_weight(parsed: ParsedPrompt) -> int:
-    """Where the text stands whose weight is farthest from 1; the beginning if none is weighted."""
-    heaviest = max(parsed.segments, key=lambda segment: abs(segment.weight - 1.0), default=None)
-    return 0 if heaviest is None or heaviest.weight == 1.0 else heaviest.start
+def not_prompts(prompts: object, what: str) -> ClipcondError:
+    """Say why something is neither a prompt nor a list or tuple of prompts."""
+    items = [prompts] if isinstance(prompts, str) else prompts
+    if not isinstance(items, list | tuple):
+        message = f"a {what} is a string or a list of strings, not {_kind(prompts)}"
+        return PromptTypeError(message, _remedy(prompts))
+    for i, item in enumerate(items):
+        if not isinstance(item, str):
+            message = f"{what} {i} of the list is {_kind(item)}, not a string"
+            return PromptTypeError(message, _remedy(item))
+        try:
+            item.encode("utf-8")
+        except UnicodeEncodeError as error:
+            half = f"half a character (a lone surrogate, {item[error.start]!a}) cannot be read"
+            remedy = "Decode the text with the encoding it came in."
+            return PromptError(half, item, error.start, remedy)
+    return PromptError(f"the list of {what}s is empty", remedy='Use "" for an empty prompt.')
 
 
-def check_finite(
-    embeds: Tensor,
-    prompts: Iterable[tuple[ParsedPrompt, Sequence[TokenChunk]]],
-    name: str,
-    encode: Encode,
-) -> None:
-    """Refuse NaN and infinities in embeds [n S D], which end as a black image.
+def unlike_numbers(n_given: int, n_prompts: int, what: str) -> PromptError:
+    """Say that negatives (or second prompts) are neither one nor as many as the prompts."""
+    message = f"{n_given} {what}s for {n_prompts} prompts"
+    return PromptError(message, remedy="Give one for all, or one for each.")
 
-    Args:
-        prompts: what each row of embeds was read as, and its chunks.
-        name: what messages call the one that gave them.
-        encode: the same without weights.
+
+def no_such_layer(clip_skip: object, depth: int, name: str) -> TowerError:
+    """Say that clip_skip is not a whole number from 1 to the tower's `depth`."""
+    is_zero = isinstance(clip_skip, int) and not isinstance(clip_skip, bool) and clip_skip == 0
+    return TowerError(
+        f"clip_skip={clip_skip!r} names no layer of {name!r}, which has {depth}",
+        f"Use a whole number from 1 (last layer) to {depth} (first)."
+        + (" What diffusers calls clip_skip=0 is 1 here." if is_zero else ""),
+    )
+
+
+def check_towers(towers: Sequence[TextTower]) -> None:
+    """Refuse objects that are no towers, and pairs that cannot be joined.
 
     Raises:
-        WeightingError: weights brought them about; shows the most extreme one.
-        TowerError: they are there without weights.
+        TowerError: says what to give instead.
     """
-    if bool(torch.isfinite(embeds).all()):
-        return
-    for row, (parsed, chunks) in zip(embeds, prompts, strict=True):
-        if bool(torch.isfinite(row).all()):
-            continue
-        if not bool(torch.isfinite(encode(chunks).hidden).all()):
+    for tower in towers:
+        if not hasattr(tower, "encode") or not hasattr(tower, "special"):
             raise TowerError(
-                f"{name} itself gives NaN or infinite values for the prompt "
-                f"{excerpt(parsed.source)!r}",
-                f"Its weights are broken, or too large for {_dtype(embeds)}: try float32.",
+                f"{_kind(tower)} is no text tower",
+                "Wrap a transformers model: OpenAIClipTower(model, tokenizer), or open one by "
+                "name: load_tower(name).",
             )
-        weight = max((w for chunk in chunks for w in chunk.weights), key=_extremeness)
-        raise WeightingError(
-            f"the weight {weight:g} leads to NaN or infinite values in {_dtype(embeds)}",
-            parsed.source,
-            place_of_weight(parsed),
-            "Useful weights lie between 0 and 2.",
+    lengths = [tower.special.context_length for tower in towers]
+    if len(set(lengths)) > 1:
+        raise TowerError(
+            f"towers with context lengths {lengths[0]} and {lengths[1]} cannot be joined token "
+            f"by token",
+            f"Give the longer one context_length={min(lengths)} when you make it.",
         )
+
+
+def not_finite(embeds: Tensor, plans: Iterable[Plan], name: str, encode: Encode) -> ClipcondError:
+    """Say where NaN or infinite values come from, which would end as a black image.
+
+    Args:
+        embeds: [n S D], one row for each plan; some values are not finite.
+        name: what messages call the model that gave them.
+        encode: the same model without weights.
+    Returns:
+        a WeightingError that shows the most extreme weight if weights led there, else a TowerError.
+    """
+    rows = zip(embeds, plans, strict=True)
+    plan = next(plan for row, plan in rows if not bool(torch.isfinite(row).all()))
+    dtype = str(embeds.dtype).removeprefix("torch.")
+    if not bool(torch.isfinite(encode(plan.chunks).hidden).all()):
+        return TowerError(
+            f"{name} itself gives NaN or infinite values for the prompt "
+            f"{excerpt(plan.parsed.source)!r}",
+            f"Its weights are broken, or too large for {dtype}: try float32.",
+        )
+    weight = max((w for chunk in plan.chunks for w in chunk.weights), key=_extremeness)
+    return WeightingError(
+        f"the weight {weight:g} leads to NaN or infinite values in {dtype}",
+        plan.parsed.source,
+        plan.heaviest,
+        "Useful weights lie between 0 and 2.",
+    )
 
 
 def _extremeness(weight: float) -> float:
     return abs(weight) if weight == weight else float("inf")
 
 
-def _dtype(tensor: Tensor) -> str:
-    return str(tensor.dtype).removeprefix("torch.")
+def _kind(value: object) -> str:
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def _remedy(value: object) -> str:
+    if value is None:
+        return 'Use "" for an empty prompt.'
+    if isinstance(value, bytes | bytearray):
+        return "Decode it first: prompt.decode('utf-8')."
+    if isinstance(value, list | tuple):
+        return "Prompts are not nested: give one flat list."
+    return ""

@@ -1,4 +1,4 @@
-"""Conditioner: prompts to what a diffusion model is conditioned on. The only file that sees all."""
+"""Turn prompts into conditionings: parse, tokenize, chunk, plan, apply the rule, join."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from clipcond.checkpoints.textual_inversions import (
     load_inversion,
     remove_inversion,
 )
-from clipcond.chunking import common_length, empty_chunk
 from clipcond.conditioning import checks
-from clipcond.conditioning.adapter_stage import Adapting
-from clipcond.conditioning.arguments import as_many, as_prompts, check_clip_skip, check_towers
+from clipcond.conditioning.adapter_stage import AdapterStage
 from clipcond.conditioning.cache import ChunkCache, ChunkEncoder
 from clipcond.conditioning.dialects import Dialect, choose_fullwidth, find_dialect
-from clipcond.conditioning.plan import Chunks, Key, Whole, lay_out, one_prompt, pooled_chunk
-from clipcond.conditioning.report import Report, report
-from clipcond.conditioning.results import Conditioning, Guided, joined, only, zeros_like
-from clipcond.errors import TowerError, about
+from clipcond.conditioning.plan import Chunks, Cutter, Plan, list_each, list_prompts, plan_call
+from clipcond.conditioning.report import Report, build_report
+from clipcond.conditioning.results import Conditioning, Guided, join, weigh, zeros_like
+from clipcond.errors import PromptWarning, TowerError, warn
 from clipcond.prompt import ParsedPrompt, parse, reduce_to_one_text
 from clipcond.prompt.lookalikes import with_lookalikes
+from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.base import HiddenLayer, TextTower, check_layer
-from clipcond.weighting import Mixed, Normalize, Rule, find_normalize, find_rule, needs_of
+from clipcond.weighting import Normalize, Rule, find_normalize, find_rule
 
 __all__ = ["Conditioner", "Conditioning", "Guided"]
 
@@ -37,7 +36,7 @@ Prompts = str | Sequence[str]
 
 
 class Conditioner:
-    """Prompts in, conditionings out: one dialect, and one tower or SDXL's pair of towers.
+    """Turns prompts into conditionings: one dialect, and one tower or SDXL's pair of towers.
 
     Args:
         tower: the text tower; with `tower_2`, its embeddings come first.
@@ -50,15 +49,16 @@ class Conditioner:
         layer: the layer itself instead of clip_skip's; for a pair one for each, or one for both.
         pooled: whether pooled vectors are wanted; by default only with a pair of towers, because
             they need the layers above the chosen one.
-        adapter: maps the tower's states, weights applied, chunk by chunk into the space of a UNet
-            trained with another tower; one tower with an adapter stands for SDXL's pair too. What
-            comes out has the adapter's width and length, no mask, and its pooled vector.
+        adapter: maps the tower's hidden states, weights applied, chunk by chunk into the space of a
+            UNet that was trained with another tower; one tower with an adapter replaces SDXL's pair
+            too. Results have the adapter's width and length, no mask, and its pooled vector.
         fullwidth: whether full-width punctuation is syntax too, `（猫：1.3）` as `(猫:1.3)`; by
-            default where the tower is a Chinese one and the dialect knows how.
+            default if the towers are Chinese ones and the dialect can read it.
     Raises:
-        UnknownNameError: no such dialect, rule or normalisation; `fullwidth` in one without.
+        UnknownNameError: there is no such dialect, rule or normalisation; or `fullwidth` is wanted
+            of a dialect that cannot read it.
         TowerError: clip_skip or layer is beyond the tower's blocks; the adapter reads another
-            tower, or has no pooled vector where one is wanted.
+            tower, or has no pooled vector although one is wanted.
     """
 
     def __init__(
@@ -76,18 +76,20 @@ class Conditioner:
         fullwidth: bool | None = None,
     ) -> None:
         self.towers = (tower,) if tower_2 is None else (tower, tower_2)
-        check_towers(self.towers)
-        self.dialect = find_dialect(dialect).of(len(self.towers))
+        checks.check_towers(self.towers)
+        self.dialect = find_dialect(dialect).for_towers(len(self.towers))
         self.fullwidth = choose_fullwidth(fullwidth, self.dialect, self.towers)
         self.rule = find_rule(self.dialect.weighting if weighting is None else weighting)
         self.normalize = find_normalize(self.dialect.normalize if normalize is None else normalize)
         self.clip_skip = clip_skip
         self.layer = layer
-        self._adapting = None if adapter is None else Adapting(adapter, self.towers)
-        if self._adapting is not None:
-            pooled = self._adapting.wants_pooled(pooled)
+        self._adapter_stage = None if adapter is None else AdapterStage(adapter, self.towers)
+        if self._adapter_stage is not None:
+            pooled = self._adapter_stage.wants_pooled(pooled)
         self.pooled = len(self.towers) > 1 if pooled is None else pooled
         self.cache = ChunkCache()
+        # for each tower, its tokenizer at the last call, and the one that the dialect chose then
+        self._tokenizers: list[tuple[Tokenizer, Tokenizer] | None] = [None] * len(self.towers)
         self.layers()  # refuses a layer that is not there now, not at the first prompt
 
     def __call__(
@@ -97,7 +99,7 @@ class Conditioner:
         *,
         prompts_2: Prompts | None = None,
     ) -> Conditioning:
-        """Condition on one prompt or several; all come out as long as the longest.
+        """Condition on one prompt or several; all results are as long as the longest.
 
         Args:
             prompts: a string, or a list of strings.
@@ -110,8 +112,8 @@ class Conditioner:
             PromptError: no prompts, or one that cannot be read; shows where.
             WeightingError: weights beyond what the tower's dtype can hold.
         """
-        positive = self._pairs(as_prompts(prompts), prompts_2)
-        (conditioning,) = self._condition([positive], clip_skip)
+        positive = self._texts(list_prompts(prompts), prompts_2)
+        (conditioning,) = self._condition([(prompt,) for prompt in positive], clip_skip)
         return conditioning
 
     def guided(
@@ -127,29 +129,30 @@ class Conditioner:
 
         Args:
             prompts: a string, or a list of strings.
-            negatives: one for all prompts, or one for each. None = none: the empty prompt, or for
-                a pair of towers zeros, as the dialect has it.
+            negatives: one for all prompts, or one for each. None = the empty prompt; for a pair of
+                towers zeros, if the dialect has it so.
             clip_skip: for this call only, negatives included.
             prompts_2, negatives_2: what the second tower of a pair reads, if not the same.
         """
-        positive = self._pairs(as_prompts(prompts), prompts_2)
-        texts = as_many("" if negatives is None else negatives, len(positive), "negative prompt")
-        negative = self._pairs(texts, negatives_2, negative=True)
-        pair = self._condition([positive, negative], clip_skip)
+        positive = self._texts(list_prompts(prompts), prompts_2)
+        texts = list_each("" if negatives is None else negatives, len(positive), "negative prompt")
+        negative = self._texts(texts, negatives_2, negative=True)
+        pair = self._condition(list(zip(positive, negative, strict=True)), clip_skip)
         given = None if negatives is None and negatives_2 is None else sum(negative, ())
-        if len(self.towers) > 1 and self.dialect.zero_negative(given):
+        is_zero = self.dialect.zero_negative if len(self.towers) > 1 else None
+        if is_zero is not None and is_zero(given):
             pair[1] = zeros_like(pair[1])
         return Guided(*pair)
 
     def chunks(self, prompt: str) -> Chunks:
-        """The chunks of the first tower for the prompt as written: `[a:b:0.5]`, AND included."""
-        (prompt,) = as_prompts([prompt])
-        return self._chunks(self._parse(prompt))
+        """Cut the prompt as written for the first tower: `[a:b:0.5]` and AND are text."""
+        (prompt,) = list_prompts([prompt])
+        return self._cutter(0).chunks(self._parse(prompt))
 
     @property
     def adapter(self) -> Adapter | None:
         """The adapter in use."""
-        return None if self._adapting is None else self._adapting.adapter
+        return None if self._adapter_stage is None else self._adapter_stage.adapter
 
     @property
     def inversions(self) -> tuple[str, ...]:
@@ -159,17 +162,17 @@ class Conditioner:
     def load_inversion(
         self, source: InversionSource, token: str | None = None, *, allow_pickle: bool = False
     ) -> str:
-        """Load a textual inversion; what it stands for is kept beside the model, not in it.
+        """Load a textual inversion; its vectors are kept apart from the model's.
 
         Args:
             source: a file or folder of diffusers, A1111 or ComfyUI; or tensors laid out as in one.
-            token: how prompts are to call it; by default as its file says or is called.
+            token: its name in prompts; by default the one in the file, or the file's name.
             allow_pickle: whether a `.pt` or `.bin` file may be opened (its tensors, no code).
         Returns:
             the name to write in a prompt: bare, or `embedding:name` in ComfyUI's dialects.
         Raises:
-            CheckpointError: not to be read, no inversion, or one for another model.
-            TowerError: a name that is taken, or vectors that fit no tower here.
+            CheckpointError: it cannot be read, is no inversion, or is one for another model.
+            TowerError: its name is taken, or its vectors fit no tower here.
         """
         return load_inversion(self.towers, source, token, allow_pickle=allow_pickle)
 
@@ -177,22 +180,22 @@ class Conditioner:
         """Forget a textual inversion that was loaded here.
 
         Raises:
-            TowerError: there is none of that name.
+            TowerError: no inversion has that name.
         """
         remove_inversion(self.towers, name)
 
     def explain(self, prompt: str) -> Report:
-        """How the prompt as written is read: segments, chunks, tokens, weights, issues."""
-        (prompt,) = as_prompts([prompt])
+        """Report how the prompt as written is read: segments, chunks, tokens, weights, issues."""
+        (prompt,) = list_prompts([prompt])
         parsed = self._parse(prompt)
         if self.dialect.settles:
             issues = reduce_to_one_text(prompt, fullwidth=bool(self.fullwidth))[1]
             parsed = replace(parsed, issues=(*parsed.issues, *issues))
-        chunks = self._chunks(parsed)
-        return report(parsed, chunks, self.towers[0], self.layers()[0], self.dialect.name)
+        chunks = self._cutter(0).chunks(parsed)
+        return build_report(parsed, chunks, self.towers[0], self.layers()[0], self.dialect.name)
 
     def layers(self, clip_skip: int | None = None) -> tuple[HiddenLayer, ...]:
-        """The layer used of each tower, with this clip_skip or else the conditioner's own.
+        """Choose each tower's layer, by this clip_skip or else by the conditioner's own choice.
 
         Raises:
             TowerError: there is no such layer.
@@ -207,18 +210,19 @@ class Conditioner:
             return layers
         n = self.clip_skip if clip_skip is None else clip_skip
         shallowest = min(self.towers, key=lambda tower: tower.depth)
-        check_clip_skip(n, shallowest.depth, shallowest.name)
+        if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= shallowest.depth:
+            raise checks.no_such_layer(n, shallowest.depth, shallowest.name)
         if n_towers > 1:  # SDXL was trained on the penultimate layers, not normed
             return (HiddenLayer(max(2, n), final_norm=False),) * n_towers
         return (HiddenLayer(n, final_norm=True),)
 
-    def _pairs(
+    def _texts(
         self, texts: list[str], texts_2: Prompts | None, *, negative: bool = False
     ) -> list[tuple[str, ...]]:
-        """What each tower reads, for each prompt: its last step, its first part."""
+        """For each prompt, the text that each tower reads: of its last step and first part."""
         columns = [texts] * len(self.towers)
         if texts_2 is not None and len(columns) > 1:
-            columns[1] = as_many(texts_2, len(texts), "second prompt")
+            columns[1] = list_each(texts_2, len(texts), "second prompt")
             if self.dialect.appends_second:
                 columns = [[" ".join(both) for both in zip(*columns, strict=True)]] * 2
         if self.dialect.settles:
@@ -228,7 +232,8 @@ class Conditioner:
                 text: reduce_to_one_text(text, negative=negative, fullwidth=wide) for text in unique
             }
             for text, (_, issues) in settled.items():
-                checks.warn_issues(text, issues)
+                if issues:
+                    checks.warn_issues(text, issues)
             columns = [[settled[text][0] for text in column] for column in columns]
         return list(zip(*columns, strict=True))
 
@@ -237,79 +242,60 @@ class Conditioner:
         parsed = with_lookalikes(parsed, fullwidth=self.fullwidth)
         return parsed.with_names(partial(find_inversion, self.towers))
 
-    def _chunks(self, parsed: ParsedPrompt) -> Chunks:
-        return one_prompt(parsed, self.towers[0], self.dialect, self.normalize)
+    def _cutter(self, t: int) -> Cutter:
+        """What cuts the texts of tower t in this call."""
+        tower, dialect = self.towers[t], self.dialect
+        own, known = tower.tokenizer, self._tokenizers[t]
+        if known is None or known[0] is not own:  # the first call, or the tower has changed
+            known = (own, own if dialect.tokenizer is None else dialect.tokenizer(tower))
+            self._tokenizers[t] = known
+        special = tower.special if dialect.frame is None else dialect.frame(tower.special)
+        pooled = self.pooled and t + 1 == len(self.towers)
+        return Cutter(tower, known[1], special, dialect, self.normalize, pooled)
+
+    def _warn(self, parsed: Mapping[str, ParsedPrompt]) -> None:
+        """Warn of what was hardly meant in the texts, and of what the towers cannot read."""
+        for text, prompt in parsed.items():
+            if prompt.issues:
+                checks.warn_issues(text, prompt.issues)
+        texts = [s.text for prompt in parsed.values() for s in prompt.segments if not s.is_name]
+        messages = (tower.unread(texts) for tower in self.towers if hasattr(tower, "unread"))
+        message = next(filter(None, messages), "")  # a pair of towers reads the same language
+        if message:
+            warn(PromptWarning(message))
 
     def _condition(
-        self, groups: Sequence[Sequence[tuple[str, ...]]], clip_skip: int | None
+        self, rows: Sequence[Sequence[tuple[str, ...]]], clip_skip: int | None
     ) -> list[Conditioning]:
-        """One conditioning for each group of prompts, all of one length."""
+        """Condition on rows of a prompt and its negative, if any: one conditioning a column."""
         layers = self.layers(clip_skip)
-        texts = dict.fromkeys(text for group in groups for prompt in group for text in prompt)
-        parsed = {text: self._parse(text) for text in texts}
-        for text, prompt in parsed.items():
-            checks.warn_issues(text, prompt.issues)
-        checks.warn_unread(parsed.values(), self.towers)
-        layout = lay_out(groups, parsed, self.towers, self.dialect, self.normalize)
-        length = common_length(layout.lengths, repeats=self.dialect.repeats)
-        rows = self.dialect.rows(layout.prompts)
-        if self._adapting is not None:
-            self._adapting.check_layer(layers[0])
-            rows = None  # they are places of tokens; an adapter's rows are not
+        columns = zip(*rows, strict=True)
+        unique = dict.fromkeys(text for column in columns for texts in column for text in texts)
+        parsed = {text: self._parse(text) for text in unique}
+        self._warn(parsed)
+        plans = plan_call(rows, parsed, [self._cutter(t) for t in range(len(layers))])
+        parts: dict[Plan, Conditioning] = {}
         # tensors made under a caller's inference_mode could not serve a later call under autograd
         with torch.inference_mode(False), torch.no_grad():
-            parts = [
-                self._encode(*of_tower, parsed, length)
-                for of_tower in zip(
-                    self.towers, layers, layout.columns, layout.mixtures, strict=True
-                )
-            ]
-            return [only(joined(keys, layout.columns, parts), rows) for keys in layout.keys]
+            for t, layer in enumerate(layers):
+                own = list(dict.fromkeys(prompt[t] for row in plans for prompt in row))
+                parts.update(zip(own, self._encode_and_weigh(own, layer).split(), strict=True))
+            kept, choose = None, self.dialect.rows
+            if choose is not None and self._adapter_stage is None:  # its rows are no tokens' places
+                kept = choose([plan.chunks for plan in parts])
+            joined = (
+                [[parts[p] for p in prompt] for prompt in c] for c in zip(*plans, strict=True)
+            )
+            return [join(prompts, kept) for prompts in joined]
 
-    def _encode(
-        self,
-        tower: TextTower,
-        layer: HiddenLayer,
-        column: Mapping[Key, Chunks],
-        mixtures: Mapping[Key, Mixed],
-        parsed: Mapping[str, ParsedPrompt],
-        length: int,
-    ) -> Conditioning:
-        """One tower's part: each prompt of the column, brought to `length` chunks."""
-        wants_pooled = self.pooled and tower is self.towers[-1]
-        special = self.dialect.frame(tower.special)
+    def _encode_and_weigh(self, plans: Sequence[Plan], layer: HiddenLayer) -> Conditioning:
+        """Encode one tower's plans, apply the rule, and the adapter if there is one."""
+        cutter, stage = plans[0].cutter, self._adapter_stage
+        if stage is not None:
+            stage.check_layer(layer)
+        pooled = stage is None and cutter.pooled
         encode = ChunkEncoder(
-            tower,
-            layer,
-            self.cache,
-            pooled=wants_pooled and self._adapting is None,
-            special=special,
+            cutter.tower, layer, self.cache, pooled=pooled, special=cutter.special
         )
-        empty = empty_chunk(special)
-        prompts = [
-            Whole.of(self.rule, chunks, mixtures.get(key), length, repeats=self.dialect.repeats)
-            for key, chunks in column.items()
-        ]
-        chosen = [
-            pooled_chunk(key.text, chunks, tower, self.dialect)
-            for key, chunks in column.items()
-            if wants_pooled
-        ]
-        own = [c for prompt in prompts for c in (*prompt.chunks, *[empty] * prompt.n_missing)]
-        needed = [c for p in prompts for c in needs_of(p.rule, p.chunks, special)]
-        encode.prefetch(own + needed + chosen)
-
-        rows = []
-        for key, prompt in zip(column, prompts, strict=True):
-            with about(key.text, checks.place_of_weight(parsed[key.text])):
-                rows.append(prompt.encoded(encode).flatten(0, 1))  # [n L D] -> [S D]
-        embeds = torch.stack(rows)
-        read = [(parsed[key.text], chunks) for key, chunks in column.items()]
-        checks.check_finite(embeds, read, repr(tower.name), encode)
-        mask = None
-        if special.mask_padding:
-            masks = [p.masks * p.n_times + [empty.attention_mask] * p.n_missing for p in prompts]
-            mask = torch.tensor(masks, device=embeds.device).flatten(1)
-        if self._adapting is not None:
-            return self._adapting(embeds, mask, read, chosen, encode)
-        return Conditioning(embeds, encode(chosen).pooled if chosen else None, mask)
+        part = weigh(plans, self.rule, encode, cutter.tower.name)
+        return part if stage is None else stage(part, plans, encode)

@@ -1,6 +1,6 @@
-"""The table of dialects: how each tool reads, cuts, weighs and pools a prompt. One row a tool.
+"""List the dialects: how each tool reads, cuts, weighs and pools a prompt.
 
-Clip skip counts here as A1111 does, in every dialect. What the tools call it:
+In every dialect clip skip counts as in A1111. What the tools call it:
 
     tool                       1                     2                         3
     A1111, SD1                 1                     2                         3
@@ -14,9 +14,9 @@ Clip skip counts here as A1111 does, in every dialect. What the tools call it:
     sd_embed, SDXL             0, or None            0, or None                1
     compel, SDXL               penultimate, raw      penultimate, raw          -
 
-Options of the tools are rows with a field changed, for `dialect=`:
+Options of the tools are dialects with a field changed, for `dialect=`:
 
-    sd_embed, pad_last_block=True      replace(DIALECTS["sd_embed"], rows=all_rows)
+    sd_embed, pad_last_block=True      replace(DIALECTS["sd_embed"], rows=None)
     lpw, max_embeddings_multiples=1    replace(DIALECTS["lpw"], max_chunks=1)
     lpw, no_boseos_middle=True         replace(DIALECTS["lpw"], rows=without_inner_frames,
                                                weighting=scale_mean_joined)
@@ -29,12 +29,13 @@ Options of the tools are rows with a field changed, for `dialect=`:
     A1111, comma_padding_backtrack=n   replace(DIALECTS["a1111"], splitter=comma_backtrack(n))
     A1111, emphasis "None"             replace(DIALECTS["a1111"], syntax="plain")
     A1111, "Ignore", "No norm"         weighting="none", weighting="scale"
-    A1111, unlike lengths run apart    replace(DIALECTS["a1111"], repeats=True): repeated rows
-                                               are to attention as none
+    A1111, unlike lengths run apart    replace(DIALECTS["a1111"], repeats=True): attention treats
+                                               repeated rows like none
 
 CLIP's tokenizer comes in two kinds, which differ in HTML entities, full-width letters, ligatures,
-curly quotes and `<|endoftext|>`. A1111 reads SD2's and SDXL's second tower by open_clip's, all
-other tools every tower by transformers'; so do their dialects, whichever the tower came with.
+curly quotes and `<|endoftext|>`. A1111 tokenizes for SD2's tower and SDXL's second tower as
+open_clip does; all other tools tokenize for every tower as transformers does. So do their dialects,
+whichever tokenizer the tower came with.
 
 Deviations:
 * clip_skip applies to the negative prompt in every dialect; diffusers and lpw for SDXL apply it to
@@ -42,192 +43,57 @@ Deviations:
 * A clip_skip or layer beyond the tower's blocks is a TowerError; to ComfyUI it means the last
   layer, normed.
 * A prompt does not depend on its neighbours in a batch in any dialect, only on its own negative,
-  and only in sd_embed and lpw, which fill up the shorter of the two before they cut it.
-* A prompt and its negative come out equally long in every dialect, by empty chunks behind the
-  shorter one. A1111 runs the UNet twice instead, unless its option "pad prompt/negative" is on.
-  ComfyUI repeats both up to their least common multiple, or runs them apart, which is the same to
-  attention; comfyui repeats them too, but where that is more than 4 times the longest of a call,
+  and only in sd_embed and lpw, which pad the shorter of the two before they cut it.
+* A prompt and its negative come out equally long in every dialect: the shorter one gets empty
+  chunks. A1111 runs the UNet twice instead, unless its option "pad prompt/negative" is on.
+  ComfyUI repeats both up to their least common multiple, or runs them apart, which gives attention
+  the same; comfyui repeats them too, but where that is more than 4 times the longest of a call,
   the shorter ones get empty chunks.
 * Where the two towers of a pair read texts of different length, as with `prompts_2`, the shorter
   gets empty chunks in every dialect.
-* Weights that lead to NaN or infinity, which give a black image elsewhere, are a WeightingError
-  that shows the place in every dialect.
+* Weights that lead to NaN or infinity, and to a black image in the tools, raise a WeightingError
+  that shows the place.
 * An A1111 prompt with editing, alternation or AND is encoded as it is at the last step, up to its
-  first AND, with a warning. Only beside an AND a closing `: number` is taken off as a weight:
+  first AND, with a warning. Only in a prompt with AND is a closing `: number` a weight:
   `photo 16:9` keeps its `:9`, which A1111 reads as a guidance of 9.
 * Where ftfy is not installed, a1111 reads accents, full-width letters, ligatures and curly quotes
-  in SD2's and SDXL's second tower as they stand, with a warning; A1111 repairs them with ftfy.
-* A prompt without a token beside a negative without a token, in sd_embed and lpw for SDXL, is one
-  chunk without text; an exception there.
+  for SD2's tower and SDXL's second tower as they are, with a warning; A1111 repairs them with ftfy.
+* A prompt and a negative that both have no token are one chunk without text in sd_embed and in lpw
+  for SDXL, where the tools raise an exception.
 * Full-width punctuation, as in `（猫：1.3）`, is syntax where the tower is a Chinese one, unless
   `fullwidth=False`, in a1111, comfyui, lpw and sd_embed. Text keeps it: `，` stays a full-width
   comma. With other towers, or with False, the syntax is exactly the tool's.
-* What a dialect drops (beyond one chunk in diffusers, three in lpw) is told in a warning.
-* A tower that masks its padding, as the Chinese ones do, is not filled up in sd_embed and lpw.
-* In compel, weights of a conjunction act in both towers of a pair; compel raises. And a fragment
-  below 1 is hidden where it stands; compel looks for it by its ids, and finds padding too where a
-  later chunk begins with it and it begins with the token that pads: `!` in SDXL's second tower.
+* What a dialect drops (beyond one chunk in diffusers, three in lpw) is named in a warning.
+* For a tower that masks its padding, as the Chinese ones do, sd_embed and lpw pad no text.
+* In compel, weights of a conjunction act in both towers of a pair; the tool raises an error. And a
+  fragment below 1 is hidden at its own place; the tool searches its ids, and also hits padding if
+  the fragment begins a later chunk and its first token is the padding token (`!` in SDXL's second
+  tower).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
 
-from clipcond.chunking import (
-    Splitter,
-    TokenChunk,
-    comma_backtrack,
-    hard,
-    joined_rows,
-    sentences,
-    whole_groups,
+from clipcond.chunking import comma_backtrack, hard, sentences, whole_groups
+from clipcond.conditioning.dialect import (
+    Dialect,
+    closed_with_eos,
+    if_all_empty,
+    if_missing,
+    last_chunk,
+    padded_with_eos,
+    trainer_tokenizer,
+    without_inner_frames,
+    without_padding,
 )
 from clipcond.errors import UnknownNameError
-from clipcond.prompt import ParsedPrompt, reads_fullwidth
+from clipcond.prompt import reads_fullwidth
 from clipcond.prompt.syntaxes import comfyui
-from clipcond.tokenizers.base import SpecialTokens, Tokenizer
-from clipcond.tokenizers.clip_bpe import with_transformers_cleaning
-from clipcond.tokenizers.open_clip import with_open_clip_cleaning
-from clipcond.towers.base import TextTower
-from clipcond.weighting import Normalize, Rule
 
-__all__ = ["DIALECTS", "Dialect", "choose_fullwidth", "find_dialect"]
-
-PooledRule: TypeAlias = Callable[[Sequence[TokenChunk]], TokenChunk]
-ZeroRule: TypeAlias = Callable[[Sequence[str] | None], bool]
-FrameRule: TypeAlias = Callable[[SpecialTokens], SpecialTokens]
-ReadRule: TypeAlias = Callable[[TextTower], Tokenizer]
-RowRule: TypeAlias = Callable[[Sequence[Sequence[TokenChunk]]], Sequence[int] | None]
-
-
-def first_chunk(chunks: Sequence[TokenChunk]) -> TokenChunk:
-    """The pooled vector is that of the first chunk, without weights."""
-    return chunks[0]
-
-
-def last_chunk(chunks: Sequence[TokenChunk]) -> TokenChunk:
-    """The pooled vector is that of the last chunk, without weights."""
-    return chunks[-1]
-
-
-def as_trained(special: SpecialTokens) -> SpecialTokens:
-    """Chunks are framed as the tower was trained: bos, text, eos, the tower's padding."""
-    return special
-
-
-def padded_with_eos(special: SpecialTokens) -> SpecialTokens:
-    """Padding is eos, in towers too that were trained with another."""
-    return replace(special, pad=special.eos)
-
-
-def closed_with_eos(special: SpecialTokens) -> SpecialTokens:
-    """The padding follows the text, and eos closes the chunk."""
-    return replace(special, eos_last=True)
-
-
-def own_tokenizer(tower: TextTower) -> Tokenizer:
-    """The tower's own, whatever that is."""
-    return tower.tokenizer
-
-
-def of_transformers(tower: TextTower) -> Tokenizer:
-    """Transformers' for a tower with CLIP's vocabulary; else the tower's own."""
-    return with_transformers_cleaning(tower.tokenizer)
-
-
-def of_trainer(tower: TextTower) -> Tokenizer:
-    """open_clip's for its towers, whose padding is not eos; else as `of_transformers`."""
-    is_open_clip = tower.special.pad != tower.special.eos
-    return with_open_clip_cleaning(tower.tokenizer) if is_open_clip else of_transformers(tower)
-
-
-def all_rows(prompts: Sequence[Sequence[TokenChunk]]) -> None:
-    """Every row of every chunk is handed on."""
-
-
-def without_padding(prompts: Sequence[Sequence[TokenChunk]]) -> list[int]:
-    """The last chunk ends with the eos of the prompt that has most text in it."""
-    n_chunks = max(map(len, prompts))
-    eos = max(chunks[-1].places.stop for chunks in prompts if len(chunks) == n_chunks)
-    length = len(prompts[0][0].input_ids)
-    return list(range((n_chunks - 1) * length + eos + 1))
-
-
-def without_inner_frames(prompts: Sequence[Sequence[TokenChunk]]) -> list[int]:
-    """The eos and bos between two chunks are left out."""
-    return joined_rows(max(map(len, prompts)), len(prompts[0][0].input_ids))
-
-
-def never(negatives: Sequence[str] | None) -> bool:
-    """Negatives are always encoded; none at all is the empty prompt."""
-    return False
-
-
-def if_missing(negatives: Sequence[str] | None) -> bool:
-    """No negative at all is zeros; the empty string is encoded."""
-    return negatives is None
-
-
-def if_all_empty(negatives: Sequence[str] | None) -> bool:
-    """Negatives that are all the empty string are zeros; a single space is encoded."""
-    return not any(negatives or ())
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """One tool's way from a prompt to a conditioning.
-
-    Args:
-        name: how it is called.
-        syntax: a name for `clipcond.parse`, or a function from a prompt to a ParsedPrompt, with a
-            keyword `fullwidth` if it can read full-width punctuation.
-        splitter: how a text longer than one chunk is cut.
-        weighting: the rule, by name or itself.
-        normalize: what happens to weights before the rule, by name or itself.
-        pooled: which of a prompt's chunks (or which other chunk) gives the pooled vector.
-        pooled_syntax: by which syntax the prompt is read for the pooled vector, if by another; it
-            is then cut wherever a chunk is full.
-        zero_negative: for which negatives (None = none given) a pair of towers gives zeros.
-        max_chunks: what a prompt needs beyond is dropped, with a warning; None = no limit.
-        settles: whether `[a:b:0.5]`, `[a|b]` and AND are its syntax, so that one encoding shows
-            the prompt as it is at the last step.
-        frame: how chunks are framed, from the tower's own special tokens.
-        fills: whether the shorter of a prompt and its negative is filled up with padding before
-            both are cut and weighed, so that its chunks depend on the other.
-        rows: which rows of the joined chunks are handed on, given the chunks of all prompts of a
-            call; None = all.
-        repeats: whether a shorter prompt is repeated whole until it is as long as its negative, not
-            filled up with empty chunks. To attention, repeated rows are as good as none.
-        reads: by which tokenizer a tower's prompts are read.
-        appends_second: whether a pair of towers both read "prompt prompt_2", not each its own.
-        pair: what the tool does with a pair of towers, if it is another thing.
-    """
-
-    name: str
-    syntax: str | Callable[..., ParsedPrompt]
-    splitter: Splitter
-    weighting: str | Rule
-    normalize: str | Normalize = "none"
-    pooled: PooledRule = first_chunk
-    pooled_syntax: str | None = None
-    zero_negative: ZeroRule = never
-    max_chunks: int | None = None
-    settles: bool = False
-    frame: FrameRule = as_trained
-    fills: bool = False
-    rows: RowRule = all_rows
-    repeats: bool = False
-    reads: ReadRule = of_transformers
-    appends_second: bool = False
-    pair: Dialect | None = None
-
-    def of(self, n_towers: int) -> Dialect:
-        """The dialect for so many towers: itself, or what it is for a pair."""
-        return self if n_towers == 1 or self.pair is None else self.pair
-
+__all__ = ["DIALECTS", "Dialect", "choose_fullwidth", "find_dialect", "without_inner_frames"]
 
 COMFYUI = Dialect(
     "comfyui",
@@ -267,10 +133,10 @@ DIALECTS: dict[str, Dialect] = {
             weighting="scale_mean",
             zero_negative=if_all_empty,
             settles=True,
-            reads=of_trainer,
+            tokenizer=trainer_tokenizer,
         ),
         COMFYUI,
-        # as releases until 2024 did: what is kept together in a chunk is a word, not a fragment
+        # releases until 2024 kept a word together in a chunk, not a fragment
         replace(COMFYUI, name="comfyui_words", syntax=partial(comfyui.parse_groups, words=True)),
         Dialect(
             "diffusers",
@@ -303,17 +169,17 @@ DIALECTS: dict[str, Dialect] = {
             syntax="plain",
             splitter=comma_backtrack(),
             weighting="none",
-            reads=own_tokenizer,
+            tokenizer=None,
         ),
     )
 }
 
 
 def find_dialect(dialect: str | Dialect) -> Dialect:
-    """A dialect by name, or the dialect itself.
+    """Find a dialect by name; a dialect itself comes back as it is.
 
     Raises:
-        UnknownNameError: no such name; says which is meant.
+        UnknownNameError: there is no such name; suggests the nearest.
     """
     if isinstance(dialect, Dialect):
         return dialect
@@ -325,13 +191,15 @@ def find_dialect(dialect: str | Dialect) -> Dialect:
 def choose_fullwidth(
     wanted: bool | None, dialect: Dialect, towers: Sequence[object]
 ) -> bool | None:
-    """Whether full-width punctuation is syntax; None = it is not, and nobody has said so.
+    """Decide whether full-width punctuation is syntax.
 
     Args:
-        wanted: None = where all towers say that those who write for them type it (`fullwidth`), and
-            the dialect's syntax can read it.
+        wanted: None = yes if all towers are for languages written with it (`fullwidth`) and the
+            dialect's syntax can read it.
+    Returns:
+        True or False; None = it is not, but the caller has not said so.
     Raises:
-        UnknownNameError: it is wanted, and the dialect's syntax cannot.
+        UnknownNameError: it is wanted, and the dialect's syntax cannot read it.
     """
     can_read = reads_fullwidth(dialect.syntax)
     if wanted and not can_read:

@@ -1,193 +1,248 @@
-"""Prompts to chunks as a dialect lays them out, a prompt together with its negative."""
+"""Plan a call: what each tower encodes for each text, and to which length it is brought."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from clipcond.chunking import TokenChunk, chunk, empty_chunk, fill, hard
-from clipcond.chunking.tokens import Token, tokenize
+from clipcond.chunking import (
+    Token,
+    TokenChunk,
+    chunk,
+    common_length,
+    empty_chunk,
+    hard,
+    pad_tokens,
+    tokenize,
+)
 from clipcond.conditioning import checks
-from clipcond.conditioning.dialects import Dialect
+from clipcond.conditioning.dialect import Dialect
+from clipcond.errors import SUBJECT
 from clipcond.prompt import Break, ParsedPrompt, parse
+from clipcond.tokenizers.base import SpecialTokens, Tokenizer
 from clipcond.towers.base import TextTower
-from clipcond.weighting import Encode, Mixed, Normalize, Rule
+from clipcond.weighting import Encode, Normalize, Rule
+from clipcond.weighting.mixing import mix, mix_masks, mixed_length
 
-__all__ = ["Chunks", "Key", "Layout", "Whole", "lay_out", "one_prompt", "pooled_chunk"]
+__all__ = ["Chunks", "Cutter", "Plan", "list_each", "list_prompts", "plan_call"]
 
 Chunks: TypeAlias = tuple[TokenChunk, ...]
 Tokens: TypeAlias = tuple[Token | Break, ...]
-Group: TypeAlias = Sequence[tuple[str, ...]]  # what each tower reads, for each prompt
+
+HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate: half a character
 
 
-class Key(NamedTuple):
-    """A text, and what it is filled up to at least: so many tokens, so many chunks."""
+def list_prompts(prompts: object, what: str = "prompt") -> list[str]:
+    """Make a list of a string, or of a list or tuple of strings.
 
+    Raises:
+        PromptTypeError: anything else; says what and where.
+        PromptError: no prompts at all, or one with half a character in it.
+    """
+    items = [prompts] if isinstance(prompts, str) else prompts
+    is_list = isinstance(items, list | tuple) and len(items) > 0
+    if not is_list or not all(isinstance(item, str) and not HALF.search(item) for item in items):
+        raise checks.not_prompts(prompts, what)
+    return list(items)
+
+
+def list_each(prompts: object, n_prompts: int, what: str) -> list[str]:
+    """Make a list of one negative (or second prompt) for each prompt; repeat one for all.
+
+    Raises:
+        PromptError: there are neither one nor `n_prompts`.
+    """
+    items = list_prompts(prompts, what)
+    if len(items) not in (1, n_prompts):
+        raise checks.unlike_numbers(len(items), n_prompts, what)
+    return items * n_prompts if len(items) == 1 else items
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Cutter:
+    """Cuts texts into the chunks of one tower, as a dialect has it.
+
+    Args:
+        tokenizer, special: the tower's, or what the dialect puts in their place.
+        normalize: what happens to weights; None = nothing.
+        pooled: whether the tower's pooled vectors are wanted.
+    """
+
+    tower: TextTower
+    tokenizer: Tokenizer
+    special: SpecialTokens
+    dialect: Dialect
+    normalize: Normalize | None = None
+    pooled: bool = False
+
+    def tokenize(self, parsed: ParsedPrompt) -> list[Tokens]:
+        """Turn a text into tokens; a mixture, each of its prompts."""
+        return [tokenize(member, self.tokenizer) for member in parsed.members]
+
+    def cut(self, tokens: Tokens, n_tokens: int = 0) -> Chunks:
+        """Pad tokens to at least `n_tokens`, and cut them into chunks; warn of what is lost."""
+        if len(tokens) > self.special.room:
+            checks.warn_cut(tokens, self.tower)
+        padded = pad_tokens(tokens, n_tokens, self.special) if n_tokens > len(tokens) else tokens
+        chunks, limit = chunk(padded, self.special, self.dialect.splitter), self.dialect.max_chunks
+        if limit is not None and len(chunks) > limit:
+            checks.warn_dropped(chunks, limit, self.tower, self.dialect.name)
+            chunks = chunks[:limit]
+        return chunks if self.normalize is None else tuple(self.normalize(chunks))
+
+    def chunks(self, parsed: ParsedPrompt) -> Chunks:
+        """Cut a text that has no negative; a mixture, each of its prompts."""
+        return tuple(chain.from_iterable(map(self.cut, self.tokenize(parsed))))
+
+    def n_filled(self, tokens: Sequence[Tokens]) -> int:
+        """Count the tokens that a prompt and its negative are both padded to; 0 = they are not."""
+        if not self.dialect.fills or self.special.mask_padding:  # masked padding fills nothing
+            return 0
+        longest, limit = max(map(len, tokens)), self.dialect.max_chunks
+        return longest if limit is None else min(longest, limit * self.special.room)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Plan:
+    """What one tower encodes for one text of a call. Equal texts of a call share a plan.
+
+    Args:
+        cutter: made its chunks; knows the tower.
+        parsed: the text as its syntax reads it.
+        members: its chunks; of a mixture, the chunks of each of its prompts.
+        pooled: the chunk that gives the pooled vector, without weights; None = none is wanted.
+        n_times, n_empty: how its rows are brought to the call's length: so many times, and then so
+            many empty chunks.
+    """
+
+    cutter: Cutter
     text: str
-    n_tokens: int
-    n_chunks: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The chunks that a call needs, equal prompts once.
-
-    Args:
-        columns: for each tower, the chunks of each key; of a mixture, those of all its members.
-        keys: for each group of prompts and each prompt, its key in every column.
-        mixtures: for each tower, which keys are mixtures.
-    """
-
-    columns: list[dict[Key, Chunks]] = field(default_factory=list)
-    keys: list[list[tuple[Key, ...]]] = field(default_factory=list)
-    mixtures: list[dict[Key, Mixed]] = field(default_factory=list)
+    parsed: ParsedPrompt
+    members: tuple[Chunks, ...]
+    pooled: TokenChunk | None = None
+    n_times: int = 1
+    n_empty: int = 0
 
     @property
-    def prompts(self) -> list[Chunks]:
-        """The chunks of every prompt of every tower."""
-        return [chunks for column in self.columns for chunks in column.values()]
+    def chunks(self) -> Chunks:
+        """The chunks of all members."""
+        return tuple(chain.from_iterable(self.members))
 
     @property
-    def lengths(self) -> list[int]:
-        """How many chunks the conditioning of every prompt of every tower has."""
-        return [
-            mixed[key].n_chunks if key in mixed else len(chunks)
-            for column, mixed in zip(self.columns, self.mixtures, strict=True)
-            for key, chunks in column.items()
-        ]
+    def empty(self) -> list[TokenChunk]:
+        """The empty chunks that bring it to the call's length."""
+        return [empty_chunk(self.cutter.special)] * self.n_empty
+
+    @property
+    def n_chunks(self) -> int:
+        """How many chunks its rows fill before they are brought to the call's length."""
+        mixture, sizes = self.parsed.mixture, [len(chunks) for chunks in self.members]
+        return sizes[0] if mixture is None else mixed_length(mixture, sizes)
+
+    @property
+    def heaviest(self) -> int:
+        """Where the segment begins whose weight is farthest from 1; 0 if none is weighted."""
+        segment = max(self.parsed.segments, key=lambda each: abs(each.weight - 1.0), default=None)
+        return 0 if segment is None or segment.weight == 1.0 else segment.start
+
+    def needs(self, rule: Rule) -> list[TokenChunk]:
+        """List what the rule will encode besides the plan's own chunks."""
+        needs, special = getattr(rule, "needs", None), self.cutter.special
+        chunks = [] if needs is None else [c for own in self.members for c in needs(own, special)]
+        return chunks if self.parsed.mixture is None else [*chunks, empty_chunk(special)]
+
+    def weigh(self, rule: Rule, encode: Encode) -> Tensor:
+        """Apply the rule, and bring the result to the call's length: hidden states [S D].
+
+        The rule sees the plan's own chunks only. Its warnings point at the heaviest segment.
+        """
+        subject = SUBJECT.set((self.text, self.heaviest))
+        try:
+            parts = [rule(chunks, encode).hidden for chunks in self.members]
+        finally:
+            SUBJECT.reset(subject)
+        hidden, mixture = parts[0], self.parsed.mixture
+        if mixture is not None:
+            hidden = mix(mixture, parts, encode([empty_chunk(encode.special)]).hidden)
+        ends = [encode(self.empty).hidden] if self.n_empty else []
+        return torch.cat([hidden] * self.n_times + ends).flatten(0, 1)  # [n L D] -> [S D]
+
+    def mask(self) -> list[int]:
+        """The attention mask of the rows that `weigh` gives, [S]."""
+        mixture, masks = self.parsed.mixture, [each.attention_mask for each in self.chunks]
+        if mixture is not None:
+            masks = mix_masks(mixture, self.members)
+        masks = masks * self.n_times + [each.attention_mask for each in self.empty]
+        return list(chain.from_iterable(masks))
+
+    def with_length(self, n_chunks: int) -> Plan:
+        """Append empty chunks, which the rule sees too; leave a mixture as it is."""
+        missing = n_chunks - len(self.chunks)
+        if self.parsed.mixture is not None or not missing:
+            return self
+        empty = (empty_chunk(self.cutter.special),) * missing
+        return replace(self, members=((*self.chunks, *empty),))
+
+    def finished(self, n_chunks: int) -> Plan:
+        """Decide how it is brought to the call's length, and what gives its pooled vector."""
+        cutter, dialect, n_own = self.cutter, self.cutter.dialect, self.n_chunks
+        n_times = n_chunks // n_own if dialect.repeats and n_chunks % n_own == 0 else 1
+        pooled, chunks = None, self.chunks
+        if cutter.pooled and dialect.pooled_syntax is not None:
+            tokens = tokenize(parse(self.text, dialect.pooled_syntax), cutter.tokenizer)
+            chunks = chunk(tokens, cutter.special, hard)
+        if cutter.pooled:
+            pooled = dialect.pooled(chunks)
+        return replace(self, pooled=pooled, n_times=n_times, n_empty=n_chunks - n_times * n_own)
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """One prompt as a tower encodes it: its rule's chunks so many times, then empty chunks."""
-
-    rule: Rule
-    chunks: Chunks
-    masks: list[tuple[int, ...]]
-    n_times: int
-    n_missing: int
-
-    @classmethod
-    def of(
-        cls, rule: Rule, chunks: Chunks, mixed: Mixed | None, length: int, *, repeats: bool
-    ) -> Whole:
-        masks = [chunk.attention_mask for chunk in chunks]
-        if mixed is not None:
-            rule, masks = mixed.over(rule), mixed.masks(chunks)
-        n_times = length // len(masks) if repeats and length % len(masks) == 0 else 1
-        return cls(rule, chunks, masks, n_times, length - n_times * len(masks))
-
-    def encoded(self, encode: Encode) -> Tensor:
-        """Hidden states [n L D], lengthened behind the rule, which sees only its own chunks."""
-        hidden = torch.cat([self.rule(self.chunks, encode).hidden] * self.n_times)
-        if not self.n_missing:
-            return hidden
-        fill = encode([empty_chunk(encode.special)] * self.n_missing).hidden
-        return torch.cat([hidden, fill])
-
-
-def one_prompt(
-    parsed: ParsedPrompt, tower: TextTower, dialect: Dialect, normalize: Normalize
-) -> Chunks:
-    """The chunks of a prompt that has no negative; of a mixture, those of all its members."""
-    members = [tokenize(member, dialect.reads(tower)) for member in parsed.members]
-    cut = (_cut(tokens, tower, dialect, normalize) for tokens in members)
-    return tuple(chain.from_iterable(cut))
-
-
-def pooled_chunk(
-    text: str, chunks: Sequence[TokenChunk], tower: TextTower, dialect: Dialect
-) -> TokenChunk:
-    """The chunk that gives a prompt's pooled vector."""
-    if dialect.pooled_syntax is not None:
-        tokens = tokenize(parse(text, dialect.pooled_syntax), dialect.reads(tower))
-        chunks = chunk(tokens, dialect.frame(tower.special), hard)
-    return dialect.pooled(chunks)
-
-
-def lay_out(
-    groups: Sequence[Group],
+def plan_call(
+    rows: Sequence[Sequence[tuple[str, ...]]],
     parsed: Mapping[str, ParsedPrompt],
-    towers: Sequence[TextTower],
-    dialect: Dialect,
-    normalize: Normalize,
-) -> Layout:
-    """Cut the prompts of a call.
+    cutters: Sequence[Cutter],
+) -> list[list[tuple[Plan, ...]]]:
+    """Plan a call: one plan for each text and tower, all of one length.
 
     Args:
-        groups: prompts, or prompts and as many negatives.
+        rows: for each prompt, what each tower reads: of the prompt, and of its negative if any.
         parsed: every text that occurs in them.
-        normalize: what happens to weights.
+        cutters: one a tower.
+    Returns:
+        the same rows, for each text its plan.
     """
-    layout = Layout(keys=[[()] * len(group) for group in groups])
-    for t, tower in enumerate(towers):
-        texts = {prompt[t] for group in groups for prompt in group}
-        tokens = {
-            text: [tokenize(member, dialect.reads(tower)) for member in parsed[text].members]
-            for text in texts
-        }
-        column: dict[Key, Chunks] = {}
-        mixtures: dict[Key, Mixed] = {}
-        for i, prompts in enumerate(zip(*groups, strict=True)):  # a prompt and its negative
-            pair = [prompt[t] for prompt in prompts]
-            n_tokens = _n_filled([run for text in pair for run in tokens[text]], tower, dialect)
-            for keys, text in zip(layout.keys, pair, strict=True):
-                key = Key(text, n_tokens)
-                keys[i] += (key,)
-                if key in column:
-                    continue
-                cut = [_cut(run, tower, dialect, normalize, n_tokens) for run in tokens[text]]
-                column[key] = tuple(chain.from_iterable(cut))
-                mixture = parsed[text].mixture
-                if mixture is not None:
-                    mixtures[key] = Mixed(mixture, tuple(map(len, cut)))
-        layout.columns.append(column)
-        layout.mixtures.append(mixtures)
-    return _paired(layout, towers, dialect) if dialect.repeats and len(towers) > 1 else layout
+    repeats = cutters[0].dialect.repeats
 
+    @cache
+    def tokens(cutter: Cutter, text: str) -> list[Tokens]:
+        return cutter.tokenize(parsed[text])
 
-def _paired(layout: Layout, towers: Sequence[TextTower], dialect: Dialect) -> Layout:
-    """Append empty chunks where one tower has fewer of them for a prompt than the other.
+    @cache
+    def plan(cutter: Cutter, text: str, n_tokens: int) -> Plan:
+        members = tuple(cutter.cut(each, n_tokens) for each in tokens(cutter, text))
+        return Plan(cutter, text, parsed[text], members)
 
-    Elsewhere the shorter prompt is filled up anyway, in all towers; where it is repeated, the
-    towers must have repeated the same number of rows.
-    """
-    paired = Layout([{} for _ in towers], [[] for _ in layout.keys], [{} for _ in towers])
-    for keys, new_keys in zip(layout.keys, paired.keys, strict=True):
-        for pair in keys:
-            both = [column[key] for column, key in zip(layout.columns, pair, strict=True)]
-            n_chunks = max(map(len, both))
-            new = tuple(key._replace(n_chunks=n_chunks) for key in pair)
-            new_keys.append(new)
-            for t, tower in enumerate(towers):
-                mixed = layout.mixtures[t].get(pair[t])
-                if mixed is not None:  # its own chunks must stay what they are
-                    paired.columns[t][new[t]], paired.mixtures[t][new[t]] = both[t], mixed
-                    continue
-                empty = (empty_chunk(dialect.frame(tower.special)),)
-                paired.columns[t][new[t]] = (*both[t], *empty * (n_chunks - len(both[t])))
-    return paired
+    def plan_row(row: Sequence[tuple[str, ...]]) -> list[tuple[Plan, ...]]:
+        n_tokens = []
+        for cutter, texts in zip(cutters, zip(*row, strict=True), strict=True):
+            together = [each for text in texts for each in tokens(cutter, text)]
+            n_tokens.append(cutter.n_filled(together))
+        return [tuple(map(plan, cutters, texts, n_tokens)) for texts in row]
 
-
-def _n_filled(prompts: Sequence[Tokens], tower: TextTower, dialect: Dialect) -> int:
-    """How many tokens a prompt and its negative are both filled up to; 0 = they are not."""
-    if not dialect.fills or tower.special.mask_padding:  # what is masked fills nothing
-        return 0
-    longest, limit = max(len(tokens) for tokens in prompts), dialect.max_chunks
-    return longest if limit is None else min(longest, limit * tower.special.room)
-
-
-def _cut(
-    tokens: Tokens, tower: TextTower, dialect: Dialect, normalize: Normalize, n_tokens: int = 0
-) -> Chunks:
-    special, limit = dialect.frame(tower.special), dialect.max_chunks
-    checks.warn_cut(tokens, tower)
-    chunks = chunk(fill(tokens, n_tokens, special), special, dialect.splitter)
-    if limit is not None and len(chunks) > limit:
-        checks.warn_dropped(chunks, limit, tower, dialect.name)
-    return tuple(normalize(chunks[:limit]))
+    planned = [plan_row(row) for row in rows]
+    if repeats and len(cutters) > 1:  # both towers must repeat the same number of rows
+        lengthen = cache(Plan.with_length)
+        for row in planned:
+            for i, plans in enumerate(row):
+                n_chunks = max(len(plan.chunks) for plan in plans)
+                row[i] = tuple(lengthen(plan, n_chunks) for plan in plans)
+    counts = {plan.n_chunks for row in planned for plans in row for plan in plans}
+    n_chunks = common_length(counts, repeats=repeats)
+    finish = cache(Plan.finished)
+    return [[tuple(finish(p, n_chunks) for p in plans) for plans in row] for row in planned]

@@ -1,26 +1,29 @@
-"""What becomes of a prompt, to read: as a dict, a table for the terminal, an HTML page."""
+"""Show how a prompt is read: as a dict, a table for the terminal, an HTML page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clipcond.chunking import TokenChunk
-from clipcond.prompt import ParsedPrompt, Segment
+from clipcond.prompt import ParsedPrompt, Part, Segment
 from clipcond.towers.base import HiddenLayer, TextTower
 
-__all__ = ["ChunkReport", "Report", "report"]
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-MAX_SHOWN = 50  # chunks and issues in a table: laying out thousands takes minutes, and who reads it
+__all__ = ["ChunkReport", "Report", "build_report"]
+
+MAX_SHOWN = 50  # chunks and issues in a table: rich takes minutes to lay out thousands
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkReport:
     """One chunk at full length, specials and padding included.
 
-    `places`: where its text stands; `room`: how many tokens of text fit.
+    `places`: the positions of its text; `room`: how many tokens of text fit.
     """
 
     tokens: tuple[str, ...]
@@ -32,7 +35,7 @@ class ChunkReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How one prompt is read, cut and weighed; `str()` gives the table."""
+    """How one prompt is read, cut and weighted; `str()` gives the table."""
 
     parsed: ParsedPrompt
     chunks: tuple[ChunkReport, ...]
@@ -42,7 +45,7 @@ class Report:
     n_layers: int
 
     def json(self) -> dict[str, Any]:
-        """A dict for `json.dumps`: prompt, dialect, tower, layer, segments, chunks, issues."""
+        """Give a dict for `json.dumps`: prompt, dialect, tower, layer, segments, chunks, issues."""
         return {
             "prompt": self.parsed.source,
             "dialect": self.dialect,
@@ -61,9 +64,9 @@ class Report:
         }
 
     def table(self, width: int | None = None) -> str:
-        """The tokens of each chunk with their weights, as plain text for a terminal.
+        """Draw the tokens of each chunk with their weights, as plain text for a terminal.
 
-        Of a very long prompt only the first chunks; `json()` has them all.
+        A very long prompt is cut to its first chunks; `json()` has them all.
         """
         from rich.console import Console
 
@@ -74,7 +77,7 @@ class Report:
         return capture.get()
 
     def html(self) -> str:
-        """A page of its own: weights as colours, one box a chunk; opens in any browser."""
+        """Write a page for any browser: weights as colours, a paragraph for each chunk."""
         chunks = "\n".join(_chunk_html(i, chunk) for i, chunk in enumerate(self.chunks, 1))
         issues = "".join(
             f"<li>{escape(issue.message)} (at {issue.position})</li>"
@@ -90,7 +93,7 @@ class Report:
     def __str__(self) -> str:
         return self.table()
 
-    def __rich_console__(self, console: Any, options: Any) -> Any:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self._renderables()
 
     def _facts(self) -> str:
@@ -100,11 +103,11 @@ class Report:
             f"of {self.n_layers}, {norm}"
         )
 
-    def _renderables(self) -> list[Any]:
+    def _renderables(self) -> list[RenderableType]:
         from rich.table import Table
         from rich.text import Text
 
-        shown: list[Any] = [Text(self._facts())]
+        shown: list[RenderableType] = [Text(self._facts())]
         for number, chunk in enumerate(self.chunks[:MAX_SHOWN], 1):
             n_tokens = f"{len(chunk.places)} of {chunk.room} tokens"
             table = Table(title=f"chunk {number}: {n_tokens}")
@@ -124,7 +127,7 @@ class Report:
         return [*shown, *_and_more(len(issues), "issues")]
 
 
-def report(
+def build_report(
     parsed: ParsedPrompt,
     chunks: Sequence[TokenChunk],
     tower: TextTower,
@@ -145,13 +148,13 @@ def report(
     return Report(parsed, rows, dialect, tower.name, layer, tower.depth)
 
 
-def _and_more(n: int, what: str) -> list[Any]:
+def _and_more(n: int, what: str) -> list[RenderableType]:
     from rich.text import Text
 
     return [Text(f"... and {n - MAX_SHOWN} more {what}")] if n > MAX_SHOWN else []
 
 
-def _segment(part: Any) -> dict[str, Any]:
+def _segment(part: Part) -> dict[str, Any]:
     if not isinstance(part, Segment):
         return {"break": True}
     return {"text": part.text, "weight": part.weight, "start": part.start, "stop": part.stop}
@@ -168,7 +171,7 @@ def _chunk_html(number: int, chunk: ChunkReport) -> str:
 
 
 def _colour(weight: float) -> str:
-    """Orange above 1, blue below, deeper the farther; clear at 1."""
+    """Orange above 1, blue below 1, the stronger the farther from 1."""
     strength = min(abs(weight - 1.0), 1.0) if weight == weight else 1.0
     return f"rgba({'255,140,0' if weight > 1 else '30,120,255'},{strength:.2f})"
 

@@ -1,16 +1,19 @@
-"""What a diffusion model is conditioned on, and how the towers' parts of it are put together."""
+"""Make conditionings of plans: apply the rule, join the towers' parts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from clipcond.conditioning.plan import Chunks, Key
+from clipcond.conditioning.cache import ChunkEncoder
+from clipcond.conditioning.checks import not_finite
+from clipcond.conditioning.plan import Plan
+from clipcond.weighting import Rule
 
-__all__ = ["Conditioning", "Guided", "joined", "only", "zeros_like"]
+__all__ = ["Conditioning", "Guided", "join", "weigh", "zeros_like"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,13 @@ class Conditioning:
     pooled: Tensor | None = None
     attention_mask: Tensor | None = None
 
+    def split(self) -> list[Conditioning]:
+        """Split a batch into the conditionings of its b prompts."""
+        n = len(self.embeds)
+        pooled = [None] * n if self.pooled is None else self.pooled.split(1)
+        masks = [None] * n if self.attention_mask is None else self.attention_mask.split(1)
+        return list(map(Conditioning, self.embeds.split(1), pooled, masks))
+
 
 @dataclass(frozen=True, slots=True)
 class Guided:
@@ -30,40 +40,55 @@ class Guided:
     negative: Conditioning
 
 
-def joined(
-    group: Sequence[tuple[Key, ...]],
-    columns: Sequence[Mapping[Key, Chunks]],
-    parts: Sequence[Conditioning],
+def weigh(plans: Sequence[Plan], rule: Rule, encode: ChunkEncoder, name: str) -> Conditioning:
+    """Encode one tower's plans in one batch, and apply the rule to each.
+
+    Args:
+        name: the tower's, for messages.
+    Returns:
+        embeds [b S D_tower]; pooled [b P] if the plans want it; attention_mask [b S] if the tower
+        masks its padding.
+    Raises:
+        WeightingError: the weights lead to NaN or infinite values.
+        TowerError: the tower itself gives such values.
+    """
+    chosen = [plan.pooled for plan in plans if plan.pooled is not None]
+    own = [chunk for plan in plans for chunk in (*plan.chunks, *plan.empty)]
+    needed = [chunk for plan in plans for chunk in plan.needs(rule)]
+    encode.prefetch(own + needed + chosen)
+    embeds = torch.stack([plan.weigh(rule, encode) for plan in plans])
+    if not bool(torch.isfinite(embeds).all()):
+        raise not_finite(embeds, plans, repr(name), encode)
+    mask = None
+    if encode.special.mask_padding:
+        mask = torch.tensor([plan.mask() for plan in plans], device=embeds.device)
+    return Conditioning(embeds, encode(chosen).pooled if chosen else None, mask)
+
+
+def join(
+    prompts: Sequence[Sequence[Conditioning]], rows: Sequence[int] | None = None
 ) -> Conditioning:
-    """The towers' parts of one group of prompts, side by side."""
-    picks = []
-    for t, column in enumerate(columns):
-        index = {key: i for i, key in enumerate(column)}
-        picks.append([index[keys[t]] for keys in group])
-    chosen = [part.embeds[pick] for part, pick in zip(parts, picks, strict=True)]
-    embeds = chosen[0] if len(chosen) == 1 else torch.cat(chosen, dim=-1)
-    pooled = parts[-1].pooled
-    return Conditioning(
-        embeds,
-        None if pooled is None else pooled[picks[-1]],
-        _joined_mask([part.attention_mask for part in parts], picks),
-    )
+    """Join the parts of one group of prompts: towers along the width, prompts along the batch.
 
-
-def only(conditioning: Conditioning, rows: Sequence[int] | None) -> Conditioning:
-    """The conditioning with some rows of its embeds only; None = all."""
-    if rows is None:
-        return conditioning
-    mask = conditioning.attention_mask
-    return Conditioning(
-        conditioning.embeds[:, list(rows)],
-        conditioning.pooled,
-        None if mask is None else mask[:, list(rows)],
-    )
+    Args:
+        prompts: for each prompt, the part of each tower: embeds [1 S D_tower], pooled [1 P].
+        rows: which of the S rows to keep; None = all.
+    Returns:
+        embeds [b S D], D the sum over towers; pooled [b P] of the last tower; attention_mask [b S]
+        the union of the towers' masks, None if any tower attends everywhere.
+    """
+    embeds = torch.cat([torch.cat([part.embeds for part in parts], dim=-1) for parts in prompts])
+    pooled = [parts[-1].pooled for parts in prompts]
+    masks = [_union([part.attention_mask for part in parts]) for parts in prompts]
+    mask = _cat(masks)
+    if rows is not None:
+        embeds = embeds[:, list(rows)]
+        mask = None if mask is None else mask[:, list(rows)]
+    return Conditioning(embeds, _cat(pooled), mask)
 
 
 def zeros_like(conditioning: Conditioning) -> Conditioning:
-    """All zeros: the negative of a pair of towers, as some dialects have it."""
+    """Make a conditioning of zeros: the negative of a pair of towers, in some dialects."""
     pooled = conditioning.pooled
     return Conditioning(
         torch.zeros_like(conditioning.embeds),
@@ -72,9 +97,12 @@ def zeros_like(conditioning: Conditioning) -> Conditioning:
     )
 
 
-def _joined_mask(masks: Sequence[Tensor | None], picks: Sequence[list[int]]) -> Tensor | None:
-    """Which positions say something in some tower [b S]; None = all, as where one masks none."""
-    picked = [mask[pick] for mask, pick in zip(masks, picks, strict=True) if mask is not None]
-    if len(picked) < len(masks):
-        return None
-    return torch.stack(picked).amax(dim=0)
+def _cat(parts: Sequence[Tensor | None]) -> Tensor | None:
+    """Join tensors along the batch; None if there are none."""
+    given = [part for part in parts if part is not None]
+    return torch.cat(given) if given else None
+
+
+def _union(masks: Sequence[Tensor | None]) -> Tensor | None:
+    given = [mask for mask in masks if mask is not None]
+    return torch.stack(given).amax(dim=0) if len(given) == len(masks) else None

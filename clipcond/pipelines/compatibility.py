@@ -210,7 +210,8 @@ def _others(pipe: DiffusersPipeline, own: Sequence[TextTower], adapter: Adapter)
         return
     if is_comparable(unet) and unet_fingerprint(unet) != record.unet:
         others.append("UNet")
-    if encoders and all(map(is_comparable, encoders)) and teacher_fingerprint(own) != record.teacher:
+    comparable = bool(encoders) and all(map(is_comparable, encoders))
+    if comparable and teacher_fingerprint(own) != record.teacher:
         others.append("text tower")
     if others:
         yield (

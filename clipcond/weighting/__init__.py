@@ -1,4 +1,4 @@
-"""How a weight acts on hidden states. One rule a function; any callable of that shape will do."""
+"""Apply weights to hidden states: one function a rule; any callable of that shape will do."""
 
 from __future__ import annotations
 
@@ -6,28 +6,25 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from clipcond.errors import UnknownNameError
-from clipcond.weighting import lerp, lerp_last, masked, normalize, scale, words
-from clipcond.weighting.mixing import Mixed
-from clipcond.weighting.rule import Encode, Needs, Normalize, Rule, RuleWithNeeds, needs_of
+from clipcond.weighting import adv_clip_emb, lerp, lerp_last, masked, normalize, scale
+from clipcond.weighting.rule import Encode, Needs, Normalize, Rule, RuleWithNeeds
 
 __all__ = [
     "NORMALIZATIONS",
     "WEIGHTINGS",
     "Encode",
-    "Mixed",
     "Needs",
     "Normalize",
     "Rule",
     "RuleWithNeeds",
     "find_normalize",
     "find_rule",
-    "needs_of",
 ]
 
 T = TypeVar("T")
 
 WEIGHTINGS: dict[str, Rule] = {
-    "none": scale.none,
+    "none": scale.unweighted,
     "scale": scale.scale,
     "scale_mean": scale.scale_mean,
     "scale_mean_prompt": scale.scale_mean_prompt,
@@ -35,14 +32,14 @@ WEIGHTINGS: dict[str, Rule] = {
     "lerp_last": lerp_last.lerp_last,
     "masked": masked.masked,
     "removed": masked.removed,
-    "comfy++": words.comfy_plus_plus,
-    "down_weight": words.down_weight,
-    "adv_a1111": scale.scale_mean_prompt,  # so ADV_CLIP_emb reads A1111: one mean, all chunks
-    "adv_compel": words.adv_compel,
+    "comfy++": adv_clip_emb.comfy_plus_plus,
+    "down_weight": adv_clip_emb.down_weight,
+    "adv_a1111": scale.scale_mean_prompt,  # ADV_CLIP_emb takes one mean over all chunks
+    "adv_compel": adv_clip_emb.adv_compel,
 }
 
-NORMALIZATIONS: dict[str, Normalize] = {
-    "none": normalize.none,
+NORMALIZATIONS: dict[str, Normalize | None] = {
+    "none": None,  # weights stay as written
     "half": normalize.half,
     "mean": normalize.mean,
     "length": normalize.length,
@@ -51,28 +48,28 @@ NORMALIZATIONS: dict[str, Normalize] = {
 
 
 def find_rule(rule: str | Rule) -> Rule:
-    """A rule by name, or the rule itself.
+    """Find a rule by name; a rule itself comes back as it is.
 
     Raises:
-        UnknownNameError: no such name; says which is meant.
+        UnknownNameError: there is no such name; suggests the nearest.
     """
     return _find("weighting rule", rule, WEIGHTINGS)
 
 
-def find_normalize(normalize: str | Normalize) -> Normalize:
-    """A normalisation of weights by name, or the function itself.
+def find_normalize(normalize: str | Normalize) -> Normalize | None:
+    """Find a normalisation of weights by name; a function itself comes back as it is.
 
+    Returns:
+        the function; None for "none".
     Raises:
-        UnknownNameError: no such name; says which is meant.
+        UnknownNameError: there is no such name; suggests the nearest.
     """
     return _find("normalisation", normalize, NORMALIZATIONS)
 
 
 def _find(kind: str, wanted: str | T, known: Mapping[str, T]) -> T:
-    if isinstance(wanted, str):
-        if wanted not in known:
-            raise UnknownNameError(kind, wanted, known)
+    if isinstance(wanted, str) and wanted in known:
         return known[wanted]
-    if not callable(wanted):
+    if isinstance(wanted, str) or not callable(wanted):
         raise UnknownNameError(kind, wanted, known)
     return wanted

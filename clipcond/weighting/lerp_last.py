@@ -1,4 +1,4 @@
-"""Weights as distance from the last row of a chunk: the rule of lpw's SDXL pipeline."""
+"""Apply weights on the line from the eos of a chunk: the rule of lpw's SDXL pipeline."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 from clipcond.chunking import TokenChunk
 from clipcond.towers.base import TowerOutput
-from clipcond.weighting.rule import Encode, is_weighted, weights_of
+from clipcond.weighting.rule import Encode
 
 __all__ = ["lerp_last"]
 
@@ -28,10 +28,10 @@ def lerp_last(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
         that row.
     """
     output = encode(chunks)
-    if not any(is_weighted(chunk) for chunk in chunks):
+    if not any(chunk.is_weighted for chunk in chunks):
         return output
     before = output.hidden.float()
-    weights = weights_of(chunks, before.device)
+    weights = before.new_tensor([chunk.weights for chunk in chunks]).unsqueeze(-1)
     n = torch.arange(len(chunks))
     last = before[n, [chunk.places.stop for chunk in chunks]].unsqueeze(1)  # [n D] -> [n 1 D]
     after = (last + (before - last) * weights).to(output.hidden.dtype)

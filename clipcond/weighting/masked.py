@@ -1,4 +1,4 @@
-"""Weights below 1 as what is left when a fragment is not seen: compel's rules."""
+"""Average in re-encodings that lack fragments of weights below 1: compel's rules."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from typing import TypeAlias
 
 import torch
 
-from clipcond.chunking import Splitter, TokenChunk, chunk, empty_chunk, sentences
-from clipcond.chunking.tokens import Token
+from clipcond.chunking import Splitter, Token, TokenChunk, chunk, empty_chunk, sentences
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
-from clipcond.weighting.lerp import lerp
-from clipcond.weighting.rule import Encode, RuleWithNeeds, needs_of
+from clipcond.weighting.rule import Encode, RuleWithNeeds, empty_if_weighted, lerp_from_empty
 
 __all__ = ["masked", "removed", "removing"]
 
@@ -27,7 +25,7 @@ LEAST = 1e-5
 
 @dataclass(slots=True)
 class _Fragment:
-    """A segment, the weight of its first token, and the first and last chunk it stands in."""
+    """A segment, the weight of its first token, and the first and last chunk that it is in."""
 
     segment: int
     weight: float
@@ -36,44 +34,44 @@ class _Fragment:
 
     @property
     def share(self) -> float:
-        """How often the prompt without it counts, beside the whole prompt counting once."""
+        """How much the prompt without it counts, where the whole prompt counts 1."""
         return math.tan((1.0 - max(self.weight, LEAST)) * math.pi / 2)
 
 
-# The chunks that change when a fragment is not there, by their index.
+# The chunks that change when a fragment is left out, by their index.
 Without: TypeAlias = Callable[[Chunks, _Fragment, SpecialTokens], Mapping[int, TokenChunk]]
 
 
 def _apply(without: Without, chunks: Chunks, encode: Encode) -> TowerOutput:
-    """Move weighted rows away from the empty prompt, and low ones out of everybody's sight.
+    """Scale each token's offset from the empty prompt; below 1, also average in re-encodings.
 
     h0 = `lerp` of the chunks; hi = `lerp` of the same chunks without fragment i, for every fragment
     of weight w < 1.  h' = (h0 + sum(ci * hi)) / (1 + sum(ci)),  ci = tan((1 - wi) * pi / 2).
     So a low weight acts twice. In float32, cast back; all weights 1 leave h bit-identical.
 
     Args:
-        without: what it means that a fragment is not there.
+        without: how a fragment is left out.
         chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted. A fragment
             is a segment, and has the weight of its first token.
         encode: chunks -> hidden [n L D]; also asked for the empty chunk, if anything is weighted,
             and for the chunks that change without a fragment below 1.
     Returns:
         hidden [n L D] in the tower's dtype; pooled [n P] untouched.
-    Source: compel 2.5.1, DownweightMode; its results, see tests/parity/test_compel_tensors.py.
+    Source: compel 2.5.1, DownweightMode (results; tests/parity/test_compel_tensors.py).
     """
-    output = lerp(chunks, encode)
+    output = lerp_from_empty(chunks, encode)
     low = _low(chunks)
     if not low:
         return output
     whole = output.hidden.float()
     total = torch.zeros_like(whole)
     divisor = 1.0 + math.fsum(fragment.share for fragment in low)
-    unchanged = [divisor] * len(chunks)  # how often h0 counts, chunk by chunk
+    unchanged = [divisor] * len(chunks)  # how much h0 counts, chunk by chunk
     for fragment in low:
         changed = without(chunks, fragment, encode.special)
         if not changed:
             continue
-        reduced = lerp(list(changed.values()), encode).hidden.float()
+        reduced = lerp_from_empty(list(changed.values()), encode).hidden.float()
         total[list(changed)] += fragment.share / divisor * reduced
         for i in changed:
             unchanged[i] -= fragment.share
@@ -84,7 +82,7 @@ def _apply(without: Without, chunks: Chunks, encode: Encode) -> TowerOutput:
 
 def _needs(without: Without, chunks: Chunks, special: SpecialTokens) -> Chunks:
     variants = [without(chunks, fragment, special) for fragment in _low(chunks)]
-    return [*needs_of(lerp, chunks, special), *(c for v in variants for c in v.values())]
+    return [*empty_if_weighted(chunks, special), *(c for v in variants for c in v.values())]
 
 
 def _low(chunks: Chunks) -> list[_Fragment]:
@@ -98,16 +96,16 @@ def _low(chunks: Chunks) -> list[_Fragment]:
 
 
 def _mask(chunks: Chunks, fragment: _Fragment, special: SpecialTokens) -> Mapping[int, TokenChunk]:
-    """The same tokens, those of the fragment hidden from attention."""
+    """The fragment is hidden from attention."""
     places = range(fragment.first, fragment.last + 1)
     return {i: _hidden(chunks[i], fragment.segment, is_end=i + 1 == len(chunks)) for i in places}
 
 
 def _hidden(chunk: TokenChunk, segment: int, *, is_end: bool) -> TokenChunk:
-    """The chunk with one segment hidden, and whatever stands between it and its rest.
+    """The chunk with one segment hidden, and what separates it from its rest in the next chunk.
 
-    That is the eos and padding of a chunk that was cut early. The closing position is seen, as the
-    first one is; only if the rest was dropped it is hidden, unless nothing else is in the chunk.
+    That is the eos and padding of a chunk that was cut early. The last position stays visible, as
+    the first one does; it is hidden only if the rest was dropped and the chunk has other text.
     """
     length, first = len(chunk.input_ids), chunk.segments.index(segment)
     stop = first + chunk.segments.count(segment)
@@ -120,7 +118,7 @@ def _hidden(chunk: TokenChunk, segment: int, *, is_end: bool) -> TokenChunk:
 def _remove(
     chunks: Chunks, fragment: _Fragment, special: SpecialTokens, *, splitter: Splitter
 ) -> Mapping[int, TokenChunk]:
-    """The other tokens, laid out anew."""
+    """The fragment is taken out, and the other tokens are cut into chunks again."""
     tokens = [
         Token(token_id, weight, segment, 0, 0)
         for each in chunks
@@ -139,7 +137,7 @@ def _remove(
 
 
 def removing(splitter: Splitter) -> RuleWithNeeds:
-    """`masked`, but a fragment below 1 is taken out of the text, which is then cut by `splitter`.
+    """Make a rule as `masked` that takes fragments below 1 out of the text, and cuts it again.
 
     What follows moves up, but nothing comes back that a dialect's `max_chunks` has dropped.
 

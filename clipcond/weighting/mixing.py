@@ -1,85 +1,59 @@
-"""Several prompts as one conditioning: joined, or a sum of them."""
+"""Make one conditioning of several prompts: one after the other, or a weighted sum."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
-from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor
 
-from clipcond.chunking import TokenChunk, empty_chunk
+from clipcond.chunking import TokenChunk
 from clipcond.prompt.segments import Mixture
-from clipcond.tokenizers.base import SpecialTokens
-from clipcond.towers.base import TowerOutput
-from clipcond.weighting.lerp import from_empty
-from clipcond.weighting.rule import Encode, Rule, RuleWithNeeds, needs_of
+from clipcond.weighting.rule import lerp_from
 
-__all__ = ["Mixed"]
+__all__ = ["mix", "mix_masks", "mixed_length"]
+
+Mask = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Mixed:
-    """How the chunks of a mixture, those of its prompts one after the other, become one whole.
+def mixed_length(mixture: Mixture, sizes: Sequence[int]) -> int:
+    """Count the chunks of a mixture whose prompts have so many: all of them, or the most."""
+    return sum(sizes) if mixture.mode == "join" else max(sizes)
+
+
+def mix(mixture: Mixture, prompts: Sequence[Tensor], empty: Tensor) -> Tensor:
+    """Make one prompt of several, each with its rule applied.
+
+    join: each prompt's e + w * (c - e), one after the other, e = the empty chunk;
+    mean: sum(w * c) / sum(w), shorter prompts filled up with e;  sum: sum(w * c).
+
+    In float32, cast back. Weights of 1 leave a joined prompt bit-identical.
 
     Args:
-        mixture: its weights and its mode.
-        sizes: how many chunks each of its prompts has.
+        mixture: the weights, one for each prompt, and the mode.
+        prompts: hidden states of each prompt, [n_i L D].
+        empty: hidden states of the empty chunk, [1 L D].
+    Returns:
+        hidden [n L D] in the dtype of `empty`, n as `mixed_length` gives it.
     """
+    if mixture.mode == "join":
+        factors = empty.float().new_tensor(mixture.weights).view(-1, 1, 1, 1)
+        pairs = zip(prompts, factors, strict=True)
+        return torch.cat([lerp_from(empty, hidden, factor) for hidden, factor in pairs])
+    n_chunks = max(map(len, prompts))
+    filled = [torch.cat([hidden, *[empty] * (n_chunks - len(hidden))]) for hidden in prompts]
+    total = torch.zeros_like(filled[0], dtype=torch.float32)
+    for hidden, weight in zip(filled, mixture.weights, strict=True):
+        total += weight * hidden.float()
+    if mixture.mode == "mean":
+        total /= sum(mixture.weights)
+    return total.to(empty.dtype)
 
-    mixture: Mixture
-    sizes: tuple[int, ...]
 
-    @property
-    def n_chunks(self) -> int:
-        """How many chunks the whole has; in a sum, the shorter prompts are filled up."""
-        return sum(self.sizes) if self.mixture.mode == "join" else max(self.sizes)
-
-    def over(self, rule: Rule) -> RuleWithNeeds:
-        """The rule that applies `rule` to each prompt, then makes one of them.
-
-        join: each prompt's e + w * (c - e), one after the other, e = the empty chunk;
-        mean: sum(w * c) / sum(w), shorter prompts filled up with e;  sum: sum(w * c).
-
-        In float32, cast back. Weights of 1 leave a joined prompt bit-identical. No pooled output.
-        """
-        return RuleWithNeeds(partial(self._apply, rule), partial(self._needs, rule))
-
-    def masks(self, chunks: Sequence[TokenChunk]) -> list[tuple[int, ...]]:
-        """The attention masks of the whole: a position counts if it does in any prompt."""
-        if self.mixture.mode == "join":
-            return [chunk.attention_mask for chunk in chunks]
-        members = [m for m in self._members(chunks) if len(m)]
-        alike = [[m[i].attention_mask for m in members if i < len(m)] for i in range(self.n_chunks)]
-        return [tuple(map(max, zip(*masks, strict=True))) for masks in alike]
-
-    def _members(self, chunks: Sequence[TokenChunk]) -> list[Sequence[TokenChunk]]:
-        borders = accumulate(self.sizes, initial=0)
-        return [chunks[start:stop] for start, stop in pairwise(borders)]
-
-    def _needs(
-        self, rule: Rule, chunks: Sequence[TokenChunk], special: SpecialTokens
-    ) -> Sequence[TokenChunk]:
-        inner = [c for member in self._members(chunks) for c in needs_of(rule, member, special)]
-        return [*inner, empty_chunk(special)]
-
-    def _apply(self, rule: Rule, chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
-        hidden = [rule(member, encode).hidden for member in self._members(chunks)]
-        empty = encode([empty_chunk(encode.special)]).hidden
-        weights = self.mixture.weights
-        if self.mixture.mode == "join":
-            factors = torch.tensor(weights, device=empty.device).view(-1, 1, 1, 1)
-            pairs = zip(hidden, factors, strict=True)
-            return TowerOutput(torch.cat([from_empty(h, factor, empty) for h, factor in pairs]))
-        total = torch.zeros_like(self._filled(hidden[0], empty), dtype=torch.float32)
-        for prompt, weight in zip(hidden, weights, strict=True):
-            total += weight * self._filled(prompt, empty).float()
-        if self.mixture.mode == "mean":
-            total /= sum(weights)
-        return TowerOutput(total.to(empty.dtype))
-
-    def _filled(self, hidden: Tensor, empty: Tensor) -> Tensor:
-        """Hidden states [n L D] with the empty chunk's behind them."""
-        return torch.cat([hidden, *[empty] * (self.n_chunks - len(hidden))])
+def mix_masks(mixture: Mixture, prompts: Sequence[Sequence[TokenChunk]]) -> list[Mask]:
+    """Make the attention masks of a mixture: a position counts if it does in any prompt."""
+    if mixture.mode == "join":
+        return [chunk.attention_mask for chunks in prompts for chunk in chunks]
+    n_chunks = max(map(len, prompts))
+    alike = [[p[i].attention_mask for p in prompts if i < len(p)] for i in range(n_chunks)]
+    return [tuple(map(max, zip(*masks, strict=True))) for masks in alike]

@@ -1,4 +1,4 @@
-"""How weights are brought to a common level before they act: the second axis beside the rules."""
+"""Change the weights of a prompt before its rule applies them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,7 @@ import torch
 
 from clipcond.chunking import TokenChunk
 
-__all__ = ["half", "length", "length_mean", "mean", "none"]
-
-
-def none(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
-    """Take weights as they were written."""
-    return chunks
+__all__ = ["half", "length", "length_mean", "mean"]
 
 
 def half(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
@@ -34,51 +29,51 @@ def half(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
 
 
 def mean(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
-    """Shift the weights of all tokens of text alike, so that their mean is 1.
+    """Add one number to the weights of all tokens of text, so that their mean becomes 1.
 
     Source: BlenderNeko ComfyUI_ADV_CLIP_emb 63984de, token_normalization mean.
     """
-    weights = [weight for chunk in chunks for weight, _ in _of_words(chunk)]
+    weights = [weight for chunk in chunks for weight, _ in _weights_and_words(chunk)]
     if not weights:
         return chunks
     try:
         shift = 1.0 - fsum(weights) / len(weights)
-    except OverflowError:  # of weights near 1e308; infinite ones are refused later, and clearly
+    except OverflowError:  # weights near 1e308; infinite ones are refused later, clearly
         shift = -inf
-    return _changed(chunks, lambda weight, word: weight + shift)
+    return _change(chunks, lambda weight, word: weight + shift)
 
 
 def length(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
     """Bring the weight of a word of n tokens nearer to 1: w - 1 is divided by the root of n.
 
-    What a word is, the syntax decides: a token's segment.
+    A word is a segment of the prompt, as its syntax has it.
 
     Source: BlenderNeko ComfyUI_ADV_CLIP_emb 63984de, token_normalization length.
     """
-    n_tokens = Counter(word for chunk in chunks for _, word in _of_words(chunk))
+    n_tokens = Counter(word for chunk in chunks for _, word in _weights_and_words(chunk))
 
     def shortened(weight: float, word: int) -> float:
         change = weight - 1.0
         return 1.0 + copysign(sqrt(change * change / n_tokens[word]), change)
 
-    return _changed(chunks, shortened)
+    return _change(chunks, shortened)
 
 
 def length_mean(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
-    """`length`, then `mean`.
+    """Apply `length`, then `mean`.
 
     Source: BlenderNeko ComfyUI_ADV_CLIP_emb 63984de, token_normalization length+mean.
     """
     return mean(length(chunks))
 
 
-def _of_words(chunk: TokenChunk) -> list[tuple[float, int]]:
+def _weights_and_words(chunk: TokenChunk) -> list[tuple[float, int]]:
     """(weight, word) of every token of text."""
     pairs = zip(chunk.weights, chunk.segments, strict=True)
     return [(weight, word) for weight, word in pairs if word >= 0]
 
 
-def _changed(
+def _change(
     chunks: Sequence[TokenChunk], change: Callable[[float, int], float]
 ) -> tuple[TokenChunk, ...]:
     """The chunks with the weights of their tokens of text changed."""

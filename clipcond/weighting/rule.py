@@ -1,4 +1,4 @@
-"""The protocol of a weighting rule: the chunks of one prompt in, hidden states out."""
+"""Define what a weighting rule is, and the steps that several rules share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from clipcond.chunking import TokenChunk
+from clipcond.chunking import TokenChunk, empty_chunk
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 
@@ -19,18 +19,18 @@ __all__ = [
     "Normalize",
     "Rule",
     "RuleWithNeeds",
-    "is_weighted",
-    "needs_of",
-    "weights_of",
+    "empty_if_weighted",
+    "lerp_from",
+    "lerp_from_empty",
 ]
 
 
 class Encode(Protocol):
     """Chunks to hidden states: one tower, one layer, weights ignored.
 
-    Chunks of the call that were announced beforehand, and any seen lately, cost nothing. A chunk
-    whose attention_mask has zeros is encoded with those positions hidden. `special` makes further
-    chunks possible: `encode([empty_chunk(encode.special)])`.
+    Chunks that a rule has announced, and chunks encoded lately, cost nothing. A chunk whose
+    attention_mask has zeros is encoded with those positions hidden. `special` makes further chunks
+    possible: `encode([empty_chunk(encode.special)])`.
     """
 
     @property
@@ -46,10 +46,10 @@ Normalize = Callable[[Sequence[TokenChunk]], Sequence[TokenChunk]]
 
 @dataclass(frozen=True, slots=True)
 class RuleWithNeeds:
-    """A rule that says beforehand which further chunks it will encode.
+    """A rule that announces which further chunks it will encode.
 
-    Those are then encoded in the same batch as everything else. A plain function does without: what
-    it asks for beyond its chunks is encoded when it asks.
+    Those are then encoded in the same batch as everything else. A plain function works too: what it
+    asks for beyond its chunks is encoded when it asks.
     """
 
     apply: Rule
@@ -59,19 +59,31 @@ class RuleWithNeeds:
         return self.apply(chunks, encode)
 
 
-def needs_of(
-    rule: Rule, chunks: Sequence[TokenChunk], special: SpecialTokens
-) -> Sequence[TokenChunk]:
-    """What a rule says it will encode besides the chunks of a prompt."""
-    return rule.needs(chunks, special) if hasattr(rule, "needs") else ()
+def lerp_from(start: Tensor, hidden: Tensor, weights: Tensor) -> Tensor:
+    """Move hidden states along the line from other ones, row by row.
+
+    h' = s + w * (h - s), in float32, cast back. Rows of weight 1 stay bit-identical.
+
+    Args:
+        start: s, [1 L D].
+        hidden: h, [n L D].
+        weights: [n L 1], dimensionless.
+    """
+    start = start.float()
+    after = (hidden.float() - start) * weights + start
+    return torch.where(weights == 1.0, hidden, after.to(hidden.dtype))
 
 
-def is_weighted(chunk: TokenChunk) -> bool:
-    """Whether any weight differs from 1."""
-    return any(weight != 1.0 for weight in chunk.weights)
+def lerp_from_empty(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
+    """Encode chunks, and apply their weights on the line from the encoded empty chunk."""
+    output = encode(chunks)
+    if not any(chunk.is_weighted for chunk in chunks):
+        return output
+    empty = encode([empty_chunk(encode.special)]).hidden.float()
+    weights = empty.new_tensor([chunk.weights for chunk in chunks]).unsqueeze(-1)
+    return TowerOutput(lerp_from(empty, output.hidden, weights), output.pooled)
 
 
-def weights_of(chunks: Sequence[TokenChunk], device: torch.device) -> Tensor:
-    """Weights [n L 1] in float32, ready to multiply hidden states [n L D]."""
-    rows = [chunk.weights for chunk in chunks]
-    return torch.tensor(rows, dtype=torch.float32, device=device).unsqueeze(-1)
+def empty_if_weighted(chunks: Sequence[TokenChunk], special: SpecialTokens) -> list[TokenChunk]:
+    """Announce the empty chunk, if anything is weighted: what `lerp_from_empty` encodes."""
+    return [empty_chunk(special)] if any(chunk.is_weighted for chunk in chunks) else []

@@ -1,8 +1,9 @@
-"""Weights as plain factors, with or without restoring the mean: A1111's rules."""
+"""Multiply hidden states by weights, with or without restoring the mean: A1111's rules."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,16 +11,16 @@ from torch import Tensor
 from clipcond.chunking import TokenChunk, joined_rows
 from clipcond.errors import PromptWarning, warn
 from clipcond.towers.base import TowerOutput
-from clipcond.weighting.rule import Encode, is_weighted, weights_of
+from clipcond.weighting.rule import Encode
 
-__all__ = ["none", "scale", "scale_mean", "scale_mean_joined", "scale_mean_prompt"]
+__all__ = ["scale", "scale_mean", "scale_mean_joined", "scale_mean_prompt", "unweighted"]
 
 # A float32 mean over a chunk carries an error near 1e-7 of the values' magnitude. Below this share
 # of the magnitude fewer than three digits of the mean are left, and their quotient is noise.
 MEANINGFUL_MEAN = 1e-4
 
 
-def none(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
+def unweighted(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     """Ignore weights.
 
     h' = h.
@@ -46,7 +47,7 @@ def scale(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
         hidden [n L D] in the tower's dtype; pooled [n P] untouched.
     Source: A1111 1.10.1, emphasis "No norm".
     """
-    return _scaled(chunks, encode, restore_mean=False)
+    return _scale(chunks, encode)
 
 
 def scale_mean(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
@@ -56,8 +57,8 @@ def scale_mean(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     included. In float32, cast back. Chunks whose weights are all 1 stay bit-identical.
 
     A mean near zero has no meaningful quotient: there the weights act without restoration, with a
-    PromptWarning. Where the weights turn the mean's sign, restoring it turns the whole chunk
-    round, as the reference does; that is done and warned of too.
+    PromptWarning. Where the weights turn the mean's sign, restoring it reverses the whole chunk,
+    as the reference does, with a PromptWarning too.
 
     Args:
         chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted.
@@ -70,7 +71,7 @@ def scale_mean(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
         overflows, the mean is not restored, with a warning. Where the weights turn the mean's sign,
         it is restored as there, which turns the chunk round, with a warning.
     """
-    return _scaled(chunks, encode, restore_mean=True)
+    return _scale(chunks, encode, _restore_mean)
 
 
 def scale_mean_prompt(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
@@ -89,47 +90,55 @@ def scale_mean_prompt(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutp
         prompts of a batch to the longest, and that padding counts in the means; here only that of
         a prompt and its own negative does. Means near zero are treated as in `scale_mean`.
     """
-    return _scaled_together(chunks, encode, joined=False)
+    return _scale(chunks, encode, _restore_mean_of_all, together=True)
 
 
 def scale_mean_joined(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
-    """As `scale_mean_prompt`, but the eos and bos between chunks do not count in the means.
+    """Restore the mean as `scale_mean_prompt`, of all rows but the eos and bos between chunks.
 
-    For a dialect that leaves out those rows, see `dialects.without_inner_frames`.
+    For a dialect that leaves out those rows, see `dialect.without_inner_frames`.
 
     Source: diffusers 58eb52c, examples/community/lpw_stable_diffusion.py, no_boseos_middle.
     """
-    return _scaled_together(chunks, encode, joined=True)
+    return _scale(chunks, encode, partial(_restore_mean_of_all, joined=True), together=True)
 
 
-def _scaled(chunks: Sequence[TokenChunk], encode: Encode, *, restore_mean: bool) -> TowerOutput:
+def _scale(
+    chunks: Sequence[TokenChunk],
+    encode: Encode,
+    factor: Callable[[Tensor, Tensor], Tensor] | None = None,
+    *,
+    together: bool = False,
+) -> TowerOutput:
+    """Multiply hidden states by the weights, then by a factor that depends on before and after.
+
+    Args:
+        factor: hidden states before and after, [m L D] -> what restores them; None = nothing.
+        together: whether all chunks count; otherwise only weighted ones, each by itself.
+    """
     output = encode(chunks)
-    weighted = [i for i, chunk in enumerate(chunks) if is_weighted(chunk)]
-    if not weighted:
+    chosen = [i for i, chunk in enumerate(chunks) if chunk.is_weighted]
+    if not chosen:
         return output
-    before = output.hidden[weighted].float()
-    after = before * weights_of([chunks[i] for i in weighted], before.device)
-    if restore_mean:
-        after = after * _restoration(before, after)
+    if together:
+        chosen = list(range(len(chunks)))
+    before = output.hidden[chosen].float()
+    after = before * before.new_tensor([chunks[i].weights for i in chosen]).unsqueeze(-1)
+    if factor is not None:
+        after = after * factor(before, after)
     hidden = output.hidden.clone()
-    hidden[weighted] = after.to(hidden.dtype)
+    hidden[chosen] = after.to(hidden.dtype)
     return TowerOutput(hidden, output.pooled)
 
 
-def _scaled_together(chunks: Sequence[TokenChunk], encode: Encode, *, joined: bool) -> TowerOutput:
-    output = encode(chunks)
-    if not any(is_weighted(chunk) for chunk in chunks):
-        return output
-    n_chunks, length, _ = output.hidden.shape
-    before = output.hidden.float()
-    after = before * weights_of(chunks, before.device)
+def _restore_mean_of_all(before: Tensor, after: Tensor, *, joined: bool = False) -> Tensor:
+    """`_restore_mean` of all chunks as one; `joined` leaves out the eos and bos between them."""
+    n_chunks, length, _ = before.shape
     rows = joined_rows(n_chunks, length) if joined else slice(None)
-    counted = [states.flatten(0, 1)[rows] for states in (before, after)]  # [n L D] -> [S D]
-    after = after * _restoration(*counted)
-    return TowerOutput(after.to(output.hidden.dtype), output.pooled)
+    return _restore_mean(before.flatten(0, 1)[rows], after.flatten(0, 1)[rows])
 
 
-def _restoration(before: Tensor, after: Tensor) -> Tensor:
+def _restore_mean(before: Tensor, after: Tensor) -> Tensor:
     """mean(before) / mean(after) over the last two axes, kept as 1; 1 where that is ill-defined."""
     means = [states.mean(dim=(-2, -1), keepdim=True) for states in (before, after)]
     sizes = [states.abs().mean(dim=(-2, -1), keepdim=True) for states in (before, after)]

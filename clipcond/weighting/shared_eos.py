@@ -1,4 +1,4 @@
-"""One end for all chunks of a prompt: two options of compel."""
+"""Give all chunks of a prompt one state at their eos: two options of compel."""
 
 from __future__ import annotations
 
@@ -10,34 +10,39 @@ import torch
 from torch import Tensor
 
 from clipcond.chunking import TokenChunk
+from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 from clipcond.towers.modules import first_eos
-from clipcond.weighting.rule import Encode, Rule, RuleWithNeeds, needs_of
+from clipcond.weighting.rule import Encode, Rule, RuleWithNeeds
 
 __all__ = ["with_first_eos", "with_mean_eos"]
 
-Choose: TypeAlias = Callable[[Tensor], Tensor]  # what becomes of the states at the eos, [n D]
+Choose: TypeAlias = Callable[[Tensor], Tensor]  # states at the eos [n D] -> the one state [1 D]
 
 
 def with_first_eos(rule: Rule) -> RuleWithNeeds:
-    """The rule, and every later chunk's state at its first eos is that of the first chunk.
+    """Apply the rule, then give every chunk the first chunk's state at its first eos.
 
-    Source: compel 2.5.1, SplitLongTextMode.COPY_FIRST_CLS_TOKEN; its results.
+    Source: compel 2.5.1, SplitLongTextMode.COPY_FIRST_CLS_TOKEN (results).
     """
-    return _with(rule, _first)
+    return _share_eos(rule, _first)
 
 
 def with_mean_eos(rule: Rule) -> RuleWithNeeds:
-    """The rule, and every chunk's state at its first eos is the mean of all of them.
+    """Apply the rule, then give every chunk the mean of all chunks' states at their first eos.
 
-    Source: compel 2.5.1, SplitLongTextMode.MERGE_CLS_TOKENS; its results.
+    Source: compel 2.5.1, SplitLongTextMode.MERGE_CLS_TOKENS (results).
     """
-    return _with(rule, _mean)
+    return _share_eos(rule, _mean)
 
 
-def _with(rule: Rule, choose: Choose) -> RuleWithNeeds:
+def _share_eos(rule: Rule, choose: Choose) -> RuleWithNeeds:
     # partial, not a closure: a rule is pickled along with the Conditioner that uses it
-    return RuleWithNeeds(partial(_apply, rule, choose), partial(needs_of, rule))
+    return RuleWithNeeds(partial(_apply, rule, choose), getattr(rule, "needs", _no_needs))
+
+
+def _no_needs(chunks: Sequence[TokenChunk], special: SpecialTokens) -> Sequence[TokenChunk]:
+    return ()
 
 
 def _apply(rule: Rule, choose: Choose, chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
@@ -52,8 +57,8 @@ def _apply(rule: Rule, choose: Choose, chunks: Sequence[TokenChunk], encode: Enc
 
 
 def _first(states: Tensor) -> Tensor:
-    return states[:1].expand_as(states)
+    return states[:1]
 
 
 def _mean(states: Tensor) -> Tensor:
-    return states.float().mean(dim=0, keepdim=True).to(states.dtype).expand_as(states)
+    return states.float().mean(dim=0, keepdim=True).to(states.dtype)

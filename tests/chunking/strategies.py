@@ -4,7 +4,7 @@ from itertools import chain
 
 from hypothesis import strategies as st
 
-from clipcond.chunking.tokens import Token
+from clipcond.chunking import Token
 from clipcond.prompt import Break
 from clipcond.tokenizers.base import SpecialTokens
 

@@ -5,8 +5,7 @@ import pickle
 import pytest
 from hypothesis import given
 
-from clipcond.chunking import chunk, comma_backtrack, empty_chunk, equalize, hard
-from clipcond.chunking.tokens import Token
+from clipcond.chunking import Token, chunk, comma_backtrack, empty_chunk, equalize, hard
 from clipcond.prompt import Break
 from tests.chunking.strategies import (
     ALL,

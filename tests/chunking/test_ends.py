@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipcond.chunking import chunk, hard, phrases, sentences, words
-from clipcond.chunking.tokens import Token
+from clipcond.chunking import Token, chunk, hard, phrases, sentences, words
 from clipcond.prompt import Break
 from tests.chunking.strategies import CLIP, TINY, flat, token
 

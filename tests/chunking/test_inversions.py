@@ -4,8 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipcond.chunking import chunk, comma_backtrack, hard, phrases, sentences, whole_groups, words
-from clipcond.chunking.tokens import Token, tokenize
+from clipcond.chunking import (
+    Token,
+    chunk,
+    comma_backtrack,
+    hard,
+    phrases,
+    sentences,
+    tokenize,
+    whole_groups,
+    words,
+)
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.prompt import parse
 from clipcond.prompt.segments import ParsedPrompt, Segment

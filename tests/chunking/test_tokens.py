@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from clipcond.chunking.tokens import Token, tokenize
+from clipcond.chunking import Token, tokenize
 from clipcond.prompt import Break, parse
 from clipcond.tokenizers.base import SpecialTokens
 

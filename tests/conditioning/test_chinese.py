@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clipcond import Conditioner, HiddenLayer
-from clipcond.chunking import comma_backtrack
-from clipcond.chunking.tokens import Token
+from clipcond.chunking import Token, comma_backtrack
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.towers import ChineseClipTower
 from clipcond.weighting import WEIGHTINGS

@@ -6,20 +6,19 @@ import pytest
 import torch
 
 from clipcond import Conditioner
-from clipcond.conditioning.dialects import (
-    DIALECTS,
+from clipcond.conditioning.dialect import (
+    Dialect,
     closed_with_eos,
-    find_dialect,
-    never,
     without_inner_frames,
     without_padding,
 )
-from clipcond.conditioning.plan import Key, lay_out, one_prompt
+from clipcond.conditioning.dialects import DIALECTS, find_dialect
+from clipcond.conditioning.plan import Cutter, Plan, plan_call
 from clipcond.prompt import parse
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.tokenizers.open_clip import shipped
 from clipcond.towers import OpenAIClipTower
-from clipcond.weighting.normalize import half, none
+from clipcond.weighting.normalize import half
 from tests.conditioning.conditioners import CLOSE, pair, single, told
 from tests.parity.models import model_g, tower_g, tower_l
 
@@ -59,16 +58,29 @@ class Tower:
     name: str = "letters"
 
 
-def rows_of(dialect, special: SpecialTokens, *texts: str) -> list[list[tuple[int, ...]]]:
-    """The ids of the chunks of each text, all laid out together."""
-    parsed = {text: parse(text, dialect.syntax) for text in texts}
-    layout = lay_out([[(t,)] for t in texts], parsed, [Tower(special, Letters())], dialect, none)
-    return [[c.input_ids for c in layout.columns[0][key]] for ((key,),) in layout.keys]
+def cutter_for(dialect: Dialect, special: SpecialTokens, normalize=None) -> Cutter:
+    """Cuts letters into chunks as the dialect has it."""
+    tower = Tower(special, Letters())
+    framed = special if dialect.frame is None else dialect.frame(special)
+    return Cutter(tower, tower.tokenizer, framed, dialect, normalize)
+
+
+def plans_of(cutter: Cutter, *texts: str) -> list[Plan]:
+    """The plans of a prompt and its negative."""
+    parsed = {text: parse(text, cutter.dialect.syntax) for text in texts}
+    (row,) = plan_call([[(text,) for text in texts]], parsed, [cutter])
+    return [plan for (plan,) in row]
+
+
+def ids_of(dialect: Dialect, special: SpecialTokens, *texts: str) -> list[list[tuple[int, ...]]]:
+    """The ids of the chunks of each text, all planned together."""
+    plans = plans_of(cutter_for(dialect, special), *texts)
+    return [[c.input_ids for c in plan.chunks] for plan in plans]
 
 
 def without_zeros(dialect: str, make):
     """The dialect, but empty negatives are encoded like any other."""
-    return replace(find_dialect(dialect).of(2 if make is pair else 1), zero_negative=never)
+    return replace(find_dialect(dialect).for_towers(2 if make is pair else 1), zero_negative=None)
 
 
 @each_dialect
@@ -105,36 +117,32 @@ def test_a_pair_does_not_depend_on_the_other_pairs_of_a_batch(dialect, make):
 def test_the_shorter_side_is_filled_before_it_is_cut():
     dialect = find_dialect("sd_embed")
 
-    assert rows_of(dialect, PAIR, "ab", "abcdef") == [
+    assert ids_of(dialect, PAIR, "ab", "abcdef") == [
         [(1, 97, 98, 2, 2, 2), (1, 2, 2, 2, 2, 2)],
         [(1, 97, 98, 99, 100, 2), (1, 101, 102, 2, 2, 2)],
     ]
 
 
 def test_filling_counts_as_text_of_a_part_behind_the_last():
-    dialect, tower = find_dialect("sd_embed"), Tower(PAIR, Letters())
-    parsed = {text: parse(text, "sd_embed") for text in ("a(b:2)", "cde", " ")}
+    cutter = cutter_for(find_dialect("sd_embed"), PAIR, half)
 
-    (column,) = lay_out([[("a(b:2)",)], [("cde",)]], parsed, [tower], dialect, half).columns
-    (filled,) = column[Key("a(b:2)", 3)]
+    (filled,) = plans_of(cutter, "a(b:2)", "cde")[0].chunks
     assert (filled.content, filled.segments) == (3, (-1, 0, 1, 2, -1, -1))
     assert filled.weights == (1.0, 1.0, 2.0, 1.0, 1.0, 1.0)
 
-    (column,) = lay_out([[(" ",)], [("cde",)]], parsed, [tower], dialect, half).columns
-    (filled,) = column[Key(" ", 3)]
+    (filled,) = plans_of(cutter, " ", "cde")[0].chunks
     assert filled.segments == (-1, 0, 0, 0, -1, -1)
 
 
 def test_what_a_tower_masks_fills_nothing():
-    assert rows_of(find_dialect("sd_embed"), MASKED, "ab", "abcdef")[0] == [(1, 97, 98, 2, 2, 2)]
-    tower, dialect = Tower(MASKED, Letters()), find_dialect("lpw")
-    (chunk,) = one_prompt(parse("ab"), tower, dialect, none)
+    assert ids_of(find_dialect("sd_embed"), MASKED, "ab", "abcdef")[0] == [(1, 97, 98, 2, 2, 2)]
+    (chunk,) = cutter_for(find_dialect("lpw"), MASKED).chunks(parse("ab"))
     assert (chunk.input_ids, chunk.attention_mask) == ((1, 97, 98, 0, 0, 2), (1, 1, 1, 0, 0, 1))
 
 
 def test_lpw_closes_a_chunk_behind_its_padding():
     assert closed_with_eos(PAIR) == replace(PAIR, eos_last=True)
-    assert rows_of(find_dialect("lpw"), PAIR, "ab", "abcdef") == [
+    assert ids_of(find_dialect("lpw"), PAIR, "ab", "abcdef") == [
         [(1, 97, 98, 0, 0, 2), (1, 0, 0, 0, 0, 2)],
         [(1, 97, 98, 99, 100, 2), (1, 101, 102, 0, 0, 2)],
     ]
@@ -150,8 +158,8 @@ def test_lpw_takes_three_chunks_and_says_once_what_it_drops():
 
 
 def test_rows_without_padding():
-    dialect, tower = find_dialect("sd_embed"), Tower(PAIR, Letters())
-    a, b, c = (one_prompt(parse(t), tower, dialect, none) for t in ("", "abcd", "abcdef"))
+    cutter = cutter_for(find_dialect("sd_embed"), PAIR)
+    a, b, c = (cutter.chunks(parse(text)) for text in ("", "abcd", "abcdef"))
 
     assert without_padding([a]) == [0, 1]
     assert without_padding([a, b]) == list(range(6))
@@ -159,8 +167,8 @@ def test_rows_without_padding():
 
 
 def test_rows_without_inner_frames():
-    dialect, tower = find_dialect("lpw"), Tower(PAIR, Letters())
-    a, b = (one_prompt(parse(t), tower, dialect, none) for t in ("a", "abcdefghi"))
+    cutter = cutter_for(find_dialect("lpw"), PAIR)
+    a, b = (cutter.chunks(parse(text)) for text in ("a", "abcdefghi"))
 
     assert without_inner_frames([a]) == [0, 1, 2, 3, 4, 5]
     assert without_inner_frames([a, b]) == [0, 1, 2, 3, 4, 7, 8, 9, 10, 13, 14, 15, 16, 17]

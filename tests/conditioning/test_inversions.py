@@ -225,7 +225,8 @@ def test_the_pair_pools_the_second_tower_at_its_first_eos(dialect):
     model.resize_token_embeddings(first + 3, mean_resizing=False)
     model.get_input_embeddings().weight.data[first:] = vectors(3, G)
     # sd_embed and lpw frame the second tower's chunks their own way
-    special = ours.dialect.frame(ours.towers[1].special)
+    frame, special = ours.dialect.frame, ours.towers[1].special
+    special = special if frame is None else frame(special)
     words = own(f"a {'! ! !'} cat", add_special_tokens=False).input_ids
     words[1:-1] = range(first, first + 3)
     padding = [special.pad] * (special.room - len(words))

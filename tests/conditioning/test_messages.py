@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from clipcond import Conditioner, HiddenLayer
 from clipcond.errors import (
+    SUBJECT,
     ClipcondWarning,
     PromptError,
     PromptTypeError,
@@ -17,7 +18,6 @@ from clipcond.errors import (
     TowerError,
     UnknownNameError,
     WeightingError,
-    about,
     warn,
 )
 from clipcond.towers import OpenAIClipTower
@@ -211,9 +211,10 @@ def test_a_mean_that_turns_is_told_with_the_place_of_the_weight(dialect):
 
 
 def test_a_warning_about_a_prompt_names_no_other():
-    with about("a cat", 2), about("a dog", 4):
-        assert str(told_by(PromptWarning("what"))) == "what\n  a dog\n      ^"
-        assert str(told_by(PromptWarning("what", "a fox", 0))) == "what\n  a fox\n  ^"
+    subject = SUBJECT.set(("a dog", 4))
+    assert str(told_by(PromptWarning("what"))) == "what\n  a dog\n      ^"
+    assert str(told_by(PromptWarning("what", "a fox", 0))) == "what\n  a fox\n  ^"
+    SUBJECT.reset(subject)
     assert str(told_by(PromptWarning("what"))) == "what"
 
 

@@ -1,9 +1,11 @@
 """The golden data of one tool: its cases and tensors, and how far ours may be from them."""
 
 import json
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from math import inf, isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load_file
@@ -12,6 +14,8 @@ DATA = Path(__file__).parent.parent / "data"
 # Of the reference's largest value. Both sides run the same modules on the same ids; batches of
 # another size, and rows that only ours encodes, round differently in the last places.
 TOLERANCE = 1e-5
+
+T = TypeVar("T")
 
 
 @lru_cache
@@ -27,8 +31,31 @@ def tensors_of(tool: str) -> dict[str, torch.Tensor]:
 
 
 def difference(ours: torch.Tensor, reference: torch.Tensor) -> float:
-    """The largest difference, as a share of the reference's largest value (at least 1)."""
+    """The largest difference, as a share of the reference's largest value (at least 1).
+
+    inf if anything is NaN: comparisons with NaN are False, and `max([0.0, nan])` is 0.0.
+    """
     if ours.shape[-1] != reference.shape[-1]:
         ours = ours[..., ::8]  # most of the reference keeps every eighth column only
     assert ours.shape == reference.shape
-    return ((ours - reference).abs().max() / reference.abs().max().clamp(min=1)).item()
+    largest = ((ours - reference).abs().max() / reference.abs().max().clamp(min=1)).item()
+    return inf if isnan(largest) else largest
+
+
+def failures(
+    cases: Iterable[T], check: Callable[[T], None], name: Callable[[T], object] = str
+) -> list[str]:
+    """Check every case, and list those that fail, with the reason."""
+    cases, failed = list(cases), []
+    assert cases, "there are no cases"
+    for case in cases:
+        try:
+            check(case)
+        except Exception as error:
+            failed.append(f"{name(case)}: {type(error).__name__}: {str(error)[:500]}")
+    return failed
+
+
+def case_id(case: dict[str, Any]) -> str:
+    """What a golden case is called."""
+    return case["id"]

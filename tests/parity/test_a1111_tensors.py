@@ -4,21 +4,16 @@ Tolerance: 1e-5 of the largest value. Both sides run the same modules on the sam
 cases agree exactly; batches of another size round differently in the last place.
 """
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from clipcond import Conditioner, HiddenLayer, compose
 from clipcond.prompt import schedule
+from tests.parity.golden import TOLERANCE, case_id, cases_of, difference, failures, tensors_of
 from tests.parity.models import tower_g, tower_l
 
-DATA = Path(__file__).parent.parent / "data"
-TOLERANCE = 1e-5
-GOLDEN = json.loads((DATA / "a1111.json").read_text(encoding="utf-8"))
-TENSORS = load_file(DATA / "a1111.safetensors")
+GOLDEN = cases_of("a1111")
+TENSORS = tensors_of("a1111")
 PROMPTS = {case["id"]: case["prompt"] for case in GOLDEN["cases"]}
 SINGLE = sorted(key for key in TENSORS if key.split("/")[0] in PROMPTS)
 
@@ -34,7 +29,7 @@ EMPHASIS = {
 
 
 def conditioner_for(key: str) -> Conditioner:
-    """The Conditioner that does what the reference was told to do for `key`."""
+    """The Conditioner that does what the reference did for `key`."""
     _, model, *rest = key.split("/")
     choices = EMPHASIS.get(rest[-1], {})
     if model == "sd1":
@@ -48,20 +43,15 @@ def conditioner_for(key: str) -> Conditioner:
     return Conditioner(tower_l(), tower_g(), **choices)
 
 
-def difference(ours: torch.Tensor, reference: torch.Tensor) -> float:
-    """The largest difference, as a share of the reference's largest value (at least 1)."""
-    if ours.shape[-1] != reference.shape[-1]:
-        ours = ours[..., ::8]  # most of the reference keeps every eighth column only
-    assert ours.shape == reference.shape
-    return ((ours - reference).abs().max() / reference.abs().max().clamp(min=1)).item()
-
-
-@pytest.mark.parametrize("key", SINGLE)
-def test_one_prompt(key):
+def check_prompt(key: str) -> None:
     ours = conditioner_for(key)(PROMPTS[key.split("/")[0]])
 
     result = ours.pooled if key.endswith("pooled") else ours.embeds
     assert difference(result[0], TENSORS[key]) <= TOLERANCE
+
+
+def test_one_prompt():
+    assert not failures(SINGLE, check_prompt)
 
 
 def test_all_golden_tensors_are_used():
@@ -72,8 +62,11 @@ def test_all_golden_tensors_are_used():
     assert len(SINGLE) > 190
 
 
-@pytest.mark.parametrize("batch", GOLDEN["batches"], ids=lambda batch: batch["id"])
-def test_batches(batch):
+def test_batches():
+    assert not failures(GOLDEN["batches"], check_batch, case_id)
+
+
+def check_batch(batch: dict) -> None:
     """webui takes one mean over the batch; ours depends on the prompt alone (deviation).
 
     So ours equals the reference where nothing is weighted, and elsewhere differs from it by just
@@ -102,13 +95,16 @@ def rescale_together(ours, conditioner, texts):
     return weighted * plain.mean() / weighted.mean()
 
 
-@pytest.mark.parametrize(
-    ("prompt", "step"),
-    [(p, at) for p in GOLDEN["reconstruct"] for at in p["at"] if at["current_step"] in (0, 4)],
-    ids=lambda value: value.get("id") or f"step{value['current_step']}",
-)
-def test_parts_joined_by_and(prompt, step):
+def test_parts_joined_by_and():
+    steps = [(p, at) for p in GOLDEN["reconstruct"] for at in p["at"]]
+    cases = [(p, at) for p, at in steps if at["current_step"] in (0, 4)]
+
+    assert not failures(cases, check_parts, lambda case: f"{case[0]['id']}, {case[1]}")
+
+
+def check_parts(case: tuple[dict, dict]) -> None:
     """The parts of `a AND b` at a step, each encoded alone, as webui stacks them."""
+    prompt, step = case
     key = f"{prompt['id']}/reconstruct/step{step['current_step']}"
     reference = TENSORS[key]
     parts = compose(prompt["prompt"])

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clipcond.chunking import Splitter, chunk, comma_backtrack, hard
-from clipcond.chunking.tokens import tokenize
+from clipcond.chunking import Splitter, chunk, comma_backtrack, hard, tokenize
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import Break, compose, parse, schedule
 from clipcond.tokenizers.base import SpecialTokens

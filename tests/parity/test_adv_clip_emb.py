@@ -13,7 +13,7 @@ import torch
 
 from clipcond import Conditioner
 from clipcond.weighting import NORMALIZATIONS
-from tests.parity.golden import TOLERANCE, cases_of, difference, tensors_of
+from tests.parity.golden import TOLERANCE, case_id, cases_of, difference, failures, tensors_of
 from tests.parity.models import tower_g, tower_l
 
 CASES = cases_of("adv_clip_emb")["cases"]
@@ -68,53 +68,63 @@ def test_the_golden_data_is_all_there():
 
 
 @pytest.mark.parametrize("grouping", DIALECTS)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
-def test_chunks_words_and_weights(case, grouping):
-    expected = {**case["word"], **case[grouping]}
+def test_chunks_words_and_weights(grouping):
+    def check(case: dict) -> None:
+        expected = {**case["word"], **case[grouping]}
+        chunks = conditioner_for("sd1", grouping, "comfy", "none").chunks(case["prompt"])
 
-    chunks = conditioner_for("sd1", grouping, "comfy", "none").chunks(case["prompt"])
+        assert [list(c.input_ids) for c in chunks] == expected["ids"]
+        words = [[segment + 1 for segment in c.segments] for c in chunks]
+        assert words == [unrolled(runs) for runs in expected["word_ids_rle"]]
+        weights = [list(c.weights) for c in chunks]
+        assert weights == [unrolled(runs) for runs in expected["weights_rle none"]]
 
-    assert [list(c.input_ids) for c in chunks] == expected["ids"]
-    words = [[segment + 1 for segment in c.segments] for c in chunks]
-    assert words == [unrolled(runs) for runs in expected["word_ids_rle"]]
-    assert [list(c.weights) for c in chunks] == [
-        unrolled(runs) for runs in expected["weights_rle none"]
-    ]
+    assert not failures(CASES, check, case_id)
 
 
 @pytest.mark.parametrize("normalize", ["mean", "length", "length+mean"])
 @pytest.mark.parametrize("grouping", DIALECTS)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
-def test_normalized_weights(case, grouping, normalize):
-    expected = {**case["word"], **case[grouping]}[f"weights_rle {normalize}"]
-    chunks = conditioner_for("sd1", grouping, "comfy", "none").chunks(case["prompt"])
+def test_normalized_weights(grouping, normalize):
+    def check(case: dict) -> None:
+        expected = {**case["word"], **case[grouping]}[f"weights_rle {normalize}"]
+        chunks = conditioner_for("sd1", grouping, "comfy", "none").chunks(case["prompt"])
 
-    for chunk, runs in zip(NORMALIZATIONS[normalize](chunks), expected, strict=True):
-        # the reference sums in float64 in an order of its own; ours rounds the exact sum
-        assert list(chunk.weights) == pytest.approx(unrolled(runs), rel=0, abs=1e-13)
+        for chunk, runs in zip(NORMALIZATIONS[normalize](chunks), expected, strict=True):
+            # the reference sums in float64 in an order of its own; ours rounds the exact sum
+            assert list(chunk.weights) == pytest.approx(unrolled(runs), rel=0, abs=1e-13)
+
+    assert not failures(CASES, check, case_id)
 
 
-@pytest.mark.parametrize("key", DIRECT)
-def test_one_prompt(key):
+def check_prompt(key: str) -> None:
     ours = ours_for(key)
 
     result = ours.pooled if key.endswith("pooled_plain") else ours.embeds
     assert difference(result[0], TENSORS[key]) <= TOLERANCE
 
 
-@pytest.mark.parametrize("key", BALANCED)
-def test_balance_is_a_factor_for_the_columns_of_each_tower(key):
-    balance = float(key.split("balance")[1])
-
-    embeds = ours_for(key).embeds[0].clone()
-    embeds[:, :MAIN_WIDTH] *= 1 - 2 * max(0.0, balance - 0.5)
-    embeds[:, MAIN_WIDTH:] *= 1 - 2 * max(0.0, 0.5 - balance)
-
-    assert difference(embeds, TENSORS[key]) <= TOLERANCE
+def test_one_prompt():
+    assert not failures(DIRECT, check_prompt)
 
 
-@pytest.mark.parametrize("key", AFFECTED)
-def test_what_the_affected_pooled_vector_is(key):
+def test_balance_is_a_factor_for_the_columns_of_each_tower():
+    def check(key: str) -> None:
+        balance = float(key.split("balance")[1])
+
+        embeds = ours_for(key).embeds[0].clone()
+        embeds[:, :MAIN_WIDTH] *= 1 - 2 * max(0.0, balance - 0.5)
+        embeds[:, MAIN_WIDTH:] *= 1 - 2 * max(0.0, 0.5 - balance)
+
+        assert difference(embeds, TENSORS[key]) <= TOLERANCE
+
+    assert not failures(BALANCED, check)
+
+
+def test_what_the_affected_pooled_vector_is():
+    assert not failures(AFFECTED, check_affected_pooled)
+
+
+def check_affected_pooled(key: str) -> None:
     name, _, _, rule, _, _ = key.split("/")
     ours = ours_for(key)
 

@@ -8,8 +8,7 @@ from functools import partial
 
 import pytest
 
-from clipcond.chunking import chunk, whole_groups
-from clipcond.chunking.tokens import tokenize
+from clipcond.chunking import chunk, tokenize, whole_groups
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import parse
 from clipcond.prompt.syntaxes.comfyui import parse_groups

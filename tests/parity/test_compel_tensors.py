@@ -14,7 +14,7 @@ from clipcond.chunking import hard, phrases, words
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.weighting.masked import masked
 from clipcond.weighting.shared_eos import with_first_eos, with_mean_eos
-from tests.parity.golden import TOLERANCE, cases_of, difference, tensors_of
+from tests.parity.golden import TOLERANCE, case_id, cases_of, difference, failures, tensors_of
 from tests.parity.models import tower_g, tower_l
 
 GOLDEN = cases_of("compel")
@@ -57,23 +57,32 @@ def test_the_golden_data_is_all_there():
     assert {key.split("/")[3] for key in SINGLE if "/sd1/" in key} == set(OPTIONS)
 
 
-@pytest.mark.parametrize("key", SINGLE)
-def test_one_prompt(key):
+def test_one_prompt():
+    assert not failures(SINGLE, check_prompt)
+
+
+def check_prompt(key: str) -> None:
     ours = conditioner_for(key)(CASES[key.split("/")[0]]["prompt"])
 
     result = ours.pooled if key.endswith("pooled") else ours.embeds
     assert difference(result[0], TENSORS[key]) <= TOLERANCE
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_as_many_rows_as_in_the_reference(case):
-    if "encode_shape" in case:
-        ours = Conditioner(tower_l(), dialect="compel")(case["prompt"])
-        assert list(ours.embeds.shape) == case["encode_shape"]
+def test_as_many_rows_as_in_the_reference():
+    conditioner = Conditioner(tower_l(), dialect="compel")
+
+    def check(case: dict) -> None:
+        assert list(conditioner(case["prompt"]).embeds.shape) == case["encode_shape"]
+
+    shaped = [case for case in CASES.values() if "encode_shape" in case]
+    assert not failures(shaped, check, case_id)
 
 
-@pytest.mark.parametrize("key", PAIRED)
-def test_prompts_and_their_negatives(key):
+def test_prompts_and_their_negatives():
+    assert not failures(PAIRED, check_pair)
+
+
+def check_pair(key: str) -> None:
     pair = PAIRS[key.split("/")[0]]
     ours = conditioner_for(key).guided(pair["prompt"], pair["negative"])
 
@@ -85,8 +94,11 @@ def test_prompts_and_their_negatives(key):
     assert list(ours.positive.embeds.shape) == list(ours.negative.embeds.shape) == pair[name]
 
 
-@pytest.mark.parametrize("key", DEAD)
-def test_where_the_reference_dies(key):
+def test_where_the_reference_dies():
+    assert not failures(DEAD, check_where_the_reference_dies)
+
+
+def check_where_the_reference_dies(key: str) -> None:
     prompt = CASES[key]["prompt"]
     conditioner = Conditioner(tower_l(), tower_g(), dialect="compel")
 

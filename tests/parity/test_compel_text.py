@@ -11,14 +11,12 @@ import pytest
 import torch
 
 from clipcond import Conditioner
-from clipcond.chunking import chunk, hard, phrases, sentences, words
-from clipcond.chunking.tokens import tokenize
+from clipcond.chunking import chunk, hard, phrases, sentences, tokenize, words
 from clipcond.conditioning.dialects import DIALECTS
-from clipcond.conditioning.plan import one_prompt
+from clipcond.conditioning.plan import Cutter
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import ParsedPrompt, parse
 from clipcond.prompt.segments import Lora, Segment, Swap
-from clipcond.weighting.normalize import none
 from tests.failures import failures_of
 from tests.parity.golden import cases_of
 from tests.parity.models import tower_l
@@ -135,9 +133,11 @@ def test_chunks(key):
 def test_chunks_cut_to_one():
     dialect = replace(DIALECTS["compel"], splitter=hard, max_chunks=1)
 
+    cutter = Cutter(tower(), tower().tokenizer, tower().special, dialect)
+
     def check(case):
         members = parse(case["prompt"], "compel").members
-        ours = [shown(one_prompt(member, tower(), dialect, none)) for member in members]
+        ours = [shown(cutter.chunks(member)) for member in members]
         assert ours == expected_chunks(case, "chunks_truncated")
 
     assert not failures(check)

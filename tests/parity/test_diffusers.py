@@ -4,7 +4,7 @@ import pytest
 
 from clipcond import Conditioner
 from clipcond.prompt import parse
-from tests.parity.golden import TOLERANCE, cases_of, difference, tensors_of
+from tests.parity.golden import TOLERANCE, case_id, cases_of, difference, failures, tensors_of
 from tests.parity.models import tower_g, tower_l
 
 GOLDEN = cases_of("diffusers")
@@ -18,8 +18,6 @@ DOUBLE = sorted(key for key in TENSORS if key.split("/")[0] == TWO["id"])
 
 # golden prompts are cut, or Chinese: we warn, as tested elsewhere
 pytestmark = pytest.mark.filterwarnings("ignore::clipcond.errors.ClipcondWarning")
-
-each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
 def conditioner_for(key: str) -> Conditioner:
@@ -42,34 +40,45 @@ def test_the_golden_data_is_all_there():
     assert {*SINGLE, *PAIRED, *DOUBLE} == set(TENSORS)
 
 
-@each_case
-def test_parse(case):
-    parsed = parse(case["prompt"], "plain")
+def test_parse():
+    def check(case: dict) -> None:
+        parts = parse(case["prompt"], "plain").parts
+        assert [[part.text, part.weight] for part in parts] == case["parsed"]
 
-    assert [[part.text, part.weight] for part in parsed.parts] == case["parsed"]
-
-
-@each_case
-def test_chunks(case):
-    ours = Conditioner(tower_l(), dialect="diffusers").chunks(case["prompt"])
-
-    got = [{"ids": list(c.input_ids), "weights": list(c.weights)} for c in ours]
-    assert got == case["chunks"]
+    assert not failures(CASES.values(), check, case_id)
 
 
-@each_case
-def test_how_long_the_text_is(case):
-    n_tokens = len(tower_l().tokenizer.encode(case["prompt"]))
+def test_chunks():
+    conditioner = Conditioner(tower_l(), dialect="diffusers")
 
-    assert n_tokens == case["untruncated_token_count"]
-    assert case["truncated"] == (n_tokens > 75)
+    def check(case: dict) -> None:
+        ours = conditioner.chunks(case["prompt"])
+        got = [{"ids": list(c.input_ids), "weights": list(c.weights)} for c in ours]
+        assert got == case["chunks"]
+
+    assert not failures(CASES.values(), check, case_id)
 
 
-@each_case
-def test_chunks_of_the_second_tower(case):
-    (ours,) = Conditioner(tower_g(), dialect="diffusers").chunks(case["prompt"])
+def test_how_long_the_text_is():
+    tokenizer = tower_l().tokenizer
 
-    assert list(ours.input_ids) == case.get("tokenizer2_ids", padded_with_0(case["chunks"][0]))
+    def check(case: dict) -> None:
+        n_tokens = len(tokenizer.encode(case["prompt"]))
+        assert n_tokens == case["untruncated_token_count"]
+        assert case["truncated"] == (n_tokens > 75)
+
+    assert not failures(CASES.values(), check, case_id)
+
+
+def test_chunks_of_the_second_tower():
+    conditioner = Conditioner(tower_g(), dialect="diffusers")
+
+    def check(case: dict) -> None:
+        (ours,) = conditioner.chunks(case["prompt"])
+        expected = case.get("tokenizer2_ids", padded_with_0(case["chunks"][0]))
+        assert list(ours.input_ids) == expected
+
+    assert not failures(CASES.values(), check, case_id)
 
 
 def padded_with_0(chunk: dict) -> list[int]:
@@ -77,34 +86,42 @@ def padded_with_0(chunk: dict) -> list[int]:
     return chunk["ids"][:end] + [0] * (77 - end)
 
 
-@pytest.mark.parametrize("key", SINGLE)
-def test_one_prompt(key):
-    compare(key, conditioner_for(key)(CASES[key.split("/")[0]]["prompt"]))
+def test_one_prompt():
+    def check(key: str) -> None:
+        compare(key, conditioner_for(key)(CASES[key.split("/")[0]]["prompt"]))
+
+    assert not failures(SINGLE, check)
 
 
-@pytest.mark.parametrize("key", PAIRED)
-def test_negatives(key):
+def test_negatives():
     """With clip_skip too: the reference ignores it there; ours without it is the same."""
-    pair = PAIRS[key.split("/")[0]]
-    assert pair["sd_negative_ignores_clip_skip"]
-    compare(key, conditioner_for(key).guided(pair["prompt"], pair["negative"]).negative)
+
+    def check(key: str) -> None:
+        pair = PAIRS[key.split("/")[0]]
+        assert pair["sd_negative_ignores_clip_skip"]
+        compare(key, conditioner_for(key).guided(pair["prompt"], pair["negative"]).negative)
+
+    assert not failures(PAIRED, check)
 
 
-@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
-def test_which_negatives_are_zeros(pair):
-    negative = conditioner_for("/sdxl/").guided(pair["prompt"], pair["negative"]).negative
+def test_which_negatives_are_zeros():
+    def check(pair: dict) -> None:
+        negative = conditioner_for("/sdxl/").guided(pair["prompt"], pair["negative"]).negative
 
-    assert pair["sdxl_negative_is_zero"] == (not negative.embeds.any())
-    assert pair["sdxl_negative_is_zero"] == (not negative.pooled.any())
+        assert pair["sdxl_negative_is_zero"] == (not negative.embeds.any())
+        assert pair["sdxl_negative_is_zero"] == (not negative.pooled.any())
+
+    assert not failures(PAIRS.values(), check, case_id)
 
 
-@pytest.mark.parametrize("key", DOUBLE)
-def test_a_text_for_each_tower(key):
-    ours = conditioner_for(key).guided(
-        TWO["prompt"],
-        TWO["negative_prompt"],
-        prompts_2=TWO["prompt_2"],
-        negatives_2=TWO["negative_prompt_2"],
-    )
+def test_a_text_for_each_tower():
+    def check(key: str) -> None:
+        ours = conditioner_for(key).guided(
+            TWO["prompt"],
+            TWO["negative_prompt"],
+            prompts_2=TWO["prompt_2"],
+            negatives_2=TWO["negative_prompt_2"],
+        )
+        compare(key, ours.negative if "negative" in key.split("/")[-1] else ours.positive)
 
-    compare(key, ours.negative if "negative" in key.split("/")[-1] else ours.positive)
+    assert not failures(DOUBLE, check)

@@ -14,7 +14,7 @@ from clipcond.conditioning.dialects import DIALECTS, without_inner_frames
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import parse
 from clipcond.weighting.scale import scale_mean_joined
-from tests.parity.golden import TOLERANCE, cases_of, difference, tensors_of
+from tests.parity.golden import TOLERANCE, case_id, cases_of, difference, failures, tensors_of
 from tests.parity.models import tower_g, tower_l
 
 GOLDEN = cases_of("lpw")
@@ -27,8 +27,6 @@ PAIRED = sorted(key for key in TENSORS if key.split("/")[0] in PAIRS)
 
 # golden prompts are cut, have BREAK, unclosed brackets, Chinese: we warn, as tested elsewhere
 pytestmark = pytest.mark.filterwarnings("ignore::clipcond.errors.ClipcondWarning")
-
-each_readable = pytest.mark.parametrize("case", READABLE, ids=lambda case: case["id"])
 
 LPW = DIALECTS["lpw"]
 OPTIONS = {
@@ -56,11 +54,12 @@ def test_the_golden_data_is_all_there():
     assert {*SINGLE, *PAIRED, "vbatch/sd15/default"} == set(TENSORS)
 
 
-@each_readable
-def test_parse(case):
-    parsed = parse(case["prompt"], "lpw")
+def test_parse():
+    def check(case: dict) -> None:
+        parts = parse(case["prompt"], "lpw").parts
+        assert [[part.text, part.weight] for part in parts] == case["parsed"]
 
-    assert [[part.text, part.weight] for part in parsed.parts] == case["parsed"]
+    assert not failures(READABLE, check, case_id)
 
 
 @pytest.mark.parametrize("syntax", ["lpw", "lpw_xl"])
@@ -74,25 +73,27 @@ def test_where_the_reference_dies_there_is_an_error_with_a_caret(syntax):
     )
 
 
-@pytest.mark.parametrize("case", cases_of("sd_embed")["cases"], ids=lambda case: case["id"])
-def test_the_syntax_for_sdxl_is_that_of_sd_embed_but_for_the_empty_prompt(case):
-    if "error" in case["parsed"]:
-        return
-    parsed = [[part.text, part.weight] for part in parse(case["prompt"], "lpw_xl").parts]
+def test_the_syntax_for_sdxl_is_that_of_sd_embed_but_for_the_empty_prompt():
+    def check(case: dict) -> None:
+        parsed = [[part.text, part.weight] for part in parse(case["prompt"], "lpw_xl").parts]
+        assert parsed == (case["parsed"] if case["prompt"] else [["", 1.0]])
 
-    assert parsed == (case["parsed"] if case["prompt"] else [["", 1.0]])
-
-
-@each_readable
-def test_chunks(case):
-    ours = Conditioner(tower_l(), dialect="lpw").chunks(case["prompt"])
-
-    got = [{"ids": list(c.input_ids), "weights": list(c.weights)} for c in ours]
-    assert got == case["chunks"]
+    cases = [case for case in cases_of("sd_embed")["cases"] if "error" not in case["parsed"]]
+    assert not failures(cases, check, case_id)
 
 
-@pytest.mark.parametrize("key", SINGLE)
-def test_one_prompt(key):
+def test_chunks():
+    conditioner = Conditioner(tower_l(), dialect="lpw")
+
+    def check(case: dict) -> None:
+        ours = conditioner.chunks(case["prompt"])
+        got = [{"ids": list(c.input_ids), "weights": list(c.weights)} for c in ours]
+        assert got == case["chunks"]
+
+    assert not failures(READABLE, check, case_id)
+
+
+def check_prompt(key: str) -> None:
     prompt = CASES[key.split("/")[0]]["prompt"]
     conditioner = conditioner_for(key)
 
@@ -106,27 +107,33 @@ def test_one_prompt(key):
     assert difference(result[0], TENSORS[key]) <= TOLERANCE
 
 
-@pytest.mark.parametrize("key", PAIRED)
-def test_a_prompt_and_its_negative(key):
-    pair = PAIRS[key.split("/")[0]]
-    ours = conditioner_for(key).guided(pair["prompt"], pair["negative"])
-
-    side = ours.negative if "negative" in key.split("/")[-1] else ours.positive
-    result = side.pooled if key.endswith("pooled") else side.embeds
-    assert difference(result[0], TENSORS[key]) <= TOLERANCE
+def test_one_prompt():
+    assert not failures(SINGLE, check_prompt)
 
 
-@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
-def test_both_sides_are_as_long_as_in_the_reference(pair):
-    ours = conditioner_for("/sd15/").guided(pair["prompt"], pair["negative"])
-    assert [list(side.embeds.shape) for side in (ours.positive, ours.negative)] == [
-        pair["shape"],
-        pair["negative_shape"],
-    ]
+def test_a_prompt_and_its_negative():
+    def check(key: str) -> None:
+        pair = PAIRS[key.split("/")[0]]
+        ours = conditioner_for(key).guided(pair["prompt"], pair["negative"])
 
-    ours = conditioner_for("/sdxl/").guided(pair["prompt"], pair["negative"])
-    expected = pair.get("sdxl_shape", [1, 2, 72])  # the reference dies without any token
-    assert list(ours.positive.embeds.shape) == list(ours.negative.embeds.shape) == expected
+        side = ours.negative if "negative" in key.split("/")[-1] else ours.positive
+        result = side.pooled if key.endswith("pooled") else side.embeds
+        assert difference(result[0], TENSORS[key]) <= TOLERANCE
+
+    assert not failures(PAIRED, check)
+
+
+def test_both_sides_are_as_long_as_in_the_reference():
+    def check(pair: dict) -> None:
+        ours = conditioner_for("/sd15/").guided(pair["prompt"], pair["negative"])
+        shapes = [list(side.embeds.shape) for side in (ours.positive, ours.negative)]
+        assert shapes == [pair["shape"], pair["negative_shape"]]
+
+        ours = conditioner_for("/sdxl/").guided(pair["prompt"], pair["negative"])
+        expected = pair.get("sdxl_shape", [1, 2, 72])  # the reference dies without any token
+        assert list(ours.positive.embeds.shape) == list(ours.negative.embeds.shape) == expected
+
+    assert not failures(PAIRS.values(), check, case_id)
 
 
 def test_a_batch():

@@ -8,15 +8,14 @@ import pytest
 import torch
 from hypothesis import given
 
-from clipcond.chunking import chunk, empty_chunk, hard
-from clipcond.chunking.tokens import Token
+from clipcond.chunking import Token, chunk, empty_chunk, hard
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting import find_rule
 from clipcond.weighting.lerp import lerp
 from clipcond.weighting.masked import masked, removed, removing
 from clipcond.weighting.shared_eos import with_first_eos, with_mean_eos
-from tests.weighting.test_words import words
+from tests.weighting.test_adv_clip_emb import words
 
 L, D = 6, 4
 SPECIAL = SpecialTokens(bos=1, eos=2, pad=3, context_length=L)

@@ -147,7 +147,8 @@ def test_a_mean_that_turns_is_restored_and_told():
 def test_rules_are_found_by_name_or_given_themselves():
     assert find_rule("scale") is scale
     assert find_rule(centred) is centred
-    assert find_normalize("none") is NORMALIZATIONS["none"]
+    assert find_normalize("mean") is NORMALIZATIONS["mean"]
+    assert find_normalize(centred) is centred
     with pytest.raises(UnknownNameError) as caught:
         find_rule("scael")
     assert str(caught.value) == (
@@ -166,7 +167,5 @@ def test_a_rule_with_needs_is_a_rule():
     assert torch.equal(rule(chunks, encode).hidden, scale(chunks, encode).hidden)
 
 
-def test_no_normalisation_takes_weights_as_written():
-    chunks = (chunk([1.0, 2.0, 1.0, 1.0, 1.0, 1.0]),)
-
-    assert find_normalize("none")(chunks) is chunks
+def test_no_normalisation_is_nothing_to_do():
+    assert find_normalize("none") is None

@@ -1,14 +1,13 @@
-"""Weights as what changes when words are left out: ADV_CLIP_emb's rules.
+"""Average in re-encodings that lack weighted words: the rules of ADV_CLIP_emb.
 
-Instead of moving a word's own rows, they encode the prompt again with that word replaced by a token
-that says little, the tower's `stand_in`. What a word is, the syntax decides: a token's segment. In
-dialect comfyui that is a whole fragment, in comfyui_words a single word.
+A word is left out by replacing its tokens by one of little meaning, the tower's `stand_in`. A word
+is a segment of the prompt: in dialect comfyui a whole fragment, in comfyui_words a single word.
 
-Of its interpretations, comfy is `lerp`, A1111 is `adv_a1111` (the same as `scale_mean_prompt`),
-compel is `adv_compel`, and `comfy++` and `down_weight` are called as there.
+ADV_CLIP_emb's interpretation comfy is `lerp` here, A1111 is `adv_a1111` (the same as
+`scale_mean_prompt`), compel is `adv_compel`; `comfy++` and `down_weight` have the same names.
 
-n words above 1 and m different weights below 1 cost n and m further encodings of the chunks they
-stand in, all in one batch.
+n words above 1 and m different weights below 1 cost n and m further encodings of the chunks that
+hold them, all in one batch.
 """
 
 from __future__ import annotations
@@ -23,8 +22,7 @@ from clipcond.chunking import TokenChunk, empty_chunk
 from clipcond.errors import WeightingError
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
-from clipcond.weighting.lerp import from_empty
-from clipcond.weighting.rule import Encode, RuleWithNeeds, is_weighted, weights_of
+from clipcond.weighting.rule import Encode, RuleWithNeeds, lerp_from
 
 __all__ = ["adv_compel", "comfy_plus_plus", "down_weight"]
 
@@ -33,7 +31,7 @@ States = Callable[[Chunks], Tensor]
 
 
 def _down_weight(chunks: Chunks, encode: Encode) -> TowerOutput:
-    """Leave words out by degrees, so that only weights below the largest do anything.
+    """Average in re-encodings without words whose weight is below the largest.
 
     Weights are divided by the largest. Let v1 < v2 < ... < 1 be those below 1: then h' = v1 * h +
     (v2 - v1) * h1 + ... + (1 - vi) * hi, where hi is encoded without the words of weight <= vi.
@@ -54,7 +52,7 @@ def _down_weight(chunks: Chunks, encode: Encode) -> TowerOutput:
 
 
 def _comfy_plus_plus(chunks: Chunks, encode: Encode) -> TowerOutput:
-    """Lower words as `down_weight`; raise one by what is missing from its rows when it is left out.
+    """Lower words as `down_weight`; raise a word by what its rows lose when it is left out.
 
     h' = lowered(h) + sum over words of weight w > 1 of (w - 1) * (h - h without the word), at the
     rows of that word only.
@@ -70,7 +68,7 @@ def _comfy_plus_plus(chunks: Chunks, encode: Encode) -> TowerOutput:
     Source: BlenderNeko ComfyUI_ADV_CLIP_emb 63984de, interpretation comfy++.
     """
     output = encode(chunks)
-    if not any(map(is_weighted, chunks)):
+    if not any(chunk.is_weighted for chunk in chunks):
         return output
     before = output.hidden.float()
     after = _lowered(chunks, encode.special, lambda c: encode(c).hidden).float().clone()
@@ -84,7 +82,7 @@ def _comfy_plus_plus(chunks: Chunks, encode: Encode) -> TowerOutput:
 
 
 def _adv_compel(chunks: Chunks, encode: Encode) -> TowerOutput:
-    """Raise words as `lerp`, and lower them by leaving them out by degrees, as `down_weight`.
+    """Raise words as `lerp`; lower them by re-encodings without them, as `down_weight`.
 
     Let g = `lerp` with weights below 1 taken as 1, and v1 < v2 < ... < 1 the weights below 1: then
     h' = v1 * g + (v2 - v1) * g1 + ... + (1 - vi) * gi, where gi is encoded without the words of
@@ -105,14 +103,15 @@ def _adv_compel(chunks: Chunks, encode: Encode) -> TowerOutput:
         hidden = encode(variant).hidden
         if not _has_raised(chunks):
             return hidden
-        weights = weights_of(variant, hidden.device).clamp(min=1.0)
-        return from_empty(hidden, weights, encode([empty_chunk(encode.special)]).hidden)
+        empty = encode([empty_chunk(encode.special)]).hidden
+        weights = empty.float().new_tensor([c.weights for c in variant]).clamp(min=1.0)
+        return lerp_from(empty, hidden, weights.unsqueeze(-1))
 
     return TowerOutput(_lowered(chunks, encode.special, states), encode(chunks).pooled)
 
 
 def _lowered(chunks: Chunks, special: SpecialTokens, states: States) -> Tensor:
-    """The states [n L D] of chunks in which words below 1 are left out by degrees."""
+    """The states [n L D] of chunks, averaged with those that lack words below 1."""
     (share, variant), *further = _degrees(chunks, special)
     hidden = states(variant)
     if not further:
@@ -124,7 +123,7 @@ def _lowered(chunks: Chunks, special: SpecialTokens, states: States) -> Tensor:
 
 
 def _degrees(chunks: Chunks, special: SpecialTokens) -> Iterator[tuple[float, Chunks]]:
-    """Yield the share of each variant of the chunks, which lack ever more words; first none."""
+    """Yield variants of the chunks, each lacking more words than the last, and their shares."""
     values = sorted({w for chunk in chunks for w in chunk.weights if w < 1.0})
     yield (values[0] if values else 1.0), chunks
     for value, following in pairwise([*values, 1.0]):
@@ -144,12 +143,8 @@ def _raised(chunks: Chunks) -> list[tuple[float, int]]:
     return [(weight, word) for word, weight in words.items() if weight > 1.0]
 
 
-def _has_raised(chunks: Chunks) -> bool:
-    return any(weight > 1.0 for chunk in chunks for weight in chunk.weights)
-
-
 def _relative(chunks: Chunks) -> Chunks:
-    """Chunks whose weights are shares of the largest, which specials have too."""
+    """Chunks whose weights are divided by the largest, if that is above 1; specials stay at 1."""
     largest = max(weight for chunk in chunks for weight in chunk.weights)
     if largest <= 1.0:
         return chunks
@@ -185,6 +180,10 @@ def _without(chunk: TokenChunk, left_out: Sequence[bool], special: SpecialTokens
         ),
         weights=tuple(1.0 if out else w for w, out in zip(chunk.weights, left_out, strict=True)),
     )
+
+
+def _has_raised(chunks: Chunks) -> bool:
+    return any(weight > 1.0 for chunk in chunks for weight in chunk.weights)
 
 
 def _needs_lowered(chunks: Chunks, special: SpecialTokens) -> list[TokenChunk]:
