@@ -147,8 +147,8 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
             user has not said so, which adds issues about it.
     """
     kinds = LOOKALIKES if fullwidth is not None else (*LOOKALIKES, *FULLWIDTH)
-    kinds = [kind for kind in kinds if parsed.syntax in kind.readers]
-    found = [issue for kind in kinds for issue in _find(parsed, kind)]
+    read_here = (kind for kind in kinds if parsed.syntax in kind.readers)
+    found = [issue for kind in read_here for issue in _find(parsed, kind)]
     if not found:
         return parsed
     issues = sorted([*parsed.issues, *found], key=lambda issue: issue.position)

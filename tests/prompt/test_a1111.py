@@ -324,3 +324,19 @@ def test_a_megabyte_of_text():
 
     assert len(parsed.parts) == 80_001
     assert parsed.issues == ()
+
+
+def test_the_hundredth_bracket_is_an_issue_of_its_own():
+    assert len(parse("a)" * 100).issues) == 100
+    assert [issue.message for issue in parse("a)" * 101).issues[99:]] == [
+        "')' closes nothing",
+        "1 more brackets that do not match",
+    ]
+    assert len(parse("(BREAK) a" * 101).issues) == 100
+
+
+def test_a_negative_weight_beyond_all_numbers():
+    parsed = parse("(" * 10_001 + "a:-2" + ")" * 10_001)
+
+    assert parsed.segments[0].weight == -sys.float_info.max
+    assert [issue.position for issue in parsed.issues] == [10_001]

@@ -2,6 +2,7 @@
 
 import pickle
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,3 +108,25 @@ def test_a_caret_is_always_two_short_lines(source, position):
     assert under.strip(" ") == "^"
     assert len(shown) <= 200
     assert len(under) <= 2 + len("line 200: ") + 3 + 40 + 1
+
+
+def test_excerpts_keep_their_length():
+    assert errors.excerpt("x" * 60) == "x" * 60
+    assert errors.excerpt("x" * 61) == "x" * 57 + "..."
+    assert errors.excerpt("abcdef", 5) == "ab..."
+
+
+def test_what_would_steer_a_terminal_is_replaced():
+    assert errors.printable("猫\x1b[31m\n\u202ea") == "猫\ufffd[31m\ufffd\ufffda"
+
+
+def test_a_warning_inside_about_points_at_the_prompt():
+    def warned(warning):
+        with pytest.warns(errors.ClipcondWarning) as caught, errors.about("a (cat", 2):
+            errors.warn(warning)
+        return str(caught[0].message), caught[0].filename
+
+    shown = "  a (cat\n    ^"
+    assert warned(errors.PromptWarning("what", remedy="how")) == (f"what\n{shown}\nhow", __file__)
+    assert warned(errors.PromptWarning("what", "b", 0)) == ("what\n  b\n  ^", __file__)
+    assert warned(errors.ClipcondWarning("what")) == ("what", __file__)
