@@ -46,7 +46,7 @@ def test_a_step_is_that_of_ddim(kind):
 def test_the_right_prediction_leads_to_the_picture(kind):
     some, _ = rollout(kind, 1)
     restart(some)
-    some.slots[0].end = N_STEPS
+    some.slots[0].end, some.slots[0].offset = N_STEPS, 0.0
     clean = torch.full((1, *SHAPE), 0.5)
     assert some.timesteps().tolist() == [999]
     for done in range(N_STEPS):

@@ -129,7 +129,7 @@ def test_named_columns_of_captions(tmp_path):
 
 
 def test_a_tower_is_replaced_if_that_is_said(tmp_path, vision, captions):
-    few = TuneSettings(steps=2, batch=3)
+    few = TuneSettings(steps=2, batch=30)  # more than there are captions
     save_tower(with_projection(tower_zh(), WIDTH, None, 0), tmp_path / "zh")
     before = load_tower(tmp_path / "zh")
     tune_tower(
