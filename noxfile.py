@@ -81,6 +81,6 @@ def coverage(session: nox.Session) -> None:
     """Run all tests and report which lines and branches they reach."""
     session.install("-e", ".[test]")
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "-n0", *session.posargs, env=OFFLINE)
+    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=OFFLINE)
     session.run("coverage", "combine")
     session.run("coverage", "report")
