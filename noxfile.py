@@ -10,8 +10,12 @@ import nox
 nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
-# Tests of every room; a few files only of those that take long.
+# Tests of every room; a few files only of those that take long. Pickles are read with torch 2.10 or
+# newer only: older ones get a message, so the tests that read pickles are left out.
 OLDEST = [
+    "--ignore=tests/checkpoints/test_pickles.py",
+    "--ignore=tests/checkpoints/test_textual_inversions.py",
+    "--deselect=tests/checkpoints/test_fuzz.py::test_a_damaged_file_is_refused_or_read_as_it_is[pt]",
     *("tests/cli", "tests/metadata", "tests/prompt/test_parse.py", "tests/chunking"),
     *("tests/tokenizers", "tests/towers", "tests/checkpoints", "tests/weighting"),
     *("tests/adapters", "tests/conditioning", "tests/pipelines", "tests/training/test_align.py"),
@@ -81,6 +85,6 @@ def coverage(session: nox.Session) -> None:
     """Run all tests and report which lines and branches they reach."""
     session.install("-e", ".[test]")
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "-n0", *session.posargs, env=OFFLINE)
+    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=OFFLINE)
     session.run("coverage", "combine")
     session.run("coverage", "report")
