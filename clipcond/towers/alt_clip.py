@@ -45,7 +45,7 @@ class AltClipTower(TextEncoderTower):
             XLM-RoBERTa's, or that of another model.
     """
 
-    fullwidth = True  # Chinese input methods type it: see prompt/fullwidth.py
+    fullwidth = True  # Chinese input methods type it: see prompt/scanner.py
     parts = ("roberta", "pre_LN", "transformation")
     expected = (
         "AltCLIP text model: it has no roberta with a pre_LN and a transformation. AltClipTower "

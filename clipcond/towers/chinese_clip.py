@@ -42,7 +42,7 @@ class ChineseClipTower(TextEncoderTower):
             BERT's.
     """
 
-    fullwidth = True  # Chinese input methods type it: see prompt/fullwidth.py
+    fullwidth = True  # Chinese input methods type it: see prompt/scanner.py
     parts = ("embeddings.word_embeddings", "encoder.layer")
     expected = (
         "ChineseCLIP text model: it has no encoder.layer with embeddings.word_embeddings. "
