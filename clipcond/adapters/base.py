@@ -147,8 +147,10 @@ class CastAdapter:
     def __call__(self, hidden: Tensor, mask: Tensor | None) -> TowerOutput:
         """Apply `Adapter.forward` to [n L D_tower], at most 64 chunks at once to limit memory."""
         adapter = self._cast_to(hidden.device, hidden.dtype)
-        masks = [None] * len(hidden) if mask is None else mask.split(MAX_CHUNKS)
-        parts = [adapter(*pair) for pair in zip(hidden.split(MAX_CHUNKS), masks, strict=False)]
+        masks = [None] * len(hidden) if mask is None else torch.split(mask, MAX_CHUNKS)
+        parts = [
+            adapter(*pair) for pair in zip(torch.split(hidden, MAX_CHUNKS), masks, strict=False)
+        ]
         pooled = [part.pooled for part in parts if part.pooled is not None]
         return TowerOutput(
             torch.cat([part.hidden for part in parts]), torch.cat(pooled) if pooled else None

@@ -8,10 +8,10 @@ ADAPTERS = {"embedded-zh": Path(__file__).parent / "zh" / "adapter.safetensors"}
 
 
 def folder() -> Path:
-    """The embedded pipeline's diffusers folder: text_encoder, tokenizer, unet, vae, scheduler."""
+    """Locate the embedded pipeline: a diffusers folder with text_encoder, tokenizer, unet, vae."""
     return Path(__file__).parent / "model"
 
 
 def adapter_file(tower: str) -> Path | None:
-    """The adapter from an embedded tower, by its name, into the embedded model's UNet."""
+    """Locate the adapter of an embedded tower, by its name, into the embedded model's UNet."""
     return ADAPTERS.get(tower)

@@ -19,7 +19,7 @@ __all__ = ["similarity"]
 
 @torch.no_grad()
 def similarity(images: Tensor, prompts: Sequence[str]) -> Tensor:
-    """Cosine of every picture with every prompt.
+    """Compute the cosine of every picture with every prompt.
 
     Args:
         images: pixels [n 3 64 64] in -1..1, the vision tower's own size.

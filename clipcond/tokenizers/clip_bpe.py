@@ -60,7 +60,7 @@ class ClipBpeTokenizer(WrappedTokenizer):
         )
 
     def with_transformers_cleaning(self) -> ClipBpeTokenizer:
-        """This tokenizer: transformers' cleaning is what it does."""
+        """Return this tokenizer, which cleans text as transformers does."""
         return self
 
     def unread(self, tower: str, texts: Sequence[str], table: Tensor) -> str:
@@ -92,8 +92,9 @@ class ClipBpeTokenizer(WrappedTokenizer):
 
 def with_transformers_cleaning(tokenizer: Tokenizer) -> Tokenizer:
     """Clean text as transformers does where this is open_clip's tokenizer; else return it."""
-    is_bpe = isinstance(tokenizer, ClipBpeTokenizer)
-    return tokenizer.with_transformers_cleaning() if is_bpe else tokenizer
+    if not isinstance(tokenizer, ClipBpeTokenizer):
+        return tokenizer
+    return tokenizer.with_transformers_cleaning()
 
 
 def special_tokens(
@@ -154,12 +155,14 @@ class _WordEnds:
         self.source = tokenizer
 
     def __contains__(self, token_id: object) -> bool:
+        if not isinstance(token_id, int):
+            return False
         return str(self.source.convert_ids_to_tokens(token_id)).endswith(END_OF_WORD)
 
 
 @lru_cache(maxsize=1)
 def _byte_symbols() -> str:
-    """The printable symbol of each byte. Source: GPT-2's byte-level BPE, as CLIP uses it."""
+    """List the printable symbol of each byte. Source: GPT-2's byte-level BPE, as CLIP uses it."""
     printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = iter(range(0x100, 0x200))
     return "".join(chr(byte if byte in printable else next(others)) for byte in range(0x100))

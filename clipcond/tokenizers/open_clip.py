@@ -71,7 +71,7 @@ class OpenClipTokenizer(ClipBpeTokenizer):
         self._has_warned = False
 
     def with_transformers_cleaning(self) -> ClipBpeTokenizer:
-        """Its twin with transformers' cleaning; itself if open_clip's own tokenizer was given."""
+        """Return its twin; itself if it was given open_clip's own tokenizer, which has none."""
         return self if self._own is not None else _twin(self, ClipBpeTokenizer)
 
     def _encode_few(self, texts: Sequence[str]) -> list[list[int]]:
@@ -167,7 +167,7 @@ class HuggingFaceTokenizer(WrappedTokenizer):
         return super().encode_batch([self.clean(text) for text in texts]) if texts else []
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        return [self.source.decode([i]) for i in ids]
+        return [str(self.source.decode([i])) for i in ids]
 
 
 def wrap_tokenizer(

@@ -82,7 +82,9 @@ def tokenizer_in(folder: Path) -> PreTrainedTokenizerBase:
 def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     from transformers import PreTrainedTokenizerFast
 
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
+    tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(
+        str(folder), local_files_only=True
+    )
     for role, token in FRAME.items():
         if getattr(tokenizer, role) is None:
             setattr(tokenizer, role, token)
@@ -93,4 +95,4 @@ def _entries(tokenizer: PreTrainedTokenizerBase, characters: str) -> frozenset[i
     """Look up single characters within a word and at its beginning; for "" the mark alone."""
     entries = [mark + character for character in characters or [""] for mark in ("", WORD)]
     ids = (tokenizer.convert_tokens_to_ids(entry) for entry in entries if entry)
-    return frozenset(i for i in ids if i not in (None, tokenizer.unk_token_id))
+    return frozenset(i for i in ids if isinstance(i, int) and i != tokenizer.unk_token_id)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clipcond.errors import CheckpointError, TowerError
 from clipcond.files import read_json
@@ -115,6 +115,8 @@ class WholeWords:
         self.mark = mark
 
     def __contains__(self, token_id: object) -> bool:
+        if not isinstance(token_id, int):
+            return False
         token = str(self.source.convert_ids_to_tokens(token_id)).removeprefix(self.mark)
         is_sign = len(token) == 1 and unicodedata.category(token).startswith("P")
         return is_sign or is_chinese(token)
@@ -171,5 +173,8 @@ def _read_tokenizer(folder: Path) -> BertTokenizer:
     has_case = config.is_file() and "do_lower_case" in read_json(config)
     # a vocab.txt alone, as published: transformers 5.0 would not make it lower case
     is_bare = not has_case and not (folder / "tokenizer.json").is_file()
-    choices = {"do_lower_case": True} if is_bare else {}
-    return BertTokenizer.from_pretrained(str(folder), local_files_only=True, **choices)
+    choices: dict[str, Any] = {"do_lower_case": True} if is_bare else {}
+    tokenizer: BertTokenizer = BertTokenizer.from_pretrained(
+        str(folder), local_files_only=True, **choices
+    )
+    return tokenizer

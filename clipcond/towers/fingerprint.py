@@ -117,7 +117,7 @@ def _autocast(device: torch.device) -> tuple[Hashable, ...]:
 
 
 def _probe(matrices: list[Tensor]) -> list[float]:
-    """Three values of each matrix (its first, its last, one between), read in one go."""
+    """Read three values of each matrix, its first, middle and last, in one go."""
     groups: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
     for tensor in matrices:
         groups.setdefault((tensor.device, tensor.dtype), []).append(tensor)
@@ -133,7 +133,7 @@ def _probe(matrices: list[Tensor]) -> list[float]:
 
 
 def _offload_group(module: nn.Module) -> Any:
-    """diffusers' group offload keeps its own registry of hooks on each module."""
+    """Find the group of diffusers' group offload, which keeps its own hooks on each module."""
     registry = module.__dict__.get("_diffusers_hook")
     hooks = getattr(registry, "hooks", None)
     return getattr(hooks.get("group_offloading"), "group", None) if hooks else None

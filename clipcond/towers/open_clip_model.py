@@ -53,8 +53,9 @@ class OpenClipModelTower(ModelTower, ABC):
 
     def unread(self, texts: Sequence[str]) -> str:
         """Describe characters that reach a BPE model as mere bytes; "" if there are none."""
-        is_bpe = isinstance(self.tokenizer, ClipBpeTokenizer)
-        return self.tokenizer.unread_characters(self.name, texts) if is_bpe else ""
+        if not isinstance(self.tokenizer, ClipBpeTokenizer):
+            return ""
+        return self.tokenizer.unread_characters(self.name, texts)
 
     def _modules(self) -> TowerModules:
         return self._text().modules
@@ -76,8 +77,8 @@ class ResblocksText:
     those on its parts do.
     """
 
-    def __init__(self, text: nn.Module) -> None:
-        self.text: Any = text
+    def __init__(self, text: Any) -> None:
+        self.text = text
         has_blocks = hasattr(getattr(text, "transformer", None), "resblocks")
         if not has_blocks or isinstance(text, torch.jit.ScriptModule):
             kind = type(text).__name__
@@ -86,9 +87,7 @@ class ResblocksText:
                 "Give an open_clip model (not a TorchScript one), its `.text`, or its state dict "
                 "to from_open_clip.",
             )
-        self.modules = TowerModules(
-            self.text.transformer.resblocks, self.text.token_embedding, self.text.ln_final
-        )
+        self.modules = TowerModules(text.transformer.resblocks, text.token_embedding, text.ln_final)
         # CoCa hides padding itself, as published one place too late, which must stay so
         self.mask_padding = bool(getattr(text, "use_pad_mask", False))
 
@@ -178,17 +177,16 @@ class HuggingFaceText:
     mask_padding = True
     context_length = None  # that of its tokenizer
 
-    def __init__(self, text: nn.Module) -> None:
-        self.text: Any = text
-        encoder = getattr(self.text.transformer, "encoder", None)
+    def __init__(self, text: Any) -> None:
+        self.text, transformer = text, text.transformer
+        encoder: Any = getattr(transformer, "encoder", None)
         if not hasattr(encoder, "layer"):
             raise TowerError(
-                f"open_clip's text model is a {type(self.text.transformer).__name__}, whose blocks "
+                f"open_clip's text model is a {type(transformer).__name__}, whose blocks "
                 f"are not in encoder.layer; roberta, xlm-roberta and bert can be used"
             )
-        embedding = self.text.transformer.get_input_embeddings()
-        norm = self.text.transformer.embeddings.LayerNorm
-        self.modules = TowerModules(encoder.layer, embedding, norm)
+        embedding = transformer.get_input_embeddings()
+        self.modules = TowerModules(encoder.layer, embedding, transformer.embeddings.LayerNorm)
 
     def hidden(self, output: Tensor, final_norm: bool) -> Tensor:
         return output  # each block ends with a norm; there is no other

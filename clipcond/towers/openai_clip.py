@@ -51,13 +51,13 @@ class OpenAIClipTower(ModelTower):
     ) -> None:
         super().__init__(model, name)
         n_positions = len(self._parts().embeddings.position_embedding.weight)
-        is_wrapped = isinstance(tokenizer, ClipBpeTokenizer)
-        bpe = tokenizer if is_wrapped else ClipBpeTokenizer(tokenizer)
-        default = default_context_length(bpe.source, n_positions)
+        if not isinstance(tokenizer, ClipBpeTokenizer):
+            tokenizer = ClipBpeTokenizer(tokenizer)
+        default = default_context_length(tokenizer.source, n_positions)
         length = choose_context_length(context_length, default, n_positions, self.name)
         self.inversions = Inversions(self.width, self.name)
-        self.tokenizer = bpe.with_inversions(self.inversions)
-        self.special = special_tokens(bpe.source, length, self.inversions)
+        self.tokenizer = tokenizer.with_inversions(self.inversions)
+        self.special = special_tokens(tokenizer.source, length, self.inversions)
 
     def fingerprint(self) -> Hashable:
         """Make a key that changes with the model (see `fingerprint_of`) and the inversions."""
