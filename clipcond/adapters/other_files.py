@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clipcond.checkpoints.contents import contents, told
+from clipcond.checkpoints.contents import describe, list_contents
 from clipcond.checkpoints.header import Header
 
 __all__ = ["what_it_is"]
@@ -22,9 +22,9 @@ def what_it_is(header: Header) -> str:
     for parts, called in _SIGNS:
         if any(part in name for name in names for part in parts):
             return f"{called} ({len(names)} tensors)"
-    found = contents(header)
+    found = list_contents(header)
     towers = f"{len(found.towers)} text tower{'s' if len(found.towers) > 1 else ''}"
     if not found.towers:
-        return told(found)
+        return describe(found)
     is_whole = found.has_denoiser or found.has_vae or found.has_vision
-    return f"{towers}, {told(found)}" if is_whole else towers
+    return f"{towers}, {describe(found)}" if is_whole else towers

@@ -81,15 +81,16 @@ def _hashes(
     report: CheckpointReport, other: str | None, names: dict[str, str], allow_pickle: bool
 ) -> Iterator[dict[str, Any]]:
     """For each tower of a report its hash and name, or how it compares with another file's."""
-    from clipcond.checkpoints.identity import tower_hash, tower_weights
-    from clipcond.checkpoints.single_file import Choice, open_file
+    from clipcond.checkpoints.hashes import tower_hash, tower_weights
+    from clipcond.checkpoints.single_file import open_file
+    from clipcond.checkpoints.tower_choice import TowerChoice
 
     for tower in report.towers:
         if tower.problem:
             yield {}
             continue
         # the activation changes no tensor: any will do
-        choice = Choice(tower.part, activation="gelu", allow_pickle=allow_pickle)
+        choice = TowerChoice(tower.part, activation="gelu", allow_pickle=allow_pickle)
         weights = tower_weights(open_file(report.contents.header.path, choice, name=str(tower)))
         if other is None:
             found = tower_hash(weights)
@@ -102,8 +103,9 @@ def _compared(weights: Any, width: int, other: str, allow_pickle: bool) -> dict[
     from dataclasses import asdict
 
     from clipcond.checkpoints import load_tower
-    from clipcond.checkpoints.identity import compare, tower_weights
-    from clipcond.checkpoints.single_file import Choice, open_file
+    from clipcond.checkpoints.hashes import compare, tower_weights
+    from clipcond.checkpoints.single_file import open_file
+    from clipcond.checkpoints.tower_choice import TowerChoice
 
     path, called = Path(other), other
     if path.is_file():
@@ -111,7 +113,7 @@ def _compared(weights: Any, width: int, other: str, allow_pickle: bool) -> dict[
         alike = [tower for tower in towers if tower.sizes.width == width]
         if not alike:
             return {"with": other, "told": f"no tower there is {width} wide"}
-        choice = Choice(alike[0].part, activation="gelu", allow_pickle=allow_pickle)
+        choice = TowerChoice(alike[0].part, activation="gelu", allow_pickle=allow_pickle)
         theirs = open_file(path, choice, name=other)
         called = f"{other}#{alike[0].part}"
     else:
@@ -122,17 +124,18 @@ def _compared(weights: Any, width: int, other: str, allow_pickle: bool) -> dict[
 
 def _extracted(file: Path, target: Path, **choices: Any) -> list[str]:
     from clipcond.checkpoints.extraction import extract
-    from clipcond.checkpoints.single_file import Choice, open_file
+    from clipcond.checkpoints.single_file import open_file
+    from clipcond.checkpoints.tower_choice import TowerChoice
 
     if target.exists() and target.resolve() in (file.resolve(), file.resolve().parent):
         raise CheckpointError(f"{str(target)!r} is where the tower comes from", target)
-    tower = open_file(file, Choice(**choices), name=file.stem)
+    tower = open_file(file, TowerChoice(**choices), name=file.stem)
     return [str(path) for path in extract(tower, target)]
 
 
 def _names(path: Path | None) -> dict[str, str]:
     """Hashes that have a name: ours, and those of a JSON file."""
-    from clipcond.checkpoints.identity import KNOWN
+    from clipcond.checkpoints.hashes import KNOWN
     from clipcond.files import read_json
 
     own = {} if path is None else read_json(path)

@@ -16,7 +16,7 @@ from typing import Any
 
 from clipcond import embedded
 from clipcond.checkpoints import load_tower
-from clipcond.checkpoints.contents import FIRST_IN_UNET, Contents, contents, told
+from clipcond.checkpoints.contents import FIRST_IN_UNET, Contents, describe, list_contents
 from clipcond.checkpoints.header import Header, read_header
 from clipcond.errors import CheckpointError, ClipcondError
 from clipcond.pipelines.families import class_for_task, family_named
@@ -155,14 +155,14 @@ def _model(folder: Path, name: str, index: dict[str, Any], dtype: Any) -> Any:
 
 
 def _from_file(path: Path, *, task: str, dtype: Any) -> Any:
-    found = contents(_header(path))
+    found = list_contents(_header(path))
     if any(key.startswith(_SDXL_IN_FILE) for key in found.header.entries):
         family = family_named("StableDiffusionXLPipeline")
     elif FIRST_IN_UNET in found.header.entries:
         family = family_named("StableDiffusionPipeline")
     else:
         raise CheckpointError(
-            f"{path} holds no Stable Diffusion UNet; it holds {told(found)}.",
+            f"{path} holds no Stable Diffusion UNet; it holds {describe(found)}.",
             path,
             "Give a whole checkpoint; for a text encoder alone there is load_tower.",
         )

@@ -113,7 +113,7 @@ class Resblocks:
             raise TowerError(
                 f"{kind} has no text transformer that can be run block by block",
                 "Give an open_clip model (not a TorchScript one), its `.text`, or its state dict "
-                "to from_open_clip.",
+                "to open_state_dict.",
             )
         # CoCa hides pads itself, and as published one place further on, which we must not mend
         self.mask_padding = bool(getattr(text, "use_pad_mask", False))
