@@ -16,7 +16,7 @@ __all__ = ["near", "read_json", "write_whole"]
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file.
+    """Read a JSON object from a file.
 
     Raises:
         CheckpointError: no file, not JSON, or not an object.
@@ -37,7 +37,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def near(path: Path) -> str:
-    """Did you mean: the entry beside a path that does not exist with the nearest name."""
+    """Ask "did you mean" the existing path that is most like one that does not exist."""
     parent = path.parent
     if not parent.is_dir():
         return f"There is no folder {str(parent)!r} either."

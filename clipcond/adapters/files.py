@@ -23,7 +23,7 @@ from clipcond.adapters.base import Adapter, AdapterConfig
 from clipcond.adapters.linear import LinearAdapter
 from clipcond.adapters.record import VERSION, AlignmentRecord, T, from_json, to_json
 from clipcond.adapters.resampler import ResamplerAdapter
-from clipcond.checkpoints.contents import contents, told
+from clipcond.checkpoints.contents import describe, list_contents
 from clipcond.checkpoints.header import Header, read_header, shape_text
 from clipcond.checkpoints.tensors_on_disk import StoredTensors
 from clipcond.errors import CheckpointError, TowerError, UnknownNameError, excerpt
@@ -145,12 +145,12 @@ def _describe(header: Header) -> str:
     for parts, description in _OTHER_FILES:
         if any(part in name for name in names for part in parts):
             return f"{description} ({len(names)} tensors)"
-    found = contents(header)
+    found = list_contents(header)
     if not found.towers:
-        return told(found)
+        return describe(found)
     towers = f"{len(found.towers)} text tower{'s' if len(found.towers) > 1 else ''}"
     has_more = found.has_denoiser or found.has_vae or found.has_vision
-    return f"{towers}, {told(found)}" if has_more else towers
+    return f"{towers}, {describe(found)}" if has_more else towers
 
 
 def _from_metadata(header: Header, key: str, kind: type[T]) -> T:

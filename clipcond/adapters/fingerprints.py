@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from clipcond.checkpoints.identity import tower_hash, tower_weights
+from clipcond.checkpoints.hashes import tower_hash, tower_weights
 from clipcond.towers.base import TextTower
 
 __all__ = [

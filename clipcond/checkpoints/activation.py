@@ -1,6 +1,6 @@
-"""Which activation a tower's MLP has: no tensor shows it, and a wrong one is hard to see.
+"""Guess the activation of a tower's MLP, which no tensor shows.
 
-With the wrong one results still resemble the right ones (cosine 0.9999 on three layers).
+A wrong one is hard to see: results still resemble the right ones (cosine 0.9999 on three layers).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import PurePath
 
-__all__ = ["ACTIVATIONS", "MORE_POSITIONS", "Activation", "of_open_clip", "of_shape"]
+__all__ = ["ACTIVATIONS", "Activation", "activation_by_shape", "open_clip_activation"]
 
 ACTIVATIONS = ("gelu", "quick_gelu")
 # Names of models trained with quick_gelu. Source: open_clip 3.3, pretrained.py, the tags with
@@ -21,9 +21,7 @@ QUICK = re.compile(
 # Entries that only OpenAI's own files have, and LongCLIP's second table of positions.
 OPENAI_ENTRIES = ("input_resolution", "context_length", "vocab_size")
 MORE_POSITIONS = "positional_embedding_res"
-# Widths and depths that no model but H and bigG has, nearly all of which have gelu.
-LARGE = {(1024, 24), (1280, 32)}
-# Activation by width and blocks of a file that holds nothing but a tower, and whose shape it is.
+# Activation by width and blocks of a tower alone in its file, and which model has that shape.
 _SHAPES = {
     (512, 12): ("quick_gelu", "OpenAI's ViT-B"),
     (768, 12): ("quick_gelu", "OpenAI's ViT-L"),
@@ -31,24 +29,26 @@ _SHAPES = {
     (1024, 24): ("gelu", "OpenCLIP's ViT-H"),
     (1280, 32): ("gelu", "OpenCLIP's ViT-bigG"),
 }
+# Widths and depths that no model but H and bigG has, nearly all of which have gelu.
+LARGE = {(1024, 24), (1280, 32)}
 
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """"gelu", "quick_gelu" or "" = unknown; `why`, and whether that settles it."""  # fmt: skip
+    """An activation's name ("" = unknown), why it is this one, and whether that is certain."""
 
     name: str
     why: str
     is_sure: bool
 
 
-def of_open_clip(
-    keys: Collection[str], *, name: str, width: int, depth: int, is_half: bool
+def open_clip_activation(
+    keys: Collection[str], width: int, depth: int, *, name: str, is_half: bool
 ) -> Activation:
-    """Of a model in open_clip's layout.
+    """Guess the activation of a model in open_clip's layout.
 
     Args:
-        keys: names of the file.
+        keys: all names in the file.
         name: of the file; its last two parts are looked at.
         is_half: the text half is a model of its own (`text.*`).
     """
@@ -69,8 +69,8 @@ def of_open_clip(
     return Activation("gelu", why, False)
 
 
-def of_shape(width: int, depth: int) -> Activation:
-    """Of a CLIP text model in transformers' layout that lies alone in its file."""
+def activation_by_shape(width: int, depth: int) -> Activation:
+    """Guess the activation of a CLIP text model alone in its file, in transformers' layout."""
     name, whose = _SHAPES.get((width, depth), ("", ""))
     if not name:
         return Activation("", f"no model {width} wide with {depth} layers is known", False)

@@ -1,4 +1,4 @@
-"""What else lies in a file beside text towers, told from its header: UNet, VAE, vision tower."""
+"""List what a file holds besides text towers, from its header: UNet, VAE, vision tower."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from clipcond.checkpoints.header import Entry, Header
 from clipcond.checkpoints.layouts import FoundTower, find_towers
 from clipcond.errors import excerpt
 
-__all__ = ["FIRST_IN_UNET", "Contents", "contents", "told"]
+__all__ = ["FIRST_IN_UNET", "Contents", "describe", "list_contents"]
 
 UNET = "model.diffusion_model."
 FIRST_IN_UNET = f"{UNET}input_blocks.0.0.weight"
-# A key of each kind of denoiser, behind UNET or bare, and what it is called.
+# A key of each kind of denoiser, with or without UNET before it, and its name.
 _DENOISERS = (
     ("joint_blocks.0.x_block.attn.qkv.weight", "SD3"),
     ("double_blocks.0.img_attn.qkv.weight", "Flux"),
     ("down_blocks.0.resnets.0.conv1.weight", "UNet in diffusers' layout"),
     ("transformer_blocks.0.attn.to_q.weight", "transformer in diffusers' layout"),
 )
-# Width of the text that a UNet listens to: SD1 CLIP-L, SD2 OpenCLIP-H, SDXL both, refiner bigG.
+# Width of the text that a UNet reads: SD1 CLIP-L, SD2 OpenCLIP-H, SDXL both, refiner bigG.
 _FAMILIES = {768: "SD1", 1024: "SD2", 2048: "SDXL base", 1280: "SDXL refiner"}
 _VAES = ("first_stage_model.", "vae.", "encoder.conv_in.", "decoder.conv_in.")
 _VISION = (
@@ -46,8 +46,8 @@ class Contents:
 
     Attributes:
         family: of the denoiser, "SD1" to "Flux"; "" where there is none or an unknown one.
-        text_width: of the text that the denoiser listens to; 0 = not told by the file.
-        n_channels: of the denoiser's input (9: inpainting); 0 = not told.
+        text_width: of the text that the denoiser reads; 0 = unknown.
+        n_channels: of the denoiser's input (9: inpainting); 0 = unknown.
     """
 
     header: Header
@@ -61,8 +61,8 @@ class Contents:
     others: tuple[str, ...]
 
 
-def contents(header: Header) -> Contents:
-    """Everything that names and shapes tell of a file."""
+def list_contents(header: Header) -> Contents:
+    """List everything that names and shapes show of a file."""
     entries = header.entries
     text_width, n_channels = _text_width(entries), _n_channels(entries)
     denoiser = next((called for key, called in _DENOISERS if _either(key, entries)), "")
@@ -79,8 +79,8 @@ def contents(header: Header) -> Contents:
     )
 
 
-def told(found: Contents) -> str:
-    """What is in a file beside text towers, in words."""
+def describe(found: Contents) -> str:
+    """Say in words what is in a file besides text towers."""
     inputs = f", {found.n_channels} channels in" if found.n_channels else ""
     named = f" ({found.family or 'unknown'}{inputs})"
     parts = [

@@ -6,13 +6,14 @@ has none before its names, as ChineseCLIPTextModel has it, which reads all but t
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
-from clipcond.checkpoints.identity import tower_weights
-from clipcond.checkpoints.weights import WEIGHTS, WRAPPER
+from clipcond.checkpoints.folders import WEIGHTS
+from clipcond.checkpoints.hashes import tower_weights
+from clipcond.checkpoints.models import TEXT_MODEL
 from clipcond.errors import CheckpointError
+from clipcond.files import write_whole
 from clipcond.towers.base import TextTower
 
 __all__ = ["extract"]
@@ -47,20 +48,20 @@ def extract(tower: TextTower, target: Path) -> list[Path]:
         )
     is_file = target.suffix == ".safetensors"
     path = target if is_file else target / WEIGHTS
-    wrapper = "" if CLASSES[config.model_type] and not is_file else WRAPPER
+    wrapper = "" if CLASSES[config.model_type] and not is_file else TEXT_MODEL
     weights = {
         name if name == PROJECTION else wrapper + name: tensor.contiguous()
         for name, tensor in tower_weights(tower).items()
     }
-    partial = path.with_name(path.name + ".partial")
+    metadata = {"format": "pt", "activation": str(config.hidden_act)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(weights, partial, {"format": "pt", "activation": str(config.hidden_act)})
-        os.replace(partial, path)
+        write_whole(path, lambda file: save_file(weights, file.name, metadata))
         if not is_file:
             _save_rest(tower, config, path.parent)
+    except CheckpointError:
+        raise
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise CheckpointError(f"{str(path)!r} cannot be written: {error}", path) from error
     return [path] if is_file else sorted(path.parent.iterdir())
 

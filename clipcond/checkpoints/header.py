@@ -1,4 +1,4 @@
-"""A safetensors file's header: the name, kind, shape and place of each tensor, and no value.
+"""Read a safetensors file's header: the name, dtype, shape and place of each tensor, and no value.
 
 Read with the standard library alone and checked to the last byte before anything relies on it: a
 file of 7 GB is understood from its first few hundred kilobytes, and one that is cut short, padded
@@ -28,8 +28,7 @@ METADATA = "__metadata__"
 MAX_DIMENSIONS = 16
 MAX_SIZE = 2**63 - 1
 
-# The format's name of each kind of number: torch's name (the last four are no plain dtypes there),
-# bits of one.
+# The format's dtypes: torch's name (the last four are no plain dtypes there), bits of one value.
 DTYPES = {
     "F64": ("float64", 64),
     "F32": ("float32", 32),
@@ -54,11 +53,11 @@ DTYPES = {
     "F6_E3M2": ("float6_e3m2", 6),
     "F4": ("float4_e2m1", 4),
 }
-# Those that a weight may be: what torch casts to float32 value by value.
+# The dtypes that a weight may have: those that torch casts to float32 value by value.
 FLOATS = ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
-# What files begin with that are taken for safetensors.
+# Beginnings of other files that are mistaken for safetensors, and what these are.
 _SIGNS: dict[tuple[bytes, ...], str] = {
     (
         b"pk\x03\x04",
@@ -77,7 +76,7 @@ MAX_SIGN = 64
 class Entry:
     """One tensor of a file, unread: `dtype` as torch calls it, bytes [start, stop) of the file.
 
-    `strides`, in values, are those of a pickled tensor that does not lie row by row.
+    `strides`, in values, are those of a pickled tensor whose rows do not follow one another.
     """
 
     dtype: str
@@ -93,7 +92,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says that it holds; `n_bytes` is the size of the whole file."""
+    """What a file holds, by its own account; `n_bytes` is the size of the whole file."""
 
     path: Path
     entries: Mapping[str, Entry]
@@ -102,7 +101,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """The header of a safetensors file.
+    """Read the header of a safetensors file.
 
     Raises:
         CheckpointError: no such file, or not exactly one whole safetensors file.
@@ -136,7 +135,7 @@ def read_header(path: Path) -> Header:
 
 
 def _check_sign(path: Path, begins: bytes) -> None:
-    """Call by its name what is often found under the name of a safetensors file."""
+    """Name the kind of a file that is often mistaken for a safetensors file."""
     for signs, called in _SIGNS.items():
         if begins.lstrip().lower().startswith(signs):
             raise CheckpointError(
@@ -147,7 +146,7 @@ def _check_sign(path: Path, begins: bytes) -> None:
 
 
 def broken(path: Path, why: str) -> CheckpointError:
-    """The error for a file that is not one whole safetensors file."""
+    """Make the error for a file that is not one whole safetensors file."""
     return CheckpointError(
         f"{str(path)!r} is no complete safetensors file: {why}", path, "Download or save it again."
     )
@@ -161,7 +160,7 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         values = dict(pairs)
         if len(values) != len(pairs):
-            raise ValueError("a name stands there twice")
+            raise ValueError("a name is in it twice")
         return values
 
     if not raw.startswith(b"{"):
@@ -175,7 +174,7 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
 
 
 def _entry(path: Path, name: str, value: Any, first: int) -> Entry:
-    """One tensor, checked by itself: its bytes are as many as its shape needs."""
+    """Read one tensor's description, and check that its bytes are as many as its shape needs."""
     try:
         dtype, n_bits = DTYPES[value["dtype"]]
         shape, (start, stop) = tuple(value["shape"]), value["data_offsets"]
@@ -197,11 +196,11 @@ def _entry(path: Path, name: str, value: Any, first: int) -> Entry:
 
 
 def _check_places(path: Path, entries: Mapping[str, Entry], first: int, n_bytes: int) -> None:
-    """Tensors lie side by side from the header to the end of the file: no gap, no overlap."""
+    """Check that tensors fill the file from the header to its end: no gap, no overlap."""
     end = first
     for name, entry in sorted(entries.items(), key=lambda pair: (pair[1].start, pair[1].stop)):
         if entry.start != end:
-            where = "overlaps the one before" if entry.start < end else "lies behind a gap"
+            where = "overlaps the one before" if entry.start < end else "follows a gap"
             raise broken(
                 path, f"{excerpt(name)!r} {where}: expected at byte {end}, found at {entry.start}"
             )

@@ -1,37 +1,43 @@
-"""Which text towers lie in a file, told from its header: one row of `LAYOUTS` a place.
+"""The places where files hold text towers: one row of `LAYOUTS` for each, and finding them.
 
-Nothing is read but names, shapes and kinds of numbers, and torch is not needed. A new layout is a
-row here; a new way to name tensors is a `Form`, and what builds a tower a row of
-`single_file.BUILDERS`.
+A new layout is a row here. If it names its tensors in a new way, it also needs a table in
+`tensor_names.py`; if transformers has another model for it, a row of `single_file.BUILDERS`.
+Only names, shapes and dtypes are looked at, and torch is not needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from clipcond.checkpoints.activation import ACTIVATIONS, Activation, of_open_clip, of_shape
-from clipcond.checkpoints.forms import FORMS, Sizes, problem, sizes
+from clipcond.checkpoints.activation import (
+    ACTIVATIONS,
+    Activation,
+    activation_by_shape,
+    open_clip_activation,
+)
 from clipcond.checkpoints.header import Entry, Header
+from clipcond.checkpoints.naming import NamingScheme, Sizes, find_problem, measure
+from clipcond.checkpoints.tensor_names import BERT, BERT_FLASH, OPEN_CLIP, TRANSFORMERS
 
-__all__ = ["HEAD_WIDTH", "LAYOUTS", "FoundTower", "Layout", "find_towers", "listed"]
+__all__ = ["HEAD_WIDTH", "LAYOUTS", "FoundTower", "TowerLayout", "find_towers"]
 
 HEAD_WIDTH = 64  # of every OpenAI, OpenCLIP, EVA and Chinese CLIP text tower
-VOCABULARY = 49408  # entries of CLIP's BPE; textual inversions may have been added
+VOCABULARY = 49408  # entries of CLIP's BPE
 SD2_DEPTH = 23  # blocks of OpenCLIP-H that Stable Diffusion 2 was trained on; its files hold 24
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """A place where a text tower may lie.
+class TowerLayout:
+    """A place where a file may hold a text tower.
 
     Attributes:
-        place: how messages call the place.
+        place: how messages call it.
         kind: for `load_tower(kind=...)`.
-        form: a key of `FORMS`.
-        prefix: what stands before all names of the tower.
-        inner: what may stand between `prefix` and the form's names.
-        beside: a beginning of other names in the file which tells this place from the next rows'.
+        scheme: how it names the tensors.
+        prefix: the beginning of every name of the tower.
+        inner: what may follow the prefix, as `text_model.` does.
+        requires: beginnings of other names, one of which the file must have.
         activation: where the place settles it.
         depth: how many blocks are used, where the model's UNet was trained on fewer than there are.
         pads_with_eos: as SD1 and SDXL's first tower pad; the others pad with id 0.
@@ -39,10 +45,10 @@ class Layout:
 
     place: str
     kind: str
-    form: str
+    scheme: NamingScheme
     prefix: str = ""
     inner: str = ""
-    beside: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
     activation: Activation | None = None
     depth: int | None = None
     pads_with_eos: bool = False
@@ -51,47 +57,48 @@ class Layout:
 _OPENAI = Activation("quick_gelu", "SD1, SDXL and SD3 were trained on OpenAI's CLIP-L", True)
 _LAION = Activation("gelu", "SD2, SDXL and SD3 were trained on OpenCLIP's", True)
 _EVA = Activation("gelu", "every EVA-CLIP text tower has it", True)
-_BERT = Activation("gelu", "every Chinese CLIP has it", True)
+_CHINESE = Activation("gelu", "every Chinese CLIP has it", True)
+_EVA_ONLY = ("visual.cls_token", "visual.trunk.cls_token")
 
-LAYOUTS: tuple[Layout, ...] = (
-    Layout(
-        "SD1", "clip", "transformers", "cond_stage_model.transformer.", "text_model.",
+# The first row that fits gets the tensors.
+LAYOUTS: tuple[TowerLayout, ...] = (
+    TowerLayout(
+        "SD1", "clip", TRANSFORMERS, "cond_stage_model.transformer.", "text_model.",
         activation=_OPENAI, pads_with_eos=True,
     ),
-    Layout(
-        "SD2", "open_clip", "open_clip", "cond_stage_model.model.",
+    TowerLayout(
+        "SD2", "open_clip", OPEN_CLIP, "cond_stage_model.model.",
         activation=_LAION, depth=SD2_DEPTH,
     ),
-    Layout(
-        "SDXL, first", "clip", "transformers", "conditioner.embedders.0.transformer.",
-        "text_model.", activation=_OPENAI, pads_with_eos=True,
-    ),
-    Layout(
-        "SDXL, second", "open_clip", "open_clip", "conditioner.embedders.1.model.",
-        activation=_LAION,
-    ),
-    Layout(
-        "SDXL refiner", "open_clip", "open_clip", "conditioner.embedders.0.model.",
-        activation=_LAION,
-    ),
-    Layout(
-        "SD3, first", "clip", "transformers", "text_encoders.clip_l.transformer.", "text_model.",
+    TowerLayout(
+        "SDXL, first", "clip", TRANSFORMERS, "conditioner.embedders.0.transformer.", "text_model.",
         activation=_OPENAI, pads_with_eos=True,
     ),
-    Layout(
-        "SD3, second", "clip", "transformers", "text_encoders.clip_g.transformer.", "text_model.",
+    TowerLayout(
+        "SDXL, second", "open_clip", OPEN_CLIP, "conditioner.embedders.1.model.",
         activation=_LAION,
     ),
-    Layout("transformers", "clip", "transformers", "", "text_model."),
-    Layout(
-        "EVA-CLIP", "eva_clip", "open_clip", "text.", activation=_EVA,
-        beside=("visual.cls_token", "visual.trunk.cls_token"),
+    TowerLayout(
+        "SDXL refiner", "open_clip", OPEN_CLIP, "conditioner.embedders.0.model.",
+        activation=_LAION,
     ),
-    Layout("open_clip, text half of its own", "open_clip", "open_clip", "text."),
-    Layout("open_clip", "open_clip", "open_clip"),
-    Layout("cn_clip", "chinese_clip", "bert", "", "bert.", activation=_BERT),
-    Layout(
-        "transformers, Chinese", "chinese_clip", "bert", "", "text_model.", activation=_BERT,
+    TowerLayout(
+        "SD3, first", "clip", TRANSFORMERS, "text_encoders.clip_l.transformer.", "text_model.",
+        activation=_OPENAI, pads_with_eos=True,
+    ),
+    TowerLayout(
+        "SD3, second", "clip", TRANSFORMERS, "text_encoders.clip_g.transformer.", "text_model.",
+        activation=_LAION,
+    ),
+    TowerLayout("transformers", "clip", TRANSFORMERS, "", "text_model."),
+    TowerLayout("EVA-CLIP", "eva_clip", OPEN_CLIP, "text.", "", _EVA_ONLY, _EVA),
+    TowerLayout("EVA-CLIP", "eva_clip", OPEN_CLIP, "", "", _EVA_ONLY[:1], _EVA),
+    TowerLayout("open_clip, text half of its own", "open_clip", OPEN_CLIP, "text."),
+    TowerLayout("open_clip", "open_clip", OPEN_CLIP),
+    TowerLayout("cn_clip", "chinese_clip", BERT_FLASH, "", "bert.", activation=_CHINESE),
+    TowerLayout("cn_clip", "chinese_clip", BERT, "", "bert.", activation=_CHINESE),
+    TowerLayout(
+        "transformers, Chinese", "chinese_clip", BERT, "", "text_model.", activation=_CHINESE,
     ),
 )  # fmt: skip
 
@@ -112,15 +119,15 @@ class FoundTower:
 
     Attributes:
         part: its number in the file, from 1.
-        tensors: form's name -> the file's name.
-        sizes: of what lies in the file; `layout.depth` may use fewer blocks.
+        tensors: the scheme's name -> the file's name.
+        sizes: of what the file holds; `layout.depth` may use fewer blocks.
         dtypes: of its tensors, sorted.
         n_values, n_bytes: of its tensors.
         problem: why it cannot be opened, or "".
     """
 
     part: int
-    layout: Layout
+    layout: TowerLayout
     tensors: Mapping[str, str]
     sizes: Sizes
     activation: Activation
@@ -132,11 +139,9 @@ class FoundTower:
     @property
     def name(self) -> str:
         shape = (self.sizes.width, self.sizes.layers)
-        if self.layout.form == "bert":
-            return _CHINESE_NAMES.get(shape, "")
         if self.layout.kind == "eva_clip":
             return "EVA-CLIP"
-        return _NAMES.get(shape, "")
+        return (_CHINESE_NAMES if self.layout.kind == "chinese_clip" else _NAMES).get(shape, "")
 
     @property
     def used_layers(self) -> int:
@@ -147,9 +152,22 @@ class FoundTower:
         name = f"{self.name}, " if self.name else ""
         return f"#{self.part} {name}{self.sizes.width} wide, {self.sizes.layers} layers"
 
+    def as_trained(self) -> FoundTower:
+        """Leave out the blocks that the UNet of the file was not trained on, and the projection."""
+        if self.used_layers == self.sizes.layers:
+            return self
+        scheme, kept = self.layout.scheme, {}
+        for name, full in self.tensors.items():
+            number, rule = scheme.block_number(name), scheme.rule(name)
+            is_used = int(number) < self.used_layers if number else rule and not rule.is_optional
+            if is_used:
+                kept[name] = full
+        sizes = replace(self.sizes, layers=self.used_layers, projection=0)
+        return replace(self, tensors=kept, sizes=sizes)
+
 
 def find_towers(header: Header) -> tuple[FoundTower, ...]:
-    """The text towers of a file in the table's order; a broken one too, with its problem."""
+    """Find the text towers of a file, in the table's order; a broken one too, with its problem."""
     found: list[FoundTower] = []
     taken: set[str] = set()
     for layout in LAYOUTS:
@@ -160,68 +178,66 @@ def find_towers(header: Header) -> tuple[FoundTower, ...]:
     return tuple(found)
 
 
-def listed(towers: tuple[FoundTower, ...]) -> str:
-    """The towers of a file in a message."""
-    return "; ".join(map(str, towers)) or "no text tower"
-
-
-def _tensors(layout: Layout, entries: Mapping[str, Entry]) -> dict[str, str]:
-    """The form's name -> the file's name of all that lies in a layout's place."""
-    roots = FORMS[layout.form].roots
+def _tensors(layout: TowerLayout, entries: Mapping[str, Entry]) -> dict[str, str]:
+    """Map the scheme's names to the file's, for all that is in a layout's place."""
     found: dict[str, str] = {}
     for full in entries:
         if full.startswith(layout.prefix):
-            short = full[len(layout.prefix) :]
-            bare = short.removeprefix(layout.inner)
-            is_within = bool(layout.inner) and bare != short
-            # under a prefix of its own all is the tower's; elsewhere only what is named so
-            if layout.prefix or is_within or bare.startswith(roots):
-                found.setdefault(bare, full)
+            name = full[len(layout.prefix) :].removeprefix(layout.inner)
+            has_inner = bool(layout.inner) and full.startswith(layout.prefix + layout.inner)
+            # all that has the tower's own prefix is the tower's; else its beginning decides
+            if layout.prefix or has_inner or name.startswith(layout.scheme.roots):
+                found.setdefault(name, full)
     return found
 
 
-def _is_there(layout: Layout, tensors: Mapping[str, str], entries: Mapping[str, Entry]) -> bool:
-    if not any(mark in tensors for mark in FORMS[layout.form].marks):
+def _is_there(
+    layout: TowerLayout, tensors: Mapping[str, str], entries: Mapping[str, Entry]
+) -> bool:
+    if not any(mark in tensors for mark in layout.scheme.marks):
         return False
-    return not layout.beside or any(name.startswith(layout.beside) for name in entries)
+    return not layout.requires or any(name.startswith(layout.requires) for name in entries)
 
 
-def _found(part: int, layout: Layout, tensors: Mapping[str, str], header: Header) -> FoundTower:
-    form = FORMS[layout.form]
-    names = {short: header.entries[full] for short, full in tensors.items()}
-    own = [entry for short, entry in names.items() if short not in form.ignored]
-    found = sizes(form, names)
+def _found(
+    part: int, layout: TowerLayout, tensors: Mapping[str, str], header: Header
+) -> FoundTower:
+    scheme = layout.scheme
+    entries = {name: header.entries[full] for name, full in tensors.items()}
+    own = {name: entry for name, entry in entries.items() if name not in scheme.ignored}
+    sizes = measure(scheme, entries)
     return FoundTower(
         part=part,
         layout=layout,
-        tensors={short: full for short, full in tensors.items() if short not in form.ignored},
-        sizes=found,
-        activation=_activation(layout, found, header),
-        dtypes=tuple(sorted({entry.dtype for entry in own})),
-        n_values=sum(entry.n_values for entry in own),
-        n_bytes=sum(entry.stop - entry.start for entry in own),
-        problem=_problem(layout, names, tensors),
+        tensors={name: tensors[name] for name in own},
+        sizes=sizes,
+        activation=_activation(layout, sizes, header),
+        dtypes=tuple(sorted({entry.dtype for entry in own.values()})),
+        n_values=sum(entry.n_values for entry in own.values()),
+        n_bytes=sum(entry.stop - entry.start for entry in own.values()),
+        problem=find_problem(scheme, entries, tensors) or _vocabulary_problem(layout, sizes),
     )
 
 
-def _problem(layout: Layout, names: Mapping[str, Entry], called: Mapping[str, str]) -> str:
-    form = FORMS[layout.form]
-    told = problem(form, names, called)
-    n_entries = sizes(form, names).vocabulary
-    if not told and layout.form != "bert" and n_entries < VOCABULARY:
-        return f"its vocabulary has {n_entries} entries, CLIP's has {VOCABULARY}"
-    return told
+def _vocabulary_problem(layout: TowerLayout, sizes: Sizes) -> str:
+    """Another vocabulary than CLIP's needs another tokenizer, and no file holds one."""
+    n_entries = sizes.vocabulary
+    # transformers adds textual inversions to the table, open_clip does not
+    may_have_more = layout.scheme is TRANSFORMERS and n_entries > VOCABULARY
+    if layout.kind == "chinese_clip" or n_entries == VOCABULARY or may_have_more:
+        return ""
+    return f"its vocabulary has {n_entries} entries, CLIP's has {VOCABULARY}"
 
 
-def _activation(layout: Layout, found: Sizes, header: Header) -> Activation:
-    """What the place, an own note, or names and shape say, in this order."""
+def _activation(layout: TowerLayout, sizes: Sizes, header: Header) -> Activation:
+    """What the place, a note in the file, or names and shape say, in this order."""
     if layout.activation is not None:
         return layout.activation
     noted = header.metadata.get("activation", "")
     if noted in ACTIVATIONS:
         return Activation(noted, "the file says so", True)
-    if layout.form != "open_clip":
-        return of_shape(found.width, found.layers)
-    keys, name = header.entries, str(header.path)
+    shape = (sizes.width, sizes.layers)
+    if layout.scheme is TRANSFORMERS:
+        return activation_by_shape(*shape)
     is_half = layout.prefix == "text."
-    return of_open_clip(keys, name=name, width=found.width, depth=found.layers, is_half=is_half)
+    return open_clip_activation(header.entries, *shape, name=str(header.path), is_half=is_half)

@@ -1,31 +1,34 @@
-"""A name, a file, a folder or a hub id to a tower; what is inside is read from the files."""
+"""Open a text tower from a name, a file, a folder or a hub id."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from clipcond.checkpoints.choosing import FILE_KINDS
-from clipcond.checkpoints.clip_folders import from_folder as clip_from_folder
-from clipcond.checkpoints.model_folders import (
-    alt_from_folder,
-    chinese_from_folder,
-    embedded_chinese,
-)
-from clipcond.checkpoints.sidecar import OPEN_CLIP_CONFIG
-from clipcond.checkpoints.single_file import Choice, open_file
-from clipcond.checkpoints.weights import pickled
+from clipcond.checkpoints.folders import KINDS, find_pickle, read_folder
+from clipcond.checkpoints.layouts import LAYOUTS
+from clipcond.checkpoints.single_file import open_file
+from clipcond.checkpoints.tower_choice import TowerChoice
+from clipcond.checkpoints.tower_settings import OPEN_CLIP_CONFIG
 from clipcond.errors import CheckpointError, UnknownNameError
-from clipcond.files import near, read_json
+from clipcond.files import near
+from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.base import TextTower
 
 __all__ = ["KINDS", "NAMES", "load_tower"]
 
+EMBEDDED = Path(__file__).parent.parent / "embedded"
+# What `load_tower` knows by name: the folder, looked up at each call.
+NAMES: dict[str, Callable[[], Path]] = {
+    "embedded": lambda: EMBEDDED / "model",
+    "embedded-zh": lambda: EMBEDDED / "zh" / "tower",
+}
+# Tokenizers of those of them that have none in their folder.
+TOKENIZERS: dict[str, Callable[[], Any]] = {"embedded-zh": chinese_tokenizer}
 # Files of a hub repository that a text tower needs, as diffusers and as transformers lay them out.
 HUB_FILES = [
     "config.json",
@@ -60,13 +63,13 @@ def load_tower(
 
     Args:
         source: a name ("embedded", "embedded-zh"), a folder (of a diffusers pipeline, or of one
-            transformers text model with its tokenizer in it or beside it), a file, or a hub id;
+            transformers text model with its tokenizer in it or next to it), a file, or a hub id;
             "...#2" is part 2.
         kind: what it must be: "clip", "open_clip", "eva_clip", "chinese_clip", "alt_clip"; None =
             anything.
         part: which of several towers, from 1: of a file as `clipcond checkpoint` numbers them, of
             a pipeline its text_encoder, text_encoder_2, ...
-        activation: "gelu" or "quick_gelu", where a file does not tell and the guess is wrong.
+        activation: "gelu" or "quick_gelu", where a file does not say and the guess is wrong.
         full_depth: also the 24th block and the projection of Stable Diffusion 2's file.
         allow_pickle: read weights, and nothing else, out of a .pt, .ckpt or .bin file.
         dtype, device: of the loaded weights.
@@ -74,35 +77,39 @@ def load_tower(
         CheckpointError: not found, incomplete, or not what its config says; nothing stays loaded.
         UnknownNameError: no such kind or activation.
     """
-    known = {*KINDS, *FILE_KINDS}
+    known = {*KINDS, *(layout.kind for layout in LAYOUTS)}
     if kind is not None and kind not in known:
         raise UnknownNameError("kind of tower", kind, known)
     name, (place, part) = str(source), _part(source, part)
-    choice = Choice(part, kind, activation, full_depth, allow_pickle)
-    file, folder = _located(place, choice)
+    choice = TowerChoice(part, kind, activation, full_depth, allow_pickle)
+    file, folder = _find_files(place, choice)
     if file is not None:
         return open_file(file, choice, name=name, dtype=dtype, device=device)
-    config = read_json(folder / "config.json")
-    if activation is not None or full_depth:
+    if (folder / "config.json").is_file() and (activation is not None or full_depth):
         raise CheckpointError(
             f"{str(folder)!r} is a model's folder; its config.json says activation and depth",
             folder,
             "activation= and full_depth= are for single files.",
         )
-    kind = kind if kind in KINDS else _kind_of(config, folder)
-    reader = OWN.get(str(place), KINDS)[kind]
-    return reader(folder, config, name, dtype, torch.device(device))
+    return read_folder(
+        folder,
+        kind if kind in KINDS else None,
+        name=name,
+        dtype=dtype,
+        device=torch.device(device),
+        tokenizer=TOKENIZERS[str(place)]() if str(place) in TOKENIZERS else None,
+    )
 
 
 def _part(source: str | Path, part: int | None) -> tuple[str | Path, int | None]:
-    """Take the number off "file.safetensors#2"."""
+    """Split the number off "file.safetensors#2"."""
     numbered = _NUMBERED.fullmatch(str(source))
     if numbered is None or part is not None or Path(source).expanduser().exists():
         return source, part
     return type(source)(numbered[1]), int(numbered[2])
 
 
-def _located(source: str | Path, choice: Choice) -> tuple[Path | None, Path]:
+def _find_files(source: str | Path, choice: TowerChoice) -> tuple[Path | None, Path]:
     """The file to open; or None and the folder of a transformers model."""
     path = Path(source).expanduser()
     if path.is_file():
@@ -112,19 +119,11 @@ def _located(source: str | Path, choice: Choice) -> tuple[Path | None, Path]:
     if not (folder / "config.json").is_file() and (folder / OPEN_CLIP_CONFIG).is_file():
         return folder / OPEN_CLIP_WEIGHTS, folder
     folder = _model_folder(folder, choice.part)
-    return (pickled(folder) if choice.allow_pickle else None), folder
-
-
-def _embedded() -> Path:
-    return Path(str(files("clipcond"))) / "embedded" / "model"
-
-
-def _embedded_zh() -> Path:
-    return Path(str(files("clipcond"))) / "embedded" / "zh" / "tower"
+    return (find_pickle(folder) if choice.allow_pickle else None), folder
 
 
 def _folder(source: str | Path, part: int | None) -> Path:
-    """Where the files of a source lie, fetched from the hub if need be."""
+    """The folder with the files of a source; fetch it from the hub if need be."""
     path = Path(source).expanduser()
     if path.is_dir():
         return path
@@ -143,7 +142,7 @@ def _from_hub(repo: str, part: int | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    inner = _encoder(part)
+    inner = _encoder_name(part)
     patterns = [*HUB_FILES, *HUB_WEIGHTS, f"{inner}/config.json"]
     patterns += [f"{inner}/{name}" for name in HUB_WEIGHTS]
     try:
@@ -161,13 +160,13 @@ def _from_hub(repo: str, part: int | None) -> Path:
         ) from error
 
 
-def _encoder(part: int | None) -> str:
+def _encoder_name(part: int | None) -> str:
     return "text_encoder" if part in (None, 1) else f"text_encoder_{part}"
 
 
 def _model_folder(folder: Path, part: int | None) -> Path:
     """The folder with the text model's config: a pipeline's text encoder, or the folder itself."""
-    inner = folder / _encoder(part)
+    inner = folder / _encoder_name(part)
     if (folder / "config.json").is_file():
         if part in (None, 1):
             return folder
@@ -180,33 +179,3 @@ def _model_folder(folder: Path, part: int | None) -> Path:
             "transformers model).",
         )
     return inner
-
-
-def _kind_of(config: dict[str, Any], folder: Path) -> str:
-    model_type = str(config.get("model_type"))
-    for kind, types in MODEL_TYPES.items():
-        if model_type in types:
-            return kind
-    known = ", ".join(t for types in MODEL_TYPES.values() for t in types)
-    raise CheckpointError(
-        f"{str(folder / 'config.json')!r} says model_type {model_type!r}; known: {known}",
-        folder / "config.json",
-        "If it is one of these under another name, say kind=...",
-    )
-
-
-Reader = Callable[[Path, dict[str, Any], str, torch.dtype, torch.device], TextTower]
-
-NAMES: dict[str, Callable[[], Path]] = {"embedded": _embedded, "embedded-zh": _embedded_zh}
-KINDS: dict[str, Reader] = {
-    "clip": clip_from_folder,
-    "chinese_clip": chinese_from_folder,
-    "alt_clip": alt_from_folder,
-}
-# Names whose tokenizer lies elsewhere in the package, once for all.
-OWN: dict[str, dict[str, Reader]] = {"embedded-zh": {**KINDS, "chinese_clip": embedded_chinese}}
-MODEL_TYPES: dict[str, tuple[str, ...]] = {
-    "clip": ("clip_text_model", "clip"),
-    "chinese_clip": ("chinese_clip", "chinese_clip_text_model"),
-    "alt_clip": ("altclip", "altclip_text_model"),
-}

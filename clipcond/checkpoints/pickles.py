@@ -1,7 +1,7 @@
-"""A `.pt`, `.ckpt` or `.bin` file's contents by name and place; no code of it runs.
+"""List the tensors of a `.pt`, `.ckpt` or `.bin` file by name and place; no code in it runs.
 
 torch 1.6 and later save a zip archive: a pickle that says which tensors there are, and their values
-side by side, uncompressed. The pickle is read by torch with `weights_only=True` onto the device
+one after another, uncompressed. torch reads the pickle with `weights_only=True` onto the device
 "meta", which gives names, shapes and places in the file without any value; the values are read
 later, like those of a safetensors file, and only the tower's.
 
@@ -24,7 +24,7 @@ from clipcond.checkpoints.header import Entry, Header
 from clipcond.checkpoints.torchscript import read_script
 from clipcond.errors import CheckpointError, excerpt
 
-__all__ = ["read_pickle"]
+__all__ = ["check_torch", "read_pickle", "unwrap_state_dict"]
 
 OLDEST_TORCH = (2, 10)
 MAX_PICKLE = 16_000_000  # bytes of data.pkl, which says about 100 bytes a tensor
@@ -35,11 +35,25 @@ REMEDY = "Use the model's .safetensors version, or convert it on a machine that 
 
 
 def read_pickle(path: Path) -> Header:
-    """The tensors of an archive of torch's, TorchScript included; `state_dict` is unwrapped.
+    """List the tensors of an archive of torch's, TorchScript included; `state_dict` is unwrapped.
 
     Raises:
         CheckpointError: torch is too old, or the file is damaged, compressed, forged, or holds
             more than tensors and plain values.
+    """
+    check_torch(path)
+    places, script = _members(path)
+    tensors = _load(path) if script is None else _load_script(path, script, places)
+    stops = dict(places.values())
+    entries = {name: _entry(path, name, tensor, stops) for name, tensor in tensors.items()}
+    return Header(path, entries, {}, path.stat().st_size)
+
+
+def check_torch(path: Path) -> None:
+    """Refuse a torch that cannot open a pickle without running code.
+
+    Raises:
+        CheckpointError: it is older than 2.10.
     """
     found = re.match(r"(\d+)\.(\d+)", torch.__version__)
     if found is None or tuple(map(int, found.groups())) < OLDEST_TORCH:
@@ -49,18 +63,21 @@ def read_pickle(path: Path) -> Header:
             f"Install torch {'.'.join(map(str, OLDEST_TORCH))} or newer, or use a safetensors "
             f"file.",
         )
-    places, inner = _members(path)
-    if inner is not None:
-        entries = read_script(path, inner, places)
-    else:
-        tensors = _unwrapped(path, _load(path))
-        by_start = dict(places.values())
-        entries = {name: _entry(path, name, t, by_start) for name, t in tensors.items()}
-    return Header(path, entries, {}, path.stat().st_size)
+
+
+def unwrap_state_dict(values: Any) -> Any:
+    """Take a state dict out of whatever a training script packed it into."""
+    for _ in range(MAX_NESTED):
+        outer = values if isinstance(values, Mapping) else {}
+        inner = next((outer[w] for w in WRAPPERS if isinstance(outer.get(w), Mapping)), None)
+        if inner is None:
+            break
+        values = inner
+    return values
 
 
 def _members(path: Path) -> tuple[dict[str, tuple[int, int]], bytes | None]:
-    """Bytes [start, stop) of each stored member; TorchScript's pickle if it is such an archive.
+    """Find the bytes [start, stop) of each member, and TorchScript's pickle if there is one.
 
     torch never compresses values, so a member that unpacks to more than it is in the file is a
     forgery made to fill the memory.
@@ -74,14 +91,14 @@ def _members(path: Path) -> tuple[dict[str, tuple[int, int]], bytes | None]:
                 if is_script and "/code/" in member.filename:
                     continue  # its sources are compressed, and nobody reads them
                 places[member.filename.partition("/")[2]] = _place(path, archive, member)
-            inner = archive.read(_pickle_of(members)) if is_script else None
+            script = archive.read(_pickle_of(members)) if is_script else None
     except CheckpointError:
         raise
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         raise _damaged(path, str(error)) from error
     if "data.pkl" not in places:
         raise _damaged(path, "it holds no data.pkl")
-    return places, inner
+    return places, script
 
 
 def _pickle_of(members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
@@ -102,16 +119,39 @@ def _place(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tup
     stream.seek(member.header_offset)
     local = stream.read(LOCAL_HEADER)
     if len(local) < LOCAL_HEADER:
-        raise _damaged(path, f"{excerpt(name)!r} lies behind its end")
+        raise _damaged(path, f"{excerpt(name)!r} begins after its end")
     lengths = (int.from_bytes(local[i : i + 2], "little") for i in (26, 28))
     start = member.header_offset + LOCAL_HEADER + sum(lengths)
     if start + size > path.stat().st_size:
-        raise _damaged(path, f"{excerpt(name)!r} goes on behind its end")
+        raise _damaged(path, f"{excerpt(name)!r} goes on after its end")
     return start, start + size
 
 
-def _load(path: Path) -> Any:
-    """What the pickle says, each tensor without values but with its place."""
+def _load_script(
+    path: Path, pickled: bytes, places: Mapping[str, tuple[int, int]]
+) -> dict[str, Tensor]:
+    try:
+        return read_script(pickled, {name: start for name, (start, _) in places.items()})
+    except Exception as error:  # a forged pickle can make the unpickler stumble anywhere
+        raise CheckpointError(
+            f"{str(path)!r} is a TorchScript archive whose tensors cannot be read without running "
+            f"it: {_first_line(error).partition('. ')[0]}",
+            path,
+            "Where you trust it: torch.jit.load(path, map_location='cpu').state_dict(), saved with "
+            "safetensors.torch.save_file.",
+        ) from error
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    """Read the state dict in a pickle, each tensor without values but with its place."""
+    values = unwrap_state_dict(_unpickle(path))
+    if not isinstance(values, Mapping):
+        kind = type(values).__name__
+        raise CheckpointError(f"{str(path)!r} holds a {kind}, not tensors by name", path)
+    return {str(name): t for name, t in values.items() if isinstance(t, Tensor)}
+
+
+def _unpickle(path: Path) -> Any:
     try:
         loaded = torch.load(path, map_location="meta", weights_only=True)
         first = next(_tensors(loaded), None)
@@ -131,7 +171,7 @@ def _load(path: Path) -> Any:
 
 
 def _place_of(tensor: Tensor) -> int | None:
-    """Where in the file a tensor's storage begins, as `torch.load` noted it."""
+    """The byte of the file at which a tensor's storage begins, as `torch.load` noted it."""
     place: int | None = getattr(tensor.untyped_storage(), "_checkpoint_offset", None)
     return place
 
@@ -144,27 +184,12 @@ def _tensors(values: Any, depth: int = 0) -> Iterator[Tensor]:
             yield from _tensors(value, depth + 1)
 
 
-def _unwrapped(path: Path, values: Any) -> dict[str, Tensor]:
-    """The state dict, whatever a training script packed it into; no `module.` before names."""
-    for _ in range(MAX_NESTED):
-        inner = next((values[w] for w in WRAPPERS if w in values), None) if _is_dict(values) else 0
-        if not _is_dict(inner):
-            break
-        values = inner
-    if not _is_dict(values):
-        kind = type(values).__name__
-        raise CheckpointError(f"{str(path)!r} holds a {kind}, not tensors by name", path)
-    tensors = {str(name): t for name, t in values.items() if isinstance(t, Tensor)}
-    is_parallel = bool(tensors) and all(name.startswith("module.") for name in tensors)
-    return {k.removeprefix("module.") if is_parallel else k: t for k, t in tensors.items()}
+def _entry(path: Path, name: str, tensor: Tensor, stops: Mapping[int, int]) -> Entry:
+    """Find a tensor's values, which must be within one member of the archive.
 
-
-def _is_dict(values: Any) -> bool:
-    return isinstance(values, Mapping)
-
-
-def _entry(path: Path, name: str, tensor: Tensor, by_start: Mapping[int, int]) -> Entry:
-    """Where a tensor's values lie, which must be within one member of the archive."""
+    Args:
+        stops: the end of each member, by its beginning.
+    """
     shape, dtype = tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
     if tensor.layout != torch.strided or tensor.is_quantized:
         raise CheckpointError(f"{str(path)!r}: {excerpt(name)!r} is no plain tensor", path)
@@ -174,8 +199,8 @@ def _entry(path: Path, name: str, tensor: Tensor, by_start: Mapping[int, int]) -
     n_values = 1 + sum((n - 1) * s for n, s in zip(shape, tensor.stride(), strict=True))
     start = (first or 0) + int(tensor.storage_offset()) * tensor.element_size()
     stop = start + n_values * tensor.element_size()
-    if first is None or first not in by_start or stop > by_start[first]:
-        found = by_start.get(first or 0, start) - start
+    if first is None or first not in stops or stop > stops[first]:
+        found = stops.get(first or 0, start) - start
         raise _damaged(
             path,
             f"{excerpt(name, 120)!r} is {list(shape)} of {dtype}, expected {stop - start} bytes, "

@@ -1,70 +1,48 @@
-"""One text tower out of a single file, safetensors or pickle, whatever else lies in it.
+"""Open one text tower of a single file or state dict, whatever else is in it.
 
 The file is understood from its header, checked as a whole, and only then are the tensors of that
-one tower read, each cast as it comes: the peak of memory is the tower.
+one tower read, each once and cast as it comes: the peak of memory is the tower.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from clipcond.checkpoints.activation import ACTIVATIONS, Activation
-from clipcond.checkpoints.choosing import choose, read_any
-from clipcond.checkpoints.clip_folders import from_tensors
-from clipcond.checkpoints.forms import FORMS
-from clipcond.checkpoints.header import Header
+from clipcond.checkpoints.file_formats import read_any_header
+from clipcond.checkpoints.folders import KINDS, TOKENIZER_FILES, clip_tokenizer
+from clipcond.checkpoints.header import Entry, Header
 from clipcond.checkpoints.layouts import FoundTower
-from clipcond.checkpoints.sidecar import Facts, facts
+from clipcond.checkpoints.models import build_model
+from clipcond.checkpoints.naming import rename_tensors
+from clipcond.checkpoints.pickles import unwrap_state_dict
 from clipcond.checkpoints.tensors_on_disk import StoredTensors
-from clipcond.errors import CheckpointError, ClipcondWarning, UnknownNameError, warn
+from clipcond.checkpoints.tower_choice import TowerChoice, choose_tower, settle
+from clipcond.checkpoints.tower_settings import (
+    TowerSettings,
+    check_plain,
+    read_settings,
+    usual_settings,
+)
+from clipcond.tokenizers.open_clip import shipped
+from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.base import TextTower
 
-__all__ = ["BUILDERS", "Choice", "Source", "open_file", "widest"]
+__all__ = ["BUILDERS", "open_file", "open_state_dict", "widest"]
 
-PROJECTION = "text_projection"
+# OpenAI's vocabulary, which comes along with the embedded model.
+VOCABULARY = Path(__file__).parent.parent / "embedded" / "model" / "tokenizer"
 _PRECISION = ("float8_e5m2", "float8_e4m3fn", "bfloat16", "float16", "float32", "float64")
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which tower of a file, and what the file does not say of it.
-
-    Attributes:
-        part: its number; None = the only one.
-        kind: of tower; None = any.
-        activation: "gelu" or "quick_gelu" in place of what is guessed.
-        full_depth: with the blocks and the projection that the file's UNet was not trained on.
-        allow_pickle: whether a pickle's weights may be read.
-    """
-
-    part: int | None = None
-    kind: str | None = None
-    activation: str | None = None
-    full_depth: bool = False
-    allow_pickle: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A checked tower in a file, ready to be built; `weights` are read when they are asked for."""
-
-    tower: FoundTower
-    weights: Mapping[str, Tensor]
-    facts: Facts
-    path: Path
-    name: str
-    dtype: torch.dtype
-    device: torch.device
 
 
 def open_file(
     path: Path,
-    choice: Choice,
+    choice: TowerChoice,
     *,
     name: str,
     dtype: torch.dtype | None = None,
@@ -73,28 +51,45 @@ def open_file(
     """Open a tower of a file.
 
     Args:
-        dtype: of the tower; None = as stored, the widest if there are several.
+        dtype: of the tower; None = as in the file, the widest if there are several.
     Raises:
         CheckpointError: no such tower, several, or one that is not whole; nothing stays loaded.
     """
-    header = read_any(path, allow_pickle=choice.allow_pickle)
-    tower = choose(header, choice.part, choice.kind)
-    if tower.problem:
-        raise CheckpointError(
-            f"{str(path)!r}: {tower.problem}",
-            path,
-            f"The tower is {tower}, in the layout of {tower.layout.place}.",
-        )
-    source = Source(
-        tower=tower if choice.full_depth else _as_trained(tower),
-        weights={},
-        facts=_facts(path, tower, choice.activation),
-        path=path,
-        name=name,
-        dtype=dtype or widest(tower.dtypes),
-        device=torch.device(device),
-    )
-    return BUILDERS[tower.layout.kind](replace(source, weights=_stored(header, source)))
+    header = read_any_header(path, allow_pickle=choice.allow_pickle)
+    tower = choose_tower(header, choice)
+    settings = settle(read_settings(path, tower), tower, choice, path)
+    tensors = StoredTensors(path, header.entries)
+    return _build(tower, settings, tensors, path, name=name, dtype=dtype, device=device)
+
+
+def open_state_dict(
+    weights: Mapping[str, Any],
+    *,
+    name: str,
+    kind: str | None = None,
+    activation: str | None = None,
+    n_heads: int | None = None,
+    dtype: torch.dtype | None = torch.float32,
+    device: torch.device | str = "cpu",
+) -> TextTower:
+    """Open the text tower of a state dict in any layout that files have.
+
+    Args:
+        weights: by name, as they are or within "state_dict", "model" or "module". They are left as
+            they are; tensors that fit the tower are not copied.
+        name: how reports and messages call it; also looked at for the activation.
+        n_heads: attention heads; None = one for every 64 of the width.
+        kind, activation, dtype, device: as for `load_tower`.
+    Raises:
+        CheckpointError: no such tower, several, or one that is not whole.
+    """
+    named = unwrap_state_dict(weights)
+    tensors = {k.removeprefix("module."): t for k, t in named.items() if isinstance(t, Tensor)}
+    path, choice = Path(name), TowerChoice(kind=kind, activation=activation, full_depth=True)
+    tower = choose_tower(Header(path, {k: _entry(t) for k, t in tensors.items()}, {}, 0), choice)
+    settings = usual_settings(tower)
+    settings = settle(replace(settings, n_heads=n_heads or settings.n_heads), tower, choice, path)
+    return _build(tower, settings, tensors, path, name=name, dtype=dtype, device=device)
 
 
 def widest(dtypes: tuple[str, ...]) -> torch.dtype:
@@ -105,135 +100,103 @@ def widest(dtypes: tuple[str, ...]) -> torch.dtype:
     return found
 
 
-def _stored(header: Header, source: Source) -> Mapping[str, Tensor]:
-    entries = {short: header.entries[full] for short, full in source.tower.tensors.items()}
-    return StoredTensors(source.path, entries, source.dtype)
+def _entry(tensor: Tensor) -> Entry:
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    return Entry(dtype, tuple(tensor.shape), 0, tensor.nbytes)
 
 
-def _as_trained(tower: FoundTower) -> FoundTower:
-    """Without the blocks above those that the UNet of its file listens to, and what needs them."""
-    if tower.used_layers == tower.sizes.layers:
-        return tower
-    form = FORMS[tower.layout.form]
+def _build(
+    tower: FoundTower,
+    settings: TowerSettings,
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    *,
+    name: str,
+    dtype: torch.dtype | None,
+    device: torch.device | str,
+) -> TextTower:
+    """Read a tower's tensors, each once, and build it around them."""
+    check_plain(settings, name)
+    cast = dtype or widest(tower.dtypes)
 
-    def is_used(name: str) -> bool:
-        if name.startswith(form.blocks):
-            return int(name[len(form.blocks) :].partition(".")[0]) < tower.used_layers
-        return name not in form.optional
+    def read() -> Iterator[tuple[str, Tensor]]:
+        for short, full in tower.tensors.items():
+            yield short, tensors[full].detach().to(device, cast)
 
-    kept = {short: full for short, full in tower.tensors.items() if is_used(short)}
-    sizes = replace(tower.sizes, layers=tower.used_layers, projection=0)
-    return replace(tower, tensors=kept, sizes=sizes)
-
-
-def _facts(path: Path, tower: FoundTower, activation: str | None) -> Facts:
-    """Heads and activation, with a word where the latter is a guess."""
-    known = facts(path, tower)
-    if not known.n_heads:
-        raise CheckpointError(
-            f"{str(path)!r}: a width of {tower.sizes.width} does not tell how many heads "
-            f"{tower} has",
-            path,
-            "Put the model's config.json beside the file.",
-        )
-    if activation is not None:
-        if activation not in ACTIVATIONS:
-            raise UnknownNameError("activation", activation, ACTIVATIONS)
-        return replace(known, activation=Activation(activation, "as asked", True))
-    guess, remedy = known.activation, "Say activation='gelu' or activation='quick_gelu'."
-    if not guess.name:
-        message = f"{str(path)!r}: nothing tells the activation of {tower}: {guess.why}"
-        raise CheckpointError(message, path, remedy)
-    if not guess.is_sure:
-        warn(
-            ClipcondWarning(
-                f"the activation of {path.name} {tower} is taken to be {guess.name} ({guess.why}); "
-                f"activation= says otherwise"
-            )
-        )
-    return known
-
-
-def _clip(source: Source) -> TextTower:
-    return from_tensors(
-        source.weights,
-        path=source.path,
-        name=source.name,
-        sizes=source.tower.sizes,
-        facts=source.facts,
-        pads_with_eos=source.tower.layout.pads_with_eos or _is_openai(source),
-        dtype=source.dtype,
-        device=source.device,
+    weights = rename_tensors(tower.layout.scheme, read())
+    kind, parts = BUILDERS[tower.layout.kind]
+    config, tokenizer = parts(tower, settings)
+    model = build_model(
+        lambda: KINDS[kind].model(config, weights.get("text_projection.weight")),
+        {key: (tensor, path) for key, tensor in weights.items()},
+        path,
+        dtype=cast,
+        device=torch.device(device),
     )
+    return KINDS[kind].tower(model, tokenizer, name)
 
 
-def _is_openai(source: Source) -> bool:
-    """SD1's and SDXL's first tower, when it is alone in its file, pads as it does there."""
-    is_alone = not source.tower.layout.prefix
-    return is_alone and source.facts.activation.name == "quick_gelu"
+Config = dict[str, Any]
 
 
-def _open_clip(source: Source) -> TextTower:
-    from clipcond.checkpoints.state_dicts import from_open_clip
-
-    config = source.facts.open_clip or {}
-    text = {**config.get("text_cfg", {}), "heads": source.facts.n_heads}
-    return from_open_clip(
-        source.weights,
-        name=source.name,
-        quick_gelu=source.facts.activation.name == "quick_gelu",
-        config={**config, "text_cfg": text},
-        dtype=source.dtype,
-        device=source.device,
-    )
-
-
-def _eva(source: Source) -> TextTower:
-    from clipcond.checkpoints.state_dicts import from_eva
-
-    return from_eva(source.weights, name=source.name, dtype=source.dtype, device=source.device)
+def _clip_parts(tower: FoundTower, settings: TowerSettings) -> tuple[Config, Any]:
+    """Config and tokenizer of a CLIP text model."""
+    sizes = tower.sizes
+    has_own_cleaning = tower.layout.kind != "clip"  # open_clip's
+    tokenizer: Any = shipped(sizes.context) if has_own_cleaning else _tokenizer(tower, settings)
+    source = tokenizer.source if has_own_cleaning else tokenizer
+    config = {
+        **_sizes(tower, settings),
+        "projection_dim": sizes.projection or sizes.width,
+        "bos_token_id": source.bos_token_id,
+        "eos_token_id": source.eos_token_id,
+        "pad_token_id": source.pad_token_id,
+    }
+    return config, tokenizer
 
 
-def _chinese(source: Source) -> TextTower:
-    from clipcond.checkpoints.state_dicts import from_cn_clip
+def _tokenizer(tower: FoundTower, settings: TowerSettings) -> Any:
+    """The tokenizer next to a file that has its config there, or OpenAI's vocabulary."""
+    from transformers import CLIPTokenizer
 
-    return from_cn_clip(
-        _AsCnClip(source.weights),
-        name=source.name,
-        n_heads=source.facts.n_heads,
-        dtype=source.dtype,
-        device=source.device,
-    )
-
-
-class _AsCnClip(Mapping[str, Tensor]):
-    """BERT's tensors under cn_clip's names, from whichever library's file; read when asked for."""
-
-    def __init__(self, weights: Mapping[str, Tensor]) -> None:
-        self._weights = weights
-        self._names = {
-            PROJECTION if name.startswith(PROJECTION) else f"bert.{name}": name for name in weights
-        }
-
-    def __getitem__(self, name: str) -> Tensor:
-        own = self._names[name]
-        tensor = self._weights[own]
-        # [D P] in cn_clip, a linear layer's [P D] in transformers
-        return tensor.t() if name == PROJECTION != own else tensor
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
+    folder = settings.folder
+    if folder is not None and any((folder / name).is_file() for name in TOKENIZER_FILES):
+        return clip_tokenizer(folder)
+    # SD1's and SDXL's first tower, when it is alone in its file, pads as it does there
+    is_openai = not tower.layout.prefix and settings.activation.name == "quick_gelu"
+    pads_with_eos = tower.layout.pads_with_eos or is_openai
+    choices: dict[str, Any] = {} if pads_with_eos else {"pad_token": "!"}  # id 0
+    choices["model_max_length"] = tower.sizes.context
+    return CLIPTokenizer.from_pretrained(str(VOCABULARY), **choices)
 
 
-Builder = Callable[[Source], TextTower]
+def _chinese_parts(tower: FoundTower, settings: TowerSettings) -> tuple[Config, Any]:
+    """Config and tokenizer of a ChineseCLIP text model, with the official vocabulary."""
+    return {**_sizes(tower, settings), "type_vocab_size": 2}, chinese_tokenizer()
 
-# What opens a kind of tower out of checked tensors; each file is imported when it is needed.
-BUILDERS: dict[str, Builder] = {
-    "clip": _clip,
-    "open_clip": _open_clip,
-    "eva_clip": _eva,
-    "chinese_clip": _chinese,
+
+def _sizes(tower: FoundTower, settings: TowerSettings) -> Config:
+    """What configs of CLIP and BERT have in common."""
+    sizes = tower.sizes
+    return {
+        "vocab_size": sizes.vocabulary,
+        "hidden_size": sizes.width,
+        "intermediate_size": sizes.inner,
+        "num_hidden_layers": sizes.layers,
+        "num_attention_heads": settings.n_heads,
+        "max_position_embeddings": sizes.context,
+        "hidden_act": settings.activation.name,
+        "layer_norm_eps": settings.epsilon,
+    }
+
+
+Parts = Callable[[FoundTower, TowerSettings], tuple[Config, Any]]
+
+# For each kind of tower in files: the row of `folders.KINDS` that has its model and tower, and what
+# makes its config and tokenizer.
+BUILDERS: dict[str, tuple[str, Parts]] = {
+    "clip": ("clip", _clip_parts),
+    "open_clip": ("clip", _clip_parts),
+    "eva_clip": ("clip", _clip_parts),
+    "chinese_clip": ("chinese_clip", _chinese_parts),
 }

@@ -1,6 +1,6 @@
-"""Tensors that stay in their file until they are asked for, each by itself.
+"""Tensors that stay in their file until each of them is asked for.
 
-The file is read, not mapped: what a tower needs is all that is ever in memory, and a file that is
+The file is read, not mapped, so that only what a tower needs is ever in memory, and a file that is
 replaced or deleted later changes nothing.
 """
 
@@ -20,34 +20,25 @@ __all__ = ["StoredTensors"]
 
 
 class StoredTensors(Mapping[str, Tensor]):
-    """The tensors of a file by name; each access reads one anew, on the CPU.
+    """The tensors of a file by name; each access reads the tensor from the file, onto the CPU.
 
     Args:
         path: the file.
-        entries: name -> where the tensor lies (`header.read_header`, `pickles.read_pickle`).
-        dtype: floating-point tensors are cast to it one by one, so that no second copy of the
-            whole exists; None = as stored.
+        entries: name -> where the tensor is (`header.read_header`, `pickles.read_pickle`).
     Raises:
         CheckpointError: the file has become shorter, or cannot be read any more.
     """
 
-    def __init__(
-        self, path: Path, entries: Mapping[str, Entry], dtype: torch.dtype | None = None
-    ) -> None:
+    def __init__(self, path: Path, entries: Mapping[str, Entry]) -> None:
         self.path = path
         self.entries = entries
-        self.dtype = dtype
 
     def __getitem__(self, name: str) -> Tensor:
         entry = self.entries[name]
-        stored = getattr(torch, entry.dtype)
-        flat = self._bytes(name, entry).view(stored)
+        flat = self._bytes(name, entry).view(getattr(torch, entry.dtype))
         if entry.strides is None:
-            tensor = flat.reshape(entry.shape)
-        else:
-            tensor = flat.as_strided(entry.shape, entry.strides).contiguous()
-        is_cast = self.dtype is not None and tensor.is_floating_point()
-        return tensor.to(self.dtype) if is_cast else tensor
+            return flat.reshape(entry.shape)
+        return flat.as_strided(entry.shape, entry.strides).contiguous()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
@@ -76,7 +67,7 @@ class StoredTensors(Mapping[str, Tensor]):
 
 
 def _read_into(file: Any, buffer: Any) -> int:
-    """A system call gives at most 2 GB at once."""
+    """Fill a buffer; one system call gives at most 2 GB."""
     n_read = 0
     while n_read < len(buffer):
         n_more = file.readinto(buffer[n_read:])

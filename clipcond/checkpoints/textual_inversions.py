@@ -1,4 +1,4 @@
-"""Files of textual inversions, as diffusers, A1111's webui and ComfyUI have them, into towers.
+"""Load textual inversions into towers, from files of diffusers, A1111's webui and ComfyUI.
 
     learned_embeds.safetensors, .bin    {"<name>": [D] or [n D]}                         diffusers
     name.pt                             {"string_to_param": {"*": [n D]}, "name", ...}   A1111
@@ -20,7 +20,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from clipcond.checkpoints.weights import read_weights
+from clipcond.checkpoints.folders import read_weights
+from clipcond.checkpoints.pickles import check_torch
+from clipcond.checkpoints.torchscript import InertObject
 from clipcond.errors import CheckpointError, TowerError, excerpt
 from clipcond.files import near
 from clipcond.tokenizers.inversions import Inversions
@@ -41,7 +43,6 @@ PAIR = ("clip_l", "clip_g")
 ENDINGS = (".safetensors", ".pt", ".bin")
 IN_FOLDER = ("learned_embeds.safetensors", "learned_embeds.bin")
 MOST_BYTES = 64 * 2**20  # 75 vectors for each tower of SD3 are 2 MB
-SAFE_TORCH = (2, 10)  # weights_only was bypassed before: CVE-2025-32434, CVE-2026-24747
 
 
 def load_inversion(
@@ -54,7 +55,7 @@ def load_inversion(
     """Give one tower, or a pair, the vectors of a textual inversion; all of them or none.
 
     Returns:
-        the name that stands for them.
+        the name by which prompts use them.
     Raises:
         CheckpointError, TowerError: see `Conditioner.load_inversion`.
     """
@@ -88,7 +89,7 @@ def remove_inversion(towers: Sequence[TextTower], name: str) -> None:
 
 
 def hand_on(before: Sequence[TextTower], after: Sequence[TextTower]) -> None:
-    """Give the inversions of some towers to those in their places, where the width is the same."""
+    """Give the inversions of some towers to their replacements, where the width is the same."""
     for old, new in zip(before, after, strict=False):
         kept = getattr(old, "inversions", None)
         if kept and hasattr(new, "inversions") and old is not new:
@@ -96,13 +97,13 @@ def hand_on(before: Sequence[TextTower], after: Sequence[TextTower]) -> None:
 
 
 def inversion_names(towers: Sequence[TextTower]) -> tuple[str, ...]:
-    """The names of the inversions that the towers keep themselves."""
+    """List the names of the inversions that the towers keep themselves."""
     keepers = [getattr(tower, "inversions", None) for tower in towers]
     return tuple(dict.fromkeys(name for keeper in keepers if keeper for name in keeper.names))
 
 
 def find_inversion(towers: Sequence[TextTower], name: str) -> str | None:
-    """What a reference means: `name`, `<name>`, or either with a file's ending; None if nothing."""
+    """Find an inversion by `name`, `<name>`, or either with a file's ending; None if none fits."""
     bare = name.removesuffix(next((e for e in ENDINGS if name.endswith(e)), ""))
     for guess in (name, bare, f"<{bare}>"):
         for tower in towers:
@@ -127,7 +128,7 @@ def _refuse_taken(name: str, tower: TextTower) -> None:
 
 
 def _located(source: str | os.PathLike[str]) -> Path:
-    """The file; that of a diffusers folder."""
+    """Find the file; in a diffusers folder, the one with its usual name."""
     path = Path(source).expanduser()
     if path.is_dir():
         inside = [path / name for name in IN_FOLDER if (path / name).is_file()]
@@ -143,7 +144,7 @@ def _located(source: str | os.PathLike[str]) -> Path:
 
 
 def _read(path: Path, *, allow_pickle: bool) -> Any:
-    """What a file holds: tensors by name, or what was pickled."""
+    """Read what a file holds: tensors by name, or what was pickled."""
     n_bytes = path.stat().st_size
     if n_bytes > MOST_BYTES:
         raise _no_inversion(path, f"it has {n_bytes // 2**20} MB, as a whole model has")
@@ -155,32 +156,8 @@ def _read(path: Path, *, allow_pickle: bool) -> Any:
             path,
             "Save it as safetensors; or say allow_pickle=True, and only its tensors are read.",
         )
-    if _version() < SAFE_TORCH:
-        raise CheckpointError(
-            f"{str(path)!r} is a pickle, and torch {torch.__version__} does not open it safely",
-            path,
-            "Install torch 2.10 or newer, or save it as safetensors.",
-        )
+    check_torch(path)
     return _unpickled(path)
-
-
-class _Parameters:
-    """Stands in for a ParameterDict, in which the first textual inversions were saved.
-
-    Holds what the pickle says of it, and does nothing. Source: rinongal/textual_inversion,
-    ldm/modules/embedding_manager.py, save.
-    """
-
-    of = "torch.nn.modules.container.ParameterDict"
-
-    state: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def tensors(self) -> Any:
-        """Its parameters by name; None if there are none."""
-        return self.state.get("_parameters") if isinstance(self.state, dict) else None
 
 
 def _unpickled(path: Path) -> Any:
@@ -189,7 +166,9 @@ def _unpickled(path: Path) -> Any:
             with zipfile.ZipFile(path) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
                     raise _no_inversion(path, "unpacked it is as large as a whole model")
-        known: list[Any] = [(_Parameters, _Parameters.of)]
+        # the first inversions were saved in one. Source: rinongal/textual_inversion,
+        # ldm/modules/embedding_manager.py, save
+        known: list[Any] = [(InertObject, "torch.nn.modules.container.ParameterDict")]
         with torch.serialization.safe_globals(known):
             return torch.load(path, map_location="cpu", weights_only=True)
     except CheckpointError:
@@ -202,12 +181,8 @@ def _unpickled(path: Path) -> Any:
         ) from error
 
 
-def _version() -> tuple[int, ...]:
-    return tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
-
-
 def _vectors(values: Any, widths: Sequence[int]) -> tuple[str, list[Tensor]]:
-    """The name that the values say, or "", and the vectors of each tower.
+    """Find the name that the values give, or "", and the vectors of each tower.
 
     Raises:
         TowerError: no inversion, or none for so many towers.
@@ -222,7 +197,8 @@ def _vectors(values: Any, widths: Sequence[int]) -> tuple[str, list[Tensor]]:
     if isinstance(values.get("emb_params"), Tensor):
         return "", _for_one(values["emb_params"], widths)
     inner = values.get("string_to_param")
-    inner = inner.tensors() if isinstance(inner, _Parameters) else inner
+    if isinstance(inner, InertObject):
+        inner = inner.state.get("_parameters") if isinstance(inner.state, dict) else None
     named = inner if isinstance(inner, Mapping) else values
     if len(named) != 1 or not isinstance(next(iter(named.values())), Tensor):
         shown = ", ".join(repr(excerpt(str(key), 30)) for key in list(named)[:3]) or "nothing"
@@ -232,7 +208,7 @@ def _vectors(values: Any, widths: Sequence[int]) -> tuple[str, list[Tensor]]:
 
 
 def _own_name(values: Any) -> str:
-    """What A1111 called it when it was made."""
+    """The name that A1111 gave it when it was made."""
     return str(values.get("name") or "") if isinstance(values, Mapping) else ""
 
 

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from clipcond.checkpoints.choosing import read_any
-from clipcond.checkpoints.contents import Contents, contents
+from clipcond.checkpoints.contents import Contents, list_contents
+from clipcond.checkpoints.file_formats import read_any_header
 from clipcond.checkpoints.layouts import FoundTower
-from clipcond.checkpoints.sidecar import Facts, facts
+from clipcond.checkpoints.tower_settings import TowerSettings, read_settings
 from clipcond.errors import CheckpointError
 
 __all__ = ["CheckpointReport", "checkpoint_report", "size_text"]
@@ -24,7 +24,7 @@ class CheckpointReport:
 
     contents: Contents
     towers: tuple[FoundTower, ...]
-    facts: tuple[Facts, ...]
+    facts: tuple[TowerSettings, ...]
 
     def json(self) -> dict[str, Any]:
         """Return a dict for `json.dumps`."""
@@ -88,13 +88,13 @@ def checkpoint_report(
     Raises:
         CheckpointError: the file is damaged, a pickle that is not allowed, or has no such part.
     """
-    found = contents(read_any(path, allow_pickle=allow_pickle))
+    found = list_contents(read_any_header(path, allow_pickle=allow_pickle))
     towers = tuple(tower for tower in found.towers if part in (None, tower.part))
     if part is not None and not towers:
         raise CheckpointError(
             f"{str(path)!r} has no text tower #{part}", path, f"It holds {len(found.towers)}."
         )
-    return CheckpointReport(found, towers, tuple(facts(path, tower) for tower in towers))
+    return CheckpointReport(found, towers, tuple(read_settings(path, tower) for tower in towers))
 
 
 def size_text(n_bytes: int) -> str:
@@ -105,7 +105,7 @@ def size_text(n_bytes: int) -> str:
     return f"{n_bytes} bytes"
 
 
-def _json(tower: FoundTower, known: Facts) -> dict[str, Any]:
+def _json(tower: FoundTower, known: TowerSettings) -> dict[str, Any]:
     activation = known.activation
     return {
         "part": tower.part,
@@ -127,7 +127,7 @@ def _json(tower: FoundTower, known: Facts) -> dict[str, Any]:
     }
 
 
-def _rows(tower: FoundTower, known: Facts) -> dict[str, str]:
+def _rows(tower: FoundTower, known: TowerSettings) -> dict[str, str]:
     sizes, activation = tower.sizes, known.activation
     used = "" if tower.used_layers == sizes.layers else f", {tower.used_layers} used"
     guess = "" if activation.is_sure else "a guess: "

@@ -83,8 +83,9 @@ def _hash_towers(
     report: CheckpointReport, other: str | None, known: Path | None, allow_pickle: bool
 ) -> Iterator[dict[str, Any]]:
     """Yield for each tower its hash and name, or its comparison with another file's tower."""
-    from clipcond.checkpoints.identity import KNOWN, tower_hash, tower_weights
-    from clipcond.checkpoints.single_file import Choice, open_file
+    from clipcond.checkpoints.hashes import KNOWN, tower_hash, tower_weights
+    from clipcond.checkpoints.single_file import open_file
+    from clipcond.checkpoints.tower_choice import TowerChoice
 
     names = KNOWN if known is None else {**KNOWN, **read_json(known)}
     for tower in report.towers:
@@ -92,7 +93,7 @@ def _hash_towers(
             yield {}
             continue
         # The activation is no tensor: any will do.
-        choice = Choice(tower.part, activation="gelu", allow_pickle=allow_pickle)
+        choice = TowerChoice(tower.part, activation="gelu", allow_pickle=allow_pickle)
         weights = tower_weights(open_file(report.contents.header.path, choice, name=str(tower)))
         if other is None:
             digest = tower_hash(weights)
@@ -108,7 +109,7 @@ def _compare(
     from dataclasses import asdict
 
     from clipcond.checkpoints import load_tower
-    from clipcond.checkpoints.identity import compare, tower_weights
+    from clipcond.checkpoints.hashes import compare, tower_weights
 
     name, part = other, None
     if Path(other).is_file():
@@ -125,11 +126,12 @@ def _compare(
 
 def _extract(file: Path, target: Path, **choices: Any) -> list[str]:
     from clipcond.checkpoints.extraction import extract
-    from clipcond.checkpoints.single_file import Choice, open_file
+    from clipcond.checkpoints.single_file import open_file
+    from clipcond.checkpoints.tower_choice import TowerChoice
 
     if target.exists() and target.resolve() in (file.resolve(), file.resolve().parent):
         raise CheckpointError(f"{str(target)!r} is where the tower comes from", target)
-    tower = open_file(file, Choice(**choices), name=file.stem)
+    tower = open_file(file, TowerChoice(**choices), name=file.stem)
     return [str(path) for path in extract(tower, target)]
 
 

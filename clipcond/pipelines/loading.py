@@ -17,7 +17,7 @@ import torch
 
 from clipcond import embedded
 from clipcond.checkpoints import load_tower
-from clipcond.checkpoints.contents import FIRST_IN_UNET, Contents, contents, told
+from clipcond.checkpoints.contents import FIRST_IN_UNET, Contents, describe, list_contents
 from clipcond.checkpoints.header import read_header
 from clipcond.errors import CheckpointError, ClipcondError
 from clipcond.files import read_json
@@ -167,14 +167,14 @@ def _from_file(path: Path, *, task: str, dtype: torch.dtype) -> DiffusersPipelin
             path,
             "Use the .safetensors version of the model.",
         )
-    found = contents(read_header(path))
+    found = list_contents(read_header(path))
     if any(key.startswith(_SDXL_IN_FILE) for key in found.header.entries):
         family = family_named("StableDiffusionXLPipeline")
     elif FIRST_IN_UNET in found.header.entries:
         family = family_named("StableDiffusionPipeline")
     else:
         raise CheckpointError(
-            f"{path} holds no Stable Diffusion UNet; it holds {told(found)}.",
+            f"{path} holds no Stable Diffusion UNet; it holds {describe(found)}.",
             path,
             "Give a whole checkpoint; for a text encoder alone there is load_tower.",
         )

@@ -85,7 +85,7 @@ class ResblocksText:
             raise TowerError(
                 f"{kind} has no text transformer that can be run block by block",
                 "Give an open_clip model (not a TorchScript one), its `.text`, or its state dict "
-                "to from_open_clip.",
+                "to open_state_dict.",
             )
         self.modules = TowerModules(text.transformer.resblocks, text.token_embedding, text.ln_final)
         # CoCa hides padding itself, as published one place too late, which must stay so

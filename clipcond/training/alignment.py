@@ -20,7 +20,7 @@ from clipcond.adapters import (
     tower_fingerprint,
 )
 from clipcond.checkpoints import load_tower
-from clipcond.checkpoints.identity import tower_hash
+from clipcond.checkpoints.hashes import tower_hash
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.errors import CheckpointError
 from clipcond.towers import TextTower

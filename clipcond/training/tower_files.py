@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from clipcond.checkpoints.extraction import extract
-from clipcond.checkpoints.weights import WEIGHTS
+from clipcond.checkpoints.folders import WEIGHTS
 from clipcond.errors import CheckpointError, TowerError
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
 from clipcond.towers.chinese_clip import ChineseTextEncoder

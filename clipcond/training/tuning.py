@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from clipcond import __version__
 from clipcond.adapters import tower_fingerprint
 from clipcond.checkpoints import load_tower
-from clipcond.checkpoints.identity import tower_hash
+from clipcond.checkpoints.hashes import tower_hash
 from clipcond.errors import CheckpointError, PairsError, TrainingError
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
 from clipcond.training.accelerator import reset_accelerate

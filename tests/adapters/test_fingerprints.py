@@ -9,7 +9,7 @@ from diffusers import UNet2DConditionModel
 from clipcond import load_tower
 from clipcond.adapters import teacher_fingerprint, tower_fingerprint, unet_family, unet_fingerprint
 from clipcond.adapters.fingerprints import is_comparable
-from clipcond.checkpoints.identity import KNOWN, tower_hash, tower_weights
+from clipcond.checkpoints.hashes import KNOWN, tower_hash, tower_weights
 from clipcond.embedded import folder
 from clipcond.towers import OpenAIClipTower
 from tests.parity.models import tokenizer, tower_g, tower_l

@@ -10,8 +10,7 @@ from safetensors.torch import load_file, save_file
 from clipcond import load_tower
 from clipcond.adapters import tower_fingerprint
 from clipcond.checkpoints import tensors_on_disk as stored_tensors
-from clipcond.checkpoints.model_folders import alt_from_folder
-from clipcond.checkpoints.opening import KINDS, MODEL_TYPES
+from clipcond.checkpoints.opening import KINDS
 from clipcond.cli.checkpoint_summary import checkpoint_report
 from clipcond.errors import CheckpointError
 from clipcond.towers import AltClipTower, HiddenLayer
@@ -114,8 +113,7 @@ def test_of_an_old_config_what_transformers_takes(own):
 
 
 def test_the_kind_can_be_said(own):
-    assert KINDS["alt_clip"] is alt_from_folder
-    assert MODEL_TYPES["alt_clip"] == ("altclip", "altclip_text_model")
+    assert KINDS["alt_clip"].model_types == ("altclip", "altclip_text_model")
     assert load_tower(own, kind="alt_clip").depth == 4
 
 

@@ -113,7 +113,7 @@ def test_four_bits_a_value(written):
         ({"a": 5}, 8, "its header describes 'a' as 5"),
         ({"a": ONE, "b": ONE}, 8, None),
         ({"__metadata__": [], "a": ONE}, 8, "its __metadata__ is no JSON object"),
-        (b'{"a":1,"a":2}', 8, "its header is no JSON: a name stands there twice"),
+        (b'{"a":1,"a":2}', 8, "its header is no JSON: a name is in it twice"),
         (b"[]", 8, "its header begins with b'[]', not with '{{'"),
         (b"{\xff", 8, None),
         (b"{" + b'"a":[' * 100_000, 8, None),
@@ -135,7 +135,7 @@ def test_tensors_that_overlap_or_leave_a_gap(written):
     )
     path = written({"a": {**ONE, "data_offsets": [8, 16]}}, 16)
     start = path.stat().st_size - 16
-    assert failure(path) == f"'a' lies behind a gap: expected at byte {start}, found at {start + 8}"
+    assert failure(path) == f"'a' follows a gap: expected at byte {start}, found at {start + 8}"
 
 
 @pytest.mark.parametrize("n_header", [9, 2**40, 2**64 - 1])

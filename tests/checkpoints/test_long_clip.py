@@ -7,8 +7,7 @@ import torch
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from clipcond import Conditioner, HiddenLayer, load_tower
-from clipcond.checkpoints.long_clip import joined_positions
-from clipcond.errors import CheckpointError, TowerError
+from clipcond.errors import TowerError
 from clipcond.towers import OpenAIClipTower
 from tests.parity.models import fill, model_l, tokenizer
 
@@ -101,49 +100,3 @@ def test_folders(tmp_path, kind, layout):
     expected = tower_long(kind).encode(ids, None, HiddenLayer(1), pooled=True)
     assert torch.equal(ours.hidden, expected.hidden)
     assert torch.equal(ours.pooled, expected.pooled)
-
-
-@pytest.mark.parametrize("prefix", ["", "module."])
-def test_the_two_position_tables_of_the_official_file_become_one(prefix):
-    """As its forward adds them: 20 rows of the first, the rest of the second."""
-    first, second = torch.randn(L, 8), torch.randn(L, 8)
-    other = torch.randn(3)
-    weights = {
-        f"{prefix}positional_embedding": first,
-        f"{prefix}positional_embedding_res": second,
-        f"{prefix}ln_final.bias": other,
-    }
-    keeps_first = (torch.arange(L) < 20)[:, None]
-
-    joined = joined_positions(weights)
-
-    assert set(joined) == {f"{prefix}positional_embedding", f"{prefix}ln_final.bias"}
-    expected = first * keeps_first + second * ~keeps_first
-    assert torch.equal(joined[f"{prefix}positional_embedding"], expected)
-    assert joined[f"{prefix}ln_final.bias"] is other
-    assert set(weights) != set(joined)  # the caller's mapping stays what it is
-
-
-def test_files_of_plain_clip_pass_unchanged():
-    weights = {"positional_embedding": torch.randn(77, 8)}
-
-    assert joined_positions(weights) == weights
-
-
-def test_position_tables_that_do_not_belong_together():
-    weights = {
-        "positional_embedding": torch.randn(77, 8),
-        "positional_embedding_res": torch.randn(248, 8),
-    }
-    with pytest.raises(CheckpointError) as caught:
-        joined_positions(weights)
-    assert str(caught.value) == (
-        "'positional_embedding' is [77, 8], but 'positional_embedding_res' is [248, 8]: a LongCLIP "
-        "file has two tables of one shape"
-    )
-    del weights["positional_embedding"]
-    with pytest.raises(CheckpointError) as caught:
-        joined_positions(weights)
-    assert str(caught.value) == (
-        "there is 'positional_embedding_res', but no 'positional_embedding' beside it"
-    )

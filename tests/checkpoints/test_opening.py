@@ -13,7 +13,7 @@ from clipcond import load_tower
 from clipcond.checkpoints.opening import NAMES
 from clipcond.embedded import folder
 from clipcond.errors import CheckpointError, UnknownNameError
-from clipcond.towers import HiddenLayer
+from clipcond.towers import HiddenLayer, OpenAIClipTower
 from tests.parity.models import model_g, model_l, tokenizer, tower_g, tower_l
 
 IDS = torch.tensor([[49406, 320, 2368, *[49407] * 74]])
@@ -359,3 +359,13 @@ def test_nothing_is_shared_between_two_loads(saved):
     assert torch.equal(encoded(b).hidden, encoded(tower_l()).hidden)
     assert copy.deepcopy(a).name == a.name
     assert isinstance(a.model, CLIPTextModel)
+
+
+def test_a_tower_is_named_by_its_argument_its_config_or_its_class(saved):
+    model = CLIPTextModel.from_pretrained(saved / "text_encoder")
+
+    assert OpenAIClipTower(model, tokenizer()).name == str(saved / "text_encoder")
+    assert OpenAIClipTower(model, tokenizer(), "mine").name == "mine"
+    for nameless in ("", None):
+        model.config._name_or_path = nameless
+        assert OpenAIClipTower(model, tokenizer()).name == "CLIPTextModel"

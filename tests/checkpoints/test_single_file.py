@@ -166,11 +166,11 @@ def test_conditioner_with_a_tower_of_a_file(first, saved):
 # --- activation ---
 
 
-def test_an_activation_that_nothing_tells(first, saved):
+def test_an_activation_that_nothing_shows(first, saved):
     path = saved(wrapped(first))
 
     assert failure(path) == (
-        f"{str(path)!r}: nothing tells the activation of #1 64 wide, 3 layers: no model 64 wide "
+        f"{str(path)!r}: nothing shows the activation of #1 64 wide, 3 layers: no model 64 wide "
         "with 3 layers is known\nSay activation='gelu' or activation='quick_gelu'."
     )
     assert_same(load_tower(path, activation="quick_gelu"), first)
@@ -195,11 +195,11 @@ def test_a_guess_is_told(tmp_path):
     assert tower.model.config.hidden_act == "quick_gelu"
 
 
-def test_a_width_that_tells_no_heads(saved):
+def test_a_width_that_shows_no_heads(saved):
     path = saved(wrapped(clip(96), SD1))
     assert failure(path) == (
-        f"{str(path)!r}: a width of 96 does not tell how many heads #1 96 wide, 3 layers has\n"
-        "Put the model's config.json beside the file."
+        f"{str(path)!r}: a width of 96 does not show how many heads #1 96 wide, 3 layers has\n"
+        "Put the model's config.json next to the file."
     )
 
 

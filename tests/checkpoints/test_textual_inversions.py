@@ -258,8 +258,8 @@ def test_a_torch_that_does_not_open_pickles_safely(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
 
     assert refused(path, allow_pickle=True) == (
-        "FILE is a pickle, and torch 2.9.1+cpu does not open it safely\n"
-        "Install torch 2.10 or newer, or save it as safetensors."
+        "FILE is a pickle, and torch 2.9.1+cpu cannot open one safely\n"
+        "Install torch 2.10 or newer, or use a safetensors file."
     )
 
 

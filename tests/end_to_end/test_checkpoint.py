@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from clipcond import load_tower
-from clipcond.checkpoints.identity import KNOWN, tower_hash, tower_weights
+from clipcond.checkpoints.hashes import KNOWN, tower_hash, tower_weights
 from clipcond.embedded import folder
 from tests.checkpoints.made_files import bare, clip, open_clip, shapes, sparse, unet, wrapped
 from tests.checkpoints.test_single_file import SD1, SD3, SDXL, assert_same

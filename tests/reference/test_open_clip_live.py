@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from clipcond.checkpoints.activation import QUICK
-from clipcond.checkpoints.state_dicts import from_eva, from_open_clip
+from clipcond.checkpoints.single_file import open_state_dict
 from clipcond.towers import EvaClipTower, HiddenLayer, OpenClipTower, TextTower
 from tests.reference.live import (
     MODELS,
@@ -56,7 +56,8 @@ def test_cocas_extra_output_does_not_disturb():
 def test_mapped_weights_give_what_the_model_gives(name):
     model = MODELS[name]()
     live = OpenClipTower(model)
-    mapped = from_open_clip(model.state_dict(), name=name, quick_gelu="quick" in name)
+    act = "quick_gelu" if "quick" in name else "gelu"
+    mapped = open_state_dict(model.state_dict(), name=name, activation=act)
     ids = ids_for(live)
 
     assert mapped.special == live.special
@@ -82,7 +83,7 @@ def test_all_eva_text_towers_in_their_own_proportions(name):
         "heads": text_config["heads"] // 4,
     }
     model = build({**quarter, "layers": 2}, embed=embed, custom=config["custom_text"])
-    live, mapped = EvaClipTower(model), from_eva(model.state_dict(), name=name)
+    live, mapped = EvaClipTower(model), open_state_dict(model.state_dict(), name=name)
     ids = chunks()[:2]
 
     assert config.get("quick_gelu", False) is False
@@ -102,7 +103,7 @@ def test_there_are_seven_of_them():
 
 
 def test_no_model_in_the_layout_of_eva_has_quick_gelu():
-    """What guess_activation is sure of."""
+    """What open_clip_activation is sure of."""
     for name in open_clip.list_models():
         config = open_clip.get_model_config(name)
         if config.get("custom_text") and config["text_cfg"].get("vocab_size") == 49408:

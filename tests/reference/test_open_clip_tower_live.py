@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from clipcond import Conditioner
-from clipcond.checkpoints.state_dicts import from_open_clip
+from clipcond.checkpoints.single_file import open_state_dict
 from clipcond.errors import ClipcondWarning, TowerError
 from clipcond.tokenizers.open_clip import shipped
 from clipcond.towers import HiddenLayer, OpenClipTower
@@ -42,7 +42,7 @@ def test_what_a_mask_hides_is_not_seen(name):
 def test_a_masked_forward_is_that_of_transformers(custom):
     model = build(PLAIN, custom=custom)
     live = OpenClipTower(model)
-    mapped = from_open_clip(model.state_dict(), name="x", quick_gelu=False)
+    mapped = open_state_dict(model.state_dict(), name="x", activation="gelu")
     ids = ids_for(live)
     mask = torch.ones_like(ids)
     mask[:, 2:5] = 0
@@ -156,5 +156,5 @@ def test_a_model_with_another_vocabulary_wants_its_tokenizer():
 
 
 def test_the_default_activation_is_open_clips_and_told():
-    with pytest.warns(ClipcondWarning, match="gelu is used"):
-        from_open_clip(MODELS["flat"]().state_dict(), name="ViT-B-32")
+    with pytest.warns(ClipcondWarning, match="is taken to be gelu"):
+        open_state_dict(MODELS["flat"]().state_dict(), name="ViT-B-32")

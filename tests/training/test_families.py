@@ -8,7 +8,7 @@ from diffusers import DDIMScheduler
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from clipcond import attach
-from clipcond.checkpoints.state_dicts import from_eva, from_open_clip
+from clipcond.checkpoints.single_file import open_state_dict
 from clipcond.errors import PipelineError, TowerError
 from clipcond.training import AlignSettings, align
 from tests.checkpoints.open_clip_recipe import EVA, OPEN_CLIP, weights
@@ -81,8 +81,8 @@ def test_every_family(tmp_path, family, made, width, kind):
 @pytest.mark.parametrize(
     ("made", "length"),
     [
-        *((lambda name=name: from_eva(weights(EVA[name]), name=name), 77) for name in EVA),
-        (lambda: from_open_clip(weights(OPEN_CLIP["flat"]), name="flat", quick_gelu=False), 77),
+        *((lambda name=name: open_state_dict(weights(EVA[name]), name=name), 77) for name in EVA),
+        (lambda: open_state_dict(weights(OPEN_CLIP["flat"]), name="flat", activation="gelu"), 77),
         (tower_g, 77),
         (tower_long, 248),
     ],

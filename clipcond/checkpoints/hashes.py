@@ -1,9 +1,9 @@
-"""Which tower is it? A hash that does not depend on file format, layout or precision above float16.
+"""Identify towers by a hash that is the same in every file format, layout and precision >= float16.
 
 The hash is SHA-256 over every tensor in order of its name in transformers' files (without
 `text_model.`): the name, the shape as text, and the values as float16, little-endian. So a tower
 has one hash in a diffusers folder, in a single file, in OpenCLIP's layout, in float16 and float32;
-in bfloat16 it has another, for that holds fewer digits.
+in bfloat16, which holds fewer digits, it has another.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clipcond.checkpoints.weights import bare
+from clipcond.checkpoints.models import plain_name
 from clipcond.errors import CheckpointError
 from clipcond.towers.base import TextTower
 
@@ -31,7 +31,7 @@ _COARSE = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How two towers' tensors differ, those that both have by name and shape.
+    """How the tensors that two towers both have, by name and shape, differ.
 
     Attributes:
         equal_as: "" = not equal; "stored" = every value; "float16", "bfloat16" = after that cast.
@@ -55,15 +55,15 @@ class Comparison:
             f"most, in {self.at!r}",
         }
         cast = f"all {self.n_both} tensors are equal after casting to {self.equal_as}"
-        told = alike.get(self.equal_as, cast) if self.n_both else "no tensor is of the same shape"
+        text = alike.get(self.equal_as, cast) if self.n_both else "no tensor is of the same shape"
         for which, names in (("first", self.only_first), ("second", self.only_second)):
             if names:
-                told += f"; only the {which} has {len(names)}, such as {names[0]!r}"
-        return told
+                text += f"; only the {which} has {len(names)}, such as {names[0]!r}"
+        return text
 
 
 def tower_weights(tower: TextTower) -> dict[str, Tensor]:
-    """A tower's tensors by their names in transformers' files, without `text_model.`.
+    """List a tower's tensors by their names in transformers' files, without `text_model.`.
 
     Raises:
         CheckpointError: the tower keeps no module in `model`.
@@ -71,12 +71,12 @@ def tower_weights(tower: TextTower) -> dict[str, Tensor]:
     model: Any = getattr(tower, "model", None)
     if not isinstance(model, torch.nn.Module):
         raise CheckpointError(f"{tower.name!r} has no tensors to look at", tower.name)
-    state = {bare(name): tensor for name, tensor in model.state_dict().items()}
+    state = {plain_name(name): tensor for name, tensor in model.state_dict().items()}
     return {name: t.detach() for name, t in state.items() if t.is_floating_point()}
 
 
 def tower_hash(weights: Mapping[str, Tensor]) -> str:
-    """The hash of `tower_weights`, 64 hexadecimal digits."""
+    """Hash `tower_weights`, into 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         tensor = weights[name].to("cpu", torch.float16).contiguous()

@@ -1,0 +1,200 @@
+"""Read a text model's folder, as transformers and diffusers save it: one row of `KINDS` a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clipcond.checkpoints.header import read_header
+from clipcond.checkpoints.models import alt_model, build_model, chinese_model, clip_model
+from clipcond.checkpoints.tensors_on_disk import StoredTensors
+from clipcond.errors import CheckpointError
+from clipcond.files import read_json
+from clipcond.tokenizers import sentence_piece, word_piece
+from clipcond.towers.alt_clip import AltClipTower
+from clipcond.towers.base import TextTower
+from clipcond.towers.chinese_clip import ChineseClipTower
+from clipcond.towers.openai_clip import OpenAIClipTower
+
+__all__ = [
+    "KINDS",
+    "TOKENIZER_FILES",
+    "WEIGHTS",
+    "FolderKind",
+    "clip_tokenizer",
+    "find_pickle",
+    "read_folder",
+    "read_weights",
+]
+
+WEIGHTS = "model.safetensors"
+HALF_WEIGHTS = "model.fp16.safetensors"
+INDEX = f"{WEIGHTS}.index.json"
+PICKLES = ("pytorch_model.bin", "pytorch_model.fp16.bin", "model.ckpt")
+# Beginnings of the names in a whole model's file that are not the text half's.
+OTHER_HALF = ("vision_model.", "visual_projection.", "logit_scale")
+# Without one of these, transformers makes up a tokenizer of two entries.
+TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
+
+
+def read_folder(
+    folder: Path,
+    kind: str | None,
+    *,
+    name: str,
+    dtype: torch.dtype,
+    device: torch.device,
+    tokenizer: Any = None,
+) -> TextTower:
+    """Open the text tower of a folder with a config.json, alone or with its vision half.
+
+    Args:
+        kind: a key of `KINDS`; None = as config.json says.
+        tokenizer: instead of the one in the folder or next to it.
+    Raises:
+        CheckpointError: weights or tokenizer are missing, or do not fit the config.
+    """
+    config = read_json(folder / "config.json")
+    found = KINDS[kind or _kind_of(config, folder)]
+    weights = read_weights(_weight_files(folder), dtype, leave_out=OTHER_HALF)
+    tokenizer = found.tokenizer(folder) if tokenizer is None else tokenizer
+    projection, _ = weights.get("text_projection.weight", (None, None))
+    model = build_model(
+        lambda: found.model(config, projection),
+        weights,
+        folder / "config.json",
+        dtype=dtype,
+        device=device,
+    )
+    return found.tower(model, tokenizer, name)
+
+
+def read_weights(
+    paths: list[Path], dtype: torch.dtype | None = None, *, leave_out: tuple[str, ...] = ()
+) -> dict[str, tuple[Tensor, Path]]:
+    """Read the tensors of safetensors files, each with the file that it is from.
+
+    Args:
+        dtype: what floating-point tensors are cast to, one by one; None = as in the file.
+        leave_out: beginnings of names that are not read.
+    Raises:
+        CheckpointError: a file is cut short or no safetensors at all.
+    """
+    found: dict[str, tuple[Tensor, Path]] = {}
+    for path in paths:
+        tensors = StoredTensors(path, read_header(path).entries)
+        for key in tensors:
+            if not key.startswith(leave_out):
+                tensor = tensors[key]
+                is_cast = dtype is not None and tensor.is_floating_point()
+                found[key] = (tensor.to(dtype) if is_cast else tensor), path
+    return found
+
+
+def find_pickle(folder: Path) -> Path | None:
+    """The pickle that holds a model folder's weights, where no safetensors file does."""
+    names = [WEIGHTS, HALF_WEIGHTS, INDEX, *PICKLES]
+    found = next((name for name in names if (folder / name).is_file()), WEIGHTS)
+    return folder / found if found in PICKLES else None
+
+
+def clip_tokenizer(folder: Path) -> Any:
+    """Open the tokenizer in a model's folder or in the one next to it: text_encoder_2, tokenizer_2.
+
+    Raises:
+        CheckpointError: there is none, or it is broken.
+    """
+    from transformers import CLIPTokenizer
+
+    numbered = folder.parent / folder.name.replace("text_encoder", "tokenizer")
+    places = [folder, numbered, folder.parent / "tokenizer"]
+    for place in places:
+        if any((place / name).is_file() for name in TOKENIZER_FILES):
+            try:
+                return CLIPTokenizer.from_pretrained(str(place), local_files_only=True)
+            except (OSError, ValueError, TypeError, RuntimeError) as error:
+                message = f"the tokenizer in {str(place)!r} is broken: {error}"
+                raise CheckpointError(message, place) from error
+    raise CheckpointError(
+        f"there is no tokenizer for {str(folder)!r}",
+        folder,
+        "Looked for vocab.json or tokenizer.json in: "
+        + ", ".join(dict.fromkeys(str(place) for place in places)),
+    )
+
+
+def _kind_of(config: Mapping[str, Any], folder: Path) -> str:
+    model_type = str(config.get("model_type"))
+    for kind, row in KINDS.items():
+        if model_type in row.model_types:
+            return kind
+    known = ", ".join(model_type for row in KINDS.values() for model_type in row.model_types)
+    raise CheckpointError(
+        f"{str(folder / 'config.json')!r} says model_type {model_type!r}; known: {known}",
+        folder / "config.json",
+        "If it is one of these under another name, say kind=...",
+    )
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model folder: one, or the parts its index names.
+
+    Raises:
+        CheckpointError: there is none, or a part is missing.
+    """
+    for name in (WEIGHTS, HALF_WEIGHTS):
+        if (folder / name).is_file():
+            return [folder / name]
+    index = folder / INDEX
+    if index.is_file():
+        names = read_json(index).get("weight_map", {}).values()
+        parts = sorted({folder / str(name) for name in names})
+        for part in parts:
+            if not part.is_file():
+                raise CheckpointError(f"{index.name} names {part.name!r}, which is missing", part)
+        return parts
+    pickle = find_pickle(folder)
+    raise CheckpointError(
+        f"there is no {WEIGHTS} in {str(folder)!r}",
+        folder,
+        f"Looked for {WEIGHTS}, {HALF_WEIGHTS}, {INDEX}."
+        if pickle is None
+        else f"{pickle.name} is a pickle, which can run code when opened: save the model as "
+        f"safetensors, or say allow_pickle=True.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FolderKind:
+    """How a kind of model is opened from its folder.
+
+    Attributes:
+        model_types: what config.json calls it.
+        model: makes it from its config and its projection [P D] or None.
+        tokenizer: finds and opens its tokenizer.
+        tower: makes a tower of model, tokenizer and name.
+    """
+
+    model_types: tuple[str, ...]
+    model: Callable[[Mapping[str, Any], Tensor | None], nn.Module]
+    tokenizer: Callable[[Path], Any]
+    tower: Callable[[nn.Module, Any, str], TextTower]
+
+
+KINDS: dict[str, FolderKind] = {
+    "clip": FolderKind(
+        ("clip_text_model", "clip"), clip_model, clip_tokenizer, OpenAIClipTower,
+    ),
+    "chinese_clip": FolderKind(
+        ("chinese_clip", "chinese_clip_text_model"), chinese_model, word_piece.tokenizer_in,
+        ChineseClipTower,
+    ),
+    "alt_clip": FolderKind(
+        ("altclip", "altclip_text_model"), alt_model, sentence_piece.tokenizer_in, AltClipTower,
+    ),
+}  # fmt: skip

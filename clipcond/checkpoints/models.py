@@ -1,0 +1,175 @@
+"""Build text models of transformers around tensors from files, complete or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clipcond.checkpoints.header import shape_text
+from clipcond.errors import CheckpointError
+from clipcond.towers.chinese_clip import ChineseTextEncoder
+from clipcond.towers.text_encoder import TextEncoder
+
+__all__ = ["TEXT_MODEL", "alt_model", "build_model", "chinese_model", "clip_model", "plain_name"]
+
+TEXT_MODEL = "text_model."
+# AltCLIP's blocks as newer versions of transformers call them in memory, and as all do in files
+_BLOCKS_NOW, _BLOCKS = "roberta.encoder.layers.", "roberta.encoder.layer."
+# Values of the buffers that no file holds.
+_BUFFERS: dict[str, Callable[[Tensor], Tensor]] = {
+    "position_ids": lambda buffer: torch.arange(buffer.shape[-1]).expand(buffer.shape).clone(),
+    "token_type_ids": lambda buffer: torch.zeros(buffer.shape, dtype=buffer.dtype),
+}
+_OTHER_MODEL = "The config belongs to another model, or the file to another tower."
+
+
+def clip_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:
+    """A CLIPTextModel, with a projection if there is one.
+
+    Args:
+        config: of transformers' CLIP text model, or of a whole CLIPModel.
+        projection: [P D].
+    """
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    is_whole = config.get("model_type") == "clip"
+    text = dict(config.get("text_config") or {}) if is_whole else config
+    text = {**text, "projection_dim": config.get("projection_dim", 512)}
+    model_class = CLIPTextModel if projection is None else CLIPTextModelWithProjection
+    return model_class(CLIPTextConfig(**text))
+
+
+def chinese_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:
+    """A ChineseCLIPTextModel with a projection as wide as this one [P D].
+
+    Args:
+        config: of the text model, or of a whole ChineseCLIPModel.
+    """
+    from transformers import ChineseCLIPTextConfig, ChineseCLIPTextModel
+
+    is_whole = config.get("model_type") == "chinese_clip"
+    text = dict(config.get("text_config") or {}) if is_whole else config
+    text_config = ChineseCLIPTextConfig(**text)
+    text_model = ChineseCLIPTextModel(text_config, add_pooling_layer=False)
+    return ChineseTextEncoder(text_model, _linear(text_config.hidden_size, projection))
+
+
+def alt_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:
+    """An AltCLIPTextModel with a projection as wide as this one [P D].
+
+    Args:
+        config: of the text model, or of a whole AltCLIPModel.
+    """
+    from transformers import AltCLIPTextConfig, AltCLIPTextModel
+
+    # old configs have both sections, and transformers takes the former
+    is_whole = config.get("model_type") == "altclip"
+    text = config.get("text_config_dict") or config.get("text_config") if is_whole else config
+    text_config: Any = AltCLIPTextConfig.from_dict(text or {})
+    return TextEncoder(AltCLIPTextModel(text_config), _linear(text_config.project_dim, projection))
+
+
+def build_model(
+    build: Callable[[], nn.Module],
+    weights: Mapping[str, tuple[Tensor, Path]],
+    where: Path,
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> nn.Module:
+    """Build a text model around weights: in eval mode, without gradients.
+
+    transformers 5.6 dropped the prefix `text_model.` from CLIPTextModel's names; a model that does
+    not know a file's names would otherwise keep random values. The model takes the tensors
+    themselves: there is no second copy.
+
+    Args:
+        build: makes the model.
+        weights: each tensor with the file that it is from.
+        where: the file that describes the model.
+    Raises:
+        CheckpointError: it describes no model; a tensor is missing, of another shape or no floats.
+    """
+    # torch 2.6 fails where transformers' models are first imported inside torch.device("meta")
+    import transformers.modeling_utils  # noqa: F401
+
+    try:
+        with torch.device("meta"):  # random values would take time, and are not used
+            model = build()
+    except Exception as error:  # transformers' versions raise whatever they like here
+        raise CheckpointError(f"{str(where)!r} describes no model: {error}", where) from error
+    for module in model.modules():
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                module._buffers[name] = _BUFFERS[name](buffer)
+    model.load_state_dict(_fitting(model, weights, where), assign=True)
+    model.requires_grad_(False)
+    return model.to(device, dtype).eval()
+
+
+def plain_name(name: str) -> str:
+    """A tensor's name in a text model, whichever version of transformers gave it."""
+    return name.removeprefix(TEXT_MODEL).replace(_BLOCKS_NOW, _BLOCKS)
+
+
+def _linear(width: int, projection: Tensor | None) -> nn.Module | None:
+    return None if projection is None else nn.Linear(width, len(projection), bias=False)
+
+
+def _fitting(
+    model: nn.Module, weights: Mapping[str, tuple[Tensor, Path]], where: Path
+) -> dict[str, Tensor]:
+    """Find the tensor for each name in the model, and check it."""
+    known = {plain_name(key): pair for key, pair in weights.items()}
+    first = next((path for _, path in weights.values()), where)
+    fitting: dict[str, Tensor] = {}
+    for key, expected in model.state_dict().items():
+        name = plain_name(key)
+        if name == "embeddings.position_ids" and name not in known:
+            fitting[key] = expected  # 0, 1, 2, ...; few files keep it
+        elif name in known:
+            fitting[key] = _checked(name, *known[name], expected)
+        else:
+            raise CheckpointError(
+                f"{str(first)!r} has no tensor {name!r} (expected {_shape(expected)})",
+                first,
+                f"It has {len(weights)} tensors, such as {min(weights, default='none')!r}.",
+            )
+    _refuse_more_blocks(known, {plain_name(key) for key in fitting}, first)
+    return fitting
+
+
+def _checked(name: str, tensor: Tensor, path: Path, expected: Tensor) -> Tensor:
+    if tensor.shape != expected.shape:
+        raise CheckpointError(
+            f"{str(path)!r}: {name!r} is {_shape(tensor)}, but config.json expects "
+            f"{_shape(expected)}",
+            path,
+            _OTHER_MODEL,
+        )
+    if not tensor.is_floating_point():
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        message = f"{str(path)!r}: {name!r} is {dtype}, expected floating point"
+        raise CheckpointError(message, path)
+    return tensor.contiguous()
+
+
+def _refuse_more_blocks(known: Mapping[str, Any], taken: set[str], where: Path) -> None:
+    """Blocks that the config does not have mean that another model's config was found."""
+    blocks = ("encoder.", "roberta.encoder.")
+    more = sorted(name for name in known if name.startswith(blocks) and name not in taken)
+    if more:
+        raise CheckpointError(
+            f"{str(where)!r} has {len(more)} tensors beyond the model of config.json, such as "
+            f"{more[0]!r}",
+            where,
+            _OTHER_MODEL,
+        )
+
+
+def _shape(tensor: Tensor) -> str:
+    return shape_text(tuple(tensor.shape))

@@ -1,0 +1,146 @@
+"""The names of a text tower's tensors in files: one table for each way in which files name them.
+
+Finding a tower, checking it, reading it and renaming its tensors all follow from these tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from clipcond.checkpoints.naming import NamingScheme, TensorRule
+
+__all__ = ["BERT", "BERT_FLASH", "OPEN_CLIP", "TRANSFORMERS"]
+
+
+def _linear(name: str, target: str = "", out: str = "D", into: str = "D") -> list[TensorRule]:
+    """Weight and bias of a linear layer, whose target is by default its name."""
+    target = target or name
+    return [
+        TensorRule(f"{name}.weight", out + into, (f"{target}.weight",)),
+        TensorRule(f"{name}.bias", out, (f"{target}.bias",)),
+    ]
+
+
+def _norm(name: str, target: str = "") -> list[TensorRule]:
+    """Weight and bias of a layer norm."""
+    target, parts = target or name, ("weight", "bias")
+    return [TensorRule(f"{name}.{part}", "D", (f"{target}.{part}",)) for part in parts]
+
+
+def _fused(name: str, separator: str, targets: tuple[str, ...]) -> list[TensorRule]:
+    """Three linear layers in one: queries, keys and values."""
+    return [
+        TensorRule(f"{name}{separator}{part}", shape, tuple(f"{t}.{part}" for t in targets))
+        for part, shape in (("weight", "TD"), ("bias", "T"))
+    ]
+
+
+def _by_name(*rules: TensorRule) -> dict[str, TensorRule]:
+    return {rule.name: rule for rule in rules}
+
+
+def _as_in_transformers(rules: Mapping[str, TensorRule]) -> dict[str, TensorRule]:
+    """The rules for the same tensors under transformers' own names."""
+    found: dict[str, TensorRule] = {}
+    for rule in rules.values():
+        shape = rule.shape[::-1] if rule.is_transposed else rule.shape.replace("T", "D")
+        for target in rule.targets:
+            own = replace(rule, name=target, shape=shape, targets=(target,), is_transposed=False)
+            found.setdefault(target, own)
+    return found
+
+
+_PROJECTION = "text_projection.weight"
+_PROJECTIONS = (
+    TensorRule("text_projection", "DP", (_PROJECTION,), is_transposed=True, is_optional=True),
+    TensorRule(_PROJECTION, "PD", (_PROJECTION,), is_optional=True),
+)
+_BLOCK, _CLIP_BLOCK = "transformer.resblocks.#", "encoder.layers.#"
+_CLIP_RULES = _by_name(
+    TensorRule("token_embedding.weight", "VD", ("embeddings.token_embedding.weight",)),
+    TensorRule("positional_embedding", "LD", ("embeddings.position_embedding.weight",)),
+    # LongCLIP's second table of positions, of which those from the 21st on are used
+    TensorRule("positional_embedding_res", "LD", (), is_optional=True),
+    *_norm("ln_final", "final_layer_norm"),
+    *_fused(
+        f"{_BLOCK}.attn.in_proj", "_", tuple(f"{_CLIP_BLOCK}.self_attn.{x}_proj" for x in "qkv")
+    ),
+    *_linear(f"{_BLOCK}.attn.out_proj", f"{_CLIP_BLOCK}.self_attn.out_proj"),
+    *_norm(f"{_BLOCK}.ln_1", f"{_CLIP_BLOCK}.layer_norm1"),
+    *_norm(f"{_BLOCK}.ln_2", f"{_CLIP_BLOCK}.layer_norm2"),
+    *_linear(f"{_BLOCK}.mlp.c_fc", f"{_CLIP_BLOCK}.mlp.fc1", out="I"),
+    *_linear(f"{_BLOCK}.mlp.c_proj", f"{_CLIP_BLOCK}.mlp.fc2", into="I"),
+    *_PROJECTIONS,
+)
+_BERT_BLOCK = "encoder.layer.#"
+_HEADS = tuple(f"{_BERT_BLOCK}.attention.self.{x}" for x in ("query", "key", "value"))
+_BERT_TABLES = [
+    TensorRule(
+        f"embeddings.{name}_embeddings.weight", shape, (f"embeddings.{name}_embeddings.weight",)
+    )
+    for name, shape in (("word", "VD"), ("position", "LD"), ("token_type", "2D"))
+]
+_BERT_NORMS = (
+    "embeddings.LayerNorm",
+    f"{_BERT_BLOCK}.attention.output.LayerNorm",
+    f"{_BERT_BLOCK}.output.LayerNorm",
+)
+_BERT_OUT = f"{_BERT_BLOCK}.attention.output.dense"
+_BERT_COMMON = (
+    *_BERT_TABLES,
+    *(rule for name in _BERT_NORMS for rule in _norm(name)),
+    *_linear(f"{_BERT_BLOCK}.intermediate.dense", out="I"),
+    *_linear(f"{_BERT_BLOCK}.output.dense", into="I"),
+    *_PROJECTIONS,
+)
+
+# OpenAI's, open_clip's, EVA-CLIP's and LongCLIP's own names, which SD2 and SDXL use too.
+OPEN_CLIP = NamingScheme(
+    _CLIP_RULES,
+    blocks="transformer.resblocks.",
+    marks=("token_embedding.weight", "positional_embedding", "ln_final.weight"),
+    # cls_emb is CoCa's, which is refused for it
+    roots=(
+        *("token_embedding.", "positional_embedding", "transformer.resblocks."),
+        *("ln_final.", "text_projection", "cls_emb"),
+    ),
+    ignored=frozenset(
+        {"attn_mask", "logit_scale", "input_resolution", "context_length", "vocab_size"}
+    ),
+)
+# transformers' CLIPTextModel.
+TRANSFORMERS = NamingScheme(
+    _as_in_transformers(_CLIP_RULES),
+    blocks="encoder.layers.",
+    marks=(
+        "embeddings.token_embedding.weight",
+        "embeddings.position_embedding.weight",
+        "final_layer_norm.weight",
+    ),
+    roots=("embeddings.", "encoder.layers.", "final_layer_norm.", "text_projection."),
+    ignored=frozenset({"embeddings.position_ids", "logit_scale"}),
+)
+# The BERT of cn_clip and of transformers' ChineseCLIP.
+BERT = NamingScheme(
+    _by_name(
+        *(rule for name in _HEADS for rule in _linear(name)),
+        *_linear(_BERT_OUT),
+        *_BERT_COMMON,
+    ),
+    blocks="encoder.layer.",
+    marks=("embeddings.word_embeddings.weight",),
+    roots=("text_projection",),
+    # neither cn_clip nor transformers uses the pooler, and published files lack it
+    ignored=frozenset({"embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"}),
+)
+# The same, trained with flash attention. Source: cn_clip 1.6.0, clip/model.py, convert_state_dict.
+BERT_FLASH = replace(
+    BERT,
+    rules=_by_name(
+        *_fused(f"{_BERT_BLOCK}.attention.self.Wqkv", ".", _HEADS),
+        *_linear(f"{_BERT_BLOCK}.attention.self.out_proj", _BERT_OUT),
+        *_BERT_COMMON,
+    ),
+    marks=("encoder.layer.0.attention.self.Wqkv.weight",),
+)

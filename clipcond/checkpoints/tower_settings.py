@@ -1,0 +1,138 @@
+"""Settings that a tower's tensors do not show, from a config next to its file or the usual ones.
+
+`config.json` is transformers' and next to `model.safetensors`; `open_clip_config.json` is
+OpenCLIP's and next to `open_clip_model.safetensors`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clipcond.checkpoints.activation import ACTIVATIONS, Activation
+from clipcond.checkpoints.layouts import HEAD_WIDTH, FoundTower
+from clipcond.checkpoints.tensor_names import OPEN_CLIP
+from clipcond.errors import CheckpointError
+
+__all__ = ["OPEN_CLIP_CONFIG", "TowerSettings", "check_plain", "read_settings", "usual_settings"]
+
+OPEN_CLIP_CONFIG = "open_clip_config.json"
+# Parts of a text config that a CLIPTextModel has no place for, and what leaves them out.
+# Source: open_clip 3.3, model.py, CLIPTextCfg.
+_PLAIN_TEXT_CONFIG: Mapping[str, Any] = {
+    "hf_model_name": None,
+    "hf_tokenizer_name": None,
+    "tokenizer_kwargs": None,
+    "no_causal_mask": False,
+    "embed_cls": False,
+    "pool_type": "argmax",
+    "proj_bias": False,
+    "ls_init_value": None,
+    "act_kwargs": None,
+    "norm_kwargs": None,
+    "final_ln_after_pool": False,
+    "qk_norm": False,
+    "scaled_cosine_attn": False,
+    "scale_heads": False,
+    "scale_attn_inner": False,
+    "scale_attn": False,
+    "scale_fc": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TowerSettings:
+    """Settings of a tower that no tensor shows.
+
+    Attributes:
+        n_heads: attention heads; 0 = unknown, for the width is not a multiple of 64.
+        epsilon: of the layer norms.
+        activation: of the MLP.
+        folder: of transformers' config.json, if that belongs to the tower.
+        open_clip: `text_cfg` of OpenCLIP's config, if that belongs to the tower.
+    """
+
+    n_heads: int
+    epsilon: float
+    activation: Activation
+    folder: Path | None = None
+    open_clip: Mapping[str, Any] | None = None
+
+
+def usual_settings(tower: FoundTower) -> TowerSettings:
+    """The settings of every published tower of that width."""
+    n_heads, rest = divmod(tower.sizes.width, HEAD_WIDTH)
+    epsilon = 1e-12 if tower.layout.kind == "chinese_clip" else 1e-5
+    return TowerSettings(0 if rest else n_heads, epsilon, tower.activation)
+
+
+def read_settings(path: Path, tower: FoundTower) -> TowerSettings:
+    """Read a tower's settings from the config next to its file, or take the usual ones."""
+    usual, layout = usual_settings(tower), tower.layout
+    is_in_pipeline = layout.prefix.startswith(("cond", "text_encoders"))
+    if is_in_pipeline or layout.kind == "chinese_clip":
+        return usual
+    if layout.scheme is OPEN_CLIP:
+        return _from_open_clip(path.parent / OPEN_CLIP_CONFIG, tower, usual)
+    return _from_transformers(path.parent / "config.json", tower, usual)
+
+
+def check_plain(settings: TowerSettings, name: str) -> None:
+    """Refuse a model of open_clip's that transformers' CLIPTextModel cannot compute.
+
+    Raises:
+        CheckpointError: its config has what that model has no place for.
+    """
+    text = settings.open_clip or {}
+    for key, plain in _PLAIN_TEXT_CONFIG.items():
+        value = text.get(key, plain)
+        if value != plain:
+            raise CheckpointError(
+                f"the config of {name!r} says {key}={value!r}, which a CLIPTextModel of "
+                f"transformers cannot do",
+                name,
+                "Open it with open_clip, and give the model to OpenClipTower.",
+            )
+
+
+def _from_transformers(path: Path, tower: FoundTower, usual: TowerSettings) -> TowerSettings:
+    config = _read(path)
+    if config.get("model_type") == "clip":
+        config = {**config, **_section(config, "text_config")}
+    heads, name = config.get("num_attention_heads"), config.get("hidden_act")
+    epsilon = config.get("layer_norm_eps", usual.epsilon)
+    is_own = config.get("hidden_size") == tower.sizes.width and name in ACTIVATIONS
+    if not is_own or type(heads) is not int or heads < 1 or not isinstance(epsilon, float):
+        return usual
+    return TowerSettings(heads, epsilon, _from_config(str(name), path), path.parent)
+
+
+def _from_open_clip(path: Path, tower: FoundTower, usual: TowerSettings) -> TowerSettings:
+    config = _section(_read(path), "model_cfg")
+    text = _section(config, "text_cfg")
+    heads = text.get("heads")
+    if text.get("width") != tower.sizes.width or type(heads) is not int or heads < 1:
+        return usual
+    name = "quick_gelu" if config.get("quick_gelu") else "gelu"
+    return TowerSettings(heads, usual.epsilon, _from_config(name, path), open_clip=text)
+
+
+def _from_config(name: str, path: Path) -> Activation:
+    return Activation(name, f"{path.name} next to it says so", True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a config; {} where it is missing or broken, for nobody asked for it."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _section(config: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = config.get(key)
+    return dict(found) if isinstance(found, dict) else {}
