@@ -69,14 +69,15 @@ def normalizations() -> str:
     """What happens to weights before a rule, in the functions' own words."""
     rows = []
     for name, function in NORMALIZATIONS.items():
-        first = _paragraphs(inspect.getdoc(function) or "")[0]
+        doc = inspect.getdoc(function) if function else "Leave weights as they are written."
+        first = _paragraphs(doc or "")[0]
         users = [row.name for row in _rows() if row.normalize == name]
         rows.append([_code(name), first, ", ".join(dict.fromkeys(users)) or "-"])
     return table(["`normalize=`", "what it does", "dialects"], rows)
 
 
 def clip_skips() -> str:
-    """The table in the docstring of clipcond.dialects."""
+    """The table in the docstring of clipcond.conditioning.dialects."""
     block = _block(inspect.getdoc(dialects) or "", "    tool ")
     heading, *rows = [re.split(r"\s{2,}", line.strip()) for line in block]
     return table([heading[0], *(f"`clip_skip={n}`" for n in heading[1:])], rows)
