@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from threading import Lock
 
 import torch
 
@@ -14,7 +12,6 @@ from clipcond.conditioning.checks import not_finite
 from clipcond.conditioning.plan import Plan
 from clipcond.conditioning.results import Conditioning
 from clipcond.errors import ClipcondWarning, TowerError, warn
-from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput
 from clipcond.weighting import Encode
 
@@ -31,11 +28,10 @@ class AdapterStage:
     def __init__(self, adapter: Adapter, towers: Sequence[TextTower]) -> None:
         self.adapter = adapter
         self._placed = CastAdapter(adapter)
-        self._warned: set[int] = set()
-        self._lock = Lock()
+        self._warned: dict[int, object] = {}
         if len(towers) > 1:
             raise TowerError(
-                "an adapter reads one tower, and stands for a whole pair: two were given",
+                "an adapter reads one tower, and replaces a whole pair: two were given",
                 "Leave out tower_2.",
             )
         (tower,), config = towers, adapter.config
@@ -48,14 +44,8 @@ class AdapterStage:
             )
         adapter.check_context(tower.special.context_length, tower.name)
 
-    def __getstate__(self) -> dict[str, object]:
-        return {key: value for key, value in vars(self).items() if key != "_lock"}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        vars(self).update(state, _lock=Lock())
-
     def wants_pooled(self, wanted: bool | None) -> bool:
-        """Whether to give pooled vectors: as wanted; by default if the adapter has any.
+        """Decide whether to give pooled vectors: as wanted; by default if the adapter has any.
 
         Raises:
             TowerError: they are wanted, and the adapter has none.
@@ -73,11 +63,9 @@ class AdapterStage:
         record = self.adapter.record
         if record is None or layer.depth in record.tower_clip_skips:
             return
-        with self._lock:
-            is_new = layer.depth not in self._warned
-            self._warned.add(layer.depth)
-        if is_new:
-            known = ", ".join(map(str, record.tower_clip_skips)) or "none that it tells"
+        mine = object()
+        if self._warned.setdefault(layer.depth, mine) is mine:  # atomic: threads warn once, too
+            known = ", ".join(map(str, record.tower_clip_skips)) or "none that is recorded"
             message = f"the adapter was aligned to {self._name!r} at clip skip {known}, not "
             message += f"{layer.depth}: what it makes of that layer was never trained"
             warn(ClipcondWarning(message))
@@ -99,26 +87,16 @@ class AdapterStage:
         mask = part.attention_mask
         rows = self._placed(hidden, None if mask is None else mask.reshape(-1, length)).hidden
         embeds = rows.reshape(n_prompts, -1, rows.shape[-1])
-        adapted = _EncodeAndAdapt(self._placed, encode)
+
+        def adapted(chunks: Sequence[TokenChunk]) -> TowerOutput:
+            """Encode and adapt chunks without weights: rows and pooled vectors."""
+            hidden, masks = encode(chunks).hidden, None
+            if encode.special.mask_padding:
+                rows = [chunk.attention_mask for chunk in chunks]
+                masks = torch.tensor(rows, device=hidden.device)
+            return self._placed(hidden, masks)
+
         if not bool(torch.isfinite(embeds).all()):
             raise not_finite(embeds, plans, f"the adapter of {self._name!r}", adapted)
         chosen = [plan.pooled for plan in plans if plan.pooled is not None]
         return Conditioning(embeds, adapted(chosen).pooled if chosen else None)
-
-
-@dataclass(frozen=True, slots=True)
-class _EncodeAndAdapt:
-    """The `Encode` of a tower with its adapter: unweighted chunks to rows and pooled vectors."""
-
-    placed: CastAdapter
-    encode: Encode
-
-    @property
-    def special(self) -> SpecialTokens:
-        return self.encode.special
-
-    def __call__(self, chunks: Sequence[TokenChunk]) -> TowerOutput:
-        hidden, mask = self.encode(chunks).hidden, None
-        if self.special.mask_padding:
-            mask = torch.tensor([chunk.attention_mask for chunk in chunks], device=hidden.device)
-        return self.placed(hidden, mask)

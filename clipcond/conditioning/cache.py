@@ -96,13 +96,13 @@ class ChunkEncoder:
     def __init__(
         self,
         tower: TextTower,
+        special: SpecialTokens,
         layer: HiddenLayer,
         cache: ChunkCache,
         *,
         pooled: bool,
-        special: SpecialTokens | None = None,
     ) -> None:
-        self.special = tower.special if special is None else special
+        self.special = special
         self._tower = tower
         self._layer = layer
         self._pooled = pooled

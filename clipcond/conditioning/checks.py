@@ -5,7 +5,7 @@ The way of a sound prompt does not lead through here: callers look first whether
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,22 +23,10 @@ from clipcond.errors import (
     warn,
 )
 from clipcond.prompt import Break, Issue
-from clipcond.towers.base import TextTower
-from clipcond.weighting import Encode
+from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput, check_layer
 
 if TYPE_CHECKING:
     from clipcond.conditioning.plan import Plan
-
-__all__ = [
-    "check_towers",
-    "no_such_layer",
-    "not_finite",
-    "not_prompts",
-    "unlike_numbers",
-    "warn_cut",
-    "warn_dropped",
-    "warn_issues",
-]
 
 MAX_SHOWN = 5
 
@@ -105,7 +93,7 @@ def unlike_numbers(n_given: int, n_prompts: int, what: str) -> PromptError:
 
 def no_such_layer(clip_skip: object, depth: int, name: str) -> TowerError:
     """Say that clip_skip is not a whole number from 1 to the tower's `depth`."""
-    is_zero = isinstance(clip_skip, int) and not isinstance(clip_skip, bool) and clip_skip == 0
+    is_zero = clip_skip == 0 and isinstance(clip_skip, int) and not isinstance(clip_skip, bool)
     return TowerError(
         f"clip_skip={clip_skip!r} names no layer of {name!r}, which has {depth}",
         f"Use a whole number from 1 (last layer) to {depth} (first)."
@@ -135,7 +123,28 @@ def check_towers(towers: Sequence[TextTower]) -> None:
         )
 
 
-def not_finite(embeds: Tensor, plans: Iterable[Plan], name: str, encode: Encode) -> ClipcondError:
+def check_layers(
+    layer: HiddenLayer | tuple[HiddenLayer, ...], towers: Sequence[TextTower]
+) -> tuple[HiddenLayer, ...]:
+    """Make one layer for each tower of a layer, or of a tuple of them.
+
+    Raises:
+        TowerError: there are not as many layers as towers, or a tower has no such layer.
+    """
+    layers = layer if isinstance(layer, tuple) else (layer,) * len(towers)
+    if len(layers) != len(towers):
+        raise TowerError(f"{len(layers)} layers were given for {len(towers)} towers")
+    for each, tower in zip(layers, towers, strict=True):
+        check_layer(each, tower.depth, tower.name)
+    return layers
+
+
+def not_finite(
+    embeds: Tensor,
+    plans: Iterable[Plan],
+    name: str,
+    encode: Callable[[Sequence[TokenChunk]], TowerOutput],
+) -> ClipcondError:
     """Say where NaN or infinite values come from, which would end as a black image.
 
     Args:
@@ -159,7 +168,7 @@ def not_finite(embeds: Tensor, plans: Iterable[Plan], name: str, encode: Encode)
         f"the weight {weight:g} leads to NaN or infinite values in {dtype}",
         plan.parsed.source,
         plan.heaviest,
-        "Useful weights lie between 0 and 2.",
+        "Useful weights are between 0 and 2.",
     )
 
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 
 import torch
 
 from clipcond.adapters.base import Adapter
-from clipcond.checkpoints.textual_inversions import (
-    InversionSource,
-    find_inversion,
-    inversion_names,
-    load_inversion,
-    remove_inversion,
-)
+from clipcond.checkpoints import textual_inversions
+from clipcond.checkpoints.textual_inversions import InversionSource, load_inversion
 from clipcond.conditioning import checks
 from clipcond.conditioning.adapter_stage import AdapterStage
 from clipcond.conditioning.cache import ChunkCache, ChunkEncoder
@@ -23,11 +19,11 @@ from clipcond.conditioning.dialects import Dialect, choose_fullwidth, find_diale
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, list_each, list_prompts, plan_call
 from clipcond.conditioning.report import Report, build_report
 from clipcond.conditioning.results import Conditioning, Guided, join, weigh, zeros_like
-from clipcond.errors import PromptWarning, TowerError, warn
+from clipcond.errors import PromptWarning, warn
 from clipcond.prompt import ParsedPrompt, parse, reduce_to_one_text
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.tokenizers.base import Tokenizer
-from clipcond.towers.base import HiddenLayer, TextTower, check_layer
+from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import Normalize, Rule, find_normalize, find_rule
 
 __all__ = ["Conditioner", "Conditioning", "Guided"]
@@ -44,8 +40,8 @@ class Conditioner:
         dialect: a name (`a1111`, `diffusers`, `plain`, ...) or a `Dialect`.
         clip_skip: as A1111 counts: 1 = last layer, 2 = penultimate with the final norm. For a pair
             1 and 2 are both the penultimate layer without norm; n > 2 goes deeper in both.
-        weighting: the rule instead of the dialect's, by name or itself.
-        normalize: the normalisation of weights instead of the dialect's, by name or itself.
+        weighting, normalize: the rule, and what happens to weights before it, by name or itself;
+            by default the dialect's.
         layer: the layer itself instead of clip_skip's; for a pair one for each, or one for both.
         pooled: whether pooled vectors are wanted; by default only with a pair of towers, because
             they need the layers above the chosen one.
@@ -81,15 +77,14 @@ class Conditioner:
         self.fullwidth = choose_fullwidth(fullwidth, self.dialect, self.towers)
         self.rule = find_rule(self.dialect.weighting if weighting is None else weighting)
         self.normalize = find_normalize(self.dialect.normalize if normalize is None else normalize)
-        self.clip_skip = clip_skip
-        self.layer = layer
+        self.clip_skip, self.layer = clip_skip, layer
         self._adapter_stage = None if adapter is None else AdapterStage(adapter, self.towers)
         if self._adapter_stage is not None:
             pooled = self._adapter_stage.wants_pooled(pooled)
         self.pooled = len(self.towers) > 1 if pooled is None else pooled
         self.cache = ChunkCache()
         # for each tower, its tokenizer at the last call, and the one that the dialect chose then
-        self._tokenizers: list[tuple[Tokenizer, Tokenizer] | None] = [None] * len(self.towers)
+        self._tokenizers = [(tower.tokenizer, self._tokenizer(tower)) for tower in self.towers]
         self.layers()  # refuses a layer that is not there now, not at the first prompt
 
     def __call__(
@@ -113,8 +108,7 @@ class Conditioner:
             WeightingError: weights beyond what the tower's dtype can hold.
         """
         positive = self._texts(list_prompts(prompts), prompts_2)
-        (conditioning,) = self._condition([(prompt,) for prompt in positive], clip_skip)
-        return conditioning
+        return self._condition([(prompt,) for prompt in positive], clip_skip)[0]
 
     def guided(
         self,
@@ -146,8 +140,7 @@ class Conditioner:
 
     def chunks(self, prompt: str) -> Chunks:
         """Cut the prompt as written for the first tower: `[a:b:0.5]` and AND are text."""
-        (prompt,) = list_prompts([prompt])
-        return self._cutter(0).chunks(self._parse(prompt))
+        return self._cutter(0).chunks(self._parse(*list_prompts([prompt])))
 
     @property
     def adapter(self) -> Adapter | None:
@@ -157,7 +150,7 @@ class Conditioner:
     @property
     def inversions(self) -> tuple[str, ...]:
         """The names of the textual inversions loaded here."""
-        return inversion_names(self.towers)
+        return textual_inversions.inversion_names(self.towers)
 
     def load_inversion(
         self, source: InversionSource, token: str | None = None, *, allow_pickle: bool = False
@@ -182,7 +175,7 @@ class Conditioner:
         Raises:
             TowerError: no inversion has that name.
         """
-        remove_inversion(self.towers, name)
+        textual_inversions.remove_inversion(self.towers, name)
 
     def explain(self, prompt: str) -> Report:
         """Report how the prompt as written is read: segments, chunks, tokens, weights, issues."""
@@ -200,15 +193,9 @@ class Conditioner:
         Raises:
             TowerError: there is no such layer.
         """
-        n_towers = len(self.towers)
         if clip_skip is None and self.layer is not None:
-            layers = self.layer if isinstance(self.layer, tuple) else (self.layer,) * n_towers
-            if len(layers) != n_towers:
-                raise TowerError(f"{len(layers)} layers were given for {n_towers} towers")
-            for tower, layer in zip(self.towers, layers, strict=True):
-                check_layer(layer, tower.depth, tower.name)
-            return layers
-        n = self.clip_skip if clip_skip is None else clip_skip
+            return checks.check_layers(self.layer, self.towers)
+        n, n_towers = self.clip_skip if clip_skip is None else clip_skip, len(self.towers)
         shallowest = min(self.towers, key=lambda tower: tower.depth)
         if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= shallowest.depth:
             raise checks.no_such_layer(n, shallowest.depth, shallowest.name)
@@ -240,18 +227,19 @@ class Conditioner:
     def _parse(self, prompt: str) -> ParsedPrompt:
         parsed = parse(prompt, self.dialect.syntax, fullwidth=bool(self.fullwidth))
         parsed = with_lookalikes(parsed, fullwidth=self.fullwidth)
-        return parsed.with_names(partial(find_inversion, self.towers))
+        return parsed.with_names(partial(textual_inversions.find_inversion, self.towers))
 
     def _cutter(self, t: int) -> Cutter:
-        """What cuts the texts of tower t in this call."""
+        """Make what cuts the texts of tower t in this call."""
         tower, dialect = self.towers[t], self.dialect
-        own, known = tower.tokenizer, self._tokenizers[t]
-        if known is None or known[0] is not own:  # the first call, or the tower has changed
-            known = (own, own if dialect.tokenizer is None else dialect.tokenizer(tower))
-            self._tokenizers[t] = known
+        if self._tokenizers[t][0] is not tower.tokenizer:  # it was given another
+            self._tokenizers[t] = (tower.tokenizer, self._tokenizer(tower))
+        tokenizer, pooled = self._tokenizers[t][1], self.pooled and t + 1 == len(self.towers)
         special = tower.special if dialect.frame is None else dialect.frame(tower.special)
-        pooled = self.pooled and t + 1 == len(self.towers)
-        return Cutter(tower, known[1], special, dialect, self.normalize, pooled)
+        return Cutter(tower, tokenizer, special, dialect, self.normalize, pooled)
+
+    def _tokenizer(self, tower: TextTower) -> Tokenizer:
+        return tower.tokenizer if self.dialect.tokenizer is None else self.dialect.tokenizer(tower)
 
     def _warn(self, parsed: Mapping[str, ParsedPrompt]) -> None:
         """Warn of what was hardly meant in the texts, and of what the towers cannot read."""
@@ -260,8 +248,7 @@ class Conditioner:
                 checks.warn_issues(text, prompt.issues)
         texts = [s.text for prompt in parsed.values() for s in prompt.segments if not s.is_name]
         messages = (tower.unread(texts) for tower in self.towers if hasattr(tower, "unread"))
-        message = next(filter(None, messages), "")  # a pair of towers reads the same language
-        if message:
+        for message in islice(filter(None, messages), 1):  # a pair reads the same language
             warn(PromptWarning(message))
 
     def _condition(
@@ -269,9 +256,8 @@ class Conditioner:
     ) -> list[Conditioning]:
         """Condition on rows of a prompt and its negative, if any: one conditioning a column."""
         layers = self.layers(clip_skip)
-        columns = zip(*rows, strict=True)
-        unique = dict.fromkeys(text for column in columns for texts in column for text in texts)
-        parsed = {text: self._parse(text) for text in unique}
+        unique = (text for column in zip(*rows, strict=True) for each in column for text in each)
+        parsed = {text: self._parse(text) for text in dict.fromkeys(unique)}
         self._warn(parsed)
         plans = plan_call(rows, parsed, [self._cutter(t) for t in range(len(layers))])
         parts: dict[Plan, Conditioning] = {}
@@ -283,10 +269,7 @@ class Conditioner:
             kept, choose = None, self.dialect.rows
             if choose is not None and self._adapter_stage is None:  # its rows are no tokens' places
                 kept = choose([plan.chunks for plan in parts])
-            joined = (
-                [[parts[p] for p in prompt] for prompt in c] for c in zip(*plans, strict=True)
-            )
-            return [join(prompts, kept) for prompts in joined]
+            return [join(column, parts, kept) for column in zip(*plans, strict=True)]
 
     def _encode_and_weigh(self, plans: Sequence[Plan], layer: HiddenLayer) -> Conditioning:
         """Encode one tower's plans, apply the rule, and the adapter if there is one."""
@@ -294,8 +277,6 @@ class Conditioner:
         if stage is not None:
             stage.check_layer(layer)
         pooled = stage is None and cutter.pooled
-        encode = ChunkEncoder(
-            cutter.tower, layer, self.cache, pooled=pooled, special=cutter.special
-        )
+        encode = ChunkEncoder(cutter.tower, cutter.special, layer, self.cache, pooled=pooled)
         part = weigh(plans, self.rule, encode, cutter.tower.name)
         return part if stage is None else stage(part, plans, encode)

@@ -47,8 +47,9 @@ def list_prompts(prompts: object, what: str = "prompt") -> list[str]:
         PromptError: no prompts at all, or one with half a character in it.
     """
     items = [prompts] if isinstance(prompts, str) else prompts
-    is_list = isinstance(items, list | tuple) and len(items) > 0
-    if not is_list or not all(isinstance(item, str) and not HALF.search(item) for item in items):
+    if not isinstance(items, list | tuple) or not items:
+        raise checks.not_prompts(prompts, what)
+    if not all(isinstance(item, str) and not HALF.search(item) for item in items):
         raise checks.not_prompts(prompts, what)
     return list(items)
 

@@ -23,14 +23,17 @@ MAX_SHOWN = 50  # chunks and issues in a table: rich takes minutes to lay out th
 class ChunkReport:
     """One chunk at full length, specials and padding included.
 
-    `places`: the positions of its text; `room`: how many tokens of text fit.
+    `tokens`: each id as readable text; `room`: how many tokens of text fit.
     """
 
     tokens: tuple[str, ...]
-    ids: tuple[int, ...]
-    weights: tuple[float, ...]
-    places: range
+    chunk: TokenChunk
     room: int
+
+    @property
+    def count(self) -> str:
+        """How full it is, in words."""
+        return f"{self.chunk.content} of {self.room} tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,12 @@ class Report:
             },
             "segments": [_segment(part) for part in self.parsed.parts],
             "chunks": [
-                {"tokens": list(c.tokens), "ids": list(c.ids), "weights": list(c.weights)}
-                for c in self.chunks
+                {
+                    "tokens": list(each.tokens),
+                    "ids": list(each.chunk.input_ids),
+                    "weights": list(each.chunk.weights),
+                }
+                for each in self.chunks
             ],
             "issues": [{"message": i.message, "position": i.position} for i in self.parsed.issues],
         }
@@ -108,17 +115,16 @@ class Report:
         from rich.text import Text
 
         shown: list[RenderableType] = [Text(self._facts())]
-        for number, chunk in enumerate(self.chunks[:MAX_SHOWN], 1):
-            n_tokens = f"{len(chunk.places)} of {chunk.room} tokens"
-            table = Table(title=f"chunk {number}: {n_tokens}")
+        for number, each in enumerate(self.chunks[:MAX_SHOWN], 1):
+            table = Table(title=f"chunk {number}: {each.count}")
             table.add_column("#", justify="right")
             table.add_column("token")
             table.add_column("id", justify="right")
             table.add_column("weight", justify="right")
-            for i in chunk.places:
-                weight = chunk.weights[i]
+            for i in each.chunk.places:
+                weight, token_id = each.chunk.weights[i], each.chunk.input_ids[i]
                 style = "bold" if weight > 1 else "dim" if weight < 1 else ""
-                cells = (str(i), chunk.tokens[i], str(chunk.ids[i]), f"{weight:.4g}")
+                cells = (str(i), each.tokens[i], str(token_id), f"{weight:.4g}")
                 table.add_row(*(Text(cell) for cell in cells), style=style)
             shown.append(table)
         shown += _and_more(len(self.chunks), "chunks")
@@ -135,16 +141,8 @@ def build_report(
     dialect: str,
 ) -> Report:
     """Gather what a Report shows."""
-    rows = tuple(
-        ChunkReport(
-            tokens=tuple(tower.tokenizer.pieces(chunk.input_ids)),
-            ids=chunk.input_ids,
-            weights=chunk.weights,
-            places=chunk.places,
-            room=tower.special.room,
-        )
-        for chunk in chunks
-    )
+    pieces, room = tower.tokenizer.pieces, tower.special.room
+    rows = tuple(ChunkReport(tuple(pieces(each.input_ids)), each, room) for each in chunks)
     return Report(parsed, rows, dialect, tower.name, layer, tower.depth)
 
 
@@ -160,14 +158,15 @@ def _segment(part: Part) -> dict[str, Any]:
     return {"text": part.text, "weight": part.weight, "start": part.start, "stop": part.stop}
 
 
-def _chunk_html(number: int, chunk: ChunkReport) -> str:
+def _chunk_html(number: int, report: ChunkReport) -> str:
+    chunk = report.chunk
     tokens = "".join(
         f'<span style="background:{_colour(chunk.weights[i])}" '
-        f'title="id {chunk.ids[i]}, weight {chunk.weights[i]:.4g}">{escape(chunk.tokens[i])}</span>'
+        f'title="id {chunk.input_ids[i]}, weight {chunk.weights[i]:.4g}">'
+        f"{escape(report.tokens[i])}</span>"
         for i in chunk.places
     )
-    n_tokens = f"{len(chunk.places)} of {chunk.room} tokens"
-    return f"<h2>chunk {number}: {n_tokens}</h2><p>{tokens or '(empty)'}</p>"
+    return f"<h2>chunk {number}: {report.count}</h2><p>{tokens or '(empty)'}</p>"
 
 
 def _colour(weight: float) -> str:

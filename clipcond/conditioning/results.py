@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,10 +26,15 @@ class Conditioning:
 
     def split(self) -> list[Conditioning]:
         """Split a batch into the conditionings of its b prompts."""
-        n = len(self.embeds)
-        pooled = [None] * n if self.pooled is None else self.pooled.split(1)
-        masks = [None] * n if self.attention_mask is None else self.attention_mask.split(1)
-        return list(map(Conditioning, self.embeds.split(1), pooled, masks))
+        pooled, mask = self.pooled, self.attention_mask
+        return [
+            Conditioning(
+                self.embeds[i : i + 1],
+                None if pooled is None else pooled[i : i + 1],
+                None if mask is None else mask[i : i + 1],
+            )
+            for i in range(len(self.embeds))
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +71,27 @@ def weigh(plans: Sequence[Plan], rule: Rule, encode: ChunkEncoder, name: str) ->
 
 
 def join(
-    prompts: Sequence[Sequence[Conditioning]], rows: Sequence[int] | None = None
+    prompts: Sequence[tuple[Plan, ...]],
+    parts: Mapping[Plan, Conditioning],
+    rows: Sequence[int] | None = None,
 ) -> Conditioning:
-    """Join the parts of one group of prompts: towers along the width, prompts along the batch.
+    """Join the parts of several prompts: towers along the width, prompts along the batch.
 
     Args:
-        prompts: for each prompt, the part of each tower: embeds [1 S D_tower], pooled [1 P].
+        prompts: for each prompt, its plans, one a tower.
+        parts: what each plan gave: embeds [1 S D_tower], pooled [1 P], attention_mask [1 S].
         rows: which of the S rows to keep; None = all.
     Returns:
         embeds [b S D], D the sum over towers; pooled [b P] of the last tower; attention_mask [b S]
         the union of the towers' masks, None if any tower attends everywhere.
     """
-    embeds = torch.cat([torch.cat([part.embeds for part in parts], dim=-1) for parts in prompts])
-    pooled = [parts[-1].pooled for parts in prompts]
-    masks = [_union([part.attention_mask for part in parts]) for parts in prompts]
-    mask = _cat(masks)
+    embeds = torch.cat([torch.cat([parts[p].embeds for p in ps], dim=-1) for ps in prompts])
+    pooled = _cat([parts[ps[-1]].pooled for ps in prompts])
+    mask = _cat([_union([parts[p].attention_mask for p in ps]) for ps in prompts])
     if rows is not None:
         embeds = embeds[:, list(rows)]
         mask = None if mask is None else mask[:, list(rows)]
-    return Conditioning(embeds, _cat(pooled), mask)
+    return Conditioning(embeds, pooled, mask)
 
 
 def zeros_like(conditioning: Conditioning) -> Conditioning:

@@ -165,7 +165,7 @@ def _without_word(chunk: TokenChunk, word: int, special: SpecialTokens) -> Token
 
 
 def _without(chunk: TokenChunk, left_out: Sequence[bool], special: SpecialTokens) -> TokenChunk:
-    """The chunk with some of its tokens replaced, at weight 1."""
+    """The chunk with some of its tokens replaced by the stand-in."""
     if not any(left_out):
         return chunk
     if special.stand_in is None:
@@ -173,13 +173,8 @@ def _without(chunk: TokenChunk, left_out: Sequence[bool], special: SpecialTokens
             "this tower has no token that can stand in for a word that is left out",
             remedy="Use weighting='lerp', which leaves no words out.",
         )
-    return replace(
-        chunk,
-        input_ids=tuple(
-            special.stand_in if out else i for i, out in zip(chunk.input_ids, left_out, strict=True)
-        ),
-        weights=tuple(1.0 if out else w for w, out in zip(chunk.weights, left_out, strict=True)),
-    )
+    pairs = zip(chunk.input_ids, left_out, strict=True)
+    return replace(chunk, input_ids=tuple(special.stand_in if out else i for i, out in pairs))
 
 
 def _has_raised(chunks: Chunks) -> bool:

@@ -96,7 +96,7 @@ def _low(chunks: Chunks) -> list[_Fragment]:
 
 
 def _mask(chunks: Chunks, fragment: _Fragment, special: SpecialTokens) -> Mapping[int, TokenChunk]:
-    """The fragment is hidden from attention."""
+    """Each lacks a fragment below 1, hidden from attention."""
     places = range(fragment.first, fragment.last + 1)
     return {i: _hidden(chunks[i], fragment.segment, is_end=i + 1 == len(chunks)) for i in places}
 
@@ -118,7 +118,7 @@ def _hidden(chunk: TokenChunk, segment: int, *, is_end: bool) -> TokenChunk:
 def _remove(
     chunks: Chunks, fragment: _Fragment, special: SpecialTokens, *, splitter: Splitter
 ) -> Mapping[int, TokenChunk]:
-    """The fragment is taken out, and the other tokens are cut into chunks again."""
+    """Each lacks a fragment below 1, taken out of the text, which is then cut again."""
     tokens = [
         Token(token_id, weight, segment, 0, 0)
         for each in chunks

@@ -232,8 +232,7 @@ def test_what_cannot_be_put_together():
     with pytest.raises(TowerError) as caught:
         Conditioner(tower_l(), tower_g(), adapter=adapter())
     assert str(caught.value) == (
-        "an adapter reads one tower, and stands for a whole pair: two were given\n"
-        "Leave out tower_2."
+        "an adapter reads one tower, and replaces a whole pair: two were given\nLeave out tower_2."
     )
     with pytest.raises(TowerError) as caught:
         Conditioner(tower_g(), adapter=adapter())

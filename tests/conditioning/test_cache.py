@@ -26,6 +26,10 @@ def chunk(*ids: int, masked: tuple[int, ...] = ()) -> TokenChunk:
     return TokenChunk(body, (1.0,) * 77, mask, (-1,) * 77)
 
 
+def encoder(tower, cache: ChunkCache, layer=LAST, *, pooled: bool = False) -> ChunkEncoder:
+    return ChunkEncoder(tower, tower.special, layer, cache, pooled=pooled)
+
+
 class CountingTower:
     """tower_l that counts its calls and the chunks in each."""
 
@@ -96,7 +100,7 @@ def test_copies_of_a_chunk_are_encoded_once_and_in_one_call():
     tower, cache = CountingTower(), ChunkCache()
     chunks = [chunk(320), chunk(2368), chunk(320), empty_chunk(tower.special)]
 
-    output = ChunkEncoder(tower, LAST, cache, pooled=False)(chunks)
+    output = encoder(tower, cache)(chunks)
 
     assert tower.calls == [3]
     assert torch.equal(output.hidden[0], output.hidden[2])
@@ -106,10 +110,10 @@ def test_copies_of_a_chunk_are_encoded_once_and_in_one_call():
 
 def test_what_is_known_costs_nothing_and_is_not_handed_out_itself():
     tower, cache = CountingTower(), ChunkCache()
-    first = ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(320)]).hidden
+    first = encoder(tower, cache)([chunk(320)]).hidden
     first.zero_()  # a caller may do what he likes with his result
 
-    again = ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(320)]).hidden
+    again = encoder(tower, cache)([chunk(320)]).hidden
 
     assert tower.calls == [1]
     assert again.abs().sum() > 0
@@ -119,7 +123,7 @@ def test_weights_and_segments_of_a_chunk_do_not_matter():
     tower, cache = CountingTower(), ChunkCache()
     weighted = TokenChunk(chunk(320).input_ids, (1.5,) * 77, (1,) * 77, (0,) * 77)
 
-    ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(320), weighted])
+    encoder(tower, cache)([chunk(320), weighted])
 
     assert tower.calls == [1]
 
@@ -127,26 +131,24 @@ def test_weights_and_segments_of_a_chunk_do_not_matter():
 def test_layer_mask_and_pooled_do_matter():
     tower, cache = CountingTower(), ChunkCache()
     for layer in (LAST, HiddenLayer(2, True), HiddenLayer(2, False)):
-        ChunkEncoder(tower, layer, cache, pooled=False)([chunk(320)])
+        encoder(tower, cache, layer)([chunk(320)])
     assert tower.calls == [1, 1, 1]
-    masked = ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(320, masked=(1,)), chunk(320)])
+    masked = encoder(tower, cache)([chunk(320, masked=(1,)), chunk(320)])
     assert tower.calls == [1, 1, 1, 1]
     assert not torch.equal(masked.hidden[0], masked.hidden[1])
 
-    with_pooled = ChunkEncoder(tower, LAST, cache, pooled=True)([chunk(320)])
+    with_pooled = encoder(tower, cache, LAST, pooled=True)([chunk(320)])
     assert tower.calls == [1] * 5
     assert with_pooled.pooled.shape == (1, 32)
-    ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(320)])  # what has it serves both
+    encoder(tower, cache)([chunk(320)])  # what has it serves both
     assert tower.calls == [1] * 5
 
 
 def test_masked_chunks_go_apart_so_that_the_others_stay_as_they_are():
     tower = CountingTower()
-    alone = ChunkEncoder(tower, LAST, ChunkCache(), pooled=False)([chunk(320)]).hidden
+    alone = encoder(tower, ChunkCache())([chunk(320)]).hidden
 
-    together = ChunkEncoder(tower, LAST, ChunkCache(), pooled=False)(
-        [chunk(320), chunk(2368, masked=(1,))]
-    )
+    together = encoder(tower, ChunkCache())([chunk(320), chunk(2368, masked=(1,))])
 
     assert tower.masks == [False, False, True]
     assert torch.equal(together.hidden[:1], alone)
@@ -158,7 +160,7 @@ def test_huge_batches_are_split(monkeypatch):
     monkeypatch.setattr(cache_module, "BATCH_BYTES", 4 * chunk_bytes)
     chunks = [chunk(i) for i in range(1, 11)]
 
-    output = ChunkEncoder(tower, LAST, ChunkCache(), pooled=False)(chunks)
+    output = encoder(tower, ChunkCache())(chunks)
 
     assert tower.calls == [4, 4, 2]
     assert len(output.hidden) == 10
@@ -167,7 +169,7 @@ def test_huge_batches_are_split(monkeypatch):
 def test_a_call_larger_than_the_cache_still_works():
     tower, cache = CountingTower(), ChunkCache(max_bytes=1)
     chunks = [chunk(1), chunk(2), chunk(1)]
-    encode = ChunkEncoder(tower, LAST, cache, pooled=False)
+    encode = encoder(tower, cache)
 
     encode.prefetch(chunks)
     encode(chunks)
@@ -183,7 +185,7 @@ def test_threads_may_share_a_cache():
         try:
             for i in range(20):
                 ids = (seed * 7 + i) % 15 + 1
-                ours = ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(ids)]).hidden
+                ours = encoder(tower, cache)([chunk(ids)]).hidden
                 expected = tower.encode(torch.tensor([chunk(ids).input_ids]), None, LAST).hidden
                 torch.testing.assert_close(ours, expected)
         except Exception as error:
@@ -217,13 +219,13 @@ def test_a_changed_tower_is_a_miss(change):
     tower = CountingTower()
     tower.inner = copies.deepcopy(tower.inner)
     cache = ChunkCache()
-    before = ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(320)]).hidden
+    before = encoder(tower, cache)([chunk(320)]).hidden
     if change == "weights":
         tower.inner.model.get_input_embeddings().weight.mul_(1.1)
     else:
         tower.inner.model.half()
 
-    after = ChunkEncoder(tower, LAST, cache, pooled=False)([chunk(320)]).hidden
+    after = encoder(tower, cache)([chunk(320)]).hidden
 
     assert tower.calls == [1, 1]
     assert not torch.equal(before, after.float())

@@ -194,7 +194,7 @@ def test_an_overflow_is_one_clear_error():
         "the weight 1e+06 leads to NaN or infinite values in float16\n"
         "  a (cat:1000000)\n"
         "     ^\n"
-        "Useful weights lie between 0 and 2."
+        "Useful weights are between 0 and 2."
     )
 
 

@@ -166,6 +166,17 @@ def test_removed_moves_up_what_follows_and_fills_with_the_empty_chunk():
     torch.testing.assert_close(after, (lerp(chunks, encode).hidden + lacking) / 2)
 
 
+def test_removed_keeps_ids_and_weights_of_all_other_fragments():
+    chunks = chunks_of([(1.2, 1), (0.5, 1), (1.0, 1), (0.7, 1)])
+
+    _, without_second, without_last = removing(hard).needs(chunks, SPECIAL)
+
+    assert without_second.input_ids == (1, 10, 12, 13, 2, 3)
+    assert without_second.weights == (1.0, 1.2, 1.0, 0.7, 1.0, 1.0)
+    assert without_last.input_ids == (1, 10, 11, 12, 2, 3)
+    assert without_last.weights == (1.0, 1.2, 0.5, 1.0, 1.0, 1.0)
+
+
 def test_removed_has_never_more_chunks_than_the_whole():
     tokens = [Token(9, w, s, 0, 0) for s, w in enumerate([1.0, 0.5, 1.0, 1.0, 1.0, 1.0])]
 
