@@ -236,6 +236,33 @@ def test_spoiled_configurations(folder, file, spoil):
     assert str(folder) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"_class_name": None}, "{index} names no pipeline class."),
+        ({"unet": ["diffusers", "UNet5D"]}, "{index} names no known class for unet."),
+        ({"vae": None}, "{index} names no known class for vae."),
+    ],
+)
+def test_an_index_that_names_no_classes(folder, changes, message):
+    path = folder / "model_index.json"
+    index = {**json.loads(path.read_text()), **changes}
+    kept = {name: value for name, value in index.items() if value is not None}
+    path.write_text(json.dumps(kept))
+    with pytest.raises(CheckpointError) as caught:
+        build_pipeline(folder)
+
+    assert str(caught.value) == message.format(index=path)
+
+
+def test_a_folder_without_its_unet(folder):
+    shutil.rmtree(folder / "unet")
+    with pytest.raises(CheckpointError) as caught:
+        build_pipeline(folder)
+
+    assert str(caught.value) == f"{folder} is incomplete: it has no unet folder."
+
+
 def test_a_folder_that_is_no_pipeline(tmp_path):
     with pytest.raises(CheckpointError) as caught:
         build_pipeline(tmp_path)

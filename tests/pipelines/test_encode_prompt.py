@@ -120,6 +120,16 @@ def test_embeddings_of_the_caller_go_through(pipe):
     assert torch.equal(pipe.encode_prompt(None, "cpu", 1, False, **given)[1], negative)
 
 
+def test_negative_embeddings_without_guidance_are_not_touched(pipe):
+    embeds, negative = torch.ones(1, 77, WIDTH), torch.ones(3, 2 * 77, WIDTH)
+    given = {"prompt_embeds": embeds, "negative_prompt_embeds": negative}
+    theirs = pipe.encode_prompt(None, "cpu", 2, False, **given)
+    ours = attach(pipe).encode_prompt(None, "cpu", 2, False, **given)
+
+    assert ours[0].shape == theirs[0].shape == (2, 77, WIDTH)
+    assert ours[1] is theirs[1] is negative
+
+
 @pytest.mark.parametrize("negative", [{}, {"negative_prompt": "blurry"}])
 def test_long_embeddings_with_a_negative_in_words(pipe, negative):
     attach(pipe)
