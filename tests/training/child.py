@@ -16,7 +16,7 @@ from pathlib import Path
 from clipcond.adapters import AlignmentRecord
 from clipcond.training import LoopSettings, align
 from clipcond.training.loop import Loop
-from tests.training.made import QUIET, few_measures, lines, settings, teacher, tower_zh, write
+from tests.training.made import QUIET, lines, settings, teacher, tower_zh, write
 
 __all__ = ["CHOICES", "MIXED", "arguments", "run"]
 
@@ -28,7 +28,6 @@ CHOICES = {
 }  # fmt: skip
 
 
-@few_measures
 def run(folder: Path, name: str, **loop) -> AlignmentRecord:
     """A whole run, or the rest of one; a checkpoint after each step."""
     every_step: LoopSettings = replace(QUIET, save_every=0.0, **loop)
