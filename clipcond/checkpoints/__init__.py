@@ -1,4 +1,4 @@
-"""Files to towers: headers, layouts, what is inside a file, opening, extraction."""
+"""Open text towers from files, and list what files hold."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from clipcond.lazy import lazy_names
 
 if TYPE_CHECKING:
     from clipcond.checkpoints.opening import load_tower
+    from clipcond.checkpoints.single_file import open_state_dict
     from clipcond.checkpoints.textual_inversions import load_inversion
 else:
     __getattr__, __dir__ = lazy_names(
@@ -15,10 +16,12 @@ else:
         {
             "load_inversion": "textual_inversions",
             "load_tower": "opening",
+            "open_state_dict": "single_file",
         },
     )
 
 __all__ = [
     "load_inversion",
     "load_tower",
+    "open_state_dict",
 ]

@@ -69,7 +69,7 @@ def alt_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module
     # old configs have both sections, and transformers takes the former
     is_whole = config.get("model_type") == "altclip"
     text = config.get("text_config_dict") or config.get("text_config") if is_whole else config
-    text_config: Any = AltCLIPTextConfig.from_dict(text or {})
+    text_config: Any = AltCLIPTextConfig.from_dict(dict(text or {}))
     return TextEncoder(AltCLIPTextModel(text_config), _linear(text_config.project_dim, projection))
 
 

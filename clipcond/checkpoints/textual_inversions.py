@@ -190,7 +190,8 @@ def _vectors(values: Any, widths: Sequence[int]) -> tuple[str, list[Tensor]]:
     if isinstance(values, Tensor):
         return "", _for_one(values, widths)
     if not isinstance(values, Mapping):
-        raise TowerError(f"it holds {type(values).__name__}, no textual inversion", _KNOWN)
+        kind = "ParameterDict" if isinstance(values, InertObject) else type(values).__name__
+        raise TowerError(f"it holds {kind}, no textual inversion", _KNOWN)
     if any(isinstance(values.get(key), Tensor) for key in PAIR):
         found = {key: values[key] for key in PAIR if isinstance(values.get(key), Tensor)}
         return "", _for_pair(found, widths)

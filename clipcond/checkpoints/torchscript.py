@@ -48,16 +48,18 @@ def read_script(pickled: bytes, starts: Mapping[str, int]) -> dict[str, Tensor]:
     operations = ((op.name, str(arg)) for op, arg, _ in pickletools.genops(pickled))
     names = {arg.replace(" ", ".") for op, arg in operations if op == "GLOBAL"}
     modules: list[Any] = [(InertObject, n) for n in names if n.startswith("__torch__.")]
-    unpickler = Unpickler(io.BytesIO(pickled), encoding="utf-8")
+    untyped_torch: Any = torch  # its storages have no annotations
+    unpickler: Any = Unpickler(io.BytesIO(pickled), encoding="utf-8")
 
     def storage(pid: Any) -> Any:
         _, kind, key, _, n_values = pid
         n_bytes = n_values * kind.dtype.itemsize
-        untyped: Any = torch.UntypedStorage(n_bytes, device="meta")
+        untyped = untyped_torch.UntypedStorage(n_bytes, device="meta")
         untyped._checkpoint_offset = starts.get(f"data/{key}")
-        return torch.storage.TypedStorage(wrap_storage=untyped, dtype=kind.dtype, _internal=True)
+        typed = untyped_torch.storage.TypedStorage
+        return typed(wrap_storage=untyped, dtype=kind.dtype, _internal=True)
 
-    unpickler.persistent_load = storage  # type: ignore[method-assign]
+    unpickler.persistent_load = storage
     with torch.serialization.safe_globals([*modules, *_FUNCTIONS]):
         return dict(_tensors(unpickler.load()))
 

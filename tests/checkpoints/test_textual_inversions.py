@@ -113,7 +113,9 @@ def test_a_parameter_dict_that_holds_something_else(tmp_path):
         f"FILE: no textual inversion: it holds 1 values: 'string_to_param'\n{KNOWN}"
     )
     torch.save(forged, tmp_path / "foo.pt")
-    assert refused(tmp_path / "foo.pt", allow_pickle=True).startswith("FILE: it holds _Parameters")
+    assert refused(tmp_path / "foo.pt", allow_pickle=True).startswith(
+        "FILE: it holds ParameterDict"
+    )
 
 
 def test_another_name(tmp_path):
