@@ -11,11 +11,13 @@ nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
 # Tests of every room; a few files only of those that take long. Pickles are read with torch 2.10 or
-# newer only: older ones get a message, so the tests that read pickles are left out.
+# newer only: older ones get a message, so the tests that read pickles are left out. In bfloat16 on
+# a CPU, diffusers 0.36 with torch 2.6 draws noise, also without clipcond.
 OLDEST = [
     "--ignore=tests/checkpoints/test_pickles.py",
     "--ignore=tests/checkpoints/test_textual_inversions.py",
     "--deselect=tests/checkpoints/test_fuzz.py::test_a_damaged_file_is_refused_or_read_as_it_is[pt]",
+    "--deselect=tests/pipelines/test_adapters.py::test_a_tower_by_name_follows_the_pipeline",
     *("tests/cli", "tests/metadata", "tests/prompt/test_parse.py", "tests/chunking"),
     *("tests/tokenizers", "tests/towers", "tests/checkpoints", "tests/weighting"),
     *("tests/adapters", "tests/conditioning", "tests/pipelines", "tests/training/test_align.py"),
