@@ -10,7 +10,7 @@ from clipcond.errors import ClipcondWarning, UnknownNameError
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting import NORMALIZATIONS, WEIGHTINGS, RuleWithNeeds, find_normalize, find_rule
-from clipcond.weighting.scale import scale, scale_mean
+from clipcond.weighting.scale import scale, scale_mean, scale_mean_joined, scale_mean_prompt
 
 L, D = 6, 4
 SPECIAL = SpecialTokens(bos=1, eos=2, pad=2, context_length=L)
@@ -96,6 +96,30 @@ def test_scale_mean_keeps_the_mean():
     assert not torch.equal(after[0], before[0])
     assert after[0].mean().item() == pytest.approx(before[0].mean().item(), rel=1e-5)
     assert torch.equal(after[1], before[1])
+
+
+def test_scale_mean_prompt_keeps_the_mean_of_all_chunks_together():
+    encode, chunks = Encode(), [chunk([1.0, 1.5, 0.2, 1.0, 1.0, 1.0]), chunk([1.0] * L, 1)]
+    before, scaled = (rule(chunks, encode).hidden for rule in (encode_alone, scale))
+
+    after = scale_mean_prompt(chunks, encode).hidden
+
+    torch.testing.assert_close(after, scaled * before.mean() / scaled.mean())
+    assert not torch.equal(after[1], before[1])  # a chunk without weights is restored too
+
+
+def test_scale_mean_joined_leaves_out_the_eos_and_bos_between_chunks():
+    encode, chunks = Encode(), [chunk([1.0, 1.5, 0.2, 1.0, 1.0, 1.0]), chunk([1.0] * L, 1)]
+    before, scaled = (rule(chunks, encode).hidden for rule in (encode_alone, scale))
+    means = [torch.cat([states[0, :-1], states[1, 1:]]).mean() for states in (before, scaled)]
+
+    after = scale_mean_joined(chunks, encode).hidden
+
+    torch.testing.assert_close(after, scaled * means[0] / means[1])
+
+
+def encode_alone(chunks, encode):
+    return encode(chunks)
 
 
 def test_weights_act_in_float32_and_come_back_in_the_towers_dtype():
