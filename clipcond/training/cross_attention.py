@@ -67,7 +67,8 @@ class AttentionLayer:
     def summarize(self, outputs: Tensor, which: Tensor) -> Tensor:
         """Join outputs [b q C] of these queries to one vector [b C], less their mean."""
         shared = 0.0 if self.mean is None else self.mean[which]
-        return (outputs - shared).mean(dim=1) / self.spread**0.5
+        summary: Tensor = (outputs - shared).mean(dim=1) / self.spread**0.5
+        return summary
 
 
 def cross_attentions(unet: nn.Module, width: int) -> list[Any]:
