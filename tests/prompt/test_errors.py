@@ -120,10 +120,14 @@ def test_what_would_steer_a_terminal_is_replaced():
     assert errors.printable("猫\x1b[31m\n\u202ea") == "猫\ufffd[31m\ufffd\ufffda"
 
 
-def test_a_warning_inside_about_points_at_the_prompt():
+def test_a_warning_without_a_prompt_points_at_the_one_at_work():
     def warned(warning):
-        with pytest.warns(errors.ClipcondWarning) as caught, errors.about("a (cat", 2):
-            errors.warn(warning)
+        at_work = errors.SUBJECT.set(("a (cat", 2))
+        try:
+            with pytest.warns(errors.ClipcondWarning) as caught:
+                errors.warn(warning)
+        finally:
+            errors.SUBJECT.reset(at_work)
         return str(caught[0].message), caught[0].filename
 
     shown = "  a (cat\n    ^"

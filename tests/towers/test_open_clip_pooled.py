@@ -14,7 +14,12 @@ def mean(states, mask):
 
 def test_the_mean_is_taken_over_the_tokens_without_the_padding():
     encoder, config = SimpleNamespace(layer=[]), SimpleNamespace(pad_token_id=1)
-    transformer = SimpleNamespace(encoder=encoder)
+    table = torch.nn.Embedding(10, 3)
+    transformer = SimpleNamespace(
+        encoder=encoder,
+        get_input_embeddings=lambda: table,
+        embeddings=SimpleNamespace(LayerNorm=torch.nn.LayerNorm(3)),
+    )
     text = SimpleNamespace(transformer=transformer, config=config, pooler=mean, proj=torch.neg)
     hidden = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
     input_ids = torch.tensor([[0, 7, 2, 1, 1], [0, 7, 8, 9, 2]])
