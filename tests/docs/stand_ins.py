@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from shutil import copy
 
 import torch
 from PIL import Image
@@ -70,10 +71,15 @@ def _captions(path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def _custom_pipeline(path: Path) -> None:
+    copy(Path(__file__).parents[2] / "pipelines" / path.name, path)
+
+
 STAND_INS: dict[str, Callable[[Path], None]] = {
     "path/to/model": _pipeline,
     "path/to/sd15": _pipeline,
     "path/to/sdxl": _pipeline_xl,
+    "pipelines/stable_diffusion.py": _custom_pipeline,
     "sd_xl_base_1.0.safetensors": _checkpoint_xl,
     "OFA-Sys/chinese-clip-vit-base-patch16": _chinese_clip,
     "zh.safetensors": _adapter,

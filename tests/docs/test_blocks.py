@@ -4,11 +4,23 @@ import re
 
 import pytest
 
+from clipcond.checkpoints import layouts
+from clipcond.cli.entry import app
+from clipcond.pipelines import families
 from tests.docs.blocks import PAGES, ROOT, RUN, blocks, check_unrun, run
+from tests.docs.files_of_a_prompt import files_of_a_prompt
 from tests.docs.stand_ins import make_stand_ins
 
 LANGUAGES = (*RUN, "text", "json", "toml")
 MOST_UNRUN = 6
+
+
+@pytest.fixture(autouse=True)
+def _tables_stay(monkeypatch):
+    """Pages that extend a table of the package extend it for their own test only."""
+    monkeypatch.setattr(layouts, "LAYOUTS", layouts.LAYOUTS)
+    monkeypatch.setattr(families, "FAMILIES", families.FAMILIES)
+    monkeypatch.setattr(app, "registered_commands", [*app.registered_commands])
 
 
 def names(page):
@@ -30,6 +42,17 @@ def test_every_block_of_a_page_runs(page, tmp_path, monkeypatch):
             failures += run(block, namespace)
 
     assert not failures, "\n\n".join(failures)
+
+
+def test_extensions_take_less_than_30_lines():
+    found = blocks(ROOT / "docs" / "extending.md")
+
+    assert len(found) >= 7
+    assert max(len(block.code.splitlines()) for block in found) < 30
+
+
+def test_a_prompt_passes_at_most_20_files():
+    assert len(files_of_a_prompt()) <= 20
 
 
 def test_few_blocks_are_not_run():
