@@ -2,8 +2,9 @@
 
     python -m tests.mutants --n 150 --seed 0 [--rooms prompt,weighting] [--show]
 
-Each mutant runs in a fork of a process that has torch and transformers in memory, first the tests
-of its room, then, if it survives these, all others but the slow ones. Prints survivors with file
+The tests of each room must pass without a mutant first. Each mutant runs in a fork of a process that
+has torch and transformers in memory, first the tests of its room, then, if it survives these, all
+others but the slow ones. Prints survivors with file
 and line: look at each, for some change nothing. Not part of the test run: it takes half an hour.
 """
 
@@ -132,8 +133,11 @@ def mutants(rooms: list[str], n: int, seed: int) -> list[Mutant]:
     return drawn
 
 
-def is_killed(mutant: Mutant, tests: list[str]) -> bool:
-    """Whether a test fails, or does not end, with this mutant in place of the file."""
+def is_killed(mutant: Mutant | None, tests: list[str]) -> bool:
+    """Whether a test fails, or does not end, with this mutant in place of the file.
+
+    None runs the tests without any change, which they must survive.
+    """
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
@@ -188,6 +192,10 @@ def main() -> int:
     import transformers  # noqa: F401
 
     torch.set_num_threads(1)
+    for room in sorted({mutant.room for mutant in drawn}):
+        if is_killed(None, TESTS[room]):
+            print(f"the tests of {room} fail without a mutant", file=sys.stderr)
+            return 1
     survivors = []
     for number, mutant in enumerate(drawn, 1):
         others = [t for tests in TESTS.values() for t in tests if t not in TESTS[mutant.room]]
