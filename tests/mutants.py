@@ -2,10 +2,10 @@
 
     python -m tests.mutants --n 150 --seed 0 [--rooms prompt,weighting] [--show]
 
-The tests of each room must pass without a mutant first. Each mutant runs in a fork of a process that
-has torch and transformers in memory, first the tests of its room, then, if it survives these, all
-others but the slow ones. Prints survivors with file
-and line: look at each, for some change nothing. Not part of the test run: it takes half an hour.
+The tests of each room must pass without a mutant first. Each mutant runs in a fork of a process
+that has torch and transformers in memory, first the tests of its room, then, if it survives these,
+all others but the slow ones. Prints survivors with file and line: look at each, for some change
+nothing. Not part of the test run: it takes an hour.
 """
 
 from __future__ import annotations
