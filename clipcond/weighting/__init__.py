@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from clipcond.errors import UnknownNameError
-from clipcond.weighting import adv_clip_emb, lerp, lerp_last, masked, normalize, scale
+from clipcond.weighting import (
+    adv_clip_emb,
+    interpolation,
+    interpolation_last,
+    masking,
+    normalize,
+    scaling,
+)
 from clipcond.weighting.rule import Encode, Needs, Normalize, Rule, RuleWithNeeds
 
 __all__ = [
@@ -24,17 +31,17 @@ __all__ = [
 T = TypeVar("T")
 
 WEIGHTINGS: dict[str, Rule] = {
-    "none": scale.unweighted,
-    "scale": scale.scale,
-    "scale_mean": scale.scale_mean,
-    "scale_mean_prompt": scale.scale_mean_prompt,
-    "lerp": lerp.lerp,
-    "lerp_last": lerp_last.lerp_last,
-    "masked": masked.masked,
-    "removed": masked.removed,
+    "none": scaling.unweighted,
+    "scale": scaling.scale,
+    "scale_mean": scaling.scale_mean,
+    "scale_mean_prompt": scaling.scale_mean_prompt,
+    "lerp": interpolation.lerp,
+    "lerp_last": interpolation_last.lerp_last,
+    "masked": masking.masked,
+    "removed": masking.removed,
     "comfy++": adv_clip_emb.comfy_plus_plus,
     "down_weight": adv_clip_emb.down_weight,
-    "adv_a1111": scale.scale_mean_prompt,  # ADV_CLIP_emb takes one mean over all chunks
+    "adv_a1111": scaling.scale_mean_prompt,  # ADV_CLIP_emb takes one mean over all chunks
     "adv_compel": adv_clip_emb.adv_compel,
 }
 

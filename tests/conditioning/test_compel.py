@@ -13,7 +13,7 @@ from clipcond.conditioning.dialects import DIALECTS
 from clipcond.errors import PromptError
 from clipcond.prompt import convert, parse
 from clipcond.weighting import WEIGHTINGS
-from clipcond.weighting.masked import masked, removing
+from clipcond.weighting.masking import masked, removing
 from clipcond.weighting.shared_eos import with_first_eos, with_mean_eos
 from tests.conditioning.conditioners import CLOSE, counted_tower, pair, single, told
 

@@ -12,7 +12,7 @@ import torch
 from clipcond import Conditioner, HiddenLayer
 from clipcond.chunking import hard, phrases, words
 from clipcond.conditioning.dialects import DIALECTS
-from clipcond.weighting.masked import masked
+from clipcond.weighting.masking import masked
 from clipcond.weighting.shared_eos import with_first_eos, with_mean_eos
 from tests.parity.golden import TOLERANCE, case_id, cases_of, difference, failures, tensors_of
 from tests.parity.models import tower_g, tower_l

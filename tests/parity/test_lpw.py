@@ -13,7 +13,7 @@ from clipcond import Conditioner
 from clipcond.conditioning.dialects import DIALECTS, without_inner_frames
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt import parse
-from clipcond.weighting.scale import scale_mean_joined
+from clipcond.weighting.scaling import scale_mean_joined
 from tests.parity.golden import TOLERANCE, case_id, cases_of, difference, failures, tensors_of
 from tests.parity.models import tower_g, tower_l
 

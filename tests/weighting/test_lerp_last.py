@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from clipcond.weighting.lerp_last import lerp_last
+from clipcond.weighting.interpolation_last import lerp_last
 from tests.weighting.test_adv_clip_emb import Encode, chunks_of, words
 
 

@@ -12,8 +12,8 @@ from clipcond.chunking import Token, chunk, empty_chunk, hard
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting import find_rule
-from clipcond.weighting.lerp import lerp
-from clipcond.weighting.masked import masked, removed, removing
+from clipcond.weighting.interpolation import lerp
+from clipcond.weighting.masking import masked, removed, removing
 from clipcond.weighting.shared_eos import with_first_eos, with_mean_eos
 from tests.weighting.test_adv_clip_emb import words
 

@@ -10,7 +10,7 @@ from clipcond.errors import ClipcondWarning, UnknownNameError
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting import NORMALIZATIONS, WEIGHTINGS, RuleWithNeeds, find_normalize, find_rule
-from clipcond.weighting.scale import scale, scale_mean, scale_mean_joined, scale_mean_prompt
+from clipcond.weighting.scaling import scale, scale_mean, scale_mean_joined, scale_mean_prompt
 
 L, D = 6, 4
 SPECIAL = SpecialTokens(bos=1, eos=2, pad=2, context_length=L)
