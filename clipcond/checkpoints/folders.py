@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from clipcond.checkpoints.tensors_on_disk import StoredTensors
 from clipcond.errors import CheckpointError
 from clipcond.files import read_json
 from clipcond.tokenizers import sentence_piece, word_piece
+from clipcond.tokenizers.folders import open_tokenizer
 from clipcond.towers.alt_clip import AltClipTower
 from clipcond.towers.base import TextTower
 from clipcond.towers.chinese_clip import ChineseClipTower
@@ -39,7 +41,7 @@ PICKLES = ("pytorch_model.bin", "pytorch_model.fp16.bin", "model.ckpt")
 # Beginnings of the names in a whole model's file that are not the text half's.
 OTHER_HALF = ("vision_model.", "visual_projection.", "logit_scale")
 # Without one of these, transformers makes up a tokenizer of two entries.
-TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
+TOKENIZER_FILES = ("vocab.json", "tokenizer.json")
 
 
 def read_folder(
@@ -111,21 +113,8 @@ def clip_tokenizer(folder: Path) -> Any:
     """
     from transformers import CLIPTokenizer
 
-    numbered = folder.parent / folder.name.replace("text_encoder", "tokenizer")
-    places = [folder, numbered, folder.parent / "tokenizer"]
-    for place in places:
-        if any((place / name).is_file() for name in TOKENIZER_FILES):
-            try:
-                return CLIPTokenizer.from_pretrained(str(place), local_files_only=True)
-            except (OSError, ValueError, TypeError, RuntimeError) as error:
-                message = f"the tokenizer in {str(place)!r} is broken: {error}"
-                raise CheckpointError(message, place) from error
-    raise CheckpointError(
-        f"there is no tokenizer for {str(folder)!r}",
-        folder,
-        "Looked for vocab.json or tokenizer.json in: "
-        + ", ".join(dict.fromkeys(str(place) for place in places)),
-    )
+    read = partial(CLIPTokenizer.from_pretrained, local_files_only=True)
+    return open_tokenizer(folder, TOKENIZER_FILES, read, folder.parent / "tokenizer")
 
 
 def _kind_of(config: Mapping[str, Any], folder: Path) -> str:

@@ -29,14 +29,13 @@ from clipcond.checkpoints.tower_settings import (
     read_settings,
     usual_settings,
 )
+from clipcond.tokenizers.clip_bpe import shipped_clip
 from clipcond.tokenizers.open_clip import shipped
 from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.base import TextTower
 
 __all__ = ["BUILDERS", "open_file", "open_state_dict", "widest"]
 
-# OpenAI's vocabulary, which comes along with the embedded model.
-VOCABULARY = Path(__file__).parent.parent / "embedded" / "model" / "tokenizer"
 _PRECISION = ("float8_e5m2", "float8_e4m3fn", "bfloat16", "float16", "float32", "float64")
 
 
@@ -157,8 +156,6 @@ def _clip_parts(tower: FoundTower, settings: TowerSettings) -> tuple[Config, Any
 
 def _tokenizer(tower: FoundTower, settings: TowerSettings) -> Any:
     """The tokenizer next to a file that has its config there, or OpenAI's vocabulary."""
-    from transformers import CLIPTokenizer
-
     folder = settings.folder
     if folder is not None and any((folder / name).is_file() for name in TOKENIZER_FILES):
         return clip_tokenizer(folder)
@@ -166,8 +163,7 @@ def _tokenizer(tower: FoundTower, settings: TowerSettings) -> Any:
     is_openai = not tower.layout.prefix and settings.activation.name == "quick_gelu"
     pads_with_eos = tower.layout.pads_with_eos or is_openai
     choices: dict[str, Any] = {} if pads_with_eos else {"pad_token": "!"}  # id 0
-    choices["model_max_length"] = tower.sizes.context
-    return CLIPTokenizer.from_pretrained(str(VOCABULARY), **choices)
+    return shipped_clip(**choices, model_max_length=tower.sizes.context)
 
 
 def _chinese_parts(tower: FoundTower, settings: TowerSettings) -> tuple[Config, Any]:
