@@ -65,14 +65,8 @@ def read_folder(
     found = KINDS[kind or _kind_of(config, folder)]
     weights = read_weights(_weight_files(folder), dtype, leave_out=OTHER_HALF)
     tokenizer = found.tokenizer(folder) if tokenizer is None else tokenizer
-    projection, _ = weights.get("text_projection.weight", (None, None))
-    model = build_model(
-        lambda: found.model(config, projection),
-        weights,
-        folder / "config.json",
-        dtype=dtype,
-        device=device,
-    )
+    where = folder / "config.json"
+    model = build_model(found.model, config, weights, where, dtype=dtype, device=device)
     return found.tower(model, tokenizer, name)
 
 
@@ -100,9 +94,8 @@ def read_weights(
 
 def find_pickle(folder: Path) -> Path | None:
     """The pickle that holds a model folder's weights, where no safetensors file does."""
-    names = [WEIGHTS, HALF_WEIGHTS, INDEX, *PICKLES]
-    found = next((name for name in names if (folder / name).is_file()), WEIGHTS)
-    return folder / found if found in PICKLES else None
+    found = _weights_file(folder)
+    return found if found is not None and found.name in PICKLES else None
 
 
 def clip_tokenizer(folder: Path) -> Any:
@@ -136,26 +129,27 @@ def _weight_files(folder: Path) -> list[Path]:
     Raises:
         CheckpointError: there is none, or a part is missing.
     """
-    for name in (WEIGHTS, HALF_WEIGHTS):
-        if (folder / name).is_file():
-            return [folder / name]
-    index = folder / INDEX
-    if index.is_file():
-        names = read_json(index).get("weight_map", {}).values()
-        parts = sorted({folder / str(name) for name in names})
-        for part in parts:
-            if not part.is_file():
-                raise CheckpointError(f"{index.name} names {part.name!r}, which is missing", part)
-        return parts
-    pickle = find_pickle(folder)
-    raise CheckpointError(
-        f"there is no {WEIGHTS} in {str(folder)!r}",
-        folder,
-        f"Looked for {WEIGHTS}, {HALF_WEIGHTS}, {INDEX}."
-        if pickle is None
-        else f"{pickle.name} is a pickle, which can run code when opened: save the model as "
-        f"safetensors, or say allow_pickle=True.",
-    )
+    found = _weights_file(folder)
+    if found is None or found.name in PICKLES:
+        remedy = f"Looked for {WEIGHTS}, {HALF_WEIGHTS}, {INDEX}."
+        if found is not None:
+            remedy = (
+                f"{found.name} is a pickle, which can run code when opened: save the model as "
+                f"safetensors, or say allow_pickle=True."
+            )
+        raise CheckpointError(f"there is no {WEIGHTS} in {str(folder)!r}", folder, remedy)
+    if found.name != INDEX:
+        return [found]
+    parts = sorted({folder / str(name) for name in read_json(found).get("weight_map", {}).values()})
+    for part in parts:
+        if not part.is_file():
+            raise CheckpointError(f"{INDEX} names {part.name!r}, which is missing", part)
+    return parts
+
+
+def _weights_file(folder: Path) -> Path | None:
+    names = (WEIGHTS, HALF_WEIGHTS, INDEX, *PICKLES)
+    return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
 @dataclass(frozen=True, slots=True)

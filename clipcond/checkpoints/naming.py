@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clipcond.checkpoints.header import FLOATS, Entry, shape_text
+from clipcond.checkpoints.header import FLOATS, Entry
 from clipcond.errors import excerpt
 
 if TYPE_CHECKING:
@@ -135,8 +135,7 @@ def find_problem(
             known = ", ".join(str(n or "any") for n in expected)
             return f"it has no tensor {_prefix(in_file) + name!r} (expected [{known}])"
         if entry.shape != expected:
-            shapes = f"{shape_text(entry.shape)}, expected {shape_text(expected)}"
-            return f"{in_file[name]!r} is {shapes}"
+            return f"{in_file[name]!r} is {list(entry.shape)}, expected {list(expected)}"
         if entry.dtype not in FLOATS:
             return f"{in_file[name]!r} is {entry.dtype}, expected floating point"
         unknown.discard(name)

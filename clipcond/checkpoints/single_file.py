@@ -122,16 +122,12 @@ def _build(
         for short, full in tower.tensors.items():
             yield short, tensors[full].detach().to(device, cast)
 
-    weights = rename_tensors(tower.layout.scheme, read())
+    renamed = rename_tensors(tower.layout.scheme, read())
     kind, parts = BUILDERS[tower.layout.kind]
     config, tokenizer = parts(tower, settings)
-    model = build_model(
-        lambda: KINDS[kind].model(config, weights.get("text_projection.weight")),
-        {key: (tensor, path) for key, tensor in weights.items()},
-        path,
-        dtype=cast,
-        device=torch.device(device),
-    )
+    weights = {key: (tensor, path) for key, tensor in renamed.items()}
+    device = torch.device(device)
+    model = build_model(KINDS[kind].model, config, weights, path, dtype=cast, device=device)
     return KINDS[kind].tower(model, tokenizer, name)
 
 

@@ -89,10 +89,6 @@ class WrappedTokenizer:
             return ours
         return tuple(added_inversions(self.source).get(added[name], (added[name],)))
 
-    def has_added(self, name: str) -> bool:
-        """Whether the transformers tokenizer has such an added token; bos and eos are some too."""
-        return name in self.source.added_tokens_encoder
-
     def split_at_names(self, text: str) -> list[str | tuple[int, ...]]:
         """Split a text at the names of the tower's own inversions; ids replace the names."""
         return self.inversions.split(text) if self.inversions.by_name else [text]
