@@ -99,7 +99,12 @@ def load_adapter(path: str | PathLike[str]) -> tuple[Adapter, AlignmentRecord]:
     config = _from_metadata(header, "config", AdapterConfig)
     record = _from_metadata(header, "record", AlignmentRecord)
     _check_pair(config, record, path)
-    adapter = _empty(config, path)
+    try:
+        with torch.device("meta"):  # shapes only: nothing is allocated for a forged config
+            adapter = build_adapter(config)
+    except UnknownNameError as error:
+        remedy = "A newer clipcond may know it: update this one."
+        raise _error(path, f": {error}", remedy) from error
     _check_entries(adapter, header)
     on_disk = StoredTensors(path, header.entries)
     tensors = {name: on_disk[name] for name in adapter.state_dict()}
@@ -168,15 +173,6 @@ def _check_pair(config: AdapterConfig, record: AlignmentRecord, path: Path) -> N
     for name, (expected, found) in pairs.items():
         if expected != found:
             raise _error(path, f": the alignment record's {name} is {found}, expected {expected}")
-
-
-def _empty(config: AdapterConfig, path: Path) -> Adapter:
-    try:
-        with torch.device("meta"):  # shapes only: nothing is allocated for a forged config
-            return build_adapter(config)
-    except UnknownNameError as error:
-        remedy = "A newer clipcond may know it: update this one."
-        raise _error(path, f": {error}", remedy) from error
 
 
 def _check_entries(adapter: Adapter, header: Header) -> None:

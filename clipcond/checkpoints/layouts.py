@@ -1,7 +1,7 @@
 """The places where files hold text towers: one row of `LAYOUTS` for each, and finding them.
 
 A new layout is a row here. If it names its tensors in a new way, it also needs a table in
-`tensor_names.py`; if transformers has another model for it, a row of `single_file.BUILDERS`.
+`tensor_names.py`; if transformers has another model for it, a row of `folders.KINDS`.
 Only names, shapes and dtypes are looked at, and torch is not needed.
 """
 

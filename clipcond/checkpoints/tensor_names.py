@@ -20,11 +20,10 @@ def _layer(name: str, shape: str, *targets: str, separator: str = ".") -> list[T
         shape: of the weight; the bias has its first dimension.
         targets: names in transformers; by default the layer's own.
     """
+    targets = targets or (name,)
     return [
-        TensorRule(
-            f"{name}{separator}{part}", of_it, tuple(f"{t}.{part}" for t in targets or [name])
-        )
-        for part, of_it in (("weight", shape), ("bias", shape[0]))
+        TensorRule(f"{name}{separator}{part}", letters, tuple(f"{t}.{part}" for t in targets))
+        for part, letters in (("weight", shape), ("bias", shape[0]))
     ]
 
 

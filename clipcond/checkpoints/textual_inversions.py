@@ -64,7 +64,7 @@ def load_inversion(
     values = source if path is None else _read(path, allow_pickle=allow_pickle)
     try:
         found, vectors = _vectors(values, [keeper.width for keeper in keepers])
-        # A1111 writes its name into the file; that is used where the file itself has none
+        # what A1111 called it; used where values without a file say no other name
         own = str(values.get("name") or "") if isinstance(values, Mapping) else ""
         name = token or found or (own if path is None else path.stem)
         for tower, keeper, rows in zip(towers, keepers, vectors, strict=True):
