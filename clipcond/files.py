@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from clipcond.errors import CheckpointError, ClipcondError
 
-__all__ = ["near", "read_json", "write_whole"]
+__all__ = ["near", "read_json", "reading", "write_whole"]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -34,6 +34,21 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise CheckpointError(f"{str(path)!r} holds no JSON object", path)
     return values
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Name the file where the system cannot read it.
+
+    Raises:
+        CheckpointError: in place of any other OSError; says why.
+    """
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except OSError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}", path) from error
 
 
 def near(path: Path) -> str:

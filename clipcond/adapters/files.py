@@ -24,7 +24,8 @@ from clipcond.adapters.linear import LinearAdapter
 from clipcond.adapters.record import VERSION, AlignmentRecord, T, from_json, to_json
 from clipcond.adapters.resampler import ResamplerAdapter
 from clipcond.checkpoints.contents import describe, list_contents
-from clipcond.checkpoints.header import Header, read_header, shape_text
+from clipcond.checkpoints.file_formats import PICKLES
+from clipcond.checkpoints.header import Header, read_header
 from clipcond.checkpoints.tensors_on_disk import StoredTensors
 from clipcond.errors import CheckpointError, TowerError, UnknownNameError, excerpt
 from clipcond.files import near, write_whole
@@ -34,7 +35,6 @@ __all__ = ["build_adapter", "load_adapter", "save_adapter"]
 KINDS: dict[str, type[Adapter]] = {"linear": LinearAdapter, "resampler": ResamplerAdapter}
 MARK = "clipcond_adapter"
 DTYPES = ("float32", "float16", "bfloat16")
-_PICKLES = (".pt", ".pth", ".bin", ".ckpt")
 _TRAIN = "Train one with: clipcond align"
 # Files that are no adapter: parts of tensor names, the first that is found, and what they are.
 _OTHER_FILES = (
@@ -99,7 +99,12 @@ def load_adapter(path: str | PathLike[str]) -> tuple[Adapter, AlignmentRecord]:
     config = _from_metadata(header, "config", AdapterConfig)
     record = _from_metadata(header, "record", AlignmentRecord)
     _check_pair(config, record, path)
-    adapter = _empty(config, path)
+    try:
+        with torch.device("meta"):  # shapes only: nothing is allocated for a forged config
+            adapter = build_adapter(config)
+    except UnknownNameError as error:
+        remedy = "A newer clipcond may know it: update this one."
+        raise _error(path, f": {error}", remedy) from error
     _check_entries(adapter, header)
     on_disk = StoredTensors(path, header.entries)
     tensors = {name: on_disk[name] for name in adapter.state_dict()}
@@ -120,7 +125,7 @@ def _header(path: Path) -> Header:
         raise _error(path, f" is a folder{expected}")
     if not path.is_file():
         raise _error(path, f" does not exist{expected}", near(path))
-    if path.suffix in _PICKLES:
+    if path.suffix in PICKLES:
         raise _error(path, f" is a pickle{expected}", _TRAIN)
     return read_header(path)
 
@@ -170,26 +175,16 @@ def _check_pair(config: AdapterConfig, record: AlignmentRecord, path: Path) -> N
             raise _error(path, f": the alignment record's {name} is {found}, expected {expected}")
 
 
-def _empty(config: AdapterConfig, path: Path) -> Adapter:
-    try:
-        with torch.device("meta"):  # shapes only: nothing is allocated for a forged config
-            return build_adapter(config)
-    except UnknownNameError as error:
-        remedy = "A newer clipcond may know it: update this one."
-        raise _error(path, f": {error}", remedy) from error
-
-
 def _check_entries(adapter: Adapter, header: Header) -> None:
     path, entries = header.path, header.entries
     tensors = adapter.state_dict()
     dtypes = Counter(entry.dtype for entry in entries.values())
     usual = next((dtype for dtype, _ in dtypes.most_common() if dtype in DTYPES), DTYPES[0])
     for name, tensor in tensors.items():
-        found, shape = entries.get(name), shape_text(tuple(tensor.shape))
+        found, shape = entries.get(name), list(tensor.shape)
         if found is None:
             raise _error(path, f" has no tensor {name!r} (expected {shape})")
-        if shape_text(found.shape) != shape:
-            size = shape_text(found.shape)
+        if (size := list(found.shape)) != shape:
             raise _error(path, f": {name!r} is {size}, but its config expects {shape}")
         if found.dtype != usual:
             raise _error(path, f": {name!r} is {found.dtype}, expected {usual} as all tensors")

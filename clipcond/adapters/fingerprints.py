@@ -30,7 +30,7 @@ _KEYS_AND_VALUES = ("attn2.to_k.weight", "attn2.to_v.weight")
 
 
 def tower_fingerprint(tower: TextTower) -> str:
-    """Hash a tower's weights (`identity.tower_hash`); "" if they are not in memory.
+    """Hash a tower's weights (`hashes.tower_hash`); "" if they are not in memory.
 
     Image-branch weights and unused poolers are left out, so that a text encoder has one hash by
     itself and within a whole model.

@@ -71,7 +71,7 @@ class _Block(nn.Module):
         super().__init__()
         width = config.hidden
         self.norm_1, self.norm_2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.to_rows = _Attention(config.heads, width, width, width)
+        self.to_rows = _Attention(config.heads, width, width)
         self.mlp = nn.Sequential(
             nn.Linear(width, EXPANSION * width), nn.GELU(), nn.Linear(EXPANSION * width, width)
         )
@@ -89,7 +89,7 @@ class _ReadingBlock(nn.Module):
     def __init__(self, config: AdapterConfig) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(config.hidden)
-        self.to_states = _Attention(config.heads, config.hidden, config.hidden, config.tower_width)
+        self.to_states = _Attention(config.heads, config.hidden, config.tower_width)
         self.among = _Block(config)
 
     def forward(self, rows: Tensor, keys: Tensor, values: Tensor, visible: Tensor | None) -> Tensor:
@@ -101,11 +101,11 @@ class _ReadingBlock(nn.Module):
 class _Attention(nn.Module):
     """Multi-head attention without a bias on values, so that zero states add nothing."""
 
-    def __init__(self, n_heads: int, width: int, width_of_keys: int, width_of_values: int) -> None:
+    def __init__(self, n_heads: int, width: int, width_of_values: int) -> None:
         super().__init__()
         self.n_heads = n_heads
         self.to_q = nn.Linear(width, width)
-        self.to_k = nn.Linear(width_of_keys, width, bias=False)
+        self.to_k = nn.Linear(width, width, bias=False)
         self.to_v = nn.Linear(width_of_values, width, bias=False)
         self.to_out = nn.Linear(width, width)
 

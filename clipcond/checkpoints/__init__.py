@@ -20,8 +20,4 @@ else:
         },
     )
 
-__all__ = [
-    "load_inversion",
-    "load_tower",
-    "open_state_dict",
-]
+__all__ = ["load_inversion", "load_tower", "open_state_dict"]

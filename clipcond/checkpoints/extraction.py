@@ -39,7 +39,8 @@ def extract(tower: TextTower, target: Path) -> list[Path]:
     """
     from safetensors.torch import save_file
 
-    config: Any = getattr(getattr(tower, "model", None), "config", None)
+    model = getattr(tower, "model", None)
+    config: Any = getattr(model, "config", None)
     if getattr(config, "model_type", None) not in CLASSES:
         raise CheckpointError(
             f"{tower.name!r} is no tower that a text model of transformers' CLIP or ChineseCLIP "
@@ -58,17 +59,12 @@ def extract(tower: TextTower, target: Path) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, lambda file: save_file(weights, file.name, metadata))
         if not is_file:
-            _save_rest(tower, config, path.parent)
+            config.architectures = [CLASSES[config.model_type] or type(model).__name__]
+            config.dtype = tower.dtype
+            config.save_pretrained(target)
+            tower.tokenizer.source.save_pretrained(target)  # type: ignore[attr-defined]
     except CheckpointError:
         raise
     except OSError as error:
         raise CheckpointError(f"{str(path)!r} cannot be written: {error}", path) from error
     return [path] if is_file else sorted(path.parent.iterdir())
-
-
-def _save_rest(tower: TextTower, config: Any, folder: Path) -> None:
-    name = type(tower.model).__name__  # type: ignore[attr-defined]
-    config.architectures = [CLASSES[config.model_type] or name]
-    config.dtype = tower.dtype
-    config.save_pretrained(folder)
-    tower.tokenizer.source.save_pretrained(folder)  # type: ignore[attr-defined]

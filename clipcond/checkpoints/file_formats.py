@@ -7,8 +7,9 @@ from pathlib import Path
 
 from clipcond.checkpoints.header import Header, read_header
 from clipcond.errors import CheckpointError
+from clipcond.files import reading
 
-__all__ = ["read_any_header"]
+__all__ = ["PICKLES", "read_any_header"]
 
 PICKLES = (".pt", ".pth", ".ckpt", ".bin")
 ARCHIVE = b"PK\x03\x04"
@@ -33,11 +34,8 @@ def read_any_header(path: Path, *, allow_pickle: bool = False) -> Header:
 
 
 def _read(path: Path, *, allow_pickle: bool) -> Header:
-    try:
-        with path.open("rb") as file:
-            start = file.read(9)
-    except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}", path) from error
+    with reading(path), path.open("rb") as file:
+        start = file.read(9)
     is_archive = start.startswith(ARCHIVE)
     is_pickle = is_archive or (path.suffix.lower() in PICKLES and start[8:] != b"{")
     if not is_pickle:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from clipcond.checkpoints.tensors_on_disk import StoredTensors
 from clipcond.errors import CheckpointError
 from clipcond.files import read_json
 from clipcond.tokenizers import sentence_piece, word_piece
+from clipcond.tokenizers.folders import open_tokenizer
 from clipcond.towers.alt_clip import AltClipTower
 from clipcond.towers.base import TextTower
 from clipcond.towers.chinese_clip import ChineseClipTower
@@ -39,7 +41,7 @@ PICKLES = ("pytorch_model.bin", "pytorch_model.fp16.bin", "model.ckpt")
 # Beginnings of the names in a whole model's file that are not the text half's.
 OTHER_HALF = ("vision_model.", "visual_projection.", "logit_scale")
 # Without one of these, transformers makes up a tokenizer of two entries.
-TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
+TOKENIZER_FILES = ("vocab.json", "tokenizer.json")
 
 
 def read_folder(
@@ -63,14 +65,8 @@ def read_folder(
     found = KINDS[kind or _kind_of(config, folder)]
     weights = read_weights(_weight_files(folder), dtype, leave_out=OTHER_HALF)
     tokenizer = found.tokenizer(folder) if tokenizer is None else tokenizer
-    projection, _ = weights.get("text_projection.weight", (None, None))
-    model = build_model(
-        lambda: found.model(config, projection),
-        weights,
-        folder / "config.json",
-        dtype=dtype,
-        device=device,
-    )
+    where = folder / "config.json"
+    model = build_model(found.model, config, weights, where, dtype=dtype, device=device)
     return found.tower(model, tokenizer, name)
 
 
@@ -98,9 +94,8 @@ def read_weights(
 
 def find_pickle(folder: Path) -> Path | None:
     """The pickle that holds a model folder's weights, where no safetensors file does."""
-    names = [WEIGHTS, HALF_WEIGHTS, INDEX, *PICKLES]
-    found = next((name for name in names if (folder / name).is_file()), WEIGHTS)
-    return folder / found if found in PICKLES else None
+    found = _weights_file(folder)
+    return found if found is not None and found.name in PICKLES else None
 
 
 def clip_tokenizer(folder: Path) -> Any:
@@ -111,21 +106,8 @@ def clip_tokenizer(folder: Path) -> Any:
     """
     from transformers import CLIPTokenizer
 
-    numbered = folder.parent / folder.name.replace("text_encoder", "tokenizer")
-    places = [folder, numbered, folder.parent / "tokenizer"]
-    for place in places:
-        if any((place / name).is_file() for name in TOKENIZER_FILES):
-            try:
-                return CLIPTokenizer.from_pretrained(str(place), local_files_only=True)
-            except (OSError, ValueError, TypeError, RuntimeError) as error:
-                message = f"the tokenizer in {str(place)!r} is broken: {error}"
-                raise CheckpointError(message, place) from error
-    raise CheckpointError(
-        f"there is no tokenizer for {str(folder)!r}",
-        folder,
-        "Looked for vocab.json or tokenizer.json in: "
-        + ", ".join(dict.fromkeys(str(place) for place in places)),
-    )
+    read = partial(CLIPTokenizer.from_pretrained, local_files_only=True)
+    return open_tokenizer(folder, TOKENIZER_FILES, read, folder.parent / "tokenizer")
 
 
 def _kind_of(config: Mapping[str, Any], folder: Path) -> str:
@@ -147,26 +129,27 @@ def _weight_files(folder: Path) -> list[Path]:
     Raises:
         CheckpointError: there is none, or a part is missing.
     """
-    for name in (WEIGHTS, HALF_WEIGHTS):
-        if (folder / name).is_file():
-            return [folder / name]
-    index = folder / INDEX
-    if index.is_file():
-        names = read_json(index).get("weight_map", {}).values()
-        parts = sorted({folder / str(name) for name in names})
-        for part in parts:
-            if not part.is_file():
-                raise CheckpointError(f"{index.name} names {part.name!r}, which is missing", part)
-        return parts
-    pickle = find_pickle(folder)
-    raise CheckpointError(
-        f"there is no {WEIGHTS} in {str(folder)!r}",
-        folder,
-        f"Looked for {WEIGHTS}, {HALF_WEIGHTS}, {INDEX}."
-        if pickle is None
-        else f"{pickle.name} is a pickle, which can run code when opened: save the model as "
-        f"safetensors, or say allow_pickle=True.",
-    )
+    found = _weights_file(folder)
+    if found is None or found.name in PICKLES:
+        remedy = f"Looked for {WEIGHTS}, {HALF_WEIGHTS}, {INDEX}."
+        if found is not None:
+            remedy = (
+                f"{found.name} is a pickle, which can run code when opened: save the model as "
+                f"safetensors, or say allow_pickle=True."
+            )
+        raise CheckpointError(f"there is no {WEIGHTS} in {str(folder)!r}", folder, remedy)
+    if found.name != INDEX:
+        return [found]
+    parts = sorted({folder / str(name) for name in read_json(found).get("weight_map", {}).values()})
+    for part in parts:
+        if not part.is_file():
+            raise CheckpointError(f"{INDEX} names {part.name!r}, which is missing", part)
+    return parts
+
+
+def _weights_file(folder: Path) -> Path | None:
+    names = (WEIGHTS, HALF_WEIGHTS, INDEX, *PICKLES)
+    return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
 @dataclass(frozen=True, slots=True)

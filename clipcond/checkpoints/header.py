@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from clipcond.errors import CheckpointError, excerpt
+from clipcond.files import reading
 
-__all__ = ["DTYPES", "FLOATS", "Entry", "Header", "broken", "read_header", "shape_text"]
+__all__ = ["DTYPES", "FLOATS", "Entry", "Header", "broken", "read_header"]
 
 # A header holds about 100 bytes a tensor: 0.4 MB for SDXL. The format allows 100 MB, which JSON
 # could blow up to gigabytes.
@@ -56,18 +57,12 @@ DTYPES = {
 # The dtypes that a weight may have: those that torch casts to float32 value by value.
 FLOATS = ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
-
-# Beginnings of other files that are mistaken for safetensors, and what these are.
-_SIGNS: dict[tuple[bytes, ...], str] = {
-    (
-        b"pk\x03\x04",
-        b"\x80\x02",
-        b"\x80\x03",
-        b"\x80\x04",
-        b"\x80\x05",
-    ): "a pickle, as torch.save writes it",
-    (b"version https://git-lfs",): "a pointer of Git LFS: the file itself was not downloaded",
-    (b"<!doctype", b"<html", b"<?xml"): "a web page",
+# Other files that are mistaken for safetensors, and how these begin.
+_PICKLE_SIGNS = (b"pk\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+_SIGNS = {
+    "a pickle, as torch.save writes it": _PICKLE_SIGNS,
+    "a pointer of Git LFS: the file itself was not downloaded": (b"version https://git-lfs",),
+    "a web page": (b"<!doctype", b"<html", b"<?xml"),
 }
 MAX_SIGN = 64
 
@@ -106,24 +101,19 @@ def read_header(path: Path) -> Header:
     Raises:
         CheckpointError: no such file, or not exactly one whole safetensors file.
     """
-    try:
-        with path.open("rb") as file:
-            n_bytes = file.seek(0, 2)
-            file.seek(0)
-            begins = file.read(MAX_SIGN)
-            file.seek(LENGTH)
-            n_header = int.from_bytes(begins[:LENGTH], "little")
-            if n_header > min(n_bytes, MAX_HEADER):
-                _check_sign(path, begins)
-            if n_bytes < LENGTH or n_header > n_bytes - LENGTH:
-                raise broken(path, f"its header should be {n_header} bytes, the file is {n_bytes}")
-            if n_header > MAX_HEADER:
-                raise broken(path, f"its header of {n_header} bytes is over {MAX_HEADER}")
-            raw = file.read(n_header)
-    except CheckpointError:
-        raise
-    except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}", path) from error
+    with reading(path), path.open("rb") as file:
+        n_bytes = file.seek(0, 2)
+        file.seek(0)
+        begins = file.read(MAX_SIGN)
+        file.seek(LENGTH)
+        n_header = int.from_bytes(begins[:LENGTH], "little")
+        if n_header > min(n_bytes, MAX_HEADER):
+            _check_sign(path, begins)
+        if n_bytes < LENGTH or n_header > n_bytes - LENGTH:
+            raise broken(path, f"its header should be {n_header} bytes, the file is {n_bytes}")
+        if n_header > MAX_HEADER:
+            raise broken(path, f"its header of {n_header} bytes is over {MAX_HEADER}")
+        raw = file.read(n_header)
     named = _parsed(path, raw)
     metadata = named.pop(METADATA, {})
     if not isinstance(metadata, dict):
@@ -136,13 +126,10 @@ def read_header(path: Path) -> Header:
 
 def _check_sign(path: Path, begins: bytes) -> None:
     """Name the kind of a file that is often mistaken for a safetensors file."""
-    for signs, called in _SIGNS.items():
+    for called, signs in _SIGNS.items():
         if begins.lstrip().lower().startswith(signs):
-            raise CheckpointError(
-                f"{str(path)!r} is no safetensors file but {called}",
-                path,
-                "Download or save it again.",
-            )
+            message = f"{str(path)!r} is no safetensors file but {called}"
+            raise CheckpointError(message, path, "Download or save it again.")
 
 
 def broken(path: Path, why: str) -> CheckpointError:
@@ -150,10 +137,6 @@ def broken(path: Path, why: str) -> CheckpointError:
     return CheckpointError(
         f"{str(path)!r} is no complete safetensors file: {why}", path, "Download or save it again."
     )
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    return str(list(shape))
 
 
 def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
@@ -189,7 +172,7 @@ def _entry(path: Path, name: str, value: Any, first: int) -> Entry:
     if stop - start != expected:
         raise broken(
             path,
-            f"{excerpt(name)!r} is {shape_text(shape)} of {dtype}, expected {expected} bytes, "
+            f"{excerpt(name)!r} is {list(shape)} of {dtype}, expected {expected} bytes, "
             f"found {stop - start}",
         )
     return Entry(dtype, shape, first + start, first + stop)

@@ -1,7 +1,7 @@
 """The places where files hold text towers: one row of `LAYOUTS` for each, and finding them.
 
 A new layout is a row here. If it names its tensors in a new way, it also needs a table in
-`tensor_names.py`; if transformers has another model for it, a row of `single_file.BUILDERS`.
+`tensor_names.py`; if transformers has another model for it, a row of `folders.KINDS`.
 Only names, shapes and dtypes are looked at, and torch is not needed.
 """
 
@@ -172,7 +172,9 @@ def find_towers(header: Header) -> tuple[FoundTower, ...]:
     taken: set[str] = set()
     for layout in LAYOUTS:
         tensors = _tensors(layout, header.entries)
-        if taken.isdisjoint(tensors.values()) and _is_there(layout, tensors, header.entries):
+        has_marks = not tensors.keys().isdisjoint(layout.scheme.marks)
+        has_others = any(name.startswith(layout.requires or "") for name in header.entries)
+        if has_marks and has_others and taken.isdisjoint(tensors.values()):
             taken.update(tensors.values())
             found.append(_found(len(found) + 1, layout, tensors, header))
     return tuple(found)
@@ -189,14 +191,6 @@ def _tensors(layout: TowerLayout, entries: Mapping[str, Entry]) -> dict[str, str
             if layout.prefix or has_inner or name.startswith(layout.scheme.roots):
                 found.setdefault(name, full)
     return found
-
-
-def _is_there(
-    layout: TowerLayout, tensors: Mapping[str, str], entries: Mapping[str, Entry]
-) -> bool:
-    if not any(mark in tensors for mark in layout.scheme.marks):
-        return False
-    return not layout.requires or any(name.startswith(layout.requires) for name in entries)
 
 
 def _found(

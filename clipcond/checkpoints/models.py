@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clipcond.checkpoints.header import shape_text
 from clipcond.errors import CheckpointError
 from clipcond.towers.chinese_clip import ChineseTextEncoder
 from clipcond.towers.text_encoder import TextEncoder
@@ -36,9 +35,7 @@ def clip_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Modul
     """
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-    is_whole = config.get("model_type") == "clip"
-    text = dict(config.get("text_config") or {}) if is_whole else config
-    text = {**text, "projection_dim": config.get("projection_dim", 512)}
+    text = {**_text_config(config, "clip"), "projection_dim": config.get("projection_dim", 512)}
     model_class = CLIPTextModel if projection is None else CLIPTextModelWithProjection
     return model_class(CLIPTextConfig(**text))
 
@@ -51,9 +48,7 @@ def chinese_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Mo
     """
     from transformers import ChineseCLIPTextConfig, ChineseCLIPTextModel
 
-    is_whole = config.get("model_type") == "chinese_clip"
-    text = dict(config.get("text_config") or {}) if is_whole else config
-    text_config = ChineseCLIPTextConfig(**text)
+    text_config = ChineseCLIPTextConfig(**_text_config(config, "chinese_clip"))
     text_model = ChineseCLIPTextModel(text_config, add_pooling_layer=False)
     return ChineseTextEncoder(text_model, _linear(text_config.hidden_size, projection))
 
@@ -67,14 +62,14 @@ def alt_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module
     from transformers import AltCLIPTextConfig, AltCLIPTextModel
 
     # old configs have both sections, and transformers takes the former
-    is_whole = config.get("model_type") == "altclip"
-    text = config.get("text_config_dict") or config.get("text_config") if is_whole else config
-    text_config: Any = AltCLIPTextConfig.from_dict(dict(text or {}))
+    text = _text_config(config, "altclip", "text_config_dict", "text_config")
+    text_config: Any = AltCLIPTextConfig.from_dict(text)
     return TextEncoder(AltCLIPTextModel(text_config), _linear(text_config.project_dim, projection))
 
 
 def build_model(
-    build: Callable[[], nn.Module],
+    build: Callable[[Mapping[str, Any], Tensor | None], nn.Module],
+    config: Mapping[str, Any],
     weights: Mapping[str, tuple[Tensor, Path]],
     where: Path,
     *,
@@ -88,18 +83,19 @@ def build_model(
     themselves: there is no second copy.
 
     Args:
-        build: makes the model.
+        build: makes the model from its config and its projection [P D] or None.
         weights: each tensor with the file that it is from.
         where: the file that describes the model.
     Raises:
         CheckpointError: it describes no model; a tensor is missing, of another shape or no floats.
     """
+    projection, _ = weights.get("text_projection.weight", (None, None))
     # torch 2.6 fails where transformers' models are first imported inside torch.device("meta")
     import transformers.modeling_utils  # noqa: F401
 
     try:
         with torch.device("meta"):  # random values would take time, and are not used
-            model = build()
+            model = build(config, projection)
     except Exception as error:  # transformers' versions raise whatever they like here
         raise CheckpointError(f"{str(where)!r} describes no model: {error}", where) from error
     for module in model.modules():
@@ -114,6 +110,14 @@ def build_model(
 def plain_name(name: str) -> str:
     """A tensor's name in a text model, whichever version of transformers gave it."""
     return name.removeprefix(TEXT_MODEL).replace(_BLOCKS_NOW, _BLOCKS)
+
+
+def _text_config(config: Mapping[str, Any], whole: str, *sections: str) -> dict[str, Any]:
+    """The text model's part of a config: all of it, or the first such section of a whole one."""
+    if config.get("model_type") != whole:
+        return dict(config)
+    found = (config.get(section) for section in sections or ("text_config",))
+    return dict(next(filter(None, found), {}))
 
 
 def _linear(width: int, projection: Tensor | None) -> nn.Module | None:
@@ -135,7 +139,7 @@ def _fitting(
             fitting[key] = _checked(name, *known[name], expected)
         else:
             raise CheckpointError(
-                f"{str(first)!r} has no tensor {name!r} (expected {_shape(expected)})",
+                f"{str(first)!r} has no tensor {name!r} (expected {list(expected.shape)})",
                 first,
                 f"It has {len(weights)} tensors, such as {min(weights, default='none')!r}.",
             )
@@ -146,8 +150,8 @@ def _fitting(
 def _checked(name: str, tensor: Tensor, path: Path, expected: Tensor) -> Tensor:
     if tensor.shape != expected.shape:
         raise CheckpointError(
-            f"{str(path)!r}: {name!r} is {_shape(tensor)}, but config.json expects "
-            f"{_shape(expected)}",
+            f"{str(path)!r}: {name!r} is {list(tensor.shape)}, but config.json expects "
+            f"{list(expected.shape)}",
             path,
             _OTHER_MODEL,
         )
@@ -169,7 +173,3 @@ def _refuse_more_blocks(known: Mapping[str, Any], taken: set[str], where: Path) 
             where,
             _OTHER_MODEL,
         )
-
-
-def _shape(tensor: Tensor) -> str:
-    return shape_text(tuple(tensor.shape))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clipcond.checkpoints.header import FLOATS, Entry, shape_text
+from clipcond.checkpoints.header import FLOATS, Entry
 from clipcond.errors import excerpt
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["NamingScheme", "Sizes", "TensorRule", "find_problem", "measure", "rename_tensors"]
 
 POSITIONS = "embeddings.position_embedding.weight"
+# Letters in shapes, and the fields of `Sizes` that they are.
+SIZES = {"V": "vocabulary", "L": "context", "D": "width", "I": "inner", "P": "projection"}
 KEPT = 20  # positions that stay as CLIP had them. Source: LongCLIP, model/model_longclip.py, mask1
 
 
@@ -105,14 +107,8 @@ def measure(scheme: NamingScheme, entries: Mapping[str, Entry]) -> Sizes:
             for letter, n in zip(rule.shape, entry.shape, strict=True):
                 votes.setdefault(letter, Counter())[n] += 1
     most = {letter: counted.most_common(1)[0][0] for letter, counted in votes.items()}
-    return Sizes(
-        vocabulary=most.get("V", 0),
-        context=most.get("L", 0),
-        width=most.get("D", 0),
-        inner=most.get("I", 0),
-        layers=len({scheme.block_number(name) for name in entries} - {""}),
-        projection=most.get("P", 0),
-    )
+    n_layers = len({scheme.block_number(name) for name in entries} - {""})
+    return Sizes(layers=n_layers, **{SIZES[k]: n for k, n in most.items() if k in SIZES})
 
 
 def find_problem(
@@ -125,8 +121,8 @@ def find_problem(
         in_file: these names -> those in the file, for the message.
     """
     found = measure(scheme, entries)
-    sizes = {"V": found.vocabulary, "L": found.context, "D": found.width, "I": found.inner}
-    sizes |= {"T": 3 * found.width, "P": found.projection, "2": 2}
+    sizes = {letter: getattr(found, size) for letter, size in SIZES.items()}
+    sizes |= {"T": 3 * found.width, "2": 2}
     unknown = set(entries) - scheme.ignored
     for name, rule in scheme.expected(found.layers, entries):
         expected = tuple(sizes[letter] for letter in rule.shape)
@@ -135,8 +131,7 @@ def find_problem(
             known = ", ".join(str(n or "any") for n in expected)
             return f"it has no tensor {_prefix(in_file) + name!r} (expected [{known}])"
         if entry.shape != expected:
-            shapes = f"{shape_text(entry.shape)}, expected {shape_text(expected)}"
-            return f"{in_file[name]!r} is {shapes}"
+            return f"{in_file[name]!r} is {list(entry.shape)}, expected {list(expected)}"
         if entry.dtype not in FLOATS:
             return f"{in_file[name]!r} is {entry.dtype}, expected floating point"
         unknown.discard(name)

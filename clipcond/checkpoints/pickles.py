@@ -86,23 +86,21 @@ def _members(path: Path) -> tuple[dict[str, tuple[int, int]], bytes | None]:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             is_script = any(m.filename.endswith("/constants.pkl") for m in members)
-            places = {}
-            for member in members:
-                if is_script and "/code/" in member.filename:
-                    continue  # its sources are compressed, and nobody reads them
-                places[member.filename.partition("/")[2]] = _place(path, archive, member)
-            script = archive.read(_pickle_of(members)) if is_script else None
+            places = {
+                member.filename.partition("/")[2]: _place(path, archive, member)
+                for member in members
+                # a script's sources are compressed, and nobody reads them
+                if not (is_script and "/code/" in member.filename)
+            }
+            if "data.pkl" not in places:
+                raise _damaged(path, "it holds no data.pkl")
+            first = next(m for m in members if m.filename.partition("/")[2] == "data.pkl")
+            script = archive.read(first) if is_script else None
     except CheckpointError:
         raise
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         raise _damaged(path, str(error)) from error
-    if "data.pkl" not in places:
-        raise _damaged(path, "it holds no data.pkl")
     return places, script
-
-
-def _pickle_of(members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
-    return next(m for m in members if m.filename.partition("/")[2] == "data.pkl")
 
 
 def _place(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[int, int]:
@@ -211,11 +209,8 @@ def _entry(path: Path, name: str, tensor: Tensor, stops: Mapping[int, int]) -> E
 
 
 def _damaged(path: Path, why: str) -> CheckpointError:
-    return CheckpointError(
-        f"{str(path)!r} is no whole archive of torch's: {why}",
-        path,
-        "Download or save it again.",
-    )
+    message = f"{str(path)!r} is no whole archive of torch's: {why}"
+    return CheckpointError(message, path, "Download or save it again.")
 
 
 def _first_line(error: BaseException) -> str:

@@ -6,7 +6,7 @@ one tower read, each once and cast as it comes: the peak of memory is the tower.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,14 +29,14 @@ from clipcond.checkpoints.tower_settings import (
     read_settings,
     usual_settings,
 )
+from clipcond.tokenizers.clip_bpe import shipped_clip
 from clipcond.tokenizers.open_clip import shipped
 from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.base import TextTower
 
-__all__ = ["BUILDERS", "open_file", "open_state_dict", "widest"]
+__all__ = ["open_file", "open_state_dict", "widest"]
 
-# OpenAI's vocabulary, which comes along with the embedded model.
-VOCABULARY = Path(__file__).parent.parent / "embedded" / "model" / "tokenizer"
+SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 _PRECISION = ("float8_e5m2", "float8_e4m3fn", "bfloat16", "float16", "float32", "float64")
 
 
@@ -123,62 +123,19 @@ def _build(
         for short, full in tower.tensors.items():
             yield short, tensors[full].detach().to(device, cast)
 
-    weights = rename_tensors(tower.layout.scheme, read())
-    kind, parts = BUILDERS[tower.layout.kind]
-    config, tokenizer = parts(tower, settings)
-    model = build_model(
-        lambda: KINDS[kind].model(config, weights.get("text_projection.weight")),
-        {key: (tensor, path) for key, tensor in weights.items()},
-        path,
-        dtype=cast,
-        device=torch.device(device),
-    )
-    return KINDS[kind].tower(model, tokenizer, name)
+    renamed = rename_tensors(tower.layout.scheme, read())
+    config, tokenizer = _config_and_tokenizer(tower, settings)
+    weights = {key: (tensor, path) for key, tensor in renamed.items()}
+    device = torch.device(device)
+    found = KINDS.get(tower.layout.kind, KINDS["clip"])  # for open_clip and EVA-CLIP too
+    model = build_model(found.model, config, weights, path, dtype=cast, device=device)
+    return found.tower(model, tokenizer, name)
 
 
-Config = dict[str, Any]
-
-
-def _clip_parts(tower: FoundTower, settings: TowerSettings) -> tuple[Config, Any]:
-    """Config and tokenizer of a CLIP text model."""
+def _config_and_tokenizer(tower: FoundTower, settings: TowerSettings) -> tuple[dict[str, Any], Any]:
+    """The config of a tower's model in transformers, and its tokenizer there or open_clip's."""
     sizes = tower.sizes
-    has_own_cleaning = tower.layout.kind != "clip"  # open_clip's
-    tokenizer: Any = shipped(sizes.context) if has_own_cleaning else _tokenizer(tower, settings)
-    source = tokenizer.source if has_own_cleaning else tokenizer
-    config = {
-        **_sizes(tower, settings),
-        "projection_dim": sizes.projection or sizes.width,
-        "bos_token_id": source.bos_token_id,
-        "eos_token_id": source.eos_token_id,
-        "pad_token_id": source.pad_token_id,
-    }
-    return config, tokenizer
-
-
-def _tokenizer(tower: FoundTower, settings: TowerSettings) -> Any:
-    """The tokenizer next to a file that has its config there, or OpenAI's vocabulary."""
-    from transformers import CLIPTokenizer
-
-    folder = settings.folder
-    if folder is not None and any((folder / name).is_file() for name in TOKENIZER_FILES):
-        return clip_tokenizer(folder)
-    # SD1's and SDXL's first tower, when it is alone in its file, pads as it does there
-    is_openai = not tower.layout.prefix and settings.activation.name == "quick_gelu"
-    pads_with_eos = tower.layout.pads_with_eos or is_openai
-    choices: dict[str, Any] = {} if pads_with_eos else {"pad_token": "!"}  # id 0
-    choices["model_max_length"] = tower.sizes.context
-    return CLIPTokenizer.from_pretrained(str(VOCABULARY), **choices)
-
-
-def _chinese_parts(tower: FoundTower, settings: TowerSettings) -> tuple[Config, Any]:
-    """Config and tokenizer of a ChineseCLIP text model, with the official vocabulary."""
-    return {**_sizes(tower, settings), "type_vocab_size": 2}, chinese_tokenizer()
-
-
-def _sizes(tower: FoundTower, settings: TowerSettings) -> Config:
-    """What configs of CLIP and BERT have in common."""
-    sizes = tower.sizes
-    return {
+    config: dict[str, Any] = {
         "vocab_size": sizes.vocabulary,
         "hidden_size": sizes.width,
         "intermediate_size": sizes.inner,
@@ -188,15 +145,23 @@ def _sizes(tower: FoundTower, settings: TowerSettings) -> Config:
         "hidden_act": settings.activation.name,
         "layer_norm_eps": settings.epsilon,
     }
+    if tower.layout.kind == "chinese_clip":
+        return {**config, "type_vocab_size": 2}, chinese_tokenizer()
+    has_own_cleaning = tower.layout.kind != "clip"  # open_clip's
+    tokenizer: Any = shipped(sizes.context) if has_own_cleaning else _tokenizer(tower, settings)
+    source = tokenizer.source if has_own_cleaning else tokenizer
+    config["projection_dim"] = sizes.projection or sizes.width
+    config |= {key: getattr(source, key) for key in SPECIAL_IDS}
+    return config, tokenizer
 
 
-Parts = Callable[[FoundTower, TowerSettings], tuple[Config, Any]]
-
-# For each kind of tower in files: the row of `folders.KINDS` that has its model and tower, and what
-# makes its config and tokenizer.
-BUILDERS: dict[str, tuple[str, Parts]] = {
-    "clip": ("clip", _clip_parts),
-    "open_clip": ("clip", _clip_parts),
-    "eva_clip": ("clip", _clip_parts),
-    "chinese_clip": ("chinese_clip", _chinese_parts),
-}
+def _tokenizer(tower: FoundTower, settings: TowerSettings) -> Any:
+    """The tokenizer next to a file that has its config there, or OpenAI's vocabulary."""
+    folder = settings.folder
+    if folder is not None and any((folder / name).is_file() for name in TOKENIZER_FILES):
+        return clip_tokenizer(folder)
+    # SD1's and SDXL's first tower, when it is alone in its file, pads as it does there
+    is_openai = not tower.layout.prefix and settings.activation.name == "quick_gelu"
+    pads_with_eos = tower.layout.pads_with_eos or is_openai
+    choices: dict[str, Any] = {} if pads_with_eos else {"pad_token": "!"}  # id 0
+    return shipped_clip(**choices, model_max_length=tower.sizes.context)

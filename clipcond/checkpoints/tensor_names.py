@@ -13,26 +13,17 @@ from clipcond.checkpoints.naming import NamingScheme, TensorRule
 __all__ = ["BERT", "BERT_FLASH", "OPEN_CLIP", "TRANSFORMERS"]
 
 
-def _linear(name: str, target: str = "", out: str = "D", into: str = "D") -> list[TensorRule]:
-    """Weight and bias of a linear layer, whose target is by default its name."""
-    target = target or name
+def _layer(name: str, shape: str, *targets: str, separator: str = ".") -> list[TensorRule]:
+    """Weight and bias of a layer: a norm "D", a linear one "DD", three linear ones in one "TD".
+
+    Args:
+        shape: of the weight; the bias has its first dimension.
+        targets: names in transformers; by default the layer's own.
+    """
+    targets = targets or (name,)
     return [
-        TensorRule(f"{name}.weight", out + into, (f"{target}.weight",)),
-        TensorRule(f"{name}.bias", out, (f"{target}.bias",)),
-    ]
-
-
-def _norm(name: str, target: str = "") -> list[TensorRule]:
-    """Weight and bias of a layer norm."""
-    target, parts = target or name, ("weight", "bias")
-    return [TensorRule(f"{name}.{part}", "D", (f"{target}.{part}",)) for part in parts]
-
-
-def _fused(name: str, separator: str, targets: tuple[str, ...]) -> list[TensorRule]:
-    """Three linear layers in one: queries, keys and values."""
-    return [
-        TensorRule(f"{name}{separator}{part}", shape, tuple(f"{t}.{part}" for t in targets))
-        for part, shape in (("weight", "TD"), ("bias", "T"))
+        TensorRule(f"{name}{separator}{part}", letters, tuple(f"{t}.{part}" for t in targets))
+        for part, letters in (("weight", shape), ("bias", shape[0]))
     ]
 
 
@@ -57,30 +48,24 @@ _PROJECTIONS = (
     TensorRule(_PROJECTION, "PD", (_PROJECTION,), is_optional=True),
 )
 _BLOCK, _CLIP_BLOCK = "transformer.resblocks.#", "encoder.layers.#"
+_CLIP_HEADS = tuple(f"{_CLIP_BLOCK}.self_attn.{x}_proj" for x in "qkv")
 _CLIP_RULES = _by_name(
     TensorRule("token_embedding.weight", "VD", ("embeddings.token_embedding.weight",)),
     TensorRule("positional_embedding", "LD", ("embeddings.position_embedding.weight",)),
     # LongCLIP's second table of positions, of which those from the 21st on are used
     TensorRule("positional_embedding_res", "LD", (), is_optional=True),
-    *_norm("ln_final", "final_layer_norm"),
-    *_fused(
-        f"{_BLOCK}.attn.in_proj", "_", tuple(f"{_CLIP_BLOCK}.self_attn.{x}_proj" for x in "qkv")
-    ),
-    *_linear(f"{_BLOCK}.attn.out_proj", f"{_CLIP_BLOCK}.self_attn.out_proj"),
-    *_norm(f"{_BLOCK}.ln_1", f"{_CLIP_BLOCK}.layer_norm1"),
-    *_norm(f"{_BLOCK}.ln_2", f"{_CLIP_BLOCK}.layer_norm2"),
-    *_linear(f"{_BLOCK}.mlp.c_fc", f"{_CLIP_BLOCK}.mlp.fc1", out="I"),
-    *_linear(f"{_BLOCK}.mlp.c_proj", f"{_CLIP_BLOCK}.mlp.fc2", into="I"),
+    *_layer("ln_final", "D", "final_layer_norm"),
+    *_layer(f"{_BLOCK}.attn.in_proj", "TD", *_CLIP_HEADS, separator="_"),
+    *_layer(f"{_BLOCK}.attn.out_proj", "DD", f"{_CLIP_BLOCK}.self_attn.out_proj"),
+    *_layer(f"{_BLOCK}.ln_1", "D", f"{_CLIP_BLOCK}.layer_norm1"),
+    *_layer(f"{_BLOCK}.ln_2", "D", f"{_CLIP_BLOCK}.layer_norm2"),
+    *_layer(f"{_BLOCK}.mlp.c_fc", "ID", f"{_CLIP_BLOCK}.mlp.fc1"),
+    *_layer(f"{_BLOCK}.mlp.c_proj", "DI", f"{_CLIP_BLOCK}.mlp.fc2"),
     *_PROJECTIONS,
 )
 _BERT_BLOCK = "encoder.layer.#"
 _HEADS = tuple(f"{_BERT_BLOCK}.attention.self.{x}" for x in ("query", "key", "value"))
-_BERT_TABLES = [
-    TensorRule(
-        f"embeddings.{name}_embeddings.weight", shape, (f"embeddings.{name}_embeddings.weight",)
-    )
-    for name, shape in (("word", "VD"), ("position", "LD"), ("token_type", "2D"))
-]
+_BERT_TABLES = {"word": "VD", "position": "LD", "token_type": "2D"}
 _BERT_NORMS = (
     "embeddings.LayerNorm",
     f"{_BERT_BLOCK}.attention.output.LayerNorm",
@@ -88,10 +73,13 @@ _BERT_NORMS = (
 )
 _BERT_OUT = f"{_BERT_BLOCK}.attention.output.dense"
 _BERT_COMMON = (
-    *_BERT_TABLES,
-    *(rule for name in _BERT_NORMS for rule in _norm(name)),
-    *_linear(f"{_BERT_BLOCK}.intermediate.dense", out="I"),
-    *_linear(f"{_BERT_BLOCK}.output.dense", into="I"),
+    *(
+        TensorRule(table := f"embeddings.{name}_embeddings.weight", shape, (table,))
+        for name, shape in _BERT_TABLES.items()
+    ),
+    *(rule for name in _BERT_NORMS for rule in _layer(name, "D")),
+    *_layer(f"{_BERT_BLOCK}.intermediate.dense", "ID"),
+    *_layer(f"{_BERT_BLOCK}.output.dense", "DI"),
     *_PROJECTIONS,
 )
 
@@ -124,8 +112,8 @@ TRANSFORMERS = NamingScheme(
 # The BERT of cn_clip and of transformers' ChineseCLIP.
 BERT = NamingScheme(
     _by_name(
-        *(rule for name in _HEADS for rule in _linear(name)),
-        *_linear(_BERT_OUT),
+        *(rule for name in _HEADS for rule in _layer(name, "DD")),
+        *_layer(_BERT_OUT, "DD"),
         *_BERT_COMMON,
     ),
     blocks="encoder.layer.",
@@ -138,8 +126,8 @@ BERT = NamingScheme(
 BERT_FLASH = replace(
     BERT,
     rules=_by_name(
-        *_fused(f"{_BERT_BLOCK}.attention.self.Wqkv", ".", _HEADS),
-        *_linear(f"{_BERT_BLOCK}.attention.self.out_proj", _BERT_OUT),
+        *_layer(f"{_BERT_BLOCK}.attention.self.Wqkv", "TD", *_HEADS),
+        *_layer(f"{_BERT_BLOCK}.attention.self.out_proj", "DD", _BERT_OUT),
         *_BERT_COMMON,
     ),
     marks=("encoder.layer.0.attention.self.Wqkv.weight",),

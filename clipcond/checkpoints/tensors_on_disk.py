@@ -15,6 +15,7 @@ from torch import Tensor
 
 from clipcond.checkpoints.header import Entry
 from clipcond.errors import CheckpointError
+from clipcond.files import reading
 
 __all__ = ["StoredTensors"]
 
@@ -49,13 +50,9 @@ class StoredTensors(Mapping[str, Tensor]):
     def _bytes(self, name: str, entry: Entry) -> Tensor:
         n_bytes = entry.stop - entry.start
         values = torch.empty(n_bytes, dtype=torch.uint8)
-        try:
-            with self.path.open("rb", buffering=0) as file:
-                file.seek(entry.start)
-                n_read = _read_into(file, values.numpy())
-        except OSError as error:
-            message = f"{str(self.path)!r} cannot be read: {error.strerror}"
-            raise CheckpointError(message, self.path) from error
+        with reading(self.path), self.path.open("rb", buffering=0) as file:
+            file.seek(entry.start)
+            n_read = _read_into(file, values.numpy())
         if n_read != n_bytes:
             raise CheckpointError(
                 f"{str(self.path)!r} ends within {name!r}: expected {n_bytes} bytes, found "

@@ -64,10 +64,16 @@ def load_inversion(
     values = source if path is None else _read(path, allow_pickle=allow_pickle)
     try:
         found, vectors = _vectors(values, [keeper.width for keeper in keepers])
-        name = token or found or (_own_name(values) if path is None else path.stem)
+        # what A1111 called it; used where values without a file say no other name
+        own = str(values.get("name") or "") if isinstance(values, Mapping) else ""
+        name = token or found or (own if path is None else path.stem)
         for tower, keeper, rows in zip(towers, keepers, vectors, strict=True):
             keeper.check(name, rows)
-            _refuse_taken(name, tower)
+            if name in tower.tokenizer.source.added_tokens_encoder:  # type: ignore[attr-defined]
+                raise TowerError(
+                    f"the tokenizer of {tower.name!r} has a token {excerpt(name)!r} already",
+                    "Say another token=, or unload it where it was loaded.",
+                )
     except TowerError as error:
         if path is None:
             raise
@@ -119,28 +125,16 @@ def _keeper(tower: TextTower) -> Inversions:
     return keeper
 
 
-def _refuse_taken(name: str, tower: TextTower) -> None:
-    if tower.tokenizer.has_added(name):  # type: ignore[attr-defined]
-        raise TowerError(
-            f"the tokenizer of {tower.name!r} has a token {excerpt(name)!r} already",
-            "Say another token=, or unload it where it was loaded.",
-        )
-
-
 def _located(source: str | os.PathLike[str]) -> Path:
     """Find the file; in a diffusers folder, the one with its usual name."""
     path = Path(source).expanduser()
+    for file in [path / name for name in IN_FOLDER] if path.is_dir() else [path]:
+        if file.is_file():
+            return file
     if path.is_dir():
-        inside = [path / name for name in IN_FOLDER if (path / name).is_file()]
-        if not inside:
-            looked = ", ".join(IN_FOLDER)
-            raise CheckpointError(
-                f"{str(path)!r} holds no textual inversion", path, f"Looked for {looked}."
-            )
-        return inside[0]
-    if not path.is_file():
-        raise CheckpointError(f"there is no file {str(path)!r}", path, near(path))
-    return path
+        looked = f"Looked for {', '.join(IN_FOLDER)}."
+        raise CheckpointError(f"{str(path)!r} holds no textual inversion", path, looked)
+    raise CheckpointError(f"there is no file {str(path)!r}", path, near(path))
 
 
 def _read(path: Path, *, allow_pickle: bool) -> Any:
@@ -157,10 +151,6 @@ def _read(path: Path, *, allow_pickle: bool) -> Any:
             "Save it as safetensors; or say allow_pickle=True, and only its tensors are read.",
         )
     check_torch(path)
-    return _unpickled(path)
-
-
-def _unpickled(path: Path) -> Any:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -192,9 +182,9 @@ def _vectors(values: Any, widths: Sequence[int]) -> tuple[str, list[Tensor]]:
     if not isinstance(values, Mapping):
         kind = "ParameterDict" if isinstance(values, InertObject) else type(values).__name__
         raise TowerError(f"it holds {kind}, no textual inversion", _KNOWN)
-    if any(isinstance(values.get(key), Tensor) for key in PAIR):
-        found = {key: values[key] for key in PAIR if isinstance(values.get(key), Tensor)}
-        return "", _for_pair(found, widths)
+    pair = {key: values[key] for key in PAIR if isinstance(values.get(key), Tensor)}
+    if pair:
+        return "", _for_pair(pair, widths)
     if isinstance(values.get("emb_params"), Tensor):
         return "", _for_one(values["emb_params"], widths)
     inner = values.get("string_to_param")
@@ -208,17 +198,12 @@ def _vectors(values: Any, widths: Sequence[int]) -> tuple[str, list[Tensor]]:
     return "" if named is inner else str(name), _for_one(rows, widths)
 
 
-def _own_name(values: Any) -> str:
-    """The name that A1111 gave it when it was made."""
-    return str(values.get("name") or "") if isinstance(values, Mapping) else ""
-
-
 def _for_one(rows: Tensor, widths: Sequence[int]) -> list[Tensor]:
     if len(widths) > 1:
         raise TowerError(
             f"vectors [{', '.join(map(str, rows.shape))}] for one tower; this is a pair, of "
             f"{' and '.join(map(str, widths))}",
-            "Inversions for Stable Diffusion XL have clip_l and clip_g.",
+            _PAIR_REMEDY,
         )
     return [rows]
 
@@ -228,19 +213,18 @@ def _for_pair(found: dict[str, Tensor], widths: Sequence[int]) -> list[Tensor]:
     if len(widths) == 1:
         fitting = [rows for rows in found.values() if rows.shape[-1:] == (widths[0],)]
         return (fitting or list(found.values()))[:1]
-    missing = [key for key in PAIR if key not in found]
-    if missing:
-        raise TowerError(
-            f"there are vectors for one tower of the pair only: no {missing[0]}",
-            "Inversions for Stable Diffusion XL have clip_l and clip_g.",
-        )
-    return [found[key] for key in PAIR]
+    for key in PAIR:
+        if key not in found:
+            message = f"there are vectors for one tower of the pair only: no {key}"
+            raise TowerError(message, _PAIR_REMEDY)
+    return list(found.values())
 
 
 def _no_inversion(path: Path, why: str) -> CheckpointError:
     return CheckpointError(f"{str(path)!r} holds no textual inversion: {why}", path, _KNOWN)
 
 
+_PAIR_REMEDY = "Inversions for Stable Diffusion XL have clip_l and clip_g."
 _KNOWN = (
     "Known are diffusers' {'<name>': tensor}, A1111's string_to_param and emb_params, and XL's "
     "clip_l with clip_g."

@@ -6,7 +6,6 @@ OpenCLIP's and next to `open_clip_model.safetensors`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,30 +15,25 @@ from clipcond.checkpoints.activation import ACTIVATIONS, Activation
 from clipcond.checkpoints.layouts import HEAD_WIDTH, FoundTower
 from clipcond.checkpoints.tensor_names import OPEN_CLIP
 from clipcond.errors import CheckpointError
+from clipcond.files import read_json
 
 __all__ = ["OPEN_CLIP_CONFIG", "TowerSettings", "check_plain", "read_settings", "usual_settings"]
 
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 # Parts of a text config that a CLIPTextModel has no place for, and what leaves them out.
 # Source: open_clip 3.3, model.py, CLIPTextCfg.
+_LEFT_OUT_BY_NONE = (
+    *("hf_model_name", "hf_tokenizer_name", "tokenizer_kwargs"),
+    *("ls_init_value", "act_kwargs", "norm_kwargs"),
+)
+_LEFT_OUT_BY_FALSE = (
+    *("no_causal_mask", "embed_cls", "proj_bias", "final_ln_after_pool", "qk_norm"),
+    *("scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc"),
+)
 _PLAIN_TEXT_CONFIG: Mapping[str, Any] = {
-    "hf_model_name": None,
-    "hf_tokenizer_name": None,
-    "tokenizer_kwargs": None,
-    "no_causal_mask": False,
-    "embed_cls": False,
+    **dict.fromkeys(_LEFT_OUT_BY_NONE),
+    **dict.fromkeys(_LEFT_OUT_BY_FALSE, False),
     "pool_type": "argmax",
-    "proj_bias": False,
-    "ls_init_value": None,
-    "act_kwargs": None,
-    "norm_kwargs": None,
-    "final_ln_after_pool": False,
-    "qk_norm": False,
-    "scaled_cosine_attn": False,
-    "scale_heads": False,
-    "scale_attn_inner": False,
-    "scale_attn": False,
-    "scale_fc": False,
 }
 
 
@@ -127,10 +121,9 @@ def _from_config(name: str, path: Path) -> Activation:
 def _read(path: Path) -> dict[str, Any]:
     """Read a config; {} where it is missing or broken, for nobody asked for it."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_json(path)
+    except (CheckpointError, RecursionError):
         return {}
-    return values if isinstance(values, dict) else {}
 
 
 def _section(config: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from typing import TypeAlias
 from clipcond.chunking import Splitter, TokenChunk, joined_rows
 from clipcond.prompt import ParsedPrompt
 from clipcond.tokenizers.base import SpecialTokens, Tokenizer
-from clipcond.tokenizers.clip_bpe import with_transformers_cleaning
-from clipcond.tokenizers.open_clip import with_open_clip_cleaning
+from clipcond.tokenizers.open_clip import with_open_clip_cleaning, with_transformers_cleaning
 from clipcond.towers.base import TextTower
 from clipcond.weighting import Normalize, Rule
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
+from importlib.resources import files
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from clipcond.tokenizers.base import SpecialTokens, Tokenizer
+from clipcond.tokenizers.base import SpecialTokens
 from clipcond.tokenizers.wrapped import (
+    LookedUp,
     WrappedTokenizer,
     added_inversions,
     is_sign,
@@ -28,8 +30,8 @@ __all__ = [
     "ClipBpeTokenizer",
     "byte_symbols",
     "default_context_length",
+    "shipped_clip",
     "special_tokens",
-    "with_transformers_cleaning",
 ]
 
 END_OF_WORD = "</w>"
@@ -59,10 +61,6 @@ class ClipBpeTokenizer(WrappedTokenizer):
             for entry in (symbols, symbols + END_OF_WORD)
         )
 
-    def with_transformers_cleaning(self) -> ClipBpeTokenizer:
-        """Return this tokenizer, which cleans text as transformers does."""
-        return self
-
     def unread(self, tower: str, texts: Sequence[str], table: Tensor) -> str:
         """Describe words with rows of zeros; in a tower that has none, `unread_characters`."""
         texts = [self.without_names(text) for text in texts]
@@ -90,13 +88,6 @@ class ClipBpeTokenizer(WrappedTokenizer):
         )
 
 
-def with_transformers_cleaning(tokenizer: Tokenizer) -> Tokenizer:
-    """Clean text as transformers does where this is open_clip's tokenizer; else return it."""
-    if not isinstance(tokenizer, ClipBpeTokenizer):
-        return tokenizer
-    return tokenizer.with_transformers_cleaning()
-
-
 def special_tokens(
     tokenizer: PreTrainedTokenizerBase, context_length: int, inversions: Container[int] = ()
 ) -> SpecialTokens:
@@ -115,12 +106,27 @@ def special_tokens(
         ends=(
             single_token_ids(tokenizer, "."),
             single_token_ids(tokenizer, ".,;:"),
-            _WordEnds(tokenizer),
+            LookedUp(partial(_ends_word, tokenizer)),
         ),
         # ADV_CLIP_emb's masking token, 266: its author calls it a comma, which is 267
         stand_in=single_token_id(tokenizer, "+"),
-        inner=_FurtherVectors(tokenizer, inversions),
+        inner=LookedUp(partial(_is_further_vector, tokenizer, tokenizer.vocab_size, inversions)),
     )
+
+
+def shipped_clip(**settings: Any) -> PreTrainedTokenizerBase:
+    """Open OpenAI's vocabulary, which comes with the embedded model, as a transformers tokenizer.
+
+    Args:
+        settings: of the tokenizer, in place of those in its folder: `pad_token` and the like.
+    """
+    from transformers import CLIPTokenizer
+
+    folder = files("clipcond") / "embedded" / "model" / "tokenizer"
+    tokenizer: PreTrainedTokenizerBase = CLIPTokenizer.from_pretrained(
+        str(folder), local_files_only=True, **settings
+    )
+    return tokenizer
 
 
 def default_context_length(tokenizer: PreTrainedTokenizerBase, n_positions: int) -> int:
@@ -133,31 +139,18 @@ def default_context_length(tokenizer: PreTrainedTokenizerBase, n_positions: int)
     return n_positions if length == STOCK_LENGTH else min(length, n_positions)
 
 
-class _FurtherVectors:
-    """The ids of all but the first vector of each inversion, looked up: they come and go."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, inversions: Container[int]) -> None:
-        self.source = tokenizer
-        self.inversions = inversions
-        self.n_ordinary = tokenizer.vocab_size
-
-    def __contains__(self, token_id: object) -> bool:
-        if not isinstance(token_id, int) or token_id < self.n_ordinary:
-            return False
-        further = chain.from_iterable(ids[1:] for ids in added_inversions(self.source).values())
-        return token_id in self.inversions or token_id in further
+def _is_further_vector(
+    tokenizer: PreTrainedTokenizerBase, n_ordinary: int, inversions: Container[int], token_id: int
+) -> bool:
+    """Whether an id is that of an inversion's vector, but not of its first."""
+    if token_id < n_ordinary:
+        return False
+    further = chain.from_iterable(ids[1:] for ids in added_inversions(tokenizer).values())
+    return token_id in inversions or token_id in further
 
 
-class _WordEnds:
-    """The ids that end a word, half of the vocabulary: looked up, not listed."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.source = tokenizer
-
-    def __contains__(self, token_id: object) -> bool:
-        if not isinstance(token_id, int):
-            return False
-        return str(self.source.convert_ids_to_tokens(token_id)).endswith(END_OF_WORD)
+def _ends_word(tokenizer: PreTrainedTokenizerBase, token_id: int) -> bool:
+    return str(tokenizer.convert_ids_to_tokens(token_id)).endswith(END_OF_WORD)
 
 
 @lru_cache(maxsize=1)

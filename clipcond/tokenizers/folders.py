@@ -13,18 +13,21 @@ __all__ = ["open_tokenizer"]
 Kind = TypeVar("Kind")
 
 
-def open_tokenizer(folder: Path, names: Sequence[str], read: Callable[[Path], Kind]) -> Kind:
+def open_tokenizer(
+    folder: Path, names: Sequence[str], read: Callable[[Path], Kind], *others: Path
+) -> Kind:
     """Open the tokenizer of a model, which may be in the neighbouring folder of a pipeline.
 
     Args:
         folder: the model's; for `text_encoder_2` its neighbour is `tokenizer_2`.
         names: file names; a folder with one of them holds a tokenizer.
         read: opens the tokenizer in a folder.
+        others: further folders that may hold it.
     Raises:
         CheckpointError: there is none, or it is broken.
     """
     neighbour = folder.parent / folder.name.replace("text_encoder", "tokenizer")
-    places = list(dict.fromkeys([folder, neighbour]))
+    places = list(dict.fromkeys([folder, neighbour, *others]))
     for place in places:
         if not any((place / name).is_file() for name in names):
             continue

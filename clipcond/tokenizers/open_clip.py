@@ -12,8 +12,6 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -23,6 +21,7 @@ from clipcond.tokenizers.clip_bpe import (
     STOCK_LENGTH,
     ClipBpeTokenizer,
     byte_symbols,
+    shipped_clip,
     special_tokens,
 )
 from clipcond.tokenizers.wrapped import WrappedTokenizer
@@ -35,6 +34,7 @@ __all__ = [
     "OpenClipTokenizer",
     "shipped",
     "with_open_clip_cleaning",
+    "with_transformers_cleaning",
     "wrap_tokenizer",
 ]
 
@@ -67,12 +67,8 @@ class OpenClipTokenizer(ClipBpeTokenizer):
 
     def __init__(self, source: PreTrainedTokenizerBase, encode: EncodeText | None = None) -> None:
         super().__init__(source)
-        self._own = encode
+        self.own = encode
         self._has_warned = False
-
-    def with_transformers_cleaning(self) -> ClipBpeTokenizer:
-        """Return its twin; itself if it was given open_clip's own tokenizer, which has none."""
-        return self if self._own is not None else _twin(self, ClipBpeTokenizer)
 
     def _encode_few(self, texts: Sequence[str]) -> list[list[int]]:
         return [list(self._ids(text)) for text in texts]
@@ -93,8 +89,8 @@ class OpenClipTokenizer(ClipBpeTokenizer):
                 yield from self._ids_of_plain(part)
 
     def _ids_of_plain(self, text: str) -> Iterator[int]:
-        if self._own is not None:
-            yield from self._own(text)
+        if self.own is not None:
+            yield from self.own(text)
             return
         for word in _words().findall(self._clean(text)):
             if word in ("<start_of_text>", "<end_of_text>"):
@@ -130,13 +126,7 @@ class OpenClipTokenizer(ClipBpeTokenizer):
 
 def shipped(n_positions: int, encode: EncodeText | None = None) -> OpenClipTokenizer:
     """Build the tokenizer of a model with so many positions from this package's vocabulary."""
-    from transformers import CLIPTokenizer
-
-    folder = Path(str(files("clipcond"))) / "embedded" / "model" / "tokenizer"
-    source = CLIPTokenizer.from_pretrained(
-        str(folder), local_files_only=True, pad_token="!", model_max_length=n_positions
-    )
-    return OpenClipTokenizer(source, encode)
+    return OpenClipTokenizer(shipped_clip(pad_token="!", model_max_length=n_positions), encode)
 
 
 _TWINS: WeakKeyDictionary[Tokenizer, ClipBpeTokenizer] = WeakKeyDictionary()
@@ -147,6 +137,16 @@ def with_open_clip_cleaning(tokenizer: Tokenizer) -> Tokenizer:
     if type(tokenizer) is not ClipBpeTokenizer or tokenizer.source.vocab_size != VOCABULARY:
         return tokenizer
     return _twin(tokenizer, OpenClipTokenizer)
+
+
+def with_transformers_cleaning(tokenizer: Tokenizer) -> Tokenizer:
+    """Clean text as transformers does where this is our tokenizer of open_clip's; else return it.
+
+    One that was given open_clip's own tokenizer has no twin.
+    """
+    if not isinstance(tokenizer, OpenClipTokenizer) or tokenizer.own is not None:
+        return tokenizer
+    return _twin(tokenizer, ClipBpeTokenizer)
 
 
 def _twin(tokenizer: ClipBpeTokenizer, kind: type[ClipBpeTokenizer]) -> ClipBpeTokenizer:

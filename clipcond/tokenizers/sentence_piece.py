@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from clipcond.errors import TowerError
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.tokenizers.folders import open_tokenizer
-from clipcond.tokenizers.word_piece import UNITS, WholeWords, chinese_special_tokens, is_chinese
+from clipcond.tokenizers.word_piece import UNITS, chinese_special_tokens, is_chinese
 from clipcond.tokenizers.wrapped import WrappedTokenizer
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def special_tokens(tokenizer: PreTrainedTokenizerBase, context_length: int) -> S
             f"{type(tokenizer).__name__} has no <s>, </s>, <pad> and {WORD}, so it is no "
             f"XLM-RoBERTa tokenizer, or one without a vocabulary"
         )
-    ids_of, whole_words = partial(_entries, tokenizer), WholeWords(tokenizer, WORD)
-    return chinese_special_tokens(tokenizer, frame, context_length, ids_of, whole_words)
+    ids_of = partial(_entries, tokenizer)
+    return chinese_special_tokens(tokenizer, frame, context_length, ids_of, WORD)
 
 
 def tokenizer_in(folder: Path) -> PreTrainedTokenizerBase:

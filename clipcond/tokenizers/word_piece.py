@@ -14,7 +14,7 @@ from clipcond.errors import CheckpointError, TowerError
 from clipcond.files import read_json
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.tokenizers.folders import open_tokenizer
-from clipcond.tokenizers.wrapped import WrappedTokenizer, single_token_ids
+from clipcond.tokenizers.wrapped import LookedUp, WrappedTokenizer, single_token_ids
 
 if TYPE_CHECKING:
     from transformers import BertTokenizer, PreTrainedTokenizerBase
@@ -24,7 +24,6 @@ __all__ = [
     "PHRASE_ENDS",
     "SENTENCE_ENDS",
     "UNITS",
-    "WholeWords",
     "WordPieceTokenizer",
     "chinese_special_tokens",
     "chinese_tokenizer",
@@ -78,7 +77,7 @@ def special_tokens(tokenizer: PreTrainedTokenizerBase, context_length: int) -> S
             "argument.",
         )
     ids_of = partial(single_token_ids, tokenizer)
-    return chinese_special_tokens(tokenizer, frame, context_length, ids_of, WholeWords(tokenizer))
+    return chinese_special_tokens(tokenizer, frame, context_length, ids_of)
 
 
 def chinese_special_tokens(
@@ -86,40 +85,29 @@ def chinese_special_tokens(
     frame: tuple[int, int, int],
     context_length: int,
     ids_of: Callable[[str], frozenset[int]],
-    whole_words: WholeWords,
+    mark: str = "",
 ) -> SpecialTokens:
     """Make the special tokens of a tower that reads Chinese and English; padding is masked.
 
     Args:
         frame: the ids of bos, eos and pad.
         ids_of: looks up the ids of some characters.
+        mark: precedes the first piece of a word in the vocabulary.
     """
     commas, sentences, phrases = map(ids_of, (COMMAS, SENTENCE_ENDS, PHRASE_ENDS))
-    ends = (sentences, phrases, whole_words)
+    ends = (sentences, phrases, LookedUp(partial(_is_whole_word, tokenizer, mark)))
     mask = tokenizer.mask_token_id
     return SpecialTokens(*frame, context_length, True, commas, ends, stand_in=mask)
 
 
-class WholeWords:
-    """The ids that surely end a word: Chinese characters and punctuation.
+def _is_whole_word(tokenizer: PreTrainedTokenizerBase, mark: str, token_id: int) -> bool:
+    """Whether an id surely ends a word: a Chinese character or punctuation.
 
-    A piece of another script is not one of them: it depends on the next piece.
-
-    Args:
-        tokenizer: a transformers tokenizer.
-        mark: precedes the first piece of a word in the vocabulary.
+    A piece of another script does not: it depends on the next piece.
     """
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, mark: str = "") -> None:
-        self.source = tokenizer
-        self.mark = mark
-
-    def __contains__(self, token_id: object) -> bool:
-        if not isinstance(token_id, int):
-            return False
-        token = str(self.source.convert_ids_to_tokens(token_id)).removeprefix(self.mark)
-        is_sign = len(token) == 1 and unicodedata.category(token).startswith("P")
-        return is_sign or is_chinese(token)
+    token = str(tokenizer.convert_ids_to_tokens(token_id)).removeprefix(mark)
+    is_sign = len(token) == 1 and unicodedata.category(token).startswith("P")
+    return is_sign or is_chinese(token)
 
 
 def is_chinese(text: str) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import dataclass
 from itertools import count, takewhile
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,7 +18,13 @@ from clipcond.tokenizers.inversions import Inversions
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["WrappedTokenizer", "added_inversions", "single_token_id", "single_token_ids"]
+__all__ = [
+    "LookedUp",
+    "WrappedTokenizer",
+    "added_inversions",
+    "single_token_id",
+    "single_token_ids",
+]
 
 Kind = TypeVar("Kind", bound="WrappedTokenizer")
 
@@ -81,10 +88,6 @@ class WrappedTokenizer:
         if ours or name not in added or name in self.source.all_special_tokens:
             return ours
         return tuple(added_inversions(self.source).get(added[name], (added[name],)))
-
-    def has_added(self, name: str) -> bool:
-        """Whether the transformers tokenizer has such an added token; bos and eos are some too."""
-        return name in self.source.added_tokens_encoder
 
     def split_at_names(self, text: str) -> list[str | tuple[int, ...]]:
         """Split a text at the names of the tower's own inversions; ids replace the names."""
@@ -186,6 +189,16 @@ def added_inversions(tokenizer: PreTrainedTokenizerBase) -> dict[int, list[int]]
         if further:
             vectors[added[token]] = [added[token], *further]
     return vectors
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """The ids for which a test holds, where they are too many to list, or come and go."""
+
+    holds_for: Callable[[int], bool]
+
+    def __contains__(self, token_id: object) -> bool:
+        return isinstance(token_id, int) and self.holds_for(token_id)
 
 
 def single_token_id(tokenizer: PreTrainedTokenizerBase, text: str) -> int | None:

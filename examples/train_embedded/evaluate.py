@@ -23,11 +23,11 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from similarity import similarity
 from train_judge import border_colour, load_judge, views_of
 from world import COLOURS, NOUNS
 
 from clipcond import build_pipeline
-from clipcond.embedded.measure import similarity
 from clipcond.errors import ClipcondWarning
 
 BATCH = 20

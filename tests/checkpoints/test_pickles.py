@@ -205,10 +205,11 @@ def test_values_that_are_missing_or_fewer_than_the_pickle_says(saved, tmp_path):
     assert not_whole(path).startswith(told)
 
 
-def test_an_archive_without_a_pickle(tmp_path):
+@pytest.mark.parametrize("member", ["version", "constants.pkl"])
+def test_an_archive_without_a_pickle(tmp_path, member):
     path = tmp_path / "x.pt"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("x/version", "3")
+        archive.writestr(f"x/{member}", "3")
     assert not_whole(path) == "it holds no data.pkl"
 
 

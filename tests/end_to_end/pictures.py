@@ -1,12 +1,17 @@
 """Drawing with the embedded model, and what can be seen in its pictures without a model."""
 
+import runpy
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-__all__ = ["COLOURS", "background", "draw", "left_area"]
+__all__ = ["COLOURS", "background", "draw", "left_area", "similarity"]
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "train_embedded" / "similarity.py"
+similarity = runpy.run_path(str(EXAMPLE))["similarity"]  # the scripts there are no package
 
 COLOURS = {
     "red": (214, 46, 48),

@@ -7,8 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from clipcond import build_pipeline, embedded, load_tower
-from clipcond.embedded.measure import similarity
-from tests.end_to_end.pictures import COLOURS, background, draw, left_area
+from tests.end_to_end.pictures import COLOURS, background, draw, left_area, similarity
 
 FILLER = "masterpiece, best quality, highly detailed, sharp focus, flat design, soft light, "
 

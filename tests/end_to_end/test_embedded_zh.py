@@ -14,11 +14,10 @@ from clipcond.adapters import (
     tower_fingerprint,
     unet_fingerprint,
 )
-from clipcond.embedded.measure import similarity
 from clipcond.errors import ClipcondWarning, PipelineError
 from clipcond.towers import ChineseClipTower
 from tests.conditioning.conditioners import told
-from tests.end_to_end.pictures import COLOURS, background, draw, left_area
+from tests.end_to_end.pictures import COLOURS, background, draw, left_area, similarity
 
 TOWER = embedded.folder().parent / "zh" / "tower"
 NOUNS = {
