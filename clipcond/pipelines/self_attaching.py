@@ -12,6 +12,7 @@ import diffusers
 
 from clipcond.errors import ClipcondWarning, warn
 from clipcond.pipelines.attachment import Attachment, attach
+from clipcond.pipelines.families import class_for_task, family_of
 
 __all__ = ["SelfAttaching"]
 
@@ -36,20 +37,21 @@ class SelfAttaching:
         return stock.__call__(*args, **_without_limit(call))
 
     def text2img(self, prompt: Any, **call: Any) -> Any:
-        return self._task(diffusers.AutoPipelineForText2Image)(prompt, **_without_limit(call))
+        return self._task("text2image")(prompt, **_without_limit(call))
 
     def img2img(self, image: Any, prompt: Any, **call: Any) -> Any:
-        pipe = self._task(diffusers.AutoPipelineForImage2Image)
+        pipe = self._task("image2image")
         return pipe(prompt, image=image, **_without_limit(call))
 
     def inpaint(self, image: Any, mask_image: Any, prompt: Any, **call: Any) -> Any:
-        pipe = self._task(diffusers.AutoPipelineForInpainting)
+        pipe = self._task("inpainting")
         return pipe(prompt, image=image, mask_image=mask_image, **_without_limit(call))
 
-    def _task(self, auto_pipeline: Any) -> Any:
+    def _task(self, task: str) -> Any:
         """A stock pipeline for another task, of the same models and with the same Conditioner."""
         attachment: Attachment = vars(self)["encode_prompt"]
-        pipe = copy.copy(attachment).put_on(auto_pipeline.from_pipe(self))
+        stock = getattr(diffusers, class_for_task(family_of(self), task))
+        pipe = copy.copy(attachment).put_on(stock.from_pipe(self))
         pipe.conditioner = attachment.conditioner
         return pipe
 
