@@ -2,6 +2,7 @@
 
 from clipcond.chunking.chunks import (
     TokenChunk,
+    change_weights,
     chunk,
     common_length,
     empty_chunk,
@@ -26,6 +27,7 @@ __all__ = [
     "Splitter",
     "Token",
     "TokenChunk",
+    "change_weights",
     "chunk",
     "comma_backtrack",
     "common_length",

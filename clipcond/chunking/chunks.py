@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from math import lcm
 
@@ -130,6 +130,15 @@ def chunk(
 def empty_chunk(special: SpecialTokens) -> TokenChunk:
     """The chunk of the empty prompt."""
     return _frame([], special)
+
+
+def change_weights(
+    chunks: Sequence[TokenChunk], change: Callable[[float, int], float]
+) -> tuple[TokenChunk, ...]:
+    """Change the weights of the tokens of text: `change` takes a weight and its segment."""
+    pairs = [zip(chunk.weights, chunk.segments, strict=True) for chunk in chunks]
+    changed = [tuple(change(w, segment) if segment >= 0 else w for w, segment in p) for p in pairs]
+    return tuple(replace(c, weights=weights) for c, weights in zip(chunks, changed, strict=True))
 
 
 def equalize(

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from clipcond.chunking import TokenChunk, empty_chunk
+from clipcond.chunking import TokenChunk, change_weights, empty_chunk
 from clipcond.errors import WeightingError
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
@@ -33,15 +33,10 @@ States = Callable[[Chunks], Tensor]
 def _down_weight(chunks: Chunks, encode: Encode) -> TowerOutput:
     """Average in re-encodings without words whose weight is below the largest.
 
-    Weights are divided by the largest. Let v1 < v2 < ... < 1 be those below 1: then h' = v1 * h +
-    (v2 - v1) * h1 + ... + (1 - vi) * hi, where hi is encoded without the words of weight <= vi.
+    Weights are divided by the largest, if that is above 1. Let v1 < v2 < ... < 1 be those below 1:
+    then h' = v1 * h + (v2 - v1) * h1 + ... + (1 - vi) * hi, where hi is encoded without the words
+    of weight <= vi.
 
-    Args:
-        chunks: the n chunks of one prompt; weights are dimensionless, and count relative to the
-            largest, or to 1 where that is larger.
-        encode: chunks -> hidden [n L D]; also asked for the chunks with words left out.
-    Returns:
-        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
     Raises:
         WeightingError: the tower has no token that can stand in for a word.
     Source: BlenderNeko ComfyUI_ADV_CLIP_emb 63984de, interpretation down_weight.
@@ -55,14 +50,8 @@ def _comfy_plus_plus(chunks: Chunks, encode: Encode) -> TowerOutput:
     """Lower words as `down_weight`; raise a word by what its rows lose when it is left out.
 
     h' = lowered(h) + sum over words of weight w > 1 of (w - 1) * (h - h without the word), at the
-    rows of that word only.
+    rows of that word only. A word has the weight of its first token.
 
-    Args:
-        chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted. A word has
-            the weight of its first token.
-        encode: chunks -> hidden [n L D]; also asked for the chunks with words left out.
-    Returns:
-        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
     Raises:
         WeightingError: the tower has no token that can stand in for a word.
     Source: BlenderNeko ComfyUI_ADV_CLIP_emb 63984de, interpretation comfy++.
@@ -88,12 +77,6 @@ def _adv_compel(chunks: Chunks, encode: Encode) -> TowerOutput:
     h' = v1 * g + (v2 - v1) * g1 + ... + (1 - vi) * gi, where gi is encoded without the words of
     weight <= vi.
 
-    Args:
-        chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted.
-        encode: chunks -> hidden [n L D]; also asked for the empty chunk, and for the chunks with
-            words left out.
-    Returns:
-        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
     Raises:
         WeightingError: the tower has no token that can stand in for a word.
     Source: BlenderNeko ComfyUI_ADV_CLIP_emb 63984de, interpretation compel.
@@ -144,20 +127,11 @@ def _raised(chunks: Chunks) -> list[tuple[float, int]]:
 
 
 def _relative(chunks: Chunks) -> Chunks:
-    """Chunks whose weights are divided by the largest, if that is above 1; specials stay at 1."""
+    """Chunks whose weights are divided by the largest, if that is above 1."""
     largest = max(weight for chunk in chunks for weight in chunk.weights)
     if largest <= 1.0:
         return chunks
-    return [
-        replace(
-            chunk,
-            weights=tuple(
-                weight / largest if segment >= 0 else 1.0
-                for weight, segment in zip(chunk.weights, chunk.segments, strict=True)
-            ),
-        )
-        for chunk in chunks
-    ]
+    return change_weights(chunks, lambda weight, word: weight / largest)
 
 
 def _without_word(chunk: TokenChunk, word: int, special: SpecialTokens) -> TokenChunk:

@@ -8,7 +8,7 @@ import torch
 
 from clipcond.chunking import TokenChunk
 from clipcond.towers.base import TowerOutput
-from clipcond.weighting.rule import Encode
+from clipcond.weighting.rule import Encode, lerp_from
 
 __all__ = ["lerp_last"]
 
@@ -19,11 +19,6 @@ def lerp_last(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     h' = e + w * (h - e), e = the row behind the chunk's last token, in float32, cast back. Rows of
     weight 1 stay bit-identical; w = 0 gives e.
 
-    Args:
-        chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted.
-        encode: chunks -> hidden [n L D].
-    Returns:
-        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
     Source: diffusers 58eb52c, examples/community/lpw_stable_diffusion_xl.py, whose chunks end with
         that row.
     """
@@ -34,5 +29,4 @@ def lerp_last(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     weights = before.new_tensor([chunk.weights for chunk in chunks]).unsqueeze(-1)
     n = torch.arange(len(chunks))
     last = before[n, [chunk.places.stop for chunk in chunks]].unsqueeze(1)  # [n D] -> [n 1 D]
-    after = (last + (before - last) * weights).to(output.hidden.dtype)
-    return TowerOutput(torch.where(weights == 1.0, output.hidden, after), output.pooled)
+    return TowerOutput(lerp_from(last, output.hidden, weights), output.pooled)

@@ -47,16 +47,9 @@ def _apply(without: Without, chunks: Chunks, encode: Encode) -> TowerOutput:
 
     h0 = `lerp` of the chunks; hi = `lerp` of the same chunks without fragment i, for every fragment
     of weight w < 1.  h' = (h0 + sum(ci * hi)) / (1 + sum(ci)),  ci = tan((1 - wi) * pi / 2).
-    So a low weight acts twice. In float32, cast back; all weights 1 leave h bit-identical.
+    So a low weight acts twice. A fragment is a segment, and has the weight of its first token;
+    `without` leaves it out. In float32, cast back; all weights 1 leave h bit-identical.
 
-    Args:
-        without: how a fragment is left out.
-        chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted. A fragment
-            is a segment, and has the weight of its first token.
-        encode: chunks -> hidden [n L D]; also asked for the empty chunk, if anything is weighted,
-            and for the chunks that change without a fragment below 1.
-    Returns:
-        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
     Source: compel 2.5.1, DownweightMode (results; tests/parity/test_compel_tensors.py).
     """
     output = lerp_from_empty(chunks, encode)

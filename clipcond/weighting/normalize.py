@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import copysign, fsum, inf, sqrt
 
 import torch
 
-from clipcond.chunking import TokenChunk
+from clipcond.chunking import TokenChunk, change_weights
 
 __all__ = ["half", "length", "length_mean", "mean"]
 
@@ -40,7 +40,7 @@ def mean(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
         shift = 1.0 - fsum(weights) / len(weights)
     except OverflowError:  # weights near 1e308; infinite ones are refused later, clearly
         shift = -inf
-    return _change(chunks, lambda weight, word: weight + shift)
+    return change_weights(chunks, lambda weight, word: weight + shift)
 
 
 def length(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
@@ -56,7 +56,7 @@ def length(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
         change = weight - 1.0
         return 1.0 + copysign(sqrt(change * change / n_tokens[word]), change)
 
-    return _change(chunks, shortened)
+    return change_weights(chunks, shortened)
 
 
 def length_mean(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
@@ -71,19 +71,3 @@ def _weights_and_words(chunk: TokenChunk) -> list[tuple[float, int]]:
     """(weight, word) of every token of text."""
     pairs = zip(chunk.weights, chunk.segments, strict=True)
     return [(weight, word) for weight, word in pairs if word >= 0]
-
-
-def _change(
-    chunks: Sequence[TokenChunk], change: Callable[[float, int], float]
-) -> tuple[TokenChunk, ...]:
-    """The chunks with the weights of their tokens of text changed."""
-    return tuple(
-        replace(
-            chunk,
-            weights=tuple(
-                change(weight, word) if word >= 0 else weight
-                for weight, word in zip(chunk.weights, chunk.segments, strict=True)
-            ),
-        )
-        for chunk in chunks
-    )

@@ -39,6 +39,8 @@ class Encode(Protocol):
     def __call__(self, chunks: Sequence[TokenChunk]) -> TowerOutput: ...
 
 
+# The n chunks of one prompt, with dimensionless weights, 1.0 = unweighted; and the `Encode` of a
+# tower -> hidden [n L D] in the tower's dtype, pooled [n P] as encoded. Rules compute in float32.
 Rule = Callable[[Sequence[TokenChunk], Encode], TowerOutput]
 Needs = Callable[[Sequence[TokenChunk], SpecialTokens], Sequence[TokenChunk]]
 Normalize = Callable[[Sequence[TokenChunk]], Sequence[TokenChunk]]

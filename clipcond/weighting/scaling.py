@@ -1,4 +1,7 @@
-"""Multiply hidden states by weights, with or without restoring the mean: A1111's rules."""
+"""Multiply hidden states by weights, with or without restoring the mean: A1111's rules.
+
+Arguments and results are those of `Rule`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ MEANINGFUL_MEAN = 1e-4
 def unweighted(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     """Ignore weights.
 
-    h' = h.
+    h' = h, bit-identical.
 
     Args:
         chunks: the n chunks of one prompt.
@@ -40,11 +43,6 @@ def scale(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
 
     h' = w * h, in float32, cast back. Chunks whose weights are all 1 stay bit-identical.
 
-    Args:
-        chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted.
-        encode: chunks -> hidden [n L D].
-    Returns:
-        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
     Source: A1111 1.10.1, emphasis "No norm".
     """
     return _scale(chunks, encode)
@@ -60,11 +58,6 @@ def scale_mean(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     PromptWarning. Where the weights turn the mean's sign, restoring it reverses the whole chunk,
     as the reference does, with a PromptWarning too.
 
-    Args:
-        chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted.
-        encode: chunks -> hidden [n L D].
-    Returns:
-        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
     Source: A1111 1.10.1, emphasis "Original". Deviations: A1111 takes the means over the same chunk
         of every prompt in the batch; here a prompt never depends on its neighbours. A1111 divides
         by a mean near zero, too, which gives noise, NaN or infinity; here, and where the quotient
@@ -81,11 +74,6 @@ def scale_mean_prompt(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutp
     included. In float32, cast back. Prompts whose weights are all 1 stay bit-identical. Means near
     zero and of another sign are treated as in `scale_mean`.
 
-    Args:
-        chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted.
-        encode: chunks -> hidden [n L D].
-    Returns:
-        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
     Source: diffusers 58eb52c, examples/community/lpw_stable_diffusion.py. Deviation: lpw pads all
         prompts of a batch to the longest, and that padding counts in the means; here only that of
         a prompt and its own negative does. Means near zero are treated as in `scale_mean`.
