@@ -35,11 +35,11 @@ def theirs(tower, text: str, layer: HiddenLayer) -> tuple[torch.Tensor, torch.Te
 
 def test_each_tower_has_its_own_layer():
     failures = []
+    expected = [{layer: theirs(t, "a cat", layer) for layer in LAYERS} for t in pair().towers]
     for layers in product(LAYERS, LAYERS):
         ours = pair(layer=layers)("a cat")
 
-        first, _ = theirs(tower_l(), "a cat", layers[0])
-        second, pooled = theirs(tower_g(), "a cat", layers[1])
+        (first, _), (second, pooled) = (e[layer] for e, layer in zip(expected, layers, strict=True))
         is_exact = torch.equal(ours.embeds, torch.cat([first, second], dim=-1))
         if not is_exact or not torch.equal(ours.pooled, pooled):  # pooled: always the last layer's
             failures.append(layers)
