@@ -168,7 +168,7 @@ def run(mutant: Mutant | None, tests: list[str]) -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
-    options = ["-x", "-q", "-n0", "-pno:cacheprovider", "-pno:anyio", "--hypothesis-seed=0"]
+    options = ["-x", "-q", "-n0", "-pno:cacheprovider", "--assert=plain", "--hypothesis-seed=0"]
     os._exit(int(pytest.main([*options, *tests])))
 
 
