@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from clipcond.errors import CheckpointError, ClipcondError
 
-__all__ = ["near", "read_json", "reading", "write_whole"]
+__all__ = ["disk_errors", "near", "read_json", "reading", "write_whole"]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -49,6 +49,22 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}", path) from error
+
+
+@contextmanager
+def disk_errors(
+    problem: str, failed: Callable[[str], ClipcondError] = CheckpointError
+) -> Iterator[None]:
+    """Turn an OSError into ours: what cannot be done, and the system's reason.
+
+    Args:
+        problem: such as "'a.txt' cannot be written".
+        failed: makes the error out of the whole message.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise failed(f"{problem}: {error.strerror}") from error
 
 
 def near(path: Path) -> str:

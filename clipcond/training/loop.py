@@ -11,8 +11,10 @@ import math
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,18 @@ import torch
 from torch import Tensor, nn
 
 from clipcond.errors import TrainingError
-from clipcond.files import write_whole
+from clipcond.files import disk_errors, write_whole
 from clipcond.progress import Progress
-from clipcond.training.accelerator import open_accelerator
+from clipcond.training.accelerator import FROZEN_DTYPES, open_accelerator
 from clipcond.training.muon import BETAS, Muon, decay_groups
 from clipcond.training.reporting import open_tensorboard, report
-from clipcond.training.run_folder import CHECKPOINT, cannot_write
+from clipcond.training.run_folder import (
+    CHECKPOINT,
+    Records,
+    cannot_write,
+    load_or_compute,
+    remove_run,
+)
 from clipcond.training.settings import LoopSettings, check_same
 
 __all__ = ["Loop", "Losses", "Objective", "Stage"]
@@ -109,10 +117,13 @@ class Loop:
     def __init__(
         self, folder: Path, keys: Mapping[str, Any], settings: LoopSettings, model: nn.Module
     ) -> None:
+        with disk_errors(f"the folder {str(folder)!r} cannot be made", TrainingError):
+            folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.settings, self.model = folder, settings, model
         self.accelerator: Any = open_accelerator(settings)
         self.is_main = bool(self.accelerator.is_main_process)
         self.device: torch.device = self.accelerator.device
+        self.frozen_dtype = FROZEN_DTYPES[self.accelerator.mixed_precision]
         self.path = folder / CHECKPOINT
         self._keys = {
             **keys,
@@ -138,6 +149,20 @@ class Loop:
         silent = self.settings.quiet or not self.is_main or not total
         return Progress(label, total, done=done, n_lines=N_LINES, silent=silent)
 
+    @contextmanager
+    def storing(self, label: str, total: int) -> Iterator[Callable[..., Records]]:
+        """Yield `load_or_compute` with progress; the main process computes before the others."""
+        with self.progress(label, total) as progress, self.accelerator.main_process_first():
+            yield partial(load_or_compute, advance=progress.advance, writes=self.is_main)
+
+    def finish(self, save: Callable[[], object], *, keep: bool) -> None:
+        """Save the result from the main process; remove the run's folder unless it is kept."""
+        if self.is_main:
+            save()
+            if not keep:
+                remove_run(self.folder)
+        self.accelerator.wait_for_everyone()
+
     def share_weights(self) -> None:
         """Copy the main process's weights to all, where each has computed its own."""
         from accelerate.utils import broadcast
@@ -161,8 +186,7 @@ class Loop:
         try:
             self._run_steps(running)
         except KeyboardInterrupt:
-            if self.is_main:
-                report(f"stopped at step {running.step}; {self._place()}", self.settings)
+            report(f"stopped at step {running.step}; {self._place()}", self.settings)
             raise
         with torch.no_grad():
             for parameter, mean in zip(running.trained, running.average, strict=True):
@@ -170,8 +194,7 @@ class Loop:
         reached = self.finished[stage.name] = measure()
         self._resumed = {}
         self._write({"stage": None, "step": 0})
-        if self.is_main:
-            report(f"{stage.name}: {_show(reached)}", self.settings)
+        report(f"{stage.name}: {_show(reached)}", self.settings)
         return reached
 
     def _begin(self, stage: Stage, objective: Objective) -> _Running:
@@ -195,7 +218,7 @@ class Loop:
         stage, smoothed, saved = running.stage, running.smoothed, time.monotonic()
         with (
             self.progress(stage.name, stage.steps, running.step) as progress,
-            open_tensorboard(self.settings, is_main=self.is_main) as board,
+            open_tensorboard(self.settings) as board,
         ):
             while running.step < stage.steps:
                 losses = self._run_step(running)

@@ -99,17 +99,16 @@ def _decode(raw: bytes) -> str | BadRow:
 def _read_tsv(path: Path, columns: Columns) -> Iterator[Row]:
     usual = list(dict.fromkeys(columns.names))
     is_named = any((columns.teacher, columns.tower, columns.image))
-    header: list[str] | None = None
-    is_first = True
+    header: list[str] | None = None  # [] = without one
     for number, line in _read_lines(path):
         if isinstance(line, BadRow):
             yield number, line
             continue
         cells = line.split("\t")
-        if is_first:
-            is_first, titles = False, [cell.strip() for cell in cells]
-            if is_named or set(usual[:2]) <= set(titles):
-                header = titles
+        if header is None:
+            titles = [cell.strip() for cell in cells]
+            header = titles if is_named or set(usual[:2]) <= set(titles) else []
+            if header:
                 columns.check(path, header)
                 continue
         names = header or usual[: max(2, len(cells))]

@@ -83,17 +83,15 @@ class Pairs:
             raise PairsError(f"{str(self.path)!r} holds no pairs")
         if len(self.bad) > limit or not self.pairs:
             allowed = f"; {limit} may be" if self.pairs else ""
+            remedy = "Mend the file, or allow more with --max-bad." if self.pairs else ""
+            if all(each.reason.startswith(NOT_UTF_8) for each in self.bad[:N_SHOWN]):
+                remedy = "Save the file as UTF-8."
             raise PairsError(
                 f"{str(self.path)!r}: {len(self.bad)} of {self.n_lines} lines cannot be "
                 f"used{allowed}\n{self.describe_bad()}".rstrip(),
-                self._remedy(),
+                remedy,
             )
         return self
-
-    def _remedy(self) -> str:
-        if self.bad and all(each.reason.startswith(NOT_UTF_8) for each in self.bad[:N_SHOWN]):
-            return "Save the file as UTF-8."
-        return "Mend the file, or allow more with --max-bad." if self.pairs else ""
 
     def describe_bad(self, most: int = N_SHOWN) -> str:
         """Write one line of text for each of the first bad lines."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipcond.errors import TrainingError
+from clipcond.errors import CheckpointError, TrainingError
+from clipcond.files import disk_errors
 
-__all__ = ["CHECKPOINT", "Records", "cannot_write", "load_or_compute", "make_folder", "remove_run"]
+__all__ = [
+    *("CHECKPOINT", "Records", "cannot_write", "check_absent", "load_or_compute", "remove_run"),
+]
 
 CHECKPOINT = "checkpoint.pt"
 _HASH = "[0-9a-f]" * 16
@@ -60,27 +64,22 @@ def load_or_compute(
         for old in file.parent.glob(f"{file.name}-{_HASH}.npy"):
             old.unlink()
         blocks = (range(i, min(i + n_at_once, n)) for i in range(0, n, n_at_once))
-        _write(path, n, _counted(map(compute, blocks), advance))
+        _write(path, n, map(compute, blocks), advance)
     else:
         raise TrainingError(f"there is no file {str(path)!r}")
     records: Records = np.load(path, mmap_mode="r")
     return records
 
 
-def _counted(blocks: Iterable[Records], advance: Callable[[int], object]) -> Iterator[Records]:
-    for block in blocks:
-        yield block
-        advance(len(block))
-
-
-def _write(path: Path, n: int, blocks: Iterable[Records]) -> None:
+def _write(path: Path, n: int, blocks: Iterable[Records], advance: Callable[[int], object]) -> None:
     """Write block after block; a file mapped for writing would kill the process on a full disk."""
     part = path.with_name(f".{path.stem}.part")
-    with _disk_errors(path):
+    writing = partial(disk_errors, f"{str(path)!r} cannot be written", cannot_write)
+    with writing():
         file = open(part, "wb", buffering=0)  # noqa: SIM115
     with file:
         for block in blocks:
-            with _disk_errors(path):
+            with writing():
                 if file.tell() == 0:
                     descr = np.lib.format.dtype_to_descr(block.dtype)
                     shape = (n, *block.shape[1:])
@@ -89,17 +88,10 @@ def _write(path: Path, n: int, blocks: Iterable[Records]) -> None:
                 left = memoryview(block.tobytes())
                 while left:  # a disk that fills up takes a part, and refuses the next
                     left = left[file.write(left) :]
-        with _disk_errors(path):
+            advance(len(block))
+        with writing():
             os.fsync(file.fileno())
     os.replace(part, path)
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise cannot_write(f"{str(path)!r} cannot be written: {error.strerror}") from error
 
 
 def cannot_write(message: str) -> TrainingError:
@@ -107,18 +99,15 @@ def cannot_write(message: str) -> TrainingError:
     return TrainingError(message, "Make room: the same command goes on where it stopped.")
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it.
+def check_absent(output: Path, *, overwrite: bool) -> None:
+    """Refuse an output that exists, before hours of training.
 
     Raises:
-        TrainingError: it cannot be made.
+        CheckpointError: it exists, and may not be replaced.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(
-            f"the folder {str(folder)!r} cannot be made: {error.strerror}"
-        ) from error
+    if output.exists() and not overwrite:
+        message = f"{str(output)!r} is there already"
+        raise CheckpointError(message, output, "Name another, or say --overwrite.")
 
 
 def remove_run(folder: Path) -> None:

@@ -79,6 +79,7 @@ def save_tower(tower: OpenAIClipTower | ChineseClipTower, folder: Path) -> None:
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
+        tower.model.cpu()
         extract(tower, part)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(part, folder)

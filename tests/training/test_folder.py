@@ -16,7 +16,6 @@ from clipcond.training import align
 from clipcond.training.run_folder import (
     cannot_write,
     load_or_compute,
-    make_folder,
     remove_run,
 )
 from tests.training.made import QUIET, settings, teacher, tower_zh, write
@@ -120,8 +119,9 @@ def test_a_full_disk_while_a_checkpoint_is_written(tmp_path, n):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
+    chosen = {"settings": FEW, "loop": QUIET, "run": tmp_path / "file"}
     with pytest.raises(TrainingError) as caught:
-        make_folder(tmp_path / "file")
+        align(teacher(), tower_zh(), write(tmp_path), tmp_path / "a.safetensors", **chosen)
 
     assert str(caught.value) == (
         f"the folder {str(tmp_path / 'file')!r} cannot be made: File exists"

@@ -15,7 +15,7 @@ from clipcond.adapters import load_adapter
 from clipcond.errors import CheckpointError, TrainingError
 from clipcond.training import align
 from clipcond.training.loop import Loop
-from clipcond.training.text_stage import TextObjective
+from clipcond.training.objectives import TextObjective
 from tests.training.child import CHOICES, MIXED, arguments, run
 from tests.training.made import QUIET, settings, teacher, tower_zh, write
 

@@ -11,8 +11,8 @@ from clipcond import load_tower
 from clipcond.errors import CheckpointError, PairsError, TowerError, TrainingError
 from clipcond.towers import HiddenLayer
 from clipcond.training import TuneSettings, read_captions, tune_tower
+from clipcond.training.objectives import contrastive_loss
 from clipcond.training.pictures import open_vision
-from clipcond.training.text_stage import contrastive_loss
 from clipcond.training.tower_files import save_tower, with_projection
 from tests.parity.models import tower_l
 from tests.towers.alt import tower_alt
