@@ -16,7 +16,7 @@ PAIRS: dict[str, Any] = {"rich_help_panel": "Pairs"}
 RATE = typer.Option(help="Peak learning rate.", **TRAINING)
 
 # The options of both commands.
-Seed = Annotated[int, typer.Option(min=0, **TRAINING)]
+Seed = Annotated[int, typer.Option(min=0, max=2**64 - 1, **TRAINING)]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps.", **TRAINING)]
 Precision = Annotated[str | None, typer.Option(help="no, fp16 or bf16.", **TRAINING)]
 SaveEvery = Annotated[

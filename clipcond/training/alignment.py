@@ -23,11 +23,12 @@ from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.hashes import tower_hash
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.errors import CheckpointError
-from clipcond.files import disk_errors
+from clipcond.files import disk_errors, user_path
 from clipcond.towers import TextTower
 from clipcond.training.accelerator import own_accelerate
 from clipcond.training.adapter_setup import copy_adapter, new_adapter, set_first_rows
-from clipcond.training.loop import Loop, Stage
+from clipcond.training.checkpoint import CHECKPOINT
+from clipcond.training.loop import Loop
 from clipcond.training.measures import Baseline, measure_baseline
 from clipcond.training.objectives import Latents, TextObjective, UnetObjective
 from clipcond.training.pair_encoding import GB, EncodedPairs, PromptEncoder, count_pair_chunks
@@ -35,8 +36,9 @@ from clipcond.training.pair_files import Columns
 from clipcond.training.pairs import Pairs, read_pairs
 from clipcond.training.pictures import encode_latents, encode_pictures, find_broken_pictures
 from clipcond.training.reporting import check_tensorboard, report_skipped
-from clipcond.training.run_folder import CHECKPOINT, check_absent
+from clipcond.training.run_folder import check_absent
 from clipcond.training.settings import AlignSettings, LoopSettings, plain_values
+from clipcond.training.stage import Stage
 from clipcond.training.teacher import Teacher, open_teacher
 
 __all__ = ["align", "check_output"]
@@ -85,7 +87,7 @@ def align(
     settings, loop = settings or AlignSettings(), loop or LoopSettings()
     output = check_output(output)
     check_tensorboard(loop)
-    folder = Path(run).expanduser() if run else output.with_suffix(".run")
+    folder = user_path(run) if run else output.with_suffix(".run")
     check_absent(output, overwrite=overwrite or (folder / CHECKPOINT).is_file())
     if not isinstance(pairs, Pairs):
         pairs = read_pairs(pairs, columns, max_bad=max_bad)
@@ -103,7 +105,7 @@ def check_output(path: str | Path) -> Path:
     Raises:
         CheckpointError: another ending, a folder, or a folder that cannot be written to.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     if path.suffix != ".safetensors" or path.is_dir():
         raise CheckpointError(f"{str(path)!r}: an adapter is written to a .safetensors file", path)
     with disk_errors(f"{str(path.parent)!r} cannot be made", partial(CheckpointError, path=path)):

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clipcond.training.cross_attention import compare_attention
-from clipcond.training.loop import Losses, Objective
 from clipcond.training.measures import Baseline, mean_squares
 from clipcond.training.pair_encoding import Draw, EncodedPairs, Group
 from clipcond.training.rollout import Rollout
 from clipcond.training.settings import AlignSettings
+from clipcond.training.stage import Losses, Objective
 from clipcond.training.teacher import Teacher
 
 __all__ = ["Latents", "TextObjective", "UnetObjective", "contrastive_loss"]

@@ -6,11 +6,13 @@ A pair that cannot be used is skipped and reported by its line; too many of them
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipcond.errors import PairsError, excerpt, printable
+from clipcond.files import disk_errors, user_path
 from clipcond.training.pair_files import NOT_UTF_8, READERS, BadRow, Columns
 
 __all__ = ["BadPair", "Pair", "Pairs", "read_pairs"]
@@ -126,7 +128,7 @@ def read_pairs(
     Raises:
         PairsError: not a file of a known kind, a column is missing, too many bad pairs.
     """
-    path, columns = Path(path).expanduser(), columns or Columns()
+    path, columns = user_path(path, PairsError), columns or Columns()
     if not path.is_file():
         raise PairsError(f"there is no file {str(path)!r}")
     reader = READERS.get(path.suffix.lower())
@@ -137,13 +139,14 @@ def read_pairs(
         )
     pairs: list[Pair] = []
     bad: list[BadPair] = []
-    for line, row in reader(path, columns):
-        try:
-            if isinstance(row, BadRow):
-                raise row
-            pairs.append(_make_pair(line, row, columns, path.parent))
-        except BadRow as error:
-            bad.append(BadPair(line, printable(str(error))))
+    with disk_errors(f"{str(path)!r} cannot be read", PairsError):
+        for line, row in reader(path, columns):
+            try:
+                if isinstance(row, BadRow):
+                    raise row
+                pairs.append(_make_pair(line, row, columns, path.parent))
+            except BadRow as error:
+                bad.append(BadPair(line, printable(str(error))))
     return Pairs(path, tuple(pairs), tuple(bad), max_bad).check()
 
 
@@ -157,8 +160,8 @@ def _make_pair(line: int, row: Mapping[str, object], columns: Columns, folder: P
         return Pair(first, second, None, line)
     if not isinstance(image, str):
         raise BadRow(f"its picture is no path: {excerpt(repr(image))}")
-    image_path = folder / Path(image).expanduser()
-    if not image_path.is_file():
+    image_path = folder / os.path.expanduser(image)
+    if not os.path.isfile(image_path):  # False for what no system can look up
         raise BadRow(f"there is no picture {excerpt(image)!r}")
     return Pair(first, second, image_path, line)
 

@@ -11,10 +11,15 @@ from typing import Any
 
 from clipcond.errors import TrainingError, UnknownNameError
 
-__all__ = ["AlignSettings", "LoopSettings", "check_number", "check_same", "plain_values"]
+__all__ = [
+    *("MAX_SIZE", "AlignSettings", "LoopSettings", "check_number", "check_same", "check_whole"),
+    "plain_values",
+]
 
 PRECISIONS = ("no", "fp16", "bf16")
 DEVICES = ("cpu", "cuda", "mps")
+MAX_SEED = 2**64 - 1  # that torch takes
+MAX_SIZE = 2**16  # of a batch and its like: more can only be a mistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,8 @@ class LoopSettings:
             value = getattr(self, name)
             if value is not None and value not in known:
                 raise UnknownNameError(name, value, known)
-        check_number("save_every", min(self.save_every, 1e9), 0)  # infinite = never
+        check_whole("seed", self.seed, 0, MAX_SEED)
+        check_number("save_every", _finite(self.save_every), 0)  # infinite = never
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +102,12 @@ class AlignSettings:
 
     def __post_init__(self) -> None:
         for name in ("text_batch", "unet_batch", "denoising_steps", "max_chunks"):
-            check_number(name, getattr(self, name), 1)
-        for name in ("text_steps", "unet_steps", "contrast", "features", "reads", "guidance"):
+            check_whole(name, getattr(self, name), 1, MAX_SIZE)
+        for name in ("text_steps", "unet_steps"):
+            check_whole(name, getattr(self, name), 0)
+        for name in ("contrast", "features", "reads", "guidance"):
             check_number(name, getattr(self, name), 0)
-        check_number("cache_gb", min(self.cache_gb, 1e9), 0)  # infinite = no bound
+        check_number("cache_gb", _finite(self.cache_gb), 0)  # infinite = no bound
         for name in ("text_lr", "unet_lr"):
             check_number(name, getattr(self, name))
         if not self.text_steps and not self.unet_steps:
@@ -128,9 +136,27 @@ def check_number(name: str, value: float, least: float | None = None) -> None:
     Raises:
         TrainingError: names it.
     """
-    if not (value > 0 if least is None else least <= value) or value == math.inf:
+    is_number = isinstance(value, (int, float)) and value != math.inf
+    if not is_number or not (value > 0 if least is None else least <= value):
         wanted = "a number above 0" if least is None else f"at least {least}"
         raise TrainingError(f"{name} is {wanted}, not {value!r}")
+
+
+def check_whole(name: str, value: int, least: int, most: float = math.inf) -> None:
+    """Refuse what is no whole number from `least` to `most`.
+
+    Raises:
+        TrainingError: names it.
+    """
+    if type(value) is not int:
+        raise TrainingError(f"{name} is a whole number, not {value!r}")
+    check_number(name, value, least)
+    if value > most:
+        raise TrainingError(f"{name} is at most {most}, not {value!r}")
+
+
+def _finite(value: float) -> float:
+    return 1e9 if value == math.inf else value
 
 
 def plain_values(settings: object) -> dict[str, Any]:

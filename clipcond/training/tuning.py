@@ -16,10 +16,11 @@ from clipcond import __version__
 from clipcond.adapters import tower_fingerprint
 from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.hashes import tower_hash
-from clipcond.errors import PairsError, TrainingError
+from clipcond.errors import PairsError
+from clipcond.files import user_path
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
 from clipcond.training.accelerator import own_accelerate
-from clipcond.training.loop import Loop, Losses, Objective, Stage
+from clipcond.training.loop import Loop
 from clipcond.training.objectives import contrastive_loss
 from clipcond.training.pair_files import Columns
 from clipcond.training.pairs import Pair, Pairs, read_pairs
@@ -31,7 +32,14 @@ from clipcond.training.pictures import (
 )
 from clipcond.training.reporting import check_tensorboard, report_skipped
 from clipcond.training.run_folder import Records, check_absent
-from clipcond.training.settings import LoopSettings, check_number, plain_values
+from clipcond.training.settings import (
+    MAX_SIZE,
+    LoopSettings,
+    check_number,
+    check_whole,
+    plain_values,
+)
+from clipcond.training.stage import Losses, Objective, Stage
 from clipcond.training.tower_files import check_replaceable, save_tower, with_projection
 
 __all__ = ["TuneSettings", "read_captions", "tune_tower"]
@@ -57,11 +65,8 @@ class TuneSettings:
     temperature: float = 0.07
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch < 2:
-            raise TrainingError(
-                "at least 1 step and a batch of 2 are needed, not "
-                f"steps={self.steps}, batch={self.batch}"
-            )
+        check_whole("steps", self.steps, 1)
+        check_whole("batch", self.batch, 2, MAX_SIZE)
         check_number("lr", self.lr)
         check_number("temperature", self.temperature)
 
@@ -117,8 +122,8 @@ def tune_tower(
         PairsError, TrainingError, CheckpointError, TowerError.
     """
     settings, loop = settings or TuneSettings(), loop or LoopSettings()
-    output = Path(output).expanduser()
-    folder = Path(run).expanduser() if run else output.with_name(output.name + ".run")
+    output = user_path(output)
+    folder = user_path(run) if run else output.with_name(output.name + ".run")
     check_tensorboard(loop)
     check_absent(output, overwrite=overwrite)
     check_replaceable(output)

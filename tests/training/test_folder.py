@@ -13,11 +13,8 @@ from hypothesis import strategies as st
 from clipcond.errors import CheckpointError, TrainingError
 from clipcond.files import write_whole
 from clipcond.training import align
-from clipcond.training.run_folder import (
-    cannot_write,
-    load_or_compute,
-    remove_run,
-)
+from clipcond.training.checkpoint import cannot_write
+from clipcond.training.run_folder import load_or_compute, remove_run
 from tests.training.made import QUIET, settings, teacher, tower_zh, write
 
 pytestmark = pytest.mark.usefixtures("measure_little")
