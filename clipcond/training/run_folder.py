@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipcond import __version__
 from clipcond.errors import CheckpointError, ClipcondWarning, TrainingError, warn
 from clipcond.files import disk_errors
 from clipcond.training.checkpoint import CHECKPOINT, cannot_write
@@ -47,7 +48,7 @@ def load_or_compute(
 
     Args:
         file: how its path begins; a hash of the keys follows.
-        keys: what the records depend on, as plain JSON values.
+        keys: what the records depend on besides clipcond's version, as plain JSON values.
         compute: row numbers -> those records.
         n_at_once: rows in a call of `compute`.
         advance: called with the number of rows done.
@@ -55,7 +56,7 @@ def load_or_compute(
     Raises:
         TrainingError: there is no whole file and this process does not write, or the disk is full.
     """
-    content = json.dumps({**keys, "n": n}, sort_keys=True).encode()
+    content = json.dumps({**keys, "n": n, "version": __version__}, sort_keys=True).encode()
     path = file.with_name(f"{file.name}-{hashlib.sha256(content).hexdigest()[:16]}.npy")
     if path.is_file() and _is_whole(path, content):
         advance(n)

@@ -15,7 +15,7 @@ from clipcond.training import AlignSettings, LoopSettings, align
 from clipcond.training.teacher import Teacher
 from clipcond.training.tower_files import save_tower
 from tests.pipelines.models import tiny_sd
-from tests.training.made import QUIET, few_measures, lines, settings, teacher, tower_zh, write
+from tests.training.made import QUIET, lines, settings, teacher, tower_zh, write
 from tests.training.xl import teacher_xl
 
 pytestmark = pytest.mark.usefixtures("measure_little")
@@ -30,8 +30,7 @@ def aligned(tmp_path_factory):
         text_steps=200, unet_steps=100, text_lr=5e-3, unet_lr=3e-4, hidden=32, clip_skips=(1,)
     )
     output = folder / "zh.safetensors"
-    with few_measures():
-        align(pupil, tower_zh(), write(folder), output, settings=chosen, loop=QUIET)
+    align(pupil, tower_zh(), write(folder), output, settings=chosen, loop=QUIET)
     return pupil, *load_adapter(output)
 
 
