@@ -58,11 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = INTERRUPTED
     except Exception as raised:
         # click makes an Abort of Ctrl-C, and of the EOFError of any library
-        error = raised.__cause__ if isinstance(raised, typer.Abort) else raised
-        if isinstance(error, Exception):
+        cause = raised.__cause__ if isinstance(raised, typer.Abort) else raised
+        if isinstance(cause, Exception):
             if os.environ.get("CLIPCOND_TRACEBACK"):
-                raise error from None
-            return _fail(_describe(error), 1)
+                raise cause from None
+            return _fail(_describe(cause), 1)
         code = INTERRUPTED
     return _fail("interrupted", INTERRUPTED) if code == INTERRUPTED else code
 
