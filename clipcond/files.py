@@ -1,18 +1,23 @@
-"""Read JSON, guess mistyped paths, and write files whole or not at all."""
+"""Read JSON, take paths from users, and write files and folders whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from clipcond.errors import CheckpointError, ClipcondError
+from clipcond.errors import CheckpointError, ClipcondError, excerpt
 
-__all__ = ["near", "read_json", "reading", "write_whole"]
+__all__ = [
+    *("disk_errors", "near", "new_folder", "read_json", "reading", "user_path"),
+    *("whole_folder", "write_whole"),
+]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -51,6 +56,98 @@ def reading(path: Path) -> Iterator[None]:
         raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}", path) from error
 
 
+@contextmanager
+def disk_errors(
+    problem: str, failed: Callable[[str], ClipcondError] = CheckpointError
+) -> Iterator[None]:
+    """Turn what the system refuses into one of our errors: the problem and the system's reason.
+
+    Args:
+        problem: such as "'a.txt' cannot be written".
+        failed: makes the error out of the whole message.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = _disk_reason(error)
+        if reason is None:
+            raise
+        raise failed(f"{problem}: {reason}") from error
+
+
+def _disk_reason(error: Exception) -> str | None:
+    """Find the system's reason for an error, also where a library's error hides it, or None."""
+    for each in (error, error.__cause__, error.__context__):
+        if isinstance(each, ClipcondError):
+            return None
+        if isinstance(each, OSError):
+            return each.strerror or str(each) or type(each).__name__
+        # libraries written in Rust: safetensors, tokenizers
+        number = re.search(r"\(os error (\d+)\)", str(each))
+        if number:
+            return os.strerror(int(number[1]))
+    return None
+
+
+def user_path(
+    path: str | os.PathLike[str], failed: Callable[[str], ClipcondError] = CheckpointError
+) -> Path:
+    """Take a path from a user: `~` is their home, and the system must be able to look it up.
+
+    Args:
+        failed: makes the error out of a message.
+    Raises:
+        ClipcondError: no path, a user that does not exist, a zero byte, a name that is too long.
+    """
+    shown = excerpt(repr(str(path) if isinstance(path, os.PathLike) else path))
+    try:
+        found = Path(path).expanduser()
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found.lstat()
+    except OSError as error:
+        raise failed(f"{shown} cannot be used: {error.strerror}") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise failed(f"{shown} is no path: {error}") from error
+    return found
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; remove the new ones if an error leaves them empty.
+
+    Raises:
+        CheckpointError: it cannot be made.
+    """
+    new = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    try:
+        with disk_errors(f"{str(folder)!r} cannot be made"):
+            folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for each in new:
+                each.rmdir()
+        raise
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder whose files replace those of `folder` once all are written.
+
+    Raises:
+        CheckpointError: a file or folder cannot be written; `folder` stays as it was.
+    """
+    part = folder / f".{os.getpid()}.part"
+    with new_folder(folder), disk_errors(f"{str(folder)!r} cannot be written"):
+        try:
+            part.mkdir()
+            yield part
+            for file in part.iterdir():
+                os.replace(file, folder / file.name)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
 def near(path: Path) -> str:
     """Ask "did you mean" the existing path that is most like one that does not exist."""
     parent = path.parent
@@ -83,14 +180,16 @@ def write_whole(
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(part, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except (OSError, RuntimeError) as error:  # torch.save makes one of the other
-        cause = error.__context__ if isinstance(error.__context__, OSError) else error
-        reason = getattr(cause, "strerror", None) or str(cause).splitlines()[0]
+        with disk_errors(f"{str(path)!r} cannot be written", failed):
+            with open(part, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+    except ClipcondError:
+        raise
+    except RuntimeError as error:  # torch.save, if the system gave no reason
+        reason = str(error).splitlines()[0]
         raise failed(f"{str(path)!r} cannot be written: {reason}") from error
     finally:
         with suppress(OSError):

@@ -1,6 +1,6 @@
 """Align the Chinese tower to the embedded UNet, on a CPU, and draw with it. Saves aligned.png.
 
-A short run on 120 pairs: `clipcond align` does the same from the command line, and
+A minute's run on 120 pairs: colours come over, things roughly. `clipcond align` does the same, and
 examples/train_embedded/pairs_zh.py writes as many pairs as a good adapter needs.
 """
 
@@ -31,7 +31,9 @@ with TemporaryDirectory() as folder:
                     teacher = english.format(thing=thing, colour=colour)
                     tower = chinese.format(thing=thing_zh, colour=colour_zh)
                     print(json.dumps({"teacher": teacher, "tower": tower}), file=file)
-    settings = AlignSettings(text_steps=300, text_batch=32, unet_steps=0)
+    settings = AlignSettings(
+        clip_skips=(2,), text_steps=60, text_batch=12, unet_steps=0, unet_batch=2
+    )
     record = align(None, "embedded-zh", pairs, adapter, settings=settings)
     print({name: round(value, 4) for name, value in record.losses.items()})
     pipe = build_pipeline(tower="embedded-zh", adapter=adapter, clip_skip=2)

@@ -13,7 +13,7 @@ from clipcond.checkpoints.folders import WEIGHTS
 from clipcond.checkpoints.hashes import tower_weights
 from clipcond.checkpoints.models import TEXT_MODEL
 from clipcond.errors import CheckpointError
-from clipcond.files import write_whole
+from clipcond.files import new_folder, whole_folder, write_whole
 from clipcond.towers.base import TextTower
 
 __all__ = ["extract"]
@@ -48,23 +48,20 @@ def extract(tower: TextTower, target: Path) -> list[Path]:
             tower.name,
         )
     is_file = target.suffix == ".safetensors"
-    path = target if is_file else target / WEIGHTS
     wrapper = "" if CLASSES[config.model_type] and not is_file else TEXT_MODEL
     weights = {
         name if name == PROJECTION else wrapper + name: tensor.contiguous()
         for name, tensor in tower_weights(tower).items()
     }
     metadata = {"format": "pt", "activation": str(config.hidden_act)}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda file: save_file(weights, file.name, metadata))
-        if not is_file:
-            config.architectures = [CLASSES[config.model_type] or type(model).__name__]
-            config.dtype = tower.dtype
-            config.save_pretrained(target)
-            tower.tokenizer.source.save_pretrained(target)  # type: ignore[attr-defined]
-    except CheckpointError:
-        raise
-    except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be written: {error}", path) from error
-    return [path] if is_file else sorted(path.parent.iterdir())
+    if is_file:
+        with new_folder(target.parent):
+            write_whole(target, lambda file: save_file(weights, file.name, metadata))
+        return [target]
+    with whole_folder(target) as folder:
+        save_file(weights, str(folder / WEIGHTS), metadata)
+        config.architectures = [CLASSES[config.model_type] or type(model).__name__]
+        config.dtype = tower.dtype
+        config.save_pretrained(folder)
+        tower.tokenizer.source.save_pretrained(folder)  # type: ignore[attr-defined]
+    return sorted(target.iterdir())

@@ -54,12 +54,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error), 2)
     except ClipcondError as error:
         return _fail(str(error), 1)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         code = INTERRUPTED
-    except Exception as error:
-        if os.environ.get("CLIPCOND_TRACEBACK"):
-            raise
-        return _fail(_describe(error), 1)
+    except Exception as raised:
+        # click makes an Abort of Ctrl-C, and of the EOFError of any library
+        cause = raised.__cause__ if isinstance(raised, typer.Abort) else raised
+        if isinstance(cause, Exception):
+            if os.environ.get("CLIPCOND_TRACEBACK"):
+                raise cause from None
+            return _fail(_describe(cause), 1)
+        code = INTERRUPTED
     return _fail("interrupted", INTERRUPTED) if code == INTERRUPTED else code
 
 

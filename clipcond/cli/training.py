@@ -16,7 +16,7 @@ PAIRS: dict[str, Any] = {"rich_help_panel": "Pairs"}
 RATE = typer.Option(help="Peak learning rate.", **TRAINING)
 
 # The options of both commands.
-Seed = Annotated[int, typer.Option(min=0, **TRAINING)]
+Seed = Annotated[int, typer.Option(min=0, max=2**64 - 1, **TRAINING)]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps.", **TRAINING)]
 Precision = Annotated[str | None, typer.Option(help="no, fp16 or bf16.", **TRAINING)]
 SaveEvery = Annotated[
@@ -160,7 +160,7 @@ def align(
         cache_gb=cache,
         gradient_checkpointing=gradient_checkpointing,
     )
-    loop = LoopSettings(seed, device, precision, save_every, _text(tensorboard))
+    loop = LoopSettings(seed, device, precision, save_every, tensorboard)
     columns = Columns(teacher_column, tower_column, image_column)
     record = align(
         teacher, tower, read_pairs(pairs, columns, max_bad=max_bad), output,
@@ -212,7 +212,7 @@ def tune_tower(
     """Fine-tune a text tower against a frozen vision tower."""
     from clipcond.training import LoopSettings, TuneSettings, read_captions, tune_tower
 
-    loop = LoopSettings(seed, device, precision, save_every, _text(tensorboard))
+    loop = LoopSettings(seed, device, precision, save_every, tensorboard)
     settings = TuneSettings(steps=steps, batch=batch, lr=lr, temperature=temperature)
     captions = read_captions(
         pairs, image_column=image_column, text_column=text_column, max_bad=max_bad
@@ -222,10 +222,6 @@ def tune_tower(
         settings=settings, loop=loop, run=run, keep=keep, overwrite=overwrite,
     )  # fmt: skip
     _print_results(output, measures)
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
 
 
 def _print_results(output: Path, measures: Mapping[str, float]) -> None:

@@ -35,6 +35,8 @@ def choose_context_length(wanted: int | None, default: int, n_positions: int, na
     """
     length = min(default, n_positions) if wanted is None else wanted
     is_number = isinstance(length, int) and not isinstance(length, bool)
+    if n_positions < 3:
+        raise TowerError(f"{name!r} has {n_positions} positions: no room for a token of text")
     if not is_number or not 3 <= length <= n_positions:
         raise TowerError(
             f"context_length={length!r} does not fit {name!r}, which has {n_positions} "

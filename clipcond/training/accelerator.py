@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,13 @@ from clipcond.training.settings import LoopSettings
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["frozen_dtype", "open_accelerator", "reset_accelerate"]
+__all__ = ["FROZEN_DTYPES", "open_accelerator", "own_accelerate"]
 
 # The other processes wait while the first encodes all pairs and pictures, which may take hours.
 PATIENCE = timedelta(days=7)
 
-_DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+# mixed precision -> the dtype in which frozen modules compute
+FROZEN_DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def open_accelerator(settings: LoopSettings) -> Accelerator:
@@ -47,18 +49,17 @@ def open_accelerator(settings: LoopSettings) -> Accelerator:
         raise TrainingError(f"accelerate cannot be set up: {error}") from error
 
 
-def frozen_dtype(accelerator: Accelerator) -> torch.dtype:
-    """Choose the dtype in which frozen modules compute."""
-    return _DTYPES[accelerator.mixed_precision]
-
-
-def reset_accelerate() -> None:
-    """Clear accelerate's state of this process, so that its next run can choose another device."""
+@contextmanager
+def own_accelerate() -> Iterator[None]:
+    """Clear accelerate's state in the end, so that the process's next run can choose a device."""
     from accelerate.state import AcceleratorState, PartialState
 
-    with suppress(AttributeError):  # the method is not public
-        if PartialState().num_processes == 1:
-            AcceleratorState._reset_state(reset_partial_state=True)
+    try:
+        yield
+    finally:
+        with suppress(AttributeError):  # the method is not public
+            if PartialState().num_processes == 1:
+                AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def _precision(settings: LoopSettings) -> str:

@@ -23,21 +23,23 @@ from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.hashes import tower_hash
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.errors import CheckpointError
+from clipcond.files import disk_errors, user_path
 from clipcond.towers import TextTower
-from clipcond.training.accelerator import frozen_dtype, reset_accelerate
+from clipcond.training.accelerator import own_accelerate
 from clipcond.training.adapter_setup import copy_adapter, new_adapter, set_first_rows
-from clipcond.training.loop import Loop, Stage
+from clipcond.training.checkpoint import CHECKPOINT
+from clipcond.training.loop import Loop
 from clipcond.training.measures import Baseline, measure_baseline
+from clipcond.training.objectives import Latents, TextObjective, UnetObjective
 from clipcond.training.pair_encoding import GB, EncodedPairs, PromptEncoder, count_pair_chunks
 from clipcond.training.pair_files import Columns
 from clipcond.training.pairs import Pairs, read_pairs
 from clipcond.training.pictures import encode_latents, encode_pictures, find_broken_pictures
 from clipcond.training.reporting import check_tensorboard, report_skipped
-from clipcond.training.run_folder import CHECKPOINT, load_or_compute, make_folder, remove_run
+from clipcond.training.run_folder import check_absent
 from clipcond.training.settings import AlignSettings, LoopSettings, plain_values
+from clipcond.training.stage import Stage
 from clipcond.training.teacher import Teacher, open_teacher
-from clipcond.training.text_stage import TextObjective
-from clipcond.training.unet_stage import Latents, UnetObjective
 
 __all__ = ["align", "check_output"]
 
@@ -85,21 +87,16 @@ def align(
     settings, loop = settings or AlignSettings(), loop or LoopSettings()
     output = check_output(output)
     check_tensorboard(loop)
-    folder = Path(run).expanduser() if run else output.with_suffix(".run")
-    if output.exists() and not overwrite and not (folder / CHECKPOINT).is_file():
-        raise CheckpointError(
-            f"{str(output)!r} is there already", output, "Name another, or say --overwrite."
-        )
+    folder = user_path(run) if run else output.with_suffix(".run")
+    check_absent(output, overwrite=overwrite or (folder / CHECKPOINT).is_file())
     if not isinstance(pairs, Pairs):
         pairs = read_pairs(pairs, columns, max_bad=max_bad)
     teacher = open_teacher(teacher)
     tower = load_tower(tower) if isinstance(tower, str) else tower
     start = None if start_from is None else load_adapter(start_from)[0]
-    try:
+    with own_accelerate():
         alignment = _Alignment(teacher, tower, pairs, folder, settings, loop, start)
         return alignment.run(output, keep=keep)
-    finally:
-        reset_accelerate()
 
 
 def check_output(path: str | Path) -> Path:
@@ -108,14 +105,11 @@ def check_output(path: str | Path) -> Path:
     Raises:
         CheckpointError: another ending, a folder, or a folder that cannot be written to.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     if path.suffix != ".safetensors" or path.is_dir():
         raise CheckpointError(f"{str(path)!r}: an adapter is written to a .safetensors file", path)
-    try:
+    with disk_errors(f"{str(path.parent)!r} cannot be made", partial(CheckpointError, path=path)):
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"{str(path.parent)!r} cannot be made: {error.strerror}"
-        raise CheckpointError(message, path) from error
     if not os.access(path.parent, os.W_OK):
         raise CheckpointError(f"nothing can be written to {str(path.parent)!r}", path)
     return path
@@ -142,26 +136,19 @@ class _Alignment:
             adapter = copy_adapter(self.start, self.teacher, self.tower, self.tower_hash)
         encoders = self._make_encoders()
         sizes = self._skip_unusable(*encoders)
-        make_folder(self.folder)
         self.loop = loop = Loop(self.folder, self._keys(), self.loop_settings, adapter)
         self._move_frozen()
         trained, held_out = self._encode_pairs(encoders, sizes)
         latents = self._encode_pictures(trained)
-        baseline = measure_baseline(
-            self.teacher, trained, held_out, self.settings.unet_batch, self.loop_settings.seed,
-            loop.device,
-        )  # fmt: skip
+        n, seed = self.settings.unet_batch, self.loop_settings.seed
+        baseline = measure_baseline(self.teacher, trained, held_out, n, seed)
         if loop.is_new:
             if self.start is None:
                 set_first_rows(adapter, baseline.rows, baseline.pooled_mean)
             loop.share_weights()
         self._run_stages(adapter, baseline, trained, latents)
         record = self._record()
-        if loop.is_main:
-            save_adapter(adapter.float(), record, output)
-            if not keep:
-                remove_run(self.folder)
-        loop.accelerator.wait_for_everyone()
+        loop.finish(lambda: save_adapter(adapter.float(), record, output), keep=keep)
         return record
 
     def _make_encoders(self) -> tuple[PromptEncoder, PromptEncoder]:
@@ -204,7 +191,7 @@ class _Alignment:
 
     def _move_frozen(self) -> None:
         """Move teacher and tower to the loop's device and dtype."""
-        device, dtype = self.loop.device, frozen_dtype(self.loop.accelerator)
+        device, dtype = self.loop.device, self.loop.frozen_dtype
         self.teacher.to(device, dtype)
         model: Any = getattr(self.tower, "model", None)
         if model is not None:
@@ -220,17 +207,13 @@ class _Alignment:
         loop, pairs = self.loop, self.pairs.pairs
         trained, held_out = self.pairs.split(MAX_HELD_OUT)
         keys = {name: value for name, value in self._keys().items() if name in _ENCODING_KEYS}
-        keys["dtype"] = str(frozen_dtype(loop.accelerator))
+        keys["dtype"] = str(loop.frozen_dtype)
+        most = self.settings.cache_gb * GB
         encoded = []
-        with loop.progress("encoding", len(pairs)) as progress:
+        with loop.storing("encoding", len(pairs)) as store:
             for name, chosen in (("trained", trained), ("held_out", held_out)):
-                some = EncodedPairs([pairs[i] for i in chosen], *encoders)
-                with loop.accelerator.main_process_first():
-                    some.prepare(
-                        [sizes[i] for i in chosen], self.folder / name, self.settings.cache_gb * GB,
-                        partial(load_or_compute, advance=progress.advance, writes=loop.is_main),
-                        keys,
-                    )  # fmt: skip
+                some = EncodedPairs([pairs[i] for i in chosen], *encoders, loop.device)
+                some.prepare([sizes[i] for i in chosen], self.folder / name, most, store, keys)
                 encoded.append(some)
         return encoded[0], encoded[1] if held_out else encoded[0]
 
@@ -244,26 +227,20 @@ class _Alignment:
         scale = self.teacher.pixels_per_latent
         size = (height * scale, width * scale)
         keys = {"unet": self.teacher.hashes[1], "pairs": self.pairs.fingerprint(), "size": size}
-        with (
-            loop.progress("pictures", len(pictures)) as progress,
-            loop.accelerator.main_process_first(),
-        ):
+        with loop.storing("pictures", len(pictures)) as store:
             encode = partial(encode_latents, vae.to(loop.device))
             compute = partial(encode_pictures, [image for _, image in pictures], size, encode)
-            latents = load_or_compute(
-                self.folder / "latents", len(pictures), keys, compute, N_PICTURES,
-                progress.advance, writes=loop.is_main,
-            )  # fmt: skip
+            latents = store(self.folder / "latents", len(pictures), keys, compute, N_PICTURES)
         return {pair: row for row, (pair, _) in enumerate(pictures)}, latents
 
     def _run_stages(
         self, adapter: Adapter, baseline: Baseline, pairs: EncodedPairs, latents: Latents
     ) -> None:
         settings, loop = self.settings, self.loop
-        text = TextObjective(pairs, baseline, settings, loop.device)
+        text = TextObjective(pairs, baseline, settings)
         measure = partial(baseline.measure, adapter, self.teacher)
         loop.run(Stage("text", settings.text_steps, settings.text_lr, has_muon=True), text, measure)
-        unet = UnetObjective(self.teacher, pairs, baseline, settings, latents, loop.device)
+        unet = UnetObjective(self.teacher, pairs, baseline, settings, latents)
         loop.run(Stage("unet", settings.unet_steps, settings.unet_lr, has_muon=True), unet, measure)
 
     def _record(self) -> AlignmentRecord:

@@ -61,14 +61,12 @@ class AttentionLayer:
 
     def difference(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Compute the mean square difference of outputs [b q C]; 1 = that of the mean output."""
-        difference: Tensor = (student - teacher).square().mean() / self.spread
-        return difference
+        return (student - teacher).square().mean().div(self.spread)
 
     def summarize(self, outputs: Tensor, which: Tensor) -> Tensor:
         """Join outputs [b q C] of these queries to one vector [b C], less their mean."""
         shared = 0.0 if self.mean is None else self.mean[which]
-        summary: Tensor = (outputs - shared).mean(dim=1) / self.spread**0.5
-        return summary
+        return (outputs - shared).mean(dim=1).div(self.spread**0.5)
 
 
 def cross_attentions(unet: nn.Module, width: int) -> list[Any]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 import random
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,66 +21,21 @@ import torch
 from torch import Tensor, nn
 
 from clipcond.errors import TrainingError
-from clipcond.files import write_whole
+from clipcond.files import disk_errors
 from clipcond.progress import Progress
-from clipcond.training.accelerator import open_accelerator
-from clipcond.training.muon import BETAS, Muon, decay_groups
+from clipcond.training.accelerator import FROZEN_DTYPES, open_accelerator
+from clipcond.training.checkpoint import CHECKPOINT, read_checkpoint, resuming, write_checkpoint
 from clipcond.training.reporting import open_tensorboard, report
-from clipcond.training.run_folder import CHECKPOINT, cannot_write
+from clipcond.training.run_folder import Records, load_or_compute, remove_run
 from clipcond.training.settings import LoopSettings, check_same
+from clipcond.training.stage import Objective, Stage
 
-__all__ = ["Loop", "Losses", "Objective", "Stage"]
+__all__ = ["Loop"]
 
-Losses = dict[str, Tensor]
 SMOOTH = 0.98  # of the losses shown
-WARMUP = 100  # steps of rising learning rate
-LAST = 0.02  # share of the peak that the learning rate falls to
 DECAY = 0.995  # of the averaged weights: an average over about 200 steps
 MAX_NORM = 1.0  # of all gradients together
 N_LINES = 20  # in a log, over a stage
-
-
-class Objective(ABC):
-    """What a stage minimises; `state` is what its next step depends on besides the weights."""
-
-    @abstractmethod
-    def losses(self, model: nn.Module, rng: random.Random) -> Losses:
-        """Draw a batch and compute the losses whose sum is minimised."""
-
-    def state(self) -> dict[str, Any]:
-        return {}
-
-    def load(self, state: Mapping[str, Any]) -> None:  # noqa: B027
-        """Go on from what `state` gave."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """`steps` steps with learning rate `lr` at its peak.
-
-    Args:
-        has_muon: use Muon for the matrices of linear layers, AdamW for all else.
-    """
-
-    name: str
-    steps: int
-    lr: float
-    weight_decay: float = 0.01
-    has_muon: bool = False
-
-    def rate(self, step: int) -> float:
-        """Compute the learning rate: linear warm-up, then half a cosine."""
-        warmup = min(WARMUP, self.steps // 10)
-        if step < warmup:
-            return self.lr * (step + 1) / warmup
-        done = (step - warmup) / max(1, self.steps - warmup)
-        return self.lr * (LAST + (1 - LAST) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
-
-    def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        if self.has_muon:
-            return Muon(model, self.lr, self.weight_decay)
-        groups = decay_groups(model.parameters(), self.weight_decay)
-        return torch.optim.AdamW(groups, lr=self.lr, betas=BETAS)
 
 
 @dataclass(slots=True)
@@ -109,23 +65,29 @@ class Loop:
     def __init__(
         self, folder: Path, keys: Mapping[str, Any], settings: LoopSettings, model: nn.Module
     ) -> None:
+        with disk_errors(f"the folder {str(folder)!r} cannot be made", TrainingError):
+            folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.settings, self.model = folder, settings, model
         self.accelerator: Any = open_accelerator(settings)
         self.is_main = bool(self.accelerator.is_main_process)
         self.device: torch.device = self.accelerator.device
-        self.path = folder / CHECKPOINT
+        self.frozen_dtype = FROZEN_DTYPES[self.accelerator.mixed_precision]
+        self.path, self._kept = folder / CHECKPOINT, "no checkpoint was written yet"
         self._keys = {
             **keys,
             "seed": settings.seed,
             "precision": self.accelerator.mixed_precision,
             "processes": self.accelerator.num_processes,
         }
-        self._resumed = self._read()
+        self._resumed = read_checkpoint(self.path)
+        if self._resumed:
+            check_same(self._resumed["keys"], self._keys, str(folder))
+            self._kept = self._describe(self._resumed)
+            with resuming(self.path):
+                model.load_state_dict(self._resumed["model"])
         self.is_new = not self._resumed
         self.finished: dict[str, dict[str, float]] = dict(self._resumed.get("finished", {}))
         self._start = time.monotonic() - float(self._resumed.get("seconds", 0.0))
-        if self._resumed:
-            model.load_state_dict(self._resumed["model"])
         self._wrapped: nn.Module = self.accelerator.prepare(model)
 
     @property
@@ -137,6 +99,20 @@ class Loop:
         """Show progress, from the main process only."""
         silent = self.settings.quiet or not self.is_main or not total
         return Progress(label, total, done=done, n_lines=N_LINES, silent=silent)
+
+    @contextmanager
+    def storing(self, label: str, total: int) -> Iterator[Callable[..., Records]]:
+        """Yield `load_or_compute` with progress; the main process computes before the others."""
+        with self.progress(label, total) as progress, self.accelerator.main_process_first():
+            yield partial(load_or_compute, advance=progress.advance, writes=self.is_main)
+
+    def finish(self, save: Callable[[], object], *, keep: bool) -> None:
+        """Save the result from the main process; remove the run's folder unless it is kept."""
+        if self.is_main:
+            save()
+            if not keep:
+                remove_run(self.folder)
+        self.accelerator.wait_for_everyone()
 
     def share_weights(self) -> None:
         """Copy the main process's weights to all, where each has computed its own."""
@@ -161,8 +137,7 @@ class Loop:
         try:
             self._run_steps(running)
         except KeyboardInterrupt:
-            if self.is_main:
-                report(f"stopped at step {running.step}; {self._place()}", self.settings)
+            report(f"stopped at step {running.step}; {self._kept}", self.settings)
             raise
         with torch.no_grad():
             for parameter, mean in zip(running.trained, running.average, strict=True):
@@ -170,8 +145,7 @@ class Loop:
         reached = self.finished[stage.name] = measure()
         self._resumed = {}
         self._write({"stage": None, "step": 0})
-        if self.is_main:
-            report(f"{stage.name}: {_show(reached)}", self.settings)
+        report(f"{stage.name}: {_show(reached)}", self.settings)
         return reached
 
     def _begin(self, stage: Stage, objective: Objective) -> _Running:
@@ -180,22 +154,37 @@ class Loop:
         optimizer = self.accelerator.prepare(stage.optimizer(self.model))
         average = [p.detach().clone() for p in trained]
         running = _Running(stage, objective, optimizer, trained, average, 0, {})
-        resumed = self._resumed
-        if resumed.get("stage") == stage.name:
-            optimizer.load_state_dict(resumed["optimizer"])
-            for mean, value in zip(average, resumed["average"], strict=True):
-                mean.copy_(value)
-            objective.load(resumed["objective"][self.accelerator.process_index])
-            running.step, running.smoothed = resumed["step"], dict(resumed["smoothed"])
-            if self.accelerator.scaler is not None and resumed["scaler"]:
-                self.accelerator.scaler.load_state_dict(resumed["scaler"])
+        if self._resumed:
+            with resuming(self.path):
+                self._resume(running, self._resumed)
         return running
+
+    def _resume(self, running: _Running, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint: within this stage, or at its start after another.
+
+        Raises:
+            ValueError: a state that this run cannot come to.
+        """
+        stage, step = running.stage, state["step"]
+        if state["stage"] is None and step == 0 and self.finished:
+            return
+        if state["stage"] != stage.name or not 0 < step < stage.steps:
+            raise ValueError(f"it is at step {step} of {state['stage']!r}, not in {stage.name!r}")
+        running.optimizer.load_state_dict(state["optimizer"])
+        for mean, value in zip(running.average, state["average"], strict=True):
+            if mean.shape != value.shape:
+                raise ValueError(f"an average has shape {tuple(value.shape)}")
+            mean.copy_(value)
+        running.objective.load(state["objective"][self.accelerator.process_index])
+        running.step, running.smoothed = step, dict(state["smoothed"])
+        if self.accelerator.scaler is not None and state["scaler"]:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
 
     def _run_steps(self, running: _Running) -> None:
         stage, smoothed, saved = running.stage, running.smoothed, time.monotonic()
         with (
             self.progress(stage.name, stage.steps, running.step) as progress,
-            open_tensorboard(self.settings, is_main=self.is_main) as board,
+            open_tensorboard(self.settings) as board,
         ):
             while running.step < stage.steps:
                 losses = self._run_step(running)
@@ -229,7 +218,7 @@ class Loop:
             shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
             raise TrainingError(
                 f"stage {stage.name!r} diverged at step {step + 1}: the loss or its gradient is "
-                f"not finite ({shown}); {self._place()}",
+                f"not finite ({shown}); {self._kept}",
                 "Start over with a lower learning rate, or with --precision no.",
             )
         running.optimizer.step()
@@ -239,12 +228,9 @@ class Loop:
             torch._foreach_lerp_(running.average, list[Tensor](running.trained), 1 - decay)
         return values
 
-    def _place(self) -> str:
-        """Describe the checkpoint there is."""
-        if not self.path.is_file():
-            return "no checkpoint was written yet"
-        found = self._read()
-        place = f"step {found['step']} of stage {found['stage']!r}" if found["stage"] else "before"
+    def _describe(self, state: Mapping[str, Any]) -> str:
+        """Describe a checkpoint, for messages."""
+        place = f"step {state['step']} of stage {state['stage']!r}" if state["stage"] else "before"
         return f"the checkpoint of {place} is kept in {str(self.folder)!r}"
 
     def _checkpoint(self, running: _Running) -> dict[str, Any]:
@@ -264,22 +250,8 @@ class Loop:
     def _write(self, state: Mapping[str, Any]) -> None:
         if self.is_main:
             more = {"keys": self._keys, "finished": self.finished, "seconds": self.seconds}
-            whole = {**state, **more, "model": self.model.state_dict()}
-            write_whole(self.path, lambda file: torch.save(whole, file), cannot_write)
-
-    def _read(self) -> dict[str, Any]:
-        if not self.path.is_file():
-            return {}
-        try:
-            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
-            keys = state["keys"]
-        except Exception as error:  # torch.load fails with a dozen kinds
-            raise TrainingError(
-                f"the checkpoint {str(self.path)!r} cannot be read: {str(error).splitlines()[0]}",
-                "Delete it to start over, or name another folder with --run.",
-            ) from error
-        check_same(keys, self._keys, str(self.folder))
-        return state
+            write_checkpoint(self.path, {**state, **more, "model": self.model.state_dict()})
+        self._kept = self._describe(state)
 
 
 def _show(losses: Mapping[str, float]) -> str:

@@ -47,11 +47,11 @@ class Baseline:
     blocks: Sequence[float]
     moments: Sequence[tuple[Batch, Tensor, Tensor, Tensor]]
 
-    def pooled_difference(self, pooled: Tensor | None, batch: Batch) -> Tensor | None:
-        """Compare pooled vectors [b P] with the teacher's; None where the UNet reads none."""
+    def compare_pooled(self, pooled: Tensor | None, batch: Batch) -> dict[str, Tensor]:
+        """Compare pooled vectors [b P] with the teacher's; {} where the UNet reads none."""
         if self.pooled_mean is None or pooled is None or batch.pooled is None:
-            return None
-        return (pooled - batch.pooled).square().mean() / self.pooled_spread
+            return {}
+        return {"pooled": (pooled - batch.pooled).square().mean() / self.pooled_spread}
 
     @torch.no_grad()
     def measure(self, model: nn.Module, teacher: Teacher) -> dict[str, float]:
@@ -61,7 +61,7 @@ class Baseline:
             0 = equal, 1 = as the baseline: `read`, in outputs of cross-attention; `noise`, in
             predictions; `pooled`, where the UNet reads pooled vectors.
         """
-        found: dict[str, list[float]] = {}
+        every: list[dict[str, float]] = []
         for batch, noisy, steps, prediction in self.moments:
             student, pooled = batch.join_chunks(model(batch.hidden, batch.mask))
             which = torch.arange(min(N_ASKED, len(self.layers[0].queries)), device=student.device)
@@ -69,24 +69,16 @@ class Baseline:
                 layer.difference(layer.attend(student, which), layer.attend(batch.teacher, which))
                 for layer in self.layers
             ]
-            found.setdefault("read", []).append(float(torch.stack(differences).mean()))
-            difference = self.pooled_difference(pooled, batch)
-            if difference is not None:
-                found.setdefault("pooled", []).append(float(difference))
+            found = {"read": torch.stack(differences).mean(), **self.compare_pooled(pooled, batch)}
             ours = teacher.predict(noisy, steps, student, pooled)
             noise = float((ours - prediction).square().mean()) / self.noise
-            found.setdefault("noise", []).append(noise)
-        return {name: sum(values) / len(values) for name, values in found.items()}
+            every.append({**{name: float(value) for name, value in found.items()}, "noise": noise})
+        return {name: sum(each[name] for each in every) / len(every) for name in every[0]}
 
 
 @torch.no_grad()
 def measure_baseline(
-    teacher: Teacher,
-    trained: EncodedPairs,
-    held_out: EncodedPairs,
-    n: int,
-    seed: int,
-    device: torch.device,
+    teacher: Teacher, trained: EncodedPairs, held_out: EncodedPairs, n: int, seed: int
 ) -> Baseline:
     """Measure scales on trained pairs, and draw with the teacher what to compare at the end.
 
@@ -97,7 +89,7 @@ def measure_baseline(
     rng, generator = random.Random(f"{seed}/ruler"), torch.Generator().manual_seed(seed)
 
     def draw(pairs: EncodedPairs, n_pairs: int, at_once: int) -> list[Batch]:
-        return [pairs.draw_batch(rng, at_once, 0.0, device) for _ in range(-(-n_pairs // at_once))]
+        return [pairs.draw_batch(rng, at_once, 0.0) for _ in range(-(-n_pairs // at_once))]
 
     layers = collect_queries(teacher, draw(trained, N_DRAWN, DRAWN_AT_ONCE), generator, QUERY_STEPS)
     many = draw(trained, N_MEASURED, AT_ONCE)

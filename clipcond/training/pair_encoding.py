@@ -11,7 +11,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,7 @@ class Group:
     empty: Records
 
 
+@dataclass(slots=True)
 class EncodedPairs:
     """Pairs encoded by teacher and tower, in groups of equal size, for drawing batches.
 
@@ -163,9 +164,11 @@ class EncodedPairs:
     tower's hidden states `tower` [K S D_tower] and their `mask` [S], for K layers.
     """
 
-    def __init__(self, pairs: Sequence[Pair], teacher: PromptEncoder, tower: PromptEncoder) -> None:
-        self.pairs, self.teacher, self.tower = pairs, teacher, tower
-        self.groups: list[Group] = []
+    pairs: Sequence[Pair]
+    teacher: PromptEncoder
+    tower: PromptEncoder
+    device: torch.device
+    groups: list[Group] = field(default_factory=list)
 
     def prepare(
         self,
@@ -179,10 +182,8 @@ class EncodedPairs:
 
         Args:
             sizes: numbers of chunks of each pair, (teacher, tower).
-            file: how paths of files begin.
+            file, keys: as for `load_or_compute`, which `store` is, its keyword arguments given.
             max_bytes: of records kept; may be infinite.
-            store: `load_or_compute`, its keyword arguments given.
-            keys: what the encoded pairs depend on, as plain JSON values.
         Raises:
             TrainingError: values are too large for float16, or nothing can be written.
         """
@@ -194,30 +195,24 @@ class EncodedPairs:
             kept = empty[:0]
             if n_kept:
                 group_file = file.with_name("{}-{}-{}".format(file.name, *size))
-                encode = partial(self._encode_checked, members, size)
+                chosen = [self.pairs[i] for i in members]
+                encode = partial(self._encode, chosen, size)
                 kept = store(group_file, n_kept, keys, encode, N_AT_ONCE)
             self.groups.append(Group(size, members, kept, empty))
 
-    def _encode_checked(
-        self, members: Sequence[int], size: tuple[int, int], some: range
+    def _encode(
+        self, pairs: Sequence[Pair], size: tuple[int, int], rows: range | None = None
     ) -> Records:
-        pairs = [self.pairs[members[i]] for i in some]
-        records = self._encode(pairs, size)
-        for name in records.dtype.names or ():
-            if not np.isfinite(records[name]).all():
-                raise TrainingError(
-                    f"the {name} states of lines {pairs[0].line} to {pairs[-1].line} are beyond "
-                    "float16"
-                )
-        return records
-
-    def _encode(self, pairs: Sequence[Pair], size: tuple[int, int]) -> Records:
+        pairs = pairs if rows is None else pairs[rows.start : rows.stop]
         embeds, _, pooled = self.teacher.encode([pair.teacher for pair in pairs], size[0])
         hidden, mask, _ = self.tower.encode([pair.tower for pair in pairs], size[1])
         found = {"teacher": embeds, "tower": hidden, "pooled": pooled, "mask": mask}
         fields = {n: t.to("cpu", torch.float16) for n, t in found.items() if t is not None}
         records = np.empty(len(pairs), [(n, "<f2", tuple(t.shape[1:])) for n, t in fields.items()])
         for name, tensor in fields.items():
+            if not tensor.isfinite().all():
+                lines = f"lines {pairs[0].line} to {pairs[-1].line}"
+                raise TrainingError(f"the {name} states of {lines} are beyond float16")
             records[name] = tensor.numpy()
         return records
 
@@ -234,12 +229,12 @@ class EncodedPairs:
         empty = [rng.random() < drop for _ in range(n)]
         return list(zip(chosen, layers, empty, strict=True))
 
-    def draw_batch(self, rng: random.Random, n: int, drop: float, device: torch.device) -> Batch:
+    def draw_batch(self, rng: random.Random, n: int, drop: float) -> Batch:
         """Draw a group, and `n` of its pairs as a batch."""
         group = self.draw_group(rng)
-        return self.batch(group, self.draw_pairs(rng, range(len(group.members)), n, drop), device)
+        return self.batch(group, self.draw_pairs(rng, range(len(group.members)), n, drop))
 
-    def batch(self, group: Group, draws: Sequence[Draw], device: torch.device) -> Batch:
+    def batch(self, group: Group, draws: Sequence[Draw]) -> Batch:
         """Put drawn pairs of a group together."""
         records = self._read(group, [place for place, _, _ in draws])
         layers = np.array([layer for _, layer, _ in draws])
@@ -250,7 +245,7 @@ class EncodedPairs:
             values = records[name]
             if name in ("teacher", "tower"):
                 values = values[np.arange(len(draws)), layers]
-            fields[name] = torch.from_numpy(values).to(device).float()
+            fields[name] = torch.from_numpy(values).to(self.device).float()
         n_chunks, mask, hidden = group.size[1], fields.get("mask"), fields["tower"]
         n = len(draws) * n_chunks
         return Batch(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from clipcond.errors import PairsError, excerpt
+from clipcond.errors import PairsError, excerpt, printable
 
 __all__ = ["MAX_LINE", "NOT_UTF_8", "READERS", "BadRow", "Columns"]
 
@@ -99,17 +99,16 @@ def _decode(raw: bytes) -> str | BadRow:
 def _read_tsv(path: Path, columns: Columns) -> Iterator[Row]:
     usual = list(dict.fromkeys(columns.names))
     is_named = any((columns.teacher, columns.tower, columns.image))
-    header: list[str] | None = None
-    is_first = True
+    header: list[str] | None = None  # [] = without one
     for number, line in _read_lines(path):
         if isinstance(line, BadRow):
             yield number, line
             continue
         cells = line.split("\t")
-        if is_first:
-            is_first, titles = False, [cell.strip() for cell in cells]
-            if is_named or set(usual[:2]) <= set(titles):
-                header = titles
+        if header is None:
+            titles = [cell.strip() for cell in cells]
+            header = titles if is_named or set(usual[:2]) <= set(titles) else []
+            if header:
                 columns.check(path, header)
                 continue
         names = header or usual[: max(2, len(cells))]
@@ -137,14 +136,13 @@ def _read_jsonl(path: Path, columns: Columns) -> Iterator[Row]:
 def _read_parquet(path: Path, columns: Columns) -> Iterator[Row]:
     try:
         import pyarrow.parquet as parquet
-        from pyarrow import ArrowException
     except ImportError as error:
         raise PairsError(
             f"{str(path)!r}: reading Parquet needs pyarrow, which is not installed",
             "Install it with: pip install pyarrow, or give a .tsv or .jsonl file.",
         ) from error
     try:
-        file = parquet.ParquetFile(path)
+        file = parquet.ParquetFile(path, page_checksum_verification=True)
         present = list(file.schema_arrow.names)
         columns.check(path, present)
         wanted = [name for name in dict.fromkeys(columns.names) if name in present]
@@ -152,8 +150,13 @@ def _read_parquet(path: Path, columns: Columns) -> Iterator[Row]:
         for batch in file.iter_batches(columns=wanted):
             for row in batch.to_pylist():
                 yield next(numbers), row
-    except ArrowException as error:
-        raise PairsError(f"{str(path)!r} cannot be read: {str(error).splitlines()[0]}") from error
+        if next(numbers) != file.metadata.num_rows + 1:
+            raise ValueError("it has fewer rows than it says")
+    except PairsError:
+        raise
+    except Exception as error:  # pyarrow fails with a dozen kinds
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise PairsError(f"{str(path)!r} cannot be read: {printable(reason)}") from error
 
 
 READERS: dict[str, Callable[[Path, Columns], Iterator[Row]]] = {

@@ -6,11 +6,13 @@ A pair that cannot be used is skipped and reported by its line; too many of them
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipcond.errors import PairsError, excerpt, printable
+from clipcond.files import disk_errors, user_path
 from clipcond.training.pair_files import NOT_UTF_8, READERS, BadRow, Columns
 
 __all__ = ["BadPair", "Pair", "Pairs", "read_pairs"]
@@ -83,17 +85,15 @@ class Pairs:
             raise PairsError(f"{str(self.path)!r} holds no pairs")
         if len(self.bad) > limit or not self.pairs:
             allowed = f"; {limit} may be" if self.pairs else ""
+            remedy = "Mend the file, or allow more with --max-bad." if self.pairs else ""
+            if all(each.reason.startswith(NOT_UTF_8) for each in self.bad[:N_SHOWN]):
+                remedy = "Save the file as UTF-8."
             raise PairsError(
                 f"{str(self.path)!r}: {len(self.bad)} of {self.n_lines} lines cannot be "
                 f"used{allowed}\n{self.describe_bad()}".rstrip(),
-                self._remedy(),
+                remedy,
             )
         return self
-
-    def _remedy(self) -> str:
-        if self.bad and all(each.reason.startswith(NOT_UTF_8) for each in self.bad[:N_SHOWN]):
-            return "Save the file as UTF-8."
-        return "Mend the file, or allow more with --max-bad." if self.pairs else ""
 
     def describe_bad(self, most: int = N_SHOWN) -> str:
         """Write one line of text for each of the first bad lines."""
@@ -128,7 +128,7 @@ def read_pairs(
     Raises:
         PairsError: not a file of a known kind, a column is missing, too many bad pairs.
     """
-    path, columns = Path(path).expanduser(), columns or Columns()
+    path, columns = user_path(path, PairsError), columns or Columns()
     if not path.is_file():
         raise PairsError(f"there is no file {str(path)!r}")
     reader = READERS.get(path.suffix.lower())
@@ -139,13 +139,14 @@ def read_pairs(
         )
     pairs: list[Pair] = []
     bad: list[BadPair] = []
-    for line, row in reader(path, columns):
-        try:
-            if isinstance(row, BadRow):
-                raise row
-            pairs.append(_make_pair(line, row, columns, path.parent))
-        except BadRow as error:
-            bad.append(BadPair(line, printable(str(error))))
+    with disk_errors(f"{str(path)!r} cannot be read", PairsError):
+        for line, row in reader(path, columns):
+            try:
+                if isinstance(row, BadRow):
+                    raise row
+                pairs.append(_make_pair(line, row, columns, path.parent))
+            except BadRow as error:
+                bad.append(BadPair(line, printable(str(error))))
     return Pairs(path, tuple(pairs), tuple(bad), max_bad).check()
 
 
@@ -159,8 +160,8 @@ def _make_pair(line: int, row: Mapping[str, object], columns: Columns, folder: P
         return Pair(first, second, None, line)
     if not isinstance(image, str):
         raise BadRow(f"its picture is no path: {excerpt(repr(image))}")
-    image_path = folder / Path(image).expanduser()
-    if not image_path.is_file():
+    image_path = folder / os.path.expanduser(image)
+    if not os.path.isfile(image_path):  # False for what no system can look up
         raise BadRow(f"there is no picture {excerpt(image)!r}")
     return Pair(first, second, image_path, line)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcond.errors import TrainingError
+from clipcond.files import disk_errors
 from clipcond.training.pairs import Pairs
 from clipcond.training.settings import LoopSettings
 
@@ -43,17 +44,15 @@ def check_tensorboard(settings: LoopSettings) -> None:
     if folder is None or not is_main_process():
         return
     _writer_class()
-    try:
+    with disk_errors(f"logs cannot be written to {str(folder)!r}", TrainingError):
         Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"logs cannot be written to {folder!r}: {error.strerror}") from error
 
 
-def open_tensorboard(settings: LoopSettings, *, is_main: bool) -> AbstractContextManager[Any]:
+def open_tensorboard(settings: LoopSettings) -> AbstractContextManager[Any]:
     """Open a SummaryWriter for a `with` block; None where no logs are wanted of this process."""
-    if settings.tensorboard is None or not is_main:
+    if settings.tensorboard is None or not is_main_process():
         return nullcontext()
-    return closing(_writer_class()(settings.tensorboard))
+    return closing(_writer_class()(str(settings.tensorboard)))
 
 
 def _writer_class() -> Any:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipcond.errors import TrainingError
+from clipcond import __version__
+from clipcond.errors import CheckpointError, ClipcondWarning, TrainingError, warn
+from clipcond.files import disk_errors
+from clipcond.training.checkpoint import CHECKPOINT, cannot_write
 
-__all__ = ["CHECKPOINT", "Records", "cannot_write", "load_or_compute", "make_folder", "remove_run"]
+__all__ = ["Records", "check_absent", "load_or_compute", "remove_run"]
 
-CHECKPOINT = "checkpoint.pt"
+BLOCK = 1 << 20  # bytes read at once
 _HASH = "[0-9a-f]" * 16
 # A folder named with --run may hold more than a run's files: only these are removed.
 _STEMS = ("trained-*", "held_out-*", "latents", "features")
@@ -40,85 +44,103 @@ def load_or_compute(
     *,
     writes: bool,
 ) -> Records:
-    """Map n records from a file; compute and write them first if there is none.
+    """Map n records from a file; compute and write them first if there is none, or a damaged one.
 
     Args:
         file: how its path begins; a hash of the keys follows.
-        keys: what the records depend on, as plain JSON values.
+        keys: what the records depend on besides clipcond's version, as plain JSON values.
         compute: row numbers -> those records.
         n_at_once: rows in a call of `compute`.
         advance: called with the number of rows done.
         writes: whether this process is the one that writes.
     Raises:
-        TrainingError: there is no file and this process does not write, or the disk is full.
+        TrainingError: there is no whole file and this process does not write, or the disk is full.
     """
-    content = json.dumps({**keys, "n": n}, sort_keys=True).encode()
+    content = json.dumps({**keys, "n": n, "version": __version__}, sort_keys=True).encode()
     path = file.with_name(f"{file.name}-{hashlib.sha256(content).hexdigest()[:16]}.npy")
-    if path.is_file():
+    if path.is_file() and _is_whole(path, content):
         advance(n)
     elif writes:
-        for old in file.parent.glob(f"{file.name}-{_HASH}.npy"):
-            old.unlink()
+        if path.is_file():
+            warn(ClipcondWarning(f"{str(path)!r} is damaged, or has no checksum: it is made again"))
         blocks = (range(i, min(i + n_at_once, n)) for i in range(0, n, n_at_once))
-        _write(path, n, _counted(map(compute, blocks), advance))
+        for old in file.parent.glob(f"{file.name}-{_HASH}.npy"):
+            with _writing(old):
+                old.unlink()
+        _write(path, n, map(compute, blocks), advance, hashlib.sha256(content))
     else:
-        raise TrainingError(f"there is no file {str(path)!r}")
+        raise TrainingError(f"there is no file {str(path)!r}, or it is damaged")
     records: Records = np.load(path, mmap_mode="r")
     return records
 
 
-def _counted(blocks: Iterable[Records], advance: Callable[[int], object]) -> Iterator[Records]:
-    for block in blocks:
-        yield block
-        advance(len(block))
+def _is_whole(path: Path, content: bytes) -> bool:
+    """Check that a file ends with the SHA-256 of these keys and of all that is before it."""
+    digest = hashlib.sha256(content)
+    with suppress(OSError), open(path, "rb") as file:
+        left = os.fstat(file.fileno()).st_size - digest.digest_size
+        while left > 0 and (block := file.read(min(left, BLOCK))):
+            digest.update(block)
+            left -= len(block)
+        return left == 0 and file.read() == digest.digest()
+    return False
 
 
-def _write(path: Path, n: int, blocks: Iterable[Records]) -> None:
-    """Write block after block; a file mapped for writing would kill the process on a full disk."""
+def _write(
+    path: Path, n: int, blocks: Iterable[Records], advance: Callable[[int], object], digest: Any
+) -> None:
+    """Write block after block; a file mapped for writing would kill the process on a full disk.
+
+    Args:
+        digest: of the keys; that of the whole file follows the array, where NumPy does not look.
+    """
     part = path.with_name(f".{path.stem}.part")
-    with _disk_errors(path):
+
+    def write(content: bytes) -> None:
+        digest.update(content)
+        left = memoryview(content)
+        while left:  # a disk that fills up takes a part, and refuses the next
+            left = left[file.write(left) :]
+
+    with _writing(path):
         file = open(part, "wb", buffering=0)  # noqa: SIM115
     with file:
+        is_empty = True
         for block in blocks:
-            with _disk_errors(path):
-                if file.tell() == 0:
-                    descr = np.lib.format.dtype_to_descr(block.dtype)
-                    shape = (n, *block.shape[1:])
-                    header = {"descr": descr, "fortran_order": False, "shape": shape}
-                    np.lib.format.write_array_header_1_0(file, header)
-                left = memoryview(block.tobytes())
-                while left:  # a disk that fills up takes a part, and refuses the next
-                    left = left[file.write(left) :]
-        with _disk_errors(path):
+            with _writing(path):
+                if is_empty:
+                    write(_header(block.dtype, (n, *block.shape[1:])))
+                write(block.tobytes())
+            is_empty = False
+            advance(len(block))
+        with _writing(path):
+            write(digest.digest())
             os.fsync(file.fileno())
-    os.replace(part, path)
+    with _writing(path):
+        os.replace(part, path)
 
 
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise cannot_write(f"{str(path)!r} cannot be written: {error.strerror}") from error
+def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """Make the beginning of an .npy file."""
+    header, descr = io.BytesIO(), np.lib.format.dtype_to_descr(dtype)
+    kind = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, kind)
+    return header.getvalue()
 
 
-def cannot_write(message: str) -> TrainingError:
-    """Make the error for a file that cannot be written, with a remedy."""
-    return TrainingError(message, "Make room: the same command goes on where it stopped.")
+def _writing(path: Path) -> AbstractContextManager[None]:
+    return disk_errors(f"{str(path)!r} cannot be written", cannot_write)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it.
+def check_absent(output: Path, *, overwrite: bool) -> None:
+    """Refuse an output that exists, before hours of training.
 
     Raises:
-        TrainingError: it cannot be made.
+        CheckpointError: it exists, and may not be replaced.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(
-            f"the folder {str(folder)!r} cannot be made: {error.strerror}"
-        ) from error
+    if output.exists() and not overwrite:
+        message = f"{str(output)!r} is there already"
+        raise CheckpointError(message, output, "Name another, or say --overwrite.")
 
 
 def remove_run(folder: Path) -> None:

@@ -6,14 +6,20 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from clipcond.errors import TrainingError, UnknownNameError
 
-__all__ = ["AlignSettings", "LoopSettings", "check_positive", "check_same", "plain_values"]
+__all__ = [
+    *("MAX_SIZE", "AlignSettings", "LoopSettings", "check_number", "check_same", "check_whole"),
+    "plain_values",
+]
 
 PRECISIONS = ("no", "fp16", "bf16")
 DEVICES = ("cpu", "cuda", "mps")
+MAX_SEED = 2**64 - 1  # that torch takes
+MAX_SIZE = 2**16  # of a batch and its like: more can only be a mistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,7 @@ class LoopSettings:
     device: str | None = None
     precision: str | None = None
     save_every: float = 120.0
-    tensorboard: str | None = None
+    tensorboard: str | Path | None = None
     quiet: bool = False
 
     def __post_init__(self) -> None:
@@ -42,7 +48,8 @@ class LoopSettings:
             value = getattr(self, name)
             if value is not None and value not in known:
                 raise UnknownNameError(name, value, known)
-        _check_least("save_every", min(self.save_every, 1e9), 0)  # infinite = never
+        check_whole("seed", self.seed, 0, MAX_SEED)
+        check_number("save_every", _finite(self.save_every), 0)  # infinite = never
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +102,14 @@ class AlignSettings:
 
     def __post_init__(self) -> None:
         for name in ("text_batch", "unet_batch", "denoising_steps", "max_chunks"):
-            _check_least(name, getattr(self, name), 1)
-        for name in ("text_steps", "unet_steps", "contrast", "features", "reads", "guidance"):
-            _check_least(name, getattr(self, name), 0)
-        _check_least("cache_gb", min(self.cache_gb, 1e9), 0)  # infinite = no bound
+            check_whole(name, getattr(self, name), 1, MAX_SIZE)
+        for name in ("text_steps", "unet_steps"):
+            check_whole(name, getattr(self, name), 0)
+        for name in ("contrast", "features", "reads", "guidance"):
+            check_number(name, getattr(self, name), 0)
+        check_number("cache_gb", _finite(self.cache_gb), 0)  # infinite = no bound
         for name in ("text_lr", "unet_lr"):
-            check_positive(name, getattr(self, name))
+            check_number(name, getattr(self, name))
         if not self.text_steps and not self.unet_steps:
             raise TrainingError("there is nothing to train: both stages have 0 steps")
         if not 0 <= self.drop < 1:
@@ -121,19 +130,33 @@ class AlignSettings:
         return self.teacher_clip_skips
 
 
-def check_positive(name: str, value: float) -> None:
-    """Refuse a number that is not above 0, or infinite.
+def check_number(name: str, value: float, least: float | None = None) -> None:
+    """Refuse a number that is below `least`, not above 0 without it, or not finite.
 
     Raises:
         TrainingError: names it.
     """
-    if not 0 < value < math.inf:
-        raise TrainingError(f"{name} is a number above 0, not {value!r}")
+    is_number = isinstance(value, (int, float)) and value != math.inf
+    if not is_number or not (value > 0 if least is None else least <= value):
+        wanted = "a number above 0" if least is None else f"at least {least}"
+        raise TrainingError(f"{name} is {wanted}, not {value!r}")
 
 
-def _check_least(name: str, value: float, least: float) -> None:
-    if not least <= value < math.inf:
-        raise TrainingError(f"{name} is at least {least}, not {value!r}")
+def check_whole(name: str, value: int, least: int, most: float = math.inf) -> None:
+    """Refuse what is no whole number from `least` to `most`.
+
+    Raises:
+        TrainingError: names it.
+    """
+    if type(value) is not int:
+        raise TrainingError(f"{name} is a whole number, not {value!r}")
+    check_number(name, value, least)
+    if value > most:
+        raise TrainingError(f"{name} is at most {most}, not {value!r}")
+
+
+def _finite(value: float) -> float:
+    return 1e9 if value == math.inf else value
 
 
 def plain_values(settings: object) -> dict[str, Any]:

@@ -106,7 +106,10 @@ class Teacher:
         dtype = self.unet.dtype
         more: dict[str, Tensor] = {}
         if pooled is not None:
-            more = {"text_embeds": pooled.to(dtype), "time_ids": self._sizes(noisy)}
+            height, width = (n * self.pixels_per_latent for n in noisy.shape[-2:])
+            sizes = [[height, width, 0, 0, height, width]] * len(noisy)  # whole, not cropped
+            time_ids = torch.tensor(sizes, device=noisy.device, dtype=dtype)
+            more = {"text_embeds": pooled.to(dtype), "time_ids": time_ids}
         result = self.unet(noisy.to(dtype), steps, embeds.to(dtype), added_cond_kwargs=more)
         prediction: Tensor = result.sample.float()
         return prediction
@@ -119,13 +122,6 @@ class Teacher:
         with record_outputs([block for block in blocks if block is not None]) as outputs:
             prediction = self.predict(noisy, steps, embeds, pooled)
         return [prediction, *(output.float() for output in outputs)]
-
-    def _sizes(self, noisy: Tensor) -> Tensor:
-        """Make SDXL's picture sizes [b 6], for whole pictures without cropping."""
-        scale = self.pixels_per_latent
-        height, width = noisy.shape[-2] * scale, noisy.shape[-1] * scale
-        row = [height, width, 0, 0, height, width]
-        return torch.tensor([row] * len(noisy), device=noisy.device, dtype=self.unet.dtype)
 
     def schedule(self) -> Any:
         """Make a DDIM scheduler with the pipeline's noise schedule."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from clipcond.checkpoints.extraction import extract
 from clipcond.checkpoints.folders import WEIGHTS
 from clipcond.errors import CheckpointError, TowerError
+from clipcond.files import disk_errors
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
 from clipcond.towers.chinese_clip import ChineseTextEncoder
 
@@ -76,14 +77,12 @@ def save_tower(tower: OpenAIClipTower | ChineseClipTower, folder: Path) -> None:
     """
     check_replaceable(folder)
     part = folder.with_name(folder.name + ".partial")
-    try:
+    with disk_errors(f"{str(folder)!r} cannot be written"):
         shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+        tower.model.cpu()
         extract(tower, part)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(part, folder)
-    except OSError as error:
-        raise CheckpointError(f"{str(folder)!r} cannot be written: {error}", folder) from error
 
 
 def _make_linear(

@@ -16,12 +16,14 @@ from clipcond import __version__
 from clipcond.adapters import tower_fingerprint
 from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.hashes import tower_hash
-from clipcond.errors import CheckpointError, PairsError, TrainingError
+from clipcond.errors import PairsError
+from clipcond.files import user_path
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
-from clipcond.training.accelerator import reset_accelerate
-from clipcond.training.loop import Loop, Losses, Objective, Stage
+from clipcond.training.accelerator import own_accelerate
+from clipcond.training.loop import Loop
+from clipcond.training.objectives import contrastive_loss
 from clipcond.training.pair_files import Columns
-from clipcond.training.pairs import Pairs, read_pairs
+from clipcond.training.pairs import Pair, Pairs, read_pairs
 from clipcond.training.pictures import (
     VisionTower,
     encode_pictures,
@@ -29,9 +31,15 @@ from clipcond.training.pictures import (
     open_vision,
 )
 from clipcond.training.reporting import check_tensorboard, report_skipped
-from clipcond.training.run_folder import Records, load_or_compute, make_folder, remove_run
-from clipcond.training.settings import LoopSettings, check_positive, plain_values
-from clipcond.training.text_stage import contrastive_loss
+from clipcond.training.run_folder import Records, check_absent
+from clipcond.training.settings import (
+    MAX_SIZE,
+    LoopSettings,
+    check_number,
+    check_whole,
+    plain_values,
+)
+from clipcond.training.stage import Losses, Objective, Stage
 from clipcond.training.tower_files import check_replaceable, save_tower, with_projection
 
 __all__ = ["TuneSettings", "read_captions", "tune_tower"]
@@ -57,13 +65,10 @@ class TuneSettings:
     temperature: float = 0.07
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch < 2:
-            raise TrainingError(
-                "at least 1 step and a batch of 2 are needed, not "
-                f"steps={self.steps}, batch={self.batch}"
-            )
-        check_positive("lr", self.lr)
-        check_positive("temperature", self.temperature)
+        check_whole("steps", self.steps, 1)
+        check_whole("batch", self.batch, 2, MAX_SIZE)
+        check_number("lr", self.lr)
+        check_number("temperature", self.temperature)
 
 
 def read_captions(
@@ -117,13 +122,10 @@ def tune_tower(
         PairsError, TrainingError, CheckpointError, TowerError.
     """
     settings, loop = settings or TuneSettings(), loop or LoopSettings()
-    output = Path(output).expanduser()
-    folder = Path(run).expanduser() if run else output.with_name(output.name + ".run")
+    output = user_path(output)
+    folder = user_path(run) if run else output.with_name(output.name + ".run")
     check_tensorboard(loop)
-    if output.exists() and not overwrite:
-        raise CheckpointError(
-            f"{str(output)!r} is there already", output, "Name another, or say --overwrite."
-        )
+    check_absent(output, overwrite=overwrite)
     check_replaceable(output)
     tower = load_tower(tower) if isinstance(tower, str) else tower
     vision = vision if isinstance(vision, VisionTower) else open_vision(vision)
@@ -132,10 +134,8 @@ def tune_tower(
         raise PairsError(f"{str(pairs.path)!r} holds captions without a picture")
     pairs = pairs.without(find_broken_pictures(pairs.pairs))
     report_skipped(pairs, loop)
-    try:
+    with own_accelerate():
         return _train(tower, vision, pairs, output, folder, settings, loop, keep=keep)
-    finally:
-        reset_accelerate()
 
 
 def _train(
@@ -158,29 +158,18 @@ def _train(
     }
     projected = with_projection(tower, vision.width, vision.text_projection, loop_settings.seed)
     model = _CaptionEncoder(projected, settings.temperature)
-    make_folder(folder)
     loop = Loop(folder, keys, loop_settings, model)
     images = [pair.image for pair in pairs.pairs if pair.image is not None]
-    with (
-        loop.progress("pictures", len(images)) as progress,
-        loop.accelerator.main_process_first(),
-    ):
+    with loop.storing("pictures", len(images)) as store:
         vision.model.to(loop.device)
         compute = partial(encode_pictures, images, (vision.size, vision.size), vision.features)
-        features = load_or_compute(
-            folder / "features", len(images), {name: keys[name] for name in ("pairs", "vision")},
-            compute, N_PICTURES, progress.advance, writes=loop.is_main,
-        )  # fmt: skip
+        few = {name: keys[name] for name in ("pairs", "vision")}
+        features = store(folder / "features", len(images), few, compute, N_PICTURES)
     trained, held_out = pairs.split(MAX_HELD_OUT)
-    objective = _CaptionObjective(pairs, features, trained, settings.batch, loop.device)
+    objective = _CaptionObjective(pairs.pairs, features, trained, settings.batch, loop.device)
     stage = Stage("tower", settings.steps, settings.lr, weight_decay=0.05)
     reached = loop.run(stage, objective, partial(objective.measure, model, held_out or trained))
-    if loop.is_main:
-        projected.model.cpu()
-        save_tower(projected, output)
-        if not keep:
-            remove_run(folder)
-    loop.accelerator.wait_for_everyone()
+    loop.finish(lambda: save_tower(projected, output), keep=keep)
     return reached
 
 
@@ -205,30 +194,29 @@ class _CaptionEncoder(nn.Module):
         return pooled.float(), self.scale.clamp(max=MAX_SCALE).exp()
 
 
+@dataclass
 class _CaptionObjective(Objective):
     """Match each caption to its own picture among those of a batch."""
 
-    def __init__(
-        self,
-        pairs: Pairs,
-        features: Records,
-        trained: Sequence[int],
-        batch: int,
-        device: torch.device,
-    ) -> None:
-        self._captions = [pair.tower for pair in pairs.pairs]
-        self._features, self._trained = features, trained
-        self._batch, self._device = min(batch, len(trained)), device
+    pairs: Sequence[Pair]
+    features: Records
+    trained: Sequence[int]
+    batch: int
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        self.batch = min(self.batch, len(self.trained))
+        self._captions = [pair.tower for pair in self.pairs]
         # pairs with the same picture, or the same caption, are no negatives of each other
-        self._labels = _number(p.image for p in pairs.pairs), _number(self._captions)
+        self._labels = _number(pair.image for pair in self.pairs), _number(self._captions)
 
     def losses(self, model: nn.Module, rng: random.Random) -> Losses:
-        return {"loss": self._compare(model, rng.sample(self._trained, self._batch))[0]}
+        return {"loss": self._compare(model, rng.sample(self.trained, self.batch))[0]}
 
     def _compare(self, model: nn.Module, chosen: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Compute the loss, and the similarities [n n] of captions and pictures."""
         text, scale = model([self._captions[i] for i in chosen])
-        images = torch.from_numpy(self._features[list(chosen)]).to(self._device).float()
+        images = torch.from_numpy(self.features[list(chosen)]).to(self.device).float()
         labels = [[label[i] for i in chosen] for label in self._labels]
         return contrastive_loss(text, images, *labels, scale=scale), text @ images.T
 
@@ -236,8 +224,8 @@ class _CaptionObjective(Objective):
     def measure(self, model: nn.Module, held_out: Sequence[int]) -> dict[str, float]:
         """Measure loss and top-1 over batches of held-out pairs."""
         losses, n_right = [], 0
-        for start in range(0, len(held_out), self._batch):
-            some = held_out[start : start + self._batch]
+        for start in range(0, len(held_out), self.batch):
+            some = held_out[start : start + self.batch]
             loss, similarities = self._compare(model, some)
             losses.append(float(loss))
             nearest = [some[place] for place in similarities.argmax(dim=1).tolist()]

@@ -1,5 +1,7 @@
 """`clipcond align` and `clipcond tune-tower` hand every option on to training."""
 
+from pathlib import Path
+
 import pytest
 
 from clipcond import training
@@ -67,7 +69,7 @@ def test_align(calls, capsys):
         cache_gb=1.0,
         gradient_checkpointing=True,
     )
-    assert choices["loop"] == LoopSettings(3, "cpu", "bf16", 9.0, "logs")
+    assert choices["loop"] == LoopSettings(3, "cpu", "bf16", 9.0, Path("logs"))
     assert (str(choices["run"]), str(choices["start_from"])) == ("run", "old.safetensors")
     assert choices["keep"] is choices["overwrite"] is True
 
@@ -92,7 +94,7 @@ def test_tune_tower(calls, capsys):
     args, choices = calls["tune_tower"]
     assert [str(arg) for arg in args] == ["T", "V", "the captions", "out"]
     assert choices["settings"] == TuneSettings(steps=5, batch=6, lr=0.1, temperature=0.2)
-    assert choices["loop"] == LoopSettings(3, "cpu", "bf16", 9.0, "logs")
+    assert choices["loop"] == LoopSettings(3, "cpu", "bf16", 9.0, Path("logs"))
     assert str(choices["run"]) == "run"
     assert choices["keep"] is choices["overwrite"] is True
 

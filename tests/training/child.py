@@ -1,6 +1,8 @@
-"""One run of `align` in a process of its own, which may end itself by a signal at a step.
+"""One run of `align` or `tune_tower` in a process of its own, which a signal may end at a step.
 
     python -m tests.training.child FOLDER NAME [SIGNAL STAGE STEP]
+
+A run whose name begins with "tuned" is one of `tune_tower`.
 
 Prints the losses reached. What interrupts it does so from within, so nothing depends on how fast
 this machine is.
@@ -14,11 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from clipcond.adapters import AlignmentRecord
-from clipcond.training import LoopSettings, align
+from clipcond.training import LoopSettings, TuneSettings, align, tune_tower
 from clipcond.training.loop import Loop
-from tests.training.made import QUIET, lines, settings, teacher, tower_zh, write
+from tests.training.made import QUIET, few_measures, lines, settings, teacher, tower_zh, write
+from tests.training.pictures import write_captions, write_vision
 
-__all__ = ["CHOICES", "MIXED", "arguments", "run"]
+__all__ = ["CHOICES", "MIXED", "arguments", "run", "run_tuning"]
 
 # BREAK makes pairs of two groups; a bound of a fifth of a megabyte leaves states to encode when
 # they are drawn; at this rate six steps come nearer on pairs that were held out, too
@@ -32,9 +35,25 @@ def run(folder: Path, name: str, **loop) -> AlignmentRecord:
     """A whole run, or the rest of one; a checkpoint after each step."""
     every_step: LoopSettings = replace(QUIET, save_every=0.0, **loop)
     pairs, output = write(folder, MIXED), folder / f"{name}.safetensors"
-    return align(
-        teacher(), tower_zh(), pairs, output, settings=settings(**CHOICES), loop=every_step
-    )
+    with few_measures():
+        return align(
+            teacher(), tower_zh(), pairs, output, settings=settings(**CHOICES), loop=every_step
+        )
+
+
+def run_tuning(folder: Path, name: str, pictures: Path | None = None, **loop) -> dict[str, float]:
+    """A whole run of `tune_tower`, or the rest of one; a checkpoint after each step.
+
+    A run knows its pictures by their paths: one that goes on in another folder names the first.
+    """
+    every_step: LoopSettings = replace(QUIET, save_every=0.0, **loop)
+    pictures = pictures or folder
+    for kind in ("vision", "captions"):
+        (pictures / kind).mkdir(exist_ok=True)
+    return tune_tower(
+        tower_zh(), write_vision(pictures / "vision"), write_captions(pictures / "captions"),
+        folder / name, settings=TuneSettings(steps=5, batch=3, lr=1e-3), loop=every_step,
+    )  # fmt: skip
 
 
 def arguments(folder: Path, name: str, *stop: str) -> list[str]:
@@ -56,4 +75,8 @@ def stopping(sent: str, stage: str, step: str) -> None:
 if __name__ == "__main__":
     if sys.argv[3:]:
         stopping(*sys.argv[3:])
-    print(json.dumps(dict(run(Path(sys.argv[1]), sys.argv[2], quiet=False).losses)))
+    place, called = Path(sys.argv[1]), sys.argv[2]
+    if called.startswith("tuned"):
+        print(json.dumps(run_tuning(place, called, quiet=False)))
+    else:
+        print(json.dumps(dict(run(place, called, quiet=False).losses)))

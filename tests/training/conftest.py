@@ -12,5 +12,5 @@ __all__ = ["measure_little", "sd_folder"]
 
 @pytest.fixture
 def measure_little() -> Iterator[None]:
-    with few_measures:
+    with few_measures():
         yield

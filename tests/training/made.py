@@ -1,6 +1,7 @@
 """A tiny teacher, a tiny Chinese tower and pairs, for tests of training."""
 
 import copy
+from contextlib import AbstractContextManager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -17,11 +18,13 @@ COLOURS = {"red": "红色", "blue": "蓝色", "green": "绿色", "white": "白�
 TINY = {"hidden": 16, "heads": 4, "layers": 1, "text_batch": 8, "unet_batch": 4, "dialect": "a1111"}
 QUIET = LoopSettings(device="cpu", quiet=True, save_every=1e9)
 
+
 # What is measured before the first step takes longer than the steps of most tests; where the
 # numbers do not matter, less of it is measured.
-few_measures = patch.multiple(
-    "clipcond.training.measures", N_MEASURED=32, N_DRAWN=8, QUERY_STEPS=2, N_SCALED=1, N_COMPARED=1
-)
+def few_measures() -> AbstractContextManager[object]:
+    few = {"N_MEASURED": 32, "N_DRAWN": 8, "QUERY_STEPS": 2, "N_SCALED": 1, "N_COMPARED": 1}
+    return patch.multiple("clipcond.training.measures", **few)
+
 
 __all__ = ["QUIET", "few_measures", "lines", "settings", "teacher", "tower_zh", "write"]
 

@@ -18,6 +18,7 @@ from tests.pipelines.models import tiny_sd
 from tests.training.made import QUIET, lines, settings, teacher, tower_zh, write
 from tests.training.xl import teacher_xl
 
+pytestmark = pytest.mark.usefixtures("measure_little")
 PROMPTS = [line.split("\t") for line in lines()]
 
 
@@ -28,8 +29,9 @@ def aligned(tmp_path_factory):
     chosen = settings(
         text_steps=200, unet_steps=100, text_lr=5e-3, unet_lr=3e-4, hidden=32, clip_skips=(1,)
     )
-    align(pupil, tower_zh(), write(folder), folder / "zh.safetensors", settings=chosen, loop=QUIET)
-    return pupil, *load_adapter(folder / "zh.safetensors")
+    output = folder / "zh.safetensors"
+    align(pupil, tower_zh(), write(folder), output, settings=chosen, loop=QUIET)
+    return pupil, *load_adapter(output)
 
 
 def predicted(teacher, conditioner, prompts) -> torch.Tensor:

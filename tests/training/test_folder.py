@@ -13,12 +13,8 @@ from hypothesis import strategies as st
 from clipcond.errors import CheckpointError, TrainingError
 from clipcond.files import write_whole
 from clipcond.training import align
-from clipcond.training.run_folder import (
-    cannot_write,
-    load_or_compute,
-    make_folder,
-    remove_run,
-)
+from clipcond.training.checkpoint import cannot_write
+from clipcond.training.run_folder import load_or_compute, remove_run
 from tests.training.made import QUIET, settings, teacher, tower_zh, write
 
 pytestmark = pytest.mark.usefixtures("measure_little")
@@ -120,8 +116,9 @@ def test_a_full_disk_while_a_checkpoint_is_written(tmp_path, n):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
+    chosen = {"settings": FEW, "loop": QUIET, "run": tmp_path / "file"}
     with pytest.raises(TrainingError) as caught:
-        make_folder(tmp_path / "file")
+        align(teacher(), tower_zh(), write(tmp_path), tmp_path / "a.safetensors", **chosen)
 
     assert str(caught.value) == (
         f"the folder {str(tmp_path / 'file')!r} cannot be made: File exists"

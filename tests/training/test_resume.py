@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file
 
 from clipcond.adapters import load_adapter
-from clipcond.errors import CheckpointError, TrainingError
+from clipcond.errors import CheckpointError, ClipcondWarning, TrainingError
 from clipcond.training import align
 from clipcond.training.loop import Loop
-from clipcond.training.text_stage import TextObjective
+from clipcond.training.objectives import TextObjective
 from tests.training.child import CHOICES, MIXED, arguments, run
 from tests.training.made import QUIET, settings, teacher, tower_zh, write
 
@@ -178,6 +178,19 @@ def test_a_broken_checkpoint_is_told(tmp_path, monkeypatch):
         TrainingError, match=r"checkpoint.pt' cannot be read: .*\nDelete it to start over, or name "
     ):
         run(tmp_path, "a")
+
+
+def test_damaged_states_are_encoded_again(tmp_path, monkeypatch, whole):
+    stopped(tmp_path, monkeypatch)
+    flipped, cut, *_ = sorted((tmp_path / "a.run").glob("*.npy"))
+    content = bytearray(flipped.read_bytes())
+    content[-50] ^= 1
+    flipped.write_bytes(content)
+    cut.write_bytes(b"")
+    with pytest.warns(ClipcondWarning, match="is damaged, or has no checksum: it is made again"):
+        run(tmp_path, "a")
+
+    assert same(weights(tmp_path, "a"), whole)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):

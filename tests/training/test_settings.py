@@ -115,3 +115,26 @@ def test_tensorboard_gets_the_losses_of_every_step(reads, tmp_path, monkeypatch)
     loop = LoopSettings(tensorboard=str(tmp_path / "file"))
     with pytest.raises(TrainingError, match=r"logs cannot be written to '.*file': File exists"):
         align("nowhere", "nothing", "none.tsv", tmp_path / "b.safetensors", loop=loop)
+
+
+def test_what_is_a_whole_number():
+    counts = {
+        AlignSettings: ("text_batch", "unet_batch", "max_chunks", "text_steps", "unet_steps"),
+        TuneSettings: ("steps", "batch"),
+        LoopSettings: ("seed",),
+    }
+    for kind, names in counts.items():
+        for name in names:
+            for value in (1.5, "3", None, True, math.nan):
+                with pytest.raises(TrainingError) as caught:
+                    kind(**{name: value})
+                assert str(caught.value) == f"{name} is a whole number, not {value!r}"
+            with pytest.raises(TrainingError, match=rf"^{name} is at least [012], not -1$"):
+                kind(**{name: -1})
+    for name in ("text_batch", "unet_batch", "denoising_steps", "max_chunks"):
+        with pytest.raises(TrainingError) as caught:
+            AlignSettings(**{name: 10**12})
+        assert str(caught.value) == f"{name} is at most 65536, not 1000000000000"
+    for value in ("3", None, [1]):
+        with pytest.raises(TrainingError, match=r"^text_lr is a number above 0, not"):
+            AlignSettings(text_lr=value)

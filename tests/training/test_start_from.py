@@ -6,9 +6,10 @@ import torch
 from clipcond.adapters import load_adapter
 from clipcond.errors import CheckpointError, TrainingError
 from clipcond.training import align
-from tests.training.made import QUIET, settings, teacher, tower_zh, write
+from tests.training.made import QUIET, few_measures, settings, teacher, tower_zh, write
 from tests.training.xl import teacher_xl
 
+pytestmark = pytest.mark.usefixtures("measure_little")
 FEW = settings(text_steps=30, unet_steps=0, hidden=32, clip_skips=(1,))
 # a rate at which nothing moves, so that what comes out is what went in
 STILL = settings(text_steps=0, unet_steps=2, unet_lr=1e-12, clip_skips=(1,))
@@ -18,7 +19,8 @@ STILL = settings(text_steps=0, unet_steps=2, unet_lr=1e-12, clip_skips=(1,))
 def first(tmp_path_factory):
     folder = tmp_path_factory.mktemp("first")
     path = folder / "first.safetensors"
-    align(teacher(), tower_zh(), write(folder), path, settings=FEW, loop=QUIET)
+    with few_measures():
+        align(teacher(), tower_zh(), write(folder), path, settings=FEW, loop=QUIET)
     return path
 
 

@@ -5,47 +5,29 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from transformers import ChineseCLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import ChineseCLIPTextModel
 
 from clipcond import load_tower
 from clipcond.errors import CheckpointError, PairsError, TowerError, TrainingError
 from clipcond.towers import HiddenLayer
 from clipcond.training import TuneSettings, read_captions, tune_tower
+from clipcond.training.objectives import contrastive_loss
 from clipcond.training.pictures import open_vision
-from clipcond.training.text_stage import contrastive_loss
 from clipcond.training.tower_files import save_tower, with_projection
 from tests.parity.models import tower_l
 from tests.towers.alt import tower_alt
-from tests.towers.chinese import with_weights
 from tests.training.made import QUIET, tower_zh
-
-COLOURS = {"红": "red", "绿": "green", "蓝": "blue", "黑": "black", "白": "white", "黄": "yellow"}
-WIDTH = 24  # of tower_zh's projection
+from tests.training.pictures import WIDTH, write_captions, write_vision
 
 
 @pytest.fixture(scope="module")
 def vision(tmp_path_factory):
-    """A tiny vision tower's folder."""
-    folder = tmp_path_factory.mktemp("vision")
-    config = CLIPVisionConfig(
-        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-        image_size=8, patch_size=4, projection_dim=WIDTH,
-    )  # fmt: skip
-    with_weights(CLIPVisionModelWithProjection(config), 3).save_pretrained(folder)
-    return folder
+    return write_vision(tmp_path_factory.mktemp("vision"))
 
 
 @pytest.fixture(scope="module")
 def captions(tmp_path_factory):
-    """Six pictures with captions, and a line that is broken."""
-    folder = tmp_path_factory.mktemp("captions")
-    lines = []
-    for i, (chinese, english) in enumerate(COLOURS.items()):
-        Image.new("RGB", (8, 8), english).save(folder / f"{i}.png")
-        lines.append(f"{i}.png\t{chinese}色的")
-    path = folder / "captions.tsv"
-    path.write_text("\n".join([*lines, "none.png\t没有"]) + "\n", encoding="utf-8")
-    return path
+    return write_captions(tmp_path_factory.mktemp("captions"))
 
 
 def pooled(tower, text: str = "红色的") -> torch.Tensor:
@@ -147,7 +129,7 @@ def test_another_vision_tower_is_refused_when_resumed(tmp_path, vision, captions
     output = tmp_path / "zh"
     with monkeypatch.context() as patch:
         patch.setattr("clipcond.training.tower_files.extract", fails)
-        with pytest.raises(CheckpointError, match=r"zh' cannot be written: \[Errno 28\] No space"):
+        with pytest.raises(CheckpointError, match=r"zh' cannot be written: No space left"):
             tune_tower(tower_zh(), vision, captions, output, settings=few, **chosen)
     other = open_vision(vision)
     with torch.no_grad():
