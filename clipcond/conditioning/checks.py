@@ -158,10 +158,13 @@ def not_finite(
     plan = next(plan for row, plan in rows if not bool(torch.isfinite(row).all()))
     dtype = str(embeds.dtype).removeprefix("torch.")
     if not bool(torch.isfinite(encode(plan.chunks).hidden).all()):
+        is_widest = embeds.dtype in (torch.float32, torch.float64)
         return TowerError(
             f"{name} itself gives NaN or infinite values for the prompt "
             f"{excerpt(plan.parsed.source)!r}",
-            f"Its weights are broken, or too large for {dtype}: try float32.",
+            "Its weights are broken: load it again, from another file if that does not help."
+            if is_widest
+            else f"Its weights are broken, or too large for {dtype}: try float32.",
         )
     weight = max((w for chunk in plan.chunks for w in chunk.weights), key=_extremeness)
     return WeightingError(

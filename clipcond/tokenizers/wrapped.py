@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor
 
+from clipcond.identity import serial_of
 from clipcond.tokenizers.inversions import Inversions
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class WrappedTokenizer:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.source = tokenizer
         self.inversions = Inversions(0, "")
-        self._counted: tuple[int, int | None] = (0, None)  # id of a table, its words if few
+        self._counted: tuple[int, int | None] = (0, None)  # number of a table, its words if few
 
     def with_inversions(self: Kind, inversions: Inversions) -> Kind:
         """Copy this tokenizer for a tower with these inversions."""
@@ -140,9 +141,10 @@ class WrappedTokenizer:
 
     def _n_known(self, table: Tensor) -> int | None:
         """Count the words whose rows are not zero, once for each table; None if no row is zero."""
-        if self._counted[0] != id(table):
+        serial = serial_of(table)
+        if self._counted[0] != serial:
             has_blank = _has_blank_rows(table, self.source.pad_token_id)
-            self._counted = (id(table), self._count_words(table) if has_blank else None)
+            self._counted = (serial, self._count_words(table) if has_blank else None)
         return self._counted[1]
 
     def _count_words(self, table: Tensor) -> int:

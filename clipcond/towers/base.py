@@ -16,8 +16,9 @@ from torch.utils.hooks import RemovableHandle
 from clipcond.errors import TowerError
 from clipcond.tokenizers.base import SpecialTokens, Tokenizer
 from clipcond.tokenizers.wrapped import WrappedTokenizer
-from clipcond.towers.fingerprint import execution_device, fingerprint_of
+from clipcond.towers.fingerprint import execution_device, fingerprint_of, weight_of
 from clipcond.towers.modules import TowerModules
+from clipcond.towers.weight_sums import row_checksums
 
 __all__ = [
     "HiddenLayer",
@@ -63,9 +64,9 @@ class TowerOutput:
 class TextTower(Protocol):
     """A text encoder together with its tokenizer.
 
-    `depth` counts transformer blocks, `width` is D. A tower may also have `unread(texts)`, which
-    describes the words and characters it cannot read (`ModelTower.unread`), and `fullwidth`, True
-    if its users type full-width punctuation, as for the Chinese towers.
+    `depth` counts transformer blocks, `width` is D. A tower may also have `unread(texts)` and
+    `row_checksums(ids)`, as `ModelTower` has them, and `fullwidth`, True if its users type
+    full-width punctuation, as for the Chinese towers.
     """
 
     @property
@@ -175,6 +176,12 @@ class ModelTower(ABC):
     def fingerprint(self) -> Hashable:
         """Make a key that changes with weights, LoRA, dtype, device (see `fingerprint_of`)."""
         return fingerprint_of(self.model)
+
+    def row_checksums(self, ids: Sequence[int]) -> dict[int, int]:
+        """Sum up the bits of the token embeddings of ids: `fingerprint` only samples the table."""
+        table = weight_of(self._modules().embedding, "weight", self._table())
+        own = [i for i in ids if i < len(table)]
+        return dict(zip(own, row_checksums(table, own), strict=False))
 
     def unread(self, texts: Sequence[str]) -> str:
         """Describe words and characters of some texts that mean nothing to this tower.
