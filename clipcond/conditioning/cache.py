@@ -14,7 +14,7 @@ from clipcond.locks import ForkSafeLock
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput
 
-__all__ = ["ChunkCache", "ChunkEncoder"]
+__all__ = ["CACHE_BYTES", "ChunkCache", "ChunkEncoder"]
 
 Key = tuple[Hashable, ...]
 
@@ -108,7 +108,8 @@ class ChunkEncoder:
         self._layer = layer
         self._pooled = pooled
         self._cache = cache
-        self._prefix = (serial_of(tower), cache.number(tower.fingerprint()), layer)
+        number = cache.number(tower.fingerprint()) if cache.max_bytes else 0
+        self._prefix = (serial_of(tower), number, layer)
         self._sums: dict[int, int] = {}
         self._rows: dict[Key, TowerOutput] = {}
 
@@ -125,7 +126,8 @@ class ChunkEncoder:
     def prefetch(self, chunks: Iterable[TokenChunk]) -> None:
         """Encode the chunks that are not known yet, in as few tower calls as possible."""
         new = {_key(chunk): chunk for chunk in chunks if _key(chunk) not in self._rows}
-        self._sum_up(new.values())
+        if self._cache.max_bytes:
+            self._sum_up(new.values())
         missing: list[TokenChunk] = []
         for key, chunk in new.items():
             row = self._cache.get(self._cache_key(chunk))

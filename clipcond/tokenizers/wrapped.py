@@ -123,21 +123,28 @@ class WrappedTokenizer:
         Returns:
             a message, or "" if everything can be read.
         """
-        n_known = self._n_known(table)
-        found = [unit.lower() for text in texts for unit in self.units.findall(text)]
-        words = list(dict.fromkeys(u for u in found if u.isalpha() or is_sign(u)))
-        rows = self.encode_batch(words)
-        ids = sorted({i for row in rows for i in row})
-        lost_ids = {self.source.unk_token_id, *(() if n_known is None else _blank(table, ids))}
-        unknown = [w for w, row in zip(words, rows, strict=True) if not lost_ids.isdisjoint(row)]
+        unknown = self.unread_words(texts, table)
         if not unknown:
             return ""
+        n_known = self._n_known(table)
         facts = [] if n_known is None else [f"knows {n_known} words"]
         if n_known is None or not all(unit.isascii() for unit in unknown):
             lost, n_all = set(unknown), n_characters(texts)
-            n_lost = sum(len(unit) for unit in found if unit in lost)
+            n_lost = sum(len(unit) for unit in self._units(texts) if unit in lost)
             facts.append(f"reads {n_all - n_lost} of the {n_all} characters here")
         return f"{tower!r} {' and '.join(facts)}; it cannot read {listed(unknown)}"
+
+    def unread_words(self, texts: Sequence[str], table: Tensor) -> list[str]:
+        """List what `unread` describes: words in small letters and characters, each once."""
+        n_known = self._n_known(table)
+        words = list(dict.fromkeys(u for u in self._units(texts) if u.isalpha() or is_sign(u)))
+        rows = self.encode_batch(words)
+        ids = sorted({i for row in rows for i in row})
+        lost_ids = {self.source.unk_token_id, *(() if n_known is None else _blank(table, ids))}
+        return [w for w, row in zip(words, rows, strict=True) if not lost_ids.isdisjoint(row)]
+
+    def _units(self, texts: Sequence[str]) -> list[str]:
+        return [unit.lower() for text in texts for unit in self.units.findall(text)]
 
     def _n_known(self, table: Tensor) -> int | None:
         """Count the words whose rows are not zero, once for each table; None if no row is zero."""

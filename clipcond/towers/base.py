@@ -64,9 +64,8 @@ class TowerOutput:
 class TextTower(Protocol):
     """A text encoder together with its tokenizer.
 
-    `depth` counts transformer blocks, `width` is D. A tower may also have `unread(texts)` and
-    `row_checksums(ids)`, as `ModelTower` has them, and `fullwidth`, True if its users type
-    full-width punctuation, as for the Chinese towers.
+    `depth` counts transformer blocks, `width` is D. A tower may also have `unread`, `unread_words`
+    and `row_checksums`, as `ModelTower` has them, and `fullwidth`: its users type such punctuation.
     """
 
     @property
@@ -184,12 +183,12 @@ class ModelTower(ABC):
         return dict(zip(own, row_checksums(table, own), strict=False))
 
     def unread(self, texts: Sequence[str]) -> str:
-        """Describe words and characters of some texts that mean nothing to this tower.
-
-        Returns:
-            a message, or "" if everything can be read.
-        """
+        """Describe words and characters that mean nothing to this tower; "" if all are read."""
         return self.tokenizer.unread(self.name, texts, self._table())
+
+    def unread_words(self, texts: Sequence[str]) -> list[str]:
+        """List what `unread` describes: words in small letters and characters, each once."""
+        return self.tokenizer.unread_words(texts, self._table())
 
     def encode(
         self,
