@@ -10,14 +10,19 @@ import os
 import sys
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from difflib import get_close_matches
 from itertools import accumulate
+from types import FrameType
 
 # Columns of the source shown before and after the caret; with the indent this fits 80 columns.
 BEFORE, AFTER = 40, 30
 _PACKAGE = os.path.join(os.path.dirname(__file__), "")
+# What is between a user's line and this package: diffusers calls `encode_prompt`, torch decorates
+# it, and a custom pipeline's file is a module of the last.
+_LIBRARIES = frozenset({"diffusers", "torch", "transformers", "accelerate", "diffusers_modules"})
 
 
 class ClipcondError(Exception):
@@ -108,22 +113,81 @@ class ClipcondWarning(UserWarning):
 
 
 class PromptWarning(_AtPosition, ClipcondWarning):
-    """Something in a prompt is not done as written; str() draws a caret if given the source."""
+    """Something in a prompt is not done as written; str() draws a caret if given the source.
+
+    Args:
+        code, words: as an `Issue` has them.
+        prompt: the prompt that the position is in, where no caret is wanted; else the source.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        source: str = "",
+        position: int = 0,
+        remedy: str = "",
+        *,
+        code: str = "",
+        words: tuple[str, ...] = (),
+        prompt: str = "",
+    ) -> None:
+        super().__init__(message, source, position, remedy)
+        self.code = code
+        self.words = words
+        self.prompt = prompt or source
 
 
 # The prompt at work, and a position in it: for warnings from functions that do not know the prompt.
 SUBJECT: ContextVar[tuple[str, int] | None] = ContextVar("subject", default=None)
+_COLLECTED: ContextVar[tuple[list[ClipcondWarning], bool] | None] = ContextVar(
+    "collected", default=None
+)
 
 
-def warn(warning: ClipcondWarning) -> None:
-    """Warn, pointing at the line outside this package that led here."""
-    subject = SUBJECT.get()
+@contextmanager
+def collect_warnings(*, shown: bool = True) -> Iterator[list[ClipcondWarning]]:
+    """Collect what this thread warns of inside, whatever filters and other threads do.
+
+    Args:
+        shown: whether warnings are given as well.
+    """
+    collected: list[ClipcondWarning] = []
+    token = _COLLECTED.set((collected, shown))
+    try:
+        yield collected
+    finally:
+        _COLLECTED.reset(token)
+
+
+def warn(warning: ClipcondWarning, *, shown: bool = True, collected: bool = True) -> None:
+    """Warn, pointing at the line that called this package, or the pipeline that did.
+
+    Args:
+        shown, collected: False = it is only collected, or only given.
+    """
+    subject, collection = SUBJECT.get(), _COLLECTED.get()
     if subject and isinstance(warning, PromptWarning) and not warning.source:
-        warning = PromptWarning(warning.message, *subject, warning.remedy)
-    level, frame = 1, sys._getframe(0)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        code, words = warning.code, warning.words
+        warning = PromptWarning(warning.message, *subject, warning.remedy, code=code, words=words)
+    if collection is not None:
+        if collected:
+            collection[0].append(warning)
+        shown = shown and collection[1]
+    if shown:
+        warnings.warn(warning, stacklevel=_level_of_the_user())
+
+
+def _level_of_the_user() -> int:
+    """Count the frames from `warn` to the first that is not in a library."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and _is_library(frame):
         level, frame = level + 1, frame.f_back
-    warnings.warn(warning, stacklevel=level)
+    return level
+
+
+def _is_library(frame: FrameType) -> bool:
+    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return package in _LIBRARIES or frame.f_code.co_filename.startswith(_PACKAGE)
 
 
 def excerpt(text: str, most: int = 60) -> str:

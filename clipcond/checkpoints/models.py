@@ -25,6 +25,9 @@ _BUFFERS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 _OTHER_MODEL = "The config belongs to another model, or the file to another tower."
 
+# A model is made on meta: random values would take time, and are not used. Its code is imported
+# before: modules make tensors when they are imported, and torch 2.6 fails where those have no data.
+
 
 def clip_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:
     """A CLIPTextModel, with a projection if there is one.
@@ -37,7 +40,8 @@ def clip_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Modul
 
     text = {**_text_config(config, "clip"), "projection_dim": config.get("projection_dim", 512)}
     model_class = CLIPTextModel if projection is None else CLIPTextModelWithProjection
-    return model_class(CLIPTextConfig(**text))
+    with torch.device("meta"):
+        return model_class(CLIPTextConfig(**text))
 
 
 def chinese_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:
@@ -49,8 +53,9 @@ def chinese_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Mo
     from transformers import ChineseCLIPTextConfig, ChineseCLIPTextModel
 
     text_config = ChineseCLIPTextConfig(**_text_config(config, "chinese_clip"))
-    text_model = ChineseCLIPTextModel(text_config, add_pooling_layer=False)
-    return ChineseTextEncoder(text_model, _linear(text_config.hidden_size, projection))
+    with torch.device("meta"):
+        text_model = ChineseCLIPTextModel(text_config, add_pooling_layer=False)
+        return ChineseTextEncoder(text_model, _linear(text_config.hidden_size, projection))
 
 
 def alt_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:
@@ -64,7 +69,9 @@ def alt_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module
     # old configs have both sections, and transformers takes the former
     text = _text_config(config, "altclip", "text_config_dict", "text_config")
     text_config: Any = AltCLIPTextConfig.from_dict(text)
-    return TextEncoder(AltCLIPTextModel(text_config), _linear(text_config.project_dim, projection))
+    with torch.device("meta"):
+        text_model = AltCLIPTextModel(text_config)
+        return TextEncoder(text_model, _linear(text_config.project_dim, projection))
 
 
 def build_model(
@@ -83,19 +90,15 @@ def build_model(
     themselves: there is no second copy.
 
     Args:
-        build: makes the model from its config and its projection [P D] or None.
+        build: makes the model, on meta, from its config and its projection [P D] or None.
         weights: each tensor with the file that it is from.
         where: the file that describes the model.
     Raises:
         CheckpointError: it describes no model; a tensor is missing, of another shape or no floats.
     """
     projection, _ = weights.get("text_projection.weight", (None, None))
-    # torch 2.6 fails where transformers' models are first imported inside torch.device("meta")
-    import transformers.modeling_utils  # noqa: F401
-
     try:
-        with torch.device("meta"):  # random values would take time, and are not used
-            model = build(config, projection)
+        model = build(config, projection)
     except Exception as error:  # transformers' versions raise whatever they like here
         raise CheckpointError(f"{str(where)!r} describes no model: {error}", where) from error
     for module in model.modules():

@@ -16,6 +16,7 @@ from clipcond.checkpoints.tower_choice import TowerChoice
 from clipcond.checkpoints.tower_settings import OPEN_CLIP_CONFIG
 from clipcond.errors import CheckpointError, UnknownNameError
 from clipcond.files import near
+from clipcond.locks import LOADING
 from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.base import TextTower
 
@@ -84,21 +85,23 @@ def load_tower(
     choice = TowerChoice(part, kind, activation, full_depth, allow_pickle)
     file, folder = _find_files(place, choice)
     if file is not None:
-        return open_file(file, choice, name=name, dtype=dtype, device=device)
+        with LOADING:
+            return open_file(file, choice, name=name, dtype=dtype, device=device)
     if (folder / "config.json").is_file() and (activation is not None or full_depth):
         raise CheckpointError(
             f"{str(folder)!r} is a model's folder; its config.json says activation and depth",
             folder,
             "activation= and full_depth= are for single files.",
         )
-    return read_folder(
-        folder,
-        kind if kind in KINDS else None,
-        name=name,
-        dtype=dtype,
-        device=torch.device(device),
-        tokenizer=TOKENIZERS[str(place)]() if str(place) in TOKENIZERS else None,
-    )
+    with LOADING:
+        return read_folder(
+            folder,
+            kind if kind in KINDS else None,
+            name=name,
+            dtype=dtype,
+            device=torch.device(device),
+            tokenizer=TOKENIZERS[str(place)]() if str(place) in TOKENIZERS else None,
+        )
 
 
 def _part(source: str | Path, part: int | None) -> tuple[str | Path, int | None]:

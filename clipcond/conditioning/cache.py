@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import count
-from threading import Lock
 
 import torch
 
 from clipcond.chunking import TokenChunk
+from clipcond.identity import serial_of
+from clipcond.locks import ForkSafeLock
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput
 
-__all__ = ["ChunkCache", "ChunkEncoder"]
+__all__ = ["CACHE_BYTES", "ChunkCache", "ChunkEncoder"]
 
 Key = tuple[Hashable, ...]
 
@@ -38,7 +39,7 @@ class ChunkCache:
         self._rows: OrderedDict[Key, TowerOutput] = OrderedDict()
         self._fingerprints: OrderedDict[int, Hashable] = OrderedDict()
         self._numbers = count()
-        self._lock = Lock()
+        self._lock = ForkSafeLock(repair=self.clear)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -107,7 +108,9 @@ class ChunkEncoder:
         self._layer = layer
         self._pooled = pooled
         self._cache = cache
-        self._prefix = (id(tower), cache.number(tower.fingerprint()), layer)
+        number = cache.number(tower.fingerprint()) if cache.max_bytes else 0
+        self._prefix = (serial_of(tower), number, layer)
+        self._sums: dict[int, int] = {}
         self._rows: dict[Key, TowerOutput] = {}
 
     def __call__(self, chunks: Sequence[TokenChunk]) -> TowerOutput:
@@ -122,17 +125,17 @@ class ChunkEncoder:
 
     def prefetch(self, chunks: Iterable[TokenChunk]) -> None:
         """Encode the chunks that are not known yet, in as few tower calls as possible."""
-        missing: dict[Key, TokenChunk] = {}
-        for chunk in chunks:
-            key = _key(chunk)
-            if key in self._rows or key in missing:
-                continue
-            row = self._cache.get(self._prefix + key)
+        new = {_key(chunk): chunk for chunk in chunks if _key(chunk) not in self._rows}
+        if self._cache.max_bytes:
+            self._sum_up(new.values())
+        missing: list[TokenChunk] = []
+        for key, chunk in new.items():
+            row = self._cache.get(self._cache_key(chunk))
             if row is not None and (row.pooled is not None or not self._pooled):
                 self._rows[key] = row
             else:
-                missing[key] = chunk
-        for batch, masked in self._batches(missing.values()):
+                missing.append(chunk)
+        for batch, masked in self._batches(missing):
             self._call_tower(batch, masked)
 
     def _call_tower(self, batch: Sequence[TokenChunk], masked: bool) -> None:
@@ -144,7 +147,17 @@ class ChunkEncoder:
             pooled = None if output.pooled is None else output.pooled[i].clone()
             row = TowerOutput(output.hidden[i].clone(), pooled)
             self._rows[_key(chunk)] = row
-            self._cache.put(self._prefix + _key(chunk), row)
+            self._cache.put(self._cache_key(chunk), row)
+
+    def _sum_up(self, chunks: Iterable[TokenChunk]) -> None:
+        """Take checksums of the token embeddings that chunks use, if the tower gives any."""
+        ids = {i for chunk in chunks for i in chunk.input_ids} - self._sums.keys()
+        row_checksums = getattr(self._tower, "row_checksums", None)
+        if ids and row_checksums is not None:
+            self._sums.update(row_checksums(sorted(ids)))
+
+    def _cache_key(self, chunk: TokenChunk) -> Key:
+        return *self._prefix, *_key(chunk), hash(tuple(map(self._sums.get, chunk.input_ids)))
 
     def _batches(self, chunks: Iterable[TokenChunk]) -> Iterator[tuple[list[TokenChunk], bool]]:
         """Yield chunks of equal length and masking, as many at once as memory allows.

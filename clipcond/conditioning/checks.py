@@ -33,14 +33,17 @@ MAX_SHOWN = 5
 
 def warn_issues(prompt: str, issues: Sequence[Issue]) -> None:
     """Warn of what was accepted but hardly meant, or cannot be done in one encoding."""
-    for issue in issues[:MAX_SHOWN]:
-        warn(PromptWarning(issue.message, prompt, issue.position, issue.remedy))
+    for i, issue in enumerate(issues):
+        warning = PromptWarning(
+            issue.message, prompt, issue.position, issue.remedy, code=issue.code, words=issue.words
+        )
+        warn(warning, shown=i < MAX_SHOWN)
     n_more = len(issues) - MAX_SHOWN
     if n_more > 0:
-        warn(PromptWarning(f"{n_more} more such places in this prompt"))
+        warn(PromptWarning(f"{n_more} more such places in this prompt"), collected=False)
 
 
-def warn_cut(tokens: Sequence[Token | Break], tower: TextTower) -> None:
+def warn_cut(tokens: Sequence[Token | Break], tower: TextTower, prompt: str) -> None:
     """Warn of a textual inversion that is cut because no chunk can hold it."""
     inner = inner_ids((token for token in tokens if isinstance(token, Token)), tower.special)
     n_vectors, room = 0, tower.special.room
@@ -49,21 +52,50 @@ def warn_cut(tokens: Sequence[Token | Break], tower: TextTower) -> None:
         if n_vectors == room + 1:
             message = f"a textual inversion has more vectors than the {room} tokens of a chunk of "
             message += f"{tower.name!r}: it is cut"
-            warn(PromptWarning(message))
+            code, position = "inversion-cut", token.start
+            warn(PromptWarning(message, position=position, code=code, prompt=prompt))
             break
 
 
-def warn_dropped(chunks: Sequence[TokenChunk], n_kept: int, tower: TextTower, dialect: str) -> None:
-    """Warn of what is lost of a prompt that has more chunks than its dialect takes."""
+def warn_dropped(
+    chunks: Sequence[TokenChunk], n_kept: int, tower: TextTower, limit: str, at: tuple[str, int]
+) -> None:
+    """Warn of what is lost of a prompt that has more chunks than are taken.
+
+    Args:
+        limit: what limits it: "dialect '...'", or a conditioner's "max_chunks".
+        at: the prompt, and where the first loss is.
+    """
     ids = [chunk.input_ids[place] for chunk in chunks[n_kept:] for place in chunk.places]
     lost = excerpt(" ".join(tower.tokenizer.pieces(ids[:60])))
+    is_own = limit == "max_chunks"
     warn(
         PromptWarning(
-            f"the prompt needs {len(chunks)} chunks of {tower.special.room} tokens; dialect "
-            f"{dialect!r} takes {n_kept}; dropped: {lost!r}",
-            remedy="The other dialects take prompts of any length.",
+            f"the prompt needs {len(chunks)} chunks of {tower.special.room} tokens; {limit} "
+            f"takes {n_kept}; dropped: {lost!r}",
+            position=at[1],
+            remedy="Shorten the prompt, or give the Conditioner a higher max_chunks=."
+            if is_own
+            else "The other dialects take prompts of any length.",
+            code="prompt-cut",
+            words=(lost,),
+            prompt=at[0],
         )
     )
+
+
+def check_limits(max_chunks: object, cache_bytes: object) -> None:
+    """Refuse limits that are no whole numbers: of chunks from 1, or None, of bytes from 0.
+
+    Raises:
+        PromptError: says which numbers there are.
+    """
+    limits = (("max_chunks", max_chunks, 1), ("cache_bytes", cache_bytes, 0))
+    for name, value, least in limits:
+        is_whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
+        if not is_whole and (value is not None or not least):
+            also = ", or None for no limit" if least else ""
+            raise PromptError(f"{name}={value!r}: it is a whole number from {least}{also}")
 
 
 def not_prompts(prompts: object, what: str) -> ClipcondError:
@@ -158,10 +190,13 @@ def not_finite(
     plan = next(plan for row, plan in rows if not bool(torch.isfinite(row).all()))
     dtype = str(embeds.dtype).removeprefix("torch.")
     if not bool(torch.isfinite(encode(plan.chunks).hidden).all()):
+        is_widest = embeds.dtype in (torch.float32, torch.float64)
         return TowerError(
             f"{name} itself gives NaN or infinite values for the prompt "
             f"{excerpt(plan.parsed.source)!r}",
-            f"Its weights are broken, or too large for {dtype}: try float32.",
+            "Its weights are broken: load it again, from another file if that does not help."
+            if is_widest
+            else f"Its weights are broken, or too large for {dtype}: try float32.",
         )
     weight = max((w for chunk in plan.chunks for w in chunk.weights), key=_extremeness)
     return WeightingError(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 
 import torch
 
@@ -14,13 +13,14 @@ from clipcond.checkpoints import textual_inversions
 from clipcond.checkpoints.textual_inversions import InversionSource, load_inversion
 from clipcond.conditioning import checks
 from clipcond.conditioning.adapter_stage import AdapterStage
-from clipcond.conditioning.cache import ChunkCache, ChunkEncoder
+from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
 from clipcond.conditioning.dialects import Dialect, choose_fullwidth, find_dialect
+from clipcond.conditioning.issues import collected_issues, limited_mixture, warn_each, with_issues
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, list_each, list_prompts, plan_call
 from clipcond.conditioning.report import Report, build_report
 from clipcond.conditioning.results import Conditioning, Guided, join, weigh, zeros_like
-from clipcond.errors import PromptWarning, warn
-from clipcond.prompt import ParsedPrompt, parse, reduce_to_one_text
+from clipcond.errors import collect_warnings
+from clipcond.prompt import Issue, ParsedPrompt, parse, reduce_to_one_text
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.base import HiddenLayer, TextTower
@@ -50,6 +50,8 @@ class Conditioner:
             too. Results have the adapter's width and length, no mask, and its pooled vector.
         fullwidth: whether full-width punctuation is syntax too, `（猫：1.3）` as `(猫:1.3)`; by
             default if the towers are Chinese ones and the dialect can read it.
+        max_chunks: how many chunks of a prompt are encoded; the rest is dropped, with an issue.
+        cache_bytes: for encoded chunks, on the tower's device; 0 for those who train the tower.
     Raises:
         UnknownNameError: there is no such dialect, rule or normalisation; or `fullwidth` is wanted
             of a dialect that cannot read it.
@@ -70,7 +72,10 @@ class Conditioner:
         pooled: bool | None = None,
         adapter: Adapter | None = None,
         fullwidth: bool | None = None,
+        max_chunks: int | None = None,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
+        checks.check_limits(max_chunks, cache_bytes)
         self.towers = (tower,) if tower_2 is None else (tower, tower_2)
         checks.check_towers(self.towers)
         self.dialect = find_dialect(dialect).for_towers(len(self.towers))
@@ -82,7 +87,8 @@ class Conditioner:
         if self._adapter_stage is not None:
             pooled = self._adapter_stage.wants_pooled(pooled)
         self.pooled = len(self.towers) > 1 if pooled is None else pooled
-        self.cache = ChunkCache()
+        self.max_chunks = max_chunks
+        self.cache = ChunkCache(cache_bytes)
         # for each tower, its tokenizer at the last call, and the one that the dialect chose then
         self._tokenizers = [(tower.tokenizer, self._tokenizer(tower)) for tower in self.towers]
         self.layers()  # refuses a layer that is not there now, not at the first prompt
@@ -107,8 +113,23 @@ class Conditioner:
             PromptError: no prompts, or one that cannot be read; shows where.
             WeightingError: weights beyond what the tower's dtype can hold.
         """
-        positive = self._texts(list_prompts(prompts), prompts_2)
-        return self._condition([(prompt,) for prompt in positive], clip_skip)[0]
+        with collect_warnings() as warned:
+            positive = self._texts(list_prompts(prompts), prompts_2)
+            made = self._condition([(prompt,) for prompt in positive], clip_skip)[0]
+        return replace(made, issues=collected_issues(warned))
+
+    def check(self, prompts: Prompts, *, negative: bool = False) -> tuple[Issue, ...]:
+        """List a call's issues without a warning or an encoding; those that need one are missing.
+
+        Args:
+            negative: whether they are negative prompts, where AND is a word.
+        Raises:
+            PromptError: a prompt that a call would refuse as well.
+        """
+        with collect_warnings(shown=False) as warned:
+            texts = self._texts(list_prompts(prompts), None, negative=negative)
+            self._plan([(text,) for text in texts])
+        return collected_issues(warned)
 
     def guided(
         self,
@@ -128,15 +149,17 @@ class Conditioner:
             clip_skip: for this call only, negatives included.
             prompts_2, negatives_2: what the second tower of a pair reads, if not the same.
         """
-        positive = self._texts(list_prompts(prompts), prompts_2)
-        texts = list_each("" if negatives is None else negatives, len(positive), "negative prompt")
-        negative = self._texts(texts, negatives_2, negative=True)
-        pair = self._condition(list(zip(positive, negative, strict=True)), clip_skip)
-        given = None if negatives is None and negatives_2 is None else sum(negative, ())
-        is_zero = self.dialect.zero_negative if len(self.towers) > 1 else None
-        if is_zero is not None and is_zero(given):
+        texts, given = list_prompts(prompts), "" if negatives is None else negatives
+        both = texts, list_each(given, len(texts), "negative prompt")
+        with collect_warnings() as warned:
+            positive = self._texts(both[0], prompts_2)
+            negative = self._texts(both[1], negatives_2, negative=True)
+            pair = self._condition(list(zip(positive, negative, strict=True)), clip_skip)
+        given_texts = None if negatives is None and negatives_2 is None else sum(negative, ())
+        is_zero = self.dialect.zero_negative
+        if len(self.towers) > 1 and is_zero is not None and is_zero(given_texts):
             pair[1] = zeros_like(pair[1])
-        return Guided(*pair)
+        return Guided(*with_issues(pair, zip(both, (positive, negative), strict=True), warned))
 
     def chunks(self, prompt: str) -> Chunks:
         """Cut the prompt as written for the first tower: `[a:b:0.5]` and AND are text."""
@@ -227,7 +250,8 @@ class Conditioner:
     def _parse(self, prompt: str) -> ParsedPrompt:
         parsed = parse(prompt, self.dialect.syntax, fullwidth=bool(self.fullwidth))
         parsed = with_lookalikes(parsed, fullwidth=self.fullwidth)
-        return parsed.with_names(partial(textual_inversions.find_inversion, self.towers))
+        parsed = parsed.with_names(partial(textual_inversions.find_inversion, self.towers))
+        return limited_mixture(parsed, self.max_chunks)
 
     def _cutter(self, t: int) -> Cutter:
         """Make what cuts the texts of tower t in this call."""
@@ -236,30 +260,24 @@ class Conditioner:
             self._tokenizers[t] = (tower.tokenizer, self._tokenizer(tower))
         tokenizer, pooled = self._tokenizers[t][1], self.pooled and t + 1 == len(self.towers)
         special = tower.special if dialect.frame is None else dialect.frame(tower.special)
-        return Cutter(tower, tokenizer, special, dialect, self.normalize, pooled)
+        return Cutter(tower, tokenizer, special, dialect, self.normalize, pooled, self.max_chunks)
 
     def _tokenizer(self, tower: TextTower) -> Tokenizer:
         return tower.tokenizer if self.dialect.tokenizer is None else self.dialect.tokenizer(tower)
 
-    def _warn(self, parsed: Mapping[str, ParsedPrompt]) -> None:
-        """Warn of what was hardly meant in the texts, and of what the towers cannot read."""
-        for text, prompt in parsed.items():
-            if prompt.issues:
-                checks.warn_issues(text, prompt.issues)
-        texts = [s.text for prompt in parsed.values() for s in prompt.segments if not s.is_name]
-        messages = (tower.unread(texts) for tower in self.towers if hasattr(tower, "unread"))
-        for message in islice(filter(None, messages), 1):  # a pair reads the same language
-            warn(PromptWarning(message))
+    def _plan(self, rows: Sequence[Sequence[tuple[str, ...]]]) -> list[list[tuple[Plan, ...]]]:
+        """Parse and plan a call, and warn of what is wrong in its prompts."""
+        unique = (text for column in zip(*rows, strict=True) for each in column for text in each)
+        parsed = {text: self._parse(text) for text in dict.fromkeys(unique)}
+        warn_each(parsed, self.towers)
+        return plan_call(rows, parsed, [self._cutter(t) for t in range(len(self.towers))])
 
     def _condition(
         self, rows: Sequence[Sequence[tuple[str, ...]]], clip_skip: int | None
     ) -> list[Conditioning]:
         """Condition on rows of a prompt and its negative, if any: one conditioning a column."""
         layers = self.layers(clip_skip)
-        unique = (text for column in zip(*rows, strict=True) for each in column for text in each)
-        parsed = {text: self._parse(text) for text in dict.fromkeys(unique)}
-        self._warn(parsed)
-        plans = plan_call(rows, parsed, [self._cutter(t) for t in range(len(layers))])
+        plans = self._plan(rows)
         parts: dict[Plan, Conditioning] = {}
         # tensors made under a caller's inference_mode could not serve a later call under autograd
         with torch.inference_mode(False), torch.no_grad():

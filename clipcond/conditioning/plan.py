@@ -74,6 +74,7 @@ class Cutter:
         tokenizer, special: the tower's, or what the dialect puts in their place.
         normalize: what happens to weights; None = nothing.
         pooled: whether the tower's pooled vectors are wanted.
+        max_chunks: how many chunks of a prompt are kept, if the dialect keeps more.
     """
 
     tower: TextTower
@@ -82,31 +83,49 @@ class Cutter:
     dialect: Dialect
     normalize: Normalize | None = None
     pooled: bool = False
+    max_chunks: int | None = None
 
     def tokenize(self, parsed: ParsedPrompt) -> list[Tokens]:
         """Turn a text into tokens; a mixture, each of its prompts."""
         return [tokenize(member, self.tokenizer) for member in parsed.members]
 
-    def cut(self, tokens: Tokens, n_tokens: int = 0) -> Chunks:
-        """Pad tokens to at least `n_tokens`, and cut them into chunks; warn of what is lost."""
+    def cut(self, tokens: Tokens, n_tokens: int, prompt: str, n_members: int = 1) -> Chunks:
+        """Pad tokens to at least `n_tokens`, and cut them into chunks; warn of what is lost.
+
+        Args:
+            prompt: where they come from, for issues.
+            n_members: how many prompts of a mixture share the limit.
+        """
         if len(tokens) > self.special.room:
-            checks.warn_cut(tokens, self.tower)
+            checks.warn_cut(tokens, self.tower, prompt)
         padded = pad_tokens(tokens, n_tokens, self.special) if n_tokens > len(tokens) else tokens
-        chunks, limit = chunk(padded, self.special, self.dialect.splitter), self.dialect.max_chunks
+        chunks = chunk(padded, self.special, self.dialect.splitter)
+        limit = self._share(n_members)
         if limit is not None and len(chunks) > limit:
-            checks.warn_dropped(chunks, limit, self.tower, self.dialect.name)
+            at = prompt, _start_of(chunks[limit], tokens)
+            own = self.dialect.max_chunks is None or limit < self.dialect.max_chunks
+            name = "max_chunks" if own else f"dialect {self.dialect.name!r}"
+            checks.warn_dropped(chunks, limit, self.tower, name, at)
             chunks = chunks[:limit]
         return chunks if self.normalize is None else tuple(self.normalize(chunks))
 
+    def _share(self, n_members: int) -> int | None:
+        """Find how many chunks of a prompt, or of one prompt of a mixture, are kept."""
+        share = None if self.max_chunks is None else max(1, self.max_chunks // n_members)
+        limits = [n for n in (self.dialect.max_chunks, share) if n is not None]
+        return min(limits, default=None)
+
     def chunks(self, parsed: ParsedPrompt) -> Chunks:
         """Cut a text that has no negative; a mixture, each of its prompts."""
-        return tuple(chain.from_iterable(map(self.cut, self.tokenize(parsed))))
+        members = self.tokenize(parsed)
+        rows = (self.cut(each, 0, parsed.source, len(members)) for each in members)
+        return tuple(chain.from_iterable(rows))
 
     def n_filled(self, tokens: Sequence[Tokens]) -> int:
         """Count the tokens that a prompt and its negative are both padded to; 0 = they are not."""
         if not self.dialect.fills or self.special.mask_padding:  # masked padding fills nothing
             return 0
-        longest, limit = max(map(len, tokens)), self.dialect.max_chunks
+        longest, limit = max(map(len, tokens)), self._share(1)
         return longest if limit is None else min(longest, limit * self.special.room)
 
 
@@ -204,6 +223,13 @@ class Plan:
         return replace(self, pooled=pooled, n_times=n_times, n_empty=n_chunks - n_times * n_own)
 
 
+def _start_of(chunk: TokenChunk, tokens: Tokens) -> int:
+    """Find where in the prompt a chunk's text begins: at the segment of its first token."""
+    first = max(chunk.segments[chunk.places.start], 0)
+    own = (t.start for t in tokens if isinstance(t, Token) and t.segment >= first)
+    return next(own, 0)
+
+
 def plan_call(
     rows: Sequence[Sequence[tuple[str, ...]]],
     parsed: Mapping[str, ParsedPrompt],
@@ -226,7 +252,8 @@ def plan_call(
 
     @cache
     def plan(cutter: Cutter, text: str, n_tokens: int) -> Plan:
-        members = tuple(cutter.cut(each, n_tokens) for each in tokens(cutter, text))
+        source, rows = parsed[text].source, tokens(cutter, text)
+        members = tuple(cutter.cut(each, n_tokens, source, len(rows)) for each in rows)
         return Plan(cutter, text, parsed[text], members)
 
     def plan_row(row: Sequence[tuple[str, ...]]) -> list[tuple[Plan, ...]]:

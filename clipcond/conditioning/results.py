@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from clipcond.conditioning.cache import ChunkEncoder
 from clipcond.conditioning.checks import not_finite
 from clipcond.conditioning.plan import Plan
+from clipcond.prompt import Issue
 from clipcond.weighting import Rule
 
 __all__ = ["Conditioning", "Guided", "join", "weigh", "zeros_like"]
@@ -18,20 +19,38 @@ __all__ = ["Conditioning", "Guided", "join", "weigh", "zeros_like"]
 
 @dataclass(frozen=True, slots=True)
 class Conditioning:
-    """embeds [b S D]; pooled [b P] or None; attention_mask [b S] or None (all positions count)."""
+    """What a diffusion model is conditioned on, for a batch of b prompts.
+
+    Args:
+        embeds: [b S D].
+        pooled: [b P], or None.
+        attention_mask: [b S], or None: all positions count.
+        issues: what in the prompts is hardly meant or not done as written, each with its prompt.
+    """
 
     embeds: Tensor
     pooled: Tensor | None = None
     attention_mask: Tensor | None = None
+    issues: tuple[Issue, ...] = field(default=(), compare=False)
+
+    def __repr__(self) -> str:
+        """Show shapes, dtype and device: a tensor's values fill pages."""
+        shown = [f"embeds={_shown(self.embeds)}"]
+        for name in ("pooled", "attention_mask"):
+            tensor = getattr(self, name)
+            shown += [] if tensor is None else [f"{name}={_shown(tensor)}"]
+        shown += [f"issues={len(self.issues)}"] if self.issues else []
+        return f"Conditioning({', '.join(shown)})"
 
     def split(self) -> list[Conditioning]:
-        """Split a batch into the conditionings of its b prompts."""
+        """Split a batch into the conditionings of its b prompts, each with all issues."""
         pooled, mask = self.pooled, self.attention_mask
         return [
             Conditioning(
                 self.embeds[i : i + 1],
                 None if pooled is None else pooled[i : i + 1],
                 None if mask is None else mask[i : i + 1],
+                self.issues,
             )
             for i in range(len(self.embeds))
         ]
@@ -43,6 +62,11 @@ class Guided:
 
     positive: Conditioning
     negative: Conditioning
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """The issues of prompts and negatives, each once."""
+        return tuple(dict.fromkeys(self.positive.issues + self.negative.issues))
 
 
 def weigh(plans: Sequence[Plan], rule: Rule, encode: ChunkEncoder, name: str) -> Conditioning:
@@ -101,7 +125,13 @@ def zeros_like(conditioning: Conditioning) -> Conditioning:
         torch.zeros_like(conditioning.embeds),
         None if pooled is None else torch.zeros_like(pooled),
         conditioning.attention_mask,
+        conditioning.issues,
     )
+
+
+def _shown(tensor: Tensor) -> str:
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    return f"[{' '.join(map(str, tensor.shape))}] {dtype} on {tensor.device}"
 
 
 def _cat(parts: Sequence[Tensor | None]) -> Tensor | None:

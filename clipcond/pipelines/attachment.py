@@ -3,13 +3,16 @@
 Two attributes of the pipeline *instance* are all that changes: `encode_prompt`, an `Attachment`,
 and `conditioner`. The class stays the stock one, so `save_pretrained` writes a stock folder; the
 modules are not touched, so LoRA loaders, hooks and offloading find what they expect. The
-Attachment is an object that knows its pipeline, not a closure: a deep copy of the pipeline takes
-along a copy that knows the new pipeline.
+Attachment is an object that knows its pipeline, not a closure: a copy of the pipeline gets a copy
+that knows the new pipeline.
 """
 
 from __future__ import annotations
 
+import copy
+import copyreg
 import inspect
+import sys
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -151,6 +154,7 @@ class Attachment:
             self.adapter = embedded_adapter(self.tower_name, pipe)
         self._check_compatible()
         vars(pipe).update(conditioner=self.make_conditioner(), encode_prompt=self)
+        copyreg.pickle(type(pipe), _reduced)
         return conditioned
 
     def __getstate__(self) -> dict[str, Any]:
@@ -246,6 +250,21 @@ class Attachment:
         with _lora_scaled(self.pipe, self.family, call.lora_scale):
             made = make_prompt_embeds(self.pipe, self.conditioner, call)
         return tuple(getattr(made, name) for name in self.family.returns)
+
+
+def _reduced(pipe: object) -> Any:
+    """Take a pipeline apart for the modules copy and pickle: as usual, except for `copy.copy`.
+
+    A shallow copy shares what the pipeline has, its Attachment too, which would go on encoding with
+    the first pipeline's text encoder after the copy was given another.
+    """
+    attachment = attachment_of(pipe)
+    if attachment is None or sys._getframe(1).f_code is not copy.copy.__code__:
+        return pipe.__reduce_ex__(4)
+    twin, own = object.__new__(type(pipe)), copy.copy(attachment)
+    own._pipe = weakref.ref(cast(ConditionedPipeline, twin))
+    vars(twin).update(vars(pipe), encode_prompt=own)
+    return (lambda: twin), ()
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from clipcond.checkpoints.contents import FIRST_IN_UNET, Contents, describe, lis
 from clipcond.checkpoints.header import read_header
 from clipcond.errors import CheckpointError, ClipcondError
 from clipcond.files import read_json
+from clipcond.locks import LOADING
 from clipcond.pipelines.families import class_for_task, family_named
 from clipcond.pipelines.protocols import DiffusersPipeline, Model
 from clipcond.pipelines.verbosity import silent_libraries
@@ -54,7 +55,8 @@ def load_pipeline(
         UnknownNameError: no such task.
     """
     path = _find_model(model)
-    pipe = (_from_file if path.is_file() else _from_folder)(path, task=task, dtype=dtype)
+    with LOADING:
+        pipe = (_from_file if path.is_file() else _from_folder)(path, task=task, dtype=dtype)
     # as messages and reports name the tower
     name = "embedded" if model is None else str(model)
     for part, tower_name in (("text_encoder", name), ("text_encoder_2", f"{name}#2")):

@@ -68,6 +68,12 @@ class ClipBpeTokenizer(WrappedTokenizer):
             return self.unread_characters(tower, texts)
         return super().unread(tower, texts, table)
 
+    def unread_words(self, texts: Sequence[str], table: Tensor) -> list[str]:
+        texts = [self.without_names(text) for text in texts]
+        if self._n_known(table) is None:
+            return list(dict.fromkeys(self.bytes_only(texts)))
+        return super().unread_words(texts, table)
+
     def unread_characters(self, tower: str, texts: Sequence[str]) -> str:
         """Describe the characters that no entry of the vocabulary holds whole.
 
@@ -76,9 +82,7 @@ class ClipBpeTokenizer(WrappedTokenizer):
         Returns:
             a message, or "" if there are none.
         """
-        found = [c for text in texts if not text.isascii() for c in text]
-        whole = {c: self.has_whole(c) for c in set(found) if c.isalpha() or is_sign(c)}
-        lost = [c for c in found if not whole.get(c, True)]
+        lost = self.bytes_only(texts)
         if not lost:
             return ""
         n_all = n_characters(texts)
@@ -86,6 +90,12 @@ class ClipBpeTokenizer(WrappedTokenizer):
             f"{tower!r} reads {n_all - len(lost)} of the {n_all} characters here; the others reach "
             f"it as bytes it never learned: {listed(list(dict.fromkeys(lost)))}"
         )
+
+    def bytes_only(self, texts: Sequence[str]) -> list[str]:
+        """List the characters that no entry of the vocabulary holds whole, as often as there."""
+        found = [c for text in texts if not text.isascii() for c in text]
+        whole = {c: self.has_whole(c) for c in set(found) if c.isalpha() or is_sign(c)}
+        return [c for c in found if not whole.get(c, True)]
 
 
 def special_tokens(

@@ -11,17 +11,17 @@ import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from threading import Lock
 
 import torch
 from torch import Tensor
 
 from clipcond.errors import TowerError, excerpt
+from clipcond.locks import ForkSafeLock
 
 __all__ = ["FIRST_ID", "Inversions"]
 
 FIRST_ID = 2**24  # the largest vocabulary of a text tower, XLM-V's, has 901,629 entries
-_ADDING = Lock()
+_ADDING = ForkSafeLock()
 
 
 @dataclass(frozen=True, slots=True)

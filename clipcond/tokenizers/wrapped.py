@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor
 
+from clipcond.identity import serial_of
 from clipcond.tokenizers.inversions import Inversions
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class WrappedTokenizer:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.source = tokenizer
         self.inversions = Inversions(0, "")
-        self._counted: tuple[int, int | None] = (0, None)  # id of a table, its words if few
+        self._counted: tuple[int, int | None] = (0, None)  # number of a table, its words if few
 
     def with_inversions(self: Kind, inversions: Inversions) -> Kind:
         """Copy this tokenizer for a tower with these inversions."""
@@ -122,27 +123,35 @@ class WrappedTokenizer:
         Returns:
             a message, or "" if everything can be read.
         """
-        n_known = self._n_known(table)
-        found = [unit.lower() for text in texts for unit in self.units.findall(text)]
-        words = list(dict.fromkeys(u for u in found if u.isalpha() or is_sign(u)))
-        rows = self.encode_batch(words)
-        ids = sorted({i for row in rows for i in row})
-        lost_ids = {self.source.unk_token_id, *(() if n_known is None else _blank(table, ids))}
-        unknown = [w for w, row in zip(words, rows, strict=True) if not lost_ids.isdisjoint(row)]
+        unknown = self.unread_words(texts, table)
         if not unknown:
             return ""
+        n_known = self._n_known(table)
         facts = [] if n_known is None else [f"knows {n_known} words"]
         if n_known is None or not all(unit.isascii() for unit in unknown):
             lost, n_all = set(unknown), n_characters(texts)
-            n_lost = sum(len(unit) for unit in found if unit in lost)
+            n_lost = sum(len(unit) for unit in self._units(texts) if unit in lost)
             facts.append(f"reads {n_all - n_lost} of the {n_all} characters here")
         return f"{tower!r} {' and '.join(facts)}; it cannot read {listed(unknown)}"
 
+    def unread_words(self, texts: Sequence[str], table: Tensor) -> list[str]:
+        """List what `unread` describes: words in small letters and characters, each once."""
+        n_known = self._n_known(table)
+        words = list(dict.fromkeys(u for u in self._units(texts) if u.isalpha() or is_sign(u)))
+        rows = self.encode_batch(words)
+        ids = sorted({i for row in rows for i in row})
+        lost_ids = {self.source.unk_token_id, *(() if n_known is None else _blank(table, ids))}
+        return [w for w, row in zip(words, rows, strict=True) if not lost_ids.isdisjoint(row)]
+
+    def _units(self, texts: Sequence[str]) -> list[str]:
+        return [unit.lower() for text in texts for unit in self.units.findall(text)]
+
     def _n_known(self, table: Tensor) -> int | None:
         """Count the words whose rows are not zero, once for each table; None if no row is zero."""
-        if self._counted[0] != id(table):
+        serial = serial_of(table)
+        if self._counted[0] != serial:
             has_blank = _has_blank_rows(table, self.source.pad_token_id)
-            self._counted = (id(table), self._count_words(table) if has_blank else None)
+            self._counted = (serial, self._count_words(table) if has_blank else None)
         return self._counted[1]
 
     def _count_words(self, table: Tensor) -> int:

@@ -16,8 +16,9 @@ from torch.utils.hooks import RemovableHandle
 from clipcond.errors import TowerError
 from clipcond.tokenizers.base import SpecialTokens, Tokenizer
 from clipcond.tokenizers.wrapped import WrappedTokenizer
-from clipcond.towers.fingerprint import execution_device, fingerprint_of
+from clipcond.towers.fingerprint import execution_device, fingerprint_of, weight_of
 from clipcond.towers.modules import TowerModules
+from clipcond.towers.weight_sums import row_checksums
 
 __all__ = [
     "HiddenLayer",
@@ -63,9 +64,8 @@ class TowerOutput:
 class TextTower(Protocol):
     """A text encoder together with its tokenizer.
 
-    `depth` counts transformer blocks, `width` is D. A tower may also have `unread(texts)`, which
-    describes the words and characters it cannot read (`ModelTower.unread`), and `fullwidth`, True
-    if its users type full-width punctuation, as for the Chinese towers.
+    `depth` counts transformer blocks, `width` is D. A tower may also have `unread`, `unread_words`
+    and `row_checksums`, as `ModelTower` has them, and `fullwidth`: its users type such punctuation.
     """
 
     @property
@@ -176,13 +176,19 @@ class ModelTower(ABC):
         """Make a key that changes with weights, LoRA, dtype, device (see `fingerprint_of`)."""
         return fingerprint_of(self.model)
 
-    def unread(self, texts: Sequence[str]) -> str:
-        """Describe words and characters of some texts that mean nothing to this tower.
+    def row_checksums(self, ids: Sequence[int]) -> dict[int, int]:
+        """Sum up the bits of the token embeddings of ids: `fingerprint` only samples the table."""
+        table = weight_of(self._modules().embedding, "weight", self._table())
+        own = [i for i in ids if i < len(table)]
+        return dict(zip(own, row_checksums(table, own), strict=False))
 
-        Returns:
-            a message, or "" if everything can be read.
-        """
+    def unread(self, texts: Sequence[str]) -> str:
+        """Describe words and characters that mean nothing to this tower; "" if all are read."""
         return self.tokenizer.unread(self.name, texts, self._table())
+
+    def unread_words(self, texts: Sequence[str]) -> list[str]:
+        """List what `unread` describes: words in small letters and characters, each once."""
+        return self.tokenizer.unread_words(texts, self._table())
 
     def encode(
         self,

@@ -57,6 +57,9 @@ class OpenClipModelTower(ModelTower, ABC):
             return ""
         return self.tokenizer.unread_characters(self.name, texts)
 
+    def unread_words(self, texts: Sequence[str]) -> list[str]:
+        return list(dict.fromkeys(self.tokenizer.bytes_only(texts)))
+
     def _modules(self) -> TowerModules:
         return self._text().modules
 

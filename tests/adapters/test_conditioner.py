@@ -230,7 +230,7 @@ def test_an_adapter_that_gives_nan_is_named():
 
     assert str(caught.value) == (
         "the adapter of 'zh' itself gives NaN or infinite values for the prompt "
-        f"{CAT!r}\nIts weights are broken, or too large for float32: try float32."
+        f"{CAT!r}\nIts weights are broken: load it again, from another file if that does not help."
     )
 
 

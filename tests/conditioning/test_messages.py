@@ -235,8 +235,11 @@ def test_a_broken_tower_is_told_from_broken_weights():
 
     assert str(caught.value) == (
         "'torn' itself gives NaN or infinite values for the prompt 'a (cat:1.2)'\n"
-        "Its weights are broken, or too large for float32: try float32."
+        "Its weights are broken: load it again, from another file if that does not help."
     )
+    model.half()
+    with pytest.raises(TowerError, match="broken, or too large for float16: try float32"):
+        conditioner("a (cat:1.2)")
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], deadline=None)

@@ -1,0 +1,214 @@
+"""What is wrong with the prompts of a call, for programs: on results, and without encoding."""
+
+import pickle
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+
+from clipcond import Conditioner, load_tower
+from clipcond.errors import PromptError, PromptWarning, collect_warnings, warn
+from clipcond.prompt import Issue
+from tests.conditioning.conditioners import counted_tower, pair, single, told
+
+
+def quiet(call):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return call()
+
+
+PROMPTS = {
+    "a (cat": [2],
+    "a cat] dog": [5],
+    "a cat++ and (dog": [2, 12],
+    "a [cat:dog:0.5] here": [2],
+    "a cat AND a dog": [6],
+    "a cat": [],
+    "": [],
+}
+
+
+def test_a_result_has_the_issues_of_its_prompts():
+    for prompt, positions in PROMPTS.items():
+        for conditioner in (single(), pair()):
+            found = quiet(lambda c=conditioner, p=prompt: c(p)).issues
+            assert [issue.position for issue in found] == positions, prompt
+            assert all(issue.prompt == prompt and issue.message for issue in found)
+            assert conditioner.check(prompt) == found
+
+
+def test_every_prompt_of_a_call_and_none_of_the_last_call():
+    conditioner = single()
+    found = quiet(lambda: conditioner(["a (cat", "a dog", "b) fox"]))
+
+    assert [(i.prompt, i.position) for i in found.issues] == [("a (cat", 2), ("b) fox", 1)]
+    assert conditioner("a cat").issues == ()
+    assert [row.issues for row in found.split()] == [found.issues] * 3
+
+
+def test_positive_and_negative_have_their_own():
+    both = quiet(lambda: single().guided(["a (cat", "a dog"], "b) fox"))
+
+    assert [i.prompt for i in both.positive.issues] == ["a (cat"]
+    assert [i.prompt for i in both.negative.issues] == ["b) fox"]
+    assert both.issues == both.positive.issues + both.negative.issues
+    same = quiet(lambda: single().guided("a (cat", "a (cat"))
+    assert same.positive.issues == same.negative.issues == same.issues
+
+
+def test_threads_get_their_own_issues():
+    """Also where `catch_warnings` in other threads loses the warnings."""
+    conditioner, prompts = single(), [f"{'x ' * i}(cat {i}" for i in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        results = list(threads.map(lambda p: quiet(lambda: conditioner(p)), prompts * 3))
+
+    wrong = [
+        (prompt, result.issues)
+        for prompt, result in zip(prompts * 3, results, strict=True)
+        if [(i.prompt, i.position) for i in result.issues] != [(prompt, prompt.index("("))]
+    ]
+    assert not wrong
+
+
+def test_more_issues_than_warnings():
+    conditioner = single()
+    messages = told(lambda: conditioner("a) " * 20))
+
+    assert len(messages) == 6
+    assert len(quiet(lambda: conditioner("a) " * 20)).issues) == 20
+
+
+def test_check_encodes_nothing_and_warns_of_nothing():
+    tower, calls = counted_tower()
+    conditioner = Conditioner(tower)
+
+    assert told(lambda: conditioner.check(["a (cat", "b) dog"])) == []
+    assert [i.prompt for i in conditioner.check(["a (cat", "b) dog"])] == ["a (cat", "b) dog"]
+    assert conditioner.check("a cat AND a dog", negative=True) == ()
+    assert calls == []
+    with pytest.raises(PromptError):
+        conditioner.check([])
+
+
+def test_unread_words():
+    conditioner = Conditioner(load_tower("embedded"))
+    prompt = "a cat, Zyzzyva and a 猫"
+    found = quiet(lambda: conditioner(prompt)).issues
+    (issue,) = [i for i in found if i.code == "unread-words"]
+
+    assert "zyzzyva" in issue.words
+    assert "猫" in issue.words
+    assert issue.position == min(prompt.lower().index(word) for word in issue.words)
+    assert issue.message.startswith("'embedded' ")
+    assert conditioner.check(prompt) == found
+    many = conditioner.check(["a cat", "a zyzzyva", "a qwxyz"])
+    assert [(i.prompt, i.words) for i in many] == [
+        ("a zyzzyva", ("zyzzyva",)),
+        ("a qwxyz", ("qwxyz",)),
+    ]
+    assert conditioner("a cat").issues == ()
+
+
+def test_unread_characters_of_clip_and_words_of_the_chinese_tower():
+    (issue,) = single().check("a cat 猫")
+    assert (issue.code, issue.words, issue.position) == ("unread-words", ("猫",), 6)
+    zh = Conditioner(load_tower("embedded-zh"))
+    codes = {i.code for i in zh.check("一只 zyzzyva")}
+    assert "unread-words" in codes
+
+
+def test_what_a_dialect_drops():
+    prompt = "red " * 80 + "cat"
+    (issue,) = single(dialect="diffusers").check(prompt)
+
+    assert issue.code == "prompt-cut"
+    assert issue.prompt == prompt
+    assert "cat" in issue.words[0]
+    assert issue.remedy == "The other dialects take prompts of any length."
+
+
+def test_max_chunks_cuts_and_says_so():
+    prompt = ", ".join(f"cat {i}" for i in range(200))
+    whole = single()(prompt)
+    n_chunks = whole.embeds.shape[1] // 77
+    for limit in (1, 2, 3, n_chunks - 1, n_chunks, n_chunks + 5, None):
+        conditioner = single(max_chunks=limit)
+        made = quiet(lambda c=conditioner: c(prompt))
+        kept = n_chunks if limit is None else min(limit, n_chunks)
+        assert made.embeds.shape[1] == kept * 77
+        torch.testing.assert_close(made.embeds, whole.embeds[:, : kept * 77])
+        assert [i.code for i in made.issues] == ["prompt-cut"] * (kept < n_chunks)
+        assert len(conditioner.chunks("a cat")) == 1
+    assert "max_chunks takes 2" in single(max_chunks=2).check(prompt)[0].message
+    both = quiet(lambda: single(max_chunks=2).guided("a cat", prompt))
+    assert both.positive.embeds.shape == both.negative.embeds.shape == (1, 154, 32)
+
+
+@pytest.mark.parametrize("dialect", ["comfyui", "compel", "sd_embed", "lpw", "plain", "a1111"])
+def test_max_chunks_in_every_dialect(dialect):
+    conditioner = single(dialect=dialect, max_chunks=1)
+    for prompt in ("cat " * 500, "cat, " * 300, "big dog. " * 200, "cat BREAK " * 50):
+        made = quiet(lambda p=prompt: conditioner(p))
+        assert made.embeds.shape[1] <= 77, prompt[:20]
+        assert "prompt-cut" in {i.code for i in made.issues} or len(made.issues), prompt[:20]
+
+
+def test_max_chunks_bounds_a_mixture():
+    joined = '("a cat", ' + ", ".join(f'"dog {i}"' for i in range(30)) + ").and()"
+    conditioner = single(dialect="compel", max_chunks=4)
+    made = quiet(lambda: conditioner(joined))
+
+    assert made.embeds.shape[1] <= 4 * 77
+    assert "prompt-cut" in {issue.code for issue in made.issues}
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        *({"max_chunks": value} for value in (0, -1, 1.5, True)),
+        *({"cache_bytes": value} for value in (-1, None, "1 GB")),
+    ],
+)
+def test_limits_are_whole_numbers(choices):
+    (name,) = choices
+    with pytest.raises(PromptError, match=f"{name}=.*is a whole number from"):
+        single(**choices)
+
+
+def test_without_a_cache_nothing_is_kept_and_changes_are_always_seen():
+    tower, calls = counted_tower()
+    conditioner = Conditioner(tower, cache_bytes=0)
+    before = conditioner("a cat").embeds
+    tower.model.get_input_embeddings().weight.data[320] += 1
+    after = conditioner("a cat").embeds
+
+    assert len(conditioner.cache) == 0
+    assert len(calls) == 2
+    assert not torch.equal(before, after)
+    assert Conditioner(tower, cache_bytes=1000).cache.max_bytes == 1000
+
+
+def test_a_result_shows_its_shapes():
+    assert repr(single()("a cat")) == "Conditioning(embeds=[1 77 32] float32 on cpu)"
+    shown = repr(quiet(lambda: pair()(["a (cat", "a dog"])))
+    assert shown == (
+        "Conditioning(embeds=[2 77 72] float32 on cpu, pooled=[2 40] float32 on cpu, issues=1)"
+    )
+    both = repr(pair(dialect="comfyui").guided("a cat"))
+    assert both.startswith("Guided(positive=Conditioning(embeds=[1 77 72] float32 on cpu, ")
+
+
+def test_collections_nest_and_are_per_context():
+    with collect_warnings(shown=False) as outer:
+        warn(PromptWarning("one"))
+        with collect_warnings(shown=False) as inner:
+            warn(PromptWarning("two", code="x", words=("y",), prompt="z"))
+        warn(PromptWarning("three"), collected=False)
+
+    assert [w.message for w in outer] == ["one"]
+    (warning,) = inner
+    again = pickle.loads(pickle.dumps(warning))
+    assert (again.code, again.words, again.prompt) == ("x", ("y",), "z")
+    assert Issue("m", 1, code="x") == Issue("m", 1, code="y")
