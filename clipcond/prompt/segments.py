@@ -7,7 +7,7 @@ the user typed, `text` is what gets tokenized. The two differ where an escape wa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, TypeAlias
 
 from clipcond.errors import PromptSyntaxError
@@ -45,11 +45,24 @@ MOST_ISSUES = 100
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """Something that the reference accepts, so that it is no error, but that was hardly meant."""
+    """Something in a prompt that was hardly meant, or that is not done as written; no error.
+
+    Args:
+        message: what is wrong, without the place.
+        position: where in the prompt, an index; of an issue about the whole prompt 0.
+        remedy: what to do about it; "" = nothing.
+        code: the kind, for programs: words joined by hyphens, such as "other-dialect". Does not
+            count in comparisons: message and position say it already.
+        words: what it is about, as typed: words that cannot be read, text that was left out.
+        prompt: the prompt that the position is in, where issues of several prompts are listed.
+    """
 
     message: str
     position: int
     remedy: str = ""
+    code: str = field(default="", compare=False)
+    words: tuple[str, ...] = ()
+    prompt: str = ""
 
 
 Part: TypeAlias = Segment | Break
