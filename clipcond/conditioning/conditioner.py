@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from itertools import islice
 
 import torch
 
@@ -17,11 +15,11 @@ from clipcond.conditioning.adapter_stage import AdapterStage
 from clipcond.conditioning.cache import ChunkCache, ChunkEncoder
 from clipcond.conditioning.dialects import Dialect, choose_fullwidth, find_dialect
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, list_each, list_prompts, plan_call
-from clipcond.conditioning.report import Report, build_report
+from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, PromptText, Texts
+from clipcond.conditioning.report import Report
+from clipcond.conditioning.report_building import build_report
 from clipcond.conditioning.results import Conditioning, Guided, join, weigh, zeros_like
-from clipcond.errors import PromptWarning, warn
-from clipcond.prompt import ParsedPrompt, parse, reduce_to_one_text
-from clipcond.prompt.lookalikes import with_lookalikes
+from clipcond.prompt import ParsedPrompt
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import Normalize, Rule, find_normalize, find_rule
@@ -50,6 +48,10 @@ class Conditioner:
             too. Results have the adapter's width and length, no mask, and its pooled vector.
         fullwidth: whether full-width punctuation is syntax too, `（猫：1.3）` as `(猫:1.3)`; by
             default if the towers are Chinese ones and the dialect can read it.
+        extra_networks: whether comments behind `#` and `<word:arguments>`, such as
+            `<lora:name:0.8>`, are taken out of prompts, with a warning; by default in dialect
+            `a1111`, as its user interface does. A function receives the networks of each prompt,
+            before it is encoded: a sequence of `clipcond.prompt.ExtraNetwork`, without a warning.
     Raises:
         UnknownNameError: there is no such dialect, rule or normalisation; or `fullwidth` is wanted
             of a dialect that cannot read it.
@@ -70,11 +72,13 @@ class Conditioner:
         pooled: bool | None = None,
         adapter: Adapter | None = None,
         fullwidth: bool | None = None,
+        extra_networks: ExtraNetworks = None,
     ) -> None:
         self.towers = (tower,) if tower_2 is None else (tower, tower_2)
         checks.check_towers(self.towers)
         self.dialect = find_dialect(dialect).for_towers(len(self.towers))
         self.fullwidth = choose_fullwidth(fullwidth, self.dialect, self.towers)
+        self.extra_networks = extra_networks
         self.rule = find_rule(self.dialect.weighting if weighting is None else weighting)
         self.normalize = find_normalize(self.dialect.normalize if normalize is None else normalize)
         self.clip_skip, self.layer = clip_skip, layer
@@ -132,15 +136,17 @@ class Conditioner:
         texts = list_each("" if negatives is None else negatives, len(positive), "negative prompt")
         negative = self._texts(texts, negatives_2, negative=True)
         pair = self._condition(list(zip(positive, negative, strict=True)), clip_skip)
-        given = None if negatives is None and negatives_2 is None else sum(negative, ())
+        is_given = negatives is not None or negatives_2 is not None
+        given = [each.text for row in negative for each in row] if is_given else None
         is_zero = self.dialect.zero_negative if len(self.towers) > 1 else None
         if is_zero is not None and is_zero(given):
             pair[1] = zeros_like(pair[1])
         return Guided(*pair)
 
     def chunks(self, prompt: str) -> Chunks:
-        """Cut the prompt as written for the first tower: `[a:b:0.5]` and AND are text."""
-        return self._cutter(0).chunks(self._parse(*list_prompts([prompt])))
+        """Cut what is encoded of the prompt for the first tower."""
+        (prompt,) = list_prompts([prompt])
+        return self._cutter(0).chunks(self._reader.parse(self._reader.read(prompt)))
 
     @property
     def adapter(self) -> Adapter | None:
@@ -177,15 +183,25 @@ class Conditioner:
         """
         textual_inversions.remove_inversion(self.towers, name)
 
-    def explain(self, prompt: str) -> Report:
-        """Report how the prompt as written is read: segments, chunks, tokens, weights, issues."""
-        (prompt,) = list_prompts([prompt])
-        parsed = self._parse(prompt)
-        if self.dialect.settles:
-            issues = reduce_to_one_text(prompt, fullwidth=bool(self.fullwidth))[1]
-            parsed = replace(parsed, issues=(*parsed.issues, *issues))
-        chunks = self._cutter(0).chunks(parsed)
-        return build_report(parsed, chunks, self.towers[0], self.layers()[0], self.dialect.name)
+    def explain(self, prompt: str, negative: str | None = None) -> Report:
+        """Report what is encoded of a prompt: segments, chunks, tokens, weights, issues.
+
+        Args:
+            prompt: one string.
+            negative: what the report shows as well; both are as long as in `guided`.
+        """
+        rows = [self._texts(list_prompts([prompt]), None)]
+        if negative is not None:
+            negatives = list_prompts([negative], "negative prompt")
+            rows.append(self._texts(negatives, None, negative=True))
+        (texts,) = zip(*rows, strict=True)
+        parsed = self._reader.parse_each([texts])
+        (plans,) = self._plan([texts], parsed)
+        reports = [
+            build_report(each, self.layers(), of[0], self._reader, negative=i > 0)
+            for i, (each, of) in enumerate(zip(plans, texts, strict=True))
+        ]
+        return replace(reports[0], negative=reports[1] if reports[1:] else None)
 
     def layers(self, clip_skip: int | None = None) -> tuple[HiddenLayer, ...]:
         """Choose each tower's layer, by this clip_skip or else by the conditioner's own choice.
@@ -203,31 +219,22 @@ class Conditioner:
             return (HiddenLayer(max(2, n), final_norm=False),) * n_towers
         return (HiddenLayer(n, final_norm=True),)
 
+    @property
+    def _reader(self) -> PromptReader:
+        return PromptReader(self.towers, self.dialect, self.extra_networks, self.fullwidth)
+
     def _texts(
         self, texts: list[str], texts_2: Prompts | None, *, negative: bool = False
-    ) -> list[tuple[str, ...]]:
+    ) -> list[tuple[PromptText, ...]]:
         """For each prompt, the text that each tower reads: of its last step and first part."""
         columns = [texts] * len(self.towers)
         if texts_2 is not None and len(columns) > 1:
             columns[1] = list_each(texts_2, len(texts), "second prompt")
             if self.dialect.appends_second:
                 columns = [[" ".join(both) for both in zip(*columns, strict=True)]] * 2
-        if self.dialect.settles:
-            unique = dict.fromkeys(text for column in columns for text in column)
-            wide = bool(self.fullwidth)
-            settled = {
-                text: reduce_to_one_text(text, negative=negative, fullwidth=wide) for text in unique
-            }
-            for text, (_, issues) in settled.items():
-                if issues:
-                    checks.warn_issues(text, issues)
-            columns = [[settled[text][0] for text in column] for column in columns]
-        return list(zip(*columns, strict=True))
-
-    def _parse(self, prompt: str) -> ParsedPrompt:
-        parsed = parse(prompt, self.dialect.syntax, fullwidth=bool(self.fullwidth))
-        parsed = with_lookalikes(parsed, fullwidth=self.fullwidth)
-        return parsed.with_names(partial(textual_inversions.find_inversion, self.towers))
+        unique = dict.fromkeys(text for column in columns for text in column)
+        read = {text: self._reader.read(text, negative=negative) for text in unique}
+        return list(zip(*([read[text] for text in column] for column in columns), strict=True))
 
     def _cutter(self, t: int) -> Cutter:
         """Make what cuts the texts of tower t in this call."""
@@ -241,25 +248,25 @@ class Conditioner:
     def _tokenizer(self, tower: TextTower) -> Tokenizer:
         return tower.tokenizer if self.dialect.tokenizer is None else self.dialect.tokenizer(tower)
 
-    def _warn(self, parsed: Mapping[str, ParsedPrompt]) -> None:
-        """Warn of what was hardly meant in the texts, and of what the towers cannot read."""
+    def _plan(
+        self, rows: Sequence[Sequence[Texts]], parsed: Mapping[PromptText, ParsedPrompt]
+    ) -> list[list[tuple[Plan, ...]]]:
+        """Plan a call; where two prompts come to the same text, the first is what carets show."""
+        by_text: dict[str, ParsedPrompt] = {}
         for text, prompt in parsed.items():
-            if prompt.issues:
-                checks.warn_issues(text, prompt.issues)
-        texts = [s.text for prompt in parsed.values() for s in prompt.segments if not s.is_name]
-        messages = (tower.unread(texts) for tower in self.towers if hasattr(tower, "unread"))
-        for message in islice(filter(None, messages), 1):  # a pair reads the same language
-            warn(PromptWarning(message))
+            by_text.setdefault(text.text, prompt)
+        texts = [[tuple(each.text for each in texts) for texts in row] for row in rows]
+        return plan_call(texts, by_text, [self._cutter(t) for t in range(len(self.towers))])
 
     def _condition(
-        self, rows: Sequence[Sequence[tuple[str, ...]]], clip_skip: int | None
+        self, rows: Sequence[Sequence[Texts]], clip_skip: int | None
     ) -> list[Conditioning]:
         """Condition on rows of a prompt and its negative, if any: one conditioning a column."""
         layers = self.layers(clip_skip)
-        unique = (text for column in zip(*rows, strict=True) for each in column for text in each)
-        parsed = {text: self._parse(text) for text in dict.fromkeys(unique)}
-        self._warn(parsed)
-        plans = plan_call(rows, parsed, [self._cutter(t) for t in range(len(layers))])
+        parsed = self._reader.parse_each(rows)
+        self._reader.warn(parsed)
+        self._reader.hand_over([texts for texts, *_ in rows])
+        plans = self._plan(rows, parsed)
         parts: dict[Plan, Conditioning] = {}
         # tensors made under a caller's inference_mode could not serve a later call under autograd
         with torch.inference_mode(False), torch.no_grad():

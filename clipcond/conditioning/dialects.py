@@ -132,6 +132,7 @@ DIALECTS: dict[str, Dialect] = {
             splitter=comma_backtrack(),
             weighting="scale_mean",
             zero_negative=if_all_empty,
+            takes_out=True,
             settles=True,
             tokenizer=trainer_tokenizer,
         ),
@@ -163,6 +164,15 @@ DIALECTS: dict[str, Dialect] = {
             frame=closed_with_eos,
             fills=True,
             pair=LPW_XL,
+        ),
+        # NovelAI publishes neither its rule nor its chunks; its models descend from SD1, whose
+        # users know A1111's
+        Dialect(
+            "novelai",
+            syntax="novelai",
+            splitter=comma_backtrack(),
+            weighting="scale_mean",
+            zero_negative=if_all_empty,
         ),
         Dialect(
             "plain",
