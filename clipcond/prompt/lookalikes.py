@@ -56,14 +56,16 @@ _FULLWIDTH_WEIGHT = "|".join(
 LOOKALIKES = (
     Notation(
         CODE,
+        ":",
         re.compile(_WEIGHT),
         {"compel"},
         A1111_WEIGHT,
         "Write (cat)1.3, or choose dialect 'a1111'.",
     ),
-    Notation(CODE, re.compile(_WEIGHT), {"diffusers"}, A1111_WEIGHT, CHOOSE_A1111),
+    Notation(CODE, ":", re.compile(_WEIGHT), {"diffusers"}, A1111_WEIGHT, CHOOSE_A1111),
     Notation(
         CODE,
+        ":",
         re.compile(_WEIGHT),
         {"novelai"},
         A1111_WEIGHT,
@@ -71,6 +73,7 @@ LOOKALIKES = (
     ),
     Notation(
         CODE,
+        "(",
         re.compile(r"(?<!\\)\(\((?=\s*\w)[^()\\]+\)\)"),
         WITHOUT_BRACKETS,
         A1111_WEIGHT,
@@ -78,6 +81,7 @@ LOOKALIKES = (
     ),
     Notation(
         CODE,
+        ":",
         re.compile(_SPACED_WEIGHT),
         TIGHT | WITHOUT_BRACKETS,
         A1111_WEIGHT,
@@ -85,6 +89,7 @@ LOOKALIKES = (
     ),
     Notation(
         CODE,
+        "+-)",
         re.compile(rf"{_SIGNED_WORD}|{_SIGNED_BRACKET}"),
         WITH_NOVELAI - {"compel"},
         "a weight in dialect 'compel', but not here",
@@ -92,6 +97,7 @@ LOOKALIKES = (
     ),
     Notation(
         CODE,
+        "(",
         re.compile(r"(?<=[)\"\w])\.(?:blend|and|add|swap|attend)\("),
         WITH_NOVELAI - {"compel"},
         "a conjunction of prompts, or a change, in dialect 'compel', but not here",
@@ -99,6 +105,7 @@ LOOKALIKES = (
     ),
     Notation(
         CODE,
+        "K",
         re.compile(r"\bBREAK\b"),
         WITHOUT_BRACKETS | {"comfyui", "lpw", "novelai"},
         "a new chunk in dialect 'a1111', but not here",
@@ -106,6 +113,7 @@ LOOKALIKES = (
     ),
     Notation(
         CODE,
+        "[",
         re.compile(r"\[[^\[\]:|]*(?::[^\[\]:|]*)?:\s*(?:\d+(?:\.\d*)?|\.\d+)\s*\]"),
         WITH_NOVELAI - {"a1111"},
         "prompt editing in dialect 'a1111', but not here",
@@ -113,6 +121,7 @@ LOOKALIKES = (
     ),
     Notation(
         CODE,
+        "[",
         re.compile(r"\[(?=\s*\w)[^\[\]:|]+\|[^\[\]:]*\]"),
         WITH_NOVELAI - {"a1111"},
         "alternation in dialect 'a1111', but not here",
@@ -123,6 +132,7 @@ LOOKALIKES = (
 FULLWIDTH = (
     Notation(
         CODE,
+        "（【［：．。",
         re.compile(rf"{_FULLWIDTH_BRACKETS}|{_FULLWIDTH_WEIGHT}"),
         BRACKETS,
         "syntax where full-width punctuation counts, but not here",
@@ -130,6 +140,7 @@ FULLWIDTH = (
     ),
     Notation(
         CODE,
+        "（【［",
         re.compile(_FULLWIDTH_BRACKETS),
         {"compel"},
         "a bracket in ASCII, but not here",
@@ -167,7 +178,8 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
 
 def _find(parsed: ParsedPrompt, kind: Notation) -> Iterator[tuple[int, int, Issue]]:
     source = parsed.source
-    if kind.unless is not None and kind.unless.search(source):
+    is_none = not any(sign in source for sign in kind.signs)
+    if is_none or (kind.unless is not None and kind.unless.search(source)):
         return
     for match in islice(kind.pattern.finditer(source), MOST_ISSUES):
         group = "shown" if match.groupdict().get("shown") else 0

@@ -23,6 +23,8 @@ class Notation(NamedTuple):
 
     Args:
         code: the kind, for programs.
+        signs: characters of which the prompt holds one wherever the pattern matches; it is looked
+            for only then.
         pattern: linear in the prompt's length. If it has a group `shown`, that is what is shown.
         readers: the syntaxes that read it as text.
         meaning: completes the sentence "... is ...", and says what it is here.
@@ -31,6 +33,7 @@ class Notation(NamedTuple):
     """
 
     code: str
+    signs: str
     pattern: re.Pattern[str]
     readers: Collection[str]
     meaning: str
@@ -54,6 +57,7 @@ _ALONE = (
 
 PASTED = Notation(
     "pasted-parameters",
+    ":",
     re.compile(
         r"(?:\bNegative prompt:|\bSteps: ?\d+, ?[A-Z][\w ]{1,30}: ?\S)(?s:.*)",
     ),
@@ -65,6 +69,7 @@ NOTATIONS = (
     PASTED,
     Notation(
         "random-choice",
+        "{",
         re.compile(r"\{[^{}|]{0,300}\|[^{}]{0,300}\}"),
         EVERY,
         "a choice at random in ComfyUI's page and in A1111's Dynamic Prompts, but not here",
@@ -72,6 +77,7 @@ NOTATIONS = (
     ),
     Notation(
         "variable",
+        "$",
         re.compile(r"\$\{\w[^{}]{0,200}\}"),
         EVERY,
         "a variable of A1111's Dynamic Prompts, but not here",
@@ -79,6 +85,7 @@ NOTATIONS = (
     ),
     Notation(
         "wildcard",
+        "_",
         re.compile(
             r"(?<!\w)__(?!(?:init|main|call|str|repr|doc|file|all|new)__)(?=[^\W\d_])[\w/*.\-]{1,100}?(?<!_)__(?!\w)"
         ),
@@ -88,6 +95,7 @@ NOTATIONS = (
     ),
     Notation(
         "comment",
+        "/",
         re.compile(
             r"(?:(?<=[\s,.;)\]}])|^)//(?!/)(?=[^\n]{0,99}?\w)[^\n]*|/\*(?!\*)[^*]{1,400}\*/"
         ),
@@ -97,6 +105,7 @@ NOTATIONS = (
     ),
     Notation(
         "comment",
+        "#",
         re.compile(r"(?m:(?<=\s)|^)#+[ \t]{1,9}(?=[^\W\d])[^\n]*"),
         EVERY - {"a1111"},
         "a comment that A1111's page takes out, but not here",
@@ -104,6 +113,7 @@ NOTATIONS = (
     ),
     Notation(
         "extra-network",
+        "<",
         re.compile(rf"<(?i:{_TAGS})(?:\[[^\]<>\n]{{0,40}}\])?:[^<>\n]{{1,200}}>"),
         EVERY - {"plain"},
         "a network that A1111's user interface loads, but not here",
@@ -111,6 +121,7 @@ NOTATIONS = (
     ),
     Notation(
         "extra-network",
+        ":：",
         re.compile(
             r"[<＜] {0,3}(?i:lora|lyco|hypernet) {0,3}[:： ] {0,3}[^<>＜＞\n]{1,200}[>＞]"
             r"|[(\[{（](?i:lora|lyco|hypernet)[:：][^()\[\]{}（）:\n]{1,200}[:：]\s?[\d.]{1,9}[)\]}）]"
@@ -121,6 +132,7 @@ NOTATIONS = (
     ),
     Notation(
         "region",
+        "D[",
         re.compile(r"\bADD(?:COL|ROW|COMM|BASE)\b|\[(?:SEP|SKIP|PROMPT)\]|\[filewords\]"),
         EVERY - {"plain"},
         "a word for an extension of A1111, but not here",
@@ -128,6 +140,7 @@ NOTATIONS = (
     ),
     Notation(
         "novelai-weight",
+        ":",
         re.compile(
             r"(?<![\w.:])[+-]?(?:\d+(?:[.,]\d*)?|\.\d+)::(?=[\s{\[]{0,3}\w{0,9}[^\W\d_])[^:\n]{1,300}(?:::)?"
         ),
@@ -137,6 +150,7 @@ NOTATIONS = (
     ),
     Notation(
         "novelai-weight",
+        ":",
         re.compile(r"(?<![\w.])[+-]?\d+,\d+::"),
         {"novelai"},
         "no weight, because of its comma",
@@ -144,6 +158,7 @@ NOTATIONS = (
     ),
     Notation(
         "novelai-weight",
+        "{",
         re.compile(r"(?<!\{)\{{2,}[^{}|\"\n]{1,300}\}{2,}|\{[^\W\d_][\w ,.'()\[\]:\-]{0,300}\}"),
         ALL,
         "a weight in dialect 'novelai', but not here",
@@ -151,6 +166,7 @@ NOTATIONS = (
     ),
     Notation(
         "midjourney-weight",
+        ":",
         re.compile(
             r"(?<!\w)\w{1,60}(?:::(?:[+-]?\d{1,3}(?:\.\d{1,3})?)?| ::[+-]?\d{1,3}(?:\.\d{1,3})?)"
             r"(?=[\s,]|\Z)"
@@ -161,6 +177,7 @@ NOTATIONS = (
     ),
     Notation(
         "midjourney-flag",
+        "-",
         re.compile(
             r"(?<!\S)--(?:ar|aspect|v|version|s|stylize|q|quality|chaos|c|iw|seed|niji|style|no|sref"
             r"|cref|weird|w|h|hd|tile|raw|fast)(?=\s+[\w.:]|\s*\Z)(?:[ \t]+[\d.:]+)?"
@@ -171,6 +188,7 @@ NOTATIONS = (
     ),
     Notation(
         "embedding",
+        ":：=/",
         re.compile(
             r"(?<!\w)(?!(?:(?<=[ \n()])|(?<![\s\S]))embedding:)(?i:embeddings?)[:：]"
             rf"{_NAME}|{_ALONE}"
@@ -181,6 +199,7 @@ NOTATIONS = (
     ),
     Notation(
         "embedding",
+        ":：=/",
         re.compile(rf"(?<![^\s(,，;])(?i:embeddings?)[:：]{_NAME}|{_ALONE}"),
         WITH_NOVELAI - {"comfyui"},
         "a textual inversion in dialect 'comfyui', but not here",
@@ -188,6 +207,7 @@ NOTATIONS = (
     ),
     Notation(
         "weight",
+        ":：",
         re.compile(rf"{_MEASURES}{_WORD}[:：]{_SMALL}{_END}"),
         WITH_NOVELAI,
         "no weight without brackets",
@@ -196,6 +216,7 @@ NOTATIONS = (
     ),
     Notation(
         "weight",
+        ":：",
         re.compile(r"(?<!\d)[:：]\s{0,3}[+-]?\d{1,3}[,，]\d{1,3}\s{0,3}[)）\]】］]"),
         WITH_NOVELAI,
         "no weight, because of its comma",
@@ -203,6 +224,7 @@ NOTATIONS = (
     ),
     Notation(
         "weight",
+        ":：",
         re.compile(
             r"(?<!\d)[:：]\s{0,3}(?:[xX×*]\s?\d{1,3}(?:\.\d{1,3})?|\d{1,3}(?:\.\d{1,3})?[xX×%;])[)）]"
         ),
@@ -212,6 +234,7 @@ NOTATIONS = (
     ),
     Notation(
         "weight",
+        ")",
         re.compile(r"(?<!\\)\)\d,\d{1,2}(?=[\s,;.)]|\Z)"),
         {"compel"},
         "no weight, because of its comma",
@@ -219,6 +242,7 @@ NOTATIONS = (
     ),
     Notation(
         "weight",
+        ".",
         re.compile(rf"{_MEASURES}{_WORD}(?:[01]|[;；=|@*,，][01]?)\.\d{{1,2}}[)）]"),
         WITH_NOVELAI,
         "no weight without a colon",

@@ -15,6 +15,11 @@ def test_a1111_to_comfyui(capsys):
 
     assert converted(capsys, prompt, "--to", "comfyui") == (
         0,
+        "a (red:1.3) (cat:0.91), (\\(x\\):1.1)\n",
+        "",
+    )
+    assert converted(capsys, prompt, "--to", "comfyui", "--exact") == (
+        0,
         "a (red:1.3) (cat:0.9090909090909091), (\\(x\\):1.1)\n",
         "",
     )
