@@ -15,7 +15,7 @@ from typing import TypeAlias, TypeVar
 from clipcond.prompt.segments import Break, Issue, Lora, Mixture, ParsedPrompt, Segment, Swap
 
 Span: TypeAlias = tuple[int, int]
-Placed = TypeVar("Placed", Segment, Break, Lora, Swap, Segment | Break, Lora | Swap)
+Item = TypeVar("Item", Segment, Break, Lora, Swap, Segment | Break, Lora | Swap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Remainder:
         """Give issues about the text positions in the source."""
         return tuple(replace(issue, position=self.at(issue.position)) for issue in issues)
 
-    def _move(self, part: Placed) -> Placed:
+    def _move(self, part: Item) -> Item:
         moved = replace(part, start=self.at(part.start), stop=self.end(part.stop))
         if isinstance(moved, Swap):
             return replace(moved, replacement=tuple(map(self._move, moved.replacement)))

@@ -3,7 +3,7 @@ r"""Read the syntax of NovelAI's image generator: braces, square brackets, numbe
     {x}          times 1.05      1.3::x::     times 1.3, up to the next `::`
     [x]          divided by 1.05 -1::x::      times -1: what is to be kept out
 
-Nesting multiplies; `0.5::` inside `1.3::` ends it and begins anew, and a number that no `::` ends
+Nesting multiplies; `0.5::` inside `1.3::` ends it, and a number that no `::` ends
 acts to the end of the prompt. Round brackets, BREAK and AND are text; there are no escapes. Braces
 and brackets that do not match are accepted as A1111 accepts them: an opening one acts to the end,
 a closing one is text; both become issues, and so does a `::` that ends nothing.
