@@ -130,6 +130,13 @@ class PromptReader:
         if message := self.unread(parsed.values()):
             warn(PromptWarning(message))
 
+    def issues(self, text: PromptText, parsed: ParsedPrompt) -> tuple[Issue, ...]:
+        """List all issues of one prompt in order, with what the towers cannot read of it."""
+        unread = self.unread([parsed])
+        last = [Issue(unread, 0, code="unread")] if unread else []
+        found = [*text.issues, *parsed.issues, *last]
+        return tuple(sorted(found, key=lambda issue: issue.position))
+
     def unread(self, parsed: Iterable[ParsedPrompt]) -> str:
         """Describe what a tower cannot read, or give ""; a pair reads the same language."""
         texts = [s.text for prompt in parsed for s in prompt.segments if not s.is_name]

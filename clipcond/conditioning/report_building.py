@@ -9,7 +9,6 @@ from clipcond.chunking import TokenChunk
 from clipcond.conditioning.plan import Cutter, Plan
 from clipcond.conditioning.prompt_text import PromptReader, PromptText
 from clipcond.conditioning.report import ChunkReport, PartReport, Report
-from clipcond.prompt import Issue
 from clipcond.prompt.remainder import Remainder
 from clipcond.towers.base import HiddenLayer
 
@@ -32,8 +31,6 @@ def build_report(
         reader: read it.
         negative: it is a negative prompt.
     """
-    unread = reader.unread(plan.parsed for plan in plans)
-    own = Issue(unread, 0, code="unread") if unread else None
     steps = []
     for until, parts in reader.timeline(text, negative=negative):
         shown = (
@@ -43,16 +40,17 @@ def build_report(
         steps.append((until, tuple(shown)))
     reports = []
     for plan, layer in zip(plans, layers, strict=True):
-        found = [*text.issues, *plan.parsed.issues, *([] if own is None else [own])]
-        issues = tuple(sorted(found, key=lambda issue: issue.position))
-        parsed = replace(plan.parsed, issues=issues)
-        tower, cutter = plan.cutter.tower, plan.cutter
-        chunks = [*plan.chunks * plan.n_times, *plan.empty]
-        rows = _rows(chunks, cutter)
-        name = cutter.dialect.name
-        reports.append(Report(parsed, rows, name, tower.name, layer, tower.depth, tuple(steps)))
-        steps, found = [], []
-    return replace(reports[0], second=reports[1] if reports[1:] else None)
+        cutter = plan.cutter
+        rows = _rows([*plan.chunks * plan.n_times, *plan.empty], cutter)
+        parsed = replace(plan.parsed, issues=())
+        tower = cutter.tower
+        reports.append(Report(parsed, rows, cutter.dialect.name, tower.name, layer, tower.depth))
+    return replace(
+        reports[0],
+        parsed=replace(plans[0].parsed, issues=reader.issues(text, plans[0].parsed)),
+        steps=tuple(steps),
+        second=reports[1] if reports[1:] else None,
+    )
 
 
 def _cut(part: str, plan: Plan, reader: PromptReader) -> tuple[ChunkReport, ...]:

@@ -81,6 +81,14 @@ LOOKALIKES = (
     ),
     Notation(
         CODE,
+        "[",
+        re.compile(r"(?<!\\)\[\[(?=\s*\w)[^\[\]\\:|]+\]\]"),
+        WITHOUT_BRACKETS | {"comfyui"},
+        A1111_WEIGHT,
+        CHOOSE_A1111,
+    ),
+    Notation(
+        CODE,
         ":",
         re.compile(_SPACED_WEIGHT),
         TIGHT | WITHOUT_BRACKETS,

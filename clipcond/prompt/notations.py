@@ -41,9 +41,10 @@ class Notation(NamedTuple):
     unless: re.Pattern[str] | None = None
 
 
-_WORD = r"(?<!\w)[^\W\d_]{2,40}"
+_WORD = r"(?<!\w)\d?[^\W\d_][^\W\d]{1,40}"
 _SMALL = r"[+-]?[0-2]?\.\d{1,3}"  # a number as weights are
-_END = r"(?=\s{0,9}(?:[,，;\n]|\Z))"
+_NUMBER = r"[+-]?(?:\d{1,3}(?:\.\d{1,3})?|\.\d{1,3})"
+_END = r"(?=\s{1,9}[^\s)\]）】］,]|\s{0,9}(?:[,，;]|\Z))"
 _NAME = r"(?P<name>\w[\w.\-]{0,99})"
 _IN_COMFYUI = "a comment that ComfyUI's page takes out, but not here"
 _TAGS = "lora|lyco|locon|loha|hypernet|hypernetwork|wildcard|embed|embedding|ti|random|segment"
@@ -51,15 +52,20 @@ _TAGS = "lora|lyco|locon|loha|hypernet|hypernetwork|wildcard|embed|embedding|ti|
 _MEASURES = r"(?!(?i:ver|version|ratio|aspect|scale|http|usb|sdxl|sd|gpt|web)(?![^\W\d_]))"
 # `embedding: x` where a tag begins; alone, or it may be ordinary text
 _ALONE = (
-    r"(?:^|[,，(;\n])[ \t]{0,9}(?P<shown>(?!(?i:embeddings?)[:：]\w)(?i:embeddings?)[ \t]{0,3}"
+    r"(?:(?:^|[,，(;\n])[ \t]{0,9}"
+    r"|(?<!\w)(?=\w{9,10}[ \t]{0,3}[:：][ \t]{0,3}[a-z]{0,60}[A-Z\d_\-]))"
+    r"(?P<shown>(?!(?i:embeddings?)[:：]\w)(?i:embeddings?)[ \t]{0,3}"
     r"[:：=/][ \t]{0,3}(?P<alone>\w[\w.\-]{0,99})(?=\s{0,9}(?:[,，):;\n]|\Z)))"
 )
 
 PASTED = Notation(
     "pasted-parameters",
-    ":",
+    ":：",
     re.compile(
-        r"(?:\bNegative prompt:|\bSteps: ?\d+, ?[A-Z][\w ]{1,30}: ?\S)(?s:.*)",
+        r"(?:(?i:\bnegative[ _]prompt) ?[:：]|(?:反向|负面|负向|反面)提示词? ?[:：]"
+        r"|\"class_type\" ?:"
+        r"|\bSteps: ?\d+[,\n] ?[A-Z][\w ]{1,30}:|\b(?:CFG scale|Clip skip|Model hash): ?\w"
+        r"|\bSampler: ?[A-Z][\w+ ]{1,30},|\bSeed: ?\d{4})(?s:.*)"
     ),
     EVERY,
     "a pasted block of generation parameters, but here all of it is part of the prompt",
@@ -70,7 +76,7 @@ NOTATIONS = (
     Notation(
         "random-choice",
         "{",
-        re.compile(r"\{[^{}|]{0,300}\|[^{}]{0,300}\}"),
+        re.compile(r"\{[^{}|]*\|[^{}]*\}"),
         EVERY,
         "a choice at random in ComfyUI's page and in A1111's Dynamic Prompts, but not here",
         "Write the one that you want.",
@@ -78,7 +84,7 @@ NOTATIONS = (
     Notation(
         "variable",
         "$",
-        re.compile(r"\$\{\w[^{}]{0,200}\}"),
+        re.compile(r"\$\{\w[^{}]*\}"),
         EVERY,
         "a variable of A1111's Dynamic Prompts, but not here",
         "Write its value.",
@@ -97,7 +103,7 @@ NOTATIONS = (
         "comment",
         "/",
         re.compile(
-            r"(?:(?<=[\s,.;)\]}])|^)//(?!/)(?=[^\n]{0,99}?\w)[^\n]*|/\*(?!\*)[^*]{1,400}\*/"
+            r"(?:(?<=[\s,.;)\]}])|^)//(?!/)(?=[^\n]{0,99}?\w)[^\n]*|/\*(?:[^*]|\*(?!/)){1,200}\*/"
         ),
         EVERY,
         _IN_COMFYUI,
@@ -159,7 +165,7 @@ NOTATIONS = (
     Notation(
         "novelai-weight",
         "{",
-        re.compile(r"(?<!\{)\{{2,}[^{}|\"\n]{1,300}\}{2,}|\{[^\W\d_][\w ,.'()\[\]:\-]{0,300}\}"),
+        re.compile(r"(?<!\{)\{{2,}[^{}|\"\n]+\}{2,}|\{[^\W\d_][\w ,.'()\[\]:\-]*\}"),
         ALL,
         "a weight in dialect 'novelai', but not here",
         "Write (cat:1.05) where brackets are weights, or choose dialect 'novelai'.",
@@ -167,10 +173,7 @@ NOTATIONS = (
     Notation(
         "midjourney-weight",
         ":",
-        re.compile(
-            r"(?<!\w)\w{1,60}(?:::(?:[+-]?\d{1,3}(?:\.\d{1,3})?)?| ::[+-]?\d{1,3}(?:\.\d{1,3})?)"
-            r"(?=[\s,]|\Z)"
-        ),
+        re.compile(rf"(?<!\w)\w{{1,60}}(?:::(?:{_NUMBER})?| ::{_NUMBER})(?=[\s,]|\Z)"),
         ALL,
         "a weight or a border of Midjourney, but not here",
         "Leave it out; a weight is written as the dialect has it.",
@@ -208,7 +211,7 @@ NOTATIONS = (
     Notation(
         "weight",
         ":：",
-        re.compile(rf"{_MEASURES}{_WORD}[:：]{_SMALL}{_END}"),
+        re.compile(rf"{_MEASURES}{_WORD} ?[:：]{_SMALL}{_END}"),
         WITH_NOVELAI,
         "no weight without brackets",
         "Put it in brackets: (cat:1.4), or write it as the dialect has it.",

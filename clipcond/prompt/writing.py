@@ -171,7 +171,9 @@ def _write_parts(
                     pieces.append(" ")
             text = escape(part.text)
             if part.weight != 1.0:
-                if pieces and pieces[-1].endswith("\\"):  # it would escape the bracket
+                # a backslash would escape the bracket, and a word be part of a number
+                last_sign = pieces[-1][-1:] if pieces else ""
+                if last_sign == "\\" or (weighted[1] != "{" and last_sign.strip()):
                     pieces.append(" ")
                 text = weighted.format(text=text, weight=_number(part.weight))
             pieces.append(text)

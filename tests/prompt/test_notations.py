@@ -30,7 +30,7 @@ KNOWN = [
     ("variable", "${x=red} cat", 0, ()),
     ("wildcard", "a __animal__ on a hill", 2, ()),
     ("wildcard", "__color/red-*__", 0, ()),
-    ("wildcard", "(__animal__:1.2)", 1, ("compel", "diffusers", "novelai", "lpw")),
+    ("wildcard", "(__animal__)", 1, ()),
     ("wildcard", "__动物__", 0, ()),
     ("comment", "a cat // note\nred hat", 6, ()),
     ("comment", "//note", 0, ()),
@@ -83,7 +83,7 @@ KNOWN = [
     ("weight", "(cat)20", 1, {*SYNTAXES} - {"compel"}),
     ("weight", "20::cat::", 4, {*SYNTAXES} - {"novelai"}),
     ("weight", "(cat)1,3", 0, {*SYNTAXES} - {"compel"}),
-    ("novelai-weight", "1,3::cat::", 0, {*SYNTAXES} - {"novelai"}),
+    ("novelai-weight", "1,3::cat::", 0, ("plain",)),
 ]
 
 

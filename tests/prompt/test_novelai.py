@@ -31,12 +31,11 @@ def test_what_it_reads():
         ("a}", [("a}", 1.0)]),
         ("{a [b}]", [("a ", 1.05), ("b", 1.0)]),
         ("(cat:1.3) \\{", [("(cat:1.3) \\", 1.0)]),
-        ("v1.3::x, 12:30", [("v1.3", 1.0), ("x, 12:30", 1.0)]),
+        ("v1.3::x", [("v1.3x", 1.0)]),
         ("a | b", [("a | b", 1.0)]),
         ("1::x::", [("x", 1.0)]),
         ("", [("", 1.0)]),
     ]
-    cases[9] = ("v1.3::x", [("v1.3x", 1.0)])
     assert not failures_of(check, cases)
 
 
@@ -83,7 +82,7 @@ def test_it_is_written_and_read():
         ("a (red:1.3) [cat]", "a1111", "novelai", "a 1.3::red:: 0.91::cat::"),
         ("{a} 1.3::b::, -1::d::", "novelai", "a1111", "(a:1.05) (b:1.3), (d:-1)"),
         ("cat++ dog", "compel", "novelai", "1.21::cat:: dog"),
-        ("{{a cat}}", "novelai", "compel", "(a cat)1.1"),
+        ("{{a cat}}", "novelai", "compel", "(a cat)1.103"),
         ("1.5::a::, (b)", "novelai", "comfyui", "(a:1.5), \\(b\\)"),
     ]
     assert not failures_of(check, cases)
