@@ -29,9 +29,9 @@ NUMBER_OR_NAME = rf"(?:-?{NUMBER}|(?!-?(?:\d|\.\d)){NAME})"
 
 _SPACES = re.compile(rf"[{SPACE}]*")
 _RUN = re.compile(rf"[^{SPACE}]+")
-_WORD = re.compile(rf"(?:\\[{_SYNTAX}]|[+\-](?![{_SYNTAX}{SPACE}]|\Z)|[^{SPACE}{_SYNTAX}])+")
-# For speed only: several plain words at a time, without a suffix; and brackets of plain words.
 _PLAIN_WORD = rf"[^{SPACE}{_SYNTAX}\\]+"
+_WORD = re.compile(rf"(?:\\[{_SYNTAX}]|[+\-](?![{_SYNTAX}{SPACE}]|\Z)|{_PLAIN_WORD}|\\)+")
+# For speed only: several plain words at a time, without a suffix; and brackets of plain words.
 _PLAIN = re.compile(
     rf"((?:{_PLAIN_WORD}[.,]?[{SPACE}]+){{0,63}}{_PLAIN_WORD}[.,]?)[{SPACE}]+(?=[^{SPACE}.(])"
 )

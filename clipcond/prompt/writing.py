@@ -173,7 +173,7 @@ def _write_parts(
             if part.weight != 1.0:
                 # a backslash would escape the bracket, and a word be part of a number
                 last_sign = pieces[-1][-1:] if pieces else ""
-                if last_sign == "\\" or (weighted[1] != "{" and last_sign.strip()):
+                if last_sign == "\\" or (not weighted.startswith("(") and last_sign.strip()):
                     pieces.append(" ")
                 text = weighted.format(text=text, weight=_number(part.weight))
             pieces.append(text)
