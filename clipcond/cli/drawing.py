@@ -15,6 +15,7 @@ from clipcond.cli.console import waiting
 from clipcond.cli.options import (
     ClipSkip,
     Dialect,
+    ExtraNetworks,
     Fullwidth,
     Inversion,
     Prompt,
@@ -80,6 +81,7 @@ def generate(
     clip_skip: ClipSkip = 2,
     dialect: Dialect = "a1111",
     fullwidth: Fullwidth = None,
+    extra_networks: ExtraNetworks = None,
     steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
     guidance: Annotated[
         float, typer.Option(callback=_check_guidance, help="How closely to follow the prompt.")
@@ -117,6 +119,7 @@ def generate(
             clip_skip=clip_skip,
             dialect=dialect,
             fullwidth=fullwidth,
+            extra_networks=extra_networks,
         )
         for file in inversion or ():
             pipe.conditioner.load_inversion(file)

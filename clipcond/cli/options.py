@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 __all__ = [
-    *("AsJson", "ClipSkip", "Dialect", "Fullwidth", "Inversion", "Prompt", "Tower"),
+    *("AsJson", "ClipSkip", "Dialect", "ExtraNetworks", "Fullwidth", "Inversion", "Model"),
+    *("Negative", "Prompt", "Tower"),
     "check_text",
 ]
 
@@ -22,8 +23,20 @@ def check_text(value: str) -> str:
     return value
 
 
+def check_optional(value: str | None) -> str | None:
+    """Do as `check_text`, if there is any."""
+    return None if value is None else check_text(value)
+
+
 Prompt = Annotated[str, typer.Argument(help="What to show.", callback=check_text)]
 Dialect = Annotated[str, typer.Option(metavar="D", help="How the prompt is read and weighted.")]
+Negative = Annotated[
+    str | None, typer.Option("-n", "--negative", callback=check_optional, help="What to keep out.")
+]
+Model = Annotated[
+    str | None,
+    typer.Option(metavar="M", help="Folder, .safetensors file or Hub id.", show_default="embedded"),
+]
 Tower = Annotated[
     str | None, typer.Option(metavar="T", help="Another text tower than the model's own.")
 ]
@@ -43,6 +56,14 @@ Fullwidth = Annotated[
         "--fullwidth/--no-fullwidth",
         help="Read （猫：1.3） as (猫:1.3).",
         show_default="with a Chinese tower",
+    ),
+]
+ExtraNetworks = Annotated[
+    bool | None,
+    typer.Option(
+        "--extra-networks/--no-extra-networks",
+        help="Take # comments and <lora:name:0.8> out of the text.",
+        show_default="with dialect a1111",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clipcond.cli.console import waiting
-from clipcond.cli.options import AsJson, ClipSkip, Dialect, Fullwidth, Inversion, Prompt, Tower
+from clipcond.cli.options import (
+    AsJson,
+    ClipSkip,
+    Dialect,
+    ExtraNetworks,
+    Fullwidth,
+    Inversion,
+    Model,
+    Negative,
+    Prompt,
+    Tower,
+)
 from clipcond.errors import PromptWarning, warn
+
+if TYPE_CHECKING:
+    from clipcond.towers.base import TextTower
 
 __all__ = ["convert", "inspect"]
 
@@ -18,27 +33,55 @@ __all__ = ["convert", "inspect"]
 def inspect(
     prompt: Prompt,
     dialect: Dialect = "a1111",
+    negative: Negative = None,
+    model: Model = None,
     tower: Tower = None,
     inversion: Inversion = None,
     clip_skip: ClipSkip = 2,
     fullwidth: Fullwidth = None,
+    extra_networks: ExtraNetworks = None,
     as_json: AsJson = False,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="JSON without the padding of chunks.")
+    ] = False,
 ) -> None:
-    """Show how a prompt is read: segments, chunks, tokens and their weights."""
+    """Show what is encoded of a prompt: segments, chunks, tokens and their weights."""
+    if model is not None and tower is not None:
+        raise typer.BadParameter("--model and --tower both name a text tower: give one")
     with waiting("loading"):
-        from clipcond.checkpoints import load_tower
         from clipcond.conditioning.conditioner import Conditioner
 
         conditioner = Conditioner(
-            load_tower(tower or "embedded"),
+            *_towers(tower or model or "embedded", is_model=model is not None),
             dialect=dialect,
             clip_skip=clip_skip,
             fullwidth=fullwidth,
+            extra_networks=extra_networks,
         )
         for file in inversion or ():
             conditioner.load_inversion(file)
-    report = conditioner.explain(prompt)
-    print(json.dumps(_finite(report.json())) if as_json else report.table())
+    report = conditioner.explain(prompt, negative)
+    if as_json or compact:
+        print(json.dumps(_finite(report.json(compact=compact))))
+    else:
+        print(report.table())
+
+
+def _towers(source: str, *, is_model: bool) -> list[TextTower]:
+    """Open a tower; of a model, both towers if it has a pair."""
+    from clipcond.checkpoints import load_tower
+    from clipcond.checkpoints.header import read_header
+    from clipcond.checkpoints.layouts import find_towers
+
+    path = Path(source).expanduser()
+    n_towers = 1
+    if is_model and path.is_dir():
+        n_towers += (path / "text_encoder_2").is_dir()
+    elif is_model and path.is_file():
+        n_towers = len(find_towers(read_header(path)))
+    if n_towers < 2:
+        return [load_tower(source)]
+    return [load_tower(source, part=part) for part in range(1, n_towers + 1)]
 
 
 def convert(
@@ -49,14 +92,25 @@ def convert(
     source: Annotated[
         str, typer.Option("--from", metavar="S", help="The syntax that the prompt is in.")
     ] = "a1111",
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Write weights with all their digits.")
+    ] = False,
+    fullwidth: Annotated[
+        bool | None,
+        typer.Option(
+            "--fullwidth/--no-fullwidth",
+            help="Read （猫：1.3） as (猫:1.3).",
+            show_default="where it can only be syntax",
+        ),
+    ] = None,
 ) -> None:
     """Write a prompt in another tool's syntax: the same words at the same weights."""
-    from clipcond.prompt import convert, parse
-    from clipcond.prompt.lookalikes import with_lookalikes
+    from clipcond.prompt.conversion import convert_with_issues
 
-    for issue in with_lookalikes(parse(prompt, source)).issues:
+    text, issues = convert_with_issues(prompt, source, target, exact=exact, fullwidth=fullwidth)
+    for issue in issues:
         warn(PromptWarning(issue.message, prompt, issue.position, issue.remedy))
-    print(convert(prompt, source, target))
+    print(text)
 
 
 def _finite(value: Any) -> Any:

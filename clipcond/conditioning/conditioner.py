@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 import torch
 
@@ -15,13 +14,14 @@ from clipcond.conditioning import checks
 from clipcond.conditioning.adapter_stage import AdapterStage
 from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
 from clipcond.conditioning.dialects import Dialect, choose_fullwidth, find_dialect
-from clipcond.conditioning.issues import collected_issues, limited_mixture, warn_each, with_issues
+from clipcond.conditioning.issues import collected_issues, with_issues
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, list_each, list_prompts, plan_call
-from clipcond.conditioning.report import Report, build_report
+from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, PromptText, Texts
+from clipcond.conditioning.report import Report
+from clipcond.conditioning.report_building import build_report
 from clipcond.conditioning.results import Conditioning, Guided, join, weigh, zeros_like
 from clipcond.errors import collect_warnings
-from clipcond.prompt import Issue, ParsedPrompt, parse, reduce_to_one_text
-from clipcond.prompt.lookalikes import with_lookalikes
+from clipcond.prompt import Issue, ParsedPrompt
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import Normalize, Rule, find_normalize, find_rule
@@ -50,6 +50,10 @@ class Conditioner:
             too. Results have the adapter's width and length, no mask, and its pooled vector.
         fullwidth: whether full-width punctuation is syntax too, `（猫：1.3）` as `(猫:1.3)`; by
             default if the towers are Chinese ones and the dialect can read it.
+        extra_networks: whether comments behind `#` and `<word:arguments>`, such as
+            `<lora:name:0.8>`, are taken out of prompts, with a warning; by default in dialect
+            `a1111`, as its user interface does. A function receives the networks of each prompt,
+            before it is encoded: a sequence of `clipcond.prompt.ExtraNetwork`, without a warning.
         max_chunks: how many chunks of a prompt are encoded; the rest is dropped, with an issue.
         cache_bytes: for encoded chunks, on the tower's device; 0 for those who train the tower.
     Raises:
@@ -72,6 +76,7 @@ class Conditioner:
         pooled: bool | None = None,
         adapter: Adapter | None = None,
         fullwidth: bool | None = None,
+        extra_networks: ExtraNetworks = None,
         max_chunks: int | None = None,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
@@ -80,6 +85,7 @@ class Conditioner:
         checks.check_towers(self.towers)
         self.dialect = find_dialect(dialect).for_towers(len(self.towers))
         self.fullwidth = choose_fullwidth(fullwidth, self.dialect, self.towers)
+        self.extra_networks = extra_networks
         self.rule = find_rule(self.dialect.weighting if weighting is None else weighting)
         self.normalize = find_normalize(self.dialect.normalize if normalize is None else normalize)
         self.clip_skip, self.layer = clip_skip, layer
@@ -127,8 +133,12 @@ class Conditioner:
             PromptError: a prompt that a call would refuse as well.
         """
         with collect_warnings(shown=False) as warned:
-            texts = self._texts(list_prompts(prompts), None, negative=negative)
-            self._plan([(text,) for text in texts])
+            rows = [
+                (texts,) for texts in self._texts(list_prompts(prompts), None, negative=negative)
+            ]
+            parsed = self._reader.parse_each(rows)
+            self._reader.warn(parsed)
+            self._plan(rows, parsed)
         return collected_issues(warned)
 
     def guided(
@@ -155,15 +165,20 @@ class Conditioner:
             positive = self._texts(both[0], prompts_2)
             negative = self._texts(both[1], negatives_2, negative=True)
             pair = self._condition(list(zip(positive, negative, strict=True)), clip_skip)
-        given_texts = None if negatives is None and negatives_2 is None else sum(negative, ())
+        is_given = negatives is not None or negatives_2 is not None
+        given_texts = [each.text for row in negative for each in row] if is_given else None
         is_zero = self.dialect.zero_negative
         if len(self.towers) > 1 and is_zero is not None and is_zero(given_texts):
             pair[1] = zeros_like(pair[1])
-        return Guided(*with_issues(pair, zip(both, (positive, negative), strict=True), warned))
+        read = [
+            [(each.text, each.prompt) for row in r for each in row] for r in (positive, negative)
+        ]
+        return Guided(*with_issues(pair, zip(both, read, strict=True), warned))
 
     def chunks(self, prompt: str) -> Chunks:
-        """Cut the prompt as written for the first tower: `[a:b:0.5]` and AND are text."""
-        return self._cutter(0).chunks(self._parse(*list_prompts([prompt])))
+        """Cut what is encoded of the prompt for the first tower."""
+        (prompt,) = list_prompts([prompt])
+        return self._cutter(0).chunks(self._reader.parse(self._reader.read(prompt)))
 
     @property
     def adapter(self) -> Adapter | None:
@@ -200,15 +215,25 @@ class Conditioner:
         """
         textual_inversions.remove_inversion(self.towers, name)
 
-    def explain(self, prompt: str) -> Report:
-        """Report how the prompt as written is read: segments, chunks, tokens, weights, issues."""
-        (prompt,) = list_prompts([prompt])
-        parsed = self._parse(prompt)
-        if self.dialect.settles:
-            issues = reduce_to_one_text(prompt, fullwidth=bool(self.fullwidth))[1]
-            parsed = replace(parsed, issues=(*parsed.issues, *issues))
-        chunks = self._cutter(0).chunks(parsed)
-        return build_report(parsed, chunks, self.towers[0], self.layers()[0], self.dialect.name)
+    def explain(self, prompt: str, negative: str | None = None) -> Report:
+        """Report what is encoded of a prompt: segments, chunks, tokens, weights, issues.
+
+        Args:
+            prompt: one string.
+            negative: what the report shows as well; both are as long as in `guided`.
+        """
+        rows = [self._texts(list_prompts([prompt]), None)]
+        if negative is not None:
+            negatives = list_prompts([negative], "negative prompt")
+            rows.append(self._texts(negatives, None, negative=True))
+        (texts,) = zip(*rows, strict=True)
+        parsed = self._reader.parse_each([texts])
+        (plans,) = self._plan([texts], parsed)
+        reports = [
+            build_report(each, self.layers(), of[0], self._reader, negative=i > 0)
+            for i, (each, of) in enumerate(zip(plans, texts, strict=True))
+        ]
+        return replace(reports[0], negative=reports[1] if reports[1:] else None)
 
     def layers(self, clip_skip: int | None = None) -> tuple[HiddenLayer, ...]:
         """Choose each tower's layer, by this clip_skip or else by the conditioner's own choice.
@@ -226,32 +251,24 @@ class Conditioner:
             return (HiddenLayer(max(2, n), final_norm=False),) * n_towers
         return (HiddenLayer(n, final_norm=True),)
 
+    @property
+    def _reader(self) -> PromptReader:
+        return PromptReader(
+            self.towers, self.dialect, self.extra_networks, self.fullwidth, self.max_chunks
+        )
+
     def _texts(
         self, texts: list[str], texts_2: Prompts | None, *, negative: bool = False
-    ) -> list[tuple[str, ...]]:
+    ) -> list[tuple[PromptText, ...]]:
         """For each prompt, the text that each tower reads: of its last step and first part."""
         columns = [texts] * len(self.towers)
         if texts_2 is not None and len(columns) > 1:
             columns[1] = list_each(texts_2, len(texts), "second prompt")
             if self.dialect.appends_second:
                 columns = [[" ".join(both) for both in zip(*columns, strict=True)]] * 2
-        if self.dialect.settles:
-            unique = dict.fromkeys(text for column in columns for text in column)
-            wide = bool(self.fullwidth)
-            settled = {
-                text: reduce_to_one_text(text, negative=negative, fullwidth=wide) for text in unique
-            }
-            for text, (_, issues) in settled.items():
-                if issues:
-                    checks.warn_issues(text, issues)
-            columns = [[settled[text][0] for text in column] for column in columns]
-        return list(zip(*columns, strict=True))
-
-    def _parse(self, prompt: str) -> ParsedPrompt:
-        parsed = parse(prompt, self.dialect.syntax, fullwidth=bool(self.fullwidth))
-        parsed = with_lookalikes(parsed, fullwidth=self.fullwidth)
-        parsed = parsed.with_names(partial(textual_inversions.find_inversion, self.towers))
-        return limited_mixture(parsed, self.max_chunks)
+        unique = dict.fromkeys(text for column in columns for text in column)
+        read = {text: self._reader.read(text, negative=negative) for text in unique}
+        return list(zip(*([read[text] for text in column] for column in columns), strict=True))
 
     def _cutter(self, t: int) -> Cutter:
         """Make what cuts the texts of tower t in this call."""
@@ -265,19 +282,25 @@ class Conditioner:
     def _tokenizer(self, tower: TextTower) -> Tokenizer:
         return tower.tokenizer if self.dialect.tokenizer is None else self.dialect.tokenizer(tower)
 
-    def _plan(self, rows: Sequence[Sequence[tuple[str, ...]]]) -> list[list[tuple[Plan, ...]]]:
-        """Parse and plan a call, and warn of what is wrong in its prompts."""
-        unique = (text for column in zip(*rows, strict=True) for each in column for text in each)
-        parsed = {text: self._parse(text) for text in dict.fromkeys(unique)}
-        warn_each(parsed, self.towers)
-        return plan_call(rows, parsed, [self._cutter(t) for t in range(len(self.towers))])
+    def _plan(
+        self, rows: Sequence[Sequence[Texts]], parsed: Mapping[PromptText, ParsedPrompt]
+    ) -> list[list[tuple[Plan, ...]]]:
+        """Plan a call; where two prompts come to the same text, the first is what carets show."""
+        by_text: dict[str, ParsedPrompt] = {}
+        for text, prompt in parsed.items():
+            by_text.setdefault(text.text, prompt)
+        texts = [[tuple(each.text for each in texts) for texts in row] for row in rows]
+        return plan_call(texts, by_text, [self._cutter(t) for t in range(len(self.towers))])
 
     def _condition(
-        self, rows: Sequence[Sequence[tuple[str, ...]]], clip_skip: int | None
+        self, rows: Sequence[Sequence[Texts]], clip_skip: int | None
     ) -> list[Conditioning]:
         """Condition on rows of a prompt and its negative, if any: one conditioning a column."""
         layers = self.layers(clip_skip)
-        plans = self._plan(rows)
+        parsed = self._reader.parse_each(rows)
+        self._reader.warn(parsed)
+        self._reader.hand_over([texts for texts, *_ in rows])
+        plans = self._plan(rows, parsed)
         parts: dict[Plan, Conditioning] = {}
         # tensors made under a caller's inference_mode could not serve a later call under autograd
         with torch.inference_mode(False), torch.no_grad():

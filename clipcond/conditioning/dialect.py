@@ -81,6 +81,8 @@ class Reading:
     Args:
         syntax: a name for `clipcond.parse`, or a function from a prompt to a ParsedPrompt, with a
             keyword `fullwidth` if it can read full-width punctuation.
+        takes_out: whether `<lora:x:0.8>`, any `<word:arguments>`, and comments behind `#` are taken
+            out of a prompt before it is read, as A1111's user interface does.
         settles: whether `[a:b:0.5]`, `[a|b]` and AND are its syntax, so that one encoding shows
             the prompt as it is at the last step.
         tokenizer: chooses the tokenizer for a tower; None = the tower's own.
@@ -88,6 +90,7 @@ class Reading:
     """
 
     syntax: str | Callable[..., ParsedPrompt]
+    takes_out: bool = False
     settles: bool = False
     tokenizer: Callable[[TextTower], Tokenizer] | None = transformers_tokenizer
     appends_second: bool = False

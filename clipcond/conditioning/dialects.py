@@ -56,6 +56,12 @@ Deviations:
 * An A1111 prompt with editing, alternation or AND is encoded as it is at the last step, up to its
   first AND, with a warning. Only in a prompt with AND is a closing `: number` a weight:
   `photo 16:9` keeps its `:9`, which A1111 reads as a guidance of 9.
+* In an A1111 prompt all in capitals, such as `BLACK AND WHITE CAT`, AND is a word, with a warning;
+  A1111 makes two conditions of it.
+* Of `<lora:x:0.8>` and `# comments` A1111's dialect encodes nothing, as A1111; networks are not
+  loaded, which a warning says, in a negative prompt too.
+* NovelAI publishes no code. Its dialect follows its documentation for the syntax, and weighs and
+  cuts as A1111; `|`, which mixes prompts there, is text, with a warning.
 * Where ftfy is not installed, a1111 reads accents, full-width letters, ligatures and curly quotes
   for SD2's tower and SDXL's second tower as they are, with a warning; A1111 repairs them with ftfy.
 * A prompt and a negative that both have no token are one chunk without text in sd_embed and in lpw
@@ -132,6 +138,7 @@ DIALECTS: dict[str, Dialect] = {
             splitter=comma_backtrack(),
             weighting="scale_mean",
             zero_negative=if_all_empty,
+            takes_out=True,
             settles=True,
             tokenizer=trainer_tokenizer,
         ),
@@ -163,6 +170,15 @@ DIALECTS: dict[str, Dialect] = {
             frame=closed_with_eos,
             fills=True,
             pair=LPW_XL,
+        ),
+        # NovelAI publishes neither its rule nor its chunks; its models descend from SD1, whose
+        # users know A1111's
+        Dialect(
+            "novelai",
+            syntax="novelai",
+            splitter=comma_backtrack(),
+            weighting="scale_mean",
+            zero_negative=if_all_empty,
         ),
         Dialect(
             "plain",

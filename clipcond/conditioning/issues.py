@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from clipcond.conditioning.checks import warn_issues
 from clipcond.conditioning.results import Conditioning
 from clipcond.errors import ClipcondWarning, PromptWarning, warn
 from clipcond.prompt import Issue, ParsedPrompt
 from clipcond.towers.base import TextTower
 
-__all__ = ["collected_issues", "limited_mixture", "warn_each", "warn_unread", "with_issues"]
+__all__ = ["collected_issues", "limited_mixture", "warn_unread", "with_issues"]
 
 
 def collected_issues(warned: Iterable[ClipcondWarning]) -> tuple[Issue, ...]:
@@ -41,14 +40,6 @@ def with_issues(
         replace(each, issues=tuple(i for i in issues if i.prompt in own or i.prompt not in known))
         for each, own in zip(pair, texts, strict=True)
     ]
-
-
-def warn_each(parsed: Mapping[str, ParsedPrompt], towers: Sequence[TextTower]) -> None:
-    """Warn of what was hardly meant in the texts, and of what the towers cannot read."""
-    for text, prompt in parsed.items():
-        if prompt.issues:
-            warn_issues(text, prompt.issues)
-    warn_unread(parsed.values(), towers)
 
 
 def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[TextTower]) -> None:

@@ -135,7 +135,8 @@ class Plan:
 
     Args:
         cutter: made its chunks; knows the tower.
-        parsed: the text as its syntax reads it.
+        text: what is encoded.
+        parsed: the text as its syntax reads it, positions in the prompt.
         members: its chunks; of a mixture, the chunks of each of its prompts.
         pooled: the chunk that gives the pooled vector, without weights; None = none is wanted.
         n_times, n_empty: how its rows are brought to the call's length: so many times, and then so
@@ -183,7 +184,7 @@ class Plan:
 
         The rule sees the plan's own chunks only. Its warnings point at the heaviest segment.
         """
-        subject = SUBJECT.set((self.text, self.heaviest))
+        subject = SUBJECT.set((self.parsed.source, self.heaviest))
         try:
             parts = [rule(chunks, encode).hidden for chunks in self.members]
         finally:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from clipcond.chunking import TokenChunk
 from clipcond.prompt import ParsedPrompt, Part, Segment
-from clipcond.towers.base import HiddenLayer, TextTower
+from clipcond.tokenizers.base import SpecialTokens
+from clipcond.towers.base import HiddenLayer
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-__all__ = ["ChunkReport", "Report", "build_report"]
+__all__ = ["ChunkReport", "PartReport", "Report"]
 
 MAX_SHOWN = 50  # chunks and issues in a table: rich takes minutes to lay out thousands
 
@@ -23,22 +24,54 @@ MAX_SHOWN = 50  # chunks and issues in a table: rich takes minutes to lay out th
 class ChunkReport:
     """One chunk at full length, specials and padding included.
 
-    `tokens`: each id as readable text; `room`: how many tokens of text fit.
+    `tokens`: each id as readable text.
     """
 
     tokens: tuple[str, ...]
     chunk: TokenChunk
-    room: int
+    special: SpecialTokens
 
     @property
     def count(self) -> str:
         """How full it is, in words."""
-        return f"{self.chunk.content} of {self.room} tokens"
+        return f"{self.chunk.content} of {self.special.room} tokens"
+
+    def json(self, *, compact: bool = False) -> dict[str, Any]:
+        """Give tokens, ids and weights; `compact` leaves out the padding."""
+        chunk, stop = self.chunk, self.chunk.places.stop
+        kept = list(range(len(chunk.input_ids)))
+        if compact:
+            last = stop if chunk.input_ids[stop] == self.special.eos else kept[-1]
+            kept = [*kept[:stop], last]
+        return {
+            "tokens": [self.tokens[i] for i in kept],
+            "ids": [chunk.input_ids[i] for i in kept],
+            "weights": [chunk.weights[i] for i in kept],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PartReport:
+    """One condition at some steps; `is_encoded`: whether it is what the conditioner encodes."""
+
+    text: str
+    weight: float
+    chunks: tuple[ChunkReport, ...]
+    is_encoded: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How one prompt is read, cut and weighted; `str()` gives the table."""
+    """How one prompt is read, cut and weighted; `str()` gives the table.
+
+    Args:
+        parsed: what is encoded, with all issues; positions are those in the prompt.
+        chunks: exactly those that the first tower encodes.
+        dialect, tower, layer, n_layers: what reads and encodes them.
+        steps: of a prompt with editing or AND, what A1111 draws with up to each step.
+        second: the report of a pair's second tower.
+        negative: the report of the negative prompt.
+    """
 
     parsed: ParsedPrompt
     chunks: tuple[ChunkReport, ...]
@@ -46,29 +79,53 @@ class Report:
     tower: str
     layer: HiddenLayer
     n_layers: int
+    steps: tuple[tuple[int, tuple[PartReport, ...]], ...] = ()
+    second: Report | None = None
+    negative: Report | None = None
 
-    def json(self) -> dict[str, Any]:
-        """Give a dict for `json.dumps`: prompt, dialect, tower, layer, segments, chunks, issues."""
-        return {
+    def json(self, *, compact: bool = False) -> dict[str, Any]:
+        """Give a dict for `json.dumps`: prompt, dialect, tower, layer, segments, chunks, issues.
+
+        Also, where there are such, `steps`, `tower_2` and `negative`.
+
+        Args:
+            compact: without the padding of chunks.
+        """
+
+        def rows(chunks: Sequence[ChunkReport]) -> list[dict[str, Any]]:
+            return [each.json(compact=compact) for each in chunks]
+
+        layer = self.layer
+        found: dict[str, Any] = {
             "prompt": self.parsed.source,
             "dialect": self.dialect,
             "tower": self.tower,
-            "layer": {
-                "depth": self.layer.depth,
-                "of": self.n_layers,
-                "final_norm": self.layer.final_norm,
-            },
+            "layer": {"depth": layer.depth, "of": self.n_layers, "final_norm": layer.final_norm},
             "segments": [_segment(part) for part in self.parsed.parts],
-            "chunks": [
-                {
-                    "tokens": list(each.tokens),
-                    "ids": list(each.chunk.input_ids),
-                    "weights": list(each.chunk.weights),
-                }
-                for each in self.chunks
-            ],
+            "chunks": rows(self.chunks),
             "issues": [{"message": i.message, "position": i.position} for i in self.parsed.issues],
         }
+        if self.steps:
+            found["steps"] = [
+                {
+                    "until": until,
+                    "parts": [
+                        {
+                            "text": part.text,
+                            "weight": part.weight,
+                            "chunks": rows(part.chunks),
+                            "encoded": part.is_encoded,
+                        }
+                        for part in parts
+                    ],
+                }
+                for until, parts in self.steps
+            ]
+        if self.second is not None:
+            found["tower_2"] = self.second.json(compact=compact)
+        if self.negative is not None:
+            found["negative"] = self.negative.json(compact=compact)
+        return found
 
     def table(self, width: int | None = None) -> str:
         """Draw the tokens of each chunk with their weights, as plain text for a terminal.
@@ -85,17 +142,28 @@ class Report:
 
     def html(self) -> str:
         """Write a page for any browser: weights as colours, a paragraph for each chunk."""
+        return _PAGE.format(parts="\n".join(each._html() for each in self._all()))
+
+    def _html(self) -> str:
         chunks = "\n".join(_chunk_html(i, chunk) for i, chunk in enumerate(self.chunks, 1))
         issues = "".join(
             f"<li>{escape(issue.message)} (at {issue.position})</li>"
             for issue in self.parsed.issues
         )
-        return _PAGE.format(
+        return _PART.format(
             prompt=escape(self.parsed.source),
             facts=escape(self._facts()),
             chunks=chunks,
             issues=f"<ul class=issues>{issues}</ul>" if issues else "",
         )
+
+    def _all(self) -> Iterator[Report]:
+        """Yield this report, that of the second tower, and those of the negative."""
+        yield self
+        if self.second is not None:
+            yield self.second
+        if self.negative is not None:
+            yield from self.negative._all()
 
     def __str__(self) -> str:
         return self.table()
@@ -130,20 +198,10 @@ class Report:
         shown += _and_more(len(self.chunks), "chunks")
         issues = self.parsed.issues
         shown += [Text(f"issue at {i.position}: {i.message}") for i in issues[:MAX_SHOWN]]
-        return [*shown, *_and_more(len(issues), "issues")]
-
-
-def build_report(
-    parsed: ParsedPrompt,
-    chunks: Sequence[TokenChunk],
-    tower: TextTower,
-    layer: HiddenLayer,
-    dialect: str,
-) -> Report:
-    """Gather what a Report shows."""
-    pieces, room = tower.tokenizer.pieces, tower.special.room
-    rows = tuple(ChunkReport(tuple(pieces(each.input_ids)), each, room) for each in chunks)
-    return Report(parsed, rows, dialect, tower.name, layer, tower.depth)
+        shown += _and_more(len(issues), "issues")
+        for name, other in (("second tower", self.second), ("negative", self.negative)):
+            shown += [] if other is None else [Text(f"\n{name}:"), *other._renderables()]
+        return shown
 
 
 def _and_more(n: int, what: str) -> list[RenderableType]:
@@ -182,9 +240,10 @@ body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 60rem; margin: 2rem aut
 h2 {{ font-size: 1rem; }} pre {{ white-space: pre-wrap; }}
 span {{ border: 1px solid #8884; border-radius: 4px; padding: 0 .3em; margin: .1em; }}
 </style>
-<pre>{prompt}</pre>
-<p>{facts}</p>
-{issues}
-{chunks}
+{parts}
 </html>
 """
+_PART = """<pre>{prompt}</pre>
+<p>{facts}</p>
+{issues}
+{chunks}"""

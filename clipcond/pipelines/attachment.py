@@ -27,6 +27,7 @@ from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import Dialect
+from clipcond.conditioning.prompt_text import ExtraNetworks
 from clipcond.errors import PipelineError
 from clipcond.pipelines.compatibility import check_compatible, embedded_adapter, open_adapter
 from clipcond.pipelines.families import Family, family_of
@@ -61,6 +62,7 @@ def attach(
     adapter: Adapter | str | PathLike[str] | None = None,
     allow_unaligned: bool = False,
     fullwidth: bool | None = None,
+    extra_networks: ExtraNetworks = None,
 ) -> ConditionedPipeline:
     """Let the prompts of a Stable Diffusion 1.x, 2.x or XL pipeline go through a Conditioner.
 
@@ -76,7 +78,7 @@ def attach(
         clip_skip: 1 = last layer (plain diffusers), 2 = penultimate; for positive and negative. In
             XL 1 and 2 are both the penultimate layer, which plain diffusers takes.
             `pipe(..., clip_skip=n)` counts the same way and goes before this.
-        dialect, weighting, normalize, layer, fullwidth: as for `Conditioner`.
+        dialect, weighting, normalize, layer, fullwidth, extra_networks: as for `Conditioner`.
         tower: a tower, or a name for `load_tower`, instead of the pipeline's own text encoder. A
             tower that is opened here by its name moves with the pipeline to its device and dtype; a
             tower of yours stays where you put it.
@@ -97,6 +99,7 @@ def attach(
         "normalize": normalize,
         "layer": layer,
         "fullwidth": fullwidth,
+        "extra_networks": extra_networks,
     }
     family_of(pipe)  # refuses other families before anything is opened
     return Attachment(choices, tower, adapter, allow_unaligned=allow_unaligned).put_on(pipe)

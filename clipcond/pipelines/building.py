@@ -9,6 +9,7 @@ import torch
 
 from clipcond.adapters import Adapter
 from clipcond.conditioning.dialects import Dialect, find_dialect
+from clipcond.conditioning.prompt_text import ExtraNetworks
 from clipcond.errors import ClipcondWarning, PipelineError, UnknownNameError
 from clipcond.pipelines.attachment import Attachment
 from clipcond.pipelines.loading import load_pipeline
@@ -36,13 +37,14 @@ def build_pipeline(
     device: torch.device | str | None = None,
     attention: str = "sdpa",
     fullwidth: bool | None = None,
+    extra_networks: ExtraNetworks = None,
 ) -> ConditionedPipeline:
     """Build a diffusers pipeline whose prompts go through a Conditioner.
 
     Args:
         model: a diffusers folder, a .safetensors checkpoint, or an id on the Hub (offline: what
             the local cache holds); None = the embedded model.
-        clip_skip, dialect, weighting, tower, fullwidth: as for `attach`.
+        clip_skip, dialect, weighting, tower, fullwidth, extra_networks: as for `attach`.
         adapter, allow_unaligned: as for `attach`; the embedded tower "embedded-zh" brings along
             its adapter into the embedded model.
         task: "text2image", "image2image" or "inpainting".
@@ -71,6 +73,7 @@ def build_pipeline(
         "dialect": dialect,
         "weighting": weighting,
         "fullwidth": fullwidth,
+        "extra_networks": extra_networks,
     }
     attachment = Attachment(choices, tower, adapter, allow_unaligned=allow_unaligned)
     pipe = attachment.put_on(load_pipeline(model, task=task, dtype=dtype))

@@ -16,7 +16,7 @@ from clipcond.prompt.segments import Issue, Lora, Segment, Swap
 PLUS, MINUS = 1.1, 0.9
 
 _COMMA = re.compile(r",(\S)")
-_ESCAPES = re.compile(r'(\\+)(?=[()"])')
+_ESCAPES = re.compile(r'(?<!\\)(\\+)(?=[()"])')
 _GAP = re.compile(rf"[{SPACE}]+")
 _BRACKET = re.compile(r"(?<!\\)[()]")
 

@@ -29,9 +29,9 @@ NUMBER_OR_NAME = rf"(?:-?{NUMBER}|(?!-?(?:\d|\.\d)){NAME})"
 
 _SPACES = re.compile(rf"[{SPACE}]*")
 _RUN = re.compile(rf"[^{SPACE}]+")
-_WORD = re.compile(rf"(?:\\[{_SYNTAX}]|[+\-](?![{_SYNTAX}{SPACE}]|\Z)|[^{SPACE}{_SYNTAX}])+")
-# For speed only: several plain words at a time, without a suffix; and brackets of plain words.
 _PLAIN_WORD = rf"[^{SPACE}{_SYNTAX}\\]+"
+_WORD = re.compile(rf"(?:\\[{_SYNTAX}]|[+\-](?![{_SYNTAX}{SPACE}]|\Z)|{_PLAIN_WORD}|\\)+")
+# For speed only: several plain words at a time, without a suffix; and brackets of plain words.
 _PLAIN = re.compile(
     rf"((?:{_PLAIN_WORD}[.,]?[{SPACE}]+){{0,63}}{_PLAIN_WORD}[.,]?)[{SPACE}]+(?=[^{SPACE}.(])"
 )
@@ -127,6 +127,7 @@ class PhraseReader:
     def __init__(self, text: str) -> None:
         self.text = text
         self._closing = dict(_closing_quotes(text))
+        self._last = text.rfind(")")
         self._known: dict[tuple[str, int, int], Found | None] = {}
 
     def prompt(self, start: int, end: int) -> Node:
@@ -275,9 +276,9 @@ class PhraseReader:
         return found if is_bracket or frame.kind != TOP else None
 
     def _opened(self, at: int, end: int) -> _Frame | None:
-        """Make the frame of a bracket or quote that opens here; None if a quote has no end."""
+        """Make the frame of a bracket or quote that opens here; None if it can have no end."""
         if self.text[at] == "(":
-            return _Frame(ROUND, at, at + 1, end)
+            return _Frame(ROUND, at, at + 1, end) if at < self._last else None
         closing = self._closing.get(at)
         return None if closing is None else _Frame(QUOTED, at, at + 1, closing)
 

@@ -10,6 +10,7 @@ its weight, even where there is no AND at all: `smile :3` is `smile` at 3, `phot
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from clipcond.prompt.scanner import ascii_signs, read_weight, word_pattern
 
@@ -31,6 +32,12 @@ def compose(text: str, *, fullwidth: bool = False) -> tuple[tuple[str, float], .
         PromptSyntaxError: a weight has so many digits that it is not finite.
     Source: AUTOMATIC1111 webui 1.10, modules/prompt_parser.py, get_multicond_prompt_list.
     """
+    parts = find_parts(text, fullwidth=fullwidth)
+    return tuple((text[start:stop], weight) for start, stop, weight in parts)
+
+
+def find_parts(text: str, *, fullwidth: bool = False) -> tuple[tuple[int, int, float], ...]:
+    """Find (start, stop, weight) of every condition, as in `compose`."""
     matches = list(_AND[fullwidth].finditer(text))
     starts = [0, *(match.end() for match in matches)]
     stops = [*(match.start() for match in matches), len(text)]
@@ -44,10 +51,20 @@ def find_and(text: str, *, fullwidth: bool = False) -> int | None:
     return match.start() if match else None
 
 
-def _part(source: str, signs: str, start: int, stop: int) -> tuple[str, float]:
-    text = source[start:stop].rstrip()
-    stop = start + len(text)
+def is_capitals(text: str, parts: Sequence[tuple[int, int, float]]) -> bool:
+    """Whether a prompt is a caption all in capitals, in which AND is a word: BLACK AND WHITE CAT.
+
+    A part with a weight, or a letter in lower case anywhere, makes it several conditions.
+    """
+    unweighted = all(weight == 1.0 for *_, weight in parts)
+    words = "".join(text[start:stop] for start, stop, _ in parts)
+    return unweighted and words.isupper()
+
+
+def _part(source: str, signs: str, start: int, stop: int) -> tuple[int, int, float]:
+    stop = start + len(source[start:stop].rstrip())
     colon = signs.rfind(":", start, stop)
     if colon < 0 or not _WEIGHT.fullmatch(signs, colon + 1, stop):
-        return text, 1.0
-    return source[start:colon].rstrip(), read_weight(source, colon + 1, stop, signs)
+        return start, stop, 1.0
+    weight = read_weight(source, colon + 1, stop, signs)
+    return start, start + len(source[start:colon].rstrip()), weight

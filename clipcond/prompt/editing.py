@@ -77,13 +77,25 @@ def schedule(
         )
     if old_timelines and base_steps is not None:
         raise ValueError("old timelines know no second pass: leave out base_steps or old_timelines")
-    changes = find_changes(text, fullwidth=fullwidth)
-    switches = [_switch(change, steps, old_timelines, base_steps) for change in changes]
-    boundaries = {steps} | {switch for switch in switches if switch}
-    if None in switches:
+    timed = [
+        (change, _switch(change, steps, old_timelines, base_steps))
+        for change in find_changes(text, fullwidth=fullwidth)
+    ]
+    boundaries = {steps} | {switch for _, switch in timed if switch}
+    if any(switch is None for _, switch in timed):
         boundaries.update(range(1, steps + 1))
-    timed = tuple(zip(changes, switches, strict=True))
     return tuple((step, _text_at(text, timed, step)) for step in sorted(boundaries))
+
+
+def find_last_text(source: str, changes: Sequence[Change], steps: int) -> list[tuple[int, int]]:
+    """Find the pieces of the source that make the text of the last step.
+
+    Args:
+        changes: from `find_changes`.
+        steps: how many steps the sampler takes.
+    """
+    timed = [(change, _switch(change, steps, False, None)) for change in changes]
+    return _pieces_at(len(source), timed, steps)
 
 
 def _switch(change: Change, steps: int, old_timelines: bool, base_steps: int | None) -> int | None:
@@ -102,6 +114,13 @@ def _switch(change: Change, steps: int, old_timelines: bool, base_steps: int | N
 
 def _text_at(source: str, timed: Sequence[tuple[Change, int | None]], step: int) -> str:
     """Replace every change in the source by the option that holds at a step."""
+    return "".join([source[start:stop] for start, stop in _pieces_at(len(source), timed, step)])
+
+
+def _pieces_at(
+    length: int, timed: Sequence[tuple[Change, int | None]], step: int
+) -> list[tuple[int, int]]:
+    """Find the pieces of a source of that length that make the text of a step."""
     pieces = []
     position, index = 0, 0
     inside: list[tuple[int, int]] = []  # where chosen options stop, and where to go on
@@ -113,11 +132,11 @@ def _text_at(source: str, timed: Sequence[tuple[Change, int | None]], step: int)
             option = (step - 1) % len(change.options) if switch is None else int(step > switch)
             stop, (resume, end) = change.start, change.options[option]
             inside.append((end, change.stop))
-        pieces.append(source[position:stop])
+        pieces.append((position, stop))
         position = resume
         while index < len(timed) and timed[index][0].start < position:
             index += 1
-    return "".join([*pieces, source[position:]])
+    return [*pieces, (position, length)]
 
 
 @dataclass(slots=True)

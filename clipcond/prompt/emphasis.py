@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from heapq import merge
+from itertools import groupby, islice
 from operator import attrgetter, itemgetter
 from typing import TypeAlias
 
@@ -35,13 +37,14 @@ def emphasis_lexicon(number: str) -> re.Pattern[str]:
     """Make a pattern for one lexeme of the grammar; its named groups are the kinds of lexemes.
 
     It matches every character and does not backtrack over more than one lexeme: a scan is linear.
+    Only opening brackets of one kind in a row are one lexeme.
 
     Args:
         number: a pattern for what is between `:` and `)`.
     """
     return re.compile(
         r"(?P<text>[^\\()\[\]:]+)"
-        r"|(?P<open>[(\[])"
+        r"|(?P<open>\(+|\[+)"
         r"|(?P<close>[)\]])"
         rf"|(?P<weight>:{number}\))"
         r"|(?P<escape>\\[\\()\[\]]?)"
@@ -54,9 +57,10 @@ NUMBER = r"[+-]?[.\d]+"
 SPACED_NUMBERS = emphasis_lexicon(rf"\s*{NUMBER}\s*")
 TIGHT_NUMBERS = emphasis_lexicon(NUMBER)
 
-# Text, its start and stop, the innermost round and square bracket around it, -1.0 for BREAK.
+# Where a text starts, without and with its escape, where it stops, the innermost round and square
+# bracket around it, -1.0 for BREAK.
 # Tuples, not objects: the garbage collector would look at those over and over in a long prompt.
-_Piece: TypeAlias = tuple[str, int, int, int, int, float]
+_Piece: TypeAlias = tuple[int, int, int, int, int, float]
 
 # A product keeps the reference's order of multiplication, hence its last bit, for texts inside at
 # most so many brackets, and at any depth where all brackets are alike. Deeper, the factors beyond
@@ -73,25 +77,34 @@ class _Brackets:
     decides the last bit. Round and square brackets nest independently and may cross, so the
     brackets around a text are two chains, merged by where they close.
 
-    Brackets are numbered as they open, from 1; OUTSIDE is the number of none.
+    Brackets are numbered as they open, from 1; OUTSIDE is the number of none. What is never closed
+    acts to the end of the prompt: there round brackets close before square ones.
+
+    Args:
+        length: of the prompt.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, length: int) -> None:
         self.innermost = {"(": OUTSIDE, "[": OUTSIDE}
-        self._opened = [-1]
-        self._closed = [math.inf]
-        self._factor = [1.0]
-        self._parent = [OUTSIDE]
-        self._of_equals: list[float | None] = []
-        self._products: list[tuple[float, int]] = []
+        self.n_open = 0
+        self._length = length
+        self._opened = array("q", [-1])
+        self._closed = array("d", [math.inf])
+        self._factor = array("d", [1.0])
+        self._parent = array("q", [OUTSIDE])
+        self._of_equals = array("d")
+        self._products = array("d"), array("q")
 
-    def open(self, kind: str, position: int) -> None:
-        """Open a bracket inside the innermost one of its kind."""
-        self._opened.append(position)
-        self._closed.append(math.inf)
-        self._factor.append(1.0)
+    def open(self, kind: str, position: int, n: int) -> None:
+        """Open n brackets in a row inside the innermost one of their kind."""
+        first, end = len(self._parent), self._length + (kind == "[")
+        self._opened.extend(range(position, position + n))
+        self._closed.extend(array("d", [end]) * n)
+        self._factor.extend(array("d", [FACTORS[kind]]) * n)
         self._parent.append(self.innermost[kind])
-        self.innermost[kind] = len(self._parent) - 1
+        self._parent.extend(range(first, first + n - 1))
+        self.innermost[kind] = first + n - 1
+        self.n_open += n
 
     def close(self, kind: str, factor: float, position: int) -> None:
         """Close the innermost bracket of a kind; it multiplies its content by the factor."""
@@ -99,22 +112,17 @@ class _Brackets:
         self._factor[bracket] = factor
         self._closed[bracket] = position
         self.innermost[kind] = self._parent[bracket]
+        self.n_open -= 1
 
-    def close_all(self, position: int) -> list[int]:
-        """Close what is open at the end of the prompt, round brackets before square ones.
-
-        Returns:
-            where those brackets were opened.
-        """
-        unclosed = []
-        for rank, (kind, factor) in enumerate(FACTORS.items()):
-            while bracket := self.innermost[kind]:
-                unclosed.append(self._opened[bracket])
-                self.close(kind, factor, position + rank)
-        return unclosed
+    def unclosed(self) -> Iterator[int]:
+        """Yield where the brackets were opened that nothing has closed, in order."""
+        if self.n_open:
+            never = self._length
+            ends = zip(self._opened, self._closed, strict=True)
+            yield from islice((at for at, end in ends if end >= never), 1, None)
 
     def weight(self, a: int, b: int) -> float:
-        """Multiply the factors around a text; all brackets must be closed by now.
+        """Multiply the factors around a text, once all of the prompt is read.
 
         Args:
             a, b: the innermost brackets around it, one of each kind.
@@ -136,25 +144,26 @@ class _Brackets:
         """Multiply the factors of a bracket and those around it; None if they differ."""
         products, factors = self._of_equals, self._factor
         for n in range(len(products), len(factors)):
-            around, product = self._parent[n], None
+            around, product = self._parent[n], math.nan
             if around == OUTSIDE:
                 product = factors[n]
-            elif (outer := products[around]) is not None and factors[around] == factors[n]:
-                product = outer * factors[n]
+            elif factors[around] == factors[n]:
+                product = products[around] * factors[n]
             products.append(product)
-        return products[bracket]
+        return None if math.isnan(products[bracket]) else products[bracket]
 
     def _times_rest(self, value: float, a: int, b: int) -> float:
         """Multiply by all factors around two brackets, as mantissa and exponent: no overflow."""
-        products = self._products
-        for n in range(len(products), len(self._parent)):
-            around, exponent = products[self._parent[n]] if n else (1.0, 0)
-            mantissa, shift = math.frexp(around * self._factor[n])
-            products.append((mantissa, exponent + shift))
-        (mantissa_a, exponent_a), (mantissa_b, exponent_b) = products[a], products[b]
-        mantissa, exponent = math.frexp(value * mantissa_a * mantissa_b)
+        mantissas, exponents = self._products
+        for n in range(len(mantissas), len(self._parent)):
+            around = self._parent[n]
+            outer, exponent = (mantissas[around], exponents[around]) if n else (1.0, 0)
+            mantissa, shift = math.frexp(outer * self._factor[n])
+            mantissas.append(mantissa)
+            exponents.append(exponent + shift)
+        mantissa, exponent = math.frexp(value * mantissas[a] * mantissas[b])
         try:
-            return math.ldexp(mantissa, exponent + exponent_a + exponent_b)
+            return math.ldexp(mantissa, exponent + exponents[a] + exponents[b])
         except OverflowError:
             return math.copysign(math.inf, mantissa)
 
@@ -174,11 +183,11 @@ def read_emphasis(
     Raises:
         PromptSyntaxError: a weight is not a finite number.
     """
-    brackets = _Brackets()
-    pieces, unmatched = _scan(source, lexicon, brackets, has_breaks and BREAK in source, fullwidth)
-    unmatched = sorted(unmatched + brackets.close_all(len(source)))
-    segments, issues = limit_weights(_join(pieces, brackets) or [Segment("", 1.0, 0, 0)])
-    issues = unmatched_brackets(source, unmatched) + issues
+    brackets = _Brackets(len(source))
+    pieces, stray = _scan(source, lexicon, brackets, has_breaks and BREAK in source, fullwidth)
+    joined = _join(source, pieces, brackets)
+    segments, issues = limit_weights(joined or [Segment("", 1.0, 0, 0)])
+    issues += unmatched_brackets(source, merge(stray, brackets.unclosed()))
     return segments, sorted(issues, key=attrgetter("position"))
 
 
@@ -188,7 +197,7 @@ def _scan(
     brackets: _Brackets,
     has_breaks: bool,
     fullwidth: bool,
-) -> tuple[list[_Piece], list[int]]:
+) -> tuple[list[_Piece], array[int]]:
     """Walk the source once, opening and closing brackets.
 
     Returns:
@@ -196,25 +205,28 @@ def _scan(
     """
     signs = ascii_signs(source, fullwidth=fullwidth)
     pieces: list[_Piece] = []
-    unmatched = []
+    stray = array("q")
     for lexeme in lexicon.finditer(signs):
         kind, (start, stop) = lexeme.lastgroup, lexeme.span()
         a, b = brackets.innermost.values()
         if kind == "open":
-            brackets.open(signs[start], start)
+            brackets.open(signs[start], start, stop - start)
         elif kind == "weight" and a:
             brackets.close("(", read_weight(source, start + 1, stop - 1, signs), start)
         elif kind == "close" and brackets.innermost[opening := OPENING[signs[start]]]:
             brackets.close(opening, FACTORS[opening], start)
         elif kind == "text" and has_breaks:
             for begin, end, sign in _split_at_breaks(source, start, stop, fullwidth):
-                pieces.append((source[begin:end], begin, end, a, b, sign))
+                pieces.append((begin, begin, end, a, b, sign))
         else:
             if kind in ("weight", "close"):
-                unmatched.append(stop - 1)
-            text = source[start + (kind == "escape") : stop]
-            pieces.append((text, start, stop, a, b, 1.0))
-    return pieces, unmatched
+                stray.append(stop - 1)
+            last = pieces[-1] if pieces and kind != "escape" else None
+            if last is not None and last[2:] == (start, a, b, 1.0):
+                pieces[-1] = (*last[:2], stop, a, b, 1.0)
+            else:
+                pieces.append((start + (kind == "escape"), start, stop, a, b, 1.0))
+    return pieces, stray
 
 
 def _split_at_breaks(
@@ -236,7 +248,7 @@ def _split_at_breaks(
     yield start + begin, stop, 1.0
 
 
-def _join(pieces: list[_Piece], brackets: _Brackets) -> list[Segment]:
+def _join(source: str, pieces: list[_Piece], brackets: _Brackets) -> list[Segment]:
     """Join neighbours of equal weight: `(a)(b)` is one text, and one token if `ab` is one."""
     runs = (
         (sign * brackets.weight(a, b), list(run))
@@ -245,7 +257,7 @@ def _join(pieces: list[_Piece], brackets: _Brackets) -> list[Segment]:
     segments = []
     for weight, neighbours in groupby(runs, key=itemgetter(0)):
         joined = [piece for _, run in neighbours for piece in run]
-        text = "".join([piece[0] for piece in joined])
+        text = "".join([source[begin:stop] for begin, _, stop, *_ in joined])
         segments.append(Segment(text, weight, joined[0][1], joined[-1][2]))
     return segments
 

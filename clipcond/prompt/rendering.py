@@ -11,10 +11,8 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from clipcond.errors import PromptError, UnknownNameError, excerpt
-from clipcond.prompt.composition import find_and
-from clipcond.prompt.editing import find_changes
-from clipcond.prompt.parsing import Syntax, parse
-from clipcond.prompt.segments import Break, ParsedPrompt
+from clipcond.prompt.parsing import parse
+from clipcond.prompt.segments import Break, Lora, Mixture, ParsedPrompt
 from clipcond.prompt.writing import WRITERS, effective_parts, lora_weights, mode_and_weights
 
 # As CLIP's tokenizer cuts them: letters, one digit, or other characters.
@@ -25,7 +23,7 @@ _WORD = re.compile(
 )
 
 
-def render(parsed: ParsedPrompt, syntax: str | None = None) -> str:
+def render(parsed: ParsedPrompt, syntax: str | None = None, *, exact: bool = True) -> str:
     """Write a prompt that a syntax reads as the same words at the same weights.
 
     White space may differ, and neighbours of equal weight may be joined; escapes are set where the
@@ -35,6 +33,7 @@ def render(parsed: ParsedPrompt, syntax: str | None = None) -> str:
     Args:
         parsed: from `parse`.
         syntax: the prompt's own by default.
+        exact: write weights with all their digits; else the shortest numbers near them.
     Raises:
         UnknownNameError: there is no syntax of that name.
         PromptError: the syntax cannot express the prompt; shows the place in its source.
@@ -43,7 +42,7 @@ def render(parsed: ParsedPrompt, syntax: str | None = None) -> str:
     if name not in WRITERS:
         raise UnknownNameError("syntax", name, WRITERS)
     try:
-        return _write_and_check(parsed, name)
+        return _write_and_check(parsed if exact else with_short_weights(parsed), name)
     except PromptError:
         if name != parsed.syntax:
             raise
@@ -95,27 +94,28 @@ def weighted_words(parsed: ParsedPrompt) -> list[tuple[str, float, int]]:
     return found
 
 
-def convert(text: str, source: str | Syntax, target: str) -> str:
-    """Write a prompt of one syntax in another: the same words at the same weights.
+def with_short_weights(parsed: ParsedPrompt) -> ParsedPrompt:
+    """Replace every weight by the shortest decimal within 0.001 of it, or a hundredth of it."""
 
-    Raises:
-        UnknownNameError: there is no syntax of that name.
-        PromptSyntaxError: `source` cannot read the prompt.
-        PromptError: `target` cannot express it; shows where.
-    """
-    parsed = parse(text, source)
-    if parsed.syntax == "a1111":
-        _refuse_conditions(text)
-    return render(parsed, target)
+    def shorten(prompt: ParsedPrompt) -> ParsedPrompt:
+        parts = (
+            part if isinstance(part, Break) else replace(part, weight=_shortest(part.weight))
+            for part in prompt.parts
+        )
+        extras = (
+            replace(extra, weight=_shortest(extra.weight)) if isinstance(extra, Lora) else extra
+            for extra in prompt.extras
+        )
+        return replace(prompt, parts=tuple(parts), extras=tuple(extras))
+
+    mixture = parsed.mixture
+    if mixture is not None:
+        weights = tuple(map(_shortest, mixture.weights))
+        mixture = Mixture(tuple(map(shorten, mixture.prompts)), weights, mixture.mode)
+    return replace(shorten(parsed), mixture=mixture)
 
 
-def _refuse_conditions(text: str) -> None:
-    """Refuse an A1111 prompt that makes several conditions: no syntax has them in one text."""
-    at = find_and(text)
-    if at is not None:
-        remedy = "Convert the parts of compose(prompt) one by one."
-        raise PromptError("AND cannot be converted", text, at, remedy)
-    for change in find_changes(text):
-        shown = excerpt(text[change.start : change.stop], 40)
-        remedy = "Convert the texts of schedule(prompt, steps) one by one."
-        raise PromptError(f"{shown!r} cannot be converted", text, change.start, remedy)
+def _shortest(weight: float) -> float:
+    near = min(1e-3, abs(weight) / 100)
+    rounded = (round(weight, n_digits) for n_digits in range(17))
+    return next((short for short in rounded if abs(short - weight) <= near), weight)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from clipcond.errors import PromptSyntaxError, excerpt
 from clipcond.prompt.segments import MOST_ISSUES, Issue, Segment
@@ -81,7 +82,7 @@ def limit_weights(segments: Sequence[Segment]) -> tuple[tuple[Segment, ...], lis
     return tuple(replace(s, weight=max(-most, min(most, s.weight))) for s in segments), [issue]
 
 
-def unmatched_brackets(source: str, positions: Sequence[int], spoiled: int = 0) -> list[Issue]:
+def unmatched_brackets(source: str, positions: Iterable[int], spoiled: int = 0) -> list[Issue]:
     """Make an issue of each bracket that has no partner, up to MOST_ISSUES; then one for the rest.
 
     Args:
@@ -89,7 +90,8 @@ def unmatched_brackets(source: str, positions: Sequence[int], spoiled: int = 0) 
         spoiled: a closing bracket before this position turns the brackets after it into text.
     """
     issues = []
-    for position in positions[:MOST_ISSUES]:
+    waiting = iter(positions)
+    for position in islice(waiting, MOST_ISSUES):
         bracket = source[position]
         literal = f"write '\\{bracket}' for a literal bracket."
         if bracket in CLOSING_BRACKETS:
@@ -100,8 +102,7 @@ def unmatched_brackets(source: str, positions: Sequence[int], spoiled: int = 0) 
         if position < spoiled:
             message += ", and makes the brackets after it plain text"
         issues.append(Issue(message, position, f"Remove it or {literal}"))
-    n_left = len(positions) - MOST_ISSUES
-    if n_left > 0:
-        message = f"{n_left} more brackets that do not match"
-        issues.append(Issue(message, positions[MOST_ISSUES]))
+    if (first := next(waiting, None)) is not None:
+        n_left = 1 + sum(1 for _ in waiting)
+        issues.append(Issue(f"{n_left} more brackets that do not match", first))
     return issues

@@ -72,11 +72,16 @@ def _escape_a1111(text: str) -> str:
     return re.sub(r"\b(BREA|AN)(K|D)\b", r"\1\\\2", text)
 
 
-def write_without_breaks(parsed: ParsedPrompt, escape: Callable[[str], str] = _escape_a1111) -> str:
+def write_without_breaks(
+    parsed: ParsedPrompt,
+    escape: Callable[[str], str] = _escape_a1111,
+    weighted: str = "({text}:{weight})",
+) -> str:
     """Write (text:weight); only the text where the weight is 1.
 
     Args:
         escape: makes a text what the syntax reads as that text.
+        weighted: how the syntax writes a text and its weight.
     Raises:
         PromptError: there is a break, or the prompt is a mixture or asks for more than text.
     """
@@ -85,7 +90,7 @@ def write_without_breaks(parsed: ParsedPrompt, escape: Callable[[str], str] = _e
         if isinstance(part, Break):
             message = "only dialects 'a1111' and 'compel' can start a new chunk at a place"
             raise PromptError(message, parsed.source, part.start, "Leave it out.")
-    return _write_parts(replace(parsed, parts=parsed.segments), escape)
+    return _write_parts(replace(parsed, parts=parsed.segments), escape, weighted)
 
 
 def write_plain(parsed: ParsedPrompt) -> str:
@@ -146,7 +151,11 @@ def _compel_phrases(parsed: ParsedPrompt) -> list[str]:
     return written
 
 
-def _write_parts(parsed: ParsedPrompt, escape: Callable[[str], str]) -> str:
+def _write_parts(
+    parsed: ParsedPrompt,
+    escape: Callable[[str], str],
+    weighted: str = "({text}:{weight})",
+) -> str:
     """Write text, (text:weight) and BREAK, with a space where two of them would merge."""
     pieces: list[str] = []
     last: Segment | None = None
@@ -162,9 +171,11 @@ def _write_parts(parsed: ParsedPrompt, escape: Callable[[str], str]) -> str:
                     pieces.append(" ")
             text = escape(part.text)
             if part.weight != 1.0:
-                if pieces and pieces[-1].endswith("\\"):  # it would escape the bracket
+                # a backslash would escape the bracket, and a word be part of a number
+                last_sign = pieces[-1][-1:] if pieces else ""
+                if last_sign == "\\" or (not weighted.startswith("(") and last_sign.strip()):
                     pieces.append(" ")
-                text = f"({text}:{_number(part.weight)})"
+                text = weighted.format(text=text, weight=_number(part.weight))
             pieces.append(text)
             last = part
     return "".join(pieces).strip()
@@ -186,6 +197,15 @@ def _refuse_extras(parsed: ParsedPrompt, but: type | None = None) -> None:
             raise PromptError(message, parsed.source, extra.start, remedy)
 
 
+def write_novelai(parsed: ParsedPrompt) -> str:
+    """Write weight::text::; only the text where the weight is 1. There are no escapes.
+
+    Raises:
+        PromptError: there is a break, or the prompt is a mixture or asks for more than text.
+    """
+    return write_without_breaks(parsed, str, "{weight}::{text}::")
+
+
 def _segments_with_text(parsed: ParsedPrompt) -> list[Segment]:
     """Leave out segments that are only white space."""
     return [segment for segment in parsed.segments if segment.text.strip()]
@@ -204,6 +224,7 @@ WRITERS: dict[str, Writer] = {
     "diffusers": write_plain,
     "lpw": write_without_breaks,
     "lpw_xl": write_without_breaks,
+    "novelai": write_novelai,
     "plain": write_plain,
     "sd_embed": lambda parsed: write_without_breaks(parsed) or " ",  # "" is read as "empty"
 }

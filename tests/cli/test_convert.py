@@ -15,6 +15,11 @@ def test_a1111_to_comfyui(capsys):
 
     assert converted(capsys, prompt, "--to", "comfyui") == (
         0,
+        "a (red:1.3) (cat:0.91), (\\(x\\):1.1)\n",
+        "",
+    )
+    assert converted(capsys, prompt, "--to", "comfyui", "--exact") == (
+        0,
         "a (red:1.3) (cat:0.9090909090909091), (\\(x\\):1.1)\n",
         "",
     )
@@ -68,3 +73,61 @@ def test_what_was_hardly_meant_is_warned_of(capsys):
     assert (code, out) == (0, "(a cat++:1.1)\n")
     assert "'(' is never closed" in err
     assert "'cat++' is a weight in dialect 'compel'" in err
+
+
+@pytest.mark.parametrize(
+    ("prompt", "target", "written"),
+    [
+        ("（猫：1.3），狗", "compel", "(猫)1.3 ，狗"),
+        ("（猫：1.3），狗", "comfyui", "(猫:1.3)，狗"),
+        ("a （red cat：０．８）", "comfyui", "a (red cat:0.8)"),
+        ("【猫】", "novelai", "0.91::猫::"),
+        ("（（猫））", "compel", "(猫)1.21"),
+        ("a (cat：1.3)", "compel", "a (cat)1.3"),
+    ],
+)
+def test_full_width_brackets_are_syntax_with_a_note(capsys, prompt, target, written):
+    code, out, err = converted(capsys, prompt, "--to", target)
+
+    assert (code, out) == (0, written + "\n")
+    assert "is read as syntax" in err
+
+
+def test_full_width_brackets_can_be_text(capsys):
+    assert converted(capsys, "（猫）", "--to", "comfyui", "--no-fullwidth") == (0, "（猫）\n", "")
+    code, out, err = converted(capsys, "（猫）", "--from", "compel", "--to", "a1111")
+    assert (code, out) == (0, "（猫）\n")
+    assert "'（猫）' is a bracket in ASCII, but not here" in err
+
+
+@pytest.mark.parametrize(
+    ("prompt", "written"),
+    [
+        ("[dog]", "(dog:0.91)"),
+        ("((dog))", "(dog:1.21)"),
+        ("(((dog)))", "(dog:1.331)"),
+        ("[[[dog]]]", "(dog:0.751)"),
+        ("(dog:1.23456)", "(dog:1.235)"),
+        ("(dog:0.0004)", "(dog:0.0004)"),
+        ("(dog:-0.3333)", "(dog:-0.333)"),
+        ("(dog:0)", "(dog:0)"),
+    ],
+)
+def test_weights_are_short(capsys, prompt, written):
+    code, out, _ = converted(capsys, prompt, "--to", "comfyui")
+
+    assert (code, out) == (0, written + "\n")
+
+
+def test_what_a1111_takes_out_is_left_out_for_others(capsys):
+    prompt = "a cat <lora:x:1># y"
+
+    code, out, err = converted(capsys, prompt, "--to", "comfyui")
+    assert (code, out) == (0, "a cat\n")
+    assert "'<lora:x:1>' is left out" in err
+    assert "'# y' is a comment" in err
+    assert converted(capsys, prompt, "--to", "a1111")[1] == prompt + "\n"
+
+
+def test_a_caption_in_capitals_can_be_converted(capsys):
+    assert converted(capsys, "BLACK AND WHITE", "--to", "compel")[:2] == (0, "BLACK AND WHITE\n")

@@ -177,7 +177,7 @@ def test_what_is_not_done_is_warned_of():
 def test_a_converted_prompt_is_weighted_as_the_original(prompt):
     as_a1111: Dialect = replace(COMPEL, syntax="a1111")
 
-    ours = single(dialect="compel")(convert(prompt, "a1111", "compel"))
+    ours = single(dialect="compel")(convert(prompt, "a1111", "compel", exact=True))
 
     theirs = single(dialect=as_a1111)(prompt)
     torch.testing.assert_close(ours.embeds, theirs.embeds, **CLOSE)

@@ -187,7 +187,8 @@ def test_an_overflow_is_one_clear_error():
     tower = OpenAIClipTower(copy.deepcopy(model_l()).half(), tokenizer(), name="half")
     conditioner = Conditioner(tower, weighting="scale")
 
-    with pytest.raises(WeightingError) as caught:
+    heavy = pytest.warns(PromptWarning, match="'cat' has the weight 1e\\+06")
+    with heavy, pytest.raises(WeightingError) as caught:
         conditioner(["a cat", "a (cat:1000000)"])
 
     assert str(caught.value) == (
@@ -202,12 +203,14 @@ def test_an_overflow_is_one_clear_error():
 def test_a_mean_that_turns_is_told_with_the_place_of_the_weight(dialect):
     conditioner = single(dialect=dialect)
 
-    assert told(lambda: conditioner(["a dog", "a (small:0.9) (cat:-500)"])) == [
+    heavy, turned = told(lambda: conditioner(["a dog", "a (small:0.9) (cat:-500)"]))
+    assert heavy.startswith("'cat' has the weight -500, which is hardly meant\n")
+    assert turned == (
         "restoring the mean of a weighted chunk turned its embedding round\n"
         "  a (small:0.9) (cat:-500)\n"
         "                 ^\n"
         "Milder weights, or weighting='scale', which restores nothing, give what was meant."
-    ]
+    )
 
 
 def test_a_warning_about_a_prompt_names_no_other():

@@ -40,10 +40,11 @@ READINGS = (
     "(x BREAK y:1.3)",
     "(a)(b)",
     "cat++ (a b)0.5",
+    "{a} 1.3::b::",
     '("a", "b").blend(3, 1)',
     "",
 )
-COLUMNS = ("a1111", "comfyui", "compel", "sd_embed", "lpw", "lpw_xl", "plain")
+COLUMNS = ("a1111", "comfyui", "compel", "sd_embed", "lpw", "lpw_xl", "novelai", "plain")
 HEADINGS = {"lpw_xl": "lpw, SDXL", "plain": "diffusers, plain"}
 
 

@@ -7,7 +7,9 @@ that backtracks would need minutes, and a limit a hundred times what they take.
 
 import sys
 import time
+import tracemalloc
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from clipcond.errors import PromptError
 from clipcond.prompt import compose, parse, reduce_to_one_text, schedule
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.syntaxes import comfyui
+from clipcond.prompt.text_layers import take_out
 from clipcond.prompt.writing import WRITERS
 from tests.failures import failures_of
 
@@ -48,6 +51,14 @@ GROWING = {
     "alternations": lambda n: "[a|b]" * n,
     "unclosed alternations": lambda n: "[a|" * n,
     "ands": lambda n: "a :2 AND " * n,
+    "networks": lambda n: "<lora:a:1>" * n,
+    "unclosed networks": lambda n: "<lora:a" * n,
+    "comments": lambda n: "a # b\n" * n,
+    "braces": lambda n: "{a " * n + "}" * n,
+    "numbers": lambda n: "1.3::a::" * n,
+    "unclosed brackets": lambda n: "(" * n,
+    "quotes": lambda n: '"a" ' * n,
+    "signs": lambda n: "a++ " * n,
 }
 
 
@@ -76,6 +87,9 @@ def lines_run(function, prompt):
     [
         parse,
         lambda prompt: parse(prompt, "comfyui"),
+        lambda prompt: parse(prompt, "compel"),
+        lambda prompt: parse(prompt, "novelai"),
+        take_out,
         lambda prompt: comfyui.parse_groups(prompt, words=True),
         lambda prompt: parse(prompt).render(),
         lambda prompt: parse(prompt, "comfyui").render("a1111"),
@@ -88,6 +102,9 @@ def lines_run(function, prompt):
     ids=[
         "parse",
         "parse comfyui",
+        "parse compel",
+        "parse novelai",
+        "take out",
         "words of comfyui",
         "render",
         "comfyui to a1111",
@@ -110,6 +127,10 @@ def test_expressions_do_not_backtrack():
     def check(prompt):
         start = time.process_time()
         parse(prompt)
+        take_out(prompt)
+        for syntax in ("compel", "novelai"):
+            with suppress(PromptError):
+                parse(prompt, syntax)
         comfyui.parse_groups(prompt)
         compose(prompt)
         schedule(prompt, 5)
@@ -142,5 +163,38 @@ def test_expressions_do_not_backtrack():
         "[a:" + "1" * 200_000 + ".x]",
         "(a)1" + "0" * 200_000 + "x",
         '"' * 200_000,
+        "\\" * 200_000,
+        "a" + "\\" * 200_000 + "b",
+        "1" * 200_000 + "::",
+        "1." * 100_000 + "::",
+        "{" * 200_000,
+        "{{a" * 60_000,
+        "{a|" * 60_000,
+        "__a" * 60_000,
+        " //" * 60_000,
+        "/*" * 100_000,
+        "<a:" * 60_000,
+        "# " * 100_000,
+        ", embedding" + " " * 200_000,
+        "--ar" + " " * 200_000,
+        "a::" * 60_000,
+        "Steps: 2, " * 20_000,
     ]
+    assert not failures_of(check, cases)
+
+
+def test_open_brackets_take_little_memory():
+    def check(case):
+        syntax, unit = case
+        prompt = unit * 100_000
+        tracemalloc.start()
+        try:
+            parse(prompt, syntax)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        assert peak < 60 * len(prompt)
+
+    cases = product(["a1111", "comfyui", "compel", "lpw", "novelai", "sd_embed"], "([{")
     assert not failures_of(check, cases)

@@ -38,9 +38,12 @@ def test_what_is_reduced_and_where():
         Issue("'[cat:dog:0.5]' changes while denoising; only its last text is encoded", 2, EDIT),
         Issue("'[x|[y:z:3]]' changes while denoising; only its last text is encoded", 19, EDIT),
         Issue(
-            "AND makes 2 conditions; only the first is encoded",
+            "AND makes 2 conditions; only the first is encoded: 'a [cat:dog:0.5] in [x|[y:z:3]]'; "
+            "not encoded: 'AND 猫 [b:3] :2'",
             31,
-            "Encode the parts of compose(prompt) one by one.",
+            "Write 'and' in small letters for the word; to make several conditions, encode the "
+            "parts of compose(prompt) one by one.",
+            words=("AND 猫 [b:3] :2",),
         ),
     )
 

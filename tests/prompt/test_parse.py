@@ -43,7 +43,7 @@ def test_every_syntax_names_itself_and_keeps_the_source():
         assert "".join(segment.text for segment in parsed.segments) == "a 猫"
 
 
-def test_a_weighted_prompt_runs_the_code_of_six_files():
+def test_a_weighted_prompt_runs_the_code_of_eight_files():
     files = set()
 
     def note(frame, event, argument):
@@ -60,5 +60,6 @@ def test_a_weighted_prompt_runs_the_code_of_six_files():
     room = Path(clipcond.prompt.__file__).parent
     names = {file.name for file in files if file.is_relative_to(room)}
     assert names == {
-        *("parsing.py", "a1111.py", "emphasis.py", "scanner.py", "segments.py", "lookalikes.py")
+        *("parsing.py", "a1111.py", "emphasis.py", "scanner.py", "segments.py", "lookalikes.py"),
+        *("reduction.py", "remainder.py"),
     }

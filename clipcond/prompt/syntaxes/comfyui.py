@@ -21,8 +21,10 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from operator import attrgetter
 
 from clipcond.prompt.scanner import ascii_signs, limit_weights, read_weight, unmatched_brackets
@@ -128,20 +130,19 @@ class _Brackets:
         self._source = source
         self._signs = ascii_signs(source, fullwidth=fullwidth)
         matches = _BRACKETS.finditer(self._signs)
-        self._places = [m.start() for m in matches if m.end() - m.start() == 1]
-        # Index of the bracket that closes each; None for `)`, and where there is none.
-        self._closing: list[int | None] = [None] * len(self._places)
-        opened: list[int] = []
-        unmatched = []
+        self._places = array("q", (m.start() for m in matches if m.end() - m.start() == 1))
+        # Index of the bracket that closes each; 0 for `)`, and where there is none.
+        self._closing = array("q", [0]) * len(self._places)
+        opened, stray = array("q"), array("q")
         for index, place in enumerate(self._places):
             if self._signs[place] == "(":
                 opened.append(index)
             elif opened:
                 self._closing[opened.pop()] = index
             else:
-                unmatched.append(place)
+                stray.append(place)
         # A `)` without a partner comes before every `(` without one.
-        self._unmatched = unmatched + [self._places[index] for index in opened]
+        self._unmatched = chain(stray, (self._places[index] for index in opened))
 
     def fragments(self) -> Iterator[tuple[int, int, float]]:
         """Yield (start, stop, weight) of every piece of text, in order.
@@ -181,7 +182,7 @@ class _Brackets:
     def _last_of_group(self, opening: int, end: int, stop: int) -> int | None:
         """Find the index of the bracket that closes a group; None if it is text, not a group."""
         closing = self._closing[opening]
-        if closing is not None and closing < end:
+        if 0 < closing < end:
             return closing
         # It is never closed, but a `)` at the end of the range does, even if it has a partner.
         last = self._places[end - 1]

@@ -1,0 +1,65 @@
+"""Gather what a report shows: what is encoded of a prompt, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from clipcond.chunking import TokenChunk
+from clipcond.conditioning.plan import Cutter, Plan
+from clipcond.conditioning.prompt_text import PromptReader, PromptText
+from clipcond.conditioning.report import ChunkReport, PartReport, Report
+from clipcond.prompt.remainder import Remainder
+from clipcond.towers.base import HiddenLayer
+
+__all__ = ["build_report"]
+
+
+def build_report(
+    plans: Sequence[Plan],
+    layers: Sequence[HiddenLayer],
+    text: PromptText,
+    reader: PromptReader,
+    *,
+    negative: bool = False,
+) -> Report:
+    """Gather what a Report shows of one prompt.
+
+    Args:
+        plans, layers: one a tower.
+        text: what the first tower reads.
+        reader: read it.
+        negative: it is a negative prompt.
+    """
+    steps = []
+    for until, parts in reader.timeline(text, negative=negative):
+        shown = (
+            PartReport(part, weight, _cut(part, plans[0], reader), i == 0 and part == text.text)
+            for i, (part, weight) in enumerate(parts)
+        )
+        steps.append((until, tuple(shown)))
+    reports = []
+    for plan, layer in zip(plans, layers, strict=True):
+        cutter = plan.cutter
+        rows = _rows([*plan.chunks * plan.n_times, *plan.empty], cutter)
+        parsed = replace(plan.parsed, issues=())
+        tower = cutter.tower
+        reports.append(Report(parsed, rows, cutter.dialect.name, tower.name, layer, tower.depth))
+    return replace(
+        reports[0],
+        parsed=replace(plans[0].parsed, issues=reader.issues(text, plans[0].parsed)),
+        steps=tuple(steps),
+        second=reports[1] if reports[1:] else None,
+    )
+
+
+def _cut(part: str, plan: Plan, reader: PromptReader) -> tuple[ChunkReport, ...]:
+    """Cut the text of one condition as the plan's own."""
+    cutter = plan.cutter
+    chunks = cutter.chunks(reader.parse(PromptText(Remainder.whole(part))))
+    return _rows(chunks, cutter)
+
+
+def _rows(chunks: Sequence[TokenChunk], cutter: Cutter) -> tuple[ChunkReport, ...]:
+    pieces, special = cutter.tower.tokenizer.pieces, cutter.special
+    return tuple(ChunkReport(tuple(pieces(c.input_ids)), c, special) for c in chunks)

@@ -1,0 +1,86 @@
+"""Convert a prompt from one tool's syntax to another's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clipcond.errors import PromptError, excerpt
+from clipcond.prompt.composition import find_and, find_parts, is_capitals
+from clipcond.prompt.editing import find_changes
+from clipcond.prompt.lookalikes import find_fullwidth, with_lookalikes
+from clipcond.prompt.parsing import Syntax, parse, reads_fullwidth
+from clipcond.prompt.remainder import Remainder
+from clipcond.prompt.rendering import render
+from clipcond.prompt.segments import Issue
+from clipcond.prompt.text_layers import network_issues, take_out
+
+
+def convert(
+    text: str,
+    source: str | Syntax,
+    target: str,
+    *,
+    exact: bool = False,
+    fullwidth: bool | None = None,
+) -> str:
+    """Write a prompt of one syntax in another: the same words at the same weights.
+
+    Comments and `<lora:...>`, which A1111 takes out of a prompt, are left out for other tools.
+
+    Args:
+        text: the prompt.
+        source, target: what it is in, and what to write.
+        exact: write weights with all their digits; by default the shortest numbers within 0.001.
+        fullwidth: whether `（猫：1.3）` is read as `(猫:1.3)`; None = if the prompt has full-width
+            brackets or weights, and `source` can read them.
+    Raises:
+        UnknownNameError: there is no syntax of that name.
+        PromptSyntaxError: `source` cannot read the prompt.
+        PromptError: `target` cannot express it; shows where.
+    """
+    return convert_with_issues(text, source, target, exact=exact, fullwidth=fullwidth)[0]
+
+
+def convert_with_issues(
+    text: str,
+    source: str | Syntax,
+    target: str,
+    *,
+    exact: bool = False,
+    fullwidth: bool | None = None,
+) -> tuple[str, tuple[Issue, ...]]:
+    """Do as `convert`, and say what was hardly meant or is left out, positions in the prompt."""
+    remainder = Remainder.whole(text)
+    issues: list[Issue] = []
+    if source == "a1111" and target != "a1111":
+        remainder, networks, comments = take_out(text)
+        issues += [replace(comment, remedy="") for comment in comments]
+        issues += network_issues(text, networks)
+    kept = remainder.text
+    parse(kept, source)  # an unknown name, before anything else is said
+    wide = bool(fullwidth)
+    found = find_fullwidth(kept) if fullwidth is None and reads_fullwidth(source) else None
+    if found is not None:
+        wide = True
+        message = f"{excerpt(kept[slice(*found)], 40)!r} is read as syntax"
+        remedy = "If it is meant as text, say fullwidth=False."
+        issues.append(Issue(message, remainder.at(found[0]), remedy, "fullwidth"))
+    parsed = parse(kept, source, fullwidth=wide)
+    shown = with_lookalikes(parsed, fullwidth=True if wide else fullwidth)
+    issues += remainder.restore_issues(shown.issues)
+    if parsed.syntax == "a1111":
+        _refuse_conditions(kept, wide)
+    issues.sort(key=lambda issue: issue.position)
+    return render(parsed, target, exact=exact), tuple(issues)
+
+
+def _refuse_conditions(text: str, fullwidth: bool) -> None:
+    """Refuse an A1111 prompt that makes several conditions: no syntax has them in one text."""
+    at = find_and(text, fullwidth=fullwidth)
+    if at is not None and not is_capitals(text, find_parts(text, fullwidth=fullwidth)):
+        remedy = "Convert the parts of compose(prompt) one by one, or write 'and' for the word."
+        raise PromptError("AND cannot be converted", text, at, remedy)
+    for change in find_changes(text, fullwidth=fullwidth):
+        shown = excerpt(text[change.start : change.stop], 40)
+        remedy = "Convert the texts of schedule(prompt, steps) one by one."
+        raise PromptError(f"{shown!r} cannot be converted", text, change.start, remedy)

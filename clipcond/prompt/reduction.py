@@ -1,0 +1,109 @@
+"""Reduce a prompt that changes, or makes several conditions, to the one text that is encoded."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from clipcond.errors import excerpt
+from clipcond.prompt.composition import find_and, find_parts, is_capitals
+from clipcond.prompt.editing import find_changes, find_last_text, schedule
+from clipcond.prompt.remainder import Remainder
+from clipcond.prompt.segments import MOST_ISSUES, Issue
+
+# For each last step, the (text, weight) of every condition.
+Timeline: TypeAlias = tuple[tuple[int, tuple[tuple[str, float], ...]], ...]
+STEPS = 20
+_SHOWN = 40  # characters
+_WORD = "Write 'and' in small letters for the word"
+
+
+def reduce_to_one_text(
+    text: str, steps: int = STEPS, *, negative: bool = False, fullwidth: bool = False
+) -> tuple[str, tuple[Issue, ...]]:
+    """Reduce an A1111 prompt to the one text that a plain encoder can encode.
+
+    The text is that of the last step, of the part before the first AND. A prompt without editing,
+    alternation and AND comes back as it is: only if there is an AND, a closing `: number` is a
+    weight, so `photo 16:9` keeps its `:9`, although `compose` would read a guidance of 9. In a
+    prompt all in capitals AND is a word: `BLACK AND WHITE CAT`.
+
+    Args:
+        text: the prompt.
+        steps: how many steps the sampler takes; decides where an alternation ends, and which edits
+            come too late to happen.
+        negative: AND is a word like any other, as in A1111's negative prompts.
+        fullwidth: whether full-width punctuation is syntax too.
+    Returns:
+        the text, and an issue for everything that was left out, positions in the prompt.
+    """
+    reduced, issues = reduce(text, steps, negative=negative, fullwidth=fullwidth)
+    return reduced.text, issues
+
+
+def reduce(
+    text: str, steps: int = STEPS, *, negative: bool = False, fullwidth: bool = False
+) -> tuple[Remainder, tuple[Issue, ...]]:
+    """Do as `reduce_to_one_text`, and keep where in the prompt the text comes from."""
+    remainder, issues = Remainder.whole(text), []
+    # Most prompts have neither, and need no second walk.
+    at = find_and(text, fullwidth=fullwidth) if not negative and "AND" in text else None
+    if at is not None:
+        remainder, issue = _first_condition(text, at, fullwidth)
+        issues.append(issue)
+    if any(bracket in text for bracket in "[【［"):
+        changes = find_changes(remainder.text, fullwidth=fullwidth)
+        reached = 0
+        for change in changes:
+            if change.start >= reached and len(issues) < MOST_ISSUES:
+                shown = remainder.text[change.start : change.stop]
+                issues.append(_change_issue(shown, remainder.at(change.start)))
+                reached = change.stop
+        if changes:
+            remainder = remainder.only(find_last_text(remainder.text, changes, steps))
+    return remainder, tuple(sorted(issues, key=lambda issue: issue.position))
+
+
+def timeline(
+    text: str, steps: int = STEPS, *, negative: bool = False, fullwidth: bool = False
+) -> Timeline:
+    """List the conditions that A1111 draws with, each list with the last step at which it holds.
+
+    Args:
+        text, steps, negative, fullwidth: as for `reduce_to_one_text`.
+    Returns:
+        (until_step, ((text, weight), ...)) in order; of a prompt that never changes, one entry.
+    """
+    parts = find_parts(text, fullwidth=fullwidth)
+    if negative or len(parts) == 1 or is_capitals(text, parts):
+        parts = ((0, len(text), 1.0),)
+    weights = [weight for *_, weight in parts]
+    texts = [schedule(text[a:b], steps, fullwidth=fullwidth) for a, b, _ in parts]
+    found = []
+    for until in sorted({until for each in texts for until, _ in each}):
+        now = (next(held for last, held in each if last >= until) for each in texts)
+        found.append((until, tuple(zip(now, weights, strict=True))))
+    return tuple(found)
+
+
+def _first_condition(text: str, at: int, fullwidth: bool) -> tuple[Remainder, Issue]:
+    """Keep the condition before the first AND, or all of a prompt in capitals."""
+    parts = find_parts(text, fullwidth=fullwidth)
+    if is_capitals(text, parts):
+        message = "AND is a word here, because all is in capitals"
+        remedy = f"{_WORD}; write words in small letters to make several conditions."
+        return Remainder.whole(text), Issue(message, at, remedy, code="and-in-capitals")
+    start, stop, _ = parts[0]
+    lost = text[at:].strip()
+    message = (
+        f"AND makes {len(parts)} conditions; only the first is encoded: "
+        f"{excerpt(text[start:stop].strip(), _SHOWN)!r}; not encoded: {excerpt(lost, _SHOWN)!r}"
+    )
+    remedy = f"{_WORD}; to make several conditions, encode the parts of compose(prompt) one by one."
+    issue = Issue(message, at, remedy, code="and", words=(lost,))
+    return Remainder.whole(text).only([(start, stop)]), issue
+
+
+def _change_issue(shown: str, position: int) -> Issue:
+    message = f"{excerpt(shown, _SHOWN)!r} changes while denoising; only its last text is encoded"
+    remedy = "Encode the texts of schedule(prompt, steps) one by one."
+    return Issue(message, position, remedy, code="editing")

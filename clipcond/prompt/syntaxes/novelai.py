@@ -1,0 +1,117 @@
+r"""Read the syntax of NovelAI's image generator: braces, square brackets, numbers and `::`.
+
+    {x}          times 1.05      1.3::x::     times 1.3, up to the next `::`
+    [x]          divided by 1.05 -1::x::      times -1: what is to be kept out
+
+Nesting multiplies; `0.5::` inside `1.3::` ends it, and a number that no `::` ends
+acts to the end of the prompt. Round brackets, BREAK and AND are text; there are no escapes. Braces
+and brackets that do not match are accepted as A1111 accepts them: an opening one acts to the end,
+a closing one is text; both become issues, and so does a `::` that ends nothing.
+
+`|`, which mixes several prompts there, is not supported: it stays text, with an issue.
+
+NovelAI publishes no parser; this follows its documentation.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from itertools import groupby
+from operator import attrgetter, itemgetter
+
+from clipcond.prompt.scanner import limit_weights, read_weight
+from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment
+
+FACTORS = {"{": 1.05, "[": 1 / 1.05}
+OPENING = {"}": "{", "]": "["}
+CLOSING = {"{": "}", "[": "]"}
+_DEEPEST = 14_000  # 1.05 to this power is still a number
+
+_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
+_LEXICON = re.compile(
+    rf"(?P<number>(?<![\w.]){_NUMBER}::)"
+    r"|(?P<end>::)"
+    r"|(?P<open>[{\[])"
+    r"|(?P<close>[}\]])"
+    r"|(?P<bar>\|)"
+)
+
+
+def parse(text: str) -> ParsedPrompt:
+    """Parse a prompt as NovelAI's documentation has it; what is odd becomes an issue.
+
+    Neighbours of equal weight are joined. A prompt without text is one empty segment.
+
+    Raises:
+        PromptSyntaxError: a weight has so many digits that it is not finite.
+    Source: docs.novelai.net, image generation, strengthening and weakening.
+    """
+    reader = _Reader(text)
+    for lexeme in _LEXICON.finditer(text):
+        reader.read(str(lexeme.lastgroup), *lexeme.span())
+    reader.text_until(len(text))
+    return reader.parsed()
+
+
+class _Reader:
+    """Reads one prompt from left to right; brackets of two kinds nest apart."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.at = 0  # where text goes on
+        self.number: float | None = None  # that no `::` has ended yet
+        self.opened = {kind: array("q") for kind in FACTORS}
+        self.pieces: list[tuple[str, float, int, int]] = []
+        self.issues: list[Issue] = []
+
+    def read(self, kind: str, start: int, stop: int) -> None:
+        """Take one lexeme, and the text before it."""
+        sign = self.source[start]
+        if kind == "close" and not self.opened[OPENING[sign]]:  # it is text
+            self._add_issue(f"{sign!r} closes nothing", start, "Remove it.", "bracket")
+            return
+        if kind == "bar":
+            message = "'|' mixes prompts in NovelAI, which is not supported: here it is text"
+            self._add_issue(message, start, "Encode the prompts one by one.", "prompt-mixing")
+            return
+        self.text_until(start)
+        self.at = stop
+        if kind == "number":
+            self.number = read_weight(self.source, start, stop - 2)
+        elif kind == "open":
+            self.opened[sign].append(start)
+        elif kind == "close":
+            self.opened[OPENING[sign]].pop()
+        else:
+            if self.number is None:
+                message = "'::' ends no weight, and is left out"
+                self._add_issue(message, start, "A weight is 1.3::text::.", "weight")
+            self.number = None
+
+    def text_until(self, stop: int) -> None:
+        """Add the text up to a position, at the weight that holds here."""
+        if self.at < stop:
+            weight = 1.0 if self.number is None else self.number
+            for kind, opened in self.opened.items():
+                weight *= FACTORS[kind] ** min(len(opened), _DEEPEST)
+            self.pieces.append((self.source[self.at : stop], weight, self.at, stop))
+
+    def parsed(self) -> ParsedPrompt:
+        """Make the prompt of all that was read."""
+        for kind, sign in CLOSING.items():
+            for position in self.opened[kind][:MOST_ISSUES]:
+                message = f"{kind!r} is never closed"
+                self._add_issue(message, position, f"Close it with {sign!r}.", "bracket")
+        runs = [list(run) for _, run in groupby(self.pieces, key=itemgetter(1))]
+        segments = [
+            Segment("".join([piece[0] for piece in run]), run[0][1], run[0][2], run[-1][3])
+            for run in runs
+        ]
+        limited, issues = limit_weights(segments or [Segment("", 1.0, 0, 0)])
+        issues = sorted([*self.issues, *issues], key=attrgetter("position"))
+        return ParsedPrompt(self.source, limited, tuple(issues), "novelai")
+
+    def _add_issue(self, message: str, position: int, remedy: str, code: str) -> None:
+        if len(self.issues) < MOST_ISSUES:
+            self.issues.append(Issue(message, position, remedy, code))

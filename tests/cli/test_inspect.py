@@ -1,0 +1,50 @@
+"""clipcond inspect shows what is encoded."""
+
+import json
+
+from clipcond.cli.entry import main
+
+
+def inspected(capsys, *argv: str) -> tuple[int, str, str]:
+    code = main(["inspect", *argv])
+    return (code, *capsys.readouterr())
+
+
+def test_tokens_of_the_last_step_alone(capsys):
+    code, out, err = inspected(capsys, "[cat:dog:0.5]", "--json", "--compact")
+
+    assert (code, err) == (0, "")
+    (chunk,) = json.loads(out)["chunks"]
+    assert chunk["tokens"][1:-1] == ["dog"]
+
+
+def test_the_negative_too(capsys):
+    code, out, _ = inspected(capsys, "a cat", "-n", "a dog", "--json")
+
+    assert code == 0
+    assert json.loads(out)["negative"]["chunks"][0]["tokens"][1:3] == ["a", "dog"]
+    assert "negative:" in inspected(capsys, "a cat", "-n", "a dog")[1]
+
+
+def test_networks_can_stay(capsys):
+    prompt = "a cat <lora:x:1>"
+    (taken, kept) = (
+        json.loads(inspected(capsys, prompt, "--json", "--compact", *more)[1])["chunks"][0]
+        for more in ((), ("--no-extra-networks",))
+    )
+
+    assert taken["tokens"][1:-1] == ["a", "cat"]
+    assert len(kept["tokens"]) > len(taken["tokens"])
+
+
+def test_words_it_cannot_read_are_issues(capsys):
+    issues = json.loads(inspected(capsys, "a xylophone", "--json")[1])["issues"]
+
+    assert any("'xylophone'" in issue["message"] for issue in issues)
+
+
+def test_a_model_or_a_tower(capsys):
+    code, out, err = inspected(capsys, "a", "--model", "x", "--tower", "embedded")
+
+    assert (code, out) == (2, "")
+    assert "--model and --tower" in err

@@ -1,0 +1,170 @@
+"""What A1111's page takes out of a prompt, and where the rest of it comes from."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clipcond.prompt import compose, parse, schedule
+from clipcond.prompt.reduction import reduce, timeline
+from clipcond.prompt.remainder import Remainder
+from clipcond.prompt.text_layers import network_issues, take_out
+from tests.failures import failures_of
+
+PIECES = ["<lora:a:0.8>", "<", ">", ":", "# x", "\n", "cat", " (dog:1.2)", "猫 ", "<b:>", "[a|b]"]
+prompts = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+
+
+def test_what_is_left():
+    def check(case):
+        prompt, text = case
+        assert take_out(prompt)[0].text == text
+
+    cases = [
+        ("a cat<lora:add_detail:0.8>, dog", "a cat, dog"),
+        ("cat<lyco:x:1>s", "cats"),
+        ("<hypernet:z:1>a", "a"),
+        ("a <wildcard:animal> b", "a  b"),
+        ("<lora:a:1><lora:b:te=0.5:unet=1>", ""),
+        ("(a <lora:x:1> cat:1.3)", "(a  cat:1.3)"),
+        ("<LoRA:x:1> <lora:a b (c):1>", " "),
+        ("a cat, # not a dog\nred hat", "a cat, \nred hat"),
+        ("# only", ""),
+        ("a\n# b\n# c\nd", "a\n\n\nd"),
+        ("a # <lora:x:1>\nb", "a \nb"),
+        ("a <lora:x:1 # b>\nc", "a <lora:x:1 \nc"),
+        ("a #ff0000 b", "a "),
+        ("a < b, c > d, <token>, x<y:", "a < b, c > d, <token>, x<y:"),
+        ("<lora>, <lora:>", "<lora>, <lora:>"),
+        ("", ""),
+    ]  # fmt: skip
+    assert not failures_of(check, cases)
+
+
+def test_networks_come_with_their_parts():
+    prompt = "a <lora:add_detail:0.8:0.5> b # x\n<lyco:y>"
+    first, second = take_out(prompt)[1]
+
+    assert (first.kind, first.name, first.arguments) == ("lora", "add_detail", ("0.8", "0.5"))
+    assert (first.weight, second.weight) == (0.8, 1.0)
+    assert prompt[first.start : first.stop] == "<lora:add_detail:0.8:0.5>"
+    assert prompt[second.start : second.stop] == "<lyco:y>"
+    (weird,) = take_out("<lora:x:nan>")[1]
+    assert weird.weight == 1.0
+
+
+def test_issues_say_how_to_load():
+    prompt = "a <lora:add detail:0.8> <hypernet:h:1> <wildcard:w>"
+    lora, hypernet, wildcard = network_issues(prompt, take_out(prompt)[1])
+
+    assert lora.message == "'<lora:add detail:0.8>' is left out of the text, and nothing loads it"
+    assert lora.remedy == (
+        "Load it: pipe.load_lora_weights('add detail.safetensors', adapter_name='add_detail'), "
+        "then pipe.set_adapters('add_detail', 0.8)."
+    )
+    assert (lora.position, lora.code, lora.words) == (
+        2,
+        "extra-network",
+        ("<lora:add detail:0.8>",),
+    )
+    assert "hypernetworks" in hypernet.remedy
+    assert "extra_networks=False" in wildcard.remedy
+    (negative, *_) = network_issues(prompt, take_out(prompt)[1], negative=True)
+    assert negative.message.endswith("it is in a negative prompt")
+
+
+def test_many_are_few_issues():
+    prompt = "<lora:x:1># a\n" * 1000
+
+    _, networks, issues = take_out(prompt)
+    assert (len(networks), len(issues)) == (1000, 100)
+    assert len(list(network_issues(prompt, networks))) == 100
+
+
+@given(prompts)
+def test_places_are_those_in_the_prompt(prompt):
+    remainder = take_out(prompt)[0]
+
+    for position in range(len(remainder.text)):
+        assert prompt[remainder.at(position)] == remainder.text[position]
+        assert remainder.end(position + 1) == remainder.at(position) + 1
+    assert remainder.at(len(remainder.text)) == len(prompt)
+    assert take_out(remainder.text)[0].text == remainder.text or "<" in remainder.text
+
+
+@given(prompts)
+def test_a_parsed_prompt_is_restored(prompt):
+    remainder = take_out(prompt)[0]
+    parsed = parse(remainder.text)
+    restored = remainder.restore(parsed)
+
+    assert restored.source == prompt
+    texts = [segment.text for segment in parsed.segments]
+    assert [segment.text for segment in restored.segments] == texts
+    for segment in restored.segments:
+        assert take_out(prompt[segment.start : segment.stop])[0].text.startswith(segment.text[:1])
+    for before, after in zip(parsed.issues, restored.issues, strict=True):
+        assert remainder.at(before.position) == after.position
+
+
+def test_a_swap_of_compel_is_restored_whole():
+    prompt = "ab cat.swap(dog)"
+    parsed = Remainder.whole(prompt).only([(3, len(prompt))])
+    restored = parsed.restore(parse(parsed.text, "compel"))
+
+    (swap,) = restored.extras
+    assert prompt[swap.replacement[0].start : swap.replacement[0].stop] == "dog"
+
+
+@given(prompts, st.integers(1, 9))
+def test_the_reduced_text_keeps_its_places(prompt, steps):
+    remainder, _ = reduce(prompt, steps)
+
+    (part, _), *_ = compose(prompt)
+    if "AND" not in prompt:
+        part = prompt
+    assert remainder.text == schedule(part, steps)[-1][1]
+    assert all(
+        prompt[remainder.at(position)] == sign for position, sign in enumerate(remainder.text)
+    )
+
+
+def test_capitals_are_a_caption():
+    def check(case):
+        prompt, text = case
+        reduced, issues = reduce(prompt)
+
+        assert reduced.text == text
+        (issue,) = issues
+        assert prompt[issue.position :].startswith("AND")
+        assert "Write 'and' in small letters for the word" in issue.remedy
+
+    cases = [
+        ("BLACK AND WHITE CAT", "BLACK AND WHITE CAT"),
+        ("A CAT AND A DOG, 4K", "A CAT AND A DOG, 4K"),
+        ("ROCK AND ROLL AND BLUES", "ROCK AND ROLL AND BLUES"),
+        ("KATZE AND HÜND", "KATZE AND HÜND"),
+        ("BLACK AND WHITE cat", "BLACK"),
+        ("a CAT AND A DOG", "a CAT"),
+        ("CAT :0.5 AND DOG", "CAT"),
+        ("猫 AND 狗", "猫"),
+        (" AND ", ""),
+    ]
+    assert not failures_of(check, cases)
+
+
+def test_the_warning_shows_what_is_lost():
+    (issue,) = reduce("BLACK AND WHITE cat")[1]
+
+    assert issue.message == (
+        "AND makes 2 conditions; only the first is encoded: 'BLACK'; not encoded: 'AND WHITE cat'"
+    )
+    assert issue.words == ("AND WHITE cat",)
+
+
+def test_timelines():
+    assert timeline("a [b:c:0.5] AND d :2", 4) == (
+        (2, (("a b", 1.0), (" d", 2.0))),
+        (4, (("a c", 1.0), (" d", 2.0))),
+    )
+    assert timeline("a AND b", 4, negative=True) == ((4, (("a AND b", 1.0),)),)
+    assert timeline("A AND B", 4) == ((4, (("A AND B", 1.0),)),)
+    assert timeline("photo 16:9", 4) == ((4, (("photo 16:9", 1.0),)),)
