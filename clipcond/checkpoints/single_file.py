@@ -161,7 +161,7 @@ def _tokenizer(tower: FoundTower, settings: TowerSettings) -> Any:
     if folder is not None and any((folder / name).is_file() for name in TOKENIZER_FILES):
         return clip_tokenizer(folder)
     # SD1's and SDXL's first tower, when it is alone in its file, pads as it does there
-    is_openai = not tower.layout.prefix and settings.activation.name == "quick_gelu"
+    is_openai = settings.activation.name == "quick_gelu"
     pads_with_eos = tower.layout.pads_with_eos or is_openai
     choices: dict[str, Any] = {} if pads_with_eos else {"pad_token": "!"}  # id 0
     return shipped_clip(**choices, model_max_length=tower.sizes.context)

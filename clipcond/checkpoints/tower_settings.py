@@ -66,7 +66,7 @@ def usual_settings(tower: FoundTower) -> TowerSettings:
 def read_settings(path: Path, tower: FoundTower) -> TowerSettings:
     """Read a tower's settings from the config next to its file, or take the usual ones."""
     usual, layout = usual_settings(tower), tower.layout
-    is_in_pipeline = layout.prefix.startswith(("cond", "text_encoders"))
+    is_in_pipeline = layout.prefix not in ("", "text.")
     if is_in_pipeline or layout.kind == "chinese_clip":
         return usual
     if layout.scheme is OPEN_CLIP:
