@@ -46,7 +46,6 @@ class _Other:
     advice: str = ""
 
 
-_FOLDER_ONLY = "Give its model folder."
 # Files that are made for a model. The first that is found is what the file is.
 _ADDITIONS = (
     _Other(
@@ -93,10 +92,10 @@ _OTHERS = (
     _Other("a T5 text encoder within an open_clip model", ("^text.transformer.encoder.",)),
     _Other("T5", ("^encoder.block.0.layer.0.SelfAttention.q.weight",)),
     _Other(
-        "AltCLIP, which is opened from its folder", ("^text_model.roberta.",), _FOLDER_ONLY,
+        "AltCLIP, which is opened from its folder", ("^text_model.roberta.",)
     ),
     _Other(
-        "AltCLIP's text model, which is opened from its folder", ("^pre_LN.weight",), _FOLDER_ONLY,
+        "AltCLIP's text model, which is opened from its folder", ("^pre_LN.weight",)
     ),
     _Other("SigLIP", ("^text_model.head.",)),
 )  # fmt: skip
