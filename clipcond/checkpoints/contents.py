@@ -112,7 +112,7 @@ class Contents:
         family: of the denoiser, "SD1" to "Flux"; "" where there is none or an unknown one.
         text_width: of the text that the denoiser reads; 0 = unknown.
         n_channels: of the denoiser's input (9: inpainting); 0 = unknown.
-        others: what else is in it, in words.
+        others: what else is in it, in words; the addition too.
         addition: what the file is, in words, where it is made for a model: a LoRA, a ControlNet,
             a textual inversion; "" = it is none of these.
         advice: how to use what is in it, where it is no tower and no whole model; or "".
@@ -153,7 +153,7 @@ def list_contents(header: Header) -> Contents:
         n_channels=n_channels,
         has_vae=has_vae,
         has_vision=_begins(entries, _VISION),
-        others=tuple(other.called for other in others),
+        others=tuple(other.called for other in (addition, *others) if other),
         addition="" if addition is None else addition.called,
         advice=advice.replace("FILE", header.path.name),
     )

@@ -69,6 +69,14 @@ def read_folder(
     config = read_json(folder / "config.json")
     found = KINDS[kind or _kind_of(config, folder)]
     weights = read_weights(_weight_files(folder), dtype, leave_out=OTHER_HALF)
+    is_projected = "CLIPTextModelWithProjection" in str(config.get("architectures"))
+    if is_projected and "text_projection.weight" not in weights:
+        raise CheckpointError(
+            f"{str(folder)!r} has no text_projection.weight, through which its UNet reads the "
+            "pooled vector",
+            folder,
+            "Download or save it again.",
+        )
     tokenizer = found.tokenizer(folder) if tokenizer is None else tokenizer
     where = folder / "config.json"
     model = build_model(found.model, config, weights, where, dtype=dtype, device=device)

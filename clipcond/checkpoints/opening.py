@@ -16,7 +16,13 @@ from clipcond.checkpoints.layouts import LAYOUTS, find_towers
 from clipcond.checkpoints.single_file import open_file
 from clipcond.checkpoints.tower_choice import TowerChoice
 from clipcond.checkpoints.tower_settings import OPEN_CLIP_CONFIG
-from clipcond.errors import CheckpointError, ClipcondWarning, UnknownNameError, warn
+from clipcond.errors import (
+    CheckpointError,
+    ClipcondWarning,
+    UnknownNameError,
+    first_line,
+    warn,
+)
 from clipcond.files import local_path, near, read_json
 from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.base import TextTower
@@ -129,10 +135,7 @@ def load_towers(
             parts = tuple(tower.part for tower in found)
     elif str(source) not in NAMES:
         folder = _folder(source, 1)
-        index = folder / "model_index.json"
-        second = _encoder_name(2)
-        has_second = (folder / second).is_dir() or (index.exists() and second in read_json(index))
-        if has_second:
+        if (folder / _encoder_name(2)).is_dir() or _names_second(folder):
             lacks_first = path.is_dir() and not (folder / _encoder_name(1)).is_dir()
             parts = (2,) if lacks_first else (1, 2)
     return tuple(
@@ -158,7 +161,7 @@ def _find_files(source: str | PathLike[str], choice: TowerChoice) -> tuple[Path 
     folder = named() if named is not None else _folder(source, choice.part)
     if not (folder / "config.json").is_file() and (folder / OPEN_CLIP_CONFIG).is_file():
         return folder / OPEN_CLIP_WEIGHTS, folder
-    if choice.part is None and named is None and (folder / _encoder_name(2)).is_dir():
+    if choice.part is None and named is None and _names_second(folder):
         warn(
             ClipcondWarning(
                 f"{str(folder)!r} has a pair of text towers, and this is the first; "
@@ -200,11 +203,16 @@ def _from_hub(repo: str, part: int | None) -> Path:
         return folder
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise CheckpointError(
-            f"{repo!r} is no folder here, and could not be had from the hub: "
-            f"{str(error).splitlines()[0]}",
+            f"{repo!r} is no folder here, and could not be had from the hub: {first_line(error)}",
             repo,
             "Check the name and the connection; offline, only what was fetched before is there.",
         ) from error
+
+
+def _names_second(folder: Path) -> bool:
+    """Whether the index of a pipeline names a second text encoder."""
+    index = folder / "model_index.json"
+    return index.exists() and _encoder_name(2) in read_json(index)
 
 
 def _encoder_name(part: int | None) -> str:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 __all__ = ["check_pickle"]
 
+MOST_OPERATIONS = 400_000  # about 25 a tensor; they take a second or two
 MOST_PARTS = 10_000  # of a tuple and of all tuples in it; a shape has at most 16
 # What a file of weights calls; none allocates more than its arguments take.
 _CALLED = frozenset(
@@ -43,11 +44,13 @@ def check_pickle(file: BinaryIO) -> None:
     """
     stack: list[_Value | None] = []  # None is a mark
     memo: dict[int, _Value] = {}
-    for operation, argument, _ in pickletools.genops(file):
+    for n, (operation, argument, _) in enumerate(pickletools.genops(file)):
         name = operation.name
+        if n > MOST_OPERATIONS:
+            raise ValueError(f"it has more than {MOST_OPERATIONS} instructions")
         if name in ("REDUCE", "NEWOBJ"):
             called = stack[-2] if len(stack) > 1 else None
-            what = "a value" if called is None or not called.name else called.name
+            what = "something" if called is None or not called.name else called.name
             if what not in _CALLED and not what.startswith(_CALLED_PARTS):
                 raise ValueError(f"it calls {what.replace(' ', '.')}, which weights do not need")
         if name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):

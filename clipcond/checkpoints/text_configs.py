@@ -47,7 +47,7 @@ def text_section(config: Mapping[str, Any], whole: str, *sections: str) -> dict[
     """
     if config.get("model_type") != whole:
         return dict(config)
-    found = next(filter(None, (config.get(name) for name in sections)), {})
+    found: object = next(filter(None, (config.get(name) for name in sections)), {})
     if not isinstance(found, dict):
         raise ValueError(f"{sections[-1]} is {excerpt(repr(found))}, expected an object")
     return dict(found)

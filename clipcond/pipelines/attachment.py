@@ -24,7 +24,7 @@ from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import Dialect
-from clipcond.errors import PipelineError
+from clipcond.errors import PipelineError, excerpt
 from clipcond.pipelines.compatibility import check_compatible, embedded_adapter, open_adapter
 from clipcond.pipelines.families import Family, family_of
 from clipcond.pipelines.prompt_embeds import (
@@ -54,7 +54,7 @@ def attach(
     weighting: str | Rule | None = None,
     normalize: str | Normalize | None = None,
     layer: HiddenLayer | tuple[HiddenLayer, ...] | None = None,
-    tower: TextTower | str | None = None,
+    tower: TextTower | str | PathLike[str] | None = None,
     adapter: Adapter | str | PathLike[str] | None = None,
     allow_unaligned: bool = False,
     fullwidth: bool | None = None,
@@ -129,7 +129,7 @@ class Attachment:
     def __init__(
         self,
         choices: Mapping[str, Any],
-        tower: TextTower | str | None,
+        tower: TextTower | str | PathLike[str] | None,
         adapter: Adapter | str | PathLike[str] | None,
         *,
         allow_unaligned: bool,
@@ -137,10 +137,14 @@ class Attachment:
     ) -> None:
         """Open tower and adapter; `choices` are arguments of Conditioner."""
         self.choices = choices
-        self.tower_name = tower if isinstance(tower, str) else None
-        self.tower = (
-            load_tower(tower, allow_pickle=allow_pickle) if isinstance(tower, str) else tower
-        )
+        is_name = isinstance(tower, str | PathLike)
+        if not (is_name or tower is None or hasattr(tower, "encode")) or isinstance(tower, bytes):
+            raise PipelineError(
+                f"tower={excerpt(repr(tower))} is no text tower.",
+                "Give a tower, or a name, folder or file for load_tower.",
+            )
+        self.tower_name = str(tower) if is_name else None
+        self.tower: Any = load_tower(tower, allow_pickle=allow_pickle) if is_name else tower
         self.adapter = open_adapter(adapter)
         self.allow_unaligned = allow_unaligned
         self._made: Conditioner | None = None

@@ -28,7 +28,7 @@ def build_pipeline(
     clip_skip: int = 1,
     dialect: str | Dialect = "a1111",
     weighting: str | Rule | None = None,
-    tower: TextTower | str | None = None,
+    tower: TextTower | str | PathLike[str] | None = None,
     adapter: Adapter | str | PathLike[str] | None = None,
     allow_unaligned: bool = False,
     task: str = "text2image",

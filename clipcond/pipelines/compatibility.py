@@ -86,7 +86,8 @@ def check_compatible(
     if adapter is None:
         check_width(tower.width, pipe, "Use the text tower that the UNet was trained with, or an "
                     f"adapter for this one. To train one: {ALIGN}")  # fmt: skip
-        is_own = getattr(tower, "model", None) is getattr(pipe, "text_encoder", pipe)
+        model = getattr(tower, "model", None)
+        is_own = model is not None and model is getattr(pipe, "text_encoder", None)
         reasons = iter(()) if is_own else _reasons_without_adapter(tower, own)
         doubts = _unrelated(tower, own)
     else:

@@ -88,7 +88,7 @@ def try_scheduler(scheduler: Any) -> None:
 def _check_values(
     path: Path, config: Mapping[str, Any], kind: type, most: int, *, least: int
 ) -> None:
-    for name, parameter in inspect.signature(kind.__init__).parameters.items():
+    for name, parameter in inspect.signature(kind).parameters.items():
         value = config.get(name)
         if value is None or name == "self":
             continue

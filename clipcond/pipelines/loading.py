@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 
 from clipcond import embedded
-from clipcond.errors import CheckpointError
+from clipcond.errors import CheckpointError, first_line
 from clipcond.files import local_path, near
 from clipcond.pipelines.model_file import load_file
 from clipcond.pipelines.model_folder import load_folder
-from clipcond.pipelines.model_parts import INDEX, LoadChoices, first_line
+from clipcond.pipelines.model_parts import INDEX, LoadChoices
 from clipcond.pipelines.protocols import DiffusersPipeline
 from clipcond.pipelines.verbosity import silent_libraries
 

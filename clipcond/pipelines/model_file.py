@@ -16,18 +16,17 @@ from clipcond.checkpoints.single_file import open_file
 from clipcond.checkpoints.tower_choice import TowerChoice
 from clipcond.errors import CheckpointError
 from clipcond.files import is_file
-from clipcond.pipelines.config_checks import try_scheduler
 from clipcond.pipelines.families import (
     STABLE_DIFFUSION,
     STABLE_DIFFUSION_XL,
     Family,
     class_for_task,
 )
+from clipcond.pipelines.model_folder import join_parts
 from clipcond.pipelines.model_parts import (
     INDEX,
     VAE_CLASS,
     LoadChoices,
-    dtype_argument,
     lacks_encoder,
     lacks_vae,
     load_vae,
@@ -64,8 +63,6 @@ def load_file(path: Path, choices: LoadChoices, sd1_config: Path) -> DiffusersPi
         raise lacks_encoder(path, family, describe(found))
     if not found.has_vae and choices.vae is None:
         raise lacks_vae(path, describe(found))
-    import diffusers
-
     with loading(path, "the checkpoint", remedy=_CONFIG_REMEDY):
         config = _configuration(path) or (sd1_config if _is_sd1(found) else _from_hub(found.header))
     parts: dict[str, Any] = {"unet": read_part(header, "unet", _UNET_CLASS, choices, config)}
@@ -76,12 +73,7 @@ def load_file(path: Path, choices: LoadChoices, sd1_config: Path) -> DiffusersPi
     )
     parts |= dict(_encoders(path, towers, family, choices, config))
     parts |= {"safety_checker": None} if family is STABLE_DIFFUSION else {}
-    with loading(path, "the checkpoint", remedy=_CONFIG_REMEDY):
-        pipe: DiffusersPipeline = getattr(diffusers, class_name).from_pretrained(
-            str(config), **parts, **dtype_argument(choices.dtype), local_files_only=True
-        )
-        try_scheduler(pipe.components["scheduler"])
-    return pipe
+    return join_parts(config, class_name, parts, choices)
 
 
 _UNET_CLASS = "UNet2DConditionModel"

@@ -25,7 +25,7 @@ from clipcond.pipelines.model_parts import (
 )
 from clipcond.pipelines.protocols import DiffusersPipeline
 
-__all__ = ["load_folder"]
+__all__ = ["join_parts", "load_folder"]
 
 _PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
 
@@ -36,8 +36,7 @@ def load_folder(folder: Path, choices: LoadChoices) -> DiffusersPipeline:
     family = family_named(str(index["_class_name"]))
     class_name = class_for_task(family, choices.task)
     _check_pickles(folder, index, choices)
-    import diffusers
-
+    _check_scheduler(folder, index)  # before minutes are spent on weights
     parts: dict[str, Any] = {"unet": _part(folder, "unet", index, choices)}
     if choices.vae is not None:
         parts["vae"] = load_vae(choices.vae, choices, folder)
@@ -58,14 +57,30 @@ def load_folder(folder: Path, choices: LoadChoices) -> DiffusersPipeline:
         )  # fmt: skip
         _check_projection(folder / encoder, index.get(encoder), tower.model)
         parts[encoder], parts[tokenizer] = tower.model, tower.tokenizer.source
-    _check_scheduler(folder, index)
+    return join_parts(folder, class_name, parts, choices)
+
+
+def join_parts(
+    folder: Path, class_name: str, parts: Mapping[str, Any], choices: LoadChoices
+) -> DiffusersPipeline:
+    """Make the pipeline of its models, and of what else is in its configuration folder.
+
+    Args:
+        folder: the model's, or one with its configuration alone.
+        class_name: of diffusers' pipelines.
+        parts: UNet, VAE, text encoders; None for one that the pipeline has not.
+    Raises:
+        CheckpointError: the scheduler or another part cannot be read.
+    """
+    import diffusers
+
+    _check_scheduler(folder, read_json(folder / INDEX))
     with loading(folder, "the pipeline"):
         pipe: DiffusersPipeline = getattr(diffusers, class_name).from_pretrained(
             str(folder), **parts, **dtype_argument(choices.dtype), local_files_only=True,
             use_safetensors=None if choices.allow_pickle else True,
         )  # fmt: skip
-        try_scheduler(pipe.components["scheduler"])
-        return pipe
+    return pipe
 
 
 def _read_index(folder: Path) -> dict[str, Any]:
@@ -154,7 +169,10 @@ def _check_scheduler(folder: Path, index: Mapping[str, Any]) -> None:
     if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
         raise CheckpointError(f"{folder / INDEX} names no known class for scheduler.", folder)
     config = path / "scheduler_config.json"
-    check_scheduler_config(config if config.exists() else path / "config.json", kind)
+    config = config if config.exists() else path / "config.json"
+    check_scheduler_config(config, kind)
+    with loading(path, "scheduler"):
+        try_scheduler(kind.from_config(read_json(config)))  # type: ignore[attr-defined]
 
 
 def _held(folder: Path) -> str:

@@ -15,14 +15,14 @@ from clipcond.checkpoints.contents import list_contents
 from clipcond.checkpoints.file_formats import read_any_header
 from clipcond.checkpoints.header import Entry, Header
 from clipcond.checkpoints.tensors_on_disk import StoredTensors
-from clipcond.errors import CheckpointError, ClipcondError
+from clipcond.errors import CheckpointError, ClipcondError, first_line
 from clipcond.files import is_file
 from clipcond.pipelines.config_checks import check_model_config
 from clipcond.pipelines.families import Family
 from clipcond.pipelines.protocols import Model
 
 __all__ = [
-    *("INDEX", "LoadChoices", "dtype_argument", "first_line", "lacks_encoder", "lacks_vae"),
+    *("INDEX", "LoadChoices", "dtype_argument", "lacks_encoder", "lacks_vae"),
     *("load_model", "load_vae", "loading", "read_part"),
 ]
 
@@ -181,9 +181,3 @@ def dtype_argument(dtype: torch.dtype) -> dict[str, torch.dtype]:
 
     major, minor = (int(part) for part in __version__.split(".")[:2])
     return {"dtype" if (major, minor) >= (0, 40) else "torch_dtype": dtype}
-
-
-def first_line(error: BaseException) -> str:
-    """Shorten an error to its first line."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -73,6 +73,7 @@ def _checked(tokenizer: Kind) -> Kind:
     if isinstance(length, bool) or not isinstance(length, int | float) or not length >= 3:
         raise ValueError(f"its model_max_length is {excerpt(repr(length))}, expected a number")
     encode: Any = tokenizer
+    encode("ᚠ", add_special_tokens=False)  # a sign that few vocabularies have
     ids = encode("a cat. 猫", add_special_tokens=False)["input_ids"]
     if not ids or set(ids) == {encode.unk_token_id}:
         raise ValueError("its vocabulary has no entry for 'a cat.'")
