@@ -7,6 +7,7 @@ be pickled.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import unicodedata
 import warnings
@@ -193,6 +194,12 @@ def _is_library(frame: FrameType) -> bool:
 def excerpt(text: str, most: int = 60) -> str:
     """Shorten a text for a message: its beginning and an ellipsis if it is longer than `most`."""
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def first_line(error: BaseException) -> str:
+    """Shorten another library's error to its first line, without what it says of stack traces."""
+    text = re.sub(r"[^.\n]*\bstack ?traces?\b[^.\n]*\.?", "", str(error)).strip()
+    return text.splitlines()[0].strip() if text else type(error).__name__
 
 
 def printable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Read JSON, take paths from users, and write files and folders whole or not at all."""
+"""Open files and JSON safely, and write files and folders whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,18 +6,66 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from clipcond.errors import CheckpointError, ClipcondError, excerpt
 
 __all__ = [
-    *("disk_errors", "near", "new_folder", "read_json", "reading", "user_path"),
-    *("whole_folder", "write_whole"),
+    *("disk_errors", "is_file", "local_path", "near", "new_folder", "opened", "read_json"),
+    *("reading", "user_path", "whole_folder", "write_whole"),
 ]
+
+MOST_JSON = 64 * 2**20  # bytes; the largest index of a model's parts has 2 MB
+
+
+def local_path(source: object) -> Path:
+    """Make a path of what a caller gave as one, with `~` resolved; it need not exist.
+
+    Raises:
+        CheckpointError: it is no string or path, or no file system can have such a name.
+    """
+    if not isinstance(source, str | os.PathLike) or isinstance(os.fspath(source), bytes):
+        kind = type(source).__name__
+        raise CheckpointError(f"a file or folder is named by a string or a path, not by {kind}")
+    shown = repr(excerpt(os.fspath(source), 200))
+    try:
+        path = Path(source).expanduser()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return path
+    except (OSError, ValueError, RuntimeError) as error:  # too long, NUL, ~nosuchuser
+        why = getattr(error, "strerror", None) or str(error)
+        raise CheckpointError(f"{shown} cannot be a path: {why}", shown) from error
+    return path
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file has this path; False too for names that no file can have."""
+    return os.path.isfile(path)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file to read bytes; a pipe or a device would wait for ever.
+
+    Raises:
+        CheckpointError: no regular file, or the system cannot read it; in place of any OSError.
+    """
+    with reading(path):
+        try:
+            mode = path.stat().st_mode
+        except ValueError as error:  # a NUL in the name
+            raise OSError(None, str(error)) from error
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
+            raise CheckpointError(f"{str(path)!r} is {kind}, not a file", path)
+        with path.open("rb", buffering=0) as file:
+            yield cast(BinaryIO, file)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -26,16 +74,21 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: no file, not JSON, or not an object.
     """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         raise CheckpointError(
             f"there is no {path.name} in {str(path.parent)!r}",
             path,
             f"A model folder holds {path.name} and model.safetensors.",
-        ) from None
-    except (ValueError, OSError) as error:
-        raise CheckpointError(f"{str(path)!r} cannot be read as JSON: {error}", path) from error
+        )
+    with opened(path) as file:
+        raw = file.read(MOST_JSON + 1)
+    try:
+        if len(raw) > MOST_JSON:
+            raise ValueError(f"it has more than {MOST_JSON} bytes")
+        values = json.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        message = f"{str(path)!r} cannot be read as JSON: {excerpt(str(error), 200)}"
+        raise CheckpointError(message, path) from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{str(path)!r} holds no JSON object", path)
     return values
@@ -53,7 +106,9 @@ def reading(path: Path) -> Iterator[None]:
     except CheckpointError:
         raise
     except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}", path) from error
+        why = error.strerror or str(error)
+        shown = excerpt(str(path), 200)
+        raise CheckpointError(f"{shown!r} cannot be read: {why}", path) from error
 
 
 @contextmanager

@@ -24,11 +24,11 @@ from clipcond.adapters.linear import LinearAdapter
 from clipcond.adapters.record import VERSION, AlignmentRecord, T, from_json, to_json
 from clipcond.adapters.resampler import ResamplerAdapter
 from clipcond.checkpoints.contents import describe, list_contents
-from clipcond.checkpoints.file_formats import PICKLES
+from clipcond.checkpoints.file_formats import PICKLES, file_format
 from clipcond.checkpoints.header import Header, read_header
 from clipcond.checkpoints.tensors_on_disk import StoredTensors
 from clipcond.errors import CheckpointError, TowerError, UnknownNameError, excerpt
-from clipcond.files import near, write_whole
+from clipcond.files import local_path, near, write_whole
 
 __all__ = ["build_adapter", "load_adapter", "save_adapter"]
 
@@ -36,13 +36,6 @@ KINDS: dict[str, type[Adapter]] = {"linear": LinearAdapter, "resampler": Resampl
 MARK = "clipcond_adapter"
 DTYPES = ("float32", "float16", "bfloat16")
 _TRAIN = "Train one with: clipcond align"
-# Files that are no adapter: parts of tensor names, the first that is found, and what they are.
-_OTHER_FILES = (
-    (("lora_", ".lora.", "lora_A", "lora_down", "hada_w1", "lokr_w1"), "a LoRA"),
-    (("emb_params", "string_to_param", "clip_l", "clip_g"), "a textual inversion"),
-    (("ip_adapter.", "image_proj."), "an IP-Adapter for pictures"),
-    (("control_model.", "controlnet_"), "a ControlNet"),
-)
 
 
 def build_adapter(config: AdapterConfig) -> Adapter:
@@ -93,7 +86,7 @@ def load_adapter(path: str | PathLike[str]) -> tuple[Adapter, AlignmentRecord]:
         CheckpointError: the file does not exist, is damaged, no adapter (says what it is) or of a
             newer format, or a tensor is missing, unknown, of another shape or dtype, or not finite.
     """
-    path = Path(path).expanduser()
+    path = local_path(path)
     header = _header(path)
     _check_version(header)
     config = _from_metadata(header, "config", AdapterConfig)
@@ -123,9 +116,9 @@ def _header(path: Path) -> Header:
     expected = "; an adapter is one .safetensors file"
     if path.is_dir():
         raise _error(path, f" is a folder{expected}")
-    if not path.is_file():
+    if not path.exists():
         raise _error(path, f" does not exist{expected}", near(path))
-    if path.suffix in PICKLES:
+    if path.suffix in PICKLES and file_format(path, allow_pickle=True) != "safetensors":
         raise _error(path, f" is a pickle{expected}", _TRAIN)
     return read_header(path)
 
@@ -134,28 +127,14 @@ def _check_version(header: Header) -> None:
     """Check the version first: a newer format may have any content."""
     version = header.metadata.get(MARK)
     if version is None:
-        what = _describe(header)
+        what = describe(list_contents(header))
         raise _error(header.path, f" is no adapter of clipcond: it holds {what}", _TRAIN)
-    if not (version.isascii() and version.isdigit() and 1 <= int(version[:9]) <= VERSION):
+    if version not in map(str, range(1, VERSION + 1)):
         raise _error(
             header.path,
             f": {MARK} is {excerpt(version)!r}, expected {VERSION} at most",
             "A newer clipcond wrote it: update this one.",
         )
-
-
-def _describe(header: Header) -> str:
-    """Describe a safetensors file that is no adapter of ours."""
-    names = header.entries
-    for parts, description in _OTHER_FILES:
-        if any(part in name for name in names for part in parts):
-            return f"{description} ({len(names)} tensors)"
-    found = list_contents(header)
-    if not found.towers:
-        return describe(found)
-    towers = f"{len(found.towers)} text tower{'s' if len(found.towers) > 1 else ''}"
-    has_more = found.has_denoiser or found.has_vae or found.has_vision
-    return f"{towers}, {describe(found)}" if has_more else towers
 
 
 def _from_metadata(header: Header, key: str, kind: type[T]) -> T:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from clipcond.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from clipcond.checkpoints.opening import load_tower
+    from clipcond.checkpoints.opening import load_tower, load_towers
     from clipcond.checkpoints.single_file import open_state_dict
     from clipcond.checkpoints.textual_inversions import load_inversion
 else:
@@ -16,8 +16,9 @@ else:
         {
             "load_inversion": "textual_inversions",
             "load_tower": "opening",
+            "load_towers": "opening",
             "open_state_dict": "single_file",
         },
     )
 
-__all__ = ["load_inversion", "load_tower", "open_state_dict"]
+__all__ = ["load_inversion", "load_tower", "load_towers", "open_state_dict"]

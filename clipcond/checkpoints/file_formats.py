@@ -1,58 +1,87 @@
-"""Tell safetensors files from pickles, and read the header of either; torch only for a pickle."""
+"""Find out whether a file is safetensors or a pickle, and read its header; torch for pickles only.
+
+Content decides, never the ending: `.pt` may be safetensors, `.safetensors` a picture.
+"""
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-from clipcond.checkpoints.header import Header, read_header
+from clipcond.checkpoints.header import LENGTH, Header, read_header
+from clipcond.checkpoints.signatures import ARCHIVE, LONGEST, OLD_PICKLES, recognise
 from clipcond.errors import CheckpointError
-from clipcond.files import reading
+from clipcond.files import opened
 
-__all__ = ["PICKLES", "read_any_header"]
+__all__ = ["PICKLES", "file_format", "read_any_header"]
 
 PICKLES = (".pt", ".pth", ".ckpt", ".bin")
-ARCHIVE = b"PK\x03\x04"
-PARALLEL = "module."  # what torch's DistributedDataParallel puts before every name
+TORCHS = ("data.pkl", "constants.pkl", "version", "byteorder")  # members of each of its archives
+# What torch's DistributedDataParallel and torch.compile put before every name.
+WRAPPERS = ("module.", "_orig_mod.")
 
 
 def read_any_header(path: Path, *, allow_pickle: bool = False) -> Header:
     """Read the header of a safetensors file or, if that is allowed, of a pickle.
 
-    The content decides which it is: a pickle may be called .safetensors.
-
     Returns:
-        the header; its names without `module.`, where all begin so.
+        the header; its names without `module.` or `_orig_mod.`, where all begin so.
     Raises:
-        CheckpointError: not readable, damaged, or a pickle that was not allowed.
+        CheckpointError: not readable, another kind of file (says which), damaged, or a pickle that
+            was not allowed.
     """
-    header = _read(path, allow_pickle=allow_pickle)
-    if header.entries and all(name.startswith(PARALLEL) for name in header.entries):
-        entries = {name.removeprefix(PARALLEL): entry for name, entry in header.entries.items()}
-        return replace(header, entries=entries)
-    return header
-
-
-def _read(path: Path, *, allow_pickle: bool) -> Header:
-    with reading(path), path.open("rb") as file:
-        start = file.read(9)
-    is_archive = start.startswith(ARCHIVE)
-    is_pickle = is_archive or (path.suffix.lower() in PICKLES and start[8:] != b"{")
-    if not is_pickle:
-        return read_header(path)
-    if not allow_pickle:
-        raise CheckpointError(
-            f"{str(path)!r} is a pickle, which can run code when opened",
-            path,
-            "Use the model's .safetensors version, or say allow_pickle=True (--allow-pickle): then "
-            "torch 2.10 or newer reads weights out of it and nothing else.",
-        )
-    if not is_archive:
+    found = file_format(path, allow_pickle=allow_pickle)
+    if found == "old pickle":
         raise CheckpointError(
             f"{str(path)!r} is neither safetensors nor an archive of torch 1.6 or newer",
             path,
             "If it is a pickle of an older torch, save it again with safetensors.",
         )
-    from clipcond.checkpoints.pickles import read_pickle
+    if found == "safetensors":
+        header = read_header(path)
+    else:
+        from clipcond.checkpoints.pickles import read_pickle
 
-    return read_pickle(path)
+        header = read_pickle(path)
+    for wrapper in WRAPPERS:
+        if header.entries and all(name.startswith(wrapper) for name in header.entries):
+            entries = {name.removeprefix(wrapper): e for name, e in header.entries.items()}
+            header = replace(header, entries=entries)
+    return header
+
+
+def file_format(path: Path, *, allow_pickle: bool = False) -> str:
+    """Find out how a model file is written: "safetensors", "archive" of torch's, "old pickle".
+
+    Raises:
+        CheckpointError: it cannot be read, is another kind of file, or a pickle not allowed.
+    """
+    with opened(path) as file:
+        begins = file.read(LONGEST)
+    if begins[LENGTH : LENGTH + 1] == b"{":
+        return "safetensors"
+    if begins.startswith(ARCHIVE) and not _is_torchs(path):
+        message = f"{str(path)!r} is a zip archive, and not one that torch.save wrote"
+        raise CheckpointError(message, path, "Unpack it, and give the file inside.")
+    is_pickle = begins.startswith((ARCHIVE, *OLD_PICKLES))
+    is_unknown = path.suffix.lower() in PICKLES and begins != b"" and recognise(begins) is None
+    if not (is_pickle or is_unknown):
+        return "safetensors"  # its reader says what is wrong
+    if is_pickle and not allow_pickle:
+        raise CheckpointError(
+            f"{str(path)!r} is a pickle, which can run code when opened",
+            path,
+            "Use the model's .safetensors version, or say allow_pickle=True: then torch 2.10 or "
+            "newer reads weights out of it and nothing else.",
+        )
+    return "archive" if begins.startswith(ARCHIVE) else "old pickle"
+
+
+def _is_torchs(path: Path) -> bool:
+    """Whether a zip archive has a member that torch writes; a damaged archive may be torch's."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.rpartition("/")[2] in TORCHS for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
+        return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from clipcond.checkpoints.header import read_header
-from clipcond.checkpoints.models import alt_model, build_model, chinese_model, clip_model
+from clipcond.checkpoints.models import (
+    alt_model,
+    bert_model,
+    build_model,
+    chinese_model,
+    clip_model,
+)
 from clipcond.checkpoints.tensors_on_disk import StoredTensors
-from clipcond.errors import CheckpointError
-from clipcond.files import read_json
+from clipcond.errors import CheckpointError, excerpt
+from clipcond.files import is_file, read_json
 from clipcond.tokenizers import sentence_piece, word_piece
-from clipcond.tokenizers.folders import open_tokenizer
+from clipcond.tokenizers.folders import model_kind, open_tokenizer
 from clipcond.towers.alt_clip import AltClipTower
 from clipcond.towers.base import TextTower
 from clipcond.towers.chinese_clip import ChineseClipTower
@@ -64,6 +69,14 @@ def read_folder(
     config = read_json(folder / "config.json")
     found = KINDS[kind or _kind_of(config, folder)]
     weights = read_weights(_weight_files(folder), dtype, leave_out=OTHER_HALF)
+    is_projected = "CLIPTextModelWithProjection" in str(config.get("architectures"))
+    if is_projected and "text_projection.weight" not in weights:
+        raise CheckpointError(
+            f"{str(folder)!r} has no text_projection.weight, through which its UNet reads the "
+            "pooled vector",
+            folder,
+            "Download or save it again.",
+        )
     tokenizer = found.tokenizer(folder) if tokenizer is None else tokenizer
     where = folder / "config.json"
     model = build_model(found.model, config, weights, where, dtype=dtype, device=device)
@@ -104,14 +117,23 @@ def clip_tokenizer(folder: Path) -> Any:
     Raises:
         CheckpointError: there is none, or it is broken.
     """
+    return open_tokenizer(folder, TOKENIZER_FILES, _read_clip, folder.parent / "tokenizer")
+
+
+def _read_clip(folder: Path) -> Any:
     from transformers import CLIPTokenizer
 
-    read = partial(CLIPTokenizer.from_pretrained, local_files_only=True)
-    return open_tokenizer(folder, TOKENIZER_FILES, read, folder.parent / "tokenizer")
+    kind = model_kind(folder)
+    if kind not in (None, "BPE"):
+        raise ValueError(f"its tokenizer.json is of kind {kind}, and CLIP's is BPE")
+    tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    if tokenizer.bos_token_id is None or tokenizer.eos_token_id is None:
+        raise ValueError("it has no token for the beginning or the end of a text")
+    return tokenizer
 
 
 def _kind_of(config: Mapping[str, Any], folder: Path) -> str:
-    model_type = str(config.get("model_type"))
+    model_type = excerpt(str(config.get("model_type")))
     for kind, row in KINDS.items():
         if model_type in row.model_types:
             return kind
@@ -140,16 +162,20 @@ def _weight_files(folder: Path) -> list[Path]:
         raise CheckpointError(f"there is no {WEIGHTS} in {str(folder)!r}", folder, remedy)
     if found.name != INDEX:
         return [found]
-    parts = sorted({folder / str(name) for name in read_json(found).get("weight_map", {}).values()})
+    weight_map = read_json(found).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(v, str) for v in weight_map.values()):
+        message = f"{str(found)!r} has no weight_map from tensors to files"
+        raise CheckpointError(message, found, "Download or save it again.")
+    parts = sorted({folder / name for name in weight_map.values()})
     for part in parts:
-        if not part.is_file():
+        if not is_file(part):
             raise CheckpointError(f"{INDEX} names {part.name!r}, which is missing", part)
     return parts
 
 
 def _weights_file(folder: Path) -> Path | None:
     names = (WEIGHTS, HALF_WEIGHTS, INDEX, *PICKLES)
-    return next((folder / name for name in names if (folder / name).is_file()), None)
+    return next((folder / name for name in names if is_file(folder / name)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +202,9 @@ KINDS: dict[str, FolderKind] = {
     "chinese_clip": FolderKind(
         ("chinese_clip", "chinese_clip_text_model"), chinese_model, word_piece.tokenizer_in,
         ChineseClipTower,
+    ),
+    "bert": FolderKind(
+        ("bert",), bert_model, word_piece.tokenizer_in, ChineseClipTower,
     ),
     "alt_clip": FolderKind(
         ("altclip", "altclip_text_model"), alt_model, sentence_piece.tokenizer_in, AltClipTower,

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipcond.checkpoints.signatures import LONGEST, recognise
 from clipcond.errors import CheckpointError, excerpt
-from clipcond.files import reading
+from clipcond.files import opened
 
-__all__ = ["DTYPES", "FLOATS", "Entry", "Header", "broken", "read_header"]
+__all__ = ["DTYPES", "FLOATS", "LENGTH", "Entry", "Header", "broken", "read_header"]
 
 # A header holds about 100 bytes a tensor: 0.4 MB for SDXL. The format allows 100 MB, which JSON
 # could blow up to gigabytes.
@@ -57,15 +58,6 @@ DTYPES = {
 # The dtypes that a weight may have: those that torch casts to float32 value by value.
 FLOATS = ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
-# Other files that are mistaken for safetensors, and how these begin.
-_PICKLE_SIGNS = (b"pk\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
-_SIGNS = {
-    "a pickle, as torch.save writes it": _PICKLE_SIGNS,
-    "a pointer of Git LFS: the file itself was not downloaded": (b"version https://git-lfs",),
-    "a web page": (b"<!doctype", b"<html", b"<?xml"),
-}
-MAX_SIGN = 64
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -101,14 +93,16 @@ def read_header(path: Path) -> Header:
     Raises:
         CheckpointError: no such file, or not exactly one whole safetensors file.
     """
-    with reading(path), path.open("rb") as file:
+    with opened(path) as file:
         n_bytes = file.seek(0, 2)
         file.seek(0)
-        begins = file.read(MAX_SIGN)
+        begins = file.read(LONGEST)
         file.seek(LENGTH)
         n_header = int.from_bytes(begins[:LENGTH], "little")
-        if n_header > min(n_bytes, MAX_HEADER):
+        if not 0 < n_header <= min(n_bytes, MAX_HEADER):
             _check_sign(path, begins)
+        if not n_bytes:
+            raise broken(path, "it is empty")
         if n_bytes < LENGTH or n_header > n_bytes - LENGTH:
             raise broken(path, f"its header should be {n_header} bytes, the file is {n_bytes}")
         if n_header > MAX_HEADER:
@@ -126,10 +120,10 @@ def read_header(path: Path) -> Header:
 
 def _check_sign(path: Path, begins: bytes) -> None:
     """Name the kind of a file that is often mistaken for a safetensors file."""
-    for called, signs in _SIGNS.items():
-        if begins.lstrip().lower().startswith(signs):
-            message = f"{str(path)!r} is no safetensors file but {called}"
-            raise CheckpointError(message, path, "Download or save it again.")
+    found = recognise(begins)
+    if found is not None:
+        message = f"{str(path)!r} is no safetensors file but {found.called}"
+        raise CheckpointError(message, path, found.remedy)
 
 
 def broken(path: Path, why: str) -> CheckpointError:

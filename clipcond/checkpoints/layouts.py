@@ -7,7 +7,8 @@ Only names, shapes and dtypes are looked at, and torch is not needed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from clipcond.checkpoints.activation import (
@@ -24,6 +25,7 @@ __all__ = ["HEAD_WIDTH", "LAYOUTS", "FoundTower", "TowerLayout", "find_towers"]
 
 HEAD_WIDTH = 64  # of every OpenAI, OpenCLIP, EVA and Chinese CLIP text tower
 VOCABULARY = 49408  # entries of CLIP's BPE
+BIG_G = (1280, 32)  # width and blocks of SDXL's second tower
 SD2_DEPTH = 23  # blocks of OpenCLIP-H that Stable Diffusion 2 was trained on; its files hold 24
 
 
@@ -41,6 +43,7 @@ class TowerLayout:
         activation: where the place settles it.
         depth: how many blocks are used, where the model's UNet was trained on fewer than there are.
         pads_with_eos: as SD1 and SDXL's first tower pad; the others pad with id 0.
+        needs_projection: whether the model's UNet reads the projected pooled vector.
     """
 
     place: str
@@ -52,6 +55,7 @@ class TowerLayout:
     activation: Activation | None = None
     depth: int | None = None
     pads_with_eos: bool = False
+    needs_projection: bool = False
 
 
 _OPENAI = Activation("quick_gelu", "SD1, SDXL and SD3 were trained on OpenAI's CLIP-L", True)
@@ -76,11 +80,11 @@ LAYOUTS: tuple[TowerLayout, ...] = (
     ),
     TowerLayout(
         "SDXL, second", "open_clip", OPEN_CLIP, "conditioner.embedders.1.model.",
-        activation=_LAION,
+        activation=_LAION, needs_projection=True,
     ),
     TowerLayout(
         "SDXL refiner", "open_clip", OPEN_CLIP, "conditioner.embedders.0.model.",
-        activation=_LAION,
+        activation=_LAION, needs_projection=True,
     ),
     TowerLayout(
         "SD3, first", "clip", TRANSFORMERS, "text_encoders.clip_l.transformer.", "text_model.",
@@ -88,7 +92,15 @@ LAYOUTS: tuple[TowerLayout, ...] = (
     ),
     TowerLayout(
         "SD3, second", "clip", TRANSFORMERS, "text_encoders.clip_g.transformer.", "text_model.",
-        activation=_LAION,
+        activation=_LAION, needs_projection=True,
+    ),
+    TowerLayout(
+        "CLIP-L of a pair", "clip", TRANSFORMERS, "clip_l.transformer.", "text_model.",
+        activation=_OPENAI, pads_with_eos=True,
+    ),
+    TowerLayout(
+        "CLIP-G of a pair", "clip", TRANSFORMERS, "clip_g.transformer.", "text_model.",
+        activation=_LAION, needs_projection=True,
     ),
     TowerLayout("transformers", "clip", TRANSFORMERS, "", "text_model."),
     TowerLayout("EVA-CLIP", "eva_clip", OPEN_CLIP, "text.", "", _EVA_ONLY, _EVA),
@@ -101,6 +113,16 @@ LAYOUTS: tuple[TowerLayout, ...] = (
         "transformers, Chinese", "chinese_clip", BERT, "", "text_model.", activation=_CHINESE,
     ),
 )  # fmt: skip
+
+# Rows for a tower behind any other prefix, such as `text_encoder.` and `te.`; the prefix is added.
+_ANYWHERE = (
+    TowerLayout("transformers", "clip", TRANSFORMERS, inner="text_model."),
+    TowerLayout("open_clip", "open_clip", OPEN_CLIP),
+    TowerLayout("cn_clip", "chinese_clip", BERT_FLASH, inner="bert.", activation=_CHINESE),
+    TowerLayout("cn_clip", "chinese_clip", BERT, inner="bert.", activation=_CHINESE),
+)
+# Prefixes of text models that are of another kind, whatever their tensors are called.
+_OTHER_KINDS = re.compile(r"(^|\.)(roberta|text\.transformer|vision_model|visual|image_encoder)\.")
 
 # Towers' names by width and blocks.
 _NAMES = {
@@ -170,7 +192,7 @@ def find_towers(header: Header) -> tuple[FoundTower, ...]:
     """Find the text towers of a file, in the table's order; a broken one too, with its problem."""
     found: list[FoundTower] = []
     taken: set[str] = set()
-    for layout in LAYOUTS:
+    for layout in (*LAYOUTS, *_elsewhere(header.entries)):
         tensors = _tensors(layout, header.entries)
         has_marks = not tensors.keys().isdisjoint(layout.scheme.marks)
         has_others = any(name.startswith(layout.requires or "") for name in header.entries)
@@ -178,6 +200,22 @@ def find_towers(header: Header) -> tuple[FoundTower, ...]:
             taken.update(tensors.values())
             found.append(_found(len(found) + 1, layout, tensors, header))
     return tuple(found)
+
+
+def _elsewhere(entries: Mapping[str, Entry]) -> Iterator[TowerLayout]:
+    """Yield layouts for towers behind prefixes that no row of `LAYOUTS` has.
+
+    A prefix that ends as a row's does, as `model.cond_stage_model.transformer.`, makes that row.
+    """
+    known = {layout.prefix for layout in LAYOUTS}
+    rows = [row for row in LAYOUTS if row.prefix and not row.requires]
+    for row in (*rows, *_ANYWHERE):
+        mark = row.scheme.marks[0]
+        found = (name.removesuffix(mark) for name in entries if name.endswith(f".{mark}"))
+        for prefix in dict.fromkeys(each.removesuffix(row.inner) for each in found):
+            is_row = not row.prefix or prefix.endswith(f".{row.prefix}")
+            if is_row and prefix not in known and not _OTHER_KINDS.search(prefix):
+                yield replace(row, prefix=prefix)
 
 
 def _tensors(layout: TowerLayout, entries: Mapping[str, Entry]) -> dict[str, str]:
@@ -209,7 +247,9 @@ def _found(
         dtypes=tuple(sorted({entry.dtype for entry in own.values()})),
         n_values=sum(entry.n_values for entry in own.values()),
         n_bytes=sum(entry.stop - entry.start for entry in own.values()),
-        problem=find_problem(scheme, entries, tensors) or _vocabulary_problem(layout, sizes),
+        problem=find_problem(scheme, entries, tensors)
+        or _vocabulary_problem(layout, sizes)
+        or _projection_problem(layout, sizes),
     )
 
 
@@ -221,6 +261,14 @@ def _vocabulary_problem(layout: TowerLayout, sizes: Sizes) -> str:
     if layout.kind == "chinese_clip" or n_entries == VOCABULARY or may_have_more:
         return ""
     return f"its vocabulary has {n_entries} entries, CLIP's has {VOCABULARY}"
+
+
+def _projection_problem(layout: TowerLayout, sizes: Sizes) -> str:
+    """SDXL's UNet reads the pooled vector through the projection; one without it means nothing."""
+    is_big_g = layout.kind != "chinese_clip" and (sizes.width, sizes.layers) == BIG_G
+    if sizes.projection or not (layout.needs_projection or is_big_g):
+        return ""
+    return "it has no text_projection, through which its UNet reads the pooled vector"
 
 
 def _activation(layout: TowerLayout, sizes: Sizes, header: Header) -> Activation:

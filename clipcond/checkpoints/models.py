@@ -9,13 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from clipcond.checkpoints.text_configs import check_text_config, text_section
 from clipcond.errors import CheckpointError
 from clipcond.towers.chinese_clip import ChineseTextEncoder
 from clipcond.towers.text_encoder import TextEncoder
 
-__all__ = ["TEXT_MODEL", "alt_model", "build_model", "chinese_model", "clip_model", "plain_name"]
+__all__ = [
+    *("TEXT_MODEL", "alt_model", "bert_model", "build_model", "chinese_model", "clip_model"),
+    "plain_name",
+]
 
-TEXT_MODEL = "text_model."
+TEXT_MODEL, BERT = "text_model.", "bert."
 # AltCLIP's blocks as newer versions of transformers call them in memory, and as all do in files
 _BLOCKS_NOW, _BLOCKS = "roberta.encoder.layers.", "roberta.encoder.layer."
 # Values of the buffers that no file holds.
@@ -38,7 +42,8 @@ def clip_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Modul
     """
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-    text = {**_text_config(config, "clip"), "projection_dim": config.get("projection_dim", 512)}
+    section = text_section(config, "clip", "text_config")
+    text = check_text_config({**section, "projection_dim": config.get("projection_dim", 512)})
     model_class = CLIPTextModel if projection is None else CLIPTextModelWithProjection
     with torch.device("meta"):
         return model_class(CLIPTextConfig(**text))
@@ -52,10 +57,24 @@ def chinese_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Mo
     """
     from transformers import ChineseCLIPTextConfig, ChineseCLIPTextModel
 
-    text_config = ChineseCLIPTextConfig(**_text_config(config, "chinese_clip"))
+    text = check_text_config(text_section(config, "chinese_clip", "text_config"))
+    text_config = ChineseCLIPTextConfig(**text)
     with torch.device("meta"):
         text_model = ChineseCLIPTextModel(text_config, add_pooling_layer=False)
         return ChineseTextEncoder(text_model, _linear(text_config.hidden_size, projection))
+
+
+def bert_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:
+    """A BertModel without its pooler, such as the text encoder of Taiyi's Stable Diffusion.
+
+    Args:
+        config: of the model.
+    """
+    from transformers import BertConfig, BertModel
+
+    bert = BertConfig(**check_text_config(config))
+    with torch.device("meta"):
+        return BertModel(bert, add_pooling_layer=False)
 
 
 def alt_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:
@@ -67,8 +86,8 @@ def alt_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module
     from transformers import AltCLIPTextConfig, AltCLIPTextModel
 
     # old configs have both sections, and transformers takes the former
-    text = _text_config(config, "altclip", "text_config_dict", "text_config")
-    text_config: Any = AltCLIPTextConfig.from_dict(text)
+    text = text_section(config, "altclip", "text_config_dict", "text_config")
+    text_config: Any = AltCLIPTextConfig.from_dict(check_text_config(text))
     with torch.device("meta"):
         text_model = AltCLIPTextModel(text_config)
         return TextEncoder(text_model, _linear(text_config.project_dim, projection))
@@ -112,15 +131,7 @@ def build_model(
 
 def plain_name(name: str) -> str:
     """A tensor's name in a text model, whichever version of transformers gave it."""
-    return name.removeprefix(TEXT_MODEL).replace(_BLOCKS_NOW, _BLOCKS)
-
-
-def _text_config(config: Mapping[str, Any], whole: str, *sections: str) -> dict[str, Any]:
-    """The text model's part of a config: all of it, or the first such section of a whole one."""
-    if config.get("model_type") != whole:
-        return dict(config)
-    found = (config.get(section) for section in sections or ("text_config",))
-    return dict(next(filter(None, found), {}))
+    return name.removeprefix(TEXT_MODEL).removeprefix(BERT).replace(_BLOCKS_NOW, _BLOCKS)
 
 
 def _linear(width: int, projection: Tensor | None) -> nn.Module | None:

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from clipcond.checkpoints.file_formats import read_any_header
 from clipcond.checkpoints.folders import KINDS, find_pickle, read_folder
-from clipcond.checkpoints.layouts import LAYOUTS
+from clipcond.checkpoints.layouts import LAYOUTS, find_towers
 from clipcond.checkpoints.single_file import open_file
 from clipcond.checkpoints.tower_choice import TowerChoice
 from clipcond.checkpoints.tower_settings import OPEN_CLIP_CONFIG
-from clipcond.errors import CheckpointError, UnknownNameError
-from clipcond.files import near
+from clipcond.errors import (
+    CheckpointError,
+    ClipcondWarning,
+    UnknownNameError,
+    first_line,
+    warn,
+)
+from clipcond.files import local_path, near, read_json
 from clipcond.locks import LOADING
 from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.base import TextTower
 
-__all__ = ["KINDS", "NAMES", "load_tower"]
+__all__ = ["KINDS", "NAMES", "load_tower", "load_towers"]
 
 EMBEDDED = Path(__file__).parent.parent / "embedded"
 # What `load_tower` knows by name: the folder, looked up at each call.
@@ -33,6 +41,7 @@ TOKENIZERS: dict[str, Callable[[], Any]] = {"embedded-zh": chinese_tokenizer}
 # Files of a hub repository that a text tower needs, as diffusers and as transformers lay them out.
 HUB_FILES = [
     "config.json",
+    "model_index.json",
     "*vocab*",
     "merges.txt",
     "tokenizer*",
@@ -46,7 +55,7 @@ _NUMBERED = re.compile(r"(.+)#([1-9]\d{0,2})")
 
 
 def load_tower(
-    source: str | Path,
+    source: str | PathLike[str],
     kind: str | None = None,
     *,
     part: int | None = None,
@@ -65,9 +74,10 @@ def load_tower(
     Args:
         source: a name ("embedded", "embedded-zh"), a folder (of a diffusers pipeline, or of one
             transformers text model with its tokenizer in it or next to it), a file, or a hub id;
-            "...#2" is part 2.
-        kind: what it must be: "clip", "open_clip", "eva_clip", "chinese_clip", "alt_clip"; None =
-            anything.
+            "...#2" is part 2. Of a model with a pair of towers, say which, or see
+            `Conditioner.from_model`.
+        kind: what it must be: "clip", "open_clip", "eva_clip", "chinese_clip", "alt_clip", "bert";
+            None = anything.
         part: which of several towers, from 1: of a file as `clipcond checkpoint` numbers them, of
             a pipeline its text_encoder, text_encoder_2, ...
         activation: "gelu" or "quick_gelu", where a file does not say and the guess is wrong.
@@ -104,34 +114,74 @@ def load_tower(
         )
 
 
-def _part(source: str | Path, part: int | None) -> tuple[str | Path, int | None]:
+def load_towers(
+    source: str | PathLike[str],
+    *,
+    allow_pickle: bool = False,
+    dtype: torch.dtype = torch.float32,
+    device: str | torch.device = "cpu",
+) -> tuple[TextTower, ...]:
+    """Open the text tower of a model, or its pair of towers, as SDXL's has.
+
+    Args:
+        source, allow_pickle, dtype, device: as for `load_tower`.
+    Returns:
+        one tower or two, in the order in which the UNet reads them.
+    Raises:
+        CheckpointError: as for `load_tower`.
+    """
+    path = local_path(source)
+    parts: tuple[int | None, ...] = (None,)
+    if path.exists() and not path.is_dir():
+        found = find_towers(read_any_header(path, allow_pickle=allow_pickle))
+        if len(found) == 2:
+            parts = tuple(tower.part for tower in found)
+    elif str(source) not in NAMES:
+        folder = _folder(source, 1)
+        if (folder / _encoder_name(2)).is_dir() or _names_second(folder):
+            lacks_first = path.is_dir() and not (folder / _encoder_name(1)).is_dir()
+            parts = (2,) if lacks_first else (1, 2)
+    return tuple(
+        load_tower(source, part=part, allow_pickle=allow_pickle, dtype=dtype, device=device)
+        for part in parts
+    )
+
+
+def _part(source: str | PathLike[str], part: int | None) -> tuple[str | PathLike[str], int | None]:
     """Split the number off "file.safetensors#2"."""
     numbered = _NUMBERED.fullmatch(str(source))
-    if numbered is None or part is not None or Path(source).expanduser().exists():
+    if numbered is None or part is not None or local_path(source).exists():
         return source, part
-    return type(source)(numbered[1]), int(numbered[2])
+    return numbered[1] if isinstance(source, str) else Path(numbered[1]), int(numbered[2])
 
 
-def _find_files(source: str | Path, choice: TowerChoice) -> tuple[Path | None, Path]:
+def _find_files(source: str | PathLike[str], choice: TowerChoice) -> tuple[Path | None, Path]:
     """The file to open; or None and the folder of a transformers model."""
-    path = Path(source).expanduser()
-    if path.is_file():
+    path = local_path(source)
+    if path.exists() and not path.is_dir():  # what it is, its reader says
         return path, path.parent
     named = NAMES.get(str(source))
     folder = named() if named is not None else _folder(source, choice.part)
     if not (folder / "config.json").is_file() and (folder / OPEN_CLIP_CONFIG).is_file():
         return folder / OPEN_CLIP_WEIGHTS, folder
+    if choice.part is None and named is None and _names_second(folder):
+        warn(
+            ClipcondWarning(
+                f"{str(folder)!r} has a pair of text towers, and this is the first; "
+                "Conditioner.from_model opens both, part=1 says that the first is meant"
+            )
+        )
     folder = _model_folder(folder, choice.part)
     return (find_pickle(folder) if choice.allow_pickle else None), folder
 
 
-def _folder(source: str | Path, part: int | None) -> Path:
+def _folder(source: str | PathLike[str], part: int | None) -> Path:
     """The folder with the files of a source; fetch it from the hub if need be."""
-    path = Path(source).expanduser()
+    path = local_path(source)
     if path.is_dir():
         return path
     is_hub_id = str(source).count("/") == 1 and not str(source).startswith((".", "~", "/"))
-    if isinstance(source, Path) or not is_hub_id:
+    if not isinstance(source, str) or not is_hub_id:
         raise CheckpointError(
             f"there is no file or folder {str(source)!r}, and it is no name ({', '.join(NAMES)}) "
             f"or hub id (owner/model)",
@@ -156,11 +206,16 @@ def _from_hub(repo: str, part: int | None) -> Path:
         return folder
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise CheckpointError(
-            f"{repo!r} is no folder here, and could not be had from the hub: "
-            f"{str(error).splitlines()[0]}",
+            f"{repo!r} is no folder here, and could not be had from the hub: {first_line(error)}",
             repo,
             "Check the name and the connection; offline, only what was fetched before is there.",
         ) from error
+
+
+def _names_second(folder: Path) -> bool:
+    """Whether the index of a pipeline names a second text encoder."""
+    index = folder / "model_index.json"
+    return index.exists() and _encoder_name(2) in read_json(index)
 
 
 def _encoder_name(part: int | None) -> str:

@@ -1,9 +1,9 @@
 """List the tensors of a `.pt`, `.ckpt` or `.bin` file by name and place; no code in it runs.
 
 torch 1.6 and later save a zip archive: a pickle that says which tensors there are, and their values
-one after another, uncompressed. torch reads the pickle with `weights_only=True` onto the device
-"meta", which gives names, shapes and places in the file without any value; the values are read
-later, like those of a safetensors file, and only the tower's.
+one after another, uncompressed. The pickle is read onto the device "meta" (`unpickle`), which gives
+names, shapes and places in the file without any value; the values are read later, like those of a
+safetensors file, and only those that are needed.
 
 Why torch 2.10: `weights_only=True` could be got around before 2.6 (CVE-2025-32434) and again before
 2.10 (CVE-2026-24747).
@@ -21,32 +21,60 @@ import torch
 from torch import Tensor
 
 from clipcond.checkpoints.header import Entry, Header
-from clipcond.checkpoints.torchscript import read_script
+from clipcond.checkpoints.torchscript import InertObject, script_tensors, unpickle
 from clipcond.errors import CheckpointError, excerpt
 
-__all__ = ["check_torch", "read_pickle", "unwrap_state_dict"]
+__all__ = ["check_torch", "named_tensors", "read_pickle", "unwrap_state_dict"]
 
 OLDEST_TORCH = (2, 10)
 MAX_PICKLE = 16_000_000  # bytes of data.pkl, which says about 100 bytes a tensor
 LOCAL_HEADER = 30  # bytes, with the lengths of name and extra field at 26 and 28
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
 MAX_NESTED = 4
+MOST_SHARED = 4  # times the file's size, of all tensors together: some share their values
+SLACK = 2**20  # bytes
 REMEDY = "Use the model's .safetensors version, or convert it on a machine that may run its code."
 
 
 def read_pickle(path: Path) -> Header:
     """List the tensors of an archive of torch's, TorchScript included; `state_dict` is unwrapped.
 
+    Returns:
+        the header: tensors in nested dicts by dotted names, a bare tensor by "", and as metadata
+        the texts next to them.
     Raises:
         CheckpointError: torch is too old, or the file is damaged, compressed, forged, or holds
             more than tensors and plain values.
     """
     check_torch(path)
-    places, script = _members(path)
-    tensors = _load(path) if script is None else _load_script(path, script, places)
+    places, pickled, is_script = _members(path)
+    values = _unpickled(path, pickled, {name: start for name, (start, _) in places.items()})
+    if is_script:
+        tensors = dict(_script_tensors(path, values))
+    else:
+        values = unwrap_state_dict(values)
+        if not isinstance(values, Mapping | Tensor):
+            kind = "module" if isinstance(values, InertObject) else type(values).__name__
+            raise CheckpointError(f"{str(path)!r} holds a {kind}, not tensors by name", path)
+        tensors = dict(named_tensors(values))
     stops = dict(places.values())
     entries = {name: _entry(path, name, tensor, stops) for name, tensor in tensors.items()}
-    return Header(path, entries, {}, path.stat().st_size)
+    n_bytes = path.stat().st_size
+    if sum(_size(entry) for entry in entries.values()) > MOST_SHARED * n_bytes + SLACK:
+        raise _damaged(path, f"its tensors unpack to more than {MOST_SHARED} times its size")
+    texts = values.items() if isinstance(values, Mapping) else ()
+    return Header(path, entries, {k: v for k, v in texts if type(k) is type(v) is str}, n_bytes)
+
+
+def named_tensors(values: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Find the tensors in nested dicts, with dotted names."""
+    if isinstance(values, InertObject):
+        values = values.state.get("_parameters") if isinstance(values.state, dict) else None
+    if isinstance(values, Tensor):
+        yield name, values
+    elif isinstance(values, Mapping) and depth <= MAX_NESTED:
+        for key, value in values.items():
+            yield from named_tensors(value, f"{name}.{key}" if depth else str(key), depth + 1)
 
 
 def check_torch(path: Path) -> None:
@@ -76,8 +104,8 @@ def unwrap_state_dict(values: Any) -> Any:
     return values
 
 
-def _members(path: Path) -> tuple[dict[str, tuple[int, int]], bytes | None]:
-    """Find the bytes [start, stop) of each member, and TorchScript's pickle if there is one.
+def _members(path: Path) -> tuple[dict[str, tuple[int, int]], bytes, bool]:
+    """Find the bytes [start, stop) of each member, the pickle, and whether it is TorchScript's.
 
     torch never compresses values, so a member that unpacks to more than it is in the file is a
     forgery made to fill the memory.
@@ -95,12 +123,12 @@ def _members(path: Path) -> tuple[dict[str, tuple[int, int]], bytes | None]:
             if "data.pkl" not in places:
                 raise _damaged(path, "it holds no data.pkl")
             first = next(m for m in members if m.filename.partition("/")[2] == "data.pkl")
-            script = archive.read(first) if is_script else None
+            pickled = archive.read(first)
     except CheckpointError:
         raise
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         raise _damaged(path, str(error)) from error
-    return places, script
+    return places, pickled, is_script
 
 
 def _place(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[int, int]:
@@ -125,42 +153,19 @@ def _place(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tup
     return start, start + size
 
 
-def _load_script(
-    path: Path, pickled: bytes, places: Mapping[str, tuple[int, int]]
-) -> dict[str, Tensor]:
+def _script_tensors(path: Path, module: Any) -> Iterator[tuple[str, Tensor]]:
     try:
-        return read_script(pickled, {name: start for name, (start, _) in places.items()})
-    except Exception as error:  # a forged pickle can make the unpickler stumble anywhere
-        raise CheckpointError(
-            f"{str(path)!r} is a TorchScript archive whose tensors cannot be read without running "
-            f"it: {_first_line(error).partition('. ')[0]}",
-            path,
-            "Where you trust it: torch.jit.load(path, map_location='cpu').state_dict(), saved with "
-            "safetensors.torch.save_file.",
-        ) from error
+        yield from script_tensors(module)
+    except ValueError as error:
+        raise _unsafe_script(path, error) from error
 
 
-def _load(path: Path) -> dict[str, Tensor]:
-    """Read the state dict in a pickle, each tensor without values but with its place."""
-    values = unwrap_state_dict(_unpickle(path))
-    if not isinstance(values, Mapping):
-        kind = type(values).__name__
-        raise CheckpointError(f"{str(path)!r} holds a {kind}, not tensors by name", path)
-    return {str(name): t for name, t in values.items() if isinstance(t, Tensor)}
-
-
-def _unpickle(path: Path) -> Any:
+def _unpickled(path: Path, pickled: bytes, starts: Mapping[str, int]) -> Any:
     try:
-        loaded = torch.load(path, map_location="meta", weights_only=True)
-        first = next(_tensors(loaded), None)
-        if first is None or _place_of(first) is not None:
-            return loaded
-        # before it did so for "meta", torch noted the places for its fake tensors only
-        from torch._subclasses.fake_tensor import FakeTensorMode
-
-        with FakeTensorMode():
-            return torch.load(path, weights_only=True)
+        return unpickle(pickled, starts)
     except Exception as error:  # whatever a forged pickle makes torch stumble over
+        if "constants.pkl" in starts:
+            raise _unsafe_script(path, error) from error
         raise CheckpointError(
             f"{str(path)!r} holds more than weights, or is damaged: {_first_line(error)}",
             path,
@@ -168,18 +173,20 @@ def _unpickle(path: Path) -> Any:
         ) from error
 
 
-def _place_of(tensor: Tensor) -> int | None:
-    """The byte of the file at which a tensor's storage begins, as `torch.load` noted it."""
-    place: int | None = getattr(tensor.untyped_storage(), "_checkpoint_offset", None)
-    return place
+def _unsafe_script(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"{str(path)!r} is a TorchScript archive whose tensors cannot be read without running "
+        f"it: {_first_line(error).partition('. ')[0]}",
+        path,
+        "Where you trust it: torch.jit.load(path, map_location='cpu').state_dict(), saved with "
+        "safetensors.torch.save_file.",
+    )
 
 
-def _tensors(values: Any, depth: int = 0) -> Iterator[Tensor]:
-    if isinstance(values, Tensor):
-        yield values
-    elif isinstance(values, Mapping) and depth < MAX_NESTED:
-        for value in values.values():
-            yield from _tensors(value, depth + 1)
+def _size(entry: Entry) -> int:
+    """The bytes that a tensor takes in memory."""
+    dtype: torch.dtype = getattr(torch, entry.dtype)
+    return entry.n_values * dtype.itemsize
 
 
 def _entry(path: Path, name: str, tensor: Tensor, stops: Mapping[int, int]) -> Entry:
@@ -190,11 +197,17 @@ def _entry(path: Path, name: str, tensor: Tensor, stops: Mapping[int, int]) -> E
     """
     shape, dtype = tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
     if tensor.layout != torch.strided or tensor.is_quantized:
-        raise CheckpointError(f"{str(path)!r}: {excerpt(name)!r} is no plain tensor", path)
+        kind = "quantized" if tensor.is_quantized else str(tensor.layout).removeprefix("torch.")
+        message = f"{str(path)!r}: {excerpt(name)!r} is no plain tensor but {kind}"
+        raise CheckpointError(message, path, "Save it with .to_dense() or .dequantize().")
     if not tensor.numel():
         return Entry(dtype, shape, 0, 0)
-    first = _place_of(tensor)
+    storage = tensor.untyped_storage()
+    if not hasattr(storage, "_checkpoint_offset"):  # `unpickle` notes it
+        message = f"{str(path)!r}: {excerpt(name)!r} has no values, only a shape"
+        raise CheckpointError(message, path, "It was saved from the device 'meta'.")
     n_values = 1 + sum((n - 1) * s for n, s in zip(shape, tensor.stride(), strict=True))
+    first: int | None = storage._checkpoint_offset
     start = (first or 0) + int(tensor.storage_offset()) * tensor.element_size()
     stop = start + n_values * tensor.element_size()
     if first is None or first not in stops or stop > stops[first]:
@@ -203,6 +216,12 @@ def _entry(path: Path, name: str, tensor: Tensor, stops: Mapping[int, int]) -> E
             path,
             f"{excerpt(name, 120)!r} is {list(shape)} of {dtype}, expected {stop - start} bytes, "
             f"found {max(0, found)}",
+        )
+    if tensor.numel() * tensor.element_size() > stops[first] - first:
+        raise _damaged(
+            path,
+            f"{excerpt(name, 120)!r} repeats its values: {list(shape)} of {dtype} out of "
+            f"{stops[first] - first} bytes",
         )
     strides = None if tensor.is_contiguous() else tuple(tensor.stride())
     return Entry(dtype, shape, start, stop, strides)

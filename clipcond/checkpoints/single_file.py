@@ -47,17 +47,19 @@ def open_file(
     name: str,
     dtype: torch.dtype | None = None,
     device: torch.device | str = "cpu",
+    config: Path | None = None,
 ) -> TextTower:
     """Open a tower of a file.
 
     Args:
         dtype: of the tower; None = as in the file, the widest if there are several.
+        config: a folder with the model's config.json; None = what is next to the file.
     Raises:
         CheckpointError: no such tower, several, or one that is not whole; nothing stays loaded.
     """
     header = read_any_header(path, allow_pickle=choice.allow_pickle)
     tower = choose_tower(header, choice)
-    settings = settle(read_settings(path, tower), tower, choice, path)
+    settings = settle(read_settings(path, tower, config), tower, choice, path)
     tensors = StoredTensors(path, header.entries)
     return _build(tower, settings, tensors, path, name=name, dtype=dtype, device=device)
 
@@ -161,7 +163,7 @@ def _tokenizer(tower: FoundTower, settings: TowerSettings) -> Any:
     if folder is not None and any((folder / name).is_file() for name in TOKENIZER_FILES):
         return clip_tokenizer(folder)
     # SD1's and SDXL's first tower, when it is alone in its file, pads as it does there
-    is_openai = not tower.layout.prefix and settings.activation.name == "quick_gelu"
+    is_openai = settings.activation.name == "quick_gelu"
     pads_with_eos = tower.layout.pads_with_eos or is_openai
     choices: dict[str, Any] = {} if pads_with_eos else {"pad_token": "!"}  # id 0
     return shipped_clip(**choices, model_max_length=tower.sizes.context)

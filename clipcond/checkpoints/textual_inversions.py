@@ -5,26 +5,31 @@
     name.pt                             the same, in a torch.nn.ParameterDict            its origin
     name.safetensors                    {"emb_params": [n D]}                            A1111
     name.safetensors                    {"clip_l": [n D], "clip_g": [n D]}               SDXL's pair
+    learned_embeds.safetensors, learned_embeds_2.safetensors in one folder               SDXL's pair
+    embeddings.safetensors              {"text_encoders_0": ..., "text_encoders_1": ...} pivotal
+    lora.safetensors                    {"bundle_emb.<name>.string_to_param.*": ...}     in a LoRA
 
-diffusers calls an inversion by what the file says; A1111 and ComfyUI by the name of the file.
+diffusers calls an inversion by what the file says; A1111 and ComfyUI by the name of the file. What
+a file is, its content says, not its ending.
 """
 
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import torch
 from torch import Tensor
 
-from clipcond.checkpoints.folders import read_weights
-from clipcond.checkpoints.pickles import check_torch
-from clipcond.checkpoints.torchscript import InertObject
+from clipcond.checkpoints.contents import describe, list_contents
+from clipcond.checkpoints.file_formats import file_format, read_any_header
+from clipcond.checkpoints.inversion_terms import Term, find_terms
+from clipcond.checkpoints.old_pickles import read_old_pickle
+from clipcond.checkpoints.pickles import named_tensors
+from clipcond.checkpoints.tensors_on_disk import StoredTensors
 from clipcond.errors import CheckpointError, TowerError, excerpt
-from clipcond.files import near
+from clipcond.files import is_file, local_path, near
 from clipcond.tokenizers.inversions import Inversions
 from clipcond.towers.base import TextTower
 
@@ -39,9 +44,11 @@ __all__ = [
 
 InversionSource: TypeAlias = str | os.PathLike[str] | Tensor | Mapping[str, Any]
 
-PAIR = ("clip_l", "clip_g")
 ENDINGS = (".safetensors", ".pt", ".bin")
+# As diffusers names them; the second of SDXL's pair is with `_2`.
 IN_FOLDER = ("learned_embeds.safetensors", "learned_embeds.bin")
+SECOND_IN_FOLDER = ("learned_embeds_2.safetensors", "learned_embeds_2.bin")
+PAIR = ("clip_l", "clip_g")
 MOST_BYTES = 64 * 2**20  # 75 vectors for each tower of SD3 are 2 MB
 
 
@@ -55,32 +62,35 @@ def load_inversion(
     """Give one tower, or a pair, the vectors of a textual inversion; all of them or none.
 
     Returns:
-        the name by which prompts use them.
+        the name by which prompts use them; names joined by spaces, where a file has several.
     Raises:
         CheckpointError, TowerError: see `Conditioner.load_inversion`.
     """
     keepers = [_keeper(tower) for tower in towers]
-    path = _located(source) if isinstance(source, str | os.PathLike) else None
-    values = source if path is None else _read(path, allow_pickle=allow_pickle)
+    path = local_path(source) if isinstance(source, str | os.PathLike) else None
     try:
-        found, vectors = _vectors(values, [keeper.width for keeper in keepers])
-        # what A1111 called it; used where values without a file say no other name
-        own = str(values.get("name") or "") if isinstance(values, Mapping) else ""
-        name = token or found or (own if path is None else path.stem)
-        for tower, keeper, rows in zip(towers, keepers, vectors, strict=True):
-            keeper.check(name, rows)
-            if name in tower.tokenizer.source.added_tokens_encoder:  # type: ignore[attr-defined]
-                raise TowerError(
-                    f"the tokenizer of {tower.name!r} has a token {excerpt(name)!r} already",
-                    "Say another token=, or unload it where it was loaded.",
-                )
+        if path is None:
+            own = str(source.get("name") or "") if isinstance(source, Mapping) else ""
+            tensors: Mapping[str, Tensor] = dict(named_tensors(source))
+            terms = _terms(source, tensors, token)
+        else:
+            own, (terms, tensors) = path.stem, _read(path, token, len(towers), allow_pickle)
+        named: dict[str, list[Tensor]] = {}
+        for term in terms:
+            # what A1111 called it is used where values without a file say no other name
+            name = token if token and len(terms) == 1 else term.name or own
+            named[name] = _vectors(term, tensors, [keeper.width for keeper in keepers])
+            for tower, keeper, rows in zip(towers, keepers, named[name], strict=True):
+                keeper.check(name, rows)
+                _check_free(name, tower)
     except TowerError as error:
         if path is None:
             raise
         raise CheckpointError(f"{str(path)!r}: {error.message}", path, error.remedy) from error
-    for keeper, rows in zip(keepers, vectors, strict=True):
-        keeper.add(name, rows)
-    return name
+    for name, vectors in named.items():
+        for keeper, rows in zip(keepers, vectors, strict=True):
+            keeper.add(name, rows)
+    return " ".join(named)
 
 
 def remove_inversion(towers: Sequence[TextTower], name: str) -> None:
@@ -125,106 +135,129 @@ def _keeper(tower: TextTower) -> Inversions:
     return keeper
 
 
-def _located(source: str | os.PathLike[str]) -> Path:
-    """Find the file; in a diffusers folder, the one with its usual name."""
-    path = Path(source).expanduser()
-    for file in [path / name for name in IN_FOLDER] if path.is_dir() else [path]:
-        if file.is_file():
-            return file
+def _check_free(name: str, tower: TextTower) -> None:
+    if name in tower.tokenizer.source.added_tokens_encoder:  # type: ignore[attr-defined]
+        raise TowerError(
+            f"the tokenizer of {tower.name!r} has a token {excerpt(name)!r} already",
+            "Say another token=, or unload it where it was loaded.",
+        )
+
+
+def _located(path: Path, n_towers: int) -> list[Path]:
+    """Find the file; in a diffusers folder, those with its usual names, one for each tower."""
     if path.is_dir():
-        looked = f"Looked for {', '.join(IN_FOLDER)}."
-        raise CheckpointError(f"{str(path)!r} holds no textual inversion", path, looked)
+        both = IN_FOLDER, SECOND_IN_FOLDER
+        found = [next(filter(is_file, (path / name for name in names)), None) for names in both]
+        if found[0] is None:
+            looked = f"Looked for {', '.join(IN_FOLDER)}."
+            raise CheckpointError(f"{str(path)!r} holds no textual inversion", path, looked)
+        return [file for file in found[:n_towers] if file is not None]
+    if path.exists():
+        return [path]
     raise CheckpointError(f"there is no file {str(path)!r}", path, near(path))
 
 
-def _read(path: Path, *, allow_pickle: bool) -> Any:
-    """Read what a file holds: tensors by name, or what was pickled."""
-    n_bytes = path.stat().st_size
+def _read(
+    path: Path, token: str | None, n_towers: int, allow_pickle: bool
+) -> tuple[tuple[Term, ...], Mapping[str, Tensor]]:
+    """Read the terms of a file, or of the two files of a pair, and their tensors alone."""
+    files = _located(path, n_towers)
+    each = [_read_file(file, token, allow_pickle) for file in files]
+    terms, tensors = each[0]
+    if len(each) > 1:
+        second_terms, second = each[1]
+        tensors = {**tensors, **{f"{key}\0": tensor for key, tensor in second.items()}}
+        others = {term.name: term for term in second_terms}
+        for term in terms:
+            other = others.get(term.name)
+            if other is not None and None in term.tensors and None in other.tensors:
+                term.tensors = {0: term.tensors[None], 1: f"{other.tensors[None]}\0"}
+    return terms, tensors
+
+
+def _read_file(
+    path: Path, token: str | None, allow_pickle: bool
+) -> tuple[tuple[Term, ...], Mapping[str, Tensor]]:
+    if file_format(path, allow_pickle=allow_pickle) == "old pickle":
+        values = read_old_pickle(path, MOST_BYTES)
+        tensors = dict(named_tensors(values))
+        return _terms(values, tensors, token), tensors
+    header = read_any_header(path, allow_pickle=allow_pickle)
+    terms = _chosen(find_terms({k: e.shape for k, e in header.entries.items()}), token)
+    if not terms:
+        found = list_contents(header)
+        message = f"no textual inversion: it holds {describe(found)}"
+        raise TowerError(message, found.advice or _KNOWN)
+    entries = {full: header.entries[full] for term in terms for full in term.tensors.values()}
+    n_bytes = sum(entry.stop - entry.start for entry in entries.values())
     if n_bytes > MOST_BYTES:
-        raise _no_inversion(path, f"it has {n_bytes // 2**20} MB, as a whole model has")
-    if path.suffix.lower() == ".safetensors":
-        return {key: tensor for key, (tensor, _) in read_weights([path]).items()}
-    if not allow_pickle:
-        raise CheckpointError(
-            f"{str(path)!r} is a pickle, which can run code when opened",
-            path,
-            "Save it as safetensors; or say allow_pickle=True, and only its tensors are read.",
-        )
-    check_torch(path)
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
-                    raise _no_inversion(path, "unpacked it is as large as a whole model")
-        # the first inversions were saved in one. Source: rinongal/textual_inversion,
-        # ldm/modules/embedding_manager.py, save
-        known: list[Any] = [(InertObject, "torch.nn.modules.container.ParameterDict")]
-        with torch.serialization.safe_globals(known):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except CheckpointError:
-        raise
-    except Exception as error:  # the unpickler lets through what it meets
-        raise CheckpointError(
-            f"{str(path)!r} cannot be read: it is damaged, or more than tensors is in it",
-            path,
-            "Download it again, or look for a .safetensors version.",
-        ) from error
+        message = f"no textual inversion: its vectors have {n_bytes // 2**20} MB"
+        raise TowerError(message, _KNOWN)
+    stored = StoredTensors(path, entries)
+    name = header.metadata.get("name", "")
+    if len(terms) == 1 and not terms[0].name and path.name in IN_FOLDER:
+        terms[0].name = name
+    return terms, {full: stored[full] for full in entries}
 
 
-def _vectors(values: Any, widths: Sequence[int]) -> tuple[str, list[Tensor]]:
-    """Find the name that the values give, or "", and the vectors of each tower.
+def _terms(values: Any, tensors: Mapping[str, Any], token: str | None) -> tuple[Term, ...]:
+    """Find the terms among values in memory.
 
     Raises:
-        TowerError: no inversion, or none for so many towers.
+        TowerError: there are none.
     """
-    if isinstance(values, Tensor):
-        return "", _for_one(values, widths)
+    found = _chosen(find_terms({key: tuple(t.shape) for key, t in tensors.items()}), token)
+    if found:
+        return found
     if not isinstance(values, Mapping):
-        kind = "ParameterDict" if isinstance(values, InertObject) else type(values).__name__
-        raise TowerError(f"it holds {kind}, no textual inversion", _KNOWN)
-    pair = {key: values[key] for key in PAIR if isinstance(values.get(key), Tensor)}
-    if pair:
-        return "", _for_pair(pair, widths)
-    if isinstance(values.get("emb_params"), Tensor):
-        return "", _for_one(values["emb_params"], widths)
-    inner = values.get("string_to_param")
-    if isinstance(inner, InertObject):
-        inner = inner.state.get("_parameters") if isinstance(inner.state, dict) else None
-    named = inner if isinstance(inner, Mapping) else values
-    if len(named) != 1 or not isinstance(next(iter(named.values())), Tensor):
-        shown = ", ".join(repr(excerpt(str(key), 30)) for key in list(named)[:3]) or "nothing"
-        raise TowerError(f"no textual inversion: it holds {len(named)} values: {shown}", _KNOWN)
-    ((name, rows),) = named.items()
-    return "" if named is inner else str(name), _for_one(rows, widths)
+        raise TowerError(f"it holds {type(values).__name__}, no textual inversion", _KNOWN)
+    keys = list(tensors or values)
+    shown = ", ".join(repr(excerpt(str(key), 30)) for key in keys[:3]) or "nothing"
+    raise TowerError(f"no textual inversion: it holds {len(keys)} values: {shown}", _KNOWN)
 
 
-def _for_one(rows: Tensor, widths: Sequence[int]) -> list[Tensor]:
-    if len(widths) > 1:
+def _chosen(terms: tuple[Term, ...], token: str | None) -> tuple[Term, ...]:
+    """Take the term of that name out of several; all of them where none is asked for."""
+    if token is None or len(terms) < 2:
+        return terms
+    meant = tuple(term for term in terms if term.name == token)
+    if not meant:
+        names = ", ".join(repr(excerpt(term.name, 30)) for term in terms[:8])
+        raise TowerError(
+            f"it holds {len(terms)} terms, and none is called {excerpt(token)!r}: {names}",
+            "Say one of these as token=, or no token= for all of them.",
+        )
+    return meant
+
+
+def _vectors(term: Term, tensors: Mapping[str, Tensor], widths: Sequence[int]) -> list[Tensor]:
+    """Order a term's vectors by the towers; for a tower alone, take those that have its width.
+
+    Raises:
+        TowerError: it has none for so many towers.
+    """
+    found = {place: tensors[full] for place, full in term.tensors.items()}
+    if len(widths) == 1:
+        fitting = [rows for rows in found.values() if rows.shape[-1:] == (widths[0],)]
+        return (fitting or list(found.values()))[:1]
+    if None in found:
+        rows = found[None]
         raise TowerError(
             f"vectors [{', '.join(map(str, rows.shape))}] for one tower; this is a pair, of "
             f"{' and '.join(map(str, widths))}",
             _PAIR_REMEDY,
         )
-    return [rows]
-
-
-def _for_pair(found: dict[str, Tensor], widths: Sequence[int]) -> list[Tensor]:
-    """The vectors in the order of the towers; for a tower alone, those that fit it."""
-    if len(widths) == 1:
-        fitting = [rows for rows in found.values() if rows.shape[-1:] == (widths[0],)]
-        return (fitting or list(found.values()))[:1]
-    for key in PAIR:
-        if key not in found:
+    for place, key in enumerate(PAIR):
+        if place not in found:
             message = f"there are vectors for one tower of the pair only: no {key}"
             raise TowerError(message, _PAIR_REMEDY)
-    return list(found.values())
+    return [found[place] for place in range(len(widths))]
 
 
-def _no_inversion(path: Path, why: str) -> CheckpointError:
-    return CheckpointError(f"{str(path)!r} holds no textual inversion: {why}", path, _KNOWN)
-
-
-_PAIR_REMEDY = "Inversions for Stable Diffusion XL have clip_l and clip_g."
+_PAIR_REMEDY = (
+    "Inversions for Stable Diffusion XL have clip_l and clip_g, or are two files in one folder: "
+    f"{IN_FOLDER[0]} and {SECOND_IN_FOLDER[0]}."
+)
 _KNOWN = (
     "Known are diffusers' {'<name>': tensor}, A1111's string_to_param and emb_params, and XL's "
     "clip_l with clip_g."

@@ -1,8 +1,8 @@
-"""Find the tensors of a TorchScript archive, such as OpenAI's own ViT-L-14.pt, not its program.
+"""Read the pickle of an archive of torch's: tensors without values, but with their places.
 
-`torch.jit.load` would compile that program and run the `__setstate__` of its classes. Here only the
-archive's pickle is read, by the unpickler that torch has for `weights_only=True`, with an inert
-object in place of every module of the program.
+The unpickler that torch has for `weights_only=True` reads it, after `check_pickle`. A TorchScript
+archive, such as OpenAI's own ViT-L-14.pt, is read so too, with an inert object in place of every
+module of its program; `torch.jit.load` would compile the program and run its `__setstate__`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,14 @@ from torch import Tensor
 from torch._weights_only_unpickler import Unpickler
 from torch.jit import _pickle
 
-__all__ = ["InertObject", "read_script"]
+from clipcond.checkpoints.pickle_guard import check_pickle
+
+__all__ = ["PARAMETERS", "InertObject", "script_tensors", "unpickle"]
 
 MAX_PARTS = 100_000  # modules, tensors and other attributes; OpenAI's largest model has 5,000
+# What the first textual inversions were saved in. Source: rinongal/textual_inversion,
+# ldm/modules/embedding_manager.py, save
+PARAMETERS = "torch.nn.modules.container.ParameterDict"
 _LISTS = ("build_intlist", "build_doublelist", "build_boollist", "build_tensorlist")
 _FUNCTIONS = [getattr(_pickle, name) for name in ("restore_type_tag", *_LISTS)]
 
@@ -33,39 +38,44 @@ class InertObject:
         self.state = state
 
 
-def read_script(pickled: bytes, starts: Mapping[str, int]) -> dict[str, Tensor]:
-    """Find parameters and buffers by their names in the program's modules.
+def unpickle(pickled: bytes, starts: Mapping[str, int]) -> Any:
+    """Read an archive's pickle without values.
 
     Args:
         pickled: the archive's data.pkl.
         starts: the first byte of each member of the archive, by its name there.
     Returns:
-        tensors on the device "meta"; their storage's `_checkpoint_offset` is its place in the file,
-        as `torch.load` notes it.
+        what was pickled, its tensors on the device "meta"; their storage's `_checkpoint_offset` is
+        its place in the file.
     Raises:
-        Exception: of any kind; the pickle is damaged, or says more than a module's weights need.
+        Exception: of any kind; the pickle is damaged, or says more than weights need.
     """
+    check_pickle(io.BytesIO(pickled))
     operations = ((op.name, str(arg)) for op, arg, _ in pickletools.genops(pickled))
     names = {arg.replace(" ", ".") for op, arg in operations if op == "GLOBAL"}
-    modules: list[Any] = [(InertObject, n) for n in names if n.startswith("__torch__.")]
+    is_inert = {n for n in names if n == PARAMETERS or n.startswith("__torch__.")}
+    inert: list[Any] = [(InertObject, name) for name in is_inert]
     untyped_torch: Any = torch  # its storages have no annotations
     unpickler: Any = Unpickler(io.BytesIO(pickled), encoding="utf-8")
 
     def storage(pid: Any) -> Any:
         _, kind, key, _, n_values = pid
-        n_bytes = n_values * kind.dtype.itemsize
-        untyped = untyped_torch.UntypedStorage(n_bytes, device="meta")
+        dtype = torch.uint8 if kind is untyped_torch.UntypedStorage else kind.dtype
+        untyped = untyped_torch.UntypedStorage(n_values * dtype.itemsize, device="meta")
         untyped._checkpoint_offset = starts.get(f"data/{key}")
         typed = untyped_torch.storage.TypedStorage
-        return typed(wrap_storage=untyped, dtype=kind.dtype, _internal=True)
+        return typed(wrap_storage=untyped, dtype=dtype, _internal=True)
 
     unpickler.persistent_load = storage
-    with torch.serialization.safe_globals([*modules, *_FUNCTIONS]):
-        return dict(_tensors(unpickler.load()))
+    with torch.serialization.safe_globals([*inert, *_FUNCTIONS]):
+        return unpickler.load()
 
 
-def _tensors(module: Any) -> Iterator[tuple[str, Tensor]]:
-    """Tensors by their dotted names; a module that is used twice has two names."""
+def script_tensors(module: Any) -> Iterator[tuple[str, Tensor]]:
+    """Find parameters and buffers by their dotted names in the modules of a program.
+
+    A module that is used twice has two names.
+    """
     waiting: list[tuple[str, Any]] = [("", module)]
     n_seen = 0
     while waiting:

@@ -47,8 +47,9 @@ def choose_tower(header: Header, choice: TowerChoice) -> FoundTower:
     """
     path, towers = header.path, find_towers(header)
     if not towers:
-        inside = describe(list_contents(header))
-        raise CheckpointError(f"{str(path)!r} holds no text tower", path, f"It holds {inside}.")
+        found = list_contents(header)
+        remedy = f"It holds {describe(found)}. {found.advice}".rstrip()
+        raise CheckpointError(f"{str(path)!r} holds no text tower", path, remedy)
     part, kind = choice.part, choice.kind
     meant = [t for t in towers if part in (None, t.part) and kind in (None, t.layout.kind)]
     if len(meant) != 1:

@@ -63,10 +63,17 @@ def usual_settings(tower: FoundTower) -> TowerSettings:
     return TowerSettings(0 if rest else n_heads, epsilon, tower.activation)
 
 
-def read_settings(path: Path, tower: FoundTower) -> TowerSettings:
-    """Read a tower's settings from the config next to its file, or take the usual ones."""
+def read_settings(path: Path, tower: FoundTower, config: Path | None = None) -> TowerSettings:
+    """Read a tower's settings from the config next to its file, or take the usual ones.
+
+    Args:
+        path: the file.
+        config: the folder of a config.json that belongs to the tower.
+    """
     usual, layout = usual_settings(tower), tower.layout
-    is_in_pipeline = layout.prefix.startswith(("cond", "text_encoders"))
+    if config is not None:
+        return _from_transformers(config / "config.json", tower, usual)
+    is_in_pipeline = layout.prefix not in ("", "text.")
     if is_in_pipeline or layout.kind == "chinese_clip":
         return usual
     if layout.scheme is OPEN_CLIP:

@@ -8,6 +8,7 @@ warnings and errors to standard error. Commands import heavy libraries inside th
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -25,6 +26,8 @@ from clipcond.errors import ClipcondError, PromptError, UnknownNameError, Weight
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
+# "Use ..., or say allow_pickle=True: then ...", up to the end of its sentence.
+_ARGUMENT = re.compile(r"(?:[,;]? or )?say (\w+)=True(?:(?!\.(?:\s|$)).)*")
 
 # Typer brings its own click or uses the installed one: the class is found, not imported.
 UsageError: Any = typer.BadParameter.__base__
@@ -53,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UnknownNameError, PromptError) as error:
         return _fail(str(error), 2)
     except ClipcondError as error:
-        return _fail(str(error), 1)
+        return _fail(_with_options(str(error), sys.argv[1:] if argv is None else argv), 1)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Exception as raised:
@@ -65,6 +68,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _fail(_describe(cause), 1)
         code = INTERRUPTED
     return _fail("interrupted", INTERRUPTED) if code == INTERRUPTED else code
+
+
+def _with_options(message: str, argv: Sequence[str]) -> str:
+    """Write Python's arguments in a remedy as the command's options; leave out what it has not."""
+    commands: Any = getattr(typer.main.get_command(app), "commands", {})
+    command = next((commands[word] for word in argv if word in commands), None)
+    known = {name for parameter in getattr(command, "params", ()) for name in parameter.opts}
+
+    def option(match: re.Match[str]) -> str:
+        name = f"--{match[1].replace('_', '-')}"
+        return match[0].replace(f"{match[1]}=True", name) if name in known else ""
+
+    return _ARGUMENT.sub(option, message)
 
 
 def _fail(message: str, code: int) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
+from typing import Any
 
 import torch
 
 from clipcond.adapters.base import Adapter
-from clipcond.checkpoints import textual_inversions
+from clipcond.checkpoints import load_towers, textual_inversions
 from clipcond.checkpoints.textual_inversions import InversionSource, load_inversion
 from clipcond.conditioning import checks
 from clipcond.conditioning.adapter_stage import AdapterStage
@@ -98,6 +100,18 @@ class Conditioner:
         # for each tower, its tokenizer at the last call, and the one that the dialect chose then
         self._tokenizers = [(tower.tokenizer, self._tokenizer(tower)) for tower in self.towers]
         self.layers()  # refuses a layer that is not there now, not at the first prompt
+
+    @classmethod
+    def from_model(
+        cls, source: str | PathLike[str], *, allow_pickle: bool = False, **choices: Any
+    ) -> Conditioner:
+        """Open the text tower of a model, or SDXL's pair, and make a Conditioner of it.
+
+        Args:
+            source, allow_pickle: as for `load_tower`; errors too.
+            choices: arguments of the Conditioner, by their names.
+        """
+        return cls(*load_towers(source, allow_pickle=allow_pickle), **choices)
 
     def __call__(
         self,
@@ -196,11 +210,14 @@ class Conditioner:
         """Load a textual inversion; its vectors are kept apart from the model's.
 
         Args:
-            source: a file or folder of diffusers, A1111 or ComfyUI; or tensors laid out as in one.
-            token: its name in prompts; by default the one in the file, or the file's name.
+            source: a file or folder of diffusers, A1111 or ComfyUI, or a LoRA with inversions in
+                it; or tensors laid out as in one.
+            token: its name in prompts; by default the one in the file, or the file's name. Of a
+                file with several terms, the one to load; by default all.
             allow_pickle: whether a `.pt` or `.bin` file may be opened (its tensors, no code).
         Returns:
-            the name to write in a prompt: bare, or `embedding:name` in ComfyUI's dialects.
+            the name to write in a prompt: bare, or `embedding:name` in ComfyUI's dialects; of
+            several terms all names, separated by spaces.
         Raises:
             CheckpointError: it cannot be read, is no inversion, or is one for another model.
             TowerError: its name is taken, or its vectors fit no tower here.

@@ -28,7 +28,7 @@ from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import Dialect
 from clipcond.conditioning.prompt_text import ExtraNetworks
-from clipcond.errors import PipelineError
+from clipcond.errors import PipelineError, excerpt
 from clipcond.pipelines.compatibility import check_compatible, embedded_adapter, open_adapter
 from clipcond.pipelines.families import Family, family_of
 from clipcond.pipelines.prompt_embeds import (
@@ -58,11 +58,12 @@ def attach(
     weighting: str | Rule | None = None,
     normalize: str | Normalize | None = None,
     layer: HiddenLayer | tuple[HiddenLayer, ...] | None = None,
-    tower: TextTower | str | None = None,
+    tower: TextTower | str | PathLike[str] | None = None,
     adapter: Adapter | str | PathLike[str] | None = None,
     allow_unaligned: bool = False,
     fullwidth: bool | None = None,
     extra_networks: ExtraNetworks = None,
+    allow_pickle: bool = False,
 ) -> ConditionedPipeline:
     """Let the prompts of a Stable Diffusion 1.x, 2.x or XL pipeline go through a Conditioner.
 
@@ -86,6 +87,7 @@ def attach(
             into the space that the UNet reads; the adapter, or the path of its file.
         allow_unaligned: only warn where no alignment record says that tower, adapter and UNet
             belong together.
+        allow_pickle: read weights, and nothing else, out of a tower's pickle.
     Raises:
         PipelineError: not a supported family; no text encoder; the tower's width does not fit; or
             tower, adapter and UNet do not belong together (see `check_compatible`).
@@ -102,7 +104,9 @@ def attach(
         "extra_networks": extra_networks,
     }
     family_of(pipe)  # refuses other families before anything is opened
-    return Attachment(choices, tower, adapter, allow_unaligned=allow_unaligned).put_on(pipe)
+    return Attachment(
+        choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle
+    ).put_on(pipe)
 
 
 def attachment_of(pipe: object) -> Attachment | None:
@@ -131,15 +135,22 @@ class Attachment:
     def __init__(
         self,
         choices: Mapping[str, Any],
-        tower: TextTower | str | None,
+        tower: TextTower | str | PathLike[str] | None,
         adapter: Adapter | str | PathLike[str] | None,
         *,
         allow_unaligned: bool,
+        allow_pickle: bool = False,
     ) -> None:
         """Open tower and adapter; `choices` are arguments of Conditioner."""
         self.choices = choices
-        self.tower_name = tower if isinstance(tower, str) else None
-        self.tower = load_tower(tower) if isinstance(tower, str) else tower
+        is_name = isinstance(tower, str | PathLike)
+        if not (is_name or tower is None or hasattr(tower, "encode")) or isinstance(tower, bytes):
+            raise PipelineError(
+                f"tower={excerpt(repr(tower))} is no text tower.",
+                "Give a tower, or a name, folder or file for load_tower.",
+            )
+        self.tower_name = str(tower) if is_name else None
+        self.tower: Any = load_tower(tower, allow_pickle=allow_pickle) if is_name else tower
         self.adapter = open_adapter(adapter)
         self.allow_unaligned = allow_unaligned
         self._made: Conditioner | None = None
@@ -207,7 +218,7 @@ class Attachment:
 
     def _check_compatible(self) -> None:
         if self.tower is not None:
-            own = self._own_towers() if all(self._components()) else []
+            own = self._own_towers() if self._has_clip() else []
             check_compatible(
                 self.pipe, own, self.tower, self.adapter, allow_unaligned=self.allow_unaligned
             )
@@ -239,10 +250,22 @@ class Attachment:
                     f"This {type(self.pipe).__name__} has no {name}.",
                     "Load it with one, or say which tower to use: attach(pipe, tower=...).",
                 )
+        if not self._has_clip():
+            raise PipelineError(
+                f"The text encoder of this {type(self.pipe).__name__}, a "
+                f"{type(self._components()[0]).__name__}, is no CLIP text model.",
+                "Say which tower reads its prompts: attach(pipe, tower=...). For a BERT that is "
+                "ChineseClipTower(pipe.text_encoder, pipe.tokenizer) of clipcond.towers.",
+            )
         return [
             OpenAIClipTower(getattr(self.pipe, encoder), getattr(self.pipe, tokenizer))
             for encoder, tokenizer in self.family.encoders
         ]
+
+    def _has_clip(self) -> bool:
+        """Whether the pipeline has all of its text encoders, and they are CLIP's."""
+        encoders = [getattr(self.pipe, encoder, None) for encoder, _ in self.family.encoders]
+        return all(self._components()) and all(map(OpenAIClipTower.is_model, encoders))
 
     @torch.no_grad()
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Tensor | None, ...]:

@@ -29,7 +29,7 @@ def build_pipeline(
     clip_skip: int = 1,
     dialect: str | Dialect = "a1111",
     weighting: str | Rule | None = None,
-    tower: TextTower | str | None = None,
+    tower: TextTower | str | PathLike[str] | None = None,
     adapter: Adapter | str | PathLike[str] | None = None,
     allow_unaligned: bool = False,
     task: str = "text2image",
@@ -38,13 +38,16 @@ def build_pipeline(
     attention: str = "sdpa",
     fullwidth: bool | None = None,
     extra_networks: ExtraNetworks = None,
+    vae: str | PathLike[str] | None = None,
+    allow_pickle: bool = False,
 ) -> ConditionedPipeline:
     """Build a diffusers pipeline whose prompts go through a Conditioner.
 
     Args:
-        model: a diffusers folder, a .safetensors checkpoint, or an id on the Hub (offline: what
-            the local cache holds); None = the embedded model.
-        clip_skip, dialect, weighting, tower, fullwidth, extra_networks: as for `attach`.
+        model: a diffusers folder, a checkpoint in one file, or an id on the Hub (offline: what the
+            local cache holds); None = the embedded model.
+        clip_skip, dialect, weighting, tower, fullwidth, extra_networks: as for
+            `attach`.
         adapter, allow_unaligned: as for `attach`; the embedded tower "embedded-zh" brings along
             its adapter into the embedded model.
         task: "text2image", "image2image" or "inpainting".
@@ -52,6 +55,10 @@ def build_pipeline(
         device: None = the first there is of cuda, mps, cpu.
         attention: of UNet and autoencoder: "sdpa" (torch's own), "eager" (plain matrix products)
             or "xformers".
+        vae: a folder or file with an autoencoder in place of the model's own, or for a model
+            without one.
+        allow_pickle: read weights, and nothing else, out of pickles too: a .ckpt file, a folder's
+            .bin, a tower's file.
     Returns:
         the stock diffusers class for the task; `.conditioner` is its Conditioner.
     Raises:
@@ -75,8 +82,14 @@ def build_pipeline(
         "fullwidth": fullwidth,
         "extra_networks": extra_networks,
     }
-    attachment = Attachment(choices, tower, adapter, allow_unaligned=allow_unaligned)
-    pipe = attachment.put_on(load_pipeline(model, task=task, dtype=dtype))
+    attachment = Attachment(
+        choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle
+    )
+    loaded = load_pipeline(
+        model, task=task, dtype=dtype, vae=vae, allow_pickle=allow_pickle,
+        needs_encoder=tower is None,
+    )  # fmt: skip
+    pipe = attachment.put_on(loaded)
     _set_attention(pipe, attention)
     attachment.move_tower(device)
     # A bar while it works in a terminal; nothing in a log, and nothing left behind.

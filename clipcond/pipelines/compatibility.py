@@ -86,7 +86,10 @@ def check_compatible(
     if adapter is None:
         check_width(tower.width, pipe, "Use the text tower that the UNet was trained with, or an "
                     f"adapter for this one. To train one: {ALIGN}")  # fmt: skip
-        reasons, doubts = _reasons_without_adapter(tower, own), _unrelated(tower, own)
+        model = getattr(tower, "model", None)
+        is_own = model is not None and model is getattr(pipe, "text_encoder", None)
+        reasons = iter(()) if is_own else _reasons_without_adapter(tower, own)
+        doubts = _unrelated(tower, own)
     else:
         _check_shapes(pipe, tower, adapter)
         reasons, doubts = _reasons_with_adapter(pipe, tower, adapter), _others(pipe, own, adapter)

@@ -145,8 +145,8 @@ def default_context_length(tokenizer: PreTrainedTokenizerBase, n_positions: int)
     It says none if it has the stock length but the model more positions (LongCLIP's 248), or if it
     has no limit, which transformers writes as 1e30.
     """
-    length = int(tokenizer.model_max_length)
-    return n_positions if length == STOCK_LENGTH else min(length, n_positions)
+    length = tokenizer.model_max_length  # may be a float, even an infinite one
+    return n_positions if length == STOCK_LENGTH else int(min(length, n_positions))
 
 
 def _is_further_vector(

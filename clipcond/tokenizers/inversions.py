@@ -21,6 +21,7 @@ from clipcond.locks import ForkSafeLock
 __all__ = ["FIRST_ID", "Inversions"]
 
 FIRST_ID = 2**24  # the largest vocabulary of a text tower, XLM-V's, has 901,629 entries
+MOST_VECTORS = 10_000  # far more than a prompt can hold
 _ADDING = ForkSafeLock()
 
 
@@ -78,8 +79,10 @@ class Inversions:
                 f"{self.tower!r} has a textual inversion {excerpt(name)!r} already",
                 "Remove it first with remove_inversion, or say another token=.",
             )
-        rows = vectors.detach().unsqueeze(0) if vectors.dim() == 1 else vectors.detach()
         what = f"the vectors of {excerpt(name)!r}"
+        if vectors.layout != torch.strided or vectors.is_quantized or vectors.is_meta:
+            raise TowerError(f"{what} are no plain tensor with values: sparse, quantized or meta")
+        rows = vectors.detach().unsqueeze(0) if vectors.dim() == 1 else vectors.detach()
         if rows.dim() != 2 or not rows.numel():
             raise TowerError(f"{what} are {list(vectors.shape)}; expected [n, {self.width}]")
         if rows.shape[1] != self.width:
@@ -88,6 +91,8 @@ class Inversions:
                 "It was made for another model: 768 is Stable Diffusion 1, 1024 is 2, 768 and 1280 "
                 "together are XL.",
             )
+        if len(rows) > MOST_VECTORS:
+            raise TowerError(f"{what} are {len(rows)} rows, expected {MOST_VECTORS} at most")
         if not rows.is_floating_point():
             raise TowerError(f"{what} are of {rows.dtype}, which has no fractions")
         if not bool(torch.isfinite(rows.float()).all()):

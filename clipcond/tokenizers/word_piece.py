@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from clipcond.errors import CheckpointError, TowerError
 from clipcond.files import read_json
 from clipcond.tokenizers.base import SpecialTokens
-from clipcond.tokenizers.folders import open_tokenizer
+from clipcond.tokenizers.folders import model_kind, open_tokenizer
 from clipcond.tokenizers.wrapped import LookedUp, WrappedTokenizer, single_token_ids
 
 if TYPE_CHECKING:
@@ -157,6 +157,13 @@ def tokenizer_in(folder: Path) -> BertTokenizer:
 def _read_tokenizer(folder: Path) -> BertTokenizer:
     from transformers import BertTokenizer
 
+    if model_kind(folder) not in (None, "WordPiece"):
+        raise CheckpointError(
+            f"{str(folder / 'tokenizer.json')!r} is of kind {model_kind(folder)}, not WordPiece: "
+            "BERT's rules would split its words wrongly",
+            folder,
+            "Its model is no BERT or Chinese CLIP; or give a folder with BERT's own vocab.txt.",
+        )
     config = folder / "tokenizer_config.json"
     has_case = config.is_file() and "do_lower_case" in read_json(config)
     # a vocab.txt alone, as published: transformers 5.0 would not make it lower case

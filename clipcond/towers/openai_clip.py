@@ -85,12 +85,15 @@ class OpenAIClipTower(ModelTower):
         states = self._hidden(last, True)[torch.arange(len(last), device=last.device), ends]
         return self._through_projection(states)
 
+    @staticmethod
+    def is_model(model: object) -> bool:
+        """Whether a model has its parts where CLIP's text model has them."""
+        return _text_part(model) is not None
+
     def _parts(self) -> Any:
-        """Find the module with `embeddings`, `encoder.layers` and `final_layer_norm`."""
-        for candidate in (getattr(self.model, "text_model", None), self.model):
-            encoder = getattr(candidate, "encoder", None)
-            if hasattr(encoder, "layers") and hasattr(candidate, "final_layer_norm"):
-                return candidate
+        found = _text_part(self.model)
+        if found is not None:
+            return found
         raise TowerError(
             f"{type(self.model).__name__} is no CLIP text model: it has no encoder.layers with a "
             f"final_layer_norm. OpenAIClipTower takes a CLIPTextModel or "
@@ -102,3 +105,12 @@ class OpenAIClipTower(ModelTower):
         return TowerModules(
             text.encoder.layers, text.embeddings.token_embedding, text.final_layer_norm
         )
+
+
+def _text_part(model: object) -> Any:
+    """Find the module with `embeddings`, `encoder.layers` and `final_layer_norm`, or None."""
+    for candidate in (getattr(model, "text_model", None), model):
+        encoder = getattr(candidate, "encoder", None)
+        if hasattr(encoder, "layers") and hasattr(candidate, "final_layer_norm"):
+            return candidate
+    return None

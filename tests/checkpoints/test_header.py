@@ -1,7 +1,9 @@
 """A safetensors header is believed only if it is right to the last byte."""
 
 import json
+import os
 import tracemalloc
+from pathlib import Path
 
 import pytest
 import torch
@@ -166,7 +168,14 @@ def test_a_huge_header_is_not_read(tmp_path):
 
 
 def test_no_file_and_no_right_to_read(tmp_path):
-    for path, why in ((tmp_path / "x", "No such file or directory"), (tmp_path, "Is a directory")):
+    missing, pipe = tmp_path / "x", tmp_path / "pipe.safetensors"
+    os.mkfifo(pipe)
+    for path, why in (
+        (missing, " cannot be read: No such file or directory"),
+        (tmp_path, " is a folder, not a file"),
+        (pipe, " is a pipe, socket or device, not a file"),
+        (Path("/dev/zero"), " is a pipe, socket or device, not a file"),
+    ):
         with pytest.raises(CheckpointError) as caught:
             read_header(path)
-        assert str(caught.value) == f"{str(path)!r} cannot be read: {why}"
+        assert str(caught.value) == f"{str(path)!r}{why}"

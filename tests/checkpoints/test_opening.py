@@ -228,9 +228,9 @@ def test_a_config_missing_or_broken(own):
     assert failure(own).startswith(f"{str(config)!r} cannot be read as JSON: ")
     config.write_text("[]")
     assert failure(own) == f"{str(config)!r} holds no JSON object"
-    config.write_text(text.replace("clip_text_model", "bert"))
+    config.write_text(text.replace("clip_text_model", "deberta"))
     assert failure(own).startswith(
-        f"{str(config)!r} says model_type 'bert'; known: clip_text_model"
+        f"{str(config)!r} says model_type 'deberta'; known: clip_text_model"
     )
     config.write_text(text.replace('"hidden_size": 32', '"hidden_size": "wide"'))
     assert failure(own).startswith(f"{str(config)!r} describes no model: ")

@@ -52,28 +52,13 @@ def test_a_pickle_must_be_allowed_whatever_it_is_called(saved, tmp_path, name):
     path = shutil.copy(saved, tmp_path / name)
     assert failure(path) == (
         f"{str(path)!r} is a pickle, which can run code when opened\n"
-        "Use the model's .safetensors version, or say allow_pickle=True (--allow-pickle): then "
-        "torch 2.10 or newer reads weights out of it and nothing else."
+        "Use the model's .safetensors version, or say allow_pickle=True: then torch 2.10 "
+        "or newer reads weights out of it and nothing else."
     )
 
 
 def test_a_pickle_that_is_allowed(saved, model):
     assert_same(load_tower(saved, allow_pickle=True), model)
-
-
-def test_torch_is_asked_for_weights_only(saved, monkeypatch):
-    asked = []
-    load = torch.load
-
-    def noted(*args, **kwargs):
-        asked.append(kwargs)
-        return load(*args, **kwargs)
-
-    monkeypatch.setattr(torch, "load", noted)
-    load_tower(saved, allow_pickle=True)
-
-    assert asked
-    assert all(kwargs["weights_only"] is True for kwargs in asked)
 
 
 @pytest.mark.parametrize("version", ["2.9.1", "2.9.1+cpu", "1.13", "unknown"])
@@ -138,20 +123,10 @@ def test_what_holds_no_tensors(tmp_path):
     torch.save([torch.zeros(1)], path)
     assert failure(path, allow_pickle=True) == f"{str(path)!r} holds a list, not tensors by name"
     torch.save({"b": torch.zeros(1), "a": torch.eye(3).to_sparse()}, path)
-    assert failure(path, allow_pickle=True) == f"{str(path)!r}: 'a' is no plain tensor"
-
-
-def test_where_torch_notes_places_for_its_fake_tensors_only(saved, model, monkeypatch):
-    load = torch.load
-
-    def older(path, **kwargs):
-        loaded = load(path, **kwargs)
-        if kwargs.get("map_location") == "meta":
-            loaded["state_dict"] = {k: t.clone() for k, t in loaded["state_dict"].items()}
-        return loaded
-
-    monkeypatch.setattr(torch, "load", older)
-    assert_same(load_tower(saved, allow_pickle=True), model)
+    assert failure(path, allow_pickle=True) == (
+        f"{str(path)!r}: 'a' is no plain tensor but sparse_coo\n"
+        "Save it with .to_dense() or .dequantize()."
+    )
 
 
 # --- archives that are not what they say ---
@@ -196,7 +171,8 @@ def test_values_that_are_missing_or_fewer_than_the_pickle_says(saved, tmp_path):
 
     key = f"{SD1}text_model.embeddings.position_embedding.weight"
     told = f"{key!r} is [77, 64] of float16, expected 9856 bytes, found "
-    assert not_whole(rewritten(saved, tmp_path / "x.pt", without)).startswith(told)
+    missing = not_whole(rewritten(saved, tmp_path / "x.pt", without))
+    assert missing.endswith(" of float16, expected 128 bytes, found 0")
 
     def fewer(name, content):
         return stored(name, content[:9000] if name.endswith("data/1") else content)
@@ -272,11 +248,11 @@ def test_torchscript_is_a_pickle_too(script):
 @pytest.mark.parametrize(
     ("inner", "why"),
     [
-        (pickle.dumps(Evil(), 2), "Unsupported global: GLOBAL io.open was not an allowed global"),
+        (pickle.dumps(Evil(), 2), "it calls io.open, which weights do not need"),
         (b"\x80\x02c__torch__\nM\n)\x81.", None),
         (b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n}b.", "Can only build Tensor"),
         (b"\x80\x02ccollections\nOrderedDict\n)\x81.", None),
-        (b"\x80\x02cbuiltins\nobject\n)\x81.", "Unsupported global"),
+        (b"\x80\x02cbuiltins\nobject\n)\x81.", "it calls builtins.object, which"),
         (b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b".", "expected 1099511627776 bytes"),
         (b"\x80\x02r\xff\xff\xff\xff.", None),  # a place in a memo of 4 billion
         (b"", ""),

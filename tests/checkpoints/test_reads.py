@@ -36,6 +36,8 @@ def files(wide_chinese):  # noqa: F811
         "SDXL refiner": (open_clip(other, f"{SDXL}0.model."), OTHERS, {}),
         "SD3, first": (sd3[0], {**OTHERS, **sd3[1]}, {"part": 1}),
         "SD3, second": (sd3[1], {**OTHERS, **sd3[0]}, {"part": 2}),
+        "CLIP-L of a pair": (wrapped(small, "clip_l.transformer."), OTHERS, {}),
+        "CLIP-G of a pair": (wrapped(other, "clip_g.transformer."), OTHERS, {}),
         "transformers": (wrapped(small), OTHERS, {"activation": "quick_gelu"}),
         "EVA-CLIP": (open_clip(other, "text."), {**OTHERS, "visual.cls_token": torch.ones(1)}, {}),
         "open_clip, text half of its own": (open_clip(other, "text."), OTHERS, {}),

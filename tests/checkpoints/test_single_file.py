@@ -152,7 +152,7 @@ def test_no_tower(saved):
         "It holds a UNet or transformer (SD1, 4 channels in), a VAE."
     )
     path = saved({"a": torch.zeros(1)})
-    assert failure(path) == f"{str(path)!r} holds no text tower\nIt holds 1 tensors, such as 'a'."
+    assert failure(path) == f"{str(path)!r} holds no text tower\nIt holds 1 tensor, such as 'a'."
 
 
 def test_conditioner_with_a_tower_of_a_file(first, saved):

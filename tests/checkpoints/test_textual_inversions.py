@@ -14,8 +14,13 @@ from clipcond.checkpoints.textual_inversions import (
     load_inversion,
 )
 from clipcond.errors import CheckpointError, TowerError
+from tests.checkpoints.made_files import sparse
 from tests.parity.models import tower_g, tower_l
 
+PAIR = (
+    "Inversions for Stable Diffusion XL have clip_l and clip_g, or are two files in one folder: "
+    "learned_embeds.safetensors and learned_embeds_2.safetensors."
+)
 KNOWN = (
     "Known are diffusers' {'<name>': tensor}, A1111's string_to_param and emb_params, and XL's "
     "clip_l with clip_g."
@@ -110,11 +115,11 @@ def test_a_parameter_dict_that_holds_something_else(tmp_path):
     torch.save({"string_to_param": forged}, tmp_path / "foo.pt")
 
     assert refused(tmp_path / "foo.pt", allow_pickle=True) == (
-        f"FILE: no textual inversion: it holds 1 values: 'string_to_param'\n{KNOWN}"
+        f"FILE: no textual inversion: it holds no tensors\n{KNOWN}"
     )
     torch.save(forged, tmp_path / "foo.pt")
     assert refused(tmp_path / "foo.pt", allow_pickle=True).startswith(
-        "FILE: it holds ParameterDict"
+        "FILE holds a module, not tensors by name"
     )
 
 
@@ -176,15 +181,15 @@ REFUSED_BY_A_TOWER = [
     ),
     ({}, "foo", f"no textual inversion: it holds 0 values: nothing\n{KNOWN}"),
     (
-        {"a": vectors(), "b": vectors()},
+        {"a.weight": vectors(), "b": vectors()},
         None,
-        f"no textual inversion: it holds 2 values: 'a', 'b'\n{KNOWN}",
+        f"no textual inversion: it holds 2 values: 'a.weight', 'b'\n{KNOWN}",
     ),
     ({"a": 1}, None, f"no textual inversion: it holds 1 values: 'a'\n{KNOWN}"),
     (
         {"string_to_param": {}},
         None,
-        f"no textual inversion: it holds 0 values: nothing\n{KNOWN}",
+        f"no textual inversion: it holds 1 values: 'string_to_param'\n{KNOWN}",
     ),
     ([1, 2], None, f"it holds list, no textual inversion\n{KNOWN}"),
     (
@@ -211,13 +216,11 @@ def test_what_no_tower_takes(values, token, message):
     [
         (
             vectors(),
-            "vectors [2, 32] for one tower; this is a pair, of 32 and 40\n"
-            "Inversions for Stable Diffusion XL have clip_l and clip_g.",
+            f"vectors [2, 32] for one tower; this is a pair, of 32 and 40\n{PAIR}",
         ),
         (
             {"clip_l": vectors()},
-            "there are vectors for one tower of the pair only: no clip_g\n"
-            "Inversions for Stable Diffusion XL have clip_l and clip_g.",
+            f"there are vectors for one tower of the pair only: no clip_g\n{PAIR}",
         ),
         (
             {"clip_l": vectors(), "clip_g": torch.full((1, 40), float("inf"))},
@@ -250,7 +253,8 @@ def test_a_pickle_is_opened_only_if_asked_for(tmp_path):
 
     assert refused(path) == (
         "FILE is a pickle, which can run code when opened\n"
-        "Save it as safetensors; or say allow_pickle=True, and only its tensors are read."
+        "Use the model's .safetensors version, or say allow_pickle=True: then torch 2.10 or newer "
+        "reads weights out of it and nothing else."
     )
 
 
@@ -280,18 +284,27 @@ def test_code_in_a_pickle_does_not_run(tmp_path):
     torch.save({"string_to_param": {"*": Evil(tmp_path / "made")}}, path)
 
     assert refused(path, allow_pickle=True) == (
-        "FILE cannot be read: it is damaged, or more than tensors is in it\n"
-        "Download it again, or look for a .safetensors version."
+        "FILE holds more than weights, or is damaged: it calls io.open, which weights do not need\n"
+        "Use the model's .safetensors version, or convert it on a machine that may run its code."
     )
     assert not (tmp_path / "made").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no pickle", b"PK\x03\x04"])
-def test_a_damaged_pickle(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "FILE is no complete safetensors file: it is empty"),
+        (b"no pickle", "FILE is no safetensors file but text: 'no pickle'"),
+        (b"PK\x03\x04", "FILE is no whole archive of torch's: "),
+        (b"\x80\x02}q\x00.", "FILE cannot be read: it is damaged"),
+        (bytes(range(200, 255)), "FILE cannot be read: it is damaged"),
+    ],
+)
+def test_a_damaged_pickle(tmp_path, content, message):
     path = tmp_path / "foo.bin"
     path.write_bytes(content)
 
-    assert refused(path, allow_pickle=True).startswith("FILE cannot be read: it is damaged")
+    assert refused(path, allow_pickle=True).startswith(message)
 
 
 def test_a_zip_that_grows(tmp_path):
@@ -301,19 +314,24 @@ def test_a_zip_that_grows(tmp_path):
     assert path.stat().st_size < 2**20
 
     assert refused(path, allow_pickle=True) == (
-        f"FILE holds no textual inversion: unpacked it is as large as a whole model\n{KNOWN}"
+        "FILE is no whole archive of torch's: 'foo/data.pkl' unpacks from 66261 to 68157440 bytes; "
+        "torch stores without compression\nDownload or save it again."
     )
 
 
 def test_a_whole_model_is_not_read(tmp_path, monkeypatch):
-    path = tmp_path / "model.safetensors"
-    with path.open("wb") as file:
-        file.truncate(7 * 2**30)  # sparse
-    monkeypatch.setattr(textual_inversions, "read_weights", None)
+    path = sparse(tmp_path / "model.safetensors", {"<foo>": (2, 32)}, 7 * 2**30)
+    monkeypatch.setattr(textual_inversions, "StoredTensors", None)
 
     assert refused(path) == (
-        f"FILE holds no textual inversion: it has 7168 MB, as a whole model has\n{KNOWN}"
+        "FILE: no textual inversion: it holds a UNet or transformer (unknown)\n" + KNOWN
     )
+
+
+def test_vectors_as_large_as_a_model_are_not_read(tmp_path):
+    path = tmp_path / "foo.safetensors"
+    save_file({"<foo>": torch.zeros(2**19, 33)}, path)
+    assert refused(path) == f"FILE: no textual inversion: its vectors have 66 MB\n{KNOWN}"
 
 
 def test_a_truncated_file(tmp_path):
@@ -329,9 +347,11 @@ def test_a_truncated_file(tmp_path):
 
 def test_errors_about_the_content_name_the_file(tmp_path):
     path = tmp_path / "foo.safetensors"
-    save_file({"a": vectors(), "b": vectors(seed=6)}, path)
+    save_file({"a.weight": vectors(), "b": vectors(seed=6)}, path)
 
-    assert refused(path) == f"FILE: no textual inversion: it holds 2 values: 'a', 'b'\n{KNOWN}"
+    assert refused(path) == (
+        f"FILE: no textual inversion: it holds 2 tensors, such as 'a.weight'\n{KNOWN}"
+    )
 
 
 def test_files_that_are_not_there(tmp_path):

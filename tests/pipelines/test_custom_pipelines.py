@@ -13,7 +13,7 @@ from PIL import Image
 
 from clipcond import attach, build_pipeline, detach, embedded, load_tower
 from clipcond.errors import ClipcondWarning, UnknownNameError
-from clipcond.pipelines.loading import _dtype_argument
+from clipcond.pipelines.model_parts import dtype_argument
 from tests.pipelines.aligned import CAT, aligned
 from tests.pipelines.models import SIDE, latents, tiny_sdxl
 
@@ -32,7 +32,7 @@ def load(monkeypatch, tmp_path):
     def from_pretrained(folder, name, **choices):
         file = str(FOLDER / f"{name}.py")
         trusted = {"trust_remote_code": True, "local_files_only": True}
-        trusted |= _dtype_argument(torch.float32)
+        trusted |= dtype_argument(torch.float32)
         pipe = DiffusionPipeline.from_pretrained(folder, custom_pipeline=file, **trusted, **choices)
         pipe.set_progress_bar_config(disable=True)
         return pipe

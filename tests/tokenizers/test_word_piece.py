@@ -156,6 +156,18 @@ def test_a_folder_without_a_tokenizer(tmp_path):
     assert str(caught.value).startswith(f"the tokenizer in {str(inner)!r} is broken: ")
 
 
+@pytest.mark.parametrize("kind", ["Unigram", "BPE", "WordLevel"])
+def test_a_tokenizer_of_another_kind_is_not_split_by_berts_rules(tmp_path, kind):
+    tokenizer().save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["model"]["type"] = kind
+    path.write_text(json.dumps(values), encoding="utf-8")
+
+    with pytest.raises(CheckpointError, match=f"is of kind {kind}, not WordPiece: BERT's rules"):
+        tokenizer_in(tmp_path)
+
+
 def test_the_vocabulary_is_the_published_one():
     digest = hashlib.sha256(VOCABULARY.read_bytes()).hexdigest()
 

@@ -1,0 +1,114 @@
+"""Spoil files at random, seeded, and check that opening each ends soon, and in a clear error."""
+
+import json
+import random
+import resource
+import signal
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from clipcond.errors import ClipcondError, excerpt
+
+MOST_SECONDS = 5
+MOST_GROWTH = 400  # MB, of the peak of memory: libraries loaded on the way are in it
+VALUES = (
+    *(None, True, False, 0, -4, 1, 3, 10**9, 10**12, 10**30, 1e9, 0.5, -1.5, float("nan")),
+    *(float("inf"), "", "x", "0000000012", "../../etc", "a" * 5000, "\0", [], {}, [1, 2], [[]]),
+    *([None], {"a": 1}, ["x", "y"], {"type": "Unigram"}),
+)
+
+
+def spoiled_bytes(draw: random.Random, content: bytes, n_head: int | None = None) -> bytes:
+    """Flip, cut, drop, double or overwrite some bytes; most of them in the first `n_head`."""
+    data, way = bytearray(content), draw.randrange(8)
+    n_head = min(n_head or len(data), len(data))
+    at = draw.randrange(n_head) if draw.random() < 0.9 else draw.randrange(len(data))
+    if way == 0:
+        return bytes(data[: draw.randrange(len(data))])
+    if way == 1:
+        return bytes(data[:at] + data[at + draw.randrange(1, 40) :])
+    if way == 2:
+        return bytes(data[:at] + data[at : at + 20] + data[at:])
+    if way == 3:
+        data[at : at + 8] = draw.randbytes(8)
+    for _ in range(draw.choice((1, 1, 2, 6))):
+        place = draw.randrange(n_head)
+        data[place] = draw.choice((data[place] ^ (1 << draw.randrange(8)), draw.randrange(256)))
+    return bytes(data)
+
+
+def spoiled_json(draw: random.Random, values: Any) -> str:
+    """Replace or remove one or two values anywhere in JSON, or break it."""
+    values = json.loads(json.dumps(values))
+    if draw.random() < 0.03:
+        return draw.choice(("", "{", "[]", "null", '"x"', "5", "[" * 100_000, '{"a":' * 50_000))
+    for _ in range(draw.choice((1, 1, 2))):
+        inner, holder = values, None
+        while isinstance(inner, dict | list) and inner and (holder is None or draw.random() < 0.8):
+            holder = inner
+            key = draw.choice(list(inner) if isinstance(inner, dict) else range(len(inner)))
+            inner = inner[key]
+        if holder is None:
+            return json.dumps(draw.choice(VALUES))
+        if draw.random() < 0.25:
+            del holder[key]
+        else:
+            holder[key] = draw.choice(VALUES)
+    return json.dumps(values)
+
+
+def failures(
+    mutants: Iterable[tuple[str, Callable[[], object]]], *, at_least: int, also: tuple = ()
+) -> list[str]:
+    """Run each mutant; list those that raise what is not clipcond's, hang, or take memory.
+
+    Args:
+        mutants: a name, and what opens it.
+        at_least: as many must have been refused, or the mutants are too tame.
+        also: further kinds of errors that are documented.
+    """
+    found, n_refused, before = [], 0, _peak()
+    for name, act in mutants:
+        try:
+            with _Watchdog():
+                act()
+        except (ClipcondError, *also):
+            n_refused += 1
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            found.append(f"{name}: {type(error).__name__}: {excerpt(str(error), 300)}")
+    if _peak() - before > MOST_GROWTH:
+        found.append(f"the peak of memory grew by {_peak() - before} MB")
+    if n_refused < at_least:
+        found.append(f"only {n_refused} were refused")
+    return found
+
+
+class _Watchdog:
+    """Raise TimeoutError after so many seconds of work inside."""
+
+    def __enter__(self) -> None:
+        self.before = signal.signal(signal.SIGALRM, self._ring)
+        signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
+
+    def __exit__(self, *_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self.before)
+
+    def _ring(self, *_: object) -> None:
+        raise Hang(f"it took more than {MOST_SECONDS} s")
+
+
+class Hang(BaseException):
+    """Not an Exception, or a reader might turn it into an error of its own."""
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def write(path: Path, content: bytes | str) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
