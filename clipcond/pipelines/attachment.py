@@ -1,10 +1,11 @@
 """Put a Conditioner in the place of a pipeline's `encode_prompt`, and take it out again.
 
-Two attributes of the pipeline *instance* are all that changes: `encode_prompt`, an `Attachment`,
-and `conditioner`. The class stays the stock one, so `save_pretrained` writes a stock folder; the
-modules are not touched, so LoRA loaders, hooks and offloading find what they expect. The
-Attachment is an object that knows its pipeline, not a closure: a deep copy of the pipeline takes
-along a copy that knows the new pipeline.
+Two attributes of the pipeline *instance* change: `encode_prompt`, an `Attachment`, and
+`conditioner`. The class stays the stock one, or becomes a subclass of its name where the model has
+default arguments of its own, so `save_pretrained` writes a stock folder; the modules are not
+touched, so LoRA loaders, hooks and offloading find what they expect. The Attachment is an object
+that knows its pipeline, not a closure: a deep copy of the pipeline takes along a copy that knows
+the new pipeline.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from clipcond.conditioning.dialects import Dialect
 from clipcond.errors import PipelineError
 from clipcond.pipelines.compatibility import check_compatible, embedded_adapter, open_adapter
 from clipcond.pipelines.families import Family, family_of
+from clipcond.pipelines.own_defaults import use_own_defaults
 from clipcond.pipelines.prompt_embeds import (
     EncodePromptArguments,
     check_width,
@@ -49,7 +51,7 @@ _ATTRIBUTES = ("encode_prompt", "conditioner")
 def attach(
     pipe: DiffusersPipeline,
     *,
-    clip_skip: int = 1,
+    clip_skip: int | None = None,
     dialect: str | Dialect = "a1111",
     weighting: str | Rule | None = None,
     normalize: str | Normalize | None = None,
@@ -71,7 +73,8 @@ def attach(
         pipe: any pipeline with Stable Diffusion's `encode_prompt`: text-to-image, image-to-image,
             inpainting, ControlNet, ...
         clip_skip: 1 = last layer (plain diffusers), 2 = penultimate; for positive and negative. In
-            XL 1 and 2 are both the penultimate layer, which plain diffusers takes.
+            XL 1 and 2 are both the penultimate layer, which plain diffusers takes. None = the
+            model's own where its text encoder's configuration names one, else 1.
             `pipe(..., clip_skip=n)` counts the same way and goes before this.
         dialect, weighting, normalize, layer, fullwidth: as for `Conditioner`.
         tower: a tower, or a name for `load_tower`, instead of the pipeline's own text encoder. A
@@ -112,6 +115,7 @@ def detach(pipe: Pipe) -> Pipe:
         for name in _ATTRIBUTES:
             vars(pipe).pop(name, None)
         vars(pipe).update(attachment.replaced)
+        pipe.__class__ = attachment.replaced_class
     return pipe
 
 
@@ -121,6 +125,7 @@ class Attachment:
     _pipe: weakref.ref[ConditionedPipeline]
     family: Family
     replaced: dict[str, Any]  # the pipeline's own values of `_ATTRIBUTES`, for detach
+    replaced_class: type  # and its own class
 
     def __init__(
         self,
@@ -147,10 +152,12 @@ class Attachment:
         self.family = family_of(pipe)
         own = {name: vars(pipe)[name] for name in _ATTRIBUTES if name in vars(pipe)}
         self.replaced = own if before is None else before.replaced
+        self.replaced_class = type(pipe) if before is None else before.replaced_class
         if self.adapter is None and self.tower_name is not None:
             self.adapter = embedded_adapter(self.tower_name, pipe)
         self._check_compatible()
         vars(pipe).update(conditioner=self.make_conditioner(), encode_prompt=self)
+        use_own_defaults(pipe)
         return conditioned
 
     def __getstate__(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ _ATTENTION = ("sdpa", "eager", "xformers")
 def build_pipeline(
     model: str | PathLike[str] | None = None,
     *,
-    clip_skip: int = 1,
+    clip_skip: int | None = None,
     dialect: str | Dialect = "a1111",
     weighting: str | Rule | None = None,
     tower: TextTower | str | None = None,
@@ -51,7 +51,8 @@ def build_pipeline(
         attention: of UNet and autoencoder: "sdpa" (torch's own), "eager" (plain matrix products)
             or "xformers".
     Returns:
-        the stock diffusers class for the task; `.conditioner` is its Conditioner.
+        the stock diffusers class for the task, whose calls take guidance and steps that the model
+        names as its best, as the embedded one does; `.conditioner` is its Conditioner.
     Raises:
         CheckpointError: the model cannot be found or read, or is incomplete.
         PipelineError: its family is not supported, the tower does not fit or has no adapter that
