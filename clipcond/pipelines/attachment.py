@@ -25,7 +25,7 @@ from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import Dialect
-from clipcond.errors import PipelineError
+from clipcond.errors import ClipcondWarning, PipelineError, warn
 from clipcond.pipelines.compatibility import check_compatible, embedded_adapter, open_adapter
 from clipcond.pipelines.families import Family, family_of
 from clipcond.pipelines.own_defaults import use_own_defaults
@@ -46,6 +46,11 @@ Pipe = TypeVar("Pipe")
 # What a text tower computes in; a UNet may be stored in less.
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 _ATTRIBUTES = ("encode_prompt", "conditioner")
+_COUNTS = (
+    "clip_skip={n} is layer {n} from the end here, as A1111 counts; plain diffusers means layer "
+    "{more} by it, which is clip_skip={more} here. Say clip_skip= in attach(), and this is not "
+    "shown again."
+)
 
 
 def attach(
@@ -99,7 +104,10 @@ def attach(
         "fullwidth": fullwidth,
     }
     family_of(pipe)  # refuses other families before anything is opened
-    return Attachment(choices, tower, adapter, allow_unaligned=allow_unaligned).put_on(pipe)
+    attachment = Attachment(choices, tower, adapter, allow_unaligned=allow_unaligned)
+    # code that was written for plain diffusers may count otherwise
+    attachment.explains_clip_skip = clip_skip is None
+    return attachment.put_on(pipe)
 
 
 def attachment_of(pipe: object) -> Attachment | None:
@@ -141,6 +149,7 @@ class Attachment:
         self.tower = load_tower(tower) if isinstance(tower, str) else tower
         self.adapter = open_adapter(adapter)
         self.allow_unaligned = allow_unaligned
+        self.explains_clip_skip = False
         self._made: Conditioner | None = None
         self._made_from: tuple[object, ...] = ()
 
@@ -249,6 +258,9 @@ class Attachment:
         bound = self.__signature__.bind(*args, **kwargs)
         bound.apply_defaults()
         call = EncodePromptArguments(**bound.arguments)
+        if isinstance(call.clip_skip, int) and self.explains_clip_skip:
+            self.explains_clip_skip = False
+            warn(ClipcondWarning(_COUNTS.format(n=call.clip_skip, more=call.clip_skip + 1)))
         self.move_tower(call.device)
         with _lora_scaled(self.pipe, self.family, call.lora_scale):
             made = make_prompt_embeds(self.pipe, self.conditioner, call)
