@@ -41,7 +41,8 @@ class Conditioner:
         tower_2: SDXL's second tower; joined along the width, and the source of the pooled vector.
         dialect: a name (`a1111`, `diffusers`, `plain`, ...) or a `Dialect`.
         clip_skip: as A1111 counts: 1 = last layer, 2 = penultimate with the final norm. For a pair
-            1 and 2 are both the penultimate layer without norm; n > 2 goes deeper in both.
+            1 and 2 are both the penultimate layer without norm; n > 2 goes deeper in both. None =
+            the tower's own where it names one (`own_clip_skip`), else 1.
         weighting, normalize: the rule, and what happens to weights before it, by name or itself;
             by default the dialect's.
         layer: the layer itself instead of clip_skip's; for a pair one for each, or one for both.
@@ -71,7 +72,7 @@ class Conditioner:
         tower_2: TextTower | None = None,
         *,
         dialect: str | Dialect = "a1111",
-        clip_skip: int = 1,
+        clip_skip: int | None = None,
         weighting: str | Rule | None = None,
         normalize: str | Normalize | None = None,
         layer: HiddenLayer | tuple[HiddenLayer, ...] | None = None,
@@ -90,7 +91,9 @@ class Conditioner:
         self.extra_networks = extra_networks
         self.rule = find_rule(self.dialect.weighting if weighting is None else weighting)
         self.normalize = find_normalize(self.dialect.normalize if normalize is None else normalize)
-        self.clip_skip, self.layer = clip_skip, layer
+        own = getattr(tower, "own_clip_skip", None)
+        self.clip_skip = (1 if own is None else own) if clip_skip is None else clip_skip
+        self.layer = layer
         self._adapter_stage = None if adapter is None else AdapterStage(adapter, self.towers)
         if self._adapter_stage is not None:
             pooled = self._adapter_stage.wants_pooled(pooled)

@@ -1,10 +1,10 @@
 """Put a Conditioner in the place of a pipeline's `encode_prompt`, and take it out again.
 
-Two attributes of the pipeline *instance* are all that changes: `encode_prompt`, an `Attachment`,
-and `conditioner`. The class stays the stock one, so `save_pretrained` writes a stock folder; the
-modules are not touched, so LoRA loaders, hooks and offloading find what they expect. The
-Attachment is an object that knows its pipeline, not a closure: a copy of the pipeline gets a copy
-that knows the new pipeline.
+Two attributes of the pipeline *instance* change: `encode_prompt`, an `Attachment`, and
+`conditioner`. The class stays the stock one, or becomes a subclass of its name where the model has
+default arguments of its own, so `save_pretrained` writes a stock folder; the modules are not
+touched, so LoRA loaders, hooks and offloading find what they expect. The Attachment is an object
+that knows its pipeline, not a closure: a copy of the pipeline gets a copy that knows the new one.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import Dialect
 from clipcond.conditioning.prompt_text import ExtraNetworks
-from clipcond.errors import PipelineError, excerpt
+from clipcond.errors import ClipcondWarning, PipelineError, excerpt, warn
 from clipcond.pipelines.compatibility import check_compatible, embedded_adapter, open_adapter
 from clipcond.pipelines.families import Family, family_of
+from clipcond.pipelines.own_defaults import use_own_defaults
 from clipcond.pipelines.prompt_embeds import (
     EncodePromptArguments,
     check_width,
@@ -48,12 +49,17 @@ Pipe = TypeVar("Pipe")
 # What a text tower computes in; a UNet may be stored in less.
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 _ATTRIBUTES = ("encode_prompt", "conditioner")
+_COUNTS = (
+    "clip_skip={n} is layer {n} from the end here, as A1111 counts; plain diffusers means layer "
+    "{more} by it, which is clip_skip={more} here. Say clip_skip= in attach(), and this is not "
+    "shown again."
+)
 
 
 def attach(
     pipe: DiffusersPipeline,
     *,
-    clip_skip: int = 1,
+    clip_skip: int | None = None,
     dialect: str | Dialect = "a1111",
     weighting: str | Rule | None = None,
     normalize: str | Normalize | None = None,
@@ -77,7 +83,8 @@ def attach(
         pipe: any pipeline with Stable Diffusion's `encode_prompt`: text-to-image, image-to-image,
             inpainting, ControlNet, ...
         clip_skip: 1 = last layer (plain diffusers), 2 = penultimate; for positive and negative. In
-            XL 1 and 2 are both the penultimate layer, which plain diffusers takes.
+            XL 1 and 2 are both the penultimate layer, which plain diffusers takes. None = the
+            model's own where its text encoder's configuration names one, else 1.
             `pipe(..., clip_skip=n)` counts the same way and goes before this.
         dialect, weighting, normalize, layer, fullwidth, extra_networks: as for `Conditioner`.
         tower: a tower, or a name for `load_tower`, instead of the pipeline's own text encoder. A
@@ -104,9 +111,12 @@ def attach(
         "extra_networks": extra_networks,
     }
     family_of(pipe)  # refuses other families before anything is opened
-    return Attachment(
+    attachment = Attachment(
         choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle
-    ).put_on(pipe)
+    )
+    # code that was written for plain diffusers may count otherwise
+    attachment.explains_clip_skip = clip_skip is None
+    return attachment.put_on(pipe)
 
 
 def attachment_of(pipe: object) -> Attachment | None:
@@ -122,6 +132,7 @@ def detach(pipe: Pipe) -> Pipe:
         for name in _ATTRIBUTES:
             vars(pipe).pop(name, None)
         vars(pipe).update(attachment.replaced)
+        pipe.__class__ = attachment.replaced_class
     return pipe
 
 
@@ -131,6 +142,7 @@ class Attachment:
     _pipe: weakref.ref[ConditionedPipeline]
     family: Family
     replaced: dict[str, Any]  # the pipeline's own values of `_ATTRIBUTES`, for detach
+    replaced_class: type  # and its own class
 
     def __init__(
         self,
@@ -153,6 +165,7 @@ class Attachment:
         self.tower: Any = load_tower(tower, allow_pickle=allow_pickle) if is_name else tower
         self.adapter = open_adapter(adapter)
         self.allow_unaligned = allow_unaligned
+        self.explains_clip_skip = False
         self._made: Conditioner | None = None
         self._made_from: tuple[object, ...] = ()
 
@@ -164,10 +177,12 @@ class Attachment:
         self.family = family_of(pipe)
         own = {name: vars(pipe)[name] for name in _ATTRIBUTES if name in vars(pipe)}
         self.replaced = own if before is None else before.replaced
+        self.replaced_class = type(pipe) if before is None else before.replaced_class
         if self.adapter is None and self.tower_name is not None:
             self.adapter = embedded_adapter(self.tower_name, pipe)
         self._check_compatible()
         vars(pipe).update(conditioner=self.make_conditioner(), encode_prompt=self)
+        use_own_defaults(pipe)
         copyreg.pickle(type(pipe), _reduced)
         return conditioned
 
@@ -272,6 +287,9 @@ class Attachment:
         bound = self.__signature__.bind(*args, **kwargs)
         bound.apply_defaults()
         call = EncodePromptArguments(**bound.arguments)
+        if isinstance(call.clip_skip, int) and self.explains_clip_skip:
+            self.explains_clip_skip = False
+            warn(ClipcondWarning(_COUNTS.format(n=call.clip_skip, more=call.clip_skip + 1)))
         self.move_tower(call.device)
         with _lora_scaled(self.pipe, self.family, call.lora_scale):
             made = make_prompt_embeds(self.pipe, self.conditioner, call)

@@ -26,7 +26,7 @@ _ATTENTION = ("sdpa", "eager", "xformers")
 def build_pipeline(
     model: str | PathLike[str] | None = None,
     *,
-    clip_skip: int = 1,
+    clip_skip: int | None = None,
     dialect: str | Dialect = "a1111",
     weighting: str | Rule | None = None,
     tower: TextTower | str | PathLike[str] | None = None,
@@ -60,7 +60,8 @@ def build_pipeline(
         allow_pickle: read weights, and nothing else, out of pickles too: a .ckpt file, a folder's
             .bin, a tower's file.
     Returns:
-        the stock diffusers class for the task; `.conditioner` is its Conditioner.
+        the stock diffusers class for the task, whose calls take guidance and steps that the model
+        names as its best, as the embedded one does; `.conditioner` is its Conditioner.
     Raises:
         CheckpointError: the model cannot be found or read, or is incomplete.
         PipelineError: its family is not supported, the tower does not fit or has no adapter that

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from threading import get_ident
@@ -28,6 +28,7 @@ __all__ = [
     "capture",
     "check_layer",
     "hooked",
+    "own_defaults",
 ]
 
 
@@ -64,8 +65,9 @@ class TowerOutput:
 class TextTower(Protocol):
     """A text encoder together with its tokenizer.
 
-    `depth` counts transformer blocks, `width` is D. A tower may also have `unread`, `unread_words`
-    and `row_checksums`, as `ModelTower` has them, and `fullwidth`: its users type such punctuation.
+    `depth` counts transformer blocks, `width` is D. A tower may also have `unread`, `unread_words`,
+    `row_checksums` and `own_clip_skip`, as `ModelTower` has them, and `fullwidth`: its users type
+    such punctuation.
     """
 
     @property
@@ -108,6 +110,16 @@ def check_layer(layer: HiddenLayer, depth: int, name: str) -> None:
             f"layer {layer.depth} from the end was asked of {name!r}, which has {depth} blocks; "
             f"use 1 (last) to {depth} (first)"
         )
+
+
+def own_defaults(model: object) -> Mapping[str, Any]:
+    """Look up what a model's configuration says is best for it, under the key "clipcond".
+
+    Such as `{"clip_skip": 2, "guidance_scale": 3.0}` in a text encoder's config.json; `{}` where it
+    says nothing.
+    """
+    found = getattr(getattr(model, "config", None), "clipcond", None)
+    return found if isinstance(found, Mapping) else {}
 
 
 class ModelTower(ABC):
@@ -171,6 +183,11 @@ class ModelTower(ABC):
     @property
     def dtype(self) -> torch.dtype:
         return self._modules().norm.weight.dtype
+
+    @property
+    def own_clip_skip(self) -> int | None:
+        """The clip skip that the model's configuration names as best; None = it names none."""
+        return own_defaults(self.model).get("clip_skip")
 
     def fingerprint(self) -> Hashable:
         """Make a key that changes with weights, LoRA, dtype, device (see `fingerprint_of`)."""

@@ -1,0 +1,56 @@
+"""Let a pipeline's calls take the guidance and steps that its model names as best."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+from clipcond.towers.base import own_defaults
+
+__all__ = ["use_own_defaults"]
+
+_NAMES = ("guidance_scale", "num_inference_steps")
+
+
+def use_own_defaults(pipe: object) -> None:
+    """Give a pipeline its model's own default arguments, if the text encoder names some.
+
+    diffusers keeps defaults in the signature of the class's `__call__`. So the pipeline gets a
+    subclass of its class, of the same name: what `save_pretrained` writes stays a stock folder.
+    """
+    named = own_defaults(getattr(pipe, "text_encoder", None))
+    if not named:
+        return
+    accepted = inspect.signature(type(pipe).__call__).parameters
+    own = tuple((name, named[name]) for name in _NAMES if name in named and name in accepted)
+    if own:
+        pipe.__class__ = _with_defaults(type(pipe), own)
+
+
+@functools.cache
+def _with_defaults(stock: type, own: tuple[tuple[str, float], ...]) -> type:
+    """Make a subclass whose `__call__` has these defaults."""
+    signature, values = inspect.signature(stock.__call__), dict(own)
+
+    @functools.wraps(stock.__call__)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        given = signature.bind_partial(self, *args, **kwargs).arguments
+        missing = {name: value for name, value in own if name not in given}
+        return stock.__call__(self, *args, **kwargs, **missing)
+
+    def reduce_ex(self: Any, protocol: Any) -> Any:
+        # pickle finds a class by its name, which is the stock one's
+        return (_new, (stock, own), *object.__reduce_ex__(self, protocol)[2:])
+
+    parameters = [
+        p.replace(default=values.get(p.name, p.default)) for p in signature.parameters.values()
+    ]
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    names = {name: getattr(stock, name) for name in ("__module__", "__qualname__", "__doc__")}
+    return type(stock.__name__, (stock,), {**names, "__call__": call, "__reduce_ex__": reduce_ex})
+
+
+def _new(stock: type, own: tuple[tuple[str, float], ...]) -> object:
+    made = _with_defaults(stock, own)
+    return made.__new__(made)
