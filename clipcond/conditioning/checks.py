@@ -23,7 +23,7 @@ from clipcond.errors import (
     warn,
 )
 from clipcond.prompt import Break, Issue
-from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput, check_layer
+from clipcond.towers.base import TextTower, TowerOutput
 
 if TYPE_CHECKING:
     from clipcond.conditioning.plan import Plan
@@ -123,16 +123,6 @@ def unlike_numbers(n_given: int, n_prompts: int, what: str) -> PromptError:
     return PromptError(message, remedy="Give one for all, or one for each.")
 
 
-def no_such_layer(clip_skip: object, depth: int, name: str) -> TowerError:
-    """Say that clip_skip is not a whole number from 1 to the tower's `depth`."""
-    is_zero = clip_skip == 0 and isinstance(clip_skip, int) and not isinstance(clip_skip, bool)
-    return TowerError(
-        f"clip_skip={clip_skip!r} names no layer of {name!r}, which has {depth}",
-        f"Use a whole number from 1 (last layer) to {depth} (first)."
-        + (" What diffusers calls clip_skip=0 is 1 here." if is_zero else ""),
-    )
-
-
 def check_towers(towers: Sequence[TextTower]) -> None:
     """Refuse objects that are no towers, and pairs that cannot be joined.
 
@@ -153,22 +143,6 @@ def check_towers(towers: Sequence[TextTower]) -> None:
             f"by token",
             f"Give the longer one context_length={min(lengths)} when you make it.",
         )
-
-
-def check_layers(
-    layer: HiddenLayer | tuple[HiddenLayer, ...], towers: Sequence[TextTower]
-) -> tuple[HiddenLayer, ...]:
-    """Make one layer for each tower of a layer, or of a tuple of them.
-
-    Raises:
-        TowerError: there are not as many layers as towers, or a tower has no such layer.
-    """
-    layers = layer if isinstance(layer, tuple) else (layer,) * len(towers)
-    if len(layers) != len(towers):
-        raise TowerError(f"{len(layers)} layers were given for {len(towers)} towers")
-    for each, tower in zip(layers, towers, strict=True):
-        check_layer(each, tower.depth, tower.name)
-    return layers
 
 
 def not_finite(

@@ -10,15 +10,22 @@ from typing import Any
 import torch
 
 from clipcond.adapters.base import Adapter
-from clipcond.checkpoints import load_towers, textual_inversions
-from clipcond.checkpoints.textual_inversions import InversionSource, load_inversion
+from clipcond.checkpoints import load_towers
 from clipcond.conditioning import checks
 from clipcond.conditioning.adapter_stage import AdapterStage
 from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
 from clipcond.conditioning.dialects import Dialect, choose_fullwidth, find_dialect
+from clipcond.conditioning.inversions import TakesInversions
 from clipcond.conditioning.issues import collected_issues, with_issues
+from clipcond.conditioning.layers import check_layers, skip_layers
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, list_each, list_prompts, plan_call
-from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, PromptText, Texts
+from clipcond.conditioning.prompt_text import (
+    ExtraNetworks,
+    PromptReader,
+    PromptText,
+    Texts,
+    plain_texts,
+)
 from clipcond.conditioning.report import Report
 from clipcond.conditioning.report_building import build_report
 from clipcond.conditioning.results import Conditioning, Guided, join, weigh, zeros_like
@@ -33,7 +40,7 @@ __all__ = ["Conditioner", "Conditioning", "Guided"]
 Prompts = str | Sequence[str]
 
 
-class Conditioner:
+class Conditioner(TakesInversions):
     """Turns prompts into conditionings: one dialect, and one tower or SDXL's pair of towers.
 
     Args:
@@ -187,10 +194,7 @@ class Conditioner:
         is_zero = self.dialect.zero_negative
         if len(self.towers) > 1 and is_zero is not None and is_zero(given_texts):
             pair[1] = zeros_like(pair[1])
-        read = [
-            [(each.text, each.prompt) for row in r for each in row] for r in (positive, negative)
-        ]
-        return Guided(*with_issues(pair, zip(both, read, strict=True), warned))
+        return Guided(*with_issues(pair, zip(both, (positive, negative), strict=True), warned))
 
     def chunks(self, prompt: str) -> Chunks:
         """Cut what is encoded of the prompt for the first tower."""
@@ -201,39 +205,6 @@ class Conditioner:
     def adapter(self) -> Adapter | None:
         """The adapter in use."""
         return None if self._adapter_stage is None else self._adapter_stage.adapter
-
-    @property
-    def inversions(self) -> tuple[str, ...]:
-        """The names of the textual inversions loaded here."""
-        return textual_inversions.inversion_names(self.towers)
-
-    def load_inversion(
-        self, source: InversionSource, token: str | None = None, *, allow_pickle: bool = False
-    ) -> str:
-        """Load a textual inversion; its vectors are kept apart from the model's.
-
-        Args:
-            source: a file or folder of diffusers, A1111 or ComfyUI, or a LoRA with inversions in
-                it; or tensors laid out as in one.
-            token: its name in prompts; by default the one in the file, or the file's name. Of a
-                file with several terms, the one to load; by default all.
-            allow_pickle: whether a `.pt` or `.bin` file may be opened (its tensors, no code).
-        Returns:
-            the name to write in a prompt: bare, or `embedding:name` in ComfyUI's dialects; of
-            several terms all names, separated by spaces.
-        Raises:
-            CheckpointError: it cannot be read, is no inversion, or is one for another model.
-            TowerError: its name is taken, or its vectors fit no tower here.
-        """
-        return load_inversion(self.towers, source, token, allow_pickle=allow_pickle)
-
-    def remove_inversion(self, name: str) -> None:
-        """Forget a textual inversion that was loaded here.
-
-        Raises:
-            TowerError: no inversion has that name.
-        """
-        textual_inversions.remove_inversion(self.towers, name)
 
     def explain(self, prompt: str, negative: str | None = None) -> Report:
         """Report what is encoded of a prompt: segments, chunks, tokens, weights, issues.
@@ -262,14 +233,8 @@ class Conditioner:
             TowerError: there is no such layer.
         """
         if clip_skip is None and self.layer is not None:
-            return checks.check_layers(self.layer, self.towers)
-        n, n_towers = self.clip_skip if clip_skip is None else clip_skip, len(self.towers)
-        shallowest = min(self.towers, key=lambda tower: tower.depth)
-        if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= shallowest.depth:
-            raise checks.no_such_layer(n, shallowest.depth, shallowest.name)
-        if n_towers > 1:  # SDXL was trained on the penultimate layers, not normed
-            return (HiddenLayer(max(2, n), final_norm=False),) * n_towers
-        return (HiddenLayer(n, final_norm=True),)
+            return check_layers(self.layer, self.towers)
+        return skip_layers(self.clip_skip if clip_skip is None else clip_skip, self.towers)
 
     @property
     def _reader(self) -> PromptReader:
@@ -279,16 +244,11 @@ class Conditioner:
 
     def _texts(
         self, texts: list[str], texts_2: Prompts | None, *, negative: bool = False
-    ) -> list[tuple[PromptText, ...]]:
+    ) -> list[Texts]:
         """For each prompt, the text that each tower reads: of its last step and first part."""
-        columns = [texts] * len(self.towers)
-        if texts_2 is not None and len(columns) > 1:
-            columns[1] = list_each(texts_2, len(texts), "second prompt")
-            if self.dialect.appends_second:
-                columns = [[" ".join(both) for both in zip(*columns, strict=True)]] * 2
-        unique = dict.fromkeys(text for column in columns for text in column)
-        read = {text: self._reader.read(text, negative=negative) for text in unique}
-        return list(zip(*([read[text] for text in column] for column in columns), strict=True))
+        twice = texts_2 is not None and len(self.towers) > 1
+        second = list_each(texts_2, len(texts), "second prompt") if twice else None
+        return self._reader.read_each(texts, second, negative=negative)
 
     def _cutter(self, t: int) -> Cutter:
         """Make what cuts the texts of tower t in this call."""
@@ -305,12 +265,8 @@ class Conditioner:
     def _plan(
         self, rows: Sequence[Sequence[Texts]], parsed: Mapping[PromptText, ParsedPrompt]
     ) -> list[list[tuple[Plan, ...]]]:
-        """Plan a call; where two prompts come to the same text, the first is what carets show."""
-        by_text: dict[str, ParsedPrompt] = {}
-        for text, prompt in parsed.items():
-            by_text.setdefault(text.text, prompt)
-        texts = [[tuple(each.text for each in texts) for texts in row] for row in rows]
-        return plan_call(texts, by_text, [self._cutter(t) for t in range(len(self.towers))])
+        cutters = [self._cutter(t) for t in range(len(self.towers))]
+        return plan_call(*plain_texts(rows, parsed), cutters)
 
     def _condition(
         self, rows: Sequence[Sequence[Texts]], clip_skip: int | None

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import chain
+from typing import TYPE_CHECKING
 
 from clipcond.conditioning.results import Conditioning
 from clipcond.errors import ClipcondWarning, PromptWarning, warn
 from clipcond.prompt import Issue, ParsedPrompt
 from clipcond.towers.base import TextTower
+
+if TYPE_CHECKING:
+    from clipcond.conditioning.prompt_text import Texts
 
 __all__ = ["collected_issues", "limited_mixture", "warn_unread", "with_issues"]
 
@@ -24,7 +27,7 @@ def collected_issues(warned: Iterable[ClipcondWarning]) -> tuple[Issue, ...]:
 
 def with_issues(
     pair: Iterable[Conditioning],
-    sides: Iterable[tuple[Iterable[str], Iterable[tuple[str, ...]]]],
+    sides: Iterable[tuple[Iterable[str], Iterable[Texts]]],
     warned: Iterable[ClipcondWarning],
 ) -> list[Conditioning]:
     """Give positive and negative their own issues, and both those of no known prompt.
@@ -34,7 +37,7 @@ def with_issues(
         warned: what was collected.
     """
     issues = collected_issues(warned)
-    texts = [{*given, *chain.from_iterable(read)} for given, read in sides]
+    texts = [{*given, *(t.prompt for each in read for t in each)} for given, read in sides]
     known = set().union(*texts)
     return [
         replace(each, issues=tuple(i for i in issues if i.prompt in own or i.prompt not in known))

@@ -19,7 +19,7 @@ from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.text_layers import network_issues, take_out
 from clipcond.towers.base import TextTower
 
-__all__ = ["ExtraNetworks", "PromptReader", "PromptText", "Texts"]
+__all__ = ["ExtraNetworks", "PromptReader", "PromptText", "Texts", "plain_texts"]
 
 # None = as the dialect has it; a function receives the networks of a prompt.
 ExtraNetworks: TypeAlias = bool | Callable[[Sequence[ExtraNetwork]], object] | None
@@ -96,6 +96,19 @@ class PromptReader:
         issues.sort(key=lambda issue: issue.position)
         return PromptText(remainder, tuple(issues), networks)
 
+    def read_each(
+        self, texts: Sequence[str], texts_2: Sequence[str] | None, *, negative: bool = False
+    ) -> list[Texts]:
+        """Find for each prompt the text that each tower reads; `texts_2` are the second tower's."""
+        columns = [texts] * len(self.towers)
+        if texts_2 is not None:
+            columns[1] = texts_2
+            if self.dialect.appends_second:
+                columns = [[" ".join(both) for both in zip(*columns, strict=True)]] * 2
+        unique = dict.fromkeys(text for column in columns for text in column)
+        read = {text: self.read(text, negative=negative) for text in unique}
+        return list(zip(*([read[text] for text in column] for column in columns), strict=True))
+
     def timeline(self, text: PromptText, *, negative: bool = False) -> Timeline:
         """List what A1111 draws with at each step; () if that is one text at all steps."""
         whole = text.prompt
@@ -138,3 +151,16 @@ class PromptReader:
         with collect_warnings(shown=False) as warned:
             self.warn({text: parsed})
         return tuple(sorted(collected_issues(warned), key=lambda issue: issue.position))
+
+
+def plain_texts(
+    rows: Sequence[Sequence[Texts]], parsed: Mapping[PromptText, ParsedPrompt]
+) -> tuple[list[list[tuple[str, ...]]], dict[str, ParsedPrompt]]:
+    """Make strings of the texts of a call, and find how each is parsed.
+
+    Where two prompts come to the same text, the first is what carets show.
+    """
+    by_text: dict[str, ParsedPrompt] = {}
+    for text, prompt in parsed.items():
+        by_text.setdefault(text.text, prompt)
+    return [[tuple(each.text for each in texts) for texts in row] for row in rows], by_text

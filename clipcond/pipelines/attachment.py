@@ -14,8 +14,7 @@ import copyreg
 import inspect
 import sys
 import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any, TypeVar, cast
 
@@ -28,10 +27,11 @@ from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import Dialect
 from clipcond.conditioning.prompt_text import ExtraNetworks
-from clipcond.errors import ClipcondWarning, PipelineError, excerpt, warn
+from clipcond.errors import PipelineError, excerpt
 from clipcond.pipelines.compatibility import check_compatible, embedded_adapter, open_adapter
 from clipcond.pipelines.families import Family, family_of
-from clipcond.pipelines.own_defaults import use_own_defaults
+from clipcond.pipelines.lora_scale import lora_scaled
+from clipcond.pipelines.own_defaults import use_own_defaults, warn_of_clip_skip
 from clipcond.pipelines.prompt_embeds import (
     EncodePromptArguments,
     check_width,
@@ -49,11 +49,6 @@ Pipe = TypeVar("Pipe")
 # What a text tower computes in; a UNet may be stored in less.
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 _ATTRIBUTES = ("encode_prompt", "conditioner")
-_COUNTS = (
-    "clip_skip={n} is layer {n} from the end here, as A1111 counts; plain diffusers means layer "
-    "{more} by it, which is clip_skip={more} here. Say clip_skip= in attach(), and this is not "
-    "shown again."
-)
 
 
 def attach(
@@ -289,9 +284,9 @@ class Attachment:
         call = EncodePromptArguments(**bound.arguments)
         if isinstance(call.clip_skip, int) and self.explains_clip_skip:
             self.explains_clip_skip = False
-            warn(ClipcondWarning(_COUNTS.format(n=call.clip_skip, more=call.clip_skip + 1)))
+            warn_of_clip_skip(call.clip_skip)
         self.move_tower(call.device)
-        with _lora_scaled(self.pipe, self.family, call.lora_scale):
+        with lora_scaled(self.pipe, self.family, call.lora_scale):
             made = make_prompt_embeds(self.pipe, self.conditioner, call)
         return tuple(getattr(made, name) for name in self.family.returns)
 
@@ -309,25 +304,3 @@ def _reduced(pipe: object) -> Any:
     own._pipe = weakref.ref(cast(ConditionedPipeline, twin))
     vars(twin).update(vars(pipe), encode_prompt=own)
     return (lambda: twin), ()
-
-
-@contextmanager
-def _lora_scaled(pipe: object, family: Family, scale: float | None) -> Iterator[None]:
-    """Let the text encoders' LoRA layers act with `scale`, as diffusers does, and undo it."""
-    from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
-    from diffusers.utils import USE_PEFT_BACKEND, scale_lora_layers, unscale_lora_layers
-
-    loaders = (StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin)
-    models = []
-    if scale is not None and isinstance(pipe, loaders):
-        vars(pipe)["_lora_scale"] = scale
-        # Without peft no LoRA can have been loaded, so there is nothing to scale.
-        names = [encoder for encoder, _ in family.encoders if USE_PEFT_BACKEND]
-        models = [model for model in (getattr(pipe, n, None) for n in names) if model is not None]
-    for model in models:
-        scale_lora_layers(model, scale)
-    try:
-        yield
-    finally:
-        for model in models:
-            unscale_lora_layers(model, scale)

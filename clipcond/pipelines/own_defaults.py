@@ -6,14 +6,25 @@ import functools
 import inspect
 from typing import Any
 
+from clipcond.errors import ClipcondWarning, warn
 from clipcond.towers.base import own_defaults
 
-__all__ = ["use_own_defaults"]
+__all__ = ["use_own_defaults", "warn_of_clip_skip"]
 
 _NAMES = ("guidance_scale", "num_inference_steps")
 
 
-def use_own_defaults(pipe: object) -> None:
+def warn_of_clip_skip(n: int) -> None:
+    """Warn code that was written for plain diffusers that clip skip counts otherwise here."""
+    message = (
+        f"clip_skip={n} is layer {n} from the end here, as A1111 counts; plain diffusers means "
+        f"layer {n + 1} by it, which is clip_skip={n + 1} here. Say clip_skip= in attach(), and "
+        "this is not shown again."
+    )
+    warn(ClipcondWarning(message))
+
+
+def use_own_defaults(pipe: Any) -> None:
     """Give a pipeline its model's own default arguments, if the text encoder names some.
 
     diffusers keeps defaults in the signature of the class's `__call__`. So the pipeline gets a
@@ -52,5 +63,4 @@ def _with_defaults(stock: type, own: tuple[tuple[str, float], ...]) -> type:
 
 
 def _new(stock: type, own: tuple[tuple[str, float], ...]) -> object:
-    made = _with_defaults(stock, own)
-    return made.__new__(made)
+    return object.__new__(_with_defaults(stock, own))

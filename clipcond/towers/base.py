@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from threading import get_ident
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from clipcond.errors import TowerError
 from clipcond.tokenizers.base import SpecialTokens, Tokenizer
 from clipcond.tokenizers.wrapped import WrappedTokenizer
 from clipcond.towers.fingerprint import execution_device, fingerprint_of, weight_of
+from clipcond.towers.hooks import Reached, capture
 from clipcond.towers.modules import TowerModules
 from clipcond.towers.weight_sums import row_checksums
 
@@ -25,9 +24,7 @@ __all__ = [
     "ModelTower",
     "TextTower",
     "TowerOutput",
-    "capture",
     "check_layer",
-    "hooked",
     "own_defaults",
 ]
 
@@ -258,7 +255,7 @@ class ModelTower(ABC):
     def _run(self, input_ids: Tensor, attention_mask: Tensor | None) -> None:
         device = self.device
         mask = None if attention_mask is None else attention_mask.to(device)
-        with suppress(_Reached):
+        with suppress(Reached):
             self._forward(input_ids.to(device), mask)
 
     def _forward(self, input_ids: Tensor, attention_mask: Tensor | None) -> None:
@@ -276,40 +273,3 @@ class ModelTower(ABC):
                 f"token id {int(input_ids.max())} is outside the {n_entries} entries of "
                 f"{self.name!r}: this tokenizer belongs to another model"
             )
-
-
-class _Reached(Exception):
-    """The requested layer has run; the later ones need not."""
-
-
-@contextmanager
-def capture(module: nn.Module, *, stop: bool = False) -> Iterator[list[Tensor]]:
-    """Collect the outputs of `module` in forwards inside; `stop` ends a forward after it."""
-    seen: list[Tensor] = []
-
-    def keep(_: nn.Module, args: tuple[Any, ...], result: Any) -> None:
-        seen.append(result[0] if isinstance(result, tuple) else result)
-        if stop:
-            raise _Reached
-
-    with hooked(module.register_forward_hook, keep):
-        yield seen
-
-
-@contextmanager
-def hooked(
-    register: Callable[..., RemovableHandle], act: Callable[..., Any], **choices: bool
-) -> Iterator[None]:
-    """Keep a hook on a module, for forwards of this thread: other threads may share the model.
-
-    Hooks work under accelerate's offload too, which replaces `forward`.
-
-    Args:
-        register: a module's `register_forward_hook` or `register_forward_pre_hook`.
-    """
-    thread = get_ident()
-    handle = register(lambda *call: act(*call) if get_ident() == thread else None, **choices)
-    try:
-        yield
-    finally:
-        handle.remove()
