@@ -3,6 +3,7 @@
 import json
 
 from clipcond.cli.entry import main
+from tests.pipelines.models import tiny_sdxl
 
 
 def inspected(capsys, *argv: str) -> tuple[int, str, str]:
@@ -48,3 +49,16 @@ def test_a_model_or_a_tower(capsys):
 
     assert (code, out) == (2, "")
     assert "--model and --tower" in err
+
+
+def test_both_towers_of_a_model(capsys, tmp_path):
+    tiny_sdxl().save_pretrained(tmp_path)
+
+    code, out, _ = inspected(
+        capsys, "a cat", "-n", "a dog", "--model", str(tmp_path), "--json", "--compact"
+    )
+    report = json.loads(out)
+    assert code == 0
+    for each, word in ((report, "cat"), (report["negative"], "dog")):
+        for tower in (each, each["tower_2"]):
+            assert tower["chunks"][0]["tokens"][1:3] == ["a", word]

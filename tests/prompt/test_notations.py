@@ -43,7 +43,7 @@ KNOWN = [
     ("extra-network", "a <wildcard:animal>", 2, ("plain",)),
     ("extra-network", "＜lora：x：1＞", 0, ("plain",)),
     ("extra-network", "a < lora:x:1 >", 2, ("plain",)),
-    ("extra-network", "(lora:x:0.8)", 0, ("plain", "compel", "diffusers", "novelai")),
+    ("extra-network", "(lora:x:0.8)", 0, ("plain",)),
     ("novelai-weight", "{{masterpiece}}, cat", 0, ("novelai", "plain")),
     ("novelai-weight", "a {red cat}", 2, ("novelai", "plain")),
     ("novelai-weight", "{{{1girl}}}", 0, ("novelai", "plain")),

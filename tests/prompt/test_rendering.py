@@ -83,7 +83,9 @@ def test_golden_prompts_say_the_same_in_compel_or_are_refused():
                 n_refused["has no way to write this" * ("has no way" in str(error))] += 1
                 continue
             assert said(parse(text, "compel")) == said(parsed)
-        assert n_refused["has no way to write this"] <= 8  # `...` in brackets, `,,`, `),`
+        # `...` in brackets, `,,`, `),`; to NovelAI's dialect round brackets are text
+        most = 11 if source == "novelai" else 8
+        assert n_refused["has no way to write this"] <= most
         assert n_refused[""] <= 12  # BREAK, weights below 0, .swap()
 
     cases = SYNTAXES
