@@ -14,7 +14,7 @@ from clipcond.checkpoints.textual_inversions import InversionSource, load_invers
 from clipcond.conditioning import checks
 from clipcond.conditioning.adapter_stage import AdapterStage
 from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
-from clipcond.conditioning.dialects import Dialect, choose_fullwidth, find_dialect
+from clipcond.conditioning.dialects import Dialect, DialectName, choose_fullwidth, find_dialect
 from clipcond.conditioning.issues import collected_issues, limited_mixture, warn_each, with_issues
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, list_each, list_prompts, plan_call
 from clipcond.conditioning.report import Report, build_report
@@ -24,7 +24,7 @@ from clipcond.prompt import Issue, ParsedPrompt, parse, reduce_to_one_text
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.base import HiddenLayer, TextTower
-from clipcond.weighting import Normalize, Rule, find_normalize, find_rule
+from clipcond.weighting import NormalizeChoice, WeightingChoice, find_normalize, find_rule
 
 __all__ = ["Conditioner", "Conditioning", "Guided"]
 
@@ -64,10 +64,10 @@ class Conditioner:
         tower: TextTower,
         tower_2: TextTower | None = None,
         *,
-        dialect: str | Dialect = "a1111",
+        dialect: DialectName | Dialect = "a1111",
         clip_skip: int = 1,
-        weighting: str | Rule | None = None,
-        normalize: str | Normalize | None = None,
+        weighting: WeightingChoice | None = None,
+        normalize: NormalizeChoice | None = None,
         layer: HiddenLayer | tuple[HiddenLayer, ...] | None = None,
         pooled: bool | None = None,
         adapter: Adapter | None = None,

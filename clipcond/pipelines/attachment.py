@@ -25,8 +25,9 @@ from torch import Tensor
 from clipcond.adapters import Adapter
 from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.textual_inversions import hand_on
+from clipcond.conditioning.cache import CACHE_BYTES
 from clipcond.conditioning.conditioner import Conditioner
-from clipcond.conditioning.dialects import Dialect
+from clipcond.conditioning.dialects import Dialect, DialectName
 from clipcond.errors import PipelineError
 from clipcond.pipelines.compatibility import check_compatible, embedded_adapter, open_adapter
 from clipcond.pipelines.families import Family, family_of
@@ -38,7 +39,7 @@ from clipcond.pipelines.prompt_embeds import (
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.towers import HiddenLayer, OpenAIClipTower, TextTower
-from clipcond.weighting import Normalize, Rule
+from clipcond.weighting import NormalizeChoice, WeightingChoice
 
 __all__ = ["Attachment", "attach", "attachment_of", "detach"]
 
@@ -53,14 +54,16 @@ def attach(
     pipe: DiffusersPipeline,
     *,
     clip_skip: int = 1,
-    dialect: str | Dialect = "a1111",
-    weighting: str | Rule | None = None,
-    normalize: str | Normalize | None = None,
+    dialect: DialectName | Dialect = "a1111",
+    weighting: WeightingChoice | None = None,
+    normalize: NormalizeChoice | None = None,
     layer: HiddenLayer | tuple[HiddenLayer, ...] | None = None,
     tower: TextTower | str | None = None,
     adapter: Adapter | str | PathLike[str] | None = None,
     allow_unaligned: bool = False,
     fullwidth: bool | None = None,
+    max_chunks: int | None = None,
+    cache_bytes: int = CACHE_BYTES,
 ) -> ConditionedPipeline:
     """Let the prompts of a Stable Diffusion 1.x, 2.x or XL pipeline go through a Conditioner.
 
@@ -76,7 +79,8 @@ def attach(
         clip_skip: 1 = last layer (plain diffusers), 2 = penultimate; for positive and negative. In
             XL 1 and 2 are both the penultimate layer, which plain diffusers takes.
             `pipe(..., clip_skip=n)` counts the same way and goes before this.
-        dialect, weighting, normalize, layer, fullwidth: as for `Conditioner`.
+        dialect, weighting, normalize, layer, fullwidth, max_chunks, cache_bytes: as for
+            `Conditioner`.
         tower: a tower, or a name for `load_tower`, instead of the pipeline's own text encoder. A
             tower that is opened here by its name moves with the pipeline to its device and dtype; a
             tower of yours stays where you put it.
@@ -97,6 +101,8 @@ def attach(
         "normalize": normalize,
         "layer": layer,
         "fullwidth": fullwidth,
+        "max_chunks": max_chunks,
+        "cache_bytes": cache_bytes,
     }
     family_of(pipe)  # refuses other families before anything is opened
     return Attachment(choices, tower, adapter, allow_unaligned=allow_unaligned).put_on(pipe)

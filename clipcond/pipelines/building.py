@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from os import PathLike
 
 import torch
 
 from clipcond.adapters import Adapter
-from clipcond.conditioning.dialects import Dialect, find_dialect
-from clipcond.errors import ClipcondWarning, PipelineError, UnknownNameError
+from clipcond.conditioning.cache import CACHE_BYTES
+from clipcond.conditioning.dialects import Dialect, DialectName, find_dialect
+from clipcond.errors import ClipcondWarning, PipelineError, UnknownNameError, warn
 from clipcond.pipelines.attachment import Attachment
 from clipcond.pipelines.loading import load_pipeline
 from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.towers import TextTower
-from clipcond.weighting import Rule, find_rule
+from clipcond.weighting import WeightingChoice, find_rule
 
 __all__ = ["build_pipeline"]
 
@@ -26,8 +26,8 @@ def build_pipeline(
     model: str | PathLike[str] | None = None,
     *,
     clip_skip: int = 1,
-    dialect: str | Dialect = "a1111",
-    weighting: str | Rule | None = None,
+    dialect: DialectName | Dialect = "a1111",
+    weighting: WeightingChoice | None = None,
     tower: TextTower | str | None = None,
     adapter: Adapter | str | PathLike[str] | None = None,
     allow_unaligned: bool = False,
@@ -36,13 +36,15 @@ def build_pipeline(
     device: torch.device | str | None = None,
     attention: str = "sdpa",
     fullwidth: bool | None = None,
+    max_chunks: int | None = None,
+    cache_bytes: int = CACHE_BYTES,
 ) -> ConditionedPipeline:
     """Build a diffusers pipeline whose prompts go through a Conditioner.
 
     Args:
         model: a diffusers folder, a .safetensors checkpoint, or an id on the Hub (offline: what
             the local cache holds); None = the embedded model.
-        clip_skip, dialect, weighting, tower, fullwidth: as for `attach`.
+        clip_skip, dialect, weighting, tower, fullwidth, max_chunks, cache_bytes: as for `attach`.
         adapter, allow_unaligned: as for `attach`; the embedded tower "embedded-zh" brings along
             its adapter into the embedded model.
         task: "text2image", "image2image" or "inpainting".
@@ -71,6 +73,8 @@ def build_pipeline(
         "dialect": dialect,
         "weighting": weighting,
         "fullwidth": fullwidth,
+        "max_chunks": max_chunks,
+        "cache_bytes": cache_bytes,
     }
     attachment = Attachment(choices, tower, adapter, allow_unaligned=allow_unaligned)
     pipe = attachment.put_on(load_pipeline(model, task=task, dtype=dtype))
@@ -105,12 +109,8 @@ def _dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype
             raise UnknownNameError("dtype", dtype, _DTYPES)
         dtype = _DTYPES[dtype]
     if dtype == torch.float16 and device.type == "cpu":
-        warnings.warn(
-            "float16 on the CPU is slower than float32 and less exact; it saves only memory. "
-            "Leave out dtype=, or take bfloat16.",
-            ClipcondWarning,
-            stacklevel=3,
-        )
+        message = "float16 on the CPU is slower than float32 and less exact; it saves only memory. "
+        warn(ClipcondWarning(f"{message}Leave out dtype=, or take bfloat16."))
     return dtype
 
 
