@@ -28,10 +28,11 @@ def inspect(
     with waiting("loading"):
         from clipcond.checkpoints import load_tower
         from clipcond.conditioning.conditioner import Conditioner
+        from clipcond.conditioning.dialects import find_dialect
 
         conditioner = Conditioner(
             load_tower(tower or "embedded"),
-            dialect=dialect,
+            dialect=find_dialect(dialect),
             clip_skip=clip_skip,
             fullwidth=fullwidth,
         )
