@@ -109,6 +109,7 @@ def generate(
     for path in paths:
         check_writable(path)
     with waiting("loading"):
+        from clipcond.conditioning.dialects import find_dialect
         from clipcond.pipelines import build_pipeline
 
         pipe = build_pipeline(
@@ -117,7 +118,7 @@ def generate(
             adapter=adapter,
             allow_unaligned=allow_unaligned,
             clip_skip=clip_skip,
-            dialect=dialect,
+            dialect=find_dialect(dialect),
             fullwidth=fullwidth,
             extra_networks=extra_networks,
         )

@@ -50,10 +50,11 @@ def inspect(
         raise typer.BadParameter("--model and --tower both name a text tower: give one")
     with waiting("loading"):
         from clipcond.conditioning.conditioner import Conditioner
+        from clipcond.conditioning.dialects import find_dialect
 
         conditioner = Conditioner(
             *_towers(tower or model or "embedded", is_model=model is not None),
-            dialect=dialect,
+            dialect=find_dialect(dialect),
             clip_skip=clip_skip,
             fullwidth=fullwidth,
             extra_networks=extra_networks,

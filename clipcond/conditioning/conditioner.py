@@ -14,7 +14,7 @@ from clipcond.checkpoints import load_towers
 from clipcond.conditioning import checks
 from clipcond.conditioning.adapter_stage import AdapterStage
 from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
-from clipcond.conditioning.dialects import Dialect, choose_fullwidth, find_dialect
+from clipcond.conditioning.dialects import Dialect, DialectName, choose_fullwidth, find_dialect
 from clipcond.conditioning.inversions import TakesInversions
 from clipcond.conditioning.issues import collected_issues, with_issues
 from clipcond.conditioning.layers import check_layers, skip_layers
@@ -33,7 +33,7 @@ from clipcond.errors import collect_warnings
 from clipcond.prompt import Issue, ParsedPrompt
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.base import HiddenLayer, TextTower
-from clipcond.weighting import Normalize, Rule, find_normalize, find_rule
+from clipcond.weighting import NormalizeChoice, WeightingChoice, find_normalize, find_rule
 
 __all__ = ["Conditioner", "Conditioning", "Guided"]
 
@@ -78,10 +78,10 @@ class Conditioner(TakesInversions):
         tower: TextTower,
         tower_2: TextTower | None = None,
         *,
-        dialect: str | Dialect = "a1111",
+        dialect: DialectName | Dialect = "a1111",
         clip_skip: int | None = None,
-        weighting: str | Rule | None = None,
-        normalize: str | Normalize | None = None,
+        weighting: WeightingChoice | None = None,
+        normalize: NormalizeChoice | None = None,
         layer: HiddenLayer | tuple[HiddenLayer, ...] | None = None,
         pooled: bool | None = None,
         adapter: Adapter | None = None,

@@ -82,6 +82,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Literal, TypeAlias
 
 from clipcond.chunking import comma_backtrack, hard, sentences, whole_groups
 from clipcond.conditioning.dialect import (
@@ -99,7 +100,27 @@ from clipcond.errors import UnknownNameError
 from clipcond.prompt import reads_fullwidth
 from clipcond.prompt.syntaxes import comfyui
 
-__all__ = ["DIALECTS", "Dialect", "choose_fullwidth", "find_dialect", "without_inner_frames"]
+__all__ = [
+    "DIALECTS",
+    "Dialect",
+    "DialectName",
+    "choose_fullwidth",
+    "find_dialect",
+    "without_inner_frames",
+]
+
+# The keys of DIALECTS, for editors and type checkers.
+DialectName: TypeAlias = Literal[
+    "a1111",
+    "comfyui",
+    "comfyui_words",
+    "compel",
+    "diffusers",
+    "lpw",
+    "novelai",
+    "plain",
+    "sd_embed",
+]
 
 COMFYUI = Dialect(
     "comfyui",

@@ -22,13 +22,18 @@ import torch
 from torch import Tensor
 
 from clipcond.adapters import Adapter
-from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.textual_inversions import hand_on
+from clipcond.conditioning.cache import CACHE_BYTES
 from clipcond.conditioning.conditioner import Conditioner
-from clipcond.conditioning.dialects import Dialect
+from clipcond.conditioning.dialects import Dialect, DialectName
 from clipcond.conditioning.prompt_text import ExtraNetworks
-from clipcond.errors import PipelineError, excerpt
-from clipcond.pipelines.compatibility import check_compatible, embedded_adapter, open_adapter
+from clipcond.errors import PipelineError
+from clipcond.pipelines.compatibility import (
+    check_compatible,
+    embedded_adapter,
+    open_adapter,
+    open_tower,
+)
 from clipcond.pipelines.families import Family, family_of
 from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.own_defaults import use_own_defaults, warn_of_clip_skip
@@ -40,7 +45,7 @@ from clipcond.pipelines.prompt_embeds import (
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.towers import HiddenLayer, OpenAIClipTower, TextTower
-from clipcond.weighting import Normalize, Rule
+from clipcond.weighting import NormalizeChoice, WeightingChoice
 
 __all__ = ["Attachment", "attach", "attachment_of", "detach"]
 
@@ -55,9 +60,9 @@ def attach(
     pipe: DiffusersPipeline,
     *,
     clip_skip: int | None = None,
-    dialect: str | Dialect = "a1111",
-    weighting: str | Rule | None = None,
-    normalize: str | Normalize | None = None,
+    dialect: DialectName | Dialect = "a1111",
+    weighting: WeightingChoice | None = None,
+    normalize: NormalizeChoice | None = None,
     layer: HiddenLayer | tuple[HiddenLayer, ...] | None = None,
     tower: TextTower | str | PathLike[str] | None = None,
     adapter: Adapter | str | PathLike[str] | None = None,
@@ -65,6 +70,8 @@ def attach(
     fullwidth: bool | None = None,
     extra_networks: ExtraNetworks = None,
     allow_pickle: bool = False,
+    max_chunks: int | None = None,
+    cache_bytes: int = CACHE_BYTES,
 ) -> ConditionedPipeline:
     """Let the prompts of a Stable Diffusion 1.x, 2.x or XL pipeline go through a Conditioner.
 
@@ -81,7 +88,8 @@ def attach(
             XL 1 and 2 are both the penultimate layer, which plain diffusers takes. None = the
             model's own where its text encoder's configuration names one, else 1.
             `pipe(..., clip_skip=n)` counts the same way and goes before this.
-        dialect, weighting, normalize, layer, fullwidth, extra_networks: as for `Conditioner`.
+        dialect, weighting, normalize, layer, fullwidth, extra_networks, max_chunks, cache_bytes: as
+            for `Conditioner`.
         tower: a tower, or a name for `load_tower`, instead of the pipeline's own text encoder. A
             tower that is opened here by its name moves with the pipeline to its device and dtype; a
             tower of yours stays where you put it.
@@ -97,13 +105,9 @@ def attach(
         UnknownNameError: no such dialect, weighting or normalisation.
     """
     choices = {
-        "clip_skip": clip_skip,
-        "dialect": dialect,
-        "weighting": weighting,
-        "normalize": normalize,
-        "layer": layer,
-        "fullwidth": fullwidth,
-        "extra_networks": extra_networks,
+        **{"clip_skip": clip_skip, "dialect": dialect, "weighting": weighting, "layer": layer},
+        **{"normalize": normalize, "fullwidth": fullwidth, "extra_networks": extra_networks},
+        **{"max_chunks": max_chunks, "cache_bytes": cache_bytes},
     }
     family_of(pipe)  # refuses other families before anything is opened
     attachment = Attachment(
@@ -150,14 +154,8 @@ class Attachment:
     ) -> None:
         """Open tower and adapter; `choices` are arguments of Conditioner."""
         self.choices = choices
-        is_name = isinstance(tower, str | PathLike)
-        if not (is_name or tower is None or hasattr(tower, "encode")) or isinstance(tower, bytes):
-            raise PipelineError(
-                f"tower={excerpt(repr(tower))} is no text tower.",
-                "Give a tower, or a name, folder or file for load_tower.",
-            )
-        self.tower_name = str(tower) if is_name else None
-        self.tower: Any = load_tower(tower, allow_pickle=allow_pickle) if is_name else tower
+        self.tower_name = str(tower) if isinstance(tower, str | PathLike) else None
+        self.tower = open_tower(tower, allow_pickle=allow_pickle)
         self.adapter = open_adapter(adapter)
         self.allow_unaligned = allow_unaligned
         self.explains_clip_skip = False
@@ -233,11 +231,7 @@ class Attachment:
                 self.pipe, own, self.tower, self.adapter, allow_unaligned=self.allow_unaligned
             )
         elif self.adapter is not None:
-            record = self.adapter.record
-            named = "" if record is None else f": it was aligned to {record.tower_name!r}"
-            raise PipelineError(
-                "An adapter was given without the tower that it reads.", f"Say tower=...{named}."
-            )
+            refuse_lone_adapter(self.adapter)
 
     def move_tower(self, device: torch.device | None) -> None:
         """Move a tower that was opened by name to the pipeline's device and dtype."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from os import PathLike
 
 import torch
 
 from clipcond.adapters import Adapter
-from clipcond.conditioning.dialects import Dialect, find_dialect
+from clipcond.conditioning.cache import CACHE_BYTES
+from clipcond.conditioning.dialects import Dialect, DialectName, find_dialect
 from clipcond.conditioning.prompt_text import ExtraNetworks
-from clipcond.errors import ClipcondWarning, PipelineError, UnknownNameError
+from clipcond.errors import ClipcondWarning, PipelineError, UnknownNameError, warn
 from clipcond.pipelines.attachment import Attachment
 from clipcond.pipelines.loading import load_pipeline
 from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.towers import TextTower
-from clipcond.weighting import Rule, find_rule
+from clipcond.weighting import WeightingChoice, find_rule
 
 __all__ = ["build_pipeline"]
 
@@ -27,8 +27,8 @@ def build_pipeline(
     model: str | PathLike[str] | None = None,
     *,
     clip_skip: int | None = None,
-    dialect: str | Dialect = "a1111",
-    weighting: str | Rule | None = None,
+    dialect: DialectName | Dialect = "a1111",
+    weighting: WeightingChoice | None = None,
     tower: TextTower | str | PathLike[str] | None = None,
     adapter: Adapter | str | PathLike[str] | None = None,
     allow_unaligned: bool = False,
@@ -40,14 +40,16 @@ def build_pipeline(
     extra_networks: ExtraNetworks = None,
     vae: str | PathLike[str] | None = None,
     allow_pickle: bool = False,
+    max_chunks: int | None = None,
+    cache_bytes: int = CACHE_BYTES,
 ) -> ConditionedPipeline:
     """Build a diffusers pipeline whose prompts go through a Conditioner.
 
     Args:
         model: a diffusers folder, a checkpoint in one file, or an id on the Hub (offline: what the
             local cache holds); None = the embedded model.
-        clip_skip, dialect, weighting, tower, fullwidth, extra_networks: as for
-            `attach`.
+        clip_skip, dialect, weighting, tower, fullwidth, extra_networks, max_chunks,
+            cache_bytes: as for `attach`.
         adapter, allow_unaligned: as for `attach`; the embedded tower "embedded-zh" brings along
             its adapter into the embedded model.
         task: "text2image", "image2image" or "inpainting".
@@ -82,6 +84,8 @@ def build_pipeline(
         "weighting": weighting,
         "fullwidth": fullwidth,
         "extra_networks": extra_networks,
+        "max_chunks": max_chunks,
+        "cache_bytes": cache_bytes,
     }
     attachment = Attachment(
         choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle
@@ -122,12 +126,8 @@ def _dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype
             raise UnknownNameError("dtype", dtype, _DTYPES)
         dtype = _DTYPES[dtype]
     if dtype == torch.float16 and device.type == "cpu":
-        warnings.warn(
-            "float16 on the CPU is slower than float32 and less exact; it saves only memory. "
-            "Leave out dtype=, or take bfloat16.",
-            ClipcondWarning,
-            stacklevel=3,
-        )
+        message = "float16 on the CPU is slower than float32 and less exact; it saves only memory. "
+        warn(ClipcondWarning(f"{message}Leave out dtype=, or take bfloat16."))
     return dtype
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from os import PathLike
-from typing import cast
+from typing import NoReturn, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,13 +19,16 @@ from clipcond.adapters import (
     unet_fingerprint,
 )
 from clipcond.adapters.fingerprints import is_comparable
+from clipcond.checkpoints import load_tower
 from clipcond.embedded import adapter_file
-from clipcond.errors import ClipcondWarning, PipelineError, warn
+from clipcond.errors import ClipcondWarning, PipelineError, excerpt, warn
 from clipcond.pipelines.prompt_embeds import check_width, config_of, pooled_width
 from clipcond.pipelines.protocols import DiffusersPipeline
 from clipcond.towers import OpenAIClipTower, OpenClipTower, TextTower
 
-__all__ = ["check_compatible", "embedded_adapter", "open_adapter"]
+__all__ = [
+    *("check_compatible", "embedded_adapter", "open_adapter", "open_tower", "refuse_lone_adapter"),
+]
 
 ALIGN = "clipcond align --teacher PIPE --tower TOWER --pairs PAIRS -o adapter.safetensors"
 _OVERRULE = "allow_unaligned=True takes it all the same."
@@ -35,6 +38,37 @@ _OWN_KINDS = (OpenAIClipTower, OpenClipTower)
 # Cosine of two token tables: near 1 after any fine-tuning, near 0 when trained apart.
 _RELATED = 0.5
 _PROBE = "a photo of a red cat, 1980s"
+
+
+def refuse_lone_adapter(adapter: Adapter) -> NoReturn:
+    """Refuse an adapter that was given without the tower that it reads.
+
+    Raises:
+        PipelineError: always; names the tower if it is known.
+    """
+    named = "" if adapter.record is None else f": it was aligned to {adapter.record.tower_name!r}"
+    raise PipelineError(
+        "An adapter was given without the tower that it reads.", f"Say tower=...{named}."
+    )
+
+
+def open_tower(
+    tower: TextTower | str | PathLike[str] | None, *, allow_pickle: bool
+) -> TextTower | None:
+    """Open a tower that is given by its name, folder or file.
+
+    Raises:
+        CheckpointError: it cannot be opened.
+        PipelineError: something else was given.
+    """
+    if isinstance(tower, str | PathLike):
+        return load_tower(tower, allow_pickle=allow_pickle)
+    if tower is not None and not hasattr(tower, "encode"):
+        raise PipelineError(
+            f"tower={excerpt(repr(tower))} is no text tower.",
+            "Give a tower, or a name, folder or file for load_tower.",
+        )
+    return tower
 
 
 def open_adapter(adapter: Adapter | str | PathLike[str] | None) -> Adapter | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import Any
+from typing import Any, cast
 
 from clipcond.errors import ClipcondWarning, warn
 from clipcond.towers.base import own_defaults
@@ -36,11 +36,11 @@ def use_own_defaults(pipe: Any) -> None:
     accepted = inspect.signature(type(pipe).__call__).parameters
     own = tuple((name, named[name]) for name in _NAMES if name in named and name in accepted)
     if own:
-        pipe.__class__ = _with_defaults(type(pipe), own)
+        pipe.__class__ = _with_defaults(cast(Any, type(pipe)), own)
 
 
 @functools.cache
-def _with_defaults(stock: type, own: tuple[tuple[str, float], ...]) -> type:
+def _with_defaults(stock: Any, own: tuple[tuple[str, float], ...]) -> type:
     """Make a subclass whose `__call__` has these defaults."""
     signature, values = inspect.signature(stock.__call__), dict(own)
 

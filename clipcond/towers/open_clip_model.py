@@ -59,6 +59,8 @@ class OpenClipModelTower(ModelTower, ABC):
         return self.tokenizer.unread_characters(self.name, texts)
 
     def unread_words(self, texts: Sequence[str]) -> list[str]:
+        if not isinstance(self.tokenizer, ClipBpeTokenizer):
+            return []
         return list(dict.fromkeys(self.tokenizer.bytes_only(texts)))
 
     def _modules(self) -> TowerModules:

@@ -22,6 +22,7 @@ from clipcond.adapters import (
 from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.hashes import tower_hash
 from clipcond.conditioning.conditioner import Conditioner
+from clipcond.conditioning.dialects import find_dialect
 from clipcond.errors import CheckpointError
 from clipcond.files import disk_errors, user_path
 from clipcond.towers import TextTower
@@ -157,7 +158,7 @@ class _Alignment:
         Raises:
             TowerError: a layer that is not there.
         """
-        settings, dialect = self.settings, self.settings.dialect
+        settings, dialect = self.settings, find_dialect(self.settings.dialect)
         teacher = Conditioner(*self.teacher.towers, dialect=dialect)
         tower = Conditioner(self.tower, dialect=dialect, pooled=False)
         for ours, theirs in zip(settings.clip_skips, settings.paired_teacher_skips, strict=True):

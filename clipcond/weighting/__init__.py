@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from clipcond.errors import UnknownNameError
 from clipcond.weighting import (
@@ -21,14 +21,29 @@ __all__ = [
     "WEIGHTINGS",
     "Encode",
     "Needs",
+    "NormalizationName",
     "Normalize",
+    "NormalizeChoice",
     "Rule",
     "RuleWithNeeds",
+    "WeightingChoice",
+    "WeightingName",
     "find_normalize",
     "find_rule",
 ]
 
 T = TypeVar("T")
+
+# The keys of the two tables, for editors and type checkers.
+# fmt: off
+WeightingName: TypeAlias = Literal[
+    "none", "scale", "scale_mean", "scale_mean_prompt", "lerp", "lerp_last", "masked", "removed",
+    "comfy++", "down_weight", "adv_a1111", "adv_compel",
+]
+# fmt: on
+NormalizationName: TypeAlias = Literal["none", "half", "mean", "length", "length+mean"]
+WeightingChoice: TypeAlias = WeightingName | Rule
+NormalizeChoice: TypeAlias = NormalizationName | Normalize
 
 WEIGHTINGS: dict[str, Rule] = {
     "none": scaling.unweighted,

@@ -4,6 +4,7 @@ import copy
 import gc
 import json
 import pickle
+import warnings
 import weakref
 
 import pytest
@@ -18,7 +19,7 @@ from diffusers import (
 from PIL import Image
 
 from clipcond import Conditioner, attach, detach
-from clipcond.errors import ClipcondError, PipelineError, UnknownNameError
+from clipcond.errors import ClipcondError, PipelineError, PromptWarning, UnknownNameError
 from tests.parity.models import tower_g, tower_l
 from tests.pipelines.models import final_norm, latents, tiny_sd
 
@@ -276,3 +277,23 @@ def _same(one, other):
         and all(torch.equal(one[key][2][name], other[key][2][name]) for name in one[key][2])
         for key in one
     )
+
+
+def test_warnings_of_a_call_point_at_the_line_that_calls_the_pipeline():
+    pipe = attach(tiny_sd())
+    pipe.set_progress_bar_config(disable=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        pipe("a (cat", num_inference_steps=1, output_type="latent")
+        pipe.encode_prompt("a) cat", torch.device("cpu"), 1, False)
+    own = [w for w in caught if issubclass(w.category, PromptWarning)]
+
+    assert len(own) == 2
+    assert {w.filename for w in own} == {__file__}
+
+
+def test_limits_reach_the_conditioner():
+    pipe = attach(tiny_sd(), max_chunks=2, cache_bytes=0)
+
+    assert pipe.conditioner.max_chunks == 2
+    assert pipe.conditioner.cache.max_bytes == 0
