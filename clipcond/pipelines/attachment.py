@@ -28,12 +28,7 @@ from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import Dialect, DialectName
 from clipcond.conditioning.prompt_text import ExtraNetworks
 from clipcond.errors import PipelineError
-from clipcond.pipelines.compatibility import (
-    check_compatible,
-    embedded_adapter,
-    open_adapter,
-    open_tower,
-)
+from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, family_of
 from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.own_defaults import use_own_defaults, warn_of_clip_skip
@@ -155,8 +150,8 @@ class Attachment:
         """Open tower and adapter; `choices` are arguments of Conditioner."""
         self.choices = choices
         self.tower_name = str(tower) if isinstance(tower, str | PathLike) else None
-        self.tower = open_tower(tower, allow_pickle=allow_pickle)
-        self.adapter = open_adapter(adapter)
+        self.tower = compatibility.open_tower(tower, allow_pickle=allow_pickle)
+        self.adapter = compatibility.open_adapter(adapter)
         self.allow_unaligned = allow_unaligned
         self.explains_clip_skip = False
         self._made: Conditioner | None = None
@@ -172,7 +167,7 @@ class Attachment:
         self.replaced = own if before is None else before.replaced
         self.replaced_class = type(pipe) if before is None else before.replaced_class
         if self.adapter is None and self.tower_name is not None:
-            self.adapter = embedded_adapter(self.tower_name, pipe)
+            self.adapter = compatibility.embedded_adapter(self.tower_name, pipe)
         self._check_compatible()
         vars(pipe).update(conditioner=self.make_conditioner(), encode_prompt=self)
         use_own_defaults(pipe)
@@ -227,11 +222,11 @@ class Attachment:
     def _check_compatible(self) -> None:
         if self.tower is not None:
             own = self._own_towers() if self._has_clip() else []
-            check_compatible(
+            compatibility.check_compatible(
                 self.pipe, own, self.tower, self.adapter, allow_unaligned=self.allow_unaligned
             )
         elif self.adapter is not None:
-            refuse_lone_adapter(self.adapter)
+            compatibility.refuse_lone_adapter(self.adapter)
 
     def move_tower(self, device: torch.device | None) -> None:
         """Move a tower that was opened by name to the pipeline's device and dtype."""
