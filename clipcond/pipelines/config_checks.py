@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -92,8 +93,13 @@ def _check_values(
         value = config.get(name)
         if value is None or name == "self":
             continue
+        takes_list = re.search("tuple|list|Tuple|List", str(parameter.annotation))
+        if isinstance(value, list) and not takes_list and parameter.default is not None:
+            raise _wrong(path, name, value, "one value, not a list")
         for each in value if isinstance(value, list) else [value]:
             expected = _expected(parameter, each)
+            if name in _RANGES and not isinstance(each, int | float):
+                expected = "a number"
             if expected and not (isinstance(value, list) and isinstance(each, list)):
                 raise _wrong(path, name, value, expected)
             if isinstance(each, int | float):

@@ -72,6 +72,7 @@ def test_a_message_names_file_value_and_expectation(folder, tmp_path):
     )
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_a_trial_step_leaves_random_numbers_and_the_scheduler_alone(folder):
     from diffusers import EulerAncestralDiscreteScheduler
 
