@@ -20,7 +20,7 @@ def inspect(
     dialect: Dialect = "a1111",
     tower: Tower = None,
     inversion: Inversion = None,
-    clip_skip: ClipSkip = 2,
+    clip_skip: ClipSkip = None,
     fullwidth: Fullwidth = None,
     as_json: AsJson = False,
 ) -> None:
