@@ -131,6 +131,11 @@ def excerpt(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
+def counted(n: int, noun: str) -> str:
+    """Write a number and what it counts: "1 tensor", "2 tensors"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def printable(text: str) -> str:
     """Replace characters that would steer a terminal, or that it cannot show."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from clipcond.checkpoints.header import Entry, Header
 from clipcond.checkpoints.layouts import FoundTower, find_towers
-from clipcond.errors import excerpt
+from clipcond.errors import counted, excerpt
 
 __all__ = ["FIRST_IN_UNET", "Contents", "describe", "list_contents"]
 
@@ -91,7 +91,7 @@ def describe(found: Contents) -> str:
     ]
     n_tensors = len(found.header.entries)
     return ", ".join(part for part in parts if part) or (
-        f"{n_tensors} tensors, such as {excerpt(min(found.header.entries), 100)!r}"
+        f"{counted(n_tensors, 'tensor')}, such as {excerpt(min(found.header.entries), 100)!r}"
         if n_tensors
         else "no tensors"
     )

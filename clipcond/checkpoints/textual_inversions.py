@@ -23,7 +23,7 @@ from torch import Tensor
 from clipcond.checkpoints.folders import read_weights
 from clipcond.checkpoints.pickles import check_torch
 from clipcond.checkpoints.torchscript import InertObject
-from clipcond.errors import CheckpointError, TowerError, excerpt
+from clipcond.errors import CheckpointError, TowerError, counted, excerpt
 from clipcond.files import near
 from clipcond.tokenizers.inversions import Inversions
 from clipcond.towers.base import TextTower
@@ -193,7 +193,8 @@ def _vectors(values: Any, widths: Sequence[int]) -> tuple[str, list[Tensor]]:
     named = inner if isinstance(inner, Mapping) else values
     if len(named) != 1 or not isinstance(next(iter(named.values())), Tensor):
         shown = ", ".join(repr(excerpt(str(key), 30)) for key in list(named)[:3]) or "nothing"
-        raise TowerError(f"no textual inversion: it holds {len(named)} values: {shown}", _KNOWN)
+        held = counted(len(named), "value")
+        raise TowerError(f"no textual inversion: it holds {held}: {shown}", _KNOWN)
     ((name, rows),) = named.items()
     return "" if named is inner else str(name), _for_one(rows, widths)
 

@@ -19,6 +19,7 @@ from clipcond.errors import (
     PromptWarning,
     TowerError,
     WeightingError,
+    counted,
     excerpt,
     warn,
 )
@@ -87,7 +88,7 @@ def not_prompts(prompts: object, what: str) -> ClipcondError:
 
 def unlike_numbers(n_given: int, n_prompts: int, what: str) -> PromptError:
     """Say that negatives (or second prompts) are neither one nor as many as the prompts."""
-    message = f"{n_given} {what}s for {n_prompts} prompts"
+    message = f"{counted(n_given, what)} for {counted(n_prompts, 'prompt')}"
     return PromptError(message, remedy="Give one for all, or one for each.")
 
 
@@ -133,7 +134,8 @@ def check_layers(
     """
     layers = layer if isinstance(layer, tuple) else (layer,) * len(towers)
     if len(layers) != len(towers):
-        raise TowerError(f"{len(layers)} layers were given for {len(towers)} towers")
+        given, needed = counted(len(layers), "layer"), counted(len(towers), "tower")
+        raise TowerError(f"{given} for {needed}")
     for each, tower in zip(layers, towers, strict=True):
         check_layer(each, tower.depth, tower.name)
     return layers

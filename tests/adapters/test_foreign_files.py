@@ -91,11 +91,11 @@ def test_noise_in_the_header_is_refused(path):
     ("names", "found"),
     [
         (["lora_unet_a.lora_down.weight", "lora_unet_a.alpha"], "a LoRA (2 tensors)"),
-        (["unet.mid.attn2.to_k.lora_A.weight"], "a LoRA (1 tensors)"),
-        (["emb_params"], "a textual inversion (1 tensors)"),
+        (["unet.mid.attn2.to_k.lora_A.weight"], "a LoRA (1 tensor)"),
+        (["emb_params"], "a textual inversion (1 tensor)"),
         (["ip_adapter.1.to_k_ip.weight", "image_proj.norm.bias"], "an IP-Adapter for pictures"),
-        (["controlnet_cond_embedding.conv_in.weight"], "a ControlNet (1 tensors)"),
-        (["to_rows.weight"], "1 tensors, such as 'to_rows.weight'"),
+        (["controlnet_cond_embedding.conv_in.weight"], "a ControlNet (1 tensor)"),
+        (["to_rows.weight"], "1 tensor, such as 'to_rows.weight'"),
     ],
 )
 def test_a_foreign_file_is_called_by_its_name(tmp_path, names, found):

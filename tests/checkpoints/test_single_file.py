@@ -152,7 +152,7 @@ def test_no_tower(saved):
         "It holds a UNet or transformer (SD1, 4 channels in), a VAE."
     )
     path = saved({"a": torch.zeros(1)})
-    assert failure(path) == f"{str(path)!r} holds no text tower\nIt holds 1 tensors, such as 'a'."
+    assert failure(path) == f"{str(path)!r} holds no text tower\nIt holds 1 tensor, such as 'a'."
 
 
 def test_conditioner_with_a_tower_of_a_file(first, saved):
@@ -224,7 +224,7 @@ TOWER = "The tower is #1 64 wide, 3 layers, in the layout of SD1."
         ({KEY: torch.zeros(128, dtype=torch.int8)}, f"{KEY!r} is int8, expected floating point"),
         (
             {f"{SD1}text_model.encoder.layers.0.mlp.fc1.scale_weight": torch.zeros(1)},
-            "it has 1 tensors that no such tower has, such as "
+            "it has 1 tensor that no such tower has, such as "
             f"'{SD1}text_model.encoder.layers.0.mlp.fc1.scale_weight'",
         ),
         (

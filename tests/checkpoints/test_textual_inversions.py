@@ -110,7 +110,7 @@ def test_a_parameter_dict_that_holds_something_else(tmp_path):
     torch.save({"string_to_param": forged}, tmp_path / "foo.pt")
 
     assert refused(tmp_path / "foo.pt", allow_pickle=True) == (
-        f"FILE: no textual inversion: it holds 1 values: 'string_to_param'\n{KNOWN}"
+        f"FILE: no textual inversion: it holds 1 value: 'string_to_param'\n{KNOWN}"
     )
     torch.save(forged, tmp_path / "foo.pt")
     assert refused(tmp_path / "foo.pt", allow_pickle=True).startswith(
@@ -180,7 +180,7 @@ REFUSED_BY_A_TOWER = [
         None,
         f"no textual inversion: it holds 2 values: 'a', 'b'\n{KNOWN}",
     ),
-    ({"a": 1}, None, f"no textual inversion: it holds 1 values: 'a'\n{KNOWN}"),
+    ({"a": 1}, None, f"no textual inversion: it holds 1 value: 'a'\n{KNOWN}"),
     (
         {"string_to_param": {}},
         None,
