@@ -96,9 +96,9 @@ class Console:
     place: str = ""
     _said: set[tuple[str, str]] = field(default_factory=set)
 
-    def start(self, options: Collection[str]) -> None:
-        """Forget the command before, and speak for one with these options."""
-        self.options, self.prompts, self.place = options, (), ""
+    def start(self, options: Collection[str], prompts: Collection[str]) -> None:
+        """Forget the command before, and speak for another."""
+        self.options, self.prompts, self.place = options, prompts, ""
         self._said.clear()
 
     def say(self, message: str) -> None:

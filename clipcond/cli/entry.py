@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     closed = check_streams()
     argv = sys.argv[1:] if argv is None else list(argv)
-    console.start(_options(argv))
+    console.start(_options(argv), argv)
     if closed:
         return _fail(f"standard output cannot be written: {closed}", 1)
     code = _run(argv)
@@ -111,7 +111,7 @@ def _run(argv: Sequence[str]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    console.say(message)
+    console.say_of("", message)
     return code
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Collection, Mapping
 
 from clipcond.cli.chinese import CHINESE
@@ -54,7 +55,11 @@ def _without_arguments(line: str) -> str:
 
 
 def speaks_chinese(environment: Mapping[str, str] = os.environ) -> bool:
-    """Decide by the locale's variables whether messages are to be Chinese."""
+    """Decide by the locale's variables whether messages are to be Chinese, if they can be."""
+    try:
+        "中".encode(getattr(sys.stderr, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
     names = ("LC_ALL", "LC_MESSAGES", "LANG")
     return next(filter(None, map(environment.get, names)), "").lower().startswith("zh")
 

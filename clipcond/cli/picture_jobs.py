@@ -184,5 +184,7 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
     check_size(given.get("size"))
     if "output" in given:
         check_text(given["output"])
+        if "\0" in given["output"]:
+            raise BadLine("'output' is no file name")
         return {**given, "output": check_png(Path(given["output"]))}
     return given

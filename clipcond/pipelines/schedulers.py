@@ -121,7 +121,12 @@ def make_scheduler(name: str, like: Any) -> Any:
             raise PipelineError(f"This diffusers has no {row.class_name}.", "Upgrade diffusers.")
         try:
             return scheduler_class.from_config(dict(like.config), **row.arguments)
-        except (ImportError, ValueError, NotImplementedError) as error:
+        except ImportError as error:
+            reason = str(error).strip().split(" but it was")[0]
+            raise PipelineError(
+                f"scheduler {row.name!r} cannot be used here: {reason}", "Install it with pip."
+            ) from error
+        except (ValueError, NotImplementedError) as error:
             reason = str(error).strip().splitlines()[0]
             raise PipelineError(
                 f"scheduler {row.name!r} cannot be used with this model: {reason}"

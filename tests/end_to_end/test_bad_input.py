@@ -170,6 +170,7 @@ def test_wrong_use(generate, tmp_path, options, message):
         (["--clip-skip", "9"], "--clip-skip 9 names no layer"),
         (["--tower", "no/such/tower"], "no file or folder 'no/such/tower'"),
         (["-o", "none/out.png"], "'none/out.png' cannot be written: No such file or directory"),
+        (["-o", "x" * 300 + ".png"], "cannot be written: File name too long"),
         (["-o", "/proc/out.png"], "'/proc/out.png' cannot be written: "),
     ],
 )

@@ -157,7 +157,7 @@ def test_without_a_command_there_is_help(run):
     outcome = run()
 
     assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out == run("--help").out
+    assert outcome.out.rstrip() == run("--help").out.rstrip()
     assert "generate" in outcome.out
 
 

@@ -84,6 +84,8 @@ BAD = [
     ('{"prompt": "a", "clip_skip": 99}', "clip-skip 99 names no layer"),
     ('{"prompt": "a", "output": "a.jpg"}', "pictures are written as .png"),
     ('{"prompt": "a", "output": "no/such/a.png"}', "cannot be written"),
+    ('{"prompt": "a", "output": "a\\u0000.png"}', "'output' is no file name"),
+    ('{"prompt": "a", "output": "' + "x" * 300 + '.png"}', "File name too long"),
     ('{"prompt": "\\ud83d"}', "not valid UTF-8"),
     ('{"prompt": ' * 1 + '"a", "x": ' + "[" * 20_000, "it is no JSON object"),
     (b"caf\xe9", "it is no UTF-8"),
