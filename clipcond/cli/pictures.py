@@ -42,34 +42,10 @@ class Artist:
             ClipcondError: the prompt cannot be used, or the file not be written.
         """
         from clipcond.metadata.png import parameters_text, save_png
-        from clipcond.pipelines.schedulers import scheduler_name
 
-        width, height = picture_size(self.pipe, job.size)
-        check_steps(self.pipe, job.steps)
-        own = call_default(self.pipe, "guidance_scale")
-        guidance = own if job.guidance is None else job.guidance
-        clip_skip = self.pipe.conditioner.clip_skip if job.clip_skip is None else job.clip_skip
-        call = {
-            "prompt": job.prompt,
-            "negative_prompt": job.negative,
-            "num_inference_steps": job.steps,
-            "guidance_scale": guidance,
-            "width": width,
-            "height": height,
-            **({} if job.clip_skip is None else {"clip_skip": job.clip_skip}),
-        }
+        call = self._call(job)
         image = draw(self.pipe, job.seed, Progress(label, job.steps), call)
-        settings = {
-            "Steps": job.steps,
-            "Sampler": scheduler_name(self.pipe.scheduler),
-            "CFG scale": f"{guidance:g}",
-            "Seed": job.seed,
-            "Size": f"{width}x{height}",
-            **{name: value for name, value in self.built_with.items() if value is not None},
-            "Clip skip": clip_skip,
-            "Dialect": self.pipe.conditioner.dialect.name,
-            "Version": f"clipcond {__version__}",
-        }
+        settings = self._settings(job, call)
         save_png(image, job.output, parameters_text(job.prompt, job.negative, settings))
         return {
             "path": str(job.output),
@@ -78,9 +54,41 @@ class Artist:
             "negative": job.negative,
             "seed": job.seed,
             "steps": job.steps,
-            "guidance": guidance,
-            "clip_skip": clip_skip,
-            "size": f"{width}x{height}",
+            "guidance": call["guidance_scale"],
+            "clip_skip": settings["Clip skip"],
+            "size": settings["Size"],
+        }
+
+    def _call(self, job: PictureJob) -> dict[str, Any]:
+        """The arguments of the pipeline's call, but for the generator."""
+        width, height = picture_size(self.pipe, job.size)
+        check_steps(self.pipe, job.steps)
+        own = call_default(self.pipe, "guidance_scale")
+        return {
+            "prompt": job.prompt,
+            "negative_prompt": job.negative,
+            "num_inference_steps": job.steps,
+            "guidance_scale": own if job.guidance is None else job.guidance,
+            "width": width,
+            "height": height,
+            **({} if job.clip_skip is None else {"clip_skip": job.clip_skip}),
+        }
+
+    def _settings(self, job: PictureJob, call: dict[str, Any]) -> dict[str, object]:
+        """What the picture's file says of it, under A1111's names."""
+        from clipcond.pipelines.schedulers import scheduler_name
+
+        conditioner = self.pipe.conditioner
+        return {
+            "Steps": job.steps,
+            "Sampler": scheduler_name(self.pipe.scheduler),
+            "CFG scale": f"{call['guidance_scale']:g}",
+            "Seed": job.seed,
+            "Size": f"{call['width']}x{call['height']}",
+            **{name: value for name, value in self.built_with.items() if value is not None},
+            "Clip skip": conditioner.clip_skip if job.clip_skip is None else job.clip_skip,
+            "Dialect": conditioner.dialect.name,
+            "Version": f"clipcond {__version__}",
         }
 
 
