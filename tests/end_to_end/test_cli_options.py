@@ -137,7 +137,7 @@ def test_a_picture_is_not_replaced_in_silence(run, sd_folder, tmp_path):
     assert (tmp_path / "out.png").read_bytes() == b"mine"
     assert run(*argv, "--count", "2").code == 0
     assert run(*argv, "--count", "2").err.startswith(
-        "clipcond: 'out-1.png' exists already, as do 1 more\n"
+        "clipcond: 'out-1.png' exists already, and 1 more\n"
     )
     assert run(*argv, "--force")[:2] == (0, "out.png\n")
 
