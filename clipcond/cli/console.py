@@ -111,14 +111,14 @@ class Console:
         self.say(message)
         self.place = kept
 
-    def warn(self, warning: Warning | str, *_: object, **__: object) -> None:
+    def warn(self, message: Warning | str, *_: object, **__: object) -> None:
         """Print a warning as one line, once for each place: a replacement of showwarning."""
-        if (str(warning), self.place) in self._said:
+        if (str(message), self.place) in self._said:
             return
-        self._said.add((str(warning), self.place))
-        message = getattr(warning, "message", None) or str(warning).splitlines()[0]
-        remedy = getattr(warning, "remedy", "")
-        text = with_options(f"{message}\n{remedy}" if remedy else message, self.options)
+        self._said.add((str(message), self.place))
+        said = getattr(message, "message", None) or str(message).splitlines()[0]
+        remedy = getattr(message, "remedy", "")
+        text = with_options(f"{said}\n{remedy}" if remedy else said, self.options)
         lines = hint(text, self.prompts, self.options).split("\n")
         kind = "警告：" if speaks_chinese() else "warning: "
         self._print(kind + ". ".join(in_locale(line).rstrip(".") for line in lines))
