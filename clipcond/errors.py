@@ -202,6 +202,11 @@ def first_line(error: BaseException) -> str:
     return text.splitlines()[0].strip() if text else type(error).__name__
 
 
+def counted(n: int, noun: str) -> str:
+    """Write a number and what it counts: "1 tensor", "2 tensors"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def printable(text: str) -> str:
     """Replace characters that would steer a terminal, or that it cannot show."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -49,7 +50,8 @@ class Progress:
             left = (monotonic() - self._began) / (self._done - self._start)
             left *= max(self._total - self._done, 0)
             line = f"{self._label} {self._done} of {self._total}, {left:.0f} s left"
-            print(f"{line}, {text}" if text else line, file=sys.stderr, flush=True)
+            with suppress(OSError):  # a full log is no reason to lose the work
+                print(f"{line}, {text}" if text else line, file=sys.stderr, flush=True)
 
     def _is_due(self, before: int) -> bool:
         n_now, n_before = (n * self._n_lines // self._total for n in (self._done, before))

@@ -27,7 +27,7 @@ from clipcond.checkpoints.contents import describe, list_contents
 from clipcond.checkpoints.file_formats import PICKLES, file_format
 from clipcond.checkpoints.header import Header, read_header
 from clipcond.checkpoints.tensors_on_disk import StoredTensors
-from clipcond.errors import CheckpointError, TowerError, UnknownNameError, excerpt
+from clipcond.errors import CheckpointError, TowerError, UnknownNameError, counted, excerpt
 from clipcond.files import local_path, near, write_whole
 
 __all__ = ["build_adapter", "load_adapter", "save_adapter"]
@@ -171,7 +171,7 @@ def _check_entries(adapter: Adapter, header: Header) -> None:
     if more:
         raise _error(
             path,
-            f" has {len(more)} tensors that its config does not expect, such as "
+            f" has {counted(len(more), 'tensor')} that its config does not expect, such as "
             f"{excerpt(more[0])!r}",
         )
 

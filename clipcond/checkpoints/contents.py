@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from clipcond.checkpoints.header import Entry, Header
 from clipcond.checkpoints.inversion_terms import INVERSION_KEYS, find_terms
 from clipcond.checkpoints.layouts import FoundTower, find_towers
-from clipcond.errors import excerpt
+from clipcond.errors import counted, excerpt
 
 __all__ = ["FIRST_IN_UNET", "Contents", "describe", "list_contents"]
 
@@ -164,9 +164,9 @@ def describe(found: Contents) -> str:
     inputs = f", {found.n_channels} channels in" if found.n_channels else ""
     named = f" ({found.family or 'unknown'}{inputs})"
     n_tensors = len(found.header.entries)
-    counted = f"{n_tensors} tensor{'' if n_tensors == 1 else 's'}"
+    n_and_noun = counted(n_tensors, "tensor")
     if found.addition:
-        return f"{found.addition} ({counted})"
+        return f"{found.addition} ({n_and_noun})"
     n_towers = len(found.towers)
     parts = [
         f"{n_towers} text tower{'s' if n_towers > 1 else ''}" if n_towers else "",
@@ -176,7 +176,7 @@ def describe(found: Contents) -> str:
         *found.others,
     ]
     return ", ".join(part for part in parts if part) or (
-        f"{counted}, such as {excerpt(min(found.header.entries), 100)!r}"
+        f"{n_and_noun}, such as {excerpt(min(found.header.entries), 100)!r}"
         if n_tensors
         else "no tensors"
     )

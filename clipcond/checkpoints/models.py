@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from clipcond.checkpoints.text_configs import check_text_config, text_section
-from clipcond.errors import CheckpointError
+from clipcond.errors import CheckpointError, counted
 from clipcond.towers.chinese_clip import ChineseTextEncoder
 from clipcond.towers.text_encoder import TextEncoder
 
@@ -155,7 +155,8 @@ def _fitting(
             raise CheckpointError(
                 f"{str(first)!r} has no tensor {name!r} (expected {list(expected.shape)})",
                 first,
-                f"It has {len(weights)} tensors, such as {min(weights, default='none')!r}.",
+                f"It has {counted(len(weights), 'tensor')}, "
+                f"such as {min(weights, default='none')!r}.",
             )
     _refuse_more_blocks(known, {plain_name(key) for key in fitting}, first)
     return fitting
@@ -182,8 +183,8 @@ def _refuse_more_blocks(known: Mapping[str, Any], taken: set[str], where: Path) 
     more = sorted(name for name in known if name.startswith(blocks) and name not in taken)
     if more:
         raise CheckpointError(
-            f"{str(where)!r} has {len(more)} tensors beyond the model of config.json, such as "
-            f"{more[0]!r}",
+            f"{str(where)!r} has {counted(len(more), 'tensor')} beyond the model of config.json, "
+            f"such as {more[0]!r}",
             where,
             _OTHER_MODEL,
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clipcond.checkpoints.header import FLOATS, Entry
-from clipcond.errors import excerpt
+from clipcond.errors import counted, excerpt
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -138,7 +138,8 @@ def find_problem(
     if unknown:
         first = in_file[min(unknown)]
         return (
-            f"it has {len(unknown)} tensors that no such tower has, such as {excerpt(first, 100)!r}"
+            f"it has {counted(len(unknown), 'tensor')} that no such tower has, "
+            f"such as {excerpt(first, 100)!r}"
         )
     if not all((found.vocabulary, found.context, found.width, found.inner, found.layers)):
         return "it has a size of 0, or no block"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -182,11 +183,12 @@ def _folder(source: str | PathLike[str], part: int | None) -> Path:
         return path
     is_hub_id = str(source).count("/") == 1 and not str(source).startswith((".", "~", "/"))
     if not isinstance(source, str) or not is_hub_id:
+        guess = get_close_matches(str(source).lower(), NAMES, 1, cutoff=0.8)
         raise CheckpointError(
             f"there is no file or folder {str(source)!r}, and it is no name ({', '.join(NAMES)}) "
             f"or hub id (owner/model)",
             path,
-            near(path),
+            f"Did you mean {guess[0]!r}?" if guess else near(path),
         )
     return _from_hub(str(source), part)
 

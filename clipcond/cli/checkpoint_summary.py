@@ -13,7 +13,7 @@ from clipcond.checkpoints.contents import Contents, list_contents
 from clipcond.checkpoints.file_formats import read_any_header
 from clipcond.checkpoints.layouts import FoundTower
 from clipcond.checkpoints.tower_settings import TowerSettings, read_settings
-from clipcond.errors import CheckpointError
+from clipcond.errors import CheckpointError, counted
 
 __all__ = ["CheckpointReport", "checkpoint_report", "size_text"]
 
@@ -58,7 +58,7 @@ class CheckpointReport:
         for label in rows[0] if rows else ():
             table.add_row(label, *(Text(row[label]) for row in rows))
         console = Console(width=width, no_color=True, highlight=False, force_terminal=False)
-        size = f"{size_text(header.n_bytes)}, {len(header.entries)} tensors"
+        size = f"{size_text(header.n_bytes)}, {counted(len(header.entries), 'tensor')}"
         with console.capture() as capture:
             console.print(Text(f"{header.path.name}: {size}"), soft_wrap=True)
             console.print(Text(self._other_parts()), soft_wrap=True)

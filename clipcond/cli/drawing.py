@@ -2,207 +2,292 @@
 
 from __future__ import annotations
 
-import math
-import re
-import sys
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from clipcond import __version__
-from clipcond.cli.console import waiting
+from clipcond.cli.console import console, describe, waiting
 from clipcond.cli.options import (
+    MAX_SEED,
+    MODEL,
+    READING,
     ClipSkip,
     Dialect,
     ExtraNetworks,
     Fullwidth,
     Inversion,
-    Prompt,
     Tower,
+    check_guidance,
+    check_png,
+    check_size,
     check_text,
 )
-from clipcond.progress import Progress
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from clipcond.cli.picture_jobs import (
+    BadLine,
+    PictureJob,
+    check_targets,
+    jobs_of_file,
+    jobs_of_prompt,
+)
+from clipcond.cli.pictures import Artist
+from clipcond.errors import ClipcondError
 
 __all__ = ["generate"]
 
-MAX_SEED = 2**64 - 1  # what torch's generators take
 MAX_COUNT = 10_000
-MAX_GUIDANCE = 100
-# A picture with sides this many times those the model was made for is noise, and may take all
-# memory there is.
-MAX_ENLARGED = 8
-
-
-def _check_guidance(value: float) -> float:
-    if not 0 <= value <= MAX_GUIDANCE:  # False for NaN too
-        raise typer.BadParameter(f"a number from 0 to {MAX_GUIDANCE} is needed, not {value}")
-    return value
-
-
-def _check_size(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", value):
-        raise typer.BadParameter(f"{value!r} is no WIDTHxHEIGHT, such as 512x768")
-    return value
-
-
-def _check_png(value: Path) -> Path:
-    if value.suffix.lower() != ".png":
-        raise typer.BadParameter(f"{str(value)!r}: pictures are written as .png")
-    return value
 
 
 def generate(
-    prompt: Prompt,
+    prompt: Annotated[
+        str | None,
+        typer.Argument(help="What to show, in quotes.", callback=check_text, show_default=False),
+    ] = None,
     negative: Annotated[
         str, typer.Option("-n", "--negative", callback=check_text, help="What to keep out.")
     ] = "",
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            callback=check_png,
+            help="With --count or --prompts, -1, -2, ... are added.",
+        ),
+    ] = Path("out.png"),
+    force: Annotated[bool, typer.Option("--force", help="The output may be replaced.")] = False,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=-1, max=MAX_SEED, metavar="N", help="Same seed, same picture; -1 = a random one."
+        ),
+    ] = 0,
+    count: Annotated[
+        int,
+        typer.Option(min=1, max=MAX_COUNT, metavar="N", help="Pictures, with seed, seed + 1, ..."),
+    ] = 1,
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Denoising steps.")] = 20,
+    guidance: Annotated[
+        float | None,
+        typer.Option(
+            metavar="G",
+            callback=check_guidance,
+            help="How closely to follow the prompt.",
+            show_default="the model's",
+        ),
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", callback=check_size, show_default="the model's")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S",
+            help='The sampler: "Euler a", "DPM++ 2M Karras", DDIM, ...',
+            show_default="the model's",
+        ),
+    ] = None,
+    prompts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            callback=check_text,
+            help='A prompt a line, or {"prompt": ..., "negative": ..., "seed": ...}; - = standard '
+            "input. One JSON object a picture is printed.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object a picture instead of its path.")
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="M", help="Folder, .safetensors file or Hub id.", show_default="embedded"
+            metavar="M",
+            help="Folder, .safetensors file or Hub id.",
+            show_default="embedded",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     tower: Tower = None,
     adapter: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What maps another tower into the model's text space."),
+        typer.Option(
+            metavar="FILE",
+            help="What maps another tower into the model's text space.",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     allow_unaligned: Annotated[
         bool,
         typer.Option(
-            "--allow-unaligned", help="Only warn where tower and model do not belong together."
+            "--allow-unaligned",
+            help="Only warn where tower and model do not belong together.",
+            rich_help_panel=MODEL,
         ),
     ] = False,
     inversion: Inversion = None,
-    clip_skip: ClipSkip = 2,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="cpu, cuda or mps.",
+            show_default="the best there is",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="float32, float16 or bfloat16.",
+            show_default="float16 on cuda",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    clip_skip: ClipSkip = None,
     dialect: Dialect = "a1111",
+    weighting: Annotated[
+        str | None,
+        typer.Option(
+            metavar="W",
+            help="How weights act.",
+            show_default="the dialect's",
+            rich_help_panel=READING,
+        ),
+    ] = None,
+    normalize: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="What is done to weights first: none, mean, length, ...",
+            show_default="the dialect's",
+            rich_help_panel=READING,
+        ),
+    ] = None,
     fullwidth: Fullwidth = None,
     extra_networks: ExtraNetworks = None,
-    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 20,
-    guidance: Annotated[
-        float, typer.Option(callback=_check_guidance, help="How closely to follow the prompt.")
-    ] = 5.0,
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Same seed, same picture.")] = 0,
-    count: Annotated[
-        int, typer.Option(min=1, max=MAX_COUNT, help="Pictures to make, with seed, seed + 1, ...")
-    ] = 1,
-    size: Annotated[
-        str | None, typer.Option(metavar="WxH", callback=_check_size, show_default="the model's")
-    ] = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o", "--output", callback=_check_png, help="With --count, -1, -2, ... are added."
-        ),
-    ] = Path("out.png"),
 ) -> None:
-    """Make pictures of a prompt and write them as PNG files."""
-    paths = _number_paths(output, count)
-    if seed + count - 1 > MAX_SEED:
-        raise typer.BadParameter(f"--seed plus --count goes beyond {MAX_SEED}")
-    from clipcond.metadata.png import check_writable, parameters_text, save_png
-
-    for path in paths:
-        check_writable(path)
+    """Make pictures of a prompt, or of each line of a file, and write them as PNG files."""
+    job = PictureJob(prompt or "", negative, seed, steps, guidance, None, size, output)
+    jobs, n_bad = _list_jobs(prompt, prompts, job, count)
+    check_targets(jobs, force=force)
+    jobs = _writable(jobs)
+    if not jobs:
+        raise typer.Exit(1)
+    console.prompts = [text for job in jobs for text in (job.prompt, job.negative)]
+    building = {
+        "tower": tower,
+        "adapter": adapter,
+        "allow_unaligned": allow_unaligned,
+        "clip_skip": clip_skip,
+        "dialect": dialect,
+        "weighting": weighting,
+        "normalize": normalize,
+        "fullwidth": fullwidth,
+        "extra_networks": extra_networks,
+        "device": device,
+        "dtype": dtype,
+    }
     with waiting("loading"):
-        from clipcond.conditioning.dialects import find_dialect
-        from clipcond.pipelines import build_pipeline
+        artist = _build(model, scheduler, inversion or (), building)
+    n_made = _make_all(artist, jobs, as_json=as_json or prompts is not None)
+    if n_bad or n_made < len(jobs):
+        raise typer.Exit(1)
 
-        pipe = build_pipeline(
-            model,
-            tower=tower,
-            adapter=adapter,
-            allow_unaligned=allow_unaligned,
-            clip_skip=clip_skip,
-            dialect=find_dialect(dialect),
-            fullwidth=fullwidth,
-            extra_networks=extra_networks,
-        )
-        for file in inversion or ():
-            pipe.conditioner.load_inversion(file)
-    width, height = _picture_size(pipe, size)
-    _check_steps(pipe, steps)
+
+def _list_jobs(
+    prompt: str | None, prompts: str | None, job: PictureJob, count: int
+) -> tuple[list[PictureJob], int]:
+    """List the pictures to make, and count the lines that were refused."""
+    if (prompt is None) == (prompts is None):
+        if prompts is not None:
+            raise typer.BadParameter("give a prompt or --prompts, not both")
+        raise typer.BadParameter('a prompt is missing: clipcond generate "a red fox"')
+    if prompts is None:
+        try:
+            jobs = jobs_of_prompt(job, count)
+        except BadLine as error:
+            raise typer.BadParameter(str(error)) from None
+        if job.seed < 0:
+            console.say(f"seed {jobs[0].seed}")
+        return jobs, 0
+    jobs, bad = jobs_of_file(prompts, job, count)
+    for number, message in bad:
+        console.say_of(f"line {number}: ", message)
+    if not jobs and not bad:
+        raise typer.BadParameter(f"{prompts!r} holds no prompt")
+    return jobs, len(bad)
+
+
+def _writable(jobs: Sequence[PictureJob]) -> list[PictureJob]:
+    """Keep the pictures of a file whose place can be written to; refuse a single one's."""
+    from clipcond.metadata.png import check_writable
+
+    good = []
+    for job in jobs:
+        try:
+            check_writable(job.output)
+        except ClipcondError as error:
+            if not job.line:
+                raise
+            console.say_of(job.place, str(error))
+        else:
+            good.append(job)
+    return good
+
+
+def _build(
+    model: str | None, scheduler: str | None, inversions: Sequence[Path], choices: dict[str, Any]
+) -> Artist:
+    from clipcond.conditioning.dialects import find_dialect
+    from clipcond.pipelines import build_pipeline
+    from clipcond.pipelines.schedulers import find_scheduler, make_scheduler
+
+    if scheduler is not None:
+        find_scheduler(scheduler)  # a typing error should not cost the minutes that loading takes
+    pipe = build_pipeline(model, **{**choices, "dialect": find_dialect(choices["dialect"])})
+    if scheduler is not None:
+        pipe.scheduler = make_scheduler(scheduler, pipe.scheduler)
+    for file in inversions:
+        pipe.conditioner.load_inversion(file)
     pipe.set_progress_bar_config(disable=True)
-    call = {
-        "prompt": prompt,
-        "negative_prompt": negative,
-        "num_inference_steps": steps,
-        "guidance_scale": guidance,
-        "width": width,
-        "height": height,
-    }
-    settings = {
-        "Steps": steps,
-        "Sampler": type(pipe.scheduler).__name__.removesuffix("Scheduler"),
-        "CFG scale": f"{guidance:g}",
-        "Seed": seed,
-        "Size": f"{width}x{height}",
+    adapter = choices["adapter"]
+    named = {
         "Model": "embedded" if model is None else Path(model).stem,
-        **({} if tower is None else {"Tower": tower}),
-        **({} if adapter is None else {"Adapter": adapter.stem}),
-        "Clip skip": clip_skip,
-        "Dialect": dialect,
-        "Version": f"clipcond {__version__}",
+        "Tower": choices["tower"],
+        "Adapter": None if adapter is None else adapter.stem,
+        "Weighting": choices["weighting"],
+        "Normalize": choices["normalize"],
     }
-    for i, path in enumerate(paths):
-        label = f"{i + 1} of {count}: step" if count > 1 else "step"
-        image = _draw(pipe, seed + i, Progress(label, steps), call)
-        save_png(image, path, parameters_text(prompt, negative, {**settings, "Seed": seed + i}))
-        print(path, flush=True)
+    return Artist(pipe, named)
 
 
-def _number_paths(output: Path, count: int) -> list[Path]:
-    if count == 1:
-        return [output]
-    return [output.with_stem(f"{output.stem}-{i}") for i in range(1, count + 1)]
+def _make_all(artist: Artist, jobs: Sequence[PictureJob], *, as_json: bool) -> int:
+    """Make the pictures and print them; one of a file that fails leaves the others.
+
+    Returns:
+        how many were made.
+    """
+    n_made = 0
+    for i, job in enumerate(jobs):
+        label = f"{i + 1} of {len(jobs)}: step" if len(jobs) > 1 else "step"
+        console.place = job.place
+        try:
+            made = artist.make(job, label)
+        except Exception as error:
+            if not job.line:
+                raise
+            console.say(_reason(error))
+            continue
+        n_made += 1
+        print(json.dumps(made) if as_json else made["path"], flush=True)
+    console.place = ""
+    return n_made
 
 
-def _picture_size(pipe: Any, size: str | None) -> tuple[int, int]:
-    """Return width and height in pixels, and refuse sizes that the model cannot make."""
-    own = pipe.unet.config.sample_size
-    own_height, own_width = (own, own) if isinstance(own, int) else own
-    own_width, own_height = own_width * pipe.vae_scale_factor, own_height * pipe.vae_scale_factor
-    if size is None:
-        return own_width, own_height
-    width, height = (int(side) for side in size.split("x"))
-    multiple = math.lcm(8, pipe.vae_scale_factor)  # diffusers wants 8, whatever the autoencoder
-    if width % multiple or height % multiple:
-        near = "x".join(str(max(1, round(side / multiple)) * multiple) for side in (width, height))
-        raise typer.BadParameter(
-            f"--size {size}: sides are multiples of {multiple} for this model, such as {near}"
-        )
-    if width > own_width * MAX_ENLARGED or height > own_height * MAX_ENLARGED:
-        raise typer.BadParameter(
-            f"--size {size}: this model was made for {own_width}x{own_height}; "
-            f"at most {own_width * MAX_ENLARGED}x{own_height * MAX_ENLARGED}"
-        )
-    return width, height
-
-
-def _check_steps(pipe: Any, steps: int) -> None:
-    config = pipe.scheduler.config
-    # The offset moves every step; the last of all training steps would go beyond their end.
-    most = config.get("num_train_timesteps", steps) - config.get("steps_offset", 0)
-    if steps > most:
-        raise typer.BadParameter(f"--steps {steps}: this model has {most} steps at most")
-
-
-def _draw(pipe: Any, seed: int, progress: Progress, call: dict[str, Any]) -> Image:
-    import torch
-
-    def count_step(_: Any, _i: int, _t: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        progress.advance()
-        return tensors
-
-    # a CPU generator gives the same noise on every device
-    generator = torch.Generator("cpu").manual_seed(seed)
-    with progress:
-        result = pipe(**call, generator=generator, callback_on_step_end=count_step)
-    if any(getattr(result, "nsfw_content_detected", None) or ()):  # SDXL has no safety checker
-        print("clipcond: warning: the model's safety checker blanked a picture", file=sys.stderr)
-    image: Image = result.images[0]
-    return image
+def _reason(error: Exception) -> str:
+    if isinstance(error, typer.BadParameter):
+        return str(error.message)
+    return str(error) if isinstance(error, ClipcondError) else describe(error)

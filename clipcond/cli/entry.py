@@ -8,7 +8,6 @@ warnings and errors to standard error. Commands import heavy libraries inside th
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -17,85 +16,122 @@ import typer
 
 from clipcond import __version__
 from clipcond.cli.checkpoints import checkpoint
-from clipcond.cli.console import short_warnings
+from clipcond.cli.console import check_streams, console, describe, output_failure, short_warnings
 from clipcond.cli.drawing import generate
 from clipcond.cli.prompts import convert, inspect
 from clipcond.cli.training import align, tune_tower
+from clipcond.cli.usage import advice
 from clipcond.errors import ClipcondError, PromptError, UnknownNameError, WeightingError
 
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
-# "Use ..., or say allow_pickle=True: then ...", up to the end of its sentence.
-_ARGUMENT = re.compile(r"(?:[,;]? or )?say (\w+)=True(?:(?!\.(?:\s|$)).)*")
+EXAMPLES = {
+    generate: """
+        clipcond generate "a (red:1.3) fox" -n blurry -o fox.png
+
+        clipcond generate "a fox" --model model.safetensors --scheduler "DPM++ 2M Karras" --seed -1
+
+        clipcond generate --prompts prompts.txt -o pictures/fox.png
+    """,
+    inspect: """
+        clipcond inspect "a (red:1.3) fox BREAK [cat]"
+    """,
+    convert: """
+        clipcond convert "a (red:1.3) fox" --to compel
+    """,
+    checkpoint: """
+        clipcond checkpoint model.safetensors
+
+        clipcond checkpoint model.safetensors --extract tower.safetensors --part 1
+    """,
+    align: """
+        clipcond align --tower embedded-zh --pairs pairs.tsv -o adapter.safetensors
+    """,
+    tune_tower: """
+        clipcond tune-tower --tower embedded --vision embedded --pairs captions.tsv -o tuned
+    """,
+}
 
 # Typer brings its own click or uses the installed one: the class is found, not imported.
 UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     help="Pictures from prompts, with clip skip, long prompts and weighted tokens.",
-    no_args_is_help=True,
+    epilog="clipcond COMMAND --help shows a command's options and examples.",
+    invoke_without_command=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (generate, inspect, convert, checkpoint, align, tune_tower):
-    app.command()(command)
+for command, examples in EXAMPLES.items():
+    lines = [line.strip() for line in examples.split("\n") if line.strip()]
+    app.command(epilog="\n\n".join(["Examples:", *lines]))(command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; errors become messages, not tracebacks."""
     # By default OpenMP's threads wait in a busy loop, ten times as slow when other jobs run.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    closed = check_streams()
+    argv = sys.argv[1:] if argv is None else list(argv)
+    console.start(_options(argv), argv)
+    if closed:
+        return _fail(f"standard output cannot be written: {closed}", 1)
+    code = _run(argv)
+    failure = output_failure()
+    return _fail(f"standard output cannot be written: {failure}", 1) if failure else code
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
         with short_warnings():
             code = app(args=argv, prog_name="clipcond", standalone_mode=False) or 0
     except UsageError as error:
-        return _fail(error.format_message(), 2)
+        return _fail(_wrong_use(error), 2)
     except WeightingError as error:  # the prompt can be read, but not encoded
         return _fail(str(error), 1)
     except (UnknownNameError, PromptError) as error:
         return _fail(str(error), 2)
     except ClipcondError as error:
-        return _fail(_with_options(str(error), sys.argv[1:] if argv is None else argv), 1)
+        return _fail(str(error), 1)
+    except SystemExit:  # what click makes of a reader that has closed its end of a pipe
+        return _fail("standard output cannot be written: Broken pipe", 1)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Exception as raised:
         # click makes an Abort of Ctrl-C, and of the EOFError of any library
         cause = raised.__cause__ if isinstance(raised, typer.Abort) else raised
         if isinstance(cause, Exception):
+            failure = output_failure(cause)
+            if failure:
+                return _fail(f"standard output cannot be written: {failure}", 1)
             if os.environ.get("CLIPCOND_TRACEBACK"):
                 raise cause from None
-            return _fail(_describe(cause), 1)
+            return _fail(describe(cause), 1)
         code = INTERRUPTED
     return _fail("interrupted", INTERRUPTED) if code == INTERRUPTED else code
 
 
-def _with_options(message: str, argv: Sequence[str]) -> str:
-    """Write Python's arguments in a remedy as the command's options; leave out what it has not."""
-    commands: Any = getattr(typer.main.get_command(app), "commands", {})
-    command = next((commands[word] for word in argv if word in commands), None)
-    known = {name for parameter in getattr(command, "params", ()) for name in parameter.opts}
-
-    def option(match: re.Match[str]) -> str:
-        name = f"--{match[1].replace('_', '-')}"
-        return match[0].replace(f"{match[1]}=True", name) if name in known else ""
-
-    return _ARGUMENT.sub(option, message)
-
-
 def _fail(message: str, code: int) -> int:
-    print(f"clipcond: {message}", file=sys.stderr)
+    console.say_of("", message)
     return code
 
 
-def _describe(error: Exception) -> str:
-    text = str(error).strip()
-    if isinstance(error, MemoryError) or "memory" in text.lower():
-        return f"out of memory: {text.splitlines()[0] if text else 'the picture is too large'}"
-    return (
-        f"unexpected {type(error).__name__}: {text}\n"
-        "Set CLIPCOND_TRACEBACK=1 to see where it comes from."
-    )
+def _wrong_use(error: Any) -> str:
+    context = error.ctx
+    prompt = None
+    if context is not None and any(each.name == "prompt" for each in context.command.params):
+        prompt = str(context.params.get("prompt") or "")
+    message = error.format_message().removeprefix("Invalid value: ")  # where it names no option
+    return advice(message, console.options, prompt)
+
+
+def _options(argv: Sequence[str]) -> list[str]:
+    """List the options of the command that the arguments name."""
+    commands: dict[str, Any] = getattr(typer.main.get_command(app), "commands", {})
+    command = next((commands[word] for word in argv if word in commands), None)
+    names = [name for each in getattr(command, "params", ()) for name in each.opts]
+    return [*(name for name in names if name.startswith("--")), "--help"]
 
 
 def _print_version(wanted: bool) -> None:
@@ -106,6 +142,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -113,4 +150,6 @@ def _common(
         ),
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        print(context.get_help(), end="")  # with rich, it is printed already and this is empty
+        raise typer.Exit

@@ -1,7 +1,8 @@
-"""Declare the arguments and options that several commands share."""
+"""Declare the arguments and options that several commands share, and check their values."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -10,45 +11,86 @@ import typer
 __all__ = [
     *("AsJson", "ClipSkip", "Dialect", "ExtraNetworks", "Fullwidth", "Inversion", "Model"),
     *("Negative", "Prompt", "Tower"),
-    "check_text",
+    *("MAX_SEED", "MODEL", "READING", "check_guidance", "check_png", "check_size", "check_text"),
 ]
 
+MAX_SEED = 2**64 - 1  # what torch's generators take
+MAX_GUIDANCE = 100
 
-def check_text(value: str) -> str:
+
+def check_text(value: str | None) -> str | None:
     """Refuse text that has no UTF-8, such as a lone surrogate from broken terminal input."""
     try:
-        value.encode()
+        (value or "").encode()
     except UnicodeEncodeError as error:
         raise typer.BadParameter(f"not valid UTF-8 at character {error.start}") from None
     return value
 
 
-def check_optional(value: str | None) -> str | None:
-    """Do as `check_text`, if there is any."""
-    return None if value is None else check_text(value)
+def check_guidance(value: float | None) -> float | None:
+    """Refuse a guidance that gives no picture, NaN included."""
+    if value is not None and not 0 <= value <= MAX_GUIDANCE:
+        raise typer.BadParameter(f"a number from 0 to {MAX_GUIDANCE} is needed, not {value}")
+    return value
 
+
+def check_size(value: str | None) -> str | None:
+    """Refuse what is not two numbers of pixels."""
+    if value is not None and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", value):
+        raise typer.BadParameter(f"{value!r} is no WIDTHxHEIGHT, such as 512x768")
+    return value
+
+
+def check_png(value: Path) -> Path:
+    """Refuse a file name that names another format."""
+    if value.suffix.lower() != ".png":
+        raise typer.BadParameter(f"{str(value)!r}: pictures are written as .png")
+    return value
+
+
+MODEL, READING = "Model", "How the prompt is read"
 
 Prompt = Annotated[str, typer.Argument(help="What to show.", callback=check_text)]
-Dialect = Annotated[str, typer.Option(metavar="D", help="How the prompt is read and weighted.")]
+Dialect = Annotated[
+    str,
+    typer.Option(metavar="D", help="The tool to read and weight as.", rich_help_panel=READING),
+]
 Negative = Annotated[
-    str | None, typer.Option("-n", "--negative", callback=check_optional, help="What to keep out.")
+    str | None, typer.Option("-n", "--negative", callback=check_text, help="What to keep out.")
 ]
 Model = Annotated[
     str | None,
-    typer.Option(metavar="M", help="Folder, .safetensors file or Hub id.", show_default="embedded"),
+    typer.Option(
+        metavar="M",
+        help="Folder, .safetensors file or Hub id.",
+        show_default="embedded",
+        rich_help_panel=MODEL,
+    ),
 ]
 Tower = Annotated[
-    str | None, typer.Option(metavar="T", help="Another text tower than the model's own.")
+    str | None,
+    typer.Option(
+        metavar="T",
+        help="Another text tower than the model's own, such as embedded-zh.",
+        rich_help_panel=MODEL,
+    ),
 ]
 Inversion = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
         help="A textual inversion, written in the prompt by its file's name. More than once.",
+        rich_help_panel=MODEL,
     ),
 ]
 ClipSkip = Annotated[
-    int, typer.Option(min=1, help="1 = last layer of the text tower, 2 = the one before.")
+    int | None,
+    typer.Option(
+        min=1,
+        help="1 = last layer of the text tower, 2 = the one before.",
+        show_default="the model's",
+        rich_help_panel=READING,
+    ),
 ]
 Fullwidth = Annotated[
     bool | None,
@@ -56,6 +98,7 @@ Fullwidth = Annotated[
         "--fullwidth/--no-fullwidth",
         help="Read （猫：1.3） as (猫:1.3).",
         show_default="with a Chinese tower",
+        rich_help_panel=READING,
     ),
 ]
 ExtraNetworks = Annotated[

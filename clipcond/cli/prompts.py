@@ -37,7 +37,7 @@ def inspect(
     model: Model = None,
     tower: Tower = None,
     inversion: Inversion = None,
-    clip_skip: ClipSkip = 2,
+    clip_skip: ClipSkip = None,
     fullwidth: Fullwidth = None,
     extra_networks: ExtraNetworks = None,
     as_json: AsJson = False,

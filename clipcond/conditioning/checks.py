@@ -19,6 +19,7 @@ from clipcond.errors import (
     PromptWarning,
     TowerError,
     WeightingError,
+    counted,
     excerpt,
     warn,
 )
@@ -119,7 +120,7 @@ def not_prompts(prompts: object, what: str) -> ClipcondError:
 
 def unlike_numbers(n_given: int, n_prompts: int, what: str) -> PromptError:
     """Say that negatives (or second prompts) are neither one nor as many as the prompts."""
-    message = f"{n_given} {what}s for {n_prompts} prompts"
+    message = f"{counted(n_given, what)} for {counted(n_prompts, 'prompt')}"
     return PromptError(message, remedy="Give one for all, or one for each.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clipcond.errors import TowerError
+from clipcond.errors import TowerError, counted
 from clipcond.towers.base import HiddenLayer, TextTower, check_layer
 
 __all__ = ["check_layers", "skip_layers"]
@@ -35,7 +35,8 @@ def check_layers(
     """
     layers = layer if isinstance(layer, tuple) else (layer,) * len(towers)
     if len(layers) != len(towers):
-        raise TowerError(f"{len(layers)} layers were given for {len(towers)} towers")
+        given, needed = counted(len(layers), "layer"), counted(len(towers), "tower")
+        raise TowerError(f"{given} for {needed}")
     for each, tower in zip(layers, towers, strict=True):
         check_layer(each, tower.depth, tower.name)
     return layers

@@ -15,7 +15,7 @@ from clipcond.pipelines.attachment import Attachment
 from clipcond.pipelines.loading import load_pipeline
 from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.towers import TextTower
-from clipcond.weighting import WeightingChoice, find_rule
+from clipcond.weighting import NormalizeChoice, WeightingChoice, find_normalize, find_rule
 
 __all__ = ["build_pipeline"]
 
@@ -29,6 +29,7 @@ def build_pipeline(
     clip_skip: int | None = None,
     dialect: DialectName | Dialect = "a1111",
     weighting: WeightingChoice | None = None,
+    normalize: NormalizeChoice | None = None,
     tower: TextTower | str | PathLike[str] | None = None,
     adapter: Adapter | str | PathLike[str] | None = None,
     allow_unaligned: bool = False,
@@ -48,8 +49,8 @@ def build_pipeline(
     Args:
         model: a diffusers folder, a checkpoint in one file, or an id on the Hub (offline: what the
             local cache holds); None = the embedded model.
-        clip_skip, dialect, weighting, tower, fullwidth, extra_networks, max_chunks,
-            cache_bytes: as for `attach`.
+        clip_skip, dialect, weighting, normalize, tower, fullwidth, extra_networks,
+            max_chunks, cache_bytes: as for `attach`.
         adapter, allow_unaligned: as for `attach`; the embedded tower "embedded-zh" brings along
             its adapter into the embedded model.
         task: "text2image", "image2image" or "inpainting".
@@ -68,12 +69,14 @@ def build_pipeline(
         CheckpointError: the model cannot be found or read, or is incomplete.
         PipelineError: its family is not supported, the tower does not fit or has no adapter that
             was aligned to this model, or no xformers.
-        UnknownNameError: no such dialect, weighting, task, dtype or attention.
+        UnknownNameError: no such dialect, weighting, normalisation, task, dtype or attention.
     """
     # Names first: a typing error should not cost the minutes that loading takes.
     find_dialect(dialect)
     if weighting is not None:
         find_rule(weighting)
+    if normalize is not None:
+        find_normalize(normalize)
     if attention not in _ATTENTION:
         raise UnknownNameError("attention", attention, _ATTENTION)
     device = _device(device)
@@ -82,6 +85,7 @@ def build_pipeline(
         "clip_skip": clip_skip,
         "dialect": dialect,
         "weighting": weighting,
+        "normalize": normalize,
         "fullwidth": fullwidth,
         "extra_networks": extra_networks,
         "max_chunks": max_chunks,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from clipcond.conditioning.conditioner import Conditioner, Conditioning
-from clipcond.errors import PipelineError, PromptWarning, warn
+from clipcond.errors import PipelineError, PromptWarning, counted, warn
 from clipcond.pipelines.protocols import DiffusersPipeline
 
 __all__ = [
@@ -84,7 +84,8 @@ def make_prompt_embeds(
     if negative_embeds is not None and call.do_classifier_free_guidance:
         if len(negative_embeds) != len(embeds):
             raise PipelineError(
-                f"{len(embeds)} prompts, but {len(negative_embeds)} negative embeddings: "
+                f"{counted(len(embeds), 'prompt')}, but "
+                f"{counted(len(negative_embeds), 'negative embedding')}: "
                 "they pair one to one."
             )
         rows = max(embeds.shape[1], negative_embeds.shape[1])
@@ -213,7 +214,7 @@ def _negatives(pipe: DiffusersPipeline, call: EncodePromptArguments, n: int) -> 
     negatives = _prompts(negative)
     if len(negatives) != n:
         raise PipelineError(
-            f"{n} prompts, but {len(negatives)} negative prompts.",
+            f"{counted(n, 'prompt')}, but {counted(len(negatives), 'negative prompt')}.",
             "Give as many, or one string for all of them.",
         )
     return negatives

@@ -204,7 +204,7 @@ def test_a_tensor_too_many(path):
     rewrite(path, to_columns__weight=torch.zeros(1))
 
     assert refusal(path) == (
-        f"{str(path)!r} has 1 tensors that its config does not expect, such as 'to_columns.weight'"
+        f"{str(path)!r} has 1 tensor that its config does not expect, such as 'to_columns.weight'"
     )
 
 

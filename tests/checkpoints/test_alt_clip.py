@@ -132,7 +132,7 @@ def test_what_is_missing_or_too_much_is_named(own):
         ),
     )
     assert failure(own).startswith(
-        f"{str(path)!r} has 1 tensors beyond the model of config.json, such as "
+        f"{str(path)!r} has 1 tensor beyond the model of config.json, such as "
         "'roberta.encoder.layer.4.output.dense.bias'\n"
     )
 

@@ -109,7 +109,7 @@ def test_eva(gelu, saved, mark):
 def test_what_is_no_clip_text_model(gelu, saved):
     path = saved({**open_clip(gelu, "text."), "text.cls_emb": torch.zeros(128)})
     assert failure(path).startswith(
-        f"{str(path)!r}: it has 1 tensors that no such tower has, such as 'text.cls_emb'"
+        f"{str(path)!r}: it has 1 tensor that no such tower has, such as 'text.cls_emb'"
     )
 
 

@@ -268,11 +268,11 @@ BLOCK = "transformer.resblocks.1."
         ({"positional_embedding": torch.zeros(0, 128)}, "it has a size of 0, or no block"),
         (
             {f"{BLOCK}ls_1.gamma": torch.ones(128)},
-            f"it has 1 tensors that no such tower has, such as '{BLOCK}ls_1.gamma'",
+            f"it has 1 tensor that no such tower has, such as '{BLOCK}ls_1.gamma'",
         ),
         (
             {"cls_emb": torch.ones(128)},
-            "it has 1 tensors that no such tower has, such as 'cls_emb'",
+            "it has 1 tensor that no such tower has, such as 'cls_emb'",
         ),
         (
             {"token_embedding.weight": torch.zeros(32000, 128)},

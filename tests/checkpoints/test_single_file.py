@@ -224,7 +224,7 @@ TOWER = "The tower is #1 64 wide, 3 layers, in the layout of SD1."
         ({KEY: torch.zeros(128, dtype=torch.int8)}, f"{KEY!r} is int8, expected floating point"),
         (
             {f"{SD1}text_model.encoder.layers.0.mlp.fc1.scale_weight": torch.zeros(1)},
-            "it has 1 tensors that no such tower has, such as "
+            "it has 1 tensor that no such tower has, such as "
             f"'{SD1}text_model.encoder.layers.0.mlp.fc1.scale_weight'",
         ),
         (

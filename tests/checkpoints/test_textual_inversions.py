@@ -185,7 +185,7 @@ REFUSED_BY_A_TOWER = [
         None,
         f"no textual inversion: it holds 2 values: 'a.weight', 'b'\n{KNOWN}",
     ),
-    ({"a": 1}, None, f"no textual inversion: it holds 1 values: 'a'\n{KNOWN}"),
+    ({"a": 1}, None, f"no textual inversion: it holds 1 value: 'a'\n{KNOWN}"),
     (
         {"string_to_param": {}},
         None,

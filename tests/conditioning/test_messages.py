@@ -120,7 +120,7 @@ def test_what_is_no_tower_is_refused():
         "Wrap a transformers model: OpenAIClipTower(model, tokenizer), or open one by name: "
         "load_tower(name)."
     )
-    with pytest.raises(TowerError, match="2 layers were given for 1 towers"):
+    with pytest.raises(TowerError, match="2 layers for 1 tower"):
         single(layer=(HiddenLayer(1, True), HiddenLayer(1, True)))
     with pytest.raises(TowerError, match="layer 9 from the end was asked of 'L'"):
         single(layer=HiddenLayer(9, True))

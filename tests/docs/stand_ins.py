@@ -57,6 +57,11 @@ def _inversion(path: Path) -> None:
     save_file({"emb_params": torch.randn(2, 128)}, path)
 
 
+def _prompts(path: Path) -> None:
+    line = '{"prompt": "a dog", "negative": "blurry", "seed": 7, "output": "dog.png"}'
+    path.write_text(f"a red apple\n{line}\n", encoding="utf-8")
+
+
 def _pairs(path: Path) -> None:
     lines = ["a cat\t一只猫", "a dog\t一只狗", "a red apple\t一个红色的苹果", "a fox\t一只狐狸"]
     path.write_text("\n".join(lines * 3) + "\n", encoding="utf-8")
@@ -84,6 +89,7 @@ STAND_INS: dict[str, Callable[[Path], None]] = {
     "OFA-Sys/chinese-clip-vit-base-patch16": _chinese_clip,
     "zh.safetensors": _adapter,
     "EasyNegative.safetensors": _inversion,
+    "prompts.txt": _prompts,
     "pairs.tsv": _pairs,
     "captions.tsv": _captions,
 }

@@ -20,6 +20,7 @@ class Outcome(NamedTuple):
 def run(capfd, monkeypatch, tmp_path):
     """Run the command line as a shell would, in an empty folder: exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")  # messages in English
 
     def run(*argv: str) -> Outcome:
         code = main([str(argument) for argument in argv])
@@ -30,10 +31,11 @@ def run(capfd, monkeypatch, tmp_path):
 
 @pytest.fixture
 def generate(run, sd_folder):
-    """`clipcond generate` with a tiny model and two steps."""
+    """`clipcond generate --force` with a tiny model and two steps."""
 
     def generate(prompt: str, *options: str, steps: int = 2) -> Outcome:
-        return run("generate", "--model", sd_folder, "--steps", steps, *options, "--", prompt)
+        always = ("--model", sd_folder, "--steps", steps, "--force")
+        return run("generate", *always, *options, "--", prompt)
 
     return generate
 

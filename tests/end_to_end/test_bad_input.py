@@ -139,7 +139,7 @@ def test_a_pipeline_says_that_a_long_prompt_takes_long():
         (["--steps", "-3"], "'--steps'"),
         (["--steps", "many"], "'--steps'"),
         (["--steps", "1000"], "--steps 1000: this model has 999 steps at most"),
-        (["--seed", "-1"], "'--seed'"),
+        (["--seed", "-2"], "'--seed'"),
         (["--seed", str(2**64)], "'--seed'"),
         (["--seed", str(2**64 - 1), "--count", "2"], "--seed plus --count goes beyond"),
         (["--count", "0"], "'--count'"),
@@ -167,9 +167,10 @@ def test_wrong_use(generate, tmp_path, options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--clip-skip", "9"], "clip_skip=9 names no layer"),
+        (["--clip-skip", "9"], "--clip-skip 9 names no layer"),
         (["--tower", "no/such/tower"], "no file or folder 'no/such/tower'"),
         (["-o", "none/out.png"], "'none/out.png' cannot be written: No such file or directory"),
+        (["-o", "x" * 300 + ".png"], "cannot be written: File name too long"),
         (["-o", "/proc/out.png"], "'/proc/out.png' cannot be written: "),
     ],
 )
@@ -252,7 +253,7 @@ def test_what_nobody_foresaw_is_one_message_too(generate, monkeypatch):
     def fail(*_, **__):
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr("clipcond.cli.drawing._draw", fail)
+    monkeypatch.setattr("clipcond.cli.pictures.draw", fail)
     assert generate("a cat")[:2] == (1, "")
     message = generate("a cat").err
     assert message.startswith("clipcond: unexpected ZeroDivisionError: of all things\n")

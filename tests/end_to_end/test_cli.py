@@ -31,9 +31,9 @@ def test_a_picture(generate, sd_folder):
             "a (red:1.3) fox\n"
             "Negative prompt: blurry\n"
             "Steps: 2, Sampler: DDIM, CFG scale: 4.5, Seed: 3, Size: 16x16, Model: tiny-sd, "
-            f"Clip skip: 2, Dialect: a1111, Version: clipcond {__version__}"
+            f"Clip skip: 1, Dialect: a1111, Version: clipcond {__version__}"
         )
-        pipe = build_pipeline(sd_folder, clip_skip=2)
+        pipe = build_pipeline(sd_folder)
         same = pipe(
             "a (red:1.3) fox",
             negative_prompt="blurry",
@@ -78,7 +78,7 @@ def test_size(generate):
 
 def test_choices_act(generate):
     made = {}
-    for options in [(), ("--clip-skip", "1"), ("--dialect", "plain"), ("--guidance", "1")]:
+    for options in [(), ("--clip-skip", "2"), ("--dialect", "plain"), ("--guidance", "1")]:
         assert generate("a (red:1.5) cat", *options).code == 0
         made[options] = picture("out.png").tobytes()
 
@@ -115,7 +115,7 @@ def test_inspect_as_json(inspect, sd_folder):
     assert report["prompt"] == "a (red:1.3) cat BREAK x"
     assert report["dialect"] == "a1111"
     assert report["tower"] == str(sd_folder)
-    assert report["layer"] == {"depth": 2, "of": 4, "final_norm": True}
+    assert report["layer"] == {"depth": 1, "of": 4, "final_norm": True}
     assert report["segments"][1] == {"text": "red", "weight": 1.3, "start": 3, "stop": 6}
     assert {"break": True} in report["segments"]
     chunks = Conditioner(tower_l()).chunks("a (red:1.3) cat BREAK x")
@@ -154,7 +154,11 @@ def test_version(run):
 
 
 def test_without_a_command_there_is_help(run):
-    assert "generate" in "".join(run()[1:])
+    outcome = run()
+
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.rstrip() == run("--help").out.rstrip()
+    assert "generate" in outcome.out
 
 
 def test_the_module_runs_and_inspect_needs_no_diffusers():

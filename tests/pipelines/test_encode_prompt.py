@@ -79,17 +79,17 @@ def test_one_negative_string_serves_a_list_of_prompts(pipe):
     [
         (
             {"prompt": ["a", "b"], "negative_prompt": ["x"]},
-            "2 prompts, but 1 negative prompts.\nGive as many, or one string for all of them.",
+            "2 prompts, but 1 negative prompt.\nGive as many, or one string for all of them.",
         ),
         (
             {"prompt": "a", "negative_prompt": ["x", "y"]},
-            "1 prompts, but 2 negative prompts.\nGive as many, or one string for all of them.",
+            "1 prompt, but 2 negative prompts.\nGive as many, or one string for all of them.",
         ),
         ({"prompt": []}, "There is nothing to encode: the list of prompts is empty."),
         ({"prompt": ["a", None]}, "A prompt is a string, not NoneType: None"),
         (
             {"prompt": "a", "negative_prompt_embeds": torch.zeros(2, 77, WIDTH)},
-            "1 prompts, but 2 negative embeddings: they pair one to one.",
+            "1 prompt, but 2 negative embeddings: they pair one to one.",
         ),
         (
             {"prompt": "a", "negative_prompt_embeds": torch.zeros(1, 100, WIDTH)},

@@ -1,0 +1,38 @@
+"""The most common messages in Chinese; {} is what a message is about, in the same order."""
+
+CHINESE = {
+    "interrupted": "已中断",
+    "no {} {}. Did you mean {}? Known: {}.": "没有名为 {1} 的 {0}。是不是 {2}？可用的有：{3}。",
+    "no {} {}. Known: {}.": "没有名为 {1} 的 {0}。可用的有：{2}。",
+    "No such option: {}": "没有选项 {}",
+    "did you mean {}?": "是不是 {}？",
+    "Missing argument {}": "缺少参数 {}",
+    "Missing option {}": "缺少选项 {}",
+    "a prompt is missing: {}": "缺少提示词：{}",
+    "a prompt is one argument; put it in quotes: {}": "提示词是一个参数，请加引号：{}",
+    "{} exists already": "{} 已存在",
+    "Say --force to replace it, or -o for another name.": "用 --force 覆盖，或用 -o 换一个文件名。",
+    "{} cannot be written: {}": "无法写入 {}：{}",
+    "there is no file or folder {}, and it is no name ({}) or hub id (owner/model)": (
+        "没有文件或文件夹 {}；它也不是内置名称（{}）或 Hub 编号（owner/model）"
+    ),
+    "There is no file or folder {}.": "没有文件或文件夹 {}。",
+    "Give a diffusers folder, a .safetensors file, or an id on the Hub: owner/name.": (
+        "请给出 diffusers 文件夹、.safetensors 文件，或 Hub 编号：owner/name。"
+    ),
+    "Did you mean {}?": "是不是 {}？",
+    "For Chinese: --tower embedded-zh": "中文请用 --tower embedded-zh",
+    "{} reads {} of the {} characters here; the others reach it as bytes it never learned: {}": (
+        "{0} 只认识这里 {2} 个字符中的 {1} 个，其余的它没有学过：{3}"
+    ),
+    "'(' is never closed": "“(” 没有闭合",
+    "{} is not a number": "{} 不是数字",
+    "out of memory: {}": "内存不足：{}",
+    "--size {}: this model was made for {}; pictures more than twice that wide or high repeat "
+    "themselves": "--size {}：这个模型适合 {}；宽或高超过两倍时，画面内容会重复",
+    "--steps {}: this model has {} steps at most": "--steps {}：这个模型最多 {} 步",
+    "seed {}": "种子 {}",
+    "standard output cannot be written: {}": "无法写入标准输出：{}",
+    "a number from {} to {} is needed, not {}": "需要 {} 到 {} 之间的数，而不是 {}",
+    "pictures are written as .png": "图片只能保存为 .png",
+}

@@ -1,0 +1,94 @@
+"""Word a message for the command line: options instead of Python's arguments, and in Chinese.
+
+Messages are written once, for Python. Here `clip_skip=9` becomes `--clip-skip 9` where the command
+has that option, and advice to use an argument that it does not have is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Collection, Mapping
+
+from clipcond.cli.chinese import CHINESE
+
+__all__ = ["hint", "in_locale", "speaks_chinese", "with_options"]
+
+_ARGUMENT = re.compile(r"(?<![\w-])([a-z][a-z_0-9]*)=(True\b|'[^'\n]*'|\.\.\.|[\w.+-]*\w|)(?=\W|$)")
+_CLAUSE = re.compile(r"(?<=[.;:,])\s+")
+_HAN = re.compile(r"[\u3400-\u9fff]")
+
+
+def with_options(text: str, options: Collection[str]) -> str:
+    """Write the Python arguments in a message as the options of a command.
+
+    Args:
+        text: one or several lines; those that quote a prompt (indented) are kept.
+        options: what the command has, such as "--clip-skip".
+    """
+
+    def rename(found: re.Match[str]) -> str:
+        option = "--" + found[1].replace("_", "-")
+        if option not in options:
+            return found[0]
+        value = found[2].strip("'")
+        return option if value in {"", "True"} else f"{option} {value}"
+
+    lines = [
+        line if line.startswith(" ") else _ARGUMENT.sub(rename, line) for line in text.split("\n")
+    ]
+    return "\n".join([lines[0], *filter(None, (_without_arguments(line) for line in lines[1:]))])
+
+
+def _without_arguments(line: str) -> str:
+    """Leave out of a remedy what only Python can do: the clauses that name an argument."""
+    if line.startswith(" ") or not _ARGUMENT.search(line):
+        return line
+    kept = []
+    for sentence in re.split(r"(?<=[.])\s+(?=[A-Z])", line):
+        clauses = _CLAUSE.split(sentence)
+        n_good = next((i for i, each in enumerate(clauses) if _ARGUMENT.search(each)), len(clauses))
+        if n_good:
+            kept.append(" ".join(clauses[:n_good]).rstrip(",;: .") + ".")
+    return " ".join(kept)
+
+
+def speaks_chinese(environment: Mapping[str, str] = os.environ) -> bool:
+    """Decide by the locale's variables whether messages are to be Chinese, if they can be."""
+    try:
+        "中".encode(getattr(sys.stderr, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    return next(filter(None, map(environment.get, names)), "").lower().startswith("zh")
+
+
+def in_locale(text: str) -> str:
+    """Translate each line of a message that the table has, if the locale is Chinese."""
+    return "\n".join(map(_translated, text.split("\n"))) if speaks_chinese() else text
+
+
+def _translated(line: str) -> str:
+    for pattern, chinese in _PATTERNS:
+        found = pattern.fullmatch(line)
+        if found:
+            return chinese.format(*found.groups())
+    return line
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """Compile a template, in which {} is any text."""
+    return re.compile("(.+?)".join(map(re.escape, template.split("{}"))), re.DOTALL)
+
+
+def hint(text: str, prompts: Collection[str], options: Collection[str]) -> str:
+    """Add to a warning of Chinese that a tower cannot read which tower can."""
+    is_unread = re.search(r"reads \d+ of the \d+ characters", text) and "embedded-zh" not in text
+    if is_unread and "--tower" in options and any(map(_HAN.search, prompts)):
+        return f"{text}\nFor Chinese: --tower embedded-zh"
+    return text
+
+
+# What is longest is most specific: "standard output cannot be ..." before "{} cannot be ...".
+_PATTERNS = [(_pattern(english), CHINESE[english]) for english in sorted(CHINESE, key=len)[::-1]]

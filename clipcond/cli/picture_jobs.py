@@ -1,0 +1,190 @@
+"""List the pictures to make: of one prompt, or of a file with a prompt a line."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import re
+import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from clipcond.cli.options import MAX_SEED, check_guidance, check_png, check_size, check_text
+from clipcond.errors import CheckpointError, ClipcondError, excerpt
+from clipcond.files import reading
+
+__all__ = ["BadLine", "PictureJob", "check_targets", "jobs_of_file", "jobs_of_prompt"]
+
+RANDOM = -1
+_LIKE_JSON = re.compile(r"""\s*\{\s*(["']\w*["']\s*:|\}\s*$)""")
+_KINDS: dict[str, tuple[type, ...]] = {
+    "prompt": (str,),
+    "negative": (str,),
+    "seed": (int,),
+    "steps": (int,),
+    "guidance": (int, float),
+    "clip_skip": (int,),
+    "size": (str,),
+    "output": (str,),
+}
+
+
+class BadLine(ClipcondError, ValueError):
+    """A line of a file of prompts that no picture can be made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureJob:
+    """One picture to make; None = the model's own. `line` is its place in a file, from 1."""
+
+    prompt: str
+    negative: str
+    seed: int
+    steps: int
+    guidance: float | None
+    clip_skip: int | None
+    size: str | None
+    output: Path
+    line: int = 0
+
+    @property
+    def place(self) -> str:
+        """What messages about it begin with."""
+        return f"line {self.line}: " if self.line else ""
+
+
+def jobs_of_prompt(job: PictureJob, count: int) -> list[PictureJob]:
+    """List so many pictures of one prompt: seed, seed + 1, ...
+
+    Raises:
+        BadLine: a seed is beyond what generators take.
+    """
+    seed = secrets.randbelow(2**32) if job.seed == RANDOM else job.seed
+    if seed + count - 1 > MAX_SEED:
+        raise BadLine(f"--seed plus --count goes beyond {MAX_SEED}")
+    if count == 1:
+        return [replace(job, seed=seed)]
+    return [replace(job, seed=seed + i, output=_numbered(job.output, i + 1)) for i in range(count)]
+
+
+def jobs_of_file(
+    file: str, job: PictureJob, count: int
+) -> tuple[list[PictureJob], list[tuple[int, str]]]:
+    """Read a file of prompts, one a line; empty lines do not count.
+
+    Args:
+        file: a path, or "-" for standard input.
+        job: what a line does not say; the n-th picture's file name ends with -n.
+    Returns:
+        the pictures, and of each bad line its number and what is wrong.
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    jobs: list[PictureJob] = []
+    bad: list[tuple[int, str]] = []
+    lines = [(number, line) for number, line in enumerate(_lines(file), 1) if line.strip()]
+    for i, (number, line) in enumerate(lines, 1):
+        try:
+            given = _read_line(line)
+            named = {"output": _numbered(job.output, i), **given, "line": number}
+            jobs += jobs_of_prompt(replace(job, **named), count)
+        except typer.BadParameter as error:
+            bad.append((number, error.message))
+        except BadLine as error:
+            bad.append((number, str(error)))
+    return jobs, bad
+
+
+def check_targets(jobs: Sequence[PictureJob], *, force: bool) -> None:
+    """Refuse to replace a file, before anything is loaded.
+
+    Raises:
+        CheckpointError: a file exists already, or two pictures have one name.
+    """
+    seen: dict[Path, PictureJob] = {}
+    for job in jobs:
+        other = seen.setdefault(job.output, job)
+        if other is not job:
+            raise CheckpointError(
+                f"{job.place}{str(job.output)!r} is the output of line {other.line} too", job.output
+            )
+    old = [] if force else [path for path in seen if os.path.isfile(path)]
+    if old:
+        more = f", and {len(old) - 1} more" if len(old) > 1 else ""
+        raise CheckpointError(
+            f"{str(old[0])!r} exists already{more}",
+            old[0],
+            "Say --force to replace it, or -o for another name.",
+        )
+
+
+def _numbered(output: Path, number: int) -> Path:
+    return output.with_stem(f"{output.stem}-{number}")
+
+
+def _lines(file: str) -> Iterator[str | bytes]:
+    """Yield the lines of a file, as bytes where they are no UTF-8."""
+    with reading(Path(file)):
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # Windows' PowerShell
+        content = content.decode("utf-16", "replace").encode("utf-8", "replace")
+    for line in content.removeprefix(codecs.BOM_UTF8).split(b"\n"):
+        try:
+            yield line.decode().strip()
+        except UnicodeDecodeError:
+            yield line
+
+
+def _read_line(line: str | bytes) -> dict[str, Any]:
+    """Return what a line says of its picture: a prompt, or a JSON object with one."""
+    if isinstance(line, bytes):
+        raise BadLine("it is no UTF-8")
+    if not _LIKE_JSON.match(line):
+        return {"prompt": line}
+    try:
+        given = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadLine(f"it is no JSON object: {excerpt(str(error))}") from None
+    if "prompt" not in given:
+        raise BadLine('it has no "prompt"')
+    for name, value in given.items():
+        _check_kind(name, value)
+    return _checked(given)
+
+
+def _check_kind(name: str, value: object) -> None:
+    kinds = _KINDS.get(name)
+    if kinds is None:
+        near = get_close_matches(name.lower(), _KINDS, 1)
+        guess = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(_KINDS)}."
+        raise BadLine(f"it has an unknown {excerpt(name)!r}.{guess}")
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        kind = "text" if kinds == (str,) else "a whole number" if kinds == (int,) else "a number"
+        raise BadLine(f"{name!r} is {kind}, not {excerpt(json.dumps(value))}")
+
+
+def _checked(given: dict[str, Any]) -> dict[str, Any]:
+    """Check the values of a line as those of options are."""
+    least = {"steps": 1, "clip_skip": 1, "seed": RANDOM}
+    for name, value in given.items():
+        if name in least and not least[name] <= value <= MAX_SEED:
+            raise BadLine(
+                f"{name!r} is from {least[name]} to {MAX_SEED}, not {excerpt(str(value))}"
+            )
+    check_text(given["prompt"])
+    check_text(given.get("negative"))
+    check_guidance(given.get("guidance"))
+    check_size(given.get("size"))
+    if "output" in given:
+        check_text(given["output"])
+        if "\0" in given["output"]:
+            raise BadLine("'output' is no file name")
+        return {**given, "output": check_png(Path(given["output"]))}
+    return given

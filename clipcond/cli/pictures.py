@@ -1,0 +1,149 @@
+"""Draw pictures with a pipeline and save them with the settings that made them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from clipcond import __version__
+from clipcond.cli.picture_jobs import PictureJob
+from clipcond.errors import ClipcondWarning, warn
+from clipcond.progress import Progress
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from clipcond.pipelines.protocols import ConditionedPipeline
+
+__all__ = ["Artist", "call_default"]
+
+# A picture with sides this many times those the model was made for is noise, and may take all
+# memory there is.
+MAX_ENLARGED = 8
+WARN_ENLARGED = 2
+
+
+@dataclass
+class Artist:
+    """A pipeline, and what its pictures' settings say of how it was built."""
+
+    pipe: ConditionedPipeline
+    built_with: dict[str, object]
+
+    def make(self, job: PictureJob, label: str) -> dict[str, object]:
+        """Draw a picture and write it; return what it was made with, for JSON.
+
+        Raises:
+            BadParameter: the model cannot make this size, or so many steps.
+            ClipcondError: the prompt cannot be used, or the file not be written.
+        """
+        from clipcond.metadata.png import parameters_text, save_png
+
+        call = self._call(job)
+        image = draw(self.pipe, job.seed, Progress(label, job.steps), call)
+        settings = self._settings(job, call)
+        save_png(image, job.output, parameters_text(job.prompt, job.negative, settings))
+        return {
+            "path": str(job.output),
+            **({"line": job.line} if job.line else {}),
+            "prompt": job.prompt,
+            "negative": job.negative,
+            "seed": job.seed,
+            "steps": job.steps,
+            "guidance": call["guidance_scale"],
+            "clip_skip": settings["Clip skip"],
+            "size": settings["Size"],
+        }
+
+    def _call(self, job: PictureJob) -> dict[str, Any]:
+        """The arguments of the pipeline's call, but for the generator."""
+        width, height = picture_size(self.pipe, job.size)
+        check_steps(self.pipe, job.steps)
+        own = call_default(self.pipe, "guidance_scale")
+        return {
+            "prompt": job.prompt,
+            "negative_prompt": job.negative,
+            "num_inference_steps": job.steps,
+            "guidance_scale": own if job.guidance is None else job.guidance,
+            "width": width,
+            "height": height,
+            **({} if job.clip_skip is None else {"clip_skip": job.clip_skip}),
+        }
+
+    def _settings(self, job: PictureJob, call: dict[str, Any]) -> dict[str, object]:
+        """What the picture's file says of it, under A1111's names."""
+        from clipcond.pipelines.schedulers import scheduler_name
+
+        conditioner = self.pipe.conditioner
+        return {
+            "Steps": job.steps,
+            "Sampler": scheduler_name(self.pipe.scheduler),
+            "CFG scale": f"{call['guidance_scale']:g}",
+            "Seed": job.seed,
+            "Size": f"{call['width']}x{call['height']}",
+            **{name: value for name, value in self.built_with.items() if value is not None},
+            "Clip skip": conditioner.clip_skip if job.clip_skip is None else job.clip_skip,
+            "Dialect": conditioner.dialect.name,
+            "Version": f"clipcond {__version__}",
+        }
+
+
+def call_default(pipe: ConditionedPipeline, name: str) -> Any:
+    """The default of an argument of the pipeline's calls: the model's own where it has one."""
+    return signature(type(pipe).__call__).parameters[name].default
+
+
+def picture_size(pipe: ConditionedPipeline, size: str | None) -> tuple[int, int]:
+    """Return width and height in pixels, and refuse sizes that the model cannot make."""
+    own = pipe.unet.config["sample_size"]
+    own_height, own_width = (own, own) if isinstance(own, int) else own
+    own_width, own_height = own_width * pipe.vae_scale_factor, own_height * pipe.vae_scale_factor
+    if size is None:
+        return own_width, own_height
+    width, height = (int(side) for side in size.split("x"))
+    multiple = math.lcm(8, pipe.vae_scale_factor)  # diffusers wants 8, whatever the autoencoder
+    if width % multiple or height % multiple:
+        near = "x".join(str(max(1, round(side / multiple)) * multiple) for side in (width, height))
+        raise typer.BadParameter(
+            f"--size {size}: sides are multiples of {multiple} for this model, such as {near}"
+        )
+    enlarged = max(width / own_width, height / own_height)
+    made_for = f"--size {size}: this model was made for {own_width}x{own_height}"
+    if enlarged > MAX_ENLARGED:
+        most = f"{own_width * MAX_ENLARGED}x{own_height * MAX_ENLARGED}"
+        raise typer.BadParameter(f"{made_for}; at most {most}")
+    if enlarged > WARN_ENLARGED:
+        what = "pictures more than twice that wide or high repeat themselves"
+        warn(ClipcondWarning(f"{made_for}; {what}"))
+    return width, height
+
+
+def check_steps(pipe: ConditionedPipeline, steps: int) -> None:
+    """Refuse more steps than the model was trained with."""
+    config = pipe.scheduler.config
+    # The offset moves every step; the last of all training steps would go beyond their end.
+    most = config.get("num_train_timesteps", steps) - config.get("steps_offset", 0)
+    if steps > most:
+        raise typer.BadParameter(f"--steps {steps}: this model has {most} steps at most")
+
+
+def draw(pipe: ConditionedPipeline, seed: int, progress: Progress, call: dict[str, Any]) -> Image:
+    """Draw one picture, the same on every device."""
+    import torch
+
+    def count_step(_: Any, _i: int, _t: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        progress.advance()
+        return tensors
+
+    # a CPU generator gives the same noise on every device
+    generator = torch.Generator("cpu").manual_seed(seed)
+    with progress:
+        result = pipe(**call, generator=generator, callback_on_step_end=count_step)
+    if any(getattr(result, "nsfw_content_detected", None) or ()):  # SDXL has no safety checker
+        warn(ClipcondWarning("the model's safety checker blanked a picture"))
+    image: Image = result.images[0]
+    return image

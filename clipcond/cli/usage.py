@@ -1,0 +1,56 @@
+"""Advise those who type what other tools call an option, or a prompt without quotes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from difflib import get_close_matches
+
+__all__ = ["advice"]
+
+# What other tools call an option of `generate`; case and underscores do not matter.
+_OTHER_NAMES = {
+    "--guidance": "cfg cfg-scale guidance-scale scale g",
+    "--scheduler": "sampler sampler-name sampling-method sampling sample-method",
+    "--negative": "negative-prompt neg neg-prompt uncond",
+    "--size WIDTHxHEIGHT": "width height w h resolution res aspect-ratio ar",
+    "--steps": "num-inference-steps sampling-steps n-steps ddim-steps num-steps s",
+    "--count": "batch-size batch-count num-images n-images n-iter num-images-per-prompt b",
+    "--model": "ckpt checkpoint model-path model-id sd-model m",
+    "--output": "out outfile outdir out-dir output-dir save",
+    "--dtype": "precision half fp16 bf16 no-half float16",
+    "--device": "gpu cuda cpu mps",
+    "--clip-skip": "clipskip clip-stop skip stop-at-last-layers clip",
+    "--inversion": "embedding embeddings textual-inversion ti",
+    "--prompts": "prompt-file prompts-file from-file file input",
+    "--force": "overwrite yes y f",
+    "--weighting": "emphasis weights",
+    "--dialect": "syntax style parser",
+    "--tower": "text-encoder clip-model te",
+}
+_KNOWN = {word: option for option, words in _OTHER_NAMES.items() for word in words.split()}
+_EXTRA = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DOTALL)
+_UNKNOWN = re.compile(r"No such option:? '?(-[^\s']*)'?")
+
+
+def advice(message: str, options: Collection[str], prompt: str | None) -> str:
+    """Reword a message about wrong use so that it says what to type instead.
+
+    Args:
+        options: those of the command.
+        prompt: what the command took for its prompt; None if it takes none.
+    """
+    extra = _EXTRA.search(message)
+    if extra and prompt is not None:
+        return f'a prompt is one argument; put it in quotes: "{prompt} {extra[1]}"'
+    unknown = _UNKNOWN.search(message)
+    if not unknown:
+        return message
+    typed = unknown[1].split("=")[0]
+    name = typed.lstrip("-").lower().replace("_", "-")
+    if name in {"prompt", "p", "text"} and prompt is not None:
+        return f"No such option: {typed}\nWrite the prompt without an option, in quotes."
+    known = _KNOWN.get(name, "")
+    near = [known] if known.split(" ")[0] in options else get_close_matches(f"--{name}", options, 1)
+    question = f"\nDid you mean {near[0]}?" if near else ""
+    return f"No such option: {typed}{question}"

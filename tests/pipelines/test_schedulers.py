@@ -1,0 +1,114 @@
+"""Schedulers by the names of A1111, ComfyUI and diffusers."""
+
+from importlib.util import find_spec
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, PNDMScheduler
+
+from clipcond.errors import PipelineError, UnknownNameError
+from clipcond.pipelines.schedulers import (
+    SCHEDULERS,
+    find_scheduler,
+    make_scheduler,
+    scheduler_name,
+)
+
+OWN = DDIMScheduler(
+    beta_start=0.00085,
+    beta_end=0.012,
+    beta_schedule="scaled_linear",
+    clip_sample=False,
+    prediction_type="v_prediction",
+    num_train_timesteps=900,
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "class_name", "settings"),
+    [
+        (["Euler a", "euler_ancestral", "EULER A", "k_euler_a", "EulerAncestralDiscreteScheduler"],
+         "EulerAncestralDiscreteScheduler", {}),
+        (["Euler", "euler", "k-euler", "EulerDiscrete"],
+         "EulerDiscreteScheduler", {"use_karras_sigmas": False}),
+        (["DPM++ 2M Karras", "dpm++2mkarras", "dpmpp_2m_karras", "dpm++_2m karras"],
+         "DPMSolverMultistepScheduler",
+         {"use_karras_sigmas": True, "algorithm_type": "dpmsolver++", "solver_order": 2}),
+        (["DPM++ 2M SDE", "dpmpp_2m_sde"], "DPMSolverMultistepScheduler",
+         {"use_karras_sigmas": False, "algorithm_type": "sde-dpmsolver++"}),
+        (["DPM++ 2M SDE Exponential"], "DPMSolverMultistepScheduler",
+         {"use_exponential_sigmas": True, "algorithm_type": "sde-dpmsolver++"}),
+        (["DPM++ 3M SDE Karras"], "DPMSolverMultistepScheduler",
+         {"use_karras_sigmas": True, "solver_order": 3}),
+        (["DPM++ SDE Karras", "dpmpp_sde_karras"], "DPMSolverSinglestepScheduler",
+         {"use_karras_sigmas": True}),
+        (["DDIM", "ddim", "DDIMScheduler"], "DDIMScheduler", {}),
+        (["PLMS", "pndm", "PNDMScheduler"], "PNDMScheduler", {"skip_prk_steps": True}),
+        (["UniPC", "uni_pc", "UniPCMultistep"], "UniPCMultistepScheduler", {}),
+        (["Heun", "heun"], "HeunDiscreteScheduler", {}),
+        (["DPM2 a", "dpm_2_ancestral", "dpm2 ancestral"], "KDPM2AncestralDiscreteScheduler", {}),
+    ],
+)  # fmt: skip
+def test_names(names, class_name, settings):
+    for name in names:
+        scheduler = make_scheduler(name, OWN)
+
+        assert type(scheduler).__name__ == class_name, name
+        assert {key: scheduler.config[key] for key in settings} == settings, name
+        assert scheduler_name(scheduler) == names[0]
+
+
+# numpy 2 of torch's tensors, in diffusers
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_every_name_keeps_the_training_of_the_model_and_steps():
+    for name in SCHEDULERS:
+        if name.startswith("LMS") and find_spec("scipy") is None:
+            with pytest.raises(PipelineError, match="requires the scipy library\nInstall it"):
+                make_scheduler(name, OWN)
+            continue
+        scheduler = make_scheduler(name, OWN)
+        assert scheduler.config.beta_schedule == "scaled_linear", name
+        assert scheduler.config.prediction_type == "v_prediction", name
+        assert scheduler.config.num_train_timesteps == 900, name
+        assert scheduler_name(scheduler) == name
+
+        scheduler.set_timesteps(4)
+        sample = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+        for step in scheduler.timesteps:
+            model_input = scheduler.scale_model_input(sample, step)
+            sample = scheduler.step(model_input * 0.1, step, sample).prev_sample
+        assert sample.isfinite().all(), name
+
+
+@pytest.mark.parametrize(
+    ("name", "guess"),
+    [
+        ("eulr a", "euler a"),
+        ("DPM++ 2M Karas", "dpm++ 2m karras"),
+        ("unipcc", "unipc"),
+        ("dimm", "ddim"),
+        ("DPM+ 2M", "dpm++ 2m"),
+        ("hein", "heun"),
+    ],
+)
+def test_near_misses(name, guess):
+    with pytest.raises(UnknownNameError, match="no scheduler") as caught:
+        find_scheduler(name)
+
+    assert f"Did you mean {guess!r}?" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Euler a Karras", "DDIM Karras", "🐱", "DPM fast", "x" * 5000]
+)
+def test_no_such_scheduler(name):
+    with pytest.raises(UnknownNameError) as caught:
+        find_scheduler(name)
+
+    assert len(str(caught.value)) < 1000
+
+
+def test_names_of_a_models_own():
+    assert scheduler_name(OWN) == "DDIM"
+    assert scheduler_name(PNDMScheduler()) == "PNDM"  # with its Runge-Kutta steps it is no PLMS
+    assert scheduler_name(DPMSolverMultistepScheduler()) == "DPM++ 2M"
