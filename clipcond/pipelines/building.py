@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from os import PathLike
+from typing import Any
 
 import torch
 
@@ -64,20 +65,11 @@ def build_pipeline(
             was aligned to this model, or no xformers.
         UnknownNameError: no such dialect, weighting, task, dtype or attention.
     """
-    # Names first: a typing error should not cost the minutes that loading takes.
-    find_dialect(dialect)
-    if weighting is not None:
-        find_rule(weighting)
-    if attention not in _ATTENTION:
-        raise UnknownNameError("attention", attention, _ATTENTION)
+    _check_names(dialect, weighting, attention)
     device = _device(device)
     dtype = _dtype(dtype, device)
-    choices = {
-        "clip_skip": clip_skip,
-        "dialect": dialect,
-        "weighting": weighting,
-        "fullwidth": fullwidth,
-    }
+    choices: dict[str, Any] = {"clip_skip": clip_skip, "dialect": dialect}
+    choices |= {"weighting": weighting, "fullwidth": fullwidth}
     attachment = Attachment(
         choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle
     )
@@ -91,6 +83,15 @@ def build_pipeline(
     # A bar while it works in a terminal; nothing in a log, and nothing left behind.
     pipe.set_progress_bar_config(disable=None, leave=False)
     return pipe.to(device)
+
+
+def _check_names(dialect: str | Dialect, weighting: str | Rule | None, attention: str) -> None:
+    """Check names before loading: a typing error should not cost the minutes that it takes."""
+    find_dialect(dialect)
+    if weighting is not None:
+        find_rule(weighting)
+    if attention not in _ATTENTION:
+        raise UnknownNameError("attention", attention, _ATTENTION)
 
 
 def _device(device: torch.device | str | None) -> torch.device:
