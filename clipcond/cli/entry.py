@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -26,7 +26,7 @@ from clipcond.errors import ClipcondError, PromptError, UnknownNameError, Weight
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
-EXAMPLES = {
+EXAMPLES: dict[Callable[..., None], str] = {
     generate: """
         clipcond generate "a (red:1.3) fox" -n blurry -o fox.png
 

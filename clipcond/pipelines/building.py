@@ -71,25 +71,13 @@ def build_pipeline(
             was aligned to this model, or no xformers.
         UnknownNameError: no such dialect, weighting, normalisation, task, dtype or attention.
     """
-    # Names first: a typing error should not cost the minutes that loading takes.
-    find_dialect(dialect)
-    if weighting is not None:
-        find_rule(weighting)
-    if normalize is not None:
-        find_normalize(normalize)
-    if attention not in _ATTENTION:
-        raise UnknownNameError("attention", attention, _ATTENTION)
+    _check_names(dialect, weighting, normalize, attention)
     device = _device(device)
     dtype = _dtype(dtype, device)
     choices = {
-        "clip_skip": clip_skip,
-        "dialect": dialect,
-        "weighting": weighting,
-        "normalize": normalize,
-        "fullwidth": fullwidth,
-        "extra_networks": extra_networks,
-        "max_chunks": max_chunks,
-        "cache_bytes": cache_bytes,
+        **{"clip_skip": clip_skip, "dialect": dialect, "weighting": weighting},
+        **{"normalize": normalize, "fullwidth": fullwidth, "extra_networks": extra_networks},
+        **{"max_chunks": max_chunks, "cache_bytes": cache_bytes},
     }
     attachment = Attachment(
         choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle
@@ -104,6 +92,22 @@ def build_pipeline(
     # A bar while it works in a terminal; nothing in a log, and nothing left behind.
     pipe.set_progress_bar_config(disable=None, leave=False)
     return pipe.to(device)
+
+
+def _check_names(
+    dialect: DialectName | Dialect,
+    weighting: WeightingChoice | None,
+    normalize: NormalizeChoice | None,
+    attention: str,
+) -> None:
+    """Check names before loading: a typing error should not cost the minutes that it takes."""
+    find_dialect(dialect)
+    if weighting is not None:
+        find_rule(weighting)
+    if normalize is not None:
+        find_normalize(normalize)
+    if attention not in _ATTENTION:
+        raise UnknownNameError("attention", attention, _ATTENTION)
 
 
 def _device(device: torch.device | str | None) -> torch.device:

@@ -40,6 +40,7 @@ class ConditionedPipeline(DiffusersPipeline, Protocol):
     conditioner: Conditioner
     unet: Model
     vae: Model
+    scheduler: Any
 
     @property
     def device(self) -> torch.device: ...
