@@ -28,7 +28,7 @@ from clipcond.checkpoints.inversion_terms import Term, find_terms
 from clipcond.checkpoints.old_pickles import read_old_pickle
 from clipcond.checkpoints.pickles import named_tensors
 from clipcond.checkpoints.tensors_on_disk import StoredTensors
-from clipcond.errors import CheckpointError, TowerError, excerpt
+from clipcond.errors import CheckpointError, TowerError, counted, excerpt
 from clipcond.files import is_file, local_path, near
 from clipcond.tokenizers.inversions import Inversions
 from clipcond.towers.base import TextTower
@@ -213,7 +213,8 @@ def _terms(values: Any, tensors: Mapping[str, Any], token: str | None) -> tuple[
         raise TowerError(f"it holds {type(values).__name__}, no textual inversion", _KNOWN)
     keys = list(tensors or values)
     shown = ", ".join(repr(excerpt(str(key), 30)) for key in keys[:3]) or "nothing"
-    raise TowerError(f"no textual inversion: it holds {len(keys)} values: {shown}", _KNOWN)
+    held = counted(len(keys), "value")
+    raise TowerError(f"no textual inversion: it holds {held}: {shown}", _KNOWN)
 
 
 def _chosen(terms: tuple[Term, ...], token: str | None) -> tuple[Term, ...]:
@@ -224,7 +225,7 @@ def _chosen(terms: tuple[Term, ...], token: str | None) -> tuple[Term, ...]:
     if not meant:
         names = ", ".join(repr(excerpt(term.name, 30)) for term in terms[:8])
         raise TowerError(
-            f"it holds {len(terms)} terms, and none is called {excerpt(token)!r}: {names}",
+            f"it holds {counted(len(terms), 'term')}, none called {excerpt(token)!r}: {names}",
             "Say one of these as token=, or no token= for all of them.",
         )
     return meant

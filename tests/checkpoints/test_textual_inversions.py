@@ -189,7 +189,7 @@ REFUSED_BY_A_TOWER = [
     (
         {"string_to_param": {}},
         None,
-        f"no textual inversion: it holds 1 values: 'string_to_param'\n{KNOWN}",
+        f"no textual inversion: it holds 1 value: 'string_to_param'\n{KNOWN}",
     ),
     ([1, 2], None, f"it holds list, no textual inversion\n{KNOWN}"),
     (
