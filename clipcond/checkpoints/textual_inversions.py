@@ -224,8 +224,9 @@ def _chosen(terms: tuple[Term, ...], token: str | None) -> tuple[Term, ...]:
     meant = tuple(term for term in terms if term.name == token)
     if not meant:
         names = ", ".join(repr(excerpt(term.name, 30)) for term in terms[:8])
+        held = counted(len(terms), "term")
         raise TowerError(
-            f"it holds {counted(len(terms), 'term')}, none called {excerpt(token)!r}: {names}",
+            f"it holds {held}, and none is called {excerpt(token)!r}: {names}",
             "Say one of these as token=, or no token= for all of them.",
         )
     return meant
