@@ -144,7 +144,9 @@ class Attachment:
                 "Give a tower, or a name, folder or file for load_tower.",
             )
         self.tower_name = str(tower) if is_name else None
-        self.tower: Any = load_tower(tower, allow_pickle=allow_pickle) if is_name else tower
+        self.tower: Any = tower
+        if isinstance(tower, str | PathLike):
+            self.tower = load_tower(tower, allow_pickle=allow_pickle)
         self.adapter = open_adapter(adapter)
         self.allow_unaligned = allow_unaligned
         self._made: Conditioner | None = None
@@ -229,7 +231,7 @@ class Attachment:
             return
         device = tower.device if device is None else torch.device(device)
         if (tower.device, tower.dtype) != (device, dtype):
-            tower.model.to(device, dtype)  # type: ignore[attr-defined]  # load_tower's have one
+            tower.model.to(device, dtype)
 
     def _components(self) -> tuple[object, ...]:
         return tuple(

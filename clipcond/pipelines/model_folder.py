@@ -100,8 +100,9 @@ def _read_index(folder: Path) -> dict[str, Any]:
 def _class_of(index: Mapping[str, Any], name: str) -> str:
     """The class that the index names for a part, or ""."""
     pair = index.get(name)
-    is_pair = isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], str)
-    return pair[1] if is_pair else ""
+    if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], str)):
+        return ""
+    return pair[1]
 
 
 def _part(folder: Path, name: str, index: Mapping[str, Any], choices: LoadChoices) -> Any:
@@ -172,7 +173,7 @@ def _check_scheduler(folder: Path, index: Mapping[str, Any]) -> None:
     config = config if config.exists() else path / "config.json"
     check_scheduler_config(config, kind)
     with loading(path, "scheduler"):
-        try_scheduler(kind.from_config(read_json(config)))  # type: ignore[attr-defined]
+        try_scheduler(kind.from_config(read_json(config)))
 
 
 def _held(folder: Path) -> str:
