@@ -11,11 +11,12 @@ pipe.set_progress_bar_config(disable=True)
 
 def latents(prompt: str) -> torch.Tensor:
     noise = torch.Generator().manual_seed(0)
-    return pipe(prompt, num_inference_steps=4, generator=noise, output_type="latent").images
+    call = {"num_inference_steps": 4, "guidance_scale": 3.0, "output_type": "latent"}
+    return pipe(prompt, generator=noise, **call).images
 
 
 plain = latents("a red cat")
-attach(pipe)
+attach(pipe, clip_skip=1)
 print("unweighted, as before:", torch.equal(latents("a red cat"), plain))
 print("a weight acts:", not torch.equal(latents("a (red:1.3) cat"), plain))
 attach(pipe, clip_skip=2)

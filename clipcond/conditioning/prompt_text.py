@@ -14,7 +14,7 @@ from clipcond.conditioning.issues import collected_issues, limited_mixture, warn
 from clipcond.errors import collect_warnings
 from clipcond.prompt import ExtraNetwork, Issue, ParsedPrompt, parse
 from clipcond.prompt.lookalikes import with_lookalikes
-from clipcond.prompt.reduction import Timeline, reduce, timeline
+from clipcond.prompt.reduction import CHANGING, Timeline, reduce, timeline
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.text_layers import network_issues, take_out
 from clipcond.towers.base import TextTower
@@ -84,12 +84,13 @@ class PromptReader:
         networks: tuple[ExtraNetwork, ...] = ()
         issues: list[Issue] = []
         wanted, wide = self.extra_networks, bool(self.fullwidth)
-        if self.takes_out:
+        # most prompts have none of these signs, and need no further walk
+        if self.takes_out and any(sign in prompt for sign in "#<"):
             remainder, networks, comments = take_out(prompt)
             issues += comments
             if negative or not callable(wanted):
                 issues += network_issues(prompt, networks, negative=negative)
-        if self.dialect.settles:
+        if self.dialect.settles and any(sign in remainder.text for sign in CHANGING):
             reduced, changes = reduce(remainder.text, negative=negative, fullwidth=wide)
             issues += remainder.restore_issues(changes)
             remainder = remainder.only(reduced.spans)

@@ -15,6 +15,7 @@ import inspect
 import sys
 import weakref
 from collections.abc import Mapping
+from contextlib import nullcontext
 from os import PathLike
 from typing import Any, TypeVar, cast
 
@@ -275,7 +276,8 @@ class Attachment:
             self.explains_clip_skip = False
             warn_of_clip_skip(call.clip_skip)
         self.move_tower(call.device)
-        with lora_scaled(self.pipe, self.family, call.lora_scale):
+        scale = call.lora_scale
+        with nullcontext() if scale is None else lora_scaled(self.pipe, self.family, scale):
             made = make_prompt_embeds(self.pipe, self.conditioner, call)
         return tuple(getattr(made, name) for name in self.family.returns)
 

@@ -51,24 +51,18 @@ def build_pipeline(
             local cache holds); None = the embedded model.
         clip_skip, dialect, weighting, normalize, tower, fullwidth, extra_networks,
             max_chunks, cache_bytes: as for `attach`.
-        adapter, allow_unaligned: as for `attach`; the embedded tower "embedded-zh" brings along
-            its adapter into the embedded model.
+        adapter, allow_unaligned: as for `attach`; "embedded-zh" brings along its adapter.
         task: "text2image", "image2image" or "inpainting".
         dtype: None = float16 on CUDA, float32 elsewhere.
         device: None = the first there is of cuda, mps, cpu.
-        attention: of UNet and autoencoder: "sdpa" (torch's own), "eager" (plain matrix products)
-            or "xformers".
-        vae: a folder or file with an autoencoder in place of the model's own, or for a model
-            without one.
-        allow_pickle: read weights, and nothing else, out of pickles too: a .ckpt file, a folder's
-            .bin, a tower's file.
+        attention: of UNet and VAE: "sdpa" (torch's own), "eager" (matrix products), "xformers".
+        vae: a folder or file with an autoencoder in place of the model's own.
+        allow_pickle: read weights, and nothing else, out of pickles too (.ckpt, .bin).
     Returns:
-        the stock diffusers class for the task, whose calls take guidance and steps that the model
-        names as its best, as the embedded one does; `.conditioner` is its Conditioner.
+        the stock class for the task; its guidance and steps are by default the model's own.
     Raises:
         CheckpointError: the model cannot be found or read, or is incomplete.
-        PipelineError: its family is not supported, the tower does not fit or has no adapter that
-            was aligned to this model, or no xformers.
+        PipelineError: its family is not supported, or tower, adapter or xformers do not fit.
         UnknownNameError: no such dialect, weighting, normalisation, task, dtype or attention.
     """
     _check_names(dialect, weighting, normalize, attention)

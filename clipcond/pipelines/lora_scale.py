@@ -11,14 +11,14 @@ __all__ = ["lora_scaled"]
 
 
 @contextmanager
-def lora_scaled(pipe: object, family: Family, scale: float | None) -> Iterator[None]:
+def lora_scaled(pipe: object, family: Family, scale: float) -> Iterator[None]:
     """Let the text encoders' LoRA layers act with `scale`, as diffusers does, and undo it."""
     from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
     from diffusers.utils import USE_PEFT_BACKEND, scale_lora_layers, unscale_lora_layers
 
     loaders = (StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin)
     models = []
-    if scale is not None and isinstance(pipe, loaders):
+    if isinstance(pipe, loaders):
         vars(pipe)["_lora_scale"] = scale
         # Without peft no LoRA can have been loaded, so there is nothing to scale.
         names = [encoder for encoder, _ in family.encoders if USE_PEFT_BACKEND]

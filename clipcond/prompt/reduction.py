@@ -13,6 +13,7 @@ from clipcond.prompt.segments import MOST_ISSUES, Issue
 # For each last step, the (text, weight) of every condition.
 Timeline: TypeAlias = tuple[tuple[int, tuple[tuple[str, float], ...]], ...]
 STEPS = 20
+CHANGING = ("AND", "[", "【", "［")  # one of these is in every prompt that is reduced
 _SHOWN = 40  # characters
 _WORD = "Write 'and' in small letters for the word"
 

@@ -1,22 +1,23 @@
-"""The TextTower protocol, and ModelTower, which runs a torch model up to one of its blocks."""
+"""ModelTower, which runs a torch model up to one of its blocks."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from threading import get_ident
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from clipcond.errors import TowerError
-from clipcond.tokenizers.base import SpecialTokens, Tokenizer
 from clipcond.tokenizers.wrapped import WrappedTokenizer
 from clipcond.towers.fingerprint import execution_device, fingerprint_of, weight_of
-from clipcond.towers.hooks import Reached, capture
 from clipcond.towers.modules import TowerModules
+from clipcond.towers.protocol import TextTower
 from clipcond.towers.weight_sums import row_checksums
 
 __all__ = [
@@ -24,7 +25,9 @@ __all__ = [
     "ModelTower",
     "TextTower",
     "TowerOutput",
+    "capture",
     "check_layer",
+    "hooked",
     "own_defaults",
 ]
 
@@ -56,44 +59,6 @@ class TowerOutput:
 
     hidden: Tensor
     pooled: Tensor | None = None
-
-
-@runtime_checkable
-class TextTower(Protocol):
-    """A text encoder together with its tokenizer.
-
-    `depth` counts transformer blocks, `width` is D. A tower may also have `unread`, `unread_words`,
-    `row_checksums` and `own_clip_skip`, as `ModelTower` has them, and `fullwidth`: its users type
-    such punctuation.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def tokenizer(self) -> Tokenizer: ...
-    @property
-    def special(self) -> SpecialTokens: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def depth(self) -> int: ...
-    @property
-    def device(self) -> torch.device: ...
-    @property
-    def dtype(self) -> torch.dtype: ...
-
-    def encode(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None,
-        layer: HiddenLayer,
-        *,
-        pooled: bool = False,
-    ) -> TowerOutput:
-        """Encode chunks [n L]; without `attention_mask` every position is visible."""
-
-    def fingerprint(self) -> Hashable:
-        """Make a key that changes whenever the same ids would be encoded differently."""
 
 
 def check_layer(layer: HiddenLayer, depth: int, name: str) -> None:
@@ -255,7 +220,7 @@ class ModelTower(ABC):
     def _run(self, input_ids: Tensor, attention_mask: Tensor | None) -> None:
         device = self.device
         mask = None if attention_mask is None else attention_mask.to(device)
-        with suppress(Reached):
+        with suppress(_Reached):
             self._forward(input_ids.to(device), mask)
 
     def _forward(self, input_ids: Tensor, attention_mask: Tensor | None) -> None:
@@ -273,3 +238,40 @@ class ModelTower(ABC):
                 f"token id {int(input_ids.max())} is outside the {n_entries} entries of "
                 f"{self.name!r}: this tokenizer belongs to another model"
             )
+
+
+class _Reached(Exception):
+    """The requested layer has run; the later ones need not."""
+
+
+@contextmanager
+def capture(module: nn.Module, *, stop: bool = False) -> Iterator[list[Tensor]]:
+    """Collect the outputs of `module` in forwards inside; `stop` ends a forward after it."""
+    seen: list[Tensor] = []
+
+    def keep(_: nn.Module, args: tuple[Any, ...], result: Any) -> None:
+        seen.append(result[0] if isinstance(result, tuple) else result)
+        if stop:
+            raise _Reached
+
+    with hooked(module.register_forward_hook, keep):
+        yield seen
+
+
+@contextmanager
+def hooked(
+    register: Callable[..., RemovableHandle], act: Callable[..., Any], **choices: bool
+) -> Iterator[None]:
+    """Keep a hook on a module, for forwards of this thread: other threads may share the model.
+
+    Hooks work under accelerate's offload too, which replaces `forward`.
+
+    Args:
+        register: a module's `register_forward_hook` or `register_forward_pre_hook`.
+    """
+    thread = get_ident()
+    handle = register(lambda *call: act(*call) if get_ident() == thread else None, **choices)
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from clipcond.errors import TowerError
 from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer
 from clipcond.tokenizers.open_clip import wrap_tokenizer
-from clipcond.towers.base import ModelTower
-from clipcond.towers.hooks import hooked
+from clipcond.towers.base import ModelTower, hooked
 from clipcond.towers.modules import TowerModules
 
 __all__ = ["HuggingFaceText", "OpenClipModelTower", "ResblocksText", "text_module"]

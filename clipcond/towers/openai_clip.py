@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from clipcond.errors import TowerError
 from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer, default_context_length, special_tokens
 from clipcond.tokenizers.inversions import FIRST_ID, Inversions
-from clipcond.towers.base import ModelTower
-from clipcond.towers.hooks import hooked
+from clipcond.towers.base import ModelTower, hooked
 from clipcond.towers.modules import TowerModules, choose_context_length, first_eos
 
 if TYPE_CHECKING:

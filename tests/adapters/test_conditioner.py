@@ -11,7 +11,7 @@ from transformers import ChineseCLIPTextConfig, ChineseCLIPTextModel
 from clipcond import Conditioner
 from clipcond.chunking import empty_chunk
 from clipcond.conditioning.dialects import DIALECTS
-from clipcond.errors import ClipcondWarning, TowerError, WeightingError
+from clipcond.errors import ClipcondWarning, PromptWarning, TowerError, WeightingError
 from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers import ChineseClipTower, HiddenLayer
 from tests.adapters.made import LENGTH, adapter, record
@@ -216,7 +216,7 @@ def test_weights_beyond_what_the_adapter_can_hold():
     tower = copy.deepcopy(tower_zh())
     tower.model.half()
     conditioner = Conditioner(tower, adapter=adapter(), weighting="scale")
-    with pytest.raises(WeightingError) as caught:
+    with pytest.raises(WeightingError) as caught, pytest.warns(PromptWarning, match="30000"):
         conditioner("一只(猫:30000)")
 
     assert str(caught.value).startswith("the weight 30000 leads to NaN or infinite values")

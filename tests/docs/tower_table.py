@@ -91,7 +91,7 @@ ROWS = (
     _openai(
         "OpenAI CLIP ViT-L/14",
         CLIP_L,
-        places=("SD1", "SDXL, first", "SD3, first", "transformers", *OPEN),
+        places=("SD1", "SDXL, first", "SD3, first", "CLIP-L of a pair", "transformers", *OPEN),
         trained_with="SD1, SDXL (first), SD3 (first)",
     ),
     _openai(
@@ -103,7 +103,10 @@ ROWS = (
     _openai(
         "OpenCLIP ViT-bigG/14",
         BIG_G,
-        places=("SDXL, second", "SDXL refiner", "SD3, second", "transformers", *OPEN),
+        places=(
+            *("SDXL, second", "SDXL refiner", "SD3, second", "CLIP-G of a pair"),
+            *("transformers", *OPEN),
+        ),
         trained_with="SDXL (second), SDXL refiner, SD3 (second)",
     ),
     _openai(

@@ -67,7 +67,7 @@ def test_no_negative_is_zeros_where_the_model_has_it_so(pipe, forced):
 
 def test_clip_skip_counts_from_the_trained_layer(pipe):
     theirs = both(pipe, "a cat", clip_skip=1)[0]  # diffusers: one deeper than the penultimate
-    attach(pipe, dialect="diffusers")
+    attach(pipe, dialect="diffusers", clip_skip=1)
 
     assert torch.allclose(both(pipe, "a cat", clip_skip=3)[0], theirs, **CLOSE)
     assert torch.equal(both(pipe, "a cat", clip_skip=1)[0], both(pipe, "a cat", clip_skip=2)[0])

@@ -8,8 +8,8 @@ import torch
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from clipcond.towers import OpenAIClipTower
+from clipcond.towers.base import capture
 from clipcond.towers.fingerprint import execution_device, fingerprint_of
-from clipcond.towers.hooks import capture
 from tests.parity.models import fill, model_l, tokenizer
 
 
