@@ -265,7 +265,7 @@ class Attachment:
     def _has_clip(self) -> bool:
         """Whether the pipeline has all of its text encoders, and they are CLIP's."""
         encoders = [getattr(self.pipe, encoder, None) for encoder, _ in self.family.encoders]
-        return all(self._components()) and all(map(OpenAIClipTower.is_model, encoders))
+        return None not in self._components() and all(map(OpenAIClipTower.is_model, encoders))
 
     @torch.no_grad()
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Tensor | None, ...]:

@@ -47,11 +47,9 @@ def build_pipeline(
     """Build a diffusers pipeline whose prompts go through a Conditioner.
 
     Args:
-        model: a diffusers folder, a checkpoint in one file, or an id on the Hub (offline: what the
-            local cache holds); None = the embedded model.
-        clip_skip, dialect, weighting, normalize, tower, fullwidth, extra_networks,
-            max_chunks, cache_bytes: as for `attach`.
-        adapter, allow_unaligned: as for `attach`; "embedded-zh" brings along its adapter.
+        model: a folder of diffusers, one file, or a Hub id (offline: cached); None = embedded.
+        clip_skip, dialect, weighting, normalize, tower, fullwidth, extra_networks, max_chunks,
+            cache_bytes, adapter, allow_unaligned: as for `attach`; "embedded-zh" has an adapter.
         task: "text2image", "image2image" or "inpainting".
         dtype: None = float16 on CUDA, float32 elsewhere.
         device: None = the first there is of cuda, mps, cpu.
@@ -83,8 +81,7 @@ def build_pipeline(
     pipe = attachment.put_on(loaded)
     _set_attention(pipe, attention)
     attachment.move_tower(device)
-    # A bar while it works in a terminal; nothing in a log, and nothing left behind.
-    pipe.set_progress_bar_config(disable=None, leave=False)
+    pipe.set_progress_bar_config(disable=None, leave=False)  # a bar on terminals, none in logs
     return pipe.to(device)
 
 

@@ -33,16 +33,25 @@ def use_own_defaults(pipe: Any) -> None:
     named = own_defaults(getattr(pipe, "text_encoder", None))
     if not named:
         return
-    accepted = inspect.signature(type(pipe).__call__).parameters
+    accepted = _signature(type(pipe)).parameters
     own = tuple((name, named[name]) for name in _NAMES if name in named and name in accepted)
     if own:
         pipe.__class__ = _with_defaults(cast(Any, type(pipe)), own)
 
 
+def _signature(kind: type) -> inspect.Signature:
+    """Find the arguments of a pipeline's call; a mixin may only hand them on."""
+    calls = (vars(each)["__call__"] for each in kind.__mro__ if "__call__" in vars(each))
+    found = [inspect.signature(call) for call in calls]
+    kinds = ({p.kind for p in signature.parameters.values()} for signature in found)
+    named = (inspect.Parameter.VAR_POSITIONAL not in each for each in kinds)
+    return next((sig for sig, is_named in zip(found, named, strict=True) if is_named), found[0])
+
+
 @functools.cache
 def _with_defaults(stock: Any, own: tuple[tuple[str, float], ...]) -> type:
     """Make a subclass whose `__call__` has these defaults."""
-    signature, values = inspect.signature(stock.__call__), dict(own)
+    signature, values = _signature(stock), dict(own)
 
     @functools.wraps(stock.__call__)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:

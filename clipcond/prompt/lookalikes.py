@@ -140,7 +140,7 @@ LOOKALIKES = (
 FULLWIDTH = (
     Notation(
         CODE,
-        "（【［：．。",
+        "（）【［：．。",
         re.compile(rf"{_FULLWIDTH_BRACKETS}|{_FULLWIDTH_WEIGHT}"),
         BRACKETS,
         "syntax where full-width punctuation counts, but not here",

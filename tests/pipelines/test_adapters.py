@@ -18,7 +18,7 @@ from tests.towers.chinese import tower_zh
 
 def test_an_aligned_adapter_is_taken_without_a_warning(pipe):
     made = aligned(pipe)
-    attach(pipe, tower=tower_zh(), adapter=made)
+    attach(pipe, clip_skip=1, tower=tower_zh(), adapter=made)
     embeds, negative = pipe.encode_prompt(f"{CAT}，" * 15, "cpu", 1, True)
 
     assert embeds.shape == negative.shape == (1, 3 * LENGTH, 32)

@@ -59,7 +59,7 @@ def test_generate_with_the_embedded_chinese_tower(stand_in, tmp_path, capsys):
     assert main(arguments) == 0
     first = out.read_bytes()
     assert b"Tower: embedded-zh" in first
-    assert main([*arguments, "--adapter", str(stand_in)]) == 0
+    assert main([*arguments, "--adapter", str(stand_in), "--force"]) == 0
     assert b"Adapter: adapter" in out.read_bytes()
     assert main(["inspect", CAT, "--tower", "embedded-zh"]) == 0
     assert "猫" in capsys.readouterr().out

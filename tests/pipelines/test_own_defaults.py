@@ -13,7 +13,7 @@ from PIL import Image
 from clipcond import Conditioner, attach, build_pipeline, detach, embedded, load_tower
 from clipcond.cli.entry import main
 from clipcond.errors import ClipcondWarning
-from clipcond.pipelines.loading import _dtype_argument
+from clipcond.pipelines.model_parts import dtype_argument
 from tests.pipelines.models import latents, seeded, tiny_sd
 
 PROMPT = "a red apple on a blue background"
@@ -50,12 +50,12 @@ def test_the_same_picture_everywhere(pipe, tmp_path, monkeypatch):
     assert main(["generate", PROMPT, "--seed", "4"]) == 0
     with Image.open("out.png") as image:
         expected = image.convert("RGB").tobytes()
-    attached = attach(stock(**_dtype_argument(torch.float32)))
+    attached = attach(stock(**dtype_argument(torch.float32)))
     pipe.save_pretrained(tmp_path / "saved")
     by_hand = Conditioner(load_tower("embedded")).guided(PROMPT)
     embeds = {"prompt_embeds": by_hand.positive.embeds}
     embeds["negative_prompt_embeds"] = by_hand.negative.embeds
-    plain = stock(**_dtype_argument(torch.float32))
+    plain = stock(**dtype_argument(torch.float32))
     plain.set_progress_bar_config(disable=True)
     named = {"guidance_scale": 3.0, "num_inference_steps": 20}
     call = {**embeds, **named, "generator": seeded(4)}

@@ -141,11 +141,11 @@ def test_how_it_is_written():
     def check(case):
         prompt, source, target, expected = case
         assert convert(prompt, source, target) == expected
-        assert parse(prompt, source).render(target) == expected
+        assert parse(prompt, source).render(target, exact=False) == expected
 
     cases = [
         ("a (red:1.3) cat", "a1111", "comfyui", "a (red:1.3) cat"),
-        ("a (b (c:1.5) d:0.7)", "a1111", "comfyui", "a (b :0.7)(c:1.0499999999999998)( d:0.7)"),
+        ("a (b (c:1.5) d:0.7)", "a1111", "comfyui", "a (b :0.7)(c:1.05)( d:0.7)"),
         ("((a:1.1))", "comfyui", "a1111", "(a:1.1)"),
         ("(a)(b)", "comfyui", "a1111", "(a:1.1) (b:1.1)"),
         ("a (b:1e1)", "comfyui", "a1111", "a (b:10)"),
@@ -163,18 +163,18 @@ def test_how_it_is_written():
         ("", "sd_embed", "a1111", "empty"),
         ("", "a1111", "sd_embed", " "),
         ("", "a1111", "comfyui", ""),
-        ("(a:1.0) [b", "a1111", "a1111", "a (b:0.9090909090909091)"),
+        ("(a:1.0) [b", "a1111", "a1111", "a (b:0.91)"),
         ("a (b", "comfyui", "plain", "a (b"),
-        ("a (red:1.3) [cat]", "a1111", "compel", "a (red)1.3 (cat)0.9090909090909091"),
+        ("a (red:1.3) [cat]", "a1111", "compel", "a (red)1.3 (cat)0.91"),
         ("(a)(b), c.", "comfyui", "compel", "(a)1.1 (b)1.1 , c."),
         ('C++, "x" \\(y\\)', "a1111", "compel", 'C ++, \\"x\\" \\(y\\)'),
-        ("a cat++ (b c)0.5", "compel", "a1111", "a (cat:1.2100000000000002) (b c:0.5)"),
-        ('("a", "b++").and()', "compel", "a1111", "a BREAK (b:1.2100000000000002)"),
+        ("a cat++ (b c)0.5", "compel", "a1111", "a (cat:1.21) (b c:0.5)"),
+        ('("a", "b++").and()', "compel", "a1111", "a BREAK (b:1.21)"),
         (
             "a (b:1.2) BREAK [x], y",
             "a1111",
             "compel",
-            '("a (b)1.2", "(x)0.9090909090909091 , y").and()',
+            '("a (b)1.2", "(x)0.91 , y").and()',
         ),
         ("BREAK BREAK x", "a1111", "compel", '("", "", "x").and()'),
         # behind all text BREAK starts no chunk; an empty last prompt of compel's is one
@@ -296,7 +296,7 @@ def test_what_cannot_be_said():
             "a1111",
             "a1111",
             "AND cannot be converted\n  a AND b\n    ^\n"
-            "Convert the parts of compose(prompt) one by one.",
+            "Convert the parts of compose(prompt) one by one, or write 'and' for the word.",
         ),
     ]
     assert not failures_of(check, cases)
