@@ -141,7 +141,8 @@ def test_how_it_is_written():
     def check(case):
         prompt, source, target, expected = case
         assert convert(prompt, source, target) == expected
-        assert parse(prompt, source).render(target, exact=False) == expected
+        exact = convert(prompt, source, target, exact=True)
+        assert parse(prompt, source).render(target) == exact
 
     cases = [
         ("a (red:1.3) cat", "a1111", "comfyui", "a (red:1.3) cat"),
