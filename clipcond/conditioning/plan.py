@@ -193,7 +193,8 @@ class Plan:
         if mixture is not None:
             hidden = mix(mixture, parts, encode([empty_chunk(encode.special)]).hidden)
         ends = [encode(self.empty).hidden] if self.n_empty else []
-        return torch.cat([hidden] * self.n_times + ends).flatten(0, 1)  # [n L D] -> [S D]
+        pieces = [hidden] * self.n_times + ends
+        return (torch.cat(pieces) if pieces[1:] else hidden).flatten(0, 1)  # [n L D] -> [S D]
 
     def mask(self) -> list[int]:
         """The attention mask of the rows that `weigh` gives, [S]."""

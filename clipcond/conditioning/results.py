@@ -85,8 +85,8 @@ def weigh(plans: Sequence[Plan], rule: Rule, encode: ChunkEncoder, name: str) ->
     own = [chunk for plan in plans for chunk in (*plan.chunks, *plan.empty)]
     needed = [chunk for plan in plans for chunk in plan.needs(rule)]
     encode.prefetch(own + needed + chosen)
-    embeds = torch.stack([plan.weigh(rule, encode) for plan in plans])
-    if not bool(torch.isfinite(embeds).all()):
+    embeds = joined([plan.weigh(rule, encode).unsqueeze(0) for plan in plans])
+    if not all(bool(edge.isfinite()) for edge in torch.aminmax(embeds)):  # NaN is both edges
         raise not_finite(embeds, plans, repr(name), encode)
     mask = None
     if encode.special.mask_padding:
@@ -109,7 +109,7 @@ def join(
         embeds [b S D], D the sum over towers; pooled [b P] of the last tower; attention_mask [b S]
         the union of the towers' masks, None if any tower attends everywhere.
     """
-    embeds = torch.cat([torch.cat([parts[p].embeds for p in ps], dim=-1) for ps in prompts])
+    embeds = joined([joined([parts[p].embeds for p in ps], dim=-1) for ps in prompts])
     pooled = _cat([parts[ps[-1]].pooled for ps in prompts])
     mask = _cat([_union([parts[p].attention_mask for p in ps]) for ps in prompts])
     if rows is not None:
@@ -127,6 +127,14 @@ def zeros_like(conditioning: Conditioning) -> Conditioning:
         conditioning.attention_mask,
         conditioning.issues,
     )
+
+
+def joined(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Join tensors; one alone is not copied, unless it is a part of a larger one's memory."""
+    if len(tensors) > 1:
+        return torch.cat(list(tensors), dim=dim)
+    (tensor,) = tensors
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
 def _shown(tensor: Tensor) -> str:
