@@ -11,7 +11,7 @@ import typer
 
 from clipcond.cli.checkpoint_summary import CheckpointReport, checkpoint_report
 from clipcond.cli.console import waiting
-from clipcond.cli.options import AsJson
+from clipcond.cli.options import AllowPickle, AsJson
 from clipcond.errors import CheckpointError
 from clipcond.files import read_json
 
@@ -53,9 +53,7 @@ def checkpoint(
         bool,
         typer.Option("--full-depth", help="Also the 24th layer and projection of SD2's tower."),
     ] = False,
-    allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="Read weights out of a .pt or .ckpt file.")
-    ] = False,
+    allow_pickle: AllowPickle = False,
 ) -> None:
     """Show which text towers a file holds, from its header alone."""
     if other is not None and not hashed:

@@ -14,11 +14,13 @@ from clipcond.cli.options import (
     MAX_SEED,
     MODEL,
     READING,
+    AllowPickle,
     ClipSkip,
     Dialect,
     ExtraNetworks,
     Fullwidth,
     Inversion,
+    Model,
     Tower,
     check_guidance,
     check_png,
@@ -101,15 +103,17 @@ def generate(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object a picture instead of its path.")
     ] = False,
-    model: Annotated[
+    model: Model = None,
+    vae: Annotated[
         str | None,
         typer.Option(
-            metavar="M",
-            help="Folder, .safetensors file or Hub id.",
-            show_default="embedded",
+            metavar="V",
+            help="A folder or file with another autoencoder.",
+            show_default="the model's",
             rich_help_panel=MODEL,
         ),
     ] = None,
+    allow_pickle: AllowPickle = False,
     tower: Tower = None,
     adapter: Annotated[
         Path | None,
@@ -178,6 +182,8 @@ def generate(
         raise typer.Exit(1)
     console.prompts = [text for job in jobs for text in (job.prompt, job.negative)]
     building = {
+        "vae": vae,
+        "allow_pickle": allow_pickle,
         "tower": tower,
         "adapter": adapter,
         "allow_unaligned": allow_unaligned,
@@ -251,7 +257,7 @@ def _build(
     if scheduler is not None:
         pipe.scheduler = make_scheduler(scheduler, pipe.scheduler)
     for file in inversions:
-        pipe.conditioner.load_inversion(file)
+        pipe.conditioner.load_inversion(file, allow_pickle=choices["allow_pickle"])
     pipe.set_progress_bar_config(disable=True)
     adapter = choices["adapter"]
     named = {

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 __all__ = [
-    *("AsJson", "ClipSkip", "Dialect", "ExtraNetworks", "Fullwidth", "Inversion", "Model"),
-    *("Negative", "Prompt", "Tower"),
+    *("AllowPickle", "AsJson", "ClipSkip", "Dialect", "ExtraNetworks", "Fullwidth", "Inversion"),
     *("MAX_SEED", "MODEL", "READING", "check_guidance", "check_png", "check_size", "check_text"),
+    *("Model", "Negative", "Prompt", "Tower"),
 ]
 
 MAX_SEED = 2**64 - 1  # what torch's generators take
@@ -107,6 +107,14 @@ ExtraNetworks = Annotated[
         "--extra-networks/--no-extra-networks",
         help="Take # comments and <lora:name:0.8> out of the text.",
         show_default="with dialect a1111",
+    ),
+]
+AllowPickle = Annotated[
+    bool,
+    typer.Option(
+        "--allow-pickle",
+        help="Read weights out of .pt, .bin and .ckpt files too; no code of theirs is run.",
+        rich_help_panel=MODEL,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from clipcond.cli.console import waiting
 from clipcond.cli.options import (
+    AllowPickle,
     AsJson,
     ClipSkip,
     Dialect,
@@ -24,9 +24,6 @@ from clipcond.cli.options import (
 )
 from clipcond.errors import PromptWarning, warn
 
-if TYPE_CHECKING:
-    from clipcond.towers.base import TextTower
-
 __all__ = ["convert", "inspect"]
 
 
@@ -35,6 +32,7 @@ def inspect(
     dialect: Dialect = "a1111",
     negative: Negative = None,
     model: Model = None,
+    allow_pickle: AllowPickle = False,
     tower: Tower = None,
     inversion: Inversion = None,
     clip_skip: ClipSkip = None,
@@ -49,40 +47,28 @@ def inspect(
     if model is not None and tower is not None:
         raise typer.BadParameter("--model and --tower both name a text tower: give one")
     with waiting("loading"):
+        from clipcond.checkpoints import load_tower, load_towers
         from clipcond.conditioning.conditioner import Conditioner
         from clipcond.conditioning.dialects import find_dialect
 
+        if model is not None:
+            towers = [*load_towers(model, allow_pickle=allow_pickle)]
+        else:
+            towers = [load_tower(tower or "embedded", allow_pickle=allow_pickle)]
         conditioner = Conditioner(
-            *_towers(tower or model or "embedded", is_model=model is not None),
+            *towers,
             dialect=find_dialect(dialect),
             clip_skip=clip_skip,
             fullwidth=fullwidth,
             extra_networks=extra_networks,
         )
         for file in inversion or ():
-            conditioner.load_inversion(file)
+            conditioner.load_inversion(file, allow_pickle=allow_pickle)
     report = conditioner.explain(prompt, negative)
     if as_json or compact:
         print(json.dumps(_finite(report.json(compact=compact))))
     else:
         print(report.table())
-
-
-def _towers(source: str, *, is_model: bool) -> list[TextTower]:
-    """Open a tower; of a model, both towers if it has a pair."""
-    from clipcond.checkpoints import load_tower
-    from clipcond.checkpoints.header import read_header
-    from clipcond.checkpoints.layouts import find_towers
-
-    path = Path(source).expanduser()
-    n_towers = 1
-    if is_model and path.is_dir():
-        n_towers += (path / "text_encoder_2").is_dir()
-    elif is_model and path.is_file():
-        n_towers = len(find_towers(read_header(path)))
-    if n_towers < 2:
-        return [load_tower(source)]
-    return [load_tower(source, part=part) for part in range(1, n_towers + 1)]
 
 
 def convert(

@@ -2,9 +2,12 @@
 
 import inspect as signatures
 import json
+import shutil
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from clipcond.pipelines import build_pipeline
 
@@ -22,8 +25,6 @@ def test_the_embedded_model_draws_as_build_pipeline_does(run):
     written = settings()
     assert written["CFG scale"] == f"{guidance:g}"
     assert written["Clip skip"] == str(pipe.conditioner.clip_skip)
-
-    import torch
 
     generator = torch.Generator().manual_seed(3)
     image = pipe("a red apple", num_inference_steps=2, generator=generator).images[0]
@@ -177,3 +178,35 @@ def test_messages_in_chinese(run, monkeypatch):
     assert run("convert", "a", "--to", "comfy").err.startswith(
         "clipcond: 没有名为 'comfy' 的 syntax"
     )
+
+
+def test_pickles_are_read_where_they_are_allowed(run, sd_folder, tmp_path):
+    model, file = tmp_path / "model", tmp_path / "model/text_encoder/model.safetensors"
+    shutil.copytree(sd_folder, model)
+    torch.save(load_file(file), file.with_name("pytorch_model.bin"))
+    file.unlink()
+    torch.save({"emb_params": torch.ones(1, 32)}, tmp_path / "zug.pt")
+    commands = {
+        "generate": ["generate", "a zug", "--model", model, "--steps", "1"],
+        "inspect": ["inspect", "a zug", "--tower", model],
+        "inspect a model": ["inspect", "a zug", "--model", model],
+    }
+    for name, command in commands.items():
+        refused = run(*command, "--inversion", tmp_path / "zug.pt")
+        assert refused.code == 1, name
+        assert "--allow-pickle" in refused.err, name
+        outcome = run(*command, "--inversion", tmp_path / "zug.pt", "--allow-pickle")
+        assert outcome.code == 0, (name, outcome.err)
+
+
+def test_an_autoencoder_from_elsewhere(run, sd_folder, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(sd_folder, model)
+    shutil.move(model / "vae", tmp_path / "vae")
+    draw = ["generate", "a cat", "--steps", "1", "--model"]
+
+    assert "--vae" in run(*draw, model).err
+    assert run(*draw, model, "--vae", tmp_path / "vae", "-o", "with.png").code == 0
+    assert run(*draw, sd_folder, "-o", "own.png").code == 0
+    with Image.open("with.png") as one, Image.open("own.png") as other:
+        assert one.tobytes() == other.tobytes()
