@@ -17,30 +17,32 @@ from clipcond.errors import CheckpointError, ClipcondError, excerpt
 
 __all__ = [
     *("disk_errors", "is_file", "local_path", "near", "new_folder", "opened", "read_json"),
-    *("reading", "user_path", "whole_folder", "write_whole"),
+    *("reading", "whole_folder", "write_whole"),
 ]
 
 MOST_JSON = 64 * 2**20  # bytes; the largest index of a model's parts has 2 MB
 
 
-def local_path(source: object) -> Path:
+def local_path(source: object, failed: Callable[[str], ClipcondError] = CheckpointError) -> Path:
     """Make a path of what a caller gave as one, with `~` resolved; it need not exist.
 
+    Args:
+        failed: makes the error out of a message.
     Raises:
-        CheckpointError: it is no string or path, or no file system can have such a name.
+        ClipcondError: it is no string or path, or no file system can have such a name.
     """
     if not isinstance(source, str | os.PathLike) or isinstance(os.fspath(source), bytes):
         kind = type(source).__name__
-        raise CheckpointError(f"a file or folder is named by a string or a path, not by {kind}")
-    shown = repr(excerpt(os.fspath(source), 200))
+        raise failed(f"a file or folder is named by a string or a path, not by {kind}")
+    path = Path(source)
     try:
-        path = Path(source).expanduser()
-        path.stat()
+        path = path.expanduser()
+        path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return path
     except (OSError, ValueError, RuntimeError) as error:  # too long, NUL, ~nosuchuser
         why = getattr(error, "strerror", None) or str(error)
-        raise CheckpointError(f"{shown} cannot be a path: {why}", shown) from error
+        raise failed(f"{excerpt(os.fspath(source), 200)!r} cannot be a path: {why}") from error
     return path
 
 
@@ -142,28 +144,6 @@ def _disk_reason(error: Exception) -> str | None:
         if number:
             return os.strerror(int(number[1]))
     return None
-
-
-def user_path(
-    path: str | os.PathLike[str], failed: Callable[[str], ClipcondError] = CheckpointError
-) -> Path:
-    """Take a path from a user: `~` is their home, and the system must be able to look it up.
-
-    Args:
-        failed: makes the error out of a message.
-    Raises:
-        ClipcondError: no path, a user that does not exist, a zero byte, a name that is too long.
-    """
-    shown = excerpt(repr(str(path) if isinstance(path, os.PathLike) else path))
-    try:
-        found = Path(path).expanduser()
-        with suppress(FileNotFoundError, NotADirectoryError):
-            found.lstat()
-    except OSError as error:
-        raise failed(f"{shown} cannot be used: {error.strerror}") from error
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise failed(f"{shown} is no path: {error}") from error
-    return found
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from clipcond.adapters import AdapterConfig, build_adapter
 from clipcond.checkpoints.extraction import extract
 from clipcond.errors import CheckpointError, ClipcondError, TrainingError
-from clipcond.files import disk_errors, new_folder, user_path, whole_folder, write_whole
+from clipcond.files import disk_errors, local_path, new_folder, whole_folder, write_whole
 from tests.parity.models import tower_l
 from tests.training.made import tower_zh
 
@@ -125,18 +125,18 @@ def test_new_folders_are_removed_again_and_others_are_not(tmp_path):
 
 def test_paths_of_users(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert user_path("~/a.txt") == tmp_path / "a.txt"
-    assert user_path(tmp_path / "none" / "a") == tmp_path / "none" / "a"
+    assert local_path("~/a.txt") == tmp_path / "a.txt"
+    assert local_path(tmp_path / "none" / "a") == tmp_path / "none" / "a"
     (tmp_path / "file").write_text("")
-    assert user_path(tmp_path / "file" / "a") == tmp_path / "file" / "a"
+    assert local_path(tmp_path / "file" / "a") == tmp_path / "file" / "a"
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
-    assert user_path(loop) == loop
+    assert local_path(loop) == loop
     bad = ("x" * 300, "a/" + "x" * 5000, "~nosuchuser/a", "a\0b", None, b"a", 7, ["a"], loop / "a")
     for path in bad:
         for failed in (CheckpointError, TrainingError):
-            with pytest.raises(failed, match=r" (is no path|cannot be used): ") as caught:
-                user_path(path, failed)  # type: ignore[arg-type]
+            with pytest.raises(failed, match=r"cannot be a path: |is named by") as caught:
+                local_path(path, failed)
             assert len(str(caught.value).splitlines()[0]) < 250
             assert "PosixPath" not in str(caught.value)
 

@@ -24,7 +24,7 @@ from clipcond.checkpoints.hashes import tower_hash
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import find_dialect
 from clipcond.errors import CheckpointError
-from clipcond.files import disk_errors, user_path
+from clipcond.files import disk_errors, local_path
 from clipcond.towers import TextTower
 from clipcond.training.accelerator import own_accelerate
 from clipcond.training.adapter_setup import copy_adapter, new_adapter, set_first_rows
@@ -88,7 +88,7 @@ def align(
     settings, loop = settings or AlignSettings(), loop or LoopSettings()
     output = check_output(output)
     check_tensorboard(loop)
-    folder = user_path(run) if run else output.with_suffix(".run")
+    folder = local_path(run) if run else output.with_suffix(".run")
     check_absent(output, overwrite=overwrite or (folder / CHECKPOINT).is_file())
     if not isinstance(pairs, Pairs):
         pairs = read_pairs(pairs, columns, max_bad=max_bad)
@@ -106,7 +106,7 @@ def check_output(path: str | Path) -> Path:
     Raises:
         CheckpointError: another ending, a folder, or a folder that cannot be written to.
     """
-    path = user_path(path)
+    path = local_path(path)
     if path.suffix != ".safetensors" or path.is_dir():
         raise CheckpointError(f"{str(path)!r}: an adapter is written to a .safetensors file", path)
     with disk_errors(f"{str(path.parent)!r} cannot be made", partial(CheckpointError, path=path)):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipcond.errors import PairsError, excerpt, printable
-from clipcond.files import disk_errors, user_path
+from clipcond.files import disk_errors, local_path
 from clipcond.training.pair_files import NOT_UTF_8, READERS, BadRow, Columns
 
 __all__ = ["BadPair", "Pair", "Pairs", "read_pairs"]
@@ -128,7 +128,7 @@ def read_pairs(
     Raises:
         PairsError: not a file of a known kind, a column is missing, too many bad pairs.
     """
-    path, columns = user_path(path, PairsError), columns or Columns()
+    path, columns = local_path(path, PairsError), columns or Columns()
     if not path.is_file():
         raise PairsError(f"there is no file {str(path)!r}")
     reader = READERS.get(path.suffix.lower())

@@ -17,7 +17,7 @@ from clipcond.adapters import tower_fingerprint
 from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.hashes import tower_hash
 from clipcond.errors import PairsError
-from clipcond.files import user_path
+from clipcond.files import local_path
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
 from clipcond.training.accelerator import own_accelerate
 from clipcond.training.loop import Loop
@@ -122,8 +122,8 @@ def tune_tower(
         PairsError, TrainingError, CheckpointError, TowerError.
     """
     settings, loop = settings or TuneSettings(), loop or LoopSettings()
-    output = user_path(output)
-    folder = user_path(run) if run else output.with_name(output.name + ".run")
+    output = local_path(output)
+    folder = local_path(run) if run else output.with_name(output.name + ".run")
     check_tensorboard(loop)
     check_absent(output, overwrite=overwrite)
     check_replaceable(output)
