@@ -103,7 +103,10 @@ class Report:
             "layer": {"depth": layer.depth, "of": self.n_layers, "final_norm": layer.final_norm},
             "segments": [_segment(part) for part in self.parsed.parts],
             "chunks": rows(self.chunks),
-            "issues": [{"message": i.message, "position": i.position} for i in self.parsed.issues],
+            "issues": [
+                {"message": i.message, "position": i.position, "code": i.code, "remedy": i.remedy}
+                for i in self.parsed.issues
+            ],
         }
         if self.steps:
             found["steps"] = [

@@ -169,7 +169,7 @@ class ParsedPrompt:
             else:
                 message = f"there is no embedding {part.text!r}; its name is left out"
                 remedy = "Load its file: conditioner.load_inversion(file)."
-                missing.append(Issue(message, part.start, remedy))
+                missing.append(Issue(message, part.start, remedy, "inversion", (part.text,)))
         if parts == list(self.parts):
             return self
         issues = sorted([*self.issues, *missing[:MOST_ISSUES]], key=lambda issue: issue.position)
