@@ -83,7 +83,13 @@ def align(
     Returns:
         the record that the output holds.
     Raises:
-        PairsError, TrainingError, CheckpointError, PipelineError, TowerError, UnknownNameError.
+        PairsError: the file of pairs cannot be read, or too much of it cannot be used.
+        TrainingError: settings that do not go together, a folder of another run or a damaged one,
+            a loss that is not finite.
+        CheckpointError: tower, teacher or `start_from` cannot be read, or the output not written.
+        PipelineError: the teacher is of no supported family.
+        TowerError: a layer that is not there, or an adapter that does not fit tower and UNet.
+        UnknownNameError: no such dialect or kind of adapter.
     """
     settings, loop = settings or AlignSettings(), loop or LoopSettings()
     output = check_output(output)
