@@ -67,6 +67,15 @@ def read_weight(source: str, start: int, stop: int, signs: str | None = None) ->
     raise PromptSyntaxError(f"the weight {shown} is not finite", source, position, remedy)
 
 
+def joined(source: str, weight: float, spans: Iterable[Sequence[int]]) -> Segment:
+    """Make one segment of the texts source[start:stop], in order; at least one."""
+    texts, start, stop = [], None, 0
+    for begin, stop in spans:
+        start = begin if start is None else start
+        texts.append(source[begin:stop])
+    return Segment("".join(texts), weight, start or 0, stop)
+
+
 def limit_weights(segments: Sequence[Segment]) -> tuple[tuple[Segment, ...], list[Issue]]:
     """Replace infinite weights by the largest number; the references go on with infinity.
 
@@ -79,14 +88,21 @@ def limit_weights(segments: Sequence[Segment]) -> tuple[tuple[Segment, ...], lis
     most = sys.float_info.max
     message = "the brackets around this multiply to more than a number can hold"
     issue = Issue(message, beyond[0].start, "Nest fewer brackets.")
-    return tuple(replace(s, weight=max(-most, min(most, s.weight))) for s in segments), [issue]
+    limited = (
+        s if math.isfinite(s.weight) else replace(s, weight=math.copysign(most, s.weight))
+        for s in segments
+    )
+    return tuple(limited), [issue]
 
 
-def unmatched_brackets(source: str, positions: Iterable[int], spoiled: int = 0) -> list[Issue]:
+def unmatched_brackets(
+    source: str, positions: Iterable[int], n_all: int, spoiled: int = 0
+) -> list[Issue]:
     """Make an issue of each bracket that has no partner, up to MOST_ISSUES; then one for the rest.
 
     Args:
-        positions: where the brackets are, in order.
+        positions: where the brackets are, in order; no more than MOST_ISSUES + 1 are read.
+        n_all: how many there are.
         spoiled: a closing bracket before this position turns the brackets after it into text.
     """
     issues = []
@@ -103,6 +119,5 @@ def unmatched_brackets(source: str, positions: Iterable[int], spoiled: int = 0) 
             message += ", and makes the brackets after it plain text"
         issues.append(Issue(message, position, f"Remove it or {literal}"))
     if (first := next(waiting, None)) is not None:
-        n_left = 1 + sum(1 for _ in waiting)
-        issues.append(Issue(f"{n_left} more brackets that do not match", first))
+        issues.append(Issue(f"{n_all - MOST_ISSUES} more brackets that do not match", first))
     return issues

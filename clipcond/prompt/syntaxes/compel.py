@@ -101,7 +101,10 @@ class _PromptReader:
             return self._blend(mixed, loras)
         if mixed is not None and at == start:
             return self._conjunction(mixed)
-        fragments = self._fragments(self.phrases.prompt(0, len(self.spaced.text)))
+        fragments = Fragments(self.spaced)
+        for node in self.phrases.prompt(0, len(self.spaced.text)):
+            fragments.add(node)
+        fragments.close()
         return self._prompt([fragments], [], None)
 
     def _add_loras(self, loras: Fragments, at: int) -> int:
@@ -168,6 +171,7 @@ class _PromptReader:
     def _fragments(self, node: Node) -> Fragments:
         fragments = Fragments(self.spaced)
         fragments.add(node)
+        fragments.close()
         return fragments
 
     def _weights(self, mixed: _MixedPrompts, entries: Sequence[tuple[int, int]]) -> list[float]:
