@@ -5,7 +5,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import save_file
 
-from clipcond import build_pipeline
+from clipcond import build_pipeline, detach
 from clipcond.errors import CheckpointError
 from tests.parity.models import fill
 from tests.pipelines.models import SIDE, WIDTH, WIDTH_G, latents, tiny_sdxl
