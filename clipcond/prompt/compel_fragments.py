@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from clipcond.errors import PromptSyntaxError, excerpt
-from clipcond.prompt.compel_grammar import SPACE, Enclosed, LoraCall, Node, Piece, Swapped, Weighted
+from clipcond.prompt.compel_grammar import SPACE
+from clipcond.prompt.compel_nodes import Enclosed, LoraCall, Node, Piece, Swapped, Weighted
 from clipcond.prompt.scanner import read_weight
 from clipcond.prompt.segments import MOST_ISSUES, Issue, Lora, Segment, Swap
 

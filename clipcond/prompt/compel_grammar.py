@@ -17,7 +17,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+
+from clipcond.prompt.compel_nodes import Enclosed, Found, LoraCall, Node, Piece, Swapped, Weighted
 
 SPACE = " \t\n\r\v\f"  # only these of the Unicode spaces separate words
 _SYNTAX = r"()\",.+\-="
@@ -62,56 +63,6 @@ _LORA = re.compile(
 )
 _QUOTE_OR_END = re.compile(r'(?<!\\)"|[\n\r]|\Z')
 
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of text, text[start:stop]; `is_run` if it could not be read as anything else."""
-
-    start: int
-    stop: int
-    is_run: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Enclosed:
-    """The nodes between brackets or quotes, and the options of a swap if they are its own."""
-
-    nodes: tuple[Node, ...]
-    options: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Weighted:
-    """A node with a weight after it, text[start:stop]: signs or a number."""
-
-    node: Node
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True, slots=True)
-class Swapped:
-    """A node, text[start:middle], and its replacement while denoising, which ends at `stop`."""
-
-    node: Node
-    replacement: Enclosed
-    start: int
-    middle: int
-    stop: int
-
-
-@dataclass(frozen=True, slots=True)
-class LoraCall:
-    """A LoRA to load, asked for at text[start:stop]; `weight` is the span of its number."""
-
-    name: str
-    weight: tuple[int, int] | None
-    start: int
-    stop: int
-
-
-Node: TypeAlias = Piece | Enclosed | Weighted | Swapped | LoraCall
-Found: TypeAlias = tuple[Node, int]  # a node, and where it ends
 
 TOP, ROUND, QUOTED, ARGUMENTS = "top", "(", '"', "swap("
 

@@ -29,7 +29,8 @@ from operator import attrgetter
 
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt.compel_fragments import Fragments, SpacedPrompt
-from clipcond.prompt.compel_grammar import NUMBER_OR_NAME, SPACE, Node, PhraseReader
+from clipcond.prompt.compel_grammar import NUMBER_OR_NAME, SPACE, PhraseReader
+from clipcond.prompt.compel_nodes import Node
 from clipcond.prompt.segments import (
     MOST_ISSUES,
     Break,
