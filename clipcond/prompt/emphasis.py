@@ -15,8 +15,9 @@ from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter, itemgetter
 
-from clipcond.prompt.brackets import FACTORS, Brackets
 from clipcond.prompt.scanner import (
+    FACTORS,
+    Brackets,
     ascii_signs,
     joined,
     limit_weights,
