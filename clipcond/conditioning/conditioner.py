@@ -27,7 +27,7 @@ from clipcond.conditioning.prompt_text import (
     plain_texts,
 )
 from clipcond.conditioning.report import Report
-from clipcond.conditioning.report_building import build_report
+from clipcond.conditioning.report_building import build_report, with_negative
 from clipcond.conditioning.results import Conditioning, Guided, join, weigh, zeros_like
 from clipcond.errors import collect_warnings
 from clipcond.prompt import Issue, ParsedPrompt
@@ -191,8 +191,7 @@ class Conditioner(TakesInversions):
             pair = self._condition(list(zip(positive, negative, strict=True)), clip_skip)
         is_given = negatives is not None or negatives_2 is not None
         given_texts = [each.text for row in negative for each in row] if is_given else None
-        is_zero = self.dialect.zero_negative
-        if len(self.towers) > 1 and is_zero is not None and is_zero(given_texts):
+        if self.dialect.passes_zeros(given_texts, len(self.towers)):
             pair[1] = zeros_like(pair[1])
         return Guided(*with_issues(pair, zip(both, (positive, negative), strict=True), warned))
 
@@ -218,13 +217,15 @@ class Conditioner(TakesInversions):
             negatives = list_prompts([negative], "negative prompt")
             rows.append(self._texts(negatives, None, negative=True))
         (texts,) = zip(*rows, strict=True)
-        parsed = self._reader.parse_each([texts])
-        (plans,) = self._plan([texts], parsed)
+        (plans,) = self._plan([texts], self._reader.parse_each([texts]))
         reports = [
             build_report(each, self.layers(), of[0], self._reader, negative=i > 0)
             for i, (each, of) in enumerate(zip(plans, texts, strict=True))
         ]
-        return replace(reports[0], negative=reports[1] if reports[1:] else None)
+        if negative is None:
+            return reports[0]
+        is_zero = self.dialect.passes_zeros([each.text for each in texts[1]], len(self.towers))
+        return with_negative(*reports, is_zero=is_zero)
 
     def layers(self, clip_skip: int | None = None) -> tuple[HiddenLayer, ...]:
         """Choose each tower's layer, by this clip_skip or else by the conditioner's own choice.

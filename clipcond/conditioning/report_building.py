@@ -12,7 +12,7 @@ from clipcond.conditioning.report import ChunkReport, PartReport, Report
 from clipcond.prompt.remainder import Remainder
 from clipcond.towers.base import HiddenLayer
 
-__all__ = ["build_report"]
+__all__ = ["build_report", "with_negative"]
 
 
 def build_report(
@@ -51,6 +51,12 @@ def build_report(
         steps=tuple(steps),
         second=reports[1] if reports[1:] else None,
     )
+
+
+def with_negative(report: Report, negative: Report, *, is_zero: bool) -> Report:
+    """Add the report of the negative prompt, in whose place zeros are passed or not."""
+    second = negative.second and replace(negative.second, is_zero=is_zero)
+    return replace(report, negative=replace(negative, second=second, is_zero=is_zero))
 
 
 def _cut(part: str, plan: Plan, reader: PromptReader) -> tuple[ChunkReport, ...]:

@@ -33,6 +33,7 @@ from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, family_of
 from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.own_defaults import use_own_defaults, warn_of_clip_skip
+from clipcond.pipelines.own_towers import own_tower
 from clipcond.pipelines.prompt_embeds import (
     EncodePromptArguments,
     check_width,
@@ -250,17 +251,15 @@ class Attachment:
                     f"This {type(self.pipe).__name__} has no {name}.",
                     "Load it with one, or say which tower to use: attach(pipe, tower=...).",
                 )
-        if not self._has_clip():
+        pairs = [iter(self._components())] * 2
+        towers = [own_tower(*pair) for pair in zip(*pairs, strict=True)]
+        if None in towers:
             raise PipelineError(
                 f"The text encoder of this {type(self.pipe).__name__}, a "
-                f"{type(self._components()[0]).__name__}, is no CLIP text model.",
-                "Say which tower reads its prompts: attach(pipe, tower=...). For a BERT that is "
-                "ChineseClipTower(pipe.text_encoder, pipe.tokenizer) of clipcond.towers.",
+                f"{type(self._components()[0]).__name__}, is no CLIP text model and no BERT.",
+                "Say which tower reads its prompts: attach(pipe, tower=...).",
             )
-        return [
-            OpenAIClipTower(getattr(self.pipe, encoder), getattr(self.pipe, tokenizer))
-            for encoder, tokenizer in self.family.encoders
-        ]
+        return [tower for tower in towers if tower is not None]
 
     def _has_clip(self) -> bool:
         """Whether the pipeline has all of its text encoders, and they are CLIP's."""

@@ -173,6 +173,8 @@ class WrappedTokenizer:
         return [backend.encode(text, add_special_tokens=False).ids for text in texts]
 
     def _encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+        if not texts:  # of which transformers 5 makes an IndexError
+            return []
         encoded = self.source(
             list(texts),
             add_special_tokens=False,

@@ -16,7 +16,7 @@ import pytest
 
 import clipcond.prompt
 from clipcond.errors import PromptError
-from clipcond.prompt import compose, parse, reduce_to_one_text, schedule
+from clipcond.prompt import SYNTAXES, compose, parse, reduce_to_one_text, schedule
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.syntaxes import comfyui
 from clipcond.prompt.text_layers import take_out
@@ -183,18 +183,59 @@ def test_expressions_do_not_backtrack():
     assert not failures_of(check, cases)
 
 
-def test_open_brackets_take_little_memory():
+# One character, or a few, over and over: what a prompt by accident or malice is made of.
+PIECES = (
+    *'()[]{}\\:"a ,|+-.<#_1猫（',
+    *("(a", "a)", "()", "(a)", "(a:1.2)", "(a:1.2", "[a", "[a:b:0.5]", "[a|", "([", "([a", "(a[b"),
+    *("a ", "a, ", "a+ ", "(a)++", "(a b)1.1 ", '"a"', '("', "( ", ") ", '" ', "(,)", "\\(", '\\"'),
+    *("BREAK ", "AND ", "1.2::", "::", "1::a::", "{a", "{a}", "{[a", "a|", "(: ", "+("),
+    *("a.swap(b) ", "a.swap(", "withLora(a) ", '("a", "b").and() ', "<a:b>", "embedding:a "),
+)
+MOST_BYTES = 40  # for a character
+MOST_LINES = 120  # of Python for a character; crossed brackets take most of them
+
+
+def parsed_or_refused(prompt, syntax):
+    with suppress(PromptError):
+        return parse(prompt, syntax)
+
+
+def test_any_repeated_piece_is_read_in_a_few_lines_for_each_character():
     def check(case):
-        syntax, unit = case
-        prompt = unit * 100_000
+        syntax, piece = case
+        once, twice = (
+            lines_run(lambda prompt: parsed_or_refused(prompt, syntax), piece * (n // len(piece)))
+            for n in (120, 240)
+        )
+        assert twice <= 2.3 * once + 100
+        assert twice <= MOST_LINES * 240
+
+    assert not failures_of(check, product(SYNTAXES, PIECES))
+
+
+def test_any_repeated_piece_takes_little_memory():
+    """The arrays and lists on the way, apart from the segments that are the result."""
+
+    def check(case):
+        syntax, piece = case
+        prompt = piece * (3_000 // len(piece))
         tracemalloc.start()
         try:
-            parse(prompt, syntax)
-            _, peak = tracemalloc.get_traced_memory()
+            result = parsed_or_refused(prompt, syntax)
+            size, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
 
-        assert peak < 60 * len(prompt)
+        assert result is None or result.source == prompt
+        assert peak - size <= MOST_BYTES * len(prompt) + 20_000
 
-    cases = product(["a1111", "comfyui", "compel", "lpw", "novelai", "sd_embed"], "([{")
-    assert not failures_of(check, cases)
+    assert not failures_of(check, product(SYNTAXES, PIECES))
+
+
+def test_unmatched_brackets_in_a_row_keep_their_places():
+    prompt = "a" + ")" * 300 + "[" + "(" * 300
+    for syntax in ("a1111", "lpw", "lpw_xl", "sd_embed"):
+        issues = parse(prompt, syntax).issues
+
+        assert [issue.position for issue in issues] == [*range(1, 102)]
+        assert issues[-1].message == "501 more brackets that do not match"
