@@ -111,16 +111,16 @@ def chunk(
     Args:
         tokens: as `tokenize` gives them.
         special: the tower's special tokens and context length.
-        splitter: how a run that is too long is cut; by default `comma_backtrack()`.
+        splitter: how a run that is too long for a chunk is cut; by default `comma_backtrack()`.
     Raises:
         ValueError: the splitter made a piece that does not fit a chunk.
     Source: AUTOMATIC1111 webui 1.10, modules/sd_hijack_clip.py, tokenize_line.
     """
     split = comma_backtrack() if splitter is None else splitter
     *closed, last = _split_at_breaks(tokens)
-    pieces = [piece for run in closed for piece in (split(run, special) if run else [[]])]
-    if last:
-        pieces += split(last, special)
+    pieces: list[list[Token]] = []
+    for run in (*closed, last) if last else closed:
+        pieces += [run] if len(run) <= special.room else split(run, special)
     return tuple(
         _frame(piece, special, goes_on=_is_cut(piece, following))
         for piece, following in zip_longest(pieces or [[]], pieces[1:], fillvalue=())

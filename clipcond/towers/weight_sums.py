@@ -34,9 +34,10 @@ def checksums(tensors: Iterable[Tensor]) -> list[int]:
         for values in samples:
             # torch.cat is slow where one of many is not contiguous
             kind = values.device, values.dtype, values.is_contiguous()
-            if kind not in groups:
-                groups[kind] = []
-            groups[kind].append(values)
+            if kind in groups:
+                groups[kind].append(values)
+            else:
+                groups[kind] = [values]
     return [int(_sum(torch.cat(group))) for group in groups.values()]
 
 
