@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from math import lcm
+from typing import cast
 
 from clipcond.chunking.splitters import Splitter, comma_backtrack
 from clipcond.chunking.tokens import Token
@@ -58,7 +59,8 @@ def tokenize(parsed: ParsedPrompt, tokenizer: Tokenizer) -> tuple[Token | Break,
     Every segment is tokenized on its own: byte pair merges never cross a border between segments.
     The name of a textual inversion becomes all of its ids, each at the weight of the name.
     """
-    naming = tokenizer if isinstance(tokenizer, NamingTokenizer) else None
+    # isinstance would look through the whole protocol, at every call
+    naming = cast(NamingTokenizer, tokenizer) if hasattr(tokenizer, "named") else None
     pieces = [_split_names(segment, naming, parsed.bare_names) for segment in parsed.segments]
     texts = [piece for row in pieces for piece in row if isinstance(piece, str)]
     ids = iter(tokenizer.encode_batch(texts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable, Iterable, Mapping
+from functools import lru_cache
 from itertools import count, islice
 from types import SimpleNamespace
 from typing import Any
@@ -128,26 +129,29 @@ def fingerprint_of(model: nn.Module) -> Hashable:
     places: dict[int, int] = {}
     while modules:
         for module in modules:
-            n_places, own = len(places), module.__dict__
-            place = places.setdefault(id(module), n_places)
-            key.append(place)
-            if place < n_places:  # it is used twice
+            own = module.__dict__
+            if id(module) in places:  # it is used twice
+                key += (places[id(module)],)
                 continue
-            key.append(settings.of_module(module))
+            places[id(module)] = len(places)
+            key += (-1, settings.of_module(module))
             if own["_forward_hooks"] or own["_forward_pre_hooks"]:
                 key += _hooks(module)
-            for tensors in (own["_parameters"], own["_buffers"]):
-                if tensors:
-                    found = [(name, t) for name, t in _items(tensors) if t is not None]
-                    weights += [weight_of(module, n, t) if t.is_meta else t for n, t in found]
+            if own["_parameters"] or own["_buffers"]:
+                named = {**own["_parameters"], **own["_buffers"]}
+                weights += [
+                    weight_of(module, n, t) if t.is_meta else t
+                    for n, t in named.items()
+                    if t is not None
+                ]
         modules = [m for top in settings.modules if id(top) not in places for m in _modules(top)]
         settings.modules.clear()
     weights += settings.tensors
     for tensor in weights:
         # every onload makes another parameter object of one on meta
-        key.append(0 if tensor.is_meta else serial_of(tensor))
-        key.append(-1 if tensor.is_inference() else tensor._version)
-        key += (tensor.dtype, tensor.shape)
+        serial = 0 if tensor.is_meta else serial_of(tensor)
+        version = -1 if tensor.is_inference() else tensor._version
+        key += (serial, version, tensor.dtype, tensor.shape)
     return (*key, *checksums(weights))
 
 
@@ -206,15 +210,15 @@ class _Settings:
 
     def of_module(self, module: nn.Module) -> Hashable:
         """Make a key of a module's class and attributes; weights, parts and hooks are left out."""
-        kind, own = type(module), module.__dict__
+        kind, own = type(module), {**module.__dict__}
         if kind not in self._kinds:
             self._kinds[kind] = serial_of(kind), serial_of(kind.forward)
-        settings = [
-            (name, value if type(value) in _PLAIN else self._key(value))
-            for name, value in _items(own)
-            if name not in _NOT_SETTINGS
+        names = _setting_names(tuple(own))
+        values = [
+            value if type(value) in _PLAIN else self._key(value)
+            for value in [own[name] for name in names]
         ]
-        return self._kinds[kind], _forward(module) if "forward" in own else 0, *settings
+        return self._kinds[kind], _forward(module) if "forward" in own else 0, names, *values
 
     def _key(self, value: Any) -> Hashable:
         if id(value) in self._entered:
@@ -231,7 +235,7 @@ class _Settings:
             self.modules.append(value)
         elif _is_config(value):
             self._entered[id(value)] = serial_of(value)
-            return serial_of(value), self._entries(value.__dict__)
+            return serial_of(value), self._entries(object.__getattribute__(value, "__dict__"))
         return serial_of(value)
 
     def _entries(self, mapping: Mapping[Any, Any]) -> Hashable:
@@ -242,6 +246,12 @@ class _Settings:
             )
             for key, value in islice(_items(mapping), N_READ)
         )
+
+
+@lru_cache(1000)
+def _setting_names(attributes: tuple[str, ...]) -> tuple[str, ...]:
+    """Choose those attributes of a module that are settings."""
+    return tuple(name for name in attributes if name not in _NOT_SETTINGS)
 
 
 def _is_config(value: Any) -> bool:

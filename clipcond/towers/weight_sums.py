@@ -66,7 +66,7 @@ def _plain(tensor: Tensor) -> tuple[Tensor, ...]:
 
 def _sample(tensor: Tensor) -> Tensor:
     """Choose the values of a tensor that count, as one dimension."""
-    n, is_vector = tensor.numel(), len(tensor.shape) == 1
+    n, is_vector = tensor.numel(), tensor.dim() == 1
     if n <= (N_WHOLE_VECTOR if is_vector else N_WHOLE):
         return tensor if is_vector else tensor.reshape(-1)
     if tensor.is_contiguous():

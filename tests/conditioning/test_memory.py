@@ -45,7 +45,7 @@ class Stub:
     \"\"\"A tower whose states cost no memory besides themselves.\"\"\"
 
     def __init__(self, like, dtype, masks):
-        self.name, self.depth, self.width, self.dtype = "stub", 1, 512, dtype
+        self.name, self.depth, self.width, self.dtype = "stub", 1, 768, dtype
         self.tokenizer, self.device = like.tokenizer, torch.device("cpu")
         self.special = like.special if not masks else masking(like.special)
         self.table = torch.rand(like.special.context_length, self.width).to(dtype)
@@ -69,13 +69,15 @@ def peak():
 def measure(name, prompt, choices, like):
     tower = Stub(like, torch.float16 if name == "half" else torch.float32, name == "masked padding")
     conditioner = Conditioner(tower, **{"cache_bytes": 0, **choices})
-    conditioner("a (b:1.2)")
+    def encoded(n):  # from the first n characters: the code is in memory before it counts
+        if name != "negative":
+            return conditioner(prompt[:n]).embeds.nbytes
+        pair = conditioner.guided("a", ("(b:1.2) BREAK " * N)[:n])
+        return pair.positive.embeds.nbytes + pair.negative.embeds.nbytes
+
+    encoded(1000)
     before = peak()
-    if name == "negative":
-        pair = conditioner.guided("a", "(b:1.2) BREAK " * N)
-        n_bytes = pair.positive.embeds.nbytes + pair.negative.embeds.nbytes
-    else:
-        n_bytes = conditioner(prompt).embeds.nbytes
+    n_bytes = encoded(10**9)
     print(f"{(peak() - before) / n_bytes:.3f} {name}", flush=True)
 
 
