@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 from typing import TypeAlias, cast
 
 from torch import Tensor
@@ -186,15 +186,16 @@ class Plan:
 
         To a long text in parts, if the rule treats each chunk by itself: one result and no copy.
         """
-        n, n_parts = len(chunks), -(-len(chunks) // encode.n_at_once)
-        if n_parts == 1 or not getattr(rule, "chunkwise", False):
+        n = len(chunks)
+        if n <= encode.n_at_once or not getattr(rule, "chunkwise", False):
             return rule(chunks, encode).hidden
-        bounds = [i * n // n_parts for i in range(n_parts + 1)]
+        size = max(4, encode.n_at_once // 8)  # a rule makes several copies of what it is given
+        bounds = list(pairwise([*range(0, n - size // 2, size), n]))
+        needed = [self._with_needs(rule, chunks[start:stop]) for start, stop in bounds]
         result: Tensor | None = None
-        for start, stop in pairwise(bounds):
-            part = chunks[start:stop]
-            encode.prefetch(self._with_needs(rule, part))
-            hidden = rule(part, encode).hidden
+        for i, (start, stop) in enumerate(bounds):
+            encode.prefetch(needed[i], later=islice(needed, i + 1, None))
+            hidden = rule(chunks[start:stop], encode).hidden
             result = hidden.new_empty((n, *hidden.shape[1:])) if result is None else result
             result[start:stop] = hidden
         return cast(Tensor, result)
