@@ -12,7 +12,7 @@ from clipcond.chunking import TokenChunk
 from clipcond.locks import fork_safe_lock
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput
-from clipcond.towers.fingerprint import serial_of
+from clipcond.towers.weight_keys import serial_of
 
 __all__ = ["CACHE_BYTES", "ChunkCache", "ChunkEncoder"]
 

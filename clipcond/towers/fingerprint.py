@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import lru_cache
-from itertools import count, islice
+from itertools import islice
+from operator import itemgetter
 from types import SimpleNamespace
-from typing import Any
-from weakref import ref
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as global_hooks
 
-from clipcond.towers.weight_sums import checksums
+from clipcond.towers.weight_keys import keys_of_weights, serial_of
 
-__all__ = ["execution_device", "fingerprint_of", "serial_of", "weight_of"]
+__all__ = ["execution_device", "fingerprint_of", "weight_of"]
 
 N_READ = 1000  # entries of a list or dict
 _NUMBERS = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
@@ -25,58 +25,6 @@ _CALL = ("forward", "_hf_hook", "_old_forward", "_diffusers_hook", "_compiled_ca
 _USED = "_output_capturing_hooks_installed"  # transformers, since a model first gave hidden states
 # What torch keeps of every module, weights and hooks included, and how it is called.
 _NOT_SETTINGS = frozenset({*vars(nn.Module()), *_CALL, _USED} - {"training"})
-
-
-class _Reference(ref[object]):
-    """A weak reference with the number and the address of its object."""
-
-    __slots__ = ("address", "serial")
-    address: int
-    serial: int
-
-
-class _Held:
-    """A stand-in for a weak reference to an object that allows none: it stays alive."""
-
-    __slots__ = ("_value", "serial")
-
-    def __init__(self, value: object) -> None:
-        self._value = value
-        self.serial = next(_SERIALS)
-
-    def __call__(self) -> object:
-        return self._value
-
-
-_SERIALS = count(1)
-_NUMBERED: dict[int, _Reference | _Held] = {}
-
-
-def serial_of(value: object) -> int:
-    """Find the number of an object, the same at every call while it lives, and no other's ever.
-
-    CPython gives the address of a freed object to the next one, so a key made of `id()` takes
-    another object for the one it was made of. A number is given once. Objects without weak
-    references (most with `__slots__`) are kept alive from then on.
-    """
-    known = _NUMBERED.get(id(value))
-    if known is not None and known() is value:
-        return known.serial
-    made: _Reference | _Held
-    try:
-        made = _Reference(value, _forget)
-        made.address, made.serial = id(value), next(_SERIALS)
-    except TypeError:
-        made = _Held(value)
-    # of two threads the first one's number counts, unless it is a dead object's
-    if known is not None and _NUMBERED.get(id(value)) is known:
-        _NUMBERED[id(value)] = made
-    return _NUMBERED.setdefault(id(value), made).serial
-
-
-def _forget(reference: _Reference) -> None:
-    if _NUMBERED.get(reference.address) is reference:
-        del _NUMBERED[reference.address]
 
 
 def execution_device(model: nn.Module) -> torch.device:
@@ -112,47 +60,44 @@ def fingerprint_of(model: nn.Module) -> Hashable:
     device, autocast, hooks, a replaced `forward` or class, settings of modules (`eps`, `scale`,
     train mode, LoRA's scales, a config's entries). Writes that no counter counts, through `.data`,
     numpy, a fused optimizer or inference mode, are seen by the bits of the weights: those of
-    vectors and small matrices all, of a larger matrix 32 values (`checksums`). So it misses such a
-    write to a few values of a large matrix: in loops that write so, encode without a cache
+    vectors and small matrices all, of a larger matrix 32 values (`keys_of_weights`). So it misses
+    such a write to a few values of a large matrix: in loops that write so, encode without a cache
     (`cache_bytes=0`). Addresses are left out, so moving to the CPU and back changes nothing.
 
     Takes about 2 ms for a model of CLIP-L's size on one CPU core.
     """
-    settings, modules = _Settings(), _modules(model)
-    device = _device(model, modules)
-    key: list[Hashable] = [device, torch.get_float32_matmul_precision()]
-    if device.type != "meta" and torch.is_autocast_enabled(device.type):
-        key.append(torch.get_autocast_dtype(device.type))
+    key: list[Hashable] = [torch.get_float32_matmul_precision()]
     for hooks in (global_hooks._global_forward_hooks, global_hooks._global_forward_pre_hooks):
         key += [number for number, _ in _items(hooks)]
-    weights: list[Tensor] = []
+    waiting, offloaded = [model], []
+    settings, weights = _Settings(waiting), list[Tensor]()
     places: dict[int, int] = {}
-    while modules:
-        for module in modules:
-            own = module.__dict__
-            if id(module) in places:  # it is used twice
-                key += (places[id(module)],)
-                continue
-            places[id(module)] = len(places)
-            key += (-1, settings.of_module(module))
-            if own["_forward_hooks"] or own["_forward_pre_hooks"]:
-                key += _hooks(module)
-            if own["_parameters"] or own["_buffers"]:
-                named = {**own["_parameters"], **own["_buffers"]}
-                weights += [
-                    weight_of(module, n, t) if t.is_meta else t
-                    for n, t in named.items()
-                    if t is not None
-                ]
-        modules = [m for top in settings.modules if id(top) not in places for m in _modules(top)]
-        settings.modules.clear()
-    weights += settings.tensors
-    for tensor in weights:
-        # every onload makes another parameter object of one on meta
-        serial = 0 if tensor.is_meta else serial_of(tensor)
-        version = -1 if tensor.is_inference() else tensor._version
-        key += (serial, version, tensor.dtype, tensor.shape)
-    return (*key, *checksums(weights))
+    while waiting:
+        module = waiting.pop()
+        own = module.__dict__
+        if id(module) in places:  # it is used twice
+            key += (places[id(module)],)
+            continue
+        places[id(module)] = len(places)
+        key += (-1, settings.of_module(module))
+        if own["_forward_hooks"] or own["_forward_pre_hooks"]:
+            key += _hooks(module)
+        if "_hf_hook" in own or "_diffusers_hook" in own:
+            offloaded += (module,)
+        if own["_parameters"] or own["_buffers"]:
+            named = {**own["_parameters"], **own["_buffers"]}
+            weights += [
+                weight_of(module, name, tensor) if tensor.is_meta else tensor
+                for name, tensor in named.items()
+                if tensor is not None
+            ]
+        if own["_modules"]:
+            waiting += [part for part in {**own["_modules"]}.values() if part is not None]
+    device = _device(model, offloaded)
+    key += (device,)
+    if device.type != "meta" and torch.is_autocast_enabled(device.type):
+        key += ("autocast", torch.get_autocast_dtype(device.type))
+    return (*key, *keys_of_weights(weights + settings.tensors))
 
 
 def _modules(model: nn.Module) -> list[nn.Module]:
@@ -198,32 +143,43 @@ def _is_passive(hook: Any) -> bool:
 class _Settings:
     """Makes keys of settings in one walk: what modules compute with besides weights.
 
+    Args:
+        modules: gets the modules found in settings, where torch does not know of them.
     Attributes:
-        tensors, modules: those found in settings, where torch does not know of them.
+        tensors: those found there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, modules: list[nn.Module]) -> None:
         self.tensors: list[Tensor] = []
-        self.modules: list[nn.Module] = []
+        self._modules = modules
         self._kinds: dict[type, Hashable] = {}
+        self._layouts: dict[type, _Layout] = {}
         self._entered: dict[int, int] = {}  # configs, by their address: they live meanwhile
 
     def of_module(self, module: nn.Module) -> Hashable:
         """Make a key of a module's class and attributes; weights, parts and hooks are left out."""
-        kind, own = type(module), {**module.__dict__}
+        kind, own = type(module), module.__dict__
         if kind not in self._kinds:
             self._kinds[kind] = serial_of(kind), serial_of(kind.forward)
-        names = _setting_names(tuple(own))
-        values = [
-            value if type(value) in _PLAIN else self._key(value)
-            for value in [own[name] for name in names]
-        ]
-        return self._kinds[kind], _forward(module) if "forward" in own else 0, names, *values
+        attributes = tuple(own)
+        layout = self._layouts.get(kind)
+        if layout is None or layout[0] != attributes:  # modules of a class have the same, mostly
+            layout = self._layouts[kind] = _layout(attributes)
+        _, names, read = layout
+        try:
+            values = read(own)
+        except KeyError:  # another thread removed an attribute meanwhile
+            return self.of_module(module)
+        if not _PLAIN.issuperset(map(type, values)):
+            values = tuple([v if type(v) in _PLAIN else self._key(v) for v in values])
+        return self._kinds[kind], _forward(module) if "forward" in own else 0, names, values
 
     def _key(self, value: Any) -> Hashable:
         if id(value) in self._entered:
             return self._entered[id(value)]
         if isinstance(value, _NUMBERS):
+            return value
+        if type(value) is tuple and _PLAIN.issuperset(map(type, value)):
             return value
         if isinstance(value, list | tuple | set | frozenset):
             return len(value), *map(self._key, islice(list(value), N_READ))
@@ -232,7 +188,7 @@ class _Settings:
         if isinstance(value, Tensor):
             self.tensors.append(value)
         elif isinstance(value, nn.Module):
-            self.modules.append(value)
+            self._modules.append(value)
         elif _is_config(value):
             self._entered[id(value)] = serial_of(value)
             return serial_of(value), self._entries(object.__getattribute__(value, "__dict__"))
@@ -248,10 +204,17 @@ class _Settings:
         )
 
 
+_Layout: TypeAlias = tuple[
+    tuple[str, ...], tuple[str, ...], Callable[[Mapping[str, Any]], tuple[Any, ...]]
+]
+
+
 @lru_cache(1000)
-def _setting_names(attributes: tuple[str, ...]) -> tuple[str, ...]:
-    """Choose those attributes of a module that are settings."""
-    return tuple(name for name in attributes if name not in _NOT_SETTINGS)
+def _layout(attributes: tuple[str, ...]) -> _Layout:
+    """Choose those attributes of a module that are settings, and make what reads them."""
+    names = tuple(name for name in attributes if name not in _NOT_SETTINGS)
+    # the first name twice: of a single one itemgetter gives no tuple
+    return attributes, names, itemgetter(*names, names[0]) if names else lambda own: ()
 
 
 def _is_config(value: Any) -> bool:
