@@ -106,7 +106,7 @@ def _scale(
 ) -> TowerOutput:
     """Multiply hidden states by the weights, then restore their mean.
 
-    Works in one copy of the states, since a prompt may have thousands of chunks.
+    Works in the states themselves if `encode` gives copies: a prompt may have thousands of chunks.
 
     Args:
         measure: gives what is restored of the states [m L D]; None = nothing is.
@@ -116,14 +116,17 @@ def _scale(
     chosen = [i for i, chunk in enumerate(chunks) if chunk.is_weighted]
     if not chosen:
         return output
-    hidden = output.hidden if getattr(encode, "gives_copies", False) else output.hidden.clone()
+    is_ours = getattr(encode, "gives_copies", False)
+    times = Tensor.mul_ if is_ours else Tensor.mul
+    hidden = output.hidden if is_ours else output.hidden.clone()
     if together:
         chosen = list(range(len(chunks)))
     states = hidden.float() if together else hidden[chosen].float()
     before = None if measure is None else measure(states)
-    states *= states.new_tensor([chunks[i].weights for i in chosen]).unsqueeze(-1)
+    weights = states.new_tensor([chunks[i].weights for i in chosen]).unsqueeze(-1)
+    states = times(states, weights)
     if measure is not None and before is not None:
-        states *= _restoring(before, measure(states))
+        states = times(states, _restoring(before, measure(states)))
     if states is not hidden:
         hidden[chosen] = states.to(hidden.dtype)
     return TowerOutput(hidden, output.pooled)

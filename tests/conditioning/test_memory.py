@@ -9,7 +9,7 @@ import torch
 from clipcond import Conditioner
 from clipcond.conditioning import cache
 from clipcond.towers import TowerOutput
-from clipcond.weighting import WEIGHTINGS
+from clipcond.weighting import WEIGHTINGS, by_chunk
 from tests.parity.models import tower_l
 
 PROGRAM = """
@@ -162,3 +162,22 @@ def test_prompts_beyond_one_tower_call_share_the_next(monkeypatch):
     Conditioner(tower, cache_bytes=0).guided([f"cat {i}" for i in range(25)], "blurry")
 
     assert tower.calls in ([10, 10, 6], [10, 10, 7])  # the negative, perhaps once again
+
+
+def test_a_rule_that_is_marked_sees_a_long_prompt_in_parts(monkeypatch):
+    monkeypatch.setattr(cache, "BATCH_BYTES", 20 * 77 * 32 * 4 * cache.ACTIVATIONS)
+    seen = []
+
+    def halved(chunks, encode):
+        seen.append(len(chunks))
+        return TowerOutput(encode(chunks).hidden * 0.5)
+
+    long = " BREAK ".join(f"cat {i}" for i in range(50))
+    whole = Conditioner(Counting(), weighting=halved)(long).embeds
+    assert seen == [50]
+    parts = Conditioner(Counting(), weighting=by_chunk(halved))(long).embeds
+
+    assert seen[1:] == [4] * 11 + [6]
+    assert torch.equal(parts, whole)
+    assert Conditioner(Counting(), weighting=halved)("a cat").embeds.shape == (1, 77, 32)
+    assert seen[-1] == 1
