@@ -69,7 +69,7 @@ def fingerprint_of(model: nn.Module) -> Hashable:
     key: list[Hashable] = [torch.get_float32_matmul_precision()]
     for hooks in (global_hooks._global_forward_hooks, global_hooks._global_forward_pre_hooks):
         key += [number for number, _ in _items(hooks)]
-    waiting, offloaded = [model], []
+    waiting, offloaded = [model], list[nn.Module]()
     settings, weights = _Settings(waiting), list[Tensor]()
     places: dict[int, int] = {}
     while waiting:
