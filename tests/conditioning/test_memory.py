@@ -22,21 +22,19 @@ from clipcond import Conditioner, load_tower
 from clipcond.towers import TowerOutput
 
 torch.set_num_threads(1)
-N = 1500
+N = 800
 DIFFERENT = [f"(a cat {i // 40} {i % 40}:1.{i % 7 + 1})" for i in range(N)]
 CASES = {
     "plain": ("a BREAK " * N, {}),
     "weighted": ("(a:1.2) BREAK " * N, {}),
-    "one weighted": ("a BREAK " * N + "(a:1.2)", {}),
     "different": (" BREAK ".join(DIFFERENT).replace("(", "").replace(")", ""), {}),
     "without breaks": (" ".join(f"{i:05d}" for i in range(12 * N)), {}),
     **{
         rule: (" BREAK ".join(DIFFERENT), {"weighting": rule})
-        for rule in ("scale_mean", "scale", "none", "lerp", "lerp_last", "scale_mean_prompt")
+        for rule in ("scale_mean", "lerp", "lerp_last", "scale_mean_prompt")
     },
     "half": (" BREAK ".join(DIFFERENT), {}),
     "masked padding": (" BREAK ".join(DIFFERENT), {}),
-    "cached": (" BREAK ".join(DIFFERENT), {"cache_bytes": 2**20}),
     "negative": ("a", {}),
 }
 
@@ -45,7 +43,7 @@ class Stub:
     \"\"\"A tower whose states cost no memory besides themselves.\"\"\"
 
     def __init__(self, like, dtype, masks):
-        self.name, self.depth, self.width, self.dtype = "stub", 1, 768, dtype
+        self.name, self.depth, self.width, self.dtype = "stub", 1, 1280, dtype
         self.tokenizer, self.device = like.tokenizer, torch.device("cpu")
         self.special = like.special if not masks else masking(like.special)
         self.table = torch.rand(like.special.context_length, self.width).to(dtype)
@@ -89,8 +87,8 @@ for name, (prompt, choices) in CASES.items():
         os._exit(0)
     os.waitpid(child, 0)
 """
-N_CASES = 15
-LIMITS = {"without breaks": 1.35}  # the tokenizer's own memory for a text of 430 kB in one piece
+N_CASES = 11
+LIMITS = {"without breaks": 1.35}  # the tokenizer's own memory for a text of 60 kB in one piece
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is counted in kB on Linux only")
@@ -125,22 +123,21 @@ class Counting:
         return TowerOutput(hidden, hidden.mean(dim=1) if pooled else None)
 
 
-LONG = " BREAK ".join(f"a {i} (red cat:{0.5 + i % 5 / 4}) [dog {i % 3}]" for i in range(40))
+LONG = " BREAK ".join(f"a {i} (red cat:{0.5 + i % 5 / 4}) [dog {i % 3}]" for i in range(12))
 PROMPTS = [
-    *("a cat", "(a:1.2) cat", "a BREAK " * 30, "(a:1.2) BREAK " * 30, LONG, "x BREAK " + LONG),
-    *("(all:1.3) " * 2000, "plain " * 1000 + "(one:1.5)", "BREAK BREAK x"),
+    *("a cat", "(a:1.2) cat", "(a:1.2) BREAK " * 9, LONG),
+    *("(all:1.3) " * 300, "plain " * 300 + "(one:1.5)", "BREAK BREAK x"),
 ]
 
 
-@pytest.mark.parametrize("cache_bytes", [0, 2**28])
-def test_small_tower_calls_change_no_bit(monkeypatch, cache_bytes):
+def test_small_tower_calls_change_no_bit(monkeypatch):
     different = []
     for name, rule in WEIGHTINGS.items():
         results = []
-        for n_at_once in (1000, 7, 3, 2):
+        for n_at_once in (1000, 7, 2):
             monkeypatch.setattr(cache, "BATCH_BYTES", n_at_once * 77 * 32 * 4 * cache.ACTIVATIONS)
-            tower = Counting()
-            conditioner = Conditioner(tower, weighting=rule, pooled=True, cache_bytes=cache_bytes)
+            tower, n_bytes = Counting(), 0 if n_at_once == 7 else 2**28
+            conditioner = Conditioner(tower, weighting=rule, pooled=True, cache_bytes=n_bytes)
             made = [conditioner(prompt) for prompt in PROMPTS]
             made += conditioner.guided(PROMPTS, [*PROMPTS[1:], ""]).positive.split()
             assert max(tower.calls) <= n_at_once
