@@ -9,7 +9,6 @@ from clipcond.chunking import TokenChunk
 from clipcond.conditioning.plan import Cutter, Plan
 from clipcond.conditioning.prompt_text import PromptReader, PromptText
 from clipcond.conditioning.report import ChunkReport, PartReport, Report
-from clipcond.prompt.remainder import Remainder
 from clipcond.towers.base import HiddenLayer
 
 __all__ = ["build_report", "with_negative"]
@@ -62,7 +61,7 @@ def with_negative(report: Report, negative: Report, *, is_zero: bool) -> Report:
 def _cut(part: str, plan: Plan, reader: PromptReader) -> tuple[ChunkReport, ...]:
     """Cut the text of one condition as the plan's own."""
     cutter = plan.cutter
-    chunks = cutter.chunks(reader.parse(PromptText(Remainder.whole(part))))
+    chunks = cutter.chunks(reader.parse(PromptText(part)))
     return _rows(chunks, cutter)
 
 

@@ -51,8 +51,8 @@ def test_extensions_take_less_than_30_lines():
     assert max(len(block.code.splitlines()) for block in found) < 30
 
 
-def test_a_prompt_passes_at_most_30_files():
-    assert len(files_of_a_prompt()) <= 30
+def test_a_prompt_passes_at_most_20_files():
+    assert len(files_of_a_prompt()) <= 20
 
 
 def test_few_blocks_are_not_run():
