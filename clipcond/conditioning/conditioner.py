@@ -11,7 +11,7 @@ import torch
 
 from clipcond.adapters.base import Adapter
 from clipcond.checkpoints import load_towers
-from clipcond.conditioning import checks, prompt_text
+from clipcond.conditioning import checks, prompt_text, results
 from clipcond.conditioning.adapter_stage import AdapterStage
 from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
 from clipcond.conditioning.dialects import Dialect, DialectName, choose_fullwidth, find_dialect
@@ -20,7 +20,7 @@ from clipcond.conditioning.plan import Chunks, Cutter, Plan, plan_call, skip_lay
 from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, PromptText, Texts
 from clipcond.conditioning.report import Report
 from clipcond.conditioning.report_building import build_report, with_negative
-from clipcond.conditioning.results import Conditioning, Guided, batched, join, weigh, zeros_like
+from clipcond.conditioning.results import Conditioning, Guided
 from clipcond.prompt import Issue, ParsedPrompt, find_syntax
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.base import HiddenLayer, TextTower
@@ -184,8 +184,8 @@ class Conditioner(TakesInversions):
             pair = self._condition(list(zip(positive, negative, strict=True)), clip_skip)
         is_given = negatives is not None or negatives_2 is not None
         given_texts = [each.text for row in negative for each in row] if is_given else None
-        if self.dialect.passes_zeros(given_texts, len(self.towers)):
-            pair[1] = zeros_like(pair[1])
+        if results.are_zeros(self.dialect, given_texts, len(self.towers)):
+            pair[1] = results.zeros_like(pair[1])
         issues = prompt_text.issues_of_sides(warned, zip(both, (positive, negative), strict=True))
         return Guided(*(replace(each, issues=own) for each, own in zip(pair, issues, strict=True)))
 
@@ -208,8 +208,8 @@ class Conditioner(TakesInversions):
         """
         rows = [self._texts(prompt_text.list_prompts([prompt]), None)]
         if negative is not None:
-            negatives = prompt_text.list_prompts([negative], "negative prompt")
-            rows.append(self._texts(negatives, None, negative=True))
+            given = prompt_text.list_prompts([negative], "negative prompt")
+            rows.append(self._texts(given, None, negative=True))
         (texts,) = zip(*rows, strict=True)
         (plans,) = self._plan([texts], self._reader.parse_each([texts]))
         reports = [
@@ -218,7 +218,9 @@ class Conditioner(TakesInversions):
         ]
         if negative is None:
             return reports[0]
-        is_zero = self.dialect.passes_zeros([each.text for each in texts[1]], len(self.towers))
+        is_zero = results.are_zeros(
+            self.dialect, [each.text for each in texts[1]], len(self.towers)
+        )
         return with_negative(*reports, is_zero=is_zero)
 
     def layers(self, clip_skip: int | None = None) -> tuple[HiddenLayer, ...]:
@@ -280,7 +282,7 @@ class Conditioner(TakesInversions):
             kept, choose = None, self.dialect.rows
             if choose is not None and self._adapter_stage is None:  # its rows are no tokens' places
                 kept = choose([plan.chunks for plan in parts])
-            return [join(column, parts, kept) for column in zip(*plans, strict=True)]
+            return [results.join(column, parts, kept) for column in zip(*plans, strict=True)]
 
     def _encode_and_weigh(self, plans: Sequence[Plan], layer: HiddenLayer) -> list[Conditioning]:
         """Encode one tower's plans, apply the rule, and the adapter if there is one."""
@@ -289,5 +291,5 @@ class Conditioner(TakesInversions):
             stage.check_layer(layer)
         pooled = stage is None and cutter.pooled
         encode = ChunkEncoder(cutter.tower, cutter.special, layer, self.cache, pooled=pooled)
-        parts = weigh(plans, self.rule, encode, cutter.tower.name)
-        return parts if stage is None else stage(batched(parts), plans, encode).split()
+        parts = results.weigh(plans, self.rule, encode, cutter.tower.name)
+        return parts if stage is None else stage(results.batched(parts), plans, encode).split()

@@ -168,7 +168,3 @@ class Dialect(Pooling, Weighting, Chunking, Reading):
     def for_towers(self, n_towers: int) -> Dialect:
         """Choose the dialect for so many towers: itself, or what it is for a pair."""
         return self if n_towers == 1 or self.pair is None else self.pair
-
-    def passes_zeros(self, texts: Sequence[str] | None, n_towers: int) -> bool:
-        """Whether zeros are passed in place of these negatives; None = none given."""
-        return n_towers > 1 and self.zero_negative is not None and self.zero_negative(texts)

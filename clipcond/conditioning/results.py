@@ -10,11 +10,12 @@ from torch import Tensor
 
 from clipcond.conditioning.cache import ChunkEncoder
 from clipcond.conditioning.checks import not_finite
+from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.plan import Plan
 from clipcond.prompt import Issue
 from clipcond.weighting import Rule
 
-__all__ = ["Conditioning", "Guided", "batched", "join", "weigh", "zeros_like"]
+__all__ = ["Conditioning", "Guided", "are_zeros", "batched", "join", "weigh", "zeros_like"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,12 @@ def join(
         embeds = embeds[:, list(rows)]
         mask = None if mask is None else mask[:, list(rows)]
     return Conditioning(embeds, pooled, mask)
+
+
+def are_zeros(dialect: Dialect, negatives: Sequence[str] | None, n_towers: int) -> bool:
+    """Whether a dialect passes zeros in place of these negatives; None = none are given."""
+    is_zero = dialect.zero_negative
+    return n_towers > 1 and is_zero is not None and is_zero(negatives)
 
 
 def zeros_like(conditioning: Conditioning) -> Conditioning:
