@@ -22,7 +22,7 @@ def own_tower(model: Any, tokenizer: Any) -> TextTower | None:
     """
     if OpenAIClipTower.is_model(model):
         return OpenAIClipTower(model, tokenizer)
-    config = getattr(model, "config", None)
+    config: Any = getattr(model, "config", None)
     if getattr(config, "model_type", None) != "bert":
         return None
     length = min(tokenizer.model_max_length, config.max_position_embeddings)
