@@ -10,7 +10,6 @@ from diffusers import (
     StableDiffusionInpaintPipeline,
     StableDiffusionPipeline,
 )
-from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from safetensors.torch import load_file, save_file
 
 import clipcond
@@ -83,26 +82,6 @@ def test_float16_on_the_cpu_is_explained(sd_folder):
 
     assert caught[0].filename == __file__
     assert latents(pipe, "a cat").dtype == torch.float16
-
-
-@pytest.mark.parametrize(
-    ("attention", "processor"), [("sdpa", AttnProcessor2_0), ("eager", AttnProcessor)]
-)
-def test_attention(sd_folder, attention, processor):
-    pipe = build_pipeline(sd_folder, attention=attention)
-
-    assert {type(each) for each in pipe.unet.attn_processors.values()} == {processor}
-    assert {type(each) for each in pipe.vae.attn_processors.values()} == {processor}
-    assert torch.allclose(
-        latents(pipe, "a cat"), latents(build_pipeline(sd_folder), "a cat"), atol=1e-4
-    )  # another order of the same sums
-
-
-def test_xformers_that_cannot_be_used_is_explained(sd_folder):
-    with pytest.raises(PipelineError, match=r"^xformers cannot be used here: ") as caught:
-        build_pipeline(sd_folder, attention="xformers", device="cpu")
-
-    assert "pip install 'clipcond[xformers]'" in str(caught.value)
 
 
 @pytest.mark.parametrize(
