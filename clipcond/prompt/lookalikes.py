@@ -17,8 +17,8 @@ from itertools import islice
 
 from clipcond.errors import excerpt
 from clipcond.prompt.folding import fold, odd_signs
-from clipcond.prompt.notations import BRACKETS, Notation, weight_in
-from clipcond.prompt.other_dialects import FULLWIDTH, LOOKALIKES
+from clipcond.prompt.notations import BRACKETS, CJK, Notation, weight_in
+from clipcond.prompt.other_dialects import FULLWIDTH, JOINED, LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
 from clipcond.prompt.scanner import ascii_signs
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment
@@ -31,7 +31,7 @@ _COLONS = (":", "：")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _OPENING = "([{"
 _STRAY = tuple("()（）")
-_SMILEY = re.compile(r"(?:(?<!\S)|(?<=[^\w\s]))[>]?[:;=：；]['\-^]?\Z")
+_SMILEY = re.compile(rf"(?:(?<!\S)|(?<=[^\w\s])|(?<=[{CJK}]))[>]?[:;=：；]['\-^]?\Z")
 _WORD = re.compile(r"\w")
 _NEAR = 100  # characters between two brackets
 
@@ -50,7 +50,8 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
             user has not said so, which adds issues about it.
     """
     kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES)
-    kinds = kinds if fullwidth is not None else (*kinds, *FULLWIDTH)
+    if not fullwidth:
+        kinds = (*kinds, *JOINED, *(FULLWIDTH if fullwidth is None else ()))
     folded = fold(parsed.source)
     read_here = (kind for kind in kinds if parsed.syntax in kind.readers)
     found = [each for kind in read_here for each in _find(parsed, folded, kind)]
@@ -105,7 +106,7 @@ def _first_open(parsed: ParsedPrompt) -> int:
 
 def _names(match: re.Match[str], folded: str, syntax: str) -> defaultdict[str, str]:
     """Collect what a remedy may name: the pattern's groups, and the weight that was meant."""
-    groups = {name.removesuffix("_2"): text for name, text in match.groupdict().items() if text}
+    groups = {name.rstrip("_2345"): text for name, text in match.groupdict().items() if text}
     names = defaultdict(str, groups)
     number = groups.get("number", "")
     if not number and match[0].startswith("{"):

@@ -35,12 +35,15 @@ _SIGNED_BRACKET = rf"(?<!\\)\)(?P<number_2>[+-]{{1,9}}|{DECIMAL})(?=[\s,.;)\"]|$
 _WHEN = r"(?:\d+(?:\.\d*)?|\.\d+)"
 # An option of a form, with round brackets in it, and one that has a letter.
 _TEXT = r"(?:[^\[\]():|\n]|\([^()\[\]\n]{0,80}\)){0,120}"
+_SHORT = r"[^\W\d][^\[\]():|\n]{1,60}"
 _TAGGED = (
     r"(?!(?i:rating|artist|character|copyright|style|species|meta|score|title|name|note|text|time|by"
     r"|series|source|date|age|color|colour|camera|lens|lighting|mood|setting|scene|subject|background"
     r"|seed|size|model|general|user|https?|re|fate|todo|fixme|warning|chapter|part|format|type|genre"
     r"|medium|quality|speaker|laughs?|sep|cls|nsfw|sfw|lora|lyco|hypernet|embedding):)"
 )
+_NO_EDITING = "no prompt editing: that is two texts, and a number when"
+_EDIT = "Write [{from}:{to}:0.5] in dialect 'a1111': a fraction of all steps, or the number of one."
 LOOKALIKES = (
     Notation(CODE, ":", re.compile(_WEIGHT), {"compel", "novelai"}, _WEIGHT_HERE, _OR_A1111),
     Notation(CODE, ":", re.compile(_WEIGHT), {"diffusers"}, _WEIGHT_HERE, _CHOOSE_A1111),
@@ -64,10 +67,12 @@ LOOKALIKES = (
         CODE,
         ":",
         re.compile(_SPACED_WEIGHT),
-        TIGHT | WITHOUT_BRACKETS,
+        TIGHT,
         _WEIGHT_HERE,
         "Leave out the spaces, or choose dialect 'a1111'.",
     ),
+    Notation(CODE, ":", re.compile(_SPACED_WEIGHT), {"compel", "novelai"}, _WEIGHT_HERE, _OR_A1111),
+    Notation(CODE, ":", re.compile(_SPACED_WEIGHT), {"diffusers"}, _WEIGHT_HERE, _CHOOSE_A1111),
     Notation(
         CODE,
         "+-)",
@@ -126,30 +131,40 @@ LOOKALIKES = (
         _CHOOSE_A1111,
     ),
     Notation(
-        "editing",
+        "no-editing",
         "[",
         re.compile(
             rf"\[(?=[^\[\]:|\n]{{0,120}}[^\W\d_])(?P<from>{_TEXT}):(?P<to>{_TEXT})"
-            rf"(?::(?!\s*{_WHEN}\s*\]|\s*\d+,\d+\s*\]){_TEXT}){{1,2}}\]"
+            rf"(?::(?!\s*{_WHEN}\s*\]|\s*\d+,\d+\s*\]){_TEXT}|:{_TEXT}:{_TEXT})\]"
         ),
         WITH_NOVELAI,
-        "no prompt editing, because no number says when",
-        "Write [{from}:{to}:0.5] in dialect 'a1111', with a fraction of all steps or a step.",
+        _NO_EDITING,
+        _EDIT,
     ),
     Notation(
-        "editing",
+        "no-editing",
         "[",
         re.compile(
-            rf"\[{_TAGGED}(?P<from>[^\W\d][^\[\]():|\n]{{1,60}}):(?P<to>[^\W\d][^\[\]():|\n]{{1,60}})"
+            rf"\[{_TAGGED}(?P<from>[{CJK}]|{_SHORT}):(?P<to>[{CJK}]|{_SHORT})"
             r"(?<![\s:])\]"
         ),
         WITH_NOVELAI,
-        "no prompt editing, because no number says when",
-        "Write [{from}:{to}:0.5] in dialect 'a1111', with a fraction of all steps or a step.",
+        _NO_EDITING,
+        _EDIT,
         folded=False,
     ),
     Notation(
-        "editing",
+        "no-editing",
+        "({",
+        re.compile(
+            rf"[({{](?P<from>{_SHORT}|[{CJK}]):(?P<to>{_SHORT}|[{CJK}]):\s?(?P<when>0?\.\d{{1,3}})\s?[)}}]"
+        ),
+        WITH_NOVELAI,
+        "no prompt editing, which has square brackets",
+        "Write [{from}:{to}:{when}] in dialect 'a1111'.",
+    ),
+    Notation(
+        "no-editing",
         "|",
         re.compile(rf"\[(?=[^\[\]:]*\|)(?P<words>[^\[\]:]+):\s*{_WHEN}\s*\]"),
         WITH_NOVELAI,
@@ -187,6 +202,9 @@ FULLWIDTH = (
         "Write it in ASCII; fullwidth=False if it is meant as text.",
         folded=False,
     ),
+)
+# BREAK and AND that no space parts from Chinese: words only with `fullwidth=True`.
+JOINED = (
     Notation(
         CODE,
         "KD",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from clipcond.prompt.notations import ALL, CJK, EVERY, NUMBER, WITH_NOVELAI, Notation
+from clipcond.prompt.pasted import PASTED
 
 _NAME = r"(?P<name>\w[\w.\-]{0,99})"
 _TAGS = "lora|lyco|locon|loha|hypernet|hypernetwork|wildcard|embed|embedding|ti|random|segment"
@@ -19,25 +20,6 @@ _ALONE = (
     r"[:=/][ \t]{0,3}(?P<name_2>\w[\w.\-]{0,99})(?=\s{0,9}(?:[,):;\n]|\Z)))"
 )
 _LOAD = "Leave it out, and load the network into the pipeline: load_lora_weights."
-# Keys of a block of parameters: those that no sentence has, and those that need a number.
-_KEYS = (
-    r"negative[ _]prompt|cfg[ _]scale|clip[ _]skip|model hash|denoising strength|hires upscale\w*"
-    r"|schedule type|lora hashes|ensd"
-)
-_KEYS_CJK = (
-    "(?:反向|负面|负向|反面|逆向)(?:提示|关键)词?|(?:正向|正面)提示词|采样器|采样方法|采样方式|采样步数|迭代步数|随机种子|种子数?"
-    "|提示词引导系数|提示词相关性|引导系数|模型哈希|重绘幅度|ネガティブ(?:プロンプト)?|サンプラー|ステップ数"
-    "|サンプリング(?:方法|回数|ステップ数?)|シード値?|네거티브 ?프롬프트"
-    "|부정 ?프롬프트|샘플러|샘플링 ?(?:방법|스텝)|시드"
-)
-_PASTED = (
-    rf"(?:(?i:\b(?:{_KEYS}))[ ]?:[ ]?\w|(?:{_KEYS_CJK})[ ]?:"
-    r"|\"class_type\" ?:"
-    r"|(?i:\bsteps) ?: ?\d+ ?[,\n;、] ?\w[\w ]{1,30}:|步数 ?: ?\d+ ?(?:[,\n;、] ?\w[\w ]{0,30}:|\Z)"
-    r"|(?i:\bsampler(?:[ _]name)?) ?: ?(?i:euler|dpm|ddim|lms|heun|plms|unipc|lcm|restart)"
-    r"|\bSampler: ?[A-Z][\w+ ]{1,30},|(?i:\bseed) ?: ?\d{4}|(?i:\bsize) ?: ?\d{3,4} ?[x×] ?\d{3,4}"
-    r"|(?i:\bmodel) ?: ?[\w.\-]{1,80}, ?(?i:vae|seed|steps|sampler|clip skip|version) ?:)(?s:.*)"
-)
 _FLAGS = (
     "ar|aspect|v|version|s|stylize|stylise|q|quality|chaos|c|iw|seed|sameseed|niji|style|no|sref"
     "|cref|oref|sw|cw|ow|sv|weird|w|h|hd|tile|raw|fast|relax|turbo|stop|uplight|upbeta|upanime"
@@ -76,14 +58,7 @@ _IMAGES = r"\.(?:png|jpe?g|webp|gif)|mj\.run|discord|midjourney"
 _NOT_QUOTED = "".join(rf"(?<!\b{word} )" for word in _QUOTING.split())
 
 OTHER_TOOLS = (
-    Notation(
-        "pasted-parameters",
-        ":",
-        re.compile(_PASTED),
-        EVERY,
-        "a pasted block of generation parameters, but here all of it is part of the prompt",
-        "Keep the prompt alone, and give the negative prompt, the steps and the rest apart.",
-    ),
+    PASTED,
     Notation(
         "random-choice",
         "{",
@@ -133,7 +108,7 @@ OTHER_TOOLS = (
     Notation(
         "comment",
         "＃﹟",
-        re.compile(r"(?m:^|(?<=[\s,，.。]))[＃﹟][^\n#＃﹟]*$", re.MULTILINE),
+        re.compile(rf"(?:^|(?<=[\s,，.。{CJK}]))[＃﹟][^\n#＃﹟]*$", re.MULTILINE),
         EVERY,
         "no comment: that starts with an ASCII '#', and in dialect 'a1111' only",
         "Leave it out.",
@@ -173,6 +148,14 @@ OTHER_TOOLS = (
         EVERY - {"plain"},
         "a tag of a web page, and encoded as words",
         "Leave it out.",
+    ),
+    Notation(
+        "html",
+        "%",
+        re.compile(r"(?<=[A-Za-z,])%(?:20|2[CcFf89]|3[Aa])(?=\w)"),
+        EVERY - {"plain"},
+        "a sign as web addresses have it, and encoded as it is written",
+        "Write the sign itself.",
     ),
     Notation(
         "special-token",
@@ -247,6 +230,7 @@ OTHER_TOOLS = (
         re.compile(
             rf"(?:(?<!\S)|(?<=[{CJK}]))--(?:{_OPTIONS})(?![\w\-])(?=[\s=]|\Z)"
             r"(?:[ \t=]{1,3}(?:\"[^\"\n]{0,400}\"|[\d.x]+))?"
+            r"|(?<!\S)-[nsSWHCAl] ?\w[\w.]{0,12}(?:\s{1,3}-[nsSWHCAlGIU] ?\w[\w.]{0,12}){1,9}(?!\S)"
         ),
         EVERY - {"plain"},
         "an option of a command line, as in A1111's files of prompts, but text here",

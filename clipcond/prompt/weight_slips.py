@@ -47,14 +47,13 @@ _AND = re.compile(r"\bAND\b")
 _SLIPS = (
     rf"[~≈=<>*×xX^'\"]{{1,2}}\s?(?:{SMALL}|[0-2]|\d{{2,3}}%)['\"]?",
     rf"(?:{NUMBER})\s?[xX×%;]|(?:{SMALL}|[0-2])\s?[fFwW+~!倍'\"]",
-    r"[0-2]?(?:\s{1,2}[.]\s{0,2}|[.]\s{1,2}|\s?[·・•'_‥…–]\s?|-)\d{1,3}",
+    r"[0-2]?(?:\s{1,2}[.]\s{0,2}|[.]\s{1,2}|\s?[·・•'_‥…–、]\s?|-)\d{1,3}",
     r"[0-2]?[点點]\d{1,2}倍?|[零〇一二两三]点[零〇一二三四五六七八九]{1,2}倍?",
     r"[oO]\.\d{1,2}|[lI]\.\d{1,2}|\d?\.[oO]\d?",
     r"[0-2]?\.\d{1,3}:\s?\d?(?:\.\d{1,3})?|[0-2]:\s?[0-2]?\.\d{1,3}",
 )
 _PLAIN = r"(?!\s*[+-]?[.\d]+\s*[)\]])"
 _WRITE = "Write {weight}."
-_PUT = "Put it in brackets: {weight}."
 _BY_COMMA = "no weight, because of its comma"
 _BY_SIGN = "no weight, because of {odd}"
 
@@ -65,7 +64,7 @@ WEIGHT_SLIPS = (
         re.compile(rf"{_WORDS} ?:(?P<number>{SMALL}){_END}"),
         WITH_NOVELAI,
         "no weight without brackets",
-        _PUT,
+        _WRITE,
         unless=_AND,
         bare=True,
     ),
@@ -73,12 +72,13 @@ WEIGHT_SLIPS = (
         "weight",
         ")]}",
         re.compile(
-            rf"(?<!\\)[)\]}}](?:\s?:\s?(?P<number>{SMALL})(?=\s{{0,9}}(?:[,;)\]}}]|\.?\Z))"
-            rf"|:(?P<number_2>{SMALL}|[0-2]){_AT_END})"
+            rf"(?<!\\)[)\]}}](?:\s?[:=*^@×]\s?(?P<number>{SMALL})(?=\s{{0,9}}(?:[,;)\]}}]|\.?\Z))"
+            rf"|[:=*^@×](?P<number_2>{SMALL}){_AT_END}|:(?P<number_3>[0-2]){_AT_END}"
+            rf"|\s?x(?P<number_4>{SMALL}){_AT_END}|\s?[(\[{{](?P<number_5>{SMALL})[)\]}}])"
         ),
         WITH_NOVELAI,
         "no weight behind a bracket",
-        "Put it into the bracket: {weight}.",
+        "Write the number inside: {weight}.",
         unless=_AND,
     ),
     Notation(
@@ -92,16 +92,19 @@ WEIGHT_SLIPS = (
     Notation(
         "weight",
         ".",
-        re.compile(rf"{_WORDS}\s?[(\[{{](?P<number>[01]?\.\d{{1,2}})[)\]}}]"),
+        re.compile(rf"{_WORDS}\s?:?\s?[(\[{{](?P<number>[01]?\.\d{{1,2}})[)\]}}]"),
         WITH_NOVELAI,
         "no weight: the number alone is in brackets",
         _WRITE,
     ),
     Notation(
         "weight",
-        "([{<",
+        "([{<*",
         re.compile(
-            rf"(?<!\w)[(\[{{<]\s?(?P<number>{SMALL})\s?[:=*×]\s?"
+            rf"(?<![\w.:])(?P<number_2>[0-2]?\.\d{{1,2}})\s?[*×]?[(\[{{](?P<words_2>[^\W\d][^()\[\]{{}}<>:|\n]"
+            r"{1,60})[)\]}]"
+            rf"|(?<![\w.:])(?P<number_3>[0-2]?\.\d{{1,2}})[*×](?P<words_3>[^\W\d_]{{2,40}})"
+            rf"|(?<!\w)[(\[{{<]\s?(?P<number>{SMALL})\s?[:=*×]\s?"
             r"(?P<words>[^\W\d][^()\[\]{}<>:|\n]{0,60})[)\]}>]"
         ),
         WITH_NOVELAI,
@@ -122,7 +125,7 @@ WEIGHT_SLIPS = (
         re.compile(rf"{_WORDS}(?:\s?(?:\*{{1,2}}|[\^@×])\s?|=|~|\s[xX])(?P<number>{SMALL}){_END}"),
         WITH_NOVELAI,
         "no weight without a colon",
-        _PUT,
+        _WRITE,
     ),
     Notation(
         "weight",
@@ -172,20 +175,24 @@ WEIGHT_SLIPS = (
     ),
     Notation(
         "weight",
-        ")",
-        re.compile(r"\)(?P<number>[+-]{1,9}|[+-]?\d?\.\d{1,3})(?=[\s,.;)\"]|$)"),
+        ")+-",
+        re.compile(
+            r"(?:\)(?P<number>[+-]{1,9}|[+-]?\d?\.\d{1,3})|(?P<words>\w{1,40})(?P<number_2>\+{2,9}|-{2,9}))"
+            r"(?=[\s,.;)\"]|$)"
+        ),
         {"compel"},
         _BY_SIGN,
         _WRITE,
-        known=re.compile(r"\)[+-]*\d*[.\d+-]"),
+        known=re.compile(r"\)[+-]*\d*[.\d+-]|\w{1,40}[+-]"),
     ),
     Notation(
         "weight",
-        ")",
+        "+-)）",
         re.compile(
-            r"[)）][\u00a0\u00ad\u200b-\u200f\u2060-\u206f\ufeff]{1,9}(?P<number>[+-]{1,9}|\d?\.\d+)"
+            r"(?P<words>\w{1,40})?[)）]?[\u00a0\u00ad\u200b-\u200f\u2060-\u206f\ufeff]{1,9}"
+            r"(?P<number>[+-]{2,9}|(?<=[)）].)\d?\.\d{1,3})(?=[\s,.;)]|\Z)"
         ),
-        {"compel"},
+        WITH_NOVELAI,
         "no weight, because of an invisible character",
         _WRITE,
         folded=False,
@@ -210,12 +217,22 @@ WEIGHT_SLIPS = (
         "novelai-weight",
         ":",
         re.compile(
-            r"(?<![\w.])(?P<number>[+-]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9}))::(?P<words>[^:\n]{0,60})"
+            r"(?<![\w.])(?P<number>[+-]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9}))::"
+            r"(?P<words>[^:\n]{0,60})(?:::)?"
         ),
         {"novelai"},
         _BY_SIGN,
         _WRITE,
         known=re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)::"),
+    ),
+    Notation(
+        "novelai-weight",
+        ":",
+        re.compile(r"::"),
+        {"novelai"},
+        "no end of a weight, because of {odd}",
+        "Write it in ASCII.",
+        known=re.compile(r"::"),
     ),
     Notation(
         "novelai-weight",
