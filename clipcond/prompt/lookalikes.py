@@ -170,7 +170,7 @@ def _with_bracket(folded: str, start: int, stop: int) -> int:
     if folded[start] in _PAIRS:
         opening = _opening(folded, start)
         return start if opening < 0 else opening
-    if folded[start] in _OPENING or folded[stop - 1] not in _PAIRS:
+    if folded[start] in _OPENING or folded[stop - 1] not in _PAIRS or stop - start > SHOWN:
         return start
     opening = folded.rfind(_PAIRS[folded[stop - 1]], max(0, start - SHOWN), start)
     return start if opening < 0 else opening

@@ -14,10 +14,10 @@ _NAME = r"(?P<name>\w[\w.\-]{0,99})"
 _TAGS = "lora|lyco|locon|loha|hypernet|hypernetwork|wildcard|embed|embedding|ti|random|segment"
 # `embedding: x` where a tag begins; alone, or it may be ordinary text
 _ALONE = (
-    r"(?:(?:^|[,(;\n])[ \t]{0,9}"
-    r"|(?<!\w)(?=\w{9,10}[ \t]{0,3}:[ \t]{0,3}[a-z]{0,60}[A-Z\d_\-]))"
-    r"(?P<shown>(?!(?i:embeddings?):\w)(?i:embeddings?)[ \t]{0,3}"
-    r"[:=/][ \t]{0,3}(?P<name_2>\w[\w.\-]{0,99})(?=\s{0,9}(?:[,):;\n]|\Z)))"
+    r"(?:(?:^|[,，(;\n])[ \t]{0,9}"
+    r"|(?<!\w)(?=\w{9,10}[ \t]{0,3}[:：][ \t]{0,3}[a-z]{0,60}[A-Z\d_\-]))"
+    r"(?P<shown>(?!(?i:embeddings?)[:：]\w)(?i:embeddings?)[ \t]{0,3}"
+    r"[:：=/][ \t]{0,3}(?P<name_2>\w[\w.\-]{0,99})(?=\s{0,9}(?:[,，):;\n]|\Z)))"
 )
 _LOAD = "Leave it out, and load the network into the pipeline: load_lora_weights."
 _FLAGS = (
@@ -260,14 +260,15 @@ OTHER_TOOLS = (
     ),
     Notation(
         "embedding",
-        ":=/",
+        ":：=/",
         re.compile(
-            r"(?<!\w)(?!(?:(?<=[ \n()])|(?<![\s\S]))embedding:)(?i:embeddings?):"
+            r"(?<!\w)(?!(?:(?<=[ \n()])|(?<![\s\S]))embedding:)(?i:embeddings?)[:：]"
             rf"{_NAME}|{_ALONE}"
         ),
         {"comfyui"},
         "hardly meant as words: it refers to no embedding",
         "Write embedding:{name} behind a space, a bracket or a line end.",
+        folded=False,
     ),
     Notation(
         "embedding",
