@@ -34,6 +34,7 @@ _MEANINGS = {
     "syntax where full-width punctuation counts, but not here": (
         "在全角标点有效的地方是语法，在这里不是"
     ),
+    "a weight in ASCII, but not here": "写成半角才是权重，在这里不是",
     "a bracket in ASCII, but not here": "写成半角才是括号，在这里不是",
     "a pasted block of generation parameters, but here all of it is part of the prompt": (
         "是粘贴的整段生成参数，在这里全部成为提示词"
@@ -143,6 +144,9 @@ PROMPTS = {
     "Remove it; a network acts on both prompts.": "请去掉它；网络对两个提示词都有作用。",
     "{} is never closed": "{} 没有闭合",
     "{} closes nothing": "{} 没有对应的左括号",
+    "{} closes nothing, and makes the brackets after it plain text": (
+        "{} 没有对应的左括号，后面的括号因此成为文字"
+    ),
     "{} is read as syntax": "{} 当作语法读取",
     "Say {} if it is meant as text.": "若是文字，用 {}。",
     "{} is a comment, and left out of the text": "{} 是注释，不会编码",

@@ -53,7 +53,7 @@ _TABLE = {
 
 def fold(source: str) -> str:
     """Replace signs and letters by the ASCII ones that they resemble, character for character."""
-    return source if source.isascii() else source.translate(_TABLE)
+    return source.translate(_TABLE)
 
 
 def odd_signs(source: str, read: str) -> str:

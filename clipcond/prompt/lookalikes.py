@@ -17,7 +17,7 @@ from itertools import islice
 
 from clipcond.errors import excerpt
 from clipcond.prompt.folding import fold, odd_signs
-from clipcond.prompt.notations import BRACKETS, CJK, Notation, weight_in
+from clipcond.prompt.notations import CJK, Notation, weight_in
 from clipcond.prompt.other_dialects import FULLWIDTH, JOINED, LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
 from clipcond.prompt.scanner import ascii_signs
@@ -52,7 +52,7 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES)
     if not fullwidth:
         kinds = (*kinds, *JOINED, *(FULLWIDTH if fullwidth is None else ()))
-    folded = fold(parsed.source)
+    folded = parsed.source if parsed.source.isascii() else fold(parsed.source)
     read_here = (kind for kind in kinds if parsed.syntax in kind.readers)
     found = [each for kind in read_here for each in _find(parsed, folded, kind)]
     issues, taken = _heavy(parsed), [(-1, -1)]
@@ -83,7 +83,7 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[tuple[i
     is_none = not any(sign in text for sign in kind.signs)
     if is_none or (kind.unless is not None and kind.unless.search(text)):
         return
-    signs = ascii_signs(source) if parsed.syntax in BRACKETS else source
+    signs = source if parsed.syntax == "novelai" else ascii_signs(source)
     end = _first_open(parsed) if kind.bare else len(text)
     for match in islice(kind.pattern.finditer(text, 0, end), MOST_ISSUES):
         if kind.known is not None and kind.known.match(signs, match.start()):

@@ -202,6 +202,15 @@ FULLWIDTH = (
         "Write it in ASCII; fullwidth=False if it is meant as text.",
         folded=False,
     ),
+    Notation(
+        CODE,
+        "＋－",
+        re.compile(r"\w{1,40}(?:＋{2,9}|－{2,9})(?![\w＋－])"),
+        {"compel"},
+        "a weight in ASCII, but not here",
+        "Write it in ASCII; fullwidth=False if it is meant as text.",
+        folded=False,
+    ),
 )
 # BREAK and AND that no space parts from Chinese: words only with `fullwidth=True`.
 JOINED = (

@@ -211,7 +211,7 @@ WEIGHT_SLIPS = (
         re.compile(r"(?<![\w.])(?P<number>[+-]?\d+,\d+)::(?P<words>[^:\n]{0,60})"),
         {"novelai"},
         _BY_COMMA,
-        "Write a decimal point: {weight}",
+        "Write a decimal point: {weight}.",
     ),
     Notation(
         "novelai-weight",

@@ -79,7 +79,7 @@ def test_an_edit_that_never_happens_says_what_is_left():
     cases = [
         ("[cat:1.3]", "nothing of it", "[cat:0.5]", "(cat:1.3)"),
         ("[red hat:1.05]", "nothing of it", "[red hat:0.5]", "(red hat:1.05)"),
-        ("[cat:1.0]", "nothing of it", "[cat:0.5]", "(cat:1.0)"),
+        ("[cat:1.0]", "nothing of it", "[cat:0.5]", "(cat:1)"),
         ("[cat:dog:1.5]", "only 'cat'", "[cat:dog:0.5]", ""),
         ("[cat::1.2]", "only 'cat'", "[cat::0.5]", ""),
         ("[cat:dog:0]", "only 'dog'", "[cat:dog:0.5]", ""),

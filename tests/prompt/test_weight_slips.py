@@ -137,17 +137,19 @@ def test_signs_of_compel():
         ("猫--，狗", ("a1111", "comfyui", "lpw"), "(猫:0.81)"),
         ("（猫）1.3", ("a1111", "comfyui", "lpw", "diffusers"), "(猫:1.3)"),
         ("（cat）1.3", ("a1111", "comfyui", "lpw", "diffusers"), "(cat:1.3)"),
-        ("（猫）1.3", ("compel",), "(猫)1.3"),
-        ("猫＋＋", ("compel",), "(猫)1.2"),
         ("cat\u200b++", ("a1111", "compel"), "1.2"),
     ]
     assert not failures_of(check, cases)
     assert issues("猫++， (狗)1.3", "compel", None) == ()
+    for prompt in ("猫＋＋", "（猫）1.3", "猫－－"):
+        (issue,) = issues(prompt, "compel", None)
+        assert issue.message.endswith("in ASCII, but not here")
+        assert issues(prompt, "compel", False) == ()
 
 
 def test_signs_of_novelai():
     assert [i.remedy for i in issues("１．３：：猫：：", "novelai", None)] == ["Write 1.3::猫::."]
-    assert next(i.remedy for i in issues("1,3::cat::", "novelai", None)).endswith(": 1.3::cat::")
+    assert next(i.remedy for i in issues("1,3::cat::", "novelai", None)).endswith(": 1.3::cat::.")
     assert issues("1.3::猫::，{狗}", "novelai", None) == ()
 
 
