@@ -154,8 +154,9 @@ PROMPTS = {
     "{} is left out of the text, and nothing loads it: it is in a negative prompt": (
         "{} 不会编码，也没有加载：它在反向提示词里"
     ),
-    "Load it: pipe.load_lora_weights({}).": "请加载：pipe.load_lora_weights({})。",
-    "Load it: pipe.load_lora_weights({}.": "请加载：pipe.load_lora_weights({})。",
+    "In Python: pipe.load_lora_weights({}), then pipe.set_adapters({}).": (
+        "在 Python 中加载：pipe.load_lora_weights({})，再 pipe.set_adapters({})。"
+    ),
     "Load it: pipe.load_lora_weights({}), then pipe.set_adapters({}).": (
         "请加载：pipe.load_lora_weights({})，再 pipe.set_adapters({})。"
     ),
