@@ -24,6 +24,7 @@ _MEANINGS = {
     "no prompt editing: that is two texts, and a number when": (
         "不会按步骤变化：那需要两段文字和一个表示何时的数字"
     ),
+    "no prompt editing, because of {}": "含有 {}，不会按步骤变化",
     "no prompt editing, which has square brackets": "不会按步骤变化：那要用方括号",
     "a sign as web addresses have it, and encoded as it is written": "是网址里的写法，会原样编码",
     "neither alternation nor editing: a number is at its end": (
@@ -88,6 +89,7 @@ PROMPTS = {
     "Write a decimal point: {}, or as the dialect has it.": "请用小数点：{}，或按方言的写法。",
     "Write a decimal number such as {}.": "请写小数，例如 {}。",
     "Write it in ASCII.": "请用半角字符。",
+    "Write it in ASCII, without invisible characters.": "请用半角字符，不要有看不见的字符。",
     "Write its braces in ASCII.": "请用半角花括号。",
     "Write it in ASCII, with spaces around it.": "请用半角字母，并在两边加空格。",
     "Write it in ASCII, or say {}; {} if it is meant as text.": (

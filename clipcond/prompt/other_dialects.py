@@ -155,6 +155,15 @@ LOOKALIKES = (
     ),
     Notation(
         "no-editing",
+        "[",
+        re.compile(rf"\[(?P<from>{_TEXT}):(?:(?P<to>{_TEXT}):)?\s*(?P<when>{_WHEN})\s*\]"),
+        {"a1111"},
+        "no prompt editing, because of {odd}",
+        "Write it in ASCII, without invisible characters.",
+        known=re.compile(rf"\[[^\[\]|]*:\s*{_WHEN}\s*\]"),
+    ),
+    Notation(
+        "no-editing",
         "({",
         re.compile(
             rf"[({{](?P<from>{_SHORT}|[{CJK}]):(?P<to>{_SHORT}|[{CJK}]):\s?(?P<when>0?\.\d{{1,3}})\s?[)}}]"

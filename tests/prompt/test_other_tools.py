@@ -155,6 +155,9 @@ def test_editing_without_a_usable_number():
         ("[猫:狗]", 0),
     ]
     assert not failures_of(check_edit, cases)
+    for odd in ("[cat:dog:0.5\u200b]", "[cat∶dog∶0.5]", "[cat:dog:\ufeff0.5]", "[cat:dog:0٫5]"):
+        assert [i.code for i in with_lookalikes(parse(odd)).issues] == ["no-editing"], odd
+    assert with_lookalikes(parse("[cat:dog:0.5] [(a:1.1):b: 3 ]")).issues == ()
     (issue,) = with_lookalikes(parse("[cat:dog]")).issues
     assert issue.remedy.startswith("Write [cat:dog:0.5] in dialect 'a1111': ")
 
