@@ -25,6 +25,7 @@ _MEANINGS = {
         "不会按步骤变化：那需要两段文字和一个表示何时的数字"
     ),
     "no prompt editing, because of {}": "含有 {}，不会按步骤变化",
+    "no prompt editing, which has colons": "不会按步骤变化：那要用冒号",
     "no prompt editing, which has square brackets": "不会按步骤变化：那要用方括号",
     "a sign as web addresses have it, and encoded as it is written": "是网址里的写法，会原样编码",
     "neither alternation nor editing: a number is at its end": (

@@ -35,7 +35,7 @@ _SIGNED_BRACKET = rf"(?<!\\)\)(?P<number_2>[+-]{{1,9}}|{DECIMAL})(?=[\s,.;)\"]|$
 _WHEN = r"(?:\d+(?:\.\d*)?|\.\d+)"
 # An option of a form, with round brackets in it, and one that has a letter.
 _TEXT = r"(?:[^\[\]():|\n]|\([^()\[\]\n]{0,80}\)){0,120}"
-_SHORT = r"[^\W\d][^\[\]():|\n]{1,60}"
+_SHORT = r"[^\W\d][^\[\]():∶꞉﹕ː|\n]{1,60}"
 _TAGGED = (
     r"(?!(?i:rating|artist|character|copyright|style|species|meta|score|title|name|note|text|time|by"
     r"|series|source|date|age|color|colour|camera|lens|lighting|mood|setting|scene|subject|background"
@@ -145,7 +145,7 @@ LOOKALIKES = (
         "no-editing",
         "[",
         re.compile(
-            rf"\[{_TAGGED}(?P<from>[{CJK}]|{_SHORT}):(?P<to>[{CJK}]|{_SHORT})"
+            rf"\[{_TAGGED}(?P<from>[{CJK}]|{_SHORT})[:∶꞉﹕ː](?P<to>[{CJK}]|{_SHORT})"
             r"(?<![\s:])\]"
         ),
         WITH_NOVELAI,
@@ -161,6 +161,17 @@ LOOKALIKES = (
         "no prompt editing, because of {odd}",
         "Write it in ASCII, without invisible characters.",
         known=re.compile(rf"\[[^\[\]|]*:\s*{_WHEN}\s*\]"),
+    ),
+    Notation(
+        "no-editing",
+        "[",
+        re.compile(
+            r"\[(?P<from>[^\W\d][^\[\]():|,;/>\n]{0,60})(?:[,;/]|[-=]>|→)\s?(?P<to>[^\W\d][^\[\]():|,;/>\n]{0,60})"
+            r"(?:[,;/:|]|[-=]>|→)\s?(?P<when>0?\.\d{1,3})\s?\]"
+        ),
+        WITH_NOVELAI,
+        "no prompt editing, which has colons",
+        "Write [{from}:{to}:{when}] in dialect 'a1111'.",
     ),
     Notation(
         "no-editing",

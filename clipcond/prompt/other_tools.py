@@ -31,7 +31,7 @@ _OPTIONS = (
     r"|batch[_\-]size|batch[_\-]count|n[_\-]iter|subseed(?:[_\-]strength)?|seed[_\-]resize[_\-]from"
     r"(?:[_\-][hw])?|restore[_\-]faces|tiling|outpath[_\-](?:samples|grids)|do[_\-]not[_\-]save"
     r"[_\-](?:samples|grid)|sd[_\-]model|styles|prompt[_\-]for[_\-]display|guidance(?:[_\-]scale)?"
-    r"|negative|clip[_\-]skip|scheduler|denoising[_\-]strength|n[_\-]samples|ddim[_\-]steps|scale"
+    r"|negative|hr|hires|outdir|outpath|model|cfg|clip[_\-]skip|scheduler|denoising[_\-]strength|n[_\-]samples|ddim[_\-]steps|scale"
 )
 # Behind a dash that a word processor made of two hyphens; "he waits —no one comes" is a sentence.
 _DASH_FLAGS = (
@@ -41,7 +41,7 @@ _DASH_FLAGS = (
     r"|no[ \t]{1,3}(?!(?:one|longer|matter|more|doubt|way|need)\b)[^—–.]{1,60}(?=\Z|\s[—–]|\s--)"
     r"|(?:negative[_\-])?prompt[ \t]{1,3}(?=[\"'])"
 )
-_VALUE = r"(?:[ \t]*[\d.:]+)?"
+_VALUE = r"(?:[ \t]*=?[\d.:]+)?"
 _ENTITIES = (
     "amp|lt|gt|quot|apos|nbsp|copy|reg|trade|hellip|mdash|ndash|[lr]squo|[lr]dquo|[lr]aquo|times|deg"
     "|middot|bull|eacute|egrave|agrave|uuml|ouml|auml|ntilde|ccedil|szlig"
@@ -143,8 +143,11 @@ OTHER_TOOLS = (
     ),
     Notation(
         "html",
-        "<",
-        re.compile(rf"(?i:</?(?:{_ELEMENTS})(?:\s[^<>\n]{{0,200}})?/?>)"),
+        "<[",
+        re.compile(
+            rf"(?i:</?(?:{_ELEMENTS})(?:\s[^<>\n]{{0,200}})?/?>)|<!--"
+            r"|(?i:\[/(?:b|i|u|url|img|color|quote|code)\]|\[(?:url|color|size)=[^\]\n]{1,200}\])"
+        ),
         EVERY - {"plain"},
         "a tag of a web page, and encoded as words",
         "Leave it out.",
@@ -217,7 +220,7 @@ OTHER_TOOLS = (
         "midjourney-flag",
         "-—–―－",
         re.compile(
-            rf"(?:(?<!\S)|(?<=[{CJK}]))(?:--(?:{_FLAGS})(?![\w\-])(?=[\s,.:\d]|\Z)"
+            rf"(?:(?<!\S)|(?<=[{CJK}]))(?:(?:--(?i:{_FLAGS})(?:(?=\d)|(?![\w\-]))(?=[\s,.:=\d]|\Z)|-ar(?=\s\d))"
             rf"|[—–―]{{1,2}}(?:{_DASH_FLAGS})){_VALUE}"
         ),
         EVERY - {"plain"},
@@ -238,9 +241,9 @@ OTHER_TOOLS = (
     ),
     Notation(
         "chat-command",
-        "/",
+        "/!<",
         re.compile(
-            r"(?m:^)\s{0,9}(?P<shown>/(?:imagine|dream|draw|generate|describe|blend)\b"
+            r"<(?:[@#][!&]?|a?:\w{1,40}:)\d{5,20}>|(?m:^)\s{0,9}(?P<shown>[/!](?:imagine|dream|draw|generate|describe|blend)\b"
             r"(?:[ \t]{1,3}(?:prompt|image)\b ?:?)?)"
         ),
         EVERY - {"plain"},
@@ -251,7 +254,8 @@ OTHER_TOOLS = (
         "image-address",
         "/",
         re.compile(
-            rf"(?i:(?<![\w\"'=(<@]){_NOT_QUOTED}https?://[^\s/,<>\"]{{1,200}}/[^\s,<>\"]{{1,900}})"
+            rf"(?i:(?<![\w\"'=(<@]){_NOT_QUOTED}(?:(?:https?|ftp|file)://|www\.)[^\s/,<>\"]{{0,200}}"
+            r"/[^\s,<>\"]{1,900}|(?<!\w)data:image/[a-z+]{3,9};base64)"
         ),
         EVERY - {"plain"},
         "the address of an image or a page, but text here",

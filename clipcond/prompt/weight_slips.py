@@ -37,17 +37,18 @@ def _not_after(words: str) -> str:
 
 
 _WORDS = (
-    rf"(?P<words>(?!(?i:{_MEASURED})(?![^\W\d_]))(?<![\w\-])\d?[^\W\d_](?:[^\W\d]|-(?=[^\W\d]))"
+    rf"(?P<words>(?!(?i:{_MEASURED})(?![^\W\d_]))(?<![\w\-])\d?[^\W\d_](?:\w|-(?=\w))"
     rf"{{1,40}}|[{CJK}]{{1,40}}){_not_after(_MEASURED_CJK)}"
 )
 _NO_MEASURE = _not_after("score pages page verse zoom scale size part time chapter")
 _END = r"(?=\s{1,9}[^\s)\],]|\s{0,9}(?:[,;]|\.?\Z))"
 _AT_END = r"(?=[\s,;)\]}]|\.?\Z|\.\s)"
 _AND = re.compile(r"\bAND\b")
+_SIGN = r"[^\w\s()\[\]{}:,/.\\]"
 _SLIPS = (
-    rf"[~≈=<>*×xX^'\"]{{1,2}}\s?(?:{SMALL}|[0-2]|\d{{2,3}}%)['\"]?",
-    rf"(?:{NUMBER})\s?[xX×%;]|(?:{SMALL}|[0-2])\s?[fFwW+~!倍'\"]",
-    r"[0-2]?(?:\s{1,2}[.]\s{0,2}|[.]\s{1,2}|\s?[·・•'_‥…–、]\s?|-)\d{1,3}",
+    rf"{_SIGN}{{1,3}}\s?(?:{SMALL}|[0-2]|\d{{2,3}}%)['\"]?|[xXwW]\s?{SMALL}|weight\s?[=:]?\s?{SMALL}",
+    rf"(?:{NUMBER})\s?[xX×%;]|(?:{SMALL}|[0-2])\s?(?:[fFwW倍!]|px|em|pt|{_SIGN}{{1,3}})|\d,\d{{1,2}}[fFxX]",
+    rf"[0-2]?(?:\s{{1,2}}[.]\s{{0,2}}|[.]\s{{1,2}}|\s|_|\s?{_SIGN}{{1,2}}\s?)\d{{1,3}}",
     r"[0-2]?[点點]\d{1,2}倍?|[零〇一二两三]点[零〇一二三四五六七八九]{1,2}倍?",
     r"[oO]\.\d{1,2}|[lI]\.\d{1,2}|\d?\.[oO]\d?",
     r"[0-2]?\.\d{1,3}:\s?\d?(?:\.\d{1,3})?|[0-2]:\s?[0-2]?\.\d{1,3}",
