@@ -83,6 +83,8 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[tuple[i
     is_none = not any(sign in text for sign in kind.signs)
     if is_none or (kind.unless is not None and kind.unless.search(text)):
         return
+    if kind.hint is not None and not kind.hint.search(text):
+        return
     signs = source if parsed.syntax == "novelai" else ascii_signs(source)
     end = _first_open(parsed) if kind.bare else len(text)
     for match in islice(kind.pattern.finditer(text, 0, end), MOST_ISSUES):

@@ -33,8 +33,8 @@ class Notation(NamedTuple):
 
     Args:
         code: the kind, for programs.
-        signs: characters of which the prompt holds one wherever the pattern matches; it is looked
-            for only then.
+        signs: characters, or words, of which the prompt holds one wherever the pattern matches; it
+            is looked for only then.
         pattern: linear in the prompt's length. If it has a group `shown`, that is what is shown.
             Groups `words` and `number` are what the weight in the remedy is made of; without
             `words` it is what is in the brackets.
@@ -46,11 +46,12 @@ class Notation(NamedTuple):
         unless: where this occurs anywhere in the prompt, nothing is found.
         known: what matches this in the prompt as its syntax reads it is no such notation.
         folded: whether it is looked for in the prompt folded to ASCII, else as it is typed.
+        hint: a cheaper pattern that is found wherever the other is.
         bare: whether it is none behind an open bracket, which then is what is wrong.
     """
 
     code: str
-    signs: str
+    signs: Collection[str]
     pattern: re.Pattern[str]
     readers: Collection[str]
     meaning: str
@@ -58,6 +59,7 @@ class Notation(NamedTuple):
     unless: re.Pattern[str] | None = None
     known: re.Pattern[str] | None = None
     folded: bool = True
+    hint: re.Pattern[str] | None = None
     bare: bool = False
 
 

@@ -77,7 +77,7 @@ OTHER_TOOLS = (
     ),
     Notation(
         "wildcard",
-        "_",
+        ("__",),
         re.compile(
             r"(?<![A-Za-z\d_])__(?!(?:init|main|call|str|repr|doc|file|all|new)__)(?=[^\W\d_])"
             rf"[\w/*.\-]{{1,100}}?(?<!_)__(?!_)(?=[^\w]|[{CJK}]|\Z)"
@@ -88,7 +88,7 @@ OTHER_TOOLS = (
     ),
     Notation(
         "comment",
-        "/",
+        ("//", "/*"),
         re.compile(
             rf"(?:(?<=[\s,.;)\]}}{CJK}])|^)//(?!/)(?=[^\n]{{0,99}}?\w)[^\n]*"
             r"|/\*(?:[^*]|\*(?!/)){1,200}\*/"
@@ -173,7 +173,7 @@ OTHER_TOOLS = (
     ),
     Notation(
         "region",
-        "D[(",
+        ("ADD", "AND_", "[S", "[PROMPT]", "[filewords]", "COUPLE(", "MASK(", "AREA(", "FEATHER("),
         re.compile(
             r"\bADD(?:COL|ROW|COMM|BASE)\b|\[(?:SEP|SKIP|PROMPT)\]|\[filewords\]"
             r"|\bAND_[A-Z]{2,}\w*|\b(?:COUPLE|MASK|AREA|FEATHER)\("
@@ -252,7 +252,7 @@ OTHER_TOOLS = (
     ),
     Notation(
         "image-address",
-        "/",
+        ("://", "www.", "data:", "WWW."),
         re.compile(
             rf"(?i:(?<![\w\"'=(<@]){_NOT_QUOTED}(?:(?:https?|ftp|file)://|www\.)[^\s/,<>\"]{{0,200}}"
             r"/[^\s,<>\"]{1,900}|(?<!\w)data:image/[a-z+]{3,9};base64)"
@@ -264,7 +264,7 @@ OTHER_TOOLS = (
     ),
     Notation(
         "embedding",
-        ":：=/",
+        ("mbedding", "MBEDDING"),
         re.compile(
             r"(?<!\w)(?!(?:(?<=[ \n()])|(?<![\s\S]))embedding:)(?i:embeddings?)[:：]"
             rf"{_NAME}|{_ALONE}"
@@ -276,7 +276,7 @@ OTHER_TOOLS = (
     ),
     Notation(
         "embedding",
-        ":=/",
+        ("mbedding", "MBEDDING"),
         re.compile(rf"(?<![^\s(,;])(?i:embeddings?):{_NAME}|{_ALONE}"),
         WITH_NOVELAI - {"comfyui"},
         "a textual inversion in dialect 'comfyui', but not here",

@@ -24,7 +24,8 @@ _PASTED = (
     r"|(?i:\bsteps) ?: ?\d+ ?[,\n;、] ?\w[\w ]{1,30}:"
     r"|步数 ?: ?\d+ ?(?:[,\n;、] ?\w[\w ]{0,30}:|\Z)"
     r"|(?i:\bsampler(?:[ _]name)?) ?: ?(?i:euler|dpm|ddim|lms|heun|plms|unipc|lcm|restart)"
-    r"|\bSampler: ?[A-Z][\w+ ]{1,30},|(?i:\bseed) ?: ?\d{4}|(?i:\bsize|尺寸|分辨率) ?: ?\d{3,4} ?[x×] ?\d{3,4}"
+    r"|\bSampler: ?[A-Z][\w+ ]{1,30},|(?i:\bseed) ?: ?\d{4}|(?i:\bsize|尺寸|分辨率)"
+    r" ?: ?\d{3,4} ?[x×] ?\d{3,4}"
     r"|(?i:\bmodel) ?: ?[\w.\-]{1,80}, ?(?i:vae|seed|steps|sampler|clip skip|version) ?:)(?s:.*)"
 )
 PASTED = Notation(

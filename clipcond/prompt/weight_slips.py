@@ -68,6 +68,7 @@ WEIGHT_SLIPS = (
         _WRITE,
         unless=_AND,
         bare=True,
+        hint=re.compile(rf":{SMALL}{_END}"),
     ),
     Notation(
         "weight",
@@ -97,6 +98,7 @@ WEIGHT_SLIPS = (
         WITH_NOVELAI,
         "no weight: the number alone is in brackets",
         _WRITE,
+        hint=re.compile(r"[(\[{][01]?\.\d{1,2}[)\]}]"),
     ),
     Notation(
         "weight",
@@ -127,6 +129,7 @@ WEIGHT_SLIPS = (
         WITH_NOVELAI,
         "no weight without a colon",
         _WRITE,
+        hint=re.compile(rf"[*^@×=~xX]\s?{SMALL}"),
     ),
     Notation(
         "weight",
@@ -138,6 +141,7 @@ WEIGHT_SLIPS = (
         WITH_NOVELAI,
         "no weight without a colon",
         _WRITE,
+        hint=re.compile(r"(?:(?<=[^\W\d])[01]|[;=|@*^~,、]\s?[01]?)\.\d{1,2}\s?\)"),
     ),
     Notation(
         "weight",
@@ -188,9 +192,9 @@ WEIGHT_SLIPS = (
     ),
     Notation(
         "weight",
-        "+-)）",
+        "\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff",
         re.compile(
-            r"(?P<words>\w{1,40})?[)）]?[\u00a0\u00ad\u200b-\u200f\u2060-\u206f\ufeff]{1,9}"
+            r"(?P<words>\w{1,40})?[)）]?[\u00a0\u00ad\u200b-\u200f\u2060-\u2064\ufeff]{1,9}"
             r"(?P<number>[+-]{2,9}|(?<=[)）].)\d?\.\d{1,3})(?=[\s,.;)]|\Z)"
         ),
         WITH_NOVELAI,
