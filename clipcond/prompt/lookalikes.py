@@ -80,7 +80,7 @@ def _is_smiley(source: str, issue: Issue) -> bool:
 def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[tuple[int, int, Issue]]:
     source = parsed.source
     text = folded if kind.folded else source
-    is_none = not any(sign in text for sign in kind.signs)
+    is_none = not any(map(text.__contains__, kind.signs))
     if is_none or (kind.unless is not None and kind.unless.search(text)):
         return
     if kind.hint is not None and not kind.hint.search(text):
