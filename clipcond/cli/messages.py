@@ -96,9 +96,8 @@ def _translated(line: str) -> str | None:
         if found:
             return chinese.format(*found.groups())
     sentences = _SENTENCE.split(line)
-    translated = [_translated(each) for each in sentences] if len(sentences) > 1 else [None]
-    known = [each for each in translated if each is not None]
-    return "".join(known) if len(known) == len(translated) else None
+    known = [said for each in sentences if (said := _translated(each))] if sentences[1:] else []
+    return "".join(known) if len(known) == len(sentences) else None
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -44,7 +44,7 @@ _INVISIBLE = (
     *chain(range(0x2000, 0x2010), range(0x2028, 0x2030), range(0x205F, 0x2070)),
     *range(0xFE00, 0xFE10),
 )
-_TABLE = {
+_TABLE: dict[int, int | str] = {
     **{code: code - _TO_ASCII for code in _WIDE},
     **{ord(sign): plain for plain, signs in _LOOKALIKES.items() for sign in signs},
     **dict.fromkeys(_INVISIBLE, " "),

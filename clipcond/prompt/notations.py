@@ -22,7 +22,7 @@ DECIMAL = r"[+-]?(?:\d+\.\d*|\.\d+)"
 SMALL = r"[+-]?[0-2]?\.\d{1,3}"  # a number as weights are
 NUMBER = r"[+-]?(?:\d{1,3}(?:\.\d{1,3})?|\.\d{1,3})"
 
-_DIGITS = dict(zip("零〇一二两三四五六七八九点點倍", "001223456789..", strict=False))
+_DIGITS = dict(zip("零〇一二两三四五六七八九点點", "001223456789..", strict=True))
 _TO_DIGITS = str.maketrans({**_DIGITS, "o": "0", "O": "0", "l": "1", "I": "1"})
 _READ = re.compile(r"(-?)(\d*)(?:\s{0,2}[^\d\s]?\s{0,2}(\d+))?")
 _SIGNS = {"+": 1.1, "-": 0.9}  # of compel, for each sign
