@@ -172,7 +172,8 @@ def _with_bracket(folded: str, start: int, stop: int) -> int:
     if folded[start] in _PAIRS:
         opening = _opening(folded, start)
         return start if opening < 0 else opening
-    if folded[start] in _OPENING or folded[stop - 1] not in _PAIRS or stop - start > SHOWN:
+    own = _PAIRS.get(folded[stop - 1], "")
+    if not own or own in folded[start:stop] or stop - start > SHOWN:
         return start
-    opening = folded.rfind(_PAIRS[folded[stop - 1]], max(0, start - SHOWN), start)
+    opening = folded.rfind(own, max(0, start - SHOWN), start)
     return start if opening < 0 else opening

@@ -92,7 +92,7 @@ LOOKALIKES = (
     Notation(
         CODE,
         "K",
-        re.compile(r"(?a:\bBREAK\b)"),
+        re.compile(rf"\bBREAK\b|(?<=[{CJK}\s,])(?a:BREAK\b)"),
         WITHOUT_BRACKETS | {"comfyui", "lpw", "novelai"},
         "a new chunk in dialect 'a1111', but not here",
         "Leave it out, or choose dialect 'a1111'.",
@@ -100,7 +100,9 @@ LOOKALIKES = (
     Notation(
         CODE,
         "ＫＤ",
-        re.compile(r"(?<![Ａ-Ｚａ-ｚ])(?<![Ａ-Ｚａ-ｚ]\s)(?:ＢＲＥＡＫ|ＡＮＤ)(?!\s?[Ａ-Ｚａ-ｚ])"),
+        re.compile(
+            r"(?<=[^Ａ-Ｚａ-ｚ])(?<![Ａ-Ｚａ-ｚ]\s)(?:ＢＲＥＡＫ|ＡＮＤ)(?!\s?[Ａ-Ｚａ-ｚ])"
+        ),
         BRACKETS,
         "only text, because of its full-width letters",
         "Write it in ASCII, with spaces around it.",
@@ -238,7 +240,7 @@ JOINED = (
         CODE,
         "KD",
         re.compile(
-            rf"(?<=[{CJK}])(?:BREAK|AND)(?!\w)|(?<!\w)(?:BREAK|AND)(?=[{CJK}])"
+            rf"(?<=[{CJK}])(?:BREAK|AND)(?!\w)|(?<=\S[\s,，])(?:BREAK|AND)(?=[{CJK}])"
             rf"|(?<=[{CJK}])(?:BREAK|AND)(?=[{CJK}])"
         ),
         {"a1111", "sd_embed", "lpw_xl"},

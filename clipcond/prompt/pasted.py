@@ -26,7 +26,7 @@ _PASTED = (
     r"|(?i:\bsampler(?:[ _]name)?) ?: ?(?i:euler|dpm|ddim|lms|heun|plms|unipc|lcm|restart)"
     r"|\bSampler: ?[A-Z][\w+ ]{1,30},|(?i:\bseed) ?: ?\d{4}|(?i:\bsize|尺寸|分辨率)"
     r" ?: ?\d{3,4} ?[x×] ?\d{3,4}"
-    r"|(?i:\bmodel) ?: ?[\w.\-]{1,80}, ?(?i:vae|seed|steps|sampler|clip skip|version) ?:)(?s:.*)"
+    r"|(?i:\bmodel) ?: ?[\w.\-]{1,80}, ?(?i:vae|seed|steps|sampler|clip skip) ?:)(?s:.*)"
 )
 PASTED = Notation(
     "pasted-parameters",

@@ -22,13 +22,13 @@ _MEASURED = (
     "v|ver|version|ratio|aspect|scale|http|usb|sdxl|sd|gpt|web|score|rating|size|zoom|factor|crop"
     "|speed|lens|aperture|iso|diffusion|blender|python|windows|chapter|pages?|part|figure|fig"
     "|verses?|gamma|alpha|beta|sigma|delta|opacity|strength|cfg|price|time|model|release|type"
-    "|level|magnification|exposure|iou|loss|pi|mach|tomography|volume|season|episode|mm|focal"
+    "|level|magnification|exposure|iou|loss|pi|mach|tomography|volume|season|episode|mm|focal|patch|update|build"
 )
 _MEASURED_CJK = (
     "比例 价格 版本 光圈 长度 身高 温度 时间 评分 分数 体重 面积 速度 厚度 画幅 "
     "缩放 尺寸 大小 "
     "高度 宽度 重量 章节 曝光 售价 视力 系数 步数 "
-    "価格 身長 가격 비율 버전 浓度 湿度 密度 亮度 海拔 率 值 比 价 距 径 龄"
+    "価格 身長 가격 비율 버전 浓度 湿度 密度 亮度 海拔 数字 率 值 比 价 距 径 龄"
 )
 
 
