@@ -1,4 +1,4 @@
-"""Put a Conditioner in the place of a pipeline's `encode_prompt`, and take it out again.
+"""Put a Conditioner in the place of a pipeline's `encode_prompt`.
 
 Two attributes of the pipeline *instance* change: `encode_prompt`, an `Attachment`, and
 `conditioner`. The class stays the stock one, or becomes a subclass of its name where the model has
@@ -11,28 +11,26 @@ from __future__ import annotations
 
 import copy
 import copyreg
+import functools
 import inspect
 import sys
 import weakref
 from collections.abc import Mapping
 from contextlib import nullcontext
 from os import PathLike
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from clipcond.adapters import Adapter
 from clipcond.checkpoints.textual_inversions import hand_on
-from clipcond.conditioning.cache import CACHE_BYTES
 from clipcond.conditioning.conditioner import Conditioner
-from clipcond.conditioning.dialects import Dialect, DialectName
-from clipcond.conditioning.prompt_text import ExtraNetworks
-from clipcond.errors import PipelineError
+from clipcond.errors import ClipcondWarning, PipelineError, warn
 from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, family_of
 from clipcond.pipelines.lora_scale import lora_scaled
-from clipcond.pipelines.own_defaults import use_own_defaults, warn_of_clip_skip
+from clipcond.pipelines.own_towers import own_tower
 from clipcond.pipelines.prompt_embeds import (
     EncodePromptArguments,
     check_width,
@@ -40,95 +38,21 @@ from clipcond.pipelines.prompt_embeds import (
     model_dtype,
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
-from clipcond.towers import HiddenLayer, OpenAIClipTower, TextTower
-from clipcond.weighting import NormalizeChoice, WeightingChoice
+from clipcond.towers import OpenAIClipTower, TextTower
+from clipcond.towers.base import own_defaults
 
-__all__ = ["Attachment", "attach", "attachment_of", "detach"]
-
-Pipe = TypeVar("Pipe")
+__all__ = ["Attachment", "attachment_of"]
 
 # What a text tower computes in; a UNet may be stored in less.
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+_OWN_DEFAULTS = ("guidance_scale", "num_inference_steps")
 _ATTRIBUTES = ("encode_prompt", "conditioner")
-
-
-def attach(
-    pipe: DiffusersPipeline,
-    *,
-    clip_skip: int | None = None,
-    dialect: DialectName | Dialect = "a1111",
-    weighting: WeightingChoice | None = None,
-    normalize: NormalizeChoice | None = None,
-    layer: HiddenLayer | tuple[HiddenLayer, ...] | None = None,
-    tower: TextTower | str | PathLike[str] | None = None,
-    adapter: Adapter | str | PathLike[str] | None = None,
-    allow_unaligned: bool = False,
-    fullwidth: bool | None = None,
-    extra_networks: ExtraNetworks = None,
-    allow_pickle: bool = False,
-    max_chunks: int | None = None,
-    cache_bytes: int = CACHE_BYTES,
-) -> ConditionedPipeline:
-    """Let the prompts of a Stable Diffusion 1.x, 2.x or XL pipeline go through a Conditioner.
-
-    Works on `pipe` itself and returns it; `detach(pipe)` undoes it. Attaching again replaces the
-    choices, and keeps textual inversions. `pipe.conditioner` is the Conditioner in use; assign
-    another to change it.
-    `from_pipe` makes a new, stock pipeline: attach that one too, and to share choices and cache
-    say `new.conditioner = pipe.conditioner`.
-
-    Args:
-        pipe: any pipeline with Stable Diffusion's `encode_prompt`: text-to-image, image-to-image,
-            inpainting, ControlNet, ...
-        clip_skip: 1 = last layer (plain diffusers), 2 = penultimate; for positive and negative. In
-            XL 1 and 2 are both the penultimate layer, which plain diffusers takes. None = the
-            model's own where its text encoder's configuration names one, else 1.
-            `pipe(..., clip_skip=n)` counts the same way and goes before this.
-        dialect, weighting, normalize, layer, fullwidth, extra_networks, max_chunks, cache_bytes: as
-            for `Conditioner`.
-        tower: a tower, or a name for `load_tower`, instead of the pipeline's own text encoder. A
-            tower that is opened here by its name moves with the pipeline to its device and dtype; a
-            tower of yours stays where you put it.
-        adapter: for a tower of another kind than the pipeline's own: what maps its hidden states
-            into the space that the UNet reads; the adapter, or the path of its file.
-        allow_unaligned: only warn where no alignment record says that tower, adapter and UNet
-            belong together.
-        allow_pickle: read weights, and nothing else, out of a tower's pickle.
-    Raises:
-        PipelineError: not a supported family; no text encoder; the tower's width does not fit; or
-            tower, adapter and UNet do not belong together (see `check_compatible`).
-        CheckpointError: the tower or the adapter cannot be read.
-        UnknownNameError: no such dialect, weighting or normalisation.
-    """
-    choices = {
-        **{"clip_skip": clip_skip, "dialect": dialect, "weighting": weighting, "layer": layer},
-        **{"normalize": normalize, "fullwidth": fullwidth, "extra_networks": extra_networks},
-        **{"max_chunks": max_chunks, "cache_bytes": cache_bytes},
-    }
-    family_of(pipe)  # refuses other families before anything is opened
-    attachment = Attachment(
-        choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle
-    )
-    # code that was written for plain diffusers may count otherwise
-    attachment.explains_clip_skip = clip_skip is None
-    return attachment.put_on(pipe)
 
 
 def attachment_of(pipe: object) -> Attachment | None:
     """The pipeline's Attachment; None = the pipeline is not attached."""
     found = vars(pipe).get("encode_prompt")
     return found if isinstance(found, Attachment) else None
-
-
-def detach(pipe: Pipe) -> Pipe:
-    """Undo `attach`: the pipeline is as it was before. Does nothing if it is not attached."""
-    attachment = attachment_of(pipe)
-    if attachment is not None:
-        for name in _ATTRIBUTES:
-            vars(pipe).pop(name, None)
-        vars(pipe).update(attachment.replaced)
-        pipe.__class__ = attachment.replaced_class
-    return pipe
 
 
 class Attachment:
@@ -171,9 +95,16 @@ class Attachment:
             self.adapter = compatibility.embedded_adapter(self.tower_name, pipe)
         self._check_compatible()
         vars(pipe).update(conditioner=self.make_conditioner(), encode_prompt=self)
-        use_own_defaults(pipe)
+        _use_own_defaults(pipe)
         copyreg.pickle(type(pipe), _reduced)
         return conditioned
+
+    def take_off(self, pipe: object) -> None:
+        """Detach the pipeline: it is as it was before."""
+        for name in _ATTRIBUTES:
+            vars(pipe).pop(name, None)
+        vars(pipe).update(self.replaced)
+        pipe.__class__ = self.replaced_class
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_pipe": self.pipe}
@@ -250,17 +181,15 @@ class Attachment:
                     f"This {type(self.pipe).__name__} has no {name}.",
                     "Load it with one, or say which tower to use: attach(pipe, tower=...).",
                 )
-        if not self._has_clip():
+        pairs = [iter(self._components())] * 2
+        towers = [own_tower(*pair) for pair in zip(*pairs, strict=True)]
+        if None in towers:
             raise PipelineError(
                 f"The text encoder of this {type(self.pipe).__name__}, a "
-                f"{type(self._components()[0]).__name__}, is no CLIP text model.",
-                "Say which tower reads its prompts: attach(pipe, tower=...). For a BERT that is "
-                "ChineseClipTower(pipe.text_encoder, pipe.tokenizer) of clipcond.towers.",
+                f"{type(self._components()[0]).__name__}, is no CLIP text model and no BERT.",
+                "Say which tower reads its prompts: attach(pipe, tower=...).",
             )
-        return [
-            OpenAIClipTower(getattr(self.pipe, encoder), getattr(self.pipe, tokenizer))
-            for encoder, tokenizer in self.family.encoders
-        ]
+        return [tower for tower in towers if tower is not None]
 
     def _has_clip(self) -> bool:
         """Whether the pipeline has all of its text encoders, and they are CLIP's."""
@@ -274,7 +203,7 @@ class Attachment:
         call = EncodePromptArguments(**bound.arguments)
         if isinstance(call.clip_skip, int) and self.explains_clip_skip:
             self.explains_clip_skip = False
-            warn_of_clip_skip(call.clip_skip)
+            _warn_of_clip_skip(call.clip_skip)
         self.move_tower(call.device)
         scale = call.lora_scale
         with nullcontext() if scale is None else lora_scaled(self.pipe, self.family, scale):
@@ -295,3 +224,64 @@ def _reduced(pipe: object) -> Any:
     own._pipe = weakref.ref(cast(ConditionedPipeline, twin))
     vars(twin).update(vars(pipe), encode_prompt=own)
     return (lambda: twin), ()
+
+
+def _warn_of_clip_skip(n: int) -> None:
+    """Warn code that was written for plain diffusers that clip skip counts otherwise here."""
+    message = (
+        f"clip_skip={n} is layer {n} from the end here, as A1111 counts; plain diffusers means "
+        f"layer {n + 1} by it, which is clip_skip={n + 1} here. Say clip_skip= in attach(), and "
+        "this is not shown again."
+    )
+    warn(ClipcondWarning(message))
+
+
+def _use_own_defaults(pipe: Any) -> None:
+    """Give a pipeline its model's own default arguments, if the text encoder names some.
+
+    diffusers keeps defaults in the signature of the class's `__call__`. So the pipeline gets a
+    subclass of its class, of the same name: what `save_pretrained` writes stays a stock folder.
+    """
+    named = own_defaults(getattr(pipe, "text_encoder", None))
+    if not named:
+        return
+    accepted = _signature(type(pipe)).parameters
+    own = tuple((name, named[name]) for name in _OWN_DEFAULTS if name in named and name in accepted)
+    if own:
+        pipe.__class__ = _with_defaults(cast(Any, type(pipe)), own)
+
+
+def _signature(kind: type) -> inspect.Signature:
+    """Find the arguments of a pipeline's call; a mixin may only hand them on."""
+    calls = (vars(each)["__call__"] for each in kind.__mro__ if "__call__" in vars(each))
+    found = [inspect.signature(call) for call in calls]
+    kinds = ({p.kind for p in signature.parameters.values()} for signature in found)
+    named = (inspect.Parameter.VAR_POSITIONAL not in each for each in kinds)
+    return next((sig for sig, is_named in zip(found, named, strict=True) if is_named), found[0])
+
+
+@functools.cache
+def _with_defaults(stock: Any, own: tuple[tuple[str, float], ...]) -> type:
+    """Make a subclass whose `__call__` has these defaults."""
+    signature, values = _signature(stock), dict(own)
+
+    @functools.wraps(stock.__call__)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        given = signature.bind_partial(self, *args, **kwargs).arguments
+        missing = {name: value for name, value in own if name not in given}
+        return stock.__call__(self, *args, **kwargs, **missing)
+
+    def reduce_ex(self: Any, protocol: Any) -> Any:
+        # pickle finds a class by its name, which is the stock one's
+        return (_new, (stock, own), *object.__reduce_ex__(self, protocol)[2:])
+
+    parameters = [
+        p.replace(default=values.get(p.name, p.default)) for p in signature.parameters.values()
+    ]
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    names = {name: getattr(stock, name) for name in ("__module__", "__qualname__", "__doc__")}
+    return type(stock.__name__, (stock,), {**names, "__call__": call, "__reduce_ex__": reduce_ex})
+
+
+def _new(stock: type, own: tuple[tuple[str, float], ...]) -> object:
+    return object.__new__(_with_defaults(stock, own))
