@@ -53,8 +53,7 @@ def build_pipeline(
         task: "text2image", "image2image" or "inpainting".
         dtype: None = float16 on CUDA, float32 elsewhere.
         device: None = the first there is of cuda, mps, cpu.
-        attention: "sdpa" (the fastest of torch's own kernels), "flash" (the package flash-attn),
-            "xformers", or "eager" (matrix products; slow, for comparisons).
+        attention: "sdpa" (torch's own kernels), "flash" (flash-attn), "xformers", "eager" (slow).
         vae: a folder or file with an autoencoder in place of the model's own.
         allow_pickle: read weights, and nothing else, out of pickles too (.ckpt, .bin).
     Returns:
@@ -65,8 +64,7 @@ def build_pipeline(
         UnknownNameError: no such dialect, weighting, normalisation, task, dtype or attention.
     """
     _check_names(dialect, weighting, normalize, attention)
-    device = _device(device)
-    dtype = _dtype(dtype, device)
+    dtype = _dtype(dtype, device := _device(device))
     choices = {
         **{"clip_skip": clip_skip, "dialect": dialect, "weighting": weighting},
         **{"normalize": normalize, "fullwidth": fullwidth, "extra_networks": extra_networks},
