@@ -32,7 +32,7 @@ from clipcond.errors import PipelineError
 from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, companions_of, family_of
 from clipcond.pipelines.lora_scale import lora_scaled
-from clipcond.pipelines.other_methods import other_methods, use_one_length
+from clipcond.pipelines.other_methods import other_methods, use_own_call
 from clipcond.pipelines.own_defaults import use_own_defaults, warn_of_clip_skip
 from clipcond.pipelines.own_towers import are_same, components_of, own_towers
 from clipcond.pipelines.prompt_embeds import (
@@ -180,7 +180,7 @@ class Attachment:
         self._put_others(pipe)
         pipe.__class__ = self.replaced_class
         use_own_defaults(pipe)
-        use_one_length(pipe)
+        use_own_call(pipe)
         copyreg.pickle(type(pipe), _reduced)
         return conditioned
 

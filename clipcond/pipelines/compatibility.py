@@ -93,7 +93,7 @@ def open_adapter(adapter: Adapter | str | PathLike[str] | None) -> Adapter | Non
 def embedded_adapter(tower_name: str, pipe: DiffusersPipeline) -> Adapter | None:
     """Open the adapter of an embedded tower; None = it has none into this pipeline's UNet."""
     file = adapter_file(tower_name)
-    if file is None:
+    if file is None or getattr(pipe, "unet", None) is None:
         return None
     adapter, record = load_adapter(file)
     unet = _unet(pipe)

@@ -180,3 +180,23 @@ def test_a_shallow_copy_has_methods_of_its_own():
     assert twin.get_indices("a cat") == pipe.get_indices("a cat")
     assert latents(pipe, "a cat", token_indices=[2], max_iter_to_alter=0, height=SIDE, width=SIDE
                    ).isfinite().all()  # fmt: skip
+
+
+def test_the_clip_skip_of_a_call_acts_where_diffusers_drops_it():
+    pipe = make("StableUnCLIPImg2ImgPipeline")
+    seen, stock = [], type(pipe)
+    with torch.no_grad():
+        expected = pipe.encode_prompt("a cat", "cpu", 1, False, clip_skip=None)[0]
+    attach(pipe, clip_skip=1)
+    pipe.unet.register_forward_pre_hook(
+        lambda _, args, kwargs: seen.append(kwargs["encoder_hidden_states"]), with_kwargs=True
+    )
+    embeds = torch.zeros(1, WIDTH)
+    for clip_skip in (None, 1, 2):
+        call = {"image_embeds": embeds, "clip_skip": clip_skip, "guidance_scale": 1.0}
+        draw(pipe, "StableUnCLIPImg2ImgPipeline", image=None, num_inference_steps=1, **call)
+
+    assert torch.equal(seen[0], expected)
+    assert torch.equal(seen[1], expected)
+    assert torch.equal(seen[2], pipe.conditioner("a cat", clip_skip=2).embeds)
+    assert type(detach(pipe)) is stock

@@ -59,6 +59,11 @@ OWN = {
     "Flux": FLUX,
     "Kandinsky": PRIOR,
     "StableUnCLIPPipeline": UNCLIP,
+    "StableUnCLIPImg2Img": {
+        "image_normalizer": parts.image_normalizer,
+        "image_noising_scheduler": diffusers.DDPMScheduler,
+        "unet": parts.unclip_unet,
+    },
     "StableCascadePrior": {
         "text_encoder": parts.model_g,
         "prior": parts.cascade_prior,

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from clipcond.conditioning.layers import ModelReads
+from clipcond.pipelines.call_context import at_least
 from clipcond.pipelines.family import Encoding, Family, component_kind
-from clipcond.pipelines.prompt_embeds import at_least, make_prompt_embeds, read_arguments
+from clipcond.pipelines.prompt_embeds import make_prompt_embeds, read_arguments
 from clipcond.towers import HiddenLayer
 
 __all__ = ["STABLE_DIFFUSION", "STABLE_DIFFUSION_FAMILIES", "STABLE_DIFFUSION_XL"]
