@@ -125,6 +125,7 @@ STABLE_DIFFUSION_3 = Family(
         | {"max_sequence_length", "lora_scale"}
     ),
     reads=ModelReads(HiddenLayer(2, final_norm=False), (True, True)),
+    returns=("embeds", "negative_embeds", "pooled", "negative_pooled"),
     encode=_encode,
     note="both CLIP towers; T5 gets the words",
 )
