@@ -73,6 +73,19 @@ OWN = {
         "prior": parts.wuerstchen_prior,
         "scheduler": diffusers.DDPMWuerstchenScheduler,
     },
+    "I2VGenXL": {
+        "unet": parts.i2vgen_unet,
+        "image_encoder": parts.image_encoder,
+        "feature_extractor": parts.feature_extractor,
+    },
+    "UniDiffuser": {
+        "unet": parts.unidiffuser,
+        "text_decoder": parts.text_decoder,
+        "text_tokenizer": parts.word_tokenizer,
+        "clip_tokenizer": parts.tokenizer,
+        "image_encoder": parts.image_encoder,
+        "clip_image_processor": parts.feature_extractor,
+    },
     "TextToVideoSD": {"unet": parts.video_unet},
     "VideoToVideoSD": {"unet": parts.video_unet},
     "CycleDiffusion": {"scheduler": partial(diffusers.DDIMScheduler, clip_sample=False)},
@@ -92,6 +105,8 @@ CALLS = {
     "Kandinsky": {"output_type": "pt"},
     "StableCascadePrior": {"output_type": "pt"},
     "WuerstchenPrior": {"output_type": "pt"},
+    "I2VGenXL": {"num_frames": 2, "decode_chunk_size": 1},
+    "UniDiffuser": {"image": None, "output_type": "np"},
     "StableDiffusionUpscale": {"height": None, "width": None},
 }
 DRAWN: tuple[str, ...] = ()
