@@ -1,6 +1,8 @@
 """Pipelines of many classes, all tiny, that draw: components by the names of their parameters."""
 
 import inspect
+import warnings
+from contextlib import contextmanager
 from functools import partial
 
 import diffusers
@@ -60,6 +62,8 @@ OWN = {
     "Kandinsky": PRIOR,
     "StableUnCLIPPipeline": UNCLIP,
     "StableUnCLIPImg2Img": {
+        "image_encoder": parts.image_encoder,
+        "feature_extractor": parts.feature_extractor,
         "image_normalizer": parts.image_normalizer,
         "image_noising_scheduler": diffusers.DDPMScheduler,
         "unet": parts.unclip_unet,
@@ -88,7 +92,11 @@ OWN = {
     },
     "TextToVideoSD": {"unet": parts.video_unet},
     "VideoToVideoSD": {"unet": parts.video_unet},
-    "CycleDiffusion": {"scheduler": partial(diffusers.DDIMScheduler, clip_sample=False)},
+    "CycleDiffusion": {
+        "scheduler": partial(
+            diffusers.DDIMScheduler, clip_sample=False, set_alpha_to_one=False, steps_offset=1
+        )
+    },
     "StableDiffusionAdapter": {"adapter": partial(parts.t2i_adapter, 3)},
     "StableDiffusionXLAdapter": {"adapter": partial(parts.t2i_adapter, 3)},
     "StableDiffusionUpscale": {"low_res_scheduler": diffusers.DDPMScheduler},
@@ -97,7 +105,11 @@ OWN = {
 # arguments of calls, likewise
 CALLS = {
     "CycleDiffusion": {"source_prompt": "a dog", "eta": 0.1},
-    "StableDiffusionAttendAndExcite": {"token_indices": [2], "max_iter_to_alter": 0},
+    "StableDiffusionAttendAndExcite": {
+        "token_indices": [2],
+        "max_iter_to_alter": 0,
+        "attn_res": (4, 4),
+    },
     "StableDiffusion3": {"max_sequence_length": 16},
     "Flux": {"max_sequence_length": 16},
     "StableUnCLIPPipeline": {"prior_num_inference_steps": 2},
@@ -120,7 +132,8 @@ def make(name):
     for n, parameter in wanted.items():
         if n not in (*given, "self") and parameter.default is parameter.empty:
             given[n] = None
-    pipe = kind(**given)
+    with quiet():
+        pipe = kind(**given)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -143,7 +156,16 @@ def draw(pipe, name, **over):
         "num_frames": 2,
     }
     call = {**general, **_of(CALLS, name), **over}
-    return _tensor(pipe(**{n: value for n, value in call.items() if n in wanted})[0])
+    with quiet():
+        return _tensor(pipe(**{n: value for n, value in call.items() if n in wanted})[0])
+
+
+@contextmanager
+def quiet():
+    """Let old classes of diffusers use what diffusers deprecates."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
 
 
 def _of(table, name):

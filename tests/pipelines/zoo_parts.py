@@ -192,7 +192,7 @@ def motion_adapter():
             motion_layers_per_block=1,
             motion_norm_num_groups=8,
             motion_num_attention_heads=4,
-            use_motion_mid_block=False,
+            motion_max_seq_length=8,
         )
     )
 
