@@ -28,6 +28,7 @@ CHANNELS = {
     "StableDiffusionXLInstructPix2PixPipeline": 8,
 }
 SD3 = {
+    "vae": parts.shifted_vae,
     "transformer": parts.sd3_transformer,
     "text_encoder": parts.model_l_projected,
     "text_encoder_2": parts.model_g,
@@ -36,6 +37,7 @@ SD3 = {
     "scheduler": diffusers.FlowMatchEulerDiscreteScheduler,
 }
 FLUX = {
+    "vae": parts.shifted_vae,
     "transformer": parts.flux_transformer,
     "text_encoder_2": parts.t5,
     "tokenizer_2": parts.word_tokenizer,
@@ -154,6 +156,8 @@ def draw(pipe, name, **over):
         "mask_image": Image.new("L", (SIDE, SIDE), 255),
         "control_image": PICTURE,
         "num_frames": 2,
+        "video": [PICTURE] * 2,
+        "conditioning_frames": [PICTURE] * 2,
     }
     call = {**general, **_of(CALLS, name), **over}
     with quiet():
@@ -165,6 +169,7 @@ def quiet():
     """Let old classes of diffusers use what diffusers deprecates."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
+        warnings.filterwarnings("ignore", "torch.meshgrid", UserWarning)
         yield
 
 

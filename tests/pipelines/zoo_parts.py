@@ -83,6 +83,20 @@ def sd3_transformer():
     )
 
 
+def shifted_vae():
+    """An autoencoder of SD3's and Flux's kind."""
+    return drawn(
+        lambda: diffusers.AutoencoderKL(
+            sample_size=SIDE,
+            block_out_channels=(8, 16),
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+            norm_num_groups=4,
+            shift_factor=0.1,
+        )
+    )
+
+
 def flux_transformer():
     return drawn(
         lambda: diffusers.FluxTransformer2DModel(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch import Tensor
 from clipcond.conditioning.layers import ModelReads
 from clipcond.errors import PromptWarning, warn
 from clipcond.pipelines.families.words import syntax_of, words_of
-from clipcond.pipelines.family import Encoding, Family
+from clipcond.pipelines.family import Encoding, Family, has_component
 from clipcond.pipelines.lora_scale import lora_scaled
 
 __all__ = ["POOLED_FAMILIES"]
@@ -120,7 +121,7 @@ KANDINSKY_5 = Family(
     optional=_VIDEO | {"image"},
     reads=ModelReads(pooled=(True,)),
     encode=PooledVectors(texts=("prompt",)),
-    applies=lambda pipe: type(pipe).__name__.startswith("Kandinsky5"),
+    applies=partial(has_component, "text_encoder_2"),
     note="pooled vector; Qwen gets the words",
 )
 
