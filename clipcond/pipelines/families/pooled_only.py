@@ -52,7 +52,9 @@ class PooledVectors:
         _warn(encoding, [*given.values()])
         answer = list(stock(pipe, **{**arguments, **words}))
         for index, start in zip(self.at, ("", _NEGATIVE), strict=False):
-            if arguments.get(f"{start}pooled_prompt_embeds") is None and answer[index] is not None:
+            # without a negative, models take one of their own
+            is_text = bool(given.get(start + self.texts[0]))
+            if is_text and arguments.get(f"{start}pooled_prompt_embeds") is None:
                 with lora_scaled(pipe, family.components[::2], arguments.get("lora_scale")):
                     pooled = self._pooled(encoding, given, start)
                 answer[index] = _like(pooled, answer[index])
@@ -61,9 +63,8 @@ class PooledVectors:
     def _pooled(self, encoding: Encoding, given: Mapping[str, Any], start: str) -> Tensor:
         """Encode the prompts, or the negatives, and take the pooled vectors."""
         texts = [given.get(start + name) for name in self.texts[: len(encoding.family.encoders)]]
-        first = texts[0] or ""
         second = texts[1] if texts[1:] and texts[1] else None
-        pooled = encoding.conditioner(first, prompts_2=second).pooled
+        pooled = encoding.conditioner(texts[0], prompts_2=second).pooled
         assert pooled is not None  # the family's `reads` asks for it
         return pooled
 
