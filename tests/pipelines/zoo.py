@@ -114,6 +114,7 @@ CALLS = {
     },
     "StableDiffusion3": {"max_sequence_length": 16},
     "Flux": {"max_sequence_length": 16},
+    "FluxKontext": {"max_sequence_length": 16, "max_area": SIDE * SIDE, "_auto_resize": False},
     "StableUnCLIPPipeline": {"prior_num_inference_steps": 2},
     "LatentConsistency": {"original_inference_steps": 4},
     "Kandinsky": {"output_type": "pt"},
