@@ -26,6 +26,7 @@ CHANNELS = {
     "StableDiffusionDepth2ImgPipeline": 5,
     "StableDiffusionInstructPix2PixPipeline": 8,
     "StableDiffusionXLInstructPix2PixPipeline": 8,
+    "PIAPipeline": 9,
 }
 SD3 = {
     "vae": parts.shifted_vae,
@@ -102,7 +103,7 @@ OWN = {
     "StableDiffusionAdapter": {"adapter": partial(parts.t2i_adapter, 3)},
     "StableDiffusionXLAdapter": {"adapter": partial(parts.t2i_adapter, 3)},
     "StableDiffusionUpscale": {"low_res_scheduler": diffusers.DDPMScheduler},
-    "LatentConsistency": {"scheduler": diffusers.LCMScheduler},
+    "LatentConsistency": {"scheduler": diffusers.LCMScheduler, "unet": parts.consistent_unet},
 }
 # arguments of calls, likewise
 CALLS = {
@@ -124,7 +125,62 @@ CALLS = {
     "UniDiffuser": {"image": None, "output_type": "np"},
     "StableDiffusionUpscale": {"height": None, "width": None},
 }
-DRAWN: tuple[str, ...] = ()
+# what plain diffusers draws with them
+DRAWN = (
+    "AnimateDiffPAGPipeline",
+    "AnimateDiffPipeline",
+    "AnimateDiffSDXLPipeline",
+    "CycleDiffusionPipeline",
+    "FluxKontextInpaintPipeline",
+    "FluxKontextPipeline",
+    "FluxPipeline",
+    "KandinskyPriorPipeline",
+    "KandinskyV22PriorPipeline",
+    "StableCascadePriorPipeline",
+    "StableDiffusion3Img2ImgPipeline",
+    "StableDiffusion3PAGImg2ImgPipeline",
+    "StableDiffusion3PAGPipeline",
+    "StableDiffusion3Pipeline",
+    "StableDiffusionAdapterPipeline",
+    "StableDiffusionAttendAndExcitePipeline",
+    "StableDiffusionControlNetImg2ImgPipeline",
+    "StableDiffusionControlNetInpaintPipeline",
+    "StableDiffusionControlNetPAGInpaintPipeline",
+    "StableDiffusionControlNetPAGPipeline",
+    "StableDiffusionControlNetPipeline",
+    "StableDiffusionImg2ImgPipeline",
+    "StableDiffusionInpaintPipeline",
+    "StableDiffusionInpaintPipelineLegacy",
+    "StableDiffusionInstructPix2PixPipeline",
+    "StableDiffusionModelEditingPipeline",
+    "StableDiffusionPAGImg2ImgPipeline",
+    "StableDiffusionPAGInpaintPipeline",
+    "StableDiffusionPAGPipeline",
+    "StableDiffusionPanoramaPipeline",
+    "StableDiffusionPipeline",
+    "StableDiffusionPipelineSafe",
+    "StableDiffusionSAGPipeline",
+    "StableDiffusionUpscalePipeline",
+    "StableDiffusionXLAdapterPipeline",
+    "StableDiffusionXLControlNetImg2ImgPipeline",
+    "StableDiffusionXLControlNetInpaintPipeline",
+    "StableDiffusionXLControlNetPAGImg2ImgPipeline",
+    "StableDiffusionXLControlNetPAGPipeline",
+    "StableDiffusionXLControlNetPipeline",
+    "StableDiffusionXLImg2ImgPipeline",
+    "StableDiffusionXLInpaintPipeline",
+    "StableDiffusionXLInstructPix2PixPipeline",
+    "StableDiffusionXLPAGImg2ImgPipeline",
+    "StableDiffusionXLPAGInpaintPipeline",
+    "StableDiffusionXLPAGPipeline",
+    "StableDiffusionXLPipeline",
+    "StableUnCLIPImg2ImgPipeline",
+    "StableUnCLIPPipeline",
+    "TextToVideoSDPipeline",
+    "UniDiffuserPipeline",
+    "VideoToVideoSDPipeline",
+    "WuerstchenPriorPipeline",
+)
 
 
 def make(name):
