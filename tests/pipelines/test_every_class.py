@@ -88,7 +88,11 @@ def test_latents_are_those_of_plain_diffusers(name):
     theirs = draw(pipe, name)
     attach(pipe)
 
-    assert torch.equal(draw(pipe, name), theirs)
+    ours = draw(pipe, name)
+    if name.startswith("Kandinsky"):  # they project a prompt and its negative in one product
+        assert torch.allclose(ours, theirs, rtol=0, atol=1e-5)
+    else:
+        assert torch.equal(ours, theirs)
     assert theirs.float().isfinite().all()
 
 

@@ -127,15 +127,23 @@ CALLS = {
 }
 # what plain diffusers draws with them
 DRAWN = (
+    "AnimateDiffControlNetPipeline",
     "AnimateDiffPAGPipeline",
     "AnimateDiffPipeline",
     "AnimateDiffSDXLPipeline",
+    "AnimateDiffVideoToVideoControlNetPipeline",
+    "AnimateDiffVideoToVideoPipeline",
     "CycleDiffusionPipeline",
+    "FluxImg2ImgPipeline",
+    "FluxInpaintPipeline",
     "FluxKontextInpaintPipeline",
     "FluxKontextPipeline",
     "FluxPipeline",
     "KandinskyPriorPipeline",
     "KandinskyV22PriorPipeline",
+    "LatentConsistencyModelImg2ImgPipeline",
+    "LatentConsistencyModelPipeline",
+    "PIAPipeline",
     "StableCascadePriorPipeline",
     "StableDiffusion3Img2ImgPipeline",
     "StableDiffusion3PAGImg2ImgPipeline",
