@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from clipcond.errors import PipelineError
 from clipcond.pipelines.family import Family
@@ -13,7 +14,7 @@ __all__ = ["has_towers", "own_towers"]
 
 def has_towers(pipe: object, family: Family) -> bool:
     """Whether a pipeline has all of its text encoders and tokenizers, and they are of its kind."""
-    components = tuple(getattr(pipe, name, None) for name in family.components)
+    components = _components(pipe, family)
     return None not in components and all(_is_model(each, family) for each in components[::2])
 
 
@@ -23,10 +24,7 @@ def own_towers(pipe: object, family: Family) -> list[TextTower]:
     Raises:
         PipelineError: one is missing, or is of another kind.
     """
-    components, kind = (
-        tuple(getattr(pipe, name, None) for name in family.components),
-        type(pipe).__name__,
-    )
+    components, kind = _components(pipe, family), type(pipe).__name__
     for name, part in zip(family.components, components, strict=True):
         if part is None:
             raise PipelineError(
@@ -48,6 +46,10 @@ def own_towers(pipe: object, family: Family) -> list[TextTower]:
         for tower in towers:
             tower.special = replace(tower.special, mask_padding=True)
     return towers
+
+
+def _components(pipe: object, family: Family) -> tuple[Any, ...]:
+    return tuple(getattr(pipe, name, None) for name in family.components)
 
 
 def _is_model(model: object, family: Family) -> bool:
