@@ -1,7 +1,7 @@
 """Put a Conditioner in the place of a pipeline's `encode_prompt`, and take it out again.
 
 Two attributes of the pipeline *instance* change: `conditioner`, and `encode_prompt`, an
-`Attachment` (some families call it otherwise); in few classes further methods, see `other_methods`.
+`Attachment` (some families call it otherwise); in few classes further methods, see `further_methods`.
 The class stays the stock one or becomes a subclass of its name, so `save_pretrained` writes a stock
 folder; the modules are not touched, so LoRA loaders, hooks and offloading find what they expect.
 The Attachment is an object that knows its pipeline, not a closure: a copy of the pipeline gets a
@@ -31,10 +31,10 @@ from clipcond.conditioning.prompt_text import ExtraNetworks
 from clipcond.errors import PipelineError
 from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, companions_of, family_of
+from clipcond.pipelines.further_methods import other_methods, use_own_call
 from clipcond.pipelines.lora_scale import lora_scaled
-from clipcond.pipelines.other_methods import other_methods, use_own_call
 from clipcond.pipelines.own_defaults import use_own_defaults, warn_of_clip_skip
-from clipcond.pipelines.own_towers import own_towers
+from clipcond.pipelines.own_encoders import own_towers
 from clipcond.pipelines.prompt_embeds import (
     check_width,
     make_prompt_embeds,

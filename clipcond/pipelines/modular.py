@@ -22,7 +22,7 @@ from clipcond.conditioning.conditioner import Conditioner
 from clipcond.pipelines.families import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
 from clipcond.pipelines.family import Family
 from clipcond.pipelines.lora_scale import lora_scaled
-from clipcond.pipelines.own_towers import own_towers
+from clipcond.pipelines.own_encoders import own_towers
 from clipcond.pipelines.prompt_embeds import EncodePromptArguments, PromptEmbeds, make_prompt_embeds
 from clipcond.pipelines.protocols import ConditionedPipeline
 

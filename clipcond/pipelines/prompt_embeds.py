@@ -14,7 +14,7 @@ from clipcond.conditioning.results import zeros_like
 from clipcond.errors import PipelineError, PromptWarning, counted, warn
 from clipcond.pipelines.call_context import CLIP_SKIP, LEAST_ROWS
 from clipcond.pipelines.family import RENAMED, Encoding
-from clipcond.pipelines.own_towers import has_towers
+from clipcond.pipelines.own_encoders import has_towers
 
 __all__ = [
     "EncodePromptArguments",
