@@ -1,7 +1,7 @@
 """Put a Conditioner in the place of a pipeline's `encode_prompt`, and take it out again.
 
 Two attributes of the pipeline *instance* change: `conditioner`, and `encode_prompt`, an
-`Attachment` (some families call it otherwise); in few classes further methods, see `further_methods`.
+`Attachment` (some families call it otherwise); in few classes others, see `further_methods`.
 The class stays the stock one or becomes a subclass of its name, so `save_pretrained` writes a stock
 folder; the modules are not touched, so LoRA loaders, hooks and offloading find what they expect.
 The Attachment is an object that knows its pipeline, not a closure: a copy of the pipeline gets a

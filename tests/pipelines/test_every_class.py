@@ -126,7 +126,7 @@ def test_no_class_that_reads_clip_is_unknown():
             "StableCascadeCombinedPipeline",
             "StableCascadeCombinedPipeline is not supported: it runs several pipelines, which "
             "encode prompts each for itself.\nAttach its parts: attach(pipe.prior_pipe), and "
-            "pipe.decoder_pipe where it reads text.",
+            "attach(pipe.decoder_pipe) where it reads text.",
         ),
         (
             "MarigoldDepthPipeline",
