@@ -46,9 +46,8 @@ def attach(
     say `new.conditioner = pipe.conditioner`.
 
     Args:
-        pipe: a pipeline that CLIP conditions: text-to-image, image-to-image, inpainting,
-            ControlNet, ... One without its text encoders takes `prompt_embeds` as before, and
-            raises an error where it is to encode text.
+        pipe: a pipeline that CLIP conditions, for any task. Without its text encoders it takes
+            `prompt_embeds` as before, and raises an error where it is to encode text.
         clip_skip: 1 = last layer (plain diffusers), 2 = penultimate; for positive and negative. In
             XL 1 and 2 are both the penultimate layer, which plain diffusers takes. None = the
             model's own where its text encoder's configuration names one, else 1.
