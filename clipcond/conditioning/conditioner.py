@@ -16,12 +16,11 @@ from clipcond.conditioning.adapter_stage import AdapterStage
 from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
 from clipcond.conditioning.dialects import Dialect, DialectName, choose_fullwidth, find_dialect
 from clipcond.conditioning.inversions import TakesInversions
-from clipcond.conditioning.layers import ModelReads
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, plan_call
 from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, PromptText, Texts
 from clipcond.conditioning.report import Report
 from clipcond.conditioning.report_building import build_report, with_negative
-from clipcond.conditioning.results import Conditioning, Guided
+from clipcond.conditioning.results import Conditioning, Guided, ModelReads
 from clipcond.prompt import Issue, ParsedPrompt, find_syntax
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.base import HiddenLayer, TextTower

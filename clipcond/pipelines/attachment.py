@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import copyreg
+import functools
 import inspect
 import sys
 import weakref
@@ -25,12 +26,11 @@ import torch
 from clipcond.adapters import Adapter
 from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
-from clipcond.errors import PipelineError
+from clipcond.errors import ClipcondWarning, PipelineError, warn
 from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, companions_of, family_of
-from clipcond.pipelines.further_methods import other_methods, use_own_call
+from clipcond.pipelines.further_methods import other_methods, same_named, use_own_call
 from clipcond.pipelines.lora_scale import lora_scaled
-from clipcond.pipelines.own_defaults import use_own_defaults, warn_of_clip_skip
 from clipcond.pipelines.own_encoders import towers_of
 from clipcond.pipelines.prompt_embeds import (
     check_width,
@@ -40,11 +40,13 @@ from clipcond.pipelines.prompt_embeds import (
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.towers import TextTower
+from clipcond.towers.base import own_defaults
 
 __all__ = ["Attachment", "attachment_of"]
 
 # What a text tower computes in; a UNet may be stored in less.
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+_OWN_DEFAULTS = ("guidance_scale", "num_inference_steps")
 _METHODS = ("encode_prompt", "_encode_prompt")
 
 
@@ -99,7 +101,7 @@ class Attachment:
         vars(pipe)[self.family.method] = self
         self._put_others(pipe)
         pipe.__class__ = self.replaced_class
-        use_own_defaults(pipe)
+        _use_own_defaults(pipe)
         use_own_call(pipe)
         copyreg.pickle(type(pipe), _reduced)
         return conditioned
@@ -198,7 +200,7 @@ class Attachment:
         call, family = read_arguments(self.pipe, bound.arguments), self.family
         if isinstance(call.clip_skip, int) and self.explains_clip_skip:
             self.explains_clip_skip = False
-            warn_of_clip_skip(call.clip_skip)
+            _warn_of_clip_skip(call.clip_skip)
         self.move_tower(call.device)
         if family.encode is not None:
             return family.encode(self, bound.arguments)
@@ -225,3 +227,55 @@ def _reduced(pipe: object) -> Any:
     vars(twin).update({**vars(pipe), own.family.method: own})
     own._put_others(twin)
     return (lambda: twin), ()
+
+
+def _warn_of_clip_skip(n: int) -> None:
+    """Warn code that was written for plain diffusers that clip skip counts otherwise here."""
+    message = (
+        f"clip_skip={n} is layer {n} from the end here, as A1111 counts; plain diffusers means "
+        f"layer {n + 1} by it, which is clip_skip={n + 1} here. Say clip_skip= in attach(), and "
+        "this is not shown again."
+    )
+    warn(ClipcondWarning(message))
+
+
+def _use_own_defaults(pipe: Any) -> None:
+    """Give a pipeline its model's own default arguments, if the text encoder names some.
+
+    diffusers keeps defaults in the signature of the class's `__call__`. So the pipeline gets a
+    subclass of its class, of the same name: what `save_pretrained` writes stays a stock folder.
+    """
+    named = own_defaults(getattr(pipe, "text_encoder", None))
+    if not named:
+        return
+    accepted = _signature(type(pipe)).parameters
+    own = tuple((name, named[name]) for name in _OWN_DEFAULTS if name in named and name in accepted)
+    if own:
+        pipe.__class__ = _with_defaults(cast(Any, type(pipe)), own)
+
+
+def _signature(kind: type) -> inspect.Signature:
+    """Find the arguments of a pipeline's call; a mixin may only hand them on."""
+    calls = (vars(each)["__call__"] for each in kind.__mro__ if "__call__" in vars(each))
+    found = [inspect.signature(call) for call in calls]
+    kinds = ({p.kind for p in signature.parameters.values()} for signature in found)
+    named = (inspect.Parameter.VAR_POSITIONAL not in each for each in kinds)
+    return next((sig for sig, is_named in zip(found, named, strict=True) if is_named), found[0])
+
+
+@functools.cache
+def _with_defaults(stock: Any, own: tuple[tuple[str, float], ...]) -> type:
+    """Make a subclass whose `__call__` has these defaults."""
+    signature, values = _signature(stock), dict(own)
+
+    @functools.wraps(stock.__call__)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        given = signature.bind_partial(self, *args, **kwargs).arguments
+        missing = {name: value for name, value in own if name not in given}
+        return stock.__call__(self, *args, **kwargs, **missing)
+
+    parameters = [
+        p.replace(default=values.get(p.name, p.default)) for p in signature.parameters.values()
+    ]
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return same_named(stock, call, _with_defaults, own)

@@ -45,6 +45,8 @@ def accepted_cells() -> list[list[str]]:
             shown = ", ".join(f"**{name}**" if _is_drawn(name) else name for name in names)
         several = family.reads is not None and any(family.reads.pooled)
         gets = family.note or (POOLED if several or "pooled" in family.returns else EMBEDS)
+        if not shown:  # of a class that another row has
+            continue
         lines.append([f"{family.name}, {len(names)}" if names else family.name, gets, shown])
     return lines
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from clipcond.conditioning.conditioner import Conditioner, Conditioning
-from clipcond.conditioning.layers import ModelReads
+from clipcond.conditioning.results import ModelReads
 from clipcond.pipelines.family import Encoding, Family, component_kind
 from clipcond.pipelines.prompt_embeds import (
     EncodePromptArguments,

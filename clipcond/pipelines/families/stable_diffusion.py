@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clipcond.conditioning.layers import ModelReads
+from clipcond.conditioning.results import ModelReads
 from clipcond.pipelines.call_context import at_least
 from clipcond.pipelines.family import Encoding, Family, component_kind, has_component
 from clipcond.pipelines.prompt_embeds import make_prompt_embeds, read_arguments
