@@ -26,11 +26,11 @@ from clipcond.conditioning.dialect import Dialect
 from clipcond.errors import SUBJECT
 from clipcond.prompt import Break, ParsedPrompt, parse
 from clipcond.tokenizers.base import SpecialTokens, Tokenizer
-from clipcond.towers.base import HiddenLayer, TextTower
+from clipcond.towers.base import TextTower
 from clipcond.weighting import Normalize, Rule
 from clipcond.weighting.mixing import mix, mix_masks, mixed_length
 
-__all__ = ["Chunks", "Cutter", "Plan", "plan_call", "skip_layers"]
+__all__ = ["Chunks", "Cutter", "Plan", "plan_call"]
 
 Chunks: TypeAlias = tuple[TokenChunk, ...]
 Tokens: TypeAlias = tuple[Token | Break, ...]
@@ -227,21 +227,6 @@ class Plan:
         if cutter.pooled:
             pooled = dialect.pooled(chunks)
         return replace(self, pooled=pooled, n_times=n_times, n_empty=n_chunks - n_times * n_own)
-
-
-def skip_layers(clip_skip: object, towers: Sequence[TextTower]) -> tuple[HiddenLayer, ...]:
-    """Make the layers that a clip skip means, as A1111 counts.
-
-    Raises:
-        TowerError: it is not a whole number from 1 to the depth of the shallowest tower.
-    """
-    shallowest = min(towers, key=lambda tower: tower.depth)
-    n = clip_skip
-    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= shallowest.depth:
-        raise checks.no_such_layer(n, shallowest.depth, shallowest.name)
-    if len(towers) > 1:  # SDXL was trained on the penultimate layers, not normed
-        return (HiddenLayer(max(2, n), final_norm=False),) * len(towers)
-    return (HiddenLayer(n, final_norm=True),)
 
 
 def _start_of(chunk: TokenChunk, tokens: Tokens) -> int:

@@ -8,14 +8,65 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from clipcond.conditioning import checks
 from clipcond.conditioning.cache import ChunkEncoder
 from clipcond.conditioning.checks import not_finite
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.plan import Plan
 from clipcond.prompt import Issue
+from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import Rule
 
-__all__ = ["Conditioning", "Guided", "are_zeros", "batched", "join", "weigh", "zeros_like"]
+__all__ = ["Conditioning", "Guided", "ModelReads", "batched", "join", "weigh", "zeros_like"]
+
+
+_LAST = HiddenLayer(1, final_norm=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReads:
+    """What a diffusion model was trained to read of its towers.
+
+    Args:
+        layer: the layer that clip skip 1 means; a deeper clip skip keeps its choice of the norm.
+        pooled: for each tower, whether its pooled vector is read; those that are get joined.
+        zero_negative: whether a negative may be zeros, where the dialect has it so.
+    """
+
+    layer: HiddenLayer = _LAST
+    pooled: tuple[bool, ...] = (False,)
+    zero_negative: bool = False
+
+    @classmethod
+    def of_towers(cls, n: int) -> ModelReads:
+        """Say what Stable Diffusion reads of one tower, or SDXL of two."""
+        return cls() if n == 1 else SDXL
+
+    def layers(self, clip_skip: object, towers: Sequence[TextTower]) -> tuple[HiddenLayer, ...]:
+        """Make the layers that a clip skip means, as A1111 counts.
+
+        Raises:
+            TowerError: it is not a whole number from 1 to the depth of the shallowest tower.
+        """
+        shallowest = min(towers, key=lambda tower: tower.depth)
+        n = clip_skip
+        if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= shallowest.depth:
+            raise checks.no_such_layer(n, shallowest.depth, shallowest.name)
+        depth = max(self.layer.depth, n)
+        return (HiddenLayer(depth, final_norm=self.layer.final_norm),) * len(towers)
+
+    def gives_zeros(self, negatives: Sequence[str] | None, dialect: Dialect) -> bool:
+        """Whether these negatives become zeros; None = none is given."""
+        is_zero = dialect.zero_negative
+        return self.zero_negative and is_zero is not None and is_zero(negatives)
+
+    def pools(self, t: int, towers: Sequence[TextTower]) -> bool:
+        """Whether tower t gives the pooled vector, or a part of it; the last if none is read."""
+        return self.pooled[t] if any(self.pooled) else t + 1 == len(towers)
+
+
+# the penultimate layers, not normed
+SDXL = ModelReads(HiddenLayer(2, final_norm=False), (False, True), zero_negative=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,22 +169,17 @@ def join(
         parts: what each plan gave: embeds [1 S D_tower], pooled [1 P], attention_mask [1 S].
         rows: which of the S rows to keep; None = all.
     Returns:
-        embeds [b S D], D the sum over towers; pooled [b P] of the last tower; attention_mask [b S]
-        the union of the towers' masks, None if any tower attends everywhere.
+        embeds [b S D], D the sum over towers; pooled [b P], P the sum over the towers whose pooled
+        vectors are wanted; attention_mask [b S] the union of the towers' masks, None if any tower
+        attends everywhere.
     """
     embeds = joined([joined([parts[p].embeds for p in ps], dim=-1) for ps in prompts])
-    pooled = _cat([parts[ps[-1]].pooled for ps in prompts])
+    pooled = _cat([_cat([parts[p].pooled for p in ps], dim=-1) for ps in prompts])
     mask = _cat([_union([parts[p].attention_mask for p in ps]) for ps in prompts])
     if rows is not None:
         embeds = embeds[:, list(rows)]
         mask = None if mask is None else mask[:, list(rows)]
     return Conditioning(embeds, pooled, mask)
-
-
-def are_zeros(dialect: Dialect, negatives: Sequence[str] | None, n_towers: int) -> bool:
-    """Whether a dialect passes zeros in place of these negatives; None = none are given."""
-    is_zero = dialect.zero_negative
-    return n_towers > 1 and is_zero is not None and is_zero(negatives)
 
 
 def zeros_like(conditioning: Conditioning) -> Conditioning:
@@ -160,10 +206,10 @@ def _shown(tensor: Tensor) -> str:
     return f"[{' '.join(map(str, tensor.shape))}] {dtype} on {tensor.device}"
 
 
-def _cat(parts: Sequence[Tensor | None]) -> Tensor | None:
-    """Join tensors along the batch; None if there are none."""
+def _cat(parts: Sequence[Tensor | None], dim: int = 0) -> Tensor | None:
+    """Join tensors; None if there are none."""
     given = [part for part in parts if part is not None]
-    return torch.cat(given) if given else None
+    return torch.cat(given, dim=dim) if given else None
 
 
 def _union(masks: Sequence[Tensor | None]) -> Tensor | None:

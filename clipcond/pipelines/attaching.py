@@ -37,7 +37,7 @@ def attach(
     max_chunks: int | None = None,
     cache_bytes: int = CACHE_BYTES,
 ) -> ConditionedPipeline:
-    """Let the prompts of a Stable Diffusion 1.x, 2.x or XL pipeline go through a Conditioner.
+    """Let the prompts of a diffusers pipeline go through a Conditioner.
 
     Works on `pipe` itself and returns it; `detach(pipe)` undoes it. Attaching again replaces the
     choices, and keeps textual inversions. `pipe.conditioner` is the Conditioner in use; assign
@@ -46,8 +46,8 @@ def attach(
     say `new.conditioner = pipe.conditioner`.
 
     Args:
-        pipe: any pipeline with Stable Diffusion's `encode_prompt`: text-to-image, image-to-image,
-            inpainting, ControlNet, ...
+        pipe: a pipeline that CLIP conditions, for any task. Without its text encoders it takes
+            `prompt_embeds` as before, and raises an error where it is to encode text.
         clip_skip: 1 = last layer (plain diffusers), 2 = penultimate; for positive and negative. In
             XL 1 and 2 are both the penultimate layer, which plain diffusers takes. None = the
             model's own where its text encoder's configuration names one, else 1.
@@ -63,8 +63,8 @@ def attach(
             belong together.
         allow_pickle: read weights, and nothing else, out of a tower's pickle.
     Raises:
-        PipelineError: not a supported family; no text encoder; the tower's width does not fit; or
-            tower, adapter and UNet do not belong together (see `check_compatible`).
+        PipelineError: not a supported family; the tower's width does not fit; or tower, adapter and
+            UNet do not belong together (see `check_compatible`).
         CheckpointError: the tower or the adapter cannot be read.
         UnknownNameError: no such dialect, weighting or normalisation.
     """

@@ -1,10 +1,11 @@
 """Put a Conditioner in the place of a pipeline's `encode_prompt`.
 
-Two attributes of the pipeline *instance* change: `encode_prompt`, an `Attachment`, and
-`conditioner`. The class stays the stock one, or becomes a subclass of its name where the model has
-default arguments of its own, so `save_pretrained` writes a stock folder; the modules are not
-touched, so LoRA loaders, hooks and offloading find what they expect. The Attachment is an object
-that knows its pipeline, not a closure: a copy of the pipeline gets a copy that knows the new one.
+Two attributes of the pipeline *instance* change: `conditioner`, and `encode_prompt`, an
+`Attachment` (some families call it otherwise); in few classes others, see `further_methods`.
+The class stays the stock one or becomes a subclass of its name, so `save_pretrained` writes a stock
+folder; the modules are not touched, so LoRA loaders, hooks and offloading find what they expect.
+The Attachment is an object that knows its pipeline, not a closure: a copy of the pipeline gets a
+copy that knows the new one.
 """
 
 from __future__ import annotations
@@ -21,24 +22,24 @@ from os import PathLike
 from typing import Any, cast
 
 import torch
-from torch import Tensor
 
 from clipcond.adapters import Adapter
 from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.errors import ClipcondWarning, PipelineError, warn
 from clipcond.pipelines import compatibility
-from clipcond.pipelines.families import Family, family_of
+from clipcond.pipelines.families import Family, companions_of, family_of
+from clipcond.pipelines.further_methods import other_methods, same_named, use_own_call
 from clipcond.pipelines.lora_scale import lora_scaled
-from clipcond.pipelines.own_towers import own_tower
+from clipcond.pipelines.own_encoders import towers_of
 from clipcond.pipelines.prompt_embeds import (
-    EncodePromptArguments,
     check_width,
     make_prompt_embeds,
     model_dtype,
+    read_arguments,
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
-from clipcond.towers import OpenAIClipTower, TextTower
+from clipcond.towers import TextTower
 from clipcond.towers.base import own_defaults
 
 __all__ = ["Attachment", "attachment_of"]
@@ -46,13 +47,13 @@ __all__ = ["Attachment", "attachment_of"]
 # What a text tower computes in; a UNet may be stored in less.
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 _OWN_DEFAULTS = ("guidance_scale", "num_inference_steps")
-_ATTRIBUTES = ("encode_prompt", "conditioner")
+_METHODS = ("encode_prompt", "_encode_prompt")
 
 
 def attachment_of(pipe: object) -> Attachment | None:
     """The pipeline's Attachment; None = the pipeline is not attached."""
-    found = vars(pipe).get("encode_prompt")
-    return found if isinstance(found, Attachment) else None
+    found = (vars(pipe).get(name) for name in _METHODS)
+    return next((each for each in found if isinstance(each, Attachment)), None)
 
 
 class Attachment:
@@ -60,7 +61,7 @@ class Attachment:
 
     _pipe: weakref.ref[ConditionedPipeline]
     family: Family
-    replaced: dict[str, Any]  # the pipeline's own values of `_ATTRIBUTES`, for detach
+    replaced: dict[str, Any]  # the pipeline's own values of `attributes`, for detach
     replaced_class: type  # and its own class
 
     def __init__(
@@ -88,20 +89,26 @@ class Attachment:
         # Weak, or the pipeline would be part of a cycle and `del pipe` would not free its memory.
         self._pipe = weakref.ref(conditioned)
         self.family = family_of(pipe)
-        own = {name: vars(pipe)[name] for name in _ATTRIBUTES if name in vars(pipe)}
+        own = {name: vars(pipe)[name] for name in self.attributes if name in vars(pipe)}
         self.replaced = own if before is None else before.replaced
         self.replaced_class = type(pipe) if before is None else before.replaced_class
         if self.adapter is None and self.tower_name is not None:
             self.adapter = compatibility.embedded_adapter(self.tower_name, pipe)
-        self._check_compatible()
-        vars(pipe).update(conditioner=self.make_conditioner(), encode_prompt=self)
+        chosen = (self.tower, self.adapter)
+        compatibility.check_chosen(pipe, self.family, *chosen, allow_unaligned=self.allow_unaligned)
+        if self.tower is not None or None not in self._components():
+            vars(pipe)[self.family.conditioner] = self.make_conditioner()
+        vars(pipe)[self.family.method] = self
+        self._put_others(pipe)
+        pipe.__class__ = self.replaced_class
         _use_own_defaults(pipe)
+        use_own_call(pipe)
         copyreg.pickle(type(pipe), _reduced)
         return conditioned
 
     def take_off(self, pipe: object) -> None:
         """Detach the pipeline: it is as it was before."""
-        for name in _ATTRIBUTES:
+        for name in self.attributes:
             vars(pipe).pop(name, None)
         vars(pipe).update(self.replaced)
         pipe.__class__ = self.replaced_class
@@ -114,8 +121,30 @@ class Attachment:
 
     @property
     def __signature__(self) -> inspect.Signature:
-        stock = type(self.pipe).encode_prompt  # type: ignore[attr-defined]  # checked by family_of
+        stock = getattr(type(self.pipe), self.family.method)  # family_of found it
         return inspect.signature(stock.__get__(self.pipe))
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The attributes of the pipeline that are replaced while it is attached."""
+        families = (self.family, *companions_of(self.pipe))
+        names = [name for each in families for name in (each.method, each.conditioner)]
+        return *names, *other_methods(self.pipe)
+
+    def _put_others(self, pipe: object) -> None:
+        """Replace the further methods of a pipeline's class that read prompts."""
+        for family in companions_of(pipe):
+            vars(pipe)[family.method] = self._companion(family)
+        for name, make in other_methods(pipe).items():
+            vars(pipe)[name] = make(self)
+
+    def _companion(self, family: Family) -> Attachment:
+        """Make the attachment of a further method: its own text encoder, at its last layer."""
+        made = copy.copy(self)
+        made.family, made.tower, made.tower_name, made.adapter = family, None, None, None
+        made.choices = {**self.choices, "clip_skip": 1, "layer": None}
+        made._made, made._made_from = None, ()
+        return made
 
     @property
     def pipe(self) -> ConditionedPipeline:
@@ -132,33 +161,28 @@ class Attachment:
 
         The new one gets the textual inversions of the old one, as far as they fit.
         """
-        conditioner: Conditioner | None = vars(self.pipe).get("conditioner")
-        stale = conditioner is self._made and any(
-            new is not old for new, old in zip(self._components(), self._made_from, strict=True)
-        )
-        if stale or conditioner is None:
-            conditioner = vars(self.pipe)["conditioner"] = self.make_conditioner()
+        conditioner: Conditioner | None = vars(self.pipe).get(self.family.conditioner)
+        is_own, ids = conditioner is self._made, map(id, self._components())
+        if conditioner is None or (is_own and list(ids) != list(map(id, self._made_from))):
+            conditioner = vars(self.pipe)[self.family.conditioner] = self.make_conditioner()
         return conditioner
 
+    def _components(self) -> tuple[object, ...]:
+        return tuple(getattr(self.pipe, name, None) for name in self.family.components)
+
     def make_conditioner(self) -> Conditioner:
-        towers = [self.tower] if self.tower is not None else self._own_towers()
+        pipe, family = self.pipe, self.family
+        towers = [self.tower] if self.tower is not None else towers_of(pipe, family)
         if self.adapter is None:
-            check_width(sum(tower.width for tower in towers), self.pipe)
+            check_width(sum(tower.width for tower in towers), pipe)
         self._made_from = self._components()
-        self._made = Conditioner(*towers, **self.choices, adapter=self.adapter)
-        before = vars(self.pipe).get("conditioner")
+        own = {"adapter": self.adapter, "reads": family.reads if self.adapter is None else None}
+        limit = family.limit(self.choices.get("max_chunks"))
+        self._made = Conditioner(*towers, **{**self.choices, **own, "max_chunks": limit})
+        before = vars(self.pipe).get(self.family.conditioner)
         if self.tower is None and isinstance(before, Conditioner):
             hand_on(before.towers, towers)
         return self._made
-
-    def _check_compatible(self) -> None:
-        if self.tower is not None:
-            own = self._own_towers() if self._has_clip() else []
-            compatibility.check_compatible(
-                self.pipe, own, self.tower, self.adapter, allow_unaligned=self.allow_unaligned
-            )
-        elif self.adapter is not None:
-            compatibility.refuse_lone_adapter(self.adapter)
 
     def move_tower(self, device: torch.device | None) -> None:
         """Move a tower that was opened by name to the pipeline's device and dtype."""
@@ -169,46 +193,24 @@ class Attachment:
         if (tower.device, tower.dtype) != (device, dtype):
             tower.model.to(device, dtype)  # type: ignore[attr-defined]  # load_tower's have one
 
-    def _components(self) -> tuple[object, ...]:
-        return tuple(
-            getattr(self.pipe, name, None) for pair in self.family.encoders for name in pair
-        )
-
-    def _own_towers(self) -> list[TextTower]:
-        for name in (name for pair in self.family.encoders for name in pair):
-            if getattr(self.pipe, name, None) is None:
-                raise PipelineError(
-                    f"This {type(self.pipe).__name__} has no {name}.",
-                    "Load it with one, or say which tower to use: attach(pipe, tower=...).",
-                )
-        pairs = [iter(self._components())] * 2
-        towers = [own_tower(*pair) for pair in zip(*pairs, strict=True)]
-        if None in towers:
-            raise PipelineError(
-                f"The text encoder of this {type(self.pipe).__name__}, a "
-                f"{type(self._components()[0]).__name__}, is no CLIP text model and no BERT.",
-                "Say which tower reads its prompts: attach(pipe, tower=...).",
-            )
-        return [tower for tower in towers if tower is not None]
-
-    def _has_clip(self) -> bool:
-        """Whether the pipeline has all of its text encoders, and they are CLIP's."""
-        encoders = [getattr(self.pipe, encoder, None) for encoder, _ in self.family.encoders]
-        return None not in self._components() and all(map(OpenAIClipTower.is_model, encoders))
-
     @torch.no_grad()
-    def __call__(self, *args: Any, **kwargs: Any) -> tuple[Tensor | None, ...]:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         bound = self.__signature__.bind(*args, **kwargs)
         bound.apply_defaults()
-        call = EncodePromptArguments(**bound.arguments)
+        call, family = read_arguments(self.pipe, bound.arguments), self.family
         if isinstance(call.clip_skip, int) and self.explains_clip_skip:
             self.explains_clip_skip = False
             _warn_of_clip_skip(call.clip_skip)
         self.move_tower(call.device)
-        scale = call.lora_scale
-        with nullcontext() if scale is None else lora_scaled(self.pipe, self.family, scale):
-            made = make_prompt_embeds(self.pipe, self.conditioner, call)
-        return tuple(getattr(made, name) for name in self.family.returns)
+        if family.encode is not None:
+            return family.encode(self, bound.arguments)
+        encoders, scale = family.components[::2], call.lora_scale
+        with nullcontext() if scale is None else lora_scaled(self.pipe, encoders, scale):
+            made = make_prompt_embeds(self, call)
+        answer = tuple(getattr(made, name) for name in family.returns)
+        if not family.joined:
+            return answer
+        return torch.cat(answer) if call.do_classifier_free_guidance else answer[0]
 
 
 def _reduced(pipe: object) -> Any:
@@ -222,7 +224,8 @@ def _reduced(pipe: object) -> Any:
         return pipe.__reduce_ex__(4)
     twin, own = object.__new__(type(pipe)), copy.copy(attachment)
     own._pipe = weakref.ref(cast(ConditionedPipeline, twin))
-    vars(twin).update(vars(pipe), encode_prompt=own)
+    vars(twin).update({**vars(pipe), own.family.method: own})
+    own._put_others(twin)
     return (lambda: twin), ()
 
 
@@ -271,17 +274,8 @@ def _with_defaults(stock: Any, own: tuple[tuple[str, float], ...]) -> type:
         missing = {name: value for name, value in own if name not in given}
         return stock.__call__(self, *args, **kwargs, **missing)
 
-    def reduce_ex(self: Any, protocol: Any) -> Any:
-        # pickle finds a class by its name, which is the stock one's
-        return (_new, (stock, own), *object.__reduce_ex__(self, protocol)[2:])
-
     parameters = [
         p.replace(default=values.get(p.name, p.default)) for p in signature.parameters.values()
     ]
     call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    names = {name: getattr(stock, name) for name in ("__module__", "__qualname__", "__doc__")}
-    return type(stock.__name__, (stock,), {**names, "__call__": call, "__reduce_ex__": reduce_ex})
-
-
-def _new(stock: type, own: tuple[tuple[str, float], ...]) -> object:
-    return object.__new__(_with_defaults(stock, own))
+    return same_named(stock, call, _with_defaults, own)

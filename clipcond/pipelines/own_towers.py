@@ -10,18 +10,20 @@ from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
 __all__ = ["own_tower"]
 
 
-def own_tower(model: Any, tokenizer: Any) -> TextTower | None:
+def own_tower(model: Any, tokenizer: Any, *, context_length: int | None = None) -> TextTower | None:
     """Make the tower that runs a text encoder as plain diffusers does; None if there is none.
 
     A BERT, as Taiyi's, gets chunks of the tokenizer's length, and attends to padding unless its
     configuration says otherwise: so its UNet was trained, and the numbers are diffusers' own. A
     `ChineseClipTower` of yours masks padding and has chunks of 52.
 
+    Args:
+        context_length: of CLIP's chunks, where the model's own is another.
     Raises:
         TowerError: the tokenizer is of another kind than the model.
     """
     if OpenAIClipTower.is_model(model):
-        return OpenAIClipTower(model, tokenizer)
+        return OpenAIClipTower(model, tokenizer, context_length=context_length)
     config: Any = getattr(model, "config", None)
     if getattr(config, "model_type", None) != "bert":
         return None

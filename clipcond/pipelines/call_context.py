@@ -1,0 +1,34 @@
+"""What a pipeline's call says to the encodings in it, where the pipeline does not hand it on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+__all__ = ["CLIP_SKIP", "LEAST_ROWS", "at_least", "by_default"]
+
+# the number of rows that embeddings have at least
+LEAST_ROWS: ContextVar[int] = ContextVar("LEAST_ROWS", default=0)
+# the clip skip of a call that hands none to the encoding
+CLIP_SKIP: ContextVar[int | None] = ContextVar("CLIP_SKIP", default=None)
+
+
+@contextmanager
+def at_least(rows: int) -> Iterator[None]:
+    """Let encodings in this context have so many rows at least, for a model that joins several."""
+    before = LEAST_ROWS.set(rows)
+    try:
+        yield
+    finally:
+        LEAST_ROWS.reset(before)
+
+
+@contextmanager
+def by_default(clip_skip: int | None) -> Iterator[None]:
+    """Let encodings in this context that are given no clip skip take this one."""
+    before = CLIP_SKIP.set(clip_skip)
+    try:
+        yield
+    finally:
+        CLIP_SKIP.reset(before)

@@ -1,0 +1,158 @@
+"""Methods of few pipelines, besides the one that encodes, that read prompts."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial, wraps
+from typing import Any
+
+import torch
+
+from clipcond.conditioning.prompt_text import collect_warnings
+from clipcond.pipelines.call_context import at_least, by_default
+from clipcond.pipelines.family import Encoding
+
+__all__ = ["OneLength", "TokenIndices", "other_methods", "same_named", "use_own_call"]
+
+
+@dataclass(frozen=True, slots=True)
+class OneLength:
+    """A method that encodes prompts in several calls, and joins them: all get one length.
+
+    Args:
+        name: the method's.
+        texts: its parameters that are prompts: strings, lists, or dictionaries by frame.
+        owner: the class that has it; None = the pipeline's.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    encoding: Encoding
+    owner: type | None = None
+
+    @torch.no_grad()
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        pipe = self.encoding.pipe
+        stock = getattr(self.owner or type(pipe), self.name).__get__(pipe)
+        given = inspect.signature(stock).bind(*args, **kwargs).arguments
+        texts = [text for name in self.texts for text in _texts(given.get(name))]
+        with at_least(self._rows(texts) if texts else 0):
+            return stock(*args, **kwargs)
+
+    def _rows(self, texts: list[str]) -> int:
+        """Count the rows of the longest; the chunks are encoded for the call anyway."""
+        with collect_warnings(shown=False):
+            return self.encoding.conditioner(["", *texts]).embeds.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSkipOfCall:
+    """A `__call__` that takes a clip skip, and does not hand it to `encode_prompt`."""
+
+    encoding: Encoding
+    owner: type
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        stock = self.owner.__call__.__get__(self.encoding.pipe)
+        given = inspect.signature(stock).bind(*args, **kwargs).arguments
+        with by_default(given.get("clip_skip")):
+            return stock(*args, **kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIndices:
+    """Attend-and-Excite's `get_indices`: the rows of the embeddings, and the token in each."""
+
+    encoding: Encoding
+
+    def __call__(self, prompt: str) -> dict[int, str]:
+        conditioner, indices = self.encoding.conditioner, {}
+        wrapped: Any = conditioner.towers[0].tokenizer
+        for n, chunk in enumerate(conditioner.chunks(prompt)):
+            start, stop = n * len(chunk.input_ids), chunk.places.stop + 1
+            tokens = wrapped.source.convert_ids_to_tokens(list(chunk.input_ids[:stop]))
+            # the vectors of an inversion are no tokens of its
+            indices.update((i, token or "<inversion>") for i, token in enumerate(tokens, start))
+        return indices
+
+
+# The name of a method -> what takes its place.
+_MADE: Mapping[str, Callable[[Encoding], Any]] = {
+    "get_indices": TokenIndices,
+    "generate_mask": partial(
+        OneLength,
+        "generate_mask",
+        tuple(
+            f"{which}_{what}"
+            for which in ("target", "source")
+            for what in ("prompt", "negative_prompt")
+        ),
+    ),
+    "_encode_prompt_free_noise": partial(
+        OneLength, "_encode_prompt_free_noise", ("prompt", "negative_prompt")
+    ),
+}
+
+
+def other_methods(pipe: object) -> dict[str, Callable[[Encoding], Any]]:
+    """Find the methods of a pipeline's class that read prompts, and what makes substitutes."""
+    return {name: make for name, make in _MADE.items() if hasattr(type(pipe), name)}
+
+
+def use_own_call(pipe: Any) -> None:
+    """Give a pipeline a `__call__` of ours, if its class's does not say enough to `encode_prompt`.
+
+    Python looks `__call__` up in the class, so the pipeline gets a subclass of the same name.
+    """
+    if type(pipe).__name__ in _CALLS:
+        pipe.__class__ = _with_call(type(pipe))
+
+
+@cache
+def _with_call(stock: Any) -> type:
+    make = _CALLS[stock.__name__]
+
+    @wraps(stock.__call__)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return make(vars(self)["encode_prompt"], owner=stock)(*args, **kwargs)
+
+    return same_named(stock, call, _with_call)
+
+
+def _cycle(encoding: Encoding, owner: type) -> OneLength:
+    """Cycle diffusion encodes two prompts in two calls."""
+    return OneLength("__call__", ("prompt", "source_prompt"), encoding, owner)
+
+
+_CALLS: Mapping[str, Callable[..., Callable[..., Any]]] = {
+    "CycleDiffusionPipeline": _cycle,
+    "StableUnCLIPImg2ImgPipeline": ClipSkipOfCall,
+}
+
+
+def same_named(stock: Any, call: Any, make: Callable[..., Any], *choices: Any) -> type:
+    """Make a subclass of `stock` under its name, with another `__call__`.
+
+    Args:
+        make: makes the same class again of `stock` and `choices`, for pickle.
+    """
+
+    def reduce_ex(self: Any, protocol: Any) -> Any:
+        # pickle finds a class by its name, which is the stock one's
+        return (_new, (make, stock, *choices), *object.__reduce_ex__(self, protocol)[2:])
+
+    names = {name: getattr(stock, name) for name in ("__module__", "__qualname__", "__doc__")}
+    return type(stock.__name__, (stock,), {**names, "__call__": call, "__reduce_ex__": reduce_ex})
+
+
+def _new(make: Callable[..., Any], *choices: Any) -> object:
+    return object.__new__(make(*choices))
+
+
+def _texts(given: Any) -> Iterable[str]:
+    """The strings in an argument."""
+    if isinstance(given, str):
+        return [given]
+    return list(given.values() if isinstance(given, dict) else given or ())

@@ -1,0 +1,51 @@
+"""Make towers of a pipeline's own text encoders."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from clipcond.errors import PipelineError
+from clipcond.pipelines.family import Family
+from clipcond.pipelines.own_towers import own_tower
+from clipcond.towers import OpenAIClipTower, TextTower
+
+__all__ = ["has_own_kind", "towers_of"]
+
+
+def has_own_kind(pipe: object, family: Family) -> bool:
+    """Whether a pipeline has all of its text encoders, and they are of its family's kind."""
+    components = _components(pipe, family)
+    is_clip = family.tower is not own_tower or all(map(OpenAIClipTower.is_model, components[::2]))
+    return None not in components and is_clip
+
+
+def towers_of(pipe: object, family: Family) -> list[TextTower]:
+    """Make towers of a pipeline's text encoders.
+
+    Raises:
+        PipelineError: one is missing, or is of another kind.
+    """
+    components, kind = _components(pipe, family), type(pipe).__name__
+    for name, part in zip(family.components, components, strict=True):
+        if part is None:
+            raise PipelineError(
+                f"This {kind} has no {name}.",
+                "Load it with one, or say which tower to use: attach(pipe, tower=...).",
+            )
+    pairs = zip(components[::2], components[1::2], strict=True)
+    made = [family.tower(*pair, context_length=family.context_length) for pair in pairs]
+    for model, tower in zip(components[::2], made, strict=True):
+        if tower is None:
+            raise PipelineError(
+                f"The text encoder of this {kind}, a {type(model).__name__}, is no CLIP text "
+                "model and no BERT.",
+                "Say which tower reads its prompts: attach(pipe, tower=...).",
+            )
+        if family.masks:
+            tower.special = replace(tower.special, mask_padding=True)
+    return made
+
+
+def _components(pipe: object, family: Family) -> tuple[Any, ...]:
+    return tuple(getattr(pipe, name, None) for name in family.components)
