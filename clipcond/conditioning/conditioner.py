@@ -29,6 +29,7 @@ from clipcond.conditioning.prompt_text import (
 from clipcond.conditioning.report import Report
 from clipcond.conditioning.report_building import build_report
 from clipcond.conditioning.results import Conditioning, Guided, join, weigh, zeros_like
+from clipcond.conditioning.settled import SettlesTexts
 from clipcond.errors import collect_warnings
 from clipcond.prompt import Issue, ParsedPrompt
 from clipcond.tokenizers.base import Tokenizer
@@ -40,7 +41,7 @@ __all__ = ["Conditioner", "Conditioning", "Guided"]
 Prompts = str | Sequence[str]
 
 
-class Conditioner(TakesInversions):
+class Conditioner(SettlesTexts, TakesInversions):
     """Turns prompts into conditionings: one dialect, and one tower or SDXL's pair of towers.
 
     Args:

@@ -11,6 +11,7 @@ from clipcond.checkpoints.textual_inversions import find_inversion
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.issues import collected_issues, limited_mixture, warn_unread
+from clipcond.conditioning.settled import Settled
 from clipcond.errors import collect_warnings
 from clipcond.prompt import ExtraNetwork, Issue, ParsedPrompt, parse
 from clipcond.prompt.lookalikes import with_lookalikes
@@ -80,6 +81,8 @@ class PromptReader:
 
     def read(self, prompt: str, *, negative: bool = False) -> PromptText:
         """Find what is encoded of a prompt; the function for networks is not called."""
+        if isinstance(prompt, Settled):
+            return PromptText(prompt.remainder, prompt.issues, prompt.networks)
         remainder = Remainder.whole(prompt)
         networks: tuple[ExtraNetwork, ...] = ()
         issues: list[Issue] = []

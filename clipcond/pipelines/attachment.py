@@ -35,11 +35,13 @@ from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.own_defaults import use_own_defaults, warn_of_clip_skip
 from clipcond.pipelines.prompt_embeds import (
     EncodePromptArguments,
+    PromptEmbeds,
     check_width,
     make_prompt_embeds,
     model_dtype,
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
+from clipcond.pipelines.steps import StepCount, check_step_count, encode_over_time, stop_drawing
 from clipcond.towers import HiddenLayer, OpenAIClipTower, TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice
 
@@ -68,6 +70,7 @@ def attach(
     allow_pickle: bool = False,
     max_chunks: int | None = None,
     cache_bytes: int = CACHE_BYTES,
+    step_count: StepCount = "a1111",
 ) -> ConditionedPipeline:
     """Let the prompts of a Stable Diffusion 1.x, 2.x or XL pipeline go through a Conditioner.
 
@@ -94,6 +97,8 @@ def attach(
         allow_unaligned: only warn where no alignment record says that tower, adapter and UNet
             belong together.
         allow_pickle: read weights, and nothing else, out of a tower's pickle.
+        step_count: where image-to-image is in the schedule of `[a:b:0.5]` when it begins: "a1111" =
+            at its first step, as A1111 counts; "schedule" = at the step that strength leads to.
     Raises:
         PipelineError: not a supported family; no text encoder; the tower's width does not fit; or
             tower, adapter and UNet do not belong together (see `check_compatible`).
@@ -107,8 +112,9 @@ def attach(
     }
     family_of(pipe)  # refuses other families before anything is opened
     attachment = Attachment(
-        choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle
-    )
+        choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle,
+        step_count=step_count,
+    )  # fmt: skip
     # code that was written for plain diffusers may count otherwise
     attachment.explains_clip_skip = clip_skip is None
     return attachment.put_on(pipe)
@@ -124,6 +130,7 @@ def detach(pipe: Pipe) -> Pipe:
     """Undo `attach`: the pipeline is as it was before. Does nothing if it is not attached."""
     attachment = attachment_of(pipe)
     if attachment is not None:
+        stop_drawing(pipe)
         for name in _ATTRIBUTES:
             vars(pipe).pop(name, None)
         vars(pipe).update(attachment.replaced)
@@ -147,9 +154,11 @@ class Attachment:
         *,
         allow_unaligned: bool,
         allow_pickle: bool = False,
+        step_count: StepCount = "a1111",
     ) -> None:
         """Open tower and adapter; `choices` are arguments of Conditioner."""
-        self.choices = choices
+        check_step_count(step_count)
+        self.choices, self.step_count = choices, step_count
         self.tower_name = str(tower) if isinstance(tower, str | PathLike) else None
         self.tower = compatibility.open_tower(tower, allow_pickle=allow_pickle)
         self.adapter = compatibility.open_adapter(adapter)
@@ -276,10 +285,13 @@ class Attachment:
             self.explains_clip_skip = False
             warn_of_clip_skip(call.clip_skip)
         self.move_tower(call.device)
+        made = encode_over_time(self.pipe, self.conditioner, call, self._make, self.step_count)
+        return tuple(getattr(made, name) for name in self.family.returns)
+
+    def _make(self, call: EncodePromptArguments) -> PromptEmbeds:
         scale = call.lora_scale
         with nullcontext() if scale is None else lora_scaled(self.pipe, self.family, scale):
-            made = make_prompt_embeds(self.pipe, self.conditioner, call)
-        return tuple(getattr(made, name) for name in self.family.returns)
+            return make_prompt_embeds(self.pipe, self.conditioner, call)
 
 
 def _reduced(pipe: object) -> Any:

@@ -14,6 +14,7 @@ from clipcond.errors import ClipcondWarning, PipelineError, UnknownNameError, wa
 from clipcond.pipelines.attachment import Attachment
 from clipcond.pipelines.loading import load_pipeline
 from clipcond.pipelines.protocols import ConditionedPipeline
+from clipcond.pipelines.steps import StepCount
 from clipcond.towers import TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice, find_normalize, find_rule
 
@@ -43,13 +44,14 @@ def build_pipeline(
     allow_pickle: bool = False,
     max_chunks: int | None = None,
     cache_bytes: int = CACHE_BYTES,
+    step_count: StepCount = "a1111",
 ) -> ConditionedPipeline:
     """Build a diffusers pipeline whose prompts go through a Conditioner.
 
     Args:
         model: a folder of diffusers, one file, or a Hub id (offline: cached); None = embedded.
         clip_skip, dialect, weighting, normalize, tower, fullwidth, extra_networks, max_chunks,
-            cache_bytes, adapter, allow_unaligned: as for `attach`; "embedded-zh" has an adapter.
+            cache_bytes, adapter, allow_unaligned, step_count: as for `attach`; "embedded-zh" has an adapter.
         task: "text2image", "image2image" or "inpainting".
         dtype: None = float16 on CUDA, float32 elsewhere.
         device: None = the first there is of cuda, mps, cpu.
@@ -72,8 +74,9 @@ def build_pipeline(
         **{"max_chunks": max_chunks, "cache_bytes": cache_bytes},
     }
     attachment = Attachment(
-        choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle
-    )
+        choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle,
+        step_count=step_count,
+    )  # fmt: skip
     loaded = load_pipeline(
         model, task=task, dtype=dtype, vae=vae, allow_pickle=allow_pickle,
         needs_encoder=tower is None,
