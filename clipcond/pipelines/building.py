@@ -51,7 +51,8 @@ def build_pipeline(
     Args:
         model: a folder of diffusers, one file, or a Hub id (offline: cached); None = embedded.
         clip_skip, dialect, weighting, normalize, tower, fullwidth, extra_networks, max_chunks,
-            cache_bytes, adapter, allow_unaligned, step_count: as for `attach`; "embedded-zh" has an adapter.
+            cache_bytes, adapter, allow_unaligned, step_count: as for `attach`; "embedded-zh" has an
+            adapter.
         task: "text2image", "image2image" or "inpainting".
         dtype: None = float16 on CUDA, float32 elsewhere.
         device: None = the first there is of cuda, mps, cpu.

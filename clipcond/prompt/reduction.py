@@ -89,14 +89,11 @@ def remainders_over_time(
     if negative or len(parts) == 1 or is_capitals(text, parts):
         parts = ((0, len(text), 1.0),)
     weights = [weight for *_, weight in parts]
-    wholes = [remainder.only([(start, stop)]) for start, stop, _ in parts]
-    texts = [
-        [
-            (until, each.only(spans))
-            for until, spans in find_schedule(each.text, steps, fullwidth=fullwidth)
-        ]
-        for each in wholes
-    ]
+    texts = []
+    for start, stop, _ in parts:
+        part = remainder.only([(start, stop)])
+        timed = find_schedule(part.text, steps, fullwidth=fullwidth)
+        texts.append([(until, part.only(spans)) for until, spans in timed])
     found = []
     for until in sorted({until for each in texts for until, _ in each}):
         now = (next(held for last, held in each if last >= until) for each in texts)

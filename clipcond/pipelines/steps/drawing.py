@@ -238,9 +238,7 @@ def _calls(pipe: object) -> bool:
 def _recognise(tensor: Tensor, slots: list[tuple[EncodedCall, str, Slot]]) -> Rows | None:
     rows: list[Row | None] = []
     for serial, own in zip(read_serials(tensor), tensor, strict=True):
-        places = (
-            (each, name, slot, slot.place(serial, own)) for each, name, slot in slots if serial
-        )
-        hit = next((hit for hit in places if hit[3] is not None), None)
-        rows.append(None if hit is None else hit[0].row(hit[1], hit[3]))
+        places = ((each, name, slot.place(serial, own)) for each, name, slot in slots if serial)
+        hits = (each.row(name, place) for each, name, place in places if place is not None)
+        rows.append(next(hits, None))
     return None if all(row is None for row in rows) else rows

@@ -22,7 +22,7 @@ _NEGATIVE = "negative_"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A marked row: a prompt of a call's batch, or its negative, in one argument of the denoiser."""
+    """A marked row: a prompt of a batch, or its negative, in one argument of the denoiser."""
 
     encoded: EncodedCall
     slot: str
@@ -80,12 +80,11 @@ class EncodedCall:
     def shown(self) -> PromptEmbeds:
         """What the pipeline gets: marked rows, each as often as it wants pictures of a prompt."""
         n = self._call.num_images_per_prompt
-        rows = {
-            name: each.repeat_interleave(n, dim=0) for name, each in _tensors(self._shown).items()
-        }
+        found = _tensors(self._shown)
         if not self._call.do_classifier_free_guidance:
-            rows |= {name: None for name in rows if name.startswith(_NEGATIVE)}
-        return self._shown._replace(**rows)
+            found = {name: each for name, each in found.items() if not name.startswith(_NEGATIVE)}
+        rows = {name: each.repeat_interleave(n, dim=0) for name, each in found.items()}
+        return PromptEmbeds(**{"negative_embeds": None, **rows})
 
     def row(self, slot: str, place: int) -> Row:
         """Name the marked row at a place: the prompts come first, then their negatives."""
