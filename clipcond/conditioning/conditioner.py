@@ -17,7 +17,7 @@ from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
 from clipcond.conditioning.dialects import Dialect, DialectName, choose_fullwidth, find_dialect
 from clipcond.conditioning.inversions import TakesInversions
 from clipcond.conditioning.issues import collected_issues, with_issues
-from clipcond.conditioning.layers import check_layers, skip_layers
+from clipcond.conditioning.layers import ModelReads, check_layers
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, list_each, list_prompts, plan_call
 from clipcond.conditioning.prompt_text import (
     ExtraNetworks,
@@ -54,8 +54,9 @@ class Conditioner(SettlesTexts, TakesInversions):
         weighting, normalize: the rule, and what happens to weights before it, by name or itself;
             by default the dialect's.
         layer: the layer itself instead of clip_skip's; for a pair one for each, or one for both.
-        pooled: whether pooled vectors are wanted; by default only with a pair of towers, because
-            they need the layers above the chosen one.
+        pooled: whether pooled vectors are wanted, which need all layers; by default if the model
+            reads any.
+        reads: what the diffusion model was trained to read; None = as SD and SDXL read them.
         adapter: maps the tower's hidden states, weights applied, chunk by chunk into the space of a
             UNet that was trained with another tower; one tower with an adapter replaces SDXL's pair
             too. Results have the adapter's width and length, no mask, and its pooled vector.
@@ -85,6 +86,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         normalize: NormalizeChoice | None = None,
         layer: HiddenLayer | tuple[HiddenLayer, ...] | None = None,
         pooled: bool | None = None,
+        reads: ModelReads | None = None,
         adapter: Adapter | None = None,
         fullwidth: bool | None = None,
         extra_networks: ExtraNetworks = None,
@@ -102,10 +104,11 @@ class Conditioner(SettlesTexts, TakesInversions):
         own = getattr(tower, "own_clip_skip", None)
         self.clip_skip = (1 if own is None else own) if clip_skip is None else clip_skip
         self.layer = layer
+        self.reads = ModelReads.of_towers(len(self.towers)) if reads is None else reads
         self._adapter_stage = None if adapter is None else AdapterStage(adapter, self.towers)
         if self._adapter_stage is not None:
             pooled = self._adapter_stage.wants_pooled(pooled)
-        self.pooled = len(self.towers) > 1 if pooled is None else pooled
+        self.pooled = any(self.reads.pooled) if pooled is None else pooled
         self.max_chunks = max_chunks
         self.cache = ChunkCache(cache_bytes)
         # for each tower, its tokenizer at the last call, and the one that the dialect chose then
@@ -192,8 +195,7 @@ class Conditioner(SettlesTexts, TakesInversions):
             pair = self._condition(list(zip(positive, negative, strict=True)), clip_skip)
         is_given = negatives is not None or negatives_2 is not None
         given_texts = [each.text for row in negative for each in row] if is_given else None
-        is_zero = self.dialect.zero_negative
-        if len(self.towers) > 1 and is_zero is not None and is_zero(given_texts):
+        if self.reads.gives_zeros(given_texts, self.dialect):
             pair[1] = zeros_like(pair[1])
         return Guided(*with_issues(pair, zip(both, (positive, negative), strict=True), warned))
 
@@ -211,7 +213,6 @@ class Conditioner(SettlesTexts, TakesInversions):
         """Report what is encoded of a prompt: segments, chunks, tokens, weights, issues.
 
         Args:
-            prompt: one string.
             negative: what the report shows as well; both are as long as in `guided`.
         """
         rows = [self._texts(list_prompts([prompt]), None)]
@@ -235,7 +236,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         """
         if clip_skip is None and self.layer is not None:
             return check_layers(self.layer, self.towers)
-        return skip_layers(self.clip_skip if clip_skip is None else clip_skip, self.towers)
+        return self.reads.layers(self.clip_skip if clip_skip is None else clip_skip, self.towers)
 
     @property
     def _reader(self) -> PromptReader:
@@ -256,7 +257,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         tower, dialect = self.towers[t], self.dialect
         if self._tokenizers[t][0] is not tower.tokenizer:  # it was given another
             self._tokenizers[t] = (tower.tokenizer, self._tokenizer(tower))
-        tokenizer, pooled = self._tokenizers[t][1], self.pooled and t + 1 == len(self.towers)
+        tokenizer, pooled = self._tokenizers[t][1], self.pooled and self.reads.pools(t, self.towers)
         special = tower.special if dialect.frame is None else dialect.frame(tower.special)
         return Cutter(tower, tokenizer, special, dialect, self.normalize, pooled, self.max_chunks)
 

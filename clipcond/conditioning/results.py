@@ -106,11 +106,12 @@ def join(
         parts: what each plan gave: embeds [1 S D_tower], pooled [1 P], attention_mask [1 S].
         rows: which of the S rows to keep; None = all.
     Returns:
-        embeds [b S D], D the sum over towers; pooled [b P] of the last tower; attention_mask [b S]
-        the union of the towers' masks, None if any tower attends everywhere.
+        embeds [b S D], D the sum over towers; pooled [b P], P the sum over the towers whose pooled
+        vectors are wanted; attention_mask [b S] the union of the towers' masks, None if any tower
+        attends everywhere.
     """
     embeds = joined([joined([parts[p].embeds for p in ps], dim=-1) for ps in prompts])
-    pooled = _cat([parts[ps[-1]].pooled for ps in prompts])
+    pooled = _cat([_cat([parts[p].pooled for p in ps], dim=-1) for ps in prompts])
     mask = _cat([_union([parts[p].attention_mask for p in ps]) for ps in prompts])
     if rows is not None:
         embeds = embeds[:, list(rows)]
@@ -142,10 +143,10 @@ def _shown(tensor: Tensor) -> str:
     return f"[{' '.join(map(str, tensor.shape))}] {dtype} on {tensor.device}"
 
 
-def _cat(parts: Sequence[Tensor | None]) -> Tensor | None:
-    """Join tensors along the batch; None if there are none."""
+def _cat(parts: Sequence[Tensor | None], dim: int = 0) -> Tensor | None:
+    """Join tensors; None if there are none."""
     given = [part for part in parts if part is not None]
-    return torch.cat(given) if given else None
+    return torch.cat(given, dim=dim) if given else None
 
 
 def _union(masks: Sequence[Tensor | None]) -> Tensor | None:

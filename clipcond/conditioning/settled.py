@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from clipcond.prompt import ExtraNetwork, Issue
-from clipcond.prompt.reduction import CHANGING, remainders_over_time
+from clipcond.prompt.reduction import remainders_over_time
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.text_layers import take_out
 
@@ -52,9 +52,10 @@ class SettlesTexts:
     def _reader(self) -> PromptReader:
         raise NotImplementedError
 
-    def changes(self, prompt: str) -> bool:
-        """Whether a prompt may have editing, alternation or AND: most have none of their signs."""
-        return self._reader.dialect.settles and any(sign in prompt for sign in CHANGING)
+    def changes(self, prompt: str, *, negative: bool = False) -> bool:
+        """Whether a prompt has editing, alternation or AND, whatever the number of steps."""
+        issues = self._reader.read(prompt, negative=negative).issues
+        return any(issue.code in _DRAWN for issue in issues)
 
     def over_time(self, prompt: str, steps: int, *, negative: bool = False) -> OverTime:
         """List the texts that a prompt is drawn with, each list with its last step.

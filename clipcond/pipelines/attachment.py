@@ -1,10 +1,12 @@
 """Put a Conditioner in the place of a pipeline's `encode_prompt`, and take it out again.
 
-Two attributes of the pipeline *instance* change: `encode_prompt`, an `Attachment`, and
-`conditioner`. The class stays the stock one, or becomes a subclass of its name where the model has
-default arguments of its own, so `save_pretrained` writes a stock folder; the modules are not
-touched, so LoRA loaders, hooks and offloading find what they expect. The Attachment is an object
-that knows its pipeline, not a closure: a copy of the pipeline gets a copy that knows the new one.
+Two attributes of the pipeline *instance* change: `conditioner`, and `encode_prompt`, an
+`Attachment` (in some families the method has another name); in few classes further methods that
+read prompts, see `other_methods`. The class stays the stock one, or becomes a subclass of its name
+where the model has default arguments of its own, so `save_pretrained` writes a stock folder; the
+modules are not touched, so LoRA loaders, hooks and offloading find what they expect. The Attachment
+is an object that knows its pipeline, not a closure: a copy of the pipeline gets a copy that knows
+the new one.
 """
 
 from __future__ import annotations
@@ -15,12 +17,10 @@ import inspect
 import sys
 import weakref
 from collections.abc import Mapping
-from contextlib import nullcontext
 from os import PathLike
 from typing import Any, TypeVar, cast
 
 import torch
-from torch import Tensor
 
 from clipcond.adapters import Adapter
 from clipcond.checkpoints.textual_inversions import hand_on
@@ -30,19 +30,20 @@ from clipcond.conditioning.dialects import Dialect, DialectName
 from clipcond.conditioning.prompt_text import ExtraNetworks
 from clipcond.errors import PipelineError
 from clipcond.pipelines import compatibility
-from clipcond.pipelines.families import Family, family_of
+from clipcond.pipelines.families import Family, companions_of, family_of
 from clipcond.pipelines.lora_scale import lora_scaled
+from clipcond.pipelines.other_methods import other_methods, use_one_length
 from clipcond.pipelines.own_defaults import use_own_defaults, warn_of_clip_skip
+from clipcond.pipelines.own_towers import components_of, has_towers, own_towers
 from clipcond.pipelines.prompt_embeds import (
-    EncodePromptArguments,
-    PromptEmbeds,
     check_width,
     make_prompt_embeds,
     model_dtype,
+    read_arguments,
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.pipelines.steps import StepCount, check_step_count, encode_over_time, stop_drawing
-from clipcond.towers import HiddenLayer, OpenAIClipTower, TextTower
+from clipcond.towers import HiddenLayer, TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice
 
 __all__ = ["Attachment", "attach", "attachment_of", "detach"]
@@ -51,7 +52,7 @@ Pipe = TypeVar("Pipe")
 
 # What a text tower computes in; a UNet may be stored in less.
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
-_ATTRIBUTES = ("encode_prompt", "conditioner")
+_METHODS = ("encode_prompt", "_encode_prompt")
 
 
 def attach(
@@ -72,7 +73,7 @@ def attach(
     cache_bytes: int = CACHE_BYTES,
     step_count: StepCount = "a1111",
 ) -> ConditionedPipeline:
-    """Let the prompts of a Stable Diffusion 1.x, 2.x or XL pipeline go through a Conditioner.
+    """Let the prompts of a diffusers pipeline go through a Conditioner.
 
     Works on `pipe` itself and returns it; `detach(pipe)` undoes it. Attaching again replaces the
     choices, and keeps textual inversions. `pipe.conditioner` is the Conditioner in use; assign
@@ -81,8 +82,9 @@ def attach(
     say `new.conditioner = pipe.conditioner`.
 
     Args:
-        pipe: any pipeline with Stable Diffusion's `encode_prompt`: text-to-image, image-to-image,
-            inpainting, ControlNet, ...
+        pipe: a pipeline that CLIP conditions: text-to-image, image-to-image, inpainting,
+            ControlNet, ... One without its text encoders takes `prompt_embeds` as before, and
+            raises an error where it is to encode text.
         clip_skip: 1 = last layer (plain diffusers), 2 = penultimate; for positive and negative. In
             XL 1 and 2 are both the penultimate layer, which plain diffusers takes. None = the
             model's own where its text encoder's configuration names one, else 1.
@@ -100,8 +102,8 @@ def attach(
         step_count: where image-to-image is in the schedule of `[a:b:0.5]` when it begins: "a1111" =
             at its first step, as A1111 counts; "schedule" = at the step that strength leads to.
     Raises:
-        PipelineError: not a supported family; no text encoder; the tower's width does not fit; or
-            tower, adapter and UNet do not belong together (see `check_compatible`).
+        PipelineError: not a supported family; the tower's width does not fit; or tower, adapter and
+            UNet do not belong together (see `check_compatible`).
         CheckpointError: the tower or the adapter cannot be read.
         UnknownNameError: no such dialect, weighting or normalisation.
     """
@@ -122,8 +124,8 @@ def attach(
 
 def attachment_of(pipe: object) -> Attachment | None:
     """The pipeline's Attachment; None = the pipeline is not attached."""
-    found = vars(pipe).get("encode_prompt")
-    return found if isinstance(found, Attachment) else None
+    found = (vars(pipe).get(name) for name in _METHODS)
+    return next((each for each in found if isinstance(each, Attachment)), None)
 
 
 def detach(pipe: Pipe) -> Pipe:
@@ -131,7 +133,7 @@ def detach(pipe: Pipe) -> Pipe:
     attachment = attachment_of(pipe)
     if attachment is not None:
         stop_drawing(pipe)
-        for name in _ATTRIBUTES:
+        for name in attachment.attributes:
             vars(pipe).pop(name, None)
         vars(pipe).update(attachment.replaced)
         pipe.__class__ = attachment.replaced_class
@@ -143,7 +145,7 @@ class Attachment:
 
     _pipe: weakref.ref[ConditionedPipeline]
     family: Family
-    replaced: dict[str, Any]  # the pipeline's own values of `_ATTRIBUTES`, for detach
+    replaced: dict[str, Any]  # the pipeline's own values of `attributes`, for detach
     replaced_class: type  # and its own class
 
     def __init__(
@@ -173,14 +175,19 @@ class Attachment:
         # Weak, or the pipeline would be part of a cycle and `del pipe` would not free its memory.
         self._pipe = weakref.ref(conditioned)
         self.family = family_of(pipe)
-        own = {name: vars(pipe)[name] for name in _ATTRIBUTES if name in vars(pipe)}
+        own = {name: vars(pipe)[name] for name in self.attributes if name in vars(pipe)}
         self.replaced = own if before is None else before.replaced
         self.replaced_class = type(pipe) if before is None else before.replaced_class
         if self.adapter is None and self.tower_name is not None:
             self.adapter = compatibility.embedded_adapter(self.tower_name, pipe)
         self._check_compatible()
-        vars(pipe).update(conditioner=self.make_conditioner(), encode_prompt=self)
+        if self.tower is not None or None not in components_of(pipe, self.family):
+            vars(pipe)[self.family.conditioner] = self.make_conditioner()
+        vars(pipe)[self.family.method] = self
+        self._put_others(pipe)
+        pipe.__class__ = self.replaced_class
         use_own_defaults(pipe)
+        use_one_length(pipe)
         copyreg.pickle(type(pipe), _reduced)
         return conditioned
 
@@ -192,8 +199,29 @@ class Attachment:
 
     @property
     def __signature__(self) -> inspect.Signature:
-        stock = type(self.pipe).encode_prompt  # type: ignore[attr-defined]  # checked by family_of
+        stock = getattr(type(self.pipe), self.family.method)  # family_of found it
         return inspect.signature(stock.__get__(self.pipe))
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The attributes of the pipeline that are replaced while it is attached."""
+        others = [each for family in companions_of(self.pipe) for each in _names(family)]
+        return *_names(self.family), *others, *other_methods(self.pipe)
+
+    def _put_others(self, pipe: object) -> None:
+        """Replace the further methods of a pipeline's class that read prompts."""
+        for family in companions_of(pipe):
+            vars(pipe)[family.method] = self._companion(family)
+        for name, make in other_methods(pipe).items():
+            vars(pipe)[name] = make(self)
+
+    def _companion(self, family: Family) -> Attachment:
+        """Make the attachment of a further method: its own text encoder, at its last layer."""
+        made = copy.copy(self)
+        made.family, made.tower, made.tower_name, made.adapter = family, None, None, None
+        made.choices = {**self.choices, "clip_skip": 1, "layer": None}
+        made._made, made._made_from = None, ()
+        return made
 
     @property
     def pipe(self) -> ConditionedPipeline:
@@ -210,28 +238,34 @@ class Attachment:
 
         The new one gets the textual inversions of the old one, as far as they fit.
         """
-        conditioner: Conditioner | None = vars(self.pipe).get("conditioner")
+        conditioner: Conditioner | None = vars(self.pipe).get(self.family.conditioner)
+        components = components_of(self.pipe, self.family)
         stale = conditioner is self._made and any(
-            new is not old for new, old in zip(self._components(), self._made_from, strict=True)
+            new is not old for new, old in zip(components, self._made_from, strict=True)
         )
         if stale or conditioner is None:
-            conditioner = vars(self.pipe)["conditioner"] = self.make_conditioner()
+            conditioner = vars(self.pipe)[self.family.conditioner] = self.make_conditioner()
         return conditioner
 
     def make_conditioner(self) -> Conditioner:
-        towers = [self.tower] if self.tower is not None else self._own_towers()
+        pipe, family = self.pipe, self.family
+        towers = [self.tower] if self.tower is not None else own_towers(pipe, family)
         if self.adapter is None:
-            check_width(sum(tower.width for tower in towers), self.pipe)
-        self._made_from = self._components()
-        self._made = Conditioner(*towers, **self.choices, adapter=self.adapter)
-        before = vars(self.pipe).get("conditioner")
+            check_width(sum(tower.width for tower in towers), pipe)
+        self._made_from = components_of(pipe, family)
+        reads = family.reads if self.adapter is None else None
+        own = {"adapter": self.adapter, "reads": reads, "max_chunks": self._max_chunks()}
+        self._made = Conditioner(*towers, **{**self.choices, **own})
+        before = vars(self.pipe).get(self.family.conditioner)
         if self.tower is None and isinstance(before, Conditioner):
             hand_on(before.towers, towers)
         return self._made
 
     def _check_compatible(self) -> None:
         if self.tower is not None:
-            own = self._own_towers() if self._has_clip() else []
+            compatibility.check_replaceable(self.pipe, self.family, self.adapter)
+            has_own = has_towers(self.pipe, self.family)
+            own = own_towers(self.pipe, self.family) if has_own else []
             compatibility.check_compatible(
                 self.pipe, own, self.tower, self.adapter, allow_unaligned=self.allow_unaligned
             )
@@ -247,51 +281,36 @@ class Attachment:
         if (tower.device, tower.dtype) != (device, dtype):
             tower.model.to(device, dtype)  # type: ignore[attr-defined]  # load_tower's have one
 
-    def _components(self) -> tuple[object, ...]:
-        return tuple(
-            getattr(self.pipe, name, None) for pair in self.family.encoders for name in pair
-        )
-
-    def _own_towers(self) -> list[TextTower]:
-        for name in (name for pair in self.family.encoders for name in pair):
-            if getattr(self.pipe, name, None) is None:
-                raise PipelineError(
-                    f"This {type(self.pipe).__name__} has no {name}.",
-                    "Load it with one, or say which tower to use: attach(pipe, tower=...).",
-                )
-        if not self._has_clip():
-            raise PipelineError(
-                f"The text encoder of this {type(self.pipe).__name__}, a "
-                f"{type(self._components()[0]).__name__}, is no CLIP text model.",
-                "Say which tower reads its prompts: attach(pipe, tower=...). For a BERT that is "
-                "ChineseClipTower(pipe.text_encoder, pipe.tokenizer) of clipcond.towers.",
-            )
-        return [
-            OpenAIClipTower(getattr(self.pipe, encoder), getattr(self.pipe, tokenizer))
-            for encoder, tokenizer in self.family.encoders
-        ]
-
-    def _has_clip(self) -> bool:
-        """Whether the pipeline has all of its text encoders, and they are CLIP's."""
-        encoders = [getattr(self.pipe, encoder, None) for encoder, _ in self.family.encoders]
-        return None not in self._components() and all(map(OpenAIClipTower.is_model, encoders))
+    def _max_chunks(self) -> int | None:
+        limits = [n for n in (self.choices["max_chunks"], self.family.n_chunks) if n is not None]
+        return min(limits, default=None)
 
     @torch.no_grad()
-    def __call__(self, *args: Any, **kwargs: Any) -> tuple[Tensor | None, ...]:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         bound = self.__signature__.bind(*args, **kwargs)
         bound.apply_defaults()
-        call = EncodePromptArguments(**bound.arguments)
+        call, family = read_arguments(self.pipe, bound.arguments), self.family
         if isinstance(call.clip_skip, int) and self.explains_clip_skip:
             self.explains_clip_skip = False
             warn_of_clip_skip(call.clip_skip)
         self.move_tower(call.device)
-        made = encode_over_time(self.pipe, self.conditioner, call, self._make, self.step_count)
+        answer = encode_over_time(self, bound.arguments, self._encode, self.step_count)
+        if not family.joined:
+            return answer
+        return torch.cat(answer) if call.do_classifier_free_guidance else answer[0]
+
+    def _encode(self, arguments: Mapping[str, Any]) -> Any:
+        """Answer the method's arguments; of a joined family, in parts."""
+        if self.family.encode is not None:
+            return self.family.encode(self, arguments)
+        call = read_arguments(self.pipe, arguments)
+        with lora_scaled(self.pipe, self.family.components[::2], call.lora_scale):
+            made = make_prompt_embeds(self, call)
         return tuple(getattr(made, name) for name in self.family.returns)
 
-    def _make(self, call: EncodePromptArguments) -> PromptEmbeds:
-        scale = call.lora_scale
-        with nullcontext() if scale is None else lora_scaled(self.pipe, self.family, scale):
-            return make_prompt_embeds(self.pipe, self.conditioner, call)
+
+def _names(family: Family) -> tuple[str, str]:
+    return family.method, family.conditioner
 
 
 def _reduced(pipe: object) -> Any:
@@ -305,5 +324,6 @@ def _reduced(pipe: object) -> Any:
         return pipe.__reduce_ex__(4)
     twin, own = object.__new__(type(pipe)), copy.copy(attachment)
     own._pipe = weakref.ref(cast(ConditionedPipeline, twin))
-    vars(twin).update(vars(pipe), encode_prompt=own)
+    vars(twin).update({**vars(pipe), own.family.method: own})
+    own._put_others(twin)
     return (lambda: twin), ()

@@ -22,12 +22,14 @@ from clipcond.adapters.fingerprints import is_comparable
 from clipcond.checkpoints import load_tower
 from clipcond.embedded import adapter_file
 from clipcond.errors import ClipcondWarning, PipelineError, excerpt, warn
+from clipcond.pipelines.family import Family
 from clipcond.pipelines.prompt_embeds import check_width, config_of, pooled_width
 from clipcond.pipelines.protocols import DiffusersPipeline
 from clipcond.towers import OpenAIClipTower, OpenClipTower, TextTower
 
 __all__ = [
-    *("check_compatible", "embedded_adapter", "open_adapter", "open_tower", "refuse_lone_adapter"),
+    *("check_compatible", "check_replaceable"),
+    *("embedded_adapter", "open_adapter", "open_tower", "refuse_lone_adapter"),
 ]
 
 ALIGN = "clipcond align --teacher PIPE --tower TOWER --pairs PAIRS -o adapter.safetensors"
@@ -96,6 +98,25 @@ def embedded_adapter(tower_name: str, pipe: DiffusersPipeline) -> Adapter | None
     unet = _unet(pipe)
     space = (unet_family(unet), config_of(unet).get("cross_attention_dim"))
     return adapter if (record.family, record.width) == space else None
+
+
+def check_replaceable(pipe: object, family: Family, adapter: Adapter | None) -> None:
+    """Refuse a tower for a pipeline without a UNet, where it cannot take the place of the own one.
+
+    Raises:
+        PipelineError: there are several own ones, or there is an adapter.
+    """
+    if getattr(pipe, "unet", None) is not None:
+        return
+    if adapter is not None:
+        raise PipelineError(
+            f"An adapter maps a tower into the space of a UNet, and {family.name} has none."
+        )
+    if len(family.encoders) > 1:
+        raise PipelineError(
+            f"{family.name} reads {len(family.encoders)} towers: one cannot replace them.",
+            "Leave out tower=, and give the pipeline the text encoders.",
+        )
 
 
 def check_compatible(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable
 from typing import Any, cast
 
 from clipcond.errors import ClipcondWarning, warn
 from clipcond.towers.base import own_defaults
 
-__all__ = ["use_own_defaults", "warn_of_clip_skip"]
+__all__ = ["same_named", "use_own_defaults", "warn_of_clip_skip"]
 
 _NAMES = ("guidance_scale", "num_inference_steps")
 
@@ -59,17 +60,27 @@ def _with_defaults(stock: Any, own: tuple[tuple[str, float], ...]) -> type:
         missing = {name: value for name, value in own if name not in given}
         return stock.__call__(self, *args, **kwargs, **missing)
 
-    def reduce_ex(self: Any, protocol: Any) -> Any:
-        # pickle finds a class by its name, which is the stock one's
-        return (_new, (stock, own), *object.__reduce_ex__(self, protocol)[2:])
-
     parameters = [
         p.replace(default=values.get(p.name, p.default)) for p in signature.parameters.values()
     ]
     call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return same_named(stock, call, _with_defaults, own)
+
+
+def same_named(stock: Any, call: Any, make: Callable[..., Any], *choices: Any) -> type:
+    """Make a subclass of `stock` under its name, with another `__call__`.
+
+    Args:
+        make: makes the same class again of `stock` and `choices`, for pickle.
+    """
+
+    def reduce_ex(self: Any, protocol: Any) -> Any:
+        # pickle finds a class by its name, which is the stock one's
+        return (_new, (make, stock, *choices), *object.__reduce_ex__(self, protocol)[2:])
+
     names = {name: getattr(stock, name) for name in ("__module__", "__qualname__", "__doc__")}
     return type(stock.__name__, (stock,), {**names, "__call__": call, "__reduce_ex__": reduce_ex})
 
 
-def _new(stock: type, own: tuple[tuple[str, float], ...]) -> object:
-    return object.__new__(_with_defaults(stock, own))
+def _new(make: Callable[..., Any], *choices: Any) -> object:
+    return object.__new__(make(*choices))

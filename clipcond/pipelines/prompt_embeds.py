@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from clipcond.conditioning.conditioner import Conditioner, Conditioning
+from clipcond.conditioning.results import zeros_like
 from clipcond.errors import PipelineError, PromptWarning, counted, warn
-from clipcond.pipelines.protocols import DiffusersPipeline
+from clipcond.pipelines.family import Encoding, canonical
+from clipcond.pipelines.own_towers import has_towers
 
 __all__ = [
     "EncodePromptArguments",
     "PromptEmbeds",
+    "at_least",
     "check_width",
     "config_of",
+    "given_negatives",
+    "given_prompts",
     "make_prompt_embeds",
     "model_dtype",
     "pooled_width",
+    "read_arguments",
 ]
 
+_GUIDED = "do_classifier_free_guidance"
+_least_rows: ContextVar[int] = ContextVar("least_rows", default=0)
 MANY_ROWS = 4000  # of text; a UNet of Stable Diffusion has as many rows of picture, 64 x 64
 
 
@@ -34,9 +44,9 @@ class EncodePromptArguments:
     """
 
     prompt: str | Sequence[str] | None
-    device: torch.device | None
-    num_images_per_prompt: int
-    do_classifier_free_guidance: bool
+    device: torch.device | None = None
+    num_images_per_prompt: int = 1
+    do_classifier_free_guidance: bool = True
     negative_prompt: str | Sequence[str] | None = None
     prompt_2: str | Sequence[str] | None = None
     negative_prompt_2: str | Sequence[str] | None = None
@@ -60,9 +70,17 @@ class PromptEmbeds(NamedTuple):
     negative_pooled: Tensor | None = None
 
 
-def make_prompt_embeds(
-    pipe: DiffusersPipeline, conditioner: Conditioner, call: EncodePromptArguments
-) -> PromptEmbeds:
+_KNOWN = frozenset(each.name for each in fields(EncodePromptArguments))
+
+
+def read_arguments(pipe: object, arguments: Mapping[str, Any]) -> EncodePromptArguments:
+    """Read a method's arguments; what it has no argument for is an attribute of the pipeline."""
+    named = {canonical(name): value for name, value in arguments.items()}
+    named.setdefault("do_classifier_free_guidance", getattr(pipe, _GUIDED, True))
+    return EncodePromptArguments(**{name: named[name] for name in _KNOWN & named.keys()})
+
+
+def make_prompt_embeds(encoding: Encoding, call: EncodePromptArguments) -> PromptEmbeds:
     """Encode the prompts of a call; bring positive and negative to one length.
 
     Embeddings that the caller passes go through. Where they are longer or shorter than the other
@@ -72,7 +90,8 @@ def make_prompt_embeds(
         PipelineError: prompts and negatives that do not pair; lengths that cannot be made equal;
             embeddings that do not fit the UNet.
     """
-    positive, negative = _condition(pipe, conditioner, call)
+    pipe = encoding.pipe
+    positive, negative = _condition(encoding, call)
     embeds, negative_embeds = positive.embeds, None if negative is None else negative.embeds
     if embeds.shape[1] > MANY_ROWS:
         message = (
@@ -88,18 +107,28 @@ def make_prompt_embeds(
                 f"{counted(len(negative_embeds), 'negative embedding')}: "
                 "they pair one to one."
             )
-        rows = max(embeds.shape[1], negative_embeds.shape[1])
-        if embeds.shape[1] != negative_embeds.shape[1]:
-            empty = conditioner("", clip_skip=call.clip_skip).embeds
-            embeds = _lengthened(embeds, rows, empty)
-            negative_embeds = _lengthened(negative_embeds, rows, empty)
+        rows = max(embeds.shape[1], negative_embeds.shape[1], _least_rows.get())
+        negative_embeds = _lengthened(negative_embeds, rows, encoding, call)
         negative_embeds = _for_the_models(negative_embeds, pipe, call)
+    else:
+        rows = max(embeds.shape[1], _least_rows.get())
+    embeds = _lengthened(embeds, rows, encoding, call)
     pooled, negative_pooled = (
         None if each is None or each.pooled is None else _for_the_models(each.pooled, pipe, call)
         for each in (positive, negative)
     )
     embeds = _for_the_models(embeds, pipe, call)
     return PromptEmbeds(embeds, negative_embeds, pooled, negative_pooled)
+
+
+@contextmanager
+def at_least(rows: int) -> Iterator[None]:
+    """Let `make_prompt_embeds` give so many rows at least, for a model that joins several calls."""
+    before = _least_rows.set(rows)
+    try:
+        yield
+    finally:
+        _least_rows.reset(before)
 
 
 def check_width(
@@ -154,12 +183,10 @@ def model_dtype(pipe: object) -> torch.dtype | None:
 
 
 def _condition(
-    pipe: DiffusersPipeline, conditioner: Conditioner, call: EncodePromptArguments
+    encoding: Encoding, call: EncodePromptArguments
 ) -> tuple[Conditioning, Conditioning | None]:
     """Positive and negative; one pass of the conditioner for what is given as text."""
     prompt_2, negative_2 = call.prompt_2 or None, call.negative_prompt_2 or None
-    if (prompt_2 or negative_2) and len(conditioner.towers) == 1:
-        warn(PromptWarning("prompt_2 is not read: one tower replaces the pair"))
     negative = None
     if call.negative_prompt_embeds is not None:
         negative = Conditioning(call.negative_prompt_embeds, call.negative_pooled_prompt_embeds)
@@ -167,18 +194,22 @@ def _condition(
     if call.prompt_embeds is not None:
         positive = Conditioning(call.prompt_embeds, call.pooled_prompt_embeds)
         if wants_negative:
-            negatives = _negatives(pipe, call, len(positive.embeds))
+            negatives = given_negatives(encoding.pipe, call, len(positive.embeds))
+            if negatives is None and not has_towers(encoding.pipe, encoding.family):
+                return positive, zeros_like(positive)
             # the negatives are prompts here too: encoded once, they cost nothing more
             prompts = negatives or [""] * len(positive.embeds)
-            negative = conditioner.guided(
-                prompts, negatives, call.clip_skip, negatives_2=negative_2
-            ).negative
+            negative = (
+                _conditioner(encoding, call)
+                .guided(prompts, negatives, call.clip_skip, negatives_2=negative_2)
+                .negative
+            )
         return positive, negative
-    prompts = _prompts(call.prompt)
+    prompts, conditioner = given_prompts(call.prompt), _conditioner(encoding, call)
     if not wants_negative:
         positive = conditioner(prompts, call.clip_skip, prompts_2=prompt_2)
         return _with_pooled(positive, call.pooled_prompt_embeds), negative
-    negatives = _negatives(pipe, call, len(prompts))
+    negatives = given_negatives(encoding.pipe, call, len(prompts))
     both = conditioner.guided(
         prompts, negatives, call.clip_skip, prompts_2=prompt_2, negatives_2=negative_2
     )
@@ -188,11 +219,21 @@ def _condition(
     )
 
 
+def _conditioner(encoding: Encoding, call: EncodePromptArguments) -> Conditioner:
+    """Take the Conditioner, now that text is to be encoded; warn of what it does not read."""
+    conditioner = encoding.conditioner
+    if (call.prompt_2 or call.negative_prompt_2) and len(conditioner.towers) == 1:
+        is_pair = len(encoding.family.encoders) > 1
+        why = "one tower replaces the pair" if is_pair else "this pipeline has one text encoder"
+        warn(PromptWarning(f"prompt_2 is not read: {why}"))
+    return conditioner
+
+
 def _with_pooled(conditioning: Conditioning, pooled: Tensor | None) -> Conditioning:
     return conditioning if pooled is None else replace(conditioning, pooled=pooled)
 
 
-def _prompts(prompt: str | Sequence[str] | None) -> list[str]:
+def given_prompts(prompt: str | Sequence[str] | None) -> list[str]:
     if prompt is None:
         raise PipelineError("There is nothing to encode: give prompt or prompt_embeds.")
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
@@ -204,14 +245,14 @@ def _prompts(prompt: str | Sequence[str] | None) -> list[str]:
     return prompts
 
 
-def _negatives(pipe: DiffusersPipeline, call: EncodePromptArguments, n: int) -> list[str] | None:
+def given_negatives(pipe: object, call: EncodePromptArguments, n: int) -> list[str] | None:
     """As many negatives as prompts; None = none at all, where the model takes zeros for that."""
     negative = call.negative_prompt
     if negative is None and config_of(pipe).get("force_zeros_for_empty_prompt"):
         return None
     if negative is None or isinstance(negative, str):
         return [negative or ""] * n
-    negatives = _prompts(negative)
+    negatives = given_prompts(negative)
     if len(negatives) != n:
         raise PipelineError(
             f"{counted(n, 'prompt')}, but {counted(len(negatives), 'negative prompt')}.",
@@ -220,8 +261,13 @@ def _negatives(pipe: DiffusersPipeline, call: EncodePromptArguments, n: int) -> 
     return negatives
 
 
-def _lengthened(embeds: Tensor, rows: int, empty: Tensor) -> Tensor:
-    """Append the encoded empty chunk `empty` [1 L D] to `embeds` [b S D] until S = rows."""
+def _lengthened(
+    embeds: Tensor, rows: int, encoding: Encoding, call: EncodePromptArguments
+) -> Tensor:
+    """Append encoded empty chunks to `embeds` [b S D] until S = rows."""
+    if embeds.shape[1] == rows:
+        return embeds
+    empty = encoding.conditioner("", clip_skip=call.clip_skip).embeds
     n_chunks, odd = divmod(rows - embeds.shape[1], empty.shape[1])
     if odd:
         raise PipelineError(
@@ -234,7 +280,7 @@ def _lengthened(embeds: Tensor, rows: int, empty: Tensor) -> Tensor:
     return torch.cat([embeds, padding.repeat(len(embeds), n_chunks, 1)], dim=1)
 
 
-def _for_the_models(tensor: Tensor, pipe: DiffusersPipeline, call: EncodePromptArguments) -> Tensor:
+def _for_the_models(tensor: Tensor, pipe: object, call: EncodePromptArguments) -> Tensor:
     """The tensor on the device and in the dtype of the models, a row for every picture."""
     device = call.device or getattr(pipe, "_execution_device", None)
     tensor = tensor.to(device=device, dtype=model_dtype(pipe))

@@ -83,7 +83,9 @@ class OpenAIClipTower(ModelTower):
     def _pool(self, last: Tensor, input_ids: Tensor) -> Tensor:
         ends = first_eos(input_ids, self.special.eos).to(last.device)
         states = self._hidden(last, True)[torch.arange(len(last), device=last.device), ends]
-        return self._through_projection(states)
+        # each by itself: the product of one row is rounded otherwise than that of several, and a
+        # prompt's vector must not depend on its neighbours in the batch
+        return torch.cat([self._through_projection(state) for state in states.split(1)])
 
     @staticmethod
     def is_model(model: object) -> bool:

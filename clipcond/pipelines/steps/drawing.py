@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import torch
@@ -185,7 +186,7 @@ class StepsOfPipeline:
         step = self._position.step
         if any(row is None for row in rows):
             each = [
-                own if row is None else row.variant(step, part).to(own)
+                own if row is None else row.table[row.place(step, part)].to(own)
                 for row, own in zip(rows, tensor, strict=True)
             ]
             if len({own.shape for own in each}) > 1:
@@ -195,14 +196,11 @@ class StepsOfPipeline:
                     "Replace all of them, or write prompts that are equally long.",
                 )
             return torch.stack(each)
-        known = [row for row in rows if row is not None]
-        tables = [row.encoded.slots[row.slot].table for row in known]
-        places = tuple(row.place(step, part) for row in known)
-        key = (*map(id, tables), places, tensor.dtype, tensor.device)
+        places = [(row.table, row.place(step, part)) for row in rows if row is not None]
+        key = (*((id(table), place) for table, place in places), tensor.dtype, tensor.device)
         if key not in self._built:
             self._built = dict(list(self._built.items())[1 - _MOST_BUILT :])
-            built = torch.stack([table[at] for table, at in zip(tables, places, strict=True)])
-            self._built[key] = built.to(tensor)
+            self._built[key] = torch.stack([table[at] for table, at in places]).to(tensor)
         return self._built[key]
 
     @contextmanager
@@ -227,7 +225,7 @@ class StepsOfPipeline:
 
 def _calls(pipe: object) -> bool:
     """Whether a method of the pipeline is being run."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if pipe is not None and frame.f_locals.get("self") is pipe:
             return True

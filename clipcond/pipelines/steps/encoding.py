@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from clipcond.conditioning.settled import SettlesTexts
 from clipcond.errors import collect_warnings
-from clipcond.pipelines.prompt_embeds import EncodePromptArguments, PromptEmbeds
-from clipcond.pipelines.steps.plan import Part, Plan, plan_steps
+from clipcond.pipelines.steps.plan import NUMBERS, Arguments, Part, Plan, plan_steps
 from clipcond.pipelines.steps.rows import Slot
 
-__all__ = ["EncodedCall", "Make", "Row"]
+__all__ = ["Encode", "EncodedCall", "Row"]
 
-Make = Callable[[EncodePromptArguments], PromptEmbeds]
+Encode = Callable[[Arguments], Sequence[Tensor | None]]
+_GUIDED = "do_classifier_free_guidance"
 _NEGATIVE = "negative_"
 
 
@@ -34,16 +35,20 @@ class Row:
         """What a prompt and its negative have in common."""
         return id(self.encoded), self.index
 
-    def variant(self, step: int, part: int | None) -> Tensor:
-        """Take what is there at a step: [...] of a part of the prompt; None = of its negative."""
-        return self.encoded.slots[self.slot].table[self.place(step, part)]
+    @property
+    def table(self) -> Tensor:
+        """All variants of all rows [V ...]."""
+        return self.encoded.slots[self.slot].table
 
     def place(self, step: int, part: int | None) -> int:
-        """Find the place of that in the table; further parts than there are repeat the last."""
+        """Find the variant of a step: of a part of the prompt, or of its negative for None.
+
+        Of a part beyond the last one, the last.
+        """
         parts = self.parts(step)
-        wants_negative = self.is_negative or part is None
-        chosen = parts[0] if wants_negative else parts[min(part or 0, len(parts) - 1)]
-        return chosen[0] + (self.encoded.n_pairs if wants_negative else 0)
+        if self.is_negative or part is None:
+            return parts[0][0] + self.encoded.n_pairs
+        return parts[min(part, len(parts) - 1)][0]
 
     def parts(self, step: int) -> tuple[Part, ...]:
         """List the parts of the prompt at a step."""
@@ -51,40 +56,52 @@ class Row:
 
 
 class EncodedCall:
-    """A call of `encode_prompt` whose prompts change over the steps, or have parts."""
+    """A call for embeddings whose prompts change over the steps, or have parts.
+
+    Args:
+        arguments: of the method that the pipeline called.
+        plan: for the number of steps that is to be expected.
+        names: of what `encode` returns; those of negatives begin with `negative_`.
+        encode: what the method does for prompts without editing and AND.
+    """
 
     def __init__(
         self,
-        call: EncodePromptArguments,
+        arguments: Arguments,
         plan: Plan,
         conditioner: SettlesTexts,
-        make: Make,
+        names: Sequence[str],
+        encode: Encode,
     ) -> None:
-        self._call, self._conditioner, self._make = call, conditioner, make
+        self.plan, self._arguments, self._conditioner = plan, arguments, conditioner
+        self._names, self._encode = names, encode
         self._n_steps = 0
         self.is_used = False
-        self.plan, self.slots = plan, dict[str, Slot]()
-        made = self._encode()
-        self.n_pairs = len(plan.texts)
+        self.slots: dict[str, Slot] = {}
+        made = self._made()
         last = [row[-1][1][0][0] for row in plan.rows]
-        shown = {name: tensor[last] for name, tensor in _tensors(made).items()}
-        for name, tensor in _tensors(made).items():
-            if name.startswith(_NEGATIVE) or not tensor.is_floating_point():
+        self._shown = {name: each[last] for name, each in made.items()}
+        for name, each in made.items():
+            if name.startswith(_NEGATIVE) or not each.is_floating_point():
                 continue
-            both = _both(name, shown)
-            table = torch.cat([_tensors(made)[each] for each in both])
-            self.slots[name] = slot = Slot(table, torch.cat([shown[each] for each in both]))
-            shown.update(zip(both, slot.markers.split(len(last)), strict=False))
-        self._shown = made._replace(**shown)
+            both = _both(name, made)
+            shown = torch.cat([self._shown[own] for own in both])
+            self.slots[name] = slot = Slot(torch.cat([made[own] for own in both]), shown)
+            markers = torch.split(slot.markers, len(last))
+            self._shown.update(zip(both, markers, strict=True))
 
-    def shown(self) -> PromptEmbeds:
+    @property
+    def n_pairs(self) -> int:
+        """How many pairs of a prompt and a negative are encoded."""
+        return len(self.plan.texts)
+
+    def shown(self) -> tuple[Tensor | None, ...]:
         """What the pipeline gets: marked rows, each as often as it wants pictures of a prompt."""
-        n = self._call.num_images_per_prompt
-        found = _tensors(self._shown)
-        if not self._call.do_classifier_free_guidance:
-            found = {name: each for name, each in found.items() if not name.startswith(_NEGATIVE)}
-        rows = {name: each.repeat_interleave(n, dim=0) for name, each in found.items()}
-        return PromptEmbeds(**{"negative_embeds": None, **rows})
+        n = next((self._arguments[name] for name in NUMBERS if name in self._arguments), 1)
+        rows = {name: each.repeat_interleave(n, dim=0) for name, each in self._shown.items()}
+        if not self._arguments.get(_GUIDED, True):
+            rows = {name: each for name, each in rows.items() if not name.startswith(_NEGATIVE)}
+        return tuple(rows.get(name) for name in self._names)
 
     def row(self, slot: str, place: int) -> Row:
         """Name the marked row at a place: the prompts come first, then their negatives."""
@@ -100,25 +117,21 @@ class EncodedCall:
         if n_steps == self._n_steps:
             return False
         self._n_steps, known = n_steps, self.plan.texts
-        self.plan = plan_steps(self._call, self._conditioner, n_steps) or self.plan
+        self.plan = plan_steps(self._arguments, self._conditioner, n_steps) or self.plan
         if self.plan.texts == known:
             return False
         with collect_warnings(shown=False):
-            made = _tensors(self._encode())
-        self.n_pairs = len(self.plan.texts)
+            made = self._made()
         for name, slot in self.slots.items():
             slot.table = torch.cat([made[each] for each in _both(name, made)])
         return True
 
-    def _encode(self) -> PromptEmbeds:
-        call = self.plan.call
-        if self.plan.needs_negative:  # though the pipeline does without
-            call = replace(call, do_classifier_free_guidance=True)
-        return self._make(call)
-
-
-def _tensors(made: PromptEmbeds) -> dict[str, Tensor]:
-    return {name: each for name, each in made._asdict().items() if isinstance(each, Tensor)}
+    def _made(self) -> dict[str, Tensor]:
+        arguments: dict[str, Any] = dict(self.plan.arguments)
+        if self.plan.needs_negative and _GUIDED in arguments:  # though the pipeline does without
+            arguments[_GUIDED] = True
+        made = dict(zip(self._names, self._encode(arguments), strict=True))
+        return {name: each for name, each in made.items() if isinstance(each, Tensor)}
 
 
 def _both(name: str, made: Mapping[str, Tensor]) -> list[str]:

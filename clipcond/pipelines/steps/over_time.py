@@ -1,16 +1,15 @@
-"""Encode a call of `encode_prompt`, and let the pipeline draw it over time where it asks for it."""
+"""Encode a pipeline's prompts, and let it draw them over time where they ask for it."""
 
 from __future__ import annotations
 
 import weakref
-from dataclasses import fields
+from collections.abc import Callable
 from typing import Any
 
-from clipcond.conditioning.settled import SettlesTexts
-from clipcond.pipelines.prompt_embeds import EncodePromptArguments, PromptEmbeds
+from clipcond.pipelines.family import Encoding
 from clipcond.pipelines.steps.drawing import StepsOfPipeline
-from clipcond.pipelines.steps.encoding import EncodedCall, Make
-from clipcond.pipelines.steps.plan import changes, plan_steps
+from clipcond.pipelines.steps.encoding import EncodedCall
+from clipcond.pipelines.steps.plan import Arguments, changes, may_change, plan_steps
 from clipcond.pipelines.steps.position import StepCount, likely_steps
 from clipcond.pipelines.steps.refusals import check_pipeline
 
@@ -20,33 +19,33 @@ _STEPS: weakref.WeakKeyDictionary[Any, StepsOfPipeline] = weakref.WeakKeyDiction
 
 
 def encode_over_time(
-    pipe: object,
-    conditioner: SettlesTexts,
-    call: EncodePromptArguments,
-    make: Make,
+    encoding: Encoding,
+    arguments: Arguments,
+    encode: Callable[[Arguments], Any],
     step_count: StepCount,
-) -> PromptEmbeds:
+) -> Any:
     """Encode a call; if a prompt of it changes over the steps or has parts, draw it so.
 
     Hooks are on the pipeline's denoisers only while such a prompt is drawn.
 
     Args:
-        make: encodes a call without editing and AND.
+        arguments: of the pipeline's method for prompts.
+        encode: gives what the method returns for prompts without editing and AND.
         step_count: how steps are counted, see `Position`.
     Raises:
         PipelineError: the pipeline cannot draw such a prompt.
     """
-    n_steps = likely_steps(pipe)
-    plan = plan_steps(call, conditioner, n_steps) if changes(call, conditioner) else None
+    pipe, names, plan = encoding.pipe, encoding.family.returns, None
+    if names and may_change(arguments) and changes(arguments, encoding.conditioner):
+        plan = plan_steps(arguments, encoding.conditioner, likely_steps(pipe))
     if plan is None:
         steps = _STEPS.get(pipe)
-        if steps is not None and not steps.keep(getattr(call, f.name) for f in fields(call)):
+        if steps is not None and not steps.keep(arguments.values()):
             stop_drawing(pipe)
-        return make(call)
+        return encode(arguments)
     check_pipeline(pipe, plan)
-    encoded = EncodedCall(call, plan, conditioner, make)
-    steps = _STEPS.setdefault(pipe, StepsOfPipeline(pipe))
-    steps.put_on(encoded, step_count)
+    encoded = EncodedCall(arguments, plan, encoding.conditioner, names, encode)
+    _STEPS.setdefault(pipe, StepsOfPipeline(pipe)).put_on(encoded, step_count)
     return encoded.shown()
 
 

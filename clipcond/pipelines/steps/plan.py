@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from torch import Tensor
 
 from clipcond.conditioning.settled import OverTime, Settled, SettlesTexts
 from clipcond.errors import PromptError
-from clipcond.pipelines.prompt_embeds import EncodePromptArguments
+from clipcond.prompt.reduction import CHANGING
 
-__all__ = ["Part", "Plan", "changes", "plan_steps"]
+__all__ = [
+    "NUMBERS",
+    "Arguments",
+    "Part",
+    "Plan",
+    "changes",
+    "is_mixture",
+    "may_change",
+    "plan_steps",
+    "rest_of",
+]
 
+Arguments: TypeAlias = Mapping[str, Any]  # of the method that encodes prompts
 Part: TypeAlias = tuple[int, float]  # a pair of texts of the plan, and its weight
 Texts: TypeAlias = dict[str, list[str]]  # argument -> its text for each prompt of the batch
+
+# What diffusers calls the number of pictures of each prompt.
+NUMBERS = ("num_images_per_prompt", "num_videos_per_prompt")
+_PROMPTS = ("prompt", "negative_prompt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +38,12 @@ class Plan:
     """What each prompt of a call is drawn with at each step.
 
     Args:
-        call: the call that encodes it all: a prompt and its negative for every pair of texts.
+        arguments: of the call that encodes it all: a prompt and its negative for every pair.
         texts: the texts of each pair, for comparison.
         rows: for each prompt of the batch, (until_step, its parts) in order.
     """
 
-    call: EncodePromptArguments
+    arguments: Arguments
     texts: tuple[tuple[str, ...], ...]
     rows: tuple[tuple[tuple[int, tuple[Part, ...]], ...], ...]
 
@@ -62,19 +77,24 @@ def rest_of(parts: Sequence[Part]) -> float:
     return 1.0 - sum(weight for _, weight in parts)
 
 
-def changes(call: EncodePromptArguments, conditioner: SettlesTexts) -> bool:
-    """Whether a prompt or negative of the call may change over the steps, or have parts."""
-    values = (getattr(call, field.name) for field in fields(call))
-    return any(conditioner.changes(text) for value in values for text in _strings(value))
+def may_change(arguments: Arguments) -> bool:
+    """Whether a prompt or negative may have editing or AND: most have none of their signs."""
+    return any(sign in text for _, text in _each(arguments) for sign in CHANGING)
 
 
-def plan_steps(call: EncodePromptArguments, conditioner: SettlesTexts, n_steps: int) -> Plan | None:
+def changes(arguments: Arguments, conditioner: SettlesTexts) -> bool:
+    """Whether a prompt or negative has editing, alternation or AND."""
+    texts = ((text, name.startswith("negative")) for name, text in _each(arguments))
+    return any(conditioner.changes(text, negative=negative) for text, negative in texts)
+
+
+def plan_steps(arguments: Arguments, conditioner: SettlesTexts, n_steps: int) -> Plan | None:
     """Plan a call that takes `n_steps` steps; None if its prompts and negatives do not pair.
 
     Raises:
         PromptError: two prompts of one picture have AND, and not as many parts.
     """
-    texts = _texts(call)
+    texts = _texts(arguments)
     if texts is None:
         return None
     pairs: dict[tuple[str, ...], int] = {}
@@ -93,9 +113,14 @@ def plan_steps(call: EncodePromptArguments, conditioner: SettlesTexts, n_steps: 
                     found.append((pairs[key], weight))
             timed.append((until, tuple(found)))
         rows.append(tuple(timed))
+    taken = {
+        name: value[[row for row, _ in chosen]]
+        for name, value in arguments.items()
+        if isinstance(value, Tensor) and len(value) == len(rows)
+    }
+    single = {name: 1 for name in arguments if name in NUMBERS}
     wanted = {name: [each[name] for _, each in chosen] for name in texts}
-    expanded = _expanded(call, [row for row, _ in chosen], len(rows))
-    return Plan(replace(expanded, **wanted), tuple(pairs), tuple(rows))
+    return Plan({**arguments, **taken, **single, **wanted}, tuple(pairs), tuple(rows))
 
 
 def _timeline(
@@ -126,35 +151,29 @@ def _at(timed: OverTime, step: int) -> tuple[tuple[Settled, float], ...]:
     return next(parts for until, parts in timed if step <= until)
 
 
-def _texts(call: EncodePromptArguments) -> Texts | None:
+def _texts(arguments: Arguments) -> Texts | None:
     """Find the arguments that are prompts; a text for each picture. None if they do not pair."""
-    given = {field.name: getattr(call, field.name) for field in fields(call)}
-    found = {name: _strings(value) for name, value in given.items()}
-    found = {name: texts for name, texts in found.items() if texts and name.startswith(_PROMPTS)}
-    tensors = [v for n, v in given.items() if isinstance(v, Tensor) and n.startswith(_PROMPTS)]
-    n = len(given["prompt"]) if isinstance(given["prompt"], list | tuple) else 1
-    if given["prompt"] is None:
-        n = max(map(len, tensors), default=0)
-    if any(len(texts) not in (1, n) for texts in found.values()):
+    own = {name: value for name, value in arguments.items() if name.startswith(_PROMPTS)}
+    found = {name: texts for name, value in own.items() if (texts := _strings(value))}
+    prompt = own.get("prompt")
+    n = len(prompt) if isinstance(prompt, list | tuple) else 1
+    if prompt is None:
+        n = max((len(each) for each in own.values() if isinstance(each, Tensor)), default=0)
+    if not found or any(len(texts) not in (1, n) for texts in found.values()):
         return None
     return {name: texts * n if len(texts) == 1 else texts for name, texts in found.items()}
 
 
-_PROMPTS = ("prompt", "negative_prompt")
+def _each(arguments: Arguments) -> Iterator[tuple[str, str]]:
+    """Yield every prompt and negative, with the name of its argument."""
+    for name, value in arguments.items():
+        if name.startswith(_PROMPTS):
+            yield from ((name, text) for text in _strings(value))
 
 
 def _strings(value: object) -> list[str]:
     """List the strings of an argument; none if it is empty, or something else."""
     items = [value] if isinstance(value, str) and value else value
-    is_texts = isinstance(items, list | tuple) and all(isinstance(item, str) for item in items)
-    return list(items) if is_texts else []  # type: ignore[arg-type]  # the line above
-
-
-def _expanded(call: EncodePromptArguments, rows: list[int], n: int) -> EncodePromptArguments:
-    """Take the tensors of a call once for each pair; one picture for each."""
-    taken = {
-        field.name: value[rows]
-        for field in fields(call)
-        if isinstance(value := getattr(call, field.name), Tensor) and len(value) == n
-    }
-    return replace(call, num_images_per_prompt=1, **taken)
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        return []
+    return list(items)

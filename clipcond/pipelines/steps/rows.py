@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from itertools import count
 from typing import Any
 
@@ -78,7 +79,7 @@ def map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
         return change(value)
     if isinstance(value, dict):
         items = {key: map_tensors(each, change) for key, each in value.items()}
-        return items if type(value) is dict else type(value)(**items)
+        return type(value)(**items) if is_dataclass(value) else items
     if isinstance(value, list | tuple):
         each = [map_tensors(item, change) for item in value]
         return type(value)(*each) if hasattr(value, "_fields") else type(value)(each)

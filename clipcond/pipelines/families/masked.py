@@ -1,0 +1,58 @@
+"""Stable Cascade and Würstchen: a tower whose padding is masked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from clipcond.conditioning.layers import ModelReads
+from clipcond.pipelines.family import Encoding, Family, component_kind
+from clipcond.pipelines.prompt_embeds import make_prompt_embeds, read_arguments
+from clipcond.towers import HiddenLayer
+
+__all__ = ["MASKED_FAMILIES"]
+
+_TOWER = (("text_encoder", "tokenizer"),)
+_EMBEDS = frozenset({"prompt", "negative_prompt", "prompt_embeds", "negative_prompt_embeds"})
+_CALL = frozenset({"device", "num_images_per_prompt", "do_classifier_free_guidance"})
+
+
+def _encode_cascade(encoding: Encoding, arguments: Mapping[str, Any]) -> tuple[Tensor | None, ...]:
+    """Encode prompts: embeds [b S D], pooled [b 1 P], and the same of the negatives."""
+    call = read_arguments(encoding.pipe, arguments)
+    given = {
+        name: None if pooled is None else pooled.squeeze(1)
+        for name in ("pooled_prompt_embeds", "negative_pooled_prompt_embeds")
+        for pooled in (getattr(call, name),)
+    }
+    made = make_prompt_embeds(encoding, replace(call, **given))
+    pooled, negative = (
+        None if each is None else each.unsqueeze(1) for each in (made.pooled, made.negative_pooled)
+    )
+    return made.embeds, pooled, made.negative_embeds, negative
+
+
+CASCADE = Family(
+    name="Stable Cascade",
+    encoders=_TOWER,
+    required=_EMBEDS | {"batch_size", "pooled_prompt_embeds", "negative_pooled_prompt_embeds"},
+    optional=_CALL,
+    reads=ModelReads(HiddenLayer(1, final_norm=False), (True,)),
+    masks=True,
+    encode=_encode_cascade,
+)
+
+WUERSTCHEN = Family(
+    name="Würstchen",
+    encoders=_TOWER,
+    required=frozenset({"prompt", "negative_prompt"}),
+    optional=_EMBEDS | _CALL,
+    returns=("embeds", "negative_embeds"),
+    masks=True,
+    applies=lambda pipe: bool(component_kind(pipe, "prior") or component_kind(pipe, "vqgan")),
+)
+
+MASKED_FAMILIES: tuple[Family, ...] = (CASCADE, WUERSTCHEN)

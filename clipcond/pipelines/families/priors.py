@@ -1,0 +1,88 @@
+"""Priors of unCLIP's kind: pooled vector, hidden states of one chunk, and a mask of its padding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clipcond.conditioning.conditioner import Conditioner, Conditioning
+from clipcond.conditioning.layers import ModelReads
+from clipcond.pipelines.family import Encoding, Family
+from clipcond.pipelines.prompt_embeds import (
+    EncodePromptArguments,
+    given_negatives,
+    given_prompts,
+    model_dtype,
+    read_arguments,
+)
+
+__all__ = ["PRIOR", "PRIOR_OF_STABLE_UNCLIP"]
+
+
+def _encode(encoding: Encoding, arguments: Mapping[str, Any]) -> Any:
+    """Encode prompts, and negatives before them if there is guidance.
+
+    Returns:
+        pooled [b P], hidden states [b L D], mask [b L], true up to the end of the text.
+    """
+    pipe, call = encoding.pipe, read_arguments(encoding.pipe, arguments)
+    if arguments.get("text_model_output") is not None:  # the caller's own
+        return getattr(type(pipe), encoding.family.method)(pipe, **arguments)
+    conditioner, prompts = encoding.conditioner, given_prompts(call.prompt)
+    if not call.do_classifier_free_guidance:
+        return _parts(encoding, call, [(prompts, conditioner(prompts))])
+    negatives = given_negatives(pipe, call, len(prompts)) or [""] * len(prompts)
+    made = conditioner.guided(prompts, negatives)
+    return _parts(encoding, call, [(negatives, made.negative), (prompts, made.positive)])
+
+
+def _parts(
+    encoding: Encoding,
+    call: EncodePromptArguments,
+    encoded: list[tuple[list[str], Conditioning]],
+) -> tuple[Tensor, ...]:
+    parts = []
+    for texts, made in encoded:
+        assert made.pooled is not None  # the family's `reads` asks for it
+        tensors = (made.pooled, made.embeds, _mask(encoding.conditioner, texts))
+        parts.append([each.repeat_interleave(call.num_images_per_prompt, 0) for each in tensors])
+    pooled, hidden, mask = (torch.cat(each) for each in zip(*parts, strict=True))
+    dtype = model_dtype(encoding.pipe)
+    return pooled.to(call.device, dtype), hidden.to(call.device, dtype), mask.to(call.device)
+
+
+def _mask(conditioner: Conditioner, texts: list[str]) -> Tensor:
+    """Mark each text's rows up to its end [b L]."""
+    chunks = [conditioner.chunks(text)[0] for text in texts]
+    rows = torch.arange(len(chunks[0].input_ids))
+    return torch.stack([rows <= chunk.places.stop for chunk in chunks])
+
+
+PRIOR = Family(
+    name="unCLIP prior",
+    encoders=(("text_encoder", "tokenizer"),),
+    required=frozenset(
+        {"prompt", "device", "num_images_per_prompt", "do_classifier_free_guidance"}
+    ),
+    optional=frozenset({"negative_prompt", "text_model_output", "text_attention_mask"}),
+    method="_encode_prompt",
+    reads=ModelReads(pooled=(True,)),
+    n_chunks=1,
+    encode=_encode,
+    applies=lambda pipe: type(pipe).__name__.startswith(("Kandinsky", "UnCLIP")),
+    note="hidden states and pooled vector of one chunk",
+)
+
+PRIOR_OF_STABLE_UNCLIP = Family(
+    name="prior of StableUnCLIP",
+    encoders=(("prior_text_encoder", "prior_tokenizer"),),
+    required=PRIOR.required | {"text_model_output", "text_attention_mask"},
+    method="_encode_prior_prompt",
+    conditioner="prior_conditioner",
+    reads=PRIOR.reads,
+    n_chunks=1,
+    encode=_encode,
+)

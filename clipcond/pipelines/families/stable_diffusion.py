@@ -1,0 +1,138 @@
+"""Stable Diffusion 1.x, 2.x, XL and what has their `encode_prompt`, or an older one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clipcond.conditioning.layers import ModelReads
+from clipcond.pipelines.family import Encoding, Family, component_kind
+from clipcond.pipelines.prompt_embeds import at_least, make_prompt_embeds, read_arguments
+from clipcond.towers import HiddenLayer
+
+__all__ = ["STABLE_DIFFUSION", "STABLE_DIFFUSION_FAMILIES", "STABLE_DIFFUSION_XL"]
+
+PAIR = (("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2"))
+_EMBEDS = frozenset({"prompt", "negative_prompt", "prompt_embeds", "negative_prompt_embeds"})
+_POOLED = frozenset({"pooled_prompt_embeds", "negative_pooled_prompt_embeds"})
+_CALL = frozenset({"device", "num_images_per_prompt", "do_classifier_free_guidance"})
+_CHOICES = frozenset({"lora_scale", "clip_skip"})
+_ALL_FOUR = ("embeds", "negative_embeds", "pooled", "negative_pooled")
+
+
+def _is_refiner(pipe: object) -> bool:
+    """Whether the second text encoder is there alone, and the UNet reads nothing more."""
+    if component_kind(pipe, "text_encoder") or not component_kind(pipe, "text_encoder_2"):
+        return False
+    width = getattr(getattr(pipe, "unet", None), "config", {}).get("cross_attention_dim")
+    own = getattr(vars(pipe).get("text_encoder_2"), "config", None)
+    return width is not None and width == getattr(own, "hidden_size", None)
+
+
+STABLE_DIFFUSION = Family(
+    name="Stable Diffusion 1.x/2.x",
+    encoders=PAIR[:1],
+    required=_EMBEDS,
+    optional=_CALL | _CHOICES,
+    returns=("embeds", "negative_embeds"),
+    applies=lambda pipe: bool(component_kind(pipe, "unet")),
+    tasks={
+        "text2image": "StableDiffusionPipeline",
+        "image2image": "StableDiffusionImg2ImgPipeline",
+        "inpainting": "StableDiffusionInpaintPipeline",
+    },
+)
+
+STABLE_DIFFUSION_XL = Family(
+    name="Stable Diffusion XL",
+    encoders=PAIR,
+    required=_EMBEDS | _POOLED | {"prompt_2", "negative_prompt_2"},
+    optional=_CALL | _CHOICES,
+    returns=_ALL_FOUR,
+    tasks={
+        "text2image": "StableDiffusionXLPipeline",
+        "image2image": "StableDiffusionXLImg2ImgPipeline",
+        "inpainting": "StableDiffusionXLInpaintPipeline",
+    },
+)
+
+REFINER = replace(
+    STABLE_DIFFUSION_XL,
+    name="Stable Diffusion XL refiner",
+    encoders=PAIR[1:],
+    reads=ModelReads(HiddenLayer(2, final_norm=False), (True,), zero_negative=True),
+    applies=_is_refiner,
+    tasks={},
+)
+
+UNIDIFFUSER = replace(
+    STABLE_DIFFUSION,
+    name="UniDiffuser",
+    applies=lambda pipe: bool(component_kind(pipe, "text_decoder")),
+    n_chunks=1,
+    tasks={},
+)
+
+# Neither has a final norm before the transformation; what has `transformation_pre` has both.
+ALT_DIFFUSION = replace(
+    STABLE_DIFFUSION,
+    name="AltDiffusion",
+    reads=ModelReads(HiddenLayer(1, final_norm=False)),
+    applies=lambda pipe: component_kind(pipe, "text_encoder").startswith("RobertaSeries"),
+    tasks={},
+)
+
+LATENT_UPSCALE = Family(
+    name="Stable Diffusion latent upscaler",
+    encoders=PAIR[:1],
+    required=_EMBEDS | _POOLED,
+    optional=_CALL | _CHOICES,
+    returns=_ALL_FOUR,
+    reads=ModelReads(HiddenLayer(1, final_norm=False), (True,)),
+)
+
+INSTRUCT_PIX2PIX = Family(
+    name="InstructPix2Pix",
+    encoders=PAIR[:1],
+    required=_EMBEDS,
+    optional=_CALL | _CHOICES,
+    returns=("embeds", "negative_embeds", "negative_embeds"),
+    method="_encode_prompt",
+    joined=True,
+)
+
+
+def _encode_safe(encoding: Encoding, arguments: Mapping[str, Any]) -> Tensor:
+    """Encode prompts, and with guidance negatives and the safety concept, along the batch."""
+    call = read_arguments(encoding.pipe, arguments)
+    made = make_prompt_embeds(encoding, call)
+    if made.negative_embeds is None or not call.do_classifier_free_guidance:
+        return made.embeds
+    parts = [made.negative_embeds, made.embeds]
+    if arguments["enable_safety_guidance"]:
+        n = len(made.embeds) // call.num_images_per_prompt
+        concept = [encoding.pipe._safety_text_concept] * n
+        alone = replace(call, prompt=concept, do_classifier_free_guidance=False)
+        with at_least(made.embeds.shape[1]):
+            parts.append(make_prompt_embeds(encoding, alone).embeds)
+    return torch.cat(parts)
+
+
+SAFE = Family(
+    name="Stable Diffusion Safe",
+    encoders=PAIR[:1],
+    required=frozenset({"prompt", "negative_prompt", "enable_safety_guidance"}),
+    optional=_CALL,
+    method="_encode_prompt",
+    encode=_encode_safe,
+)
+
+# Those with a narrower predicate come first.
+STABLE_DIFFUSION_FAMILIES: tuple[Family, ...] = (
+    *(REFINER, UNIDIFFUSER, ALT_DIFFUSION, STABLE_DIFFUSION, STABLE_DIFFUSION_XL),
+    *(LATENT_UPSCALE, INSTRUCT_PIX2PIX, SAFE),
+)

@@ -1,0 +1,56 @@
+"""The words of a prompt: what a text model gets that has no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from clipcond.conditioning.conditioner import Conditioner
+from clipcond.conditioning.prompt_text import PromptReader
+from clipcond.prompt import Break, ParsedPrompt
+
+__all__ = ["syntax_of", "words_of"]
+
+Text = TypeVar("Text", str, None, "str | Sequence[str] | None")
+
+
+def words_of(conditioner: Conditioner, prompt: Text, *, negative: bool = False) -> Text:
+    """Take the syntax of the conditioner's dialect out of a prompt, or out of several.
+
+    A prompt without syntax comes back as it is, blanks and all.
+    """
+    if prompt is None:
+        return prompt
+    if not isinstance(prompt, str):
+        return [words_of(conditioner, each, negative=negative) for each in prompt]
+    parsed = _parsed(conditioner, prompt, negative)
+    words = " ".join("".join(_pieces(member)) for member in parsed.members)
+    return prompt if words.split() == prompt.split() else words
+
+
+def syntax_of(conditioner: Conditioner, prompt: str) -> list[str]:
+    """Name the syntax of a prompt that acts on hidden states only: weights, BREAK."""
+    parsed = _parsed(conditioner, prompt, False)
+    segments = [segment for member in parsed.members for segment in member.segments]
+    parts = [part for member in parsed.members for part in member.parts]
+    found = {
+        "weights": any(segment.weight != 1.0 for segment in segments),
+        "BREAK": any(isinstance(part, Break) for part in parts),
+        "a mixture": parsed.mixture is not None,
+    }
+    return [name for name, is_there in found.items() if is_there]
+
+
+def _parsed(conditioner: Conditioner, prompt: str, negative: bool) -> ParsedPrompt:
+    reader = PromptReader(
+        conditioner.towers,
+        conditioner.dialect,
+        conditioner.extra_networks,
+        conditioner.fullwidth,
+        conditioner.max_chunks,
+    )
+    return reader.parse(reader.read(prompt, negative=negative))
+
+
+def _pieces(parsed: ParsedPrompt) -> list[str]:
+    return [" " if isinstance(part, Break) else part.text for part in parsed.parts]

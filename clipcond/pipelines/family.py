@@ -1,0 +1,122 @@
+"""What a family of pipelines is: how to recognise it, what it reads, how its text gets in."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+
+from clipcond.conditioning.conditioner import Conditioner
+from clipcond.conditioning.layers import ModelReads
+from clipcond.pipelines.protocols import ConditionedPipeline
+
+__all__ = ["Encoding", "Family", "canonical", "component_kind", "parameters_of"]
+
+# What diffusers calls a parameter in some classes -> what it calls it in most.
+_RENAMED = {
+    "num_videos_per_prompt": "num_images_per_prompt",
+    "prompt_embeds_pooled": "pooled_prompt_embeds",
+    "negative_prompt_embeds_pooled": "negative_pooled_prompt_embeds",
+}
+
+
+class Encoding(Protocol):
+    """What the code of a family may ask of an attachment."""
+
+    family: Family
+
+    @property
+    def pipe(self) -> ConditionedPipeline: ...
+    @property
+    def conditioner(self) -> Conditioner: ...
+    def move_tower(self, device: torch.device | None) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Family:
+    """A family of pipelines: those whose method for prompts takes the same, in any order.
+
+    The class does not matter: text-to-image, image-to-image, inpainting and ControlNet pipelines
+    share their parameters. Parameters have the names that most classes give them (see `canonical`).
+
+    encoders: (text encoder, tokenizer) attributes of the pipeline, in the order in which the
+        hidden states are joined. Those only that clipcond conditions on.
+    required, optional: parameters that the method has, and may have.
+    returns: what the method returns, as fields of `prompt_embeds.PromptEmbeds`; of a family with
+        `encode`, only where prompts may change over the steps.
+    method: the method's name.
+    conditioner: the attribute of the pipeline that holds the Conditioner in use.
+    joined: whether it returns one tensor: with guidance the fields of `returns` along the batch,
+        without it the first.
+    reads: what the model reads of its towers; None = as SD or SDXL, by their number.
+    applies: what else is true of a pipeline of the family, if its parameters do not say enough.
+    n_chunks: how many chunks the model can read; None = any number.
+    masks: whether the towers' padding is masked.
+    context_length: of the towers' chunks, where the model's own is another; None = the towers'.
+    encode: how its prompts are encoded, given the method's arguments; None = by one call of the
+        Conditioner. Returns what the method returns.
+    note: what else the table of the pages says of it.
+    tasks: task -> the diffusers class that `build_pipeline` makes.
+    """
+
+    name: str
+    encoders: tuple[tuple[str, str], ...]
+    required: frozenset[str]
+    optional: frozenset[str] = frozenset()
+    returns: tuple[str, ...] = ()
+    method: str = "encode_prompt"
+    conditioner: str = "conditioner"
+    joined: bool = False
+    reads: ModelReads | None = None
+    applies: Callable[[Any], bool] | None = None
+    n_chunks: int | None = None
+    masks: bool = False
+    context_length: int | None = None
+    encode: Callable[[Encoding, Mapping[str, Any]], Any] | None = None
+    note: str = ""
+    tasks: Mapping[str, str] = field(default_factory=dict)
+
+    def has(self, pipe: object) -> bool:
+        """Whether a pipeline is of this family."""
+        parameters = parameters_of(pipe, self.method)
+        if parameters is None:
+            return False
+        names = {canonical(name) for name in parameters}
+        fits = self.required <= names <= self.required | self.optional
+        return fits and (self.applies is None or self.applies(pipe))
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The names of its text encoders and tokenizers."""
+        return tuple(name for pair in self.encoders for name in pair)
+
+
+def parameters_of(pipe: object, method: str) -> tuple[str, ...] | None:
+    """List the parameters of a method of the pipeline's class; None = it has no such method."""
+    found = getattr(type(pipe), method, None)
+    return None if found is None else tuple(inspect.signature(found).parameters)[1:]
+
+
+def canonical(name: str) -> str:
+    """The name that most classes give a parameter."""
+    return _RENAMED.get(name, name)
+
+
+def component_kind(pipe: object, name: str) -> str:
+    """Name the class of a pipeline's component; "" = it is None, or there is none.
+
+    Of a pipeline without components, such as one made by `__new__`, what its class expects.
+    """
+    if name in vars(pipe):
+        part = vars(pipe)[name]
+        return "" if part is None else type(part).__name__
+    for kind in type(pipe).__mro__:
+        parameters = inspect.signature(kind.__init__).parameters if "__init__" in vars(kind) else {}
+        if name in parameters:
+            return str(
+                getattr(parameters[name].annotation, "__name__", parameters[name].annotation)
+            )
+    return ""

@@ -1,0 +1,116 @@
+"""Methods of few pipelines, besides the one that encodes, that read prompts."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial, wraps
+from typing import Any
+
+import torch
+
+from clipcond.errors import collect_warnings
+from clipcond.pipelines.family import Encoding
+from clipcond.pipelines.own_defaults import same_named
+from clipcond.pipelines.prompt_embeds import at_least
+
+__all__ = ["OneLength", "TokenIndices", "other_methods", "use_one_length"]
+
+
+@dataclass(frozen=True, slots=True)
+class OneLength:
+    """A method that encodes prompts in several calls, and joins them: all get one length.
+
+    Args:
+        name: the method's.
+        texts: its parameters that are prompts: strings, lists, or dictionaries by frame.
+        owner: the class that has it; None = the pipeline's.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    encoding: Encoding
+    owner: type | None = None
+
+    @torch.no_grad()
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        pipe = self.encoding.pipe
+        stock = getattr(self.owner or type(pipe), self.name).__get__(pipe)
+        given = inspect.signature(stock).bind(*args, **kwargs).arguments
+        texts = [text for name in self.texts for text in _texts(given.get(name))]
+        with at_least(self._rows(texts) if texts else 0):
+            return stock(*args, **kwargs)
+
+    def _rows(self, texts: list[str]) -> int:
+        """Count the rows of the longest; the chunks are encoded for the call anyway."""
+        with collect_warnings(shown=False):
+            return self.encoding.conditioner(["", *texts]).embeds.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIndices:
+    """Attend-and-Excite's `get_indices`: the rows of the embeddings, and the token in each."""
+
+    encoding: Encoding
+
+    def __call__(self, prompt: str) -> dict[int, str]:
+        conditioner, indices = self.encoding.conditioner, {}
+        source = self.encoding.pipe.tokenizer
+        for n, chunk in enumerate(conditioner.chunks(prompt)):
+            start, stop = n * len(chunk.input_ids), chunk.places.stop + 1
+            tokens = source.convert_ids_to_tokens(list(chunk.input_ids[:stop]))
+            indices.update(enumerate(tokens, start))
+        return indices
+
+
+# The name of a method -> what takes its place.
+_MADE: Mapping[str, Callable[[Encoding], Any]] = {
+    "get_indices": TokenIndices,
+    "generate_mask": partial(
+        OneLength,
+        "generate_mask",
+        tuple(
+            f"{which}_{what}"
+            for which in ("target", "source")
+            for what in ("prompt", "negative_prompt")
+        ),
+    ),
+    "_encode_prompt_free_noise": partial(
+        OneLength, "_encode_prompt_free_noise", ("prompt", "negative_prompt")
+    ),
+}
+
+
+# Classes whose `__call__` encodes in several calls, and its parameters that are prompts. Python
+# looks `__call__` up in the class.
+_CALLS: Mapping[str, tuple[str, ...]] = {"CycleDiffusionPipeline": ("prompt", "source_prompt")}
+
+
+def other_methods(pipe: object) -> dict[str, Callable[[Encoding], Any]]:
+    """Find the methods of a pipeline's class that read prompts, and what makes substitutes."""
+    return {name: make for name, make in _MADE.items() if hasattr(type(pipe), name)}
+
+
+def use_one_length(pipe: Any) -> None:
+    """Let a pipeline's calls give all their prompts one length, if its class encodes several."""
+    if type(pipe).__name__ in _CALLS:
+        pipe.__class__ = _with_one_length(type(pipe))
+
+
+@cache
+def _with_one_length(stock: Any) -> type:
+    @wraps(stock.__call__)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        texts = _CALLS[stock.__name__]
+        method = OneLength("__call__", texts, vars(self)["encode_prompt"], owner=stock)
+        return method(*args, **kwargs)
+
+    return same_named(stock, call, _with_one_length)
+
+
+def _texts(given: Any) -> Iterable[str]:
+    """The strings in an argument."""
+    if isinstance(given, str):
+        return [given]
+    return list(given.values() if isinstance(given, dict) else given or ())

@@ -1,0 +1,108 @@
+"""Schedules of the reference's own data reach the UNet at the right call."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DDIMScheduler
+
+from clipcond import attach, compose, schedule
+from clipcond.prompt.composition import find_parts, is_capitals
+from tests.failures import failures
+from tests.pipelines.models import WIDTH, tiny_sd
+
+CASES = json.loads((Path(__file__).parents[2] / "data" / "a1111.json").read_text())["cases"]
+
+
+class Recorder(torch.nn.Module):
+    """A UNet that notes the rows of text that each call saw, and predicts nothing."""
+
+    def __init__(self, unet):
+        super().__init__()
+        self.config, self.dtype, self.add_embedding = unet.config, unet.dtype, None
+        self.register_buffer("where", torch.zeros(1))
+        self.seen = []
+
+    @property
+    def device(self):
+        return self.where.device
+
+    def forward(self, sample, timestep, encoder_hidden_states, **_):
+        self.seen.append(encoder_hidden_states)
+        return (torch.zeros_like(sample),)
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    pipe = tiny_sd(scheduler=DDIMScheduler())
+    pipe.unet = Recorder(pipe.unet)
+    return attach(pipe)
+
+
+def seen(pipe, prompt, negative, n_steps):
+    pipe.unet.seen = []
+    pipe(prompt, negative_prompt=negative, num_inference_steps=n_steps, output_type="latent")
+    return pipe.unet.seen
+
+
+@pytest.mark.filterwarnings("ignore")  # of broken brackets
+@pytest.mark.parametrize("n_steps", [10, 20])
+def test_negatives(pipe, n_steps):
+    """A negative prompt has a schedule and no AND: that is what the data has of every case."""
+
+    def check(case):
+        timed = case["schedule"][str(n_steps)]
+        texts = [next(t for until, t in timed if step <= until) for step in range(n_steps)]
+        calls = seen(pipe, "x", case["prompt"], n_steps)
+        assert len(calls) == n_steps
+        expected = encoded(pipe, texts, len(calls[0][0]))
+        for call, rows in zip(calls, expected, strict=True):
+            assert torch.equal(call[0], rows)
+
+    assert len(CASES) > 150
+    assert not failures(CASES, check, lambda case: case["id"])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_prompts(pipe):
+    """Every part of AND in a pass of its own, the first in the pipeline's own call, the last."""
+
+    def check(case):
+        prompt, multi = case["prompt"], case["multicond"]
+        parts = [(multi["flat"][i], weight) for i, weight in multi["indexes"]]
+        if len(parts) == 1 or is_capitals(prompt, find_parts(prompt)):
+            parts = [(prompt, 1.0)]  # where there is no AND, clipcond takes no weight off the end
+        calls = iter(seen(pipe, prompt, "", 10))
+        texts = {text: schedule(text, 10) for text, _ in parts}
+        for step in range(10):
+            for text, _ in [*parts[1:], parts[0]]:
+                now = next(t for until, t in texts[text] if step <= until)
+                call = next(calls)
+                (rows,) = encoded(pipe, [now], len(call[1]))
+                assert torch.equal(call[1], rows), (step, now)
+        assert next(calls, None) is None
+
+    assert not failures(CASES, check, lambda case: case["id"])
+
+
+def encoded(pipe, texts, n_rows):
+    """Encode texts as they are: AND and brackets that are left are not read again."""
+    from clipcond.conditioning.settled import Settled
+    from clipcond.prompt.remainder import Remainder
+
+    unique = [Settled(Remainder.whole(text)) for text in dict.fromkeys(texts)]
+    padding = Settled(Remainder.whole("x " * 75 * (n_rows // 77 - 1) + "x"))
+    embeds = pipe.conditioner([*unique, padding]).embeds
+    assert embeds.shape[1:] == (n_rows, WIDTH)
+    places = {str(text): row for text, row in zip(unique, embeds, strict=False)}
+    return [places[text] for text in texts]
+
+
+def test_parts_are_composed_as_in_the_data():
+    cases = [c for c in CASES if len(c["multicond"]["indexes"]) > 1]
+
+    assert len(cases) > 5
+    for case in cases:
+        flat = [(case["multicond"]["flat"][i], w) for i, w in case["multicond"]["indexes"]]
+        assert list(compose(case["prompt"])) == flat
