@@ -11,7 +11,7 @@ from clipcond.checkpoints.textual_inversions import find_inversion
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.issues import collected_issues, limited_mixture, warn_unread
-from clipcond.conditioning.settled import Settled
+from clipcond.conditioning.settled import Settled, of_one_encoding
 from clipcond.errors import collect_warnings
 from clipcond.prompt import ExtraNetwork, Issue, ParsedPrompt, parse
 from clipcond.prompt.lookalikes import with_lookalikes
@@ -95,7 +95,7 @@ class PromptReader:
                 issues += network_issues(prompt, networks, negative=negative)
         if self.dialect.settles and any(sign in remainder.text for sign in CHANGING):
             reduced, changes = reduce(remainder.text, negative=negative, fullwidth=wide)
-            issues += remainder.restore_issues(changes)
+            issues += map(of_one_encoding, remainder.restore_issues(changes))
             remainder = remainder.only(reduced.spans)
         issues.sort(key=lambda issue: issue.position)
         return PromptText(remainder, tuple(issues), networks)

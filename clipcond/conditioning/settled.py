@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from clipcond.prompt import ExtraNetwork, Issue
@@ -12,7 +13,7 @@ from clipcond.prompt.text_layers import take_out
 if TYPE_CHECKING:
     from clipcond.conditioning.prompt_text import PromptReader
 
-__all__ = ["OverTime", "Settled", "SettlesTexts"]
+__all__ = ["OverTime", "Settled", "SettlesTexts", "of_one_encoding"]
 
 _DRAWN = ("and", "editing")  # codes of the issues that a prompt drawn step by step does not have
 
@@ -43,6 +44,13 @@ class Settled(str):
 
 # For each last step, the (text, weight) of every part.
 OverTime: TypeAlias = tuple[tuple[int, tuple[tuple[Settled, float], ...]], ...]
+
+
+def of_one_encoding(issue: Issue) -> Issue:
+    """Say that what one encoding leaves out of a prompt is drawn by a pipeline."""
+    if issue.code not in _DRAWN:
+        return issue
+    return replace(issue, remedy=f"{issue.remedy} An attached pipeline draws them itself.")
 
 
 class SettlesTexts:
