@@ -144,10 +144,13 @@ class PromptReader:
 
     def warn(self, parsed: Mapping[PromptText, ParsedPrompt]) -> None:
         """Warn of what was hardly meant in the prompts, and of what the towers cannot read."""
+        known: set[tuple[str, Issue]] = set()  # the texts of one prompt may share them
         for issues in ([t.issues for t in parsed], [p.issues for p in parsed.values()]):
             for text, found in zip(parsed, issues, strict=True):
-                if found:
-                    checks.warn_issues(text.prompt, found)
+                new = [issue for issue in found if (text.prompt, issue) not in known]
+                if new:
+                    checks.warn_issues(text.prompt, new)
+                    known.update((text.prompt, issue) for issue in new)
         warn_unread(parsed.values(), self.towers)
 
     def issues(self, text: PromptText, parsed: ParsedPrompt) -> tuple[Issue, ...]:

@@ -65,7 +65,9 @@ class SettlesTexts:
         issues = self._reader.read(prompt, negative=negative).issues
         return any(issue.code in _DRAWN for issue in issues)
 
-    def over_time(self, prompt: str, steps: int, *, negative: bool = False) -> OverTime:
+    def over_time(
+        self, prompt: str, steps: int, *, negative: bool = False, again: bool = False
+    ) -> OverTime:
         """List the texts that a prompt is drawn with, each list with its last step.
 
         A prompt of a dialect without editing and AND has one text, itself.
@@ -73,6 +75,7 @@ class SettlesTexts:
         Args:
             steps: how many steps the sampler takes.
             negative: AND is a word like any other.
+            again: its issues and extra networks are known already.
         Returns:
             (until_step, ((text, weight), ...)) in order; texts that a Conditioner encodes as they
             are, whatever brackets are left in them.
@@ -82,7 +85,7 @@ class SettlesTexts:
         reader = self._reader
         read = reader.read(prompt, negative=negative)
         issues = tuple(issue for issue in read.issues if issue.code not in _DRAWN)
-        first = [(issues, read.networks)]
+        first = [] if again else [(issues, read.networks)]
         whole = take_out(prompt)[0] if reader.takes_out else Remainder.whole(prompt)
         timed = ((steps, ((read.remainder, 1.0),)),)
         if reader.dialect.settles:

@@ -117,7 +117,8 @@ class EncodedCall:
         if n_steps == self._n_steps:
             return False
         self._n_steps, known = n_steps, self.plan.texts
-        self.plan = plan_steps(self._arguments, self._conditioner, n_steps) or self.plan
+        plan = plan_steps(self._arguments, self._conditioner, n_steps, again=True)
+        self.plan = plan or self.plan
         if self.plan.texts == known:
             return False
         with collect_warnings(shown=False):

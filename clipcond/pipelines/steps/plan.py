@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from torch import Tensor
@@ -88,9 +89,13 @@ def changes(arguments: Arguments, conditioner: SettlesTexts) -> bool:
     return any(conditioner.changes(text, negative=negative) for text, negative in texts)
 
 
-def plan_steps(arguments: Arguments, conditioner: SettlesTexts, n_steps: int) -> Plan | None:
+def plan_steps(
+    arguments: Arguments, conditioner: SettlesTexts, n_steps: int, *, again: bool = False
+) -> Plan | None:
     """Plan a call that takes `n_steps` steps; None if its prompts and negatives do not pair.
 
+    Args:
+        again: the prompts were planned before: nothing is warned of twice.
     Raises:
         PromptError: two prompts of one picture have AND, and not as many parts.
     """
@@ -102,7 +107,8 @@ def plan_steps(arguments: Arguments, conditioner: SettlesTexts, n_steps: int) ->
     rows = []
     for row in range(len(next(iter(texts.values())))):
         timed = []
-        for until, parts in _timeline({n: t[row] for n, t in texts.items()}, conditioner, n_steps):
+        over_time = partial(conditioner.over_time, steps=n_steps, again=again)
+        for until, parts in _timeline({n: t[row] for n, t in texts.items()}, over_time):
             found = []
             for each, weight in parts:
                 key = (str(row), *each.values())
@@ -124,12 +130,11 @@ def plan_steps(arguments: Arguments, conditioner: SettlesTexts, n_steps: int) ->
 
 
 def _timeline(
-    texts: dict[str, str], conditioner: SettlesTexts, n_steps: int
+    texts: dict[str, str], over_time: Callable[..., OverTime]
 ) -> Iterator[tuple[int, list[tuple[dict[str, str], float]]]]:
     """Yield, for each last step, the texts and weight of every part of one prompt."""
     timed = {
-        name: conditioner.over_time(text, n_steps, negative=name.startswith("negative"))
-        for name, text in texts.items()
+        name: over_time(text, negative=name.startswith("negative")) for name, text in texts.items()
     }
     for until in sorted({until for each in timed.values() for until, _ in each}):
         now = {name: _at(each, until) for name, each in timed.items()}

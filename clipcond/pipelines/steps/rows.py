@@ -46,12 +46,13 @@ class Slot:
 
 def read_serials(tensor: Tensor) -> list[int]:
     """Read the number in each row of a tensor [b ...], 0 where there is none; syncs a device."""
-    digits = (tensor.detach().flatten(1)[:, :DIGITS].double() - 1) * BASE
-    whole = (digits >= 0) & (digits < BASE) & (digits == digits.floor())
+    values = tensor.detach().flatten(1)[:, :DIGITS].cpu().double()
+    if values.shape[1] < DIGITS:
+        return [0] * len(tensor)
+    digits = (values - 1) * BASE
+    whole = ((digits >= 0) & (digits < BASE) & (digits == digits.floor())).all(dim=1)
     places = torch.tensor([BASE**i for i in range(DIGITS)], dtype=torch.float64)
-    numbers: list[float] = torch.where(
-        whole.all(dim=1).cpu(), digits.nan_to_num().cpu() @ places, 0.0
-    ).tolist()
+    numbers: list[float] = digits.where(whole[:, None], 0.0).matmul(places).tolist()
     return [int(number) for number in numbers]
 
 

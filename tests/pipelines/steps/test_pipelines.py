@@ -1,0 +1,208 @@
+"""Prompts over time and AND in other pipelines than text-to-image."""
+
+import diffusers
+import pytest
+import torch
+
+from clipcond import attach
+from clipcond.errors import PipelineError
+from tests.pipelines import zoo
+from tests.pipelines.models import SIDE, WIDTH, latents, tiny_sd, tiny_sdxl, unet_of
+from tests.pipelines.steps.loops import distance
+
+NAMES = [
+    "StableDiffusionImg2ImgPipeline",
+    "StableDiffusionInpaintPipeline",
+    "StableDiffusionControlNetPipeline",
+    "StableDiffusionPAGPipeline",
+    "StableDiffusionSAGPipeline",
+    "StableDiffusionXLImg2ImgPipeline",
+    "StableDiffusionXLControlNetPipeline",
+    "StableDiffusionXLControlNetPAGPipeline",
+    "StableDiffusionInstructPix2PixPipeline",
+    "AnimateDiffPipeline",
+    "TextToVideoSDPipeline",
+]
+ADAPTED = ("StableDiffusionAdapterPipeline", "LatentConsistencyModelPipeline")
+
+
+def made(name):
+    if name == "StableDiffusionAdapterPipeline":
+        adapter = zoo.random(
+            lambda: diffusers.T2IAdapter(channels=[16, 32], num_res_blocks=1, downscale_factor=2)
+        )
+        parts = tiny_sd().components
+        return diffusers.StableDiffusionAdapterPipeline(
+            **parts, adapter=adapter, requires_safety_checker=False
+        )
+    if name == "LatentConsistencyModelPipeline":
+        parts = tiny_sd(unet=zoo.random(lambda: unet_of(WIDTH, time_cond_proj_dim=16))).components
+        parts["scheduler"] = diffusers.LCMScheduler()
+        return diffusers.LatentConsistencyModelPipeline(**parts, requires_safety_checker=False)
+    if name == "TextToVideoSDPipeline":
+        parts = tiny_sd(unet=zoo.random(unet_3d)).components
+        wanted = ("vae", "text_encoder", "tokenizer", "unet", "scheduler")
+        return diffusers.TextToVideoSDPipeline(**{n: parts[n] for n in wanted})
+    return zoo.make(name)
+
+
+def unet_3d():
+    return diffusers.UNet3DConditionModel(
+        sample_size=SIDE // 2,
+        block_out_channels=(32, 32),
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
+        up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
+        cross_attention_dim=WIDTH,
+        attention_head_dim=4,
+        norm_num_groups=8,
+    )
+
+
+@pytest.mark.parametrize("name", [*NAMES, *ADAPTED])
+def test_parts_and_edits(name):
+    pipe = attach(made(name))
+    pipe.set_progress_bar_config(disable=True)
+
+    def draw(prompt, **more):
+        return zoo.call(pipe, name, prompt=prompt, num_inference_steps=4, **more)
+
+    cat, dog = draw("cat"), draw("dog")
+
+    assert distance(draw("cat :0.3 AND cat :0.7"), cat) < 2e-5 * max(1, float(cat.abs().max()))
+    assert torch.equal(draw("cat AND dog :0"), cat)
+    assert torch.equal(draw("[cat:dog:9]"), cat)
+    assert torch.equal(draw("[cat:dog:0]"), dog)
+    mixed, edited = draw("cat AND dog :0.5"), draw("[cat:dog:1]")
+    assert not any(torch.equal(each, plain) for each in (mixed, edited) for plain in (cat, dog))
+
+
+@pytest.mark.parametrize("guess", [False, True])
+def test_controlnets_give_each_part_its_own(guess):
+    """Parts that are drawn one by one, mixed by hand after one step."""
+    name = "StableDiffusionControlNetPipeline"
+    pipe = attach(made(name))
+    pipe.set_progress_bar_config(disable=True)
+
+    def draw(prompt, guidance):
+        more = {"guess_mode": guess, "guidance_scale": guidance, "num_inference_steps": 1}
+        return zoo.call(pipe, name, prompt=prompt, **more)
+
+    # one step of DDIM is linear in what the UNet predicts: u + g (c - u)
+    g = 3.0
+    cat, dog, snow = (draw(text, g) for text in ("cat", "dog", "snow"))
+    mixed = draw("cat :0.5 AND dog :0.7 AND snow :-0.2", g)
+
+    assert distance(mixed, 0.5 * cat + 0.7 * dog - 0.2 * snow) < 1e-4
+
+
+def test_pooled_vectors_change_too():
+    pipe = attach(tiny_sdxl())
+    seen = []
+
+    def look(module, args, kwargs):
+        seen.append((kwargs["encoder_hidden_states"], kwargs["added_cond_kwargs"]["text_embeds"]))
+
+    pipe("[cat|dog]", prompt_2="[fox:owl:2]", num_inference_steps=4, output_type="latent")
+    handle = pipe.unet.register_forward_pre_hook(look, with_kwargs=True)
+    pipe("[cat|dog]", prompt_2="[fox:owl:2]", num_inference_steps=4, output_type="latent")
+    handle.remove()
+    texts = [("cat", "fox"), ("cat", "fox"), ("dog", "fox"), ("cat", "owl")]
+
+    assert len(seen) == 4
+    for (embeds, pooled), (first, second) in zip(seen, texts, strict=True):
+        expected = pipe.conditioner(first, prompts_2=second)
+        assert torch.equal(embeds[1:], expected.embeds)
+        assert torch.equal(pooled[1:], expected.pooled)
+
+
+def test_step_count_of_image_to_image():
+    """Six steps at strength 0.5: A1111 counts 0, 1, 2; by the schedule they are 3, 4, 5."""
+    name = "StableDiffusionImg2ImgPipeline"
+    for scheduler in (diffusers.DDIMScheduler(), diffusers.EulerDiscreteScheduler()):
+        pipe = made(name)
+        pipe.scheduler = scheduler
+        pipe.set_progress_bar_config(disable=True)
+        call = {"num_inference_steps": 6, "strength": 0.5}
+        cat, dog, to_dog = (
+            zoo.call(attach(pipe), name, prompt=prompt, **call)
+            for prompt in ("cat", "dog", "[cat:dog:2]")
+        )
+        attach(pipe, step_count="schedule")
+        assert torch.equal(to_dog, cat)
+        assert torch.equal(zoo.call(pipe, name, prompt="[cat:dog:2]", **call), dog)
+        assert not torch.equal(zoo.call(pipe, name, prompt="[cat:dog:3]", **call), dog)
+        assert torch.equal(zoo.call(pipe, name, prompt="[cat:dog:5]", **call), cat)
+
+
+def test_an_unknown_step_count():
+    with pytest.raises(ValueError, match="step_count 'sched'"):
+        attach(tiny_sd(), step_count="sched")
+
+
+def test_ip_adapters_ride_along():
+    pipe = attach(tiny_sd())
+    dim = 8
+    pipe.unet._load_ip_adapter_weights(
+        [ip_adapter_weights(pipe.unet, dim)], low_cpu_mem_usage=False
+    )
+    embeds = [torch.randn(2, 1, dim, generator=torch.Generator().manual_seed(1))]
+
+    def draw(prompt):
+        return latents(pipe, prompt, ip_adapter_image_embeds=embeds, num_inference_steps=4)
+
+    cat = draw("cat")
+    assert distance(draw("cat :0.3 AND cat :0.7"), cat) < 2e-5
+    assert torch.equal(draw("[cat:dog:9]"), cat)
+    assert not torch.equal(draw("[cat:dog:1]"), cat)
+
+
+def ip_adapter_weights(unet, dim):
+    torch.manual_seed(0)
+    attention, key = {}, 1
+    for name in unet.attn_processors:
+        if name.endswith("attn2.processor"):
+            width = unet.get_submodule(name.removesuffix(".processor")).to_k.out_features
+            attention[f"{key}.to_k_ip.weight"] = torch.randn(width, WIDTH) * 0.3
+            attention[f"{key}.to_v_ip.weight"] = torch.randn(width, WIDTH) * 0.3
+            key += 2
+    projection = {
+        "proj.weight": torch.randn(WIDTH * 4, dim),
+        "proj.bias": torch.randn(WIDTH * 4),
+        "norm.weight": torch.ones(WIDTH),
+        "norm.bias": torch.zeros(WIDTH),
+    }
+    return {"image_proj": projection, "ip_adapter": attention}
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt", "why"),
+    [
+        ("StableDiffusionPanoramaPipeline", "[cat|dog]", "cannot draw .*many views"),
+        ("StableDiffusionAttendAndExcitePipeline", "cat AND dog", "cannot draw AND"),
+    ],
+)
+def test_refusals(name, prompt, why):
+    pipe = attach(zoo.make(name))
+    with pytest.raises(PipelineError, match=why):
+        pipe.encode_prompt(prompt, "cpu", 1, True)
+    assert not pipe.unet._forward_pre_hooks
+    pipe.encode_prompt("a [cat]", "cpu", 1, True)
+
+
+def test_free_noise_is_refused():
+    pipe = attach(zoo.make("AnimateDiffPipeline"))
+    pipe.enable_free_noise(context_length=4, context_stride=2)
+    with pytest.raises(PipelineError, match="FreeNoise"):
+        pipe.encode_prompt("[cat|dog]", "cpu", 1, True)
+
+
+def test_a_cache_between_steps_is_refused_for_parts():
+    pipe = attach(tiny_sd())
+    config = diffusers.PyramidAttentionBroadcastConfig(
+        cross_attention_block_skip_range=2, current_timestep_callback=lambda: 500
+    )
+    diffusers.apply_pyramid_attention_broadcast(pipe.unet, config)
+    with pytest.raises(PipelineError, match="cache between steps"):
+        pipe.encode_prompt("cat AND dog", "cpu", 1, True)
+    pipe.encode_prompt("[cat|dog]", "cpu", 1, True)
