@@ -52,7 +52,7 @@ class StepsOfPipeline:
         self._seen = Seen()
         self._built: dict[tuple[object, ...], Tensor] = {}
         self._residuals = Residuals()
-        self._has_warned = False
+        self._is_awaited = False  # a call with prompts over time
 
     # between calls of the pipeline
 
@@ -61,6 +61,7 @@ class StepsOfPipeline:
         self._encoded = [*self._unused(), encoded][-_MOST_CALLS:]
         self._position = Position(step_count)
         self._forget()
+        self._is_awaited = True
         for name in DENOISERS:
             module = getattr(self._pipe(), name, None)
             hooks = self._hooks.get(name)
@@ -84,7 +85,7 @@ class StepsOfPipeline:
             if row is not None
         }
         kept = [each for each in self._encoded if not each.is_used or id(each) in used]
-        self._encoded = kept
+        self._encoded, self._is_awaited = kept, False
         return bool(kept)
 
     def take_off(self) -> None:
@@ -213,9 +214,9 @@ class StepsOfPipeline:
 
     def _warn_of_loss(self) -> None:
         """Warn if the pipeline itself makes this call, with other embeddings than it was given."""
-        if self._has_warned or not self._unused() or not _calls(self._pipe()):
+        if not (self._is_awaited and self._unused() and _calls(self._pipe())):
             return
-        self._has_warned = True
+        self._is_awaited = False
         message = (
             "the prompt changes over the steps or has parts, but this pipeline changes its "
             "embeddings before the model reads them: only its last text, or first part, is drawn"

@@ -116,11 +116,13 @@ class EncodedCall:
         """
         if n_steps == self._n_steps:
             return False
-        self._n_steps, known = n_steps, self.plan.texts
-        plan = plan_steps(self._arguments, self._conditioner, n_steps, again=True)
-        self.plan = plan or self.plan
-        if self.plan.texts == known:
+        self._n_steps = n_steps
+        plan = plan_steps(self._arguments, self._conditioner, n_steps, again=True) or self.plan
+        known = plan.with_pairs_of(self.plan)
+        if known is not None:
+            self.plan = known
             return False
+        self.plan = plan
         with collect_warnings(shown=False):
             made = self._made()
         for name, slot in self.slots.items():

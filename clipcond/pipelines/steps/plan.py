@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -56,6 +56,20 @@ class Plan:
         """
         timed = self.rows[row]
         return next((parts for until, parts in timed if step <= until), timed[-1][1])
+
+    def with_pairs_of(self, other: Plan) -> Plan | None:
+        """The same plan with the pairs of another; None if there are other ones in this."""
+        places = {texts: i for i, texts in enumerate(other.texts)}
+        moved = [places.get(texts) for texts in self.texts]
+        if None in moved:
+            return None
+        rows = tuple(
+            tuple(
+                (until, tuple((moved[pair] or 0, w) for pair, w in parts)) for until, parts in row
+            )
+            for row in self.rows
+        )
+        return replace(other, rows=rows)
 
     @property
     def is_mixed(self) -> bool:
@@ -161,6 +175,8 @@ def _texts(arguments: Arguments) -> Texts | None:
     own = {name: value for name, value in arguments.items() if name.startswith(_PROMPTS)}
     found = {name: texts for name, value in own.items() if (texts := _strings(value))}
     prompt = own.get("prompt")
+    if prompt == "":
+        found["prompt"] = [""]
     n = len(prompt) if isinstance(prompt, list | tuple) else 1
     if prompt is None:
         n = max((len(each) for each in own.values() if isinstance(each, Tensor)), default=0)

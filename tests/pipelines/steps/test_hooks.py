@@ -3,12 +3,14 @@
 import copy
 import gc
 import pickle
+import warnings
 
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
 from clipcond import attach, detach
+from clipcond.errors import PromptWarning
 from tests.pipelines.models import latents, tiny_sd
 
 CHANGING = "a [cat:dog:0.5] AND snow :0.5"
@@ -190,3 +192,57 @@ def test_a_callback_has_the_last_word(pipe):
     assert torch.equal(replaced, both)
     assert torch.equal(ours, both)
     assert seen == [(2, 77, 32)] * 8
+
+
+def test_embeddings_that_are_lost_are_warned_of(pipe):
+    """A pipeline that changes its embeddings on the way to the model."""
+
+    class Scaled(type(pipe)):
+        def __call__(self, prompt, **call):
+            embeds, _ = self.encode_prompt(prompt, "cpu", 1, True)
+            self.unet(torch.zeros(1, 4, 8, 8), 1, encoder_hidden_states=embeds * 2)
+            return embeds
+
+    stock = type(pipe)
+    pipe.__class__ = Scaled
+    with pytest.warns(PromptWarning, match="this pipeline changes its embeddings"):
+        pipe("[a|b]")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pipe("a b")
+    pipe.__class__ = stock
+    latents(pipe, "a b")
+
+
+def test_loras_and_callables_are_handed_over_once(pipe):
+    found = []
+    attach(pipe, extra_networks=found.append)
+    latents(pipe, "[a|b] <lora:x:1> [[c:d:9]:e:30]", num_inference_steps=12)
+
+    assert [each.name for (each,) in found] == ["x"]
+    with pytest.warns(PromptWarning) as warned:
+        latents(attach(pipe), "[a|b] (c <lora:x:1> AND [d|e]", num_inference_steps=5)
+    assert sorted(w.message.message for w in warned) == sorted(
+        ["'(' is never closed", "'<lora:x:1>' is left out of the text, and nothing loads it"]
+    )
+
+
+def test_an_empty_prompt_with_a_negative_that_changes(pipe):
+    ours = latents(pipe, "", negative_prompt="[x:y:1]", num_inference_steps=4)
+
+    assert not torch.equal(ours, latents(pipe, "", negative_prompt="x", num_inference_steps=4))
+    assert torch.equal(
+        latents(pipe, "", negative_prompt="[x:y:0]"), latents(pipe, "", negative_prompt="y")
+    )
+
+
+def test_all_texts_are_encoded_in_one_call_of_the_tower(pipe):
+    n_rows = []
+    handle = pipe.text_encoder.register_forward_hook(
+        lambda module, args, kwargs, output: n_rows.append(len(output[0])), with_kwargs=True
+    )
+    latents(pipe, ["[a|b] AND c", "d"], negative_prompt="[e:f:0.5]", num_inference_steps=4)
+    latents(pipe, ["[a|b] AND c", "d"], negative_prompt="[e:f:0.5]", num_inference_steps=5)
+    handle.remove()
+
+    assert n_rows == [6]
