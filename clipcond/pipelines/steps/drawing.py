@@ -62,6 +62,10 @@ class StepsOfPipeline:
         self._position = Position(step_count)
         self._forget()
         self._is_awaited = True
+        self._install()
+
+    def _install(self) -> None:
+        """Put hooks on the pipeline's models of now, also where one was replaced."""
         for name in DENOISERS:
             module = getattr(self._pipe(), name, None)
             hooks = self._hooks.get(name)
@@ -86,6 +90,8 @@ class StepsOfPipeline:
         }
         kept = [each for each in self._encoded if not each.is_used or id(each) in used]
         self._encoded, self._is_awaited = kept, False
+        if kept:
+            self._install()
         return bool(kept)
 
     def take_off(self) -> None:
@@ -164,9 +170,8 @@ class StepsOfPipeline:
 
     def _move(self, args: tuple[Any, ...], kwargs: dict[str, Any], found: Found) -> None:
         timestep = kwargs.get("timestep", args[1] if len(args) > 1 else None)
-        if not self._position.move(getattr(self._pipe(), "scheduler", None), timestep):
-            return
-        self._residuals = Residuals()
+        if self._position.move(getattr(self._pipe(), "scheduler", None), timestep):
+            self._residuals = Residuals()
         for encoded in {row.encoded for rows in found.values() for row in rows if row is not None}:
             encoded.is_used = True
             if encoded.settle(self._position.n_steps):

@@ -60,13 +60,11 @@ class Plan:
     def with_pairs_of(self, other: Plan) -> Plan | None:
         """The same plan with the pairs of another; None if there are other ones in this."""
         places = {texts: i for i, texts in enumerate(other.texts)}
-        moved = [places.get(texts) for texts in self.texts]
-        if None in moved:
+        if not places.keys() >= set(self.texts):
             return None
+        moved = [places[texts] for texts in self.texts]
         rows = tuple(
-            tuple(
-                (until, tuple((moved[pair] or 0, w) for pair, w in parts)) for until, parts in row
-            )
+            tuple((until, tuple((moved[pair], w) for pair, w in parts)) for until, parts in row)
             for row in self.rows
         )
         return replace(other, rows=rows)

@@ -91,8 +91,9 @@ def _state(scheduler: Any, timestep: Any) -> tuple[object, ...]:
 
     DDIM and DDPM count nothing, so the timestep decides. Others count, from None in some.
     """
-    counts = [vars(scheduler).get(name) for name in ("_step_index", "counter")]
-    if hasattr(scheduler, "step_index") or "counter" in vars(scheduler):
+    own = getattr(scheduler, "__dict__", {})
+    counts = [own.get(name) for name in ("_step_index", "counter")]
+    if hasattr(scheduler, "step_index") or "counter" in own:
         return tuple(int(count) if count is not None else None for count in counts)
     return (_number(timestep),)
 
