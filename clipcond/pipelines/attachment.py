@@ -32,9 +32,9 @@ from clipcond.errors import PipelineError
 from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, companions_of, family_of
 from clipcond.pipelines.lora_scale import lora_scaled
-from clipcond.pipelines.other_methods import other_methods, use_one_length
+from clipcond.pipelines.other_methods import other_methods, use_own_call
 from clipcond.pipelines.own_defaults import use_own_defaults, warn_of_clip_skip
-from clipcond.pipelines.own_towers import components_of, has_towers, own_towers
+from clipcond.pipelines.own_towers import are_same, components_of, own_towers
 from clipcond.pipelines.prompt_embeds import (
     check_width,
     make_prompt_embeds,
@@ -180,14 +180,15 @@ class Attachment:
         self.replaced_class = type(pipe) if before is None else before.replaced_class
         if self.adapter is None and self.tower_name is not None:
             self.adapter = compatibility.embedded_adapter(self.tower_name, pipe)
-        self._check_compatible()
+        chosen = (self.tower, self.adapter)
+        compatibility.check_chosen(pipe, self.family, *chosen, allow_unaligned=self.allow_unaligned)
         if self.tower is not None or None not in components_of(pipe, self.family):
             vars(pipe)[self.family.conditioner] = self.make_conditioner()
         vars(pipe)[self.family.method] = self
         self._put_others(pipe)
         pipe.__class__ = self.replaced_class
         use_own_defaults(pipe)
-        use_one_length(pipe)
+        use_own_call(pipe)
         copyreg.pickle(type(pipe), _reduced)
         return conditioned
 
@@ -205,8 +206,9 @@ class Attachment:
     @property
     def attributes(self) -> tuple[str, ...]:
         """The attributes of the pipeline that are replaced while it is attached."""
-        others = [each for family in companions_of(self.pipe) for each in _names(family)]
-        return *_names(self.family), *others, *other_methods(self.pipe)
+        families = (self.family, *companions_of(self.pipe))
+        names = [name for each in families for name in (each.method, each.conditioner)]
+        return *names, *other_methods(self.pipe)
 
     def _put_others(self, pipe: object) -> None:
         """Replace the further methods of a pipeline's class that read prompts."""
@@ -240,10 +242,8 @@ class Attachment:
         """
         conditioner: Conditioner | None = vars(self.pipe).get(self.family.conditioner)
         components = components_of(self.pipe, self.family)
-        stale = conditioner is self._made and any(
-            new is not old for new, old in zip(components, self._made_from, strict=True)
-        )
-        if stale or conditioner is None:
+        is_own = conditioner is not None and conditioner is self._made
+        if conditioner is None or (is_own and not are_same(components, self._made_from)):
             conditioner = vars(self.pipe)[self.family.conditioner] = self.make_conditioner()
         return conditioner
 
@@ -253,24 +253,13 @@ class Attachment:
         if self.adapter is None:
             check_width(sum(tower.width for tower in towers), pipe)
         self._made_from = components_of(pipe, family)
-        reads = family.reads if self.adapter is None else None
-        own = {"adapter": self.adapter, "reads": reads, "max_chunks": self._max_chunks()}
-        self._made = Conditioner(*towers, **{**self.choices, **own})
+        own = {"adapter": self.adapter, "reads": family.reads if self.adapter is None else None}
+        limit = family.limit(self.choices.get("max_chunks"))
+        self._made = Conditioner(*towers, **{**self.choices, **own, "max_chunks": limit})
         before = vars(self.pipe).get(self.family.conditioner)
         if self.tower is None and isinstance(before, Conditioner):
             hand_on(before.towers, towers)
         return self._made
-
-    def _check_compatible(self) -> None:
-        if self.tower is not None:
-            compatibility.check_replaceable(self.pipe, self.family, self.adapter)
-            has_own = has_towers(self.pipe, self.family)
-            own = own_towers(self.pipe, self.family) if has_own else []
-            compatibility.check_compatible(
-                self.pipe, own, self.tower, self.adapter, allow_unaligned=self.allow_unaligned
-            )
-        elif self.adapter is not None:
-            compatibility.refuse_lone_adapter(self.adapter)
 
     def move_tower(self, device: torch.device | None) -> None:
         """Move a tower that was opened by name to the pipeline's device and dtype."""
@@ -280,10 +269,6 @@ class Attachment:
         device = tower.device if device is None else torch.device(device)
         if (tower.device, tower.dtype) != (device, dtype):
             tower.model.to(device, dtype)  # type: ignore[attr-defined]  # load_tower's have one
-
-    def _max_chunks(self) -> int | None:
-        limits = [n for n in (self.choices["max_chunks"], self.family.n_chunks) if n is not None]
-        return min(limits, default=None)
 
     @torch.no_grad()
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -307,10 +292,6 @@ class Attachment:
         with lora_scaled(self.pipe, self.family.components[::2], call.lora_scale):
             made = make_prompt_embeds(self, call)
         return tuple(getattr(made, name) for name in self.family.returns)
-
-
-def _names(family: Family) -> tuple[str, str]:
-    return family.method, family.conditioner
 
 
 def _reduced(pipe: object) -> Any:

@@ -23,12 +23,13 @@ from clipcond.checkpoints import load_tower
 from clipcond.embedded import adapter_file
 from clipcond.errors import ClipcondWarning, PipelineError, excerpt, warn
 from clipcond.pipelines.family import Family
+from clipcond.pipelines.own_towers import has_towers, own_towers
 from clipcond.pipelines.prompt_embeds import check_width, config_of, pooled_width
 from clipcond.pipelines.protocols import DiffusersPipeline
 from clipcond.towers import OpenAIClipTower, OpenClipTower, TextTower
 
 __all__ = [
-    *("check_compatible", "check_replaceable"),
+    *("check_compatible", "check_chosen"),
     *("embedded_adapter", "open_adapter", "open_tower", "refuse_lone_adapter"),
 ]
 
@@ -92,7 +93,7 @@ def open_adapter(adapter: Adapter | str | PathLike[str] | None) -> Adapter | Non
 def embedded_adapter(tower_name: str, pipe: DiffusersPipeline) -> Adapter | None:
     """Open the adapter of an embedded tower; None = it has none into this pipeline's UNet."""
     file = adapter_file(tower_name)
-    if file is None:
+    if file is None or getattr(pipe, "unet", None) is None:
         return None
     adapter, record = load_adapter(file)
     unet = _unet(pipe)
@@ -100,23 +101,33 @@ def embedded_adapter(tower_name: str, pipe: DiffusersPipeline) -> Adapter | None
     return adapter if (record.family, record.width) == space else None
 
 
-def check_replaceable(pipe: object, family: Family, adapter: Adapter | None) -> None:
-    """Refuse a tower for a pipeline without a UNet, where it cannot take the place of the own one.
+def check_chosen(
+    pipe: DiffusersPipeline,
+    family: Family,
+    tower: TextTower | None,
+    adapter: Adapter | None,
+    *,
+    allow_unaligned: bool,
+) -> None:
+    """Check a tower and an adapter that a caller chose for a pipeline, if any.
 
     Raises:
-        PipelineError: there are several own ones, or there is an adapter.
+        PipelineError: an adapter alone; one tower for a model that reads several; or as for
+            `check_compatible`.
     """
-    if getattr(pipe, "unet", None) is not None:
+    if tower is None:
+        if adapter is not None:
+            refuse_lone_adapter(adapter)
         return
-    if adapter is not None:
-        raise PipelineError(
-            f"An adapter maps a tower into the space of a UNet, and {family.name} has none."
-        )
-    if len(family.encoders) > 1:
+    if getattr(pipe, "unet", None) is None and adapter is not None:
+        raise PipelineError(f"An adapter maps into the space of a UNet; {family.name} has none.")
+    if getattr(pipe, "unet", None) is None and len(family.encoders) > 1:
         raise PipelineError(
             f"{family.name} reads {len(family.encoders)} towers: one cannot replace them.",
-            "Leave out tower=, and give the pipeline the text encoders.",
+            "Leave out tower=, and give the pipeline its text encoders.",
         )
+    own = own_towers(pipe, family) if has_towers(pipe, family) else []
+    check_compatible(pipe, own, tower, adapter, allow_unaligned=allow_unaligned)
 
 
 def check_compatible(

@@ -12,6 +12,7 @@ import torch
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.layers import ModelReads
 from clipcond.pipelines.protocols import ConditionedPipeline
+from clipcond.towers import OpenAIClipTower
 
 __all__ = ["Encoding", "Family", "canonical", "component_kind", "parameters_of"]
 
@@ -56,6 +57,7 @@ class Family:
     n_chunks: how many chunks the model can read; None = any number.
     masks: whether the towers' padding is masked.
     context_length: of the towers' chunks, where the model's own is another; None = the towers'.
+    tower: makes a tower of a text encoder, a tokenizer and `context_length`.
     encode: how its prompts are encoded, given the method's arguments; None = by one call of the
         Conditioner. Returns what the method returns.
     note: what else the table of the pages says of it.
@@ -75,6 +77,7 @@ class Family:
     n_chunks: int | None = None
     masks: bool = False
     context_length: int | None = None
+    tower: Callable[..., Any] = OpenAIClipTower
     encode: Callable[[Encoding, Mapping[str, Any]], Any] | None = None
     note: str = ""
     tasks: Mapping[str, str] = field(default_factory=dict)
@@ -87,6 +90,10 @@ class Family:
         names = {canonical(name) for name in parameters}
         fits = self.required <= names <= self.required | self.optional
         return fits and (self.applies is None or self.applies(pipe))
+
+    def limit(self, max_chunks: int | None) -> int | None:
+        """The smaller of two limits of chunks, the caller's and the model's; None = none."""
+        return min((n for n in (max_chunks, self.n_chunks) if n is not None), default=None)
 
     @property
     def components(self) -> tuple[str, ...]:

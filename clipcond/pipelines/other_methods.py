@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from clipcond.errors import collect_warnings
+from clipcond.pipelines.call_context import at_least, by_default
 from clipcond.pipelines.family import Encoding
 from clipcond.pipelines.own_defaults import same_named
-from clipcond.pipelines.prompt_embeds import at_least
 
-__all__ = ["OneLength", "TokenIndices", "other_methods", "use_one_length"]
+__all__ = ["OneLength", "TokenIndices", "other_methods", "use_own_call"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,20 @@ class OneLength:
 
 
 @dataclass(frozen=True, slots=True)
+class ClipSkipOfCall:
+    """A `__call__` that takes a clip skip, and does not hand it to `encode_prompt`."""
+
+    encoding: Encoding
+    owner: type
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        stock = self.owner.__call__.__get__(self.encoding.pipe)
+        given = inspect.signature(stock).bind(*args, **kwargs).arguments
+        with by_default(given.get("clip_skip")):
+            return stock(*args, **kwargs)
+
+
+@dataclass(frozen=True, slots=True)
 class TokenIndices:
     """Attend-and-Excite's `get_indices`: the rows of the embeddings, and the token in each."""
 
@@ -56,11 +70,12 @@ class TokenIndices:
 
     def __call__(self, prompt: str) -> dict[int, str]:
         conditioner, indices = self.encoding.conditioner, {}
-        source = self.encoding.pipe.tokenizer
+        wrapped: Any = conditioner.towers[0].tokenizer
         for n, chunk in enumerate(conditioner.chunks(prompt)):
             start, stop = n * len(chunk.input_ids), chunk.places.stop + 1
-            tokens = source.convert_ids_to_tokens(list(chunk.input_ids[:stop]))
-            indices.update(enumerate(tokens, start))
+            tokens = wrapped.source.convert_ids_to_tokens(list(chunk.input_ids[:stop]))
+            # the vectors of an inversion are no tokens of its
+            indices.update((i, token or "<inversion>") for i, token in enumerate(tokens, start))
         return indices
 
 
@@ -82,31 +97,40 @@ _MADE: Mapping[str, Callable[[Encoding], Any]] = {
 }
 
 
-# Classes whose `__call__` encodes in several calls, and its parameters that are prompts. Python
-# looks `__call__` up in the class.
-_CALLS: Mapping[str, tuple[str, ...]] = {"CycleDiffusionPipeline": ("prompt", "source_prompt")}
-
-
 def other_methods(pipe: object) -> dict[str, Callable[[Encoding], Any]]:
     """Find the methods of a pipeline's class that read prompts, and what makes substitutes."""
     return {name: make for name, make in _MADE.items() if hasattr(type(pipe), name)}
 
 
-def use_one_length(pipe: Any) -> None:
-    """Let a pipeline's calls give all their prompts one length, if its class encodes several."""
+def use_own_call(pipe: Any) -> None:
+    """Give a pipeline a `__call__` of ours, if its class's does not say enough to `encode_prompt`.
+
+    Python looks `__call__` up in the class, so the pipeline gets a subclass of the same name.
+    """
     if type(pipe).__name__ in _CALLS:
-        pipe.__class__ = _with_one_length(type(pipe))
+        pipe.__class__ = _with_call(type(pipe))
 
 
 @cache
-def _with_one_length(stock: Any) -> type:
+def _with_call(stock: Any) -> type:
+    make = _CALLS[stock.__name__]
+
     @wraps(stock.__call__)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        texts = _CALLS[stock.__name__]
-        method = OneLength("__call__", texts, vars(self)["encode_prompt"], owner=stock)
-        return method(*args, **kwargs)
+        return make(vars(self)["encode_prompt"], owner=stock)(*args, **kwargs)
 
-    return same_named(stock, call, _with_one_length)
+    return same_named(stock, call, _with_call)
+
+
+def _cycle(encoding: Encoding, owner: type) -> OneLength:
+    """Cycle diffusion encodes two prompts in two calls."""
+    return OneLength("__call__", ("prompt", "source_prompt"), encoding, owner)
+
+
+_CALLS: Mapping[str, Callable[..., Callable[..., Any]]] = {
+    "CycleDiffusionPipeline": _cycle,
+    "StableUnCLIPImg2ImgPipeline": ClipSkipOfCall,
+}
 
 
 def _texts(given: Any) -> Iterable[str]:

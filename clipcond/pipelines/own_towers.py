@@ -10,7 +10,7 @@ from clipcond.errors import PipelineError
 from clipcond.pipelines.family import Family
 from clipcond.towers import OpenAIClipTower, TextTower
 
-__all__ = ["components_of", "has_towers", "own_towers"]
+__all__ = ["are_same", "components_of", "has_towers", "own_towers"]
 
 
 def components_of(pipe: object, family: Family) -> tuple[Any, ...]:
@@ -18,10 +18,15 @@ def components_of(pipe: object, family: Family) -> tuple[Any, ...]:
     return tuple(getattr(pipe, name, None) for name in family.components)
 
 
+def are_same(components: Sequence[object], others: Sequence[object]) -> bool:
+    """Whether two lists of components hold the same objects."""
+    return list(map(id, components)) == list(map(id, others))
+
+
 def has_towers(pipe: object, family: Family) -> bool:
     """Whether a pipeline has all of its text encoders and tokenizers, and they are of its kind."""
     components = components_of(pipe, family)
-    return None not in components and all(map(_is_model, components[::2]))
+    return None not in components and all(_is_model(each, family) for each in components[::2])
 
 
 def own_towers(pipe: object, family: Family) -> list[TextTower]:
@@ -37,27 +42,22 @@ def own_towers(pipe: object, family: Family) -> list[TextTower]:
                 f"This {kind} has no {name}.",
                 "Load it with one, or say which tower to use: attach(pipe, tower=...).",
             )
-    other = next((part for part in components[::2] if not _is_model(part)), None)
+    other = next((part for part in components[::2] if not _is_model(part, family)), None)
     if other is not None:
         raise PipelineError(
             f"The text encoder of this {kind}, a {type(other).__name__}, is no CLIP text model.",
             "Say which tower reads its prompts: attach(pipe, tower=...). For a BERT that is "
             "ChineseClipTower(pipe.text_encoder, pipe.tokenizer) of clipcond.towers.",
         )
-    towers = [_tower(*pair, family.context_length) for pair in _pairs(components)]
+    towers = [
+        family.tower(model, tokenizer, context_length=family.context_length)
+        for model, tokenizer in zip(components[::2], components[1::2], strict=True)
+    ]
     if family.masks:
         for tower in towers:
             tower.special = replace(tower.special, mask_padding=True)
-    return [*towers]
+    return towers
 
 
-def _pairs(components: Sequence[Any]) -> list[tuple[Any, Any]]:
-    return list(zip(components[::2], components[1::2], strict=True))
-
-
-def _is_model(model: object) -> bool:
-    return OpenAIClipTower.is_model(model)
-
-
-def _tower(model: Any, tokenizer: Any, context_length: int | None) -> OpenAIClipTower:
-    return OpenAIClipTower(model, tokenizer, context_length=context_length)
+def _is_model(model: object, family: Family) -> bool:
+    return family.tower is not OpenAIClipTower or OpenAIClipTower.is_model(model)

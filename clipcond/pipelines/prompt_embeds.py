@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
@@ -14,13 +12,13 @@ from torch import Tensor
 from clipcond.conditioning.conditioner import Conditioner, Conditioning
 from clipcond.conditioning.results import zeros_like
 from clipcond.errors import PipelineError, PromptWarning, counted, warn
+from clipcond.pipelines.call_context import default_clip_skip, least_rows
 from clipcond.pipelines.family import Encoding, canonical
 from clipcond.pipelines.own_towers import has_towers
 
 __all__ = [
     "EncodePromptArguments",
     "PromptEmbeds",
-    "at_least",
     "check_width",
     "config_of",
     "given_negatives",
@@ -32,7 +30,6 @@ __all__ = [
 ]
 
 _GUIDED = "do_classifier_free_guidance"
-_least_rows: ContextVar[int] = ContextVar("least_rows", default=0)
 MANY_ROWS = 4000  # of text; a UNet of Stable Diffusion has as many rows of picture, 64 x 64
 
 
@@ -76,7 +73,9 @@ _KNOWN = frozenset(each.name for each in fields(EncodePromptArguments))
 def read_arguments(pipe: object, arguments: Mapping[str, Any]) -> EncodePromptArguments:
     """Read a method's arguments; what it has no argument for is an attribute of the pipeline."""
     named = {canonical(name): value for name, value in arguments.items()}
-    named.setdefault("do_classifier_free_guidance", getattr(pipe, _GUIDED, True))
+    named.setdefault(_GUIDED, getattr(pipe, _GUIDED, True))
+    if named.get("clip_skip") is None:
+        named["clip_skip"] = default_clip_skip()
     return EncodePromptArguments(**{name: named[name] for name in _KNOWN & named.keys()})
 
 
@@ -107,11 +106,11 @@ def make_prompt_embeds(encoding: Encoding, call: EncodePromptArguments) -> Promp
                 f"{counted(len(negative_embeds), 'negative embedding')}: "
                 "they pair one to one."
             )
-        rows = max(embeds.shape[1], negative_embeds.shape[1], _least_rows.get())
+        rows = max(embeds.shape[1], negative_embeds.shape[1], least_rows())
         negative_embeds = _lengthened(negative_embeds, rows, encoding, call)
         negative_embeds = _for_the_models(negative_embeds, pipe, call)
     else:
-        rows = max(embeds.shape[1], _least_rows.get())
+        rows = max(embeds.shape[1], least_rows())
     embeds = _lengthened(embeds, rows, encoding, call)
     pooled, negative_pooled = (
         None if each is None or each.pooled is None else _for_the_models(each.pooled, pipe, call)
@@ -119,16 +118,6 @@ def make_prompt_embeds(encoding: Encoding, call: EncodePromptArguments) -> Promp
     )
     embeds = _for_the_models(embeds, pipe, call)
     return PromptEmbeds(embeds, negative_embeds, pooled, negative_pooled)
-
-
-@contextmanager
-def at_least(rows: int) -> Iterator[None]:
-    """Let `make_prompt_embeds` give so many rows at least, for a model that joins several calls."""
-    before = _least_rows.set(rows)
-    try:
-        yield
-    finally:
-        _least_rows.reset(before)
 
 
 def check_width(

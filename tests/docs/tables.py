@@ -19,7 +19,7 @@ from clipcond.conditioning.dialects import DIALECTS, Dialect
 from clipcond.errors import PromptError
 from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, parse
 from clipcond.weighting import NORMALIZATIONS, WEIGHTINGS
-from tests.docs import tower_table
+from tests.docs import pipeline_table, tower_table
 from tests.docs.files_of_a_prompt import files_of_a_prompt
 
 ROOT = Path(clipcond.__file__).parent
@@ -101,6 +101,17 @@ def tower_sizes() -> str:
     return table([*heading, "UNets it fits by shape", "by meaning: trained with it"], rows)
 
 
+def pipelines() -> str:
+    """The pipelines that are attached, by families."""
+    heading = ["family, classes", "what goes through the Conditioner", "classes"]
+    return table(heading, pipeline_table.accepted_cells())
+
+
+def refused_pipelines() -> str:
+    """The pipelines that read CLIP text and are refused, by reasons."""
+    return table(["why", "classes"], pipeline_table.refused_cells())
+
+
 def walk() -> str:
     """The files of the package that one prompt passes, and the first line of their docstrings."""
     rows = []
@@ -118,6 +129,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "clip skips": clip_skips,
     "deviations": deviations,
     "towers": tower_sizes,
+    "pipelines": pipelines,
+    "refused pipelines": refused_pipelines,
     "files of a prompt": walk,
 }
 

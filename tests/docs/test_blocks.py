@@ -6,7 +6,7 @@ import pytest
 
 from clipcond.checkpoints import layouts
 from clipcond.cli.entry import app
-from clipcond.pipelines import families
+from clipcond.pipelines.families import table
 from tests.docs.blocks import PAGES, ROOT, RUN, blocks, check_unrun, run
 from tests.docs.files_of_a_prompt import files_of_a_prompt
 from tests.docs.stand_ins import make_stand_ins
@@ -19,7 +19,7 @@ MOST_UNRUN = 6
 def _tables_stay(monkeypatch):
     """Pages that extend a table of the package extend it for their own test only."""
     monkeypatch.setattr(layouts, "LAYOUTS", layouts.LAYOUTS)
-    monkeypatch.setattr(families, "FAMILIES", families.FAMILIES)
+    monkeypatch.setattr(table, "FAMILIES", table.FAMILIES)
     monkeypatch.setattr(app, "registered_commands", [*app.registered_commands])
 
 

@@ -10,11 +10,8 @@ import weakref
 import pytest
 import torch
 from diffusers import (
-    FluxPipeline,
-    StableDiffusion3Pipeline,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionPipeline,
-    UNet2DModel,
 )
 from PIL import Image
 
@@ -198,8 +195,10 @@ def test_another_tower(pipe):
 @pytest.mark.parametrize("part", ["text_encoder", "tokenizer"])
 def test_a_pipeline_without_its_text_encoder(pipe, part):
     setattr(pipe, part, None)
+    attach(pipe)
+    assert not hasattr(pipe, "conditioner")
     with pytest.raises(PipelineError) as caught:
-        attach(pipe)
+        latents(pipe, "a cat")
     assert str(caught.value) == (
         f"This StableDiffusionPipeline has no {part}.\n"
         "Load it with one, or say which tower to use: attach(pipe, tower=...)."
@@ -208,33 +207,6 @@ def test_a_pipeline_without_its_text_encoder(pipe, part):
     pipe.unet.to(torch.bfloat16)
     attach(pipe, tower=tower_l())
     assert pipe.encode_prompt("a cat", "cpu", 1, False)[0].dtype == torch.bfloat16
-
-
-@pytest.mark.parametrize(
-    ("made", "message"),
-    [
-        (
-            lambda: StableDiffusion3Pipeline.__new__(StableDiffusion3Pipeline),
-            "StableDiffusion3Pipeline is a Stable Diffusion 3 pipeline; "
-            "supported: Stable Diffusion 1.x/2.x, Stable Diffusion XL.",
-        ),
-        (
-            lambda: FluxPipeline.__new__(FluxPipeline),
-            "FluxPipeline is a Flux pipeline; "
-            "supported: Stable Diffusion 1.x/2.x, Stable Diffusion XL.",
-        ),
-        (
-            lambda: UNet2DModel.__new__(UNet2DModel),
-            "UNet2DModel has no encode_prompt, so no text to condition; "
-            "supported: Stable Diffusion 1.x/2.x, Stable Diffusion XL.",
-        ),
-    ],
-)
-def test_other_families_are_refused_by_name(made, message):
-    with pytest.raises(PipelineError) as caught:
-        attach(made())
-
-    assert str(caught.value) == message
 
 
 def test_every_choice_reaches_the_conditioner(pipe):

@@ -79,9 +79,9 @@ def test_names():
     with pytest.raises(PipelineError) as caught:
         family_named("StableDiffusionControlNetPipeline")
     assert str(caught.value) == (
-        "StableDiffusionControlNetPipeline is a pipeline of a family that is not known here; "
-        "supported: Stable Diffusion 1.x/2.x, Stable Diffusion XL.\n"
-        "A variant of a supported family: load it with diffusers, then attach(pipe)."
+        "StableDiffusionControlNetPipeline is none of the pipelines that are built here: "
+        "Stable Diffusion 1.x/2.x, Stable Diffusion XL.\n"
+        "Load it with diffusers, then attach(pipe)."
     )
     with pytest.raises(UnknownNameError, match="no task 'inpaint'"):
         class_for_task(STABLE_DIFFUSION, "inpaint")

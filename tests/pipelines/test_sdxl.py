@@ -1,7 +1,5 @@
 """SDXL: its pair of towers, and one foreign tower with an adapter in the place of both."""
 
-import inspect
-
 import diffusers
 import pytest
 import torch
@@ -18,8 +16,6 @@ from tests.pipelines.models import SIDE, WIDTH, WIDTH_G, latents, tiny_sdxl
 from tests.towers.chinese import tower_zh
 
 CAT = "蓝色背景上的一只猫"
-# our prompt and negative go through a tower in one batch, theirs one by one: other roundings
-CLOSE = {"rtol": 0, "atol": 5e-6}
 PICTURE = Image.new("RGB", (SIDE, SIDE), "red")
 
 
@@ -51,7 +47,7 @@ def test_all_four_tensors_equal_diffusers(pipe, choices):
     assert len(ours) == len(theirs) == 4
     for one, other in zip(ours, theirs, strict=True):
         assert (one is None) == (other is None)
-        assert one is None or (one.shape == other.shape and torch.allclose(one, other, **CLOSE))
+        assert one is None or torch.equal(one, other)
 
 
 @pytest.mark.parametrize("forced", [True, False])
@@ -62,14 +58,14 @@ def test_no_negative_is_zeros_where_the_model_has_it_so(pipe, forced):
 
     assert bool((ours[1] == 0).all()) == bool((ours[3] == 0).all()) == forced
     for one, other in zip(ours, theirs, strict=True):
-        assert torch.allclose(one, other, **CLOSE)
+        assert torch.equal(one, other)
 
 
 def test_clip_skip_counts_from_the_trained_layer(pipe):
     theirs = both(pipe, "a cat", clip_skip=1)[0]  # diffusers: one deeper than the penultimate
     attach(pipe, dialect="diffusers", clip_skip=1)
 
-    assert torch.allclose(both(pipe, "a cat", clip_skip=3)[0], theirs, **CLOSE)
+    assert torch.equal(both(pipe, "a cat", clip_skip=3)[0], theirs)
     assert torch.equal(both(pipe, "a cat", clip_skip=1)[0], both(pipe, "a cat", clip_skip=2)[0])
 
 
@@ -78,8 +74,7 @@ def test_pictures_equal_diffusers_and_detach_restores(pipe):
     theirs = latents(pipe, "a cat", **call)
     attach(pipe, dialect="diffusers")
 
-    # two steps of a UNet between
-    assert torch.allclose(latents(pipe, "a cat", **call), theirs, rtol=0, atol=1e-4)
+    assert torch.equal(latents(pipe, "a cat", **call), theirs)
     attach(pipe)
     assert not torch.equal(latents(pipe, "a (cat:1.4)", **call), latents(pipe, "a cat", **call))
     long = both(pipe, "a cat, " * 60, negative_prompt="grey")
@@ -120,8 +115,6 @@ def test_the_family_is_known_by_how_it_is_called(name):
     pipeline_class = getattr(diffusers, name)
 
     assert family_of(pipeline_class.__new__(pipeline_class)) is STABLE_DIFFUSION_XL
-    parameters = list(inspect.signature(pipeline_class.encode_prompt).parameters)[1:]
-    assert tuple(parameters) == STABLE_DIFFUSION_XL.parameters
 
 
 def test_build_pipeline(pipe, tmp_path):
@@ -163,7 +156,8 @@ def test_one_foreign_tower_replaces_the_pair(pipe):
     assert embeds.shape == negative.shape == (1, LENGTH, WIDTH + WIDTH_G)
     assert pooled.shape == negative_pooled.shape == (1, WIDTH_G)
     assert not torch.equal(pooled, negative_pooled)
-    assert torch.allclose(both(pipe, CAT)[1], both(pipe, "", negative_prompt="")[0], **CLOSE)
+    empty = both(pipe, "", negative_prompt="")[0]
+    assert torch.allclose(both(pipe, CAT)[1], empty, rtol=0, atol=5e-6)  # of unlike batches
     assert latents(pipe, CAT, negative_prompt="狗").isfinite().all()
     assert not torch.equal(latents(pipe, CAT), latents(pipe, "蓝色背景上的一只(猫:1.4)"))
     with pytest.warns(PromptWarning, match="^prompt_2 is not read: one tower replaces the pair$"):

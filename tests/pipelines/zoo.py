@@ -1,80 +1,119 @@
-"""Pipelines of many classes, all tiny: components by the names of a class's parameters."""
+"""Pipelines of many classes, all tiny, that draw: components by the names of their parameters."""
 
-from __future__ import annotations
-
-import copy
 import inspect
-from functools import lru_cache
-from typing import Any
+from functools import partial
 
 import diffusers
 import numpy as np
 import torch
 from PIL import Image
 
-from tests.parity.models import model_g, model_l, tokenizer
+from tests.pipelines import zoo_parts as parts
 from tests.pipelines.models import SIDE, WIDTH, WIDTH_G, seeded, tiny_sd, tiny_sdxl, unet_of
 
 PICTURE = Image.new("RGB", (SIDE, SIDE), "red")
-MASK = Image.new("L", (SIDE, SIDE), 255)
-POOLED = {
+XL = {
     "addition_embed_type": "text_time",
     "addition_time_embed_dim": 8,
+    "projection_class_embeddings_input_dim": WIDTH_G + 6 * 8,
     "use_linear_projection": True,
 }
+# channels that a UNet reads, where they are not four
+CHANNELS = {
+    "StableDiffusionUpscalePipeline": 7,
+    "StableDiffusionDepth2ImgPipeline": 5,
+    "StableDiffusionInstructPix2PixPipeline": 8,
+    "StableDiffusionXLInstructPix2PixPipeline": 8,
+}
+SD3 = {
+    "transformer": parts.sd3_transformer,
+    "text_encoder": parts.model_l_projected,
+    "text_encoder_2": parts.model_g,
+    "text_encoder_3": parts.t5,
+    "tokenizer_3": parts.word_tokenizer,
+    "scheduler": diffusers.FlowMatchEulerDiscreteScheduler,
+}
+FLUX = {
+    "transformer": parts.flux_transformer,
+    "text_encoder_2": parts.t5,
+    "tokenizer_2": parts.word_tokenizer,
+    "scheduler": diffusers.FlowMatchEulerDiscreteScheduler,
+}
+PRIOR = {
+    "text_encoder": parts.model_l_projected,
+    "prior": parts.prior_transformer,
+    "scheduler": partial(diffusers.UnCLIPScheduler, prediction_type="sample"),
+}
+UNCLIP = {
+    "prior_text_encoder": parts.model_l_projected,
+    "prior_tokenizer": parts.tokenizer,
+    "prior": parts.prior_transformer,
+    "prior_scheduler": partial(diffusers.UnCLIPScheduler, prediction_type="sample"),
+    "image_normalizer": parts.image_normalizer,
+    "image_noising_scheduler": diffusers.DDPMScheduler,
+    "unet": parts.unclip_unet,
+}
+# the beginning of a class's name -> components of its own; the longest that fits counts
+OWN = {
+    "StableDiffusion3": SD3,
+    "Flux": FLUX,
+    "Kandinsky": PRIOR,
+    "StableUnCLIPPipeline": UNCLIP,
+    "StableUnCLIPImg2Img": {
+        "image_normalizer": parts.image_normalizer,
+        "image_noising_scheduler": diffusers.DDPMScheduler,
+        "unet": parts.unclip_unet,
+    },
+    "StableCascadePrior": {
+        "text_encoder": parts.model_g,
+        "prior": parts.cascade_prior,
+        "scheduler": diffusers.DDPMWuerstchenScheduler,
+    },
+    "WuerstchenPrior": {
+        "prior": parts.wuerstchen_prior,
+        "scheduler": diffusers.DDPMWuerstchenScheduler,
+    },
+    "TextToVideoSD": {"unet": parts.video_unet},
+    "VideoToVideoSD": {"unet": parts.video_unet},
+    "CycleDiffusion": {"scheduler": partial(diffusers.DDIMScheduler, clip_sample=False)},
+    "StableDiffusionAdapter": {"adapter": partial(parts.t2i_adapter, 3)},
+    "StableDiffusionXLAdapter": {"adapter": partial(parts.t2i_adapter, 3)},
+    "StableDiffusionUpscale": {"low_res_scheduler": diffusers.DDPMScheduler},
+    "LatentConsistency": {"scheduler": diffusers.LCMScheduler},
+}
+# arguments of calls, likewise
+CALLS = {
+    "CycleDiffusion": {"source_prompt": "a dog", "eta": 0.1},
+    "StableDiffusionAttendAndExcite": {"token_indices": [2], "max_iter_to_alter": 0},
+    "StableDiffusion3": {"max_sequence_length": 16},
+    "Flux": {"max_sequence_length": 16},
+    "StableUnCLIPPipeline": {"prior_num_inference_steps": 2},
+    "LatentConsistency": {"original_inference_steps": 4},
+    "Kandinsky": {"output_type": "pt"},
+    "StableCascadePrior": {"output_type": "pt"},
+    "WuerstchenPrior": {"output_type": "pt"},
+    "StableDiffusionUpscale": {"height": None, "width": None},
+}
+DRAWN: tuple[str, ...] = ()
 
 
-def make(name: str) -> Any:
+def make(name):
     """A pipeline of a class, to spoil."""
     kind = getattr(diffusers, name)
     wanted = inspect.signature(kind.__init__).parameters
-    parts = {n: p for n, p in pool(name).items() if n in wanted}
-    missing = {
-        n: None for n, p in wanted.items() if n not in parts and n != "self" and p.kind is not p.VAR_KEYWORD
-        and p.default is p.empty
-    }
-    pipe = kind(**parts, **missing)
+    given = {n: part for n, part in _pool(name).items() if n in wanted}
+    for n, parameter in wanted.items():
+        if n not in (*given, "self") and parameter.default is parameter.empty:
+            given[n] = None
+    pipe = kind(**given)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
 
-def pool(name: str) -> dict[str, Any]:
-    """Components for a class: its own, or those of SD or SDXL."""
-    is_xl = "XL" in name and not name.startswith("I2VGen")
-    pipe = (tiny_sdxl if is_xl else tiny_sd)()
-    parts = {**pipe.components, "requires_safety_checker": False, "add_watermarker": False}
-    channels = CHANNELS.get(name)
-    if channels:
-        sizes = {"projection_class_embeddings_input_dim": WIDTH_G + 48, **POOLED} if is_xl else {}
-        parts["unet"] = random(lambda: unet_of(WIDTH + WIDTH_G * is_xl, in_channels=channels, **sizes))
-    if "ControlNet" in name:
-        parts["controlnet"] = control(parts["unet"])
-    if name.startswith(("AnimateDiff", "PIA")):
-        parts["motion_adapter"] = motion()
-    return {**parts, **{n: each() for n, each in OWN.get(name, {}).items()}}
-
-
-def call(pipe: Any, name: str, **over: Any) -> torch.Tensor:
-    """What one or two steps make of a call."""
+def draw(pipe, name, **over):
+    """What two steps make of a call: a tensor."""
     wanted = inspect.signature(getattr(diffusers, name).__call__).parameters
-    base = {n: v for n, v in arguments().items() if n in wanted}
-    result = pipe(**{**base, **CALLS.get(name, {}), **over})
-    first = result[0]
-    return as_tensor(first)
-
-
-def as_tensor(found: Any) -> torch.Tensor:
-    if isinstance(found, torch.Tensor):
-        return found
-    if isinstance(found, list) and isinstance(found[0], list):
-        found = found[0]
-    if isinstance(found, list):
-        return torch.stack([as_tensor(each) for each in found])
-    return torch.as_tensor(np.asarray(found))
-
-
-def arguments() -> dict[str, Any]:
-    return {
+    general = {
         "prompt": "a cat",
         "negative_prompt": "blurry",
         "num_inference_steps": 2,
@@ -84,43 +123,36 @@ def arguments() -> dict[str, Any]:
         "width": SIDE,
         "strength": 1.0,
         "image": PICTURE,
-        "mask_image": MASK,
+        "mask_image": Image.new("L", (SIDE, SIDE), 255),
         "control_image": PICTURE,
         "num_frames": 2,
     }
+    call = {**general, **_of(CALLS, name), **over}
+    return _tensor(pipe(**{n: value for n, value in call.items() if n in wanted})[0])
 
 
-def random(build: Any) -> torch.nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(9)
-        return build().eval().requires_grad_(False)
+def _of(table, name):
+    start = max((start for start in table if name.startswith(start)), key=len, default=None)
+    return {} if start is None else table[start]
 
 
-def control(unet: Any) -> torch.nn.Module:
-    def build() -> torch.nn.Module:
-        made = diffusers.ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16))
-        for block in (*made.controlnet_down_blocks, made.controlnet_mid_block):
-            torch.nn.init.normal_(block.weight, std=0.1)
-        return made
-
-    return random(build)
-
-
-def motion() -> torch.nn.Module:
-    return random(
-        lambda: diffusers.MotionAdapter(
-            block_out_channels=(16, 32), motion_layers_per_block=1, motion_norm_num_groups=8,
-            motion_num_attention_heads=4, use_motion_mid_block=False,
-        )
-    )
+def _pool(name):
+    is_xl = "XL" in name and not name.startswith("I2VGen")
+    pipe = (tiny_sdxl if is_xl or name.startswith(("StableDiffusion3", "Flux")) else tiny_sd)()
+    pool = {**pipe.components, "requires_safety_checker": False, "add_watermarker": False}
+    if name in CHANNELS:
+        width, sizes = (WIDTH + WIDTH_G, XL) if is_xl else (WIDTH, {})
+        pool["unet"] = parts.drawn(partial(unet_of, width, in_channels=CHANNELS[name], **sizes))
+    if "ControlNet" in name and not name.startswith(("StableDiffusion3", "Flux")):
+        pool["controlnet"] = parts.controlnet(pool["unet"])
+    if name.startswith(("AnimateDiff", "PIA")):
+        pool["motion_adapter"] = parts.motion_adapter()
+    return {**pool, **{n: build() for n, build in _of(OWN, name).items()}}
 
 
-# channels that a UNet reads, where they are not four
-CHANNELS = {
-    "StableDiffusionUpscalePipeline": 7,
-    "StableDiffusionDepth2ImgPipeline": 5,
-    "StableDiffusionInstructPix2PixPipeline": 8,
-    "StableDiffusionXLInstructPix2PixPipeline": 8,
-}
-OWN: dict[str, dict[str, Any]] = {}
-CALLS: dict[str, dict[str, Any]] = {}
+def _tensor(found):
+    if isinstance(found, torch.Tensor):
+        return found
+    if isinstance(found, list):
+        return torch.stack([_tensor(each) for each in found])
+    return torch.as_tensor(np.asarray(found))

@@ -81,9 +81,10 @@ def _warn(encoding: Encoding, texts: Sequence[Any]) -> None:
     names = [*found, *(["clip skip"] if conditioner.clip_skip != 1 or conditioner.layer else [])]
     if names:
         listed = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+        verb = "have" if names[1:] or names[0].endswith("s") else "has"
         warn(
             PromptWarning(
-                f"{listed} have no effect in {encoding.family.name}: of CLIP it reads one pooled "
+                f"{listed} {verb} no effect in {encoding.family.name}: of CLIP it reads one pooled "
                 "vector, and its other text model gets the words alone"
             )
         )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clipcond.conditioning.conditioner import Conditioner, Conditioning
 from clipcond.conditioning.layers import ModelReads
-from clipcond.pipelines.family import Encoding, Family
+from clipcond.pipelines.family import Encoding, Family, component_kind
 from clipcond.pipelines.prompt_embeds import (
     EncodePromptArguments,
     given_negatives,
@@ -61,6 +61,12 @@ def _mask(conditioner: Conditioner, texts: list[str]) -> Tensor:
     return torch.stack([rows <= chunk.places.stop for chunk in chunks])
 
 
+def _is_prior(pipe: object) -> bool:
+    """Whether it has a prior that reads hidden states; ShapE's reads a normed vector alone."""
+    has_prior = component_kind(pipe, "prior") == "PriorTransformer"
+    return has_prior and not type(pipe).__name__.startswith("ShapE")
+
+
 PRIOR = Family(
     name="unCLIP prior",
     encoders=(("text_encoder", "tokenizer"),),
@@ -72,7 +78,7 @@ PRIOR = Family(
     reads=ModelReads(pooled=(True,)),
     n_chunks=1,
     encode=_encode,
-    applies=lambda pipe: type(pipe).__name__.startswith(("Kandinsky", "UnCLIP")),
+    applies=_is_prior,
     note="hidden states and pooled vector of one chunk",
 )
 

@@ -11,20 +11,39 @@ from clipcond.pipelines.family import component_kind, parameters_of
 
 __all__ = ["reads_clip", "reason_of", "refusal"]
 
-# Beginnings of class names -> why they are refused; the longest that fits counts.
+_WITHIN = "it encodes prompts within its call, where nothing can take their place"
+_CLAP = "its text encoder is CLAP's, which was trained on sounds"
+_EMPTY = "it encodes the empty prompt only"
+_ALONE = "it runs several pipelines, which encode prompts each for itself"
+_PARTS = (
+    "Attach its parts: attach(pipe.prior_pipe), and attach(pipe.decoder_pipe) where it reads text."
+)
+# Beginnings of class names -> why they are refused, and what else can be done ("" = nothing);
+# the longest that fits counts.
 _REASONS = {
-    "Amused": "it encodes prompts within its call, where nothing can take their place",
-    "AudioLDM": "its text encoder is CLAP's, which was trained on sounds",
-    "BlipDiffusion": "its text encoder mixes a picture's embeddings into the prompt",
-    "LEditsPP": "it encodes several editing prompts apart, each with attention masks of its words",
-    "Marigold": "it encodes the empty prompt only",
-    "MusicLDM": "its text encoder is CLAP's, which was trained on sounds",
-    "SemanticStableDiffusion": "it encodes prompts within its call, editing prompts among them",
-    "VersatileDiffusion": "it encodes prompts within its call, where nothing can take their place",
-    "VQDiffusion": "its embeddings are normed, and mixed with learned ones",
-    "VisualCloze": "it makes prompts of its own out of several",
+    "Amused": (
+        _WITHIN,
+        "Encode with Conditioner(tower, layer=HiddenLayer(2, final_norm=False), pooled=True), and "
+        "call it with prompt_embeds=made.pooled, encoder_hidden_states=made.embeds.",
+    ),
+    "AudioLDM": (_CLAP, ""),
+    "BlipDiffusion": ("its text encoder mixes a picture's embeddings into the prompt", ""),
+    "KandinskyImg2ImgPipeline": ("its text encoder is MultilingualCLIP, of one vector", ""),
+    "KandinskyInpaintPipeline": ("its text encoder is MultilingualCLIP, of one vector", ""),
+    "KandinskyPipeline": ("its text encoder is MultilingualCLIP, of one vector", ""),
+    "LEditsPP": (
+        "it encodes several editing prompts apart, and masks made of their words' places",
+        "",
+    ),
+    "Marigold": (_EMPTY, ""),
+    "MusicLDM": (_CLAP, ""),
+    "SemanticStableDiffusion": (_WITHIN, ""),
+    "ShapE": ("it reads one normed vector of CLIP, on which no syntax acts", ""),
+    "UnCLIPImageVariation": (_EMPTY, ""),
+    "VersatileDiffusion": (_WITHIN, ""),
+    "VQDiffusion": ("its embeddings are normed, and mixed with learned ones", ""),
+    "VisualCloze": ("it makes one prompt of several of its own", ""),
 }
-_PARTS = ("prior_pipe", "decoder_pipe")
 _CLIP_TEXT = re.compile("C(LI|li)PText|CLIPModel|ClapText|ClapModel|RobertaSeries|MultilingualCLIP")
 _METHODS = ("encode_prompt", "_encode_prompt")
 _EMBEDS = "prompt_embeds"
@@ -47,34 +66,37 @@ def reads_clip(pipe: object) -> bool:
 
 def reason_of(pipe: object) -> str:
     """Say why a pipeline is refused."""
-    name = type(pipe).__name__
-    known = max((start for start in _REASONS if name.startswith(start)), key=len, default=None)
+    known = _known(pipe)
     if known is not None:
-        return _REASONS[known]
-    if "Combined" in name:
-        return "it runs two pipelines, which encode prompts each for itself"
+        return known[0]
     if not reads_clip(pipe):
         kind = component_kind(pipe, "text_encoder")
         return f"its text encoder is {kind}, not CLIP's" if kind else "it has no CLIP text encoder"
     methods = {method: parameters_of(pipe, method) for method in _METHODS}
     found = [f"{method}({', '.join(names)})" for method, names in methods.items() if names]
-    if not found:
-        return "it encodes prompts within its call, where nothing can take their place"
-    return f"no family known here has its {found[0]}"
+    return f"no family known here has its {found[0]}" if found else _WITHIN
+
+
+def _known(pipe: object) -> tuple[str, str] | None:
+    name = type(pipe).__name__
+    if "Combined" in name:
+        return _ALONE, _PARTS
+    start = max((start for start in _REASONS if name.startswith(start)), key=len, default=None)
+    return None if start is None else _REASONS[start]
 
 
 def _way_out(pipe: Any) -> str:
     """Say what else can be done with a pipeline that is refused."""
-    if "Combined" in type(pipe).__name__:
-        return "Attach its parts: attach(pipe.prior_pipe), and so on."
-    if not reads_clip(pipe):
+    known = _known(pipe)
+    if known is not None:
+        return known[1]
+    takes_embeds = _EMBEDS in inspect.signature(type(pipe).__call__).parameters
+    if not (takes_embeds and reads_clip(pipe)):
         return ""
-    if _EMBEDS in inspect.signature(type(pipe).__call__).parameters:
-        return (
-            "Encode prompts with a Conditioner around its text encoder, and call the pipeline with "
-            f"{_EMBEDS}=conditioner(prompt).embeds."
-        )
-    return ""
+    return (
+        "Encode prompts with a Conditioner around its text encoder, and call the pipeline with "
+        f"{_EMBEDS}=conditioner(prompt).embeds."
+    )
 
 
 def _init_parameters(kind: type) -> list[str]:

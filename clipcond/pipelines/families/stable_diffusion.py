@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from clipcond.conditioning.layers import ModelReads
+from clipcond.pipelines.call_context import at_least
 from clipcond.pipelines.family import Encoding, Family, component_kind
-from clipcond.pipelines.prompt_embeds import at_least, make_prompt_embeds, read_arguments
+from clipcond.pipelines.prompt_embeds import make_prompt_embeds, read_arguments
 from clipcond.towers import HiddenLayer
 
 __all__ = ["STABLE_DIFFUSION", "STABLE_DIFFUSION_FAMILIES", "STABLE_DIFFUSION_XL"]
@@ -72,17 +73,9 @@ REFINER = replace(
 UNIDIFFUSER = replace(
     STABLE_DIFFUSION,
     name="UniDiffuser",
+    encoders=(("text_encoder", "clip_tokenizer"),),
     applies=lambda pipe: bool(component_kind(pipe, "text_decoder")),
     n_chunks=1,
-    tasks={},
-)
-
-# Neither has a final norm before the transformation; what has `transformation_pre` has both.
-ALT_DIFFUSION = replace(
-    STABLE_DIFFUSION,
-    name="AltDiffusion",
-    reads=ModelReads(HiddenLayer(1, final_norm=False)),
-    applies=lambda pipe: component_kind(pipe, "text_encoder").startswith("RobertaSeries"),
     tasks={},
 )
 
@@ -133,6 +126,6 @@ SAFE = Family(
 
 # Those with a narrower predicate come first.
 STABLE_DIFFUSION_FAMILIES: tuple[Family, ...] = (
-    *(REFINER, UNIDIFFUSER, ALT_DIFFUSION, STABLE_DIFFUSION, STABLE_DIFFUSION_XL),
+    *(REFINER, UNIDIFFUSER, STABLE_DIFFUSION, STABLE_DIFFUSION_XL),
     *(LATENT_UPSCALE, INSTRUCT_PIX2PIX, SAFE),
 )

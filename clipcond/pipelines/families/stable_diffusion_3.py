@@ -15,13 +15,13 @@ from torch.nn.functional import pad
 
 from clipcond.conditioning.layers import ModelReads
 from clipcond.errors import PipelineError
+from clipcond.pipelines.call_context import at_least
 from clipcond.pipelines.families.words import words_of
 from clipcond.pipelines.family import Encoding, Family
 from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.prompt_embeds import (
     EncodePromptArguments,
     PromptEmbeds,
-    at_least,
     make_prompt_embeds,
     model_dtype,
     read_arguments,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clipcond.errors import PipelineError, UnknownNameError
+from clipcond.pipelines.families.alt_diffusion import ALT_DIFFUSION_FAMILIES
 from clipcond.pipelines.families.masked import MASKED_FAMILIES
 from clipcond.pipelines.families.pooled_only import POOLED_FAMILIES
 from clipcond.pipelines.families.priors import PRIOR, PRIOR_OF_STABLE_UNCLIP
@@ -15,6 +16,7 @@ __all__ = ["FAMILIES", "class_for_task", "companions_of", "family_named", "famil
 
 # The first whose predicate holds counts.
 FAMILIES: tuple[Family, ...] = (
+    *ALT_DIFFUSION_FAMILIES,
     *STABLE_DIFFUSION_FAMILIES,
     STABLE_DIFFUSION_3,
     *POOLED_FAMILIES,
@@ -55,7 +57,7 @@ def family_named(class_name: str) -> Family:
             return family
     buildable = ", ".join(family.name for family in FAMILIES if family.tasks)
     raise PipelineError(
-        f"{class_name} is not among the classes that are built here; built are {buildable}.",
+        f"{class_name} is none of the pipelines that are built here: {buildable}.",
         "Load it with diffusers, then attach(pipe).",
     )
 

@@ -1,0 +1,57 @@
+"""The pages' tables of pipelines: every class of diffusers that reads CLIP text, and what it gets.
+
+Made from the installed diffusers, so that a new class cannot go unnoticed.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from clipcond.errors import PipelineError
+from clipcond.pipelines.families import family_of
+from clipcond.pipelines.families.refusals import reads_clip, reason_of
+from clipcond.pipelines.families.table import FAMILIES
+from tests.pipelines.bare import pipeline_classes
+from tests.pipelines.zoo import DRAWN
+
+EMBEDS = "embeddings"
+POOLED = "embeddings and pooled vector"
+
+
+@lru_cache(maxsize=1)
+def classes() -> dict[str, str | None]:
+    """For each class that reads CLIP text, by name, the name of its family; None = refused."""
+    found = {}
+    for name, kind in pipeline_classes().items():
+        pipe = kind.__new__(kind)
+        if reads_clip(pipe):
+            try:
+                found[name] = family_of(pipe).name
+            except PipelineError:
+                found[name] = None
+    return found
+
+
+def accepted_cells() -> list[list[str]]:
+    """A line for each family: its name, what it gets, the classes; in bold those that are drawn."""
+    lines = []
+    for family in FAMILIES:
+        names = [name for name, own in classes().items() if own == family.name]
+        if family.name == "Stable Diffusion XL refiner":
+            shown = "those of XL, with `text_encoder_2` alone"
+        else:
+            shown = ", ".join(f"**{name}**" if name in DRAWN else name for name in names)
+        several = family.reads is not None and any(family.reads.pooled)
+        gets = family.note or (POOLED if several or "pooled" in family.returns else EMBEDS)
+        lines.append([f"{family.name}, {len(names)}" if names else family.name, gets, shown])
+    return lines
+
+
+def refused_cells() -> list[list[str]]:
+    """A line for each reason: why, and the classes."""
+    kinds, reasons = pipeline_classes(), {}
+    for name, family in classes().items():
+        if family is None:
+            reason = reason_of(kinds[name].__new__(kinds[name]))
+            reasons.setdefault(reason, []).append(name)
+    return [[reason, ", ".join(names)] for reason, names in reasons.items()]

@@ -1,0 +1,193 @@
+"""Tiny components of pipelines, with random weights that are the same each time."""
+
+import copy
+from functools import lru_cache
+
+import diffusers
+import torch
+from diffusers.pipelines.deprecated.wuerstchen import WuerstchenPrior
+from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import (
+    StableUnCLIPImageNormalizer,
+)
+from transformers import (
+    CLIPTextModelWithProjection,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5EncoderModel,
+)
+
+from tests.parity import models
+from tests.parity.models import fill, tokenizer
+from tests.pipelines.models import SIDE, WIDTH, WIDTH_G, unet_of
+
+WIDTH_T5 = 96
+
+__all__ = ["tokenizer"]
+
+
+def drawn(build, seed=9):
+    """A model of seeded random weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return build().eval().requires_grad_(False)
+
+
+def model_l_projected():
+    """The first tower of SD3 and of priors: 32 wide, with a projection."""
+    return fill(CLIPTextModelWithProjection(models.model_l().config), 20242)
+
+
+def model_g():
+    return copy.deepcopy(models.model_g())
+
+
+def t5():
+    config = T5Config(vocab_size=64, d_model=WIDTH_T5, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+    return drawn(lambda: T5EncoderModel(config), 11)
+
+
+@lru_cache(maxsize=1)
+def word_tokenizer():
+    """A tokenizer of T5's kind that knows a few words and signs."""
+    from tokenizers import Tokenizer, pre_tokenizers
+    from tokenizers.models import WordLevel
+
+    words = "<pad> </s> <unk> a cat dog red blurry ( ) : 1 3 . the".split()
+    made = Tokenizer(WordLevel({word: i for i, word in enumerate(words)}, "<unk>"))
+    signs = [pre_tokenizers.Punctuation(), pre_tokenizers.Digits(True)]
+    made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), *signs])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    )
+
+
+def sd3_transformer():
+    return drawn(
+        lambda: diffusers.SD3Transformer2DModel(
+            sample_size=SIDE // 2,
+            patch_size=2,
+            in_channels=4,
+            num_layers=2,
+            attention_head_dim=8,
+            num_attention_heads=2,
+            joint_attention_dim=WIDTH_T5,
+            caption_projection_dim=16,
+            pooled_projection_dim=WIDTH + WIDTH_G,
+            out_channels=4,
+            pos_embed_max_size=8,
+        )
+    )
+
+
+def flux_transformer():
+    return drawn(
+        lambda: diffusers.FluxTransformer2DModel(
+            in_channels=16,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=WIDTH_T5,
+            pooled_projection_dim=WIDTH,
+            axes_dims_rope=(4, 4, 8),
+        )
+    )
+
+
+def prior_transformer():
+    return drawn(
+        lambda: diffusers.PriorTransformer(
+            num_attention_heads=2,
+            attention_head_dim=8,
+            num_layers=2,
+            embedding_dim=WIDTH,
+            num_embeddings=77,
+        )
+    )
+
+
+def image_normalizer():
+    return drawn(lambda: StableUnCLIPImageNormalizer(embedding_dim=WIDTH))
+
+
+def unclip_unet():
+    sizes = {"class_embed_type": "projection", "projection_class_embeddings_input_dim": 2 * WIDTH}
+    return drawn(lambda: unet_of(WIDTH, **sizes))
+
+
+def cascade_prior():
+    kinds = ("SDCascadeResBlock", "SDCascadeTimestepBlock", "SDCascadeAttnBlock")
+    return drawn(
+        lambda: diffusers.StableCascadeUNet(
+            conditioning_dim=16,
+            block_out_channels=(16,),
+            num_attention_heads=(2,),
+            down_num_layers_per_block=(1,),
+            up_num_layers_per_block=(1,),
+            down_blocks_repeat_mappers=(1,),
+            up_blocks_repeat_mappers=(1,),
+            block_types_per_layer=(kinds,),
+            clip_text_in_channels=WIDTH_G,
+            clip_text_pooled_in_channels=WIDTH_G,
+            clip_image_in_channels=WIDTH_G,
+            dropout=(0.1,),
+            self_attn=True,
+            switch_level=(False,),
+        )
+    )
+
+
+def wuerstchen_prior():
+    return drawn(lambda: WuerstchenPrior(c_in=2, c=8, c_cond=WIDTH, depth=2, nhead=2))
+
+
+def video_unet():
+    return drawn(
+        lambda: diffusers.UNet3DConditionModel(
+            sample_size=SIDE // 2,
+            block_out_channels=(16, 32),
+            layers_per_block=1,
+            down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
+            up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
+            cross_attention_dim=WIDTH,
+            attention_head_dim=4,
+            norm_num_groups=8,
+        )
+    )
+
+
+def t2i_adapter(channels):
+    return drawn(
+        lambda: diffusers.T2IAdapter(
+            in_channels=channels,
+            channels=(16, 32),
+            num_res_blocks=1,
+            downscale_factor=2,
+            adapter_type="full_adapter",
+        )
+    )
+
+
+def controlnet(unet):
+    def build():
+        made = diffusers.ControlNetModel.from_unet(
+            unet, conditioning_embedding_out_channels=(8, 16)
+        )
+        # a new ControlNet's last layers are zero, and its prompt without effect
+        for block in (*made.controlnet_down_blocks, made.controlnet_mid_block):
+            torch.nn.init.normal_(block.weight, std=0.1)
+        return made
+
+    return drawn(build)
+
+
+def motion_adapter():
+    return drawn(
+        lambda: diffusers.MotionAdapter(
+            block_out_channels=(16, 32),
+            motion_layers_per_block=1,
+            motion_norm_num_groups=8,
+            motion_num_attention_heads=4,
+            use_motion_mid_block=False,
+        )
+    )
