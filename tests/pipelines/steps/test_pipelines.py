@@ -7,65 +7,33 @@ import torch
 from clipcond import attach
 from clipcond.errors import PipelineError
 from tests.pipelines import zoo
-from tests.pipelines.models import SIDE, WIDTH, latents, tiny_sd, tiny_sdxl, unet_of
+from tests.pipelines.models import WIDTH, latents, tiny_sd, tiny_sdxl
 from tests.pipelines.steps.loops import distance
 
 NAMES = [
     "StableDiffusionImg2ImgPipeline",
     "StableDiffusionInpaintPipeline",
     "StableDiffusionControlNetPipeline",
+    "StableDiffusionAdapterPipeline",
     "StableDiffusionPAGPipeline",
     "StableDiffusionSAGPipeline",
-    "StableDiffusionXLImg2ImgPipeline",
-    "StableDiffusionXLControlNetPipeline",
-    "StableDiffusionXLControlNetPAGPipeline",
     "StableDiffusionInstructPix2PixPipeline",
+    "LatentConsistencyModelPipeline",
     "AnimateDiffPipeline",
     "TextToVideoSDPipeline",
+    "StableDiffusionXLImg2ImgPipeline",
+    "StableDiffusionXLControlNetPipeline",
+    "StableDiffusionXLPAGPipeline",
+    "StableDiffusion3Pipeline",
 ]
-ADAPTED = ("StableDiffusionAdapterPipeline", "LatentConsistencyModelPipeline")
 
 
-def made(name):
-    if name == "StableDiffusionAdapterPipeline":
-        adapter = zoo.random(
-            lambda: diffusers.T2IAdapter(channels=[16, 32], num_res_blocks=1, downscale_factor=2)
-        )
-        parts = tiny_sd().components
-        return diffusers.StableDiffusionAdapterPipeline(
-            **parts, adapter=adapter, requires_safety_checker=False
-        )
-    if name == "LatentConsistencyModelPipeline":
-        parts = tiny_sd(unet=zoo.random(lambda: unet_of(WIDTH, time_cond_proj_dim=16))).components
-        parts["scheduler"] = diffusers.LCMScheduler()
-        return diffusers.LatentConsistencyModelPipeline(**parts, requires_safety_checker=False)
-    if name == "TextToVideoSDPipeline":
-        parts = tiny_sd(unet=zoo.random(unet_3d)).components
-        wanted = ("vae", "text_encoder", "tokenizer", "unet", "scheduler")
-        return diffusers.TextToVideoSDPipeline(**{n: parts[n] for n in wanted})
-    return zoo.make(name)
-
-
-def unet_3d():
-    return diffusers.UNet3DConditionModel(
-        sample_size=SIDE // 2,
-        block_out_channels=(32, 32),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
-        up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
-        cross_attention_dim=WIDTH,
-        attention_head_dim=4,
-        norm_num_groups=8,
-    )
-
-
-@pytest.mark.parametrize("name", [*NAMES, *ADAPTED])
+@pytest.mark.parametrize("name", NAMES)
 def test_parts_and_edits(name):
-    pipe = attach(made(name))
-    pipe.set_progress_bar_config(disable=True)
+    pipe = attach(zoo.make(name))
 
-    def draw(prompt, **more):
-        return zoo.call(pipe, name, prompt=prompt, num_inference_steps=4, **more)
+    def draw(prompt):
+        return zoo.draw(pipe, name, prompt=prompt, num_inference_steps=4)
 
     cat, dog = draw("cat"), draw("dog")
 
@@ -81,12 +49,11 @@ def test_parts_and_edits(name):
 def test_controlnets_give_each_part_its_own(guess):
     """Parts that are drawn one by one, mixed by hand after one step."""
     name = "StableDiffusionControlNetPipeline"
-    pipe = attach(made(name))
-    pipe.set_progress_bar_config(disable=True)
+    pipe = attach(zoo.make(name))
 
     def draw(prompt, guidance):
         more = {"guess_mode": guess, "guidance_scale": guidance, "num_inference_steps": 1}
-        return zoo.call(pipe, name, prompt=prompt, **more)
+        return zoo.draw(pipe, name, prompt=prompt, **more)
 
     # one step of DDIM is linear in what the UNet predicts: u + g (c - u)
     g = 3.0
@@ -120,19 +87,18 @@ def test_step_count_of_image_to_image():
     """Six steps at strength 0.5: A1111 counts 0, 1, 2; by the schedule they are 3, 4, 5."""
     name = "StableDiffusionImg2ImgPipeline"
     for scheduler in (diffusers.DDIMScheduler(), diffusers.EulerDiscreteScheduler()):
-        pipe = made(name)
+        pipe = zoo.make(name)
         pipe.scheduler = scheduler
-        pipe.set_progress_bar_config(disable=True)
         call = {"num_inference_steps": 6, "strength": 0.5}
         cat, dog, to_dog = (
-            zoo.call(attach(pipe), name, prompt=prompt, **call)
+            zoo.draw(attach(pipe), name, prompt=prompt, **call)
             for prompt in ("cat", "dog", "[cat:dog:2]")
         )
         attach(pipe, step_count="schedule")
         assert torch.equal(to_dog, cat)
-        assert torch.equal(zoo.call(pipe, name, prompt="[cat:dog:2]", **call), dog)
-        assert not torch.equal(zoo.call(pipe, name, prompt="[cat:dog:3]", **call), dog)
-        assert torch.equal(zoo.call(pipe, name, prompt="[cat:dog:5]", **call), cat)
+        assert torch.equal(zoo.draw(pipe, name, prompt="[cat:dog:2]", **call), dog)
+        assert not torch.equal(zoo.draw(pipe, name, prompt="[cat:dog:3]", **call), dog)
+        assert torch.equal(zoo.draw(pipe, name, prompt="[cat:dog:5]", **call), cat)
 
 
 def test_an_unknown_step_count():
