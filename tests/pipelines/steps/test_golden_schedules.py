@@ -9,7 +9,7 @@ from diffusers import DDIMScheduler
 
 from clipcond import attach, compose, schedule
 from clipcond.prompt.composition import find_parts, is_capitals
-from tests.failures import failures
+from tests.failures import failures_of
 from tests.pipelines.models import WIDTH, tiny_sd
 
 CASES = json.loads((Path(__file__).parents[2] / "data" / "a1111.json").read_text())["cases"]
@@ -61,7 +61,7 @@ def test_negatives(pipe, n_steps):
             assert torch.equal(call[0], rows)
 
     assert len(CASES) > 150
-    assert not failures(CASES, check, lambda case: case["id"])
+    assert not failures_of(CASES, check, lambda case: case["id"])
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -83,7 +83,7 @@ def test_prompts(pipe):
                 assert torch.equal(call[1], rows), (step, now)
         assert next(calls, None) is None
 
-    assert not failures(CASES, check, lambda case: case["id"])
+    assert not failures_of(CASES, check, lambda case: case["id"])
 
 
 def encoded(pipe, texts, n_rows):

@@ -45,7 +45,8 @@ def test_attaching_again_draws_with_the_new_choices(pipe):
 
     assert not torch.equal(skipped, before)
     assert torch.equal(latents(attach(pipe), CHANGING), before)
-    latents(attach(pipe, dialect="comfyui"), CHANGING)
+    with pytest.warns(PromptWarning, match="is prompt editing in dialect 'a1111'"):
+        latents(attach(pipe, dialect="comfyui"), CHANGING)
     assert n_hooks(pipe.unet) == 0
 
 
@@ -93,7 +94,8 @@ def test_two_pipelines_with_one_unet(pipe):
     assert n_hooks(other.unet) == 0
 
 
-def test_a_pipeline_that_is_gone_leaves_no_hook_that_acts(pipe):
+def test_a_pipeline_that_is_gone_leaves_no_hook_that_acts():
+    pipe = attach(tiny_sd())
     unet = pipe.unet
     latents(pipe, CHANGING)
     del pipe
