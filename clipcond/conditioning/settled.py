@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -87,7 +88,8 @@ class SettlesTexts:
         issues = tuple(issue for issue in read.issues if issue.code not in _DRAWN)
         first = [] if again else [(issues, read.networks)]
         whole = take_out(prompt)[0] if reader.takes_out else Remainder.whole(prompt)
-        timed = ((steps, ((read.remainder, 1.0),)),)
+        timed: Sequence[tuple[int, Sequence[tuple[Remainder, float]]]]
+        timed = [(steps, [(read.remainder, 1.0)])]
         if reader.dialect.settles:
             wide = bool(reader.fullwidth)
             timed = remainders_over_time(whole, steps, negative=negative, fullwidth=wide)

@@ -156,11 +156,12 @@ def _timeline(
                 message = f"{len(parts)} parts in one prompt, {n_parts} in another"
                 remedy = "Write AND in one of the two prompts, or as often in both."
                 raise PromptError(message, texts[name], texts[name].find("AND"), remedy)
-        mixed = []
+        mixed: list[tuple[dict[str, str], float]] = []
         for i in range(n_parts):
             own = {name: parts[i % len(parts)] for name, parts in now.items()}
             several = [weight for n, (_, weight) in own.items() if len(now[n]) == n_parts]
-            mixed.append(({name: text for name, (text, _) in own.items()}, several[0]))
+            found: dict[str, str] = {name: text for name, (text, _) in own.items()}
+            mixed.append((found, several[0]))
         yield until, mixed
 
 

@@ -12,6 +12,9 @@ from clipcond import attach, compose
 from tests.pipelines.models import latents, tiny_sd, tiny_sdxl
 from tests.pipelines.steps.loops import a1111, distance, drawn
 
+# diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 PROMPTS = [
     "a cat AND a dog",
     "a cat :0.7 AND a [red:blue:0.5] dog :0.4",

@@ -11,26 +11,9 @@ from clipcond import attach, compose, schedule
 from clipcond.prompt.composition import find_parts, is_capitals
 from tests.failures import failures_of
 from tests.pipelines.models import WIDTH, tiny_sd
+from tests.pipelines.steps.stubs import Recorder
 
 CASES = json.loads((Path(__file__).parents[2] / "data" / "a1111.json").read_text())["cases"]
-
-
-class Recorder(torch.nn.Module):
-    """A UNet that notes the rows of text that each call saw, and predicts nothing."""
-
-    def __init__(self, unet):
-        super().__init__()
-        self.config, self.dtype, self.add_embedding = unet.config, unet.dtype, None
-        self.register_buffer("where", torch.zeros(1))
-        self.seen = []
-
-    @property
-    def device(self):
-        return self.where.device
-
-    def forward(self, sample, timestep, encoder_hidden_states, **_):
-        self.seen.append(encoder_hidden_states)
-        return (torch.zeros_like(sample),)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +44,7 @@ def test_negatives(pipe, n_steps):
             assert torch.equal(call[0], rows)
 
     assert len(CASES) > 150
-    assert not failures_of(CASES, check, lambda case: case["id"])
+    assert not failures_of(check, CASES, lambda case: case["id"])
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -83,7 +66,7 @@ def test_prompts(pipe):
                 assert torch.equal(call[1], rows), (step, now)
         assert next(calls, None) is None
 
-    assert not failures_of(CASES, check, lambda case: case["id"])
+    assert not failures_of(check, CASES, lambda case: case["id"])
 
 
 def encoded(pipe, texts, n_rows):
