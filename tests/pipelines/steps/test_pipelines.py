@@ -11,7 +11,7 @@ from tests.pipelines.models import WIDTH, latents, tiny_sd, tiny_sdxl
 from tests.pipelines.steps.loops import distance
 
 # diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
 
 NAMES = [
     "StableDiffusionImg2ImgPipeline",
