@@ -21,7 +21,7 @@ def a1111(pipe, prompt, negative="", n_steps=10, *, guidance=GUIDANCE, parts=Non
     scheduler, unet = pipe.scheduler, pipe.unet
     scheduler.set_timesteps(n_steps)
     n_scheduled = n_steps * scheduler.order
-    latents = torch.randn(SHAPE, generator=seeded()).to(unet.dtype) * scheduler.init_noise_sigma
+    latents = torch.randn(SHAPE, generator=seeded(), dtype=unet.dtype) * scheduler.init_noise_sigma
     noise = {"generator": seeded_after(SHAPE)} if "Ancestral" in type(scheduler).__name__ else {}
     for step, t in enumerate(scheduler.timesteps):
         own = [(prompt, 1.0)] if parts is None else parts

@@ -18,7 +18,7 @@ CASES = json.loads((Path(__file__).parents[2] / "data" / "a1111.json").read_text
 
 @pytest.fixture(scope="module")
 def pipe():
-    pipe = tiny_sd(scheduler=DDIMScheduler())
+    pipe = tiny_sd(scheduler=DDIMScheduler(steps_offset=1))
     pipe.unet = Recorder(pipe.unet)
     return attach(pipe)
 
