@@ -38,9 +38,8 @@ def test_and_equals_the_formula(pipe, prompt):
 
 
 def test_and_equals_the_formula_in_float64():
-    pipe = attach(
-        tiny_sd(scheduler=diffusers.EulerDiscreteScheduler(steps_offset=1)).to(torch.float64)
-    )
+    scheduler = diffusers.EulerDiscreteScheduler(steps_offset=1)
+    pipe = attach(tiny_sd(scheduler=scheduler).to(torch.float64))
     for prompt in PROMPTS[:3]:
         ours = drawn(pipe, prompt, "grey")
 
