@@ -10,6 +10,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch: workers share the cores
     n_threads = max(1, (os.cpu_count() or 1) // n_workers)
     os.environ.setdefault("OMP_NUM_THREADS", str(n_threads))
 
+from clipcond.checkpoints import tower_settings
 from clipcond.embedded import folder
 from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer
 
@@ -24,3 +25,10 @@ def clip_bpe() -> ClipBpeTokenizer:
     from transformers import CLIPTokenizer
 
     return ClipBpeTokenizer(CLIPTokenizer.from_pretrained(str(folder() / "tokenizer")))
+
+
+@pytest.fixture(autouse=True)
+def _made_towers_count_as_published(monkeypatch):
+    """The small towers that tests make have heads 64 wide, like published ones."""
+    widths = tower_settings.PUBLISHED_WIDTHS | {64, 128}
+    monkeypatch.setattr(tower_settings, "PUBLISHED_WIDTHS", widths)

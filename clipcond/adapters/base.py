@@ -21,6 +21,7 @@ __all__ = ["Adapter", "AdapterConfig", "CastAdapter"]
 MAX_SIZE = 2**16
 MAX_LAYERS = 256
 MAX_CHUNKS = 64  # at once: 0.2 GB of activations in a resampler 512 wide
+_LEAST_OWN = {"linear": 0, "resampler": 1}  # of its own sizes, by kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,9 @@ class AdapterConfig:
     layers: int = 0
 
     def __post_init__(self) -> None:
-        is_linear = self.kind == "linear"
         least = {"tower_width": 1, "width": 1, "length": 1}
-        least |= dict.fromkeys(("hidden", "heads", "layers"), 0 if is_linear else 1)
+        if self.kind in _LEAST_OWN:  # `build_adapter` names another kind
+            least |= dict.fromkeys(("hidden", "heads", "layers"), _LEAST_OWN[self.kind])
         least |= {} if self.pooled_width is None else {"pooled_width": 1}
         for name, low in least.items():
             value = getattr(self, name)
@@ -58,7 +59,7 @@ class AdapterConfig:
             if type(value) is not int or not low <= value <= high:
                 expected = f"a whole number from {low} to {high}" if high else "0"
                 raise TowerError(f"{name} of a {self.kind!r} adapter is {expected}, not {value!r}")
-        if not is_linear and self.hidden % self.heads:
+        if self.kind == "resampler" and self.hidden % self.heads:
             raise TowerError(
                 f"hidden={self.hidden} of an adapter cannot be shared among heads={self.heads}",
                 "Give a multiple.",

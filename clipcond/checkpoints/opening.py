@@ -70,7 +70,9 @@ def load_tower(
 
     A single file may be a whole checkpoint: of everything in it only the tower is read. Stable
     Diffusion 2's holds 24 blocks, of which its UNet was trained on 23; these are what is opened, as
-    diffusers does, so that clip skip counts alike from file and folder: 1 is the trained layer.
+    diffusers does, so that clip skip counts alike from file and folder: 1 is the trained layer. The
+    number of heads, which no tensor shows, is that of the configuration next to the file, or one
+    for every 64 of the width, with a warning if no published tower is so wide.
 
     Args:
         source: a name ("embedded", "embedded-zh"), a folder (of a diffusers pipeline, or of one

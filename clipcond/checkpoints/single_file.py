@@ -90,7 +90,9 @@ def open_state_dict(
     path, choice = Path(name), TowerChoice(kind=kind, activation=activation, full_depth=True)
     tower = choose_tower(Header(path, {k: _entry(t) for k, t in tensors.items()}, {}, 0), choice)
     settings = usual_settings(tower)
-    settings = settle(replace(settings, n_heads=n_heads or settings.n_heads), tower, choice, path)
+    if n_heads is not None:
+        settings = replace(settings, n_heads=n_heads, heads_are_sure=True)
+    settings = settle(settings, tower, choice, path)
     return _build(tower, settings, tensors, path, name=name, dtype=dtype, device=device)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from clipcond.checkpoints.activation import ACTIVATIONS, Activation
 from clipcond.checkpoints.contents import describe, list_contents
 from clipcond.checkpoints.header import Header
-from clipcond.checkpoints.layouts import FoundTower, find_towers
+from clipcond.checkpoints.layouts import HEAD_WIDTH, FoundTower, find_towers
 from clipcond.checkpoints.tensor_names import OPEN_CLIP
 from clipcond.checkpoints.tower_settings import TowerSettings
 from clipcond.errors import CheckpointError, ClipcondWarning, UnknownNameError, warn
@@ -86,7 +86,7 @@ def _unclear(
 def settle(
     settings: TowerSettings, tower: FoundTower, choice: TowerChoice, path: Path
 ) -> TowerSettings:
-    """Check heads and activation, and warn where the latter is a guess.
+    """Check heads and activation, and warn where they are guesses.
 
     Raises:
         CheckpointError: one of them is unknown, or heads do not fit the width.
@@ -101,6 +101,13 @@ def settle(
     if width % n_heads:
         message = f"{str(path)!r} is {width} wide, which {n_heads} attention heads cannot share"
         raise CheckpointError(message, path)
+    if not settings.heads_are_sure:
+        message = (
+            f"the number of heads of {path.name} {tower} is a guess: {n_heads}, each {HEAD_WIDTH} "
+            "wide as in published towers; with another number its embeddings are wrong. Put the "
+            "model's config.json next to the file."
+        )
+        warn(ClipcondWarning(message))
     if choice.activation is not None:
         if choice.activation not in ACTIVATIONS:
             raise UnknownNameError("activation", choice.activation, ACTIVATIONS)

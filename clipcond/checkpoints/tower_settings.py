@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcond.checkpoints.activation import ACTIVATIONS, Activation
-from clipcond.checkpoints.layouts import HEAD_WIDTH, FoundTower
+from clipcond.checkpoints.layouts import HEAD_WIDTH, PUBLISHED_WIDTHS, FoundTower
 from clipcond.checkpoints.tensor_names import OPEN_CLIP
 from clipcond.errors import CheckpointError
 from clipcond.files import read_json
@@ -47,6 +47,7 @@ class TowerSettings:
         activation: of the MLP.
         folder: of transformers' config.json, if that belongs to the tower.
         open_clip: `text_cfg` of OpenCLIP's config, if that belongs to the tower.
+        heads_are_sure: a config names the heads, or every published tower of that width has them.
     """
 
     n_heads: int
@@ -54,13 +55,16 @@ class TowerSettings:
     activation: Activation
     folder: Path | None = None
     open_clip: Mapping[str, Any] | None = None
+    heads_are_sure: bool = True
 
 
 def usual_settings(tower: FoundTower) -> TowerSettings:
     """The settings of every published tower of that width."""
     n_heads, rest = divmod(tower.sizes.width, HEAD_WIDTH)
     epsilon = 1e-12 if tower.layout.kind == "chinese_clip" else 1e-5
-    return TowerSettings(0 if rest else n_heads, epsilon, tower.activation)
+    is_sure = tower.sizes.width in PUBLISHED_WIDTHS
+    n_heads = 0 if rest else n_heads
+    return TowerSettings(n_heads, epsilon, tower.activation, heads_are_sure=is_sure)
 
 
 def read_settings(path: Path, tower: FoundTower, config: Path | None = None) -> TowerSettings:

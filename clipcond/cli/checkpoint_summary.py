@@ -117,6 +117,7 @@ def _json(tower: FoundTower, known: TowerSettings) -> dict[str, Any]:
         "projection": tower.sizes.projection or None,
         "used_layers": tower.used_layers,
         "heads": known.n_heads or None,
+        "heads_are_sure": known.heads_are_sure,
         "activation": activation.name or None,
         "activation_why": activation.why,
         "activation_is_sure": activation.is_sure,
@@ -131,12 +132,13 @@ def _rows(tower: FoundTower, known: TowerSettings) -> dict[str, str]:
     sizes, activation = tower.sizes, known.activation
     used = "" if tower.used_layers == sizes.layers else f", {tower.used_layers} used"
     guess = "" if activation.is_sure else "a guess: "
+    heads = f"{known.n_heads or 'unknown'}{'' if known.heads_are_sure else ' (a guess)'}"
     return {
         "text tower": f"#{tower.part} {tower.name}",
         "tensors": tower.layout.prefix + tower.layout.inner + "*",
         "layout": tower.layout.place,
         "kind": tower.layout.kind,
-        "width, heads": f"{sizes.width}, {known.n_heads or 'unknown'}",
+        "width, heads": f"{sizes.width}, {heads}",
         "layers": f"{sizes.layers}{used}",
         "context": str(sizes.context),
         "vocabulary": f"{sizes.vocabulary:,}",

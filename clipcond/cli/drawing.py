@@ -70,7 +70,12 @@ def generate(
         int,
         typer.Option(min=1, max=MAX_COUNT, metavar="N", help="Pictures, with seed, seed + 1, ..."),
     ] = 1,
-    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Denoising steps.")] = 20,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Denoising steps.", show_default="the model's, or 20"
+        ),
+    ] = None,
     guidance: Annotated[
         float | None,
         typer.Option(

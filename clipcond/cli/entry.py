@@ -130,7 +130,11 @@ def _options(argv: Sequence[str]) -> list[str]:
     """List the options of the command that the arguments name."""
     commands: dict[str, Any] = getattr(typer.main.get_command(app), "commands", {})
     command = next((commands[word] for word in argv if word in commands), None)
-    names = [name for each in getattr(command, "params", ()) for name in each.opts]
+    names = [
+        name
+        for each in getattr(command, "params", ())
+        for name in (*each.opts, *each.secondary_opts)
+    ]
     return [*(name for name in names if name.startswith("--")), "--help"]
 
 

@@ -1,7 +1,8 @@
 """Word a message for the command line: options instead of Python's arguments, and in Chinese.
 
 Messages are written once, for Python. Here `clip_skip=9` becomes `--clip-skip 9` where the command
-has that option, and advice to use an argument that it does not have is left out.
+has that option, and advice to use an argument that it does not have is left out. Advice to call a
+method stays, and says that it is Python's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from clipcond.cli.chinese import CHINESE
 __all__ = ["hint", "in_locale", "speaks_chinese", "with_options"]
 
 _ARGUMENT = re.compile(r"(?<![\w-])([a-z][a-z_0-9]*)=(True\b|'[^'\n]*'|\.\.\.|[\w.+-]*\w|)(?=\W|$)")
+_CALL = re.compile(r"\b(?:pipe|conditioner)\.\w+\(")
 _CLAUSE = re.compile(r"(?<=[.;:,])\s+")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
@@ -33,6 +35,9 @@ def with_options(text: str, options: Collection[str]) -> str:
         if option not in options:
             return found[0]
         value = found[2].strip("'")
+        off = f"--no-{option[2:]}"
+        if value == "False" and off in options:
+            return off
         return option if value in {"", "True"} else f"{option} {value}"
 
     lines = [
@@ -42,11 +47,16 @@ def with_options(text: str, options: Collection[str]) -> str:
 
 
 def _without_arguments(line: str) -> str:
-    """Leave out of a remedy what only Python can do: the clauses that name an argument."""
-    if line.startswith(" ") or not _ARGUMENT.search(line):
+    """Leave out of a remedy the clauses that name an argument; a call stays whole, as Python's."""
+    if line.startswith(" ") or not (_ARGUMENT.search(line) or _CALL.search(line)):
         return line
     kept = []
     for sentence in re.split(r"(?<=[.])\s+(?=[A-Z])", line):
+        if call := _CALL.search(sentence):
+            is_named = sentence[: call.start()].endswith(": ")
+            advice = sentence[call.start() :] if is_named else sentence[0].lower() + sentence[1:]
+            kept.append(f"In Python: {advice}")
+            continue
         clauses = _CLAUSE.split(sentence)
         n_good = next((i for i, each in enumerate(clauses) if _ARGUMENT.search(each)), len(clauses))
         if n_good:

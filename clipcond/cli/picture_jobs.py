@@ -47,7 +47,7 @@ class PictureJob:
     prompt: str
     negative: str
     seed: int
-    steps: int
+    steps: int | None
     guidance: float | None
     clip_skip: int | None
     size: str | None

@@ -25,6 +25,7 @@ __all__ = ["Artist", "call_default"]
 # memory there is.
 MAX_ENLARGED = 8
 WARN_ENLARGED = 2
+USUAL_STEPS = 20
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Artist:
         from clipcond.metadata.png import parameters_text, save_png
 
         call = self._call(job)
-        image = draw(self.pipe, job.seed, Progress(label, job.steps), call)
+        image = draw(self.pipe, job.seed, Progress(label, call["num_inference_steps"]), call)
         settings = self._settings(job, call)
         save_png(image, job.output, parameters_text(job.prompt, job.negative, settings))
         return {
@@ -53,7 +54,7 @@ class Artist:
             "prompt": job.prompt,
             "negative": job.negative,
             "seed": job.seed,
-            "steps": job.steps,
+            "steps": call["num_inference_steps"],
             "guidance": call["guidance_scale"],
             "clip_skip": settings["Clip skip"],
             "size": settings["Size"],
@@ -62,12 +63,13 @@ class Artist:
     def _call(self, job: PictureJob) -> dict[str, Any]:
         """The arguments of the pipeline's call, but for the generator."""
         width, height = picture_size(self.pipe, job.size)
-        check_steps(self.pipe, job.steps)
+        steps = own_steps(self.pipe) if job.steps is None else job.steps
+        check_steps(self.pipe, steps)
         own = call_default(self.pipe, "guidance_scale")
         return {
             "prompt": job.prompt,
             "negative_prompt": job.negative,
-            "num_inference_steps": job.steps,
+            "num_inference_steps": steps,
             "guidance_scale": own if job.guidance is None else job.guidance,
             "width": width,
             "height": height,
@@ -80,7 +82,7 @@ class Artist:
 
         conditioner = self.pipe.conditioner
         return {
-            "Steps": job.steps,
+            "Steps": call["num_inference_steps"],
             "Sampler": scheduler_name(self.pipe.scheduler),
             "CFG scale": f"{call['guidance_scale']:g}",
             "Seed": job.seed,
@@ -95,6 +97,14 @@ class Artist:
 def call_default(pipe: ConditionedPipeline, name: str) -> Any:
     """The default of an argument of the pipeline's calls: the model's own where it has one."""
     return signature(type(pipe).__call__).parameters[name].default
+
+
+def own_steps(pipe: ConditionedPipeline) -> int:
+    """The number of denoising steps that the model names as best, or else the usual one."""
+    from clipcond.towers.base import own_defaults
+
+    named = own_defaults(getattr(pipe, "text_encoder", None))
+    return int(named.get("num_inference_steps", USUAL_STEPS))
 
 
 def picture_size(pipe: ConditionedPipeline, size: str | None) -> tuple[int, int]:

@@ -96,7 +96,7 @@ def convert(
 
     text, issues = convert_with_issues(prompt, source, target, exact=exact, fullwidth=fullwidth)
     for issue in issues:
-        warn(PromptWarning(issue.message, prompt, issue.position, issue.remedy))
+        warn(PromptWarning(issue.message, prompt, issue.position, issue.remedy, code=issue.code))
     print(text)
 
 

@@ -77,7 +77,7 @@ def warn_dropped(
             position=at[1],
             remedy="Shorten the prompt, or give the Conditioner a higher max_chunks=."
             if is_own
-            else "The other dialects take prompts of any length.",
+            else "Shorten the prompt, or take dialect 'a1111', which takes any length.",
             code="prompt-cut",
             words=(lost,),
             prompt=at[0],

@@ -154,7 +154,8 @@ class Pooling:
 class Dialect(Pooling, Weighting, Chunking, Reading):
     """How one tool makes a conditioning of a prompt: four groups of choices under one name.
 
-    `dataclasses.replace(DIALECTS["compel"], splitter=words)` changes some of them.
+    `dataclasses.replace(DIALECTS["compel"], splitter=words)` changes some of them. The groups are
+    the bases `Reading`, `Chunking`, `Weighting` and `Pooling`, which say what their fields are.
 
     Args:
         name: its name in messages and reports.

@@ -69,7 +69,10 @@ Deviations:
 * Full-width punctuation, as in `（猫：1.3）`, is syntax where the tower is a Chinese one, unless
   `fullwidth=False`, in a1111, comfyui, lpw and sd_embed. Text keeps it: `，` stays a full-width
   comma. With other towers, or with False, the syntax is exactly the tool's.
-* What a dialect drops (beyond one chunk in diffusers, three in lpw) is named in a warning.
+* What a dialect drops (beyond one chunk in diffusers, three in lpw for Stable Diffusion 1) is named
+  in a warning.
+* For SDXL, a1111 takes zeros for an empty negative prompt as A1111 does, whatever the pipeline's
+  `force_zeros_for_empty_prompt` says; dialect `diffusers` follows that setting.
 * For a tower that masks its padding, as the Chinese ones do, sd_embed and lpw pad no text.
 * In compel, weights of a conjunction act in both towers of a pair; the tool raises an error. And a
   fragment below 1 is hidden at its own place; the tool searches its ids, and also hits padding if

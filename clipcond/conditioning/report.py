@@ -84,12 +84,15 @@ class Report:
     negative: Report | None = None
 
     def json(self, *, compact: bool = False) -> dict[str, Any]:
-        """Give a dict for `json.dumps`: prompt, dialect, tower, layer, segments, chunks, issues.
-
-        Also, where there are such, `steps`, `tower_2` and `negative`.
+        """Give a dict for `json.dumps`.
 
         Args:
             compact: without the padding of chunks.
+        Returns:
+            prompt, dialect, tower; layer: {depth, of, final_norm}; segments: of each {text, weight,
+            start, stop}, or {break: True}; chunks: of each {tokens, ids, weights}, lists of length
+            L, special tokens included; issues: of each {message, position, code, remedy}. Where
+            there are such, also steps: of each {until, parts}, tower_2 and negative.
         """
 
         def rows(chunks: Sequence[ChunkReport]) -> list[dict[str, Any]]:
@@ -103,7 +106,10 @@ class Report:
             "layer": {"depth": layer.depth, "of": self.n_layers, "final_norm": layer.final_norm},
             "segments": [_segment(part) for part in self.parsed.parts],
             "chunks": rows(self.chunks),
-            "issues": [{"message": i.message, "position": i.position} for i in self.parsed.issues],
+            "issues": [
+                {"message": i.message, "position": i.position, "code": i.code, "remedy": i.remedy}
+                for i in self.parsed.issues
+            ],
         }
         if self.steps:
             found["steps"] = [

@@ -14,7 +14,7 @@ from clipcond.conditioning.layers import ModelReads
 from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.towers import OpenAIClipTower
 
-__all__ = ["Encoding", "Family", "canonical", "component_kind", "parameters_of"]
+__all__ = ["Encoding", "Family", "canonical", "component_kind", "has_component", "parameters_of"]
 
 # What diffusers calls a parameter in some classes -> what it calls it in most.
 _RENAMED = {
@@ -110,6 +110,11 @@ def parameters_of(pipe: object, method: str) -> tuple[str, ...] | None:
 def canonical(name: str) -> str:
     """The name that most classes give a parameter."""
     return _RENAMED.get(name, name)
+
+
+def has_component(name: str, pipe: object) -> bool:
+    """Whether a pipeline has a component, or its class expects one."""
+    return bool(component_kind(pipe, name))
 
 
 def component_kind(pipe: object, name: str) -> str:

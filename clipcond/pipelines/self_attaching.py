@@ -72,6 +72,8 @@ def _attaching(stock: Callable[..., None], defaults: Mapping[str, Any]) -> Calla
 def _without_limit(call: dict[str, Any]) -> dict[str, Any]:
     """The call without lpw's `max_embeddings_multiples`; warns that it limits nothing here."""
     if call.pop("max_embeddings_multiples", None) is not None:
-        message = "max_embeddings_multiples limits nothing: clipcond takes prompts of any length"
+        message = (
+            "max_embeddings_multiples limits nothing here: dialect= says how many chunks count"
+        )
         warn(ClipcondWarning(message))
     return call

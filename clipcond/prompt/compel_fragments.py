@@ -152,7 +152,8 @@ class Fragments:
         options = tuple((name, _number_or_name(value)) for name, value in swap.replacement.options)
         self.extras.append(Swap(tuple(replacement.segments), options, start, stop))
         message = "what .swap() puts in its place is not encoded, only what is before it"
-        self.issues.append(Issue(message, stop, "Encode both prompts, and change between them."))
+        remedy = "Encode both prompts, and change between them."
+        self.issues.append(Issue(message, stop, remedy, "not-encoded"))
 
     def _add_lora(self, lora: LoraCall) -> None:
         start, stop = self.spaced.at(lora.start), self.spaced.at(lora.stop)
@@ -160,7 +161,7 @@ class Fragments:
         self.extras.append(Lora(lora.name, weight, start, stop))
         message = f"the LoRA {excerpt(lora.name)!r} is left out of the text, and nothing loads it"
         remedy = "Load it into the pipeline: load_lora_weights."
-        self.issues.append(Issue(message, start, remedy))
+        self.issues.append(Issue(message, start, remedy, "extra-network", (lora.name,)))
 
 
 def _number_or_name(value: str) -> float | str:
@@ -177,4 +178,5 @@ def _bracket_issue(bracket: str, position: int) -> Issue:
             "A group begins after a space, has an end, and holds no '=' and no lone '+' or '-';"
         )
         message = "'(' opens no group: it is text"
-    return Issue(message, position, f"{remedy} write '\\{bracket}' for a literal bracket.")
+    remedy += f" write '\\{bracket}' for a literal bracket."
+    return Issue(message, position, remedy, "bracket")

@@ -281,5 +281,6 @@ def break_issues(parts: Sequence[Part], message: str, remedy: str) -> list[Issue
     breaks = [part for part in parts if isinstance(part, Segment) and part.text == BREAK]
     message += ": it is the word 'break' at weight"
     return [
-        Issue(f"{message} {part.weight:g}", part.start, remedy) for part in breaks[:MOST_ISSUES]
+        Issue(f"{message} {part.weight:g}", part.start, remedy, "break-weight")
+        for part in breaks[:MOST_ISSUES]
     ]

@@ -78,7 +78,7 @@ def limit_weights(segments: Sequence[Segment]) -> tuple[tuple[Segment, ...], lis
         return tuple(segments), []
     most = sys.float_info.max
     message = "the brackets around this multiply to more than a number can hold"
-    issue = Issue(message, beyond[0].start, "Nest fewer brackets.")
+    issue = Issue(message, beyond[0].start, "Nest fewer brackets.", "weight")
     return tuple(replace(s, weight=max(-most, min(most, s.weight))) for s in segments), [issue]
 
 
@@ -96,13 +96,16 @@ def unmatched_brackets(source: str, positions: Iterable[int], spoiled: int = 0) 
         literal = f"write '\\{bracket}' for a literal bracket."
         if bracket in CLOSING_BRACKETS:
             remedy = f"Close it with {CLOSING_BRACKETS[bracket]!r} or {literal}"
-            issues.append(Issue(f"{bracket!r} is never closed", position, remedy))
+            message = f"{bracket!r} is never closed"
+            issues.append(Issue(message, position, remedy, "bracket"))
             continue
         message = f"{bracket!r} closes nothing"
         if position < spoiled:
             message += ", and makes the brackets after it plain text"
-        issues.append(Issue(message, position, f"Remove it or {literal}"))
+        remedy = f"Remove it or {literal}"
+        issues.append(Issue(message, position, remedy, "bracket"))
     if (first := next(waiting, None)) is not None:
         n_left = 1 + sum(1 for _ in waiting)
-        issues.append(Issue(f"{n_left} more brackets that do not match", first))
+        message = f"{n_left} more brackets that do not match"
+        issues.append(Issue(message, first, code="bracket"))
     return issues

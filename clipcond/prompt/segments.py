@@ -51,8 +51,8 @@ class Issue:
         message: what is wrong, without the place.
         position: where in the prompt, an index; of an issue about the whole prompt 0.
         remedy: what to do about it; "" = nothing.
-        code: the kind, for programs: words joined by hyphens, such as "other-dialect". Does not
-            count in comparisons: message and position say it already.
+        code: the kind, for programs: words joined by hyphens, such as "other-dialect" or "bracket".
+            Does not count in comparisons: message and position say it already.
         words: what it is about, as typed: words that cannot be read, text that was left out.
         prompt: the prompt that the position is in, where issues of several prompts are listed.
     """
@@ -169,7 +169,7 @@ class ParsedPrompt:
             else:
                 message = f"there is no embedding {part.text!r}; its name is left out"
                 remedy = "Load its file: conditioner.load_inversion(file)."
-                missing.append(Issue(message, part.start, remedy))
+                missing.append(Issue(message, part.start, remedy, "inversion", (part.text,)))
         if parts == list(self.parts):
             return self
         issues = sorted([*self.issues, *missing[:MOST_ISSUES]], key=lambda issue: issue.position)

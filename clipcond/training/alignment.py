@@ -30,7 +30,7 @@ from clipcond.training.accelerator import own_accelerate
 from clipcond.training.adapter_setup import copy_adapter, new_adapter, set_first_rows
 from clipcond.training.checkpoint import CHECKPOINT
 from clipcond.training.loop import Loop
-from clipcond.training.measures import Baseline, measure_baseline
+from clipcond.training.measures import Baseline, check_progress, measure_baseline
 from clipcond.training.objectives import Latents, TextObjective, UnetObjective
 from clipcond.training.pair_encoding import GB, EncodedPairs, PromptEncoder, count_pair_chunks
 from clipcond.training.pair_files import Columns
@@ -83,7 +83,13 @@ def align(
     Returns:
         the record that the output holds.
     Raises:
-        PairsError, TrainingError, CheckpointError, PipelineError, TowerError, UnknownNameError.
+        PairsError: the file of pairs cannot be read, or too much of it cannot be used.
+        TrainingError: settings that do not go together, a folder of another run or a damaged one,
+            a loss that is not finite.
+        CheckpointError: tower, teacher or `start_from` cannot be read, or the output not written.
+        PipelineError: the teacher is of no supported family.
+        TowerError: a layer that is not there, or an adapter that does not fit tower and UNet.
+        UnknownNameError: no such dialect or kind of adapter.
     """
     settings, loop = settings or AlignSettings(), loop or LoopSettings()
     output = check_output(output)
@@ -239,7 +245,12 @@ class _Alignment:
     ) -> None:
         settings, loop = self.settings, self.loop
         text = TextObjective(pairs, baseline, settings)
-        measure = partial(baseline.measure, adapter, self.teacher)
+
+        def measure() -> dict[str, float]:
+            reached = baseline.measure(adapter, self.teacher)
+            check_progress(reached)
+            return reached
+
         loop.run(Stage("text", settings.text_steps, settings.text_lr, has_muon=True), text, measure)
         unet = UnetObjective(self.teacher, pairs, baseline, settings, latents)
         loop.run(Stage("unet", settings.unet_steps, settings.unet_lr, has_muon=True), unet, measure)

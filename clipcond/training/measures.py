@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from clipcond.errors import TrainingError
 from clipcond.training.cross_attention import AttentionLayer, collect_queries, denoise
 from clipcond.training.pair_encoding import Batch, EncodedPairs
 from clipcond.training.teacher import Teacher
 
-__all__ = ["Baseline", "mean_squares", "measure_baseline"]
+__all__ = ["Baseline", "check_progress", "mean_squares", "measure_baseline"]
 
 N_MEASURED, AT_ONCE = 128, 32  # pairs behind means and spreads
 N_DRAWN, DRAWN_AT_ONCE, QUERY_STEPS = 16, 8, 8  # pairs whose drawing gives the queries
 N_ASKED = 256  # queries of a layer in a measurement
 N_MOMENTS = 4  # between noise and picture, at which predictions are compared
+FAR_WORSE = 10.0  # times as far from the teacher as the same rows for every prompt
 N_SCALED, N_COMPARED = 2, 8  # batches behind the UNet's scales, and of held-out pairs
 SMALLEST = 1e-12  # scale, so that nothing is divided by zero
 
@@ -74,6 +76,23 @@ class Baseline:
             noise = float((ours - prediction).square().mean()) / self.noise
             every.append({**{name: float(value) for name, value in found.items()}, "noise": noise})
         return {name: sum(each[name] for each in every) / len(every) for name in every[0]}
+
+
+def check_progress(reached: Mapping[str, float]) -> None:
+    """Refuse to go on with an adapter that is far worse than one that knows nothing.
+
+    Args:
+        reached: what `Baseline.measure` gave.
+    Raises:
+        TrainingError: a figure is above FAR_WORSE, or NaN.
+    """
+    name, value = max(reached.items(), key=lambda item: (item[1] != item[1], item[1]))
+    if not value <= FAR_WORSE:
+        raise TrainingError(
+            f"the training went astray: {name} is {value:.4g} on held-out pairs, where 0 is "
+            "perfect and 1 is an adapter that gives the same for every prompt",
+            "Give more pairs, or a lower learning rate.",
+        )
 
 
 @torch.no_grad()

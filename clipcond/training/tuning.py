@@ -119,7 +119,11 @@ def tune_tower(
         the `loss` on held-out pairs, and `top1`, the share of captions whose own picture is the
         nearest of a batch.
     Raises:
-        PairsError, TrainingError, CheckpointError, TowerError.
+        PairsError: the file of pairs or its pictures cannot be read.
+        TrainingError: settings that do not go together, a folder of another run or a damaged one,
+            a loss that is not finite.
+        CheckpointError: the tower cannot be read, or the output not written.
+        TowerError: a tower that cannot be trained.
     """
     settings, loop = settings or TuneSettings(), loop or LoopSettings()
     output = local_path(output)

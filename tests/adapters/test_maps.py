@@ -188,8 +188,9 @@ def test_sizes_that_no_adapter_has(sizes, message):
     assert str(caught.value) == message
 
 
-def test_an_unknown_kind():
-    config = AdapterConfig("resampled", 32, 32, 20, None, 16, 2, 1)
+@pytest.mark.parametrize("own_sizes", [(16, 2, 1), ()])
+def test_an_unknown_kind(own_sizes):
+    config = AdapterConfig("resampled", 32, 32, 20, None, *own_sizes)
     with pytest.raises(UnknownNameError) as caught:
         build_adapter(config)
 

@@ -8,6 +8,7 @@ from clipcond.cli.messages import hint, in_locale, speaks_chinese, with_options
 from clipcond.errors import CheckpointError, PromptSyntaxError, UnknownNameError
 
 OPTIONS = ["--clip-skip", "--device", "--dtype", "--tower", "--activation", "--allow-pickle"]
+OPTIONS += ["--fullwidth", "--no-fullwidth", "--extra-networks", "--no-extra-networks"]
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,8 @@ OPTIONS = ["--clip-skip", "--device", "--dtype", "--tower", "--activation", "--a
             "x\nSay --activation gelu or --activation b.",
         ),
         ("x\nSave it; or say allow_pickle=True.", "x\nSave it; or say --allow-pickle."),
+        ("x\nIf it is text, say fullwidth=False.", "x\nIf it is text, say --no-fullwidth."),
+        ("x\nSay extra_networks=False.", "x\nSay --no-extra-networks."),
     ],
 )
 def test_arguments_are_options(text, worded):
@@ -44,6 +47,18 @@ def test_arguments_are_options(text, worded):
         ("x\nShorten it. Say max_chunks=9.", "x\nShorten it."),
         ("x\nSay max_chunks=9. Shorten it.", "x\nShorten it."),
         ("x\nGive it as tokenizer=.", "x"),
+        (
+            "x\nLoad it: pipe.load_lora_weights('x', adapter_name='y'), then pipe.set(0.8).",
+            "x\nIn Python: pipe.load_lora_weights('x', adapter_name='y'), then pipe.set(0.8).",
+        ),
+        (
+            "x\nBuild the pipeline first, then pipe.load_ip_adapter(...).",
+            "x\nIn Python: build the pipeline first, then pipe.load_ip_adapter(...).",
+        ),
+        (
+            "x\nLoad its file: conditioner.load_inversion(file).",
+            "x\nIn Python: conditioner.load_inversion(file).",
+        ),
     ],
 )
 def test_advice_that_the_command_cannot_follow_is_left_out(text, worded):

@@ -153,7 +153,7 @@ def test_lpw_takes_three_chunks_and_says_once_what_it_drops():
 
     assert told(lambda: conditioner.guided("a cat", "x " * 225 + "red fox")) == [
         "the prompt needs 4 chunks of 75 tokens; dialect 'lpw' takes 3; dropped: 'red fox'\n"
-        "The other dialects take prompts of any length."
+        "Shorten the prompt, or take dialect 'a1111', which takes any length."
     ]
 
 

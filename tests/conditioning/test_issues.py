@@ -126,7 +126,7 @@ def test_what_a_dialect_drops():
     assert issue.code == "prompt-cut"
     assert issue.prompt == prompt
     assert "cat" in issue.words[0]
-    assert issue.remedy == "The other dialects take prompts of any length."
+    assert issue.remedy == "Shorten the prompt, or take dialect 'a1111', which takes any length."
 
 
 def test_max_chunks_cuts_and_says_so():

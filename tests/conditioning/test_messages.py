@@ -153,7 +153,7 @@ def test_editing_and_and_are_settled_and_told():
 def test_what_a_dialect_drops_is_told():
     assert told(lambda: single(dialect="diffusers")("x " * ROOM + "red fox jumps")) == [
         "the prompt needs 2 chunks of 75 tokens; dialect 'diffusers' takes 1; dropped: "
-        "'red fox jumps'\nThe other dialects take prompts of any length."
+        "'red fox jumps'\nShorten the prompt, or take dialect 'a1111', which takes any length."
     ]
 
 

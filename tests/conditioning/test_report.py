@@ -29,7 +29,14 @@ def test_json_is_the_promised_dict(report):
         {"text": " cat", "weight": 1.0, "start": 11, "stop": 15},
         {"break": True},
     ]
-    assert told["issues"] == [{"message": "'(' is never closed", "position": 24}]
+    assert told["issues"] == [
+        {
+            "message": "'(' is never closed",
+            "position": 24,
+            "code": "bracket",
+            "remedy": "Close it with ')' or write '\\(' for a literal bracket.",
+        }
+    ]
     first, second = told["chunks"]
     assert first["tokens"][:5] == ["<|startoftext|>", "a", "red", "cat", "<|endoftext|>"]
     assert first["ids"][:5] == [49406, 320, 736, 2368, 49407]

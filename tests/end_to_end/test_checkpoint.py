@@ -78,6 +78,7 @@ def test_json(run, sd3):
         "projection": 96,
         "used_layers": 3,
         "heads": 2,
+        "heads_are_sure": True,
         "activation": "gelu",
         "activation_why": "SD2, SDXL and SD3 were trained on OpenCLIP's",
         "activation_is_sure": True,

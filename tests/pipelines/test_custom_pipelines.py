@@ -177,7 +177,7 @@ def test_the_limit_of_lpw_is_explained_and_limits_nothing(load, sd_folder):
                 generator=torch.Generator().manual_seed(0),
             ).images
         assert [str(warning.message) for warning in caught] == [
-            "max_embeddings_multiples limits nothing: clipcond takes prompts of any length"
+            "max_embeddings_multiples limits nothing here; dialect= says how long prompts are"
         ]
         assert caught[0].filename == __file__
         assert args or torch.equal(found, expected)

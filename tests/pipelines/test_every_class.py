@@ -177,3 +177,6 @@ def test_what_is_no_pipeline_is_refused():
         attach(torch.nn.Linear(1, 1))
 
     assert str(caught.value) == "Linear is not supported: it has no CLIP text encoder."
+    with pytest.raises(PipelineError) as caught:
+        attach(object())
+    assert str(caught.value) == "object is no pipeline: it cannot be called."

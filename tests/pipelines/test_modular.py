@@ -8,6 +8,7 @@ from diffusers.modular_pipelines.stable_diffusion_xl.encoders import (
 
 from clipcond import Conditioner
 from clipcond.pipelines.modular import ClipcondTextStep, ClipcondXLTextStep
+from clipcond.towers import OpenAIClipTower
 from tests.pipelines.models import tiny_sd, tiny_sdxl
 
 NAMES = ("prompt_embeds", "negative_prompt_embeds")
@@ -35,7 +36,7 @@ def test_sdxl():
         )
         ours = run(ClipcondXLTextStep(), own, names, prompt="a cat", **call)
         assert all(map(torch.equal, ours, theirs))
-    call = {"prompt": "a (red:1.3) cat, " * 30, "negative_prompt": "x"}
+    call = {"prompt": "a (red)1.3 cat, " * 30, "negative_prompt": "x"}
     embeds, negative, *_ = run(ClipcondXLTextStep(dialect="compel"), own, names, **call)
     assert embeds.shape == negative.shape
     assert embeds.shape[1] > 77
@@ -45,9 +46,8 @@ def test_sd():
     pipe = tiny_sd()
     step = ClipcondTextStep(clip_skip=2)
     embeds, negative = run(step, components(pipe), NAMES, prompt="a (red:1.3) cat, " * 30)
-    made = Conditioner(step._encoding.conditioner.towers[0], clip_skip=2).guided(
-        "a (red:1.3) cat, " * 30
-    )
+    tower = OpenAIClipTower(pipe.text_encoder, pipe.tokenizer)
+    made = Conditioner(tower, clip_skip=2).guided("a (red:1.3) cat, " * 30)
 
     assert torch.equal(embeds, made.positive.embeds)
     assert torch.equal(negative, made.negative.embeds)

@@ -176,3 +176,30 @@ def test_the_others_likewise(name):
     for each in seen:
         assert set(each.texts) <= {"a red cat", "a dog"}
         assert "a red cat" in each.texts
+
+
+def test_kandinsky_6_keeps_the_negative_of_its_own():
+    pipe, seen = bare(pipeline_classes()["Kandinsky6TI2VAPipeline"]), []
+
+    def stub(prompts, _, __, clip_tokenizer, clip, *___):
+        seen.extend(prompts)
+        options = {"padding": "max_length", "max_length": 77, "return_tensors": "pt"}
+        pooled = clip(**clip_tokenizer(prompts, **options)).pooler_output
+        return EMBEDS.repeat(len(prompts), 1, 1), pooled, MASK.repeat(len(prompts), 1).bool()
+
+    pipe._get_prompt_embeds = stub
+    call = {"device": "cpu", "dtype": torch.float32}
+    with torch.no_grad():
+        theirs = (
+            pipe.encode_prompt("a red cat", **call),
+            pipe.encode_prompt("a red cat", "a", **call),
+        )
+        attach(pipe)
+        ours = pipe.encode_prompt("a red cat", **call), pipe.encode_prompt("a red cat", "a", **call)
+        seen.clear()
+        with pytest.warns(PromptWarning, match="^weights have no effect in Kandinsky 6"):
+            weighted = pipe.encode_prompt("a (red:1.3) cat", "(a)", **call)
+
+    for one, other in zip((*ours, weighted), (*theirs, theirs[1]), strict=True):
+        assert all(map(torch.equal, one, other))
+    assert seen == ["a red cat", "a"]

@@ -2,37 +2,31 @@
 
 import pytest
 import torch
+from diffusers import StableDiffusionXLImg2ImgPipeline
 
 from clipcond import attach, detach
 from clipcond.errors import PromptWarning
 from clipcond.pipelines.families import family_of
 from clipcond.towers import OpenAIClipTower
 from tests.pipelines.models import WIDTH_G, latents, tiny_sdxl, unet_of
-from tests.pipelines.zoo import XL
+from tests.pipelines.zoo import PICTURE, XL
 from tests.pipelines.zoo_parts import drawn
 
 
 @pytest.fixture
 def pipe():
     sizes = {**XL, "projection_class_embeddings_input_dim": WIDTH_G + 5 * 8}
-    made = tiny_sdxl(
-        unet=drawn(lambda: unet_of(WIDTH_G, **sizes)), text_encoder=None, tokenizer=None
+    parts = tiny_sdxl(unet=drawn(lambda: unet_of(WIDTH_G, **sizes))).components
+    parts |= {"text_encoder": None, "tokenizer": None}
+    made = StableDiffusionXLImg2ImgPipeline(
+        **parts, requires_aesthetics_score=True, add_watermarker=False
     )
-    made.register_to_config(requires_aesthetics_score=True)
+    made.set_progress_bar_config(disable=True)
     return made
 
 
 def drawing(pipe, *args, **call):
-    from diffusers import StableDiffusionXLImg2ImgPipeline
-    from PIL import Image
-
-    other = StableDiffusionXLImg2ImgPipeline(
-        **pipe.components, requires_aesthetics_score=True, add_watermarker=False
-    )
-    other.set_progress_bar_config(disable=True)
-    if "encode_prompt" in vars(pipe):
-        attach(other)
-    return latents(other, *args, image=Image.new("RGB", (16, 16), "red"), strength=1.0, **call)
+    return latents(pipe, *args, image=PICTURE, strength=1.0, **call)
 
 
 CALLS = (
@@ -65,7 +59,7 @@ def test_pictures(pipe):
 
 
 def test_length_clip_skip_and_zeros(pipe):
-    attach(pipe)
+    attach(pipe, clip_skip=1)
     long = pipe.encode_prompt("a cat, " * 60, device="cpu", negative_prompt="x")
     assert [tuple(each.shape) for each in long] == [(1, 231, WIDTH_G)] * 2 + [(1, WIDTH_G)] * 2
     first, second, third = (

@@ -64,7 +64,7 @@ def test_a_batch(pipe):
 
 def test_clip_skip_acts_on_the_negative_too(pipe):
     theirs = encode(pipe, "a cat", clip_skip=1)[0]  # diffusers: one deeper than the penultimate
-    attach(pipe)
+    attach(pipe, clip_skip=1)
     ours, negative, *_ = encode(pipe, "a cat", negative_prompt="a cat", clip_skip=3)
 
     assert torch.equal(ours, theirs)

@@ -1,6 +1,8 @@
 """Pipelines of many classes, all tiny, that draw: components by the names of their parameters."""
 
 import inspect
+import warnings
+from contextlib import contextmanager
 from functools import partial
 
 import diffusers
@@ -26,6 +28,7 @@ CHANNELS = {
     "StableDiffusionXLInstructPix2PixPipeline": 8,
 }
 SD3 = {
+    "vae": parts.shifted_vae,
     "transformer": parts.sd3_transformer,
     "text_encoder": parts.model_l_projected,
     "text_encoder_2": parts.model_g,
@@ -34,6 +37,7 @@ SD3 = {
     "scheduler": diffusers.FlowMatchEulerDiscreteScheduler,
 }
 FLUX = {
+    "vae": parts.shifted_vae,
     "transformer": parts.flux_transformer,
     "text_encoder_2": parts.t5,
     "tokenizer_2": parts.word_tokenizer,
@@ -60,6 +64,8 @@ OWN = {
     "Kandinsky": PRIOR,
     "StableUnCLIPPipeline": UNCLIP,
     "StableUnCLIPImg2Img": {
+        "image_encoder": parts.image_encoder,
+        "feature_extractor": parts.feature_extractor,
         "image_normalizer": parts.image_normalizer,
         "image_noising_scheduler": diffusers.DDPMScheduler,
         "unet": parts.unclip_unet,
@@ -73,9 +79,26 @@ OWN = {
         "prior": parts.wuerstchen_prior,
         "scheduler": diffusers.DDPMWuerstchenScheduler,
     },
+    "I2VGenXL": {
+        "unet": parts.i2vgen_unet,
+        "image_encoder": parts.image_encoder,
+        "feature_extractor": parts.feature_extractor,
+    },
+    "UniDiffuser": {
+        "unet": parts.unidiffuser,
+        "text_decoder": parts.text_decoder,
+        "text_tokenizer": parts.word_tokenizer,
+        "clip_tokenizer": parts.tokenizer,
+        "image_encoder": parts.image_encoder,
+        "clip_image_processor": parts.feature_extractor,
+    },
     "TextToVideoSD": {"unet": parts.video_unet},
     "VideoToVideoSD": {"unet": parts.video_unet},
-    "CycleDiffusion": {"scheduler": partial(diffusers.DDIMScheduler, clip_sample=False)},
+    "CycleDiffusion": {
+        "scheduler": partial(
+            diffusers.DDIMScheduler, clip_sample=False, set_alpha_to_one=False, steps_offset=1
+        )
+    },
     "StableDiffusionAdapter": {"adapter": partial(parts.t2i_adapter, 3)},
     "StableDiffusionXLAdapter": {"adapter": partial(parts.t2i_adapter, 3)},
     "StableDiffusionUpscale": {"low_res_scheduler": diffusers.DDPMScheduler},
@@ -84,7 +107,11 @@ OWN = {
 # arguments of calls, likewise
 CALLS = {
     "CycleDiffusion": {"source_prompt": "a dog", "eta": 0.1},
-    "StableDiffusionAttendAndExcite": {"token_indices": [2], "max_iter_to_alter": 0},
+    "StableDiffusionAttendAndExcite": {
+        "token_indices": [2],
+        "max_iter_to_alter": 0,
+        "attn_res": (4, 4),
+    },
     "StableDiffusion3": {"max_sequence_length": 16},
     "Flux": {"max_sequence_length": 16},
     "StableUnCLIPPipeline": {"prior_num_inference_steps": 2},
@@ -92,6 +119,8 @@ CALLS = {
     "Kandinsky": {"output_type": "pt"},
     "StableCascadePrior": {"output_type": "pt"},
     "WuerstchenPrior": {"output_type": "pt"},
+    "I2VGenXL": {"num_frames": 2, "decode_chunk_size": 1},
+    "UniDiffuser": {"image": None, "output_type": "np"},
     "StableDiffusionUpscale": {"height": None, "width": None},
 }
 DRAWN: tuple[str, ...] = ()
@@ -105,7 +134,8 @@ def make(name):
     for n, parameter in wanted.items():
         if n not in (*given, "self") and parameter.default is parameter.empty:
             given[n] = None
-    pipe = kind(**given)
+    with quiet():
+        pipe = kind(**given)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -126,9 +156,21 @@ def draw(pipe, name, **over):
         "mask_image": Image.new("L", (SIDE, SIDE), 255),
         "control_image": PICTURE,
         "num_frames": 2,
+        "video": [PICTURE] * 2,
+        "conditioning_frames": [PICTURE] * 2,
     }
     call = {**general, **_of(CALLS, name), **over}
-    return _tensor(pipe(**{n: value for n, value in call.items() if n in wanted})[0])
+    with quiet():
+        return _tensor(pipe(**{n: value for n, value in call.items() if n in wanted})[0])
+
+
+@contextmanager
+def quiet():
+    """Let old classes of diffusers use what diffusers deprecates."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.filterwarnings("ignore", "torch.meshgrid", UserWarning)
+        yield
 
 
 def _of(table, name):

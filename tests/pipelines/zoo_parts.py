@@ -5,12 +5,16 @@ from functools import lru_cache
 
 import diffusers
 import torch
+from diffusers.pipelines.deprecated.unidiffuser import UniDiffuserModel, UniDiffuserTextDecoder
 from diffusers.pipelines.deprecated.wuerstchen import WuerstchenPrior
 from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import (
     StableUnCLIPImageNormalizer,
 )
 from transformers import (
+    CLIPImageProcessor,
     CLIPTextModelWithProjection,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
     PreTrainedTokenizerFast,
     T5Config,
     T5EncoderModel,
@@ -75,6 +79,20 @@ def sd3_transformer():
             pooled_projection_dim=WIDTH + WIDTH_G,
             out_channels=4,
             pos_embed_max_size=8,
+        )
+    )
+
+
+def shifted_vae():
+    """An autoencoder of SD3's and Flux's kind."""
+    return drawn(
+        lambda: diffusers.AutoencoderKL(
+            sample_size=SIDE,
+            block_out_channels=(8, 16),
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+            norm_num_groups=4,
+            shift_factor=0.1,
         )
     )
 
@@ -188,6 +206,77 @@ def motion_adapter():
             motion_layers_per_block=1,
             motion_norm_num_groups=8,
             motion_num_attention_heads=4,
-            use_motion_mid_block=False,
+            motion_max_seq_length=8,
+        )
+    )
+
+
+def i2vgen_unet():
+    return drawn(
+        lambda: diffusers.I2VGenXLUNet(
+            sample_size=SIDE // 2,
+            block_out_channels=(16, 32),
+            layers_per_block=1,
+            down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
+            up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
+            cross_attention_dim=WIDTH,
+            num_attention_heads=4,
+            norm_num_groups=8,
+        )
+    )
+
+
+def image_encoder():
+    config = CLIPVisionConfig(
+        hidden_size=16,
+        projection_dim=WIDTH,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=16,
+    )
+    return drawn(lambda: CLIPVisionModelWithProjection(config))
+
+
+def feature_extractor():
+    return CLIPImageProcessor(crop_size=32, size=32)
+
+
+def unidiffuser():
+    return drawn(
+        lambda: UniDiffuserModel(
+            text_dim=WIDTH,
+            clip_img_dim=WIDTH,
+            num_text_tokens=77,
+            num_attention_heads=2,
+            attention_head_dim=8,
+            in_channels=4,
+            out_channels=4,
+            num_layers=2,
+            norm_num_groups=8,
+            sample_size=SIDE // 2,
+            patch_size=2,
+            activation_fn="gelu",
+            num_embeds_ada_norm=1000,
+            norm_type="layer_norm",
+            block_type="unidiffuser",
+            norm_elementwise_affine=True,
+            ff_final_dropout=True,
+        )
+    )
+
+
+def text_decoder():
+    return drawn(
+        lambda: UniDiffuserTextDecoder(
+            prefix_length=77,
+            prefix_inner_dim=WIDTH,
+            prefix_hidden_dim=WIDTH,
+            vocab_size=64,
+            n_positions=128,
+            n_embd=32,
+            n_layer=1,
+            n_head=2,
         )
     )

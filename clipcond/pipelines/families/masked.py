@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from clipcond.conditioning.layers import ModelReads
-from clipcond.pipelines.family import Encoding, Family, component_kind
+from clipcond.pipelines.family import Encoding, Family, has_component
 from clipcond.pipelines.prompt_embeds import make_prompt_embeds, read_arguments
 from clipcond.towers import HiddenLayer
 
@@ -35,6 +35,10 @@ def _encode_cascade(encoding: Encoding, arguments: Mapping[str, Any]) -> tuple[T
     return made.embeds, pooled, made.negative_embeds, negative
 
 
+def _has_prior_or_decoder(pipe: object) -> bool:
+    return has_component("prior", pipe) or has_component("vqgan", pipe)
+
+
 CASCADE = Family(
     name="Stable Cascade",
     encoders=_TOWER,
@@ -52,7 +56,7 @@ WUERSTCHEN = Family(
     optional=_EMBEDS | _CALL,
     returns=("embeds", "negative_embeds"),
     masks=True,
-    applies=lambda pipe: bool(component_kind(pipe, "prior") or component_kind(pipe, "vqgan")),
+    applies=_has_prior_or_decoder,
 )
 
 MASKED_FAMILIES: tuple[Family, ...] = (CASCADE, WUERSTCHEN)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch import Tensor
 from clipcond.conditioning.layers import ModelReads
 from clipcond.errors import PromptWarning, warn
 from clipcond.pipelines.families.words import syntax_of, words_of
-from clipcond.pipelines.family import Encoding, Family
+from clipcond.pipelines.family import Encoding, Family, has_component
 from clipcond.pipelines.lora_scale import lora_scaled
 
 __all__ = ["POOLED_FAMILIES"]
@@ -51,7 +52,9 @@ class PooledVectors:
         _warn(encoding, [*given.values()])
         answer = list(stock(pipe, **{**arguments, **words}))
         for index, start in zip(self.at, ("", _NEGATIVE), strict=False):
-            if arguments.get(f"{start}pooled_prompt_embeds") is None and answer[index] is not None:
+            # without a negative, models take one of their own
+            is_text = bool(given.get(start + self.texts[0]))
+            if is_text and arguments.get(f"{start}pooled_prompt_embeds") is None:
                 with lora_scaled(pipe, family.components[::2], arguments.get("lora_scale")):
                     pooled = self._pooled(encoding, given, start)
                 answer[index] = _like(pooled, answer[index])
@@ -60,9 +63,8 @@ class PooledVectors:
     def _pooled(self, encoding: Encoding, given: Mapping[str, Any], start: str) -> Tensor:
         """Encode the prompts, or the negatives, and take the pooled vectors."""
         texts = [given.get(start + name) for name in self.texts[: len(encoding.family.encoders)]]
-        first = texts[0] or ""
         second = texts[1] if texts[1:] and texts[1] else None
-        pooled = encoding.conditioner(first, prompts_2=second).pooled
+        pooled = encoding.conditioner(texts[0], prompts_2=second).pooled
         assert pooled is not None  # the family's `reads` asks for it
         return pooled
 
@@ -120,7 +122,7 @@ KANDINSKY_5 = Family(
     optional=_VIDEO | {"image"},
     reads=ModelReads(pooled=(True,)),
     encode=PooledVectors(texts=("prompt",)),
-    applies=lambda pipe: type(pipe).__name__.startswith("Kandinsky5"),
+    applies=partial(has_component, "text_encoder_2"),
     note="pooled vector; Qwen gets the words",
 )
 

@@ -51,7 +51,7 @@ _EMBEDS = "prompt_embeds"
 
 def refusal(pipe: object) -> PipelineError:
     """Make the error for a pipeline of no supported family."""
-    if not callable(getattr(type(pipe), "__call__", None)):  # noqa: B004  # the class's own
+    if not callable(pipe):
         return PipelineError(f"{type(pipe).__name__} is no pipeline: it cannot be called.")
     return PipelineError(
         f"{type(pipe).__name__} is not supported: {reason_of(pipe)}.", _way_out(pipe)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from clipcond.conditioning.layers import ModelReads
 from clipcond.pipelines.call_context import at_least
-from clipcond.pipelines.family import Encoding, Family, component_kind
+from clipcond.pipelines.family import Encoding, Family, component_kind, has_component
 from clipcond.pipelines.prompt_embeds import make_prompt_embeds, read_arguments
 from clipcond.towers import HiddenLayer
 
@@ -40,7 +41,7 @@ STABLE_DIFFUSION = Family(
     required=_EMBEDS,
     optional=_CALL | _CHOICES,
     returns=("embeds", "negative_embeds"),
-    applies=lambda pipe: bool(component_kind(pipe, "unet")),
+    applies=partial(has_component, "unet"),
     tasks={
         "text2image": "StableDiffusionPipeline",
         "image2image": "StableDiffusionImg2ImgPipeline",
@@ -74,7 +75,7 @@ UNIDIFFUSER = replace(
     STABLE_DIFFUSION,
     name="UniDiffuser",
     encoders=(("text_encoder", "clip_tokenizer"),),
-    applies=lambda pipe: bool(component_kind(pipe, "text_decoder")),
+    applies=partial(has_component, "text_decoder"),
     n_chunks=1,
     tasks={},
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.prompt_text import PromptReader
@@ -11,18 +10,20 @@ from clipcond.prompt import Break, ParsedPrompt
 
 __all__ = ["syntax_of", "words_of"]
 
-Text = TypeVar("Text", str, None, "str | Sequence[str] | None")
 
-
-def words_of(conditioner: Conditioner, prompt: Text, *, negative: bool = False) -> Text:
+def words_of(
+    conditioner: Conditioner, prompt: str | Sequence[str], *, negative: bool = False
+) -> str | list[str]:
     """Take the syntax of the conditioner's dialect out of a prompt, or out of several.
 
     A prompt without syntax comes back as it is, blanks and all.
     """
-    if prompt is None:
-        return prompt
     if not isinstance(prompt, str):
-        return [words_of(conditioner, each, negative=negative) for each in prompt]
+        return [_words(conditioner, each, negative) for each in prompt]
+    return _words(conditioner, prompt, negative)
+
+
+def _words(conditioner: Conditioner, prompt: str, negative: bool) -> str:
     parsed = _parsed(conditioner, prompt, negative)
     words = " ".join("".join(_pieces(member)) for member in parsed.members)
     return prompt if words.split() == prompt.split() else words

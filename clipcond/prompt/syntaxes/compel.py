@@ -140,7 +140,7 @@ class _PromptReader:
         if after < len(self.spaced.text):
             message = f"the text behind .{mixed.method}() is ignored"
             remedy = "Put it inside one of the prompts."
-            issues.append(Issue(message, self.spaced.at(after), remedy))
+            issues.append(Issue(message, self.spaced.at(after), remedy, "not-encoded"))
         kept = [i for i, member in enumerate(members) if member.segments]
         members, weights = [members[i] for i in kept], [weights[i] for i in kept]
         mixture = None if weights in ([], [1.0]) else self._mixture(members, weights, "join")
