@@ -31,16 +31,10 @@ from clipcond.conditioning.prompt_text import ExtraNetworks
 from clipcond.errors import PipelineError
 from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, companions_of, family_of
-from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.other_methods import other_methods, use_own_call
 from clipcond.pipelines.own_defaults import use_own_defaults, warn_of_clip_skip
 from clipcond.pipelines.own_towers import are_same, components_of, own_towers
-from clipcond.pipelines.prompt_embeds import (
-    check_width,
-    make_prompt_embeds,
-    model_dtype,
-    read_arguments,
-)
+from clipcond.pipelines.prompt_embeds import check_width, model_dtype, read_arguments
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.pipelines.steps import StepCount, check_step_count, encode_over_time, stop_drawing
 from clipcond.towers import HiddenLayer, TextTower
@@ -110,13 +104,12 @@ def attach(
     choices = {
         **{"clip_skip": clip_skip, "dialect": dialect, "weighting": weighting, "layer": layer},
         **{"normalize": normalize, "fullwidth": fullwidth, "extra_networks": extra_networks},
-        **{"max_chunks": max_chunks, "cache_bytes": cache_bytes},
+        **{"max_chunks": max_chunks, "cache_bytes": cache_bytes, "step_count": step_count},
     }
     family_of(pipe)  # refuses other families before anything is opened
     attachment = Attachment(
-        choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle,
-        step_count=step_count,
-    )  # fmt: skip
+        choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle
+    )
     # code that was written for plain diffusers may count otherwise
     attachment.explains_clip_skip = clip_skip is None
     return attachment.put_on(pipe)
@@ -156,11 +149,10 @@ class Attachment:
         *,
         allow_unaligned: bool,
         allow_pickle: bool = False,
-        step_count: StepCount = "a1111",
     ) -> None:
-        """Open tower and adapter; `choices` are arguments of Conditioner."""
-        check_step_count(step_count)
-        self.choices, self.step_count = choices, step_count
+        """Open tower and adapter; `choices` are arguments of Conditioner, and `step_count`."""
+        self.choices = {**choices}
+        self.step_count: StepCount = check_step_count(self.choices.pop("step_count", "a1111"))
         self.tower_name = str(tower) if isinstance(tower, str | PathLike) else None
         self.tower = compatibility.open_tower(tower, allow_pickle=allow_pickle)
         self.adapter = compatibility.open_adapter(adapter)
@@ -279,19 +271,10 @@ class Attachment:
             self.explains_clip_skip = False
             warn_of_clip_skip(call.clip_skip)
         self.move_tower(call.device)
-        answer = encode_over_time(self, bound.arguments, self._encode, self.step_count)
+        answer = encode_over_time(self, bound.arguments, self.step_count)
         if not family.joined:
             return answer
         return torch.cat(answer) if call.do_classifier_free_guidance else answer[0]
-
-    def _encode(self, arguments: Mapping[str, Any]) -> Any:
-        """Answer the method's arguments; of a joined family, in parts."""
-        if self.family.encode is not None:
-            return self.family.encode(self, arguments)
-        call = read_arguments(self.pipe, arguments)
-        with lora_scaled(self.pipe, self.family.components[::2], call.lora_scale):
-            made = make_prompt_embeds(self, call)
-        return tuple(getattr(made, name) for name in self.family.returns)
 
 
 def _reduced(pipe: object) -> Any:

@@ -72,12 +72,11 @@ def build_pipeline(
     choices = {
         **{"clip_skip": clip_skip, "dialect": dialect, "weighting": weighting},
         **{"normalize": normalize, "fullwidth": fullwidth, "extra_networks": extra_networks},
-        **{"max_chunks": max_chunks, "cache_bytes": cache_bytes},
+        **{"max_chunks": max_chunks, "cache_bytes": cache_bytes, "step_count": step_count},
     }
     attachment = Attachment(
-        choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle,
-        step_count=step_count,
-    )  # fmt: skip
+        choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle
+    )
     loaded = load_pipeline(
         model, task=task, dtype=dtype, vae=vae, allow_pickle=allow_pickle,
         needs_encoder=tower is None,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from clipcond.pipelines.family import Encoding
 from clipcond.pipelines.steps.drawing import StepsOfPipeline
 from clipcond.pipelines.steps.encoding import EncodedCall
+from clipcond.pipelines.steps.plain import encode_plain
 from clipcond.pipelines.steps.plan import Arguments, changes, may_change, plan_steps
 from clipcond.pipelines.steps.position import StepCount, likely_steps
 from clipcond.pipelines.steps.refusals import check_pipeline
@@ -18,24 +19,19 @@ __all__ = ["encode_over_time", "stop_drawing"]
 _STEPS: weakref.WeakKeyDictionary[Any, StepsOfPipeline] = weakref.WeakKeyDictionary()
 
 
-def encode_over_time(
-    encoding: Encoding,
-    arguments: Arguments,
-    encode: Callable[[Arguments], Any],
-    step_count: StepCount,
-) -> Any:
+def encode_over_time(encoding: Encoding, arguments: Arguments, step_count: StepCount) -> Any:
     """Encode a call; if a prompt of it changes over the steps or has parts, draw it so.
 
     Hooks are on the pipeline's denoisers only while such a prompt is drawn.
 
     Args:
         arguments: of the pipeline's method for prompts.
-        encode: gives what the method returns for prompts without editing and AND.
         step_count: how steps are counted, see `Position`.
     Raises:
         PipelineError: the pipeline cannot draw such a prompt.
     """
     pipe, names, plan = encoding.pipe, encoding.family.returns, None
+    encode = partial(encode_plain, encoding)
     if names and may_change(arguments) and changes(arguments, encoding.conditioner):
         plan = plan_steps(arguments, encoding.conditioner, likely_steps(pipe))
     if plan is None:

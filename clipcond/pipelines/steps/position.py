@@ -16,14 +16,15 @@ STEP_COUNTS = ("a1111", "schedule")
 _DEFAULT_STEPS = 50  # of most pipelines of diffusers
 
 
-def check_step_count(name: str) -> None:
-    """Refuse a name that is no way to count steps.
+def check_step_count(name: StepCount) -> StepCount:
+    """Return a way to count steps, if it is one.
 
     Raises:
         UnknownNameError: names those that there are.
     """
     if name not in STEP_COUNTS:
         raise UnknownNameError("step_count", name, STEP_COUNTS)
+    return name
 
 
 class Position:
