@@ -23,7 +23,8 @@ from clipcond.pipelines.steps.rows import Seen, Slot, map_tensors, read_serials
 
 __all__ = ["DENOISERS", "StepsOfPipeline"]
 
-DENOISERS = ("unet", "transformer", "controlnet")  # attributes of pipelines
+DENOISERS = ("unet", "transformer", "controlnet", "prior", "decoder")  # attributes of pipelines
+_TIMES = ("timestep", "timestep_ratio", "r")  # what they call the timestep
 _MOST_CALLS = 4  # encoded, and not drawn yet
 _MOST_BUILT = 16  # tensors kept for the next steps
 
@@ -169,7 +170,8 @@ class StepsOfPipeline:
         return rows
 
     def _move(self, args: tuple[Any, ...], kwargs: dict[str, Any], found: Found) -> None:
-        timestep = kwargs.get("timestep", args[1] if len(args) > 1 else None)
+        named = (kwargs[name] for name in _TIMES if name in kwargs)
+        timestep = next(named, args[1] if len(args) > 1 else None)
         if self._position.move(getattr(self._pipe(), "scheduler", None), timestep):
             self._residuals = Residuals()
         for encoded in {row.encoded for rows in found.values() for row in rows if row is not None}:

@@ -16,6 +16,9 @@ _NEVER = {
     "StableDiffusionParadigmsPipeline": "it denoises many steps in one call of its UNet",
     "StableDiffusionPanoramaPipeline": "it denoises each step in many views",
     "StableDiffusionPix2PixZeroPipeline": "it changes the embeddings while it draws",
+    "UniDiffuserPipeline": "it changes the embeddings before it draws",
+    "StableDiffusionLatentUpscalePipeline": "it joins the pooled vector with other values",
+    "StableDiffusionDiffEditPipeline": "it compares two prompts at one step",
 }
 _NOT_MIXED = {
     "StableDiffusionAttendAndExcitePipeline": "it steers by the attention to one prompt",

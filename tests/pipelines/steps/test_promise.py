@@ -38,4 +38,5 @@ def test_on_the_command_line(pipe, tmp_path, capsys):
 
     assert code == 0
     assert "is encoded" not in printed.err + printed.out
-    assert Image.open(target).info["parameters"].startswith(PROMPT)
+    with Image.open(target) as image:
+        assert image.text["parameters"].startswith(PROMPT)
