@@ -51,7 +51,7 @@ def of_one_encoding(issue: Issue) -> Issue:
     """Say that what one encoding leaves out of a prompt is drawn by a pipeline."""
     if issue.code not in _DRAWN:
         return issue
-    return replace(issue, remedy=f"{issue.remedy} A pipeline draws them itself.")
+    return replace(issue, remedy=f"{issue.remedy} Pipelines of Stable Diffusion draw all of them.")
 
 
 class SettlesTexts:
