@@ -131,14 +131,22 @@ def plan_steps(
                     found.append((pairs[key], weight))
             timed.append((until, tuple(found)))
         rows.append(tuple(timed))
+    return Plan(_expanded(arguments, texts, chosen), tuple(pairs), tuple(rows))
+
+
+def _expanded(
+    arguments: Arguments, texts: Texts, chosen: Sequence[tuple[int, dict[str, str]]]
+) -> Arguments:
+    """Make the arguments that encode a picture for each pair: its texts, its rows of tensors."""
+    rows, n = [row for row, _ in chosen], len(next(iter(texts.values())))
     taken = {
-        name: value[[row for row, _ in chosen]]
+        name: value[rows]
         for name, value in arguments.items()
-        if isinstance(value, Tensor) and len(value) == len(rows)
+        if isinstance(value, Tensor) and len(value) == n
     }
     single = {name: 1 for name in arguments if name in NUMBERS}
     wanted = {name: [each[name] for _, each in chosen] for name in texts}
-    return Plan({**arguments, **taken, **single, **wanted}, tuple(pairs), tuple(rows))
+    return {**arguments, **taken, **single, **wanted}
 
 
 def _timeline(
