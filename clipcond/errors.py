@@ -150,10 +150,11 @@ def collect_warnings(*, shown: bool = True) -> Iterator[list[ClipcondWarning]]:
     """Collect what this thread warns of inside, whatever filters and other threads do.
 
     Args:
-        shown: whether warnings are given as well.
+        shown: whether warnings are given as well; not where an outer collection keeps them back.
     """
     collected: list[ClipcondWarning] = []
-    token = _COLLECTED.set((collected, shown))
+    outer = _COLLECTED.get()
+    token = _COLLECTED.set((collected, shown and (outer is None or outer[1])))
     try:
         yield collected
     finally:

@@ -6,13 +6,13 @@ from PIL import Image, ImageDraw
 from clipcond import build_pipeline
 
 PROMPTS = """
-a cat on a red background
+a cat on a [red:blue:0.1] background
 a cat on a [red:blue:0.3] background
-a [cat:dog:0.3] on a red background
+a [cat:dog:0.5] on a green background
 a cat AND a dog
 a cat AND green background :0.7
 """.strip().splitlines()
-SEEDS, SIDE, LINE = 4, 96, 16
+SEEDS, SIDE, LINE = 2, 128, 16
 
 pipe = build_pipeline(clip_skip=2)
 grid = Image.new("RGB", (SEEDS * SIDE, len(PROMPTS) * (SIDE + LINE)), "white")
@@ -24,5 +24,5 @@ for row, prompt in enumerate(PROMPTS):
     ImageDraw.Draw(grid).text((4, top + 2), prompt, fill="black")
     for i, image in enumerate(images):
         grid.paste(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (i * SIDE, top + LINE))
-grid.save("prompts_over_time.png", optimize=True)
+grid.quantize(96).save("prompts_over_time.png", optimize=True)
 print(grid.size)
