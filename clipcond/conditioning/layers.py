@@ -12,6 +12,9 @@ from clipcond.towers.base import HiddenLayer, TextTower, check_layer
 __all__ = ["ModelReads", "check_layers"]
 
 
+_LAST = HiddenLayer(1, final_norm=True)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelReads:
     """What a diffusion model was trained to read of its towers.
@@ -22,7 +25,7 @@ class ModelReads:
         zero_negative: whether a negative may be zeros, where the dialect has it so.
     """
 
-    layer: HiddenLayer = HiddenLayer(1, final_norm=True)
+    layer: HiddenLayer = _LAST
     pooled: tuple[bool, ...] = (False,)
     zero_negative: bool = False
 

@@ -1,12 +1,11 @@
 """Put a Conditioner in the place of a pipeline's `encode_prompt`, and take it out again.
 
 Two attributes of the pipeline *instance* change: `conditioner`, and `encode_prompt`, an
-`Attachment` (in some families the method has another name); in few classes further methods that
-read prompts, see `other_methods`. The class stays the stock one, or becomes a subclass of its name
-where the model has default arguments of its own, so `save_pretrained` writes a stock folder; the
-modules are not touched, so LoRA loaders, hooks and offloading find what they expect. The Attachment
-is an object that knows its pipeline, not a closure: a copy of the pipeline gets a copy that knows
-the new one.
+`Attachment` (some families call it otherwise); in few classes others, see `further_methods`.
+The class stays the stock one or becomes a subclass of its name, so `save_pretrained` writes a stock
+folder; the modules are not touched, so LoRA loaders, hooks and offloading find what they expect.
+The Attachment is an object that knows its pipeline, not a closure: a copy of the pipeline gets a
+copy that knows the new one.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ from clipcond.conditioning.prompt_text import ExtraNetworks
 from clipcond.errors import PipelineError
 from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, companions_of, family_of
-from clipcond.pipelines.other_methods import other_methods, use_own_call
+from clipcond.pipelines.further_methods import other_methods, use_own_call
 from clipcond.pipelines.own_defaults import use_own_defaults, warn_of_clip_skip
-from clipcond.pipelines.own_towers import are_same, components_of, own_towers
+from clipcond.pipelines.own_encoders import own_towers
 from clipcond.pipelines.prompt_embeds import check_width, model_dtype, read_arguments
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.pipelines.steps import StepCount, check_step_count, encode_over_time, stop_drawing
@@ -174,7 +173,7 @@ class Attachment:
             self.adapter = compatibility.embedded_adapter(self.tower_name, pipe)
         chosen = (self.tower, self.adapter)
         compatibility.check_chosen(pipe, self.family, *chosen, allow_unaligned=self.allow_unaligned)
-        if self.tower is not None or None not in components_of(pipe, self.family):
+        if self.tower is not None or None not in self._components():
             vars(pipe)[self.family.conditioner] = self.make_conditioner()
         vars(pipe)[self.family.method] = self
         self._put_others(pipe)
@@ -233,18 +232,20 @@ class Attachment:
         The new one gets the textual inversions of the old one, as far as they fit.
         """
         conditioner: Conditioner | None = vars(self.pipe).get(self.family.conditioner)
-        components = components_of(self.pipe, self.family)
-        is_own = conditioner is not None and conditioner is self._made
-        if conditioner is None or (is_own and not are_same(components, self._made_from)):
+        is_own, ids = conditioner is self._made, map(id, self._components())
+        if conditioner is None or (is_own and list(ids) != list(map(id, self._made_from))):
             conditioner = vars(self.pipe)[self.family.conditioner] = self.make_conditioner()
         return conditioner
+
+    def _components(self) -> tuple[object, ...]:
+        return tuple(getattr(self.pipe, name, None) for name in self.family.components)
 
     def make_conditioner(self) -> Conditioner:
         pipe, family = self.pipe, self.family
         towers = [self.tower] if self.tower is not None else own_towers(pipe, family)
         if self.adapter is None:
             check_width(sum(tower.width for tower in towers), pipe)
-        self._made_from = components_of(pipe, family)
+        self._made_from = self._components()
         own = {"adapter": self.adapter, "reads": family.reads if self.adapter is None else None}
         limit = family.limit(self.choices.get("max_chunks"))
         self._made = Conditioner(*towers, **{**self.choices, **own, "max_chunks": limit})

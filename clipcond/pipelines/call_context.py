@@ -6,37 +6,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["at_least", "by_default", "default_clip_skip", "least_rows"]
+__all__ = ["CLIP_SKIP", "LEAST_ROWS", "at_least", "by_default"]
 
-_least_rows: ContextVar[int] = ContextVar("least_rows", default=0)
-_clip_skip: ContextVar[int | None] = ContextVar("clip_skip", default=None)
-
-
-def least_rows() -> int:
-    """The number of rows that embeddings have at least."""
-    return _least_rows.get()
-
-
-def default_clip_skip() -> int | None:
-    """The clip skip of a call that hands none to the encoding; None = it has none."""
-    return _clip_skip.get()
+# the number of rows that embeddings have at least
+LEAST_ROWS: ContextVar[int] = ContextVar("LEAST_ROWS", default=0)
+# the clip skip of a call that hands none to the encoding
+CLIP_SKIP: ContextVar[int | None] = ContextVar("CLIP_SKIP", default=None)
 
 
 @contextmanager
 def at_least(rows: int) -> Iterator[None]:
     """Let encodings in this context have so many rows at least, for a model that joins several."""
-    before = _least_rows.set(rows)
+    before = LEAST_ROWS.set(rows)
     try:
         yield
     finally:
-        _least_rows.reset(before)
+        LEAST_ROWS.reset(before)
 
 
 @contextmanager
 def by_default(clip_skip: int | None) -> Iterator[None]:
     """Let encodings in this context that are given no clip skip take this one."""
-    before = _clip_skip.set(clip_skip)
+    before = CLIP_SKIP.set(clip_skip)
     try:
         yield
     finally:
-        _clip_skip.reset(before)
+        CLIP_SKIP.reset(before)

@@ -23,7 +23,7 @@ from clipcond.checkpoints import load_tower
 from clipcond.embedded import adapter_file
 from clipcond.errors import ClipcondWarning, PipelineError, excerpt, warn
 from clipcond.pipelines.family import Family
-from clipcond.pipelines.own_towers import has_towers, own_towers
+from clipcond.pipelines.own_encoders import has_towers, own_towers
 from clipcond.pipelines.prompt_embeds import check_width, config_of, pooled_width
 from clipcond.pipelines.protocols import DiffusersPipeline
 from clipcond.towers import OpenAIClipTower, OpenClipTower, TextTower

@@ -14,10 +14,10 @@ from clipcond.conditioning.layers import ModelReads
 from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.towers import OpenAIClipTower
 
-__all__ = ["Encoding", "Family", "canonical", "component_kind", "has_component", "parameters_of"]
+__all__ = ["RENAMED", "Encoding", "Family", "component_kind", "has_component", "parameters_of"]
 
 # What diffusers calls a parameter in some classes -> what it calls it in most.
-_RENAMED = {
+RENAMED = {
     "num_videos_per_prompt": "num_images_per_prompt",
     "prompt_embeds_pooled": "pooled_prompt_embeds",
     "negative_prompt_embeds_pooled": "negative_pooled_prompt_embeds",
@@ -41,7 +41,7 @@ class Family:
     """A family of pipelines: those whose method for prompts takes the same, in any order.
 
     The class does not matter: text-to-image, image-to-image, inpainting and ControlNet pipelines
-    share their parameters. Parameters have the names that most classes give them (see `canonical`).
+    share their parameters. Parameters have the names that most classes give them (see `RENAMED`).
 
     encoders: (text encoder, tokenizer) attributes of the pipeline, in the order in which the
         hidden states are joined. Those only that clipcond conditions on.
@@ -62,6 +62,7 @@ class Family:
         Conditioner. Returns what the method returns.
     note: what else the table of the pages says of it.
     tasks: task -> the diffusers class that `build_pipeline` makes.
+    components: the names of the text encoders and tokenizers.
     """
 
     name: str
@@ -81,13 +82,18 @@ class Family:
     encode: Callable[[Encoding, Mapping[str, Any]], Any] | None = None
     note: str = ""
     tasks: Mapping[str, str] = field(default_factory=dict)
+    components: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = tuple(name for pair in self.encoders for name in pair)
+        object.__setattr__(self, "components", names)
 
     def has(self, pipe: object) -> bool:
         """Whether a pipeline is of this family."""
         parameters = parameters_of(pipe, self.method)
         if parameters is None:
             return False
-        names = {canonical(name) for name in parameters}
+        names = {RENAMED.get(name, name) for name in parameters}
         fits = self.required <= names <= self.required | self.optional
         return fits and (self.applies is None or self.applies(pipe))
 
@@ -95,21 +101,11 @@ class Family:
         """The smaller of two limits of chunks, the caller's and the model's; None = none."""
         return min((n for n in (max_chunks, self.n_chunks) if n is not None), default=None)
 
-    @property
-    def components(self) -> tuple[str, ...]:
-        """The names of its text encoders and tokenizers."""
-        return tuple(name for pair in self.encoders for name in pair)
-
 
 def parameters_of(pipe: object, method: str) -> tuple[str, ...] | None:
     """List the parameters of a method of the pipeline's class; None = it has no such method."""
     found = getattr(type(pipe), method, None)
     return None if found is None else tuple(inspect.signature(found).parameters)[1:]
-
-
-def canonical(name: str) -> str:
-    """The name that most classes give a parameter."""
-    return _RENAMED.get(name, name)
 
 
 def has_component(name: str, pipe: object) -> bool:

@@ -12,9 +12,9 @@ from torch import Tensor
 from clipcond.conditioning.conditioner import Conditioner, Conditioning
 from clipcond.conditioning.results import zeros_like
 from clipcond.errors import PipelineError, PromptWarning, counted, warn
-from clipcond.pipelines.call_context import default_clip_skip, least_rows
-from clipcond.pipelines.family import Encoding, canonical
-from clipcond.pipelines.own_towers import has_towers
+from clipcond.pipelines.call_context import CLIP_SKIP, LEAST_ROWS
+from clipcond.pipelines.family import RENAMED, Encoding
+from clipcond.pipelines.own_encoders import has_towers
 
 __all__ = [
     "EncodePromptArguments",
@@ -72,10 +72,10 @@ _KNOWN = frozenset(each.name for each in fields(EncodePromptArguments))
 
 def read_arguments(pipe: object, arguments: Mapping[str, Any]) -> EncodePromptArguments:
     """Read a method's arguments; what it has no argument for is an attribute of the pipeline."""
-    named = {canonical(name): value for name, value in arguments.items()}
+    named = {RENAMED.get(name, name): value for name, value in arguments.items()}
     named.setdefault(_GUIDED, getattr(pipe, _GUIDED, True))
     if named.get("clip_skip") is None:
-        named["clip_skip"] = default_clip_skip()
+        named["clip_skip"] = CLIP_SKIP.get()
     return EncodePromptArguments(**{name: named[name] for name in _KNOWN & named.keys()})
 
 
@@ -106,11 +106,11 @@ def make_prompt_embeds(encoding: Encoding, call: EncodePromptArguments) -> Promp
                 f"{counted(len(negative_embeds), 'negative embedding')}: "
                 "they pair one to one."
             )
-        rows = max(embeds.shape[1], negative_embeds.shape[1], least_rows())
+        rows = max(embeds.shape[1], negative_embeds.shape[1], LEAST_ROWS.get())
         negative_embeds = _lengthened(negative_embeds, rows, encoding, call)
         negative_embeds = _for_the_models(negative_embeds, pipe, call)
     else:
-        rows = max(embeds.shape[1], least_rows())
+        rows = max(embeds.shape[1], LEAST_ROWS.get())
     embeds = _lengthened(embeds, rows, encoding, call)
     pooled, negative_pooled = (
         None if each is None or each.pooled is None else _for_the_models(each.pooled, pipe, call)

@@ -14,6 +14,8 @@ from clipcond.pipelines.families.table import FAMILIES
 from tests.pipelines.bare import pipeline_classes
 from tests.pipelines.zoo import DRAWN
 
+# drawn by tests of their own: test_several_calls.py, test_alt_diffusion.py
+ELSEWHERE = ("AltDiffusionPipeline",)
 EMBEDS = "embeddings"
 POOLED = "embeddings and pooled vector"
 
@@ -40,11 +42,16 @@ def accepted_cells() -> list[list[str]]:
         if family.name == "Stable Diffusion XL refiner":
             shown = "those of XL, with `text_encoder_2` alone"
         else:
-            shown = ", ".join(f"**{name}**" if name in DRAWN else name for name in names)
+            shown = ", ".join(f"**{name}**" if _is_drawn(name) else name for name in names)
         several = family.reads is not None and any(family.reads.pooled)
         gets = family.note or (POOLED if several or "pooled" in family.returns else EMBEDS)
         lines.append([f"{family.name}, {len(names)}" if names else family.name, gets, shown])
     return lines
+
+
+def _is_drawn(name: str) -> bool:
+    """Whether a test draws with the class, attached and plain."""
+    return name in DRAWN or name in ELSEWHERE
 
 
 def refused_cells() -> list[list[str]]:

@@ -113,15 +113,24 @@ def flux_transformer():
 
 
 def prior_transformer():
-    return drawn(
-        lambda: diffusers.PriorTransformer(
+    def build():
+        made = diffusers.PriorTransformer(
             num_attention_heads=2,
             attention_head_dim=8,
             num_layers=2,
             embedding_dim=WIDTH,
             num_embeddings=77,
         )
-    )
+        with torch.no_grad():  # a new one makes zeros of everything
+            made.clip_std.fill_(1)
+        return made
+
+    return drawn(build)
+
+
+def consistent_unet():
+    """A UNet that is given the guidance scale."""
+    return drawn(lambda: unet_of(WIDTH, time_cond_proj_dim=16))
 
 
 def image_normalizer():

@@ -38,19 +38,20 @@ def _encode(encoding: Encoding, arguments: Mapping[str, Any]) -> tuple[Tensor | 
         embeds and negative_embeds [b S D], pooled and negative_pooled [b P].
     """
     pipe, call = encoding.pipe, read_arguments(encoding.pipe, arguments)
-    mine, negative = call.prompt_embeds, call.negative_prompt_embeds
-    if mine is not None and (negative is not None or not call.do_classifier_free_guidance):
-        return mine, negative, call.pooled_prompt_embeds, call.negative_pooled_prompt_embeds
+    mine, negative, guided = (
+        call.prompt_embeds, call.negative_prompt_embeds, call.do_classifier_free_guidance
+    )  # fmt: skip
+    pooled, negative_pooled = call.pooled_prompt_embeds, call.negative_pooled_prompt_embeds
+    if mine is not None and (negative is not None or not guided):
+        return mine, negative, pooled, negative_pooled
     with lora_scaled(pipe, encoding.family.components[::2], call.lora_scale):
-        if mine is None and (negative is None or not call.do_classifier_free_guidance):
-            made = _both(encoding, call, arguments)
-        elif mine is None:
-            assert negative is not None
-            text = _one(encoding, call, arguments, "prompt", negative)
-            made = PromptEmbeds(*text[:1], negative, text[1], call.negative_pooled_prompt_embeds)
-        else:
-            text = _one(encoding, call, arguments, "negative_prompt", mine)
-            made = PromptEmbeds(mine, text[0], call.pooled_prompt_embeds, text[1])
+        if mine is not None:
+            negative, negative_pooled = _one(encoding, call, arguments, "negative_prompt", mine)
+            return mine, negative, pooled, negative_pooled
+        if negative is not None and guided:
+            mine, pooled = _one(encoding, call, arguments, "prompt", negative)
+            return mine, negative, pooled, negative_pooled
+        made = _both(encoding, call, arguments)
     return made.embeds, made.negative_embeds, made.pooled, made.negative_pooled
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from clipcond.pipelines.family import Encoding
@@ -18,6 +19,7 @@ def encode_plain(encoding: Encoding, arguments: Arguments) -> Any:
     if family.encode is not None:
         return family.encode(encoding, arguments)
     call = read_arguments(encoding.pipe, arguments)
-    with lora_scaled(encoding.pipe, family.components[::2], call.lora_scale):
+    encoders, scale = family.components[::2], call.lora_scale
+    with nullcontext() if scale is None else lora_scaled(encoding.pipe, encoders, scale):
         made = make_prompt_embeds(encoding, call)
     return tuple(getattr(made, name) for name in family.returns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,22 +9,12 @@ from clipcond.errors import PipelineError
 from clipcond.pipelines.family import Family
 from clipcond.towers import OpenAIClipTower, TextTower
 
-__all__ = ["are_same", "components_of", "has_towers", "own_towers"]
-
-
-def components_of(pipe: object, family: Family) -> tuple[Any, ...]:
-    """List a pipeline's text encoders and tokenizers; None for each that it lacks."""
-    return tuple(getattr(pipe, name, None) for name in family.components)
-
-
-def are_same(components: Sequence[object], others: Sequence[object]) -> bool:
-    """Whether two lists of components hold the same objects."""
-    return list(map(id, components)) == list(map(id, others))
+__all__ = ["has_towers", "own_towers"]
 
 
 def has_towers(pipe: object, family: Family) -> bool:
     """Whether a pipeline has all of its text encoders and tokenizers, and they are of its kind."""
-    components = components_of(pipe, family)
+    components = _components(pipe, family)
     return None not in components and all(_is_model(each, family) for each in components[::2])
 
 
@@ -35,7 +24,7 @@ def own_towers(pipe: object, family: Family) -> list[TextTower]:
     Raises:
         PipelineError: one is missing, or is of another kind.
     """
-    components, kind = components_of(pipe, family), type(pipe).__name__
+    components, kind = _components(pipe, family), type(pipe).__name__
     for name, part in zip(family.components, components, strict=True):
         if part is None:
             raise PipelineError(
@@ -57,6 +46,10 @@ def own_towers(pipe: object, family: Family) -> list[TextTower]:
         for tower in towers:
             tower.special = replace(tower.special, mask_padding=True)
     return towers
+
+
+def _components(pipe: object, family: Family) -> tuple[Any, ...]:
+    return tuple(getattr(pipe, name, None) for name in family.components)
 
 
 def _is_model(model: object, family: Family) -> bool:
