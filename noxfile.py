@@ -59,6 +59,15 @@ def oldest(session: nox.Session) -> None:
 
 
 @nox.session
+def deep(session: nox.Session) -> None:
+    """Try many more random inputs than the ordinary run does; takes half an hour."""
+    session.install("-e", ".[test]")
+    rooms = session.posargs or ["tests/prompt", "tests/chunking", "tests/conditioning"]
+    env = {**OFFLINE, "CLIPCOND_FUZZ": "10000"}
+    session.run("pytest", "--hypothesis-profile=deep", *rooms, env=env)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types, and which room imports which."""
     session.install("-e", ".[test]")

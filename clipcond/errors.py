@@ -11,8 +11,7 @@ import re
 import sys
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from contextvars import ContextVar
 from difflib import get_close_matches
 from itertools import accumulate
@@ -140,25 +139,10 @@ class PromptWarning(_AtPosition, ClipcondWarning):
 
 # The prompt at work, and a position in it: for warnings from functions that do not know the prompt.
 SUBJECT: ContextVar[tuple[str, int] | None] = ContextVar("subject", default=None)
-_COLLECTED: ContextVar[tuple[list[ClipcondWarning], bool] | None] = ContextVar(
+# Where this thread's warnings are collected, and whether they are given as well.
+COLLECTED: ContextVar[tuple[list[ClipcondWarning], bool] | None] = ContextVar(
     "collected", default=None
 )
-
-
-@contextmanager
-def collect_warnings(*, shown: bool = True) -> Iterator[list[ClipcondWarning]]:
-    """Collect what this thread warns of inside, whatever filters and other threads do.
-
-    Args:
-        shown: whether warnings are given as well; not where an outer collection keeps them back.
-    """
-    collected: list[ClipcondWarning] = []
-    outer = _COLLECTED.get()
-    token = _COLLECTED.set((collected, shown and (outer is None or outer[1])))
-    try:
-        yield collected
-    finally:
-        _COLLECTED.reset(token)
 
 
 def warn(warning: ClipcondWarning, *, shown: bool = True, collected: bool = True) -> None:
@@ -167,7 +151,7 @@ def warn(warning: ClipcondWarning, *, shown: bool = True, collected: bool = True
     Args:
         shown, collected: False = it is only collected, or only given.
     """
-    subject, collection = SUBJECT.get(), _COLLECTED.get()
+    subject, collection = SUBJECT.get(), COLLECTED.get()
     if subject and isinstance(warning, PromptWarning) and not warning.source:
         code, words = warning.code, warning.words
         warning = PromptWarning(warning.message, *subject, warning.remedy, code=code, words=words)

@@ -16,6 +16,7 @@ from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer
 
 # A busy machine is no failure.
 settings.register_profile("clipcond", deadline=None)
+settings.register_profile("deep", deadline=None, max_examples=1000)  # `nox -s deep`
 settings.load_profile("clipcond")
 
 

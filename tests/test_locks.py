@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from clipcond.locks import LOADING, ForkSafeLock
+from clipcond.locks import LOADING, fork_safe_lock
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
@@ -17,7 +17,7 @@ pytestmark = [
 
 class Store:
     def __init__(self, patience):
-        self.lock = ForkSafeLock(patience, self.repair)
+        self.lock = fork_safe_lock(patience, self.repair)
         self.n_repairs = 0
 
     def repair(self):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from math import lcm
+from typing import cast
 
 from clipcond.chunking.splitters import Splitter, comma_backtrack
 from clipcond.chunking.tokens import Token
@@ -58,7 +59,8 @@ def tokenize(parsed: ParsedPrompt, tokenizer: Tokenizer) -> tuple[Token | Break,
     Every segment is tokenized on its own: byte pair merges never cross a border between segments.
     The name of a textual inversion becomes all of its ids, each at the weight of the name.
     """
-    naming = tokenizer if isinstance(tokenizer, NamingTokenizer) else None
+    # isinstance would look through the whole protocol, at every call
+    naming = cast(NamingTokenizer, tokenizer) if hasattr(tokenizer, "named") else None
     pieces = [_split_names(segment, naming, parsed.bare_names) for segment in parsed.segments]
     texts = [piece for row in pieces for piece in row if isinstance(piece, str)]
     ids = iter(tokenizer.encode_batch(texts))
@@ -111,16 +113,16 @@ def chunk(
     Args:
         tokens: as `tokenize` gives them.
         special: the tower's special tokens and context length.
-        splitter: how a run that is too long is cut; by default `comma_backtrack()`.
+        splitter: how a run that is too long for a chunk is cut; by default `comma_backtrack()`.
     Raises:
         ValueError: the splitter made a piece that does not fit a chunk.
     Source: AUTOMATIC1111 webui 1.10, modules/sd_hijack_clip.py, tokenize_line.
     """
     split = comma_backtrack() if splitter is None else splitter
     *closed, last = _split_at_breaks(tokens)
-    pieces = [piece for run in closed for piece in (split(run, special) if run else [[]])]
-    if last:
-        pieces += split(last, special)
+    pieces: list[list[Token]] = []
+    for run in (*closed, last) if last else closed:
+        pieces += [run] if len(run) <= special.room else split(run, special)
     return tuple(
         _frame(piece, special, goes_on=_is_cut(piece, following))
         for piece, following in zip_longest(pieces or [[]], pieces[1:], fillvalue=())

@@ -6,6 +6,7 @@ import codecs
 import errno
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -69,16 +70,16 @@ def output_failure(error: BaseException | None = None) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """Describe an error that is none of clipcond's own."""
+    """Describe an error that is none of clipcond's own, with its traceback where asked for."""
     text = str(error).strip()
     if isinstance(error, MemoryError) or "memory" in text.lower():
         return f"out of memory: {text.splitlines()[0] if text else 'the picture is too large'}"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{str(error.filename)!r}: {error.strerror}"
-    return (
-        f"unexpected {type(error).__name__}: {text}\n"
-        "Set CLIPCOND_TRACEBACK=1 to see where it comes from."
-    )
+    more = "Set CLIPCOND_TRACEBACK=1 to see where it comes from."
+    if os.environ.get("CLIPCOND_TRACEBACK"):
+        more = "".join(traceback.format_exception(error))
+    return f"unexpected {type(error).__name__}: {text}\n{more}"
 
 
 @dataclass

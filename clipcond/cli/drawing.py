@@ -21,6 +21,7 @@ from clipcond.cli.options import (
     Fullwidth,
     Inversion,
     Model,
+    Steps,
     Tower,
     check_guidance,
     check_png,
@@ -70,12 +71,7 @@ def generate(
         int,
         typer.Option(min=1, max=MAX_COUNT, metavar="N", help="Pictures, with seed, seed + 1, ..."),
     ] = 1,
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Denoising steps.", show_default="the model's, or 20"
-        ),
-    ] = None,
+    steps: Steps = None,
     guidance: Annotated[
         float | None,
         typer.Option(

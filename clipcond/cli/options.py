@@ -11,7 +11,7 @@ import typer
 __all__ = [
     *("AllowPickle", "AsJson", "ClipSkip", "Dialect", "ExtraNetworks", "Fullwidth", "Inversion"),
     *("MAX_SEED", "MODEL", "READING", "check_guidance", "check_png", "check_size", "check_text"),
-    *("Model", "Negative", "Prompt", "Tower"),
+    *("Model", "Negative", "Prompt", "Steps", "Tower"),
 ]
 
 MAX_SEED = 2**64 - 1  # what torch's generators take
@@ -54,6 +54,10 @@ Prompt = Annotated[str, typer.Argument(help="What to show.", callback=check_text
 Dialect = Annotated[
     str,
     typer.Option(metavar="D", help="The tool to read and weight as.", rich_help_panel=READING),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Denoising steps.", show_default="the model's, or 20"),
 ]
 Negative = Annotated[
     str | None, typer.Option("-n", "--negative", callback=check_text, help="What to keep out.")

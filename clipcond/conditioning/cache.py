@@ -9,10 +9,10 @@ from itertools import count
 import torch
 
 from clipcond.chunking import TokenChunk
-from clipcond.identity import serial_of
-from clipcond.locks import ForkSafeLock
+from clipcond.locks import fork_safe_lock
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput
+from clipcond.towers.weight_keys import serial_of
 
 __all__ = ["CACHE_BYTES", "ChunkCache", "ChunkEncoder"]
 
@@ -20,7 +20,7 @@ Key = tuple[Hashable, ...]
 
 MIB = 2**20
 CACHE_BYTES = 256 * MIB  # about a thousand chunks of CLIP-L in float32
-BATCH_BYTES = 1024 * MIB  # activations of one tower call; bounds prompts of thousands of chunks
+BATCH_BYTES = 256 * MIB  # activations of one tower call; bounds prompts of thousands of chunks
 # Peak activations of one chunk, in units of its hidden states [L D]; measured on CLIP-L: 4.4 MB of
 # 0.24 MB each, most of it the fourfold inner layer and attention's copies.
 ACTIVATIONS = 20
@@ -39,7 +39,7 @@ class ChunkCache:
         self._rows: OrderedDict[Key, TowerOutput] = OrderedDict()
         self._fingerprints: OrderedDict[int, Hashable] = OrderedDict()
         self._numbers = count()
-        self._lock = ForkSafeLock(repair=self.clear)
+        self._lock = fork_safe_lock(repair=self.clear)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -89,10 +89,16 @@ class ChunkCache:
 class ChunkEncoder:
     """The `Encode` of one call: bound to a tower with its weights of now, and to a layer.
 
-    `prefetch` encodes everything it is given in one tower call, copies once; a call encodes only
-    what is still missing then. Results are held apart from the cache too, because its bound may be
-    smaller than one long prompt.
+    `prefetch` encodes what it is given in one tower call, copies once; a call encodes only what is
+    still missing then. Results of that tower call are held apart from the cache too, because its
+    bound may be smaller.
+
+    Attributes:
+        n_at_once: how many chunks one tower call takes.
+        gives_copies: results belong to the caller, who may write into them.
     """
+
+    gives_copies = True
 
     def __init__(
         self,
@@ -110,22 +116,43 @@ class ChunkEncoder:
         self._cache = cache
         number = cache.number(tower.fingerprint()) if cache.max_bytes else 0
         self._prefix = (serial_of(tower), number, layer)
+        length = special.context_length
+        chunk_bytes = length * tower.width * tower.dtype.itemsize * ACTIVATIONS
+        self.n_at_once = max(1, BATCH_BYTES // chunk_bytes)
         self._sums: dict[int, int] = {}
         self._rows: dict[Key, TowerOutput] = {}
 
     def __call__(self, chunks: Sequence[TokenChunk]) -> TowerOutput:
         """Encode chunks: hidden [n L D] and pooled [n P] (or None), in their order."""
-        self.prefetch(chunks)
-        rows = [self._rows[_key(chunk)] for chunk in chunks]
-        hidden = torch.stack([row.hidden for row in rows])
-        if not self._pooled:
-            return TowerOutput(hidden)
-        pooled = [row.pooled for row in rows if row.pooled is not None]
-        return TowerOutput(hidden, torch.stack(pooled))
+        hidden, pooled = torch.empty(0), []
+        for start in range(0, len(chunks), self.n_at_once):
+            part = chunks[start : start + self.n_at_once]
+            self.prefetch(part)
+            rows = [self._rows[_key(chunk)] for chunk in part]
+            if not start:
+                hidden = rows[0].hidden.new_empty((len(chunks), *rows[0].hidden.shape))
+            torch.stack([row.hidden for row in rows], out=hidden[start : start + len(part)])
+            pooled += [row.pooled for row in rows if row.pooled is not None]
+        return TowerOutput(hidden, torch.stack(pooled) if self._pooled else None)
 
-    def prefetch(self, chunks: Iterable[TokenChunk]) -> None:
-        """Encode the chunks that are not known yet, in as few tower calls as possible."""
-        new = {_key(chunk): chunk for chunk in chunks if _key(chunk) not in self._rows}
+    def prefetch(
+        self, chunks: Iterable[TokenChunk], later: Iterable[Iterable[TokenChunk]] = ()
+    ) -> None:
+        """Encode the chunks that are not known yet, in as few tower calls as possible.
+
+        Args:
+            later: groups of chunks that are wanted next. If anything is encoded, so are those of
+                them that the same tower call takes.
+        """
+        wanted = {_key(chunk): chunk for chunk in chunks}
+        new = {key: chunk for key, chunk in wanted.items() if key not in self._rows}
+        for group in later if new else ():
+            more = {key: chunk for chunk in group if (key := _key(chunk)) not in self._rows}
+            if len(new | more) > self.n_at_once:
+                break
+            new |= more
+        if new and len(self._rows) + len(new) > self.n_at_once:  # memory for one tower call
+            self._rows = {key: row for key, row in self._rows.items() if key in wanted}
         if self._cache.max_bytes:
             self._sum_up(new.values())
         missing: list[TokenChunk] = []
@@ -169,11 +196,9 @@ class ChunkEncoder:
         for chunk in chunks:
             masked = self.special.mask_padding or not all(chunk.attention_mask)
             groups.setdefault((len(chunk.input_ids), masked), []).append(chunk)
-        for (length, masked), group in groups.items():
-            chunk_bytes = length * self._tower.width * self._tower.dtype.itemsize * ACTIVATIONS
-            size = max(1, BATCH_BYTES // chunk_bytes)
-            for start in range(0, len(group), size):
-                yield group[start : start + size], masked
+        for (_, masked), group in groups.items():
+            for start in range(0, len(group), self.n_at_once):
+                yield group[start : start + self.n_at_once], masked
 
 
 def _key(chunk: TokenChunk) -> Key:

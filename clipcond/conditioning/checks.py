@@ -5,7 +5,7 @@ The way of a sound prompt does not lead through here: callers look first whether
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,7 +24,7 @@ from clipcond.errors import (
     warn,
 )
 from clipcond.prompt import Break, Issue
-from clipcond.towers.base import TextTower, TowerOutput
+from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput, check_layer
 
 if TYPE_CHECKING:
     from clipcond.conditioning.plan import Plan
@@ -146,16 +146,43 @@ def check_towers(towers: Sequence[TextTower]) -> None:
         )
 
 
+def check_layers(
+    layer: HiddenLayer | tuple[HiddenLayer, ...], towers: Sequence[TextTower]
+) -> tuple[HiddenLayer, ...]:
+    """Make one layer for each tower of a layer, or of a tuple of them.
+
+    Raises:
+        TowerError: there are not as many layers as towers, or a tower has no such layer.
+    """
+    layers = layer if isinstance(layer, tuple) else (layer,) * len(towers)
+    if len(layers) != len(towers):
+        given, needed = counted(len(layers), "layer"), counted(len(towers), "tower")
+        raise TowerError(f"{given} for {needed}")
+    for each, tower in zip(layers, towers, strict=True):
+        check_layer(each, tower.depth, tower.name)
+    return layers
+
+
+def no_such_layer(clip_skip: object, depth: int, name: str) -> TowerError:
+    """Say that clip_skip is not a whole number from 1 to the tower's `depth`."""
+    is_zero = clip_skip == 0 and isinstance(clip_skip, int) and not isinstance(clip_skip, bool)
+    return TowerError(
+        f"clip_skip={clip_skip!r} names no layer of {name!r}, which has {depth}",
+        f"Use a whole number from 1 (last layer) to {depth} (first)."
+        + (" What diffusers calls clip_skip=0 is 1 here." if is_zero else ""),
+    )
+
+
 def not_finite(
-    embeds: Tensor,
-    plans: Iterable[Plan],
+    embeds: Tensor | Sequence[Tensor],
+    plans: Sequence[Plan],
     name: str,
     encode: Callable[[Sequence[TokenChunk]], TowerOutput],
 ) -> ClipcondError:
     """Say where NaN or infinite values come from, which would end as a black image.
 
     Args:
-        embeds: [n S D], one row for each plan; some values are not finite.
+        embeds: for each plan one row, [S D] or more of them; some values are not finite.
         name: what messages call the model that gave them.
         encode: the same model without weights.
     Returns:
@@ -163,9 +190,9 @@ def not_finite(
     """
     rows = zip(embeds, plans, strict=True)
     plan = next(plan for row, plan in rows if not bool(torch.isfinite(row).all()))
-    dtype = str(embeds.dtype).removeprefix("torch.")
+    dtype = str(embeds[0].dtype).removeprefix("torch.")
     if not bool(torch.isfinite(encode(plan.chunks).hidden).all()):
-        is_widest = embeds.dtype in (torch.float32, torch.float64)
+        is_widest = embeds[0].dtype in (torch.float32, torch.float64)
         return TowerError(
             f"{name} itself gives NaN or infinite values for the prompt "
             f"{excerpt(plan.parsed.source)!r}",

@@ -11,27 +11,19 @@ import torch
 
 from clipcond.adapters.base import Adapter
 from clipcond.checkpoints import load_towers
-from clipcond.conditioning import checks
+from clipcond.conditioning import checks, prompt_text, results
 from clipcond.conditioning.adapter_stage import AdapterStage
 from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
 from clipcond.conditioning.dialects import Dialect, DialectName, choose_fullwidth, find_dialect
 from clipcond.conditioning.inversions import TakesInversions
-from clipcond.conditioning.issues import collected_issues, with_issues
-from clipcond.conditioning.layers import ModelReads, check_layers
-from clipcond.conditioning.plan import Chunks, Cutter, Plan, list_each, list_prompts, plan_call
-from clipcond.conditioning.prompt_text import (
-    ExtraNetworks,
-    PromptReader,
-    PromptText,
-    Texts,
-    plain_texts,
-)
+from clipcond.conditioning.layers import ModelReads
+from clipcond.conditioning.plan import Chunks, Cutter, Plan, plan_call
+from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, PromptText, Texts
 from clipcond.conditioning.report import Report
-from clipcond.conditioning.report_building import build_report
-from clipcond.conditioning.results import Conditioning, Guided, join, weigh, zeros_like
+from clipcond.conditioning.report_building import build_report, with_negative
+from clipcond.conditioning.results import Conditioning, Guided
 from clipcond.conditioning.settled import SettlesTexts
-from clipcond.errors import collect_warnings
-from clipcond.prompt import Issue, ParsedPrompt
+from clipcond.prompt import Issue, ParsedPrompt, find_syntax
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice, find_normalize, find_rule
@@ -98,6 +90,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         checks.check_towers(self.towers)
         self.dialect = find_dialect(dialect).for_towers(len(self.towers))
         self.fullwidth = choose_fullwidth(fullwidth, self.dialect, self.towers)
+        self._syntax = find_syntax(self.dialect.syntax, fullwidth=bool(self.fullwidth))
         self.extra_networks = extra_networks
         self.rule = find_rule(self.dialect.weighting if weighting is None else weighting)
         self.normalize = find_normalize(self.dialect.normalize if normalize is None else normalize)
@@ -147,10 +140,10 @@ class Conditioner(SettlesTexts, TakesInversions):
             PromptError: no prompts, or one that cannot be read; shows where.
             WeightingError: weights beyond what the tower's dtype can hold.
         """
-        with collect_warnings() as warned:
-            positive = self._texts(list_prompts(prompts), prompts_2)
+        with prompt_text.collect_warnings() as warned:
+            positive = self._texts(prompt_text.list_prompts(prompts), prompts_2)
             made = self._condition([(prompt,) for prompt in positive], clip_skip)[0]
-        return replace(made, issues=collected_issues(warned))
+        return replace(made, issues=prompt_text.collected_issues(warned))
 
     def check(self, prompts: Prompts, *, negative: bool = False) -> tuple[Issue, ...]:
         """List a call's issues without a warning or an encoding; those that need one are missing.
@@ -160,14 +153,15 @@ class Conditioner(SettlesTexts, TakesInversions):
         Raises:
             PromptError: a prompt that a call would refuse as well.
         """
-        with collect_warnings(shown=False) as warned:
+        with prompt_text.collect_warnings(shown=False) as warned:
             rows = [
-                (texts,) for texts in self._texts(list_prompts(prompts), None, negative=negative)
+                (texts,)
+                for texts in self._texts(prompt_text.list_prompts(prompts), None, negative=negative)
             ]
             parsed = self._reader.parse_each(rows)
             self._reader.warn(parsed)
             self._plan(rows, parsed)
-        return collected_issues(warned)
+        return prompt_text.collected_issues(warned)
 
     def guided(
         self,
@@ -187,21 +181,22 @@ class Conditioner(SettlesTexts, TakesInversions):
             clip_skip: for this call only, negatives included.
             prompts_2, negatives_2: what the second tower of a pair reads, if not the same.
         """
-        texts, given = list_prompts(prompts), "" if negatives is None else negatives
-        both = texts, list_each(given, len(texts), "negative prompt")
-        with collect_warnings() as warned:
+        texts, given = prompt_text.list_prompts(prompts), "" if negatives is None else negatives
+        both = texts, prompt_text.list_each(given, len(texts), "negative prompt")
+        with prompt_text.collect_warnings() as warned:
             positive = self._texts(both[0], prompts_2)
             negative = self._texts(both[1], negatives_2, negative=True)
             pair = self._condition(list(zip(positive, negative, strict=True)), clip_skip)
         is_given = negatives is not None or negatives_2 is not None
         given_texts = [each.text for row in negative for each in row] if is_given else None
         if self.reads.gives_zeros(given_texts, self.dialect):
-            pair[1] = zeros_like(pair[1])
-        return Guided(*with_issues(pair, zip(both, (positive, negative), strict=True), warned))
+            pair[1] = results.zeros_like(pair[1])
+        issues = prompt_text.issues_of_sides(warned, zip(both, (positive, negative), strict=True))
+        return Guided(*(replace(each, issues=own) for each, own in zip(pair, issues, strict=True)))
 
     def chunks(self, prompt: str) -> Chunks:
         """Cut what is encoded of the prompt for the first tower."""
-        (prompt,) = list_prompts([prompt])
+        (prompt,) = prompt_text.list_prompts([prompt])
         return self._cutter(0).chunks(self._reader.parse(self._reader.read(prompt)))
 
     @property
@@ -213,20 +208,23 @@ class Conditioner(SettlesTexts, TakesInversions):
         """Report what is encoded of a prompt: segments, chunks, tokens, weights, issues.
 
         Args:
+            prompt: one string.
             negative: what the report shows as well; both are as long as in `guided`.
         """
-        rows = [self._texts(list_prompts([prompt]), None)]
+        rows = [self._texts(prompt_text.list_prompts([prompt]), None)]
         if negative is not None:
-            negatives = list_prompts([negative], "negative prompt")
-            rows.append(self._texts(negatives, None, negative=True))
+            given = prompt_text.list_prompts([negative], "negative prompt")
+            rows.append(self._texts(given, None, negative=True))
         (texts,) = zip(*rows, strict=True)
-        parsed = self._reader.parse_each([texts])
-        (plans,) = self._plan([texts], parsed)
+        (plans,) = self._plan([texts], self._reader.parse_each([texts]))
         reports = [
             build_report(each, self.layers(), of[0], self._reader, negative=i > 0)
             for i, (each, of) in enumerate(zip(plans, texts, strict=True))
         ]
-        return replace(reports[0], negative=reports[1] if reports[1:] else None)
+        if negative is None:
+            return reports[0]
+        is_zero = self.reads.gives_zeros([each.text for each in texts[1]], self.dialect)
+        return with_negative(*reports, is_zero=is_zero)
 
     def layers(self, clip_skip: int | None = None) -> tuple[HiddenLayer, ...]:
         """Choose each tower's layer, by this clip_skip or else by the conditioner's own choice.
@@ -235,21 +233,20 @@ class Conditioner(SettlesTexts, TakesInversions):
             TowerError: there is no such layer.
         """
         if clip_skip is None and self.layer is not None:
-            return check_layers(self.layer, self.towers)
+            return checks.check_layers(self.layer, self.towers)
         return self.reads.layers(self.clip_skip if clip_skip is None else clip_skip, self.towers)
 
     @property
     def _reader(self) -> PromptReader:
-        return PromptReader(
-            self.towers, self.dialect, self.extra_networks, self.fullwidth, self.max_chunks
-        )
+        choices = self.extra_networks, self.fullwidth, self.max_chunks
+        return PromptReader(self._syntax, self.towers, self.dialect, *choices)
 
     def _texts(
         self, texts: list[str], texts_2: Prompts | None, *, negative: bool = False
     ) -> list[Texts]:
         """For each prompt, the text that each tower reads: of its last step and first part."""
         twice = texts_2 is not None and len(self.towers) > 1
-        second = list_each(texts_2, len(texts), "second prompt") if twice else None
+        second = prompt_text.list_each(texts_2, len(texts), "second prompt") if twice else None
         return self._reader.read_each(texts, second, negative=negative)
 
     def _cutter(self, t: int) -> Cutter:
@@ -268,7 +265,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         self, rows: Sequence[Sequence[Texts]], parsed: Mapping[PromptText, ParsedPrompt]
     ) -> list[list[tuple[Plan, ...]]]:
         cutters = [self._cutter(t) for t in range(len(self.towers))]
-        return plan_call(*plain_texts(rows, parsed), cutters)
+        return plan_call(*prompt_text.plain_texts(rows, parsed), cutters)
 
     def _condition(
         self, rows: Sequence[Sequence[Texts]], clip_skip: int | None
@@ -284,18 +281,18 @@ class Conditioner(SettlesTexts, TakesInversions):
         with torch.inference_mode(False), torch.no_grad():
             for t, layer in enumerate(layers):
                 own = list(dict.fromkeys(prompt[t] for row in plans for prompt in row))
-                parts.update(zip(own, self._encode_and_weigh(own, layer).split(), strict=True))
+                parts.update(zip(own, self._encode_and_weigh(own, layer), strict=True))
             kept, choose = None, self.dialect.rows
             if choose is not None and self._adapter_stage is None:  # its rows are no tokens' places
                 kept = choose([plan.chunks for plan in parts])
-            return [join(column, parts, kept) for column in zip(*plans, strict=True)]
+            return [results.join(column, parts, kept) for column in zip(*plans, strict=True)]
 
-    def _encode_and_weigh(self, plans: Sequence[Plan], layer: HiddenLayer) -> Conditioning:
+    def _encode_and_weigh(self, plans: Sequence[Plan], layer: HiddenLayer) -> list[Conditioning]:
         """Encode one tower's plans, apply the rule, and the adapter if there is one."""
         cutter, stage = plans[0].cutter, self._adapter_stage
         if stage is not None:
             stage.check_layer(layer)
         pooled = stage is None and cutter.pooled
         encode = ChunkEncoder(cutter.tower, cutter.special, layer, self.cache, pooled=pooled)
-        part = weigh(plans, self.rule, encode, cutter.tower.name)
-        return part if stage is None else stage(part, plans, encode)
+        parts = results.weigh(plans, self.rule, encode, cutter.tower.name)
+        return parts if stage is None else stage(results.batched(parts), plans, encode).split()

@@ -1,15 +1,15 @@
-"""Choose the layer of each tower: by clip skip, as the model was trained, or as a caller says."""
+"""What a diffusion model was trained to read of its towers: layer, pooled vectors, zeros."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
-from clipcond.errors import TowerError, counted
-from clipcond.towers.base import HiddenLayer, TextTower, check_layer
+from clipcond.towers.base import HiddenLayer, TextTower
 
-__all__ = ["ModelReads", "check_layers"]
+__all__ = ["ModelReads"]
 
 
 _LAST = HiddenLayer(1, final_norm=True)
@@ -43,7 +43,7 @@ class ModelReads:
         shallowest = min(towers, key=lambda tower: tower.depth)
         n = clip_skip
         if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= shallowest.depth:
-            raise _no_such_layer(n, shallowest.depth, shallowest.name)
+            raise checks.no_such_layer(n, shallowest.depth, shallowest.name)
         depth = max(self.layer.depth, n)
         return (HiddenLayer(depth, final_norm=self.layer.final_norm),) * len(towers)
 
@@ -59,30 +59,3 @@ class ModelReads:
 
 # the penultimate layers, not normed
 SDXL = ModelReads(HiddenLayer(2, final_norm=False), (False, True), zero_negative=True)
-
-
-def check_layers(
-    layer: HiddenLayer | tuple[HiddenLayer, ...], towers: Sequence[TextTower]
-) -> tuple[HiddenLayer, ...]:
-    """Make one layer for each tower of a layer, or of a tuple of them.
-
-    Raises:
-        TowerError: there are not as many layers as towers, or a tower has no such layer.
-    """
-    layers = layer if isinstance(layer, tuple) else (layer,) * len(towers)
-    if len(layers) != len(towers):
-        given, needed = counted(len(layers), "layer"), counted(len(towers), "tower")
-        raise TowerError(f"{given} for {needed}")
-    for each, tower in zip(layers, towers, strict=True):
-        check_layer(each, tower.depth, tower.name)
-    return layers
-
-
-def _no_such_layer(clip_skip: object, depth: int, name: str) -> TowerError:
-    """Say that clip_skip is not a whole number from 1 to the tower's `depth`."""
-    is_zero = clip_skip == 0 and isinstance(clip_skip, int) and not isinstance(clip_skip, bool)
-    return TowerError(
-        f"clip_skip={clip_skip!r} names no layer of {name!r}, which has {depth}",
-        f"Use a whole number from 1 (last layer) to {depth} (first)."
-        + (" What diffusers calls clip_skip=0 is 1 here." if is_zero else ""),
-    )

@@ -1,15 +1,13 @@
-"""Plan a call: what each tower encodes for each text, and to which length it is brought."""
+"""Plan a call: the layer of each tower, what it encodes for each text, and the common length."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import chain
-from typing import TypeAlias
+from itertools import chain, islice, pairwise
+from typing import TypeAlias, cast
 
-import torch
 from torch import Tensor
 
 from clipcond.chunking import (
@@ -23,47 +21,19 @@ from clipcond.chunking import (
     tokenize,
 )
 from clipcond.conditioning import checks
+from clipcond.conditioning.cache import ChunkEncoder
 from clipcond.conditioning.dialect import Dialect
 from clipcond.errors import SUBJECT
 from clipcond.prompt import Break, ParsedPrompt, parse
 from clipcond.tokenizers.base import SpecialTokens, Tokenizer
 from clipcond.towers.base import TextTower
-from clipcond.weighting import Encode, Normalize, Rule
+from clipcond.weighting import Normalize, Rule
 from clipcond.weighting.mixing import mix, mix_masks, mixed_length
 
-__all__ = ["Chunks", "Cutter", "Plan", "list_each", "list_prompts", "plan_call"]
+__all__ = ["Chunks", "Cutter", "Plan", "plan_call"]
 
 Chunks: TypeAlias = tuple[TokenChunk, ...]
 Tokens: TypeAlias = tuple[Token | Break, ...]
-
-HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate: half a character
-
-
-def list_prompts(prompts: object, what: str = "prompt") -> list[str]:
-    """Make a list of a string, or of a list or tuple of strings.
-
-    Raises:
-        PromptTypeError: anything else; says what and where.
-        PromptError: no prompts at all, or one with half a character in it.
-    """
-    items = [prompts] if isinstance(prompts, str) else prompts
-    if not isinstance(items, list | tuple) or not items:
-        raise checks.not_prompts(prompts, what)
-    if not all(isinstance(item, str) and not HALF.search(item) for item in items):
-        raise checks.not_prompts(prompts, what)
-    return list(items)
-
-
-def list_each(prompts: object, n_prompts: int, what: str) -> list[str]:
-    """Make a list of one negative (or second prompt) for each prompt; repeat one for all.
-
-    Raises:
-        PromptError: there are neither one nor `n_prompts`.
-    """
-    items = list_prompts(prompts, what)
-    if len(items) not in (1, n_prompts):
-        raise checks.unlike_numbers(len(items), n_prompts, what)
-    return items * n_prompts if len(items) == 1 else items
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -174,27 +144,61 @@ class Plan:
         return 0 if segment is None or segment.weight == 1.0 else segment.start
 
     def needs(self, rule: Rule) -> list[TokenChunk]:
-        """List what the rule will encode besides the plan's own chunks."""
-        needs, special = getattr(rule, "needs", None), self.cutter.special
-        chunks = [] if needs is None else [c for own in self.members for c in needs(own, special)]
-        return chunks if self.parsed.mixture is None else [*chunks, empty_chunk(special)]
+        """List what is encoded for it, what the rule needs besides its own chunks included."""
+        others = [*self.empty, *([] if self.pooled is None else [self.pooled])]
+        if self.parsed.mixture is not None:
+            others.append(empty_chunk(self.cutter.special))
+        needed = (self._with_needs(rule, chunks) for chunks in self.members)
+        return [*chain.from_iterable(needed), *others]
 
-    def weigh(self, rule: Rule, encode: Encode) -> Tensor:
+    def _with_needs(self, rule: Rule, chunks: Chunks) -> list[TokenChunk]:
+        needs = getattr(rule, "needs", None)
+        return [*chunks, *(() if needs is None else needs(chunks, self.cutter.special))]
+
+    def is_streamed(self, rule: Rule, n_at_once: int) -> bool:
+        """Whether its chunks are encoded as the rule comes to them: too many to be kept at once."""
+        announces = hasattr(rule, "needs") and not getattr(rule, "chunkwise", False)
+        return len(self.chunks) > n_at_once and not announces
+
+    def weigh(self, rule: Rule, encode: ChunkEncoder) -> Tensor:
         """Apply the rule, and bring the result to the call's length: hidden states [S D].
 
         The rule sees the plan's own chunks only. Its warnings point at the heaviest segment.
         """
         subject = SUBJECT.set((self.parsed.source, self.heaviest))
         try:
-            parts = [rule(chunks, encode).hidden for chunks in self.members]
+            parts = [self._apply(rule, chunks, encode) for chunks in self.members]
         finally:
             SUBJECT.reset(subject)
         hidden, mixture = parts[0], self.parsed.mixture
         if mixture is not None:
             hidden = mix(mixture, parts, encode([empty_chunk(encode.special)]).hidden)
-        ends = [encode(self.empty).hidden] if self.n_empty else []
-        pieces = [hidden] * self.n_times + ends
-        return (torch.cat(pieces) if pieces[1:] else hidden).flatten(0, 1)  # [n L D] -> [S D]
+        if self.n_times > 1 or self.n_empty:
+            own, n_own = hidden, self.n_times * len(hidden)
+            hidden = own.new_empty((n_own + self.n_empty, *own.shape[1:]))
+            hidden[:n_own].view(self.n_times, *own.shape)[:] = own
+            if self.n_empty:
+                hidden[n_own:] = encode(self.empty[:1]).hidden
+        return hidden.flatten(0, 1)  # [n L D] -> [S D]
+
+    def _apply(self, rule: Rule, chunks: Chunks, encode: ChunkEncoder) -> Tensor:
+        """Apply the rule: hidden states [n L D].
+
+        To a long text in parts, if the rule treats each chunk by itself: one result and no copy.
+        """
+        n = len(chunks)
+        if n <= encode.n_at_once or not getattr(rule, "chunkwise", False):
+            return rule(chunks, encode).hidden
+        size = max(4, encode.n_at_once // 8)  # a rule makes several copies of what it is given
+        bounds = list(pairwise([*range(0, n - size // 2, size), n]))
+        needed = [self._with_needs(rule, chunks[start:stop]) for start, stop in bounds]
+        result: Tensor | None = None
+        for i, (start, stop) in enumerate(bounds):
+            encode.prefetch(needed[i], later=islice(needed, i + 1, None))
+            hidden = rule(chunks[start:stop], encode).hidden
+            result = hidden.new_empty((n, *hidden.shape[1:])) if result is None else result
+            result[start:stop] = hidden
+        return cast(Tensor, result)
 
     def mask(self) -> list[int]:
         """The attention mask of the rows that `weigh` gives, [S]."""

@@ -1,29 +1,70 @@
-"""Read prompts: find the one text of each that is encoded, and parse it."""
+"""Read prompts: find the one text of each that is encoded, parse it, and collect the issues."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
 from clipcond.checkpoints.textual_inversions import find_inversion
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
-from clipcond.conditioning.issues import collected_issues, limited_mixture, warn_unread
 from clipcond.conditioning.settled import Settled, of_one_encoding
-from clipcond.errors import collect_warnings
-from clipcond.prompt import ExtraNetwork, Issue, ParsedPrompt, parse
+from clipcond.errors import COLLECTED, ClipcondWarning, PromptWarning, warn
+from clipcond.prompt import ExtraNetwork, Issue, ParsedPrompt
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.reduction import CHANGING, Timeline, reduce, timeline
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.text_layers import network_issues, take_out
 from clipcond.towers.base import TextTower
 
-__all__ = ["ExtraNetworks", "PromptReader", "PromptText", "Texts", "plain_texts"]
+__all__ = [
+    "ExtraNetworks",
+    "PromptReader",
+    "PromptText",
+    "Texts",
+    "collect_warnings",
+    "collected_issues",
+    "issues_of_sides",
+    "list_each",
+    "list_prompts",
+    "plain_texts",
+]
 
 # None = as the dialect has it; a function receives the networks of a prompt.
+HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate: half a character
+
 ExtraNetworks: TypeAlias = bool | Callable[[Sequence[ExtraNetwork]], object] | None
+
+
+def list_prompts(prompts: object, what: str = "prompt") -> list[str]:
+    """Make a list of a string, or of a list or tuple of strings.
+
+    Raises:
+        PromptTypeError: anything else; says what and where.
+        PromptError: no prompts at all, or one with half a character in it.
+    """
+    items = [prompts] if isinstance(prompts, str) else prompts
+    if not isinstance(items, list | tuple) or not items:
+        raise checks.not_prompts(prompts, what)
+    if not all(isinstance(item, str) and not HALF.search(item) for item in items):
+        raise checks.not_prompts(prompts, what)
+    return list(items)
+
+
+def list_each(prompts: object, n_prompts: int, what: str) -> list[str]:
+    """Make a list of one negative (or second prompt) for each prompt; repeat one for all.
+
+    Raises:
+        PromptError: there are neither one nor `n_prompts`.
+    """
+    items = list_prompts(prompts, what)
+    if len(items) not in (1, n_prompts):
+        raise checks.unlike_numbers(len(items), n_prompts, what)
+    return items * n_prompts if len(items) == 1 else items
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +72,21 @@ class PromptText:
     """What is encoded of one prompt.
 
     Args:
-        remainder: the text, and where in the prompt it comes from.
+        prompt: the prompt as it was typed.
+        remainder: what remains of it; None = it is read whole.
         issues: what is left out of it, positions in the prompt.
         networks: the extra networks among that.
     """
 
-    remainder: Remainder
+    prompt: str
+    remainder: Remainder | None = None
     issues: tuple[Issue, ...] = ()
     networks: tuple[ExtraNetwork, ...] = ()
 
     @property
     def text(self) -> str:
         """The text itself."""
-        return self.remainder.text
-
-    @property
-    def prompt(self) -> str:
-        """The prompt as it was typed."""
-        return self.remainder.source
+        return self.prompt if self.remainder is None else self.remainder.text
 
 
 Texts: TypeAlias = tuple[PromptText, ...]  # of one prompt, for each tower
@@ -59,6 +97,7 @@ class PromptReader:
     """Reads the prompts of one dialect.
 
     Args:
+        syntax: the dialect's, as `find_syntax` finds it.
         towers: whose textual inversions and vocabularies count.
         extra_networks: whether comments and extra networks are taken out; None = as A1111 does, in
             its dialect; a function receives the networks of each prompt.
@@ -67,6 +106,7 @@ class PromptReader:
         max_chunks: how many prompts of a mixture are read at most; None = all.
     """
 
+    syntax: Callable[[str], ParsedPrompt]
     towers: Sequence[TextTower]
     dialect: Dialect
     extra_networks: ExtraNetworks = None
@@ -82,23 +122,25 @@ class PromptReader:
     def read(self, prompt: str, *, negative: bool = False) -> PromptText:
         """Find what is encoded of a prompt; the function for networks is not called."""
         if isinstance(prompt, Settled):
-            return PromptText(prompt.remainder, prompt.issues, prompt.networks)
-        remainder = Remainder.whole(prompt)
+            own = prompt.remainder
+            return PromptText(own.source, own, prompt.issues, prompt.networks)
+        remainder: Remainder | None = None
         networks: tuple[ExtraNetwork, ...] = ()
         issues: list[Issue] = []
         wanted, wide = self.extra_networks, bool(self.fullwidth)
-        # most prompts have none of these signs, and need no further walk
+        # most prompts have none of these signs, and are read whole
         if self.takes_out and any(sign in prompt for sign in "#<"):
             remainder, networks, comments = take_out(prompt)
             issues += comments
             if negative or not callable(wanted):
                 issues += network_issues(prompt, networks, negative=negative)
-        if self.dialect.settles and any(sign in remainder.text for sign in CHANGING):
+        if self.dialect.settles and any(sign in prompt for sign in CHANGING):
+            remainder = remainder or Remainder.whole(prompt)
             reduced, changes = reduce(remainder.text, negative=negative, fullwidth=wide)
             issues += map(of_one_encoding, remainder.restore_issues(changes))
             remainder = remainder.only(reduced.spans)
         issues.sort(key=lambda issue: issue.position)
-        return PromptText(remainder, tuple(issues), networks)
+        return PromptText(prompt, remainder, tuple(issues), networks)
 
     def read_each(
         self, texts: Sequence[str], texts_2: Sequence[str] | None, *, negative: bool = False
@@ -132,10 +174,11 @@ class PromptReader:
 
     def parse(self, text: PromptText) -> ParsedPrompt:
         """Parse what is encoded of a prompt; positions are those in the prompt."""
-        parsed = parse(text.text, self.dialect.syntax, fullwidth=bool(self.fullwidth))
-        parsed = with_lookalikes(parsed, fullwidth=self.fullwidth)
+        parsed = with_lookalikes(self.syntax(text.text), fullwidth=self.fullwidth)
         parsed = parsed.with_names(partial(find_inversion, self.towers))
-        return limited_mixture(text.remainder.restore(parsed), self.max_chunks)
+        if text.remainder is not None:
+            parsed = text.remainder.restore(parsed)
+        return limited_mixture(parsed, self.max_chunks)
 
     def parse_each(self, rows: Sequence[Sequence[Texts]]) -> dict[PromptText, ParsedPrompt]:
         """Parse every text of a call once: the prompts first, then the negatives."""
@@ -171,3 +214,85 @@ def plain_texts(
     for text, prompt in parsed.items():
         by_text.setdefault(text.text, prompt)
     return [[tuple(each.text for each in texts) for texts in row] for row in rows], by_text
+
+
+@contextmanager
+def collect_warnings(*, shown: bool = True) -> Iterator[list[ClipcondWarning]]:
+    """Collect what this thread warns of inside, whatever filters and other threads do.
+
+    Args:
+        shown: whether warnings are given as well; not where an outer collection keeps them back.
+    """
+    collected: list[ClipcondWarning] = []
+    outer = COLLECTED.get()
+    token = COLLECTED.set((collected, shown and (outer is None or outer[1])))
+    try:
+        yield collected
+    finally:
+        COLLECTED.reset(token)
+
+
+def collected_issues(warned: Iterable[ClipcondWarning]) -> tuple[Issue, ...]:
+    """List what was collected about prompts, each once."""
+    own = (w for w in warned if isinstance(w, PromptWarning))
+    found = (Issue(w.message, w.position, w.remedy, w.code, w.words, w.prompt) for w in own)
+    return tuple(dict.fromkeys(found))
+
+
+def issues_of_sides(
+    warned: Iterable[ClipcondWarning], sides: Iterable[tuple[Iterable[str], Iterable[Texts]]]
+) -> list[tuple[Issue, ...]]:
+    """List the issues of positive and negative apart; those of no known prompt count for both.
+
+    Args:
+        warned: what was collected.
+        sides: of each the prompts as given, and what the towers read of them.
+    """
+    issues = collected_issues(warned)
+    prompts = [{*given, *(t.prompt for each in read for t in each)} for given, read in sides]
+    known = set().union(*prompts)
+    return [tuple(i for i in issues if i.prompt in own or i.prompt not in known) for own in prompts]
+
+
+def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[TextTower]) -> None:
+    """Warn of words that the towers cannot read: once a call, but collect it for each prompt."""
+    texts = {p.source: [s.text for s in p.segments if not s.is_name] for p in parsed}
+    every = [text for own in texts.values() for text in own]
+    for tower in towers:
+        read = getattr(tower, "unread", _no_message)
+        message = read(every)
+        if message:
+            warn(PromptWarning(message), collected=False)
+            for source, own in texts.items():
+                _collect_unread(source, own, tower, message if len(texts) == 1 else read(own))
+            return  # a pair reads the same language
+
+
+def _no_message(texts: Sequence[str]) -> str:
+    return ""
+
+
+def _collect_unread(source: str, texts: list[str], tower: TextTower, message: str) -> None:
+    if not message:
+        return
+    find = getattr(tower, "unread_words", None)
+    words = () if find is None else tuple(find(texts))
+    at = re.search("|".join(map(re.escape, words)), source, re.IGNORECASE) if words else None
+    position, code = 0 if at is None else at.start(), "unread-words"
+    warning = PromptWarning(message, "", position, code=code, words=words, prompt=source)
+    warn(warning, shown=False)
+
+
+def limited_mixture(parsed: ParsedPrompt, limit: int | None) -> ParsedPrompt:
+    """Drop the prompts of a mixture beyond the limit of chunks, with an issue."""
+    mixture = parsed.mixture
+    if mixture is None or limit is None or len(mixture.prompts) <= limit:
+        return parsed
+    message = f"{len(mixture.prompts)} prompts are mixed; max_chunks takes {limit}; the others are "
+    message += "dropped"
+    lost = mixture.prompts[limit].segments
+    position = lost[0].start if lost else 0
+    remedy = "Mix fewer, or give the Conditioner a higher max_chunks=."
+    issue = Issue(message, position, remedy, "prompt-cut", tuple(s.text for s in lost))
+    kept = replace(mixture, prompts=mixture.prompts[:limit], weights=mixture.weights[:limit])
+    return replace(parsed, mixture=kept, issues=(*parsed.issues, issue))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChunkReport", "PartReport", "Report"]
 
+ZEROS = "; zeros are passed, nothing is encoded"
 MAX_SHOWN = 50  # chunks and issues in a table: rich takes minutes to lay out thousands
 
 
@@ -71,6 +72,7 @@ class Report:
         steps: of a prompt with editing or AND, what a pipeline draws with up to each of 20 steps.
         second: the report of a pair's second tower.
         negative: the report of the negative prompt.
+        is_zero: whether zeros are passed in place of what is encoded: a pair's empty negative.
     """
 
     parsed: ParsedPrompt
@@ -82,6 +84,7 @@ class Report:
     steps: tuple[tuple[int, tuple[PartReport, ...]], ...] = ()
     second: Report | None = None
     negative: Report | None = None
+    is_zero: bool = False
 
     def json(self, *, compact: bool = False) -> dict[str, Any]:
         """Give a dict for `json.dumps`.
@@ -92,7 +95,8 @@ class Report:
             prompt, dialect, tower; layer: {depth, of, final_norm}; segments: of each {text, weight,
             start, stop}, or {break: True}; chunks: of each {tokens, ids, weights}, lists of length
             L, special tokens included; issues: of each {message, position, code, remedy}. Where
-            there are such, also steps: of each {until, parts}, tower_2 and negative.
+            there are such, also steps: of each {until, parts}, tower_2 and negative. Of zeros
+            chunks is empty, and zeros True.
         """
 
         def rows(chunks: Sequence[ChunkReport]) -> list[dict[str, Any]]:
@@ -105,12 +109,14 @@ class Report:
             "tower": self.tower,
             "layer": {"depth": layer.depth, "of": self.n_layers, "final_norm": layer.final_norm},
             "segments": [_segment(part) for part in self.parsed.parts],
-            "chunks": rows(self.chunks),
+            "chunks": rows(self._encoded),
             "issues": [
                 {"message": i.message, "position": i.position, "code": i.code, "remedy": i.remedy}
                 for i in self.parsed.issues
             ],
         }
+        if self.is_zero:
+            found["zeros"] = True
         if self.steps:
             found["steps"] = [
                 {
@@ -151,7 +157,7 @@ class Report:
         return _PAGE.format(parts="\n".join(each._html() for each in self._all()))
 
     def _html(self) -> str:
-        chunks = "\n".join(_chunk_html(i, chunk) for i, chunk in enumerate(self.chunks, 1))
+        chunks = "\n".join(_chunk_html(i, chunk) for i, chunk in enumerate(self._encoded, 1))
         issues = "".join(
             f"<li>{escape(issue.message)} (at {issue.position})</li>"
             for issue in self.parsed.issues
@@ -162,6 +168,10 @@ class Report:
             chunks=chunks,
             issues=f"<ul class=issues>{issues}</ul>" if issues else "",
         )
+
+    @property
+    def _encoded(self) -> tuple[ChunkReport, ...]:
+        return () if self.is_zero else self.chunks
 
     def _all(self) -> Iterator[Report]:
         """Yield this report, that of the second tower, and those of the negative."""
@@ -181,7 +191,7 @@ class Report:
         norm = "normed" if self.layer.final_norm else "not normed"
         return (
             f"dialect {self.dialect}, tower {self.tower}, layer {self.layer.depth} from the end "
-            f"of {self.n_layers}, {norm}"
+            f"of {self.n_layers}, {norm}{ZEROS if self.is_zero else ''}"
         )
 
     def _renderables(self) -> list[RenderableType]:
@@ -189,7 +199,7 @@ class Report:
         from rich.text import Text
 
         shown: list[RenderableType] = [Text(self._facts())]
-        for number, each in enumerate(self.chunks[:MAX_SHOWN], 1):
+        for number, each in enumerate(self._encoded[:MAX_SHOWN], 1):
             table = Table(title=f"chunk {number}: {each.count}")
             table.add_column("#", justify="right")
             table.add_column("token")
@@ -201,7 +211,7 @@ class Report:
                 cells = (str(i), each.tokens[i], str(token_id), f"{weight:.4g}")
                 table.add_row(*(Text(cell) for cell in cells), style=style)
             shown.append(table)
-        shown += _and_more(len(self.chunks), "chunks")
+        shown += _and_more(len(self._encoded), "chunks")
         issues = self.parsed.issues
         shown += [Text(f"issue at {i.position}: {i.message}") for i in issues[:MAX_SHOWN]]
         shown += _and_more(len(issues), "issues")

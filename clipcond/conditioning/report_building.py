@@ -9,10 +9,9 @@ from clipcond.chunking import TokenChunk
 from clipcond.conditioning.plan import Cutter, Plan
 from clipcond.conditioning.prompt_text import PromptReader, PromptText
 from clipcond.conditioning.report import ChunkReport, PartReport, Report
-from clipcond.prompt.remainder import Remainder
 from clipcond.towers.base import HiddenLayer
 
-__all__ = ["build_report"]
+__all__ = ["build_report", "with_negative"]
 
 
 def build_report(
@@ -53,10 +52,16 @@ def build_report(
     )
 
 
+def with_negative(report: Report, negative: Report, *, is_zero: bool) -> Report:
+    """Add the report of the negative prompt, in whose place zeros are passed or not."""
+    second = negative.second and replace(negative.second, is_zero=is_zero)
+    return replace(report, negative=replace(negative, second=second, is_zero=is_zero))
+
+
 def _cut(part: str, plan: Plan, reader: PromptReader) -> tuple[ChunkReport, ...]:
     """Cut the text of one condition as the plan's own."""
     cutter = plan.cutter
-    chunks = cutter.chunks(reader.parse(PromptText(Remainder.whole(part))))
+    chunks = cutter.chunks(reader.parse(PromptText(part)))
     return _rows(chunks, cutter)
 
 

@@ -14,7 +14,7 @@ from clipcond.conditioning.plan import Plan
 from clipcond.prompt import Issue
 from clipcond.weighting import Rule
 
-__all__ = ["Conditioning", "Guided", "join", "weigh", "zeros_like"]
+__all__ = ["Conditioning", "Guided", "batched", "join", "weigh", "zeros_like"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +69,40 @@ class Guided:
         return tuple(dict.fromkeys(self.positive.issues + self.negative.issues))
 
 
-def weigh(plans: Sequence[Plan], rule: Rule, encode: ChunkEncoder, name: str) -> Conditioning:
-    """Encode one tower's plans in one batch, and apply the rule to each.
+def weigh(plans: Sequence[Plan], rule: Rule, encode: ChunkEncoder, name: str) -> list[Conditioning]:
+    """Encode one tower's plans, together as far as one tower call goes; apply the rule to each.
 
     Args:
         name: the tower's, for messages.
     Returns:
-        embeds [b S D_tower]; pooled [b P] if the plans want it; attention_mask [b S] if the tower
-        masks its padding.
+        of each plan, embeds [1 S D_tower]; pooled [1 P] if it wants it; attention_mask [1 S] if the
+        tower masks its padding.
     Raises:
         WeightingError: the weights lead to NaN or infinite values.
         TowerError: the tower itself gives such values.
     """
-    chosen = [plan.pooled for plan in plans if plan.pooled is not None]
-    own = [chunk for plan in plans for chunk in (*plan.chunks, *plan.empty)]
-    needed = [chunk for plan in plans for chunk in plan.needs(rule)]
-    encode.prefetch(own + needed + chosen)
-    embeds = joined([plan.weigh(rule, encode).unsqueeze(0) for plan in plans])
-    if not all(bool(edge.isfinite()) for edge in torch.aminmax(embeds)):  # NaN is both edges
-        raise not_finite(embeds, plans, repr(name), encode)
-    mask = None
-    if encode.special.mask_padding:
-        mask = torch.tensor([plan.mask() for plan in plans], device=embeds.device)
-    return Conditioning(embeds, encode(chosen).pooled if chosen else None, mask)
+    parts: list[Conditioning] = []
+    needed = [plan.needs(rule) for plan in plans]
+    for i, plan in enumerate(plans):
+        if not plan.is_streamed(rule, encode.n_at_once):
+            encode.prefetch(needed[i], later=needed[i + 1 :])
+        embeds, mask = plan.weigh(rule, encode).unsqueeze(0), None
+        if encode.special.mask_padding:
+            mask = torch.tensor([plan.mask()], device=embeds.device)
+        pooled = None if plan.pooled is None else encode([plan.pooled]).pooled
+        parts.append(Conditioning(embeds, pooled, mask))
+    edges = [edge for part in parts for edge in torch.aminmax(part.embeds)]
+    if not bool(torch.stack(edges).isfinite().all()):  # NaN is both edges
+        raise not_finite([part.embeds for part in parts], plans, repr(name), encode)
+    return parts
+
+
+def batched(parts: Sequence[Conditioning]) -> Conditioning:
+    """Join conditionings of one tower along the batch."""
+    embeds = joined([part.embeds for part in parts])
+    pooled = _cat([part.pooled for part in parts])
+    mask = _cat([part.attention_mask for part in parts])
+    return Conditioning(embeds, pooled, mask)
 
 
 def join(

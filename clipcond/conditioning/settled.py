@@ -89,7 +89,7 @@ class SettlesTexts:
         first = [] if again else [(issues, read.networks)]
         whole = take_out(prompt)[0] if reader.takes_out else Remainder.whole(prompt)
         timed: Sequence[tuple[int, Sequence[tuple[Remainder, float]]]]
-        timed = [(steps, [(read.remainder, 1.0)])]
+        timed = [(steps, [(read.remainder or whole, 1.0)])]
         if reader.dialect.settles:
             wide = bool(reader.fullwidth)
             timed = remainders_over_time(whole, steps, negative=negative, fullwidth=wide)

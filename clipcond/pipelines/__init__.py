@@ -1,7 +1,7 @@
 """clipcond for diffusers: build a conditioned pipeline, or attach one that exists."""
 
 # Not loaded lazily: with `lazy_names` a submodule could hide a function of its name.
-from clipcond.pipelines.attachment import attach, detach
+from clipcond.pipelines.attaching import attach, detach
 from clipcond.pipelines.building import build_pipeline
 
 __all__ = ["attach", "build_pipeline", "detach"]

@@ -23,7 +23,7 @@ from clipcond.checkpoints import load_tower
 from clipcond.embedded import adapter_file
 from clipcond.errors import ClipcondWarning, PipelineError, excerpt, warn
 from clipcond.pipelines.family import Family
-from clipcond.pipelines.own_encoders import has_towers, own_towers
+from clipcond.pipelines.own_encoders import has_own_kind, towers_of
 from clipcond.pipelines.prompt_embeds import check_width, config_of, pooled_width
 from clipcond.pipelines.protocols import DiffusersPipeline
 from clipcond.towers import OpenAIClipTower, OpenClipTower, TextTower
@@ -126,7 +126,7 @@ def check_chosen(
             f"{family.name} reads {len(family.encoders)} towers: one cannot replace them.",
             "Leave out tower=, and give the pipeline its text encoders.",
         )
-    own = own_towers(pipe, family) if has_towers(pipe, family) else []
+    own = towers_of(pipe, family) if has_own_kind(pipe, family) else []
     check_compatible(pipe, own, tower, adapter, allow_unaligned=allow_unaligned)
 
 

@@ -11,8 +11,8 @@ import torch
 
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.layers import ModelReads
+from clipcond.pipelines.own_towers import own_tower
 from clipcond.pipelines.protocols import ConditionedPipeline
-from clipcond.towers import OpenAIClipTower
 
 __all__ = ["RENAMED", "Encoding", "Family", "component_kind", "has_component", "parameters_of"]
 
@@ -78,7 +78,7 @@ class Family:
     n_chunks: int | None = None
     masks: bool = False
     context_length: int | None = None
-    tower: Callable[..., Any] = OpenAIClipTower
+    tower: Callable[..., Any] = own_tower
     encode: Callable[[Encoding, Mapping[str, Any]], Any] | None = None
     note: str = ""
     tasks: Mapping[str, str] = field(default_factory=dict)

@@ -22,7 +22,7 @@ from clipcond.conditioning.conditioner import Conditioner
 from clipcond.pipelines.families import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
 from clipcond.pipelines.family import Family
 from clipcond.pipelines.lora_scale import lora_scaled
-from clipcond.pipelines.own_encoders import own_towers
+from clipcond.pipelines.own_encoders import towers_of
 from clipcond.pipelines.prompt_embeds import EncodePromptArguments, PromptEmbeds, make_prompt_embeds
 from clipcond.pipelines.protocols import ConditionedPipeline
 
@@ -44,7 +44,7 @@ class _Encoding:
     def conditioner(self) -> Conditioner:
         components = [getattr(self.pipe, name, None) for name in self.family.components]
         if self._made is None or list(map(id, components)) != list(map(id, self._made_from)):
-            self._made = Conditioner(*own_towers(self.pipe, self.family), **self._choices)
+            self._made = Conditioner(*towers_of(self.pipe, self.family), **self._choices)
             self._made_from = components
         return self._made
 

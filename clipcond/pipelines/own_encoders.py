@@ -7,18 +7,20 @@ from typing import Any
 
 from clipcond.errors import PipelineError
 from clipcond.pipelines.family import Family
+from clipcond.pipelines.own_towers import own_tower
 from clipcond.towers import OpenAIClipTower, TextTower
 
-__all__ = ["has_towers", "own_towers"]
+__all__ = ["has_own_kind", "towers_of"]
 
 
-def has_towers(pipe: object, family: Family) -> bool:
-    """Whether a pipeline has all of its text encoders and tokenizers, and they are of its kind."""
+def has_own_kind(pipe: object, family: Family) -> bool:
+    """Whether a pipeline has all of its text encoders, and they are of its family's kind."""
     components = _components(pipe, family)
-    return None not in components and all(_is_model(each, family) for each in components[::2])
+    is_clip = family.tower is not own_tower or all(map(OpenAIClipTower.is_model, components[::2]))
+    return None not in components and is_clip
 
 
-def own_towers(pipe: object, family: Family) -> list[TextTower]:
+def towers_of(pipe: object, family: Family) -> list[TextTower]:
     """Make towers of a pipeline's text encoders.
 
     Raises:
@@ -31,26 +33,19 @@ def own_towers(pipe: object, family: Family) -> list[TextTower]:
                 f"This {kind} has no {name}.",
                 "Load it with one, or say which tower to use: attach(pipe, tower=...).",
             )
-    other = next((part for part in components[::2] if not _is_model(part, family)), None)
-    if other is not None:
-        raise PipelineError(
-            f"The text encoder of this {kind}, a {type(other).__name__}, is no CLIP text model.",
-            "Say which tower reads its prompts: attach(pipe, tower=...). For a BERT that is "
-            "ChineseClipTower(pipe.text_encoder, pipe.tokenizer) of clipcond.towers.",
-        )
-    towers = [
-        family.tower(model, tokenizer, context_length=family.context_length)
-        for model, tokenizer in zip(components[::2], components[1::2], strict=True)
-    ]
-    if family.masks:
-        for tower in towers:
+    pairs = zip(components[::2], components[1::2], strict=True)
+    made = [family.tower(*pair, context_length=family.context_length) for pair in pairs]
+    for model, tower in zip(components[::2], made, strict=True):
+        if tower is None:
+            raise PipelineError(
+                f"The text encoder of this {kind}, a {type(model).__name__}, is no CLIP text "
+                "model and no BERT.",
+                "Say which tower reads its prompts: attach(pipe, tower=...).",
+            )
+        if family.masks:
             tower.special = replace(tower.special, mask_padding=True)
-    return towers
+    return made
 
 
 def _components(pipe: object, family: Family) -> tuple[Any, ...]:
     return tuple(getattr(pipe, name, None) for name in family.components)
-
-
-def _is_model(model: object, family: Family) -> bool:
-    return family.tower is not OpenAIClipTower or OpenAIClipTower.is_model(model)

@@ -14,7 +14,6 @@ from clipcond.conditioning.results import zeros_like
 from clipcond.errors import PipelineError, PromptWarning, counted, warn
 from clipcond.pipelines.call_context import CLIP_SKIP, LEAST_ROWS
 from clipcond.pipelines.family import RENAMED, Encoding
-from clipcond.pipelines.own_encoders import has_towers
 
 __all__ = [
     "EncodePromptArguments",
@@ -184,7 +183,7 @@ def _condition(
         positive = Conditioning(call.prompt_embeds, call.pooled_prompt_embeds)
         if wants_negative:
             negatives = given_negatives(encoding.pipe, call, len(positive.embeds))
-            if negatives is None and not has_towers(encoding.pipe, encoding.family):
+            if negatives is None and not _has_encoders(encoding):
                 return positive, zeros_like(positive)
             # the negatives are prompts here too: encoded once, they cost nothing more
             prompts = negatives or [""] * len(positive.embeds)
@@ -206,6 +205,11 @@ def _condition(
         _with_pooled(both.positive, call.pooled_prompt_embeds),
         _with_pooled(both.negative, call.negative_pooled_prompt_embeds),
     )
+
+
+def _has_encoders(encoding: Encoding) -> bool:
+    names = encoding.family.components
+    return None not in [getattr(encoding.pipe, name, None) for name in names]
 
 
 def _conditioner(encoding: Encoding, call: EncodePromptArguments) -> Conditioner:

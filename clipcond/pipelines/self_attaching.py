@@ -11,7 +11,8 @@ from typing import Any
 import diffusers
 
 from clipcond.errors import ClipcondWarning, warn
-from clipcond.pipelines.attachment import Attachment, attach
+from clipcond.pipelines.attaching import attach
+from clipcond.pipelines.attachment import Attachment
 from clipcond.pipelines.families import class_for_task, family_of
 
 __all__ = ["SelfAttaching"]

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib import import_module
 from types import ModuleType
 
-from clipcond.locks import ForkSafeLock
+from clipcond.locks import fork_safe_lock
 
 __all__ = ["silent_libraries"]
 
@@ -35,7 +35,7 @@ class _Shared:
 
     def __init__(self, make: Callable[[], AbstractContextManager[None]]) -> None:
         self._make = make
-        self._lock = ForkSafeLock()
+        self._lock = fork_safe_lock()
         self._n_inside = 0
         self._entered = ExitStack()
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from clipcond.errors import PromptSyntaxError, excerpt
-from clipcond.prompt.compel_grammar import SPACE, Enclosed, LoraCall, Node, Piece, Swapped, Weighted
+from clipcond.prompt.compel_grammar import SPACE
+from clipcond.prompt.compel_nodes import Enclosed, LoraCall, Node, Piece, Swapped, Weighted
 from clipcond.prompt.scanner import read_weight
-from clipcond.prompt.segments import Issue, Lora, Segment, Swap
+from clipcond.prompt.segments import MOST_ISSUES, Issue, Lora, Segment, Swap
 
 PLUS, MINUS = 1.1, 0.9
 
@@ -29,9 +31,9 @@ class SpacedPrompt:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.text = _COMMA.sub(r", \1", source)
+        self.text = _COMMA.sub(lambda found: f", {found[1]}", source)
         places = (match.end() - 1 for match in _COMMA.finditer(source))
-        self._spaces = [place + n for n, place in enumerate(places)]
+        self._spaces = array("I", (place + n for n, place in enumerate(places)))
 
     def at(self, position: int) -> int:
         """Convert a position in the text to one in the source."""
@@ -63,11 +65,14 @@ class Fragments:
     segments: list[Segment] = field(default_factory=list)
     extras: list[Lora | Swap] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
-    _pieces: list[Piece] = field(default_factory=list)  # neighbours, all of `_weight`
+    _starts: array[int] = field(default_factory=lambda: array("I"))  # of pieces, all of `_weight`
+    _stops: array[int] = field(default_factory=lambda: array("I"))
     _weight: float = 1.0
 
     def add(self, node: Node, weight: float = 1.0) -> None:
         """Add the text and extras of a node; nodes wait in a list, without recursion.
+
+        Text may go on with the next node; `close` ends the last.
 
         Raises:
             PromptSyntaxError: a weight is not finite.
@@ -89,36 +94,38 @@ class Fragments:
                 self._add_lora(now)
             else:
                 self._add_swap(now, weight)
-        self.close()
 
     def close(self) -> None:
         """Make a segment of the pieces so far."""
-        pieces, weight = self._pieces, self._weight
-        if not pieces:
+        if not self._starts:
             return
-        start, stop = self.spaced.at(pieces[0].start), self.spaced.at(pieces[-1].stop)
+        weight = self._weight
+        start, stop = self.spaced.at(self._starts[0]), self.spaced.at(self._stops[-1])
         if not math.isfinite(weight):
             message = f"the weights around this multiply to {weight}"
             raise PromptSyntaxError(message, self.spaced.source, start, "Nest fewer brackets.")
-        self.segments.append(Segment(self._text_of(pieces), weight, start, stop))
-        self._pieces = []
+        self.segments.append(Segment(self._text(), weight, start, stop))
+        del self._starts[:], self._stops[:]
 
     def _add_piece(self, piece: Piece, weight: float) -> None:
         if piece.is_run and (bracket := _BRACKET.search(self.spaced.text, piece.start, piece.stop)):
-            self.issues.append(_bracket_issue(bracket[0], self.spaced.at(bracket.start())))
+            at = self.spaced.at(bracket.start())
+            self._add_issue(*_bracket_issue(bracket[0]), at, "bracket")
         if self._weight != weight:
             self.close()
         self._weight = weight
-        self._pieces.append(piece)
+        self._starts.append(piece.start)
+        self._stops.append(piece.stop)
 
-    def _text_of(self, pieces: list[Piece]) -> str:
+    def _text(self) -> str:
         """Join pieces by single spaces, and resolve escapes.
 
         The reference takes a backslash off each escape whenever it makes a fragment: twice for a
         single piece, and once more for the whole whenever it joins one.
         """
         text = self.spaced.text
-        words = [w for piece in pieces for w in _GAP.split(text[piece.start : piece.stop])]
+        spans = zip(self._starts, self._stops, strict=True)
+        words = [word for start, stop in spans for word in _GAP.split(text[start:stop])]
         n_joins = len(words) - 1
         for i, word in enumerate(words):
             if "\\" in word:
@@ -148,12 +155,13 @@ class Fragments:
             return
         replacement = Fragments(self.spaced, is_replacement=True)
         replacement.add(swap.replacement, weight)
+        replacement.close()
         self.extras += replacement.extras
         options = tuple((name, _number_or_name(value)) for name, value in swap.replacement.options)
         self.extras.append(Swap(tuple(replacement.segments), options, start, stop))
         message = "what .swap() puts in its place is not encoded, only what is before it"
         remedy = "Encode both prompts, and change between them."
-        self.issues.append(Issue(message, stop, remedy, "not-encoded"))
+        self._add_issue(message, remedy, stop, "not-encoded")
 
     def _add_lora(self, lora: LoraCall) -> None:
         start, stop = self.spaced.at(lora.start), self.spaced.at(lora.stop)
@@ -161,7 +169,13 @@ class Fragments:
         self.extras.append(Lora(lora.name, weight, start, stop))
         message = f"the LoRA {excerpt(lora.name)!r} is left out of the text, and nothing loads it"
         remedy = "Load it into the pipeline: load_lora_weights."
-        self.issues.append(Issue(message, start, remedy, "extra-network", (lora.name,)))
+        self._add_issue(message, remedy, start, "extra-network", (lora.name,))
+
+    def _add_issue(
+        self, message: str, remedy: str, position: int, code: str, words: tuple[str, ...] = ()
+    ) -> None:
+        if len(self.issues) < MOST_ISSUES:  # they come in order
+            self.issues.append(Issue(message, position, remedy, code, words))
 
 
 def _number_or_name(value: str) -> float | str:
@@ -170,7 +184,7 @@ def _number_or_name(value: str) -> float | str:
     return value
 
 
-def _bracket_issue(bracket: str, position: int) -> Issue:
+def _bracket_issue(bracket: str) -> tuple[str, str]:
     remedy = "Remove it or"
     message = "')' closes nothing: it is text"
     if bracket == "(":
@@ -178,5 +192,4 @@ def _bracket_issue(bracket: str, position: int) -> Issue:
             "A group begins after a space, has an end, and holds no '=' and no lone '+' or '-';"
         )
         message = "'(' opens no group: it is text"
-    remedy += f" write '\\{bracket}' for a literal bracket."
-    return Issue(message, position, remedy, "bracket")
+    return message, f"{remedy} write '\\{bracket}' for a literal bracket."

@@ -17,7 +17,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+
+from clipcond.prompt.compel_nodes import Enclosed, Found, LoraCall, Node, Piece, Swapped, Weighted
 
 SPACE = " \t\n\r\v\f"  # only these of the Unicode spaces separate words
 _SYNTAX = r"()\",.+\-="
@@ -30,12 +31,22 @@ NUMBER_OR_NAME = rf"(?:-?{NUMBER}|(?!-?(?:\d|\.\d)){NAME})"
 _SPACES = re.compile(rf"[{SPACE}]*")
 _RUN = re.compile(rf"[^{SPACE}]+")
 _PLAIN_WORD = rf"[^{SPACE}{_SYNTAX}\\]+"
-_WORD = re.compile(rf"(?:\\[{_SYNTAX}]|[+\-](?![{_SYNTAX}{SPACE}]|\Z)|{_PLAIN_WORD}|\\)+")
-# For speed only: several plain words at a time, without a suffix; and brackets of plain words.
-_PLAIN = re.compile(
-    rf"((?:{_PLAIN_WORD}[.,]?[{SPACE}]+){{0,63}}{_PLAIN_WORD}[.,]?)[{SPACE}]+(?=[^{SPACE}.(])"
+# Up to 64 parts of a word at a time: each part takes memory while it is matched.
+_PARTS = 64
+_WORD = re.compile(
+    rf"(?:\\+[{_SYNTAX}]?|[+\-](?![{_SYNTAX}{SPACE}]|\Z)|{_PLAIN_WORD}){{1,{_PARTS}}}"
 )
-_PLAIN_BRACKET = re.compile(rf"\([{SPACE}]*({_PLAIN_WORD}(?:[{SPACE}]+{_PLAIN_WORD})*)[{SPACE}]*\)")
+# For speed only: several plain words at a time, without a suffix; brackets and quotes of plain
+# words. What begins with `,` or `=` is text up to the next space.
+_TEXT = rf"(?:{_PLAIN_WORD}[.,]?|[,=][^{SPACE}()]*)"
+_PLAIN = re.compile(rf"((?:{_TEXT}[{SPACE}]+){{0,63}}{_TEXT})[{SPACE}]+(?=[^{SPACE}.(])")
+_BLANK = SPACE.replace("\n", "").replace("\r", "")
+_PLAIN_BRACKET = re.compile(
+    "|".join(
+        rf"{opens}[{space}]*({_PLAIN_WORD}(?:[{space}]+{_PLAIN_WORD})*|)[{space}]*{closes}"
+        for opens, space, closes in ((r"\(", SPACE, r"\)"), ('"', _BLANK, '"'))
+    )
+)
 _SIGNS = re.compile(r"\++|-+")
 _NUMBER = re.compile(NUMBER)
 _METHOD = re.compile(
@@ -50,58 +61,8 @@ _LORA = re.compile(
     rf"(?:with|use)Lora[{SPACE}]*\([{SPACE}]*({NAME})[{SPACE}]*"
     rf"(?:,[{SPACE}]*(-?{NUMBER})[{SPACE}]*)?\)"
 )
-_QUOTES = re.compile(r'\\"|"|[\n\r]')
+_QUOTE_OR_END = re.compile(r'(?<!\\)"|[\n\r]|\Z')
 
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of text, text[start:stop]; `is_run` if it could not be read as anything else."""
-
-    start: int
-    stop: int
-    is_run: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Enclosed:
-    """The nodes between brackets or quotes, and the options of a swap if they are its own."""
-
-    nodes: tuple[Node, ...]
-    options: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Weighted:
-    """A node with a weight after it, text[start:stop]: signs or a number."""
-
-    node: Node
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True, slots=True)
-class Swapped:
-    """A node, text[start:middle], and its replacement while denoising, which ends at `stop`."""
-
-    node: Node
-    replacement: Enclosed
-    start: int
-    middle: int
-    stop: int
-
-
-@dataclass(frozen=True, slots=True)
-class LoraCall:
-    """A LoRA to load, asked for at text[start:stop]; `weight` is the span of its number."""
-
-    name: str
-    weight: tuple[int, int] | None
-    start: int
-    stop: int
-
-
-Node: TypeAlias = Piece | Enclosed | Weighted | Swapped | LoraCall
-Found: TypeAlias = tuple[Node, int]  # a node, and where it ends
 
 TOP, ROUND, QUOTED, ARGUMENTS = "top", "(", '"', "swap("
 
@@ -115,10 +76,10 @@ class _Frame:
     at: int
     end: int
     nodes: list[Node] = field(default_factory=list)
+    key: tuple[str, int, int] = field(init=False)
 
-    @property
-    def key(self) -> tuple[str, int, int]:
-        return self.kind, self.opens, self.end
+    def __post_init__(self) -> None:
+        self.key = self.kind, self.opens, self.end
 
 
 class PhraseReader:
@@ -126,15 +87,30 @@ class PhraseReader:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._closing = dict(_closing_quotes(text))
         self._last = text.rfind(")")
         self._known: dict[tuple[str, int, int], Found | None] = {}
+        self._reached = 0  # as far as something was read for `_known`
 
-    def prompt(self, start: int, end: int) -> Node:
-        """Read text[start:end] as a prompt; what is neither word nor bracket is text."""
-        found = self._read(_Frame(TOP, start, start, end))
-        assert found is not None, "the top level falls back on text"
-        return found[0]
+    def prompt(self, start: int, end: int) -> Iterator[Node]:
+        """Read text[start:end] as a prompt; what is neither word nor bracket is text.
+
+        Yields:
+            its nodes one by one: those of a long prompt take a hundred times its length.
+        """
+        frame = _Frame(TOP, start, start, end)
+        while (at := self.skip(frame.at, end)) < end:
+            frame.at = at
+            if plain := _PLAIN.match(self.text, at, end):
+                frame.at = plain.end()
+                yield Piece(*plain.span(1))
+                continue
+            item = self._item(frame)
+            while isinstance(item, _Frame):
+                self._read(item)
+                item = self._item(frame)
+            node, frame.at = item or self._run(frame)
+            self._forget(frame.at)
+            yield node
 
     def member(self, at: int) -> Found | None:
         """Read one member of a blend or conjunction: a bracket, a quote or a word, unweighted.
@@ -147,10 +123,19 @@ class PhraseReader:
                 return None
             found = self._read(frame)
             if found is None and frame.kind == QUOTED:
-                return self.prompt(at + 1, frame.end), frame.end + 1
+                return Enclosed(tuple(self.prompt(at + 1, frame.end))), frame.end + 1
+            self._forget(found[1] if found else at)
             return found
-        word = _WORD.match(self.text, at)
-        return word and (Piece(*word.span()), word.end())
+        return self._word(at, len(self.text))
+
+    def _word(self, at: int, end: int) -> Found | None:
+        """Read a word at a position; None if there is none."""
+        stop = at
+        while part := _WORD.match(self.text, stop, end):
+            stop = part.end()
+            if stop - part.start() < _PARTS:
+                break
+        return (Piece(at, stop), stop) if at < stop else None
 
     def lora(self, at: int, end: int | None = None) -> Found | None:
         """Read the call for a LoRA at a position; None if there is none."""
@@ -184,37 +169,37 @@ class PhraseReader:
         while True:
             frame.at = self.skip(frame.at, frame.end)
             found = self._closed(frame)
-            if found is not None:
-                break
-            if frame.kind == TOP and (plain := _PLAIN.match(self.text, frame.at, frame.end)):
-                frame.nodes.append(Piece(*plain.span(1)))
-                frame.at = plain.end()
-                continue
-            item = self._item(frame) if frame.at < frame.end else None
+            item = self._item(frame) if found is None and frame.at < frame.end else None
             if isinstance(item, _Frame):
                 return item
-            if item is None and frame.kind != TOP:
+            if item is None:
                 break
-            node, frame.at = item or self._run(frame)
+            node, frame.at = item
             frame.nodes.append(node)
         self._known[frame.key] = found
+        self._reached = max(self._reached, found[1] if found else frame.at + 1)
         return None
+
+    def _forget(self, at: int) -> None:
+        """Drop what is known if all of it is before a position: it is not read again."""
+        if self._reached <= at:
+            self._known.clear()
 
     def _closed(self, frame: _Frame) -> Found | None:
         """Make a node of the whole frame, if it ends here; None if not."""
-        at, is_end = frame.at, frame.at == frame.end
+        at = frame.at
         options: list[tuple[str, str]] = []
-        if frame.kind in (TOP, QUOTED):
-            if not is_end:
+        if frame.kind == QUOTED:
+            if at < frame.end:
                 return None
-            if frame.kind == QUOTED and not frame.nodes:
+            if not frame.nodes:
                 frame.nodes.append(Piece(frame.opens + 1, frame.opens + 1))
         else:
             if frame.kind == ARGUMENTS:
                 at = self._options(at, frame.end, options)
             if not self.text.startswith(")", at, frame.end):
                 return None
-        return Enclosed(tuple(frame.nodes), tuple(options)), at + (frame.kind != TOP)
+        return Enclosed(tuple(frame.nodes), tuple(options)), at + 1
 
     def _options(self, at: int, end: int, options: list[tuple[str, str]]) -> int:
         """Append the options after a swap's replacement; return where they end."""
@@ -235,18 +220,20 @@ class PhraseReader:
         at, end = frame.at, frame.end
         if lora := self.lora(at, end):
             return lora
-        is_bracket = self.text.startswith(("(", '"'), at)
+        is_bracket = self.text[at] in '("'
         found: Found | None
-        if plain := _PLAIN_BRACKET.match(self.text, at, end):
-            found = Piece(*plain.span(1)), plain.end()
+        if is_bracket and (plain := _PLAIN_BRACKET.match(self.text, at, end)):
+            words = plain[1] or plain[2]
+            span = plain.span(plain.lastindex or 0) if words else (at + 1, at + 1)
+            is_empty = not words and plain[2] is None
+            found = Enclosed(()) if is_empty else Piece(*span), plain.end()
         elif is_bracket:
             inner = self._opened(at, end)
             if inner is None or inner.key not in self._known:
                 return inner
             found = self._known[inner.key]
         else:
-            word = _WORD.match(self.text, at, end)
-            found = word and (Piece(*word.span()), word.end())
+            found = self._word(at, end)
         if found is None:
             # within brackets, full stops and commas are pieces of their own
             is_stop = frame.kind in (ROUND, QUOTED) and self.text[at] in ".,"
@@ -279,21 +266,9 @@ class PhraseReader:
         """Make the frame of a bracket or quote that opens here; None if it can have no end."""
         if self.text[at] == "(":
             return _Frame(ROUND, at, at + 1, end) if at < self._last else None
-        closing = self._closing.get(at)
-        return None if closing is None else _Frame(QUOTED, at, at + 1, closing)
-
-
-def _closing_quotes(text: str) -> Iterator[tuple[int, int]]:
-    r"""Find where quotes close: at the next quote of the line, or else at its last `\"`."""
-    quote: int | None = None
-    escaped: int | None = None
-    for mark in reversed(list(_QUOTES.finditer(text))):
-        if mark[0] == '"':
-            closing = escaped if quote is None else quote
-            if closing is not None:
-                yield mark.start(), closing
-            quote = mark.start()
-        elif mark[0] == '\\"':
-            escaped = mark.end() - 1 if escaped is None else escaped
-        else:
-            quote = escaped = None
+        # The next quote of the line closes it, or else the last `\"`.
+        found = _QUOTE_OR_END.search(self.text, at + 1)
+        closing = found.start() if found else len(self.text)
+        if not self.text.startswith('"', closing):
+            closing = self.text.rfind('\\"', at + 1, closing) + 1
+        return _Frame(QUOTED, at, at + 1, closing) if closing else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from inspect import signature
 from typing import TypeAlias
 
@@ -37,13 +38,24 @@ def parse(text: str, syntax: str | Syntax = "a1111", *, fullwidth: bool = False)
         UnknownNameError: there is no syntax of that name, or it reads no full-width punctuation.
         PromptSyntaxError: the syntax cannot read the prompt.
     """
+    return find_syntax(syntax, fullwidth=fullwidth)(text)
+
+
+def find_syntax(syntax: str | Syntax, *, fullwidth: bool = False) -> Callable[[str], ParsedPrompt]:
+    """Find the function that reads prompts in a syntax.
+
+    Args:
+        syntax, fullwidth: as for `parse`.
+    Raises:
+        UnknownNameError: there is no syntax of that name, or it reads no full-width punctuation.
+    """
     if not callable(syntax) and syntax not in SYNTAXES:
         raise UnknownNameError("syntax", syntax, SYNTAXES)
     if fullwidth and not reads_fullwidth(syntax):
         known = [name for name in SYNTAXES if reads_fullwidth(name)]
         raise UnknownNameError("syntax with full-width punctuation", syntax, known)
     read = syntax if callable(syntax) else SYNTAXES[syntax]
-    return read(text, fullwidth=True) if fullwidth else read(text)
+    return partial(read, fullwidth=True) if fullwidth else read
 
 
 def reads_fullwidth(syntax: str | Syntax) -> bool:

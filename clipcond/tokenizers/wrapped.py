@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from itertools import count, takewhile
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import ref
 
 import torch
 from torch import Tensor
 
-from clipcond.identity import serial_of
 from clipcond.tokenizers.inversions import Inversions
 
 if TYPE_CHECKING:
@@ -51,7 +51,11 @@ class WrappedTokenizer:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.source = tokenizer
         self.inversions = Inversions(0, "")
-        self._counted: tuple[int, int | None] = (0, None)  # number of a table, its words if few
+        # a table, and its words if few
+        self._counted: tuple[ref[Tensor] | None, int | None] = (None, None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_counted": (None, None)}  # weak references cannot be pickled
 
     def with_inversions(self: Kind, inversions: Inversions) -> Kind:
         """Copy this tokenizer for a tower with these inversions."""
@@ -148,11 +152,12 @@ class WrappedTokenizer:
 
     def _n_known(self, table: Tensor) -> int | None:
         """Count the words whose rows are not zero, once for each table; None if no row is zero."""
-        serial = serial_of(table)
-        if self._counted[0] != serial:
+        counted, n_known = self._counted
+        if counted is None or counted() is not table:
             has_blank = _has_blank_rows(table, self.source.pad_token_id)
-            self._counted = (serial, self._count_words(table) if has_blank else None)
-        return self._counted[1]
+            n_known = self._count_words(table) if has_blank else None
+            self._counted = (ref(table), n_known)
+        return n_known
 
     def _count_words(self, table: Tensor) -> int:
         seen = (table != 0).any(dim=-1).tolist()
@@ -173,6 +178,8 @@ class WrappedTokenizer:
         return [backend.encode(text, add_special_tokens=False).ids for text in texts]
 
     def _encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+        if not texts:  # of which transformers 5 makes an IndexError
+            return []
         encoded = self.source(
             list(texts),
             add_special_tokens=False,

@@ -18,7 +18,7 @@ from clipcond.tokenizers.wrapped import WrappedTokenizer
 from clipcond.towers.fingerprint import execution_device, fingerprint_of, weight_of
 from clipcond.towers.modules import TowerModules
 from clipcond.towers.protocol import TextTower
-from clipcond.towers.weight_sums import row_checksums
+from clipcond.towers.weight_keys import row_checksums
 
 __all__ = [
     "HiddenLayer",

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import lru_cache
+from itertools import islice
+from operator import itemgetter
+from types import SimpleNamespace
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as global_hooks
 
-from clipcond.identity import serial_of
-from clipcond.towers.settings import Settings, items_of
-from clipcond.towers.weight_sums import checksums
+from clipcond.towers.weight_keys import keys_of_weights, serial_of
 
 __all__ = ["execution_device", "fingerprint_of", "weight_of"]
+
+N_READ = 1000  # entries of a list or dict
+_NUMBERS = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
+_PLAIN = frozenset(_NUMBERS)
+_CALL = ("forward", "_hf_hook", "_old_forward", "_diffusers_hook", "_compiled_call_impl")
+_USED = "_output_capturing_hooks_installed"  # transformers, since a model first gave hidden states
+# What torch keeps of every module, weights and hooks included, and how it is called.
+_NOT_SETTINGS = frozenset({*vars(nn.Module()), *_CALL, _USED} - {"training"})
 
 
 def execution_device(model: nn.Module) -> torch.device:
@@ -33,9 +44,11 @@ def _device(model: nn.Module, modules: Iterable[nn.Module]) -> torch.device:
                 device = getattr(candidate, "execution_device", None)
                 if device is not None:
                     return torch.device(device)
-        group = _offload_group(module) if "_diffusers_hook" in own else None
-        if group is not None:
-            return torch.device(group.onload_device)
+        if "_diffusers_hook" in own:  # group offload keeps hooks of its own on each module
+            hooks = getattr(own["_diffusers_hook"], "hooks", None)
+            group = getattr(hooks.get("group_offloading"), "group", None) if hooks else None
+            if group is not None:
+                return torch.device(group.onload_device)
     parameter = next(model.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device
 
@@ -47,33 +60,44 @@ def fingerprint_of(model: nn.Module) -> Hashable:
     device, autocast, hooks, a replaced `forward` or class, settings of modules (`eps`, `scale`,
     train mode, LoRA's scales, a config's entries). Writes that no counter counts, through `.data`,
     numpy, a fused optimizer or inference mode, are seen by the bits of the weights: those of
-    vectors and small matrices all, of a larger matrix 32 values (`checksums`). So it misses such a
-    write to a few values of a large matrix: in loops that write so, encode without a cache
+    vectors and small matrices all, of a larger matrix 32 values (`keys_of_weights`). So it misses
+    such a write to a few values of a large matrix: in loops that write so, encode without a cache
     (`cache_bytes=0`). Addresses are left out, so moving to the CPU and back changes nothing.
 
     Takes about 2 ms for a model of CLIP-L's size on one CPU core.
     """
-    settings, modules = Settings(), _modules(model)
-    device = _device(model, modules)
-    structure: list[Hashable] = [device, *_autocast(device), torch.get_float32_matmul_precision()]
+    key: list[Hashable] = [torch.get_float32_matmul_precision()]
     for hooks in (global_hooks._global_forward_hooks, global_hooks._global_forward_pre_hooks):
-        structure += [number for number, _ in items_of(hooks)]
-    weights: list[Tensor] = []
+        key += [number for number, _ in _items(hooks)]
+    waiting, offloaded = [model], list[nn.Module]()
+    settings, weights = _Settings(waiting), list[Tensor]()
     places: dict[int, int] = {}
-    while modules:
-        for module in modules:
-            place = places.setdefault(id(module), len(places))
-            structure += (place, settings.of_module(module))
-            if module._forward_hooks or module._forward_pre_hooks:
-                structure += _hooks(module)
-            if module._parameters or module._buffers:
-                own = {**module._parameters, **module._buffers}
-                weights += [weight_of(module, n, t) for n, t in own.items() if t is not None]
-        modules = [m for m in settings.modules if id(m) not in places]
-        settings.modules.clear()
-    weights += settings.tensors
-    structure += map(_version, weights)
-    return (*structure, *checksums(weights))
+    while waiting:
+        module = waiting.pop()
+        own = module.__dict__
+        if id(module) in places:  # it is used twice
+            key += (places[id(module)],)
+            continue
+        places[id(module)] = len(places)
+        key += (-1, settings.of_module(module))
+        if own["_forward_hooks"] or own["_forward_pre_hooks"]:
+            key += _hooks(module)
+        if "_hf_hook" in own or "_diffusers_hook" in own:
+            offloaded += (module,)
+        if own["_parameters"] or own["_buffers"]:
+            named = {**own["_parameters"], **own["_buffers"]}
+            weights += [
+                weight_of(module, name, tensor) if tensor.is_meta else tensor
+                for name, tensor in named.items()
+                if tensor is not None
+            ]
+        if own["_modules"]:
+            waiting += [part for part in {**own["_modules"]}.values() if part is not None]
+    device = _device(model, offloaded)
+    key += (device,)
+    if device.type != "meta" and torch.is_autocast_enabled(device.type):
+        key += ("autocast", torch.get_autocast_dtype(device.type))
+    return (*key, *keys_of_weights(weights + settings.tensors))
 
 
 def _modules(model: nn.Module) -> list[nn.Module]:
@@ -91,13 +115,6 @@ def _modules(model: nn.Module) -> list[nn.Module]:
     return found
 
 
-def _version(tensor: Tensor) -> Hashable:
-    # every onload makes another parameter object of one on meta
-    serial = 0 if tensor.is_meta else serial_of(tensor)
-    version = -1 if tensor.is_inference() else tensor._version
-    return serial, version, tensor.dtype, tensor.shape
-
-
 def weight_of(module: nn.Module, name: str, tensor: Tensor) -> Tensor:
     """Find the weight itself if accelerate keeps its module on meta between forwards."""
     if not tensor.is_meta:
@@ -111,10 +128,10 @@ def weight_of(module: nn.Module, name: str, tensor: Tensor) -> Tensor:
     return found if isinstance(found, Tensor) else tensor
 
 
-def _hooks(module: nn.Module) -> list[int]:
+def _hooks(module: nn.Module) -> list[tuple[str, int]]:
     """List the numbers of hooks, which torch gives once."""
-    hooks = items_of(module._forward_hooks) + items_of(module._forward_pre_hooks)
-    return [number for number, hook in hooks if not _is_passive(hook)]
+    hooks = _items(module._forward_hooks) + _items(module._forward_pre_hooks)
+    return [("hook", number) for number, hook in hooks if not _is_passive(hook)]
 
 
 def _is_passive(hook: Any) -> bool:
@@ -123,14 +140,105 @@ def _is_passive(hook: Any) -> bool:
     return home.startswith(("clipcond.towers", "transformers.utils"))
 
 
-def _autocast(device: torch.device) -> tuple[Hashable, ...]:
-    if device.type == "meta" or not torch.is_autocast_enabled(device.type):
-        return ()
-    return ("autocast", torch.get_autocast_dtype(device.type))
+class _Settings:
+    """Makes keys of settings in one walk: what modules compute with besides weights.
+
+    Args:
+        modules: gets the modules found in settings, where torch does not know of them.
+    Attributes:
+        tensors: those found there.
+    """
+
+    def __init__(self, modules: list[nn.Module]) -> None:
+        self.tensors: list[Tensor] = []
+        self._modules = modules
+        self._kinds: dict[type, Hashable] = {}
+        self._layouts: dict[type, _Layout] = {}
+        self._entered: dict[int, int] = {}  # configs, by their address: they live meanwhile
+
+    def of_module(self, module: nn.Module) -> Hashable:
+        """Make a key of a module's class and attributes; weights, parts and hooks are left out."""
+        kind, own = type(module), module.__dict__
+        if kind not in self._kinds:
+            self._kinds[kind] = serial_of(kind), serial_of(kind.forward)
+        attributes = tuple(own)
+        layout = self._layouts.get(kind)
+        if layout is None or layout[0] != attributes:  # modules of a class have the same, mostly
+            layout = self._layouts[kind] = _layout(attributes)
+        _, names, read = layout
+        try:
+            values = read(own)
+        except KeyError:  # another thread removed an attribute meanwhile
+            return self.of_module(module)
+        if not _PLAIN.issuperset(map(type, values)):
+            values = tuple([v if type(v) in _PLAIN else self._key(v) for v in values])
+        return self._kinds[kind], _forward(module) if "forward" in own else 0, names, values
+
+    def _key(self, value: Any) -> Hashable:
+        if id(value) in self._entered:
+            return self._entered[id(value)]
+        if isinstance(value, _NUMBERS):
+            return value
+        if type(value) is tuple and _PLAIN.issuperset(map(type, value)):
+            return value
+        if isinstance(value, list | tuple | set | frozenset):
+            return len(value), *map(self._key, islice(list(value), N_READ))
+        if isinstance(value, Mapping):
+            return self._entries(value)
+        if isinstance(value, Tensor):
+            self.tensors.append(value)
+        elif isinstance(value, nn.Module):
+            self._modules.append(value)
+        elif _is_config(value):
+            self._entered[id(value)] = serial_of(value)
+            return serial_of(value), self._entries(object.__getattribute__(value, "__dict__"))
+        return serial_of(value)
+
+    def _entries(self, mapping: Mapping[Any, Any]) -> Hashable:
+        return len(mapping), *(
+            (
+                key if type(key) in _PLAIN else serial_of(key),
+                value if type(value) in _PLAIN else self._key(value),
+            )
+            for key, value in islice(_items(mapping), N_READ)
+        )
 
 
-def _offload_group(module: nn.Module) -> Any:
-    """Find the group of diffusers' group offload, which keeps its own hooks on each module."""
-    registry = module.__dict__.get("_diffusers_hook")
-    hooks = getattr(registry, "hooks", None)
-    return getattr(hooks.get("group_offloading"), "group", None) if hooks else None
+_Layout: TypeAlias = tuple[
+    tuple[str, ...], tuple[str, ...], Callable[[Mapping[str, Any]], tuple[Any, ...]]
+]
+
+
+@lru_cache(1000)
+def _layout(attributes: tuple[str, ...]) -> _Layout:
+    """Choose those attributes of a module that are settings, and make what reads them."""
+    names = tuple(name for name in attributes if name not in _NOT_SETTINGS)
+    # the first name twice: of a single one itemgetter gives no tuple
+    return attributes, names, itemgetter(*names, names[0]) if names else lambda own: ()
+
+
+def _is_config(value: Any) -> bool:
+    """Whether its entries are settings; of any other object it counts only which one it is."""
+    if isinstance(value, type) or not hasattr(value, "__dict__"):
+        return False
+    is_read = dataclasses.is_dataclass(value) or isinstance(value, SimpleNamespace)
+    return is_read or hasattr(value, "to_dict")
+
+
+def _items(mapping: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+    """List the items of a dict that another thread may change meanwhile."""
+    while True:
+        try:
+            return list(mapping.items())
+        except RuntimeError:  # changed while it was read
+            continue
+
+
+def _forward(module: nn.Module) -> int:
+    """Find the number of a replaced `forward`; 0 if it is the class's own."""
+    own = module.__dict__
+    # accelerate's hook puts its own there, which calls the former one
+    forward = own.get("_old_forward" if "_hf_hook" in own else "forward")
+    # transformers 5.0 leaves the class's own method there after it collected hidden states
+    is_method = getattr(forward, "__func__", None) is type(module).forward
+    return 0 if forward is None or is_method else serial_of(forward)

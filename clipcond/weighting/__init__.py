@@ -14,7 +14,7 @@ from clipcond.weighting import (
     normalize,
     scaling,
 )
-from clipcond.weighting.rule import Encode, Needs, Normalize, Rule, RuleWithNeeds
+from clipcond.weighting.rule import Encode, Needs, Normalize, Rule, RuleWithNeeds, by_chunk
 
 __all__ = [
     "NORMALIZATIONS",
@@ -28,6 +28,7 @@ __all__ = [
     "RuleWithNeeds",
     "WeightingChoice",
     "WeightingName",
+    "by_chunk",
     "find_normalize",
     "find_rule",
 ]

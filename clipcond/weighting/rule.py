@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ __all__ = [
     "Normalize",
     "Rule",
     "RuleWithNeeds",
+    "by_chunk",
     "empty_if_weighted",
     "lerp_from",
     "lerp_from_empty",
@@ -30,7 +31,8 @@ class Encode(Protocol):
 
     Chunks that a rule has announced, and chunks encoded lately, cost nothing. A chunk whose
     attention_mask has zeros is encoded with those positions hidden. `special` makes further chunks
-    possible: `encode([empty_chunk(encode.special)])`.
+    possible: `encode([empty_chunk(encode.special)])`. An attribute `gives_copies` that is true says
+    that results belong to the caller, who may write into them.
     """
 
     @property
@@ -44,6 +46,7 @@ class Encode(Protocol):
 Rule = Callable[[Sequence[TokenChunk], Encode], TowerOutput]
 Needs = Callable[[Sequence[TokenChunk], SpecialTokens], Sequence[TokenChunk]]
 Normalize = Callable[[Sequence[TokenChunk]], Sequence[TokenChunk]]
+Kind = TypeVar("Kind", bound=Rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,19 @@ class RuleWithNeeds:
 
     apply: Rule
     needs: Needs
+    chunkwise: bool = False  # see `by_chunk`
 
     def __call__(self, chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
         return self.apply(chunks, encode)
+
+
+def by_chunk(rule: Kind) -> Kind:
+    """Mark a rule that treats each chunk by itself, by an attribute `chunkwise`.
+
+    A prompt of very many chunks is then weighed a part at a time, which saves memory.
+    """
+    vars(rule)["chunkwise"] = True
+    return rule
 
 
 def lerp_from(start: Tensor, hidden: Tensor, weights: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from clipcond.chunking import TokenChunk, joined_rows
 from clipcond.errors import PromptWarning, warn
 from clipcond.towers.base import TowerOutput
-from clipcond.weighting.rule import Encode
+from clipcond.weighting.rule import Encode, by_chunk
 
 __all__ = ["scale", "scale_mean", "scale_mean_joined", "scale_mean_prompt", "unweighted"]
 
@@ -22,7 +23,10 @@ __all__ = ["scale", "scale_mean", "scale_mean_joined", "scale_mean_prompt", "unw
 # of the magnitude fewer than three digits of the mean are left, and their quotient is noise.
 MEANINGFUL_MEAN = 1e-4
 
+Moments: TypeAlias = tuple[Tensor, Tensor]  # means, and means of magnitudes
 
+
+@by_chunk
 def unweighted(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     """Ignore weights.
 
@@ -38,6 +42,7 @@ def unweighted(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     return encode(chunks)
 
 
+@by_chunk
 def scale(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     """Multiply each token's hidden state by its weight.
 
@@ -48,6 +53,7 @@ def scale(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     return _scale(chunks, encode)
 
 
+@by_chunk
 def scale_mean(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     """Multiply by the weights, then bring each chunk's mean back to what it was.
 
@@ -64,7 +70,7 @@ def scale_mean(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
         overflows, the mean is not restored, with a warning. Where the weights turn the mean's sign,
         it is restored as there, which turns the chunk round, with a warning.
     """
-    return _scale(chunks, encode, _restore_mean)
+    return _scale(chunks, encode, _moments)
 
 
 def scale_mean_prompt(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
@@ -78,7 +84,7 @@ def scale_mean_prompt(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutp
         prompts of a batch to the longest, and that padding counts in the means; here only that of
         a prompt and its own negative does. Means near zero are treated as in `scale_mean`.
     """
-    return _scale(chunks, encode, _restore_mean_of_all, together=True)
+    return _scale(chunks, encode, _moments_of_all, together=True)
 
 
 def scale_mean_joined(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
@@ -88,55 +94,67 @@ def scale_mean_joined(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutp
 
     Source: diffusers 58eb52c, examples/community/lpw_stable_diffusion.py, no_boseos_middle.
     """
-    return _scale(chunks, encode, partial(_restore_mean_of_all, joined=True), together=True)
+    return _scale(chunks, encode, partial(_moments_of_all, joined=True), together=True)
 
 
 def _scale(
     chunks: Sequence[TokenChunk],
     encode: Encode,
-    factor: Callable[[Tensor, Tensor], Tensor] | None = None,
+    measure: Callable[[Tensor], Moments] | None = None,
     *,
     together: bool = False,
 ) -> TowerOutput:
-    """Multiply hidden states by the weights, then by a factor that depends on before and after.
+    """Multiply hidden states by the weights, then restore their mean.
+
+    Works in the states themselves if `encode` gives copies: a prompt may have thousands of chunks.
 
     Args:
-        factor: hidden states before and after, [m L D] -> what restores them; None = nothing.
+        measure: gives what is restored of the states [m L D]; None = nothing is.
         together: whether all chunks count; otherwise only weighted ones, each by itself.
     """
     output = encode(chunks)
     chosen = [i for i, chunk in enumerate(chunks) if chunk.is_weighted]
     if not chosen:
         return output
+    is_ours = getattr(encode, "gives_copies", False)
+    times = Tensor.mul_ if is_ours else Tensor.mul
+    hidden = output.hidden if is_ours else output.hidden.clone()
     if together:
         chosen = list(range(len(chunks)))
-    before = output.hidden[chosen].float()
-    after = before * before.new_tensor([chunks[i].weights for i in chosen]).unsqueeze(-1)
-    if factor is not None:
-        after = after * factor(before, after)
-    hidden = output.hidden.clone()
-    hidden[chosen] = after.to(hidden.dtype)
+    states = hidden.float() if together else hidden[chosen].float()
+    before = None if measure is None else measure(states)
+    weights = states.new_tensor([chunks[i].weights for i in chosen]).unsqueeze(-1)
+    states = times(states, weights)
+    if measure is not None and before is not None:
+        states = times(states, _restoring(before, measure(states)))
+    if states is not hidden:
+        hidden[chosen] = states.to(hidden.dtype)
     return TowerOutput(hidden, output.pooled)
 
 
-def _restore_mean_of_all(before: Tensor, after: Tensor, *, joined: bool = False) -> Tensor:
-    """`_restore_mean` of all chunks as one; `joined` leaves out the eos and bos between them."""
-    n_chunks, length, _ = before.shape
-    rows = joined_rows(n_chunks, length) if joined else slice(None)
-    return _restore_mean(before.flatten(0, 1)[rows], after.flatten(0, 1)[rows])
+def _moments(states: Tensor) -> Moments:
+    """The mean of values, and of their magnitudes, over the last two axes, kept as 1."""
+    n_values, axes = states.shape[-2] * states.shape[-1], (-2, -1)
+    mean = states.mean(dim=axes, keepdim=True)
+    return mean, torch.linalg.vector_norm(states, 1, dim=axes, keepdim=True) / n_values
 
 
-def _restore_mean(before: Tensor, after: Tensor) -> Tensor:
-    """mean(before) / mean(after) over the last two axes, kept as 1; 1 where that is ill-defined."""
-    means = [states.mean(dim=(-2, -1), keepdim=True) for states in (before, after)]
-    sizes = [states.abs().mean(dim=(-2, -1), keepdim=True) for states in (before, after)]
-    meaningful = [m.abs() > MEANINGFUL_MEAN * s for m, s in zip(means, sizes, strict=True)]
-    quotient = means[0] / means[1]
+def _moments_of_all(states: Tensor, *, joined: bool = False) -> Moments:
+    """`_moments` of all chunks as one; `joined` leaves out the eos and bos between them."""
+    n_chunks, length, _ = states.shape
+    states = states.flatten(0, 1)
+    return _moments(states[joined_rows(n_chunks, length)] if joined else states)
+
+
+def _restoring(before: Moments, after: Moments) -> Tensor:
+    """The factor mean(before) / mean(after); 1 where that is ill-defined."""
+    meaningful = [mean.abs() > MEANINGFUL_MEAN * size for mean, size in (before, after)]
+    quotient = before[0] / after[0]
     # weights so small that float32 has lost their digits give an infinite quotient
     is_defined = meaningful[0] & meaningful[1] & quotient.isfinite()
     factor = torch.where(is_defined, quotient, torch.ones_like(quotient))
     # an overflow is not for these warnings: the caller refuses results that are not finite
-    if bool((~is_defined & means[1].isfinite()).any()):
+    if bool((~is_defined & after[0].isfinite()).any()):
         _warn("the mean of a weighted chunk is too near zero to be restored: it was left alone")
     if bool((factor < 0).any()):
         _warn("restoring the mean of a weighted chunk turned its embedding round")

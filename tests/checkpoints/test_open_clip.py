@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from clipcond import Conditioner
-from clipcond.checkpoints.activation import open_clip_activation
 from clipcond.checkpoints.single_file import open_state_dict
 from clipcond.errors import CheckpointError, ClipcondWarning
 from clipcond.towers import HiddenLayer
@@ -186,38 +185,6 @@ def test_layers_above_the_requested_one_do_not_run():
     assert runs == [0, 1]
     ours.encode(chunks(), None, HiddenLayer(2, True), pooled=True)
     assert runs == [0, 1, 0, 1, 2]
-
-
-@pytest.mark.parametrize(
-    ("name", "width", "depth", "expected"),
-    [
-        ("hub/ViT-B-32-quickgelu", 512, 12, ("quick_gelu", "its name says quickgelu", True)),
-        ("apple/DFN5B-CLIP-ViT-H-14", 1024, 24, ("quick_gelu", "its name says dfn5b", True)),
-        ("openai/whatever/laion2b.safetensors", 1024, 24,
-         ("gelu", "nearly all models of this size have it", True)),
-        ("bigG", 1280, 32, ("gelu", "nearly all models of this size have it", True)),
-        ("laion/CLIP-ViT-L-14", 768, 12,
-         ("gelu", "most open_clip models of this size have it; OpenAI's have quick_gelu", False)),
-    ],
-)  # fmt: skip
-def test_the_activation_is_guessed_by_name_and_size(name, width, depth, expected):
-    keys = weights(OPEN_CLIP["flat"])
-
-    guess = open_clip_activation(keys, width, depth, name=name, is_half=False)
-    assert (guess.name, guess.why, guess.is_sure) == expected
-
-
-def test_the_activation_is_guessed_by_what_else_is_in_the_file():
-    flat = weights(OPEN_CLIP["flat"])
-    entries = dict.fromkeys(("input_resolution", "context_length", "vocab_size"), torch.zeros(()))
-
-    def guessed(keys, is_half=False):
-        guess = open_clip_activation(keys, 768, 12, name="x", is_half=is_half)
-        return guess.name, guess.why, guess.is_sure
-
-    assert guessed(flat | entries) == ("quick_gelu", "it is OpenAI's own file", True)
-    assert guessed(flat, is_half=True)[0::2] == ("gelu", True)
-    assert guessed(flat | {"positional_embedding_res": torch.zeros(1)})[0] == "quick_gelu"
 
 
 def test_an_uncertain_activation_is_warned_of():

@@ -5,7 +5,18 @@ import pickle
 import pytest
 from hypothesis import given
 
-from clipcond.chunking import Token, chunk, comma_backtrack, empty_chunk, equalize, hard
+from clipcond.chunking import (
+    Token,
+    chunk,
+    comma_backtrack,
+    empty_chunk,
+    equalize,
+    hard,
+    phrases,
+    sentences,
+    whole_groups,
+)
+from clipcond.chunking import words as splitter_words
 from clipcond.prompt import Break
 from tests.chunking.strategies import (
     ALL,
@@ -233,3 +244,27 @@ def test_a_megabyte_of_tokens():
     chunks = chunk(words(9) * 30_000, CLIP)
 
     assert len(chunks) == 3_600
+
+
+def test_a_splitter_is_asked_only_where_a_run_is_too_long():
+    asked = []
+
+    def split(tokens, special):
+        asked.append(len(tokens))
+        return hard(tokens, special)
+
+    for n in (0, 1, CLIP.room - 1, CLIP.room):
+        chunks = chunk([*words(n), BREAK, *words(n)], CLIP, split)
+        assert contents(chunks) == ([ids(words(n))] * 2 if n else [[]])
+    assert asked == []
+    chunk([*words(76), BREAK, *words(75), BREAK, *words(100)], CLIP, split)
+    assert asked == [76, 100]
+
+
+@given(token_lists, specials)
+def test_no_splitter_cuts_what_a_chunk_holds(tokens, special):
+    """So nothing is lost where none of them is asked."""
+    run = tokens[: special.room]
+    splitters = [hard, splitter_words, phrases, sentences, whole_groups(), comma_backtrack()]
+    for split in splitters if run else ():
+        assert split(run, special) == [run]

@@ -38,7 +38,9 @@ COMMANDS = (
 
 
 def test_an_end_of_file_is_no_interrupt(failing, capsys):
-    for error in (EOFError("No data left in file"), EOFError(), EOFError("Ran out of input")):
+    messages = ("No data left in file", "", "Ran out of input", "EOF when reading a line")
+    more = ("Compressed file ended before the end-of-stream marker was reached", "read over buffer")
+    for error in map(EOFError, (*messages, *more)):
         failing(error)
         for command in COMMANDS:
             assert main(command) == 1, command

@@ -115,3 +115,30 @@ def test_the_table_of_a_very_long_prompt_stays_readable():
     assert sum(line.strip().startswith("chunk ") for line in table.splitlines()) == 50
     assert table.splitlines()[-1].rstrip() == "... and 10 more issues"
     assert "... and 11 more chunks" in table
+
+
+@pytest.mark.parametrize(
+    ("dialect", "text", "is_zero"),
+    [
+        ("diffusers", "", False),
+        ("a1111", "", True),
+        ("a1111", " ", False),
+        ("a1111", "blurry", False),
+        ("sd_embed", "", None),
+        ("compel", "", None),
+        ("comfyui", "", None),
+    ],
+)
+def test_zeros_are_shown_where_they_are_passed(dialect, text, is_zero):
+    pair = Conditioner(tower_l(), tower_g(), dialect=dialect)
+    passed = not bool(pair.guided("a cat", text).negative.embeds.any())
+    report = pair.explain("a cat", text)
+    shown = report.json()["negative"]
+
+    assert is_zero in (None, passed)
+    assert shown.get("zeros", False) is passed is shown["tower_2"].get("zeros", False)
+    assert (shown["chunks"] == []) is passed
+    assert report.table(200).count("zeros are passed, nothing is encoded") == 2 * passed
+    assert ("zeros are passed" in report.html()) is passed
+    assert "zeros" not in report.json()
+    assert "zeros" not in Conditioner(tower_l(), dialect=dialect).explain("a", text).table(200)

@@ -3,8 +3,12 @@
 from typing import NamedTuple
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from clipcond.cli.entry import main
+from tests.checkpoints.made_files import clip, unet, wrapped
+from tests.checkpoints.test_single_file import SD1, SD3
 from tests.pipelines.conftest import sd_folder
 
 __all__ = ["sd_folder"]
@@ -48,3 +52,31 @@ def inspect(run, sd_folder):
         return run("inspect", "--tower", sd_folder, *options, "--", prompt)
 
     return inspect
+
+
+@pytest.fixture(scope="module")
+def first():
+    return clip()
+
+
+@pytest.fixture(scope="module")
+def second():
+    return clip(128, 3, "gelu", projection=96, seed=6)
+
+
+@pytest.fixture
+def sd3(first, second, tmp_path):
+    path = tmp_path / "sd3.safetensors"
+    towers = {
+        **wrapped(first, f"{SD3}clip_l.transformer."),
+        **wrapped(second, f"{SD3}clip_g.transformer.", torch.float32),
+    }
+    save_file({**towers, f"{SD3}t5xxl.transformer.shared.weight": torch.zeros(2, 2)}, path)
+    return path
+
+
+@pytest.fixture
+def sd1(first, tmp_path):
+    path = tmp_path / "sd1.safetensors"
+    save_file({**unet(768), **wrapped(first, SD1)}, path)
+    return path

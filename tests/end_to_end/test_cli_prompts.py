@@ -6,6 +6,7 @@ import json
 import pytest
 from PIL import Image
 
+from clipcond.cli.pictures import Artist
 from clipcond.pipelines import building
 
 
@@ -171,3 +172,30 @@ def test_nothing_is_loaded_or_replaced_in_vain(batch, run, tmp_path, monkeypatch
         1,
         "clipcond: 'none.txt' cannot be read: No such file or directory\n",
     )
+
+
+def test_the_traceback_of_a_bad_line_is_shown_where_asked_for(batch, monkeypatch):
+    make = Artist.make
+
+    def fails(artist, job, label):
+        if "bad" in job.prompt:
+            raise ZeroDivisionError("in a library")
+        return make(artist, job, label)
+
+    monkeypatch.setattr(Artist, "make", fails)
+    lines = "bad\na cat\nbad dog\n"
+    code, made, error = batch(lines)
+    assert (code, [each["line"] for each in made]) == (1, [2])
+    assert error.count("line 1: unexpected ZeroDivisionError: in a library\n") == 1
+    assert error.count("Set CLIPCOND_TRACEBACK=1") == 2
+
+    monkeypatch.setenv("CLIPCOND_TRACEBACK", "1")
+    code, made, error = batch(lines, "--force")
+    assert (code, [each["line"] for each in made]) == (1, [2])
+    assert error.count("Traceback (most recent call last)") == 2
+    assert error.count('raise ZeroDivisionError("in a library")') == 2
+    assert "CLIPCOND_TRACEBACK" not in error
+
+    code, _, error = batch('{"prompt": 5}\na cat\n', "--force")  # clipcond's own have none
+    assert code == 1
+    assert "Traceback" not in error

@@ -183,8 +183,8 @@ def test_brackets_of_either_width_give_the_same_numbers(pipe):
 
 
 def test_the_negative_prompt_is_read_in_chinese(pipe):
-    plain = draw(pipe, ["一只猫"] * 4)
-    negated = draw(pipe, ["一只猫"] * 4, negative_prompt=["白色背景"] * 4)
+    plain = draw(pipe, ["一只猫"] * 4, steps=20)
+    negated = draw(pipe, ["一只猫"] * 4, steps=20, negative_prompt=["白色背景"] * 4)
 
     assert [background(image) for image in plain] == ["white"] * 4
     assert "white" not in [background(image) for image in negated]

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.training.made import few_measures
+
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
 
 
@@ -33,7 +35,8 @@ def test_it_is_short_and_says_what_it_shows(path):
 @pytest.mark.parametrize("path", EXAMPLES, ids=names)
 def test_it_runs(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    runpy.run_path(str(path), run_name="__main__")
+    with few_measures():
+        runpy.run_path(str(path), run_name="__main__")
 
     promised = re.findall(
         r"\bsaves (\w+\.\w+)", ast.get_docstring(ast.parse(path.read_text())), re.I

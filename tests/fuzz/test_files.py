@@ -45,7 +45,7 @@ def test_inversions(tmp_path, ending):
     def act():
         load_inversion([tower_l()], path, allow_pickle=True)
 
-    assert not failures(mutants(path, act, 150, 1), at_least=50)
+    assert not failures(mutants(path, act, 150, 1), of=path, at_least=50)
 
 
 def test_adapters(tmp_path):
@@ -56,7 +56,7 @@ def test_adapters(tmp_path):
         load_adapter(path)
 
     n_head = 8 + int.from_bytes(path.read_bytes()[:8], "little")
-    assert not failures(mutants(path, act, 200, 2, n_head), at_least=100)
+    assert not failures(mutants(path, act, 200, 2, n_head), of=path, at_least=100)
 
 
 @pytest.mark.parametrize("ending", ["safetensors", "pt"])
@@ -70,7 +70,7 @@ def test_headers_of_models(tmp_path, ending):
     def act():
         describe(list_contents(read_any_header(path, allow_pickle=True)))
 
-    assert not failures(mutants(path, act, 200, 3), at_least=50)
+    assert not failures(mutants(path, act, 200, 3), of=path, at_least=50)
 
 
 @pytest.mark.parametrize("ending", ["safetensors", "pt"])
@@ -83,7 +83,7 @@ def test_towers(tmp_path, ending):
     def act():
         load_tower(path, allow_pickle=True)
 
-    assert not failures(mutants(path, act, 40, 4, head), at_least=15)
+    assert not failures(mutants(path, act, 40, 4, head), of=path, at_least=15)
 
 
 @pytest.mark.parametrize("what", ["load_tower", "load_inversion", "load_adapter"])
@@ -113,4 +113,4 @@ def test_noise_and_beginnings_of_other_files(tmp_path, what):
             path = write(tmp_path / name, content)
             yield f"{what} {content[:20]!r}", lambda path=path: readers[what](path)
 
-    assert not failures(each(), at_least=60)
+    assert not failures(each(), of=tmp_path, at_least=60)

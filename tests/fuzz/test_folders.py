@@ -91,7 +91,7 @@ def test_configs_of_towers(clip_folder, bert_folder, kind):
             yield f"{kind} #{i} {path.read_text()[:300]}", lambda: encoded(folder)
         write(path, whole)
 
-    assert not failures(each(), at_least=60)
+    assert not failures(each(), of=folder, at_least=60)
     encoded(folder)
 
 
@@ -114,7 +114,7 @@ def test_tokenizers(clip_folder, bert_folder, kind):
             yield f"{kind} {path.name} #{i} {new[:80]!r}", lambda: encoded(folder)
             write(path, whole)
 
-    assert not failures(each(), at_least=25)
+    assert not failures(each(), of=folder, at_least=25)
     encoded(folder)
 
 
@@ -130,7 +130,7 @@ def test_saved_tokenizers(clip_folder, tmp_path):
             write(path, spoiled_json(draw, json.loads(whole)))
             yield f"tokenizer.json #{i}", lambda: encoded(folder)
 
-    assert not failures(each(), at_least=20)
+    assert not failures(each(), of=folder, at_least=20)
 
 
 def test_indexes_of_weights(clip_folder, tmp_path):
@@ -144,7 +144,7 @@ def test_indexes_of_weights(clip_folder, tmp_path):
             write(path, spoiled_json(draw, index))
             yield f"index #{i} {path.read_text()[:200]}", lambda: load_tower(folder)
 
-    assert not failures(each(), at_least=30)
+    assert not failures(each(), of=folder, at_least=30)
 
 
 def test_configs_of_unets_and_vaes(tmp_path):
@@ -160,7 +160,7 @@ def test_configs_of_unets_and_vaes(tmp_path):
             act = lambda kind=kind: check_model_config(path, kind, {})  # noqa: E731
             yield f"{kind.__name__} #{i} {path.read_text()[:300]}", act
 
-    assert not failures(each(), at_least=20)
+    assert not failures(each(), of=tmp_path, at_least=20)
 
 
 def test_configs_of_schedulers(tmp_path):
@@ -177,7 +177,7 @@ def test_configs_of_schedulers(tmp_path):
             act = lambda kind=kind: check_scheduler_config(path, kind)  # noqa: E731
             yield f"{kind.__name__} #{i}", act
 
-    assert not failures(each(), at_least=20)
+    assert not failures(each(), of=tmp_path, at_least=20)
 
 
 def test_pipelines(tmp_path):
@@ -197,4 +197,4 @@ def test_pipelines(tmp_path):
             yield f"{path.name} #{i} {path.read_text()[:200]}", lambda: build_pipeline(folder)
             write(path, whole)
 
-    assert not failures(each(), at_least=4)
+    assert not failures(each(), of=folder, at_least=4)

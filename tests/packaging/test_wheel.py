@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -113,10 +114,11 @@ def test_the_wheel_holds_only_the_package(wheels):
 
 def test_mypy_reads_its_types(program_folder):
     python = ("--python-executable", program_folder / "env/bin/python", "--no-error-summary")
-    assert run("mypy", *python, "correct.py", cwd=program_folder, ok=(0, 1)) == ""
-    found = run("mypy", *python, "wrong.py", cwd=program_folder, ok=(0, 1))
-    lines = [int(line.split(":")[1]) for line in found.splitlines() if ": error: " in line]
+    programs = ("correct.py", "wrong.py")
+    found = run("mypy", *python, *programs, cwd=program_folder, ok=(0, 1)).splitlines()
+    lines = [int(line.split(":")[1]) for line in found if re.match(r"wrong\.py:\d+: error: ", line)]
     assert sorted(set(lines)) == WRONG_LINES, found
+    assert [line for line in found if not line.startswith("wrong.py:")] == []
 
 
 def test_pyright_reads_its_types(program_folder):

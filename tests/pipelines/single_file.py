@@ -1,22 +1,36 @@
-"""A Stable Diffusion 1.x checkpoint as one file, written from a pipeline's models.
+"""A checkpoint of Stable Diffusion 1.x or XL as one file, written from a pipeline's models.
 
-The names are those of the original training code; the shape of the network (four levels, two
-residual blocks each) is fixed, its width is not.
+The names are those of the original training code; two residual blocks a level are fixed.
 """
 
 import torch
 
+from tests.checkpoints.made_files import open_clip
+
 N_LEVELS = 4
 UNET, VAE, TEXT = "model.diffusion_model.", "first_stage_model.", "cond_stage_model.transformer."
+TEXT_XL = "conditioner.embedders.0.transformer."
 
 
 def single_file(pipe) -> dict[str, torch.Tensor]:
     """Every weight of UNet, autoencoder and text encoder under its original name."""
     text = {key.removeprefix("text_model."): t for key, t in pipe.text_encoder.state_dict().items()}
     return {
-        **_renamed(pipe.unet, UNET, _unet_modules(), _UNET_RESNET, {}),
+        **_renamed(pipe.unet, UNET, _unet_modules(pipe.unet), _UNET_RESNET, {}),
         **_renamed(pipe.vae, VAE, _vae_modules(), _VAE_RESNET, _VAE_ATTENTION),
         **{f"{TEXT}text_model.{key}": tensor.clone() for key, tensor in text.items()},
+    }
+
+
+def single_file_xl(pipe) -> dict[str, torch.Tensor]:
+    """The same of an SDXL pipeline: two text encoders, the second in open_clip's layout."""
+    text = {key.removeprefix("text_model."): t for key, t in pipe.text_encoder.state_dict().items()}
+    second = open_clip(pipe.text_encoder_2, "conditioner.embedders.1.model.", torch.float32)
+    return {
+        **_renamed(pipe.unet, UNET, _unet_modules(pipe.unet), _UNET_RESNET, {}),
+        **_renamed(pipe.vae, VAE, _vae_modules(), _VAE_RESNET, _VAE_ATTENTION),
+        **{f"{TEXT_XL}text_model.{key}": tensor.clone() for key, tensor in text.items()},
+        **second,
     }
 
 
@@ -54,8 +68,10 @@ def _renamed(model, prefix, modules, resnet, attention):
     return weights
 
 
-def _unet_modules():
+def _unet_modules(unet):
     names = {
+        "add_embedding.linear_1": "label_emb.0.0",
+        "add_embedding.linear_2": "label_emb.0.2",
         "time_embedding.linear_1": "time_embed.0",
         "time_embedding.linear_2": "time_embed.2",
         "conv_in": "input_blocks.0.0",
@@ -65,7 +81,7 @@ def _unet_modules():
         "mid_block.attentions.0": "middle_block.1",
         "mid_block.resnets.1": "middle_block.2",
     }
-    for level in range(N_LEVELS):
+    for level, up in enumerate(unet.up_blocks):
         for i in range(2):
             block = 3 * level + i + 1
             names[f"down_blocks.{level}.resnets.{i}"] = f"input_blocks.{block}.0"
@@ -75,7 +91,7 @@ def _unet_modules():
             block = 3 * level + i
             names[f"up_blocks.{level}.resnets.{i}"] = f"output_blocks.{block}.0"
             names[f"up_blocks.{level}.attentions.{i}"] = f"output_blocks.{block}.1"
-        behind = 1 if level == 0 else 2  # the first level up has no attention
+        behind = 2 if hasattr(up, "attentions") else 1
         names[f"up_blocks.{level}.upsamplers.0"] = f"output_blocks.{3 * level + 2}.{behind}"
     return names
 

@@ -1,5 +1,7 @@
 """Pipelines whose own text encoder is a BERT, as Taiyi's."""
 
+import copy
+
 import pytest
 import torch
 from transformers import BertConfig, BertModel, BertTokenizer
@@ -57,13 +59,40 @@ def test_another_tower_is_compared_with_none(pipe, tokenizer):
     assert latents(pipe, "一只猫").isfinite().all()
 
 
-def test_without_a_tower_the_way_is_named(pipe):
+TEXTS = ("一只红色的猫", "", "a cat, 猫", "猫" * 18, "一只，狗。", "A  CAT!")
+
+
+@pytest.mark.parametrize("length", [512, 77, 20])
+def test_without_a_tower_it_is_read_as_diffusers_does(pipe, length):
+    """Not as ChineseCLIP's: padding is attended to, and a chunk is as long as the tokenizer's."""
+    pipe.tokenizer = BertTokenizer(
+        str(VOCABULARY), do_lower_case=True, model_max_length=length, truncation_side="right"
+    )
+    theirs = [pipe.encode_prompt(text, "cpu", 1, False)[0] for text in TEXTS]
+    attach(pipe, dialect="diffusers")
+
+    for text, embeds in zip(TEXTS, theirs, strict=True):
+        ours = pipe.encode_prompt(text, "cpu", 1, False)[0]
+        torch.testing.assert_close(ours, embeds, atol=1e-6, rtol=0)
+    assert not torch.equal(latents(pipe, "一只猫"), latents(pipe, "一只狗"))
+
+
+def test_masked_padding_is_as_its_configuration_says(pipe, encoder):
+    pipe.text_encoder = copy.deepcopy(encoder)
+    pipe.text_encoder.config.use_attention_mask = True
+    theirs = pipe.encode_prompt("一只猫", "cpu", 1, False)[0]
+    ours = attach(pipe, dialect="diffusers").encode_prompt("一只猫", "cpu", 1, False)[0]
+
+    torch.testing.assert_close(ours[:, :5], theirs[:, :5], atol=1e-5, rtol=0)
+
+
+def test_another_text_encoder_is_refused(pipe, tokenizer):
+    pipe.text_encoder = torch.nn.Linear(2, 2)
     with pytest.raises(PipelineError) as caught:
         attach(pipe)
     assert str(caught.value) == (
-        "The text encoder of this StableDiffusionPipeline, a BertModel, is no CLIP text model.\n"
-        "Say which tower reads its prompts: attach(pipe, tower=...). For a BERT that is "
-        "ChineseClipTower(pipe.text_encoder, pipe.tokenizer) of clipcond.towers."
+        "The text encoder of this StableDiffusionPipeline, a Linear, is no CLIP text model and no "
+        "BERT.\nSay which tower reads its prompts: attach(pipe, tower=...)."
     )
 
 
@@ -72,8 +101,8 @@ def test_its_folder(pipe, tmp_path):
     tower = load_tower(tmp_path)
     assert isinstance(tower, ChineseClipTower)
     assert isinstance(tower.model, BertModel)
-    with pytest.raises(PipelineError, match="is no CLIP text model"):
-        build_pipeline(tmp_path)
+    built = build_pipeline(tmp_path)
+    assert torch.equal(latents(built, "一只猫"), latents(pipe, "一只猫"))
     with pytest.warns(match="was not trained with this pipeline's UNet"):
         built = build_pipeline(tmp_path, tower=str(tmp_path), allow_unaligned=True)
     assert latents(built, "一只猫").isfinite().all()

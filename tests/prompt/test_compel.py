@@ -4,7 +4,6 @@ That it says what compel says is shown in tests/parity/test_compel_text.py.
 """
 
 import string
-from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,6 @@ from clipcond.errors import PromptError, PromptSyntaxError
 from clipcond.prompt import Break, Issue, Segment, parse
 from clipcond.prompt.segments import Lora, Mixture, ParsedPrompt, Swap
 from tests.failures import failures_of
-from tests.prompt.test_linear import lines_run
 
 SYNTAX = '()",.+-=\\'
 WORDS = (
@@ -28,6 +26,10 @@ prompts = st.lists(st.sampled_from(WORDS) | st.characters(), max_size=12).map(""
 
 def said(prompt: str) -> list[tuple[str, float]]:
     return [(segment.text, segment.weight) for segment in parse(prompt, "compel").segments]
+
+
+def _split(text: str) -> list[str]:
+    return "".join(" " if c in string.whitespace else c for c in text).split(" ")
 
 
 def test_positions_are_those_of_the_source():
@@ -279,59 +281,3 @@ def test_text_without_syntax_is_itself(text):
     expected = " ".join(part for part in _split(text) if part)
     assert segment.text == (expected if text.strip() else "")
     assert segment.weight == 1.0
-
-
-def _split(text: str) -> list[str]:
-    return "".join(" " if c in string.whitespace else c for c in text).split(" ")
-
-
-GROWING = {
-    "nested": lambda n: "(" * n + "a" + ")1.01" * n,
-    "nested text": lambda n: "(a b+ " * n + ")-" * n,
-    "unclosed": lambda n: "(a " * n,
-    "unclosed, tight": lambda n: "(" * n,
-    "unmatched": lambda n: "a) " * n,
-    "broken inside": lambda n: "(a " * n + "=" + ")" * n,
-    "quotes": lambda n: '"a b+ ' * n,
-    "brackets and quotes": lambda n: '("a" (b ' * n,
-    "escaped quotes": lambda n: '"a\\" ' * n,
-    "swaps": lambda n: "a.swap(b c) " * n,
-    "unclosed swaps": lambda n: "a.swap(b " * n,
-    "nested swaps": lambda n: "(a.swap(b " * n + "))" * n,
-    "broken nested swaps": lambda n: "(a.swap(b.c " * n + "))" * n,
-    "swapped swaps": lambda n: "(" * n + "a" + ").swap(b)" * n,
-    "conjunction": lambda n: "(" + ",".join(["a"] * n) + ").and()",
-    "nested conjunctions": lambda n: "(" * n + "a,b).and()" * n,
-    "broken members": lambda n: '("a = b",' * n + ").and()",
-    "blend": lambda n: f"({','.join(['a'] * n)}).blend({','.join(['1'] * n)})",
-    "nested blends": lambda n: '("a", ' * n + ").blend(1)" * n,
-    "broken blends": lambda n: '("a","b").blend(1,' * n,
-    "loras": lambda n: "withLora(a) (" * n,
-    "commas": lambda n: ",,a" * n,
-    "signs": lambda n: "a+- " * n,
-    "runs of signs": lambda n: "a" + "+" * n + " b" + "-" * n,
-    "weighted runs": lambda n: "(red cat)1.3 dog++ " * n,
-    "words": lambda n: "a, b. " * n,
-    "backslashes": lambda n: "\\\\( " * n,
-}
-
-
-@pytest.mark.parametrize("write", [False, True], ids=["read", "written"])
-def test_twice_the_prompt_is_twice_the_work(write):
-    def work(prompt: str) -> None:
-        with suppress(PromptError):  # of weights that do not fit, of what cannot be written
-            parsed = parse(prompt, "compel")
-            if write:
-                parsed.render()
-
-    def check(name):
-        once, twice = (lines_run(work, GROWING[name](n)) for n in (200, 400))
-        assert twice <= 2.1 * once + 100
-
-    assert not failures_of(check, GROWING)
-
-
-def test_ten_thousand_brackets():
-    (segment,) = parse("(" * 10_000 + "a" + ")" * 10_000 + "1.2", "compel").segments
-
-    assert segment == Segment("a", 1.2, 10_000, 10_001)

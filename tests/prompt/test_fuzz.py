@@ -1,6 +1,7 @@
-"""Ten thousand random prompts for each syntax, made of what means something in one of them.
+"""Thousands of random prompts for each syntax, made of what means something in one of them.
 
-Some of them are also conditioned on, in every dialect. Seeded: every run reads the same prompts.
+Some of them are also conditioned on, in every dialect. Seeded: every run reads the same prompts,
+and `nox -s deep` many more.
 """
 
 import math
@@ -28,9 +29,10 @@ from clipcond.prompt.rendering import weighted_words
 from clipcond.prompt.writing import lora_weights, mode_and_weights
 from tests.conditioning.conditioners import pair, single
 
-N = 10_000
-N_WRITTEN = 2_000  # each is read three times
-N_ENCODED = 600  # by a tower of four small blocks; with CLIPCOND_FUZZ=10000 so many
+DEEP = int(os.environ.get("CLIPCOND_FUZZ", 0))  # so many of each kind
+N = DEEP or 3_000
+N_WRITTEN = DEEP or 1_000  # each is read three times
+N_ENCODED = DEEP or 200  # by a tower of four small blocks
 N_TOGETHER = 20
 LEXEMES = (
     *("cat", "red fox", "a", "b", "1girl", "well-known", "猫", "😀", "é", "I", "16", "break"),
@@ -125,8 +127,9 @@ def test_in_another_syntax_it_says_the_same_or_is_refused_with_a_place(target):
 
 def encodable(dialect: Dialect, seed: str) -> list[str]:
     """Prompts that the dialect's syntax reads."""
-    n = int(os.environ.get("CLIPCOND_FUZZ", N_ENCODED))
-    return [prompt for prompt in prompts(seed, n) if read(prompt, dialect.syntax) is not None]
+    return [
+        prompt for prompt in prompts(seed, N_ENCODED) if read(prompt, dialect.syntax) is not None
+    ]
 
 
 @pytest.mark.filterwarnings("ignore::clipcond.errors.ClipcondWarning")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clipcond.errors import PromptError, UnknownNameError
-from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, Segment, convert, parse, render
+from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, convert, parse, render
 from clipcond.prompt.rendering import weighted_words
 from clipcond.prompt.writing import WRITERS, lora_weights, mode_and_weights
 from tests.failures import failures_of
@@ -227,94 +227,6 @@ def test_an_unknown_syntax():
         parse("a").render("comfy")
     with pytest.raises(UnknownNameError, match="no syntax 'a111'"):
         convert("a", "a111", "a1111")
-
-
-def test_what_cannot_be_said():
-    def check(case):
-        prompt, source, target, expected = case
-        with pytest.raises(PromptError) as error:
-            convert(prompt, source, target)
-
-        assert str(error.value) == expected
-
-    cases = [
-        (
-            "a cat\nBREAK b",
-            "a1111",
-            "comfyui",
-            "only dialects 'a1111' and 'compel' can start a new chunk at a place\n"
-            "  line 2: BREAK b\n"
-            "          ^\n"
-            "Leave it out.",
-        ),
-        (
-            "a (b)",
-            "a1111",
-            "plain",
-            "a plain prompt has no weight such as 1.1\n  a (b)\n     ^",
-        ),
-        (
-            "a (b:-1)",
-            "a1111",
-            "compel",
-            "compel has no weight below 0, such as -1\n  a (b:-1)\n     ^\nLeave this out.",
-        ),
-        (
-            '("a","b").blend(1,1)',
-            "compel",
-            "a1111",
-            "only dialect 'compel' can mix prompts by weights\n"
-            '  ("a","b").blend(1,1)\n  ^\nConvert the prompts one by one.',
-        ),
-        (
-            "a cat.swap(dog)",
-            "compel",
-            "a1111",
-            ".swap() cannot be converted\n  a cat.swap(dog)\n    ^\nLeave it out.",
-        ),
-        (
-            "a withLora(x, 0.5)",
-            "compel",
-            "comfyui",
-            "a LoRA cannot be converted\n  a withLora(x, 0.5)\n    ^\nLeave it out.",
-        ),
-        (
-            "(wow...:1.2)",
-            "a1111",
-            "compel",
-            "syntax 'compel' has no way to write this\n  (wow...:1.2)\n   ^\n"
-            "It would read '(wow...)1.2' otherwise.",
-        ),
-        (
-            "a [b|c]",
-            "a1111",
-            "comfyui",
-            "'[b|c]' cannot be converted\n  a [b|c]\n    ^\n"
-            "Convert the texts of schedule(prompt, steps) one by one.",
-        ),
-        (
-            "a AND b",
-            "a1111",
-            "a1111",
-            "AND cannot be converted\n  a AND b\n    ^\n"
-            "Convert the parts of compose(prompt) one by one, or write 'and' for the word.",
-        ),
-    ]
-    assert not failures_of(check, cases)
-
-
-def test_what_is_written_wrong_is_found_by_reading_it_back(monkeypatch):
-    monkeypatch.setitem(WRITERS, "a1111", lambda parsed: "a cat (sat:1.2)")
-
-    parsed = ParsedPrompt("a cat, sat", (Segment("a cat", 1.0, 0, 5), Segment("sat", 1.3, 7, 10)))
-    with pytest.raises(PromptError) as error:
-        parsed.render("a1111")
-    assert str(error.value) == (
-        "syntax 'a1111' has no way to write this\n"
-        "  a cat, sat\n"
-        "         ^\n"
-        "It would read 'a cat (sat:1.2)' otherwise."
-    )
 
 
 def test_words_are_those_of_the_tokenizer(clip_bpe):

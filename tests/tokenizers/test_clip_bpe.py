@@ -1,8 +1,11 @@
 """The adapter around a transformers CLIP tokenizer."""
 
+import copy
+import pickle
 import warnings
 
 import pytest
+import torch
 
 from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer
 from tests.parity.models import tokenizer
@@ -53,3 +56,13 @@ def test_pieces_are_readable(bpe):
 
 def test_which_characters_are_a_token(bpe):
     assert [c for c in "aé😀日猫𓀀" if bpe.has_whole(c)] == ["a", "é", "😀", "日"]
+
+
+def test_a_pickled_tokenizer_counts_the_words_of_a_table_again(bpe):
+    table = torch.ones(49408, 4)
+    table[300:] = 0.0
+    assert "knows" in bpe.unread("tower", ["antelope"], table)
+    assert not bpe.unread("tower", ["antelope"], torch.ones(49408, 4))
+    for other in (copy.deepcopy(bpe), pickle.loads(pickle.dumps(bpe))):
+        assert "knows" in other.unread("tower", ["antelope"], table)
+        assert not other.unread("tower", ["antelope"], torch.ones(49408, 4))

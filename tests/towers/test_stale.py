@@ -3,6 +3,7 @@
 import copy
 import threading
 import types
+import warnings
 
 import pytest
 import torch
@@ -191,6 +192,31 @@ def test_tuned_layer_norms_that_are_switched_off_count():
     keys.append(fingerprint_of(model))
 
     assert len(set(keys)) == len(keys)
+
+
+def test_layer_norms_tuned_by_peft_change_the_key():
+    peft = pytest.importorskip("peft")
+    layer_class = pytest.importorskip("peft.tuners.ln_tuning.layer").LNTuningLayer
+    model = made()
+    keys = [fingerprint_of(model)]
+    config = peft.LNTuningConfig(target_modules=["layer_norm1", "final_layer_norm"])
+    with warnings.catch_warnings():  # peft's own, that it does not know layer norms
+        warnings.simplefilter("ignore")
+        adapted = peft.get_peft_model(model, config)
+    for module in adapted.modules():
+        if isinstance(module, layer_class):
+            module.ln_tuning_layers["default"].bias.data += 0.5
+    keys.append(fingerprint_of(adapted))
+    with adapted.disable_adapter():
+        keys.append(fingerprint_of(adapted))
+    tuned = [m for m in adapted.modules() if isinstance(m, layer_class)]
+    tuned[0].ln_tuning_layers["default"].weight.data[0] += 1
+    keys.append(fingerprint_of(adapted))
+    adapted.merge_adapter()
+    keys.append(fingerprint_of(adapted))
+
+    assert len(set(keys)) == len(keys)
+    assert len(tuned) > 1
 
 
 def encoded(model, prompt="a cat"):

@@ -1,17 +1,11 @@
 """One run of `align` or `tune_tower` in a process of its own, which a signal may end at a step.
 
-    python -m tests.training.child FOLDER NAME [SIGNAL STAGE STEP]
-
-A run whose name begins with "tuned" is one of `tune_tower`.
-
-Prints the losses reached. What interrupts it does so from within, so nothing depends on how fast
-this machine is.
+What interrupts it does so from within, so nothing depends on how fast this machine is.
 """
 
 import json
 import os
 import signal
-import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +16,7 @@ from clipcond.training.loop import Loop
 from tests.training.made import QUIET, few_measures, lines, settings, teacher, tower_zh, write
 from tests.training.pictures import write_captions, write_vision
 
-__all__ = ["CHOICES", "MIXED", "arguments", "run", "run_tuning"]
+__all__ = ["CHOICES", "MIXED", "run", "run_and_print", "run_tuning"]
 
 # BREAK makes pairs of two groups; a bound of a fifth of a megabyte leaves states to encode when
 # they are drawn; at this rate six steps come nearer on pairs that were held out, too
@@ -58,10 +52,6 @@ def run_tuning(folder: Path, name: str, pictures: Path | None = None, **loop) ->
     )  # fmt: skip
 
 
-def arguments(folder: Path, name: str, *stop: str) -> list[str]:
-    return [sys.executable, "-m", "tests.training.child", str(folder), name, *stop]
-
-
 def stopping(sent: str, stage: str, step: str) -> None:
     """Let this process get a signal when it begins a step, having written the one before."""
     run_step = Loop._run_step
@@ -74,11 +64,15 @@ def stopping(sent: str, stage: str, step: str) -> None:
     Loop._run_step = stops  # type: ignore[method-assign]
 
 
-if __name__ == "__main__":
-    if sys.argv[3:]:
-        stopping(*sys.argv[3:])
-    place, called = Path(sys.argv[1]), sys.argv[2]
-    if called.startswith("tuned"):
-        print(json.dumps(run_tuning(place, called, quiet=False)))
+def run_and_print(folder: Path, name: str, *stop: str) -> None:
+    """Run and print the losses reached; a name that begins with "tuned" is one of `tune_tower`.
+
+    Args:
+        stop: the name of a signal, and the stage and step at which this process gets it.
+    """
+    if stop:
+        stopping(*stop)
+    if name.startswith("tuned"):
+        print(json.dumps(run_tuning(folder, name, quiet=False)))
     else:
-        print(json.dumps(dict(run(place, called, quiet=False).losses)))
+        print(json.dumps(dict(run(folder, name, quiet=False).losses)))

@@ -27,7 +27,7 @@ def aligned(tmp_path_factory):
     """(teacher, adapter, record) after both stages."""
     folder, pupil = tmp_path_factory.mktemp("aligned"), teacher()
     chosen = settings(
-        text_steps=200, unet_steps=100, text_lr=5e-3, unet_lr=3e-4, hidden=32, clip_skips=(1,)
+        text_steps=80, unet_steps=30, text_lr=1e-2, unet_lr=3e-4, hidden=32, clip_skips=(1,)
     )
     output = folder / "zh.safetensors"
     align(pupil, tower_zh(), write(folder), output, settings=chosen, loop=QUIET)
@@ -70,7 +70,7 @@ def test_the_record_tells_what_was_done(aligned):
     assert (record.family, record.width) == ("sd1", 32)
     assert record.tower_clip_skips == record.teacher_clip_skips == (1,)
     assert (record.data, record.n_pairs) == ("pairs.tsv", 24)
-    assert record.stages == {"text": 200, "unet": 100}
+    assert record.stages == {"text": 80, "unet": 30}
     assert set(record.losses) == {"text.read", "text.noise", "unet.read", "unet.noise"}
     assert record.losses["unet.noise"] < record.losses["text.noise"] < 0.6
     assert 0 < record.minutes < 60
@@ -89,7 +89,7 @@ def test_towers_and_unet_stay_what_they_were(tmp_path):
 
 def test_sdxl_with_its_pooled_vector(tmp_path):
     pupil = teacher_xl()
-    chosen = settings(text_steps=150, unet_steps=3, text_lr=1e-2, clip_skips=(1,), hidden=32)
+    chosen = settings(text_steps=80, unet_steps=3, text_lr=1e-2, clip_skips=(1,), hidden=32)
     output = tmp_path / "xl.safetensors"
     record = align(pupil, tower_zh(), write(tmp_path), output, settings=chosen, loop=QUIET)
 

@@ -1,9 +1,7 @@
 """Several processes train one adapter: they agree, one of them writes, and a kill loses nothing."""
 
 import json
-import os
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,38 +12,22 @@ from clipcond.cli.entry import main
 from clipcond.errors import TrainingError
 from clipcond.training import LoopSettings
 from clipcond.training.reporting import report
-from tests.training.child import arguments, run
+from tests.forked import Ended, fork_all
+from tests.training.child import run, run_and_print
 from tests.training.made import lines, write
 
-ROOT = Path(__file__).parents[2]
 N = 2
 
 
-def together(folder: Path, name: str, *stop: str) -> list[tuple[int, str, str]]:
-    """A run by two processes, as torchrun starts them: exit code, output and messages of each."""
+def together(folder: Path, name: str, *stop: str) -> list[Ended]:
+    """A run by two processes, in the environments that torchrun starts them with."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(N)}
     shared["OMP_NUM_THREADS"] = "1"  # as torchrun does
-    started = [
-        subprocess.Popen(
-            arguments(folder, name, *stop),
-            cwd=ROOT,
-            env={**os.environ, **shared, "RANK": str(i), "LOCAL_RANK": str(i)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for i in range(N)
-    ]
-    try:
-        told = [process.communicate(timeout=300) for process in started]
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-    return [(p.returncode, *each) for p, each in zip(started, told, strict=True)]
+    ranks = [{**shared, "RANK": str(i), "LOCAL_RANK": str(i)} for i in range(N)]
+    return fork_all(run_and_print, (folder, name, *stop), ranks)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
 from itertools import count
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from clipcond.errors import CheckpointError, ClipcondWarning, TrainingError
 from clipcond.training import align
 from clipcond.training.loop import Loop
 from clipcond.training.objectives import TextObjective
-from tests.training.child import CHOICES, MIXED, arguments, run
+from tests.forked import fork_all
+from tests.training.child import CHOICES, MIXED, run, run_and_print
 from tests.training.made import QUIET, settings, teacher, tower_zh, write
-
-ROOT = Path(__file__).parents[2]
 
 
 def reached(folder: Path) -> tuple[str, int]:
@@ -49,10 +47,8 @@ def whole(tmp_path_factory):
     [("SIGKILL", "text", 3), ("SIGKILL", "unet", 2), ("SIGTERM", "unet", 4)],
 )
 def test_killed_and_resumed_gives_the_same_bits(tmp_path, whole, sent, stage, step):
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = arguments(tmp_path, "killed", sent, stage, str(step))
-    killed = subprocess.run(command, cwd=ROOT, env=env, timeout=300, capture_output=True)
-    assert killed.returncode == -getattr(signal, sent), killed.stderr.decode()
+    (killed,) = fork_all(run_and_print, (tmp_path, "killed", sent, stage, str(step)), [{}])
+    assert killed.code == -getattr(signal, sent), killed.err
     assert not (tmp_path / "killed.safetensors").exists()
     assert reached(tmp_path / "killed.run") == (stage, step)
 
@@ -133,6 +129,7 @@ def test_a_kill_while_the_checkpoint_is_written(tmp_path, monkeypatch, whole):
     assert not (tmp_path / "a.run").exists()
 
 
+@pytest.mark.usefixtures("measure_little")
 def test_other_arguments_are_refused(tmp_path, monkeypatch):
     stopped(tmp_path, monkeypatch)
     pairs, output = tmp_path / "pairs.tsv", tmp_path / "a.safetensors"
@@ -216,6 +213,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
     assert state["step"] == 4
 
 
+@pytest.mark.usefixtures("measure_little")
 def test_an_output_that_is_there_is_not_overwritten_by_accident(tmp_path):
     pairs = write(tmp_path)
     output = tmp_path / "a.safetensors"

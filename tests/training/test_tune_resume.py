@@ -1,9 +1,7 @@
 """A run of tune_tower that is killed and started again ends with the bits of one that was not."""
 
-import os
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,9 +10,8 @@ from safetensors.torch import load_file
 
 from clipcond.errors import ClipcondWarning, TrainingError
 from clipcond.training.loop import Loop
-from tests.training.child import arguments, run_tuning
-
-ROOT = Path(__file__).parents[2]
+from tests.forked import fork_all
+from tests.training.child import run_and_print, run_tuning
 
 
 def weights(folder: Path, name: str = "tuned") -> dict[str, torch.Tensor]:
@@ -36,10 +33,8 @@ def whole(tmp_path_factory):
 def killed(tmp_path_factory) -> Path:
     """The folder of a run that was killed at its third step."""
     folder = tmp_path_factory.mktemp("killed")
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = arguments(folder, "tuned", "SIGKILL", "tower", "3")
-    ended = subprocess.run(command, cwd=ROOT, env=env, timeout=300, capture_output=True)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    (ended,) = fork_all(run_and_print, (folder, "tuned", "SIGKILL", "tower", "3"), [{}])
+    assert ended.code == -signal.SIGKILL, ended.err
     assert not (folder / "tuned").exists()
     return folder
 

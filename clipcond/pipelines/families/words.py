@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.prompt_text import PromptReader
-from clipcond.prompt import Break, ParsedPrompt
+from clipcond.prompt import Break, ParsedPrompt, find_syntax
 
 __all__ = ["syntax_of", "words_of"]
 
@@ -43,9 +43,11 @@ def syntax_of(conditioner: Conditioner, prompt: str) -> list[str]:
 
 
 def _parsed(conditioner: Conditioner, prompt: str, negative: bool) -> ParsedPrompt:
+    dialect, is_wide = conditioner.dialect, bool(conditioner.fullwidth)
     reader = PromptReader(
+        find_syntax(dialect.syntax, fullwidth=is_wide),
         conditioner.towers,
-        conditioner.dialect,
+        dialect,
         conditioner.extra_networks,
         conditioner.fullwidth,
         conditioner.max_chunks,

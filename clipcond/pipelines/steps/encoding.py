@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.conditioning.settled import SettlesTexts
-from clipcond.errors import collect_warnings
 from clipcond.pipelines.steps.plan import NUMBERS, Arguments, Part, Plan, plan_steps
 from clipcond.pipelines.steps.rows import Slot
 

@@ -23,6 +23,7 @@ import math
 import re
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from operator import attrgetter
@@ -33,7 +34,7 @@ from clipcond.prompt.segments import Issue, ParsedPrompt, Part, Segment
 FACTOR = 1.1
 EMBEDDING = "embedding:"
 
-_BRACKETS = re.compile(r"\\[()]|[()]")
+_BRACKETS = re.compile(r"(?<!\\)[()]")
 _ESCAPE = re.compile(r"\\([()])")
 _FULLWIDTH_ESCAPE = re.compile(r"[\\＼]([()（）])")
 _SPACES = re.compile(r"[ \n]")
@@ -129,18 +130,19 @@ class _Brackets:
     def __init__(self, source: str, *, fullwidth: bool) -> None:
         self._source = source
         self._signs = ascii_signs(source, fullwidth=fullwidth)
-        matches = _BRACKETS.finditer(self._signs)
-        self._places = array("q", (m.start() for m in matches if m.end() - m.start() == 1))
-        # Index of the bracket that closes each; 0 for `)`, and where there is none.
-        self._closing = array("q", [0]) * len(self._places)
-        opened, stray = array("q"), array("q")
-        for index, place in enumerate(self._places):
+        self._places, self._closing, opened, stray = (array("I") for _ in range(4))
+        # Of each bracket, the index of the one that closes it; 0 for `)`, and where there is none.
+        for index, bracket in enumerate(_BRACKETS.finditer(self._signs)):
+            place = bracket.start()
+            self._places.append(place)
+            self._closing.append(0)
             if self._signs[place] == "(":
                 opened.append(index)
             elif opened:
                 self._closing[opened.pop()] = index
             else:
                 stray.append(place)
+        self._n_unmatched = len(stray) + len(opened)
         # A `)` without a partner comes before every `(` without one.
         self._unmatched = chain(stray, (self._places[index] for index in opened))
 
@@ -195,9 +197,8 @@ class _Brackets:
         start, stop = self._places[opening] + 1, self._places[closing]
         # The number holds no bracket, so its colon follows the last one inside.
         colon = self._signs.rfind(":", self._places[closing - 1] + 1, stop)
-        try:
-            number = float(self._signs[colon + 1 : stop] if colon > start else "")
-        except ValueError:
+        number = _number(self._signs[colon + 1 : stop]) if colon > start else None
+        if number is None:
             return opening + 1, closing, start, stop, weight * FACTOR
         if not math.isfinite(number):
             read_weight(self._source, colon + 1, stop, self._signs)  # raises
@@ -206,4 +207,11 @@ class _Brackets:
     def issues(self) -> list[Issue]:
         """List the brackets that do not match."""
         spoiled = self._places[-1] if self._places else 0
-        return unmatched_brackets(self._source, self._unmatched, spoiled)
+        return unmatched_brackets(self._source, self._unmatched, self._n_unmatched, spoiled)
+
+
+def _number(text: str) -> float | None:
+    """Read a number as Python does; None if it is none."""
+    with suppress(ValueError):
+        return float(text)
+    return None

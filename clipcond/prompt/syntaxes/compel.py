@@ -29,7 +29,8 @@ from operator import attrgetter
 
 from clipcond.errors import PromptSyntaxError
 from clipcond.prompt.compel_fragments import Fragments, SpacedPrompt
-from clipcond.prompt.compel_grammar import NUMBER_OR_NAME, SPACE, Node, PhraseReader
+from clipcond.prompt.compel_grammar import NUMBER_OR_NAME, SPACE, PhraseReader
+from clipcond.prompt.compel_nodes import Node
 from clipcond.prompt.segments import (
     MOST_ISSUES,
     Break,
@@ -101,7 +102,10 @@ class _PromptReader:
             return self._blend(mixed, loras)
         if mixed is not None and at == start:
             return self._conjunction(mixed)
-        fragments = self._fragments(self.phrases.prompt(0, len(self.spaced.text)))
+        fragments = Fragments(self.spaced)
+        for node in self.phrases.prompt(0, len(self.spaced.text)):
+            fragments.add(node)
+        fragments.close()
         return self._prompt([fragments], [], None)
 
     def _add_loras(self, loras: Fragments, at: int) -> int:
@@ -168,6 +172,7 @@ class _PromptReader:
     def _fragments(self, node: Node) -> Fragments:
         fragments = Fragments(self.spaced)
         fragments.add(node)
+        fragments.close()
         return fragments
 
     def _weights(self, mixed: _MixedPrompts, entries: Sequence[tuple[int, int]]) -> list[float]:

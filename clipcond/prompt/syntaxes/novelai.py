@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter, itemgetter
 
-from clipcond.prompt.scanner import limit_weights, read_weight
+from clipcond.prompt.scanner import joined, limit_weights, read_weight
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment
 
 FACTORS = {"{": 1.05, "[": 1 / 1.05}
@@ -32,9 +33,9 @@ _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
 _LEXICON = re.compile(
     rf"(?P<number>(?<![\w.]){_NUMBER}::)"
     r"|(?P<end>::)"
-    r"|(?P<open>[{\[])"
-    r"|(?P<close>[}\]])"
-    r"|(?P<bar>\|)"
+    r"|(?P<open>\{+|\[+)"
+    r"|(?P<close>\}+|\]+)"
+    r"|(?P<bar>\|+)"
 )
 
 
@@ -61,32 +62,36 @@ class _Reader:
         self.source = source
         self.at = 0  # where text goes on
         self.number: float | None = None  # that no `::` has ended yet
-        self.opened = {kind: array("q") for kind in FACTORS}
-        self.pieces: list[tuple[str, float, int, int]] = []
+        self.opened = {kind: array("I") for kind in FACTORS}
+        self.pieces = array("d"), array("I"), array("I")  # weight, start, stop
         self.issues: list[Issue] = []
 
     def read(self, kind: str, start: int, stop: int) -> None:
-        """Take one lexeme, and the text before it."""
+        """Take one lexeme, and the text before it; brackets and bars may be several in a row."""
         sign = self.source[start]
-        if kind == "close" and not self.opened[OPENING[sign]]:  # it is text
-            self._add_issue(f"{sign!r} closes nothing", start, "Remove it.", "bracket")
-            return
         if kind == "bar":
             message = "'|' mixes prompts in NovelAI, which is not supported: here it is text"
-            self._add_issue(message, start, "Encode the prompts one by one.", "prompt-mixing")
+            remedy = "Encode the prompts one by one."
+            self._add_issues(message, range(start, stop), remedy, "prompt-mixing")
             return
+        n_closed = min(stop - start, len(self.opened[OPENING[sign]])) if kind == "close" else 0
+        if kind == "close":  # those beyond are text
+            stray = range(start + n_closed, stop)
+            self._add_issues(f"{sign!r} closes nothing", stray, "Remove it.", "bracket")
+            if not n_closed:
+                return
         self.text_until(start)
-        self.at = stop
+        self.at = start + n_closed if kind == "close" else stop
         if kind == "number":
             self.number = read_weight(self.source, start, stop - 2)
         elif kind == "open":
-            self.opened[sign].append(start)
+            self.opened[sign].extend(range(start, stop))
         elif kind == "close":
-            self.opened[OPENING[sign]].pop()
+            del self.opened[OPENING[sign]][-n_closed:]
         else:
             if self.number is None:
                 message = "'::' ends no weight, and is left out"
-                self._add_issue(message, start, "A weight is 1.3::text::.", "weight")
+                self._add_issues(message, (start,), "A weight is 1.3::text::.", "weight")
             self.number = None
 
     def text_until(self, stop: int) -> None:
@@ -94,24 +99,24 @@ class _Reader:
         if self.at < stop:
             weight = 1.0 if self.number is None else self.number
             for kind, opened in self.opened.items():
-                weight *= FACTORS[kind] ** min(len(opened), _DEEPEST)
-            self.pieces.append((self.source[self.at : stop], weight, self.at, stop))
+                if opened:
+                    weight *= FACTORS[kind] ** min(len(opened), _DEEPEST)
+            weights, starts, stops = self.pieces
+            weights.append(weight)
+            starts.append(self.at)
+            stops.append(stop)
 
     def parsed(self) -> ParsedPrompt:
         """Make the prompt of all that was read."""
         for kind, sign in CLOSING.items():
-            for position in self.opened[kind][:MOST_ISSUES]:
-                message = f"{kind!r} is never closed"
-                self._add_issue(message, position, f"Close it with {sign!r}.", "bracket")
-        runs = [list(run) for _, run in groupby(self.pieces, key=itemgetter(1))]
-        segments = [
-            Segment("".join([piece[0] for piece in run]), run[0][1], run[0][2], run[-1][3])
-            for run in runs
-        ]
+            message, remedy = f"{kind!r} is never closed", f"Close it with {sign!r}."
+            self._add_issues(message, self.opened[kind], remedy, "bracket")
+        runs = groupby(zip(*self.pieces, strict=True), key=itemgetter(0))
+        segments = [joined(self.source, weight, (span for _, *span in run)) for weight, run in runs]
         limited, issues = limit_weights(segments or [Segment("", 1.0, 0, 0)])
         issues = sorted([*self.issues, *issues], key=attrgetter("position"))
         return ParsedPrompt(self.source, limited, tuple(issues), "novelai")
 
-    def _add_issue(self, message: str, position: int, remedy: str, code: str) -> None:
-        if len(self.issues) < MOST_ISSUES:
-            self.issues.append(Issue(message, position, remedy, code))
+    def _add_issues(self, message: str, positions: Sequence[int], remedy: str, code: str) -> None:
+        n_left = MOST_ISSUES - len(self.issues)
+        self.issues += [Issue(message, position, remedy, code) for position in positions[:n_left]]

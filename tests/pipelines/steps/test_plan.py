@@ -15,13 +15,14 @@ from clipcond.errors import PromptError
 from clipcond.pipelines.steps.plan import changes, plan_steps
 from clipcond.pipelines.steps.position import Position, likely_steps
 from clipcond.pipelines.steps.rows import BASE, Slot, map_tensors, read_serials
+from clipcond.prompt import find_syntax
 
 PIECES = ["[", "]", ":", "|", "a", "cat ", ":3]", "[b:", ":0.5]", "(c:1.2)", "[x|y]", "[d:e:4]"]
 prompts = st.lists(st.sampled_from(PIECES), max_size=16).map("".join)
 
 
 class Reads(SettlesTexts):
-    _reader = PromptReader((), find_dialect("a1111"))
+    _reader = PromptReader(find_syntax("a1111"), (), find_dialect("a1111"))
 
 
 def text_of(plan, name, row, step):

@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from clipcond.identity import serial_of
+from clipcond.towers.weight_keys import serial_of
 
 
 class Slotted:
@@ -34,7 +34,7 @@ def types_of(i):
 
 
 def test_the_dead_are_forgotten():
-    from clipcond import identity
+    from clipcond.towers import weight_keys as identity
 
     value = torch.ones(2)
     serial = serial_of(value)

@@ -1,0 +1,34 @@
+"""Make the tower of a pipeline's own text encoder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
+
+__all__ = ["own_tower"]
+
+
+def own_tower(model: Any, tokenizer: Any, *, context_length: int | None = None) -> TextTower | None:
+    """Make the tower that runs a text encoder as plain diffusers does; None if there is none.
+
+    A BERT, as Taiyi's, gets chunks of the tokenizer's length, and attends to padding unless its
+    configuration says otherwise: so its UNet was trained, and the numbers are diffusers' own. A
+    `ChineseClipTower` of yours masks padding and has chunks of 52.
+
+    Args:
+        context_length: of CLIP's chunks, where the model's own is another.
+    Raises:
+        TowerError: the tokenizer is of another kind than the model.
+    """
+    if OpenAIClipTower.is_model(model):
+        return OpenAIClipTower(model, tokenizer, context_length=context_length)
+    config: Any = getattr(model, "config", None)
+    if getattr(config, "model_type", None) != "bert":
+        return None
+    length = min(tokenizer.model_max_length, config.max_position_embeddings)
+    tower = ChineseClipTower(model, tokenizer, context_length=length)
+    masks = bool(getattr(config, "use_attention_mask", False))
+    tower.special = replace(tower.special, mask_padding=masks)
+    return tower
