@@ -60,13 +60,10 @@ def attach(
         tower: a tower, or a name for `load_tower`, instead of the pipeline's own text encoder. A
             tower that is opened here by its name moves with the pipeline to its device and dtype; a
             tower of yours stays where you put it.
-        adapter: for a tower of another kind than the pipeline's own: what maps its hidden states
-            into the space that the UNet reads; the adapter, or the path of its file.
-        allow_unaligned: only warn where no alignment record says that tower, adapter and UNet
-            belong together.
+        adapter: maps a tower of another kind into the space that the UNet reads; or its path.
+        allow_unaligned: only warn where no record says that tower, adapter and UNet go together.
         allow_pickle: read weights, and nothing else, out of a tower's pickle.
-        step_count: where image-to-image is in the schedule of `[a:b:0.5]` when it begins: "a1111" =
-            at its first step, as A1111 counts; "schedule" = at the step that strength leads to.
+        step_count: "a1111" = image-to-image begins at step 0; "schedule" = where strength leads.
     Raises:
         PipelineError: not a supported family; the tower's width does not fit; or tower, adapter and
             UNet do not belong together (see `check_compatible`).
@@ -82,8 +79,7 @@ def attach(
     attachment = Attachment(
         choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle
     )
-    # code that was written for plain diffusers may count otherwise
-    attachment.explains_clip_skip = clip_skip is None
+    attachment.explains_clip_skip = clip_skip is None  # code for plain diffusers counts otherwise
     return attachment.put_on(pipe)
 
 

@@ -51,11 +51,9 @@ def build_pipeline(
     Args:
         model: a folder of diffusers, one file, or a Hub id (offline: cached); None = embedded.
         clip_skip, dialect, weighting, normalize, tower, fullwidth, extra_networks, max_chunks,
-            cache_bytes, adapter, allow_unaligned, step_count: as for `attach`; "embedded-zh" has an
-            adapter.
+            cache_bytes, adapter, allow_unaligned, step_count: as for `attach`.
         task: "text2image", "image2image" or "inpainting".
-        dtype: None = float16 on CUDA, float32 elsewhere.
-        device: None = the first there is of cuda, mps, cpu.
+        dtype, device: None = float16 on CUDA, float32 elsewhere; the first of cuda, mps, cpu.
         attention: of UNet and VAE: "sdpa" (torch's own), "eager" (matrix products), "xformers".
         vae: a folder or file with an autoencoder in place of the model's own.
         allow_pickle: read weights, and nothing else, out of pickles too (.ckpt, .bin).
