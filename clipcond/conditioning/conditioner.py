@@ -21,6 +21,7 @@ from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, Promp
 from clipcond.conditioning.report import Report
 from clipcond.conditioning.report_building import build_report, with_negative
 from clipcond.conditioning.results import Conditioning, Guided, ModelReads
+from clipcond.conditioning.settled import SettlesTexts
 from clipcond.prompt import Issue, ParsedPrompt, find_syntax
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.base import HiddenLayer, TextTower
@@ -31,7 +32,7 @@ __all__ = ["Conditioner", "Conditioning", "Guided"]
 Prompts = str | Sequence[str]
 
 
-class Conditioner(TakesInversions):
+class Conditioner(SettlesTexts, TakesInversions):
     """Turns prompts into conditionings: one dialect, and one tower or SDXL's pair of towers.
 
     Args:

@@ -53,9 +53,11 @@ Deviations:
   gets empty chunks in every dialect.
 * Weights that lead to NaN or infinity, and to a black image in the tools, raise a WeightingError
   that shows the place.
-* An A1111 prompt with editing, alternation or AND is encoded as it is at the last step, up to its
-  first AND, with a warning. Only in a prompt with AND is a closing `: number` a weight:
-  `photo 16:9` keeps its `:9`, which A1111 reads as a guidance of 9.
+* A Conditioner alone encodes an A1111 prompt with editing, alternation or AND as it is at the last
+  step, up to its first AND, with a warning; a pipeline draws it. All texts of a call are brought to
+  one length by empty chunks; A1111 repeats the last row of the shorter parts. Only in a prompt
+  with AND is a closing `: number` a weight: `photo 16:9` keeps its `:9`, which A1111 reads as a
+  guidance of 9.
 * In an A1111 prompt all in capitals, such as `BLACK AND WHITE CAT`, AND is a word, with a warning;
   A1111 makes two conditions of it.
 * Of `<lora:x:0.8>` and `# comments` A1111's dialect encodes nothing, as A1111; networks are not

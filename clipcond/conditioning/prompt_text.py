@@ -12,6 +12,7 @@ from typing import TypeAlias
 from clipcond.checkpoints.textual_inversions import find_inversion
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
+from clipcond.conditioning.settled import Settled, of_one_encoding
 from clipcond.errors import COLLECTED, ClipcondWarning, PromptWarning, warn
 from clipcond.prompt import ExtraNetwork, Issue, ParsedPrompt
 from clipcond.prompt.lookalikes import with_lookalikes
@@ -120,6 +121,9 @@ class PromptReader:
 
     def read(self, prompt: str, *, negative: bool = False) -> PromptText:
         """Find what is encoded of a prompt; the function for networks is not called."""
+        if isinstance(prompt, Settled):
+            own = prompt.remainder
+            return PromptText(own.source, own, prompt.issues, prompt.networks)
         remainder: Remainder | None = None
         networks: tuple[ExtraNetwork, ...] = ()
         issues: list[Issue] = []
@@ -133,7 +137,7 @@ class PromptReader:
         if self.dialect.settles and any(sign in prompt for sign in CHANGING):
             remainder = remainder or Remainder.whole(prompt)
             reduced, changes = reduce(remainder.text, negative=negative, fullwidth=wide)
-            issues += remainder.restore_issues(changes)
+            issues += map(of_one_encoding, remainder.restore_issues(changes))
             remainder = remainder.only(reduced.spans)
         issues.sort(key=lambda issue: issue.position)
         return PromptText(prompt, remainder, tuple(issues), networks)
@@ -183,10 +187,13 @@ class PromptReader:
 
     def warn(self, parsed: Mapping[PromptText, ParsedPrompt]) -> None:
         """Warn of what was hardly meant in the prompts, and of what the towers cannot read."""
+        known: set[tuple[str, Issue]] = set()  # the texts of one prompt may share them
         for issues in ([t.issues for t in parsed], [p.issues for p in parsed.values()]):
             for text, found in zip(parsed, issues, strict=True):
-                if found:
-                    checks.warn_issues(text.prompt, found)
+                new = [issue for issue in found if (text.prompt, issue) not in known]
+                if new:
+                    checks.warn_issues(text.prompt, new)
+                    known.update((text.prompt, issue) for issue in new)
         warn_unread(parsed.values(), self.towers)
 
     def issues(self, text: PromptText, parsed: ParsedPrompt) -> tuple[Issue, ...]:
@@ -214,10 +221,11 @@ def collect_warnings(*, shown: bool = True) -> Iterator[list[ClipcondWarning]]:
     """Collect what this thread warns of inside, whatever filters and other threads do.
 
     Args:
-        shown: whether warnings are given as well.
+        shown: whether warnings are given as well; not where an outer collection keeps them back.
     """
     collected: list[ClipcondWarning] = []
-    token = COLLECTED.set((collected, shown))
+    outer = COLLECTED.get()
+    token = COLLECTED.set((collected, shown and (outer is None or outer[1])))
     try:
         yield collected
     finally:

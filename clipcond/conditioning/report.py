@@ -69,7 +69,7 @@ class Report:
         parsed: what is encoded, with all issues; positions are those in the prompt.
         chunks: exactly those that the first tower encodes.
         dialect, tower, layer, n_layers: what reads and encodes them.
-        steps: of a prompt with editing or AND, what A1111 draws with up to each step.
+        steps: of a prompt with editing or AND, what a pipeline draws with up to each of 20 steps.
         second: the report of a pair's second tower.
         negative: the report of the negative prompt.
         is_zero: whether zeros are passed in place of what is encoded: a pair's empty negative.

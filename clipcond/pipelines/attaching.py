@@ -12,6 +12,7 @@ from clipcond.conditioning.prompt_text import ExtraNetworks
 from clipcond.pipelines.attachment import Attachment, attachment_of
 from clipcond.pipelines.families import family_of
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
+from clipcond.pipelines.steps import StepCount
 from clipcond.towers import HiddenLayer, TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice
 
@@ -36,6 +37,7 @@ def attach(
     allow_pickle: bool = False,
     max_chunks: int | None = None,
     cache_bytes: int = CACHE_BYTES,
+    step_count: StepCount = "a1111",
 ) -> ConditionedPipeline:
     """Let the prompts of a diffusers pipeline go through a Conditioner.
 
@@ -57,11 +59,10 @@ def attach(
         tower: a tower, or a name for `load_tower`, instead of the pipeline's own text encoder. A
             tower that is opened here by its name moves with the pipeline to its device and dtype; a
             tower of yours stays where you put it.
-        adapter: for a tower of another kind than the pipeline's own: what maps its hidden states
-            into the space that the UNet reads; the adapter, or the path of its file.
-        allow_unaligned: only warn where no alignment record says that tower, adapter and UNet
-            belong together.
+        adapter: maps a tower of another kind into the space that the UNet reads; or its path.
+        allow_unaligned: only warn where no record says that tower, adapter and UNet go together.
         allow_pickle: read weights, and nothing else, out of a tower's pickle.
+        step_count: "a1111" = image-to-image begins at step 0; "schedule" = where strength leads.
     Raises:
         PipelineError: not a supported family; the tower's width does not fit; or tower, adapter and
             UNet do not belong together (see `check_compatible`).
@@ -71,14 +72,13 @@ def attach(
     choices = {
         **{"clip_skip": clip_skip, "dialect": dialect, "weighting": weighting, "layer": layer},
         **{"normalize": normalize, "fullwidth": fullwidth, "extra_networks": extra_networks},
-        **{"max_chunks": max_chunks, "cache_bytes": cache_bytes},
+        **{"max_chunks": max_chunks, "cache_bytes": cache_bytes, "step_count": step_count},
     }
     family_of(pipe)  # refuses other families before anything is opened
     attachment = Attachment(
         choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle
     )
-    # code that was written for plain diffusers may count otherwise
-    attachment.explains_clip_skip = clip_skip is None
+    attachment.explains_clip_skip = clip_skip is None  # code for plain diffusers counts otherwise
     return attachment.put_on(pipe)
 
 

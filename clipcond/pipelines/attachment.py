@@ -35,10 +35,12 @@ from clipcond.pipelines.own_encoders import towers_of
 from clipcond.pipelines.prompt_embeds import (
     check_width,
     make_prompt_embeds,
+    may_change,
     model_dtype,
     read_arguments,
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
+from clipcond.pipelines.steps import StepCount, check_step_count, encode_over_time, stop_drawing
 from clipcond.towers import TextTower
 from clipcond.towers.base import own_defaults
 
@@ -73,13 +75,15 @@ class Attachment:
         allow_unaligned: bool,
         allow_pickle: bool = False,
     ) -> None:
-        """Open tower and adapter; `choices` are arguments of Conditioner."""
-        self.choices = choices
+        """Open tower and adapter; `choices` are arguments of Conditioner, and `step_count`."""
+        self.choices = {**choices}
+        self.step_count: StepCount = check_step_count(self.choices.pop("step_count", "a1111"))
         self.tower_name = str(tower) if isinstance(tower, str | PathLike) else None
         self.tower = compatibility.open_tower(tower, allow_pickle=allow_pickle)
         self.adapter = compatibility.open_adapter(adapter)
         self.allow_unaligned = allow_unaligned
         self.explains_clip_skip = False
+        self._drew_over_time = False
         self._made: Conditioner | None = None
         self._made_from: tuple[object, ...] = ()
 
@@ -108,6 +112,7 @@ class Attachment:
 
     def take_off(self, pipe: object) -> None:
         """Detach the pipeline: it is as it was before."""
+        stop_drawing(pipe)
         for name in self.attributes:
             vars(pipe).pop(name, None)
         vars(pipe).update(self.replaced)
@@ -202,15 +207,25 @@ class Attachment:
             self.explains_clip_skip = False
             _warn_of_clip_skip(call.clip_skip)
         self.move_tower(call.device)
-        if family.encode is not None:
-            return family.encode(self, bound.arguments)
-        encoders, scale = family.components[::2], call.lora_scale
-        with nullcontext() if scale is None else lora_scaled(self.pipe, encoders, scale):
-            made = make_prompt_embeds(self, call)
-        answer = tuple(getattr(made, name) for name in family.returns)
+        if self._drew_over_time or may_change(bound.arguments):
+            self._drew_over_time = True
+            answer = encode_over_time(self, bound.arguments, self.encode_plain, self.step_count)
+        else:
+            answer = self.encode_plain(bound.arguments)
         if not family.joined:
             return answer
         return torch.cat(answer) if call.do_classifier_free_guidance else answer[0]
+
+    def encode_plain(self, arguments: Mapping[str, Any]) -> Any:
+        """Answer the arguments of a call that is the same at all steps; if joined, in parts."""
+        family = self.family
+        if family.encode is not None:
+            return family.encode(self, arguments)
+        call = read_arguments(self.pipe, arguments)
+        encoders, scale = family.components[::2], call.lora_scale
+        with nullcontext() if scale is None else lora_scaled(self.pipe, encoders, scale):
+            made = make_prompt_embeds(self, call)
+        return tuple(getattr(made, name) for name in family.returns)
 
 
 def _reduced(pipe: object) -> Any:

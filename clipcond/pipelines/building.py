@@ -15,6 +15,7 @@ from clipcond.pipelines.attachment import Attachment
 from clipcond.pipelines.attention_kernels import AttentionName, check_attention, use_attention
 from clipcond.pipelines.loading import load_pipeline
 from clipcond.pipelines.protocols import ConditionedPipeline
+from clipcond.pipelines.steps import StepCount
 from clipcond.towers import TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice, find_normalize, find_rule
 
@@ -43,16 +44,16 @@ def build_pipeline(
     allow_pickle: bool = False,
     max_chunks: int | None = None,
     cache_bytes: int = CACHE_BYTES,
+    step_count: StepCount = "a1111",
 ) -> ConditionedPipeline:
     """Build a diffusers pipeline whose prompts go through a Conditioner.
 
     Args:
         model: a folder of diffusers, one file, or a Hub id (offline: cached); None = embedded.
         clip_skip, dialect, weighting, normalize, tower, fullwidth, extra_networks, max_chunks,
-            cache_bytes, adapter, allow_unaligned: as for `attach`; "embedded-zh" has an adapter.
+            cache_bytes, adapter, allow_unaligned, step_count: as for `attach`.
         task: "text2image", "image2image" or "inpainting".
-        dtype: None = float16 on CUDA, float32 elsewhere.
-        device: None = the first there is of cuda, mps, cpu.
+        dtype, device: None = float16 on CUDA, float32 elsewhere; the first of cuda, mps, cpu.
         attention: "sdpa" (torch's own kernels), "flash" (flash-attn), "xformers", "eager" (slow).
         vae: a folder or file with an autoencoder in place of the model's own.
         allow_pickle: read weights, and nothing else, out of pickles too (.ckpt, .bin).
@@ -68,7 +69,7 @@ def build_pipeline(
     choices = {
         **{"clip_skip": clip_skip, "dialect": dialect, "weighting": weighting},
         **{"normalize": normalize, "fullwidth": fullwidth, "extra_networks": extra_networks},
-        **{"max_chunks": max_chunks, "cache_bytes": cache_bytes},
+        **{"max_chunks": max_chunks, "cache_bytes": cache_bytes, "step_count": step_count},
     }
     attachment = Attachment(
         choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle

@@ -46,7 +46,8 @@ class Family:
     encoders: (text encoder, tokenizer) attributes of the pipeline, in the order in which the
         hidden states are joined. Those only that clipcond conditions on.
     required, optional: parameters that the method has, and may have.
-    returns: what the method returns, as fields of `prompt_embeds.PromptEmbeds`.
+    returns: what the method returns, as fields of `prompt_embeds.PromptEmbeds`; of a family with
+        `encode`, only where prompts may change over the steps.
     method: the method's name.
     conditioner: the attribute of the pipeline that holds the Conditioner in use.
     joined: whether it returns one tensor: with guidance the fields of `returns` along the batch,

@@ -23,6 +23,7 @@ __all__ = [
     "given_negatives",
     "given_prompts",
     "make_prompt_embeds",
+    "may_change",
     "model_dtype",
     "pooled_width",
     "read_arguments",
@@ -117,6 +118,13 @@ def make_prompt_embeds(encoding: Encoding, call: EncodePromptArguments) -> Promp
     )
     embeds = _for_the_models(embeds, pipe, call)
     return PromptEmbeds(embeds, negative_embeds, pooled, negative_pooled)
+
+
+def may_change(arguments: Mapping[str, Any]) -> bool:
+    """Whether a text has a sign of editing or AND; most have none, and take the short way."""
+    lists = (v if isinstance(v, list | tuple) else (v,) for v in arguments.values())
+    texts = (text for each in lists for text in each if isinstance(text, str))
+    return any(sign in text for text in texts for sign in CHANGING)
 
 
 def check_width(

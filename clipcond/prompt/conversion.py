@@ -69,12 +69,14 @@ def convert_with_issues(
     shown = with_lookalikes(parsed, fullwidth=True if wide else fullwidth)
     issues += remainder.restore_issues(shown.issues)
     if parsed.syntax == "a1111":
-        _refuse_conditions(kept, wide)
+        _refuse_conditions(kept, wide, target)
+    if (source, target) == ("comfyui", "a1111"):
+        issues = [_over_time(issue) for issue in issues]
     issues.sort(key=lambda issue: issue.position)
     return render(parsed, target, exact=exact), tuple(issues)
 
 
-def _refuse_conditions(text: str, fullwidth: bool) -> None:
+def _refuse_conditions(text: str, fullwidth: bool, target: str) -> None:
     """Refuse an A1111 prompt that makes several conditions: no syntax has them in one text."""
     at = find_and(text, fullwidth=fullwidth)
     if at is not None and not is_capitals(text, find_parts(text, fullwidth=fullwidth)):
@@ -83,4 +85,27 @@ def _refuse_conditions(text: str, fullwidth: bool) -> None:
     for change in find_changes(text, fullwidth=fullwidth):
         shown = excerpt(text[change.start : change.stop], 40)
         remedy = "Convert the texts of schedule(prompt, steps) one by one."
+        if target == "comfyui" and change.when is not None:
+            remedy += f"\nComfyUI itself changes nothing over time; {_nodes(shown, change.when)}"
         raise PromptError(f"{shown!r} cannot be converted", text, change.start, remedy)
+
+
+def _nodes(shown: str, when: str) -> str:
+    """Say what the usual custom nodes make of an edit.
+
+    Source: comfyui-prompt-control, doc/schedules.md.
+    """
+    if "." in when:
+        return f"the nodes of prompt-control read {shown} as it is."
+    return "the nodes of prompt-control read this form with a fraction, 0.25 for step 5 of 20."
+
+
+def _over_time(issue: Issue) -> Issue:
+    """Say of an edit in a prompt for ComfyUI, which is text there, how to keep it."""
+    if issue.code != "other-dialect" or "prompt editing" not in issue.message:
+        return issue
+    remedy = (
+        "It is written as text, as ComfyUI itself reads it. If it is for the nodes of "
+        "prompt-control, A1111 reads the same form: copy it as it is."
+    )
+    return replace(issue, remedy=remedy)

@@ -71,6 +71,21 @@ def schedule(
         ValueError: steps are below 1, or old timelines are asked for a second pass.
     Source: AUTOMATIC1111 webui 1.10, modules/prompt_parser.py, prompt schedules.
     """
+    timed = find_schedule(
+        text, steps, old_timelines=old_timelines, base_steps=base_steps, fullwidth=fullwidth
+    )
+    return tuple((step, "".join([text[a:b] for a, b in spans])) for step, spans in timed)
+
+
+def find_schedule(
+    text: str,
+    steps: int,
+    *,
+    old_timelines: bool = False,
+    base_steps: int | None = None,
+    fullwidth: bool = False,
+) -> tuple[tuple[int, tuple[tuple[int, int], ...]], ...]:
+    """Do as `schedule`, with each text as the pieces of the prompt that it is made of."""
     if steps < 1 or (base_steps is not None and base_steps < 1):
         raise ValueError(
             f"a schedule needs at least one step; got {steps}, base_steps {base_steps}"
@@ -84,7 +99,8 @@ def schedule(
     boundaries = {steps} | {switch for _, switch in timed if switch}
     if any(switch is None for _, switch in timed):
         boundaries.update(range(1, steps + 1))
-    return tuple((step, _text_at(text, timed, step)) for step in sorted(boundaries))
+    steps_of = sorted(boundaries)
+    return tuple((step, tuple(_pieces_at(len(text), timed, step))) for step in steps_of)
 
 
 def find_last_text(source: str, changes: Sequence[Change], steps: int) -> list[tuple[int, int]]:
@@ -110,11 +126,6 @@ def _switch(change: Change, steps: int, old_timelines: bool, base_steps: int | N
     else:
         when -= base_steps or 0
     return int(max(0.0, min(when, steps)))
-
-
-def _text_at(source: str, timed: Sequence[tuple[Change, int | None]], step: int) -> str:
-    """Replace every change in the source by the option that holds at a step."""
-    return "".join([source[start:stop] for start, stop in _pieces_at(len(source), timed, step)])
 
 
 def _pieces_at(

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from clipcond.errors import excerpt
 from clipcond.prompt.composition import find_and, find_parts, is_capitals
-from clipcond.prompt.editing import Change, find_changes, find_last_text, schedule
+from clipcond.prompt.editing import Change, find_changes, find_last_text, find_schedule
 from clipcond.prompt.notations import weight_in
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.segments import MOST_ISSUES, Issue
@@ -75,11 +75,26 @@ def timeline(
     Returns:
         (until_step, ((text, weight), ...)) in order; of a prompt that never changes, one entry.
     """
+    found = remainders_over_time(
+        Remainder.whole(text), steps, negative=negative, fullwidth=fullwidth
+    )
+    return tuple((until, tuple((part.text, w) for part, w in parts)) for until, parts in found)
+
+
+def remainders_over_time(
+    remainder: Remainder, steps: int, *, negative: bool = False, fullwidth: bool = False
+) -> tuple[tuple[int, tuple[tuple[Remainder, float], ...]], ...]:
+    """Do as `timeline`, and keep where in the prompt each text comes from."""
+    text = remainder.text
     parts = find_parts(text, fullwidth=fullwidth)
     if negative or len(parts) == 1 or is_capitals(text, parts):
         parts = ((0, len(text), 1.0),)
     weights = [weight for *_, weight in parts]
-    texts = [schedule(text[a:b], steps, fullwidth=fullwidth) for a, b, _ in parts]
+    texts = []
+    for start, stop, _ in parts:
+        part = remainder.only([(start, stop)])
+        timed = find_schedule(part.text, steps, fullwidth=fullwidth)
+        texts.append([(until, part.only(spans)) for until, spans in timed])
     found = []
     for until in sorted({until for each in texts for until, _ in each}):
         now = (next(held for last, held in each if last >= until) for each in texts)

@@ -31,9 +31,7 @@ def test_sdxl():
     pipe = tiny_sdxl()
     own, names = components(pipe), NAMES + POOLED
     for call in ({"negative_prompt": "blurry"}, {}, {"prompt_2": "a dog"}):
-        theirs = run(
-            StableDiffusionXLTextEncoderStep(), own, names, prompt="a cat", **call
-        )
+        theirs = run(StableDiffusionXLTextEncoderStep(), own, names, prompt="a cat", **call)
         ours = run(ClipcondXLTextStep(), own, names, prompt="a cat", **call)
         assert all(map(torch.equal, ours, theirs))
     call = {"prompt": "a (red)1.3 cat, " * 30, "negative_prompt": "x"}

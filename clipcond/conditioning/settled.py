@@ -1,0 +1,99 @@
+"""Settle prompts that change: the texts of each step, ready to be encoded as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from clipcond.prompt import ExtraNetwork, Issue
+from clipcond.prompt.reduction import remainders_over_time
+from clipcond.prompt.remainder import Remainder
+from clipcond.prompt.text_layers import take_out
+
+if TYPE_CHECKING:
+    from clipcond.conditioning.prompt_text import PromptReader
+
+__all__ = ["OverTime", "Settled", "SettlesTexts", "of_one_encoding"]
+
+_DRAWN = ("and", "editing")  # codes of the issues that a prompt drawn step by step does not have
+
+
+class Settled(str):
+    """A text of a prompt at some step: a prompt like any other, in which AND is a word.
+
+    Args:
+        remainder: the text, and where in the prompt it comes from.
+        issues, networks: of the prompt; its first text has them.
+    """
+
+    __slots__ = ("issues", "networks", "remainder")
+    remainder: Remainder
+    issues: tuple[Issue, ...]
+    networks: tuple[ExtraNetwork, ...]
+
+    def __new__(
+        cls,
+        remainder: Remainder,
+        issues: tuple[Issue, ...] = (),
+        networks: tuple[ExtraNetwork, ...] = (),
+    ) -> Settled:
+        text = super().__new__(cls, remainder.text)
+        text.remainder, text.issues, text.networks = remainder, issues, networks
+        return text
+
+
+# For each last step, the (text, weight) of every part.
+OverTime: TypeAlias = tuple[tuple[int, tuple[tuple[Settled, float], ...]], ...]
+
+
+def of_one_encoding(issue: Issue) -> Issue:
+    """Say that what one encoding leaves out of a prompt is drawn by a pipeline."""
+    if issue.code not in _DRAWN:
+        return issue
+    return replace(issue, remedy=f"{issue.remedy} Pipelines of Stable Diffusion draw all of them.")
+
+
+class SettlesTexts:
+    """Settles prompts of the dialect of a Conditioner."""
+
+    @property
+    def _reader(self) -> PromptReader:
+        raise NotImplementedError
+
+    def changes(self, prompt: str, *, negative: bool = False) -> bool:
+        """Whether a prompt has editing, alternation or AND, whatever the number of steps."""
+        issues = self._reader.read(prompt, negative=negative).issues
+        return any(issue.code in _DRAWN for issue in issues)
+
+    def over_time(
+        self, prompt: str, steps: int, *, negative: bool = False, again: bool = False
+    ) -> OverTime:
+        """List the texts that a prompt is drawn with, each list with its last step.
+
+        A prompt of a dialect without editing and AND has one text, itself.
+
+        Args:
+            steps: how many steps the sampler takes.
+            negative: AND is a word like any other.
+            again: its issues and extra networks are known already.
+        Returns:
+            (until_step, ((text, weight), ...)) in order; texts that a Conditioner encodes as they
+            are, whatever brackets are left in them.
+        Raises:
+            PromptSyntaxError: the weight of a part is not finite.
+        """
+        reader = self._reader
+        read = reader.read(prompt, negative=negative)
+        issues = tuple(issue for issue in read.issues if issue.code not in _DRAWN)
+        first = [] if again else [(issues, read.networks)]
+        whole = take_out(prompt)[0] if reader.takes_out else Remainder.whole(prompt)
+        timed: Sequence[tuple[int, Sequence[tuple[Remainder, float]]]]
+        timed = [(steps, [(read.remainder or whole, 1.0)])]
+        if reader.dialect.settles:
+            wide = bool(reader.fullwidth)
+            timed = remainders_over_time(whole, steps, negative=negative, fullwidth=wide)
+        return tuple(
+            (until, tuple((Settled(part, *(first.pop() if first else ())), w) for part, w in parts))
+            for until, parts in timed
+        )

@@ -1,0 +1,13 @@
+"""Draw prompts over time: `[from:to:when]`, `[a|b]` and AND, in any attached pipeline.
+
+encode_prompt -> plan       the texts of each step, the weights of parts
+              -> encoding   all of them encoded at once; the pipeline gets marked rows
+call of a UNet -> position  which step it is
+               -> rows      marked rows are recognised, and replaced by those of the step
+               -> passes    one for each part of AND, mixed
+"""
+
+from clipcond.pipelines.steps.over_time import encode_over_time, stop_drawing
+from clipcond.pipelines.steps.position import StepCount, check_step_count
+
+__all__ = ["StepCount", "check_step_count", "encode_over_time", "stop_drawing"]

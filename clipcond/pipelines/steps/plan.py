@@ -1,0 +1,200 @@
+"""Plan a call over time: the texts of each step, the weights of its parts, and one call for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeAlias
+
+from torch import Tensor
+
+from clipcond.conditioning.settled import OverTime, Settled, SettlesTexts
+from clipcond.errors import PromptError
+
+__all__ = [
+    "NUMBERS",
+    "Arguments",
+    "Part",
+    "Plan",
+    "changes",
+    "is_mixture",
+    "plan_steps",
+    "rest_of",
+]
+
+Arguments: TypeAlias = Mapping[str, Any]  # of the method that encodes prompts
+Part: TypeAlias = tuple[int, float]  # a pair of texts of the plan, and its weight
+Texts: TypeAlias = dict[str, list[str]]  # argument -> its text for each prompt of the batch
+
+# What diffusers calls the number of pictures of each prompt.
+NUMBERS = ("num_images_per_prompt", "num_videos_per_prompt")
+_PROMPTS = ("prompt", "negative_prompt")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What each prompt of a call is drawn with at each step.
+
+    Args:
+        arguments: of the call that encodes it all: a prompt and its negative for every pair.
+        texts: the texts of each pair, for comparison.
+        rows: for each prompt of the batch, (until_step, its parts) in order.
+    """
+
+    arguments: Arguments
+    texts: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[tuple[int, tuple[Part, ...]], ...], ...]
+
+    def parts(self, row: int, step: int) -> tuple[Part, ...]:
+        """Find the parts of a prompt of the batch at a step, counted from 0.
+
+        A1111 counts its steps from 0 and takes the first entry of the schedule that does not end
+        before: a text that ends at step 5 is drawn in six.
+        """
+        timed = self.rows[row]
+        return next((parts for until, parts in timed if step <= until), timed[-1][1])
+
+    def with_pairs_of(self, other: Plan) -> Plan | None:
+        """The same plan with the pairs of another; None if there are other ones in this."""
+        places = {texts: i for i, texts in enumerate(other.texts)}
+        if not places.keys() >= set(self.texts):
+            return None
+        moved = [places[texts] for texts in self.texts]
+        rows = tuple(
+            tuple((until, tuple((moved[pair], w) for pair, w in parts)) for until, parts in row)
+            for row in self.rows
+        )
+        return replace(other, rows=rows)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether a prompt has parts, or one part with a weight."""
+        return any(is_mixture(parts) for row in self.rows for _, parts in row)
+
+    @property
+    def needs_negative(self) -> bool:
+        """Whether a mixture takes something of the negative: its weights do not sum up to 1."""
+        return any(rest_of(parts) != 0.0 for row in self.rows for _, parts in row)
+
+
+def is_mixture(parts: Sequence[Part]) -> bool:
+    """Whether these are several parts, or one of another weight than 1."""
+    return len(parts) != 1 or parts[0][1] != 1.0
+
+
+def rest_of(parts: Sequence[Part]) -> float:
+    """Compute the weight of the negative in a mixture."""
+    return 1.0 - sum(weight for _, weight in parts)
+
+
+def changes(arguments: Arguments, conditioner: SettlesTexts) -> bool:
+    """Whether a prompt or negative has editing, alternation or AND."""
+    texts = ((text, name.startswith("negative")) for name, text in _each(arguments))
+    return any(conditioner.changes(text, negative=negative) for text, negative in texts)
+
+
+def plan_steps(
+    arguments: Arguments, conditioner: SettlesTexts, n_steps: int, *, again: bool = False
+) -> Plan | None:
+    """Plan a call that takes `n_steps` steps; None if its prompts and negatives do not pair.
+
+    Args:
+        again: the prompts were planned before: nothing is warned of twice.
+    Raises:
+        PromptError: two prompts of one picture have AND, and not as many parts.
+    """
+    texts = _texts(arguments)
+    if texts is None:
+        return None
+    pairs: dict[tuple[str, ...], int] = {}
+    chosen: list[tuple[int, dict[str, str]]] = []  # of each pair: its prompt, its texts
+    rows = []
+    for row in range(len(next(iter(texts.values())))):
+        timed = []
+        over_time = partial(conditioner.over_time, steps=n_steps, again=again)
+        for until, parts in _timeline({n: t[row] for n, t in texts.items()}, over_time):
+            found = []
+            for each, weight in parts:
+                key = (str(row), *each.values())
+                if key not in pairs:
+                    pairs[key] = len(chosen)
+                    chosen.append((row, each))
+                if weight != 0.0 or all(w == 0.0 for _, w in parts):
+                    found.append((pairs[key], weight))
+            timed.append((until, tuple(found)))
+        rows.append(tuple(timed))
+    return Plan(_expanded(arguments, texts, chosen), tuple(pairs), tuple(rows))
+
+
+def _expanded(
+    arguments: Arguments, texts: Texts, chosen: Sequence[tuple[int, dict[str, str]]]
+) -> Arguments:
+    """Make the arguments that encode a picture for each pair: its texts, its rows of tensors."""
+    rows, n = [row for row, _ in chosen], len(next(iter(texts.values())))
+    taken = {
+        name: value[rows]
+        for name, value in arguments.items()
+        if isinstance(value, Tensor) and len(value) == n
+    }
+    single = {name: 1 for name in arguments if name in NUMBERS}
+    wanted = {name: [each[name] for _, each in chosen] for name in texts}
+    return {**arguments, **taken, **single, **wanted}
+
+
+def _timeline(
+    texts: dict[str, str], over_time: Callable[..., OverTime]
+) -> Iterator[tuple[int, list[tuple[dict[str, str], float]]]]:
+    """Yield, for each last step, the texts and weight of every part of one prompt."""
+    timed = {
+        name: over_time(text, negative=name.startswith("negative")) for name, text in texts.items()
+    }
+    for until in sorted({until for each in timed.values() for until, _ in each}):
+        now = {name: _at(each, until) for name, each in timed.items()}
+        n_parts = max(map(len, now.values()))
+        for name, parts in now.items():
+            if len(parts) not in (1, n_parts):
+                message = f"{len(parts)} parts in one prompt, {n_parts} in another"
+                remedy = "Write AND in one of the two prompts, or as often in both."
+                raise PromptError(message, texts[name], texts[name].find("AND"), remedy)
+        mixed: list[tuple[dict[str, str], float]] = []
+        for i in range(n_parts):
+            own = {name: parts[i % len(parts)] for name, parts in now.items()}
+            several = [weight for n, (_, weight) in own.items() if len(now[n]) == n_parts]
+            found: dict[str, str] = {name: text for name, (text, _) in own.items()}
+            mixed.append((found, several[0]))
+        yield until, mixed
+
+
+def _at(timed: OverTime, step: int) -> tuple[tuple[Settled, float], ...]:
+    return next(parts for until, parts in timed if step <= until)
+
+
+def _texts(arguments: Arguments) -> Texts | None:
+    """Find the arguments that are prompts; a text for each picture. None if they do not pair."""
+    own = {name: value for name, value in arguments.items() if name.startswith(_PROMPTS)}
+    found = {name: texts for name, value in own.items() if (texts := _strings(value))}
+    prompt = own.get("prompt")
+    if prompt == "":
+        found["prompt"] = [""]
+    n = len(prompt) if isinstance(prompt, list | tuple) else 1
+    if prompt is None:
+        n = max((len(each) for each in own.values() if isinstance(each, Tensor)), default=0)
+    if not found or any(len(texts) not in (1, n) for texts in found.values()):
+        return None
+    return {name: texts * n if len(texts) == 1 else texts for name, texts in found.items()}
+
+
+def _each(arguments: Arguments) -> Iterator[tuple[str, str]]:
+    """Yield every prompt and negative, with the name of its argument."""
+    for name, value in arguments.items():
+        if name.startswith(_PROMPTS):
+            yield from ((name, text) for text in _strings(value))
+
+
+def _strings(value: object) -> list[str]:
+    """List the strings of an argument; none if it is empty, or something else."""
+    items = [value] if isinstance(value, str) and value else value
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        return []
+    return list(items)

@@ -1,0 +1,115 @@
+"""Find at which step of the schedule a call of the denoiser is."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Literal, TypeAlias
+
+from torch import Tensor
+
+from clipcond.errors import UnknownNameError
+
+__all__ = ["STEP_COUNTS", "Position", "StepCount", "check_step_count", "likely_steps"]
+
+StepCount: TypeAlias = Literal["a1111", "schedule"]
+STEP_COUNTS = ("a1111", "schedule")
+_DEFAULT_STEPS = 50  # of most pipelines of diffusers
+
+
+def check_step_count(name: StepCount) -> StepCount:
+    """Return a way to count steps, if it is one.
+
+    Raises:
+        UnknownNameError: names those that there are.
+    """
+    if name not in STEP_COUNTS:
+        raise UnknownNameError("step_count", name, STEP_COUNTS)
+    return name
+
+
+class Position:
+    """Counts the steps of a denoising loop from 0, whatever the loop calls and how often.
+
+    A step begins when the scheduler or the timestep has moved since the last call, so that a
+    ControlNet, a UNet and a second call of it are one step. Second-order samplers have two steps
+    for each of the pipeline's, as A1111 counts.
+
+    Args:
+        step_count: "a1111" starts from 0 in image-to-image too; "schedule" at the place in the
+            whole schedule.
+    """
+
+    def __init__(self, step_count: StepCount) -> None:
+        self._step_count = step_count
+        self._timesteps: object = None
+        self._last: object = None
+        self.n_steps = 0
+        self.step = -1
+
+    def move(self, scheduler: Any, timestep: Any) -> bool:
+        """Move to the step of a call; returns whether it is a new one."""
+        if getattr(scheduler, "timesteps", None) is not self._timesteps or self._last is None:
+            self._begin(scheduler, timestep)
+        now = _state(scheduler, timestep)
+        if now == self._last:
+            return False
+        self._last = now
+        self.step += 1
+        return True
+
+    def _begin(self, scheduler: Any, timestep: Any) -> None:
+        self._timesteps = getattr(scheduler, "timesteps", None)
+        self._last = None
+        self.n_steps = scheduled_steps(scheduler) or 1
+        self.step = -1
+        if self._step_count == "schedule":
+            self.step += _place(scheduler, timestep)
+
+
+def scheduled_steps(scheduler: Any) -> int:
+    """Count the steps that a scheduler is set to, two for each where it is of second order."""
+    n_steps = getattr(scheduler, "num_inference_steps", None)
+    if isinstance(n_steps, int) and n_steps > 0:
+        return n_steps * int(getattr(scheduler, "order", 1))
+    timesteps = getattr(scheduler, "timesteps", None)
+    return 0 if timesteps is None else len(timesteps)
+
+
+def likely_steps(pipe: Any) -> int:
+    """Guess how many steps a call takes before it says so: as many as the last, or by default."""
+    scheduler = getattr(pipe, "scheduler", None)
+    n_steps = getattr(scheduler, "num_inference_steps", None)
+    if not isinstance(n_steps, int) or n_steps < 1:
+        default = inspect.signature(type(pipe).__call__).parameters.get("num_inference_steps")
+        n_steps = getattr(default, "default", None)
+    if not isinstance(n_steps, int):
+        n_steps = _DEFAULT_STEPS
+    return n_steps * int(getattr(scheduler, "order", 1))
+
+
+def _state(scheduler: Any, timestep: Any) -> tuple[object, ...]:
+    """Make something that differs between any two steps; without waiting for a device, if it can.
+
+    DDIM and DDPM count nothing, so the timestep decides. Others count, from None in some.
+    """
+    own = getattr(scheduler, "__dict__", {})
+    counts = [own.get(name) for name in ("_step_index", "counter")]
+    if hasattr(scheduler, "step_index") or "counter" in own:
+        return tuple(int(count) if count is not None else None for count in counts)
+    return (_number(timestep),)
+
+
+def _place(scheduler: Any, timestep: Any) -> int:
+    """Find the place in the whole schedule at which a loop begins."""
+    begin = getattr(scheduler, "begin_index", None)
+    if isinstance(begin, int):
+        return begin
+    timesteps = [float(each) for each in getattr(scheduler, "timesteps", ())]
+    now = _number(timestep)
+    return timesteps.index(now) if now in timesteps else 0
+
+
+def _number(timestep: Any) -> float | None:
+    if isinstance(timestep, Tensor):
+        return float(timestep.reshape(-1)[0]) if timestep.numel() else None
+    return None if timestep is None else float(timestep)

@@ -1,0 +1,103 @@
+"""Editing and alternation against A1111's loop written by hand: bit by bit."""
+
+import diffusers
+import pytest
+import torch
+
+from clipcond import attach
+from tests.pipelines.models import tiny_sd
+from tests.pipelines.steps.loops import a1111, drawn
+
+# diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of
+pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+
+SCHEDULERS = {
+    "DDIMScheduler": {"steps_offset": 1, "clip_sample": False},
+    "EulerDiscreteScheduler": {},
+    "EulerAncestralDiscreteScheduler": {},
+    "HeunDiscreteScheduler": {},
+    "KDPM2DiscreteScheduler": {},
+    "PNDMScheduler": {"skip_prk_steps": True},
+    "DPMSolverMultistepScheduler": {},
+    "UniPCMultistepScheduler": {},
+}
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return attach(tiny_sd())
+
+
+@pytest.mark.parametrize("n_steps", [10, 20])
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_editing_equals_the_loop(pipe, name, n_steps):
+    pipe.scheduler = getattr(diffusers, name)(**SCHEDULERS[name])
+    prompt, negative = "a [cat:(dog:1.2):0.4] on [sand|[snow:ice:7]|]", "[grey:red:3] sky"
+
+    ours = drawn(pipe, prompt, negative, n_steps)
+
+    assert torch.equal(ours, a1111(pipe, prompt, negative, n_steps))
+
+
+def test_texts_change_the_picture(pipe):
+    pipe.scheduler = diffusers.DDIMScheduler()
+    pictures = [drawn(pipe, p) for p in ("a [cat:dog:0.5]", "a cat", "a dog", "a [cat:dog:0.4]")]
+
+    for i, one in enumerate(pictures):
+        assert not any(torch.equal(one, other) for other in pictures[:i])
+
+
+def test_a_prompt_that_is_settled_from_the_start_is_drawn_as_it_is(pipe):
+    pipe.scheduler = diffusers.DDIMScheduler()
+
+    assert torch.equal(drawn(pipe, "a [cat:dog:0]"), drawn(pipe, "a dog"))
+    assert torch.equal(drawn(pipe, "a [cat:dog:1.0]"), drawn(pipe, "a cat"))
+    assert torch.equal(drawn(pipe, "a [cat:dog:99]"), drawn(pipe, "a cat"))
+
+
+def test_only_the_negative_changes(pipe):
+    pipe.scheduler = diffusers.DDIMScheduler()
+
+    ours = drawn(pipe, "a cat", "[grey|red]")
+
+    assert torch.equal(ours, a1111(pipe, "a cat", "[grey|red]"))
+    assert torch.equal(drawn(pipe, "a cat", "a AND b"), drawn(pipe, "a cat", "a and b"))
+
+
+def test_long_variants_are_equally_long(pipe):
+    pipe.scheduler = diffusers.DDIMScheduler()
+    prompt = f"a [cat:{'dog ' * 90}:0.5]"
+    widths = set()
+    handle = pipe.unet.register_forward_pre_hook(
+        lambda module, args, kwargs: widths.add(kwargs["encoder_hidden_states"].shape),
+        with_kwargs=True,
+    )
+    drawn(pipe, prompt, "grey")
+    handle.remove()
+
+    assert widths <= {(2, 154, 32), (2, 77, 32)}
+
+
+def test_number_of_steps_is_the_calls(pipe):
+    """Whatever the call before took: the texts of 4 steps, of 30, and of 4 again."""
+    pipe.scheduler = diffusers.DDIMScheduler()
+    prompt = "[[a:b:3]|[c:d:0.9]|[e:f:20]]"
+    for n_steps in (4, 24, 4):
+        assert torch.equal(drawn(pipe, prompt, "", n_steps), a1111(pipe, prompt, "", n_steps))
+
+
+def test_a_batch_of_schedules(pipe):
+    pipe.scheduler = diffusers.DDIMScheduler()
+    prompts = ["a [cat:dog:0.3]", "a cat", "[a|b] fox"]
+    negatives = ["", "[x:y:2]", "grey"]
+
+    from tests.pipelines.models import seeded
+
+    generators = [seeded() for _ in range(6)]
+    together = drawn(pipe, prompts, negatives, generator=generators, num_images_per_prompt=2)
+
+    for i, (prompt, negative) in enumerate(zip(prompts, negatives, strict=True)):
+        alone = a1111(pipe, prompt, negative)
+        for ours in together[2 * i : 2 * i + 2]:
+            # a batch rounds otherwise, and guidance enlarges that at every step
+            assert torch.allclose(ours, alone[0], rtol=0, atol=1e-3)

@@ -1,0 +1,180 @@
+"""Prompts over time and AND in other pipelines than text-to-image."""
+
+import diffusers
+import pytest
+import torch
+
+from clipcond import attach
+from clipcond.errors import PipelineError
+from tests.pipelines import zoo, zoo_parts
+from tests.pipelines.models import WIDTH, latents, tiny_sd, tiny_sdxl, unet_of
+from tests.pipelines.steps.loops import distance
+
+# diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of
+pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+
+NAMES = [
+    "StableDiffusionImg2ImgPipeline",
+    "StableDiffusionInpaintPipeline",
+    "StableDiffusionControlNetPipeline",
+    "StableDiffusionAdapterPipeline",
+    "StableDiffusionPAGPipeline",
+    "StableDiffusionSAGPipeline",
+    "StableDiffusionInstructPix2PixPipeline",
+    "LatentConsistencyModelPipeline",
+    "AnimateDiffPipeline",
+    "TextToVideoSDPipeline",
+    "StableDiffusionXLImg2ImgPipeline",
+    "StableDiffusionXLControlNetPipeline",
+    "StableDiffusionXLPAGPipeline",
+    "StableDiffusion3Pipeline",
+    "CycleDiffusionPipeline",
+    "WuerstchenPriorPipeline",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parts_and_edits(name):
+    pipe = attach(zoo.make(name))
+    if name.startswith("LatentConsistency"):  # its UNet reads the guidance
+        pipe.unet = zoo_parts.drawn(lambda: unet_of(WIDTH, time_cond_proj_dim=16))
+
+    def draw(prompt):
+        return zoo.draw(pipe, name, prompt=prompt, num_inference_steps=3)
+
+    cat = draw("cat")
+
+    assert distance(draw("cat :0.3 AND cat :0.7"), cat) < 3e-5 * max(1, float(cat.abs().max()))
+    assert torch.equal(draw("[cat:dog:9] AND dog :0"), cat)
+    mixed, edited = draw("cat AND dog :0.5"), draw("[cat:dog:1]")
+    assert not torch.equal(mixed, cat)
+    assert not torch.equal(edited, cat)
+
+
+@pytest.mark.parametrize("guess", [False, True])
+def test_controlnets_give_each_part_its_own(guess):
+    """Parts that are drawn one by one, mixed by hand after one step."""
+    name = "StableDiffusionControlNetPipeline"
+    pipe = attach(zoo.make(name))
+
+    def draw(prompt, guidance):
+        more = {"guess_mode": guess, "guidance_scale": guidance, "num_inference_steps": 1}
+        return zoo.draw(pipe, name, prompt=prompt, **more)
+
+    # one step of DDIM is linear in what the UNet predicts: u + g (c - u)
+    g = 3.0
+    cat, dog, snow = (draw(text, g) for text in ("cat", "dog", "snow"))
+    mixed = draw("cat :0.5 AND dog :0.7 AND snow :-0.2", g)
+
+    assert distance(mixed, 0.5 * cat + 0.7 * dog - 0.2 * snow) < 1e-4
+
+
+def test_pooled_vectors_change_too():
+    pipe = attach(tiny_sdxl())
+    seen = []
+
+    def look(module, args, kwargs):
+        seen.append((kwargs["encoder_hidden_states"], kwargs["added_cond_kwargs"]["text_embeds"]))
+
+    pipe("[cat|dog]", prompt_2="[fox:owl:2]", num_inference_steps=4, output_type="latent")
+    handle = pipe.unet.register_forward_pre_hook(look, with_kwargs=True)
+    pipe("[cat|dog]", prompt_2="[fox:owl:2]", num_inference_steps=4, output_type="latent")
+    handle.remove()
+    texts = [("cat", "fox"), ("cat", "fox"), ("dog", "fox"), ("cat", "owl")]
+
+    assert len(seen) == 4
+    for (embeds, pooled), (first, second) in zip(seen, texts, strict=True):
+        expected = pipe.conditioner(first, prompts_2=second)
+        assert torch.equal(embeds[1:], expected.embeds)
+        assert torch.equal(pooled[1:], expected.pooled)
+
+
+def test_step_count_of_image_to_image():
+    """Six steps at strength 0.5: A1111 counts 0, 1, 2; by the schedule they are 3, 4, 5."""
+    name = "StableDiffusionImg2ImgPipeline"
+    for scheduler in (diffusers.DDIMScheduler(), diffusers.EulerDiscreteScheduler()):
+        pipe = zoo.make(name)
+        pipe.scheduler = scheduler
+        call = {"num_inference_steps": 6, "strength": 0.5}
+        cat, dog, to_dog = (
+            zoo.draw(attach(pipe), name, prompt=prompt, **call)
+            for prompt in ("cat", "dog", "[cat:dog:2]")
+        )
+        attach(pipe, step_count="schedule")
+        assert torch.equal(to_dog, cat)
+        assert torch.equal(zoo.draw(pipe, name, prompt="[cat:dog:2]", **call), dog)
+        assert not torch.equal(zoo.draw(pipe, name, prompt="[cat:dog:3]", **call), dog)
+        assert torch.equal(zoo.draw(pipe, name, prompt="[cat:dog:5]", **call), cat)
+
+
+def test_an_unknown_step_count():
+    with pytest.raises(ValueError, match="step_count 'sched'"):
+        attach(tiny_sd(), step_count="sched")
+
+
+def test_ip_adapters_ride_along():
+    pipe = attach(tiny_sd())
+    dim = 8
+    pipe.unet._load_ip_adapter_weights(
+        [ip_adapter_weights(pipe.unet, dim)], low_cpu_mem_usage=False
+    )
+    embeds = [torch.randn(2, 1, dim, generator=torch.Generator().manual_seed(1))]
+
+    def draw(prompt):
+        return latents(pipe, prompt, ip_adapter_image_embeds=embeds, num_inference_steps=4)
+
+    cat = draw("cat")
+    assert distance(draw("cat :0.3 AND cat :0.7"), cat) < 2e-5
+    assert torch.equal(draw("[cat:dog:9]"), cat)
+    assert not torch.equal(draw("[cat:dog:1]"), cat)
+
+
+def ip_adapter_weights(unet, dim):
+    torch.manual_seed(0)
+    attention, key = {}, 1
+    for name in unet.attn_processors:
+        if name.endswith("attn2.processor"):
+            width = unet.get_submodule(name.removesuffix(".processor")).to_k.out_features
+            attention[f"{key}.to_k_ip.weight"] = torch.randn(width, WIDTH) * 0.3
+            attention[f"{key}.to_v_ip.weight"] = torch.randn(width, WIDTH) * 0.3
+            key += 2
+    projection = {
+        "proj.weight": torch.randn(WIDTH * 4, dim),
+        "proj.bias": torch.randn(WIDTH * 4),
+        "norm.weight": torch.ones(WIDTH),
+        "norm.bias": torch.zeros(WIDTH),
+    }
+    return {"image_proj": projection, "ip_adapter": attention}
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt", "why"),
+    [
+        ("StableDiffusionPanoramaPipeline", "[cat|dog]", "cannot draw .*many views"),
+        ("StableDiffusionAttendAndExcitePipeline", "cat AND dog", "cannot draw AND"),
+    ],
+)
+def test_refusals(name, prompt, why):
+    pipe = attach(zoo.make(name))
+    with pytest.raises(PipelineError, match=why):
+        pipe.encode_prompt(prompt, "cpu", 1, True)
+    assert not pipe.unet._forward_pre_hooks
+    pipe.encode_prompt("a [cat]", "cpu", 1, True)
+
+
+def test_free_noise_is_refused():
+    pipe = attach(zoo.make("AnimateDiffPipeline"))
+    pipe.enable_free_noise(context_length=4, context_stride=2)
+    with pytest.raises(PipelineError, match="FreeNoise"):
+        pipe.encode_prompt("[cat|dog]", "cpu", 1, True)
+
+
+def test_a_cache_between_steps_is_refused_for_parts():
+    pipe = attach(tiny_sd())
+    config = diffusers.PyramidAttentionBroadcastConfig(
+        cross_attention_block_skip_range=2, current_timestep_callback=lambda: 500
+    )
+    diffusers.apply_pyramid_attention_broadcast(pipe.unet, config)
+    with pytest.raises(PipelineError, match="cache between steps"):
+        pipe.encode_prompt("cat AND dog", "cpu", 1, True)
+    pipe.encode_prompt("[cat|dog]", "cpu", 1, True)
