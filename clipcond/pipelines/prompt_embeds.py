@@ -14,6 +14,7 @@ from clipcond.conditioning.results import zeros_like
 from clipcond.errors import PipelineError, PromptWarning, counted, warn
 from clipcond.pipelines.call_context import CLIP_SKIP, LEAST_ROWS
 from clipcond.pipelines.family import RENAMED, Encoding
+from clipcond.prompt.reduction import CHANGING
 
 __all__ = [
     "EncodePromptArguments",
