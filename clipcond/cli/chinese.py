@@ -1,6 +1,9 @@
 """The most common messages in Chinese; {} is what a message is about, in the same order."""
 
+from clipcond.cli.chinese_prompts import PROMPTS
+
 CHINESE = {
+    **PROMPTS,
     "interrupted": "已中断",
     "no {} {}. Did you mean {}? Known: {}.": "没有名为 {1} 的 {0}。是不是 {2}？可用的有：{3}。",
     "no {} {}. Known: {}.": "没有名为 {1} 的 {0}。可用的有：{2}。",
@@ -25,7 +28,6 @@ CHINESE = {
     "{} reads {} of the {} characters here; the others reach it as bytes it never learned: {}": (
         "{0} 只认识这里 {2} 个字符中的 {1} 个，其余的它没有学过：{3}"
     ),
-    "'(' is never closed": "“(” 没有闭合",
     "{} is not a number": "{} 不是数字",
     "out of memory: {}": "内存不足：{}",
     "--size {}: this model was made for {}; pictures more than twice that wide or high repeat "

@@ -120,9 +120,9 @@ class Console:
         said = getattr(message, "message", None) or str(message).splitlines()[0]
         remedy = getattr(message, "remedy", "")
         text = with_options(f"{said}\n{remedy}" if remedy else said, self.options)
-        lines = hint(text, self.prompts, self.options).split("\n")
-        kind = "警告：" if speaks_chinese() else "warning: "
-        self._print(kind + ". ".join(in_locale(line).rstrip(".") for line in lines))
+        lines = in_locale(hint(text, self.prompts, self.options)).split("\n")
+        kind, end = ("警告：", "。") if speaks_chinese() else ("warning: ", ". ")
+        self._print(kind + end.join(line.rstrip(".。") for line in lines))
 
     def _print(self, text: str) -> None:
         with suppress(OSError, ValueError):  # a full log is no reason to lose a picture

@@ -19,6 +19,7 @@ __all__ = ["hint", "in_locale", "speaks_chinese", "with_options"]
 _ARGUMENT = re.compile(r"(?<![\w-])([a-z][a-z_0-9]*)=(True\b|'[^'\n]*'|\.\.\.|[\w.+-]*\w|)(?=\W|$)")
 _CALL = re.compile(r"\b(?:pipe|conditioner)\.\w+\(")
 _CLAUSE = re.compile(r"(?<=[.;:,])\s+")
+_SENTENCE = re.compile(r"(?<=[.])\s+(?=[A-Z])")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -51,7 +52,7 @@ def _without_arguments(line: str) -> str:
     if line.startswith(" ") or not (_ARGUMENT.search(line) or _CALL.search(line)):
         return line
     kept = []
-    for sentence in re.split(r"(?<=[.])\s+(?=[A-Z])", line):
+    for sentence in _SENTENCE.split(line):
         if call := _CALL.search(sentence):
             is_named = sentence[: call.start()].endswith(": ")
             advice = sentence[call.start() :] if is_named else sentence[0].lower() + sentence[1:]
@@ -75,16 +76,28 @@ def speaks_chinese(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def in_locale(text: str) -> str:
-    """Translate each line of a message that the table has, if the locale is Chinese."""
-    return "\n".join(map(_translated, text.split("\n"))) if speaks_chinese() else text
+    """Translate a message if the locale is Chinese and the table has all of it: never a half.
+
+    Lines that quote a prompt (indented) are kept.
+    """
+    if not speaks_chinese():
+        return text
+    lines = [
+        line if line.startswith(" ") or not line else _translated(line) for line in text.split("\n")
+    ]
+    known = [line for line in lines if line is not None]
+    return "\n".join(known) if len(known) == len(lines) else text
 
 
-def _translated(line: str) -> str:
+def _translated(line: str) -> str | None:
+    """Translate a line, or each of its sentences; None = the table lacks one."""
     for pattern, chinese in _PATTERNS:
         found = pattern.fullmatch(line)
         if found:
             return chinese.format(*found.groups())
-    return line
+    sentences = _SENTENCE.split(line)
+    known = [said for each in sentences if (said := _translated(each))] if sentences[1:] else []
+    return "".join(known) if len(known) == len(sentences) else None
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -12,6 +12,7 @@ from clipcond.conditioning.dialects import Dialect, DialectName, find_dialect
 from clipcond.conditioning.prompt_text import ExtraNetworks
 from clipcond.errors import ClipcondWarning, PipelineError, UnknownNameError, warn
 from clipcond.pipelines.attachment import Attachment
+from clipcond.pipelines.attention_kernels import AttentionName, check_attention, use_attention
 from clipcond.pipelines.loading import load_pipeline
 from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.pipelines.steps import StepCount
@@ -21,7 +22,6 @@ from clipcond.weighting import NormalizeChoice, WeightingChoice, find_normalize,
 __all__ = ["build_pipeline"]
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-_ATTENTION = ("sdpa", "eager", "xformers")
 
 
 def build_pipeline(
@@ -37,7 +37,7 @@ def build_pipeline(
     task: str = "text2image",
     dtype: torch.dtype | str | None = None,
     device: torch.device | str | None = None,
-    attention: str = "sdpa",
+    attention: AttentionName = "sdpa",
     fullwidth: bool | None = None,
     extra_networks: ExtraNetworks = None,
     vae: str | PathLike[str] | None = None,
@@ -54,19 +54,18 @@ def build_pipeline(
             cache_bytes, adapter, allow_unaligned, step_count: as for `attach`.
         task: "text2image", "image2image" or "inpainting".
         dtype, device: None = float16 on CUDA, float32 elsewhere; the first of cuda, mps, cpu.
-        attention: of UNet and VAE: "sdpa" (torch's own), "eager" (matrix products), "xformers".
+        attention: "sdpa" (torch's own kernels), "flash" (flash-attn), "xformers", "eager" (slow).
         vae: a folder or file with an autoencoder in place of the model's own.
         allow_pickle: read weights, and nothing else, out of pickles too (.ckpt, .bin).
     Returns:
         the stock class for the task; its guidance and steps are by default the model's own.
     Raises:
         CheckpointError: the model cannot be found or read, or is incomplete.
-        PipelineError: its family is not supported, or tower, adapter or xformers do not fit.
+        PipelineError: its family is not supported, or tower, adapter or attention do not fit.
         UnknownNameError: no such dialect, weighting, normalisation, task, dtype or attention.
     """
     _check_names(dialect, weighting, normalize, attention)
-    device = _device(device)
-    dtype = _dtype(dtype, device)
+    dtype = _dtype(dtype, device := _device(device))
     choices = {
         **{"clip_skip": clip_skip, "dialect": dialect, "weighting": weighting},
         **{"normalize": normalize, "fullwidth": fullwidth, "extra_networks": extra_networks},
@@ -80,10 +79,11 @@ def build_pipeline(
         needs_encoder=tower is None,
     )  # fmt: skip
     pipe = attachment.put_on(loaded)
-    _set_attention(pipe, attention)
     attachment.move_tower(device)
     pipe.set_progress_bar_config(disable=None, leave=False)  # a bar on terminals, none in logs
-    return pipe.to(device)
+    pipe.to(device)
+    use_attention(pipe, attention)
+    return pipe
 
 
 def _check_names(
@@ -98,8 +98,7 @@ def _check_names(
         find_rule(weighting)
     if normalize is not None:
         find_normalize(normalize)
-    if attention not in _ATTENTION:
-        raise UnknownNameError("attention", attention, _ATTENTION)
+    check_attention(attention)
 
 
 def _device(device: torch.device | str | None) -> torch.device:
@@ -129,25 +128,3 @@ def _dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype
         message = "float16 on the CPU is slower than float32 and less exact; it saves only memory. "
         warn(ClipcondWarning(f"{message}Leave out dtype=, or take bfloat16."))
     return dtype
-
-
-def _set_attention(pipe: ConditionedPipeline, name: str) -> None:
-    """Let UNet and autoencoder compute attention by one of `_ATTENTION`.
-
-    Raises:
-        PipelineError: xformers is missing or does not work here.
-    """
-    from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
-
-    if name != "xformers":
-        for model in (pipe.unet, pipe.vae):
-            model.set_attn_processor((AttnProcessor2_0 if name == "sdpa" else AttnProcessor)())
-        return
-    try:
-        pipe.enable_xformers_memory_efficient_attention()
-    except (ImportError, ValueError, NotImplementedError) as error:
-        raise PipelineError(
-            f"xformers cannot be used here: {str(error).strip().splitlines()[0]}",
-            "Install it with: pip install 'clipcond[xformers]' (it needs CUDA), or leave out "
-            "attention=: sdpa is as fast on current GPUs.",
-        ) from error

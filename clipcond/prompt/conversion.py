@@ -63,7 +63,7 @@ def convert_with_issues(
     if found is not None:
         wide = True
         message = f"{excerpt(kept[slice(*found)], 40)!r} is read as syntax"
-        remedy = "If it is meant as text, say fullwidth=False."
+        remedy = "Say fullwidth=False if it is meant as text."
         issues.append(Issue(message, remainder.at(found[0]), remedy, "fullwidth"))
     parsed = parse(kept, source, fullwidth=wide)
     shown = with_lookalikes(parsed, fullwidth=True if wide else fullwidth)

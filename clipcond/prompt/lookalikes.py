@@ -1,160 +1,39 @@
-"""Find what in a prompt looks like another dialect than the one that reads it.
+"""Find what in a prompt means more elsewhere than to the syntax that reads it.
 
 Prompts are copied from page to page, and nothing in `(cat:1.3)` says which tool it was written for.
-To another tool it is not an error but text, which silently does something else. Only what hardly
-occurs in ordinary text counts: `cat++` and `(cat:1.3)`, but not `C++` or `(16:9)`.
+To another tool it is not an error but text, which silently does something else. The tables are in
+`weight_slips`, `other_tools` and `other_dialects`.
 """
 
 from __future__ import annotations
 
+import html
 import re
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
-from operator import itemgetter
 
 from clipcond.errors import excerpt
-from clipcond.prompt.notations import (
-    BRACKETS,
-    NOTATIONS,
-    WITH_NOVELAI,
-    WITHOUT_BRACKETS,
-    Notation,
-)
+from clipcond.prompt.folding import fold, odd_signs
+from clipcond.prompt.notations import CJK, Notation, weight_in
+from clipcond.prompt.other_dialects import FULLWIDTH, JOINED, LOOKALIKES
+from clipcond.prompt.other_tools import OTHER_TOOLS
+from clipcond.prompt.scanner import ascii_signs
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment
+from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 
 SHOWN = 40  # characters
 MOST_WEIGHT = 3.0  # a dozen brackets of A1111
 _USEFUL = "Useful weights are between 0 and 2; brackets that are text are written \\( and \\)."
 _COLONS = (":", "：")
-_CLOSING = {")": "(（", "）": "(（", "]": "[", "】": "【", "］": "［"}
-_OPENING = "".join(_CLOSING.values())
-CODE = "other-dialect"
-CHOOSE_A1111 = "Choose dialect 'a1111'."
-A1111_WEIGHT = "a weight in dialect 'a1111', but not here"
-TIGHT = frozenset({"lpw", "lpw_xl", "sd_embed"})
-
-# A number that is a weight, not the 9 of 16:9: it has a dot, or no digit comes before the colon.
-_DECIMAL = r"[+-]?(?:\d+\.\d*|\.\d+)"
-_WEIGHT = rf":(?:{_DECIMAL}|(?<!\d:)[+-]?\d+)\)"
-_SPACED_WEIGHT = rf":(?:\s+{_DECIMAL}\s*|{_DECIMAL}\s+|(?<!\d:)\s+[+-]?\d+\s*)\)"
-# A lone letter may be a language: C++.
-_SIGNED_WORD = r"(?<![\w+\-.])(?=\w*[^\W\d_])\w{2,}(?:\+{2,}|-{2,})(?=[\s,.;:!?)\"]|$)"
-_SIGNED_BRACKET = rf"(?<!\\)\)(?:[+-]{{1,9}}|{_DECIMAL})(?=[\s,.;)\"]|$)"
-# Full-width brackets around something short, and a weight with a full-width sign in it.
-_FULLWIDTH_BRACKETS = r"（[^（）\n]{1,60}）|【[^【】\n]{1,60}】|［[^［］\n]{1,60}］"
-_FULLWIDTH_WEIGHT = "|".join(
-    rf"{colon}\s*[+\-＋－]?{number}\s*{closing}"
-    for colon, number, closing in (
-        ("：", r"[.．。\d]+", "[)）]"),
-        (":", r"[.．。\d]+", "）"),
-        (":", r"\d*[．。]\d+", r"\)"),
-    )
-)
-
-
-LOOKALIKES = (
-    Notation(
-        CODE,
-        ":",
-        re.compile(_WEIGHT),
-        {"compel"},
-        A1111_WEIGHT,
-        "Write (cat)1.3, or choose dialect 'a1111'.",
-    ),
-    Notation(CODE, ":", re.compile(_WEIGHT), {"diffusers"}, A1111_WEIGHT, CHOOSE_A1111),
-    Notation(
-        CODE,
-        ":",
-        re.compile(_WEIGHT),
-        {"novelai"},
-        A1111_WEIGHT,
-        "Write 1.3::cat::, or choose dialect 'a1111'.",
-    ),
-    Notation(
-        CODE,
-        "(",
-        re.compile(r"(?<!\\)\(\((?=\s*\w)[^()\\]+\)\)"),
-        WITHOUT_BRACKETS,
-        A1111_WEIGHT,
-        CHOOSE_A1111,
-    ),
-    Notation(
-        CODE,
-        "[",
-        re.compile(r"(?<!\\)\[\[(?=\s*\w)[^\[\]\\:|]+\]\]"),
-        WITHOUT_BRACKETS | {"comfyui"},
-        A1111_WEIGHT,
-        CHOOSE_A1111,
-    ),
-    Notation(
-        CODE,
-        ":",
-        re.compile(_SPACED_WEIGHT),
-        TIGHT | WITHOUT_BRACKETS,
-        A1111_WEIGHT,
-        "Leave out the spaces, or choose dialect 'a1111'.",
-    ),
-    Notation(
-        CODE,
-        "+-)",
-        re.compile(rf"{_SIGNED_WORD}|{_SIGNED_BRACKET}"),
-        WITH_NOVELAI - {"compel"},
-        "a weight in dialect 'compel', but not here",
-        "Write (cat:1.2), or choose dialect 'compel'.",
-    ),
-    Notation(
-        CODE,
-        "(",
-        re.compile(r"(?<=[)\"\w])\.(?:blend|and|add|swap|attend)\("),
-        WITH_NOVELAI - {"compel"},
-        "a conjunction of prompts, or a change, in dialect 'compel', but not here",
-        "Choose dialect 'compel'.",
-    ),
-    Notation(
-        CODE,
-        "K",
-        re.compile(r"\bBREAK\b"),
-        WITHOUT_BRACKETS | {"comfyui", "lpw", "novelai"},
-        "a new chunk in dialect 'a1111', but not here",
-        "Leave it out, or choose dialect 'a1111'.",
-    ),
-    Notation(
-        CODE,
-        "[",
-        re.compile(r"\[[^\[\]:|]*(?::[^\[\]:|]*)?:\s*(?:\d+(?:\.\d*)?|\.\d+)\s*\]"),
-        WITH_NOVELAI - {"a1111"},
-        "prompt editing in dialect 'a1111', but not here",
-        CHOOSE_A1111,
-    ),
-    Notation(
-        CODE,
-        "[",
-        re.compile(r"\[(?=\s*\w)[^\[\]:|]+\|[^\[\]:]*\]"),
-        WITH_NOVELAI - {"a1111"},
-        "alternation in dialect 'a1111', but not here",
-        CHOOSE_A1111,
-    ),
-)
-# Means more with `fullwidth=True`, or, for compel, in ASCII.
-FULLWIDTH = (
-    Notation(
-        CODE,
-        "（）【［：．。",
-        re.compile(rf"{_FULLWIDTH_BRACKETS}|{_FULLWIDTH_WEIGHT}"),
-        BRACKETS,
-        "syntax where full-width punctuation counts, but not here",
-        "Write it in ASCII, or say fullwidth=True; False if it is meant as text.",
-    ),
-    Notation(
-        CODE,
-        "（【［",
-        re.compile(_FULLWIDTH_BRACKETS),
-        {"compel"},
-        "a bracket in ASCII, but not here",
-        "Write it in ASCII; fullwidth=False if it is meant as text.",
-    ),
-)
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+_OPENING = "([{"
+_STRAY = tuple("()（）")
+_SMILEY = re.compile(rf"(?:(?<!\S)|(?<=[^\w\s])|(?<=[{CJK}]))[>]?[:;=：；]['\-^]?\Z")
+_WORD = re.compile(r"\w")
+_NEAR = 100  # characters between two brackets
 
 
 def find_fullwidth(text: str) -> tuple[int, int] | None:
@@ -170,32 +49,102 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
         fullwidth: whether full-width punctuation was read as syntax; None = it was not, but the
             user has not said so, which adds issues about it.
     """
-    kinds = LOOKALIKES if fullwidth is not None else (*LOOKALIKES, *FULLWIDTH)
-    read_here = (kind for kind in (*NOTATIONS, *kinds) if parsed.syntax in kind.readers)
-    found = sorted((each for kind in read_here for each in _find(parsed, kind)), key=itemgetter(0))
-    issues, reached = _heavy(parsed), 0
-    for start, stop, issue in found:
-        if start >= reached:  # one place is one issue: `1.3::cat::` holds `cat::`
-            issues.append(issue)
-            reached = stop
-    if not issues:
+    kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES)
+    if not fullwidth:
+        kinds = (*kinds, *JOINED, *(FULLWIDTH if fullwidth is None else ()))
+    folded = parsed.source if parsed.source.isascii() else fold(parsed.source)
+    read_here = (kind for kind in kinds if parsed.syntax in kind.readers)
+    found = [each for kind in read_here for each in _find(parsed, folded, kind)]
+    issues, taken = _heavy(parsed), [(-1, -1)]
+    for start, stop, issue in sorted(found, key=lambda each: each[2].position):
+        index = bisect_right(taken, (start, stop))
+        before, *after = taken[index - 1 : index + 1]
+        if start >= before[1] and all(stop <= each[0] for each in after):
+            issues.append(issue)  # one place is one issue: `1.3::cat::` holds `cat::`
+            taken.insert(index, (start, stop))
+    kept = [issue for issue in parsed.issues if not _is_smiley(parsed.source, issue)]
+    if len(kept) + len(issues) == len(parsed.issues):
         return parsed
-    issues = sorted([*parsed.issues, *issues], key=lambda issue: issue.position)
+    issues = sorted([*kept, *issues], key=lambda issue: issue.position)
     return replace(parsed, issues=tuple(issues[:MOST_ISSUES]))
 
 
-def _find(parsed: ParsedPrompt, kind: Notation) -> Iterator[tuple[int, int, Issue]]:
+def _is_smiley(source: str, issue: Issue) -> bool:
+    """Whether an issue is about the bracket of a smiley, which changes nothing."""
+    at = issue.position
+    sign = source[at : at + 1]
+    is_bracket = sign in _STRAY and _SMILEY.search(source, max(0, at - 4), at) is not None
+    return is_bracket and (sign in ")）" or not _WORD.search(source, at))
+
+
+def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[tuple[int, int, Issue]]:
     source = parsed.source
-    is_none = not any(sign in source for sign in kind.signs)
-    if is_none or (kind.unless is not None and kind.unless.search(source)):
+    text = folded if kind.folded else source
+    is_none = not any(map(text.__contains__, kind.signs))
+    if is_none or (kind.unless is not None and kind.unless.search(text)):
         return
-    for match in islice(kind.pattern.finditer(source), MOST_ISSUES):
+    if kind.hint is not None and not kind.hint.search(text):
+        return
+    signs = source if parsed.syntax == "novelai" else ascii_signs(source)
+    end = _first_open(parsed) if kind.bare else len(text)
+    for match in islice(kind.pattern.finditer(text, 0, end), MOST_ISSUES):
+        if kind.known is not None and kind.known.match(signs, match.start()):
+            continue
         group = "shown" if match.groupdict().get("shown") else 0
-        start = _with_bracket(source, *match.span(group))
+        start = _with_bracket(folded, *match.span(group))
         words = source[start : match.end(group)]
-        message = f"{excerpt(words, SHOWN)!r} is {kind.meaning}"
-        issue = Issue(message, start, match.expand(kind.remedy), kind.code, (words,))
+        names = _names(match, folded, parsed.syntax)
+        names["odd"] = odd_signs(source[slice(*match.span())], signs[slice(*match.span())])
+        message = f"{excerpt(words, SHOWN)!r} is {kind.meaning.format_map(names)}"
+        issue = Issue(message, start, kind.remedy.format_map(names), kind.code, (words,))
         yield match.start(group), match.end(group), issue
+
+
+def _first_open(parsed: ParsedPrompt) -> int:
+    """Find the first bracket that is never closed; else the end."""
+    opened = (i.position for i in parsed.issues if "never closed" in i.message)
+    return min(opened, default=len(parsed.source))
+
+
+def _names(match: re.Match[str], folded: str, syntax: str) -> defaultdict[str, str]:
+    """Collect what a remedy may name: the pattern's groups, and the weight that was meant."""
+    groups = {name.rstrip("_2345"): text for name, text in match.groupdict().items() if text}
+    names = defaultdict(str, groups)
+    number = groups.get("number", "")
+    if not number and match[0].startswith("{"):
+        number = f"{1.05 ** len(groups.get('braces', '{')):.3g}"
+    words = groups.get("words") or _bracketed(folded, match.start())
+    names["weight"] = weight_in(syntax, excerpt(words, SHOWN), number)
+    names["plain"] = repr(html.unescape(match[0])) + "."
+    return names
+
+
+def _bracketed(folded: str, position: int) -> str:
+    """Read the words of the bracket that is closed at a position, or has its colon there."""
+    is_closing = folded[position] in _PAIRS
+    opening = _opening(folded, position)
+    words = folded[opening + 1 : position]
+    if is_closing:
+        words = re.sub(r"\s*:\s*[\d.]{0,9}\Z", "", words.strip(_OPENING + "".join(_PAIRS)))
+    return words.strip() if opening >= 0 and words.strip() else "cat"
+
+
+def _opening(folded: str, position: int) -> int:
+    """Find the nearest bracket before a position that is not closed before it; -1 if none is near.
+
+    At a closing bracket it is that one's own kind.
+    """
+    wanted = _PAIRS.get(folded[position], _OPENING)
+    depth = 0
+    for index in range(position - 1, max(-1, position - _NEAR), -1):
+        sign = folded[index]
+        if sign in wanted and depth == 0:
+            return index
+        if sign in _PAIRS and _PAIRS[sign] in wanted:
+            depth += 1
+        elif sign in wanted:
+            depth -= 1
+    return -1
 
 
 def _heavy(parsed: ParsedPrompt) -> list[Issue]:
@@ -218,11 +167,13 @@ def _is_ratio(source: str, segment: Segment) -> bool:
     return segment.weight.is_integer() and segment.text[-1:].isdigit() and colon in _COLONS
 
 
-def _with_bracket(source: str, start: int, stop: int) -> int:
+def _with_bracket(folded: str, start: int, stop: int) -> int:
     """Find the bracket that a `:1.3)` or `)1.3` closes, if it is near; else return the start."""
-    closing = source[start] if source[start] in _CLOSING else source[stop - 1]
-    if source[start] in _OPENING or closing not in _CLOSING:
+    if folded[start] in _PAIRS:
+        opening = _opening(folded, start)
+        return start if opening < 0 else opening
+    own = _PAIRS.get(folded[stop - 1], "")
+    if not own or own in folded[start:stop] or stop - start > SHOWN:
         return start
-    near = max(0, start - SHOWN)
-    opening = max(source.rfind(bracket, near, start) for bracket in _CLOSING[closing])
+    opening = folded.rfind(own, max(0, start - SHOWN), start)
     return start if opening < 0 else opening

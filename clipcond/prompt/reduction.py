@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 from clipcond.errors import excerpt
 from clipcond.prompt.composition import find_and, find_parts, is_capitals
-from clipcond.prompt.editing import find_changes, find_last_text, find_schedule
+from clipcond.prompt.editing import Change, find_changes, find_last_text, find_schedule
+from clipcond.prompt.notations import weight_in
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.segments import MOST_ISSUES, Issue
 
@@ -15,6 +16,7 @@ Timeline: TypeAlias = tuple[tuple[int, tuple[tuple[str, float], ...]], ...]
 STEPS = 20
 CHANGING = ("AND", "[", "【", "［")  # one of these is in every prompt that is reduced
 _SHOWN = 40  # characters
+_MOST_WEIGHT = 3.0  # above it `[cat:4.5]` is hardly meant as a weight
 _WORD = "Write 'and' in small letters for the word"
 
 
@@ -56,8 +58,7 @@ def reduce(
         reached = 0
         for change in changes:
             if change.start >= reached and len(issues) < MOST_ISSUES:
-                shown = remainder.text[change.start : change.stop]
-                issues.append(_change_issue(shown, remainder.at(change.start)))
+                issues.append(_change_issue(remainder, change))
                 reached = change.stop
         if changes:
             remainder = remainder.only(find_last_text(remainder.text, changes, steps))
@@ -119,7 +120,25 @@ def _first_condition(text: str, at: int, fullwidth: bool) -> tuple[Remainder, Is
     return Remainder.whole(text).only([(start, stop)]), issue
 
 
-def _change_issue(shown: str, position: int) -> Issue:
+def _change_issue(remainder: Remainder, change: Change) -> Issue:
+    """Say that a prompt changes; of an edit that comes too late, or is a weight, say that."""
+    shown, *texts = (
+        remainder.text[start:stop] for start, stop in ((change.start, change.stop), *change.options)
+    )
+    when = (change.when or "").strip()
+    is_short = texts[0] == "" and change.options[0][0] == change.options[1][0]  # [to:when]
+    may_be_weight = is_short and "." in when and 0 < float(when) <= _MOST_WEIGHT
     message = f"{excerpt(shown, _SHOWN)!r} changes while denoising; only its last text is encoded"
     remedy = "Encode the texts of schedule(prompt, steps) one by one."
-    return Issue(message, position, remedy, code="editing")
+    code = "editing"
+    if when and (float(when) <= 0 or ("." in when and float(when) >= 1)):
+        code = "editing-never"
+        left = texts[float(when) <= 0].strip()
+        kept = f"only {excerpt(left, _SHOWN)!r}" if left else "nothing of it"
+        message = f"{excerpt(shown, _SHOWN)!r} never changes while denoising; {kept} is encoded"
+        example = shown[: shown.rindex(when)] + "0.5]" if when in shown else "[a:b:0.5]"
+        remedy = f"Write a fraction of all steps below 1, or the number of a step: {example}."
+    if may_be_weight:
+        weight = weight_in("a1111", excerpt(texts[1].strip(), _SHOWN), when)
+        remedy = f"For a weight write {weight}. {remedy}"
+    return Issue(message, remainder.at(change.start), remedy, code=code)

@@ -18,6 +18,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from clipcond.errors import excerpt
+from clipcond.prompt.notations import weight_in
 from clipcond.prompt.remainder import Remainder, Span
 from clipcond.prompt.segments import MOST_ISSUES, Issue
 
@@ -26,6 +27,7 @@ SHOWN = 60  # characters
 _COMMENT = re.compile(r"#[^\n]*")
 _NETWORK = re.compile(r"<(\w+):([^>]+)>")
 _LORAS = ("lora", "lyco")
+_NUMBER = re.compile(r"\s*[+-]?(?:\d{1,2}(?:\.\d{1,3})?|\.\d{1,3})\s*")
 _NO_IDENTIFIER = re.compile(r"\W")
 
 
@@ -102,7 +104,7 @@ def network_issues(
 def _comment_issue(prompt: str, start: int, stop: int) -> Issue:
     shown = prompt[start:stop].rstrip()
     message = f"{excerpt(shown, SHOWN)!r} is a comment, and left out of the text"
-    remedy = "If it is meant as text, say extra_networks=False."
+    remedy = "Say extra_networks=False if it is meant as text."
     return Issue(message, start, remedy, "comment", (shown,))
 
 
@@ -117,6 +119,8 @@ def _how_to_load(network: ExtraNetwork) -> str:
         )
     if network.kind.lower() == "hypernet":
         return "Remove it: hypernetworks cannot be loaded."
+    if _NUMBER.fullmatch(name):
+        return f"For a weight write {weight_in('a1111', network.kind, name)}."
     return "Write in its place what you want, or say extra_networks=False if it is meant as text."
 
 

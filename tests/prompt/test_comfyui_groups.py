@@ -77,6 +77,7 @@ def test_a_missing_embedding_is_an_issue():
         "there is no embedding 'foo'; its name is left out",
         3,
         "Load its file: conditioner.load_inversion(file).",
+        words=("foo",),
     )
 
 

@@ -126,6 +126,7 @@ def test_what_is_no_text_is_kept_aside():
             "the LoRA 'n' is left out of the text, and nothing loads it",
             51,
             "Load it into the pipeline: load_lora_weights.",
+            words=("n",),
         ),
     )
 

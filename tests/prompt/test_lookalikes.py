@@ -149,4 +149,5 @@ def test_a_conditioner_warns_and_explains():
 
     assert told(lambda: single()("a cat++")) == [message]
     (issue,) = single().explain("a cat++").json()["issues"]
-    assert issue == {"message": message.splitlines()[0], "position": 2}
+    said = (issue["message"], issue["position"], issue["code"], issue["remedy"])
+    assert said == (message.splitlines()[0], 2, "other-dialect", message.splitlines()[-1])

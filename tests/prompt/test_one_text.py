@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from clipcond.prompt import Issue, parse, reduce_to_one_text, schedule
 from clipcond.prompt.editing import find_changes
+from tests.failures import failures_of
 
 EDIT = "Encode the texts of schedule(prompt, steps) one by one."
 PIECES = ["[", "]", ":", "|", "a", "猫 ", ":3]", "[b:", " AND ", ":1.5", "[x|y]"]
@@ -63,3 +64,31 @@ def test_many_changes_are_few_issues():
 
 def test_parsing_does_not_reduce():
     assert parse("[a:b:3]").segments[0].text == "a:b:3"
+
+
+def test_an_edit_that_never_happens_says_what_is_left():
+    def check(case):
+        prompt, kept, example, weight = case
+        text, (issue,) = reduce_to_one_text(prompt)
+        assert issue.message == f"{prompt!r} never changes while denoising; {kept} is encoded"
+        assert (f"write {weight}." in issue.remedy) == bool(weight)
+        assert example in issue.remedy
+        assert issue.code == "editing-never"
+        assert text == ("" if "nothing" in kept else kept.split("'")[1])
+
+    cases = [
+        ("[cat:1.3]", "nothing of it", "[cat:0.5]", "(cat:1.3)"),
+        ("[red hat:1.05]", "nothing of it", "[red hat:0.5]", "(red hat:1.05)"),
+        ("[cat:1.0]", "nothing of it", "[cat:0.5]", "(cat:1)"),
+        ("[cat:dog:1.5]", "only 'cat'", "[cat:dog:0.5]", ""),
+        ("[cat::1.2]", "only 'cat'", "[cat::0.5]", ""),
+        ("[cat:dog:0]", "only 'dog'", "[cat:dog:0.5]", ""),
+        ("[cat:dog:-3]", "only 'dog'", "[cat:dog:0.5]", ""),
+        ("[:cat:1.3]", "nothing of it", "[:cat:0.5]", ""),
+    ]
+    assert not failures_of(check, cases)
+
+
+def test_an_edit_that_may_be_a_weight_says_how_to_write_one():
+    (issue,) = reduce_to_one_text("[cat:0.8]")[1]
+    assert issue.remedy == f"For a weight write (cat:0.8). {EDIT}"

@@ -1,0 +1,203 @@
+"""What is said of prompts, in Chinese; {} is what a message is about, in the same order."""
+
+_MEANINGS = {
+    "no weight without brackets": "没有括号，不是权重",
+    "no weight behind a bracket": "数字在括号外，不是权重",
+    "no weight behind such a bracket": "这种括号后的数字不是权重",
+    "no weight in such brackets": "这种括号里的数字不是权重",
+    "no weight without a colon": "没有冒号，不是权重",
+    "no weight: the number alone is in brackets": "只有数字在括号里，不是权重",
+    "no weight, because the number comes first": "数字写在前面，不是权重",
+    "no weight, because of its comma": "用了逗号，不是权重",
+    "no weight, because it is no plain number": "不是单纯的数字，因此不是权重",
+    "no weight, because of an invisible character": "含有看不见的字符，不是权重",
+    "no weight, because of {}": "含有 {}，不是权重",
+    "no end of a weight, because of {}": "含有 {}，不能结束权重",
+    "a weight with two colons, of which one is text": "权重有两个冒号，其中一个会成为文字",
+    "a weight in dialect {}, but not here": "在方言 {} 中是权重，在这里不是",
+    "prompt editing in dialect {}, but not here": "在方言 {} 中会按步骤变化，在这里不会",
+    "alternation in dialect {}, but not here": "在方言 {} 中会逐步交替，在这里不会",
+    "a new chunk in dialect {}, but not here": "在方言 {} 中另起一段，在这里不会",
+    "a conjunction of prompts, or a change, in dialect {}, but not here": (
+        "在方言 {} 中组合或改变提示词，在这里不会"
+    ),
+    "no prompt editing: that is two texts, and a number when": (
+        "不会按步骤变化：那需要两段文字和一个表示何时的数字"
+    ),
+    "no prompt editing, because of {}": "含有 {}，不会按步骤变化",
+    "no prompt editing, which has colons": "不会按步骤变化：那要用冒号",
+    "no prompt editing, which has square brackets": "不会按步骤变化：那要用方括号",
+    "a sign as web addresses have it, and encoded as it is written": "是网址里的写法，会原样编码",
+    "neither alternation nor editing: a number is at its end": (
+        "既不会交替也不会按步骤变化：末尾有数字"
+    ),
+    "only text, because of its full-width letters": "用了全角字母，只是文字",
+    "a part of a word here": "在这里是词的一部分",
+    "syntax where full-width punctuation counts, but not here": (
+        "在全角标点有效的地方是语法，在这里不是"
+    ),
+    "a weight in ASCII, but not here": "写成半角才是权重，在这里不是",
+    "a bracket in ASCII, but not here": "写成半角才是括号，在这里不是",
+    "a pasted block of generation parameters, but here all of it is part of the prompt": (
+        "是粘贴的整段生成参数，在这里全部成为提示词"
+    ),
+    "a choice at random in ComfyUI's page and in A1111's Dynamic Prompts, but not here": (
+        "在 ComfyUI 和 A1111 的动态提示词中是随机选择，在这里不是"
+    ),
+    "a variable of A1111's Dynamic Prompts, but not here": (
+        "在 A1111 的动态提示词中是变量，在这里不是"
+    ),
+    "a word from a list in A1111's wildcards, but not here": "在 A1111 中是通配符，在这里不是",
+    "a comment that A1111's page takes out, but not here": "在 A1111 中是注释，在这里不是",
+    "a comment that ComfyUI's page takes out, but not here": "在 ComfyUI 中是注释，在这里不是",
+    "no comment: that starts with an ASCII '#', and in dialect {} only": (
+        "不是注释：注释以半角 # 开头，且只在方言 {} 中"
+    ),
+    "a network that A1111's user interface loads, but not here": (
+        "在 A1111 中会加载网络，在这里不会"
+    ),
+    "hardly meant as words": "恐怕不是文字",
+    "hardly meant as words: it refers to no embedding": "恐怕不是文字：它没有指向任何嵌入",
+    "text of a web page's source, and encoded as it is written": "是网页源码，会原样编码",
+    "a tag of a web page, and encoded as words": "是网页标签，会当作文字编码",
+    "a special token of a tokenizer, which has no meaning as text": (
+        "是分词器的特殊标记，作为文字没有意义"
+    ),
+    "a word for an extension of A1111, but not here": "属于 A1111 的扩展，在这里没有作用",
+    "a weight or a border of Midjourney, but not here": (
+        "在 Midjourney 中是权重或分隔，在这里不是"
+    ),
+    "an option of Midjourney, but text here": "是 Midjourney 的参数，在这里只是文字",
+    "an option of a command line, as in A1111's files of prompts, but text here": (
+        "是命令行参数，在这里只是文字"
+    ),
+    "a command of a chat, but text here": "是聊天命令，在这里只是文字",
+    "the address of an image or a page, but text here": "是图片或网页的地址，在这里只是文字",
+    "a textual inversion in dialect {}, but not here": "在方言 {} 中是嵌入，在这里不是",
+}
+PROMPTS = {
+    **{f"{{}} is {english}": f"{{}} {chinese}" for english, chinese in _MEANINGS.items()},
+    "Write {}.": "请写 {}。",
+    "Write {} in dialect {}.": "请用方言 {1}，写 {0}。",
+    "Write {}, or choose dialect {}.": "请写 {}，或选用方言 {}。",
+    "Write {} in dialect {}, or choose dialect {}.": "请用方言 {1} 写 {0}，或选用方言 {2}。",
+    "Write {} in dialect {} to alternate.": "要交替，请用方言 {1}，写 {0}。",
+    "Write {} in dialect {}: a fraction of all steps, or the number of one.": (
+        "请用方言 {1}，写 {0}：数字是总步数的比例，或第几步。"
+    ),
+    "Write the number inside: {}.": "请把数字写在括号里：{}。",
+    "Write a decimal point: {}.": "请用小数点：{}。",
+    "Write a decimal point: {}, or as the dialect has it.": "请用小数点：{}，或按方言的写法。",
+    "Write a decimal number such as {}.": "请写小数，例如 {}。",
+    "Write it in ASCII.": "请用半角字符。",
+    "Write it in ASCII, without invisible characters.": "请用半角字符，不要有看不见的字符。",
+    "Write its braces in ASCII.": "请用半角花括号。",
+    "Write it in ASCII, with spaces around it.": "请用半角字母，并在两边加空格。",
+    "Write it in ASCII, or say {}; {} if it is meant as text.": (
+        "请用半角字符，或用 {}；若是文字，用 {}。"
+    ),
+    "Write it in ASCII, or say {}.": "请用半角字符，或用 {}。",
+    "Write it in ASCII; {} if it is meant as text.": "请用半角字符；若是文字，用 {}。",
+    "Write the sign itself.": "请写符号本身。",
+    "Write spaces around it.": "请在两边加空格。",
+    "Write its value.": "请写出它的值。",
+    "Write the one that you want.": "请写出想要的那一个。",
+    "Write the word that you want.": "请写出想要的词。",
+    "Write its bare name, {}, once its file is loaded.": "加载它的文件后，直接写名称 {}。",
+    "Write embedding:{} behind a space, a bracket or a line end.": (
+        "请写 embedding:{}，前面是空格、括号或换行。"
+    ),
+    "Write in its place what you want, or say {} if it is meant as text.": (
+        "请直接写出想要的内容；若是文字，用 {}。"
+    ),
+    "Write in its place what you want.": "请直接写出想要的内容。",
+    "For a weight write {}.": "要写权重，请写 {}。",
+    "For a weight write {} in dialect {}; for editing choose dialect {}.": (
+        "要写权重，请用方言 {1} 写 {0}；要按步骤变化，请选用方言 {2}。"
+    ),
+    "For a weight write {}; for editing choose dialect {}.": (
+        "要写权重，请写 {}；要按步骤变化，请选用方言 {}。"
+    ),
+    "Choose dialect {}.": "请选用方言 {}。",
+    "Leave it out.": "请去掉它。",
+    "Leave it out, or choose dialect {}.": "请去掉它，或选用方言 {}。",
+    "Leave it out; a weight is {}.": "请去掉它；权重写作 {}。",
+    "Leave it out; a weight is {} in dialect {}.": "请去掉它；在方言 {1} 中，权重写作 {0}。",
+    "Leave it out; images are given apart.": "请去掉它；图片要另外给出。",
+    "Leave it out, and choose size, seed and the rest where the picture is made.": (
+        "请去掉它，并在生成图片处选择尺寸、种子等。"
+    ),
+    "Leave it out, and give negative prompt, steps, size and the rest apart.": (
+        "请去掉它，并另外给出反向提示词、步数、尺寸等。"
+    ),
+    "Leave it out, and load the network into the pipeline: load_lora_weights.": (
+        "请去掉它，并把网络加载到管线：load_lora_weights。"
+    ),
+    "Leave out the spaces, or choose dialect {}.": "请去掉空格，或选用方言 {}。",
+    "Keep the prompt alone, and give the negative prompt, the steps and the rest apart.": (
+        "请只留提示词，并另外给出反向提示词、步数等。"
+    ),
+    "Close it with {} or write {} for a literal bracket.": (
+        "请用 {} 闭合；若要括号本身，请写 {}。"
+    ),
+    "Close it with {}.": "请用 {} 闭合。",
+    "Remove it or write {} for a literal bracket.": "请去掉它；若要括号本身，请写 {}。",
+    "Remove it.": "请去掉它。",
+    "Remove it: hypernetworks cannot be loaded.": "请去掉它：无法加载 hypernetwork。",
+    "Remove it; a network acts on both prompts.": "请去掉它；网络对两个提示词都有作用。",
+    "{} is never closed": "{} 没有闭合",
+    "{} closes nothing": "{} 没有对应的左括号",
+    "{} closes nothing, and makes the brackets after it plain text": (
+        "{} 没有对应的左括号，后面的括号因此成为文字"
+    ),
+    "{} is read as syntax": "{} 当作语法读取",
+    "Say {} if it is meant as text.": "若是文字，用 {}。",
+    "{} is a comment, and left out of the text": "{} 是注释，不会编码",
+    "{} is left out of the text, and nothing loads it": "{} 不会编码，也没有加载",
+    "{} is left out of the text, and nothing loads it: it is in a negative prompt": (
+        "{} 不会编码，也没有加载：它在反向提示词里"
+    ),
+    "In Python: pipe.load_lora_weights({}), then pipe.set_adapters({}).": (
+        "在 Python 中加载：pipe.load_lora_weights({})，再 pipe.set_adapters({})。"
+    ),
+    "Load it: pipe.load_lora_weights({}), then pipe.set_adapters({}).": (
+        "请加载：pipe.load_lora_weights({})，再 pipe.set_adapters({})。"
+    ),
+    "{} has the weight {}, which is hardly meant": "{} 的权重是 {}，恐怕不是本意",
+    "Useful weights are between 0 and 2; brackets that are text are written {} and {}.": (
+        "合适的权重在 0 到 2 之间；括号本身写作 {} 和 {}。"
+    ),
+    "{} changes while denoising; only its last text is encoded": (
+        "{} 会随步骤变化；只编码最后的文字"
+    ),
+    "{} never changes while denoising; only {} is encoded": "{} 不会随步骤变化；只编码 {}",
+    "{} never changes while denoising; nothing of it is encoded": "{} 不会随步骤变化；完全没有编码",
+    "Write a fraction of all steps below 1, or the number of a step: {}.": (
+        "请写小于 1 的总步数比例，或第几步：{}。"
+    ),
+    "Encode the texts of {} one by one.": "请逐个编码 {} 的文字。",
+    "A pipeline draws them itself.": "管线会自己按步骤绘制。",
+    "AND makes {} conditions; only the first is encoded: {}; not encoded: {}": (
+        "AND 分出 {} 个条件；只编码第一个：{}；没有编码：{}"
+    ),
+    "Write 'and' in small letters for the word; to make several conditions, encode the parts of "
+    "{} one by one.": "若是单词，请用小写 and；要多个条件，请逐个编码 {} 的各部分。",
+    "AND is a word here, because all is in capitals": "全部是大写，AND 在这里是单词",
+    "Write 'and' in small letters for the word; write words in small letters to make several "
+    "conditions.": "若是单词，请用小写 and；要多个条件，请把词写成小写。",
+    "{} knows {} words; it cannot read {}": "{} 认识 {} 个词；读不懂 {}",
+    "{} opens no group: it is text": "{} 没有开始一组：它是文字",
+    "{} closes nothing: it is text": "{} 没有对应的左括号：它是文字",
+    "A group begins after a space, has an end, and holds no '=' and no lone '+' or '-'; write {} "
+    "for a literal bracket.": (
+        "一组前面有空格，有结尾，里面没有 = 和单独的 + 或 -；若要括号本身，请写 {}。"
+    ),
+    "{} ends no weight, and is left out": "{} 没有权重可以结束，已去掉",
+    "A weight is {}.": "权重写作 {}。",
+    "{} mixes prompts in NovelAI, which is not supported: here it is text": (
+        "{} 在 NovelAI 中混合提示词，这里不支持：它是文字"
+    ),
+    "Encode the prompts one by one.": "请逐个编码提示词。",
+    "{} more such places in this prompt": "这个提示词里还有 {} 处",
+    "{} more brackets that do not match": "还有 {} 个不成对的括号",
+}

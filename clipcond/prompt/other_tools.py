@@ -1,0 +1,285 @@
+"""List the notations of user interfaces and image services, which act on them before any syntax.
+
+Each row is a pattern that hardly occurs in ordinary text, and the syntaxes that read it as text.
+"""
+
+from __future__ import annotations
+
+import re
+
+from clipcond.prompt.notations import ALL, CJK, EVERY, NUMBER, WITH_NOVELAI, Notation
+from clipcond.prompt.pasted import PASTED
+
+_NAME = r"(?P<name>\w[\w.\-]{0,99})"
+_TAGS = "lora|lyco|locon|loha|hypernet|hypernetwork|wildcard|embed|embedding|ti|random|segment"
+# `embedding: x` where a tag begins; alone, or it may be ordinary text
+_ALONE = (
+    r"(?:(?:^|[,，(;\n])[ \t]{0,9}"
+    r"|(?<!\w)(?=\w{9,10}[ \t]{0,3}[:：][ \t]{0,3}[a-z]{0,60}[A-Z\d_\-]))"
+    r"(?P<shown>(?!(?i:embeddings?)[:：]\w)(?i:embeddings?)[ \t]{0,3}"
+    r"[:：=/][ \t]{0,3}(?P<name_2>\w[\w.\-]{0,99})(?=\s{0,9}(?:[,，):;\n]|\Z)))"
+)
+_LOAD = "Leave it out, and load the network into the pipeline: load_lora_weights."
+_FLAGS = (
+    "ar|aspect|v|version|s|stylize|stylise|q|quality|chaos|c|iw|seed|sameseed|niji|style|no|sref"
+    "|cref|oref|sw|cw|ow|sv|weird|w|h|hd|tile|raw|fast|relax|turbo|stop|uplight|upbeta|upanime"
+    "|test|testp|creative|video|repeat|r|p|profile|personalize|exp|draft|motion|loop|bs|public"
+    "|stealth|vibe|beta"
+)
+_OPTIONS = (
+    r"prompt|negative[_\-]prompt|steps|width|height|cfg[_\-]scale|sampler(?:[_\-](?:name|index))?"
+    r"|batch[_\-]size|batch[_\-]count|n[_\-]iter|subseed(?:[_\-]strength)?|seed[_\-]resize[_\-]from"
+    r"(?:[_\-][hw])?|restore[_\-]faces|tiling|outpath[_\-](?:samples|grids)|do[_\-]not[_\-]save"
+    r"[_\-](?:samples|grid)|sd[_\-]model|styles|prompt[_\-]for[_\-]display|guidance(?:[_\-]scale)?"
+    r"|negative|hr|hires|outdir|outpath|model|cfg|clip[_\-]skip|scheduler|denoising[_\-]strength|n[_\-]samples|ddim[_\-]steps|scale"
+)
+# Behind a dash that a word processor made of two hyphens; "he waits —no one comes" is a sentence.
+_DASH_FLAGS = (
+    r"(?:ar|aspect|v|version|s|stylize|stylise|q|quality|chaos|c|iw|seed|niji|sref|cref|weird|w|sw|cw"
+    r"|steps|width|height|cfg[_\-]scale)[ \t]{1,9}(?=[\d.:]|https?:)"
+    r"|(?:hd|tile|raw|niji)(?=\s{0,9}(?:[,;]|\Z|--|[—–]))|style[ \t]{1,3}raw"
+    r"|no[ \t]{1,3}(?!(?:one|longer|matter|more|doubt|way|need)\b)[^—–.]{1,60}(?=\Z|\s[—–]|\s--)"
+    r"|(?:negative[_\-])?prompt[ \t]{1,3}(?=[\"'])"
+)
+_VALUE = r"(?:[ \t]*=?[\d.:]+)?"
+_ENTITIES = (
+    "amp|lt|gt|quot|apos|nbsp|copy|reg|trade|hellip|mdash|ndash|[lr]squo|[lr]dquo|[lr]aquo|times|deg"
+    "|middot|bull|eacute|egrave|agrave|uuml|ouml|auml|ntilde|ccedil|szlig"
+)
+_ELEMENTS = (
+    "b|i|u|em|strong|p|br|hr|div|span|a|h[1-6]|li|ul|ol|code|pre|img|sub|sup|font|table|td|tr|th"
+    "|small|center|blockquote"
+)
+# A sign that says https://example.com/cats is ordinary.
+_QUOTING = (
+    "says reads saying reading visit at text sign url address website site titled named labeled"
+)
+_IMAGES = r"\.(?:png|jpe?g|webp|gif)|mj\.run|discord|midjourney"
+_NOT_QUOTED = "".join(rf"(?<!\b{word} )" for word in _QUOTING.split())
+
+OTHER_TOOLS = (
+    PASTED,
+    Notation(
+        "random-choice",
+        "{",
+        re.compile(r"\{[^{}|]*\|[^{}]*\}"),
+        EVERY,
+        "a choice at random in ComfyUI's page and in A1111's Dynamic Prompts, but not here",
+        "Write the one that you want.",
+    ),
+    Notation(
+        "variable",
+        "$",
+        re.compile(r"\$\{\w[^{}]*\}"),
+        EVERY,
+        "a variable of A1111's Dynamic Prompts, but not here",
+        "Write its value.",
+    ),
+    Notation(
+        "wildcard",
+        ("__",),
+        re.compile(
+            r"(?<![A-Za-z\d_])__(?!(?:init|main|call|str|repr|doc|file|all|new)__)(?=[^\W\d_])"
+            rf"[\w/*.\-]{{1,100}}?(?<!_)__(?!_)(?=[^\w]|[{CJK}]|\Z)"
+        ),
+        EVERY,
+        "a word from a list in A1111's wildcards, but not here",
+        "Write the word that you want.",
+    ),
+    Notation(
+        "comment",
+        ("//", "/*"),
+        re.compile(
+            rf"(?:(?<=[\s,.;)\]}}{CJK}])|^)//(?!/)(?=[^\n]{{0,99}}?\w)[^\n]*"
+            r"|/\*(?:[^*]|\*(?!/)){1,200}\*/"
+        ),
+        EVERY,
+        "a comment that ComfyUI's page takes out, but not here",
+        "Leave it out.",
+    ),
+    Notation(
+        "comment",
+        "#",
+        re.compile(r"(?m:(?<=\s)|^)#+[ \t]{1,9}(?=[^\W\d])[^\n]*"),
+        EVERY - {"a1111"},
+        "a comment that A1111's page takes out, but not here",
+        "Leave it out.",
+    ),
+    Notation(
+        "comment",
+        "＃﹟",
+        re.compile(rf"(?:^|(?<=[\s,，.。{CJK}]))[＃﹟][^\n#＃﹟]*$", re.MULTILINE),
+        EVERY,
+        "no comment: that starts with an ASCII '#', and in dialect 'a1111' only",
+        "Leave it out.",
+        folded=False,
+    ),
+    Notation(
+        "extra-network",
+        "<",
+        re.compile(rf"<(?i:{_TAGS})(?:\[[^\]<>\n]{{0,40}}\])?:[^<>\n]{{1,200}}>"),
+        EVERY - {"plain"},
+        "a network that A1111's user interface loads, but not here",
+        _LOAD,
+    ),
+    Notation(
+        "extra-network",
+        ":",
+        re.compile(
+            r"< {0,3}(?i:lora|lyco|hypernet) {0,3}[: ] {0,3}[^<>\n]{1,200}>"
+            r"|[(\[{](?i:lora|lyco|hypernet):[^()\[\]{}:\n]{1,200}:\s?[\d.]{1,9}[)\]}]"
+        ),
+        EVERY - {"plain"},
+        "hardly meant as words",
+        _LOAD,
+    ),
+    Notation(
+        "html",
+        "&",
+        re.compile(rf"(?i:&lt;[^&\n]{{1,200}}&gt;|&(?:{_ENTITIES}|#\d{{2,6}}|#x[\da-f]{{2,6}});)"),
+        EVERY - {"plain"},
+        "text of a web page's source, and encoded as it is written",
+        "Write {plain}",
+    ),
+    Notation(
+        "html",
+        "<[",
+        re.compile(
+            rf"(?i:</?(?:{_ELEMENTS})(?:\s[^<>\n]{{0,200}})?/?>)|<!--"
+            r"|(?i:\[/(?:b|i|u|url|img|color|quote|code)\]|\[(?:url|color|size)=[^\]\n]{1,200}\])"
+        ),
+        EVERY - {"plain"},
+        "a tag of a web page, and encoded as words",
+        "Leave it out.",
+    ),
+    Notation(
+        "html",
+        "%",
+        re.compile(r"(?<=[A-Za-z,])%(?:20|2[CcFf89]|3[Aa])(?=\w)"),
+        EVERY - {"plain"},
+        "a sign as web addresses have it, and encoded as it is written",
+        "Write the sign itself.",
+    ),
+    Notation(
+        "special-token",
+        "<[",
+        re.compile(
+            r"<\|(?i:end_?of_?text|start_?of_?text|endofprompt|im_start|im_end|pad)\|>|</?s>"
+            r"|<(?:pad|unk|eos|bos|mask)>|\[(?:CLS|MASK|PAD|UNK)\]"
+        ),
+        EVERY,
+        "a special token of a tokenizer, which has no meaning as text",
+        "Leave it out.",
+    ),
+    Notation(
+        "region",
+        ("ADD", "AND_", "[S", "[PROMPT]", "[filewords]", "COUPLE(", "MASK(", "AREA(", "FEATHER("),
+        re.compile(
+            r"\bADD(?:COL|ROW|COMM|BASE)\b|\[(?:SEP|SKIP|PROMPT)\]|\[filewords\]"
+            r"|\bAND_[A-Z]{2,}\w*|\b(?:COUPLE|MASK|AREA|FEATHER)\("
+        ),
+        EVERY - {"plain"},
+        "a word for an extension of A1111, but not here",
+        "Leave it out.",
+    ),
+    Notation(
+        "novelai-weight",
+        ":",
+        re.compile(
+            r"(?<![\w.:])(?P<number>[+-]?(?:\d+(?:[.,]\d*)?|\.\d+))::(?=[\s{\[]{0,3}\w{0,9}[^\W\d_])"
+            r"(?P<words>[^:\n]{1,300})(?:::)?"
+        ),
+        ALL,
+        "a weight in dialect 'novelai', but not here",
+        "Write {weight}, or choose dialect 'novelai'.",
+    ),
+    Notation(
+        "novelai-weight",
+        "{",
+        re.compile(
+            r"(?<!\{)(?P<braces>\{{2,})(?P<words>[^{}|\"\n]+)\}{2,}"
+            r"|\{(?P<words_2>[^\W\d_][\w ,.'()\[\]:\-]*)\}"
+        ),
+        ALL,
+        "a weight in dialect 'novelai', but not here",
+        "Write {weight}, or choose dialect 'novelai'.",
+    ),
+    Notation(
+        "midjourney-weight",
+        ":",
+        re.compile(
+            rf"(?<![\w:])(?:\w{{1,60}}::)*(?P<words>\w{{1,60}})"
+            rf"(?:::(?:(?P<number>{NUMBER})(?=[\s,{CJK}]|\Z)|(?=[\s,]|\Z))"
+            rf"| ::(?P<number_2>{NUMBER})(?=[\s,{CJK}]|\Z))"
+        ),
+        ALL,
+        "a weight or a border of Midjourney, but not here",
+        "Leave it out; a weight is {weight}.",
+    ),
+    Notation(
+        "midjourney-flag",
+        "-—–―－",
+        re.compile(
+            rf"(?:(?<!\S)|(?<=[{CJK}]))(?:(?:--(?i:{_FLAGS})(?:(?=\d)|(?![\w\-]))(?=[\s,.:=\d]|\Z)|-ar(?=\s\d))"
+            rf"|[—–―]{{1,2}}(?:{_DASH_FLAGS})){_VALUE}"
+        ),
+        EVERY - {"plain"},
+        "an option of Midjourney, but text here",
+        "Leave it out, and choose size, seed and the rest where the picture is made.",
+    ),
+    Notation(
+        "command-option",
+        "-",
+        re.compile(
+            rf"(?:(?<!\S)|(?<=[{CJK}]))--(?:{_OPTIONS})(?![\w\-])(?=[\s=]|\Z)"
+            r"(?:[ \t=]{1,3}(?:\"[^\"\n]{0,400}\"|[\d.x]+))?"
+            r"|(?<!\S)-[nsSWHCAl] ?\w[\w.]{0,12}(?:\s{1,3}-[nsSWHCAlGIU] ?\w[\w.]{0,12}){1,9}(?!\S)"
+        ),
+        EVERY - {"plain"},
+        "an option of a command line, as in A1111's files of prompts, but text here",
+        "Leave it out, and give negative prompt, steps, size and the rest apart.",
+    ),
+    Notation(
+        "chat-command",
+        "/!<",
+        re.compile(
+            r"<(?:[@#][!&]?|a?:\w{1,40}:)\d{5,20}>|(?m:^)\s{0,9}(?P<shown>[/!](?:imagine|dream|draw|generate|describe|blend)\b"
+            r"(?:[ \t]{1,3}(?:prompt|image)\b ?:?)?)"
+        ),
+        EVERY - {"plain"},
+        "a command of a chat, but text here",
+        "Leave it out.",
+    ),
+    Notation(
+        "image-address",
+        ("://", "www.", "data:", "WWW."),
+        re.compile(
+            rf"(?i:(?<![\w\"'=(<@]){_NOT_QUOTED}(?:(?:https?|ftp|file)://|www\.)[^\s/,<>\"]{{0,200}}"
+            r"/[^\s,<>\"]{1,900}|(?<!\w)data:image/[a-z+]{3,9};base64)"
+        ),
+        EVERY - {"plain"},
+        "the address of an image or a page, but text here",
+        "Leave it out; images are given apart.",
+        unless=re.compile(rf"\A\s*(?!\S{{0,900}}(?:{_IMAGES}))\S+\s*\Z"),
+    ),
+    Notation(
+        "embedding",
+        ("mbedding", "MBEDDING"),
+        re.compile(
+            r"(?<!\w)(?!(?:(?<=[ \n()])|(?<![\s\S]))embedding:)(?i:embeddings?)[:：]"
+            rf"{_NAME}|{_ALONE}"
+        ),
+        {"comfyui"},
+        "hardly meant as words: it refers to no embedding",
+        "Write embedding:{name} behind a space, a bracket or a line end.",
+        folded=False,
+    ),
+    Notation(
+        "embedding",
+        ("mbedding", "MBEDDING"),
+        re.compile(rf"(?<![^\s(,;])(?i:embeddings?):{_NAME}|{_ALONE}"),
+        WITH_NOVELAI - {"comfyui"},
+        "a textual inversion in dialect 'comfyui', but not here",
+        "Write its bare name, {name}, once its file is loaded.",
+    ),
+)

@@ -1,0 +1,38 @@
+"""Know a block of generation parameters, pasted into a prompt with its steps and sampler."""
+
+from __future__ import annotations
+
+import re
+
+from clipcond.prompt.notations import EVERY, Notation
+
+# Keys of a block of parameters: those that no sentence has, and those that need a number.
+_KEYS = (
+    r"negative[ _]prompt|cfg[ _]scale|clip[ _]skip|model hash|denoising strength|hires upscale\w*"
+    r"|schedule type|lora hashes|ensd|civitai resources"
+)
+_KEYS_CJK = (
+    "(?:反向|负面|负向|反面|逆向)(?:提示|关键)词?|(?:正向|正面)提示词|采样器|采样方法|采样方式|采样步数|迭代步数|随机种子"
+    "|提示词引导系数|提示词相关性|引导系数|模型哈希|重绘幅度|ネガティブ(?:プロンプト)?|サンプラー|ステップ数"
+    "|サンプリング(?:方法|回数|ステップ数?)|네거티브 ?프롬프트"
+    "|부정 ?프롬프트|샘플러|샘플링 ?(?:방법|스텝)"
+)
+_PASTED = (
+    rf"(?:(?i:\b(?:{_KEYS}))\"? ?: ?[\w\"(\[{{<]|(?:{_KEYS_CJK})[ ]?:"
+    r"|(?:种子数?|シード値?|시드) ?: ?\d{3}"
+    r"|\"class_type\" ?:"
+    r"|(?i:\bsteps) ?: ?\d+ ?[,\n;、] ?\w[\w ]{1,30}:"
+    r"|步数 ?: ?\d+ ?(?:[,\n;、] ?\w[\w ]{0,30}:|\Z)"
+    r"|(?i:\bsampler(?:[ _]name)?) ?: ?(?i:euler|dpm|ddim|lms|heun|plms|unipc|lcm|restart)"
+    r"|\bSampler: ?[A-Z][\w+ ]{1,30},|(?i:\bseed) ?: ?\d{4}|(?i:\bsize|尺寸|分辨率)"
+    r" ?: ?\d{3,4} ?[x×] ?\d{3,4}"
+    r"|(?i:\bmodel) ?: ?[\w.\-]{1,80}, ?(?i:vae|seed|steps|sampler|clip skip) ?:)(?s:.*)"
+)
+PASTED = Notation(
+    "pasted-parameters",
+    ":",
+    re.compile(_PASTED),
+    EVERY,
+    "a pasted block of generation parameters, but here all of it is part of the prompt",
+    "Keep the prompt alone, and give the negative prompt, the steps and the rest apart.",
+)

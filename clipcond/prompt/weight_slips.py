@@ -1,0 +1,251 @@
+"""List slips of the hand in a weight: no brackets, a number outside, a comma, a wrong sign.
+
+Each row is a pattern that hardly occurs in ordinary text, where most numbers behind a colon are
+ratios, times and measures.
+"""
+
+from __future__ import annotations
+
+import re
+
+from clipcond.prompt.notations import (
+    BRACKETS,
+    CJK,
+    NUMBER,
+    SMALL,
+    WITH_NOVELAI,
+    Notation,
+)
+
+# Words before a number that is no weight: (version1.5), ratio:1.85
+_MEASURED = (
+    "v|ver|version|ratio|aspect|scale|http|usb|sdxl|sd|gpt|web|score|rating|size|zoom|factor|crop"
+    "|speed|lens|aperture|iso|diffusion|blender|python|windows|chapter|pages?|part|figure|fig"
+    "|verses?|gamma|alpha|beta|sigma|delta|opacity|strength|cfg|price|time|model|release|type"
+    "|level|magnification|exposure|iou|loss|pi|mach|tomography|volume|season|episode|mm|focal|patch|update|build"
+)
+_MEASURED_CJK = (
+    "比例 价格 版本 光圈 长度 身高 温度 时间 评分 分数 体重 面积 速度 厚度 画幅 "
+    "缩放 尺寸 大小 "
+    "高度 宽度 重量 章节 曝光 售价 视力 系数 步数 "
+    "価格 身長 가격 비율 버전 浓度 湿度 密度 亮度 海拔 数字 率 值 比 价 距 径 龄"
+)
+
+
+def _not_after(words: str) -> str:
+    return "".join(f"(?<!{word})" for word in words.split())
+
+
+_WORDS = (
+    rf"(?P<words>(?!(?i:{_MEASURED})(?![^\W\d_]))(?<![\w\-])\d?[^\W\d_](?:\w|-(?=\w))"
+    rf"{{1,40}}|[{CJK}]{{1,40}}){_not_after(_MEASURED_CJK)}"
+)
+_NO_MEASURE = _not_after("score pages page verse zoom scale size part time chapter")
+_END = r"(?=\s{1,9}[^\s)\],]|\s{0,9}(?:[,;]|\.?\Z))"
+_AT_END = r"(?=[\s,;)\]}]|\.?\Z|\.\s)"
+_AND = re.compile(r"\bAND\b")
+_SIGN = r"[^\w\s()\[\]{}:,/.\\]"
+_SLIPS = (
+    rf"{_SIGN}{{1,3}}\s?(?:{SMALL}|[0-2]|\d{{2,3}}%)['\"]?|[xXwW]\s?{SMALL}|weight\s?[=:]?\s?{SMALL}",
+    rf"(?:{NUMBER})\s?[xX×%;]|(?:{SMALL}|[0-2])\s?(?:[fFwW倍!]|px|em|pt|{_SIGN}{{1,3}})|\d,\d{{1,2}}[fFxX]",
+    rf"[0-2]?(?:\s{{1,2}}[.]\s{{0,2}}|[.]\s{{1,2}}|\s|_|\s?{_SIGN}{{1,2}}\s?)\d{{1,3}}",
+    r"[0-2]?[点點]\d{1,2}倍?|[零〇一二两三]点[零〇一二三四五六七八九]{1,2}倍?",
+    r"[oO]\.\d{1,2}|[lI]\.\d{1,2}|\d?\.[oO]\d?",
+    r"[0-2]?\.\d{1,3}:\s?\d?(?:\.\d{1,3})?|[0-2]:\s?[0-2]?\.\d{1,3}",
+)
+_PLAIN = r"(?!\s*[+-]?[.\d]+\s*[)\]])"
+_WRITE = "Write {weight}."
+_BY_COMMA = "no weight, because of its comma"
+_BY_SIGN = "no weight, because of {odd}"
+
+WEIGHT_SLIPS = (
+    Notation(
+        "weight",
+        ":",
+        re.compile(rf"{_WORDS} ?:(?P<number>{SMALL}){_END}"),
+        WITH_NOVELAI,
+        "no weight without brackets",
+        _WRITE,
+        unless=_AND,
+        bare=True,
+        hint=re.compile(rf":{SMALL}{_END}"),
+    ),
+    Notation(
+        "weight",
+        ")]}",
+        re.compile(
+            rf"(?<!\\)[)\]}}](?:\s?[:=*^@×]\s?(?P<number>{SMALL})(?=\s{{0,9}}(?:[,;)\]}}]|\.?\Z))"
+            rf"|[:=*^@×](?P<number_2>{SMALL}){_AT_END}|:(?P<number_3>[0-2]){_AT_END}"
+            rf"|\s?x(?P<number_4>{SMALL}){_AT_END}|\s?[(\[{{](?P<number_5>{SMALL})[)\]}}])"
+        ),
+        WITH_NOVELAI,
+        "no weight behind a bracket",
+        "Write the number inside: {weight}.",
+        unless=_AND,
+    ),
+    Notation(
+        "weight",
+        "]}",
+        re.compile(rf"(?<!\\)[\]}}](?P<number>{SMALL}|\+{{1,4}}){_AT_END}"),
+        WITH_NOVELAI,
+        "no weight behind such a bracket",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
+        ".",
+        re.compile(rf"{_WORDS}\s?:?\s?[(\[{{](?P<number>[01]?\.\d{{1,2}})[)\]}}]"),
+        WITH_NOVELAI,
+        "no weight: the number alone is in brackets",
+        _WRITE,
+        hint=re.compile(r"[(\[{][01]?\.\d{1,2}[)\]}]"),
+    ),
+    Notation(
+        "weight",
+        "([{<*",
+        re.compile(
+            rf"(?<![\w.:])(?P<number_2>[0-2]?\.\d{{1,2}})\s?[*×]?[(\[{{](?P<words_2>[^\W\d][^()\[\]{{}}<>:|\n]"
+            r"{1,60})[)\]}]"
+            rf"|(?<![\w.:])(?P<number_3>[0-2]?\.\d{{1,2}})[*×](?P<words_3>[^\W\d_]{{2,40}})"
+            rf"|(?<!\w)[(\[{{<]\s?(?P<number>{SMALL})\s?[:=*×]\s?"
+            r"(?P<words>[^\W\d][^()\[\]{}<>:|\n]{0,60})[)\]}>]"
+        ),
+        WITH_NOVELAI,
+        "no weight, because the number comes first",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
+        "{<",
+        re.compile(rf"[{{<](?P<words>[^{{}}<>:|\"\n]{{1,60}}):\s?(?P<number>{SMALL})\s?[}}>]"),
+        WITH_NOVELAI,
+        "no weight in such brackets",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
+        "*^@=×xX~",
+        re.compile(rf"{_WORDS}(?:\s?(?:\*{{1,2}}|[\^@×])\s?|=|~|\s[xX])(?P<number>{SMALL}){_END}"),
+        WITH_NOVELAI,
+        "no weight without a colon",
+        _WRITE,
+        hint=re.compile(rf"[*^@×=~xX]\s?{SMALL}"),
+    ),
+    Notation(
+        "weight",
+        ".",
+        re.compile(
+            rf"{_WORDS}(?:(?P<number>[01]\.\d{{1,2}})"
+            r"|(?:\s?;\s?|[=|@*^~,、])(?P<number_2>[01]?\.\d{1,2}))\s?\)"
+        ),
+        WITH_NOVELAI,
+        "no weight without a colon",
+        _WRITE,
+        hint=re.compile(r"(?:(?<=[^\W\d])[01]|[;=|@*^~,、]\s?[01]?)\.\d{1,2}\s?\)"),
+    ),
+    Notation(
+        "weight",
+        ":",
+        re.compile(r"(?<!\d):\s{0,3}(?P<number>[+-]?\d{1,3},\s?\d{1,3})\s{0,3}[)\]}]"),
+        WITH_NOVELAI,
+        _BY_COMMA,
+        "Write a decimal point: {weight}, or as the dialect has it.",
+    ),
+    Notation(
+        "weight",
+        ":",
+        re.compile(
+            rf"(?<!\d){_NO_MEASURE}:\s{{0,3}}{_PLAIN}(?P<number>{'|'.join(_SLIPS)})\s?[)}}]"
+        ),
+        WITH_NOVELAI,
+        "no weight, because it is no plain number",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
+        ":",
+        re.compile(rf"(?<![:\d\s,])::(?P<number>{SMALL}|[0-2])\s?\)"),
+        WITH_NOVELAI,
+        "a weight with two colons, of which one is text",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
+        ":",
+        re.compile(r"(?<!\d):\s{0,9}(?P<number>[+-]?[.\d]{1,9})\s{0,9}\)"),
+        BRACKETS,
+        _BY_SIGN,
+        _WRITE,
+        known=re.compile(r":\s*[+-]?[.\d]+\s*\)"),
+    ),
+    Notation(
+        "weight",
+        ")+-",
+        re.compile(
+            r"(?:\)(?P<number>[+-]{1,9}|[+-]?\d?\.\d{1,3})|(?P<words>\w{1,40})(?P<number_2>\+{2,9}|-{2,9}))"
+            r"(?=[\s,.;)\"]|$)"
+        ),
+        {"compel"},
+        _BY_SIGN,
+        _WRITE,
+        known=re.compile(r"\)[+-]*\d*[.\d+-]|\w{1,40}[+-]"),
+    ),
+    Notation(
+        "weight",
+        "\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff",
+        re.compile(
+            r"(?P<words>\w{1,40})?[)）]?[\u00a0\u00ad\u200b-\u200f\u2060-\u2064\ufeff]{1,9}"
+            r"(?P<number>[+-]{2,9}|(?<=[)）].)\d?\.\d{1,3})(?=[\s,.;)]|\Z)"
+        ),
+        WITH_NOVELAI,
+        "no weight, because of an invisible character",
+        _WRITE,
+        folded=False,
+    ),
+    Notation(
+        "weight",
+        ")",
+        re.compile(r"(?<!\\)\)(?P<number>\d,\d{1,2})(?=[\s,;.)]|\Z)"),
+        {"compel"},
+        _BY_COMMA,
+        "Write a decimal point: {weight}.",
+    ),
+    Notation(
+        "novelai-weight",
+        ":",
+        re.compile(r"(?<![\w.])(?P<number>[+-]?\d+,\d+)::(?P<words>[^:\n]{0,60})"),
+        {"novelai"},
+        _BY_COMMA,
+        "Write a decimal point: {weight}.",
+    ),
+    Notation(
+        "novelai-weight",
+        ":",
+        re.compile(
+            r"(?<![\w.])(?P<number>[+-]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9}))::"
+            r"(?P<words>[^:\n]{0,60})(?:::)?"
+        ),
+        {"novelai"},
+        _BY_SIGN,
+        _WRITE,
+        known=re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)::"),
+    ),
+    Notation(
+        "novelai-weight",
+        ":",
+        re.compile(r"::"),
+        {"novelai"},
+        "no end of a weight, because of {odd}",
+        "Write it in ASCII.",
+        known=re.compile(r"::"),
+    ),
+    Notation(
+        "novelai-weight",
+        "{",
+        re.compile(r"\{[^{}|\n]{1,60}\}"),
+        {"novelai"},
+        _BY_SIGN,
+        "Write its braces in ASCII.",
+        known=re.compile(r"\{"),
+    ),
+)

@@ -1,0 +1,88 @@
+"""What is said of prompts is said in Chinese as a whole, message and remedy, or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from clipcond.cli.console import Console
+from clipcond.cli.messages import in_locale, with_options
+from clipcond.errors import PromptSyntaxError, PromptWarning
+from clipcond.prompt import SYNTAXES, parse, reduce_to_one_text
+from clipcond.prompt.lookalikes import with_lookalikes
+from clipcond.prompt.other_dialects import FULLWIDTH, JOINED, LOOKALIKES
+from clipcond.prompt.other_tools import OTHER_TOOLS
+from clipcond.prompt.text_layers import network_issues, take_out
+from clipcond.prompt.weight_slips import WEIGHT_SLIPS
+from tests.failures import failures_of
+
+OPTIONS = ["--dialect", "--fullwidth", "--extra-networks"]
+ORDINARY = Path(__file__).parents[1] / "prompt" / "ordinary.txt"
+
+
+@pytest.fixture(autouse=True)
+def chinese(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+
+
+def test_every_notation_is_translated():
+    def check(kind):
+        message = "'x' is " + kind.meaning.replace("{odd}", "U+200B")
+        for weight in ("(cat:1.3)", "(cat:1.3) in dialect 'a1111'"):
+            remedy = kind.remedy.replace("{weight}", weight).replace("{plain}", "'&'.")
+            for options in (OPTIONS, []):
+                text = with_options(f"{message}\n{remedy}", options)
+                assert in_locale(text) != text
+
+    assert not failures_of(check, (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES, *FULLWIDTH, *JOINED))
+
+
+def test_issues_of_prompts_are_translated():
+    def check(prompt):
+        left, networks, issues = take_out(prompt)
+        found = [*issues, *network_issues(prompt, networks)]
+        found += network_issues(prompt, networks, negative=True)
+        found += reduce_to_one_text(left.text)[1]
+        for syntax in SYNTAXES:
+            found += with_lookalikes(parse(prompt, syntax), fullwidth=None).issues
+        for issue in found:
+            for options in (OPTIONS, []):
+                text = with_options(f"{issue.message}\n{issue.remedy}".strip(), options)
+                assert in_locale(text) != text, text
+
+    cases = [
+        "a cat <lora:x:0.8>, dog # hi",
+        "a <hypernet:x:1> <wildcard:y> <cat:1.3>",
+        "(cat",
+        "cat)",
+        "[cat",
+        "（猫：1.3），【狗】",
+        "(masterpiece:13)",
+        "[cat:dog:0.5] [cat|dog] [cat:1.3] [a:b:1.5] [cat:0.8]",
+        "a cat AND a dog",
+        "BLACK AND WHITE",
+        "1.3::cat::, {{dog}}, fox::, a|b",
+        "a cat --ar 16:9",
+        *ORDINARY.read_text(encoding="utf-8").splitlines(),
+    ]
+    assert not failures_of(check, cases)
+
+
+def test_nothing_is_half_translated():
+    text = "'(' is never closed\nDo something that no table has."
+    assert in_locale(text) == text
+    assert in_locale("'(' is never closed\n  (a\n  ^").startswith("'(' 没有闭合\n  (a")
+
+
+def test_a_number_that_is_none():
+    with pytest.raises(PromptSyntaxError) as caught:
+        parse("(cat:1.2.3)")
+    shown = in_locale(str(caught.value)).split("\n")
+    assert (shown[0], shown[-1]) == ("'1.2.3' 不是数字", "请写小数，例如 1.2。")
+
+
+def test_a_warning_is_one_line(capsys):
+    issue = with_lookalikes(parse("cat:1.3")).issues[0]
+    console = Console(OPTIONS)
+    console.warn(PromptWarning(issue.message, "cat:1.3", 0, issue.remedy))
+    said = capsys.readouterr().err
+    assert said == "clipcond: 警告：'cat:1.3' 没有括号，不是权重。请写 (cat:1.3)\n"
