@@ -47,6 +47,7 @@ def test_texts_change_the_picture(pipe):
         assert not any(torch.equal(one, other) for other in pictures[:i])
 
 
+@pytest.mark.filterwarnings("ignore:.* never changes while denoising")
 def test_a_prompt_that_is_settled_from_the_start_is_drawn_as_it_is(pipe):
     pipe.scheduler = diffusers.DDIMScheduler()
 
