@@ -16,7 +16,7 @@ def text_at(prompt: str, n_steps: int, step: int) -> str:
 
 
 @torch.no_grad()
-def a1111(pipe, prompt, negative="", n_steps=10, *, guidance=GUIDANCE, parts=None):
+def a1111(pipe, prompt, negative="", n_steps=6, *, guidance=GUIDANCE, parts=None):
     """Denoise by hand; `parts` are compose's where AND counts."""
     scheduler, unet = pipe.scheduler, pipe.unet
     scheduler.set_timesteps(n_steps)
@@ -47,7 +47,7 @@ def seeded_after(shape):
     return generator
 
 
-def drawn(pipe, prompt, negative="", n_steps=10, **call):
+def drawn(pipe, prompt, negative="", n_steps=6, **call):
     call = {"generator": seeded(), "output_type": "latent", "guidance_scale": GUIDANCE, **call}
     found = pipe(prompt, negative_prompt=negative, num_inference_steps=n_steps, **call)
     return found.images if hasattr(found, "images") else found.frames

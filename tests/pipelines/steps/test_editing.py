@@ -47,6 +47,7 @@ def test_texts_change_the_picture(pipe):
         assert not any(torch.equal(one, other) for other in pictures[:i])
 
 
+@pytest.mark.filterwarnings("ignore:.* never changes while denoising")
 def test_a_prompt_that_is_settled_from_the_start_is_drawn_as_it_is(pipe):
     pipe.scheduler = diffusers.DDIMScheduler()
 
@@ -81,8 +82,8 @@ def test_long_variants_are_equally_long(pipe):
 def test_number_of_steps_is_the_calls(pipe):
     """Whatever the call before took: the texts of 4 steps, of 30, and of 4 again."""
     pipe.scheduler = diffusers.DDIMScheduler()
-    prompt = "[[a:b:3]|[c:d:0.9]|[e:f:20]]"
-    for n_steps in (4, 24, 4):
+    prompt = "[[a:b:3]|[c:d:0.9]|[e:f:6]]"
+    for n_steps in (4, 9, 4):
         assert torch.equal(drawn(pipe, prompt, "", n_steps), a1111(pipe, prompt, "", n_steps))
 
 

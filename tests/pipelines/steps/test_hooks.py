@@ -169,6 +169,7 @@ def test_embeddings_of_an_earlier_call_are_drawn_over_time(pipe):
         assert torch.equal(found, expected)
 
 
+@pytest.mark.filterwarnings("ignore:.* never changes while denoising")
 def test_embeddings_for_one_side(pipe):
     embeds = pipe.conditioner("a cat").embeds
 
@@ -231,6 +232,7 @@ def test_loras_and_callables_are_handed_over_once(pipe):
     )
 
 
+@pytest.mark.filterwarnings("ignore:.* never changes while denoising")
 def test_an_empty_prompt_with_a_negative_that_changes(pipe):
     ours = latents(pipe, "", negative_prompt="[x:y:1]", num_inference_steps=4)
 
