@@ -122,6 +122,6 @@ class KernelProcessor:
         out = self._attend(query, key, value, attention_mask).flatten(2)
         for module in attn.to_out:
             out = module(out)
-        return (out + hidden_states if attn.residual_connection else out) / (
-            attn.rescale_output_factor
-        )
+        out = out + hidden_states if attn.residual_connection else out
+        scaled: Tensor = out / attn.rescale_output_factor
+        return scaled

@@ -122,7 +122,9 @@ def component_kind(pipe: object, name: str) -> str:
         part = vars(pipe)[name]
         return "" if part is None else type(part).__name__
     for kind in type(pipe).__mro__:
-        parameters = inspect.signature(kind.__init__).parameters if "__init__" in vars(kind) else {}
+        parameters = (
+            inspect.signature(own).parameters if (own := vars(kind).get("__init__")) else {}
+        )
         if name in parameters:
             return str(
                 getattr(parameters[name].annotation, "__name__", parameters[name].annotation)

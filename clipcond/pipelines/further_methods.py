@@ -68,7 +68,8 @@ class TokenIndices:
     encoding: Encoding
 
     def __call__(self, prompt: str) -> dict[int, str]:
-        conditioner, indices = self.encoding.conditioner, {}
+        conditioner = self.encoding.conditioner
+        indices: dict[int, str] = {}
         wrapped: Any = conditioner.towers[0].tokenizer
         for n, chunk in enumerate(conditioner.chunks(prompt)):
             start, stop = n * len(chunk.input_ids), chunk.places.stop + 1
@@ -106,8 +107,9 @@ def use_own_call(pipe: Any) -> None:
 
     Python looks `__call__` up in the class, so the pipeline gets a subclass of the same name.
     """
-    if type(pipe).__name__ in _CALLS:
-        pipe.__class__ = _with_call(type(pipe))
+    kind: Any = type(pipe)
+    if kind.__name__ in _CALLS:
+        pipe.__class__ = _with_call(kind)
 
 
 @cache

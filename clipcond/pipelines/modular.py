@@ -8,10 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from diffusers import ComponentSpec, ModularPipelineBlocks
 from diffusers.configuration_utils import FrozenDict
 from diffusers.guiders import ClassifierFreeGuidance
-from diffusers.modular_pipelines import InputParam, OutputParam
+from diffusers.modular_pipelines.modular_pipeline import ModularPipelineBlocks
+from diffusers.modular_pipelines.modular_pipeline_utils import (
+    ComponentSpec,
+    InputParam,
+    OutputParam,
+)
 from diffusers.modular_pipelines.stable_diffusion_xl.encoders import (
     StableDiffusionXLTextEncoderStep,
 )
@@ -66,7 +70,7 @@ class ClipcondXLTextStep(StableDiffusionXLTextEncoderStep):
     """
 
     def __init__(self, **choices: Any) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._encoding = _Encoding(STABLE_DIFFUSION_XL, choices)
 
     def encode_prompt(  # type: ignore[override]  # a static method there, called on the instance
@@ -102,10 +106,10 @@ class ClipcondTextStep(ModularPipelineBlocks):
         choices: arguments of `Conditioner`: dialect, clip_skip, weighting, ...
     """
 
-    model_name = "stable-diffusion"
+    model_name: Any = "stable-diffusion"
 
     def __init__(self, **choices: Any) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._encoding = _Encoding(STABLE_DIFFUSION, choices)
 
     @property
@@ -140,7 +144,7 @@ class ClipcondTextStep(ModularPipelineBlocks):
     @torch.no_grad()
     def __call__(self, components: Any, state: Any) -> tuple[Any, Any]:
         """Encode the prompts of the state."""
-        block = self.get_block_state(state)
+        block: Any = self.get_block_state(state)
         call = EncodePromptArguments(
             block.prompt,
             components._execution_device,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
@@ -46,7 +46,7 @@ class AltClipTower(TextEncoderTower):
     """
 
     fullwidth = True  # Chinese input methods type it: see prompt/scanner.py
-    parts = ("roberta", "pre_LN", "transformation")
+    parts: ClassVar[tuple[str, ...]] = ("roberta", "pre_LN", "transformation")
     expected = (
         "AltCLIP text model: it has no roberta with a pre_LN and a transformation. AltClipTower "
         "takes an AltCLIPModel or AltCLIPTextModel."

@@ -85,7 +85,7 @@ class OpenAIClipTower(ModelTower):
         states = self._hidden(last, True)[torch.arange(len(last), device=last.device), ends]
         # each by itself: the product of one row is rounded otherwise than that of several, and a
         # prompt's vector must not depend on its neighbours in the batch
-        return torch.cat([self._through_projection(state) for state in states.split(1)])
+        return torch.cat([self._through_projection(states[i : i + 1]) for i in range(len(states))])
 
     @staticmethod
     def is_model(model: object) -> bool:

@@ -23,7 +23,7 @@ _CALL = frozenset({"device", "num_images_per_prompt", "do_classifier_free_guidan
 def _encode_cascade(encoding: Encoding, arguments: Mapping[str, Any]) -> tuple[Tensor | None, ...]:
     """Encode prompts: embeds [b S D], pooled [b 1 P], and the same of the negatives."""
     call = read_arguments(encoding.pipe, arguments)
-    given = {
+    given: dict[str, Any] = {
         name: None if pooled is None else pooled.squeeze(1)
         for name in ("pooled_prompt_embeds", "negative_pooled_prompt_embeds")
         for pooled in (getattr(call, name),)

@@ -62,9 +62,11 @@ class PooledVectors:
 
     def _pooled(self, encoding: Encoding, given: Mapping[str, Any], start: str) -> Tensor:
         """Encode the prompts, or the negatives, and take the pooled vectors."""
-        texts = [given.get(start + name) for name in self.texts[: len(encoding.family.encoders)]]
+        texts: list[Any] = [
+            given.get(start + name) for name in self.texts[: len(encoding.family.encoders)]
+        ]
         second = texts[1] if texts[1:] and texts[1] else None
-        pooled = encoding.conditioner(texts[0], prompts_2=second).pooled
+        pooled = encoding.conditioner(texts[0] or "", prompts_2=second).pooled
         assert pooled is not None  # the family's `reads` asks for it
         return pooled
 
