@@ -74,7 +74,7 @@ def _without_limit(call: dict[str, Any]) -> dict[str, Any]:
     """The call without lpw's `max_embeddings_multiples`; warns that it limits nothing here."""
     if call.pop("max_embeddings_multiples", None) is not None:
         message = (
-            "max_embeddings_multiples limits nothing here: dialect= says how many chunks count"
+            "max_embeddings_multiples limits nothing here; dialect= says how long prompts are"
         )
         warn(ClipcondWarning(message))
     return call

@@ -7,7 +7,7 @@ their place, load the model that you have: `StableDiffusionXLPipeline.from_pretr
 import torch
 from diffusers import (
     AutoencoderKL,
-    EulerDiscreteScheduler,
+    DDIMScheduler,
     FlowMatchEulerDiscreteScheduler,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
@@ -69,7 +69,7 @@ def sdxl() -> StableDiffusionXLPipeline:
     made = StableDiffusionXLPipeline(
         vae=vae(), text_encoder=text_encoder(32, CLIPTextModel), tokenizer=tokenizer(),
         text_encoder_2=text_encoder(48, pad=0), tokenizer_2=tokenizer("!"),
-        unet=unet(80, 48, 6), scheduler=EulerDiscreteScheduler(), add_watermarker=False,
+        unet=unet(80, 48, 6), scheduler=DDIMScheduler(), add_watermarker=False,
     )  # fmt: skip
     return quiet(made)
 
@@ -78,7 +78,7 @@ def sdxl_refiner(base: StableDiffusionXLPipeline) -> StableDiffusionXLImg2ImgPip
     """A refiner has the second text encoder alone, and an aesthetic score in place of a size."""
     made = StableDiffusionXLImg2ImgPipeline(
         vae=base.vae, text_encoder=None, tokenizer=None, text_encoder_2=base.text_encoder_2,
-        tokenizer_2=base.tokenizer_2, unet=unet(48, 48, 5), scheduler=EulerDiscreteScheduler(),
+        tokenizer_2=base.tokenizer_2, unet=unet(48, 48, 5), scheduler=DDIMScheduler(),
         requires_aesthetics_score=True, force_zeros_for_empty_prompt=False, add_watermarker=False,
     )  # fmt: skip
     return quiet(made)

@@ -73,7 +73,9 @@ def test_what_a1111_reads_as_text(conditioner, prompt):
     chunk = conditioner.chunks(prompt)[0]
 
     assert set(chunk.weights) == {1.0, 1.1}
-    assert conditioner(prompt).embeds.isfinite().all()
+    is_slip = prompt == "(a:--1)"
+    with pytest.warns(PromptWarning, match="no weight") if is_slip else nullcontext():
+        assert conditioner(prompt).embeds.isfinite().all()
 
 
 @pytest.mark.parametrize("weight", ["0", "-5", "99999999999", "1" + "0" * 30])
