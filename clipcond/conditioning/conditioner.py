@@ -147,20 +147,21 @@ class Conditioner(SettlesTexts, TakesInversions):
     def check(self, prompts: Prompts, *, negative: bool = False) -> tuple[Issue, ...]:
         """List a call's issues without a warning or an encoding; those that need one are missing.
 
+        Of prompts over time also those of what a pipeline draws of them at some step.
+
         Args:
             negative: whether they are negative prompts, where AND is a word.
         Raises:
             PromptError: a prompt that a call would refuse as well.
         """
+        given = prompt_text.list_prompts(prompts)
         with prompt_text.collect_warnings(shown=False) as warned:
-            rows = [
-                (texts,)
-                for texts in self._texts(prompt_text.list_prompts(prompts), None, negative=negative)
-            ]
-            parsed = self._reader.parse_each(rows)
-            self._reader.warn(parsed)
-            self._plan(rows, parsed)
-        return prompt_text.collected_issues(warned)
+            for texts in filter(None, (given, self._drawn(given, negative=negative))):
+                rows = [(each,) for each in self._texts(texts, None, negative=negative)]
+                parsed = self._reader.parse_each(rows)
+                self._reader.warn(parsed)
+                self._plan(rows, parsed)
+        return tuple(dict.fromkeys(prompt_text.collected_issues(warned)))
 
     def guided(
         self,

@@ -256,7 +256,9 @@ def issues_of_sides(
 
 def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[TextTower]) -> None:
     """Warn of words that the towers cannot read: once a call, but collect it for each prompt."""
-    texts = {p.source: [s.text for s in p.segments if not s.is_name] for p in parsed}
+    texts: dict[str, list[str]] = {}
+    for p in parsed:  # of a prompt over time there are several texts
+        texts.setdefault(p.source, []).extend(s.text for s in p.segments if not s.is_name)
     every = [text for own in texts.values() for text in own]
     for tower in towers:
         read = getattr(tower, "unread", _no_message)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from clipcond.prompt import ExtraNetwork, Issue
+from clipcond.prompt.composition import find_parts
 from clipcond.prompt.reduction import remainders_over_time
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.text_layers import take_out
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OverTime", "Settled", "SettlesTexts", "of_one_encoding"]
 
+CHECKED_STEPS = 20  # as many as most pictures take
 _DRAWN = ("and", "editing")  # codes of the issues that a prompt drawn step by step does not have
 
 
@@ -93,7 +95,31 @@ class SettlesTexts:
         if reader.dialect.settles:
             wide = bool(reader.fullwidth)
             timed = remainders_over_time(whole, steps, negative=negative, fullwidth=wide)
+        if reader.max_chunks is not None and len(timed[0][1]) > reader.max_chunks:
+            timed = [(until, parts[: reader.max_chunks]) for until, parts in timed]
+            if first:
+                first = [((*issues, self._too_many(whole, negative)), read.networks)]
         return tuple(
             (until, tuple((Settled(part, *(first.pop() if first else ())), w) for part, w in parts))
             for until, parts in timed
         )
+
+    def _too_many(self, whole: Remainder, negative: bool) -> Issue:
+        """Make the issue of parts of AND that a limit of chunks drops: each is a chunk at least."""
+        reader = self._reader
+        parts = find_parts(whole.text, fullwidth=bool(reader.fullwidth))
+        limit = reader.max_chunks or 1
+        message = f"AND makes {len(parts)} parts; max_chunks takes {limit}; the others are dropped"
+        remedy = "Write fewer parts, or give the Conditioner a higher max_chunks=."
+        start, stop, _ = parts[limit]
+        words = (whole.text[start:stop].strip(),)
+        return Issue(message, whole.at(start), remedy, "prompt-cut", words)
+
+    def _drawn(self, prompts: Sequence[str], *, negative: bool) -> list[str]:
+        """List the texts that a pipeline draws of prompts that change, of all steps and parts."""
+        found: dict[str, None] = {}
+        for prompt in prompts:
+            if self.changes(prompt, negative=negative):
+                timed = self.over_time(prompt, CHECKED_STEPS, negative=negative)
+                found.update((text, None) for _, parts in timed for text, _ in parts)
+        return list(found)

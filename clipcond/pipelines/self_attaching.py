@@ -73,8 +73,6 @@ def _attaching(stock: Callable[..., None], defaults: Mapping[str, Any]) -> Calla
 def _without_limit(call: dict[str, Any]) -> dict[str, Any]:
     """The call without lpw's `max_embeddings_multiples`; warns that it limits nothing here."""
     if call.pop("max_embeddings_multiples", None) is not None:
-        message = (
-            "max_embeddings_multiples limits nothing here; dialect= says how long prompts are"
-        )
+        message = "max_embeddings_multiples limits nothing here; dialect= says how long prompts are"
         warn(ClipcondWarning(message))
     return call

@@ -1,0 +1,70 @@
+"""`check` and `max_chunks` of prompts over time: all that a pipeline would draw counts."""
+
+import pytest
+
+from clipcond import Conditioner, load_tower
+from clipcond.errors import PromptSyntaxError
+from tests.parity.models import tower_l
+
+LONG = "dog, " * 100
+
+
+@pytest.fixture(scope="module")
+def limited():
+    return Conditioner(tower_l(), max_chunks=1)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a cat AND (b:1.2.3)",
+        "a [(b:1.2.3):cat:0.5]",
+        "a [cat|(b:1.2.3)]",
+        "x AND y AND [(b:.):c:5]",
+    ],
+)
+def test_what_a_pipeline_would_refuse_is_refused(prompt):
+    with pytest.raises(PromptSyntaxError):
+        Conditioner(tower_l()).check(prompt)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [f"a cat AND {LONG}", f"a [{LONG}:cat:0.5]", f"a [cat:{LONG}:0.5]", f"[cat|{LONG}]"],
+)
+def test_a_cut_at_any_step_is_an_issue(limited, prompt):
+    assert "prompt-cut" in [issue.code for issue in limited.check(prompt)]
+
+
+def test_issues_of_later_parts_are_listed_once_and_in_the_prompt():
+    conditioner = Conditioner(load_tower("embedded"))
+    prompt = "a cat AND a xylophone AND (dog:100) AND [{red|blue} dog:a dog):0.5]"
+
+    issues = conditioner.check(prompt)
+
+    found = {issue.code: prompt[issue.position] for issue in reversed(issues)}  # the first of each
+    assert {"and", "unread-words", "weight", "random-choice", "bracket"} <= found.keys()
+    assert found["weight"] == "d"
+    assert found["bracket"] == ")"
+    assert len(set(issues)) == len(issues)
+
+
+def test_parts_beyond_the_limit_are_dropped_with_an_issue(limited):
+    prompt = "a cat" + " AND a dog :0.01" * 60
+    (timed,) = limited.over_time(prompt, 20)
+
+    assert [str(text) for text, _ in timed[1]] == ["a cat"]
+    (issue,) = [issue for issue in limited.check(prompt) if issue.code == "prompt-cut"]
+    assert issue.message == "AND makes 61 parts; max_chunks takes 1; the others are dropped"
+    assert prompt[issue.position :].strip().startswith("a dog")
+
+
+def test_without_a_limit_all_parts_are_drawn():
+    prompt = "a cat" + " AND a dog :0.01" * 60
+    (timed,) = Conditioner(tower_l()).over_time(prompt, 20)
+
+    assert len(timed[1]) == 61
+
+
+def test_a_prompt_that_never_changes_is_checked_once(limited):
+    assert [issue.code for issue in limited.check("a (cat")] == ["bracket"]
