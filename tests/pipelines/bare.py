@@ -1,6 +1,7 @@
 """Pipelines of any class with nothing but what encodes text: cheap, and the stock code runs."""
 
 import inspect
+from contextlib import suppress
 from functools import lru_cache
 
 import diffusers
@@ -21,12 +22,16 @@ def shared(build, *sizes):
 
 @lru_cache(maxsize=1)
 def pipeline_classes():
-    """Every pipeline class of the installed diffusers, by name."""
+    """Every pipeline class of the installed diffusers, by name.
+
+    Without those that need a newer transformers; none of them reads CLIP text.
+    """
     found = {}
-    for name in dir(diffusers):
-        kind = getattr(diffusers, name) if "Pipeline" in name else None
-        if isinstance(kind, type) and issubclass(kind, diffusers.DiffusionPipeline):
-            found[name] = kind
+    for name in (name for name in dir(diffusers) if "Pipeline" in name):
+        with suppress(RuntimeError):  # "Failed to import ..."
+            kind = getattr(diffusers, name)
+            if isinstance(kind, type) and issubclass(kind, diffusers.DiffusionPipeline):
+                found[name] = kind
     return found
 
 
