@@ -31,5 +31,5 @@ def clip_bpe() -> ClipBpeTokenizer:
 @pytest.fixture(autouse=True)
 def _made_towers_count_as_published(monkeypatch):
     """The small towers that tests make have heads 64 wide, like published ones."""
-    widths = tower_settings.PUBLISHED_WIDTHS | {64, 128}
+    widths = tower_settings.PUBLISHED_WIDTHS | {64, 128, 192, 256, 320}
     monkeypatch.setattr(tower_settings, "PUBLISHED_WIDTHS", widths)
