@@ -56,14 +56,14 @@ def test_extracting_says_it_too(saved, tmp_path, capsys):
     assert "128, 2 (a guess)" in capsys.readouterr().out
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::clipcond.errors.ClipcondWarning")
 def test_a_published_width_is_no_guess(saved):
     for width in (512, 768):
         tower = load_tower(saved(wrapped(clip(width, layers=1))), activation="quick_gelu")
         assert tower.model.config.num_attention_heads == width // 64
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::clipcond.errors.ClipcondWarning")
 def test_a_config_or_an_argument_settles_it(saved):
     model = clip(128)
     path = saved(wrapped(model))
