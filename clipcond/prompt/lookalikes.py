@@ -2,7 +2,7 @@
 
 Prompts are copied from page to page, and nothing in `(cat:1.3)` says which tool it was written for.
 To another tool it is not an error but text, which silently does something else. The tables are in
-`weight_slips`, `other_tools` and `other_dialects`.
+`weight_slips`, `editing_slips`, `other_tools` and `other_dialects`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from dataclasses import replace
 from itertools import islice
 
 from clipcond.errors import excerpt
+from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
 from clipcond.prompt.folding import fold, odd_signs
-from clipcond.prompt.notations import CJK, Notation, weight_in
+from clipcond.prompt.notations import CJK, MOST_WEIGHT, Notation, plain_number, weight_in
 from clipcond.prompt.other_dialects import FULLWIDTH, JOINED, LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
 from clipcond.prompt.scanner import ascii_signs
@@ -25,7 +26,6 @@ from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 
 SHOWN = 40  # characters
-MOST_WEIGHT = 3.0  # a dozen brackets of A1111
 _USEFUL = "Useful weights are between 0 and 2; brackets that are text are written \\( and \\)."
 _COLONS = (":", "：")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
@@ -49,9 +49,9 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
         fullwidth: whether full-width punctuation was read as syntax; None = it was not, but the
             user has not said so, which adds issues about it.
     """
-    kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES)
-    if not fullwidth:
-        kinds = (*kinds, *JOINED, *(FULLWIDTH if fullwidth is None else ()))
+    kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES, *EDITING_SLIPS)
+    more = {True: READ_WIDE, False: JOINED, None: (*JOINED, *FULLWIDTH)}
+    kinds = (*kinds, *more[fullwidth])
     folded = parsed.source if parsed.source.isascii() else fold(parsed.source)
     read_here = (kind for kind in kinds if parsed.syntax in kind.readers)
     found = [each for kind in read_here for each in _find(parsed, folded, kind)]
@@ -95,6 +95,8 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[tuple[i
         words = source[start : match.end(group)]
         names = _names(match, folded, parsed.syntax)
         names["odd"] = odd_signs(source[slice(*match.span())], signs[slice(*match.span())])
+        if "{odd}" in kind.meaning and not names["odd"]:
+            continue
         message = f"{excerpt(words, SHOWN)!r} is {kind.meaning.format_map(names)}"
         issue = Issue(message, start, kind.remedy.format_map(names), kind.code, (words,))
         yield match.start(group), match.end(group), issue
@@ -115,7 +117,8 @@ def _names(match: re.Match[str], folded: str, syntax: str) -> defaultdict[str, s
         number = f"{1.05 ** len(groups.get('braces', '{')):.3g}"
     words = groups.get("words") or _bracketed(folded, match.start())
     names["weight"] = weight_in(syntax, excerpt(words, SHOWN), number)
-    names["plain"] = repr(html.unescape(match[0])) + "."
+    names["when"] = plain_number(groups.get("when", ""), "0.5")
+    names["plain"] = repr(fold(html.unescape(html.unescape(match[0])))) + "."
     return names
 
 
