@@ -49,7 +49,7 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
         fullwidth: whether full-width punctuation was read as syntax; None = it was not, but the
             user has not said so, which adds issues about it.
     """
-    kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES, *EDITING_SLIPS)
+    kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES)
     more = {True: READ_WIDE, False: JOINED, None: (*JOINED, *FULLWIDTH)}
     kinds = (*kinds, *more[fullwidth])
     folded = parsed.source if parsed.source.isascii() else fold(parsed.source)
@@ -93,7 +93,7 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[tuple[i
         group = "shown" if match.groupdict().get("shown") else 0
         start = _with_bracket(folded, *match.span(group))
         words = source[start : match.end(group)]
-        names = _names(match, folded, parsed.syntax)
+        names = _names(match, folded, parsed.syntax, start)
         names["odd"] = odd_signs(source[slice(*match.span())], signs[slice(*match.span())])
         if "{odd}" in kind.meaning and not names["odd"]:
             continue
@@ -108,15 +108,21 @@ def _first_open(parsed: ParsedPrompt) -> int:
     return min(opened, default=len(parsed.source))
 
 
-def _names(match: re.Match[str], folded: str, syntax: str) -> defaultdict[str, str]:
-    """Collect what a remedy may name: the pattern's groups, and the weight that was meant."""
+def _names(match: re.Match[str], folded: str, syntax: str, start: int) -> defaultdict[str, str]:
+    """Collect what a remedy may name: the pattern's groups, and the weight that was meant.
+
+    Args:
+        start: where the thing begins; a bracket before the match, as in `(red cat1.3)`.
+    """
     groups = {name.rstrip("_2345"): text for name, text in match.groupdict().items() if text}
     names = defaultdict(str, groups)
     number = groups.get("number", "")
     if not number and match[0].startswith("{"):
         number = f"{1.05 ** len(groups.get('braces', '{')):.3g}"
     words = groups.get("words") or _bracketed(folded, match.start())
-    names["weight"] = weight_in(syntax, excerpt(words, SHOWN), number)
+    if "words" in groups and start < match.start():
+        words = folded[start + 1 : match.start()] + words
+    names["weight"] = weight_in(syntax, excerpt(words.strip(" _"), SHOWN), number)
     names["when"] = plain_number(groups.get("when", ""), "0.5")
     names["plain"] = repr(fold(html.unescape(html.unescape(match[0])))) + "."
     return names
@@ -129,7 +135,9 @@ def _bracketed(folded: str, position: int) -> str:
     words = folded[opening + 1 : position]
     if is_closing:
         words = re.sub(r"\s*:\s*[\d.]{0,9}\Z", "", words.strip(_OPENING + "".join(_PAIRS)))
-    return words.strip() if opening >= 0 and words.strip() else "cat"
+    if opening < 0:
+        words = re.split(r"\W", folded[max(0, position - SHOWN) : position])[-1]
+    return words.strip() or "cat"
 
 
 def _opening(folded: str, position: int) -> int:
@@ -176,7 +184,8 @@ def _with_bracket(folded: str, start: int, stop: int) -> int:
         opening = _opening(folded, start)
         return start if opening < 0 else opening
     own = _PAIRS.get(folded[stop - 1], "")
-    if not own or own in folded[start:stop] or stop - start > SHOWN:
+    n_opened, n_closed = (folded.count(sign, start, stop) for sign in (own, folded[stop - 1]))
+    if not own or n_opened >= n_closed or stop - start > SHOWN:
         return start
     opening = folded.rfind(own, max(0, start - SHOWN), start)
     return start if opening < 0 else opening

@@ -52,6 +52,7 @@ NO_MEASURE = f"(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
 
 _DIGITS = dict(zip("零〇一二两三四五六七八九点點", "001223456789..", strict=True))
 _PARTS = {"½": "0.5", "¼": "0.25", "¾": "0.75"}
+_HAS_NUMBER = re.compile(rf"[\d.{''.join([*_DIGITS, *_PARTS])}]")
 _TO_DIGITS = str.maketrans({**_DIGITS, **_PARTS, "o": "0", "O": "0", "l": "1", "I": "1"})
 _READ = re.compile(r"(-?)(\d*)(?:\s{0,2}[^\d\s]?\s{0,2}(\d+))?")
 _FRACTION = re.compile(r"\s*(\d{1,2})\s*/\s*(\d{1,2})\s*")
@@ -101,11 +102,11 @@ def weight_in(syntax: str, words: str, number: str) -> str:
         number: as it was typed, with whatever is wrong about it; or the signs of compel.
     """
     number = plain_number(number)
-    if syntax == "compel":
+    if syntax == "compel" and number[:1] != "-":
         return f"({words}){number}"
     if syntax == "novelai":
         return f"{number}::{words}::"
-    return f"({words}:{number})" + (" in dialect 'a1111'" if syntax == "diffusers" else "")
+    return f"({words}:{number})" + (" in dialect 'a1111'" if syntax in WITHOUT_BRACKETS else "")
 
 
 def plain_number(typed: str, default: str = "1.2") -> str:
@@ -115,6 +116,8 @@ def plain_number(typed: str, default: str = "1.2") -> str:
         return f"{_SIGNS[signs[0]] ** len(signs):.2g}"
     if (fraction := _FRACTION.fullmatch(typed)) and int(fraction[2]):
         return f"{int(fraction[1]) / int(fraction[2]):.3g}"
+    if not _HAS_NUMBER.search(typed):
+        return default
     plain = typed.translate(_TO_DIGITS)
     start = re.search(r"-?\.?\d|-?\.", plain)
     found = _READ.match(plain, start.start()) if start else None

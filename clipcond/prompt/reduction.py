@@ -126,7 +126,7 @@ def _spoiled_issue(remainder: Remainder, change: Change, spoiler: int) -> Issue:
     shown, sign = remainder.text[change.start : change.stop], remainder.text[spoiler]
     message = f"{sign!r} turns all prompt editing off; {excerpt(shown, _SHOWN)!r} is plain text"
     remedy = f"Remove it or write '\\{sign}' for a literal sign."
-    return Issue(message, remainder.at(spoiler), remedy, "editing-off", (shown,))
+    return Issue(message, remainder.at(spoiler), remedy, "editing-off", (sign,))
 
 
 def _change_issue(remainder: Remainder, change: Change) -> Issue:
