@@ -15,6 +15,8 @@ _TAGGED = (
     r"|seed|size|model|general|user|https?|re|fate|todo|fixme|warning|chapter|part|format|type|genre"
     r"|medium|quality|speaker|laughs?|sep|cls|nsfw|sfw|lora|lyco|hypernet|embedding):)"
 )
+_WORDS = r"\s?[^\W\d][^\[\]():|,;/>@=→\n]{0,60}"
+_PART = r"0?\.\d{1,3}"  # of all steps
 _NO_LABEL = not_after(
     "风格 主题 主体 标题 题目 题材 场景 背景 人物 角色 画风 画质 质量 色调 色彩 颜色 构图 光线 "
     "光影 光源 灯光 视角 镜头 景别 材质 纹理 情绪 氛围 气氛 心情 时间 时代 季节 天气 地点 位置 "
@@ -27,6 +29,17 @@ _EDIT = (
     "Write [{from}:{to}:{when}] in dialect 'a1111': a fraction of all steps, or the number of one."
 )
 EDITING_SLIPS = (
+    Notation(
+        "no-editing",
+        "[",
+        re.compile(
+            rf"\[(?P<from>{_WORDS})(?:[,;/]|[-=]>|→)(?P<to>{_WORDS})(?:[,;/|@]|[-=]>|→)\s?(?P<when>{_PART})\s?\]"
+            rf"|\[(?P<from_2>{_WORDS}):(?P<to_2>{_WORDS})(?:[,;/|@=]|[-=]>|→|\s)\s?(?P<when_2>{_PART})\s?\]"
+        ),
+        WITH_NOVELAI,
+        "no prompt editing, which has colons",
+        "Write [{from}:{to}:{when}] in dialect 'a1111'.",
+    ),
     Notation(
         "no-editing",
         "[",
@@ -61,20 +74,9 @@ EDITING_SLIPS = (
     ),
     Notation(
         "no-editing",
-        "[",
+        "({<⟦",
         re.compile(
-            r"\[(?P<from>[^\W\d][^\[\]():|,;/>\n]{0,60})(?:[,;/]|[-=]>|→)\s?(?P<to>[^\W\d][^\[\]():|,;/>\n]{0,60})"
-            r"(?:[,;/:|]|[-=]>|→)\s?(?P<when>0?\.\d{1,3})\s?\]"
-        ),
-        WITH_NOVELAI,
-        "no prompt editing, which has colons",
-        "Write [{from}:{to}:{when}] in dialect 'a1111'.",
-    ),
-    Notation(
-        "no-editing",
-        "({",
-        re.compile(
-            rf"[({{](?P<from>{_SHORT}|[{CJK}]):(?P<to>{_SHORT}|[{CJK}]):\s?(?P<when>0?\.\d{{1,3}})\s?[)}}]"
+            rf"[({{<⟦](?P<from>{_SHORT}|[{CJK}]):(?P<to>{_SHORT}|[{CJK}]):\s?(?P<when>{_PART})\s?[)}}>⟧]"
         ),
         WITH_NOVELAI,
         "no prompt editing, which has square brackets",

@@ -28,8 +28,8 @@ from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 SHOWN = 40  # characters
 _USEFUL = "Useful weights are between 0 and 2; brackets that are text are written \\( and \\)."
 _COLONS = (":", "：")
-_PAIRS = {")": "(", "]": "[", "}": "{"}
-_OPENING = "([{"
+_PAIRS = {")": "(", "]": "[", "}": "{", "⟧": "⟦"}
+_OPENING = "([{⟦"
 _STRAY = tuple("()（）")
 _SMILEY = re.compile(rf"(?:(?<!\S)|(?<=[^\w\s])|(?<=[{CJK}]))[>]?[:;=：；]['\-^]?\Z")
 _WORD = re.compile(r"\w")

@@ -31,7 +31,8 @@ MEASURED = (
     "verse verses gamma alpha beta sigma delta opacity strength cfg price time model release type "
     "level magnification exposure iou loss pi mach tomography volume season episode mm focal patch "
     "update build shutter ev fps view angle portrait profile panel step scene take radius width "
-    "height length weight depth distance margin padding blur spacing duration delay odds"
+    "height length weight depth distance margin padding blur spacing duration delay odds f größe "
+    "höhe breite länge preis maßstab gewicht zeit taille hauteur prix tamaño altura precio escala"
 )
 _MEASURED_CJK = (
     "比例 价格 版本 光圈 长度 身高 温度 时间 评分 分数 体重 面积 速度 厚度 画幅 "

@@ -93,15 +93,15 @@ LOOKALIKES = (
     Notation(
         CODE,
         "D",
-        re.compile(rf":\s?{NUMBER}\s?(?P<shown>AND)(?![A-Za-z\d_])"),
+        re.compile(rf"(?<!\d):\s?{NUMBER}\s?(?P<shown>AND)(?![A-Za-z\d_])"),
         WITH_NOVELAI - {"a1111"},
         "several conditions in dialect 'a1111', but not here",
         _CHOOSE_A1111,
     ),
     Notation(
         CODE,
-        "D",
-        re.compile(rf":\s?{NUMBER}(?P<shown>AND)(?![A-Za-z\d_])"),
+        "DK",
+        re.compile(rf"(?<!\d):\s?{NUMBER}(?P<shown>AND|BREAK)(?![A-Za-z\d_])"),
         {"a1111"},
         _PART_OF_WORD,
         _SPACES,
@@ -155,7 +155,7 @@ _FULLWIDTH_WEIGHT = "|".join(
 _FULLWIDTH_FORM = (
     rf"\[(?:[^\[\]\n:：|]{{0,120}}[:：])?[^\[\]\n:：|]{{0,120}}(?<!\d){NO_CJK_MEASURE}"
     r"(?:：\s*[\d.．。]{1,9}|:\s*[\d.]*[０-９．。][\d.．。]*)\s*\]"
-    r"|\[(?=\s*\w[^\[\]\n]{0,120}｜)[^\[\]:：\n]{1,120}\]"
+    r"|\[(?=\s*[^\s｜|\[\]][^\[\]\n]{0,120}｜)[^\[\]:：\n]{1,120}\]"
 )
 _NOT_WIDE = "syntax where full-width punctuation counts, but not here"
 _BE_WIDE = "Write it in ASCII, or say fullwidth=True; False if it is meant as text."

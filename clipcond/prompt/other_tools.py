@@ -66,10 +66,10 @@ OTHER_TOOLS = (
     ),
     Notation(
         "variable",
-        "$%@#{",
+        "$%@#",
         re.compile(
-            r"[$#]\{\w[^{}]*\}|\$\$[^\W\d_]\w{0,40}\$\$|\$\([^\W\d]\w{0,40}\)|\{%.{1,99}?%\}"
-            r"|(?<![\w%])%(?:[^\W\d_]\w{0,40}%|\([^\W\d]\w{0,40}\)[sdf]\b)(?![\w%])"
+            r"[$#]\{\w[^{}]*\}|\{\$[^\W\d_]\w{0,40}\}|\$\$[^\W\d_]\w{0,40}\$\$|\$\([^\W\d]\w{0,40}\)|\{%.{1,99}?%\}"
+            r"|(?<![\w%])%(?:%?[^\W\d_]\w{0,40}%%?|\([^\W\d]\w{0,40}\)[sdf]\b)(?![\w%])"
             r"|(?<![\w@.])@[^\W\d_]\w{1,40}@(?![\w@.])"
         ),
         EVERY,
@@ -128,7 +128,7 @@ OTHER_TOOLS = (
         ":",
         re.compile(
             r"< {0,3}(?i:lora|lyco|hypernet) {0,3}[: ] {0,3}[^<>\n]{1,200}>"
-            r"|(?<![\w:<])(?i:lora|lyco|hypernet):[\w.\-]{1,99}:\s?[+-]?[\d.]{1,9}(?![\w>:])"
+            r"|(?<![\w:<])<?(?i:lora|lyco|hypernet):[\w.\-]{1,99}:\s?[+-]?[\d.]{1,9}(?![\w>:])"
             r"|[(\[{](?i:lora|lyco|hypernet):[^()\[\]{}:\n]{1,200}:\s?[\d.]{1,9}[)\]}]"
         ),
         EVERY - {"plain"},
@@ -156,11 +156,12 @@ OTHER_TOOLS = (
         EVERY - {"plain"},
         "a tag of a web page, and encoded as words",
         "Leave it out.",
+        folded=False,
     ),
     Notation(
         "html",
         "%",
-        re.compile(r"(?<=[A-Za-z,])%(?:20|2[CcFf89]|3[Aa])(?=\w)"),
+        re.compile(r"(?<=[A-Za-z,])%(?:20|2[CcFf89]|3[Aa])(?=\w)|(?:%[\dA-Fa-f]{2}){3,99}"),
         EVERY - {"plain"},
         "a sign as web addresses have it, and encoded as it is written",
         "Write the sign itself.",
@@ -175,6 +176,7 @@ OTHER_TOOLS = (
         EVERY,
         "a special token of a tokenizer, which has no meaning as text",
         "Leave it out.",
+        folded=False,
     ),
     Notation(
         "region",
@@ -203,7 +205,7 @@ OTHER_TOOLS = (
         "{",
         re.compile(
             r"(?<!\{)(?P<braces>\{{2,})(?P<words>[^{}|\"\n]+)\}{2,}"
-            r"|\{(?P<words_2>[^\W\d_][\w ,.'()\[\]:\-]*)\}"
+            r"|\{(?![^{}]*:\s?[\d.]+\s?\})(?P<words_2>[^\W\d_][\w ,.'()\[\]:\-]*)\}"
         ),
         ALL,
         "a weight in dialect 'novelai', but not here",

@@ -145,7 +145,7 @@ def _change_issue(remainder: Remainder, change: Change) -> Issue:
         left = texts[float(when) <= 0].strip()
         kept = f"only {excerpt(left, _SHOWN)!r}" if left else "nothing of it"
         message = f"{excerpt(shown, _SHOWN)!r} never changes while denoising; {kept} is encoded"
-        example = shown[: shown.rindex(when)] + "0.5]" if when in shown else "[a:b:0.5]"
+        example = "0.5".join(shown.rsplit(when, 1)) if when in shown else "[a:b:0.5]"
         remedy = f"Write a fraction of all steps below 1, or the number of a step: {example}."
     if may_be_weight:
         weight = weight_in("a1111", excerpt(texts[1].strip(), _SHOWN), when)

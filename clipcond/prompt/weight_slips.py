@@ -22,9 +22,9 @@ from clipcond.prompt.notations import (
 
 _WORDS = (
     rf"(?P<words>(?!(?i:{'|'.join(MEASURED.split())})(?![^\W\d_]))(?<![\w\-])\d?[^\W\d_](?:\w|-(?=\w))"
-    rf"{{1,40}}|[{CJK}]{{1,40}}){NO_CJK_MEASURE}"
+    rf"{{1,40}}|[{CJK}🌀-🫿]{{1,40}}){NO_CJK_MEASURE}"
 )
-_END = r"(?=\s{1,9}[^\s)\],]|\s{0,9}(?:[,;]|\.?\Z))"
+_END = r"(?=[\"'!*]|\s{1,9}[^\s)\],]|\s{0,9}(?:[,;]|\.?\Z))"
 _AT_END = r"(?=[\s,;)\]}]|\.?\Z|\.\s)"
 _AND = re.compile(r"(?<![A-Za-z])AND(?![A-Za-z])")
 _SIGN = r"[^\w\s()\[\]{}:,/.\\]"
@@ -47,20 +47,20 @@ WEIGHT_SLIPS = (
     Notation(
         "weight",
         ":",
-        re.compile(rf"{_WORDS} ?:(?P<number>{SMALL}){_END}"),
+        re.compile(rf"{_WORDS} ?:(?P<number>{SMALL})[xX×倍]?{_END}"),
         WITH_NOVELAI,
         "no weight without brackets",
         _WRITE,
         unless=_AND,
         bare=True,
-        hint=re.compile(rf":{SMALL}{_END}"),
+        hint=re.compile(rf":{SMALL}"),
     ),
     Notation(
         "weight",
-        ")]}",
+        ")]}⟧",
         re.compile(
-            rf"(?<!\\)[)\]}}](?:\s?[:=*^@×]\s?(?P<number>{SMALL})(?=\s{{0,9}}(?:[,;)\]}}]|\.?\Z))"
-            rf"|[:=*^@×](?P<number_2>{SMALL}){_AT_END}|:(?P<number_3>[0-2]){_AT_END}"
+            rf"(?<!\\)[)\]}}⟧](?:\s?[:=*^@×~]\s?(?P<number>{SMALL})(?=\s{{0,9}}(?:[,;)\]}}]|\.?\Z))"
+            rf"|[:=*^@×~](?P<number_2>{SMALL}){_AT_END}|:(?P<number_3>[0-2]){_AT_END}"
             rf"|\s?x(?P<number_4>{SMALL}){_AT_END}|\s?[(\[{{](?P<number_5>{SMALL})[)\]}}])"
         ),
         WITH_NOVELAI,
@@ -70,8 +70,8 @@ WEIGHT_SLIPS = (
     ),
     Notation(
         "weight",
-        "]}",
-        re.compile(rf"(?<!\\)[\]}}](?P<number>{SMALL}|\+{{1,4}}){_AT_END}"),
+        "]}⟧",
+        re.compile(rf"(?<!\\)[\]}}⟧](?P<number>{SMALL}|\+{{1,4}}){_AT_END}"),
         WITH_NOVELAI,
         "no weight behind such a bracket",
         _WRITE,
@@ -133,7 +133,10 @@ WEIGHT_SLIPS = (
     Notation(
         "weight",
         ":",
-        re.compile(r"(?<!\d):\s{0,3}(?P<number>[+-]?\d{1,3},\s?\d{1,3})(?:\s{0,3}|[,;])[)}]"),
+        re.compile(
+            rf"(?<!\d){NO_MEASURE}"
+            r":\s{0,3}(?P<number>[+-]?\d{1,3},\s?\d{1,3})(?:\s{0,3}|[,;])[)}]"
+        ),
         WITH_NOVELAI,
         _BY_COMMA,
         "Write a decimal point: {weight}, or as the dialect has it.",
