@@ -72,7 +72,7 @@ class Cutter:
         chunks = chunk(padded, self.special, self.dialect.splitter)
         limit = self._share(n_members)
         if limit is not None and len(chunks) > limit:
-            at = prompt, _start_of(chunks[limit], tokens)
+            at = prompt, checks.first_lost(chunks, limit, tokens, prompt, self.tokenizer)
             own = self.dialect.max_chunks is None or limit < self.dialect.max_chunks
             name = "max_chunks" if own else f"dialect {self.dialect.name!r}"
             checks.warn_dropped(chunks, limit, self.tower, name, at)
@@ -227,13 +227,6 @@ class Plan:
         if cutter.pooled:
             pooled = dialect.pooled(chunks)
         return replace(self, pooled=pooled, n_times=n_times, n_empty=n_chunks - n_times * n_own)
-
-
-def _start_of(chunk: TokenChunk, tokens: Tokens) -> int:
-    """Find where in the prompt a chunk's text begins: at the segment of its first token."""
-    first = max(chunk.segments[chunk.places.start], 0)
-    own = (t.start for t in tokens if isinstance(t, Token) and t.segment >= first)
-    return next(own, 0)
 
 
 def plan_call(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from clipcond.prompt.notations import BRACKETS, CJK, WHEN, WITH_NOVELAI, Notation, not_after
+from clipcond.prompt.notations import BRACKETS, CJK, OPTION, WHEN, WITH_NOVELAI, Notation, not_after
 
-# An option of a form, with round brackets in it, and one that has a letter.
-_TEXT = r"(?:[^\[\]():|\n]|\([^()\[\]\n]{0,80}\)){0,120}"
+# An option of a form, and one that has a letter.
 _SHORT = r"[^\W\d][^\[\]():：∶꞉﹕ː|\n]{1,60}"
 _TAGGED = (
     r"(?!(?i:rating|artist|character|copyright|style|species|meta|score|title|name|note|text|time|by"
@@ -44,8 +43,8 @@ EDITING_SLIPS = (
         "no-editing",
         "[",
         re.compile(
-            rf"\[(?=[^\[\]:|\n]{{0,120}}[^\W\d_])(?P<from>{_TEXT}):(?P<to>{_TEXT})"
-            rf"(?::(?!\s*{WHEN}\s*\])(?P<when>{_TEXT})|:(?P<when_2>{_TEXT}):{_TEXT})\]"
+            rf"\[(?=[^\[\]:|\n]{{0,120}}[^\W\d_]|[🌀-🫿])(?P<from>{OPTION}):(?P<to>{OPTION})"
+            rf"(?::(?!\s*{WHEN}\s*\])(?P<when>{OPTION})|:(?P<when_2>{OPTION}):{OPTION})\]"
         ),
         WITH_NOVELAI,
         _NO_EDITING,
@@ -66,7 +65,7 @@ EDITING_SLIPS = (
     Notation(
         "no-editing",
         "[",
-        re.compile(rf"\[(?P<from>{_TEXT}):(?:(?P<to>{_TEXT}):)?\s*(?P<when>{WHEN})\s*\]"),
+        re.compile(rf"\[(?P<from>{OPTION}):(?:(?P<to>{OPTION}):)?\s*(?P<when>{WHEN})\s*\]"),
         {"a1111"},
         "no prompt editing, because of {odd}",
         "Write it in ASCII, without invisible characters.",

@@ -90,6 +90,8 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[tuple[i
     for match in islice(kind.pattern.finditer(text, 0, end), MOST_ISSUES):
         if kind.known is not None and kind.known.match(signs, match.start()):
             continue
+        if source[match.start()] in _OPENING and source[match.start() - 1 : match.start()] == "\\":
+            continue
         group = "shown" if match.groupdict().get("shown") else 0
         start = _with_bracket(folded, *match.span(group))
         words = source[start : match.end(group)]

@@ -22,6 +22,7 @@ DECIMAL = r"[+-]?(?:\d+\.\d*|\.\d+)"
 SMALL = r"[+-]?[0-2]?\.\d{1,3}"  # a number as weights are
 MOST_WEIGHT = 3.0  # a dozen brackets of A1111
 WHEN = r"(?:\d+(?:\.\d*)?|\.\d+)"  # of prompt editing
+OPTION = r"(?:[^\[\]():|\n]|\([^()\[\]\n]{0,80}\)){0,120}"  # of a form
 NUMBER = r"[+-]?(?:\d{1,3}(?:\.\d{1,3})?|\.\d{1,3})"
 
 # Words before a number that is no weight: (version1.5), ratio:1.85

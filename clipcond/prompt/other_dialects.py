@@ -13,6 +13,7 @@ from clipcond.prompt.notations import (
     DECIMAL,
     NO_CJK_MEASURE,
     NUMBER,
+    OPTION,
     WHEN,
     WITH_NOVELAI,
     WITHOUT_BRACKETS,
@@ -120,7 +121,7 @@ LOOKALIKES = (
     Notation(
         CODE,
         "[",
-        re.compile(r"\[(?P<words>[^\[\]:|]+):\s*(?P<number>[0-2]?\.\d+)\s*\]"),
+        re.compile(r"\[(?P<words>[^\[\]():|]+):\s*(?P<number>[0-2]?\.\d+)\s*\]"),
         WITH_NOVELAI - {"a1111"},
         _EDITING_HERE,
         "For a weight write {weight}; for editing choose dialect 'a1111'.",
@@ -128,7 +129,7 @@ LOOKALIKES = (
     Notation(
         CODE,
         "[",
-        re.compile(rf"\[[^\[\]:|]*(?::[^\[\]:|]*)?:\s*{WHEN}\s*\]"),
+        re.compile(rf"\[(?:[^\[\]:|]*(?::[^\[\]:|]*)?|{OPTION}(?::{OPTION})?):\s*{WHEN}\s*\]"),
         WITH_NOVELAI - {"a1111"},
         _EDITING_HERE,
         _CHOOSE_A1111,

@@ -21,10 +21,10 @@ from clipcond.prompt.notations import (
 )
 
 _WORDS = (
-    rf"(?P<words>(?!(?i:{'|'.join(MEASURED.split())})(?![^\W\d_]))(?<![\w\-])\d?[^\W\d_](?:\w|-(?=\w))"
+    rf"(?P<words>(?!(?i:{'|'.join(MEASURED.split())})(?![^\W\d_]))(?<![\w\-])(?:embedding:)?\d?[^\W\d_](?:\w|-(?=\w))"
     rf"{{1,40}}|[{CJK}🌀-🫿]{{1,40}}){NO_CJK_MEASURE}"
 )
-_END = r"(?=[\"'!*]|\s{1,9}[^\s)\],]|\s{0,9}(?:[,;]|\.?\Z))"
+_END = r"(?=[\"'!*]|\s{1,9}[^\s)\],]|\s{0,9}(?:[,;、]|\.?\Z))"
 _AT_END = r"(?=[\s,;)\]}]|\.?\Z|\.\s)"
 _AND = re.compile(r"(?<![A-Za-z])AND(?![A-Za-z])")
 _SIGN = r"[^\w\s()\[\]{}:,/.\\]"
@@ -32,7 +32,7 @@ _SLIPS = (
     rf"(?:{_SIGN}{{1,3}}|\\)\s?(?:{SMALL}|[0-2]|\d{{2,3}}%)['\">]?|[xXwW]\s?=?\s?{SMALL}"
     rf"|weight\s?[=:]?\s?{SMALL}|[0-2](?:\.\d{{1,3}})?[eE][+-]?\d|\+{{2,4}}|-{{2,4}}",
     rf"[(\[{{]\s?{SMALL}\s?[)\]}}]|[1-3]\s?/\s?[2-5]|[½¼¾]|[0-2]?\.\d{{1,3}}\s?[/|\-]\s?[0-2]?\.\d{{1,3}}",
-    rf"(?:{NUMBER})\s?[xX×%;]|(?:{SMALL}|[0-2])\s?(?:[fFwW倍!,]|px|em|pt|weight|times|{_SIGN}{{1,3}})|\d,\d{{1,2}}[fFxX]",
+    rf"(?:{NUMBER})\s?[xX×%;]|(?:{SMALL}|[0-2])\s?(?:[fFwW倍배!,]|px|em|pt|weight|times|{_SIGN}{{1,3}})|\d,\d{{1,2}}[fFxX]",
     rf"[0-2]?(?:\s{{1,2}}[.]\s{{0,2}}|[.]\s{{1,2}}|\s|_|\s?{_SIGN}{{1,2}}\s?)\d{{1,3}}",
     r"[0-2]?[点點]\d{1,2}倍?|[零〇一二两三]点[零〇一二三四五六七八九]{1,2}倍?",
     r"[oO]\.\d{1,2}|[lI]\.\d{1,2}|\d?\.[oO]\d?",
@@ -47,7 +47,7 @@ WEIGHT_SLIPS = (
     Notation(
         "weight",
         ":",
-        re.compile(rf"{_WORDS} ?:(?P<number>{SMALL})[xX×倍]?{_END}"),
+        re.compile(rf"{_WORDS} ?:(?P<number>{SMALL})[xX×倍배]?{_END}"),
         WITH_NOVELAI,
         "no weight without brackets",
         _WRITE,
@@ -59,7 +59,7 @@ WEIGHT_SLIPS = (
         "weight",
         ")]}⟧",
         re.compile(
-            rf"(?<!\\)[)\]}}⟧](?:\s?[:=*^@×~]\s?(?P<number>{SMALL})(?=\s{{0,9}}(?:[,;)\]}}]|\.?\Z))"
+            rf"(?<!\\)[)\]}}⟧](?!\s?:[^\[\]]{{0,9}}\])(?:\s?[:=*^@×~]\s?(?P<number>{SMALL})(?=\s{{0,9}}(?:[,;)\]}}]|\.?\Z))"
             rf"|[:=*^@×~](?P<number_2>{SMALL}){_AT_END}|:(?P<number_3>[0-2]){_AT_END}"
             rf"|\s?x(?P<number_4>{SMALL}){_AT_END}|\s?[(\[{{](?P<number_5>{SMALL})[)\]}}])"
         ),
@@ -123,7 +123,7 @@ WEIGHT_SLIPS = (
         ".",
         re.compile(
             rf"{_WORDS}(?:(?P<number>[01]\.\d{{1,2}})"
-            r"|(?:\s?;\s?|[=|@*^~,、/>→+])(?P<number_2>[01]?\.\d{1,2}))\s?\)"
+            r"|(?:\s?[;=]\s?|[|@*^~,、/>→+])(?P<number_2>[01]?\.\d{1,2}))\s?\)"
         ),
         WITH_NOVELAI,
         "no weight without a colon",
