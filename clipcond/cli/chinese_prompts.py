@@ -112,12 +112,6 @@ PROMPTS = {
         "请直接写出想要的内容；若是文字，用 {}。"
     ),
     "Write in its place what you want.": "请直接写出想要的内容。",
-    "For a weight write {}; for editing a decimal point.": (
-        "要写权重，请写 {}；要按步骤变化，请用小数点。"
-    ),
-    "For a weight write {} in dialect {}; for editing a decimal point.": (
-        "要写权重，请用方言 {1} 写 {0}；要按步骤变化，请用小数点。"
-    ),
     "For a weight write {}.": "要写权重，请写 {}。",
     "For a weight write {} in dialect {}; for editing choose dialect {}.": (
         "要写权重，请用方言 {1} 写 {0}；要按步骤变化，请选用方言 {2}。"

@@ -5,10 +5,7 @@ The way of a sound prompt does not lead through here: callers look first whether
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,15 +24,12 @@ from clipcond.errors import (
     warn,
 )
 from clipcond.prompt import Break, Issue
-from clipcond.prompt.notations import CJK
-from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput, check_layer
 
 if TYPE_CHECKING:
     from clipcond.conditioning.plan import Plan
 
 MAX_SHOWN = 5
-_WORD = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+|[^\w\s]")
 
 
 def warn_issues(prompt: str, issues: Sequence[Issue]) -> None:
@@ -62,32 +56,6 @@ def warn_cut(tokens: Sequence[Token | Break], tower: TextTower, prompt: str) -> 
             code, position = "inversion-cut", token.start
             warn(PromptWarning(message, position=position, code=code, prompt=prompt))
             break
-
-
-def first_lost(
-    chunks: Sequence[TokenChunk],
-    n_kept: int,
-    tokens: Sequence[Token | Break],
-    prompt: str,
-    tokenizer: Tokenizer,
-) -> int:
-    """Find where in the prompt the first word is that is not in the first chunks.
-
-    Where a segment is not in the prompt as it is tokenized, with an escape, it is its start.
-    """
-    lost = chunks[n_kept]
-    first = max(lost.segments[lost.places.start], 0)
-    own = [t for t in tokens if isinstance(t, Token) and t.segment >= first]
-    if not own:
-        return 0
-    start, stop, n_own = own[0].start, own[0].stop, sum(t.segment == first for t in own)
-    n_before = sum(chunk.segments.count(first) for chunk in chunks[:n_kept])
-    if not n_before or len(tokenizer.encode(prompt[start:stop])) != n_own:
-        return start
-    words = [*islice(_WORD.finditer(prompt, start, stop), n_before + 1)]
-    ends = [word.end() for word in words]
-    whole = bisect_right(ends, n_before, key=lambda end: len(tokenizer.encode(prompt[start:end])))
-    return words[min(whole, len(words) - 1)].start()
 
 
 def warn_dropped(

@@ -49,9 +49,8 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
         fullwidth: whether full-width punctuation was read as syntax; None = it was not, but the
             user has not said so, which adds issues about it.
     """
-    kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES)
-    more = {True: READ_WIDE, False: JOINED, None: (*JOINED, *FULLWIDTH)}
-    kinds = (*kinds, *more[fullwidth])
+    more = {True: READ_WIDE, False: JOINED, None: (*JOINED, *FULLWIDTH)}[fullwidth]
+    kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *more)
     folded = parsed.source if parsed.source.isascii() else fold(parsed.source)
     read_here = (kind for kind in kinds if parsed.syntax in kind.readers)
     found = [each for kind in read_here for each in _find(parsed, folded, kind)]

@@ -50,7 +50,7 @@ def not_after(words: str) -> str:
 
 
 NO_CJK_MEASURE = not_after(_MEASURED_CJK)
-NO_MEASURE = f"(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
+NO_MEASURE = f"(?=:)(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
 
 _DIGITS = dict(zip("零〇一二两三四五六七八九点點", "001223456789..", strict=True))
 _PARTS = {"½": "0.5", "¼": "0.25", "¾": "0.75"}

@@ -136,8 +136,8 @@ def _change_issue(remainder: Remainder, change: Change) -> Issue:
     )
     when = (change.when or "").strip()
     is_short = texts[0] == "" and change.options[0][0] == change.options[1][0]  # [to:when]
-    is_short = is_short and not any(sign in texts[1] for sign in "(（:：")
-    may_be_weight = is_short and "." in when and 0 < float(when) <= MOST_WEIGHT
+    is_plain = is_short and not any(sign in texts[1] for sign in "(（:：")
+    may_be_weight = is_plain and "." in when and 0 < float(when) <= MOST_WEIGHT
     message = f"{excerpt(shown, _SHOWN)!r} changes while denoising; only its last text is encoded"
     remedy = "Encode the texts of schedule(prompt, steps) one by one."
     code = "editing"

@@ -134,8 +134,8 @@ WEIGHT_SLIPS = (
         "weight",
         ":",
         re.compile(
-            rf"(?<!\d){NO_MEASURE}"
-            r":\s{0,3}(?P<number>[+-]?\d{1,3},\s?\d{1,3})(?:\s{0,3}|[,;])[)}]"
+            rf"(?<!\d)(?=:\s{{0,3}}[+-]?\d){NO_MEASURE}:\s{{0,3}}(?P<number>[+-]?\d{{1,3}},\s?\d{{1,3}})"
+            r"(?:\s{0,3}|[,;])[)}]|\[(?P<words>[^\[\]:|\n]{1,120}):\s?(?P<number_2>[0-2]?,\d{1,3})\s?\]"
         ),
         WITH_NOVELAI,
         _BY_COMMA,
@@ -143,16 +143,10 @@ WEIGHT_SLIPS = (
     ),
     Notation(
         "weight",
-        "[",
-        re.compile(r"\[(?P<words>[^\[\]:|\n]{1,120}):\s*(?P<number>[0-2]?,\d{1,3})\s*\]"),
-        WITH_NOVELAI,
-        _BY_COMMA,
-        "For a weight write {weight}; for editing a decimal point.",
-    ),
-    Notation(
-        "weight",
         ":",
-        re.compile(rf"(?<!\d){NO_MEASURE}:\s{{0,3}}{_PLAIN}(?P<number>{'|'.join(_SLIPS)})\s?[)}}]"),
+        re.compile(
+            rf"(?<!\d)(?=:.{{1,24}}[)}}]){NO_MEASURE}:\s{{0,3}}{_PLAIN}(?P<number>{'|'.join(_SLIPS)})\s?[)}}]"
+        ),
         WITH_NOVELAI,
         "no weight, because it is no plain number",
         _WRITE,
