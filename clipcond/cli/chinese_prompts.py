@@ -44,9 +44,10 @@ _MEANINGS = {
     "a choice at random in ComfyUI's page and in A1111's Dynamic Prompts, but not here": (
         "在 ComfyUI 和 A1111 的动态提示词中是随机选择，在这里不是"
     ),
-    "a variable of A1111's Dynamic Prompts, but not here": (
-        "在 A1111 的动态提示词中是变量，在这里不是"
+    "a variable of a template, as in A1111's Dynamic Prompts, but not here": (
+        "是模板里的变量（如 A1111 的动态提示词），在这里不是"
     ),
+    "several conditions in dialect {}, but not here": "在方言 {} 中分出几个条件，在这里不会",
     "a word from a list in A1111's wildcards, but not here": "在 A1111 中是通配符，在这里不是",
     "a comment that A1111's page takes out, but not here": "在 A1111 中是注释，在这里不是",
     "a comment that ComfyUI's page takes out, but not here": "在 ComfyUI 中是注释，在这里不是",
@@ -142,6 +143,8 @@ PROMPTS = {
     ),
     "Close it with {}.": "请用 {} 闭合。",
     "Remove it or write {} for a literal bracket.": "请去掉它；若要括号本身，请写 {}。",
+    "Remove it or write {} for a literal sign.": "请去掉它；若要这个符号本身，请写 {}。",
+    "{} turns all prompt editing off; {} is plain text": "{} 使按步骤变化全部失效；{} 只是文字",
     "Remove it.": "请去掉它。",
     "Remove it: hypernetworks cannot be loaded.": "请去掉它：无法加载 hypernetwork。",
     "Remove it; a network acts on both prompts.": "请去掉它；网络对两个提示词都有作用。",

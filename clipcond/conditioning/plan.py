@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,6 +27,7 @@ from clipcond.conditioning.cache import ChunkEncoder
 from clipcond.conditioning.dialect import Dialect
 from clipcond.errors import SUBJECT
 from clipcond.prompt import Break, ParsedPrompt, parse
+from clipcond.prompt.notations import CJK
 from clipcond.tokenizers.base import SpecialTokens, Tokenizer
 from clipcond.towers.base import TextTower
 from clipcond.weighting import Normalize, Rule
@@ -34,6 +37,7 @@ __all__ = ["Chunks", "Cutter", "Plan", "plan_call"]
 
 Chunks: TypeAlias = tuple[TokenChunk, ...]
 Tokens: TypeAlias = tuple[Token | Break, ...]
+_WORD = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+|[^\w\s]")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -72,12 +76,26 @@ class Cutter:
         chunks = chunk(padded, self.special, self.dialect.splitter)
         limit = self._share(n_members)
         if limit is not None and len(chunks) > limit:
-            at = prompt, _start_of(chunks[limit], tokens)
+            at = prompt, self._first_lost(chunks, limit, tokens, prompt)
             own = self.dialect.max_chunks is None or limit < self.dialect.max_chunks
             name = "max_chunks" if own else f"dialect {self.dialect.name!r}"
             checks.warn_dropped(chunks, limit, self.tower, name, at)
             chunks = chunks[:limit]
         return chunks if self.normalize is None else tuple(self.normalize(chunks))
+
+    def _first_lost(self, chunks: Chunks, n_kept: int, tokens: Tokens, prompt: str) -> int:
+        """Find where the first word is that is not kept; if text was escaped, its segment."""
+        first = max(chunks[n_kept].segments[chunks[n_kept].places.start], 0)
+        own = [t for t in tokens if isinstance(t, Token) and t.segment == first]
+        start, stop = (own[0].start, own[0].stop) if own else (0, 0)
+        n_before = sum(chunk.segments.count(first) for chunk in chunks[:n_kept])
+        encode = self.tokenizer.encode
+        if not n_before or len(encode(prompt[start:stop])) != len(own):
+            return start
+        words = [*islice(_WORD.finditer(prompt, start, stop), n_before + 1)]
+        ends = [word.end() for word in words]
+        index = bisect_right(ends, n_before, key=lambda end: len(encode(prompt[start:end])))
+        return words[min(index, len(words) - 1)].start()
 
     def _share(self, n_members: int) -> int | None:
         """Find how many chunks of a prompt, or of one prompt of a mixture, are kept."""
@@ -227,13 +245,6 @@ class Plan:
         if cutter.pooled:
             pooled = dialect.pooled(chunks)
         return replace(self, pooled=pooled, n_times=n_times, n_empty=n_chunks - n_times * n_own)
-
-
-def _start_of(chunk: TokenChunk, tokens: Tokens) -> int:
-    """Find where in the prompt a chunk's text begins: at the segment of its first token."""
-    first = max(chunk.segments[chunk.places.start], 0)
-    own = (t.start for t in tokens if isinstance(t, Token) and t.segment >= first)
-    return next(own, 0)
 
 
 def plan_call(

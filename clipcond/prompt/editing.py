@@ -162,7 +162,14 @@ class _Bracket:
 
 def find_changes(source: str, *, fullwidth: bool = False) -> tuple[Change, ...]:
     """Find all places where the text changes, in the order of the source, outer before inner."""
+    found, spoiler = find_forms(source, fullwidth=fullwidth)
+    return found if spoiler is None else ()
+
+
+def find_forms(source: str, *, fullwidth: bool = False) -> tuple[tuple[Change, ...], int | None]:
+    """Find all forms, and the position of the first sign that makes the whole prompt text."""
     found: list[Change] = []
+    spoilers: list[int] = []
     stack: list[_Bracket] = []
     source = ascii_signs(source, fullwidth=fullwidth)
     for lexeme in _LEXICON.finditer(source):
@@ -174,15 +181,13 @@ def find_changes(source: str, *, fullwidth: bool = False) -> tuple[Change, ...]:
         elif kind == "bar" and stack and stack[-1].kind == "[":
             stack[-1].bars.append(start)
         elif kind in {"bar", "backslash"}:
-            return ()
+            spoilers.append(start)
         elif kind == "close" and not _close(source, start, stack, found):
             # Nothing around a broken bracket can be a form: all brackets open here are text.
-            if any(bracket.bars for bracket in stack):
-                return ()
+            spoilers += (bar for bracket in stack for bar in bracket.bars)
             stack.clear()
-    if any(bracket.bars for bracket in stack):
-        return ()
-    return tuple(sorted(found, key=lambda change: change.start))
+    spoilers += (bar for bracket in stack for bar in bracket.bars)
+    return tuple(sorted(found, key=lambda change: change.start)), min(spoilers, default=None)
 
 
 def _close(source: str, position: int, stack: list[_Bracket], found: list[Change]) -> bool:

@@ -25,6 +25,8 @@ _LOOKALIKES = {
     "}": "﹜❵",
     "<": "《〈‹«",
     ">": "》〉›»",
+    "⟦": "〔〖「『〘〚｢❲⟨⦅｟",
+    "⟧": "〕〗」』〙〛｣❳⟩⦆｠",
     "|": "∣│︱",
     "+": "﹢",
     "-": "−‐‑‒﹣",
@@ -46,6 +48,7 @@ _INVISIBLE = (
 )
 _TABLE: dict[int, int | str] = {
     **{code: code - _TO_ASCII for code in _WIDE},
+    **{zero + digit: str(digit) for zero in (0x660, 0x6F0, 0x966) for digit in range(10)},
     **{ord(sign): plain for plain, signs in _LOOKALIKES.items() for sign in signs},
     **dict.fromkeys(_INVISIBLE, " "),
 }

@@ -2,7 +2,7 @@
 
 Prompts are copied from page to page, and nothing in `(cat:1.3)` says which tool it was written for.
 To another tool it is not an error but text, which silently does something else. The tables are in
-`weight_slips`, `other_tools` and `other_dialects`.
+`weight_slips`, `editing_slips`, `other_tools` and `other_dialects`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from dataclasses import replace
 from itertools import islice
 
 from clipcond.errors import excerpt
+from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
 from clipcond.prompt.folding import fold, odd_signs
-from clipcond.prompt.notations import CJK, Notation, weight_in
+from clipcond.prompt.notations import CJK, MOST_WEIGHT, Notation, plain_number, weight_in
 from clipcond.prompt.other_dialects import FULLWIDTH, JOINED, LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
 from clipcond.prompt.scanner import ascii_signs
@@ -25,11 +26,10 @@ from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 
 SHOWN = 40  # characters
-MOST_WEIGHT = 3.0  # a dozen brackets of A1111
 _USEFUL = "Useful weights are between 0 and 2; brackets that are text are written \\( and \\)."
 _COLONS = (":", "：")
-_PAIRS = {")": "(", "]": "[", "}": "{"}
-_OPENING = "([{"
+_PAIRS = {")": "(", "]": "[", "}": "{", "⟧": "⟦"}
+_OPENING = "([{⟦"
 _STRAY = tuple("()（）")
 _SMILEY = re.compile(rf"(?:(?<!\S)|(?<=[^\w\s])|(?<=[{CJK}]))[>]?[:;=：；]['\-^]?\Z")
 _WORD = re.compile(r"\w")
@@ -49,9 +49,8 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
         fullwidth: whether full-width punctuation was read as syntax; None = it was not, but the
             user has not said so, which adds issues about it.
     """
-    kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES)
-    if not fullwidth:
-        kinds = (*kinds, *JOINED, *(FULLWIDTH if fullwidth is None else ()))
+    more = {True: READ_WIDE, False: JOINED, None: (*JOINED, *FULLWIDTH)}[fullwidth]
+    kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *more)
     folded = parsed.source if parsed.source.isascii() else fold(parsed.source)
     read_here = (kind for kind in kinds if parsed.syntax in kind.readers)
     found = [each for kind in read_here for each in _find(parsed, folded, kind)]
@@ -90,11 +89,15 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[tuple[i
     for match in islice(kind.pattern.finditer(text, 0, end), MOST_ISSUES):
         if kind.known is not None and kind.known.match(signs, match.start()):
             continue
+        if source[match.start()] in _OPENING and source[match.start() - 1 : match.start()] == "\\":
+            continue
         group = "shown" if match.groupdict().get("shown") else 0
         start = _with_bracket(folded, *match.span(group))
         words = source[start : match.end(group)]
-        names = _names(match, folded, parsed.syntax)
+        names = _names(match, folded, parsed.syntax, start)
         names["odd"] = odd_signs(source[slice(*match.span())], signs[slice(*match.span())])
+        if "{odd}" in kind.meaning and not names["odd"]:
+            continue
         message = f"{excerpt(words, SHOWN)!r} is {kind.meaning.format_map(names)}"
         issue = Issue(message, start, kind.remedy.format_map(names), kind.code, (words,))
         yield match.start(group), match.end(group), issue
@@ -106,16 +109,23 @@ def _first_open(parsed: ParsedPrompt) -> int:
     return min(opened, default=len(parsed.source))
 
 
-def _names(match: re.Match[str], folded: str, syntax: str) -> defaultdict[str, str]:
-    """Collect what a remedy may name: the pattern's groups, and the weight that was meant."""
+def _names(match: re.Match[str], folded: str, syntax: str, start: int) -> defaultdict[str, str]:
+    """Collect what a remedy may name: the pattern's groups, and the weight that was meant.
+
+    Args:
+        start: where the thing begins; a bracket before the match, as in `(red cat1.3)`.
+    """
     groups = {name.rstrip("_2345"): text for name, text in match.groupdict().items() if text}
     names = defaultdict(str, groups)
     number = groups.get("number", "")
     if not number and match[0].startswith("{"):
         number = f"{1.05 ** len(groups.get('braces', '{')):.3g}"
     words = groups.get("words") or _bracketed(folded, match.start())
-    names["weight"] = weight_in(syntax, excerpt(words, SHOWN), number)
-    names["plain"] = repr(html.unescape(match[0])) + "."
+    if "words" in groups and start < match.start():
+        words = folded[start + 1 : match.start()] + words
+    names["weight"] = weight_in(syntax, excerpt(words.strip(" _"), SHOWN), number)
+    names["when"] = plain_number(groups.get("when", ""), "0.5")
+    names["plain"] = repr(fold(html.unescape(html.unescape(match[0])))) + "."
     return names
 
 
@@ -126,7 +136,9 @@ def _bracketed(folded: str, position: int) -> str:
     words = folded[opening + 1 : position]
     if is_closing:
         words = re.sub(r"\s*:\s*[\d.]{0,9}\Z", "", words.strip(_OPENING + "".join(_PAIRS)))
-    return words.strip() if opening >= 0 and words.strip() else "cat"
+    if opening < 0:
+        words = re.split(r"\W", folded[max(0, position - SHOWN) : position])[-1]
+    return words.strip() or "cat"
 
 
 def _opening(folded: str, position: int) -> int:
@@ -173,7 +185,8 @@ def _with_bracket(folded: str, start: int, stop: int) -> int:
         opening = _opening(folded, start)
         return start if opening < 0 else opening
     own = _PAIRS.get(folded[stop - 1], "")
-    if not own or own in folded[start:stop] or stop - start > SHOWN:
+    n_opened, n_closed = (folded.count(sign, start, stop) for sign in (own, folded[stop - 1]))
+    if not own or n_opened >= n_closed or stop - start > SHOWN:
         return start
     opening = folded.rfind(own, max(0, start - SHOWN), start)
     return start if opening < 0 else opening

@@ -20,11 +20,44 @@ EVERY = WITH_NOVELAI | {"plain"}
 CJK = r"\u3005\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 DECIMAL = r"[+-]?(?:\d+\.\d*|\.\d+)"
 SMALL = r"[+-]?[0-2]?\.\d{1,3}"  # a number as weights are
+MOST_WEIGHT = 3.0  # a dozen brackets of A1111
+WHEN = r"(?:\d+(?:\.\d*)?|\.\d+)"  # of prompt editing
+OPTION = r"(?:[^\[\]():|\n]|\([^()\[\]\n]{0,80}\)){0,120}"  # of a form
 NUMBER = r"[+-]?(?:\d{1,3}(?:\.\d{1,3})?|\.\d{1,3})"
 
+# Words before a number that is no weight: (version1.5), ratio:1.85
+MEASURED = (
+    "v ver version ratio aspect scale http usb sdxl sd gpt web score rating size zoom factor crop "
+    "speed lens aperture iso diffusion blender python windows chapter page pages part figure fig "
+    "verse verses gamma alpha beta sigma delta opacity strength cfg price time model release type "
+    "level magnification exposure iou loss pi mach tomography volume season episode mm focal patch "
+    "update build shutter ev fps view angle portrait profile panel step scene take radius width "
+    "height length weight depth distance margin padding blur spacing duration delay odds f größe "
+    "höhe breite länge preis maßstab gewicht zeit taille hauteur prix tamaño altura precio escala"
+)
+_MEASURED_CJK = (
+    "比例 价格 版本 光圈 长度 身高 温度 时间 评分 分数 体重 面积 速度 厚度 画幅 "
+    "缩放 尺寸 大小 "
+    "高度 宽度 重量 章节 曝光 售价 视力 系数 步数 "
+    "価格 身長 가격 비율 버전 浓度 湿度 密度 亮度 海拔 数字 率 值 比 价 距 径 龄"
+)
+
+
+def not_after(words: str) -> str:
+    """Make a pattern that does not match behind one of these words; CJK ones may end a longer."""
+    starts = ((r"(?<![^\W\d_])" if word.isascii() else "", word) for word in words.split())
+    return "".join(f"(?<!{start}{word})" for start, word in starts)
+
+
+NO_CJK_MEASURE = not_after(_MEASURED_CJK)
+NO_MEASURE = f"(?=:)(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
+
 _DIGITS = dict(zip("零〇一二两三四五六七八九点點", "001223456789..", strict=True))
-_TO_DIGITS = str.maketrans({**_DIGITS, "o": "0", "O": "0", "l": "1", "I": "1"})
+_PARTS = {"½": "0.5", "¼": "0.25", "¾": "0.75"}
+_HAS_NUMBER = re.compile(rf"[\d.{''.join([*_DIGITS, *_PARTS])}]")
+_TO_DIGITS = str.maketrans({**_DIGITS, **_PARTS, "o": "0", "O": "0", "l": "1", "I": "1"})
 _READ = re.compile(r"(-?)(\d*)(?:\s{0,2}[^\d\s]?\s{0,2}(\d+))?")
+_FRACTION = re.compile(r"\s*(\d{1,2})\s*/\s*(\d{1,2})\s*")
 _SIGNS = {"+": 1.1, "-": 0.9}  # of compel, for each sign
 
 
@@ -70,22 +103,27 @@ def weight_in(syntax: str, words: str, number: str) -> str:
         words: what gets the weight.
         number: as it was typed, with whatever is wrong about it; or the signs of compel.
     """
-    number = _plain_number(number)
-    if syntax == "compel":
+    number = plain_number(number)
+    if syntax == "compel" and number[:1] != "-":
         return f"({words}){number}"
     if syntax == "novelai":
         return f"{number}::{words}::"
-    return f"({words}:{number})" + (" in dialect 'a1111'" if syntax == "diffusers" else "")
+    return f"({words}:{number})" + (" in dialect 'a1111'" if syntax in WITHOUT_BRACKETS else "")
 
 
-def _plain_number(typed: str) -> str:
+def plain_number(typed: str, default: str = "1.2") -> str:
+    """Write a number plainly, whatever is wrong about it."""
     signs = typed.strip()
     if signs and not signs.strip("+-"):
         return f"{_SIGNS[signs[0]] ** len(signs):.2g}"
+    if (fraction := _FRACTION.fullmatch(typed)) and int(fraction[2]):
+        return f"{int(fraction[1]) / int(fraction[2]):.3g}"
+    if not _HAS_NUMBER.search(typed):
+        return default
     plain = typed.translate(_TO_DIGITS)
     start = re.search(r"-?\.?\d|-?\.", plain)
     found = _READ.match(plain, start.start()) if start else None
     if found is None or not (found[2] or found[3]):
-        return "1.2"
+        return default
     value = float(f"{found[1]}{found[2] or 0}.{found[3] or 0}")
-    return f"{value / 100 if '%' in plain else value:g}"
+    return f"{value / 100 if '%' in plain and value >= MOST_WEIGHT else value:g}"

@@ -11,6 +11,10 @@ from clipcond.prompt.notations import (
     BRACKETS,
     CJK,
     DECIMAL,
+    NO_CJK_MEASURE,
+    NUMBER,
+    OPTION,
+    WHEN,
     WITH_NOVELAI,
     WITHOUT_BRACKETS,
     Notation,
@@ -32,18 +36,8 @@ _SIGNED_WORD = (
     r"(?=[\s,.;:!?)\"]|$))"
 )
 _SIGNED_BRACKET = rf"(?<!\\)\)(?P<number_2>[+-]{{1,9}}|{DECIMAL})(?=[\s,.;)\"]|$)"
-_WHEN = r"(?:\d+(?:\.\d*)?|\.\d+)"
-# An option of a form, with round brackets in it, and one that has a letter.
-_TEXT = r"(?:[^\[\]():|\n]|\([^()\[\]\n]{0,80}\)){0,120}"
-_SHORT = r"[^\W\d][^\[\]():∶꞉﹕ː|\n]{1,60}"
-_TAGGED = (
-    r"(?!(?i:rating|artist|character|copyright|style|species|meta|score|title|name|note|text|time|by"
-    r"|series|source|date|age|color|colour|camera|lens|lighting|mood|setting|scene|subject|background"
-    r"|seed|size|model|general|user|https?|re|fate|todo|fixme|warning|chapter|part|format|type|genre"
-    r"|medium|quality|speaker|laughs?|sep|cls|nsfw|sfw|lora|lyco|hypernet|embedding):)"
-)
-_NO_EDITING = "no prompt editing: that is two texts, and a number when"
-_EDIT = "Write [{from}:{to}:0.5] in dialect 'a1111': a fraction of all steps, or the number of one."
+_PART_OF_WORD = "a part of a word here"
+_SPACES = "Write spaces around it."
 LOOKALIKES = (
     Notation(CODE, ":", re.compile(_WEIGHT), {"compel", "novelai"}, _WEIGHT_HERE, _OR_A1111),
     Notation(CODE, ":", re.compile(_WEIGHT), {"diffusers"}, _WEIGHT_HERE, _CHOOSE_A1111),
@@ -99,6 +93,22 @@ LOOKALIKES = (
     ),
     Notation(
         CODE,
+        "D",
+        re.compile(rf"(?<!\d):\s?{NUMBER}\s?(?P<shown>AND)(?![A-Za-z\d_])"),
+        WITH_NOVELAI - {"a1111"},
+        "several conditions in dialect 'a1111', but not here",
+        _CHOOSE_A1111,
+    ),
+    Notation(
+        CODE,
+        "DK",
+        re.compile(rf"(?<!\d):\s?{NUMBER}(?P<shown>AND|BREAK)(?![A-Za-z\d_])"),
+        {"a1111"},
+        _PART_OF_WORD,
+        _SPACES,
+    ),
+    Notation(
+        CODE,
         "ＫＤ",
         re.compile(
             r"(?<=[^Ａ-Ｚａ-ｚ])(?<![Ａ-Ｚａ-ｚ]\s)(?:ＢＲＥＡＫ|ＡＮＤ)(?!\s?[Ａ-Ｚａ-ｚ])"
@@ -111,7 +121,7 @@ LOOKALIKES = (
     Notation(
         CODE,
         "[",
-        re.compile(r"\[(?P<words>[^\[\]:|]+):\s*(?P<number>[0-2]?\.\d+)\s*\]"),
+        re.compile(r"\[(?P<words>[^\[\]():|]+):\s*(?P<number>[0-2]?\.\d+)\s*\]"),
         WITH_NOVELAI - {"a1111"},
         _EDITING_HERE,
         "For a weight write {weight}; for editing choose dialect 'a1111'.",
@@ -119,7 +129,7 @@ LOOKALIKES = (
     Notation(
         CODE,
         "[",
-        re.compile(rf"\[[^\[\]:|]*(?::[^\[\]:|]*)?:\s*{_WHEN}\s*\]"),
+        re.compile(rf"\[(?:[^\[\]:|]*(?::[^\[\]:|]*)?|{OPTION}(?::{OPTION})?):\s*{WHEN}\s*\]"),
         WITH_NOVELAI - {"a1111"},
         _EDITING_HERE,
         _CHOOSE_A1111,
@@ -132,69 +142,8 @@ LOOKALIKES = (
         "alternation in dialect 'a1111', but not here",
         _CHOOSE_A1111,
     ),
-    Notation(
-        "no-editing",
-        "[",
-        re.compile(
-            rf"\[(?=[^\[\]:|\n]{{0,120}}[^\W\d_])(?P<from>{_TEXT}):(?P<to>{_TEXT})"
-            rf"(?::(?!\s*{_WHEN}\s*\]|\s*\d+,\d+\s*\]){_TEXT}|:{_TEXT}:{_TEXT})\]"
-        ),
-        WITH_NOVELAI,
-        _NO_EDITING,
-        _EDIT,
-    ),
-    Notation(
-        "no-editing",
-        "[",
-        re.compile(
-            rf"\[{_TAGGED}(?P<from>[{CJK}]|{_SHORT})[:∶꞉﹕ː](?P<to>[{CJK}]|{_SHORT})"
-            r"(?<![\s:])\]"
-        ),
-        WITH_NOVELAI,
-        _NO_EDITING,
-        _EDIT,
-        folded=False,
-    ),
-    Notation(
-        "no-editing",
-        "[",
-        re.compile(rf"\[(?P<from>{_TEXT}):(?:(?P<to>{_TEXT}):)?\s*(?P<when>{_WHEN})\s*\]"),
-        {"a1111"},
-        "no prompt editing, because of {odd}",
-        "Write it in ASCII, without invisible characters.",
-        known=re.compile(rf"\[[^\[\]|]*:\s*{_WHEN}\s*\]"),
-    ),
-    Notation(
-        "no-editing",
-        "[",
-        re.compile(
-            r"\[(?P<from>[^\W\d][^\[\]():|,;/>\n]{0,60})(?:[,;/]|[-=]>|→)\s?(?P<to>[^\W\d][^\[\]():|,;/>\n]{0,60})"
-            r"(?:[,;/:|]|[-=]>|→)\s?(?P<when>0?\.\d{1,3})\s?\]"
-        ),
-        WITH_NOVELAI,
-        "no prompt editing, which has colons",
-        "Write [{from}:{to}:{when}] in dialect 'a1111'.",
-    ),
-    Notation(
-        "no-editing",
-        "({",
-        re.compile(
-            rf"[({{](?P<from>{_SHORT}|[{CJK}]):(?P<to>{_SHORT}|[{CJK}]):\s?(?P<when>0?\.\d{{1,3}})\s?[)}}]"
-        ),
-        WITH_NOVELAI,
-        "no prompt editing, which has square brackets",
-        "Write [{from}:{to}:{when}] in dialect 'a1111'.",
-    ),
-    Notation(
-        "no-editing",
-        "|",
-        re.compile(rf"\[(?=[^\[\]:]*\|)(?P<words>[^\[\]:]+):\s*{_WHEN}\s*\]"),
-        WITH_NOVELAI,
-        "neither alternation nor editing: a number is at its end",
-        "Write [{words}] in dialect 'a1111' to alternate.",
-    ),
 )
-# Full-width brackets around something short, and a weight with a full-width sign in it.
+# Full-width brackets around something short, and a weight or a form with a full-width sign in it.
 _FULLWIDTH_BRACKETS = r"（[^（）\n]{1,60}）|【[^【】\n]{1,60}】|［[^［］\n]{1,60}］"
 _FULLWIDTH_WEIGHT = "|".join(
     rf"{colon}\s*[+\-＋－]?{number}\s*{closing}"
@@ -204,15 +153,31 @@ _FULLWIDTH_WEIGHT = "|".join(
         (":", r"\d*[．。]\d+", r"\)"),
     )
 )
+_FULLWIDTH_FORM = (
+    rf"\[(?:[^\[\]\n:：|]{{0,120}}[:：])?[^\[\]\n:：|]{{0,120}}(?<!\d){NO_CJK_MEASURE}"
+    r"(?:：\s*[\d.．。]{1,9}|:\s*[\d.]*[０-９．。][\d.．。]*)\s*\]"
+    r"|\[(?=\s*[^\s｜|\[\]][^\[\]\n]{0,120}｜)[^\[\]:：\n]{1,120}\]"
+)
+_NOT_WIDE = "syntax where full-width punctuation counts, but not here"
+_BE_WIDE = "Write it in ASCII, or say fullwidth=True; False if it is meant as text."
 # Means more with `fullwidth=True`, or, for compel, in ASCII.
 FULLWIDTH = (
     Notation(
         CODE,
-        "（）【［：．。",
-        re.compile(rf"{_FULLWIDTH_BRACKETS}|{_FULLWIDTH_WEIGHT}"),
+        "（）【［：．。｜０１２３４５６７８９",
+        re.compile(rf"{_FULLWIDTH_BRACKETS}|{_FULLWIDTH_WEIGHT}|{_FULLWIDTH_FORM}"),
         BRACKETS,
-        "syntax where full-width punctuation counts, but not here",
-        "Write it in ASCII, or say fullwidth=True; False if it is meant as text.",
+        _NOT_WIDE,
+        _BE_WIDE,
+        folded=False,
+    ),
+    Notation(
+        CODE,
+        ("AND",),
+        re.compile(r"：\s*[+\-＋－]?[.．。\d]+(?=\s*(?:AND(?![A-Za-z])|\Z))"),
+        {"a1111"},
+        _NOT_WIDE,
+        _BE_WIDE,
         folded=False,
     ),
     Notation(
@@ -244,8 +209,8 @@ JOINED = (
             rf"|(?<=[{CJK}])(?:BREAK|AND)(?=[{CJK}])"
         ),
         {"a1111", "sd_embed", "lpw_xl"},
-        "a part of a word here",
-        "Write spaces around it.",
+        _PART_OF_WORD,
+        _SPACES,
         folded=False,
     ),
 )

@@ -6,6 +6,7 @@ Each row is a pattern that hardly occurs in ordinary text, and the syntaxes that
 from __future__ import annotations
 
 import re
+from html.entities import name2codepoint
 
 from clipcond.prompt.notations import ALL, CJK, EVERY, NUMBER, WITH_NOVELAI, Notation
 from clipcond.prompt.pasted import PASTED
@@ -42,10 +43,6 @@ _DASH_FLAGS = (
     r"|(?:negative[_\-])?prompt[ \t]{1,3}(?=[\"'])"
 )
 _VALUE = r"(?:[ \t]*=?[\d.:]+)?"
-_ENTITIES = (
-    "amp|lt|gt|quot|apos|nbsp|copy|reg|trade|hellip|mdash|ndash|[lr]squo|[lr]dquo|[lr]aquo|times|deg"
-    "|middot|bull|eacute|egrave|agrave|uuml|ouml|auml|ntilde|ccedil|szlig"
-)
 _ELEMENTS = (
     "b|i|u|em|strong|p|br|hr|div|span|a|h[1-6]|li|ul|ol|code|pre|img|sub|sup|font|table|td|tr|th"
     "|small|center|blockquote"
@@ -69,10 +66,14 @@ OTHER_TOOLS = (
     ),
     Notation(
         "variable",
-        "$",
-        re.compile(r"\$\{\w[^{}]*\}"),
+        "$%@#",
+        re.compile(
+            r"[$#]\{\w[^{}]*\}|\{\$[^\W\d_]\w{0,40}\}|\$\$[^\W\d_]\w{0,40}\$\$|\$\([^\W\d]\w{0,40}\)|\{%.{1,99}?%\}"
+            r"|(?<![\w%])%(?:%?[^\W\d_]\w{0,40}%%?|\([^\W\d]\w{0,40}\)[sdf]\b)(?![\w%])"
+            r"|(?<![\w@.])@[^\W\d_]\w{1,40}@(?![\w@.])"
+        ),
         EVERY,
-        "a variable of A1111's Dynamic Prompts, but not here",
+        "a variable of a template, as in A1111's Dynamic Prompts, but not here",
         "Write its value.",
     ),
     Notation(
@@ -127,6 +128,7 @@ OTHER_TOOLS = (
         ":",
         re.compile(
             r"< {0,3}(?i:lora|lyco|hypernet) {0,3}[: ] {0,3}[^<>\n]{1,200}>"
+            r"|(?<![\w:<])<?(?i:lora|lyco|hypernet):[\w.\-]{1,99}:\s?[+-]?[\d.]{1,9}(?![\w>:])"
             r"|[(\[{](?i:lora|lyco|hypernet):[^()\[\]{}:\n]{1,200}:\s?[\d.]{1,9}[)\]}]"
         ),
         EVERY - {"plain"},
@@ -136,7 +138,10 @@ OTHER_TOOLS = (
     Notation(
         "html",
         "&",
-        re.compile(rf"(?i:&lt;[^&\n]{{1,200}}&gt;|&(?:{_ENTITIES}|#\d{{2,6}}|#x[\da-f]{{2,6}});)"),
+        re.compile(
+            rf"(?i:&lt;[^&\n]{{1,200}}&gt;|&(?:amp;)*(?:#\d{{2,6}}|#x[\da-f]{{2,6}});)"
+            rf"|&(?:amp;)*(?:(?:{'|'.join(name2codepoint)});|(?:nbsp|quot)(?!\w))"
+        ),
         EVERY - {"plain"},
         "text of a web page's source, and encoded as it is written",
         "Write {plain}",
@@ -151,11 +156,12 @@ OTHER_TOOLS = (
         EVERY - {"plain"},
         "a tag of a web page, and encoded as words",
         "Leave it out.",
+        folded=False,
     ),
     Notation(
         "html",
         "%",
-        re.compile(r"(?<=[A-Za-z,])%(?:20|2[CcFf89]|3[Aa])(?=\w)"),
+        re.compile(r"(?<=[A-Za-z,])%(?:20|2[CcFf89]|3[Aa])(?=\w)|(?:%[\dA-Fa-f]{2}){3,99}"),
         EVERY - {"plain"},
         "a sign as web addresses have it, and encoded as it is written",
         "Write the sign itself.",
@@ -170,6 +176,7 @@ OTHER_TOOLS = (
         EVERY,
         "a special token of a tokenizer, which has no meaning as text",
         "Leave it out.",
+        folded=False,
     ),
     Notation(
         "region",
@@ -198,7 +205,7 @@ OTHER_TOOLS = (
         "{",
         re.compile(
             r"(?<!\{)(?P<braces>\{{2,})(?P<words>[^{}|\"\n]+)\}{2,}"
-            r"|\{(?P<words_2>[^\W\d_][\w ,.'()\[\]:\-]*)\}"
+            r"|\{(?![^{}]*:\s?[\d.]+\s?\})(?P<words_2>[^\W\d_][\w ,.'()\[\]:\-]*)\}"
         ),
         ALL,
         "a weight in dialect 'novelai', but not here",

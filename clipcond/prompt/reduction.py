@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 from clipcond.errors import excerpt
 from clipcond.prompt.composition import find_and, find_parts, is_capitals
-from clipcond.prompt.editing import Change, find_changes, find_last_text, find_schedule
-from clipcond.prompt.notations import weight_in
+from clipcond.prompt.editing import Change, find_forms, find_last_text, find_schedule
+from clipcond.prompt.notations import MOST_WEIGHT, weight_in
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.segments import MOST_ISSUES, Issue
 
@@ -16,7 +16,6 @@ Timeline: TypeAlias = tuple[tuple[int, tuple[tuple[str, float], ...]], ...]
 STEPS = 20
 CHANGING = ("AND", "[", "【", "［")  # one of these is in every prompt that is reduced
 _SHOWN = 40  # characters
-_MOST_WEIGHT = 3.0  # above it `[cat:4.5]` is hardly meant as a weight
 _WORD = "Write 'and' in small letters for the word"
 
 
@@ -54,7 +53,10 @@ def reduce(
         remainder, issue = _first_condition(text, at, fullwidth)
         issues.append(issue)
     if any(bracket in text for bracket in "[【［"):
-        changes = find_changes(remainder.text, fullwidth=fullwidth)
+        changes, spoiler = find_forms(remainder.text, fullwidth=fullwidth)
+        if changes and spoiler is not None:
+            issues.append(_spoiled_issue(remainder, changes[0], spoiler))
+            changes = ()
         reached = 0
         for change in changes:
             if change.start >= reached and len(issues) < MOST_ISSUES:
@@ -120,6 +122,13 @@ def _first_condition(text: str, at: int, fullwidth: bool) -> tuple[Remainder, Is
     return Remainder.whole(text).only([(start, stop)]), issue
 
 
+def _spoiled_issue(remainder: Remainder, change: Change, spoiler: int) -> Issue:
+    shown, sign = remainder.text[change.start : change.stop], remainder.text[spoiler]
+    message = f"{sign!r} turns all prompt editing off; {excerpt(shown, _SHOWN)!r} is plain text"
+    remedy = f"Remove it or write '\\{sign}' for a literal sign."
+    return Issue(message, remainder.at(spoiler), remedy, "editing-off", (sign,))
+
+
 def _change_issue(remainder: Remainder, change: Change) -> Issue:
     """Say that a prompt changes; of an edit that comes too late, or is a weight, say that."""
     shown, *texts = (
@@ -127,7 +136,8 @@ def _change_issue(remainder: Remainder, change: Change) -> Issue:
     )
     when = (change.when or "").strip()
     is_short = texts[0] == "" and change.options[0][0] == change.options[1][0]  # [to:when]
-    may_be_weight = is_short and "." in when and 0 < float(when) <= _MOST_WEIGHT
+    is_plain = is_short and not any(sign in texts[1] for sign in "(（:：")
+    may_be_weight = is_plain and "." in when and 0 < float(when) <= MOST_WEIGHT
     message = f"{excerpt(shown, _SHOWN)!r} changes while denoising; only its last text is encoded"
     remedy = "Encode the texts of schedule(prompt, steps) one by one."
     code = "editing"
@@ -136,7 +146,7 @@ def _change_issue(remainder: Remainder, change: Change) -> Issue:
         left = texts[float(when) <= 0].strip()
         kept = f"only {excerpt(left, _SHOWN)!r}" if left else "nothing of it"
         message = f"{excerpt(shown, _SHOWN)!r} never changes while denoising; {kept} is encoded"
-        example = shown[: shown.rindex(when)] + "0.5]" if when in shown else "[a:b:0.5]"
+        example = "0.5".join(shown.rsplit(when, 1)) if when in shown else "[a:b:0.5]"
         remedy = f"Write a fraction of all steps below 1, or the number of a step: {example}."
     if may_be_weight:
         weight = weight_in("a1111", excerpt(texts[1].strip(), _SHOWN), when)

@@ -11,43 +11,28 @@ import re
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,
+    MEASURED,
+    NO_CJK_MEASURE,
+    NO_MEASURE,
     NUMBER,
     SMALL,
     WITH_NOVELAI,
     Notation,
 )
 
-# Words before a number that is no weight: (version1.5), ratio:1.85
-_MEASURED = (
-    "v|ver|version|ratio|aspect|scale|http|usb|sdxl|sd|gpt|web|score|rating|size|zoom|factor|crop"
-    "|speed|lens|aperture|iso|diffusion|blender|python|windows|chapter|pages?|part|figure|fig"
-    "|verses?|gamma|alpha|beta|sigma|delta|opacity|strength|cfg|price|time|model|release|type"
-    "|level|magnification|exposure|iou|loss|pi|mach|tomography|volume|season|episode|mm|focal|patch|update|build"
-)
-_MEASURED_CJK = (
-    "比例 价格 版本 光圈 长度 身高 温度 时间 评分 分数 体重 面积 速度 厚度 画幅 "
-    "缩放 尺寸 大小 "
-    "高度 宽度 重量 章节 曝光 售价 视力 系数 步数 "
-    "価格 身長 가격 비율 버전 浓度 湿度 密度 亮度 海拔 数字 率 值 比 价 距 径 龄"
-)
-
-
-def _not_after(words: str) -> str:
-    return "".join(f"(?<!{word})" for word in words.split())
-
-
 _WORDS = (
-    rf"(?P<words>(?!(?i:{_MEASURED})(?![^\W\d_]))(?<![\w\-])\d?[^\W\d_](?:\w|-(?=\w))"
-    rf"{{1,40}}|[{CJK}]{{1,40}}){_not_after(_MEASURED_CJK)}"
+    rf"(?P<words>(?!(?i:{'|'.join(MEASURED.split())})(?![^\W\d_]))(?<![\w\-])(?:embedding:)?\d?[^\W\d_](?:\w|-(?=\w))"
+    rf"{{1,40}}|[{CJK}🌀-🫿]{{1,40}}){NO_CJK_MEASURE}"
 )
-_NO_MEASURE = _not_after("score pages page verse zoom scale size part time chapter")
-_END = r"(?=\s{1,9}[^\s)\],]|\s{0,9}(?:[,;]|\.?\Z))"
+_END = r"(?=[\"'!*]|\s{1,9}[^\s)\],]|\s{0,9}(?:[,;、]|\.?\Z))"
 _AT_END = r"(?=[\s,;)\]}]|\.?\Z|\.\s)"
-_AND = re.compile(r"\bAND\b")
+_AND = re.compile(r"(?<![A-Za-z])AND(?![A-Za-z])")
 _SIGN = r"[^\w\s()\[\]{}:,/.\\]"
 _SLIPS = (
-    rf"{_SIGN}{{1,3}}\s?(?:{SMALL}|[0-2]|\d{{2,3}}%)['\"]?|[xXwW]\s?{SMALL}|weight\s?[=:]?\s?{SMALL}",
-    rf"(?:{NUMBER})\s?[xX×%;]|(?:{SMALL}|[0-2])\s?(?:[fFwW倍!]|px|em|pt|{_SIGN}{{1,3}})|\d,\d{{1,2}}[fFxX]",
+    rf"(?:{_SIGN}{{1,3}}|\\)\s?(?:{SMALL}|[0-2]|\d{{2,3}}%)['\">]?|[xXwW]\s?=?\s?{SMALL}"
+    rf"|weight\s?[=:]?\s?{SMALL}|[0-2](?:\.\d{{1,3}})?[eE][+-]?\d|\+{{2,4}}|-{{2,4}}",
+    rf"[(\[{{]\s?{SMALL}\s?[)\]}}]|[1-3]\s?/\s?[2-5]|[½¼¾]|[0-2]?\.\d{{1,3}}\s?[/|\-]\s?[0-2]?\.\d{{1,3}}",
+    rf"(?:{NUMBER})\s?[xX×%;]|(?:{SMALL}|[0-2])\s?(?:[fFwW倍배!,]|px|em|pt|weight|times|{_SIGN}{{1,3}})|\d,\d{{1,2}}[fFxX]",
     rf"[0-2]?(?:\s{{1,2}}[.]\s{{0,2}}|[.]\s{{1,2}}|\s|_|\s?{_SIGN}{{1,2}}\s?)\d{{1,3}}",
     r"[0-2]?[点點]\d{1,2}倍?|[零〇一二两三]点[零〇一二三四五六七八九]{1,2}倍?",
     r"[oO]\.\d{1,2}|[lI]\.\d{1,2}|\d?\.[oO]\d?",
@@ -62,20 +47,20 @@ WEIGHT_SLIPS = (
     Notation(
         "weight",
         ":",
-        re.compile(rf"{_WORDS} ?:(?P<number>{SMALL}){_END}"),
+        re.compile(rf"{_WORDS} ?:(?P<number>{SMALL})[xX×倍배]?{_END}"),
         WITH_NOVELAI,
         "no weight without brackets",
         _WRITE,
         unless=_AND,
         bare=True,
-        hint=re.compile(rf":{SMALL}{_END}"),
+        hint=re.compile(rf":{SMALL}"),
     ),
     Notation(
         "weight",
-        ")]}",
+        ")]}⟧",
         re.compile(
-            rf"(?<!\\)[)\]}}](?:\s?[:=*^@×]\s?(?P<number>{SMALL})(?=\s{{0,9}}(?:[,;)\]}}]|\.?\Z))"
-            rf"|[:=*^@×](?P<number_2>{SMALL}){_AT_END}|:(?P<number_3>[0-2]){_AT_END}"
+            rf"(?<!\\)[)\]}}⟧](?!\s?:[^\[\]]{{0,9}}\])(?:\s?[:=*^@×~]\s?(?P<number>{SMALL})(?=\s{{0,9}}(?:[,;)\]}}]|\.?\Z))"
+            rf"|[:=*^@×~](?P<number_2>{SMALL}){_AT_END}|:(?P<number_3>[0-2]){_AT_END}"
             rf"|\s?x(?P<number_4>{SMALL}){_AT_END}|\s?[(\[{{](?P<number_5>{SMALL})[)\]}}])"
         ),
         WITH_NOVELAI,
@@ -85,8 +70,8 @@ WEIGHT_SLIPS = (
     ),
     Notation(
         "weight",
-        "]}",
-        re.compile(rf"(?<!\\)[\]}}](?P<number>{SMALL}|\+{{1,4}}){_AT_END}"),
+        "]}⟧",
+        re.compile(rf"(?<!\\)[\]}}⟧](?P<number>{SMALL}|\+{{1,4}}){_AT_END}"),
         WITH_NOVELAI,
         "no weight behind such a bracket",
         _WRITE,
@@ -116,8 +101,10 @@ WEIGHT_SLIPS = (
     ),
     Notation(
         "weight",
-        "{<",
-        re.compile(rf"[{{<](?P<words>[^{{}}<>:|\"\n]{{1,60}}):\s?(?P<number>{SMALL})\s?[}}>]"),
+        "{<⟦",
+        re.compile(
+            rf"[{{<⟦](?P<words>[^{{}}<>⟦⟧:|\"\n]{{1,60}}){NO_MEASURE}:\s?(?P<number>{SMALL})\s?[}}>⟧]"
+        ),
         WITH_NOVELAI,
         "no weight in such brackets",
         _WRITE,
@@ -136,17 +123,20 @@ WEIGHT_SLIPS = (
         ".",
         re.compile(
             rf"{_WORDS}(?:(?P<number>[01]\.\d{{1,2}})"
-            r"|(?:\s?;\s?|[=|@*^~,、])(?P<number_2>[01]?\.\d{1,2}))\s?\)"
+            r"|(?:\s?[;=]\s?|[|@*^~,、/>→+])(?P<number_2>[01]?\.\d{1,2}))\s?\)"
         ),
         WITH_NOVELAI,
         "no weight without a colon",
         _WRITE,
-        hint=re.compile(r"(?:(?<=[^\W\d])[01]|[;=|@*^~,、]\s?[01]?)\.\d{1,2}\s?\)"),
+        hint=re.compile(r"(?:(?<=[^\W\d])[01]|[;=|@*^~,、/>→+]\s?[01]?)\.\d{1,2}\s?\)"),
     ),
     Notation(
         "weight",
         ":",
-        re.compile(r"(?<!\d):\s{0,3}(?P<number>[+-]?\d{1,3},\s?\d{1,3})\s{0,3}[)\]}]"),
+        re.compile(
+            rf"(?<!\d)(?=:\s{{0,3}}[+-]?\d){NO_MEASURE}:\s{{0,3}}(?P<number>[+-]?\d{{1,3}},\s?\d{{1,3}})"
+            r"(?:\s{0,3}|[,;])[)}]|\[(?P<words>[^\[\]:|\n]{1,120}):\s?(?P<number_2>[0-2]?,\d{1,3})\s?\]"
+        ),
         WITH_NOVELAI,
         _BY_COMMA,
         "Write a decimal point: {weight}, or as the dialect has it.",
@@ -155,7 +145,7 @@ WEIGHT_SLIPS = (
         "weight",
         ":",
         re.compile(
-            rf"(?<!\d){_NO_MEASURE}:\s{{0,3}}{_PLAIN}(?P<number>{'|'.join(_SLIPS)})\s?[)}}]"
+            rf"(?<!\d)(?=:.{{1,24}}[)}}]){NO_MEASURE}:\s{{0,3}}{_PLAIN}(?P<number>{'|'.join(_SLIPS)})\s?[)}}]"
         ),
         WITH_NOVELAI,
         "no weight, because it is no plain number",

@@ -8,6 +8,7 @@ from clipcond.cli.console import Console
 from clipcond.cli.messages import in_locale, with_options
 from clipcond.errors import PromptSyntaxError, PromptWarning
 from clipcond.prompt import SYNTAXES, parse, reduce_to_one_text
+from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.other_dialects import FULLWIDTH, JOINED, LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
@@ -33,7 +34,9 @@ def test_every_notation_is_translated():
                 text = with_options(f"{message}\n{remedy}", options)
                 assert in_locale(text) != text
 
-    assert not failures_of(check, (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES, *FULLWIDTH, *JOINED))
+    kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES, *FULLWIDTH, *JOINED)
+    kinds = (*kinds, *EDITING_SLIPS, *READ_WIDE)
+    assert not failures_of(check, kinds)
 
 
 def test_issues_of_prompts_are_translated():
@@ -57,6 +60,7 @@ def test_issues_of_prompts_are_translated():
         "[cat",
         "（猫：1.3），【狗】",
         "(masterpiece:13)",
+        "a | [cat:dog:0.5]",
         "[cat:dog:0.5] [cat|dog] [cat:1.3] [a:b:1.5] [cat:0.8]",
         "a cat AND a dog",
         "BLACK AND WHITE",

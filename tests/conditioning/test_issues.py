@@ -12,6 +12,9 @@ from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.errors import PromptError, PromptWarning, warn
 from clipcond.prompt import Issue
 from tests.conditioning.conditioners import counted_tower, pair, single, told
+from tests.failures import failures_of
+
+ROOM = 75
 
 
 def quiet(call):
@@ -145,6 +148,32 @@ def test_max_chunks_cuts_and_says_so():
     assert "max_chunks takes 2" in single(max_chunks=2).check(prompt)[0].message
     both = quiet(lambda: single(max_chunks=2).guided("a cat", prompt))
     assert both.positive.embeds.shape == both.negative.embeds.shape == (1, 154, 32)
+
+
+def test_a_cut_is_shown_at_the_first_word_that_is_lost():
+    def check(case):
+        prompt, lost, choices = case
+        (issue,) = [i for i in single(**choices).check(prompt) if i.code == "prompt-cut"]
+        assert prompt[issue.position :].startswith(lost), prompt[issue.position :][:30]
+        assert issue.words[0].split()[0] == lost.split()[0]
+
+    one = {"max_chunks": 1}
+    cases = [
+        ("x " * ROOM + "red fox jumps", "red fox", one),
+        ("x " * ROOM + "red fox jumps", "red fox", {"dialect": "diffusers"}),
+        ("x " * (2 * ROOM) + "red fox", "red fox", {"max_chunks": 2}),
+        ("a (big:1.2) " + "x " * (ROOM - 2) + "red fox", "red fox", one),
+        (
+            "x, " * 30 + "red cat, " * 4 + "blue fox, " * 9,
+            "blue fox, blue",
+            {**one, "dialect": "comfyui"},
+        ),
+        ("a cat BREAK red fox", "red fox", one),
+        ("x " * 40 + "(red fox:1.2) " + "y " * 33 + "dog end", "dog end", one),
+    ]
+    assert not failures_of(check, cases)
+    (issue,) = single(max_chunks=1).check("a \\(cat\\) " + "x " * 90)
+    assert issue.position == 0  # its text is not as it is typed
 
 
 @pytest.mark.parametrize("dialect", ["comfyui", "compel", "sd_embed", "lpw", "plain", "a1111"])

@@ -67,7 +67,7 @@ KNOWN = [
     ("weight", "red eyes:0.8, cat", 4, ("plain",)),
     ("weight", "cat：1.3，dog", 0, ("plain",)),
     ("weight", "(cat:1,2)", 0, ("plain",)),
-    ("weight", "[cat:dog:0,5]", 0, ("plain",)),
+    ("no-editing", "[cat:dog:0,5]", 0, ("plain",)),
     ("weight", "（猫：1，3）", 0, ("plain",)),
     ("weight", "(cat1.3)", 0, ("plain",)),
     ("weight", "(cat;1.3)", 0, ("plain",)),

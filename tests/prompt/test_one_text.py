@@ -17,7 +17,8 @@ def test_nothing_is_left_to_reduce(prompt, steps):
     text, issues = reduce_to_one_text(prompt, steps)
 
     assert "AND" not in text
-    assert bool(issues) == (text != prompt or "AND" in prompt or bool(find_changes(prompt)))
+    kept = [issue for issue in issues if issue.code != "editing-off"]
+    assert bool(kept) == (text != prompt or "AND" in prompt or bool(find_changes(prompt)))
     assert [issue.position for issue in issues] == sorted(issue.position for issue in issues)
 
 
@@ -92,3 +93,38 @@ def test_an_edit_that_never_happens_says_what_is_left():
 def test_an_edit_that_may_be_a_weight_says_how_to_write_one():
     (issue,) = reduce_to_one_text("[cat:0.8]")[1]
     assert issue.remedy == f"For a weight write (cat:0.8). {EDIT}"
+
+
+def test_what_turns_editing_off():
+    def check(case):
+        prompt, position, lost = case
+        for negative in (False, True):
+            text, (issue,) = reduce_to_one_text(prompt, negative=negative)
+            sign = prompt[position]
+            assert text == prompt  # as A1111 has it, whose grammar fails on the sign
+            assert schedule(prompt, 10) == ((10, prompt),)
+            assert (issue.position, issue.code, issue.words) == (position, "editing-off", (sign,))
+            message = f"{sign!r} turns all prompt editing off; {lost!r} is plain text"
+            assert issue.message == message
+            mended = prompt[:position] + "\\" + prompt[position:]
+            assert issue.remedy == f"Remove it or write '\\{sign}' for a literal sign."
+            for without in (mended, prompt[:position] + prompt[position + 1 :]):
+                assert "editing-off" not in [i.code for i in reduce_to_one_text(without)[1]]
+                assert len(schedule(without, 10)) > 1
+
+    cases = [
+        ("cat | [a:b:0.5]", 4, "[a:b:0.5]"),
+        ("[a|b], c | d", 9, "[a|b]"),
+        ("(red|blue) [c:d:3]", 4, "[c:d:3]"),
+        ("[a:(b|c):0.5]", 5, "[a:(b|c):0.5]"),
+        ("[猫:狗:0.5] \\", 10, "[猫:狗:0.5]"),
+        ("a cat, best | worst, [x::0.2]", 12, "[x::0.2]"),
+    ]
+    assert not failures_of(check, cases)
+    for prompt in ("cat | dog", "a \\| [b:c:3]", "[a|b]", "(a|b) [c]", "| [a|b"):
+        assert "editing-off" not in [i.code for i in reduce_to_one_text(prompt)[1]]
+
+
+def test_an_edit_that_never_happens_is_mended_in_its_own_brackets():
+    (issue,) = reduce_to_one_text("【猫：狗：1.5】", fullwidth=True)[1]
+    assert issue.remedy.endswith(": 【猫：狗：0.5】.")

@@ -121,6 +121,75 @@ def test_text_of_other_tools():
     assert not failures_of(check, cases)
 
 
+def test_variables_of_templates():
+    cases = ["${style}", "$$style$$", "%style%", "%%style%%", "@style@", "%(style)s", "$(style)"]
+    cases += [
+        "{$style}",
+        "{% if x %}",
+        "$$风格$$",
+        "%风格%",
+        "@风格@",
+        "＄＄style＄＄",
+        "％style％",
+    ]
+    assert not failures_of(lambda text: check(("variable", f"a {text} cat", text)), cases)
+    # what A1111 takes out as a comment is none there
+    check(("variable", "#{style} cat", "#{style}"))
+
+
+def test_networks_without_brackets():
+    cases = [
+        "lora:foo:0.8",
+        "lyco:foo_v2:1",
+        "LoRA:foo-bar:-0.5",
+        "hypernet:x:1.0",
+        "lora：foo：0.8",
+    ]
+    cases += ["<lora:foo:0.8", "lora:foo.safetensors:0.7"]
+    assert not failures_of(lambda text: check(("extra-network", f"猫, {text}, cat", text)), cases)
+
+
+def test_and_behind_a_number():
+    def check_and(case):
+        prompt, word = case
+        check(("other-dialect", prompt, word), WITH_NOVELAI - {"a1111"})
+        check(("other-dialect", prompt, word), {"a1111"})
+
+    cases = [
+        ("a :1.2AND b", "AND"),
+        ("a cat:0.8AND a dog :0.4", "AND"),
+        ("猫:1.2AND狗", "AND"),
+        ("red cat: 2AND, dog", "AND"),
+        ("a cat :.5AND\na dog", "AND"),
+    ]
+    assert not failures_of(check_and, cases)
+    for prompt in ("a :1.2 AND b", "a cat :0.8 AND a dog :0.4"):
+        assert with_lookalikes(parse(prompt)).issues == ()
+        check(("other-dialect", prompt, "AND"), WITH_NOVELAI - {"a1111"})
+    (issue,) = with_lookalikes(parse("a:1.2BREAK b")).issues
+    assert issue.words == ("BREAK",)
+    found = with_lookalikes(parse("猫：1.2 AND 狗：0.4"), fullwidth=None).issues
+    assert [i.words for i in found] == [("：1.2",), ("：0.4",)]
+    assert (
+        with_lookalikes(parse("猫：1.2 AND 狗：0.4", fullwidth=True), fullwidth=True).issues == ()
+    )
+
+
+def test_editing_in_full_width_brackets():
+    for prompt in (
+        "【猫：狗】",
+        "［猫：狗］",
+        "【红衣：蓝衣】",
+        "［ねこ：いぬ］",
+        "【고양이：개】",
+    ):
+        (issue,) = with_lookalikes(parse(prompt, fullwidth=True), fullwidth=True).issues
+        assert (issue.code, issue.words) == ("no-editing", (prompt,))
+        (issue,) = with_lookalikes(parse(prompt), fullwidth=None).issues
+        assert "full-width" in issue.message
+        assert with_lookalikes(parse(prompt), fullwidth=False).issues == ()
+
+
 def test_an_entity_is_shown_as_the_sign_that_it_is():
     (issue,) = with_lookalikes(parse("cat &amp; dog")).issues
     assert issue.remedy == "Write '&'."

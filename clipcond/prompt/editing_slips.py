@@ -1,0 +1,104 @@
+"""List what looks like prompt editing in dialect 'a1111', and is none anywhere."""
+
+from __future__ import annotations
+
+import re
+
+from clipcond.prompt.notations import BRACKETS, CJK, OPTION, WHEN, WITH_NOVELAI, Notation, not_after
+
+# An option of a form, and one that has a letter.
+_SHORT = r"[^\W\d][^\[\]():：∶꞉﹕ː|\n]{1,60}"
+_TAGGED = (
+    r"(?!(?i:rating|artist|character|copyright|style|species|meta|score|title|name|note|text|time|by"
+    r"|series|source|date|age|color|colour|camera|lens|lighting|mood|setting|scene|subject|background"
+    r"|seed|size|model|general|user|https?|re|fate|todo|fixme|warning|chapter|part|format|type|genre"
+    r"|medium|quality|speaker|laughs?|sep|cls|nsfw|sfw|lora|lyco|hypernet|embedding):)"
+)
+_WORDS = r"\s?[^\W\d][^\[\]():|,;/>@=→\n]{0,60}"
+_PART = r"0?\.\d{1,3}"  # of all steps
+_NO_LABEL = not_after(
+    "风格 主题 主体 标题 题目 题材 场景 背景 人物 角色 画风 画质 质量 色调 色彩 颜色 构图 光线 "
+    "光影 光源 灯光 视角 镜头 景别 材质 纹理 情绪 氛围 气氛 心情 时间 时代 季节 天气 地点 位置 "
+    "环境 作者 作品 艺术家 摄影师 备注 注意 提示 提示词 说明 要求 内容 服装 发型 表情 动作 姿势 "
+    "细节 特征 年龄 性别 职业 类型 格式 媒介 相机 参数 参考 公告 通知 新品 价格 元素 描述 名称 "
+    "名字 名前 場所 時間 注 スタイル タイトル テーマ キャラ 제목 스타일 배경 주제 장소 시간"
+)
+_NO_EDITING = "no prompt editing: that is two texts, and a number when"
+_EDIT = (
+    "Write [{from}:{to}:{when}] in dialect 'a1111': a fraction of all steps, or the number of one."
+)
+EDITING_SLIPS = (
+    Notation(
+        "no-editing",
+        "[",
+        re.compile(
+            rf"\[(?P<from>{_WORDS})(?:[,;/]|[-=]>|→)(?P<to>{_WORDS})(?:[,;/|@]|[-=]>|→)\s?(?P<when>{_PART})\s?\]"
+            rf"|\[(?P<from_2>{_WORDS}):(?P<to_2>{_WORDS})(?:[,;/|@=]|[-=]>|→|\s)\s?(?P<when_2>{_PART})\s?\]"
+        ),
+        WITH_NOVELAI,
+        "no prompt editing, which has colons",
+        "Write [{from}:{to}:{when}] in dialect 'a1111'.",
+    ),
+    Notation(
+        "no-editing",
+        "[",
+        re.compile(
+            rf"\[(?=[^\[\]:|\n]{{0,120}}[^\W\d_]|[🌀-🫿])(?P<from>{OPTION}):(?P<to>{OPTION})"
+            rf"(?::(?!\s*{WHEN}\s*\])(?P<when>{OPTION})|:(?P<when_2>{OPTION}):{OPTION})\]"
+        ),
+        WITH_NOVELAI,
+        _NO_EDITING,
+        _EDIT,
+    ),
+    Notation(
+        "no-editing",
+        "[",
+        re.compile(
+            rf"\[{_TAGGED}(?P<from>[{CJK}]|{_SHORT}){_NO_LABEL}[:：∶꞉﹕ː](?P<to>[{CJK}]|{_SHORT})"
+            r"(?<![\s:])\]"
+        ),
+        WITH_NOVELAI,
+        _NO_EDITING,
+        _EDIT,
+        folded=False,
+    ),
+    Notation(
+        "no-editing",
+        "[",
+        re.compile(rf"\[(?P<from>{OPTION}):(?:(?P<to>{OPTION}):)?\s*(?P<when>{WHEN})\s*\]"),
+        {"a1111"},
+        "no prompt editing, because of {odd}",
+        "Write it in ASCII, without invisible characters.",
+        known=re.compile(rf"\[[^\[\]|]*:\s*{WHEN}\s*\]"),
+    ),
+    Notation(
+        "no-editing",
+        "({<⟦",
+        re.compile(
+            rf"[({{<⟦](?P<from>{_SHORT}|[{CJK}]):(?P<to>{_SHORT}|[{CJK}]):\s?(?P<when>{_PART})\s?[)}}>⟧]"
+        ),
+        WITH_NOVELAI,
+        "no prompt editing, which has square brackets",
+        "Write [{from}:{to}:{when}] in dialect 'a1111'.",
+    ),
+    Notation(
+        "no-editing",
+        "|",
+        re.compile(rf"\[(?=[^\[\]:]*\|)(?P<words>[^\[\]:]+):\s*{WHEN}\s*\]"),
+        WITH_NOVELAI,
+        "neither alternation nor editing: a number is at its end",
+        "Write [{words}] in dialect 'a1111' to alternate.",
+    ),
+)
+# Read where full-width punctuation counts.
+READ_WIDE = (
+    Notation(
+        "no-editing",
+        "【［",
+        re.compile(rf"[【［](?P<from>[{CJK}]{{1,8}}){_NO_LABEL}[:：](?P<to>[{CJK}]{{1,8}})[】］]"),
+        BRACKETS,
+        _NO_EDITING,
+        _EDIT,
+        folded=False,
+    ),
+)

@@ -1,0 +1,168 @@
+"""What a remedy proposes is read as it was meant, without a further warning."""
+
+import re
+
+import pytest
+
+from clipcond.prompt import Issue, parse, schedule
+from clipcond.prompt.folding import fold
+from clipcond.prompt.lookalikes import with_lookalikes
+from clipcond.prompt.notations import WITH_NOVELAI
+from clipcond.prompt.parsing import reads_fullwidth
+from tests.failures import failures_of
+from tests.prompt.test_weight_slips import CHINESE, COPIED, NO_NUMBER, OUTSIDE
+
+# `Write (cat:1.3).`, `Write '&'.`, and in which dialect
+PROPOSAL = re.compile(
+    r"\A(?:Write a decimal point: |Write the number inside: |Write |For a weight write )"
+    r"(?P<text>(?!it |spaces )[^.]?.*?)"
+    r"(?:, or (?:choose|as) .*|; for editing .*)?(?: in dialect '(?P<syntax>\w+)'.*)?\.?\Z"
+)
+
+
+def issues(prompt: str, syntax: str, fullwidth: bool | None) -> list[Issue]:
+    wide = bool(fullwidth) and reads_fullwidth(syntax)
+    found = with_lookalikes(parse(prompt, syntax, fullwidth=wide), fullwidth=fullwidth).issues
+    return [issue for issue in found if issue.code != "bracket"]
+
+
+def followed(prompt: str, syntax: str, fullwidth: bool | None) -> tuple[str, str]:
+    """Do what the first issue says, and return the prompt and the syntax that it is for."""
+    issue = issues(prompt, syntax, fullwidth)[0]
+    (words,) = issue.words
+    assert prompt[issue.position :].startswith(words)
+    proposal = PROPOSAL.match(issue.remedy.replace(", or choose dialect 'a1111'", ""))
+    text = fold(words) if proposal is None else proposal["text"]
+    text = text[1:-1] if text[0] == "'" else text
+    there = prompt[: issue.position] + text + prompt[issue.position + len(words) :]
+    return there, (proposal and proposal["syntax"]) or syntax
+
+
+def weighted(prompt: str, syntax: str) -> list[tuple[str, float]]:
+    segments = parse(prompt, syntax).segments
+    return [(s.text.strip(" ，,"), pytest.approx(s.weight)) for s in segments if s.weight != 1.0]
+
+
+SLIPS = [
+    *[(prompt, words, float(number)) for prompt, _, words, number in OUTSIDE[5:]],
+    *[(prompt, words, float(number)) for prompt, _, words, number in NO_NUMBER],
+    *[(prompt, words, float(number)) for prompt, _, words, number in (*COPIED, *CHINESE)],
+    *[
+        (f"{a}猫：1.3{b}", "猫", 1.3)
+        for a, b in ("〔〕", "〖〗", "「」", "『』", "《》", "｛｝", "｢｣", "⟨⟩")
+    ],
+    *[(f"a (red cat:{number})", "red cat", 0.5) for number in ("1/2", "50%", "½", ".5f", "x.5")],
+    *[(f"(cat:{number})", "cat", 1.3) for number in ("1.3,", "<1.3>", "\\1.3", "1.3-1.5", "w=1.3")],
+    *[(f"(cat:{number})", "cat", 1.3) for number in ("(1.3)", "1.3 weight", "1.3e0", "1,3,")],
+    ("(red cat=0.8)", "red cat", 0.8),
+    ("(red cat1.3)", "red cat", 1.3),
+    ("(cat_1.3)", "cat", 1.3),
+    ("(cat/1.3)", "cat", 1.3),
+    ("(sharp focus= 1.4)", "sharp focus", 1.4),
+    ("桜：1.3、", "桜", 1.3),
+    ("🌸:1.3", "🌸", 1.3),
+    ("(벚꽃:1.3배)", "벚꽃", 1.3),
+    ("「猫」：1.3", "猫", 1.3),
+    ("〖red cat〗*1.3", "red cat", 1.3),
+    ("(cat)~1.3", "cat", 1.3),
+    ('"cat:1.3"', "cat", 1.3),
+    ("（cat:1.3）", "cat", 1.3),
+    ("(cat：1.3)", "cat", 1.3),
+    ("{{cat}}", "cat", 1.1),
+    ("1.3::red cat::", "red cat", 1.3),
+    ("[cat:0,5]", "cat", 0.5),
+]
+
+
+def test_weights():
+    def check(case):
+        prompt, words, number = case
+        for syntax in sorted(WITH_NOVELAI):
+            for fullwidth in (None, False, True):
+                if not issues(prompt, syntax, fullwidth):
+                    assert fullwidth is not None or syntax == "novelai", syntax
+                    continue
+                there, target = followed(prompt, syntax, fullwidth)
+                if target == "diffusers":
+                    assert issues(prompt, syntax, fullwidth)[0].remedy.startswith("Choose")
+                    target = "a1111"
+                assert issues(there, target, fullwidth) == [], (syntax, fullwidth, there)
+                assert weighted(there, target) == [(words, number)], (syntax, fullwidth, there)
+
+    assert not failures_of(check, SLIPS)
+
+
+def test_editing():
+    def check(case):
+        prompt, wanted = case
+        for syntax in sorted(WITH_NOVELAI):
+            there, target = followed(prompt, syntax, None)
+            assert fold(there) == wanted, (syntax, there)
+            remedy = issues(prompt, syntax, None)[0].remedy
+            assert target == "a1111" or "'a1111'" in remedy or "fullwidth=True" in remedy
+            assert issues(there, "a1111", None) == []
+            assert len(schedule(there, 10)) > 1
+
+    cases = [
+        ("[cat:dog:0,5]", "[cat:dog:0.5]"),
+        ("a [red cat:dog:50%]", "a [red cat:dog:0.5]"),
+        ("[cat:dog:1/2]", "[cat:dog:0.5]"),
+        ("[cat:dog:half]", "[cat:dog:0.5]"),
+        ("[cat:dog:5 steps]", "[cat:dog:5]"),
+        ("[cat:dog:0.4:0.8]", "[cat:dog:0.4]"),
+        ("[cat:dog]", "[cat:dog:0.5]"),
+        ("[猫：狗]", "[猫:狗:0.5]"),
+        ("[cat,dog,0.3]", "[cat:dog:0.3]"),
+        ("(cat:dog:0.3)", "[cat:dog:0.3]"),
+        ("〔cat：dog：0.3〕", "[cat:dog:0.3]"),
+        ("[cat:dog;0.3]", "[cat:dog:0.3]"),
+        ("[cat:dog 0.3]", "[cat:dog:0.3]"),
+        ("[🌸:🐱:0,5]", "[🌸:🐱:0.5]"),
+        ("[猫:(狗:1.2):half]", "[猫:(狗:1.2):0.5]"),
+    ]
+    assert not failures_of(check, cases)
+
+
+def test_forms_in_full_width_signs():
+    def check(case):
+        prompt, wanted = case
+        (issue,) = issues(prompt, "a1111", None)
+        assert (issue.position, issue.words) == (0, (prompt,))
+        there, _ = followed(prompt, "a1111", None)
+        assert there == wanted
+        assert issues(there, "a1111", None) == issues(prompt, "a1111", True) == []
+        assert len(schedule(there, 10)) == len(schedule(prompt, 10, fullwidth=True)) > 1
+
+    cases = [
+        ("[cat：dog：0.5]", "[cat:dog:0.5]"),
+        ("[cat:dog：0.5]", "[cat:dog:0.5]"),
+        ("[cat:dog:0.５]", "[cat:dog:0.5]"),
+        ("[cat:dog:0．5]", "[cat:dog:0.5]"),
+        ("[cat:dog:５]", "[cat:dog:5]"),
+        ("[cat：5]", "[cat:5]"),
+        ("[cat｜dog]", "[cat|dog]"),
+        ("[a red cat｜dog｜]", "[a red cat|dog|]"),
+        ("【cat｜dog】", "[cat|dog]"),
+        ("［cat：dog：0.5］", "[cat:dog:0.5]"),
+    ]
+    assert not failures_of(check, cases)
+
+
+def test_signs_of_web_pages():
+    def check(case):
+        prompt, wanted = case
+        for syntax in sorted(WITH_NOVELAI):
+            there, _ = followed(prompt, syntax, None)
+            assert (there, issues(there, syntax, None)) == (wanted, [])
+
+    cases = [
+        ("cat&nbsp;dog", "cat dog"),
+        ("cat&nbsp dog", "cat  dog"),
+        ("cat &amp; dog", "cat & dog"),
+        ("cat&amp;nbsp;dog", "cat dog"),
+        ("&hearts; cat", "♥ cat"),
+        ("cat&#160;dog", "cat dog"),
+        ("caf&eacute;", "café"),
+        ("5 &euro; note", "5 € note"),
+    ]
+    assert not failures_of(check, cases)
