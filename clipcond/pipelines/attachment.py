@@ -16,12 +16,13 @@ import functools
 import inspect
 import sys
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from os import PathLike
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from clipcond.adapters import Adapter
 from clipcond.checkpoints.textual_inversions import hand_on
@@ -202,7 +203,7 @@ class Attachment:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         bound = self.__signature__.bind(*args, **kwargs)
         bound.apply_defaults()
-        call, family = read_arguments(self.pipe, bound.arguments), self.family
+        call = read_arguments(self.pipe, bound.arguments)
         if isinstance(call.clip_skip, int) and self.explains_clip_skip:
             self.explains_clip_skip = False
             _warn_of_clip_skip(call.clip_skip)
@@ -212,12 +213,10 @@ class Attachment:
             answer = encode_over_time(self, bound.arguments, self.encode_plain, self.step_count)
         else:
             answer = self.encode_plain(bound.arguments)
-        if not family.joined:
-            return answer
-        return torch.cat(answer) if call.do_classifier_free_guidance else answer[0]
+        return _joined(answer, self.family, is_guided=call.do_classifier_free_guidance)
 
     def encode_plain(self, arguments: Mapping[str, Any]) -> Any:
-        """Answer the arguments of a call that is the same at all steps; if joined, in parts."""
+        """Answer the arguments of a call that is the same at all steps: the family's `returns`."""
         family = self.family
         if family.encode is not None:
             return family.encode(self, arguments)
@@ -226,6 +225,17 @@ class Attachment:
         with nullcontext() if scale is None else lora_scaled(self.pipe, encoders, scale):
             made = make_prompt_embeds(self, call)
         return tuple(getattr(made, name) for name in family.returns)
+
+
+def _joined(answer: Sequence[Tensor | None], family: Family, *, is_guided: bool) -> Any:
+    """Join what is encoded, as the family's method returns it."""
+    if not family.joins:
+        return answer
+    made = dict(zip(family.returns, answer, strict=True))
+    shown = {n: each for n, each in made.items() if is_guided or not n.startswith("negative_")}
+    parts = [[shown.get(name) for name in names] for names in family.joins]
+    joined = [torch.cat([each for each in own if each is not None]) for own in parts]
+    return joined[0] if len(joined) == 1 else tuple(joined)
 
 
 def _reduced(pipe: object) -> Any:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.prompt_text import PromptReader
 from clipcond.prompt import Break, ParsedPrompt, find_syntax
 
-__all__ = ["syntax_of", "words_of"]
+__all__ = ["as_negatives", "syntax_of", "words_of"]
+
+
+Texts = TypeVar("Texts", str, list[str], list[str] | str | None)
 
 
 def words_of(
@@ -27,6 +31,13 @@ def _words(conditioner: Conditioner, prompt: str, negative: bool) -> str:
     parsed = _parsed(conditioner, prompt, negative)
     words = " ".join("".join(_pieces(member)) for member in parsed.members)
     return prompt if words.split() == prompt.split() else words
+
+
+def as_negatives(conditioner: Conditioner, texts: Texts) -> Texts:
+    """Read a text, or a list of them, as negatives: AND is a word in the prompts that come back."""
+    if isinstance(texts, str):
+        return conditioner.over_time(texts, 1, negative=True)[-1][1][0][0]
+    return None if texts is None else [as_negatives(conditioner, text) for text in texts]
 
 
 def syntax_of(conditioner: Conditioner, prompt: str) -> list[str]:
