@@ -52,6 +52,8 @@ class Family:
     follows: argument of the denoiser -> the name in `returns` of the rows in it, for what goes with
         the rows of `embeds` and may be no floating point, as masks are.
     axes: name in `returns` -> the axis of the batch, where that is not the first.
+    cut: argument of the denoiser that lists the places of a text's rows -> the one that has the
+        rows: both are cut to the longest text of a call, by `lengths` in `returns`.
     still: why prompts cannot change over the steps; "" = they can.
     method: the method's name.
     conditioner: the attribute of the pipeline that holds the Conditioner in use.
@@ -79,6 +81,7 @@ class Family:
     conditioner: str = "conditioner"
     follows: Mapping[str, str] = field(default_factory=dict)
     axes: Mapping[str, int] = field(default_factory=dict)
+    cut: Mapping[str, str] = field(default_factory=dict)
     still: str = ""
     joins: tuple[tuple[str, ...], ...] = ()
     reads: ModelReads | None = None

@@ -66,10 +66,10 @@ class PooledVectors:
             given.get(start + name) for name in self.texts[: len(encoding.family.encoders)]
         ]
         second = texts[1] if texts[1:] and texts[1] else None
-        both = [texts[0] or "", second]
+        first = texts[0] or ""
         if start:
-            both = [as_negatives(encoding.conditioner, each) for each in both]
-        pooled = encoding.conditioner(both[0], prompts_2=both[1]).pooled
+            first, second = (as_negatives(encoding.conditioner, each) for each in (first, second))
+        pooled = encoding.conditioner(first, prompts_2=second).pooled
         assert pooled is not None  # the family's `reads` asks for it
         return pooled
 
@@ -130,7 +130,8 @@ KANDINSKY_5 = Family(
     required=frozenset({"prompt", "max_sequence_length"}),
     optional=_VIDEO | {"image"},
     reads=ModelReads(pooled=(True,)),
-    still="its text model gives each text a length of its own, and the pipeline takes one",
+    returns=("embeds", "pooled", "lengths"),
+    cut={"text_rope_pos": "encoder_hidden_states"},
     encode=PooledVectors(texts=("prompt",)),
     applies=partial(has_component, "text_encoder_2"),
     note="pooled vector; Qwen gets the words",

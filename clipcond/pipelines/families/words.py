@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TypeVar
 
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.prompt_text import PromptReader
+from clipcond.conditioning.settled import Settled
 from clipcond.prompt import Break, ParsedPrompt, find_syntax
 
 __all__ = ["as_negatives", "syntax_of", "words_of"]
@@ -30,7 +32,10 @@ def words_of(
 def _words(conditioner: Conditioner, prompt: str, negative: bool) -> str:
     parsed = _parsed(conditioner, prompt, negative)
     words = " ".join("".join(_pieces(member)) for member in parsed.members)
-    return prompt if words.split() == prompt.split() else words
+    if words.split() == prompt.split():
+        words = prompt
+    # where a part of AND or a choice was, blanks are left, which such models may read
+    return re.sub(" +", " ", words).strip() if isinstance(prompt, Settled) else words
 
 
 def as_negatives(conditioner: Conditioner, texts: Texts) -> Texts:

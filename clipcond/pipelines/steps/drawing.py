@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clipcond.errors import PipelineError, PromptWarning, warn
+from clipcond.errors import PromptWarning, warn
 from clipcond.pipelines.steps.calls import is_called
-from clipcond.pipelines.steps.encoding import EncodedCall, Place, Row
+from clipcond.pipelines.steps.encoding import EncodedCall, Row
 from clipcond.pipelines.steps.hooks import Hooks, remove_strays
 from clipcond.pipelines.steps.passes import (
     NEGATIVE,
@@ -27,14 +27,12 @@ from clipcond.pipelines.steps.position import Position, StepCount, scheduler_of
 from clipcond.pipelines.steps.refusals import DENOISERS, no_negative
 from clipcond.pipelines.steps.residuals import Residuals
 from clipcond.pipelines.steps.rows import Seen, Slot, map_tensors, read_serials
+from clipcond.pipelines.steps.texts import Found, TextsOfStep
 
 __all__ = ["StepsOfPipeline"]
 
 _TIMES = ("timestep", "timesteps", "timestep_ratio", "r")  # what they call the timestep
 _MOST_CALLS = 4  # encoded, and not drawn yet
-_MOST_BUILT = 16  # tensors kept for the next steps
-
-Found = dict[int, Rows]  # id of a tensor in a call -> its rows
 
 
 class _Call(threading.local):
@@ -57,9 +55,10 @@ class StepsOfPipeline:
 
     def _forget(self) -> None:
         self._seen = Seen()
-        self._built: dict[tuple[object, ...], Tensor] = {}
+        self._texts = TextsOfStep(self._find)
         self._residuals = Residuals()
         self._is_awaited = False  # a call with prompts over time
+        self._n_strange = 0  # calls of models without them
 
     # between calls of the pipeline
 
@@ -137,7 +136,7 @@ class StepsOfPipeline:
         for n in passes_of(rows, step):
             if n == NEGATIVE and is_control and any(row and row.encoded.negative for row in rows):
                 continue  # the pipeline gives its negatives the residuals of the prompt
-            own_args, own_kwargs = self._substitute((args, kwargs), found, n)
+            own_args, own_kwargs = self._texts.put((args, kwargs), found, n, self._residuals)
             with self._passing():
                 output = module(*own_args, **own_kwargs)
             # compiled models may use the memory of an output again
@@ -146,8 +145,7 @@ class StepsOfPipeline:
             self._call.passes = outputs
         elif has_mixture(rows, step):
             self._call.mixture = Mixture(rows, step, outputs)
-        own: tuple[tuple[Any, ...], dict[str, Any]] = self._substitute((args, kwargs), found, 0)
-        return own
+        return self._texts.put((args, kwargs), found, 0, self._residuals)
 
     def after(self, module: nn.Module, output: Any) -> Any:
         """Mix the passes of a call."""
@@ -195,67 +193,14 @@ class StepsOfPipeline:
         for encoded in own | {row.encoded for rows in apart for row in rows if row is not None}:
             encoded.is_used = True
             if encoded.settle(self._position.n_steps):
-                self._built = {}
+                self._texts.forget()
+        self._texts.step = self._position.step
 
     def _check(self, rows: Rows) -> None:
         for row in rows:
             if row is not None and lacks_negative(row, self._position.step):
                 total = sum(weight for _, weight in row.parts(self._position.step))
                 raise no_negative(self._pipe(), row.encoded.arguments, row.index, total)
-
-    def _substitute(self, arguments: Any, found: Found, n: int) -> Any:
-        """Put the texts of a pass into the arguments of a call, and what depends on them."""
-
-        part = None if n == NEGATIVE else n
-
-        def change(tensor: Tensor) -> Tensor:
-            rows = found.get(id(tensor))
-            if rows is None:
-                return self._residuals.of_pass(tensor, n)
-            return self._build(tensor, [self._place(row, part) for row in rows])
-
-        args, kwargs = map_tensors(arguments, change)
-        rows = max(found.values(), key=len)
-        family = next(row.encoded.family for row in rows if row is not None)
-        for argument in family.follows.keys() & kwargs.keys():
-            name = family.follows[argument]
-            own, axis = kwargs[argument], family.axes.get(name, 0)
-            if isinstance(own, Tensor):
-                places = [self._place(row, part, name) for row in rows]
-                kwargs[argument] = self._build(own.movedim(axis, 0), places).movedim(0, axis)
-        return args, kwargs
-
-    def _place(self, row: Row | None, part: int | None, name: str = "") -> Place | None:
-        """Find the row for a part at this step; None = the one that is there."""
-        if row is None:
-            return None
-        name, negative = name or row.slot, row.encoded.negative
-        if part is not None or row.is_negative or negative is None:
-            return row.place(name, self._position.step, part)
-        i = row.index * len(negative["embeds"]) // len(row.encoded.plan.rows)
-        found = self._find(negative["embeds"])
-        marked = None if found is None else found[i]
-        return (negative[name], i) if marked is None else self._place(marked, 0, name)
-
-    def _build(self, tensor: Tensor, found: Sequence[Place | None]) -> Tensor:
-        places = [place for place in found if place is not None]
-        if len(places) < len(found):
-            each = [
-                own if place is None else place[0][place[1]].to(own)
-                for place, own in zip(found, tensor, strict=True)
-            ]
-            if len({own.shape for own in each}) > 1:
-                raise PipelineError(
-                    "A callback has replaced some of the embeddings of a prompt that changes over "
-                    "the steps by others of another length.",
-                    "Replace all of them, or write prompts that are equally long.",
-                )
-            return torch.stack(each)
-        key = (*((id(table), place) for table, place in places), tensor.dtype, tensor.device)
-        if key not in self._built:
-            self._built = dict(list(self._built.items())[1 - _MOST_BUILT :])
-            self._built[key] = torch.stack([table[at] for table, at in places]).to(tensor)
-        return self._built[key]
 
     @contextmanager
     def _passing(self) -> Iterator[None]:
@@ -270,6 +215,9 @@ class StepsOfPipeline:
         unused = any(not each.is_used for each in self._encoded)
         if not (self._is_awaited and unused and is_called(self._pipe())):
             return
+        self._n_strange += 1
+        if self._n_strange <= 2 and any(each.family.negatives_apart for each in self._encoded):
+            return  # the models may be called with plain prompts before negatives over time
         self._is_awaited = False
         message = (
             "the prompt changes over the steps or has parts, but this pipeline changes its "

@@ -14,11 +14,12 @@ from clipcond.pipelines.family import Family
 from clipcond.pipelines.steps.plan import NUMBERS, Arguments, Part, Plan, plan_steps
 from clipcond.pipelines.steps.rows import Slot
 
-__all__ = ["NEGATIVE_OF", "Encode", "EncodedCall", "Place", "Row"]
+__all__ = ["LENGTHS", "NEGATIVE_OF", "Encode", "EncodedCall", "Place", "Row"]
 
 Encode = Callable[[Arguments], Sequence[Tensor | None]]
 Place = tuple[Tensor, int]  # rows, and which of them
 NEGATIVE_OF = "negative_"  # what the names of negatives begin with
+LENGTHS = "lengths"  # of texts; the pipeline has where each ends in a row of all
 _GUIDED = "do_classifier_free_guidance"
 _MARKED = ("embeds", "pooled")  # the others cannot be recognised, or are the same at all steps
 
@@ -97,7 +98,7 @@ class EncodedCall:
                 repeated = each.repeat_interleave(n, dim=0)
                 rows[name] = repeated.movedim(0, self._axis(name))
         pairs = zip(self.family.returns, self._answer, strict=True)
-        return tuple(rows.get(name) if name else value for name, value in pairs)
+        return tuple(value if name in ("", LENGTHS) else rows.get(name) for name, value in pairs)
 
     def row(self, name: str, place: int) -> Row:
         """Name a marked row of a prompt or negative."""
@@ -108,7 +109,7 @@ class EncodedCall:
         """Name the rows among values that the family's method encodes; the batch comes first."""
         pairs = zip(self.family.returns, values, strict=True)
         return {
-            name: each.movedim(self._axis(name), 0)
+            name: each.diff() if name == LENGTHS else each.movedim(self._axis(name), 0)
             for name, each in pairs
             if name and isinstance(each, Tensor)
         }

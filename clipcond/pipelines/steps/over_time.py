@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 from clipcond.pipelines.families.words import as_negatives
@@ -39,6 +40,7 @@ def encode_over_time(
     steps = _STEPS.get(pipe)
     if steps is not None and not is_negative:
         steps.keep(arguments.values())
+    answer: Sequence[Any]
     plan = None
     if changes(arguments, conditioner, negative=is_negative):
         of_call = {"negative": is_negative, "limited": family.n_chunks is None}

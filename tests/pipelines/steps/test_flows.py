@@ -1,86 +1,120 @@
 """Prompts over time in the families of `flows`, against models that get their text by hand."""
 
-from contextlib import contextmanager
-
 import pytest
+import torch
 
-from clipcond import compose
+from clipcond import attach, detach
+from clipcond.errors import PromptError
+from tests.pipelines.steps.by_hand import ByHand
 from tests.pipelines.steps.flows import FLOWS
-from tests.pipelines.steps.loops import distance, text_at
+from tests.pipelines.steps.loops import distance
+from tests.pipelines.steps.test_hooks import n_hooks
 
 # diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
 
-PROMPT, NEGATIVE = "a [cat:dog:0.4] on [sand|[snow:ice:2]]", "[grey:red:1] sky"
+PROMPT, NEGATIVE = "a [cat:dog:0.4] on [sand|[snow:ice:1]]", "[grey:red:1] sky"
+MIXED = "a cat :0.7 AND a [red:blue:0.5] dog :0.4"
 
 
-class ByHand:
-    """Draws with plain prompts, and gives the model the arguments of other texts at each call."""
-
-    def __init__(self, flow, pipe):
-        self.flow, self.pipe, self.model = flow, pipe, getattr(pipe, flow.model)
-        self.seen = {}
-
-    @contextmanager
-    def calling(self, forward):
-        stock = self.model.forward
-        self.model.forward = lambda *args, **kwargs: forward(stock, args, kwargs)
-        try:
-            yield
-        finally:
-            del self.model.forward
-
-    def arguments(self, text, negative):
-        """What the model gets of plain prompts: in a step's call, or in its two calls."""
-        if (text, negative) not in self.seen:
-            calls = self.seen[text, negative] = []
-
-            def note(stock, args, kwargs):
-                calls.append({name: kwargs[name] for name in self.flow.text})
-                return stock(*args, **kwargs)
-
-            with self.calling(note):
-                self.flow.draw(self.pipe, text, negative, 2)
-        return self.seen[text, negative]
-
-    def draw(self, prompt, negative=None, n_steps=4, **over):
-        """Draw with editing, alternation, and the parts of AND."""
-        n_calls = 2 if self.flow.apart and negative is not None else 1
-        order = getattr(self.pipe.scheduler, "order", 1)
-        count = iter(range(10**6))
-
-        def forward(stock, args, kwargs):
-            step, which = divmod(next(count), n_calls)
-            now = None if negative is None else text_at(negative, n_steps * order, step)
-            parts = [(text_at(t, n_steps * order, step), w) for t, w in compose(prompt)]
-            of_parts = [self.arguments(text, now) for text, _ in parts]
-            if which or len(parts) == 1:
-                return stock(*args, **{**kwargs, **of_parts[0][which]})
-            outputs = [stock(*args, **{**kwargs, **own[0]}) for own in of_parts]
-            return self.mixed(outputs, [w for _, w in parts], stock, args, kwargs, of_parts[0])
-
-        for text, _ in compose(prompt):  # before the model is in our hands
-            for step in range(n_steps * order):
-                now = None if negative is None else text_at(negative, n_steps * order, step)
-                self.arguments(text_at(text, n_steps * order, step), now)
-        with self.calling(forward):
-            return self.flow.draw(self.pipe, "a", None if negative is None else "b", n_steps)
-
-    def mixed(self, outputs, weights, stock, args, kwargs, own):
-        """u + sum w (c - u), of tensors, or of the first of each output."""
-        if self.flow.apart:
-            empty = stock(*args, **{**kwargs, **own[1]})[0] if len(own) > 1 else 0
-            return (empty + sum(w * (c[0] - empty) for c, w in zip(outputs, weights, strict=True)),)
-        raise NotImplementedError
+@pytest.fixture(params=FLOWS)
+def flow(request):
+    return FLOWS[request.param]
 
 
-@pytest.mark.parametrize("name", FLOWS)
-def test_editing_equals_the_loop(name):
-    flow = FLOWS[name]
+def close(ours, theirs, bound):
+    """Whether tensors agree, relative to what is the largest."""
+    return distance(ours, theirs) <= bound * max(1.0, float(theirs.abs().max()))
+
+
+def test_editing_equals_the_loop(flow):
     for scheduler in (None, *flow.schedulers):
         pipe = flow.attached(scheduler)
         hand = ByHand(flow, pipe)
+        plain = flow.draw(pipe, "a dog on ice")
         for negative in (None, "grey", NEGATIVE):
             ours = flow.draw(pipe, PROMPT, negative)
-            theirs = hand.draw(PROMPT, negative)
-            print(name, negative, distance(ours, theirs))
+            assert torch.equal(ours, hand.draw(PROMPT, negative))
+            assert not torch.equal(ours, flow.draw(pipe, "a dog on ice", negative))
+        assert torch.equal(flow.draw(pipe, "a dog on ice"), plain)
+        assert n_hooks(getattr(pipe, flow.model)) == 0
+
+
+def test_and_equals_the_formula(flow):
+    pipe = flow.attached()
+    hand = ByHand(flow, pipe)
+    for negative in ("grey", NEGATIVE):
+        ours = flow.draw(pipe, MIXED, negative)
+        assert close(ours, hand.draw(MIXED, negative), 1e-4)
+        assert distance(ours, flow.draw(pipe, "a cat", negative)) > 1e-3
+
+
+def test_parts_of_one_text_are_that_text(flow):
+    pipe = flow.attached()
+    for negative in (None, "grey"):
+        whole = flow.draw(pipe, "c", negative)
+        assert close(flow.draw(pipe, "c :0.3 AND c :0.7", negative), whole, 2e-5)
+        assert close(flow.draw(pipe, "c :0.6 AND c :0.3 AND c :0.1", negative), whole, 2e-5)
+        for prompt in ("c AND d :0", "d :0 AND c", "[c:d:99]"):
+            assert torch.equal(flow.draw(pipe, prompt, negative), whole)
+
+
+def test_and_is_a_word_of_negatives(flow):
+    pipe = flow.attached()
+    expected = flow.draw(attach(pipe, dialect="diffusers"), "a cat", "b AND c")
+    attach(pipe)
+
+    assert torch.equal(flow.draw(pipe, "a cat", "b AND c"), expected)
+    assert torch.equal(flow.draw(pipe, "[a cat:dog:99]", "b AND c"), expected)
+
+
+def test_a_batch_of_schedules(flow):
+    """Each as if it were alone; a batch rounds otherwise, which guidance enlarges."""
+    if not flow.batches:
+        return
+    pipe = flow.attached()
+    prompts, negatives = ["a [cat:dog:0.3]", "a cat", "[a|b] fox"], ["", "[x:y:2]", "grey"]
+    together = flow.draw_batch(pipe, prompts, negatives, 2)
+
+    assert len(together) == 6
+    for i, (prompt, negative) in enumerate(zip(prompts, negatives, strict=True)):
+        theirs = flow.draw_batch(pipe, [prompt], [negative], 2)
+        assert close(together[2 * i : 2 * i + 2], theirs, 1e-3)
+
+
+def test_an_exception_in_the_middle(flow):
+    pipe = flow.attached()
+    model, expected = getattr(pipe, flow.model), flow.draw(pipe, MIXED, NEGATIVE)
+    calls = iter(range(100))
+
+    def fail(module, args, kwargs):
+        if next(calls) == 3:
+            raise RuntimeError("in the middle")
+
+    handle = model.register_forward_pre_hook(fail, with_kwargs=True)
+    with pytest.raises(RuntimeError, match="in the middle"):
+        flow.draw(pipe, MIXED, NEGATIVE)
+    handle.remove()
+
+    assert torch.equal(flow.draw(pipe, MIXED, NEGATIVE), expected)
+    assert n_hooks(model) > 0
+    detach(pipe)
+    assert n_hooks(model) == 0
+
+
+@pytest.mark.parametrize("name", [name for name, flow in FLOWS.items() if not flow.order])
+def test_weights_without_a_negative(name):
+    """What weights lack to 1 is a negative's: without one there is nothing to take it from."""
+    flow = FLOWS[name]
+    pipe = flow.attached()
+    scale = next(iter(flow.guided))
+    if name == "Kandinsky 6":  # has a negative of its own
+        flow.draw(pipe, "a AND b")
+        return
+    for prompt in ("a AND b", ["c", "a cat :0.5 AND b :0.6"]):
+        with pytest.raises(PromptError, match="the weights of AND sum up to") as caught:
+            flow.draw(pipe, prompt)
+        lines = str(caught.value).split("\n")
+        assert lines[2].index("^") == lines[1].index("AND")
+        assert f"or pass negative_prompt= and {scale}= above 1." in lines[3]
+    flow.draw(pipe, ["c", "a cat :0.5 AND b :0.5"])
