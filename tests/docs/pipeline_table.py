@@ -11,7 +11,7 @@ from clipcond.errors import PipelineError
 from clipcond.pipelines.families import Family, family_of
 from clipcond.pipelines.families.refusals import reads_clip, reason_of
 from clipcond.pipelines.families.table import FAMILIES
-from clipcond.pipelines.steps.refusals import reason_against
+from clipcond.pipelines.steps.refusals import reason_against, reason_against_and
 from tests.pipelines.bare import pipeline_classes
 from tests.pipelines.zoo import DRAWN
 
@@ -57,16 +57,16 @@ def accepted_cells() -> list[list[str]]:
 
 
 def _over_time(family: Family, names: list[str]) -> str:
-    """Say whether prompts that change over the steps are drawn, and by which classes they are not."""
-    kinds, reasons = pipeline_classes(), {}
-    for name in names:
-        reason = reason_against(kinds[name].__new__(kinds[name]), family)
-        reasons.setdefault(reason, []).append(name)
-    if None not in reasons and names:
-        (reason,) = reasons
-        return f"refused: {reason}"
-    but = [f"{', '.join(own)}: {why}" for why, own in reasons.items() if why]
-    return "; ".join(["drawn", *(f"not by {each}" for each in but)])
+    """Say whether prompts that change over the steps are drawn, and by which classes not."""
+    kinds = pipeline_classes()
+    pipes = {name: kinds[name].__new__(kinds[name]) for name in names}
+    reasons = {name: reason_against(pipe, family) for name, pipe in pipes.items()}
+    if names and all(reasons.values()):
+        return f"refused: {', '.join(sorted({*reasons.values()}))}"
+    but = [f"not by {name}: {why}" for name, why in reasons.items() if why]
+    mixed = {name: reason_against_and(pipe) for name, pipe in pipes.items()}
+    but += [f"AND not by {name}: {why}" for name, why in mixed.items() if why]
+    return "; ".join(["drawn", *but])
 
 
 def _is_drawn(name: str) -> bool:

@@ -27,7 +27,7 @@ from clipcond.pipelines.steps.position import Position, StepCount, scheduler_of
 from clipcond.pipelines.steps.refusals import DENOISERS, no_negative
 from clipcond.pipelines.steps.residuals import Residuals
 from clipcond.pipelines.steps.rows import Seen, Slot, map_tensors, read_serials
-from clipcond.pipelines.steps.texts import Found, TextsOfStep
+from clipcond.pipelines.steps.texts import CallArguments, Found, TextsOfStep
 
 __all__ = ["StepsOfPipeline"]
 
@@ -55,7 +55,7 @@ class StepsOfPipeline:
 
     def _forget(self) -> None:
         self._seen = Seen()
-        self._texts = TextsOfStep(self._find)
+        self._texts = TextsOfStep()
         self._residuals = Residuals()
         self._is_awaited = False  # a call with prompts over time
         self._n_strange = 0  # calls of models without them
@@ -136,7 +136,7 @@ class StepsOfPipeline:
         for n in passes_of(rows, step):
             if n == NEGATIVE and is_control and any(row and row.encoded.negative for row in rows):
                 continue  # the pipeline gives its negatives the residuals of the prompt
-            own_args, own_kwargs = self._texts.put((args, kwargs), found, n, self._residuals)
+            own_args, own_kwargs = self._put((args, kwargs), found, n)
             with self._passing():
                 output = module(*own_args, **own_kwargs)
             # compiled models may use the memory of an output again
@@ -145,7 +145,7 @@ class StepsOfPipeline:
             self._call.passes = outputs
         elif has_mixture(rows, step):
             self._call.mixture = Mixture(rows, step, outputs)
-        return self._texts.put((args, kwargs), found, 0, self._residuals)
+        return self._put((args, kwargs), found, 0)
 
     def after(self, module: nn.Module, output: Any) -> Any:
         """Mix the passes of a call."""
@@ -195,6 +195,9 @@ class StepsOfPipeline:
             if encoded.settle(self._position.n_steps):
                 self._texts.forget()
         self._texts.step = self._position.step
+
+    def _put(self, arguments: CallArguments, found: Found, n: int) -> CallArguments:
+        return self._texts.put(arguments, found, n, self._residuals, self._find)
 
     def _check(self, rows: Rows) -> None:
         for row in rows:

@@ -164,8 +164,10 @@ def _timeline(
     texts: dict[str, str], over_time: Callable[..., OverTime], *, negative: bool
 ) -> Iterator[tuple[int, list[tuple[dict[str, str], float]]]]:
     """Yield, for each last step, the texts and weight of every part of one prompt."""
+    # Kandinsky's priors draw the negatives as prompts too, each with itself as its negative
+    both = {"prompt"} if texts.get("prompt") == texts.get("negative_prompt") else {""}
     timed = {
-        name: over_time(text, negative=negative or name.startswith("negative"))
+        name: over_time(text, negative=negative or name.startswith("negative") or name in both)
         for name, text in texts.items()
     }
     for until in sorted({until for each in timed.values() for until, _ in each}):

@@ -11,7 +11,7 @@ from clipcond.errors import PipelineError, PromptError
 from clipcond.pipelines.family import Family
 from clipcond.pipelines.steps.plan import Arguments, Plan
 
-__all__ = ["DENOISERS", "check_pipeline", "no_negative", "reason_against"]
+__all__ = ["DENOISERS", "check_pipeline", "no_negative", "reason_against", "reason_against_and"]
 
 DENOISERS = ("unet", "transformer", "controlnet", "prior", "decoder")  # attributes of pipelines
 _CHANGES = "[a:b:0.5], [a|b] and AND"
@@ -45,7 +45,7 @@ def check_pipeline(pipe: object, family: Family, plan: Plan) -> None:
     if reason is None and not any(getattr(pipe, name, None) is not None for name in DENOISERS):
         reason = "it has no model that draws"
     if reason is None and plan.is_mixed:
-        reason, what = _named(pipe, _NOT_MIXED) or _cache_of(pipe), "AND"
+        reason, what = reason_against_and(pipe) or _cache_of(pipe), "AND"
     if reason is not None:
         raise PipelineError(
             f"This {type(pipe).__name__} cannot draw {what}: {reason}.",
@@ -55,7 +55,13 @@ def check_pipeline(pipe: object, family: Family, plan: Plan) -> None:
 
 def reason_against(pipe: object, family: Family) -> str | None:
     """Say why a class of pipelines cannot draw prompts over time; None = it can."""
-    return _named(pipe, _NEVER) or family.still or None
+    unknown = "" if family.returns else "its family does not say which rows its model reads"
+    return _named(pipe, _NEVER) or family.still or unknown or None
+
+
+def reason_against_and(pipe: object) -> str | None:
+    """Say why a class of pipelines that draws prompts over time cannot draw AND; None = it can."""
+    return _named(pipe, _NOT_MIXED)
 
 
 def no_negative(pipe: object, arguments: Arguments, index: int, total: float) -> PromptError:

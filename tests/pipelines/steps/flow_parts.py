@@ -192,6 +192,11 @@ def wuerstchen_decoder():
     return diffusers.WuerstchenDecoderPipeline(tokenizer(), model_l(), decoder, *parts)
 
 
+def wuerstchen_prior():
+    pipe = zoo.make("WuerstchenPriorPipeline")
+    return pipe.to(torch.float64)  # it divides by almost nothing, which makes rounding large
+
+
 def kandinsky_prior():
     pipe = zoo.make("KandinskyV22PriorPipeline")
     pipe.get_zero_embed = lambda n, device: torch.zeros(n, WIDTH)
