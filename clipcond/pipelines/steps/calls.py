@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
+from torch import Tensor
+
 from clipcond.pipelines.steps.plan import Arguments
 
-__all__ = ["is_called", "reads_negative"]
+__all__ = ["given_tensors", "is_called", "reads_negative"]
 
 _TEXT, _NEGATIVE = "prompt", "negative_prompt"
 _EMBEDS = ("prompt_embeds", "prompt_embeds_qwen")  # None until the prompt is encoded
@@ -18,6 +20,12 @@ _EMBEDS = ("prompt_embeds", "prompt_embeds_qwen")  # None until the prompt is en
 def is_called(pipe: object) -> bool:
     """Whether a method of the pipeline is being run."""
     return next(_calls(pipe), None) is not None
+
+
+def given_tensors(pipe: object) -> list[Tensor]:
+    """List the tensors that the pipeline's call was given, negatives' embeddings among them."""
+    call = next((each for each in _calls(pipe) if _NEGATIVE in each), {})
+    return [value for value in call.values() if isinstance(value, Tensor)]
 
 
 def reads_negative(pipe: object, arguments: Arguments) -> bool:

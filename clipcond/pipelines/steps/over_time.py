@@ -8,7 +8,7 @@ from typing import Any
 
 from clipcond.pipelines.families.words import as_negatives
 from clipcond.pipelines.family import Encoding
-from clipcond.pipelines.steps.calls import reads_negative
+from clipcond.pipelines.steps.calls import given_tensors, reads_negative
 from clipcond.pipelines.steps.drawing import StepsOfPipeline
 from clipcond.pipelines.steps.encoding import Encode, EncodedCall
 from clipcond.pipelines.steps.plan import Arguments, changes, plan_steps
@@ -39,7 +39,7 @@ def encode_over_time(
     is_negative = family.negatives_apart and reads_negative(pipe, arguments)
     steps = _STEPS.get(pipe)
     if steps is not None and not is_negative:
-        steps.keep(arguments.values())
+        steps.keep([*arguments.values(), *given_tensors(pipe)])
     answer: Sequence[Any]
     plan = None
     if changes(arguments, conditioner, negative=is_negative):

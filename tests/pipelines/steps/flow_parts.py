@@ -113,6 +113,20 @@ def kandinsky_5():
     return pipe
 
 
+def flux_controlnet():
+    pipe = zoo.make("FluxPipeline")
+    controlnet = stirred(
+        lambda: diffusers.FluxControlNetModel.from_transformer(
+            *(pipe.transformer, 1, 0, 16, 2), load_weights_from_transformer=False
+        )
+    )
+    names = ("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2", "transformer", "vae")
+    own = {name: getattr(pipe, name) for name in (*names, "scheduler")}
+    made = diffusers.FluxControlNetPipeline(controlnet=controlnet, **own)
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
 class Video(torch.nn.Module):
     """A stub of a model of pictures and sounds, which reads rows, their mask, and a vector."""
 

@@ -5,8 +5,10 @@ import torch
 
 from clipcond import attach, detach
 from clipcond.errors import PromptError
+from tests.pipelines import zoo
 from tests.pipelines.models import seeded
 from tests.pipelines.steps.by_hand import ByHand
+from tests.pipelines.steps.flow_parts import flux_controlnet
 from tests.pipelines.steps.flows import FLOWS
 from tests.pipelines.steps.loops import distance
 from tests.pipelines.steps.test_hooks import n_hooks
@@ -129,4 +131,53 @@ def test_weights_without_a_negative(name):
         lines = str(caught.value).split("\n")
         assert lines[2].index("^") == lines[1].index("AND")
         assert f"or pass negative_prompt= and {scale}= above 1." in lines[3]
-    flow.draw(pipe, ["c", "a cat :0.5 AND b :0.5"])
+    flow.draw(pipe, ["c", "a cat :0.6 AND b :0.3 AND d :0.1"])
+
+
+def test_embeddings_of_negatives_apart_are_drawn_too():
+    flow = FLOWS["Flux"]
+    pipe = flow.attached()
+    expected = flow.draw(pipe, MIXED, NEGATIVE)
+    call = {"device": "cpu", "max_sequence_length": 16}
+    names = ("prompt_embeds", "pooled_prompt_embeds")
+    own, negative = (pipe.encode_prompt(text, **call) for text in (MIXED, NEGATIVE))
+    given = dict(zip(names, own[:2], strict=True))
+    guided = dict(zip([f"negative_{name}" for name in names], negative[:2], strict=True))
+
+    for _ in range(2):
+        assert torch.equal(flow.draw(pipe, None, **given, **guided, **flow.guided), expected)
+    with pytest.raises(PromptError, match=r"the weights of AND sum up to 1\.1;"):
+        flow.draw(pipe, None, **given)
+    assert torch.equal(flow.draw(pipe, None, **given, **guided, **flow.guided), expected)
+
+
+def test_controlnets_give_each_part_its_own():
+    """A step of this scheduler is linear in what the model predicts."""
+    pipe = attach(flux_controlnet())
+    flow = FLOWS["Flux"]
+    call = {"control_image": zoo.PICTURE, "n_steps": 1}
+    for negative in (None, "grey"):
+        cat, dog, snow = (flow.draw(pipe, t, negative, **call) for t in ("cat", "dog", "snow"))
+        mixed = flow.draw(pipe, "cat :0.5 AND dog :0.7 AND snow :-0.2", negative, **call)
+        assert distance(mixed, 0.5 * cat + 0.7 * dog - 0.2 * snow) < 1e-4
+    empty = flow.draw(pipe, "grey", "grey", **call)
+    more = flow.draw(pipe, "cat AND dog", "grey", **call)
+    assert distance(more, cat + dog - empty) < 1e-4
+
+
+def test_a_prior_and_a_unet_each_over_its_steps():
+    name = "StableUnCLIPPipeline"
+    pipe = attach(zoo.make(name))
+
+    def draw(prompt):
+        call = {"num_inference_steps": 3, "prior_num_inference_steps": 2}
+        return zoo.draw(pipe, name, prompt=prompt, **call)
+
+    cat = draw("cat")
+    assert torch.equal(draw("[cat:dog:9] AND dog :0"), cat)
+    assert close(draw("cat :0.3 AND cat :0.7"), cat, 2e-5)
+    pictures = [cat, draw("dog"), draw("[cat:dog:1]"), draw("cat AND dog :0.5")]
+    assert all(not torch.equal(a, b) for i, a in enumerate(pictures) for b in pictures[:i])
+    assert n_hooks(pipe.prior) > 0
+    draw("cat")
+    assert n_hooks(pipe.prior) == n_hooks(pipe.unet) == 0
