@@ -115,7 +115,8 @@ def _encode_safe(encoding: Encoding, arguments: Mapping[str, Any]) -> tuple[Tens
     return made.negative_embeds, made.embeds, concept
 
 
-_SAFE = ("negative_embeds", "embeds", "concept")
+# the concept is there with guidance only, as negatives are
+_SAFE = ("negative_embeds", "embeds", "negative_concept")
 
 SAFE = Family(
     name="Stable Diffusion Safe",
