@@ -16,13 +16,12 @@ import functools
 import inspect
 import sys
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from os import PathLike
 from typing import Any, cast
 
 import torch
-from torch import Tensor
 
 from clipcond.adapters import Adapter
 from clipcond.checkpoints.textual_inversions import hand_on
@@ -213,7 +212,7 @@ class Attachment:
             answer = encode_over_time(self, bound.arguments, self.encode_plain, self.step_count)
         else:
             answer = self.encode_plain(bound.arguments)
-        return _joined(answer, self.family, is_guided=call.do_classifier_free_guidance)
+        return self.family.join(answer, is_guided=call.do_classifier_free_guidance)
 
     def encode_plain(self, arguments: Mapping[str, Any]) -> Any:
         """Answer the arguments of a call that is the same at all steps: the family's `returns`."""
@@ -225,17 +224,6 @@ class Attachment:
         with nullcontext() if scale is None else lora_scaled(self.pipe, encoders, scale):
             made = make_prompt_embeds(self, call)
         return tuple(getattr(made, name) for name in family.returns)
-
-
-def _joined(answer: Sequence[Tensor | None], family: Family, *, is_guided: bool) -> Any:
-    """Join what is encoded, as the family's method returns it."""
-    if not family.joins:
-        return answer
-    made = dict(zip(family.returns, answer, strict=True))
-    shown = {n: each for n, each in made.items() if is_guided or not n.startswith("negative_")}
-    parts = [[shown.get(name) for name in names] for names in family.joins]
-    joined = [torch.cat([each for each in own if each is not None]) for own in parts]
-    return joined[0] if len(joined) == 1 else tuple(joined)
 
 
 def _reduced(pipe: object) -> Any:

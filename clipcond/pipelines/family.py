@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -112,6 +112,16 @@ class Family:
     def negatives_apart(self) -> bool:
         """Whether the method is called for the negatives again, as prompts."""
         return not any(name.startswith("negative_") for name in self.returns)
+
+    def join(self, answer: Sequence[Any], *, is_guided: bool) -> Any:
+        """Join a value for each of `returns`, as the family's method returns it."""
+        if not self.joins:
+            return answer
+        made = dict(zip(self.returns, answer, strict=True))
+        shown = {n: each for n, each in made.items() if is_guided or not n.startswith("negative_")}
+        parts = [[shown.get(name) for name in names] for names in self.joins]
+        joined = [torch.cat([each for each in own if each is not None]) for own in parts]
+        return joined[0] if len(joined) == 1 else tuple(joined)
 
     def limit(self, max_chunks: int | None) -> int | None:
         """The smaller of two limits of chunks, the caller's and the model's; None = none."""
