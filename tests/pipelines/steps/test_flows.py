@@ -14,7 +14,10 @@ from tests.pipelines.steps.loops import distance
 from tests.pipelines.steps.test_hooks import n_hooks
 
 # diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of
-pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Safety checker disabled"),
+]
 
 PROMPT, NEGATIVE = "a [cat:dog:0.4] on [sand|[snow:ice:1]]", "[grey:red:1] sky"
 MIXED = "a cat :0.7 AND a [red:blue:0.5] dog :0.4"
@@ -166,13 +169,11 @@ def test_controlnets_give_each_part_its_own():
         pipe = attach(flux_controlnet())
     flow = FLOWS["Flux"]
     call = {"control_image": zoo.PICTURE, "n_steps": 1}
-    for negative in (None, "grey"):
-        cat, dog, snow = (flow.draw(pipe, t, negative, **call) for t in ("cat", "dog", "snow"))
-        mixed = flow.draw(pipe, "cat :0.5 AND dog :0.7 AND snow :-0.2", negative, **call)
-        assert distance(mixed, 0.5 * cat + 0.7 * dog - 0.2 * snow) < 1e-4
-    empty = flow.draw(pipe, "grey", "grey", **call)
-    more = flow.draw(pipe, "cat AND dog", "grey", **call)
-    assert distance(more, cat + dog - empty) < 1e-4
+    cat, dog, snow = (flow.draw(pipe, text, **call) for text in ("cat", "dog", "snow"))
+    mixed = flow.draw(pipe, "cat :0.5 AND dog :0.7 AND snow :-0.2", **call)
+
+    assert distance(mixed, 0.5 * cat + 0.7 * dog - 0.2 * snow) < 1e-4
+    assert distance(flow.draw(pipe, "cat AND dog", "snow", **call), mixed) > 1e-3
 
 
 def test_a_prior_and_a_unet_each_over_its_steps():
