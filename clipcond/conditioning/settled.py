@@ -69,7 +69,13 @@ class SettlesTexts:
         return any(issue.code in _DRAWN for issue in issues)
 
     def over_time(
-        self, prompt: str, steps: int, *, negative: bool = False, again: bool = False
+        self,
+        prompt: str,
+        steps: int,
+        *,
+        negative: bool = False,
+        again: bool = False,
+        limited: bool = True,
     ) -> OverTime:
         """List the texts that a prompt is drawn with, each list with its last step.
 
@@ -79,6 +85,8 @@ class SettlesTexts:
             steps: how many steps the sampler takes.
             negative: AND is a word like any other.
             again: its issues and extra networks are known already.
+            limited: `max_chunks` limits the parts of AND too; not where it is how long a text of
+                the model can be.
         Returns:
             (until_step, ((text, weight), ...)) in order; texts that a Conditioner encodes as they
             are, whatever brackets are left in them.
@@ -95,7 +103,7 @@ class SettlesTexts:
         if reader.dialect.settles:
             wide = bool(reader.fullwidth)
             timed = remainders_over_time(whole, steps, negative=negative, fullwidth=wide)
-        if reader.max_chunks is not None and len(timed[0][1]) > reader.max_chunks:
+        if limited and reader.max_chunks is not None and len(timed[0][1]) > reader.max_chunks:
             timed = [(until, parts[: reader.max_chunks]) for until, parts in timed]
             if first:
                 first = [((*issues, self._too_many(whole, negative)), read.networks)]

@@ -202,7 +202,7 @@ class Attachment:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         bound = self.__signature__.bind(*args, **kwargs)
         bound.apply_defaults()
-        call, family = read_arguments(self.pipe, bound.arguments), self.family
+        call = read_arguments(self.pipe, bound.arguments)
         if isinstance(call.clip_skip, int) and self.explains_clip_skip:
             self.explains_clip_skip = False
             _warn_of_clip_skip(call.clip_skip)
@@ -212,12 +212,10 @@ class Attachment:
             answer = encode_over_time(self, bound.arguments, self.encode_plain, self.step_count)
         else:
             answer = self.encode_plain(bound.arguments)
-        if not family.joined:
-            return answer
-        return torch.cat(answer) if call.do_classifier_free_guidance else answer[0]
+        return self.family.join(answer, is_guided=call.do_classifier_free_guidance)
 
     def encode_plain(self, arguments: Mapping[str, Any]) -> Any:
-        """Answer the arguments of a call that is the same at all steps; if joined, in parts."""
+        """Answer the arguments of a call that is the same at all steps: the family's `returns`."""
         family = self.family
         if family.encode is not None:
             return family.encode(self, arguments)

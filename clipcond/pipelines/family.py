@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -46,12 +46,19 @@ class Family:
     encoders: (text encoder, tokenizer) attributes of the pipeline, in the order in which the
         hidden states are joined. Those only that clipcond conditions on.
     required, optional: parameters that the method has, and may have.
-    returns: what the method returns, as fields of `prompt_embeds.PromptEmbeds`; of a family with
-        `encode`, only where prompts may change over the steps.
+    returns: what is encoded, by names: `embeds` and `pooled` are rows of the batch that the
+        denoiser reads, as fields of `prompt_embeds.PromptEmbeds`; other names are rows too, and ""
+        is no rows. Those of negatives begin with `negative_`.
+    follows: argument of the denoiser -> the name in `returns` of the rows in it, for what goes with
+        the rows of `embeds` and may be no floating point, as masks are.
+    axes: name in `returns` -> the axis of the batch, where that is not the first.
+    cut: argument of the denoiser that lists the places of a text's rows -> the one that has the
+        rows: both are cut to the longest text of a call, by `lengths` in `returns`.
+    still: why prompts cannot change over the steps; "" = they can.
     method: the method's name.
     conditioner: the attribute of the pipeline that holds the Conditioner in use.
-    joined: whether it returns one tensor: with guidance the fields of `returns` along the batch,
-        without it the first.
+    joins: the names of `returns` that the method joins along the batch, for each tensor of its
+        result; without guidance, no negatives. () = it returns all of `returns`.
     reads: what the model reads of its towers; None = as SD or SDXL, by their number.
     applies: what else is true of a pipeline of the family, if its parameters do not say enough.
     n_chunks: how many chunks the model can read; None = any number.
@@ -59,7 +66,7 @@ class Family:
     context_length: of the towers' chunks, where the model's own is another; None = the towers'.
     tower: makes a tower of a text encoder, a tokenizer and `context_length`.
     encode: how its prompts are encoded, given the method's arguments; None = by one call of the
-        Conditioner. Returns what the method returns.
+        Conditioner. Returns a value for each of `returns`.
     note: what else the table of the pages says of it.
     tasks: task -> the diffusers class that `build_pipeline` makes.
     components: the names of the text encoders and tokenizers.
@@ -72,7 +79,11 @@ class Family:
     returns: tuple[str, ...] = ()
     method: str = "encode_prompt"
     conditioner: str = "conditioner"
-    joined: bool = False
+    follows: Mapping[str, str] = field(default_factory=dict)
+    axes: Mapping[str, int] = field(default_factory=dict)
+    cut: Mapping[str, str] = field(default_factory=dict)
+    still: str = ""
+    joins: tuple[tuple[str, ...], ...] = ()
     reads: ModelReads | None = None
     applies: Callable[[Any], bool] | None = None
     n_chunks: int | None = None
@@ -96,6 +107,21 @@ class Family:
         names = {RENAMED.get(name, name) for name in parameters}
         fits = self.required <= names <= self.required | self.optional
         return fits and (self.applies is None or self.applies(pipe))
+
+    @property
+    def negatives_apart(self) -> bool:
+        """Whether the method is called for the negatives again, as prompts."""
+        return not any(name.startswith("negative_") for name in self.returns)
+
+    def join(self, answer: Sequence[Any], *, is_guided: bool) -> Any:
+        """Join a value for each of `returns`, as the family's method returns it."""
+        if not self.joins:
+            return answer
+        made = dict(zip(self.returns, answer, strict=True))
+        shown = {n: each for n, each in made.items() if is_guided or not n.startswith("negative_")}
+        parts = [[shown.get(name) for name in names] for names in self.joins]
+        joined = [torch.cat([each for each in own if each is not None]) for own in parts]
+        return joined[0] if len(joined) == 1 else tuple(joined)
 
     def limit(self, max_chunks: int | None) -> int | None:
         """The smaller of two limits of chunks, the caller's and the model's; None = none."""

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -27,8 +29,9 @@ from clipcond.pipelines.families import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
 from clipcond.pipelines.family import Family
 from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.own_encoders import towers_of
-from clipcond.pipelines.prompt_embeds import EncodePromptArguments, PromptEmbeds, make_prompt_embeds
+from clipcond.pipelines.prompt_embeds import EncodePromptArguments, make_prompt_embeds
 from clipcond.pipelines.protocols import ConditionedPipeline
+from clipcond.pipelines.steps import check_step_count, encode_over_time
 
 __all__ = ["ClipcondTextStep", "ClipcondXLTextStep"]
 
@@ -40,7 +43,8 @@ class _Encoding:
 
     def __init__(self, family: Family, choices: dict[str, Any]) -> None:
         self.family = family
-        self._choices = choices
+        self._choices = {**choices}
+        self._step_count = check_step_count(self._choices.pop("step_count", "a1111"))
         self._made: Conditioner | None = None
         self._made_from: list[Any] = []
 
@@ -55,18 +59,28 @@ class _Encoding:
     def move_tower(self, device: torch.device | None) -> None:
         """Leave the pipeline's own text encoders where they are."""
 
-    def encode(self, pipe: Any, call: EncodePromptArguments) -> PromptEmbeds:
+    @torch.no_grad()
+    def encode(self, pipe: Any, call: EncodePromptArguments) -> tuple[Tensor | None, ...]:
         """Encode the prompts of a call with the pipeline's components of now."""
         self.pipe = pipe
-        with torch.no_grad(), lora_scaled(pipe, self.family.components[::2], call.lora_scale):
-            return make_prompt_embeds(self, call)
+        arguments = {each.name: getattr(call, each.name) for each in fields(call)}
+        result: tuple[Tensor | None, ...]
+        result = encode_over_time(self, arguments, self._encode_plain, self._step_count)
+        return result
+
+    def _encode_plain(self, arguments: Mapping[str, Any]) -> tuple[Tensor | None, ...]:
+        call = EncodePromptArguments(**arguments)
+        with lora_scaled(self.pipe, self.family.components[::2], call.lora_scale):
+            made = make_prompt_embeds(self, call)
+        return tuple(getattr(made, name) for name in self.family.returns)
 
 
 class ClipcondXLTextStep(StableDiffusionXLTextEncoderStep):
     """SDXL's text block with prompts as clipcond reads them.
 
     Args:
-        choices: arguments of `Conditioner`: dialect, clip_skip, weighting, ...
+        choices: arguments of `Conditioner`: dialect, clip_skip, weighting, ...; and `step_count`,
+            as for `attach`.
     """
 
     def __init__(self, **choices: Any) -> None:
@@ -96,14 +110,15 @@ class ClipcondXLTextStep(StableDiffusionXLTextEncoderStep):
             negative_prompt_2,
             **more,
         )
-        return tuple(self._encoding.encode(components, call))
+        return self._encoding.encode(components, call)
 
 
 class ClipcondTextStep(ModularPipelineBlocks):
     """A text block for modular pipelines of Stable Diffusion 1.x and 2.x.
 
     Args:
-        choices: arguments of `Conditioner`: dialect, clip_skip, weighting, ...
+        choices: arguments of `Conditioner`: dialect, clip_skip, weighting, ...; and `step_count`,
+            as for `attach`.
     """
 
     model_name: Any = "stable-diffusion"
@@ -153,6 +168,6 @@ class ClipcondTextStep(ModularPipelineBlocks):
             clip_skip=block.clip_skip,
         )
         made = self._encoding.encode(components, call)
-        block.prompt_embeds, block.negative_prompt_embeds = made.embeds, made.negative_embeds
+        block.prompt_embeds, block.negative_prompt_embeds = made
         self.set_block_state(state, block)
         return components, state

@@ -8,9 +8,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 from clipcond.errors import PipelineError
-from clipcond.pipelines.families import family_of
+from clipcond.pipelines.families import Family, family_of
 from clipcond.pipelines.families.refusals import reads_clip, reason_of
 from clipcond.pipelines.families.table import FAMILIES
+from clipcond.pipelines.steps.refusals import reason_against, reason_against_and
 from tests.pipelines.bare import pipeline_classes
 from tests.pipelines.zoo import DRAWN
 
@@ -35,7 +36,10 @@ def classes() -> dict[str, str | None]:
 
 
 def accepted_cells() -> list[list[str]]:
-    """A line for each family: its name, what it gets, the classes; in bold those that are drawn."""
+    """A line for each family: its name, what it gets, whether over time, the classes.
+
+    In bold those that a test draws.
+    """
     lines = []
     for family in FAMILIES:
         names = [name for name, own in classes().items() if own == family.name]
@@ -47,8 +51,22 @@ def accepted_cells() -> list[list[str]]:
         gets = family.note or (POOLED if several or "pooled" in family.returns else EMBEDS)
         if not shown:  # of a class that another row has
             continue
-        lines.append([f"{family.name}, {len(names)}" if names else family.name, gets, shown])
+        title = f"{family.name}, {len(names)}" if names else family.name
+        lines.append([title, gets, _over_time(family, names), shown])
     return lines
+
+
+def _over_time(family: Family, names: list[str]) -> str:
+    """Say whether prompts that change over the steps are drawn, and by which classes not."""
+    kinds = pipeline_classes()
+    pipes = {name: kinds[name].__new__(kinds[name]) for name in names}
+    reasons = {name: reason_against(pipe, family) for name, pipe in pipes.items()}
+    if names and all(reasons.values()):
+        return f"refused: {', '.join(sorted({*reasons.values()}))}"
+    but = [f"not by {name}: {why}" for name, why in reasons.items() if why]
+    mixed = {name: reason_against_and(pipe) for name, pipe in pipes.items()}
+    but += [f"AND not by {name}: {why}" for name, why in mixed.items() if why]
+    return "; ".join(["drawn", *but])
 
 
 def _is_drawn(name: str) -> bool:

@@ -103,7 +103,8 @@ def tower_sizes() -> str:
 
 def pipelines() -> str:
     """The pipelines that are attached, by families."""
-    heading = ["family, classes", "what goes through the Conditioner", "classes"]
+    gets = "what goes through the Conditioner"
+    heading = ["family, classes", gets, "prompts over time", "classes"]
     return table(heading, pipeline_table.accepted_cells())
 
 

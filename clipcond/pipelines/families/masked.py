@@ -44,6 +44,7 @@ CASCADE = Family(
     encoders=_TOWER,
     required=_EMBEDS | {"batch_size", "pooled_prompt_embeds", "negative_pooled_prompt_embeds"},
     optional=_CALL,
+    returns=("embeds", "pooled", "negative_embeds", "negative_pooled"),
     reads=ModelReads(HiddenLayer(1, final_norm=False), (True,)),
     masks=True,
     encode=_encode_cascade,

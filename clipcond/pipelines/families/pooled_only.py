@@ -15,7 +15,7 @@ from torch import Tensor
 
 from clipcond.conditioning.results import ModelReads
 from clipcond.errors import PromptWarning, warn
-from clipcond.pipelines.families.words import syntax_of, words_of
+from clipcond.pipelines.families.words import as_negatives, syntax_of, words_of
 from clipcond.pipelines.family import Encoding, Family, has_component
 from clipcond.pipelines.lora_scale import lora_scaled
 
@@ -66,7 +66,10 @@ class PooledVectors:
             given.get(start + name) for name in self.texts[: len(encoding.family.encoders)]
         ]
         second = texts[1] if texts[1:] and texts[1] else None
-        pooled = encoding.conditioner(texts[0] or "", prompts_2=second).pooled
+        first = texts[0] or ""
+        if start:
+            first, second = (as_negatives(encoding.conditioner, each) for each in (first, second))
+        pooled = encoding.conditioner(first, prompts_2=second).pooled
         assert pooled is not None  # the family's `reads` asks for it
         return pooled
 
@@ -100,11 +103,13 @@ FLUX = Family(
     required=frozenset({"prompt", "prompt_2", "prompt_embeds", "pooled_prompt_embeds"}),
     optional=frozenset({"device", "num_images_per_prompt", "max_sequence_length", "lora_scale"}),
     reads=ModelReads(pooled=(True,)),
+    returns=("embeds", "pooled", ""),
     encode=PooledVectors(),
     note="pooled vector; T5 gets the words",
 )
 
 _VIDEO = frozenset({"num_images_per_prompt", "device", "dtype", "max_sequence_length"})
+_NAMES = ("embeds", "pooled", "mask")
 _MASKED = frozenset({"prompt_embeds", "pooled_prompt_embeds", "prompt_attention_mask"})
 
 HUNYUAN_VIDEO = Family(
@@ -113,6 +118,8 @@ HUNYUAN_VIDEO = Family(
     required=frozenset({"prompt", "prompt_2", "prompt_template"}) | _MASKED,
     optional=_VIDEO | {"image", "image_embed_interleave"},
     reads=ModelReads(pooled=(True,)),
+    returns=_NAMES,
+    follows={"encoder_attention_mask": "mask"},
     encode=PooledVectors(),
     note="pooled vector; Llama gets the words",
 )
@@ -123,6 +130,8 @@ KANDINSKY_5 = Family(
     required=frozenset({"prompt", "max_sequence_length"}),
     optional=_VIDEO | {"image"},
     reads=ModelReads(pooled=(True,)),
+    returns=("embeds", "pooled", "lengths"),
+    cut={"text_rope_pos": "encoder_hidden_states"},
     encode=PooledVectors(texts=("prompt",)),
     applies=partial(has_component, "text_encoder_2"),
     note="pooled vector; Qwen gets the words",
@@ -134,6 +143,8 @@ KANDINSKY_6 = Family(
     required=_MASKED | {f"negative_{name}" for name in _MASKED} | {"prompt", "negative_prompt"},
     optional=_VIDEO | {"do_classifier_free_guidance"},
     reads=ModelReads(pooled=(True,)),
+    returns=tuple(start + name for start in ("", _NEGATIVE) for name in _NAMES),
+    follows={"encoder_attention_mask": "mask"},
     encode=PooledVectors(at=(1, 4), texts=("prompt",)),
     note="pooled vector; Qwen gets the words",
 )
@@ -147,6 +158,9 @@ HIDREAM = Family(
     required=frozenset(start + name for start in ("", _NEGATIVE) for name in (*_FOUR, *_OTHERS)),
     optional=_VIDEO | {"do_classifier_free_guidance", "lora_scale"},
     reads=ModelReads(pooled=(True, True)),
+    returns=tuple(start + n for n in ("embeds", "llama", "pooled") for start in ("", _NEGATIVE)),
+    follows={"encoder_hidden_states_llama3": "llama"},
+    axes={"llama": 1},
     encode=PooledVectors(at=(4, 5), texts=_FOUR),
     context_length=128,
     note="pooled vectors of both towers; T5 and Llama get the words",

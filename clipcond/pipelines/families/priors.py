@@ -10,6 +10,7 @@ from torch import Tensor
 
 from clipcond.conditioning.conditioner import Conditioner, Conditioning
 from clipcond.conditioning.results import ModelReads
+from clipcond.pipelines.families.words import as_negatives
 from clipcond.pipelines.family import Encoding, Family, component_kind
 from clipcond.pipelines.prompt_embeds import (
     EncodePromptArguments,
@@ -23,35 +24,33 @@ __all__ = ["PRIOR", "PRIOR_OF_STABLE_UNCLIP"]
 
 
 def _encode(encoding: Encoding, arguments: Mapping[str, Any]) -> Any:
-    """Encode prompts, and negatives before them if there is guidance.
+    """Encode prompts, and negatives if there is guidance.
 
     Returns:
-        pooled [b P], hidden states [b L D], mask [b L], true up to the end of the text.
+        pooled [b P], hidden states [b L D], mask [b L], true up to the end of the text; of the
+        negatives, then of the prompts.
     """
     pipe, call = encoding.pipe, read_arguments(encoding.pipe, arguments)
     if arguments.get("text_model_output") is not None:  # the caller's own
-        return getattr(type(pipe), encoding.family.method)(pipe, **arguments)
+        joined = getattr(type(pipe), encoding.family.method)(pipe, **arguments)
+        return None, None, None, *joined
     conditioner, prompts = encoding.conditioner, given_prompts(call.prompt)
     if not call.do_classifier_free_guidance:
-        return _parts(encoding, call, [(prompts, conditioner(prompts))])
+        return None, None, None, *_parts(encoding, call, prompts, conditioner(prompts))
     negatives = given_negatives(pipe, call, len(prompts)) or [""] * len(prompts)
     made = conditioner.guided(prompts, negatives)
-    return _parts(encoding, call, [(negatives, made.negative), (prompts, made.positive)])
+    negative = _parts(encoding, call, as_negatives(conditioner, negatives), made.negative)
+    return *negative, *_parts(encoding, call, prompts, made.positive)
 
 
 def _parts(
-    encoding: Encoding,
-    call: EncodePromptArguments,
-    encoded: list[tuple[list[str], Conditioning]],
+    encoding: Encoding, call: EncodePromptArguments, texts: list[str], made: Conditioning
 ) -> tuple[Tensor, ...]:
-    parts = []
-    for texts, made in encoded:
-        assert made.pooled is not None  # the family's `reads` asks for it
-        tensors = (made.pooled, made.embeds, _mask(encoding.conditioner, texts))
-        parts.append([each.repeat_interleave(call.num_images_per_prompt, 0) for each in tensors])
-    pooled, hidden, mask = (torch.cat(each) for each in zip(*parts, strict=True))
-    dtype = model_dtype(encoding.pipe)
-    return pooled.to(call.device, dtype), hidden.to(call.device, dtype), mask.to(call.device)
+    assert made.pooled is not None  # the family's `reads` asks for it
+    mask, dtype = _mask(encoding.conditioner, texts), model_dtype(encoding.pipe)
+    parts = (made.pooled.to(dtype), made.embeds.to(dtype), mask)
+    n = call.num_images_per_prompt
+    return tuple(each.to(call.device).repeat_interleave(n, 0) for each in parts)
 
 
 def _mask(conditioner: Conditioner, texts: list[str]) -> Tensor:
@@ -67,6 +66,8 @@ def _is_prior(pipe: object) -> bool:
     return has_prior and not type(pipe).__name__.startswith("ShapE")
 
 
+_NAMES = ("pooled", "embeds", "mask")
+
 PRIOR = Family(
     name="unCLIP prior",
     encoders=(("text_encoder", "tokenizer"),),
@@ -76,6 +77,9 @@ PRIOR = Family(
     optional=frozenset({"negative_prompt", "text_model_output", "text_attention_mask"}),
     method="_encode_prompt",
     reads=ModelReads(pooled=(True,)),
+    returns=(*(f"negative_{name}" for name in _NAMES), *_NAMES),
+    joins=tuple((f"negative_{name}", name) for name in _NAMES),
+    follows={"attention_mask": "mask"},
     n_chunks=1,
     encode=_encode,
     applies=_is_prior,
@@ -89,6 +93,9 @@ PRIOR_OF_STABLE_UNCLIP = Family(
     method="_encode_prior_prompt",
     conditioner="prior_conditioner",
     reads=PRIOR.reads,
+    returns=PRIOR.returns,
+    joins=PRIOR.joins,
+    follows=PRIOR.follows,
     n_chunks=1,
     encode=_encode,
 )

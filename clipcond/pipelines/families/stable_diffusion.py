@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from clipcond.conditioning.results import ModelReads
@@ -94,34 +93,39 @@ INSTRUCT_PIX2PIX = Family(
     encoders=PAIR[:1],
     required=_EMBEDS,
     optional=_CALL | _CHOICES,
-    returns=("embeds", "negative_embeds", "negative_embeds"),
+    returns=("embeds", "negative_embeds"),
     method="_encode_prompt",
-    joined=True,
+    joins=(("embeds", "negative_embeds", "negative_embeds"),),
 )
 
 
-def _encode_safe(encoding: Encoding, arguments: Mapping[str, Any]) -> Tensor:
-    """Encode prompts, and with guidance negatives and the safety concept, along the batch."""
+def _encode_safe(encoding: Encoding, arguments: Mapping[str, Any]) -> tuple[Tensor | None, ...]:
+    """Encode negatives and prompts, and with guidance the safety concept."""
     call = read_arguments(encoding.pipe, arguments)
     made = make_prompt_embeds(encoding, call)
     if made.negative_embeds is None or not call.do_classifier_free_guidance:
-        return made.embeds
-    parts = [made.negative_embeds, made.embeds]
+        return None, made.embeds, None
+    concept = None
     if arguments["enable_safety_guidance"]:
         n = len(made.embeds) // call.num_images_per_prompt
-        concept = [encoding.pipe._safety_text_concept] * n
-        alone = replace(call, prompt=concept, do_classifier_free_guidance=False)
+        texts = [encoding.pipe._safety_text_concept] * n
+        alone = replace(call, prompt=texts, do_classifier_free_guidance=False)
         with at_least(made.embeds.shape[1]):
-            parts.append(make_prompt_embeds(encoding, alone).embeds)
-    return torch.cat(parts)
+            concept = make_prompt_embeds(encoding, alone).embeds
+    return made.negative_embeds, made.embeds, concept
 
+
+# the concept is there with guidance only, as negatives are
+_SAFE = ("negative_embeds", "embeds", "negative_concept")
 
 SAFE = Family(
     name="Stable Diffusion Safe",
     encoders=PAIR[:1],
     required=frozenset({"prompt", "negative_prompt", "enable_safety_guidance"}),
     optional=_CALL,
+    returns=_SAFE,
     method="_encode_prompt",
+    joins=(_SAFE,),
     encode=_encode_safe,
 )
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import TypeVar
 
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.prompt_text import PromptReader
+from clipcond.conditioning.settled import Settled
 from clipcond.prompt import Break, ParsedPrompt, find_syntax
 
-__all__ = ["syntax_of", "words_of"]
+__all__ = ["as_negatives", "syntax_of", "words_of"]
+
+
+Texts = TypeVar("Texts", str, list[str], list[str] | str | None)
 
 
 def words_of(
@@ -26,7 +32,17 @@ def words_of(
 def _words(conditioner: Conditioner, prompt: str, negative: bool) -> str:
     parsed = _parsed(conditioner, prompt, negative)
     words = " ".join("".join(_pieces(member)) for member in parsed.members)
-    return prompt if words.split() == prompt.split() else words
+    if words.split() == prompt.split():
+        words = prompt
+    # where a part of AND or a choice was, blanks are left, which such models may read
+    return re.sub(" +", " ", words).strip() if isinstance(prompt, Settled) else words
+
+
+def as_negatives(conditioner: Conditioner, texts: Texts) -> Texts:
+    """Read a text, or a list of them, as negatives: AND is a word in the prompts that come back."""
+    if isinstance(texts, str):
+        return conditioner.over_time(texts, 1, negative=True)[-1][1][0][0]
+    return None if texts is None else [as_negatives(conditioner, text) for text in texts]
 
 
 def syntax_of(conditioner: Conditioner, prompt: str) -> list[str]:

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from clipcond.errors import PipelineError, PromptWarning, warn
+from clipcond.errors import PromptWarning, warn
+from clipcond.pipelines.steps.calls import is_called
 from clipcond.pipelines.steps.encoding import EncodedCall, Row
 from clipcond.pipelines.steps.hooks import Hooks, remove_strays
-from clipcond.pipelines.steps.passes import NEGATIVE, Mixture, Rows, has_mixture, passes_of
-from clipcond.pipelines.steps.position import Position, StepCount
+from clipcond.pipelines.steps.passes import (
+    NEGATIVE,
+    Mixture,
+    Rows,
+    has_mixture,
+    lacks_negative,
+    passes_of,
+)
+from clipcond.pipelines.steps.position import Position, StepCount, scheduler_of
+from clipcond.pipelines.steps.refusals import DENOISERS, no_negative
 from clipcond.pipelines.steps.residuals import Residuals
 from clipcond.pipelines.steps.rows import Seen, Slot, map_tensors, read_serials
+from clipcond.pipelines.steps.texts import CallArguments, Found, TextsOfStep
 
-__all__ = ["DENOISERS", "StepsOfPipeline"]
+__all__ = ["StepsOfPipeline"]
 
-DENOISERS = ("unet", "transformer", "controlnet", "prior", "decoder")  # attributes of pipelines
-_TIMES = ("timestep", "timestep_ratio", "r")  # what they call the timestep
+_TIMES = ("timestep", "timesteps", "timestep_ratio", "r")  # what they call the timestep
 _MOST_CALLS = 4  # encoded, and not drawn yet
-_MOST_BUILT = 16  # tensors kept for the next steps
-
-Found = dict[int, Rows]  # id of a tensor in a call -> its rows
 
 
 class _Call(threading.local):
@@ -51,15 +55,16 @@ class StepsOfPipeline:
 
     def _forget(self) -> None:
         self._seen = Seen()
-        self._built: dict[tuple[object, ...], Tensor] = {}
+        self._texts = TextsOfStep()
         self._residuals = Residuals()
         self._is_awaited = False  # a call with prompts over time
+        self._n_strange = 0  # calls of models without them
 
     # between calls of the pipeline
 
     def put_on(self, encoded: EncodedCall, step_count: StepCount) -> None:
-        """Draw with this call from now on, and with those that were not drawn yet."""
-        self._encoded = [*self._unused(), encoded][-_MOST_CALLS:]
+        """Draw with this call from now on, and with those that are kept."""
+        self._encoded = [*self._encoded, encoded][-_MOST_CALLS:]
         self._position = Position(step_count)
         self._forget()
         self._is_awaited = True
@@ -76,12 +81,18 @@ class StepsOfPipeline:
                 remove_strays(module)
                 self._hooks[name] = Hooks(module, self)
 
-    def keep(self, tensors: Iterable[object]) -> bool:
-        """Forget the calls that were drawn, unless one of these tensors is theirs.
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is a call to draw."""
+        return bool(self._encoded)
 
-        Returns:
-            whether there are any left.
-        """
+    def set_negative(self, answer: Sequence[object]) -> None:
+        """Let what the pipeline gets as negatives be those of the prompts."""
+        for each in self._encoded:
+            each.negative = each.rows_of(answer)
+
+    def keep(self, tensors: Iterable[object]) -> None:
+        """Forget the calls that were drawn, unless one of these tensors is theirs."""
         used = {
             id(row.encoded)
             for tensor in tensors
@@ -91,9 +102,10 @@ class StepsOfPipeline:
         }
         kept = [each for each in self._encoded if not each.is_used or id(each) in used]
         self._encoded, self._is_awaited = kept, False
+        for each in kept:
+            each.negative = None
         if kept:
             self._install()
-        return bool(kept)
 
     def take_off(self) -> None:
         """Leave the pipeline's models as they were."""
@@ -101,9 +113,6 @@ class StepsOfPipeline:
             hooks.remove()
         self._hooks, self._encoded = {}, []
         self._forget()
-
-    def _unused(self) -> list[EncodedCall]:
-        return [each for each in self._encoded if not each.is_used]
 
     # during a call of a denoiser
 
@@ -118,22 +127,25 @@ class StepsOfPipeline:
         if not found:
             self._warn_of_loss()
             return args, kwargs
-        self._move(args, kwargs, found)
+        self._move(module, args, kwargs, found)
         step = self._position.step
         rows = max(found.values(), key=len)
+        self._check(rows)
+        is_control = module is getattr(self._pipe(), "controlnet", None)
         outputs = {}
         for n in passes_of(rows, step):
-            own_args, own_kwargs = self._substitute((args, kwargs), found, n)
+            if n == NEGATIVE and is_control and any(row and row.encoded.negative for row in rows):
+                continue  # the pipeline gives its negatives the residuals of the prompt
+            own_args, own_kwargs = self._put((args, kwargs), found, n)
             with self._passing():
                 output = module(*own_args, **own_kwargs)
             # compiled models may use the memory of an output again
             outputs[n] = map_tensors(output, torch.clone)
-        if module is getattr(self._pipe(), "controlnet", None):
+        if is_control:
             self._call.passes = outputs
         elif has_mixture(rows, step):
             self._call.mixture = Mixture(rows, step, outputs)
-        own: tuple[tuple[Any, ...], dict[str, Any]] = self._substitute((args, kwargs), found, 0)
-        return own
+        return self._put((args, kwargs), found, 0)
 
     def after(self, module: nn.Module, output: Any) -> Any:
         """Mix the passes of a call."""
@@ -169,47 +181,29 @@ class StepsOfPipeline:
         rows: Rows | None = self._seen(tensor, lambda own: _recognise(own, slots))
         return rows
 
-    def _move(self, args: tuple[Any, ...], kwargs: dict[str, Any], found: Found) -> None:
+    def _move(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], found: Found
+    ) -> None:
         named = (kwargs[name] for name in _TIMES if name in kwargs)
         timestep = next(named, args[1] if len(args) > 1 else None)
-        if self._position.move(getattr(self._pipe(), "scheduler", None), timestep):
+        if self._position.move(scheduler_of(self._pipe(), module), timestep):
             self._residuals = Residuals()
-        for encoded in {row.encoded for rows in found.values() for row in rows if row is not None}:
+        own = {row.encoded for rows in found.values() for row in rows if row is not None}
+        apart = [self._find(each.negative["embeds"]) or () for each in own if each.negative]
+        for encoded in own | {row.encoded for rows in apart for row in rows if row is not None}:
             encoded.is_used = True
             if encoded.settle(self._position.n_steps):
-                self._built = {}
+                self._texts.forget()
+        self._texts.step = self._position.step
 
-    def _substitute(self, arguments: Any, found: Found, n: int) -> Any:
-        """Put the texts of a pass into the arguments of a call, and what depends on them."""
+    def _put(self, arguments: CallArguments, found: Found, n: int) -> CallArguments:
+        return self._texts.put(arguments, found, n, self._residuals, self._find)
 
-        def change(tensor: Tensor) -> Tensor:
-            rows = found.get(id(tensor))
-            if rows is None:
-                return self._residuals.of_pass(tensor, n)
-            return self._build(tensor, rows, None if n == NEGATIVE else n)
-
-        return map_tensors(arguments, change)
-
-    def _build(self, tensor: Tensor, rows: Rows, part: int | None) -> Tensor:
-        step = self._position.step
-        if any(row is None for row in rows):
-            each = [
-                own if row is None else row.table[row.place(step, part)].to(own)
-                for row, own in zip(rows, tensor, strict=True)
-            ]
-            if len({own.shape for own in each}) > 1:
-                raise PipelineError(
-                    "A callback has replaced some of the embeddings of a prompt that changes over "
-                    "the steps by others of another length.",
-                    "Replace all of them, or write prompts that are equally long.",
-                )
-            return torch.stack(each)
-        places = [(row.table, row.place(step, part)) for row in rows if row is not None]
-        key = (*((id(table), place) for table, place in places), tensor.dtype, tensor.device)
-        if key not in self._built:
-            self._built = dict(list(self._built.items())[1 - _MOST_BUILT :])
-            self._built[key] = torch.stack([table[at] for table, at in places]).to(tensor)
-        return self._built[key]
+    def _check(self, rows: Rows) -> None:
+        for row in rows:
+            if row is not None and lacks_negative(row, self._position.step):
+                total = sum(weight for _, weight in row.parts(self._position.step))
+                raise no_negative(self._pipe(), row.encoded.arguments, row.index, total)
 
     @contextmanager
     def _passing(self) -> Iterator[None]:
@@ -221,24 +215,18 @@ class StepsOfPipeline:
 
     def _warn_of_loss(self) -> None:
         """Warn if the pipeline itself makes this call, with other embeddings than it was given."""
-        if not (self._is_awaited and self._unused() and _calls(self._pipe())):
+        unused = any(not each.is_used for each in self._encoded)
+        if not (self._is_awaited and unused and is_called(self._pipe())):
             return
+        self._n_strange += 1
+        if self._n_strange <= 2 and any(each.family.negatives_apart for each in self._encoded):
+            return  # the models may be called with plain prompts before negatives over time
         self._is_awaited = False
         message = (
             "the prompt changes over the steps or has parts, but this pipeline changes its "
             "embeddings before the model reads them: only its last text, or first part, is drawn"
         )
         warn(PromptWarning(message, remedy="Write the prompt without [a:b:0.5], [a|b] and AND."))
-
-
-def _calls(pipe: object) -> bool:
-    """Whether a method of the pipeline is being run."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if pipe is not None and frame.f_locals.get("self") is pipe:
-            return True
-        frame = frame.f_back
-    return False
 
 
 def _recognise(tensor: Tensor, slots: list[tuple[EncodedCall, str, Slot]]) -> Rows | None:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.conditioning.settled import SettlesTexts
+from clipcond.pipelines.family import Family
 from clipcond.pipelines.steps.plan import NUMBERS, Arguments, Part, Plan, plan_steps
 from clipcond.pipelines.steps.rows import Slot
 
-__all__ = ["Encode", "EncodedCall", "Row"]
+__all__ = ["LENGTHS", "NEGATIVE_OF", "Encode", "EncodedCall", "Place", "Row"]
 
 Encode = Callable[[Arguments], Sequence[Tensor | None]]
+Place = tuple[Tensor, int]  # rows, and which of them
+NEGATIVE_OF = "negative_"  # what the names of negatives begin with
+LENGTHS = "lengths"  # of texts; the pipeline has where each ends in a row of all
 _GUIDED = "do_classifier_free_guidance"
-_NEGATIVE = "negative_"
+_MARKED = ("embeds", "pooled")  # the others cannot be recognised, or are the same at all steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +38,18 @@ class Row:
         """What a prompt and its negative have in common."""
         return id(self.encoded), self.index
 
-    @property
-    def table(self) -> Tensor:
-        """All variants of all rows [V ...]."""
-        return self.encoded.slots[self.slot].table
-
-    def place(self, step: int, part: int | None) -> int:
+    def place(self, name: str, step: int, part: int | None) -> Place:
         """Find the variant of a step: of a part of the prompt, or of its negative for None.
 
         Of a part beyond the last one, the last.
+
+        Args:
+            name: which of all that is encoded.
         """
-        parts = self.parts(step)
+        parts, tables = self.parts(step), self.encoded.tables
         if self.is_negative or part is None:
-            return parts[0][0] + self.encoded.n_pairs
-        return parts[min(part, len(parts) - 1)][0]
+            return tables.get(NEGATIVE_OF + name, tables[name]), parts[0][0]
+        return tables[name], parts[min(part, len(parts) - 1)][0]
 
     def parts(self, step: int) -> tuple[Part, ...]:
         """List the parts of the prompt at a step."""
@@ -61,8 +62,9 @@ class EncodedCall:
     Args:
         arguments: of the method that the pipeline called.
         plan: for the number of steps that is to be expected.
-        names: of what `encode` returns; those of negatives begin with `negative_`.
+        family: names what `encode` returns.
         encode: what the method does for prompts without editing and AND.
+        is_negative: whether the call is for negatives, which the method has as its prompts.
     """
 
     def __init__(
@@ -70,43 +72,50 @@ class EncodedCall:
         arguments: Arguments,
         plan: Plan,
         conditioner: SettlesTexts,
-        names: Sequence[str],
+        family: Family,
         encode: Encode,
+        *,
+        is_negative: bool = False,
     ) -> None:
-        self.plan, self._arguments, self._conditioner = plan, arguments, conditioner
-        self._names, self._encode = names, encode
+        self.plan, self.arguments, self._conditioner = plan, arguments, conditioner
+        self.family, self._encode, self._is_negative = family, encode, is_negative
         self._n_steps = 0
         self.is_used = False
-        self.slots: dict[str, Slot] = {}
-        made = self._made()
+        self.negative: dict[str, Tensor] | None = None  # of another call of the method
+        self.tables = self._made()
         last = [row[-1][1][0][0] for row in plan.rows]
-        self._shown = {name: each[last] for name, each in made.items()}
-        for name, each in made.items():
-            if name.startswith(_NEGATIVE) or not each.is_floating_point():
-                continue
-            both = _both(name, made)
-            shown = torch.cat([self._shown[own] for own in both])
-            self.slots[name] = slot = Slot(torch.cat([made[own] for own in both]), shown)
-            markers = torch.split(slot.markers, len(last))
-            self._shown.update(zip(both, markers, strict=True))
+        self._shown = {name: each[last] for name, each in self.tables.items()}
+        names = [name for name in self._shown if name.removeprefix(NEGATIVE_OF) in _MARKED]
+        self.slots = {name: Slot(self._shown[name]) for name in names}
+        self._shown.update({name: slot.markers for name, slot in self.slots.items()})
 
-    @property
-    def n_pairs(self) -> int:
-        """How many pairs of a prompt and a negative are encoded."""
-        return len(self.plan.texts)
-
-    def shown(self) -> tuple[Tensor | None, ...]:
+    def shown(self) -> tuple[Any, ...]:
         """What the pipeline gets: marked rows, each as often as it wants pictures of a prompt."""
-        n = next((self._arguments[name] for name in NUMBERS if name in self._arguments), 1)
-        rows = {name: each.repeat_interleave(n, dim=0) for name, each in self._shown.items()}
-        if not self._arguments.get(_GUIDED, True):
-            rows = {name: each for name, each in rows.items() if not name.startswith(_NEGATIVE)}
-        return tuple(rows.get(name) for name in self._names)
+        n = next((self.arguments[name] for name in NUMBERS if name in self.arguments), 1)
+        rows: dict[str, Tensor] = {}
+        for name, each in self._shown.items():
+            if self.arguments.get(_GUIDED, True) or not name.startswith(NEGATIVE_OF):
+                repeated = each.repeat_interleave(n, dim=0)
+                rows[name] = repeated.movedim(0, self._axis(name))
+        pairs = zip(self.family.returns, self._answer, strict=True)
+        return tuple(value if name in ("", LENGTHS) else rows.get(name) for name, value in pairs)
 
-    def row(self, slot: str, place: int) -> Row:
-        """Name the marked row at a place: the prompts come first, then their negatives."""
-        n = len(self.plan.rows)
-        return Row(self, slot, place % n, is_negative=place >= n)
+    def row(self, name: str, place: int) -> Row:
+        """Name a marked row of a prompt or negative."""
+        slot = name.removeprefix(NEGATIVE_OF)
+        return Row(self, slot, place, is_negative=slot != name)
+
+    def rows_of(self, values: Sequence[object]) -> dict[str, Tensor]:
+        """Name the rows among values that the family's method encodes; the batch comes first."""
+        pairs = zip(self.family.returns, values, strict=True)
+        return {
+            name: each.diff() if name == LENGTHS else each.movedim(self._axis(name), 0)
+            for name, each in pairs
+            if name and isinstance(each, Tensor)
+        }
+
+    def _axis(self, name: str) -> int:
+        return self.family.axes.get(name.removeprefix(NEGATIVE_OF), 0)
 
     def settle(self, n_steps: int) -> bool:
         """Plan for this number of steps, and encode again if other texts are needed.
@@ -117,26 +126,23 @@ class EncodedCall:
         if n_steps == self._n_steps:
             return False
         self._n_steps = n_steps
-        plan = plan_steps(self._arguments, self._conditioner, n_steps, again=True) or self.plan
+        of_call = {
+            **{"again": True, "negative": self._is_negative},
+            "limited": self.family.n_chunks is None,
+        }
+        plan = plan_steps(self.arguments, self._conditioner, n_steps, **of_call) or self.plan
         known = plan.with_pairs_of(self.plan)
         if known is not None:
             self.plan = known
             return False
         self.plan = plan
         with collect_warnings(shown=False):
-            made = self._made()
-        for name, slot in self.slots.items():
-            slot.table = torch.cat([made[each] for each in _both(name, made)])
+            self.tables = self._made()
         return True
 
     def _made(self) -> dict[str, Tensor]:
         arguments: dict[str, Any] = dict(self.plan.arguments)
         if self.plan.needs_negative and _GUIDED in arguments:  # though the pipeline does without
             arguments[_GUIDED] = True
-        made = dict(zip(self._names, self._encode(arguments), strict=True))
-        return {name: each for name, each in made.items() if isinstance(each, Tensor)}
-
-
-def _both(name: str, made: Mapping[str, Tensor]) -> list[str]:
-    """Name the tensors of the prompts and of their negatives, if there are any."""
-    return [each for each in (name, _NEGATIVE + name) if each in made]
+        self._answer = self._encode(arguments)
+        return self.rows_of(self._answer)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
+from clipcond.pipelines.families.words import as_negatives
 from clipcond.pipelines.family import Encoding
+from clipcond.pipelines.steps.calls import given_tensors, reads_negative
 from clipcond.pipelines.steps.drawing import StepsOfPipeline
-from clipcond.pipelines.steps.encoding import EncodedCall
+from clipcond.pipelines.steps.encoding import Encode, EncodedCall
 from clipcond.pipelines.steps.plan import Arguments, changes, plan_steps
 from clipcond.pipelines.steps.position import StepCount, likely_steps
 from clipcond.pipelines.steps.refusals import check_pipeline
@@ -16,13 +18,11 @@ from clipcond.pipelines.steps.refusals import check_pipeline
 __all__ = ["encode_over_time", "stop_drawing"]
 
 _STEPS: weakref.WeakKeyDictionary[Any, StepsOfPipeline] = weakref.WeakKeyDictionary()
+_PROMPTS = ("prompt", "prompt_2")  # of methods that are called for negatives again
 
 
 def encode_over_time(
-    encoding: Encoding,
-    arguments: Arguments,
-    encode: Callable[[Arguments], Any],
-    step_count: StepCount,
+    encoding: Encoding, arguments: Arguments, encode: Encode, step_count: StepCount
 ) -> Any:
     """Encode a call; if a prompt of it changes over the steps or has parts, draw it so.
 
@@ -35,18 +35,33 @@ def encode_over_time(
     Raises:
         PipelineError: the pipeline cannot draw such a prompt.
     """
-    pipe, names, plan = encoding.pipe, encoding.family.returns, None
-    if names and changes(arguments, encoding.conditioner):
-        plan = plan_steps(arguments, encoding.conditioner, likely_steps(pipe))
-    if plan is None:
-        steps = _STEPS.get(pipe)
-        if steps is not None and not steps.keep(arguments.values()):
-            stop_drawing(pipe)
-        return encode(arguments)
-    check_pipeline(pipe, plan)
-    encoded = EncodedCall(arguments, plan, encoding.conditioner, names, encode)
-    _STEPS.setdefault(pipe, StepsOfPipeline(pipe)).put_on(encoded, step_count)
-    return encoded.shown()
+    pipe, family, conditioner = encoding.pipe, encoding.family, encoding.conditioner
+    is_negative = family.negatives_apart and reads_negative(pipe, arguments)
+    steps = _STEPS.get(pipe)
+    if steps is not None and not is_negative:
+        steps.keep([*arguments.values(), *given_tensors(pipe)])
+    answer: Sequence[Any]
+    plan = None
+    if changes(arguments, conditioner, negative=is_negative):
+        of_call = {"negative": is_negative, "limited": family.n_chunks is None}
+        plan = plan_steps(arguments, conditioner, likely_steps(pipe), **of_call)
+    if plan is not None:
+        check_pipeline(pipe, family, plan)
+        encoded = EncodedCall(arguments, plan, conditioner, family, encode, is_negative=is_negative)
+        steps = _STEPS.setdefault(pipe, StepsOfPipeline(pipe))
+        steps.put_on(encoded, step_count)
+        answer = encoded.shown()
+    else:
+        if is_negative:
+            texts = {name: arguments[name] for name in _PROMPTS if name in arguments}
+            read = {name: as_negatives(conditioner, each) for name, each in texts.items()}
+            arguments = {**arguments, **read}
+        answer = encode(arguments)
+    if steps is not None and is_negative:
+        steps.set_negative(answer)
+    if steps is not None and not steps.is_needed:
+        stop_drawing(pipe)
+    return answer
 
 
 def stop_drawing(pipe: object) -> None:

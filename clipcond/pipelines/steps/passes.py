@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from clipcond.errors import PipelineError
-from clipcond.pipelines.steps.encoding import Row
+from clipcond.pipelines.steps.encoding import NEGATIVE_OF, Row
 from clipcond.pipelines.steps.plan import is_mixture, rest_of
 from clipcond.pipelines.steps.rows import list_tensors, map_tensors
 
-__all__ = ["NEGATIVE", "Mixture", "Rows", "has_mixture", "passes_of"]
+__all__ = ["NEGATIVE", "Mixture", "Rows", "has_mixture", "lacks_negative", "passes_of"]
 
 NEGATIVE = -1  # the pass with the negatives in the place of the prompts
 Rows = Sequence[Row | None]
@@ -79,6 +79,14 @@ def passes_of(rows: Rows, step: int) -> list[int]:
     if any(rest_of(row.parts(step)) != 0.0 for row in alone):
         passes.append(NEGATIVE)
     return passes
+
+
+def lacks_negative(row: Row | None, step: int) -> bool:
+    """Whether a mixture takes something of a negative that nobody has encoded."""
+    if row is None or row.is_negative or row.encoded.negative is not None:
+        return False
+    has_own = NEGATIVE_OF + row.slot in row.encoded.tables
+    return not has_own and rest_of(row.parts(step)) != 0.0
 
 
 def _place_of_negative(rows: Rows, i: int) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -85,22 +86,34 @@ def is_mixture(parts: Sequence[Part]) -> bool:
 
 def rest_of(parts: Sequence[Part]) -> float:
     """Compute the weight of the negative in a mixture."""
-    return 1.0 - sum(weight for _, weight in parts)
+    return 1.0 - math.fsum(weight for _, weight in parts)
 
 
-def changes(arguments: Arguments, conditioner: SettlesTexts) -> bool:
-    """Whether a prompt or negative has editing, alternation or AND."""
-    texts = ((text, name.startswith("negative")) for name, text in _each(arguments))
-    return any(conditioner.changes(text, negative=negative) for text, negative in texts)
+def changes(arguments: Arguments, conditioner: SettlesTexts, *, negative: bool = False) -> bool:
+    """Whether a prompt or negative has editing, alternation or AND.
+
+    Args:
+        negative: all are negatives, whatever the arguments are called.
+    """
+    texts = ((text, negative or name.startswith("negative")) for name, text in _each(arguments))
+    return any(conditioner.changes(text, negative=is_one) for text, is_one in texts)
 
 
 def plan_steps(
-    arguments: Arguments, conditioner: SettlesTexts, n_steps: int, *, again: bool = False
+    arguments: Arguments,
+    conditioner: SettlesTexts,
+    n_steps: int,
+    *,
+    again: bool = False,
+    negative: bool = False,
+    limited: bool = True,
 ) -> Plan | None:
     """Plan a call that takes `n_steps` steps; None if its prompts and negatives do not pair.
 
     Args:
         again: the prompts were planned before: nothing is warned of twice.
+        negative: all are negatives, whatever the arguments are called.
+        limited: the Conditioner's `max_chunks` limits the parts of AND.
     Raises:
         PromptError: two prompts of one picture have AND, and not as many parts.
     """
@@ -112,8 +125,9 @@ def plan_steps(
     rows = []
     for row in range(len(next(iter(texts.values())))):
         timed = []
-        over_time = partial(conditioner.over_time, steps=n_steps, again=again)
-        for until, parts in _timeline({n: t[row] for n, t in texts.items()}, over_time):
+        over_time = partial(conditioner.over_time, steps=n_steps, again=again, limited=limited)
+        own = {name: each[row] for name, each in texts.items()}
+        for until, parts in _timeline(own, over_time, negative=negative):
             found = []
             for each, weight in parts:
                 key = (str(row), *each.values())
@@ -137,17 +151,24 @@ def _expanded(
         for name, value in arguments.items()
         if isinstance(value, Tensor) and len(value) == n
     }
-    single = {name: 1 for name in arguments if name in NUMBERS}
+    single: dict[str, Any] = {name: 1 for name in arguments if name in NUMBERS}
+    image = arguments.get("image")
+    if image is not None and "image" not in taken:  # that a text model reads with each prompt
+        images = image if isinstance(image, list) else [image] * n
+        single["image"] = [images[row] for row in rows]
     wanted = {name: [each[name] for _, each in chosen] for name in texts}
     return {**arguments, **taken, **single, **wanted}
 
 
 def _timeline(
-    texts: dict[str, str], over_time: Callable[..., OverTime]
+    texts: dict[str, str], over_time: Callable[..., OverTime], *, negative: bool
 ) -> Iterator[tuple[int, list[tuple[dict[str, str], float]]]]:
     """Yield, for each last step, the texts and weight of every part of one prompt."""
+    # Kandinsky's priors draw the negatives as prompts too, each with itself as its negative
+    both = {"prompt"} if texts.get("prompt") == texts.get("negative_prompt") else {""}
     timed = {
-        name: over_time(text, negative=name.startswith("negative")) for name, text in texts.items()
+        name: over_time(text, negative=negative or name.startswith("negative") or name in both)
+        for name, text in texts.items()
     }
     for until in sorted({until for each in timed.values() for until, _ in each}):
         now = {name: _at(each, until) for name, each in timed.items()}

@@ -9,7 +9,14 @@ from torch import Tensor
 
 from clipcond.errors import UnknownNameError
 
-__all__ = ["STEP_COUNTS", "Position", "StepCount", "check_step_count", "likely_steps"]
+__all__ = [
+    "STEP_COUNTS",
+    "Position",
+    "StepCount",
+    "check_step_count",
+    "likely_steps",
+    "scheduler_of",
+]
 
 StepCount: TypeAlias = Literal["a1111", "schedule"]
 STEP_COUNTS = ("a1111", "schedule")
@@ -66,13 +73,23 @@ class Position:
             self.step += _place(scheduler, timestep)
 
 
+def scheduler_of(pipe: object, module: object) -> Any:
+    """Find the scheduler of one of a pipeline's models; pipelines of several may have several."""
+    names = (n for n in vars(pipe) if n.endswith("_scheduler")) if pipe is not None else ()
+    own = (n for n in names if getattr(pipe, n.removesuffix("_scheduler"), None) is module)
+    return getattr(pipe, next(own, "scheduler"), None)
+
+
 def scheduled_steps(scheduler: Any) -> int:
     """Count the steps that a scheduler is set to, two for each where it is of second order."""
     n_steps = getattr(scheduler, "num_inference_steps", None)
     if isinstance(n_steps, int) and n_steps > 0:
         return n_steps * int(getattr(scheduler, "order", 1))
     timesteps = getattr(scheduler, "timesteps", None)
-    return 0 if timesteps is None else len(timesteps)
+    if timesteps is None:
+        return 0
+    # Würstchen's ends with a time at which nothing is drawn
+    return len(timesteps) - (type(scheduler).__name__ == "DDPMWuerstchenScheduler")
 
 
 def likely_steps(pipe: Any) -> int:

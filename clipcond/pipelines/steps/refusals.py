@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from torch import nn
 
-from clipcond.errors import PipelineError
-from clipcond.pipelines.steps.plan import Plan
+from clipcond.errors import PipelineError, PromptError
+from clipcond.pipelines.family import Family
+from clipcond.pipelines.steps.plan import Arguments, Plan
 
-__all__ = ["check_pipeline"]
+__all__ = ["DENOISERS", "check_pipeline", "no_negative", "reason_against", "reason_against_and"]
 
+DENOISERS = ("unet", "transformer", "controlnet", "prior", "decoder")  # attributes of pipelines
 _CHANGES = "[a:b:0.5], [a|b] and AND"
 _NEVER = {
     "StableDiffusionParadigmsPipeline": "it denoises many steps in one call of its UNet",
@@ -19,6 +22,8 @@ _NEVER = {
     "UniDiffuserPipeline": "it changes the embeddings before it draws",
     "StableDiffusionLatentUpscalePipeline": "it joins the pooled vector with other values",
     "StableDiffusionDiffEditPipeline": "it compares two prompts at one step",
+    "UnCLIPPipeline": "its decoder reads a projection of the embeddings",
+    "FluxPriorReduxPipeline": "it draws nothing, and joins the embeddings with a picture's",
 }
 _NOT_MIXED = {
     "StableDiffusionAttendAndExcitePipeline": "it steers by the attention to one prompt",
@@ -28,25 +33,62 @@ _CACHES = ("pyramid_attention_broadcast", "faster_cache", "first_block_cache", "
            "mag_cache")  # fmt: skip
 
 
-def check_pipeline(pipe: object, plan: Plan) -> None:
+def check_pipeline(pipe: object, family: Family, plan: Plan) -> None:
     """Refuse a plan that this pipeline cannot draw.
 
     Raises:
         PipelineError: says why, and what to write.
     """
-    names = [each.__name__ for each in type(pipe).__mro__]
-    reasons = _NEVER | _NOT_MIXED if plan.is_mixed else _NEVER
-    reason = next((reasons[name] for name in names if name in reasons), None)
+    reason, what = reason_against(pipe, family), _CHANGES
     if reason is None and getattr(pipe, "free_noise_enabled", False):
         reason = "FreeNoise mixes the embeddings of neighbouring frames"
+    if reason is None and not any(getattr(pipe, name, None) is not None for name in DENOISERS):
+        reason = "it has no model that draws"
     if reason is None and plan.is_mixed:
-        reason = _cache_of(pipe)
+        reason, what = reason_against_and(pipe) or _cache_of(pipe), "AND"
     if reason is not None:
-        what = "AND" if plan.is_mixed and reason not in _NEVER.values() else _CHANGES
         raise PipelineError(
             f"This {type(pipe).__name__} cannot draw {what}: {reason}.",
             f"Write the prompt without {what}, or encode its texts and pass prompt_embeds=.",
         )
+
+
+def reason_against(pipe: object, family: Family) -> str | None:
+    """Say why a class of pipelines cannot draw prompts over time; None = it can."""
+    unknown = "" if family.returns else "its family does not say which rows its model reads"
+    return _named(pipe, _NEVER) or family.still or unknown or None
+
+
+def reason_against_and(pipe: object) -> str | None:
+    """Say why a class of pipelines that draws prompts over time cannot draw AND; None = it can."""
+    return _named(pipe, _NOT_MIXED)
+
+
+def no_negative(pipe: object, arguments: Arguments, index: int, total: float) -> PromptError:
+    """Make the error for weights of AND that a negative would have to complete, without one.
+
+    Args:
+        arguments: of the call that encoded the prompts.
+        index: which prompt of the call.
+        total: what the weights sum up to.
+    """
+    given = arguments.get("prompt")
+    prompt = given if isinstance(given, str) else given[index] if given else ""
+    message = (
+        f"the weights of AND sum up to {total:g}; what differs from 1 is taken from the negative "
+        "prompt, and this call has none"
+    )
+    taken = inspect.signature(type(pipe).__call__).parameters
+    guides = next((n for n in ("true_cfg_scale", "guidance_scale") if n in taken), None)
+    remedy = "Write weights that sum up to 1, such as 'a :0.5 AND b :0.5'"
+    if guides and "negative_prompt" in taken:
+        remedy += f", or pass negative_prompt= and {guides}= above 1"
+    return PromptError(message, prompt, max(0, prompt.find("AND")), f"{remedy}.")
+
+
+def _named(pipe: object, reasons: dict[str, str]) -> str | None:
+    names = [each.__name__ for each in type(pipe).__mro__]
+    return next((reasons[name] for name in names if name in reasons), None)
 
 
 def _cache_of(pipe: object) -> str | None:

@@ -20,15 +20,13 @@ _SERIALS = count(1)
 
 
 class Slot:
-    """One argument of a denoiser that depends on the text: marked rows, and all its variants.
+    """Marked rows of text in one argument of a denoiser.
 
     Args:
-        table: [V ...] a row for every variant.
-        shown: [M ...] what the pipeline gets in the place of each marked row.
+        shown: [M ...] what the pipeline gets, but for the marks.
     """
 
-    def __init__(self, table: Tensor, shown: Tensor) -> None:
-        self.table = table
+    def __init__(self, shown: Tensor) -> None:
         self.markers = shown.clone()
         serials = [next(_SERIALS) % BASE**DIGITS for _ in shown]
         digits = [[serial // BASE**i % BASE for i in range(DIGITS)] for serial in serials]

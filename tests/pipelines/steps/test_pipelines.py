@@ -1,12 +1,16 @@
 """Prompts over time and AND in other pipelines than text-to-image."""
 
+from functools import partial
+
 import diffusers
 import pytest
 import torch
 
 from clipcond import attach
 from clipcond.errors import PipelineError
+from clipcond.pipelines.families import family_of
 from tests.pipelines import zoo, zoo_parts
+from tests.pipelines.bare import bare, pipeline_classes
 from tests.pipelines.models import WIDTH, latents, tiny_sd, tiny_sdxl, unet_of
 from tests.pipelines.steps.loops import distance
 
@@ -160,6 +164,28 @@ def test_refusals(name, prompt, why):
         pipe.encode_prompt(prompt, "cpu", 1, True)
     assert not pipe.unet._forward_pre_hooks
     pipe.encode_prompt("a [cat]", "cpu", 1, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("UnCLIPPipeline", "its decoder reads a projection of the embeddings"),
+        ("FluxPriorReduxPipeline", "it draws nothing"),
+        ("FluxPipeline", "it has no model that draws"),
+    ],
+)
+def test_refusals_of_classes(name, why):
+    pipe = attach(bare(pipeline_classes()[name]))
+    if name == "FluxPipeline":
+        pipe.transformer = None
+    more = {"max_sequence_length": 16} if "Flux" in name else {"do_classifier_free_guidance": True}
+    call = {"device": "cpu", "num_images_per_prompt": 1, **more}
+    encode = partial(getattr(pipe, family_of(pipe).method), **call)
+    for prompt in ("[cat|dog]", "cat AND dog", "a [cat:dog:0.5]", "a [cat::3]", ["a", "[a|b]"]):
+        with pytest.raises(PipelineError, match=f"cannot draw .*: {why}"):
+            encode(prompt)
+    with zoo.quiet():
+        encode("a cat")
 
 
 def test_free_noise_is_refused():

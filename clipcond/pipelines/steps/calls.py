@@ -1,0 +1,53 @@
+"""What the pipeline's call says that is going on, where the pipeline does not hand it on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from types import FrameType
+from typing import Any
+
+from torch import Tensor
+
+from clipcond.pipelines.steps.plan import Arguments
+
+__all__ = ["given_tensors", "is_called", "reads_negative"]
+
+_TEXT, _NEGATIVE = "prompt", "negative_prompt"
+_EMBEDS = ("prompt_embeds", "prompt_embeds_qwen")  # None until the prompt is encoded
+
+
+def is_called(pipe: object) -> bool:
+    """Whether a method of the pipeline is being run."""
+    return next(_calls(pipe), None) is not None
+
+
+def given_tensors(pipe: object) -> list[Tensor]:
+    """List the tensors that the pipeline's call was given, negatives' embeddings among them."""
+    call = next((each for each in _calls(pipe) if _NEGATIVE in each), {})
+    return [value for value in call.values() if isinstance(value, Tensor)]
+
+
+def reads_negative(pipe: object, arguments: Arguments) -> bool:
+    """Whether the pipeline encodes its negatives now, with the method that encodes its prompts.
+
+    Args:
+        arguments: of the method.
+    """
+    call = next((each for each in _calls(pipe) if _NEGATIVE in each), None)
+    if call is None:
+        return False
+    text, embeds = arguments.get(_TEXT), arguments.get(_EMBEDS[0])
+    if embeds is not None:
+        return embeds is call.get(f"negative_{_EMBEDS[0]}")
+    is_encoded = any(call.get(name) is not None for name in _EMBEDS)
+    return text is call[_NEGATIVE] and (text is not call.get(_TEXT) or is_encoded)
+
+
+def _calls(pipe: object) -> Iterator[Mapping[str, Any]]:
+    """Yield the variables of the pipeline's methods that are being run, the innermost first."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and pipe is not None:
+        if frame.f_locals.get("self") is pipe:
+            yield frame.f_locals
+        frame = frame.f_back
