@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from clipcond.pipelines.families import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
 from clipcond.pipelines.family import Family
 from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.own_encoders import towers_of
+from clipcond.pipelines.pairing import check_pairs
 from clipcond.pipelines.prompt_embeds import EncodePromptArguments, PromptEmbeds, make_prompt_embeds
 from clipcond.pipelines.protocols import ConditionedPipeline
 
@@ -58,6 +60,7 @@ class _Encoding:
     def encode(self, pipe: Any, call: EncodePromptArguments) -> PromptEmbeds:
         """Encode the prompts of a call with the pipeline's components of now."""
         self.pipe = pipe
+        check_pairs({each.name: getattr(call, each.name) for each in fields(call)})
         with torch.no_grad(), lora_scaled(pipe, self.family.components[::2], call.lora_scale):
             return make_prompt_embeds(self, call)
 

@@ -21,10 +21,11 @@ from clipcond.pipelines.steps.position import Position, StepCount
 from clipcond.pipelines.steps.residuals import Residuals
 from clipcond.pipelines.steps.rows import Seen, Slot, map_tensors, read_serials
 
-__all__ = ["DENOISERS", "StepsOfPipeline"]
+__all__ = ["DENOISERS", "StepsOfPipeline", "is_drawing"]
 
 DENOISERS = ("unet", "transformer", "controlnet", "prior", "decoder")  # attributes of pipelines
 _TIMES = ("timestep", "timestep_ratio", "r")  # what they call the timestep
+_DRAWING = ("__call__", "generate_mask", "invert")  # methods of pipelines that draw
 _MOST_CALLS = 4  # encoded, and not drawn yet
 _MOST_BUILT = 16  # tensors kept for the next steps
 
@@ -60,7 +61,9 @@ class StepsOfPipeline:
     def put_on(self, encoded: EncodedCall, step_count: StepCount) -> None:
         """Draw with this call from now on, and with those that were not drawn yet."""
         self._encoded = [*self._unused(), encoded][-_MOST_CALLS:]
-        self._position = Position(step_count)
+        # SDXL's: another pipeline has taken the steps before
+        goes_on = getattr(self._pipe(), "denoising_start", None) is not None
+        self._position = Position("schedule" if goes_on else step_count)
         self._forget()
         self._is_awaited = True
         self._install()
@@ -86,7 +89,7 @@ class StepsOfPipeline:
             id(row.encoded)
             for tensor in tensors
             if isinstance(tensor, Tensor)
-            for row in self._find(tensor) or ()
+            for row in self.find(tensor) or ()
             if row is not None
         }
         kept = [each for each in self._encoded if not each.is_used or id(each) in used]
@@ -149,7 +152,7 @@ class StepsOfPipeline:
         found: Found = {}
 
         def look(tensor: Tensor) -> Tensor:
-            rows = self._find(tensor)
+            rows = self.find(tensor)
             if rows is not None:
                 found[id(tensor)] = rows
             return tensor
@@ -157,7 +160,8 @@ class StepsOfPipeline:
         map_tensors(arguments, look)
         return found
 
-    def _find(self, tensor: Tensor) -> Rows | None:
+    def find(self, tensor: Tensor) -> Rows | None:
+        """Find which texts the rows of a tensor are marks of; None if it has none."""
         slots = [
             (each, name, slot)
             for each in self._encoded
@@ -221,7 +225,7 @@ class StepsOfPipeline:
 
     def _warn_of_loss(self) -> None:
         """Warn if the pipeline itself makes this call, with other embeddings than it was given."""
-        if not (self._is_awaited and self._unused() and _calls(self._pipe())):
+        if not (self._is_awaited and self._unused() and is_drawing(self._pipe())):
             return
         self._is_awaited = False
         message = (
@@ -231,11 +235,13 @@ class StepsOfPipeline:
         warn(PromptWarning(message, remedy="Write the prompt without [a:b:0.5], [a|b] and AND."))
 
 
-def _calls(pipe: object) -> bool:
-    """Whether a method of the pipeline is being run."""
+def is_drawing(pipe: object) -> bool:
+    """Whether a method of the pipeline that draws is being run, in this thread."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if pipe is not None and frame.f_locals.get("self") is pipe:
+        code = frame.f_code
+        is_method = code.co_name in _DRAWING and code.co_argcount > 0
+        if is_method and frame.f_locals.get(code.co_varnames[0]) is pipe:
             return True
         frame = frame.f_back
     return False

@@ -107,6 +107,52 @@ def test_step_count_of_image_to_image():
         assert torch.equal(zoo.draw(pipe, name, prompt="[cat:dog:5]", **call), cat)
 
 
+GO_ON = [
+    ("StableDiffusionXLImg2ImgPipeline", diffusers.DDIMScheduler),
+    ("StableDiffusionXLImg2ImgPipeline", diffusers.EulerDiscreteScheduler),
+    ("StableDiffusionXLImg2ImgPipeline", diffusers.HeunDiscreteScheduler),
+    ("StableDiffusionXLImg2ImgPipeline", diffusers.UniPCMultistepScheduler),
+    ("StableDiffusionXLPAGImg2ImgPipeline", diffusers.EulerDiscreteScheduler),
+    ("StableDiffusionXLInpaintPipeline", diffusers.DDIMScheduler),
+]
+
+
+@pytest.mark.parametrize("prompt", ["[cat|dog]", "[cat:dog:0.25] AND [fox|owl] :0.5"])
+@pytest.mark.parametrize("step_count", ["a1111", "schedule"])
+def test_a_refiner_goes_on_where_the_base_stopped(prompt, step_count):
+    """The texts of base and refiner are, call by call, those of one run."""
+    base, failures = attach(tiny_sdxl()), []
+    call = {"prompt": prompt, "num_inference_steps": 8}
+
+    def texts(pipe, **more):
+        seen = []
+        handle = pipe.unet.register_forward_pre_hook(
+            lambda _, args, kwargs: seen.append(kwargs["encoder_hidden_states"][-1]),
+            with_kwargs=True,
+        )
+        draws = zoo.draw if more.pop("refines", False) else None
+        name = type(pipe).__name__
+        image = draws(pipe, name, **call, **more) if draws else latents(pipe, **call, **more)
+        handle.remove()
+        return seen, image
+
+    for name, scheduler in GO_ON:
+        refiner = attach(zoo.make(name), step_count=step_count)
+        for pipe in (base, refiner):
+            pipe.scheduler = scheduler()
+        base.unet = refiner.unet  # noted by one hook each
+        latents(base, **call)  # puts the hooks of a drawing before those of the test
+        whole, _ = texts(base)
+        first, image = texts(base, denoising_end=0.5)
+        texts(refiner, refines=True, image=image, denoising_start=0.5)
+        second, _ = texts(refiner, refines=True, image=image, denoising_start=0.5)
+        found = [*first, *second]
+        if len(found) != len(whole) or not all(map(torch.equal, found, whole)):
+            failures.append((name, scheduler.__name__, len(first), len(second), len(whole)))
+
+    assert not failures
+
+
 def test_an_unknown_step_count():
     with pytest.raises(ValueError, match="step_count 'sched'"):
         attach(tiny_sd(), step_count="sched")
@@ -157,16 +203,16 @@ def ip_adapter_weights(unet, dim):
 def test_refusals(name, prompt, why):
     pipe = attach(zoo.make(name))
     with pytest.raises(PipelineError, match=why):
-        pipe.encode_prompt(prompt, "cpu", 1, True)
+        zoo.draw(pipe, name, prompt=prompt)
     assert not pipe.unet._forward_pre_hooks
-    pipe.encode_prompt("a [cat]", "cpu", 1, True)
+    zoo.draw(pipe, name, prompt="a [cat]")
 
 
 def test_free_noise_is_refused():
     pipe = attach(zoo.make("AnimateDiffPipeline"))
     pipe.enable_free_noise(context_length=4, context_stride=2)
     with pytest.raises(PipelineError, match="FreeNoise"):
-        pipe.encode_prompt("[cat|dog]", "cpu", 1, True)
+        zoo.draw(pipe, "AnimateDiffPipeline", prompt="[cat|dog]", num_frames=4)
 
 
 def test_a_cache_between_steps_is_refused_for_parts():
@@ -176,5 +222,5 @@ def test_a_cache_between_steps_is_refused_for_parts():
     )
     diffusers.apply_pyramid_attention_broadcast(pipe.unet, config)
     with pytest.raises(PipelineError, match="cache between steps"):
-        pipe.encode_prompt("cat AND dog", "cpu", 1, True)
-    pipe.encode_prompt("[cat|dog]", "cpu", 1, True)
+        latents(pipe, "cat AND dog")
+    latents(pipe, "[cat|dog]")
