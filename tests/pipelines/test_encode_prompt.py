@@ -78,7 +78,7 @@ def test_one_negative_string_serves_a_list_of_prompts(pipe):
 LISTS = [
     ({"prompt": ["a", "b"], "prompt_2": ["c"]}, "2 prompts, but prompt_2 is a list of 1."),
     ({"prompt": ["a", "b"], "prompt_2": ["c"] * 3}, "2 prompts, but prompt_2 is a list of 3."),
-    ({"prompt": "a", "prompt_2": ("c", "d")}, "1 prompt, but prompt_2 is a list of 2."),
+    ({"prompt": "a", "prompt_2": ["c", "d"]}, "1 prompt, but prompt_2 is a list of 2."),
     (
         {"prompt": ["a", "b"], "negative_prompt_2": ["x"]},
         "2 prompts, but negative_prompt_2 is a list of 1.",

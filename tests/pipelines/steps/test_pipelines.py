@@ -9,6 +9,7 @@ from clipcond.errors import PipelineError
 from tests.pipelines import zoo, zoo_parts
 from tests.pipelines.models import WIDTH, latents, tiny_sd, tiny_sdxl, unet_of
 from tests.pipelines.steps.loops import distance
+from tests.pipelines.steps.stubs import Recorder
 
 # diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
@@ -108,47 +109,45 @@ def test_step_count_of_image_to_image():
 
 
 GO_ON = [
-    ("StableDiffusionXLImg2ImgPipeline", diffusers.DDIMScheduler),
-    ("StableDiffusionXLImg2ImgPipeline", diffusers.EulerDiscreteScheduler),
-    ("StableDiffusionXLImg2ImgPipeline", diffusers.HeunDiscreteScheduler),
-    ("StableDiffusionXLImg2ImgPipeline", diffusers.UniPCMultistepScheduler),
-    ("StableDiffusionXLPAGImg2ImgPipeline", diffusers.EulerDiscreteScheduler),
-    ("StableDiffusionXLInpaintPipeline", diffusers.DDIMScheduler),
+    ("StableDiffusionXLImg2ImgPipeline", diffusers.DDIMScheduler, "a1111"),
+    ("StableDiffusionXLImg2ImgPipeline", diffusers.EulerDiscreteScheduler, "a1111"),
+    ("StableDiffusionXLImg2ImgPipeline", diffusers.EulerDiscreteScheduler, "schedule"),
+    ("StableDiffusionXLImg2ImgPipeline", diffusers.HeunDiscreteScheduler, "a1111"),
+    ("StableDiffusionXLImg2ImgPipeline", diffusers.UniPCMultistepScheduler, "a1111"),
+    ("StableDiffusionXLInpaintPipeline", diffusers.DDIMScheduler, "a1111"),
 ]
 
 
-@pytest.mark.parametrize("prompt", ["[cat|dog]", "[cat:dog:0.25] AND [fox|owl] :0.5"])
-@pytest.mark.parametrize("step_count", ["a1111", "schedule"])
-def test_a_refiner_goes_on_where_the_base_stopped(prompt, step_count):
+def texts_of(pipe, **call):
+    """The text that each call of a UNet saw, and the picture."""
+    if not isinstance(pipe.unet, Recorder):
+        unet, pipe.unet = pipe.unet, Recorder(pipe.unet)
+        pipe.unet.add_embedding = unet.add_embedding
+    pipe.unet.seen = []
+    image = latents(pipe, **call)
+    return [rows[-1] for rows in pipe.unet.seen], image
+
+
+@pytest.mark.parametrize("prompt", ["[cat|dog]", "[cat:dog:0.25] AND [fox:owl:0.7] :0.5"])
+def test_a_refiner_goes_on_where_the_base_stopped(prompt):
     """The texts of base and refiner are, call by call, those of one run."""
     base, failures = attach(tiny_sdxl()), []
     call = {"prompt": prompt, "num_inference_steps": 8}
-
-    def texts(pipe, **more):
-        seen = []
-        handle = pipe.unet.register_forward_pre_hook(
-            lambda _, args, kwargs: seen.append(kwargs["encoder_hidden_states"][-1]),
-            with_kwargs=True,
-        )
-        draws = zoo.draw if more.pop("refines", False) else None
-        name = type(pipe).__name__
-        image = draws(pipe, name, **call, **more) if draws else latents(pipe, **call, **more)
-        handle.remove()
-        return seen, image
-
-    for name, scheduler in GO_ON:
+    for name, scheduler, step_count in GO_ON:
         refiner = attach(zoo.make(name), step_count=step_count)
-        for pipe in (base, refiner):
-            pipe.scheduler = scheduler()
-        base.unet = refiner.unet  # noted by one hook each
-        latents(base, **call)  # puts the hooks of a drawing before those of the test
-        whole, _ = texts(base)
-        first, image = texts(base, denoising_end=0.5)
-        texts(refiner, refines=True, image=image, denoising_start=0.5)
-        second, _ = texts(refiner, refines=True, image=image, denoising_start=0.5)
-        found = [*first, *second]
-        if len(found) != len(whole) or not all(map(torch.equal, found, whole)):
+        base.scheduler, refiner.scheduler = scheduler(), scheduler()
+        more = {"mask_image": zoo.MASK} if "Inpaint" in name else {}
+        whole, _ = texts_of(base, **call)
+        first, image = texts_of(base, **call, denoising_end=0.5)
+        second, _ = texts_of(refiner, **call, **more, image=image, denoising_start=0.5)
+        # diffusers splits Heun's pair of calls so that one of them is made twice
+        expected = [*whole[: len(first)], *whole[-len(second) :]]
+        if len(expected) < len(whole) or not all(map(torch.equal, [*first, *second], expected)):
             failures.append((name, scheduler.__name__, len(first), len(second), len(whole)))
+        # the next call of image-to-image starts from 0 again
+        third, _ = texts_of(refiner, **call, **more, image=zoo.PICTURE, strength=0.5)
+        if step_count == "a1111" and not all(map(torch.equal, third, whole)):
+            failures.append((name, "starts from 0"))
 
     assert not failures
 
