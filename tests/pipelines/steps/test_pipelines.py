@@ -7,6 +7,7 @@ import torch
 from clipcond import attach
 from clipcond.errors import PipelineError
 from tests.pipelines import zoo, zoo_parts
+from tests.pipelines.features import ip_adapter_weights
 from tests.pipelines.models import WIDTH, latents, tiny_sd, tiny_sdxl, unet_of
 from tests.pipelines.steps.loops import distance
 from tests.pipelines.steps.stubs import Recorder
@@ -172,24 +173,6 @@ def test_ip_adapters_ride_along():
     assert distance(draw("cat :0.3 AND cat :0.7"), cat) < 2e-5
     assert torch.equal(draw("[cat:dog:9]"), cat)
     assert not torch.equal(draw("[cat:dog:1]"), cat)
-
-
-def ip_adapter_weights(unet, dim):
-    torch.manual_seed(0)
-    attention, key = {}, 1
-    for name in unet.attn_processors:
-        if name.endswith("attn2.processor"):
-            width = unet.get_submodule(name.removesuffix(".processor")).to_k.out_features
-            attention[f"{key}.to_k_ip.weight"] = torch.randn(width, WIDTH) * 0.3
-            attention[f"{key}.to_v_ip.weight"] = torch.randn(width, WIDTH) * 0.3
-            key += 2
-    projection = {
-        "proj.weight": torch.randn(WIDTH * 4, dim),
-        "proj.bias": torch.randn(WIDTH * 4),
-        "norm.weight": torch.ones(WIDTH),
-        "norm.bias": torch.zeros(WIDTH),
-    }
-    return {"image_proj": projection, "ip_adapter": attention}
 
 
 @pytest.mark.parametrize(
