@@ -100,6 +100,10 @@ class PipelineError(ClipcondError, TypeError):
     """A pipeline cannot be conditioned: its kind is unknown, or something is missing in it."""
 
 
+class PairingError(PipelineError, ValueError):
+    """The prompts, second prompts or negative prompts of a call are not equally many."""
+
+
 class PairsError(ClipcondError, ValueError):
     """A file of pairs cannot be trained on, because it or too many of its rows are unreadable."""
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import copy
 import copyreg
-import functools
 import inspect
 import sys
 import weakref
@@ -29,9 +28,10 @@ from clipcond.conditioning.conditioner import Conditioner
 from clipcond.errors import ClipcondWarning, PipelineError, warn
 from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, companions_of, family_of
-from clipcond.pipelines.further_methods import other_methods, same_named, use_own_call
+from clipcond.pipelines.further_methods import other_methods, use_own_call
 from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.own_encoders import towers_of
+from clipcond.pipelines.pairing import check_pairs
 from clipcond.pipelines.prompt_embeds import (
     check_width,
     make_prompt_embeds,
@@ -40,15 +40,20 @@ from clipcond.pipelines.prompt_embeds import (
     read_arguments,
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
-from clipcond.pipelines.steps import StepCount, check_step_count, encode_over_time, stop_drawing
+from clipcond.pipelines.steps import (
+    StepCount,
+    check_given,
+    check_step_count,
+    encode_over_time,
+    stop_drawing,
+)
+from clipcond.pipelines.subclasses import renew_when_read, use_own_defaults
 from clipcond.towers import TextTower
-from clipcond.towers.base import own_defaults
 
 __all__ = ["Attachment", "attachment_of"]
 
 # What a text tower computes in; a UNet may be stored in less.
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
-_OWN_DEFAULTS = ("guidance_scale", "num_inference_steps")
 _METHODS = ("encode_prompt", "_encode_prompt")
 
 
@@ -100,13 +105,14 @@ class Attachment:
             self.adapter = compatibility.embedded_adapter(self.tower_name, pipe)
         chosen = (self.tower, self.adapter)
         compatibility.check_chosen(pipe, self.family, *chosen, allow_unaligned=self.allow_unaligned)
-        if self.tower is not None or None not in self._components():
+        if self.can_encode:
             vars(pipe)[self.family.conditioner] = self.make_conditioner()
         vars(pipe)[self.family.method] = self
         self._put_others(pipe)
         pipe.__class__ = self.replaced_class
-        _use_own_defaults(pipe)
+        use_own_defaults(pipe)
         use_own_call(pipe)
+        renew_when_read(pipe, {each.conditioner: each.method for each in self.families})
         copyreg.pickle(type(pipe), _reduced)
         return conditioned
 
@@ -130,10 +136,14 @@ class Attachment:
         return inspect.signature(stock.__get__(self.pipe))
 
     @property
+    def families(self) -> tuple[Family, ...]:
+        """The pipeline's family, and those of its further text encoders."""
+        return (self.family, *companions_of(self.pipe))
+
+    @property
     def attributes(self) -> tuple[str, ...]:
         """The attributes of the pipeline that are replaced while it is attached."""
-        families = (self.family, *companions_of(self.pipe))
-        names = [name for each in families for name in (each.method, each.conditioner)]
+        names = [name for each in self.families for name in (each.method, each.conditioner)]
         return *names, *other_methods(self.pipe)
 
     def _put_others(self, pipe: object) -> None:
@@ -172,6 +182,11 @@ class Attachment:
             conditioner = vars(self.pipe)[self.family.conditioner] = self.make_conditioner()
         return conditioner
 
+    @property
+    def can_encode(self) -> bool:
+        """Whether there is a tower, or all that one is made of."""
+        return self.tower is not None or None not in self._components()
+
     def _components(self) -> tuple[object, ...]:
         return tuple(getattr(self.pipe, name, None) for name in self.family.components)
 
@@ -202,11 +217,13 @@ class Attachment:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         bound = self.__signature__.bind(*args, **kwargs)
         bound.apply_defaults()
+        check_pairs(bound.arguments)
         call = read_arguments(self.pipe, bound.arguments)
         if isinstance(call.clip_skip, int) and self.explains_clip_skip:
             self.explains_clip_skip = False
             _warn_of_clip_skip(call.clip_skip)
         self.move_tower(call.device)
+        check_given(self.pipe, bound.arguments)
         if self._drew_over_time or may_change(bound.arguments):
             self._drew_over_time = True
             answer = encode_over_time(self, bound.arguments, self.encode_plain, self.step_count)
@@ -250,45 +267,3 @@ def _warn_of_clip_skip(n: int) -> None:
         "this is not shown again."
     )
     warn(ClipcondWarning(message))
-
-
-def _use_own_defaults(pipe: Any) -> None:
-    """Give a pipeline its model's own default arguments, if the text encoder names some.
-
-    diffusers keeps defaults in the signature of the class's `__call__`. So the pipeline gets a
-    subclass of its class, of the same name: what `save_pretrained` writes stays a stock folder.
-    """
-    named = own_defaults(getattr(pipe, "text_encoder", None))
-    if not named:
-        return
-    accepted = _signature(type(pipe)).parameters
-    own = tuple((name, named[name]) for name in _OWN_DEFAULTS if name in named and name in accepted)
-    if own:
-        pipe.__class__ = _with_defaults(cast(Any, type(pipe)), own)
-
-
-def _signature(kind: type) -> inspect.Signature:
-    """Find the arguments of a pipeline's call; a mixin may only hand them on."""
-    calls = (vars(each)["__call__"] for each in kind.__mro__ if "__call__" in vars(each))
-    found = [inspect.signature(call) for call in calls]
-    kinds = ({p.kind for p in signature.parameters.values()} for signature in found)
-    named = (inspect.Parameter.VAR_POSITIONAL not in each for each in kinds)
-    return next((sig for sig, is_named in zip(found, named, strict=True) if is_named), found[0])
-
-
-@functools.cache
-def _with_defaults(stock: Any, own: tuple[tuple[str, float], ...]) -> type:
-    """Make a subclass whose `__call__` has these defaults."""
-    signature, values = _signature(stock), dict(own)
-
-    @functools.wraps(stock.__call__)
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        given = signature.bind_partial(self, *args, **kwargs).arguments
-        missing = {name: value for name, value in own if name not in given}
-        return stock.__call__(self, *args, **kwargs, **missing)
-
-    parameters = [
-        p.replace(default=values.get(p.name, p.default)) for p in signature.parameters.values()
-    ]
-    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    return same_named(stock, call, _with_defaults, own)

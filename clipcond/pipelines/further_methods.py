@@ -13,8 +13,9 @@ import torch
 from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.pipelines.call_context import at_least, by_default
 from clipcond.pipelines.family import Encoding
+from clipcond.pipelines.subclasses import same_named
 
-__all__ = ["OneLength", "TokenIndices", "other_methods", "same_named", "use_own_call"]
+__all__ = ["OneLength", "TokenIndices", "other_methods", "use_own_call"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def _with_call(stock: Any) -> type:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         return make(vars(self)["encode_prompt"], owner=stock)(*args, **kwargs)
 
-    return same_named(stock, call, _with_call)
+    return same_named(stock, {"__call__": call}, _with_call)
 
 
 def _cycle(encoding: Encoding, owner: type) -> OneLength:
@@ -132,25 +133,6 @@ _CALLS: Mapping[str, Callable[..., Callable[..., Any]]] = {
     "CycleDiffusionPipeline": _cycle,
     "StableUnCLIPImg2ImgPipeline": ClipSkipOfCall,
 }
-
-
-def same_named(stock: Any, call: Any, make: Callable[..., Any], *choices: Any) -> type:
-    """Make a subclass of `stock` under its name, with another `__call__`.
-
-    Args:
-        make: makes the same class again of `stock` and `choices`, for pickle.
-    """
-
-    def reduce_ex(self: Any, protocol: Any) -> Any:
-        # pickle finds a class by its name, which is the stock one's
-        return (_new, (make, stock, *choices), *object.__reduce_ex__(self, protocol)[2:])
-
-    names = {name: getattr(stock, name) for name in ("__module__", "__qualname__", "__doc__")}
-    return type(stock.__name__, (stock,), {**names, "__call__": call, "__reduce_ex__": reduce_ex})
-
-
-def _new(make: Callable[..., Any], *choices: Any) -> object:
-    return object.__new__(make(*choices))
 
 
 def _texts(given: Any) -> Iterable[str]:

@@ -29,6 +29,7 @@ from clipcond.pipelines.families import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
 from clipcond.pipelines.family import Family
 from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.own_encoders import towers_of
+from clipcond.pipelines.pairing import check_pairs
 from clipcond.pipelines.prompt_embeds import EncodePromptArguments, make_prompt_embeds
 from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.pipelines.steps import check_step_count, encode_over_time
@@ -64,6 +65,7 @@ class _Encoding:
         """Encode the prompts of a call with the pipeline's components of now."""
         self.pipe = pipe
         arguments = {each.name: getattr(call, each.name) for each in fields(call)}
+        check_pairs(arguments)
         result: tuple[Tensor | None, ...]
         result = encode_over_time(self, arguments, self._encode_plain, self._step_count)
         return result

@@ -254,13 +254,7 @@ def given_negatives(pipe: object, call: EncodePromptArguments, n: int) -> list[s
         return None
     if negative is None or isinstance(negative, str):
         return [negative or ""] * n
-    negatives = given_prompts(negative)
-    if len(negatives) != n:
-        raise PipelineError(
-            f"{counted(n, 'prompt')}, but {counted(len(negatives), 'negative prompt')}.",
-            "Give as many, or one string for all of them.",
-        )
-    return negatives
+    return given_prompts(negative)
 
 
 def _lengthened(

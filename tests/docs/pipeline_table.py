@@ -12,6 +12,7 @@ from clipcond.pipelines.families import Family, family_of
 from clipcond.pipelines.families.refusals import reads_clip, reason_of
 from clipcond.pipelines.families.table import FAMILIES
 from clipcond.pipelines.steps.refusals import reason_against, reason_against_and
+from tests.pipelines import features
 from tests.pipelines.bare import pipeline_classes
 from tests.pipelines.zoo import DRAWN
 
@@ -82,3 +83,16 @@ def refused_cells() -> list[list[str]]:
             reason = reason_of(kinds[name].__new__(kinds[name]))
             reasons.setdefault(reason, []).append(name)
     return [[reason, ", ".join(names)] for reason, names in reasons.items()]
+
+
+def feature_cells() -> list[list[str]]:
+    """A line for each feature that is tried beside prompts: its package, a cell for each column."""
+    lines = []
+    for each in features.FEATURES:
+        package = f" (`{each.package}`)" if each.package else ""
+        cells = [(each.says or "yes") if c in each.classes else "-" for c in features.COLUMNS]
+        lines.append([each.name + package, *cells])
+    for name, columns in features.ELSEWHERE.items():
+        lines.append([name, *("yes" if c in columns else "-" for c in features.COLUMNS)])
+    lines += [[name, *["not tried"] * len(features.COLUMNS)] for name in features.NOT_TRIED]
+    return lines

@@ -21,6 +21,7 @@ from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, parse
 from clipcond.weighting import NORMALIZATIONS, WEIGHTINGS
 from tests.docs import pipeline_table, tower_table
 from tests.docs.files_of_a_prompt import files_of_a_prompt
+from tests.pipelines.features import COLUMNS as COLUMNS_OF_FEATURES
 
 ROOT = Path(clipcond.__file__).parent
 PAGES = sorted((ROOT.parent / "docs").rglob("*.md"))
@@ -113,6 +114,11 @@ def refused_pipelines() -> str:
     return table(["why", "classes"], pipeline_table.refused_cells())
 
 
+def features() -> str:
+    """What is drawn beside prompts, for some classes."""
+    return table(["feature", *COLUMNS_OF_FEATURES], pipeline_table.feature_cells())
+
+
 def walk() -> str:
     """The files of the package that one prompt passes, and the first line of their docstrings."""
     rows = []
@@ -132,6 +138,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "towers": tower_sizes,
     "pipelines": pipelines,
     "refused pipelines": refused_pipelines,
+    "features": features,
     "files of a prompt": walk,
 }
 

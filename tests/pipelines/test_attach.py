@@ -30,7 +30,10 @@ def test_nothing_else_of_the_pipeline_changes(pipe):
     own = {name: vars(pipe)[name] for name in before}
     assert set(vars(pipe)) - set(before) <= {"encode_prompt", "conditioner"} | _CALL_STATE
     assert all(own[name] is before[name] for name in before if name not in _CALL_STATE)
-    assert type(pipe) is StableDiffusionPipeline
+    # of the same name, and with the stock call: pipe.conditioner is a property
+    assert type(pipe).__mro__[1] is StableDiffusionPipeline
+    assert type(pipe).__call__ is StableDiffusionPipeline.__call__
+    assert repr(type(pipe)) == repr(StableDiffusionPipeline)
     assert _same(_state(pipe), modules)
     assert (prompts, negatives) == (["a (cat:1.2)", "b " * 100], ["x", "y"])
 
@@ -48,6 +51,7 @@ def test_detach_restores_exactly(pipe):
 
     assert detach(pipe) is pipe
     assert vars(pipe).keys() == before.keys()
+    assert type(pipe) is StableDiffusionPipeline
     assert all(vars(pipe)[name] is before[name] for name in before)
     assert torch.equal(latents(pipe, "a cat"), theirs)
     assert not hasattr(pipe, "conditioner")

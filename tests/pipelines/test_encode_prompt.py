@@ -5,6 +5,7 @@ import torch
 
 from clipcond import attach
 from clipcond.errors import PipelineError
+from tests.pipelines import zoo
 from tests.pipelines.models import WIDTH, final_norm, latents, seeded
 
 
@@ -72,6 +73,53 @@ def test_one_negative_string_serves_a_list_of_prompts(pipe):
     each = latents(pipe, ["a cat", "a dog"], negative_prompt=["blurry", "blurry"])
 
     assert torch.equal(one, each)
+
+
+LISTS = [
+    ({"prompt": ["a", "b"], "prompt_2": ["c"]}, "2 prompts, but prompt_2 is a list of 1."),
+    ({"prompt": ["a", "b"], "prompt_2": ["c"] * 3}, "2 prompts, but prompt_2 is a list of 3."),
+    ({"prompt": "a", "prompt_2": ["c", "d"]}, "1 prompt, but prompt_2 is a list of 2."),
+    (
+        {"prompt": ["a", "b"], "negative_prompt_2": ["x"]},
+        "2 prompts, but negative_prompt_2 is a list of 1.",
+    ),
+    ({"prompt": ["a", "b"], "negative_prompt": ["x"]}, "2 prompts, but 1 negative prompt."),
+    ({"prompt": ["[a|b]", "b"], "prompt_2": ["c"]}, "2 prompts, but prompt_2 is a list of 1."),
+    ({"prompt": ["a AND b", "b"], "negative_prompt": ["x"]}, "2 prompts, but 1 negative prompt."),
+]
+LISTS_OF_THREE = [
+    *LISTS,
+    ({"prompt": ["a", "b"], "prompt_3": ["c"]}, "2 prompts, but prompt_3 is a list of 1."),
+    (
+        {"prompt": ["a", "b"], "negative_prompt_3": ["x"] * 3},
+        "2 prompts, but negative_prompt_3 is a list of 3.",
+    ),
+]
+
+
+def test_lists_have_a_string_for_each_prompt():
+    failures = []
+    for name, cases in (
+        ("StableDiffusionXLPipeline", LISTS),
+        ("StableDiffusion3Pipeline", LISTS_OF_THREE),
+        ("FluxPipeline", [case for case in LISTS if "negative" not in str(case)]),
+    ):
+        pipe = attach(zoo.make(name))
+        for arguments, message in cases:
+            try:
+                zoo.draw(pipe, name, **{"negative_prompt": None, **arguments})
+            except ValueError as error:
+                if isinstance(error, PipelineError):
+                    expected = f"{message}\nGive as many, or one string for all of them."
+                    failures += [(name, str(error))] * (str(error) != expected)
+                    continue
+            failures.append((name, arguments))
+        both = {"prompt": ["a", "b"], "prompt_2": ["c", "d"], "negative_prompt": ["x", "y"]}
+        assert zoo.draw(pipe, name, **both).isfinite().all()
+        for one in ({"prompt_2": ["c"], "negative_prompt": ["x"]}, {"prompt_2": []}):
+            assert zoo.draw(pipe, name, prompt="a", **one).isfinite().all()
+
+    assert not failures
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tests.pipelines import zoo_parts as parts
 from tests.pipelines.models import SIDE, WIDTH, WIDTH_G, seeded, tiny_sd, tiny_sdxl, unet_of
 
 PICTURE = Image.new("RGB", (SIDE, SIDE), "red")
+MASK = Image.new("L", (SIDE, SIDE), 255)
 XL = {
     "addition_embed_type": "text_time",
     "addition_time_embed_dim": 8,
@@ -218,7 +219,7 @@ def draw(pipe, name, **over):
         "width": SIDE,
         "strength": 1.0,
         "image": PICTURE,
-        "mask_image": Image.new("L", (SIDE, SIDE), 255),
+        "mask_image": MASK,
         "control_image": PICTURE,
         "num_frames": 2,
         "video": [PICTURE] * 2,

@@ -11,15 +11,23 @@ from torch import Tensor
 
 from clipcond.pipelines.steps.plan import Arguments
 
-__all__ = ["given_tensors", "is_called", "reads_negative"]
+__all__ = ["given_tensors", "is_drawing", "reads_negative"]
 
+_DRAWING = ("__call__", "generate_mask", "invert")  # methods of pipelines that draw
 _TEXT, _NEGATIVE = "prompt", "negative_prompt"
 _EMBEDS = ("prompt_embeds", "prompt_embeds_qwen")  # None until the prompt is encoded
 
 
-def is_called(pipe: object) -> bool:
-    """Whether a method of the pipeline is being run."""
-    return next(_calls(pipe), None) is not None
+def is_drawing(pipe: object) -> bool:
+    """Whether a method of the pipeline that draws is being run, in this thread."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        is_method = code.co_name in _DRAWING and code.co_argcount > 0
+        if is_method and frame.f_locals.get(code.co_varnames[0]) is pipe:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def given_tensors(pipe: object) -> list[Tensor]:

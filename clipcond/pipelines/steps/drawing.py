@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from clipcond.errors import PromptWarning, warn
-from clipcond.pipelines.steps.calls import is_called
+from clipcond.pipelines.steps.calls import is_drawing
 from clipcond.pipelines.steps.encoding import EncodedCall, Row
 from clipcond.pipelines.steps.hooks import Hooks, remove_strays
 from clipcond.pipelines.steps.passes import (
@@ -65,7 +65,9 @@ class StepsOfPipeline:
     def put_on(self, encoded: EncodedCall, step_count: StepCount) -> None:
         """Draw with this call from now on, and with those that are kept."""
         self._encoded = [*self._encoded, encoded][-_MOST_CALLS:]
-        self._position = Position(step_count)
+        # SDXL's: another pipeline has taken the steps before
+        goes_on = getattr(self._pipe(), "denoising_start", None) is not None
+        self._position = Position("schedule" if goes_on else step_count)
         self._forget()
         self._is_awaited = True
         self._install()
@@ -97,7 +99,7 @@ class StepsOfPipeline:
             id(row.encoded)
             for tensor in tensors
             if isinstance(tensor, Tensor)
-            for row in self._find(tensor) or ()
+            for row in self.find(tensor) or ()
             if row is not None
         }
         kept = [each for each in self._encoded if not each.is_used or id(each) in used]
@@ -161,7 +163,7 @@ class StepsOfPipeline:
         found: Found = {}
 
         def look(tensor: Tensor) -> Tensor:
-            rows = self._find(tensor)
+            rows = self.find(tensor)
             if rows is not None:
                 found[id(tensor)] = rows
             return tensor
@@ -169,7 +171,8 @@ class StepsOfPipeline:
         map_tensors(arguments, look)
         return found
 
-    def _find(self, tensor: Tensor) -> Rows | None:
+    def find(self, tensor: Tensor) -> Rows | None:
+        """Find which texts the rows of a tensor are marks of; None if it has none."""
         slots = [
             (each, name, slot)
             for each in self._encoded
@@ -189,7 +192,7 @@ class StepsOfPipeline:
         if self._position.move(scheduler_of(self._pipe(), module), timestep):
             self._residuals = Residuals()
         own = {row.encoded for rows in found.values() for row in rows if row is not None}
-        apart = [self._find(each.negative["embeds"]) or () for each in own if each.negative]
+        apart = [self.find(each.negative["embeds"]) or () for each in own if each.negative]
         for encoded in own | {row.encoded for rows in apart for row in rows if row is not None}:
             encoded.is_used = True
             if encoded.settle(self._position.n_steps):
@@ -197,7 +200,7 @@ class StepsOfPipeline:
         self._texts.step = self._position.step
 
     def _put(self, arguments: CallArguments, found: Found, n: int) -> CallArguments:
-        return self._texts.put(arguments, found, n, self._residuals, self._find)
+        return self._texts.put(arguments, found, n, self._residuals, self.find)
 
     def _check(self, rows: Rows) -> None:
         for row in rows:
@@ -216,7 +219,7 @@ class StepsOfPipeline:
     def _warn_of_loss(self) -> None:
         """Warn if the pipeline itself makes this call, with other embeddings than it was given."""
         unused = any(not each.is_used for each in self._encoded)
-        if not (self._is_awaited and unused and is_called(self._pipe())):
+        if not (self._is_awaited and unused and is_drawing(self._pipe())):
             return
         self._n_strange += 1
         if self._n_strange <= 2 and any(each.family.negatives_apart for each in self._encoded):

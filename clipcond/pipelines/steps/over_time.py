@@ -6,16 +6,20 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
+from torch import Tensor
+
+from clipcond.errors import PipelineError
 from clipcond.pipelines.families.words import as_negatives
 from clipcond.pipelines.family import Encoding
-from clipcond.pipelines.steps.calls import given_tensors, reads_negative
+from clipcond.pipelines.steps.calls import given_tensors, is_drawing, reads_negative
 from clipcond.pipelines.steps.drawing import StepsOfPipeline
 from clipcond.pipelines.steps.encoding import Encode, EncodedCall
 from clipcond.pipelines.steps.plan import Arguments, changes, plan_steps
 from clipcond.pipelines.steps.position import StepCount, likely_steps
 from clipcond.pipelines.steps.refusals import check_pipeline
+from clipcond.pipelines.steps.rows import read_serials
 
-__all__ = ["encode_over_time", "stop_drawing"]
+__all__ = ["check_given", "encode_over_time", "stop_drawing"]
 
 _STEPS: weakref.WeakKeyDictionary[Any, StepsOfPipeline] = weakref.WeakKeyDictionary()
 _PROMPTS = ("prompt", "prompt_2")  # of methods that are called for negatives again
@@ -26,7 +30,8 @@ def encode_over_time(
 ) -> Any:
     """Encode a call; if a prompt of it changes over the steps or has parts, draw it so.
 
-    Hooks are on the pipeline's denoisers only while such a prompt is drawn.
+    Hooks are on the pipeline's denoisers only while such a prompt is drawn. Where the pipeline is
+    not drawing, as the user calls its method, the embeddings are those of one encoding.
 
     Args:
         arguments: of the pipeline's method for prompts.
@@ -36,6 +41,8 @@ def encode_over_time(
         PipelineError: the pipeline cannot draw such a prompt.
     """
     pipe, family, conditioner = encoding.pipe, encoding.family, encoding.conditioner
+    if not is_drawing(pipe):
+        return encode(arguments)
     is_negative = family.negatives_apart and reads_negative(pipe, arguments)
     steps = _STEPS.get(pipe)
     if steps is not None and not is_negative:
@@ -62,6 +69,27 @@ def encode_over_time(
     if steps is not None and not steps.is_needed:
         stop_drawing(pipe)
     return answer
+
+
+def check_given(pipe: object, arguments: Arguments) -> None:
+    """Refuse marked rows that this pipeline does not know: they are no embeddings of a text.
+
+    Raises:
+        PipelineError: names the argument.
+    """
+    steps = _STEPS.get(pipe)
+    for name, value in arguments.items():
+        if not (isinstance(value, Tensor) and value.is_floating_point() and value.ndim > 1):
+            continue
+        known = steps.find(value) if steps is not None else None
+        rows = known or [None] * len(value)
+        serials = read_serials(value)
+        if any(n and row is None for n, row in zip(serials, rows, strict=True)):
+            raise PipelineError(
+                f"{name} are not embeddings of a text: a call of a pipeline used them, while it "
+                "drew, for a prompt that changes over the steps.",
+                "Pass the prompt itself, or what pipe.encode_prompt() gives outside of a call.",
+            )
 
 
 def stop_drawing(pipe: object) -> None:

@@ -43,7 +43,7 @@ class Position:
 
     Args:
         step_count: "a1111" starts from 0 in image-to-image too; "schedule" at the place in the
-            whole schedule.
+            whole schedule, as is right where another pipeline has taken the steps before.
     """
 
     def __init__(self, step_count: StepCount) -> None:

@@ -95,6 +95,9 @@ def _cache_of(pipe: object) -> str | None:
     """Find a cache between steps, which would mix up the parts of AND."""
     for name in ("unet", "transformer"):
         model = getattr(pipe, name, None)
+        forward = getattr(model, "__dict__", {}).get("forward")
+        if str(getattr(forward, "__module__", "")).startswith("DeepCache"):
+            return f"its {name} has a cache between steps, DeepCache"
         for module in model.modules() if isinstance(model, nn.Module) else ():
             registry: Any = getattr(module, "_diffusers_hook", None)
             hooks = getattr(registry, "hooks", {})

@@ -161,14 +161,6 @@ def test_offload(pipe):
     assert torch.equal(latents(pipe, CHANGING), expected)
 
 
-def test_embeddings_of_an_earlier_call_are_drawn_over_time(pipe):
-    expected = latents(pipe, "a [cat:dog:0.5]", negative_prompt="[x|y]")
-    embeds, negative = pipe.encode_prompt("a [cat:dog:0.5]", "cpu", 1, True, "[x|y]")
-    for _ in range(2):
-        found = latents(pipe, prompt_embeds=embeds, negative_prompt_embeds=negative)
-        assert torch.equal(found, expected)
-
-
 @pytest.mark.filterwarnings("ignore:.* never changes while denoising")
 def test_embeddings_for_one_side(pipe):
     embeds = pipe.conditioner("a cat").embeds

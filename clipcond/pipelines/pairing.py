@@ -1,0 +1,43 @@
+"""Check that the prompts of a call pair one to one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from clipcond.errors import PairingError, counted
+
+__all__ = ["check_pairs"]
+
+_STARTS = ("prompt", "negative_prompt")
+
+
+def check_pairs(arguments: Mapping[str, object]) -> None:
+    """Refuse lists of second, third or negative prompts that are not as many as the prompts.
+
+    As in plain diffusers a string serves all prompts, and a list has one for each, if it has any.
+
+    Args:
+        arguments: of a method that encodes prompts, by name.
+    Raises:
+        PairingError: says how many were given, and how many prompts there are.
+    """
+    n = _count(arguments.get("prompt"), arguments.get("prompt_embeds"))
+    for name, value in arguments.items():
+        if not (name.startswith(_STARTS) and isinstance(value, list | tuple) and value):
+            continue
+        if n is not None and len(value) != n:
+            own = f"{name} is a list of {len(value)}"
+            if name == "negative_prompt":
+                own = counted(len(value), "negative prompt")
+            message = f"{counted(n, 'prompt')}, but {own}."
+            raise PairingError(message, "Give as many, or one string for all of them.")
+
+
+def _count(prompt: object, embeds: object) -> int | None:
+    if isinstance(prompt, list | tuple):
+        return len(prompt)
+    if isinstance(prompt, str):
+        return 1
+    return len(embeds) if isinstance(embeds, Tensor) else None
