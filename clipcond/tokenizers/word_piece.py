@@ -128,7 +128,7 @@ def chinese_tokenizer(vocabulary: Path | None = None) -> BertTokenizer:
     """
     from transformers import BertTokenizer
 
-    own = Path(str(files("clipcond"))) / "embedded" / "chinese_tokenizer" / "vocab.txt"
+    own = Path(str(files("clipcond"))) / "embedded" / "zh" / "tower" / "vocab.txt"
     path = own if vocabulary is None else vocabulary
     try:
         entries = path.read_text(encoding="utf-8").splitlines()

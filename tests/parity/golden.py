@@ -1,5 +1,6 @@
 """The golden data of one tool: its cases and tensors, and how far ours may be from them."""
 
+import gzip
 import json
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -20,8 +21,8 @@ T = TypeVar("T")
 
 @lru_cache
 def cases_of(tool: str) -> dict[str, Any]:
-    """Everything in the tool's JSON."""
-    return json.loads((DATA / f"{tool}.json").read_text(encoding="utf-8"))
+    """Everything in the tool's compressed JSON (`zcat` shows one case a line)."""
+    return json.loads(gzip.decompress((DATA / f"{tool}.json.gz").read_bytes()))
 
 
 @lru_cache
