@@ -13,7 +13,8 @@ from clipcond.lazy import lazy_names
 if TYPE_CHECKING:
     from clipcond.checkpoints.opening import load_tower
     from clipcond.conditioning.conditioner import Conditioner
-    from clipcond.conditioning.dialects import DIALECTS, Dialect
+    from clipcond.conditioning.dialect import Dialect
+    from clipcond.conditioning.dialects import DIALECTS
     from clipcond.conditioning.report import Report
     from clipcond.conditioning.results import Conditioning, Guided
     from clipcond.pipelines import attach, build_pipeline, detach
@@ -26,7 +27,7 @@ else:
             "Conditioner": "conditioning.conditioner",
             "Conditioning": "conditioning.results",
             "DIALECTS": "conditioning.dialects",
-            "Dialect": "conditioning.dialects",
+            "Dialect": "conditioning.dialect",
             "Guided": "conditioning.results",
             "HiddenLayer": "towers.base",
             "Report": "conditioning.report",

@@ -15,11 +15,6 @@ from typing import Any, BinaryIO, cast
 
 from clipcond.errors import CheckpointError, ClipcondError, excerpt
 
-__all__ = [
-    *("disk_errors", "is_file", "local_path", "near", "new_folder", "opened", "read_json"),
-    *("reading", "whole_folder", "write_whole"),
-]
-
 MOST_JSON = 64 * 2**20  # bytes; the largest index of a model's parts has 2 MB
 
 

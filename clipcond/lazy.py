@@ -7,8 +7,6 @@ from importlib import import_module
 from sys import modules
 from typing import Any
 
-__all__ = ["lazy_names"]
-
 
 def lazy_names(
     package: str, homes: Mapping[str, str]

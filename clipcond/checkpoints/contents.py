@@ -10,8 +10,6 @@ from clipcond.checkpoints.inversion_terms import INVERSION_KEYS, find_terms
 from clipcond.checkpoints.layouts import FoundTower, find_towers
 from clipcond.errors import counted, excerpt
 
-__all__ = ["FIRST_IN_UNET", "Contents", "describe", "list_contents"]
-
 UNET = "model.diffusion_model."
 NARROWEST = 64  # of the towers that inversions are made for
 FIRST_IN_UNET = f"{UNET}input_blocks.0.0.weight"

@@ -21,8 +21,6 @@ from clipcond.checkpoints.header import Entry, Header
 from clipcond.checkpoints.naming import NamingScheme, Sizes, find_problem, measure
 from clipcond.checkpoints.tensor_names import BERT, BERT_FLASH, OPEN_CLIP, TRANSFORMERS
 
-__all__ = ["HEAD_WIDTH", "LAYOUTS", "PUBLISHED_WIDTHS", "FoundTower", "TowerLayout", "find_towers"]
-
 HEAD_WIDTH = 64  # of every OpenAI, OpenCLIP, EVA and Chinese CLIP text tower, which are as wide as:
 PUBLISHED_WIDTHS = frozenset({384, 512, 640, 768, 896, 1024, 1152, 1280})
 VOCABULARY = 49408  # entries of CLIP's BPE

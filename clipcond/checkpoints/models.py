@@ -14,11 +14,6 @@ from clipcond.errors import CheckpointError, counted
 from clipcond.towers.chinese_clip import ChineseTextEncoder
 from clipcond.towers.text_encoder import TextEncoder
 
-__all__ = [
-    *("TEXT_MODEL", "alt_model", "bert_model", "build_model", "chinese_model", "clip_model"),
-    "plain_name",
-]
-
 TEXT_MODEL, BERT = "text_model.", "bert."
 # AltCLIP's blocks as newer versions of transformers call them in memory, and as all do in files
 _BLOCKS_NOW, _BLOCKS = "roberta.encoder.layers.", "roberta.encoder.layer."

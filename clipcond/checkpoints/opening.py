@@ -29,8 +29,6 @@ from clipcond.locks import LOADING
 from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.base import TextTower
 
-__all__ = ["KINDS", "NAMES", "load_tower", "load_towers"]
-
 EMBEDDED = Path(__file__).parent.parent / "embedded"
 # What `load_tower` knows by name: the folder, looked up at each call.
 NAMES: dict[str, Callable[[], Path]] = {

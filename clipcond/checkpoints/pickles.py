@@ -24,8 +24,6 @@ from clipcond.checkpoints.header import Entry, Header
 from clipcond.checkpoints.torchscript import InertObject, script_tensors, unpickle
 from clipcond.errors import CheckpointError, excerpt
 
-__all__ = ["check_torch", "named_tensors", "read_pickle", "unwrap_state_dict"]
-
 OLDEST_TORCH = (2, 10)
 MAX_PICKLE = 16_000_000  # bytes of data.pkl, which says about 100 bytes a tensor
 LOCAL_HEADER = 30  # bytes, with the lengths of name and extra field at 26 and 28

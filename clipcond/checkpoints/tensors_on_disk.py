@@ -17,8 +17,6 @@ from clipcond.checkpoints.header import Entry
 from clipcond.errors import CheckpointError
 from clipcond.files import reading
 
-__all__ = ["StoredTensors"]
-
 
 class StoredTensors(Mapping[str, Tensor]):
     """The tensors of a file by name; each access reads the tensor from the file, onto the CPU.

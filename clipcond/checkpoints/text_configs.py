@@ -8,8 +8,6 @@ from typing import Any
 
 from clipcond.errors import excerpt
 
-__all__ = ["check_text_config", "text_section"]
-
 LARGEST = 2**20  # of any size; the largest vocabulary, XLM-V's, has 901,629 entries
 _SIZES: Mapping[str, int] = {
     "vocab_size": LARGEST,

@@ -14,8 +14,6 @@ from clipcond.checkpoints.tensor_names import OPEN_CLIP
 from clipcond.checkpoints.tower_settings import TowerSettings
 from clipcond.errors import CheckpointError, ClipcondWarning, UnknownNameError, warn
 
-__all__ = ["TowerChoice", "choose_tower", "settle"]
-
 
 @dataclass(frozen=True, slots=True)
 class TowerChoice:

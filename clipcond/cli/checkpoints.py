@@ -18,8 +18,6 @@ from clipcond.files import read_json
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["checkpoint"]
-
 
 def checkpoint(
     file: Annotated[Path, typer.Argument(help="A .safetensors file.")],

@@ -40,8 +40,6 @@ from clipcond.cli.picture_jobs import (
 from clipcond.cli.pictures import Artist
 from clipcond.errors import ClipcondError
 
-__all__ = ["generate"]
-
 MAX_COUNT = 10_000
 
 

@@ -23,8 +23,6 @@ from clipcond.cli.training import align, tune_tower
 from clipcond.cli.usage import advice
 from clipcond.errors import ClipcondError, PromptError, UnknownNameError, WeightingError
 
-__all__ = ["app", "main"]
-
 INTERRUPTED = 130
 EXAMPLES: dict[Callable[..., None], str] = {
     generate: """

@@ -9,22 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = [
-    *("AllowPickle", "AsJson", "ClipSkip", "Dialect", "ExtraNetworks", "Fullwidth", "Inversion"),
-    *(
-        "MAX_SEED",
-        "MODEL",
-        "Model",
-        "Negative",
-        "Prompt",
-        "Steps",
-        "Tower",
-        "check_guidance",
-        "check_png",
-    ),
-    *("check_size", "check_text", "model_option", "plain_option", "reading_option"),
-]
-
 MAX_SEED = 2**64 - 1  # what torch's generators take
 MAX_GUIDANCE = 100
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from clipcond.pipelines.protocols import ConditionedPipeline
 
-__all__ = ["Artist", "call_default"]
-
 # A picture with sides this many times those the model was made for is noise, and may take all
 # memory there is.
 MAX_ENLARGED = 8

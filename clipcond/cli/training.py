@@ -8,9 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["align", "tune_tower"]
-
-
 TRAINING: dict[str, Any] = {"rich_help_panel": "Training"}
 PAIRS: dict[str, Any] = {"rich_help_panel": "Pairs"}
 RATE = typer.Option(help="Peak learning rate.", **TRAINING)

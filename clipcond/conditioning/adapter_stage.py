@@ -15,8 +15,6 @@ from clipcond.errors import ClipcondWarning, TowerError, warn
 from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput
 from clipcond.weighting import Encode
 
-__all__ = ["AdapterStage"]
-
 
 class AdapterStage:
     """One adapter behind one tower.

@@ -14,7 +14,8 @@ from clipcond.checkpoints import load_towers
 from clipcond.conditioning import checks, prompt_text, results
 from clipcond.conditioning.adapter_stage import AdapterStage
 from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
-from clipcond.conditioning.dialects import Dialect, DialectName, choose_fullwidth, find_dialect
+from clipcond.conditioning.dialect import Dialect
+from clipcond.conditioning.dialects import DialectName, choose_fullwidth, find_dialect
 from clipcond.conditioning.inversions import TakesInversions
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, plan_call
 from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, PromptText, Texts
@@ -26,8 +27,6 @@ from clipcond.prompt import Issue, ParsedPrompt, find_syntax
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice, find_normalize, find_rule
-
-__all__ = ["Conditioner", "Conditioning", "Guided"]
 
 Prompts = str | Sequence[str]
 

@@ -13,8 +13,6 @@ from clipcond.tokenizers.open_clip import with_open_clip_cleaning, with_transfor
 from clipcond.towers.base import TextTower
 from clipcond.weighting import Normalize, Rule
 
-__all__ = ["Chunking", "Dialect", "Pooling", "Reading", "Weighting"]
-
 Prompts: TypeAlias = Sequence[Sequence[TokenChunk]]
 
 

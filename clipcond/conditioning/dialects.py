@@ -98,21 +98,12 @@ from clipcond.conditioning.dialect import (
     last_chunk,
     padded_with_eos,
     trainer_tokenizer,
-    without_inner_frames,
     without_padding,
 )
+from clipcond.conditioning.dialect import without_inner_frames as without_inner_frames
 from clipcond.errors import UnknownNameError
 from clipcond.prompt import reads_fullwidth
 from clipcond.prompt.syntaxes import comfyui
-
-__all__ = [
-    "DIALECTS",
-    "Dialect",
-    "DialectName",
-    "choose_fullwidth",
-    "find_dialect",
-    "without_inner_frames",
-]
 
 # The keys of DIALECTS, for editors and type checkers.
 DialectName: TypeAlias = Literal[

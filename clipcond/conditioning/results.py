@@ -17,9 +17,6 @@ from clipcond.prompt import Issue
 from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import Rule
 
-__all__ = ["Conditioning", "Guided", "ModelReads", "batched", "join", "weigh", "zeros_like"]
-
-
 _LAST = HiddenLayer(1, final_norm=True)
 
 

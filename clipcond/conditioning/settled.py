@@ -15,8 +15,6 @@ from clipcond.prompt.text_layers import take_out
 if TYPE_CHECKING:
     from clipcond.conditioning.prompt_text import PromptReader
 
-__all__ = ["OverTime", "Settled", "SettlesTexts", "of_one_encoding"]
-
 CHECKED_STEPS = 20  # as many as most pictures take
 _DRAWN = ("and", "editing")  # codes of the issues that a prompt drawn step by step does not have
 

@@ -8,7 +8,8 @@ import torch
 
 from clipcond.adapters import Adapter
 from clipcond.conditioning.cache import CACHE_BYTES
-from clipcond.conditioning.dialects import Dialect, DialectName, find_dialect
+from clipcond.conditioning.dialect import Dialect
+from clipcond.conditioning.dialects import DialectName, find_dialect
 from clipcond.conditioning.prompt_text import ExtraNetworks
 from clipcond.errors import ClipcondWarning, PipelineError, UnknownNameError, warn
 from clipcond.pipelines.attachment import Attachment

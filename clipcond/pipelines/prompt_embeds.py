@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from clipcond.conditioning.conditioner import Conditioner, Conditioning
-from clipcond.conditioning.results import zeros_like
+from clipcond.conditioning.conditioner import Conditioner
+from clipcond.conditioning.results import Conditioning, zeros_like
 from clipcond.errors import PipelineError, PromptWarning, counted, warn
 from clipcond.pipelines.call_context import CLIP_SKIP, LEAST_ROWS
 from clipcond.pipelines.family import RENAMED, Encoding

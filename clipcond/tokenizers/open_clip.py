@@ -29,15 +29,6 @@ from clipcond.tokenizers.wrapped import WrappedTokenizer
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = [
-    "VOCABULARY",
-    "OpenClipTokenizer",
-    "shipped",
-    "with_open_clip_cleaning",
-    "with_transformers_cleaning",
-    "wrap_tokenizer",
-]
-
 EncodeText: TypeAlias = Callable[[str], list[int]]
 
 VOCABULARY = 49_408  # entries of CLIP's BPE, bos and eos included

@@ -19,14 +19,6 @@ from clipcond.tokenizers.inversions import Inversions
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = [
-    "LookedUp",
-    "WrappedTokenizer",
-    "added_inversions",
-    "single_token_id",
-    "single_token_ids",
-]
-
 Kind = TypeVar("Kind", bound="WrappedTokenizer")
 
 FEW = 5_000  # characters; for more, the tokenizer's thread pool pays

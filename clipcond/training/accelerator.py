@@ -15,8 +15,6 @@ from clipcond.training.settings import LoopSettings
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["FROZEN_DTYPES", "open_accelerator", "own_accelerate"]
-
 # The other processes wait while the first encodes all pairs and pictures, which may take hours.
 PATIENCE = timedelta(days=7)
 

@@ -13,8 +13,6 @@ from clipcond.towers import TextTower
 from clipcond.training.settings import AlignSettings
 from clipcond.training.teacher import Teacher
 
-__all__ = ["copy_adapter", "new_adapter", "set_first_rows"]
-
 MIN_HIDDEN, MAX_HIDDEN = 128, 768
 HEAD_WIDTH = 64  # narrower in small resamplers
 N_LAYERS = 2

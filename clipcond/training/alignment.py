@@ -42,8 +42,6 @@ from clipcond.training.settings import AlignSettings, LoopSettings, plain_values
 from clipcond.training.stage import Stage
 from clipcond.training.teacher import Teacher, open_teacher
 
-__all__ = ["align", "check_output"]
-
 MAX_HELD_OUT = 256  # pairs that are measured and not trained on
 N_PICTURES = 8  # encoded at once
 _ENCODING_KEYS = ("pairs", "teacher", "tower", "dialect", "clip_skips", "teacher_clip_skips")

@@ -16,8 +16,6 @@ from torch import Tensor
 from clipcond.errors import TrainingError
 from clipcond.files import write_whole
 
-__all__ = ["CHECKPOINT", "cannot_write", "read_checkpoint", "resuming", "write_checkpoint"]
-
 CHECKPOINT = "checkpoint.pt"
 _CHECKSUM = "sha256"
 # The parts of a checkpoint, and those that it has within a stage.

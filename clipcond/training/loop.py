@@ -30,8 +30,6 @@ from clipcond.training.run_folder import Records, load_or_compute, remove_run
 from clipcond.training.settings import LoopSettings, check_same
 from clipcond.training.stage import Objective, Stage
 
-__all__ = ["Loop"]
-
 SMOOTH = 0.98  # of the losses shown
 DECAY = 0.995  # of the averaged weights: an average over about 200 steps
 MAX_NORM = 1.0  # of all gradients together

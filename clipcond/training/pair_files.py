@@ -16,8 +16,6 @@ from pathlib import Path
 
 from clipcond.errors import PairsError, excerpt, printable
 
-__all__ = ["MAX_LINE", "NOT_UTF_8", "READERS", "BadRow", "Columns"]
-
 MAX_LINE = 50_000  # bytes; a caption has hundreds
 NOT_UTF_8 = "it is not UTF-8"
 

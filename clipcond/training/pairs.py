@@ -15,8 +15,6 @@ from clipcond.errors import PairsError, excerpt, printable
 from clipcond.files import disk_errors, local_path
 from clipcond.training.pair_files import NOT_UTF_8, READERS, BadRow, Columns
 
-__all__ = ["BadPair", "Pair", "Pairs", "read_pairs"]
-
 MAX_BAD_SHARE, MIN_BAD = 0.01, 10
 N_SHOWN = 5
 HELD_OUT_EVERY = 20

@@ -18,14 +18,6 @@ from clipcond.pipelines.verbosity import silent_libraries
 from clipcond.training.pairs import BadPair, Pair
 from clipcond.training.run_folder import Records
 
-__all__ = [
-    "VisionTower",
-    "encode_latents",
-    "encode_pictures",
-    "find_broken_pictures",
-    "open_vision",
-]
-
 # Source: openai/CLIP, clip.py; ChineseCLIP and OpenCLIP took them over
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 PROJECTION = "text_projection.weight"

@@ -13,8 +13,6 @@ from clipcond.files import disk_errors
 from clipcond.training.pairs import Pairs
 from clipcond.training.settings import LoopSettings
 
-__all__ = ["check_tensorboard", "is_main_process", "open_tensorboard", "report", "report_skipped"]
-
 
 def is_main_process() -> bool:
     """Whether this process reports to the user, known also before there is an Accelerator."""

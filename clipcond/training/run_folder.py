@@ -19,8 +19,6 @@ from clipcond.errors import CheckpointError, ClipcondWarning, TrainingError, war
 from clipcond.files import disk_errors
 from clipcond.training.checkpoint import CHECKPOINT, cannot_write
 
-__all__ = ["Records", "check_absent", "load_or_compute", "remove_run"]
-
 BLOCK = 1 << 20  # bytes read at once
 _HASH = "[0-9a-f]" * 16
 # A folder named with --run may hold more than a run's files: only these are removed.

@@ -11,11 +11,6 @@ from typing import Any
 
 from clipcond.errors import TrainingError, UnknownNameError
 
-__all__ = [
-    *("MAX_SIZE", "AlignSettings", "LoopSettings", "check_number", "check_same", "check_whole"),
-    "plain_values",
-]
-
 PRECISIONS = ("no", "fp16", "bf16")
 DEVICES = ("cpu", "cuda", "mps")
 MAX_SEED = 2**64 - 1  # that torch takes

@@ -24,8 +24,6 @@ from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting.rule import Encode, RuleWithNeeds, lerp_from
 
-__all__ = ["adv_compel", "comfy_plus_plus", "down_weight"]
-
 Chunks = Sequence[TokenChunk]
 States = Callable[[Chunks], Tensor]
 

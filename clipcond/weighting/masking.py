@@ -15,8 +15,6 @@ from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting.rule import Encode, RuleWithNeeds, empty_if_weighted, lerp_from_empty
 
-__all__ = ["masked", "removed", "removing"]
-
 Chunks: TypeAlias = Sequence[TokenChunk]
 
 # A weight of 0 would count the prompt without the fragment infinitely often.

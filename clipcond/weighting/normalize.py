@@ -11,8 +11,6 @@ import torch
 
 from clipcond.chunking import TokenChunk, change_weights
 
-__all__ = ["half", "length", "length_mean", "mean"]
-
 
 def half(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
     """Round weights to the nearest that float16 has: 1.3 becomes 1.2998046875.

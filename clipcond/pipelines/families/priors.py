@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clipcond.conditioning.conditioner import Conditioner, Conditioning
-from clipcond.conditioning.results import ModelReads
+from clipcond.conditioning.conditioner import Conditioner
+from clipcond.conditioning.results import Conditioning, ModelReads
 from clipcond.pipelines.family import Encoding, Family, component_kind
 from clipcond.pipelines.prompt_embeds import (
     EncodePromptArguments,
