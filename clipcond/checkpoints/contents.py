@@ -167,7 +167,7 @@ def describe(found: Contents) -> str:
         return f"{found.addition} ({n_and_noun})"
     n_towers = len(found.towers)
     parts = [
-        f"{n_towers} text tower{'s' if n_towers > 1 else ''}" if n_towers else "",
+        counted(n_towers, "text tower") if n_towers else "",
         f"a UNet or transformer{named}" if found.has_denoiser else "",
         "a VAE" if found.has_vae else "",
         "a vision tower" if found.has_vision else "",

@@ -78,7 +78,6 @@ def check_pickle(file: BinaryIO) -> None:
 
 
 def _pop(stack: list[_Value | None], operation: pickletools.OpcodeInfo) -> list[_Value]:
-    """Take what an instruction takes off the stack."""
     before = operation.stack_before
     if pickletools.markobject in before:
         at = len(stack) - 1

@@ -125,7 +125,6 @@ def _wrong_use(error: Any) -> str:
 
 
 def _options(argv: Sequence[str]) -> list[str]:
-    """List the options of the command that the arguments name."""
     commands: dict[str, Any] = getattr(typer.main.get_command(app), "commands", {})
     command = next((commands[word] for word in argv if word in commands), None)
     names = [

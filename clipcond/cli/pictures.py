@@ -11,7 +11,7 @@ import typer
 
 from clipcond import __version__
 from clipcond.cli.picture_jobs import PictureJob
-from clipcond.errors import ClipcondWarning, warn
+from clipcond.errors import warn
 from clipcond.progress import Progress
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def picture_size(pipe: ConditionedPipeline, size: str | None) -> tuple[int, int]
         raise typer.BadParameter(f"{made_for}; at most {most}")
     if enlarged > WARN_ENLARGED:
         what = "pictures more than twice that wide or high repeat themselves"
-        warn(ClipcondWarning(f"{made_for}; {what}"))
+        warn(f"{made_for}; {what}")
     return width, height
 
 
@@ -152,6 +152,6 @@ def draw(pipe: ConditionedPipeline, seed: int, progress: Progress, call: dict[st
     with progress:
         result = pipe(**call, generator=generator, callback_on_step_end=count_step)
     if any(getattr(result, "nsfw_content_detected", None) or ()):  # SDXL has no safety checker
-        warn(ClipcondWarning("the model's safety checker blanked a picture"))
+        warn("the model's safety checker blanked a picture")
     image: Image = result.images[0]
     return image

@@ -249,7 +249,6 @@ class Conditioner(SettlesTexts, TakesInversions):
         return self._reader.read_each(texts, second, negative=negative)
 
     def _cutter(self, t: int) -> Cutter:
-        """Make what cuts the texts of tower t in this call."""
         tower, dialect = self.towers[t], self.dialect
         if self._tokenizers[t][0] is not tower.tokenizer:  # it was given another
             self._tokenizers[t] = (tower.tokenizer, self._tokenizer(tower))

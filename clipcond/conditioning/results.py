@@ -204,7 +204,6 @@ def _shown(tensor: Tensor) -> str:
 
 
 def _cat(parts: Sequence[Tensor | None], dim: int = 0) -> Tensor | None:
-    """Join tensors; None if there are none."""
     given = [part for part in parts if part is not None]
     return torch.cat(given, dim=dim) if given else None
 

@@ -129,7 +129,7 @@ def read_part(
     Args:
         config: the model's configuration folder.
     Raises:
-        CheckpointError: a weight is missing, or fits the configuration not.
+        CheckpointError: a weight is missing, or is not as the configuration says.
     """
     import diffusers
 

@@ -195,7 +195,6 @@ class _Alignment:
         }
 
     def _move_frozen(self) -> None:
-        """Move teacher and tower to the loop's device and dtype."""
         device, dtype = self.loop.device, self.loop.frozen_dtype
         self.teacher.to(device, dtype)
         model: Any = getattr(self.tower, "model", None)
@@ -208,7 +207,6 @@ class _Alignment:
     def _encode_pairs(
         self, encoders: tuple[PromptEncoder, PromptEncoder], sizes: list[tuple[int, int]]
     ) -> tuple[EncodedPairs, EncodedPairs]:
-        """Encode the pairs to train on, and those to measure on."""
         loop, pairs = self.loop, self.pairs.pairs
         trained, held_out = self.pairs.split(MAX_HELD_OUT)
         keys = {name: value for name, value in self._keys().items() if name in _ENCODING_KEYS}

@@ -227,7 +227,6 @@ class Loop:
         return values
 
     def _describe(self, state: Mapping[str, Any]) -> str:
-        """Describe a checkpoint, for messages."""
         place = f"step {state['step']} of stage {state['stage']!r}" if state["stage"] else "before"
         return f"the checkpoint of {place} is kept in {str(self.folder)!r}"
 

@@ -181,5 +181,4 @@ def contrastive_loss(
 
 
 def _seeded_generator(rng: random.Random) -> torch.Generator:
-    """Make a CPU generator whose seed is drawn from a Random."""
     return torch.Generator().manual_seed(rng.getrandbits(62))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from clipcond.errors import PairsError, excerpt, printable
+from clipcond.errors import PairsError, counted, excerpt, first_line, printable
 
 MAX_LINE = 50_000  # bytes; a caption has hundreds
 NOT_UTF_8 = "it is not UTF-8"
@@ -114,7 +114,7 @@ def _read_tsv(path: Path, columns: Columns) -> Iterator[Row]:
             yield number, dict(zip(names, cells, strict=True))
             continue
         unnamed = "2, or 3 with a picture" if len(usual) > 2 else "2"
-        n_cells = f"{len(cells)} column{'' if len(cells) == 1 else 's'}"
+        n_cells = counted(len(cells), "column")
         yield number, BadRow(f"it has {n_cells}, expected {len(header) if header else unnamed}")
 
 
@@ -153,8 +153,8 @@ def _read_parquet(path: Path, columns: Columns) -> Iterator[Row]:
     except PairsError:
         raise
     except Exception as error:  # pyarrow fails with a dozen kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise PairsError(f"{str(path)!r} cannot be read: {printable(reason)}") from error
+        reason = printable(first_line(error))
+        raise PairsError(f"{str(path)!r} cannot be read: {reason}") from error
 
 
 READERS: dict[str, Callable[[Path, Columns], Iterator[Row]]] = {

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from clipcond import embedded
-from clipcond.errors import CheckpointError
+from clipcond.errors import CheckpointError, first_line
 from clipcond.files import read_json
 from clipcond.pipelines.verbosity import silent_libraries
 from clipcond.training.pairs import BadPair, Pair
@@ -37,8 +37,7 @@ def find_broken_pictures(pairs: Iterable[Pair]) -> list[BadPair]:
         try:
             _open_upright(pair.image).load()
         except Exception as error:  # Pillow fails with a dozen kinds
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            bad.append(BadPair(pair.line, f"its picture cannot be read: {reason}"))
+            bad.append(BadPair(pair.line, f"its picture cannot be read: {first_line(error)}"))
     return bad
 
 
@@ -165,7 +164,7 @@ def _load_model(folder: Path, class_name: str) -> Any:
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise CheckpointError(
-                f"no vision tower can be read from {str(folder)!r}: {str(error).splitlines()[0]}",
+                f"no vision tower can be read from {str(folder)!r}: {first_line(error)}",
                 folder,
             ) from error
     missing = sorted(key for key in info["missing_keys"] if key.startswith("vis"))

@@ -77,7 +77,6 @@ def _needs(without: Without, chunks: Chunks, special: SpecialTokens) -> Chunks:
 
 
 def _low(chunks: Chunks) -> list[_Fragment]:
-    """Every fragment below 1, in order."""
     fragments: dict[int, _Fragment] = {}
     for i, each in enumerate(chunks):
         for segment, weight in zip(each.segments, each.weights, strict=True):

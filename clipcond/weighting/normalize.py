@@ -66,6 +66,5 @@ def length_mean(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
 
 
 def _weights_and_words(chunk: TokenChunk) -> list[tuple[float, int]]:
-    """(weight, word) of every token of text."""
     pairs = zip(chunk.weights, chunk.segments, strict=True)
     return [(weight, word) for weight, word in pairs if word >= 0]
