@@ -17,8 +17,6 @@ from clipcond.pipelines.steps import StepCount
 from clipcond.towers import HiddenLayer, TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice
 
-__all__ = ["attach", "detach"]
-
 Pipe = TypeVar("Pipe")
 
 

@@ -44,8 +44,6 @@ from clipcond.pipelines.steps import StepCount, check_step_count, encode_over_ti
 from clipcond.towers import TextTower
 from clipcond.towers.base import own_defaults
 
-__all__ = ["Attachment", "attachment_of"]
-
 # What a text tower computes in; a UNet may be stored in less.
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 _OWN_DEFAULTS = ("guidance_scale", "num_inference_steps")

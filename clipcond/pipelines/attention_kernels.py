@@ -11,8 +11,6 @@ from torch import Tensor
 from clipcond.errors import PipelineError, UnknownNameError
 from clipcond.pipelines.protocols import ConditionedPipeline
 
-__all__ = ["AttentionName", "check_attention", "use_attention"]
-
 AttentionName: TypeAlias = Literal["sdpa", "flash", "xformers", "eager"]
 _SDPA_HELPS = "or leave out attention=: sdpa takes the fastest of torch's own kernels."
 

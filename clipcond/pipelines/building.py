@@ -20,8 +20,6 @@ from clipcond.pipelines.steps import StepCount
 from clipcond.towers import TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice, find_normalize, find_rule
 
-__all__ = ["build_pipeline"]
-
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 

@@ -28,11 +28,6 @@ from clipcond.pipelines.prompt_embeds import check_width, config_of, pooled_widt
 from clipcond.pipelines.protocols import DiffusersPipeline
 from clipcond.towers import OpenAIClipTower, OpenClipTower, TextTower
 
-__all__ = [
-    *("check_compatible", "check_chosen"),
-    *("embedded_adapter", "open_adapter", "open_tower", "refuse_lone_adapter"),
-]
-
 ALIGN = "clipcond align --teacher PIPE --tower TOWER --pairs PAIRS -o adapter.safetensors"
 _OVERRULE = "allow_unaligned=True takes it all the same."
 _ANOTHER_ADAPTER = f"Use an adapter aligned to this UNet. To train one: {ALIGN}"

@@ -14,8 +14,6 @@ from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.pipelines.call_context import at_least, by_default
 from clipcond.pipelines.family import Encoding
 
-__all__ = ["OneLength", "TokenIndices", "other_methods", "same_named", "use_own_call"]
-
 
 @dataclass(frozen=True, slots=True)
 class OneLength:

@@ -30,8 +30,6 @@ from clipcond.pipelines.own_encoders import towers_of
 from clipcond.pipelines.prompt_embeds import EncodePromptArguments, PromptEmbeds, make_prompt_embeds
 from clipcond.pipelines.protocols import ConditionedPipeline
 
-__all__ = ["ClipcondTextStep", "ClipcondXLTextStep"]
-
 
 class _Encoding:
     """What encodes the prompts of a modular pipeline: a Conditioner around its components."""

@@ -16,20 +16,6 @@ from clipcond.pipelines.call_context import CLIP_SKIP, LEAST_ROWS
 from clipcond.pipelines.family import RENAMED, Encoding
 from clipcond.prompt.reduction import CHANGING
 
-__all__ = [
-    "EncodePromptArguments",
-    "PromptEmbeds",
-    "check_width",
-    "config_of",
-    "given_negatives",
-    "given_prompts",
-    "make_prompt_embeds",
-    "may_change",
-    "model_dtype",
-    "pooled_width",
-    "read_arguments",
-]
-
 _GUIDED = "do_classifier_free_guidance"
 MANY_ROWS = 4000  # of text; a UNet of Stable Diffusion has as many rows of picture, 64 x 64
 

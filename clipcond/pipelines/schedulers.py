@@ -14,8 +14,6 @@ from typing import Any
 from clipcond.errors import PipelineError, UnknownNameError
 from clipcond.pipelines.verbosity import silent_libraries
 
-__all__ = ["SCHEDULERS", "SchedulerRow", "find_scheduler", "make_scheduler", "scheduler_name"]
-
 _SDE = {"algorithm_type": "sde-dpmsolver++"}
 _MULTISTEP, _SINGLESTEP = "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"
 

@@ -15,8 +15,6 @@ from clipcond.pipelines.attaching import attach
 from clipcond.pipelines.attachment import Attachment
 from clipcond.pipelines.families import class_for_task, family_of
 
-__all__ = ["SelfAttaching"]
-
 _CHOICES = [p for p in inspect.signature(attach).parameters.values() if p.kind is p.KEYWORD_ONLY]
 
 

@@ -19,8 +19,6 @@ from clipcond.pipelines.prompt_embeds import (
     read_arguments,
 )
 
-__all__ = ["PRIOR", "PRIOR_OF_STABLE_UNCLIP"]
-
 
 def _encode(encoding: Encoding, arguments: Mapping[str, Any]) -> Any:
     """Encode prompts, and negatives before them if there is guidance.

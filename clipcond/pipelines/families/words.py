@@ -8,8 +8,6 @@ from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.prompt_text import PromptReader
 from clipcond.prompt import Break, ParsedPrompt, find_syntax
 
-__all__ = ["syntax_of", "words_of"]
-
 
 def words_of(
     conditioner: Conditioner, prompt: str | Sequence[str], *, negative: bool = False

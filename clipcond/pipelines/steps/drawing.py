@@ -21,8 +21,6 @@ from clipcond.pipelines.steps.position import Position, StepCount
 from clipcond.pipelines.steps.residuals import Residuals
 from clipcond.pipelines.steps.rows import Seen, Slot, map_tensors, read_serials
 
-__all__ = ["DENOISERS", "StepsOfPipeline"]
-
 DENOISERS = ("unet", "transformer", "controlnet", "prior", "decoder")  # attributes of pipelines
 _TIMES = ("timestep", "timestep_ratio", "r")  # what they call the timestep
 _MOST_CALLS = 4  # encoded, and not drawn yet

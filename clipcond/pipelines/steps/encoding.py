@@ -14,8 +14,6 @@ from clipcond.conditioning.settled import SettlesTexts
 from clipcond.pipelines.steps.plan import NUMBERS, Arguments, Part, Plan, plan_steps
 from clipcond.pipelines.steps.rows import Slot
 
-__all__ = ["Encode", "EncodedCall", "Row"]
-
 Encode = Callable[[Arguments], Sequence[Tensor | None]]
 _GUIDED = "do_classifier_free_guidance"
 _NEGATIVE = "negative_"

@@ -9,8 +9,6 @@ from torch import nn
 from clipcond.errors import PipelineError
 from clipcond.pipelines.steps.plan import Plan
 
-__all__ = ["check_pipeline"]
-
 _CHANGES = "[a:b:0.5], [a|b] and AND"
 _NEVER = {
     "StableDiffusionParadigmsPipeline": "it denoises many steps in one call of its UNet",
