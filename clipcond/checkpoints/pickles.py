@@ -166,9 +166,7 @@ def _unpickled(path: Path, pickled: bytes, starts: Mapping[str, int]) -> Any:
             raise _unsafe_script(path, error) from error
         reason = excerpt(first_line(error), 200)
         raise CheckpointError(
-            f"{str(path)!r} holds more than weights, or is damaged: {reason}",
-            path,
-            REMEDY,
+            f"{str(path)!r} holds more than weights, or is damaged: {reason}", path, REMEDY
         ) from error
 
 

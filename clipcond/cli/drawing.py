@@ -62,8 +62,7 @@ def generate(
     ] = Path("out.png"),
     force: Annotated[bool, typer.Option("--force", help="The output may be replaced.")] = False,
     seed: Annotated[
-        int,
-        plain_option("N", "Same seed, same picture; -1 = a random one.", min=-1, max=MAX_SEED),
+        int, plain_option("N", "Same seed, same picture; -1 = a random one.", min=-1, max=MAX_SEED)
     ] = 0,
     count: Annotated[
         int, plain_option("N", "Pictures, with seed, seed + 1, ...", min=1, max=MAX_COUNT)

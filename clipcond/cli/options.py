@@ -75,8 +75,7 @@ Negative = Annotated[
 ]
 Model = Annotated[str | None, model_option("M", "Folder, .safetensors file or Hub id.", "embedded")]
 Tower = Annotated[
-    str | None,
-    model_option("T", "Another text tower than the model's own, such as embedded-zh."),
+    str | None, model_option("T", "Another text tower than the model's own, such as embedded-zh.")
 ]
 Inversion = Annotated[
     list[Path] | None,

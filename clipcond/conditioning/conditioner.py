@@ -119,11 +119,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         return cls(*load_towers(source, allow_pickle=allow_pickle), **choices)
 
     def __call__(
-        self,
-        prompts: Prompts,
-        clip_skip: int | None = None,
-        *,
-        prompts_2: Prompts | None = None,
+        self, prompts: Prompts, clip_skip: int | None = None, *, prompts_2: Prompts | None = None
     ) -> Conditioning:
         """Condition on one prompt or several; all results are as long as the longest.
 

@@ -119,11 +119,7 @@ DialectName: TypeAlias = Literal[
 ]
 
 COMFYUI = Dialect(
-    "comfyui",
-    syntax=comfyui.parse_groups,
-    splitter=whole_groups(),
-    weighting="lerp",
-    repeats=True,
+    "comfyui", syntax=comfyui.parse_groups, splitter=whole_groups(), weighting="lerp", repeats=True
 )
 
 SD_EMBED = Dialect(
@@ -171,11 +167,7 @@ DIALECTS: dict[str, Dialect] = {
             max_chunks=1,
         ),
         Dialect(
-            "compel",
-            syntax="compel",
-            splitter=sentences,
-            weighting="masked",
-            pooled_syntax="plain",
+            "compel", syntax="compel", splitter=sentences, weighting="masked", pooled_syntax="plain"
         ),
         replace(SD_EMBED, rows=without_padding, pair=SD_EMBED),
         Dialect(
@@ -198,11 +190,7 @@ DIALECTS: dict[str, Dialect] = {
             zero_negative=if_all_empty,
         ),
         Dialect(
-            "plain",
-            syntax="plain",
-            splitter=comma_backtrack(),
-            weighting="none",
-            tokenizer=None,
+            "plain", syntax="plain", splitter=comma_backtrack(), weighting="none", tokenizer=None
         ),
     )
 }

@@ -42,10 +42,7 @@ def find_broken_pictures(pairs: Iterable[Pair]) -> list[BadPair]:
 
 
 def encode_pictures(
-    images: Sequence[Path],
-    size: tuple[int, int],
-    encode: Callable[[Tensor], Tensor],
-    rows: range,
+    images: Sequence[Path], size: tuple[int, int], encode: Callable[[Tensor], Tensor], rows: range
 ) -> Records:
     """Encode some of the pictures, scaled and cut to (height, width), as float16 [b ...].
 
@@ -164,8 +161,7 @@ def _load_model(folder: Path, class_name: str) -> Any:
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise CheckpointError(
-                f"no vision tower can be read from {str(folder)!r}: {first_line(error)}",
-                folder,
+                f"no vision tower can be read from {str(folder)!r}: {first_line(error)}", folder
             ) from error
     missing = sorted(key for key in info["missing_keys"] if key.startswith("vis"))
     if missing:
