@@ -11,7 +11,7 @@ from clipcond.conditioning.cache import CACHE_BYTES
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName, find_dialect
 from clipcond.conditioning.prompt_text import ExtraNetworks
-from clipcond.errors import ClipcondWarning, PipelineError, UnknownNameError, warn
+from clipcond.errors import PipelineError, UnknownNameError, warn
 from clipcond.pipelines.attachment import Attachment
 from clipcond.pipelines.attention_kernels import AttentionName, check_attention, use_attention
 from clipcond.pipelines.loading import load_pipeline
@@ -125,5 +125,5 @@ def _dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype
         dtype = _DTYPES[dtype]
     if dtype == torch.float16 and device.type == "cpu":
         message = "float16 on the CPU is slower than float32 and less exact; it saves only memory. "
-        warn(ClipcondWarning(f"{message}Leave out dtype=, or take bfloat16."))
+        warn(f"{message}Leave out dtype=, or take bfloat16.")
     return dtype

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipcond.conditioning.conditioner import Conditioner
-from clipcond.conditioning.prompt_text import PromptReader
-from clipcond.prompt import Break, ParsedPrompt, find_syntax
+from clipcond.prompt import Break, ParsedPrompt
 
 
 def words_of(
@@ -41,15 +40,7 @@ def syntax_of(conditioner: Conditioner, prompt: str) -> list[str]:
 
 
 def _parsed(conditioner: Conditioner, prompt: str, negative: bool) -> ParsedPrompt:
-    dialect, is_wide = conditioner.dialect, bool(conditioner.fullwidth)
-    reader = PromptReader(
-        find_syntax(dialect.syntax, fullwidth=is_wide),
-        conditioner.towers,
-        dialect,
-        conditioner.extra_networks,
-        conditioner.fullwidth,
-        conditioner.max_chunks,
-    )
+    reader = conditioner.reader
     return reader.parse(reader.read(prompt, negative=negative))
 
 
