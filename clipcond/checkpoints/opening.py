@@ -33,14 +33,8 @@ NAMES: dict[str, Callable[[], Path]] = {
 TOKENIZERS: dict[str, Callable[[], Any]] = {"embedded-zh": chinese_tokenizer}
 # Files of a hub repository that a text tower needs, as diffusers and as transformers lay them out.
 HUB_FILES = [
-    "config.json",
-    "model_index.json",
-    "*vocab*",
-    "merges.txt",
-    "tokenizer*",
-    "tokenizer*/*",
-    "special_tokens_map.json",
-    OPEN_CLIP_CONFIG,
+    *("config.json", "model_index.json", "special_tokens_map.json", OPEN_CLIP_CONFIG),
+    *("*vocab*", "merges.txt", "tokenizer*", "tokenizer*/*"),
 ]
 HUB_WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"]
 OPEN_CLIP_WEIGHTS = "open_clip_model.safetensors"

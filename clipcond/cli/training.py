@@ -158,7 +158,8 @@ def align(
         gradient_checkpointing=gradient_checkpointing,
     )
     loop = LoopSettings(seed, device, precision, save_every, tensorboard)
-    columns = Columns(teacher_column, tower_column, image_column)
+    names = "--teacher-column, --tower-column, --image-column"
+    columns = Columns(teacher_column, tower_column, image_column, options=names)
     record = align(
         teacher, tower, read_pairs(pairs, columns, max_bad=max_bad), output,
         settings=settings, loop=loop, run=run, start_from=start_from, keep=keep,

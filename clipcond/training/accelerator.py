@@ -35,7 +35,7 @@ def open_accelerator(settings: LoopSettings) -> Accelerator:
     device = settings.device
     if device in ("cuda", "mps") and not getattr(torch, device).is_available():
         raise PipelineError(
-            f"This torch sees no {device} device.", "Leave out --device, or say cpu."
+            f"This torch sees no {device} device.", "Leave out device=, or say device='cpu'."
         )
     try:
         return Accelerator(

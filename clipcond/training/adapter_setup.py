@@ -54,7 +54,7 @@ def copy_adapter(start: Adapter, teacher: Teacher, tower: TextTower, tower_hash:
     if start.record is None or start.record.tower != tower_hash:
         raise TrainingError(
             f"the adapter to start from was not aligned to {tower.name!r}",
-            "Name its own tower, or begin without --start-from.",
+            "Name its own tower, or begin without start_from=.",
         )
     config = start.config
     found = (config.width, config.length, config.pooled_width)

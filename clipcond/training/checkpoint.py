@@ -94,7 +94,7 @@ def resuming(path: Path) -> Iterator[None]:
     except Exception as error:  # torch.load fails with a dozen kinds
         raise TrainingError(
             f"the checkpoint {str(path)!r} cannot be read: {first_line(error)}",
-            "Delete it to start over, or name another folder with --run.",
+            "Delete it to start over, or name another folder with run=.",
         ) from error
 
 

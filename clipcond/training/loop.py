@@ -217,7 +217,7 @@ class Loop:
             raise TrainingError(
                 f"stage {stage.name!r} diverged at step {step + 1}: the loss or its gradient is "
                 f"not finite ({shown}); {self._kept}",
-                "Start over with a lower learning rate, or with --precision no.",
+                "Start over with a lower learning rate, or with precision='no'.",
             )
         running.optimizer.step()
         running.optimizer.zero_grad()

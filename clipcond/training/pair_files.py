@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class Columns:
     Args:
         defaults: the usual names.
         labels: what messages call the two texts.
-        options: the command line's options for the names, for messages.
+        options: what a caller gives for the names, for messages.
     """
 
     teacher: str | None = None
@@ -35,7 +35,9 @@ class Columns:
     image: str | None = None
     defaults: tuple[str, str, str] = ("teacher", "tower", "image")
     labels: tuple[str, str] = ("the teacher's side", "the tower's side")
-    options: str = "--teacher-column, --tower-column, --image-column"
+    options: str = field(
+        default="columns=Columns(teacher=..., tower=..., image=...)", compare=False
+    )
 
     @property
     def names(self) -> tuple[str, str, str]:

@@ -83,7 +83,7 @@ class Pairs:
             raise PairsError(f"{str(self.path)!r} holds no pairs")
         if len(self.bad) > limit or not self.pairs:
             allowed = f"; {limit} may be" if self.pairs else ""
-            remedy = "Mend the file, or allow more with --max-bad." if self.pairs else ""
+            remedy = "Mend the file, or allow more with max_bad=." if self.pairs else ""
             if all(each.reason.startswith(NOT_UTF_8) for each in self.bad[:N_SHOWN]):
                 remedy = "Save the file as UTF-8."
             raise PairsError(

@@ -59,6 +59,6 @@ def _writer_class() -> Any:
     except ImportError as error:
         raise TrainingError(
             "logs for tensorboard are asked for, and it is not installed",
-            "Install it with: pip install tensorboard, or leave out --tensorboard.",
+            "Install it with: pip install tensorboard, or leave out tensorboard=.",
         ) from error
     return SummaryWriter

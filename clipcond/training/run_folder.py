@@ -21,7 +21,7 @@ from clipcond.training.checkpoint import CHECKPOINT, cannot_write
 
 BLOCK = 1 << 20  # bytes read at once
 _HASH = "[0-9a-f]" * 16
-# A folder named with --run may hold more than a run's files: only these are removed.
+# A folder that a caller names may hold more than a run's files: only these are removed.
 _STEMS = ("trained-*", "held_out-*", "latents", "features")
 _RUN_FILES = (
     *(CHECKPOINT, f".{CHECKPOINT}.*.part"),
@@ -137,7 +137,7 @@ def check_absent(output: Path, *, overwrite: bool) -> None:
     """
     if output.exists() and not overwrite:
         message = f"{str(output)!r} is there already"
-        raise CheckpointError(message, output, "Name another, or say --overwrite.")
+        raise CheckpointError(message, output, "Name another, or say overwrite=True.")
 
 
 def remove_run(folder: Path) -> None:

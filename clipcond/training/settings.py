@@ -174,5 +174,5 @@ def check_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: str) -
         raise TrainingError(
             f"the run in {folder!r} was started with other arguments:\n" + "\n".join(different),
             "Give the same to go on with it; to start over, delete that folder or name another "
-            "with --run.",
+            "with run=.",
         )

@@ -87,7 +87,7 @@ def read_captions(
         image=image_column,
         defaults=("image", "text", "image"),
         labels=("its picture", "its caption"),
-        options="--image-column, --text-column",
+        options="image_column=, text_column=",
     )
     return read_pairs(path, columns, max_bad=max_bad)
 

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import torch
 from safetensors.torch import load_file
 
+from tests.failures import failures_of
+
 DATA = Path(__file__).parent.parent / "data"
 # Of the reference's largest value. Both sides run the same modules on the same ids; batches of
 # another size, and rows that only ours encodes, round differently in the last places.
@@ -47,14 +49,7 @@ def failures(
     cases: Iterable[T], check: Callable[[T], None], name: Callable[[T], object] = str
 ) -> list[str]:
     """Check every case, and list those that fail, with the reason."""
-    cases, failed = list(cases), []
-    assert cases, "there are no cases"
-    for case in cases:
-        try:
-            check(case)
-        except Exception as error:
-            failed.append(f"{name(case)}: {type(error).__name__}: {str(error)[:500]}")
-    return failed
+    return failures_of(check, cases, name)
 
 
 def case_id(case: dict[str, Any]) -> str:

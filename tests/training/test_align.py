@@ -192,7 +192,9 @@ def test_the_command(tmp_path, capsys, sd_folder):
     _, record = load_adapter(output)
     assert (record.tower_clip_skips, record.teacher_clip_skips) == ((2,), (1,))
     assert main(command) == 1
-    assert capsys.readouterr().err.startswith(f"clipcond: {str(output)!r} is there already\n")
+    assert capsys.readouterr().err == (
+        f"clipcond: {str(output)!r} is there already\nName another, or say --overwrite.\n"
+    )
     assert main([*command[:-6], "--adapter", "lora", "--overwrite"]) == 2
     assert "no kind of adapter 'lora'" in capsys.readouterr().err
 

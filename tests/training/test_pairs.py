@@ -49,7 +49,7 @@ def test_a_column_that_is_not_there(tmp_path):
         read_pairs(path, Columns("english", "zh"))
     assert str(caught.value) == (
         f"{str(path)!r} has no column 'english'; it has zh, en\n"
-        "Say which ones to read: --teacher-column, --tower-column, --image-column."
+        "Say which ones to read: columns=Columns(teacher=..., tower=..., image=...)."
     )
 
 
@@ -199,7 +199,7 @@ def test_too_many_bad_lines_are_an_error_that_shows_the_first(tmp_path):
         "  line 3: it has 1 column, expected 2, or 3 with a picture\n"
         "  line 4: it has 1 column, expected 2, or 3 with a picture\n"
         "  line 5: the tower's side is empty\n"
-        "Mend the file, or allow more with --max-bad."
+        "Mend the file, or allow more with max_bad=."
     )
 
 

@@ -76,7 +76,7 @@ def test_tensorboard_that_is_not_there_is_told_at_once(tmp_path, monkeypatch):
 
     assert str(caught.value) == (
         "logs for tensorboard are asked for, and it is not installed\n"
-        "Install it with: pip install tensorboard, or leave out --tensorboard."
+        "Install it with: pip install tensorboard, or leave out tensorboard=."
     )
     assert not logs.exists()
 
