@@ -164,12 +164,12 @@ def test_errors_say_what_is_wrong():
         )
 
 
-@pytest.mark.parametrize("foreign", [bpe, chinese.tokenizer])
-def test_a_tokenizer_of_another_kind(foreign):
+@pytest.mark.parametrize("tokenizer", [bpe, chinese.tokenizer])
+def test_a_tokenizer_of_another_kind(tokenizer):
     with pytest.raises(TowerError) as caught:
-        AltClipTower(whole_model(), foreign())
+        AltClipTower(whole_model(), tokenizer())
     assert str(caught.value) == (
-        f"{type(foreign()).__name__} has no <s>, </s>, <pad> and ▁, so it is no XLM-RoBERTa "
+        f"{type(tokenizer()).__name__} has no <s>, </s>, <pad> and ▁, so it is no XLM-RoBERTa "
         "tokenizer, or one without a vocabulary"
     )
 
