@@ -22,7 +22,7 @@ from clipcond import Conditioner, load_tower
 from clipcond.towers import TowerOutput
 
 torch.set_num_threads(1)
-N = 800
+N = 400
 DIFFERENT = [f"(a cat {i // 40} {i % 40}:1.{i % 7 + 1})" for i in range(N)]
 CASES = {
     "plain": ("a BREAK " * N, {}),
@@ -91,6 +91,7 @@ N_CASES = 11
 LIMITS = {"without breaks": 1.35}  # the tokenizer's own memory for a text of 60 kB in one piece
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is counted in kB on Linux only")
 def test_thousands_of_chunks_peak_at_little_more_than_the_result():
     program = [sys.executable, "-W", "ignore", "-c", PROGRAM]

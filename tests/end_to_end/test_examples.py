@@ -33,7 +33,14 @@ def test_it_is_short_and_says_what_it_shows(path):
     assert re.search(r"\b([Pp]rints|[Ss]aves)\b", first)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=names)
+SLOW = ("align_a_tower", "picture_grid_zh")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, marks=[pytest.mark.slow] * (p.stem in SLOW)) for p in EXAMPLES],
+    ids=names,
+)
 def test_it_runs(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(path.parent)  # as Python does for a script

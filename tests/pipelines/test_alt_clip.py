@@ -12,7 +12,7 @@ from tests.adapters.made import LENGTH, adapter
 from tests.pipelines.models import latents
 from tests.pipelines.test_adapters import aligned
 from tests.towers.alt import text_model, tokenizer, tower_alt
-from tests.training.made import QUIET, settings, teacher, write
+from tests.training.made import QUIET, few_measures, settings, teacher, write
 
 CAT = "绿色背景，一只猫"
 
@@ -65,7 +65,8 @@ def test_align(pipe, folder, tmp_path):
     pupil = teacher()
     output = tmp_path / "alt.safetensors"
     chosen = settings(text_steps=4, unet_steps=2, clip_skips=(1, 2))
-    align(pupil, str(folder), write(tmp_path), output, settings=chosen, loop=QUIET)
+    with few_measures():
+        align(pupil, str(folder), write(tmp_path), output, settings=chosen, loop=QUIET)
 
     made, record = load_adapter(output)
     tower = AltClipTower(text_model(), tokenizer())

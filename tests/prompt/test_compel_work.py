@@ -40,6 +40,7 @@ GROWING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [False, True], ids=["read", "written"])
 def test_twice_the_prompt_is_twice_the_work(write):
     def work(prompt: str) -> None:
@@ -49,7 +50,7 @@ def test_twice_the_prompt_is_twice_the_work(write):
                 parsed.render()
 
     def check(name):
-        once, twice = (lines_run(work, GROWING[name](n)) for n in (200, 400))
+        once, twice = (lines_run(work, GROWING[name](n)) for n in (100, 200))
         assert twice <= 2.1 * once + 100
 
     assert not failures_of(check, GROWING)

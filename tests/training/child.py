@@ -6,7 +6,6 @@ What interrupts it does so from within, so nothing depends on how fast this mach
 import json
 import os
 import signal
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,8 +29,8 @@ def run(folder: Path, name: str, **loop) -> AlignmentRecord:
     """A whole run, or the rest of one; a checkpoint after each step."""
     every_step: LoopSettings = replace(QUIET, save_every=0.0, **loop)
     pairs, output = write(folder, MIXED), folder / f"{name}.safetensors"
-    # in half precision, six steps come nearer by more than few measures can show
-    with nullcontext() if "precision" in loop else few_measures():
+    # in half precision, six steps come nearer by less than the fewest measures can show
+    with few_measures(2 if "precision" in loop else 1):
         return align(
             teacher(), tower_zh(), pairs, output, settings=settings(**CHOICES), loop=every_step
         )

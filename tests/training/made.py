@@ -21,8 +21,9 @@ QUIET = LoopSettings(device="cpu", quiet=True, save_every=1e9)
 
 # What is measured before the first step takes longer than the steps of most tests; where the
 # numbers do not matter, less of it is measured.
-def few_measures() -> AbstractContextManager[object]:
+def few_measures(times: int = 1) -> AbstractContextManager[object]:
     few = {"N_MEASURED": 32, "N_DRAWN": 8, "QUERY_STEPS": 2, "N_SCALED": 1, "N_COMPARED": 1}
+    few = {name: times * n for name, n in few.items()}
     return patch.multiple("clipcond.training.measures", **few)
 
 

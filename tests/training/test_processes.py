@@ -39,6 +39,7 @@ def whole(tmp_path_factory):
     return folder, found
 
 
+@pytest.mark.slow
 def test_processes_agree_and_one_of_them_tells_and_writes(whole):
     folder, found = whole
     (_, losses, progress), (_, others, silent) = found
@@ -49,6 +50,7 @@ def test_processes_agree_and_one_of_them_tells_and_writes(whole):
     assert sorted(path.name for path in folder.iterdir()) == ["pairs.tsv", "whole.safetensors"]
 
 
+@pytest.mark.slow
 def test_two_processes_draw_other_pairs_than_one(whole, tmp_path):
     run(tmp_path, "alone")
     alone = load_file(tmp_path / "alone.safetensors")
@@ -57,6 +59,7 @@ def test_two_processes_draw_other_pairs_than_one(whole, tmp_path):
     assert not all(torch.equal(alone[name], both[name]) for name in both)
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_gives_the_same_bits(whole, tmp_path):
     found = together(tmp_path, "killed", "SIGKILL", "unet", "2")
     assert -9 in [code for code, _, _ in found]

@@ -84,6 +84,7 @@ def stopped(
             run(folder, "a", **loop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_in_half_precision_too(tmp_path, monkeypatch, precision):
     run(tmp_path, "whole", precision=precision)

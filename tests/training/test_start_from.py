@@ -40,6 +40,7 @@ def test_it_goes_on_from_these_weights_and_counts_on(tmp_path, first):
     assert record.minutes >= old.minutes
 
 
+@pytest.mark.slow
 def test_training_further_comes_nearer(tmp_path, first):
     more = settings(text_steps=100, unet_steps=0, clip_skips=(1,))
     record = align(
