@@ -13,7 +13,8 @@ from clipcond.lazy import lazy_names
 if TYPE_CHECKING:
     from clipcond.checkpoints.opening import load_tower
     from clipcond.conditioning.conditioner import Conditioner
-    from clipcond.conditioning.dialects import DIALECTS, Dialect
+    from clipcond.conditioning.dialect import Dialect
+    from clipcond.conditioning.dialects import DIALECTS
     from clipcond.conditioning.report import Report
     from clipcond.conditioning.results import Conditioning, Guided
     from clipcond.pipelines import attach, build_pipeline, detach
@@ -23,22 +24,15 @@ else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
-            "Conditioner": "conditioning.conditioner",
-            "Conditioning": "conditioning.results",
-            "DIALECTS": "conditioning.dialects",
-            "Dialect": "conditioning.dialects",
-            "Guided": "conditioning.results",
-            "HiddenLayer": "towers.base",
-            "Report": "conditioning.report",
-            "TextTower": "towers.base",
-            "attach": "pipelines",
-            "build_pipeline": "pipelines",
-            "compose": "prompt",
-            "convert": "prompt",
-            "detach": "pipelines",
-            "load_tower": "checkpoints.opening",
-            "parse": "prompt",
-            "schedule": "prompt",
+            "checkpoints.opening": ("load_tower",),
+            "conditioning.conditioner": ("Conditioner",),
+            "conditioning.dialect": ("Dialect",),
+            "conditioning.dialects": ("DIALECTS",),
+            "conditioning.report": ("Report",),
+            "conditioning.results": ("Conditioning", "Guided"),
+            "pipelines": ("attach", "build_pipeline", "detach"),
+            "prompt": ("compose", "convert", "parse", "schedule"),
+            "towers.base": ("HiddenLayer", "TextTower"),
         },
     )
 

@@ -149,12 +149,14 @@ COLLECTED: ContextVar[tuple[list[ClipcondWarning], bool] | None] = ContextVar(
 )
 
 
-def warn(warning: ClipcondWarning, *, shown: bool = True, collected: bool = True) -> None:
+def warn(warning: ClipcondWarning | str, *, shown: bool = True, collected: bool = True) -> None:
     """Warn, pointing at the line that called this package, or the pipeline that did.
 
     Args:
+        warning: the warning, or the message of a ClipcondWarning.
         shown, collected: False = it is only collected, or only given.
     """
+    warning = ClipcondWarning(warning) if isinstance(warning, str) else warning
     subject, collection = SUBJECT.get(), COLLECTED.get()
     if subject and isinstance(warning, PromptWarning) and not warning.source:
         code, words = warning.code, warning.words

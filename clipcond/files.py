@@ -13,12 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from clipcond.errors import CheckpointError, ClipcondError, excerpt
-
-__all__ = [
-    *("disk_errors", "is_file", "local_path", "near", "new_folder", "opened", "read_json"),
-    *("reading", "whole_folder", "write_whole"),
-]
+from clipcond.errors import CheckpointError, ClipcondError, excerpt, first_line
 
 MOST_JSON = 64 * 2**20  # bytes; the largest index of a model's parts has 2 MB
 
@@ -188,16 +183,11 @@ def near(path: Path) -> str:
     parent = path.parent
     if not parent.is_dir():
         return f"There is no folder {str(parent)!r} either."
-    names = [entry.name for entry in _entries(parent)]
+    names: list[str] = []
+    with suppress(OSError):
+        names = os.listdir(parent)
     guess = get_close_matches(path.name, names, n=1)
     return f"Did you mean {str(parent / guess[0])!r}?" if guess else ""
-
-
-def _entries(folder: Path) -> Iterator[Path]:
-    try:
-        yield from folder.iterdir()
-    except OSError:
-        return
 
 
 def write_whole(
@@ -224,8 +214,7 @@ def write_whole(
     except ClipcondError:
         raise
     except RuntimeError as error:  # torch.save, if the system gave no reason
-        reason = str(error).splitlines()[0]
-        raise failed(f"{str(path)!r} cannot be written: {reason}") from error
+        raise failed(f"{str(path)!r} cannot be written: {first_line(error)}") from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

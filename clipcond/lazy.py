@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from sys import modules
 from typing import Any
 
-__all__ = ["lazy_names"]
-
 
 def lazy_names(
-    package: str, homes: Mapping[str, str]
+    package: str, modules_and_names: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Make the `__getattr__` and `__dir__` of a package.
 
     Args:
         package: its `__name__`.
-        homes: public name -> the module below the package that defines it.
+        modules_and_names: module below the package -> the public names that it defines.
     """
+    homes = {name: module for module, names in modules_and_names.items() for name in names}
 
     def get(name: str) -> Any:
         if name not in homes:

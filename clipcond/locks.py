@@ -7,8 +7,6 @@ from collections.abc import Callable
 from threading import RLock, local
 from weakref import WeakKeyDictionary, WeakMethod
 
-__all__ = ["LOADING", "fork_safe_lock"]
-
 
 def fork_safe_lock(patience: float = 1.0, repair: Callable[[], None] | None = None) -> RLock:
     """Make a reentrant lock that never stays locked in a forked child by a thread of its parent.

@@ -7,8 +7,6 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-__all__ = ["Progress"]
-
 
 class Progress:
     """The progress of one piece of work; to be entered.

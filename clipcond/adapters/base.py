@@ -15,8 +15,6 @@ from clipcond.errors import TowerError
 from clipcond.towers.base import TowerOutput
 from clipcond.towers.fingerprint import fingerprint_of
 
-__all__ = ["Adapter", "AdapterConfig", "CastAdapter"]
-
 # Far beyond every published model: a damaged file must not take terabytes or endless layers.
 MAX_SIZE = 2**16
 MAX_LAYERS = 256

@@ -30,8 +30,6 @@ from clipcond.checkpoints.tensors_on_disk import StoredTensors
 from clipcond.errors import CheckpointError, TowerError, UnknownNameError, counted, excerpt
 from clipcond.files import local_path, near, write_whole
 
-__all__ = ["build_adapter", "load_adapter", "save_adapter"]
-
 KINDS: dict[str, type[Adapter]] = {"linear": LinearAdapter, "resampler": ResamplerAdapter}
 MARK = "clipcond_adapter"
 DTYPES = ("float32", "float16", "bfloat16")

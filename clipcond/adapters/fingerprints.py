@@ -16,14 +16,6 @@ from torch import nn
 from clipcond.checkpoints.hashes import tower_hash, tower_weights
 from clipcond.towers.base import TextTower
 
-__all__ = [
-    "is_comparable",
-    "teacher_fingerprint",
-    "tower_fingerprint",
-    "unet_family",
-    "unet_fingerprint",
-]
-
 WIDTH_H, WIDTH_G = 1024, 1280
 _IGNORED = ("vision_model.", "visual_projection.", "visual.", "logit_scale", "pooler.")
 _KEYS_AND_VALUES = ("attn2.to_k.weight", "attn2.to_v.weight")

@@ -10,8 +10,6 @@ from clipcond.adapters.base import Adapter, AdapterConfig
 from clipcond.errors import TowerError
 from clipcond.towers.base import TowerOutput
 
-__all__ = ["LinearAdapter"]
-
 
 class LinearAdapter(Adapter):
     """Row i is W times the state of token i, plus a learned vector of that row.

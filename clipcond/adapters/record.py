@@ -13,8 +13,6 @@ from clipcond.errors import excerpt
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["VERSION", "AlignmentRecord", "from_json", "to_json"]
-
 VERSION = 1  # of the adapter file; a change that older versions cannot read increases it
 
 T = TypeVar("T", bound="DataclassInstance")

@@ -9,8 +9,6 @@ from torch.nn.functional import scaled_dot_product_attention
 from clipcond.adapters.base import Adapter, AdapterConfig
 from clipcond.towers.base import TowerOutput
 
-__all__ = ["ResamplerAdapter"]
-
 EXPANSION = 4  # of the inner layer, as in the towers themselves
 
 

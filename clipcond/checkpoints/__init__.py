@@ -14,10 +14,9 @@ else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
-            "load_inversion": "textual_inversions",
-            "load_tower": "opening",
-            "load_towers": "opening",
-            "open_state_dict": "single_file",
+            "opening": ("load_tower", "load_towers"),
+            "single_file": ("open_state_dict",),
+            "textual_inversions": ("load_inversion",),
         },
     )
 

@@ -10,8 +10,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import PurePath
 
-__all__ = ["ACTIVATIONS", "Activation", "activation_by_shape", "open_clip_activation"]
-
 ACTIVATIONS = ("gelu", "quick_gelu")
 # Names of models trained with quick_gelu. Source: open_clip 3.3, pretrained.py, the tags with
 # quick_gelu=True; laion400m is left out, for only its ViT-B-32 is one of them.

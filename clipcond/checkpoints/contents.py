@@ -10,8 +10,6 @@ from clipcond.checkpoints.inversion_terms import INVERSION_KEYS, find_terms
 from clipcond.checkpoints.layouts import FoundTower, find_towers
 from clipcond.errors import counted, excerpt
 
-__all__ = ["FIRST_IN_UNET", "Contents", "describe", "list_contents"]
-
 UNET = "model.diffusion_model."
 NARROWEST = 64  # of the towers that inversions are made for
 FIRST_IN_UNET = f"{UNET}input_blocks.0.0.weight"
@@ -169,7 +167,7 @@ def describe(found: Contents) -> str:
         return f"{found.addition} ({n_and_noun})"
     n_towers = len(found.towers)
     parts = [
-        f"{n_towers} text tower{'s' if n_towers > 1 else ''}" if n_towers else "",
+        counted(n_towers, "text tower") if n_towers else "",
         f"a UNet or transformer{named}" if found.has_denoiser else "",
         "a VAE" if found.has_vae else "",
         "a vision tower" if found.has_vision else "",

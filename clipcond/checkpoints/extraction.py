@@ -16,8 +16,6 @@ from clipcond.errors import CheckpointError
 from clipcond.files import new_folder, whole_folder, write_whole
 from clipcond.towers.base import TextTower
 
-__all__ = ["extract"]
-
 PROJECTION = "text_projection.weight"
 # What can be written, by its config's model_type: the class that reads it.
 CLASSES = {"clip_text_model": None, "chinese_clip_text_model": "ChineseCLIPTextModel"}

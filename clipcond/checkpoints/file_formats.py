@@ -14,8 +14,6 @@ from clipcond.checkpoints.signatures import ARCHIVE, LONGEST, OLD_PICKLES, recog
 from clipcond.errors import CheckpointError
 from clipcond.files import opened
 
-__all__ = ["PICKLES", "file_format", "read_any_header"]
-
 PICKLES = (".pt", ".pth", ".ckpt", ".bin")
 TORCHS = ("data.pkl", "constants.pkl", "version", "byteorder")  # members of each of its archives
 # What torch's DistributedDataParallel and torch.compile put before every name.

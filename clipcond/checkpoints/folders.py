@@ -28,17 +28,6 @@ from clipcond.towers.base import TextTower
 from clipcond.towers.chinese_clip import ChineseClipTower
 from clipcond.towers.openai_clip import OpenAIClipTower
 
-__all__ = [
-    "KINDS",
-    "TOKENIZER_FILES",
-    "WEIGHTS",
-    "FolderKind",
-    "clip_tokenizer",
-    "find_pickle",
-    "read_folder",
-    "read_weights",
-]
-
 WEIGHTS = "model.safetensors"
 HALF_WEIGHTS = "model.fp16.safetensors"
 INDEX = f"{WEIGHTS}.index.json"

@@ -20,8 +20,6 @@ from clipcond.checkpoints.models import plain_name
 from clipcond.errors import CheckpointError
 from clipcond.towers.base import TextTower
 
-__all__ = ["KNOWN", "Comparison", "compare", "tower_hash", "tower_weights"]
-
 # Hashes computed from files at hand, none copied from elsewhere.
 KNOWN: dict[str, str] = {
     "ea4236704166bd93597c9ea2b28b21c8d6735a1878b5a53218ebe55c67d7c976": "clipcond's embedded tower",

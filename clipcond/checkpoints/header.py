@@ -20,8 +20,6 @@ from clipcond.checkpoints.signatures import LONGEST, recognise
 from clipcond.errors import CheckpointError, excerpt
 from clipcond.files import opened
 
-__all__ = ["DTYPES", "FLOATS", "LENGTH", "Entry", "Header", "broken", "read_header"]
-
 # A header holds about 100 bytes a tensor: 0.4 MB for SDXL. The format allows 100 MB, which JSON
 # could blow up to gigabytes.
 MAX_HEADER = 16_000_000

@@ -11,8 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["BUNDLED", "INVERSION_KEYS", "Term", "find_terms"]
-
 BUNDLED = "bundle_emb."
 MOST_TERMS = 1000
 # Keys of the vectors for one tower of several: the tower's place; None = no CLIP's.

@@ -21,8 +21,6 @@ from clipcond.checkpoints.header import Entry, Header
 from clipcond.checkpoints.naming import NamingScheme, Sizes, find_problem, measure
 from clipcond.checkpoints.tensor_names import BERT, BERT_FLASH, OPEN_CLIP, TRANSFORMERS
 
-__all__ = ["HEAD_WIDTH", "LAYOUTS", "PUBLISHED_WIDTHS", "FoundTower", "TowerLayout", "find_towers"]
-
 HEAD_WIDTH = 64  # of every OpenAI, OpenCLIP, EVA and Chinese CLIP text tower, which are as wide as:
 PUBLISHED_WIDTHS = frozenset({384, 512, 640, 768, 896, 1024, 1152, 1280})
 VOCABULARY = 49408  # entries of CLIP's BPE
@@ -65,45 +63,27 @@ _EVA = Activation("gelu", "every EVA-CLIP text tower has it", True)
 _CHINESE = Activation("gelu", "every Chinese CLIP has it", True)
 _EVA_ONLY = ("visual.cls_token", "visual.trunk.cls_token")
 
-# The first row that fits gets the tensors.
+# A model of transformers, and how the UNets of SD and SDXL have CLIP-L and OpenCLIP's bigG.
+_IN_TRANSFORMERS = TowerLayout("transformers", "clip", TRANSFORMERS, inner="text_model.")
+_CLIP_L = replace(_IN_TRANSFORMERS, activation=_OPENAI, pads_with_eos=True)
+_BIG_G = replace(_IN_TRANSFORMERS, activation=_LAION, needs_projection=True)
+_OPEN_BIG_G = replace(_BIG_G, kind="open_clip", scheme=OPEN_CLIP, inner="")
+
+# The first row that matches gets the tensors.
 LAYOUTS: tuple[TowerLayout, ...] = (
-    TowerLayout(
-        "SD1", "clip", TRANSFORMERS, "cond_stage_model.transformer.", "text_model.",
-        activation=_OPENAI, pads_with_eos=True,
-    ),
+    replace(_CLIP_L, place="SD1", prefix="cond_stage_model.transformer."),
     TowerLayout(
         "SD2", "open_clip", OPEN_CLIP, "cond_stage_model.model.",
         activation=_LAION, depth=SD2_DEPTH,
     ),
-    TowerLayout(
-        "SDXL, first", "clip", TRANSFORMERS, "conditioner.embedders.0.transformer.", "text_model.",
-        activation=_OPENAI, pads_with_eos=True,
-    ),
-    TowerLayout(
-        "SDXL, second", "open_clip", OPEN_CLIP, "conditioner.embedders.1.model.",
-        activation=_LAION, needs_projection=True,
-    ),
-    TowerLayout(
-        "SDXL refiner", "open_clip", OPEN_CLIP, "conditioner.embedders.0.model.",
-        activation=_LAION, needs_projection=True,
-    ),
-    TowerLayout(
-        "SD3, first", "clip", TRANSFORMERS, "text_encoders.clip_l.transformer.", "text_model.",
-        activation=_OPENAI, pads_with_eos=True,
-    ),
-    TowerLayout(
-        "SD3, second", "clip", TRANSFORMERS, "text_encoders.clip_g.transformer.", "text_model.",
-        activation=_LAION, needs_projection=True,
-    ),
-    TowerLayout(
-        "CLIP-L of a pair", "clip", TRANSFORMERS, "clip_l.transformer.", "text_model.",
-        activation=_OPENAI, pads_with_eos=True,
-    ),
-    TowerLayout(
-        "CLIP-G of a pair", "clip", TRANSFORMERS, "clip_g.transformer.", "text_model.",
-        activation=_LAION, needs_projection=True,
-    ),
-    TowerLayout("transformers", "clip", TRANSFORMERS, "", "text_model."),
+    replace(_CLIP_L, place="SDXL, first", prefix="conditioner.embedders.0.transformer."),
+    replace(_OPEN_BIG_G, place="SDXL, second", prefix="conditioner.embedders.1.model."),
+    replace(_OPEN_BIG_G, place="SDXL refiner", prefix="conditioner.embedders.0.model."),
+    replace(_CLIP_L, place="SD3, first", prefix="text_encoders.clip_l.transformer."),
+    replace(_BIG_G, place="SD3, second", prefix="text_encoders.clip_g.transformer."),
+    replace(_CLIP_L, place="CLIP-L of a pair", prefix="clip_l.transformer."),
+    replace(_BIG_G, place="CLIP-G of a pair", prefix="clip_g.transformer."),
+    _IN_TRANSFORMERS,
     TowerLayout("EVA-CLIP", "eva_clip", OPEN_CLIP, "text.", "", _EVA_ONLY, _EVA),
     TowerLayout("EVA-CLIP", "eva_clip", OPEN_CLIP, "", "", _EVA_ONLY[:1], _EVA),
     TowerLayout("open_clip, text half of its own", "open_clip", OPEN_CLIP, "text."),
@@ -117,7 +97,7 @@ LAYOUTS: tuple[TowerLayout, ...] = (
 
 # Rows for a tower behind any other prefix, such as `text_encoder.` and `te.`; the prefix is added.
 _ANYWHERE = (
-    TowerLayout("transformers", "clip", TRANSFORMERS, inner="text_model."),
+    _IN_TRANSFORMERS,
     TowerLayout("open_clip", "open_clip", OPEN_CLIP),
     TowerLayout("cn_clip", "chinese_clip", BERT_FLASH, inner="bert.", activation=_CHINESE),
     TowerLayout("cn_clip", "chinese_clip", BERT, inner="bert.", activation=_CHINESE),

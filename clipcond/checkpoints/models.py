@@ -14,11 +14,6 @@ from clipcond.errors import CheckpointError, counted
 from clipcond.towers.chinese_clip import ChineseTextEncoder
 from clipcond.towers.text_encoder import TextEncoder
 
-__all__ = [
-    *("TEXT_MODEL", "alt_model", "bert_model", "build_model", "chinese_model", "clip_model"),
-    "plain_name",
-]
-
 TEXT_MODEL, BERT = "text_model.", "bert."
 # AltCLIP's blocks as newer versions of transformers call them in memory, and as all do in files
 _BLOCKS_NOW, _BLOCKS = "roberta.encoder.layers.", "roberta.encoder.layer."
@@ -124,7 +119,7 @@ def build_model(
         for name, buffer in module._buffers.items():
             if buffer is not None:
                 module._buffers[name] = _BUFFERS[name](buffer)
-    model.load_state_dict(_fitting(model, weights, where), assign=True)
+    model.load_state_dict(_chosen(model, weights, where), assign=True)
     model.requires_grad_(False)
     return model.to(device, dtype).eval()
 
@@ -138,19 +133,19 @@ def _linear(width: int, projection: Tensor | None) -> nn.Module | None:
     return None if projection is None else nn.Linear(width, len(projection), bias=False)
 
 
-def _fitting(
+def _chosen(
     model: nn.Module, weights: Mapping[str, tuple[Tensor, Path]], where: Path
 ) -> dict[str, Tensor]:
-    """Find the tensor for each name in the model, and check it."""
+    """Choose the tensor for each name in the model, and check it."""
     known = {plain_name(key): pair for key, pair in weights.items()}
     first = next((path for _, path in weights.values()), where)
-    fitting: dict[str, Tensor] = {}
+    chosen: dict[str, Tensor] = {}
     for key, expected in model.state_dict().items():
         name = plain_name(key)
         if name == "embeddings.position_ids" and name not in known:
-            fitting[key] = expected  # 0, 1, 2, ...; few files keep it
+            chosen[key] = expected  # 0, 1, 2, ...; few files keep it
         elif name in known:
-            fitting[key] = _checked(name, *known[name], expected)
+            chosen[key] = _checked(name, *known[name], expected)
         else:
             raise CheckpointError(
                 f"{str(first)!r} has no tensor {name!r} (expected {list(expected.shape)})",
@@ -158,8 +153,8 @@ def _fitting(
                 f"It has {counted(len(weights), 'tensor')}, "
                 f"such as {min(weights, default='none')!r}.",
             )
-    _refuse_more_blocks(known, {plain_name(key) for key in fitting}, first)
-    return fitting
+    _refuse_more_blocks(known, {plain_name(key) for key in chosen}, first)
+    return chosen
 
 
 def _checked(name: str, tensor: Tensor, path: Path, expected: Tensor) -> Tensor:

@@ -13,8 +13,6 @@ from clipcond.errors import counted, excerpt
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["NamingScheme", "Sizes", "TensorRule", "find_problem", "measure", "rename_tensors"]
-
 POSITIONS = "embeddings.position_embedding.weight"
 # Letters in shapes, and the fields of `Sizes` that they are.
 SIZES = {"V": "vocabulary", "L": "context", "D": "width", "I": "inner", "P": "projection"}

@@ -13,8 +13,6 @@ from clipcond.checkpoints.torchscript import PARAMETERS, InertObject
 from clipcond.errors import CheckpointError
 from clipcond.files import opened
 
-__all__ = ["read_old_pickle"]
-
 N_PICKLES = 5  # magic number, version, system, the values, their places
 
 

@@ -17,19 +17,11 @@ from clipcond.checkpoints.layouts import LAYOUTS, find_towers
 from clipcond.checkpoints.single_file import open_file
 from clipcond.checkpoints.tower_choice import TowerChoice
 from clipcond.checkpoints.tower_settings import OPEN_CLIP_CONFIG
-from clipcond.errors import (
-    CheckpointError,
-    ClipcondWarning,
-    UnknownNameError,
-    first_line,
-    warn,
-)
+from clipcond.errors import CheckpointError, UnknownNameError, first_line, warn
 from clipcond.files import local_path, near, read_json
 from clipcond.locks import LOADING
 from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.base import TextTower
-
-__all__ = ["KINDS", "NAMES", "load_tower", "load_towers"]
 
 EMBEDDED = Path(__file__).parent.parent / "embedded"
 # What `load_tower` knows by name: the folder, looked up at each call.
@@ -37,18 +29,12 @@ NAMES: dict[str, Callable[[], Path]] = {
     "embedded": lambda: EMBEDDED / "model",
     "embedded-zh": lambda: EMBEDDED / "zh" / "tower",
 }
-# Tokenizers of those of them that have none in their folder.
+# Tokenizers of those of them that give other ids than the one in their folder.
 TOKENIZERS: dict[str, Callable[[], Any]] = {"embedded-zh": chinese_tokenizer}
 # Files of a hub repository that a text tower needs, as diffusers and as transformers lay them out.
 HUB_FILES = [
-    "config.json",
-    "model_index.json",
-    "*vocab*",
-    "merges.txt",
-    "tokenizer*",
-    "tokenizer*/*",
-    "special_tokens_map.json",
-    OPEN_CLIP_CONFIG,
+    *("config.json", "model_index.json", "special_tokens_map.json", OPEN_CLIP_CONFIG),
+    *("*vocab*", "merges.txt", "tokenizer*", "tokenizer*/*"),
 ]
 HUB_WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"]
 OPEN_CLIP_WEIGHTS = "open_clip_model.safetensors"
@@ -169,10 +155,8 @@ def _find_files(source: str | PathLike[str], choice: TowerChoice) -> tuple[Path 
         return folder / OPEN_CLIP_WEIGHTS, folder
     if choice.part is None and named is None and _names_second(folder):
         warn(
-            ClipcondWarning(
-                f"{str(folder)!r} has a pair of text towers, and this is the first; "
-                "Conditioner.from_model opens both, part=1 says that the first is meant"
-            )
+            f"{str(folder)!r} has a pair of text towers, and this is the first; "
+            "Conditioner.from_model opens both, part=1 says that the first is meant"
         )
     folder = _model_folder(folder, choice.part)
     return (find_pickle(folder) if choice.allow_pickle else None), folder

@@ -11,8 +11,6 @@ import pickletools
 from dataclasses import dataclass
 from typing import BinaryIO
 
-__all__ = ["check_pickle"]
-
 MOST_OPERATIONS = 400_000  # about 25 a tensor; they take a second or two
 MOST_PARTS = 10_000  # of a tuple and of all tuples in it; a shape has at most 16
 # What a file of weights calls; none allocates more than its arguments take.
@@ -80,7 +78,6 @@ def check_pickle(file: BinaryIO) -> None:
 
 
 def _pop(stack: list[_Value | None], operation: pickletools.OpcodeInfo) -> list[_Value]:
-    """Take what an instruction takes off the stack."""
     before = operation.stack_before
     if pickletools.markobject in before:
         at = len(stack) - 1

@@ -22,9 +22,7 @@ from torch import Tensor
 
 from clipcond.checkpoints.header import Entry, Header
 from clipcond.checkpoints.torchscript import InertObject, script_tensors, unpickle
-from clipcond.errors import CheckpointError, excerpt
-
-__all__ = ["check_torch", "named_tensors", "read_pickle", "unwrap_state_dict"]
+from clipcond.errors import CheckpointError, excerpt, first_line
 
 OLDEST_TORCH = (2, 10)
 MAX_PICKLE = 16_000_000  # bytes of data.pkl, which says about 100 bytes a tensor
@@ -166,17 +164,16 @@ def _unpickled(path: Path, pickled: bytes, starts: Mapping[str, int]) -> Any:
     except Exception as error:  # whatever a forged pickle makes torch stumble over
         if "constants.pkl" in starts:
             raise _unsafe_script(path, error) from error
+        reason = excerpt(first_line(error), 200)
         raise CheckpointError(
-            f"{str(path)!r} holds more than weights, or is damaged: {_first_line(error)}",
-            path,
-            REMEDY,
+            f"{str(path)!r} holds more than weights, or is damaged: {reason}", path, REMEDY
         ) from error
 
 
 def _unsafe_script(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(
         f"{str(path)!r} is a TorchScript archive whose tensors cannot be read without running "
-        f"it: {_first_line(error).partition('. ')[0]}",
+        f"it: {excerpt(first_line(error), 200).partition('. ')[0]}",
         path,
         "Where you trust it: torch.jit.load(path, map_location='cpu').state_dict(), saved with "
         "safetensors.torch.save_file.",
@@ -184,7 +181,6 @@ def _unsafe_script(path: Path, error: Exception) -> CheckpointError:
 
 
 def _size(entry: Entry) -> int:
-    """The bytes that a tensor takes in memory."""
     dtype: torch.dtype = getattr(torch, entry.dtype)
     return entry.n_values * dtype.itemsize
 
@@ -230,8 +226,3 @@ def _entry(path: Path, name: str, tensor: Tensor, stops: Mapping[int, int]) -> E
 def _damaged(path: Path, why: str) -> CheckpointError:
     message = f"{str(path)!r} is no whole archive of torch's: {why}"
     return CheckpointError(message, path, "Download or save it again.")
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return excerpt(lines[0], 200) if lines else type(error).__name__

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from clipcond.errors import excerpt, printable
 
-__all__ = ["ARCHIVE", "LONGEST", "OLD_PICKLES", "Signature", "recognise"]
-
 LONGEST = 512  # bytes that are enough to recognise any of them
 ARCHIVE = b"PK\x03\x04"  # a zip archive, as torch saves since 1.6
 OLD_PICKLES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))

@@ -34,8 +34,6 @@ from clipcond.tokenizers.open_clip import shipped
 from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.base import TextTower
 
-__all__ = ["open_file", "open_state_dict", "widest"]
-
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 _PRECISION = ("float8_e5m2", "float8_e4m3fn", "bfloat16", "float16", "float32", "float64")
 

@@ -10,8 +10,6 @@ from dataclasses import replace
 
 from clipcond.checkpoints.naming import NamingScheme, TensorRule
 
-__all__ = ["BERT", "BERT_FLASH", "OPEN_CLIP", "TRANSFORMERS"]
-
 
 def _layer(name: str, shape: str, *targets: str, separator: str = ".") -> list[TensorRule]:
     """Weight and bias of a layer: a norm "D", a linear one "DD", three linear ones in one "TD".

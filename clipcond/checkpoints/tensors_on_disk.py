@@ -17,8 +17,6 @@ from clipcond.checkpoints.header import Entry
 from clipcond.errors import CheckpointError
 from clipcond.files import reading
 
-__all__ = ["StoredTensors"]
-
 
 class StoredTensors(Mapping[str, Tensor]):
     """The tensors of a file by name; each access reads the tensor from the file, onto the CPU.
@@ -50,9 +48,10 @@ class StoredTensors(Mapping[str, Tensor]):
     def _bytes(self, name: str, entry: Entry) -> Tensor:
         n_bytes = entry.stop - entry.start
         values = torch.empty(n_bytes, dtype=torch.uint8)
-        with reading(self.path), self.path.open("rb", buffering=0) as file:
+        buffer: Any = values.numpy()
+        with reading(self.path), self.path.open("rb") as file:
             file.seek(entry.start)
-            n_read = _read_into(file, values.numpy())
+            n_read = file.readinto(buffer)
         if n_read != n_bytes:
             raise CheckpointError(
                 f"{str(self.path)!r} ends within {name!r}: expected {n_bytes} bytes, found "
@@ -61,14 +60,3 @@ class StoredTensors(Mapping[str, Tensor]):
                 "It was changed while it was read.",
             )
         return values
-
-
-def _read_into(file: Any, buffer: Any) -> int:
-    """Fill a buffer; one system call gives at most 2 GB."""
-    n_read = 0
-    while n_read < len(buffer):
-        n_more = file.readinto(buffer[n_read:])
-        if not n_more:
-            break
-        n_read += n_more
-    return n_read

@@ -8,20 +8,13 @@ from typing import Any
 
 from clipcond.errors import excerpt
 
-__all__ = ["check_text_config", "text_section"]
-
 LARGEST = 2**20  # of any size; the largest vocabulary, XLM-V's, has 901,629 entries
-_SIZES: Mapping[str, int] = {
-    "vocab_size": LARGEST,
-    "hidden_size": LARGEST,
-    "intermediate_size": LARGEST,
-    "max_position_embeddings": LARGEST,
-    "projection_dim": LARGEST,
-    "project_dim": LARGEST,
-    "type_vocab_size": LARGEST,
-    "num_hidden_layers": 1000,
-    "num_attention_heads": 1000,
-}
+_LENGTHS = (
+    *("vocab_size", "hidden_size", "intermediate_size", "max_position_embeddings"),
+    *("projection_dim", "project_dim", "type_vocab_size"),
+)
+_COUNTS = ("num_hidden_layers", "num_attention_heads")
+_SIZES = {**dict.fromkeys(_LENGTHS, LARGEST), **dict.fromkeys(_COUNTS, 1000)}
 _NUMBERS = (
     *("layer_norm_eps", "attention_dropout", "hidden_dropout_prob"),
     *("attention_probs_dropout_prob", "initializer_range", "initializer_factor"),

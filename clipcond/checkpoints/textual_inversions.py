@@ -33,15 +33,6 @@ from clipcond.files import is_file, local_path, near
 from clipcond.tokenizers.inversions import Inversions
 from clipcond.towers.base import TextTower
 
-__all__ = [
-    "InversionSource",
-    "find_inversion",
-    "hand_on",
-    "inversion_names",
-    "load_inversion",
-    "remove_inversion",
-]
-
 InversionSource: TypeAlias = str | os.PathLike[str] | Tensor | Mapping[str, Any]
 
 ENDINGS = (".safetensors", ".pt", ".bin")

@@ -19,8 +19,6 @@ from torch.jit import _pickle
 
 from clipcond.checkpoints.pickle_guard import check_pickle
 
-__all__ = ["PARAMETERS", "InertObject", "script_tensors", "unpickle"]
-
 MAX_PARTS = 100_000  # modules, tensors and other attributes; OpenAI's largest model has 5,000
 # What the first textual inversions were saved in. Source: rinongal/textual_inversion,
 # ldm/modules/embedding_manager.py, save

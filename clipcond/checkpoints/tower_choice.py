@@ -12,9 +12,7 @@ from clipcond.checkpoints.header import Header
 from clipcond.checkpoints.layouts import HEAD_WIDTH, FoundTower, find_towers
 from clipcond.checkpoints.tensor_names import OPEN_CLIP
 from clipcond.checkpoints.tower_settings import TowerSettings
-from clipcond.errors import CheckpointError, ClipcondWarning, UnknownNameError, warn
-
-__all__ = ["TowerChoice", "choose_tower", "settle"]
+from clipcond.errors import CheckpointError, UnknownNameError, warn
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +100,11 @@ def settle(
         message = f"{str(path)!r} is {width} wide, which {n_heads} attention heads cannot share"
         raise CheckpointError(message, path)
     if not settings.heads_are_sure:
-        message = (
+        warn(
             f"the number of heads of {path.name} {tower} is a guess: {n_heads}, each {HEAD_WIDTH} "
             "wide as in published towers; with another number its embeddings are wrong. Put the "
             "model's config.json next to the file."
         )
-        warn(ClipcondWarning(message))
     if choice.activation is not None:
         if choice.activation not in ACTIVATIONS:
             raise UnknownNameError("activation", choice.activation, ACTIVATIONS)
@@ -119,9 +116,7 @@ def settle(
         raise CheckpointError(message, path, remedy)
     if not guess.is_sure:
         warn(
-            ClipcondWarning(
-                f"the activation of {path.name} {tower} is taken to be {guess.name} ({guess.why}); "
-                f"activation= says otherwise"
-            )
+            f"the activation of {path.name} {tower} is taken to be {guess.name} ({guess.why}); "
+            f"activation= says otherwise"
         )
     return settings

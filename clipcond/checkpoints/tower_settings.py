@@ -17,8 +17,6 @@ from clipcond.checkpoints.tensor_names import OPEN_CLIP
 from clipcond.errors import CheckpointError
 from clipcond.files import read_json
 
-__all__ = ["OPEN_CLIP_CONFIG", "TowerSettings", "check_plain", "read_settings", "usual_settings"]
-
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 # Parts of a text config that a CLIPTextModel has no place for, and what leaves them out.
 # Source: open_clip 3.3, model.py, CLIPTextCfg.

@@ -101,9 +101,7 @@ def pad_tokens(
 
 
 def chunk(
-    tokens: Iterable[Token | Break],
-    special: SpecialTokens,
-    splitter: Splitter | None = None,
+    tokens: Iterable[Token | Break], special: SpecialTokens, splitter: Splitter | None = None
 ) -> tuple[TokenChunk, ...]:
     """Lay tokens out in chunks; at least one, which is empty when there is no text.
 

@@ -15,8 +15,6 @@ from clipcond.checkpoints.layouts import FoundTower
 from clipcond.checkpoints.tower_settings import TowerSettings, read_settings
 from clipcond.errors import CheckpointError, counted
 
-__all__ = ["CheckpointReport", "checkpoint_report", "size_text"]
-
 
 @dataclass(frozen=True, slots=True)
 class CheckpointReport:

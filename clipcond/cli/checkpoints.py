@@ -18,8 +18,6 @@ from clipcond.files import read_json
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["checkpoint"]
-
 
 def checkpoint(
     file: Annotated[Path, typer.Argument(help="A .safetensors file.")],
@@ -114,12 +112,12 @@ def _compare(
         towers = checkpoint_report(Path(other), allow_pickle=allow_pickle).towers
         part = next((tower.part for tower in towers if tower.sizes.width == width), None)
         if part is None:
-            return {"with": other, "told": f"no tower there is {width} wide"}
+            return {"with": other, "summary": f"no tower there is {width} wide"}
         name = f"{other}#{part}"
     activation = None if part is None else "gelu"
     theirs = load_tower(other, part=part, activation=activation, allow_pickle=allow_pickle)
     comparison = compare(weights, tower_weights(theirs))
-    return {"with": name, "told": str(comparison), **asdict(comparison)}
+    return {"with": name, "summary": str(comparison), **asdict(comparison)}
 
 
 def _extract(file: Path, target: Path, **choices: Any) -> list[str]:
@@ -141,6 +139,6 @@ def _result_lines(results: dict[str, Any]) -> Iterator[str]:
             yield f"#{tower['part']} sha256 of float16: {tower['hash']}\n    {name}\n"
         if "comparison" in tower:
             comparison = tower["comparison"]
-            yield f"#{tower['part']} and {comparison['with']}: {comparison['told']}\n"
+            yield f"#{tower['part']} and {comparison['with']}: {comparison['summary']}\n"
     for path in results.get("extracted", ()):
         yield f"wrote {path}\n"

@@ -15,11 +15,6 @@ from dataclasses import dataclass, field
 from clipcond.cli.messages import hint, in_locale, speaks_chinese, with_options
 from clipcond.errors import ClipcondWarning
 
-__all__ = [
-    *("check_streams", "console", "describe", "output_failure"),
-    *("short_warnings", "waiting"),
-]
-
 _OF_A_STREAM = {errno.ENOSPC, errno.EPIPE, errno.EBADF, errno.EIO, errno.EFBIG, errno.EINVAL}
 # What typography adds to ASCII, and what help is drawn with.
 _PLAIN = str.maketrans(

@@ -13,7 +13,6 @@ from clipcond.cli.console import console, describe, waiting
 from clipcond.cli.options import (
     MAX_SEED,
     MODEL,
-    READING,
     AllowPickle,
     ClipSkip,
     Dialect,
@@ -27,6 +26,9 @@ from clipcond.cli.options import (
     check_png,
     check_size,
     check_text,
+    model_option,
+    plain_option,
+    reading_option,
 )
 from clipcond.cli.picture_jobs import (
     BadLine,
@@ -37,8 +39,6 @@ from clipcond.cli.picture_jobs import (
 )
 from clipcond.cli.pictures import Artist
 from clipcond.errors import ClipcondError
-
-__all__ = ["generate"]
 
 MAX_COUNT = 10_000
 
@@ -62,23 +62,16 @@ def generate(
     ] = Path("out.png"),
     force: Annotated[bool, typer.Option("--force", help="The output may be replaced.")] = False,
     seed: Annotated[
-        int,
-        typer.Option(
-            min=-1, max=MAX_SEED, metavar="N", help="Same seed, same picture; -1 = a random one."
-        ),
+        int, plain_option("N", "Same seed, same picture; -1 = a random one.", min=-1, max=MAX_SEED)
     ] = 0,
     count: Annotated[
-        int,
-        typer.Option(min=1, max=MAX_COUNT, metavar="N", help="Pictures, with seed, seed + 1, ..."),
+        int, plain_option("N", "Pictures, with seed, seed + 1, ...", min=1, max=MAX_COUNT)
     ] = 1,
     steps: Steps = None,
     guidance: Annotated[
         float | None,
-        typer.Option(
-            metavar="G",
-            callback=check_guidance,
-            help="How closely to follow the prompt.",
-            show_default="the model's",
+        plain_option(
+            "G", "How closely to follow the prompt.", "the model's", callback=check_guidance
         ),
     ] = None,
     size: Annotated[
@@ -86,19 +79,15 @@ def generate(
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(
-            metavar="S",
-            help='The sampler: "Euler a", "DPM++ 2M Karras", DDIM, ...',
-            show_default="the model's",
-        ),
+        plain_option("S", 'The sampler: "Euler a", "DPM++ 2M Karras", DDIM, ...', "the model's"),
     ] = None,
     prompts: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE",
-            callback=check_text,
-            help='A prompt a line, or {"prompt": ..., "negative": ..., "seed": ...}; - = standard '
+        plain_option(
+            "FILE",
+            'A prompt a line, or {"prompt": ..., "negative": ..., "seed": ...}; - = standard '
             "input. One JSON object a picture is printed.",
+            callback=check_text,
         ),
     ] = None,
     as_json: Annotated[
@@ -106,23 +95,12 @@ def generate(
     ] = False,
     model: Model = None,
     vae: Annotated[
-        str | None,
-        typer.Option(
-            metavar="V",
-            help="A folder or file with another autoencoder.",
-            show_default="the model's",
-            rich_help_panel=MODEL,
-        ),
+        str | None, model_option("V", "A folder or file with another autoencoder.", "the model's")
     ] = None,
     allow_pickle: AllowPickle = False,
     tower: Tower = None,
     adapter: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="What maps another tower into the model's text space.",
-            rich_help_panel=MODEL,
-        ),
+        Path | None, model_option("FILE", "What maps another tower into the model's text space.")
     ] = None,
     allow_unaligned: Annotated[
         bool,
@@ -134,41 +112,20 @@ def generate(
     ] = False,
     inversion: Inversion = None,
     device: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="cpu, cuda or mps.",
-            show_default="the best there is",
-            rich_help_panel=MODEL,
-        ),
+        str | None, model_option("NAME", "cpu, cuda or mps.", "the best there is")
     ] = None,
     dtype: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="float32, float16 or bfloat16.",
-            show_default="float16 on cuda",
-            rich_help_panel=MODEL,
-        ),
+        str | None, model_option("NAME", "float32, float16 or bfloat16.", "float16 on cuda")
     ] = None,
     clip_skip: ClipSkip = None,
     dialect: Dialect = "a1111",
     weighting: Annotated[
-        str | None,
-        typer.Option(
-            metavar="W",
-            help="How weights act.",
-            show_default="the dialect's",
-            rich_help_panel=READING,
-        ),
+        str | None, reading_option("W", "How weights act.", "the dialect's")
     ] = None,
     normalize: Annotated[
         str | None,
-        typer.Option(
-            metavar="N",
-            help="What is done to weights first: none, mean, length, ...",
-            show_default="the dialect's",
-            rich_help_panel=READING,
+        reading_option(
+            "N", "What is done to weights first: none, mean, length, ...", "the dialect's"
         ),
     ] = None,
     fullwidth: Fullwidth = None,

@@ -23,8 +23,6 @@ from clipcond.cli.training import align, tune_tower
 from clipcond.cli.usage import advice
 from clipcond.errors import ClipcondError, PromptError, UnknownNameError, WeightingError
 
-__all__ = ["app", "main"]
-
 INTERRUPTED = 130
 EXAMPLES: dict[Callable[..., None], str] = {
     generate: """
@@ -127,7 +125,6 @@ def _wrong_use(error: Any) -> str:
 
 
 def _options(argv: Sequence[str]) -> list[str]:
-    """List the options of the command that the arguments name."""
     commands: dict[str, Any] = getattr(typer.main.get_command(app), "commands", {})
     command = next((commands[word] for word in argv if word in commands), None)
     names = [

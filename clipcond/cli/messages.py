@@ -14,8 +14,6 @@ from collections.abc import Collection, Mapping
 
 from clipcond.cli.chinese import CHINESE
 
-__all__ = ["hint", "in_locale", "speaks_chinese", "with_options"]
-
 _ARGUMENT = re.compile(r"(?<![\w-])([a-z][a-z_0-9]*)=(True\b|'[^'\n]*'|\.\.\.|[\w.+-]*\w|)(?=\W|$)")
 _CALL = re.compile(r"\b(?:pipe|conditioner)\.\w+\(")
 _CLAUSE = re.compile(r"(?<=[.;:,])\s+")

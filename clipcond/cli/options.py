@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-
-__all__ = [
-    *("AllowPickle", "AsJson", "ClipSkip", "Dialect", "ExtraNetworks", "Fullwidth", "Inversion"),
-    *("MAX_SEED", "MODEL", "READING", "check_guidance", "check_png", "check_size", "check_text"),
-    *("Model", "Negative", "Prompt", "Steps", "Tower"),
-]
 
 MAX_SEED = 2**64 - 1  # what torch's generators take
 MAX_GUIDANCE = 100
@@ -50,50 +45,48 @@ def check_png(value: Path) -> Path:
 
 MODEL, READING = "Model", "How the prompt is read"
 
+
+def _option(
+    panel: str | None, metavar: str | None, text: str, default: bool | str = True, **choices: Any
+) -> Any:
+    """Declare an option.
+
+    Args:
+        panel: under which it is listed; None = "Options".
+        metavar: what its value is called; None = by its type.
+        text: its help.
+        default: what is shown as its default; True = the value itself.
+        choices: as of `typer.Option`.
+    """
+    return typer.Option(
+        metavar=metavar, help=text, show_default=default, rich_help_panel=panel, **choices
+    )
+
+
+plain_option = partial(_option, None)
+model_option = partial(_option, MODEL)
+reading_option = partial(_option, READING)
+
 Prompt = Annotated[str, typer.Argument(help="What to show.", callback=check_text)]
-Dialect = Annotated[
-    str,
-    typer.Option(metavar="D", help="The tool to read and weight as.", rich_help_panel=READING),
-]
-Steps = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Denoising steps.", show_default="the model's, or 20"),
-]
+Dialect = Annotated[str, reading_option("D", "The tool to read and weight as.")]
+Steps = Annotated[int | None, plain_option("N", "Denoising steps.", "the model's, or 20", min=1)]
 Negative = Annotated[
     str | None, typer.Option("-n", "--negative", callback=check_text, help="What to keep out.")
 ]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        metavar="M",
-        help="Folder, .safetensors file or Hub id.",
-        show_default="embedded",
-        rich_help_panel=MODEL,
-    ),
-]
+Model = Annotated[str | None, model_option("M", "Folder, .safetensors file or Hub id.", "embedded")]
 Tower = Annotated[
-    str | None,
-    typer.Option(
-        metavar="T",
-        help="Another text tower than the model's own, such as embedded-zh.",
-        rich_help_panel=MODEL,
-    ),
+    str | None, model_option("T", "Another text tower than the model's own, such as embedded-zh.")
 ]
 Inversion = Annotated[
     list[Path] | None,
-    typer.Option(
-        metavar="FILE",
-        help="A textual inversion, written in the prompt by its file's name. More than once.",
-        rich_help_panel=MODEL,
+    model_option(
+        "FILE", "A textual inversion, written in the prompt by its file's name. More than once."
     ),
 ]
 ClipSkip = Annotated[
     int | None,
-    typer.Option(
-        min=1,
-        help="1 = last layer of the text tower, 2 = the one before.",
-        show_default="the model's",
-        rich_help_panel=READING,
+    reading_option(
+        None, "1 = last layer of the text tower, 2 = the one before.", "the model's", min=1
     ),
 ]
 Fullwidth = Annotated[

@@ -20,8 +20,6 @@ from clipcond.cli.options import MAX_SEED, check_guidance, check_png, check_size
 from clipcond.errors import CheckpointError, ClipcondError, excerpt
 from clipcond.files import reading
 
-__all__ = ["BadLine", "PictureJob", "check_targets", "jobs_of_file", "jobs_of_prompt"]
-
 RANDOM = -1
 _LIKE_JSON = re.compile(r"""\s*\{\s*(["']\w*["']\s*:|\}\s*$)""")
 _KINDS: dict[str, tuple[type, ...]] = {

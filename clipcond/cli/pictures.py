@@ -11,15 +11,13 @@ import typer
 
 from clipcond import __version__
 from clipcond.cli.picture_jobs import PictureJob
-from clipcond.errors import ClipcondWarning, warn
+from clipcond.errors import warn
 from clipcond.progress import Progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from clipcond.pipelines.protocols import ConditionedPipeline
-
-__all__ = ["Artist", "call_default"]
 
 # A picture with sides this many times those the model was made for is noise, and may take all
 # memory there is.
@@ -128,7 +126,7 @@ def picture_size(pipe: ConditionedPipeline, size: str | None) -> tuple[int, int]
         raise typer.BadParameter(f"{made_for}; at most {most}")
     if enlarged > WARN_ENLARGED:
         what = "pictures more than twice that wide or high repeat themselves"
-        warn(ClipcondWarning(f"{made_for}; {what}"))
+        warn(f"{made_for}; {what}")
     return width, height
 
 
@@ -154,6 +152,6 @@ def draw(pipe: ConditionedPipeline, seed: int, progress: Progress, call: dict[st
     with progress:
         result = pipe(**call, generator=generator, callback_on_step_end=count_step)
     if any(getattr(result, "nsfw_content_detected", None) or ()):  # SDXL has no safety checker
-        warn(ClipcondWarning("the model's safety checker blanked a picture"))
+        warn("the model's safety checker blanked a picture")
     image: Image = result.images[0]
     return image

@@ -24,8 +24,6 @@ from clipcond.cli.options import (
 )
 from clipcond.errors import PromptWarning, warn
 
-__all__ = ["convert", "inspect"]
-
 
 def inspect(
     prompt: Prompt,

@@ -8,9 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["align", "tune_tower"]
-
-
 TRAINING: dict[str, Any] = {"rich_help_panel": "Training"}
 PAIRS: dict[str, Any] = {"rich_help_panel": "Pairs"}
 RATE = typer.Option(help="Peak learning rate.", **TRAINING)
@@ -161,7 +158,8 @@ def align(
         gradient_checkpointing=gradient_checkpointing,
     )
     loop = LoopSettings(seed, device, precision, save_every, tensorboard)
-    columns = Columns(teacher_column, tower_column, image_column)
+    names = "--teacher-column, --tower-column, --image-column"
+    columns = Columns(teacher_column, tower_column, image_column, options=names)
     record = align(
         teacher, tower, read_pairs(pairs, columns, max_bad=max_bad), output,
         settings=settings, loop=loop, run=run, start_from=start_from, keep=keep,

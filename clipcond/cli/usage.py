@@ -6,8 +6,6 @@ import re
 from collections.abc import Collection
 from difflib import get_close_matches
 
-__all__ = ["advice"]
-
 # What other tools call an option of `generate`; case and underscores do not matter.
 _OTHER_NAMES = {
     "--guidance": "cfg cfg-scale guidance-scale scale g",

@@ -11,11 +11,9 @@ from clipcond.chunking import TokenChunk
 from clipcond.conditioning.checks import not_finite
 from clipcond.conditioning.plan import Plan
 from clipcond.conditioning.results import Conditioning
-from clipcond.errors import ClipcondWarning, TowerError, warn
+from clipcond.errors import TowerError, warn
 from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput
 from clipcond.weighting import Encode
-
-__all__ = ["AdapterStage"]
 
 
 class AdapterStage:
@@ -27,7 +25,7 @@ class AdapterStage:
 
     def __init__(self, adapter: Adapter, towers: Sequence[TextTower]) -> None:
         self.adapter = adapter
-        self._placed = CastAdapter(adapter)
+        self._cast = CastAdapter(adapter)
         self._warned: dict[int, object] = {}
         if len(towers) > 1:
             raise TowerError(
@@ -68,7 +66,7 @@ class AdapterStage:
             known = ", ".join(map(str, record.tower_clip_skips)) or "none that is recorded"
             message = f"the adapter was aligned to {self._name!r} at clip skip {known}, not "
             message += f"{layer.depth}: what it makes of that layer was never trained"
-            warn(ClipcondWarning(message))
+            warn(message)
 
     def __call__(self, part: Conditioning, plans: Sequence[Plan], encode: Encode) -> Conditioning:
         """Turn a tower's part of a call into what the UNet reads.
@@ -85,7 +83,7 @@ class AdapterStage:
         n_prompts, length = len(part.embeds), encode.special.context_length
         hidden = part.embeds.reshape(-1, length, part.embeds.shape[-1])
         mask = part.attention_mask
-        rows = self._placed(hidden, None if mask is None else mask.reshape(-1, length)).hidden
+        rows = self._cast(hidden, None if mask is None else mask.reshape(-1, length)).hidden
         embeds = rows.reshape(n_prompts, -1, rows.shape[-1])
 
         def adapted(chunks: Sequence[TokenChunk]) -> TowerOutput:
@@ -94,7 +92,7 @@ class AdapterStage:
             if encode.special.mask_padding:
                 rows = [chunk.attention_mask for chunk in chunks]
                 masks = torch.tensor(rows, device=hidden.device)
-            return self._placed(hidden, masks)
+            return self._cast(hidden, masks)
 
         if not bool(torch.isfinite(embeds).all()):
             raise not_finite(embeds, plans, f"the adapter of {self._name!r}", adapted)

@@ -14,8 +14,6 @@ from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput
 from clipcond.towers.weight_keys import serial_of
 
-__all__ = ["CACHE_BYTES", "ChunkCache", "ChunkEncoder"]
-
 Key = tuple[Hashable, ...]
 
 MIB = 2**20

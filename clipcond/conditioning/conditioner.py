@@ -14,7 +14,8 @@ from clipcond.checkpoints import load_towers
 from clipcond.conditioning import checks, prompt_text, results
 from clipcond.conditioning.adapter_stage import AdapterStage
 from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
-from clipcond.conditioning.dialects import Dialect, DialectName, choose_fullwidth, find_dialect
+from clipcond.conditioning.dialect import Dialect
+from clipcond.conditioning.dialects import DialectName, choose_fullwidth, find_dialect
 from clipcond.conditioning.inversions import TakesInversions
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, plan_call
 from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, PromptText, Texts
@@ -26,8 +27,6 @@ from clipcond.prompt import Issue, ParsedPrompt, find_syntax
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice, find_normalize, find_rule
-
-__all__ = ["Conditioner", "Conditioning", "Guided"]
 
 Prompts = str | Sequence[str]
 
@@ -120,11 +119,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         return cls(*load_towers(source, allow_pickle=allow_pickle), **choices)
 
     def __call__(
-        self,
-        prompts: Prompts,
-        clip_skip: int | None = None,
-        *,
-        prompts_2: Prompts | None = None,
+        self, prompts: Prompts, clip_skip: int | None = None, *, prompts_2: Prompts | None = None
     ) -> Conditioning:
         """Condition on one prompt or several; all results are as long as the longest.
 
@@ -158,8 +153,8 @@ class Conditioner(SettlesTexts, TakesInversions):
         with prompt_text.collect_warnings(shown=False) as warned:
             for texts in filter(None, (given, self._drawn(given, negative=negative))):
                 rows = [(each,) for each in self._texts(texts, None, negative=negative)]
-                parsed = self._reader.parse_each(rows)
-                self._reader.warn(parsed)
+                parsed = self.reader.parse_each(rows)
+                self.reader.warn(parsed)
                 self._plan(rows, parsed)
         return tuple(dict.fromkeys(prompt_text.collected_issues(warned)))
 
@@ -197,7 +192,7 @@ class Conditioner(SettlesTexts, TakesInversions):
     def chunks(self, prompt: str) -> Chunks:
         """Cut what is encoded of the prompt for the first tower."""
         (prompt,) = prompt_text.list_prompts([prompt])
-        return self._cutter(0).chunks(self._reader.parse(self._reader.read(prompt)))
+        return self._cutter(0).chunks(self.reader.parse(self.reader.read(prompt)))
 
     @property
     def adapter(self) -> Adapter | None:
@@ -216,9 +211,9 @@ class Conditioner(SettlesTexts, TakesInversions):
             given = prompt_text.list_prompts([negative], "negative prompt")
             rows.append(self._texts(given, None, negative=True))
         (texts,) = zip(*rows, strict=True)
-        (plans,) = self._plan([texts], self._reader.parse_each([texts]))
+        (plans,) = self._plan([texts], self.reader.parse_each([texts]))
         reports = [
-            build_report(each, self.layers(), of[0], self._reader, negative=i > 0)
+            build_report(each, self.layers(), of[0], self.reader, negative=i > 0)
             for i, (each, of) in enumerate(zip(plans, texts, strict=True))
         ]
         if negative is None:
@@ -237,7 +232,8 @@ class Conditioner(SettlesTexts, TakesInversions):
         return self.reads.layers(self.clip_skip if clip_skip is None else clip_skip, self.towers)
 
     @property
-    def _reader(self) -> PromptReader:
+    def reader(self) -> PromptReader:
+        """What reads the prompts of this dialect."""
         choices = self.extra_networks, self.fullwidth, self.max_chunks
         return PromptReader(self._syntax, self.towers, self.dialect, *choices)
 
@@ -247,10 +243,9 @@ class Conditioner(SettlesTexts, TakesInversions):
         """For each prompt, the text that each tower reads: of its last step and first part."""
         twice = texts_2 is not None and len(self.towers) > 1
         second = prompt_text.list_each(texts_2, len(texts), "second prompt") if twice else None
-        return self._reader.read_each(texts, second, negative=negative)
+        return self.reader.read_each(texts, second, negative=negative)
 
     def _cutter(self, t: int) -> Cutter:
-        """Make what cuts the texts of tower t in this call."""
         tower, dialect = self.towers[t], self.dialect
         if self._tokenizers[t][0] is not tower.tokenizer:  # it was given another
             self._tokenizers[t] = (tower.tokenizer, self._tokenizer(tower))
@@ -272,9 +267,9 @@ class Conditioner(SettlesTexts, TakesInversions):
     ) -> list[Conditioning]:
         """Condition on rows of a prompt and its negative, if any: one conditioning a column."""
         layers = self.layers(clip_skip)
-        parsed = self._reader.parse_each(rows)
-        self._reader.warn(parsed)
-        self._reader.hand_over([texts for texts, *_ in rows])
+        parsed = self.reader.parse_each(rows)
+        self.reader.warn(parsed)
+        self.reader.hand_over([texts for texts, *_ in rows])
         plans = self._plan(rows, parsed)
         parts: dict[Plan, Conditioning] = {}
         # tensors made under a caller's inference_mode could not serve a later call under autograd

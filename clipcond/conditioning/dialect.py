@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import TypeAlias
 
 from clipcond.chunking import Splitter, TokenChunk, joined_rows
@@ -13,9 +14,10 @@ from clipcond.tokenizers.open_clip import with_open_clip_cleaning, with_transfor
 from clipcond.towers.base import TextTower
 from clipcond.weighting import Normalize, Rule
 
-__all__ = ["Chunking", "Dialect", "Pooling", "Reading", "Weighting"]
-
 Prompts: TypeAlias = Sequence[Sequence[TokenChunk]]
+
+# The chunk that gives the pooled vector, without weights.
+first_chunk, last_chunk = itemgetter(0), itemgetter(-1)
 
 
 def transformers_tokenizer(tower: TextTower) -> Tokenizer:
@@ -52,16 +54,6 @@ def without_padding(prompts: Prompts) -> list[int]:
 def without_inner_frames(prompts: Prompts) -> list[int]:
     """Keep all rows but the eos and bos between two chunks."""
     return joined_rows(max(map(len, prompts)), len(prompts[0][0].input_ids))
-
-
-def first_chunk(chunks: Sequence[TokenChunk]) -> TokenChunk:
-    """Take the pooled vector from the first chunk, without weights."""
-    return chunks[0]
-
-
-def last_chunk(chunks: Sequence[TokenChunk]) -> TokenChunk:
-    """Take the pooled vector from the last chunk, without weights."""
-    return chunks[-1]
 
 
 def if_missing(negatives: Sequence[str] | None) -> bool:

@@ -98,21 +98,12 @@ from clipcond.conditioning.dialect import (
     last_chunk,
     padded_with_eos,
     trainer_tokenizer,
-    without_inner_frames,
     without_padding,
 )
+from clipcond.conditioning.dialect import without_inner_frames as without_inner_frames
 from clipcond.errors import UnknownNameError
 from clipcond.prompt import reads_fullwidth
 from clipcond.prompt.syntaxes import comfyui
-
-__all__ = [
-    "DIALECTS",
-    "Dialect",
-    "DialectName",
-    "choose_fullwidth",
-    "find_dialect",
-    "without_inner_frames",
-]
 
 # The keys of DIALECTS, for editors and type checkers.
 DialectName: TypeAlias = Literal[
@@ -128,11 +119,7 @@ DialectName: TypeAlias = Literal[
 ]
 
 COMFYUI = Dialect(
-    "comfyui",
-    syntax=comfyui.parse_groups,
-    splitter=whole_groups(),
-    weighting="lerp",
-    repeats=True,
+    "comfyui", syntax=comfyui.parse_groups, splitter=whole_groups(), weighting="lerp", repeats=True
 )
 
 SD_EMBED = Dialect(
@@ -180,11 +167,7 @@ DIALECTS: dict[str, Dialect] = {
             max_chunks=1,
         ),
         Dialect(
-            "compel",
-            syntax="compel",
-            splitter=sentences,
-            weighting="masked",
-            pooled_syntax="plain",
+            "compel", syntax="compel", splitter=sentences, weighting="masked", pooled_syntax="plain"
         ),
         replace(SD_EMBED, rows=without_padding, pair=SD_EMBED),
         Dialect(
@@ -207,11 +190,7 @@ DIALECTS: dict[str, Dialect] = {
             zero_negative=if_all_empty,
         ),
         Dialect(
-            "plain",
-            syntax="plain",
-            splitter=comma_backtrack(),
-            weighting="none",
-            tokenizer=None,
+            "plain", syntax="plain", splitter=comma_backtrack(), weighting="none", tokenizer=None
         ),
     )
 }

@@ -6,8 +6,6 @@ from clipcond.checkpoints import textual_inversions
 from clipcond.checkpoints.textual_inversions import InversionSource, load_inversion
 from clipcond.towers.base import TextTower
 
-__all__ = ["TakesInversions"]
-
 
 class TakesInversions:
     """A mixin for what has towers: their textual inversions, by name."""

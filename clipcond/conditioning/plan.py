@@ -33,8 +33,6 @@ from clipcond.towers.base import TextTower
 from clipcond.weighting import Normalize, Rule
 from clipcond.weighting.mixing import mix, mix_masks, mixed_length
 
-__all__ = ["Chunks", "Cutter", "Plan", "plan_call"]
-
 Chunks: TypeAlias = tuple[TokenChunk, ...]
 Tokens: TypeAlias = tuple[Token | Break, ...]
 _WORD = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+|[^\w\s]")

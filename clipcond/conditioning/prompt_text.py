@@ -21,19 +21,6 @@ from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.text_layers import network_issues, take_out
 from clipcond.towers.base import TextTower
 
-__all__ = [
-    "ExtraNetworks",
-    "PromptReader",
-    "PromptText",
-    "Texts",
-    "collect_warnings",
-    "collected_issues",
-    "issues_of_sides",
-    "list_each",
-    "list_prompts",
-    "plain_texts",
-]
-
 # None = as the dialect has it; a function receives the networks of a prompt.
 HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate: half a character
 

@@ -15,8 +15,6 @@ from clipcond.towers.base import HiddenLayer
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-__all__ = ["ChunkReport", "PartReport", "Report"]
-
 ZEROS = "; zeros are passed, nothing is encoded"
 MAX_SHOWN = 50  # chunks and issues in a table: rich takes minutes to lay out thousands
 

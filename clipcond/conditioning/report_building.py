@@ -11,8 +11,6 @@ from clipcond.conditioning.prompt_text import PromptReader, PromptText
 from clipcond.conditioning.report import ChunkReport, PartReport, Report
 from clipcond.towers.base import HiddenLayer
 
-__all__ = ["build_report", "with_negative"]
-
 
 def build_report(
     plans: Sequence[Plan],

@@ -17,9 +17,6 @@ from clipcond.prompt import Issue
 from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import Rule
 
-__all__ = ["Conditioning", "Guided", "ModelReads", "batched", "join", "weigh", "zeros_like"]
-
-
 _LAST = HiddenLayer(1, final_norm=True)
 
 
@@ -207,7 +204,6 @@ def _shown(tensor: Tensor) -> str:
 
 
 def _cat(parts: Sequence[Tensor | None], dim: int = 0) -> Tensor | None:
-    """Join tensors; None if there are none."""
     given = [part for part in parts if part is not None]
     return torch.cat(given, dim=dim) if given else None
 

@@ -15,8 +15,6 @@ from clipcond.prompt.text_layers import take_out
 if TYPE_CHECKING:
     from clipcond.conditioning.prompt_text import PromptReader
 
-__all__ = ["OverTime", "Settled", "SettlesTexts", "of_one_encoding"]
-
 CHECKED_STEPS = 20  # as many as most pictures take
 _DRAWN = ("and", "editing")  # codes of the issues that a prompt drawn step by step does not have
 
@@ -60,12 +58,13 @@ class SettlesTexts:
     """Settles prompts of the dialect of a Conditioner."""
 
     @property
-    def _reader(self) -> PromptReader:
+    def reader(self) -> PromptReader:
+        """What reads the prompts of the dialect."""
         raise NotImplementedError
 
     def changes(self, prompt: str, *, negative: bool = False) -> bool:
         """Whether a prompt has editing, alternation or AND, whatever the number of steps."""
-        issues = self._reader.read(prompt, negative=negative).issues
+        issues = self.reader.read(prompt, negative=negative).issues
         return any(issue.code in _DRAWN for issue in issues)
 
     def over_time(
@@ -93,7 +92,7 @@ class SettlesTexts:
         Raises:
             PromptSyntaxError: the weight of a part is not finite.
         """
-        reader = self._reader
+        reader = self.reader
         read = reader.read(prompt, negative=negative)
         issues = tuple(issue for issue in read.issues if issue.code not in _DRAWN)
         first = [] if again else [(issues, read.networks)]
@@ -114,7 +113,7 @@ class SettlesTexts:
 
     def _too_many(self, whole: Remainder, negative: bool) -> Issue:
         """Make the issue of parts of AND that a limit of chunks drops: each is a chunk at least."""
-        reader = self._reader
+        reader = self.reader
         parts = find_parts(whole.text, fullwidth=bool(reader.fullwidth))
         limit = reader.max_chunks or 1
         message = f"AND makes {len(parts)} parts; max_chunks takes {limit}; the others are dropped"

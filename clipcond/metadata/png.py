@@ -14,8 +14,6 @@ from clipcond.files import write_whole
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["check_writable", "parameters_text", "save_png"]
-
 
 def parameters_text(prompt: str, negative: str, settings: Mapping[str, object]) -> str:
     """Write the settings as A1111's web UI does, so that its readers can read them.

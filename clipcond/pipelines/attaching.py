@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from clipcond.adapters import Adapter
 from clipcond.conditioning.cache import CACHE_BYTES
-from clipcond.conditioning.dialects import Dialect, DialectName
+from clipcond.conditioning.dialect import Dialect
+from clipcond.conditioning.dialects import DialectName
 from clipcond.conditioning.prompt_text import ExtraNetworks
 from clipcond.pipelines.attachment import Attachment, attachment_of
 from clipcond.pipelines.families import family_of
@@ -15,8 +16,6 @@ from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.pipelines.steps import StepCount
 from clipcond.towers import HiddenLayer, TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice
-
-__all__ = ["attach", "detach"]
 
 Pipe = TypeVar("Pipe")
 

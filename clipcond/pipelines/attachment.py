@@ -50,8 +50,6 @@ from clipcond.pipelines.steps import (
 from clipcond.pipelines.subclasses import renew_when_read, use_own_defaults
 from clipcond.towers import TextTower
 
-__all__ = ["Attachment", "attachment_of"]
-
 # What a text tower computes in; a UNet may be stored in less.
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 _METHODS = ("encode_prompt", "_encode_prompt")

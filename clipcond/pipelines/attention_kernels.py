@@ -8,10 +8,8 @@ from typing import Any, Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
-from clipcond.errors import PipelineError, UnknownNameError
+from clipcond.errors import PipelineError, UnknownNameError, first_line
 from clipcond.pipelines.protocols import ConditionedPipeline
-
-__all__ = ["AttentionName", "check_attention", "use_attention"]
 
 AttentionName: TypeAlias = Literal["sdpa", "flash", "xformers", "eager"]
 _SDPA_HELPS = "or leave out attention=: sdpa takes the fastest of torch's own kernels."
@@ -60,9 +58,8 @@ def use_attention(pipe: ConditionedPipeline, name: str) -> None:
             processor.try_out(pipe.unet.device, pipe.unet.dtype)
             pipe.unet.set_attn_processor(processor)
     except (ImportError, ValueError, NotImplementedError, RuntimeError, TypeError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise PipelineError(
-            f"{name} cannot be used here: {lines[0]}",
+            f"{name} cannot be used here: {first_line(error)}",
             f"It needs CUDA and float16 or bfloat16; say device= and dtype=, {_SDPA_HELPS}",
         ) from error
 

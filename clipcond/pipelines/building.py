@@ -8,9 +8,10 @@ import torch
 
 from clipcond.adapters import Adapter
 from clipcond.conditioning.cache import CACHE_BYTES
-from clipcond.conditioning.dialects import Dialect, DialectName, find_dialect
+from clipcond.conditioning.dialect import Dialect
+from clipcond.conditioning.dialects import DialectName, find_dialect
 from clipcond.conditioning.prompt_text import ExtraNetworks
-from clipcond.errors import ClipcondWarning, PipelineError, UnknownNameError, warn
+from clipcond.errors import PipelineError, UnknownNameError, warn
 from clipcond.pipelines.attachment import Attachment
 from clipcond.pipelines.attention_kernels import AttentionName, check_attention, use_attention
 from clipcond.pipelines.loading import load_pipeline
@@ -18,8 +19,6 @@ from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.pipelines.steps import StepCount
 from clipcond.towers import TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice, find_normalize, find_rule
-
-__all__ = ["build_pipeline"]
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -126,5 +125,5 @@ def _dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype
         dtype = _DTYPES[dtype]
     if dtype == torch.float16 and device.type == "cpu":
         message = "float16 on the CPU is slower than float32 and less exact; it saves only memory. "
-        warn(ClipcondWarning(f"{message}Leave out dtype=, or take bfloat16."))
+        warn(f"{message}Leave out dtype=, or take bfloat16.")
     return dtype

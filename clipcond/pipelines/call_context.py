@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["CLIP_SKIP", "LEAST_ROWS", "at_least", "by_default"]
-
 # the number of rows that embeddings have at least
 LEAST_ROWS: ContextVar[int] = ContextVar("LEAST_ROWS", default=0)
 # the clip skip of a call that hands none to the encoding

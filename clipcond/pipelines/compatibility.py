@@ -21,17 +21,12 @@ from clipcond.adapters import (
 from clipcond.adapters.fingerprints import is_comparable
 from clipcond.checkpoints import load_tower
 from clipcond.embedded import adapter_file
-from clipcond.errors import ClipcondWarning, PipelineError, excerpt, warn
+from clipcond.errors import PipelineError, excerpt, warn
 from clipcond.pipelines.family import Family
 from clipcond.pipelines.own_encoders import has_own_kind, towers_of
 from clipcond.pipelines.prompt_embeds import check_width, config_of, pooled_width
 from clipcond.pipelines.protocols import DiffusersPipeline
 from clipcond.towers import OpenAIClipTower, OpenClipTower, TextTower
-
-__all__ = [
-    *("check_compatible", "check_chosen"),
-    *("embedded_adapter", "open_adapter", "open_tower", "refuse_lone_adapter"),
-]
 
 ALIGN = "clipcond align --teacher PIPE --tower TOWER --pairs PAIRS -o adapter.safetensors"
 _OVERRULE = "allow_unaligned=True takes it all the same."
@@ -162,10 +157,10 @@ def check_compatible(
     for message, remedy in reasons:
         if not allow_unaligned:
             raise PipelineError(message, f"{remedy}\n{_OVERRULE}")
-        warn(ClipcondWarning(message))
+        warn(message)
         doubts = iter(())
     for message in doubts:
-        warn(ClipcondWarning(message))
+        warn(message)
 
 
 def _reasons_without_adapter(

@@ -20,8 +20,6 @@ from clipcond.checkpoints.header import Entry
 from clipcond.errors import CheckpointError, excerpt
 from clipcond.files import read_json
 
-__all__ = ["check_model_config", "check_scheduler_config", "try_scheduler"]
-
 LARGEST = 65_536  # of any size in a configuration; a larger one must be that of a tensor
 # Bounds of single values: [least, most].
 _RANGES: Mapping[str, tuple[float, float]] = {

@@ -14,8 +14,6 @@ from clipcond.conditioning.results import ModelReads
 from clipcond.pipelines.own_towers import own_tower
 from clipcond.pipelines.protocols import ConditionedPipeline
 
-__all__ = ["RENAMED", "Encoding", "Family", "component_kind", "has_component", "parameters_of"]
-
 # What diffusers calls a parameter in some classes -> what it calls it in most.
 RENAMED = {
     "num_videos_per_prompt": "num_images_per_prompt",

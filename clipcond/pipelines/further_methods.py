@@ -15,8 +15,6 @@ from clipcond.pipelines.call_context import at_least, by_default
 from clipcond.pipelines.family import Encoding
 from clipcond.pipelines.subclasses import same_named
 
-__all__ = ["OneLength", "TokenIndices", "other_methods", "use_own_call"]
-
 
 @dataclass(frozen=True, slots=True)
 class OneLength:

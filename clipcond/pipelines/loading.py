@@ -22,8 +22,6 @@ from clipcond.pipelines.model_parts import INDEX, LoadChoices
 from clipcond.pipelines.protocols import DiffusersPipeline
 from clipcond.pipelines.verbosity import silent_libraries
 
-__all__ = ["load_pipeline"]
-
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _SD1_CONFIG = Path(__file__).parent / "configs" / "sd1"
 _FILES = (".safetensors", ".sft", ".ckpt", ".pt", ".gguf")

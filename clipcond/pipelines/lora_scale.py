@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-__all__ = ["lora_scaled"]
-
 
 @contextmanager
 def lora_scaled(pipe: object, encoders: Sequence[str], scale: float | None) -> Iterator[None]:

@@ -35,8 +35,6 @@ from clipcond.pipelines.model_parts import (
 )
 from clipcond.pipelines.protocols import DiffusersPipeline
 
-__all__ = ["load_file"]
-
 _SDXL_IN_FILE = "conditioner.embedders."
 _XL_WIDTHS = (2048, 1280)  # of the text that the UNets of SDXL and its refiner read
 _OTHER_WIDTHS = (1024, *_XL_WIDTHS)  # of the text that other UNets than SD1's read

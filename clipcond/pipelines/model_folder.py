@@ -25,8 +25,6 @@ from clipcond.pipelines.model_parts import (
 )
 from clipcond.pipelines.protocols import DiffusersPipeline
 
-__all__ = ["join_parts", "load_folder"]
-
 _PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
 
 

@@ -21,11 +21,6 @@ from clipcond.pipelines.config_checks import check_model_config
 from clipcond.pipelines.families import Family
 from clipcond.pipelines.protocols import Model
 
-__all__ = [
-    *("INDEX", "LoadChoices", "dtype_argument", "lacks_encoder", "lacks_vae"),
-    *("load_model", "load_vae", "loading", "read_part"),
-]
-
 INDEX = "model_index.json"
 VAE_CLASS = "AutoencoderKL"
 _WEIGHTS = ("diffusion_pytorch_model*.safetensors", "diffusion_pytorch_model*.bin")
@@ -129,7 +124,7 @@ def read_part(
     Args:
         config: the model's configuration folder.
     Raises:
-        CheckpointError: a weight is missing, or fits the configuration not.
+        CheckpointError: a weight is missing, or is not as the configuration says.
     """
     import diffusers
 

@@ -34,8 +34,6 @@ from clipcond.pipelines.prompt_embeds import EncodePromptArguments, make_prompt_
 from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.pipelines.steps import check_step_count, encode_over_time
 
-__all__ = ["ClipcondTextStep", "ClipcondXLTextStep"]
-
 
 class _Encoding:
     """What encodes the prompts of a modular pipeline: a Conditioner around its components."""

@@ -10,8 +10,6 @@ from clipcond.pipelines.family import Family
 from clipcond.pipelines.own_towers import own_tower
 from clipcond.towers import OpenAIClipTower, TextTower
 
-__all__ = ["has_own_kind", "towers_of"]
-
 
 def has_own_kind(pipe: object, family: Family) -> bool:
     """Whether a pipeline has all of its text encoders, and they are of its family's kind."""

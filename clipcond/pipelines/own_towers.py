@@ -7,8 +7,6 @@ from typing import Any
 
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
 
-__all__ = ["own_tower"]
-
 
 def own_tower(model: Any, tokenizer: Any, *, context_length: int | None = None) -> TextTower | None:
     """Make the tower that runs a text encoder as plain diffusers does; None if there is none.

@@ -9,26 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from clipcond.conditioning.conditioner import Conditioner, Conditioning
-from clipcond.conditioning.results import zeros_like
+from clipcond.conditioning.conditioner import Conditioner
+from clipcond.conditioning.results import Conditioning, zeros_like
 from clipcond.errors import PipelineError, PromptWarning, counted, warn
 from clipcond.pipelines.call_context import CLIP_SKIP, LEAST_ROWS
 from clipcond.pipelines.family import RENAMED, Encoding
 from clipcond.prompt.reduction import CHANGING
-
-__all__ = [
-    "EncodePromptArguments",
-    "PromptEmbeds",
-    "check_width",
-    "config_of",
-    "given_negatives",
-    "given_prompts",
-    "make_prompt_embeds",
-    "may_change",
-    "model_dtype",
-    "pooled_width",
-    "read_arguments",
-]
 
 _GUIDED = "do_classifier_free_guidance"
 MANY_ROWS = 4000  # of text; a UNet of Stable Diffusion has as many rows of picture, 64 x 64

@@ -9,8 +9,6 @@ import torch
 
 from clipcond.conditioning.conditioner import Conditioner
 
-__all__ = ["ConditionedPipeline", "DiffusersPipeline", "Model"]
-
 
 class Model(Protocol):
     """A UNet or autoencoder."""

@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from clipcond.errors import PipelineError, UnknownNameError
+from clipcond.errors import PipelineError, UnknownNameError, first_line
 from clipcond.pipelines.verbosity import silent_libraries
-
-__all__ = ["SCHEDULERS", "SchedulerRow", "find_scheduler", "make_scheduler", "scheduler_name"]
 
 _SDE = {"algorithm_type": "sde-dpmsolver++"}
 _MULTISTEP, _SINGLESTEP = "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"
@@ -127,9 +125,8 @@ def make_scheduler(name: str, like: Any) -> Any:
                 f"scheduler {row.name!r} cannot be used here: {reason}", "Install it with pip."
             ) from error
         except (ValueError, NotImplementedError) as error:
-            reason = str(error).strip().splitlines()[0]
             raise PipelineError(
-                f"scheduler {row.name!r} cannot be used with this model: {reason}"
+                f"scheduler {row.name!r} cannot be used with this model: {first_line(error)}"
             ) from error
 
 

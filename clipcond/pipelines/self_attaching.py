@@ -10,12 +10,10 @@ from typing import Any
 
 import diffusers
 
-from clipcond.errors import ClipcondWarning, warn
+from clipcond.errors import warn
 from clipcond.pipelines.attaching import attach
 from clipcond.pipelines.attachment import Attachment
 from clipcond.pipelines.families import class_for_task, family_of
-
-__all__ = ["SelfAttaching"]
 
 _CHOICES = [p for p in inspect.signature(attach).parameters.values() if p.kind is p.KEYWORD_ONLY]
 
@@ -73,6 +71,5 @@ def _attaching(stock: Callable[..., None], defaults: Mapping[str, Any]) -> Calla
 def _without_limit(call: dict[str, Any]) -> dict[str, Any]:
     """The call without lpw's `max_embeddings_multiples`; warns that it limits nothing here."""
     if call.pop("max_embeddings_multiples", None) is not None:
-        message = "max_embeddings_multiples limits nothing here; dialect= says how long prompts are"
-        warn(ClipcondWarning(message))
+        warn("max_embeddings_multiples limits nothing here; dialect= says how long prompts are")
     return call

@@ -10,8 +10,6 @@ from types import ModuleType
 
 from clipcond.locks import fork_safe_lock
 
-__all__ = ["silent_libraries"]
-
 
 @contextmanager
 def silent_libraries(*, bars: bool = False) -> Iterator[None]:

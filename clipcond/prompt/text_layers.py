@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeAlias
 
 from clipcond.errors import excerpt
 from clipcond.prompt.notations import weight_in
@@ -54,9 +53,6 @@ class ExtraNetwork:
             weight = float(self.arguments[0])
             return weight if math.isfinite(weight) else 1.0
         return 1.0
-
-
-ExtraNetworks: TypeAlias = Callable[[Sequence[ExtraNetwork]], object]
 
 
 def take_out(prompt: str) -> tuple[Remainder, tuple[ExtraNetwork, ...], tuple[Issue, ...]]:

@@ -25,15 +25,6 @@ from clipcond.tokenizers.wrapped import (
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = [
-    "STOCK_LENGTH",
-    "ClipBpeTokenizer",
-    "byte_symbols",
-    "default_context_length",
-    "shipped_clip",
-    "special_tokens",
-]
-
 END_OF_WORD = "</w>"
 STOCK_LENGTH = 77  # of every CLIP tokenizer, even of one for a model with more positions
 

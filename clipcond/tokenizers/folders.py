@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 from clipcond.errors import CheckpointError, excerpt
 from clipcond.files import is_file, read_json
 
-__all__ = ["model_kind", "open_tokenizer"]
-
 Kind = TypeVar("Kind")
 
 

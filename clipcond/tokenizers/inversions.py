@@ -18,8 +18,6 @@ from torch import Tensor
 from clipcond.errors import TowerError, excerpt
 from clipcond.locks import fork_safe_lock
 
-__all__ = ["FIRST_ID", "Inversions"]
-
 FIRST_ID = 2**24  # the largest vocabulary of a text tower, XLM-V's, has 901,629 entries
 MOST_VECTORS = 10_000  # far more than a prompt can hold
 _ADDING = fork_safe_lock()

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary
 
-from clipcond.errors import ClipcondWarning, TowerError, excerpt, warn
+from clipcond.errors import TowerError, excerpt, warn
 from clipcond.tokenizers.base import SpecialTokens, Tokenizer
 from clipcond.tokenizers.clip_bpe import (
     STOCK_LENGTH,
@@ -28,15 +28,6 @@ from clipcond.tokenizers.wrapped import WrappedTokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-__all__ = [
-    "VOCABULARY",
-    "OpenClipTokenizer",
-    "shipped",
-    "with_open_clip_cleaning",
-    "with_transformers_cleaning",
-    "wrap_tokenizer",
-]
 
 EncodeText: TypeAlias = Callable[[str], list[int]]
 
@@ -116,11 +107,8 @@ class OpenClipTokenizer(ClipBpeTokenizer):
             return
         self._has_warned = True
         warn(
-            ClipcondWarning(
-                f"open_clip repairs text with ftfy, which is not installed: "
-                f"{excerpt(repr(text))} may get other tokens than there. `pip install ftfy` makes "
-                f"them the same."
-            )
+            f"open_clip repairs text with ftfy, which is not installed: {excerpt(repr(text))} may "
+            "get other tokens than there. `pip install ftfy` makes them the same."
         )
 
 

@@ -15,8 +15,6 @@ from clipcond.tokenizers.wrapped import WrappedTokenizer
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["SentencePieceTokenizer", "special_tokens", "tokenizer_in"]
-
 # The defaults where a folder does not say. Source: transformers, XLMRobertaTokenizer
 FRAME = {
     "bos_token": "<s>",

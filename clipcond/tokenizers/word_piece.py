@@ -19,19 +19,6 @@ from clipcond.tokenizers.wrapped import LookedUp, WrappedTokenizer, single_token
 if TYPE_CHECKING:
     from transformers import BertTokenizer, PreTrainedTokenizerBase
 
-__all__ = [
-    "COMMAS",
-    "PHRASE_ENDS",
-    "SENTENCE_ENDS",
-    "UNITS",
-    "WordPieceTokenizer",
-    "chinese_special_tokens",
-    "chinese_tokenizer",
-    "is_chinese",
-    "special_tokens",
-    "tokenizer_in",
-]
-
 CONTINUED = "##"
 # Chinese characters as BERT separates them. Source: google-research/bert, tokenization.py.
 HAN = (
@@ -128,7 +115,7 @@ def chinese_tokenizer(vocabulary: Path | None = None) -> BertTokenizer:
     """
     from transformers import BertTokenizer
 
-    own = Path(str(files("clipcond"))) / "embedded" / "chinese_tokenizer" / "vocab.txt"
+    own = Path(str(files("clipcond"))) / "embedded" / "zh" / "tower" / "vocab.txt"
     path = own if vocabulary is None else vocabulary
     try:
         entries = path.read_text(encoding="utf-8").splitlines()

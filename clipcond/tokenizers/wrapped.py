@@ -19,14 +19,6 @@ from clipcond.tokenizers.inversions import Inversions
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = [
-    "LookedUp",
-    "WrappedTokenizer",
-    "added_inversions",
-    "single_token_id",
-    "single_token_ids",
-]
-
 Kind = TypeVar("Kind", bound="WrappedTokenizer")
 
 FEW = 5_000  # characters; for more, the tokenizer's thread pool pays
@@ -254,7 +246,6 @@ def _has_blank_rows(table: Tensor, pad: int | None) -> bool:
 
 
 def _blank(table: Tensor, ids: Sequence[int]) -> list[int]:
-    """Pick the ids whose row is all zero."""
     rows = table[torch.tensor(ids, dtype=torch.long, device=table.device)]
     return [
         i for i, is_blank in zip(ids, (rows == 0).all(dim=-1).tolist(), strict=True) if is_blank

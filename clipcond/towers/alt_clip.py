@@ -14,8 +14,6 @@ from clipcond.towers.text_encoder import TextEncoderTower
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["AltClipTower"]
-
 TRAINED_LENGTH = 77  # of 512 positions. Source: FlagAI, which cuts AltCLIP's texts there
 
 

@@ -17,19 +17,8 @@ from clipcond.errors import TowerError
 from clipcond.tokenizers.wrapped import WrappedTokenizer
 from clipcond.towers.fingerprint import execution_device, fingerprint_of, weight_of
 from clipcond.towers.modules import TowerModules
-from clipcond.towers.protocol import TextTower
+from clipcond.towers.protocol import TextTower as TextTower  # one place for all types
 from clipcond.towers.weight_keys import row_checksums
-
-__all__ = [
-    "HiddenLayer",
-    "ModelTower",
-    "TextTower",
-    "TowerOutput",
-    "capture",
-    "check_layer",
-    "hooked",
-    "own_defaults",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,6 @@ from clipcond.towers.text_encoder import TextEncoder, TextEncoderTower
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["ChineseClipTower", "ChineseTextEncoder"]
-
 TRAINED_LENGTH = 52  # of 512 positions; the others were not trained. Source: cn_clip, tokenize
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from clipcond.towers.open_clip_model import OpenClipModelTower, ResblocksText, text_module
 
-__all__ = ["EvaClipTower"]
-
 
 class EvaClipTower(OpenClipModelTower):
     """A tower around an EVA-CLIP model of open_clip's or the official classes, or its `.text`."""

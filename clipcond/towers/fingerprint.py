@@ -16,8 +16,6 @@ from torch.nn.modules import module as global_hooks
 
 from clipcond.towers.weight_keys import keys_of_weights, serial_of
 
-__all__ = ["execution_device", "fingerprint_of", "weight_of"]
-
 N_READ = 1000  # entries of a list or dict
 _NUMBERS = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
 _PLAIN = frozenset(_NUMBERS)

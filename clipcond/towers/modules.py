@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from clipcond.errors import TowerError
 
-__all__ = ["TowerModules", "choose_context_length", "first_eos"]
-
 
 @dataclass(frozen=True, slots=True)
 class TowerModules:

@@ -9,8 +9,6 @@ from clipcond.towers.open_clip_model import (
     text_module,
 )
 
-__all__ = ["OpenClipTower"]
-
 
 class OpenClipTower(OpenClipModelTower):
     """A tower around open_clip's `CLIP`, `CustomTextCLIP`, `CoCa`, or the text model of one.

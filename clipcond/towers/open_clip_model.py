@@ -16,8 +16,6 @@ from clipcond.tokenizers.open_clip import wrap_tokenizer
 from clipcond.towers.base import ModelTower, hooked
 from clipcond.towers.modules import TowerModules
 
-__all__ = ["HuggingFaceText", "OpenClipModelTower", "ResblocksText", "text_module"]
-
 
 class OpenClipModelTower(ModelTower, ABC):
     """A tower around a model of open_clip's classes.

@@ -18,8 +18,6 @@ from clipcond.towers.modules import TowerModules, choose_context_length, first_e
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["OpenAIClipTower"]
-
 
 class OpenAIClipTower(ModelTower):
     """A transformers `CLIPTextModel` or `CLIPTextModelWithProjection` with its tokenizer.

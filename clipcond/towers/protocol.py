@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from clipcond.tokenizers.base import SpecialTokens, Tokenizer
     from clipcond.towers.base import HiddenLayer, TowerOutput
 
-__all__ = ["TextTower"]
-
 
 @runtime_checkable
 class TextTower(Protocol):

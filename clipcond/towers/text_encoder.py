@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from clipcond.errors import TowerError
 from clipcond.towers.base import ModelTower
 
-__all__ = ["TextEncoder", "TextEncoderTower"]
-
 
 class TextEncoder(nn.Module):
     """The text model and text projection of a dual model, for which transformers has no class.

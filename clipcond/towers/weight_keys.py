@@ -10,8 +10,6 @@ from weakref import ref
 import torch
 from torch import Tensor, nn
 
-__all__ = ["keys_of_weights", "row_checksums", "serial_of"]
-
 N_WHOLE = 8192  # larger matrices are sampled
 N_WHOLE_VECTOR = 2**18  # so are larger vectors: a whole model as one, as FSDP keeps it
 N_SAMPLES = 32  # values of each of those

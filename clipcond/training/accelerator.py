@@ -15,8 +15,6 @@ from clipcond.training.settings import LoopSettings
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["FROZEN_DTYPES", "open_accelerator", "own_accelerate"]
-
 # The other processes wait while the first encodes all pairs and pictures, which may take hours.
 PATIENCE = timedelta(days=7)
 
@@ -37,7 +35,7 @@ def open_accelerator(settings: LoopSettings) -> Accelerator:
     device = settings.device
     if device in ("cuda", "mps") and not getattr(torch, device).is_available():
         raise PipelineError(
-            f"This torch sees no {device} device.", "Leave out --device, or say cpu."
+            f"This torch sees no {device} device.", "Leave out device=, or say device='cpu'."
         )
     try:
         return Accelerator(

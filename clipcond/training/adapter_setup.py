@@ -13,8 +13,6 @@ from clipcond.towers import TextTower
 from clipcond.training.settings import AlignSettings
 from clipcond.training.teacher import Teacher
 
-__all__ = ["copy_adapter", "new_adapter", "set_first_rows"]
-
 MIN_HIDDEN, MAX_HIDDEN = 128, 768
 HEAD_WIDTH = 64  # narrower in small resamplers
 N_LAYERS = 2
@@ -56,7 +54,7 @@ def copy_adapter(start: Adapter, teacher: Teacher, tower: TextTower, tower_hash:
     if start.record is None or start.record.tower != tower_hash:
         raise TrainingError(
             f"the adapter to start from was not aligned to {tower.name!r}",
-            "Name its own tower, or begin without --start-from.",
+            "Name its own tower, or begin without start_from=.",
         )
     config = start.config
     found = (config.width, config.length, config.pooled_width)

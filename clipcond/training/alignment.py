@@ -42,8 +42,6 @@ from clipcond.training.settings import AlignSettings, LoopSettings, plain_values
 from clipcond.training.stage import Stage
 from clipcond.training.teacher import Teacher, open_teacher
 
-__all__ = ["align", "check_output"]
-
 MAX_HELD_OUT = 256  # pairs that are measured and not trained on
 N_PICTURES = 8  # encoded at once
 _ENCODING_KEYS = ("pairs", "teacher", "tower", "dialect", "clip_skips", "teacher_clip_skips")
@@ -197,7 +195,6 @@ class _Alignment:
         }
 
     def _move_frozen(self) -> None:
-        """Move teacher and tower to the loop's device and dtype."""
         device, dtype = self.loop.device, self.loop.frozen_dtype
         self.teacher.to(device, dtype)
         model: Any = getattr(self.tower, "model", None)
@@ -210,7 +207,6 @@ class _Alignment:
     def _encode_pairs(
         self, encoders: tuple[PromptEncoder, PromptEncoder], sizes: list[tuple[int, int]]
     ) -> tuple[EncodedPairs, EncodedPairs]:
-        """Encode the pairs to train on, and those to measure on."""
         loop, pairs = self.loop, self.pairs.pairs
         trained, held_out = self.pairs.split(MAX_HELD_OUT)
         keys = {name: value for name, value in self._keys().items() if name in _ENCODING_KEYS}

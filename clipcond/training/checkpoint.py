@@ -13,10 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clipcond.errors import TrainingError
+from clipcond.errors import TrainingError, first_line
 from clipcond.files import write_whole
-
-__all__ = ["CHECKPOINT", "cannot_write", "read_checkpoint", "resuming", "write_checkpoint"]
 
 CHECKPOINT = "checkpoint.pt"
 _CHECKSUM = "sha256"
@@ -94,11 +92,9 @@ def resuming(path: Path) -> Iterator[None]:
     except TrainingError:
         raise
     except Exception as error:  # torch.load fails with a dozen kinds
-        lines = str(error).splitlines()
         raise TrainingError(
-            f"the checkpoint {str(path)!r} cannot be read: "
-            f"{lines[0] if lines else type(error).__name__}",
-            "Delete it to start over, or name another folder with --run.",
+            f"the checkpoint {str(path)!r} cannot be read: {first_line(error)}",
+            "Delete it to start over, or name another folder with run=.",
         ) from error
 
 

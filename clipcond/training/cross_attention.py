@@ -22,8 +22,6 @@ from clipcond.errors import PipelineError
 from clipcond.training.pair_encoding import Batch
 from clipcond.training.teacher import Teacher, record_outputs
 
-__all__ = ["AttentionLayer", "collect_queries", "compare_attention", "cross_attentions", "denoise"]
-
 N_QUERIES = 512  # collected for a layer
 N_LAYERS, N_ASKED = 4, 64  # layers and queries compared at a step
 

@@ -30,8 +30,6 @@ from clipcond.training.run_folder import Records, load_or_compute, remove_run
 from clipcond.training.settings import LoopSettings, check_same
 from clipcond.training.stage import Objective, Stage
 
-__all__ = ["Loop"]
-
 SMOOTH = 0.98  # of the losses shown
 DECAY = 0.995  # of the averaged weights: an average over about 200 steps
 MAX_NORM = 1.0  # of all gradients together
@@ -219,7 +217,7 @@ class Loop:
             raise TrainingError(
                 f"stage {stage.name!r} diverged at step {step + 1}: the loss or its gradient is "
                 f"not finite ({shown}); {self._kept}",
-                "Start over with a lower learning rate, or with --precision no.",
+                "Start over with a lower learning rate, or with precision='no'.",
             )
         running.optimizer.step()
         running.optimizer.zero_grad()
@@ -229,7 +227,6 @@ class Loop:
         return values
 
     def _describe(self, state: Mapping[str, Any]) -> str:
-        """Describe a checkpoint, for messages."""
         place = f"step {state['step']} of stage {state['stage']!r}" if state["stage"] else "before"
         return f"the checkpoint of {place} is kept in {str(self.folder)!r}"
 

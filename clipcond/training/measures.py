@@ -14,8 +14,6 @@ from clipcond.training.cross_attention import AttentionLayer, collect_queries, d
 from clipcond.training.pair_encoding import Batch, EncodedPairs
 from clipcond.training.teacher import Teacher
 
-__all__ = ["Baseline", "check_progress", "mean_squares", "measure_baseline"]
-
 N_MEASURED, AT_ONCE = 128, 32  # pairs behind means and spreads
 N_DRAWN, DRAWN_AT_ONCE, QUERY_STEPS = 16, 8, 8  # pairs whose drawing gives the queries
 N_ASKED = 256  # queries of a layer in a measurement

@@ -17,8 +17,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["BETAS", "Muon", "decay_groups", "orthogonalize"]
-
 COEFFICIENTS = (3.4445, -4.775, 2.0315)  # of the iteration, steepest at zero
 N_ITERATIONS = 5
 MOMENTUM = 0.95

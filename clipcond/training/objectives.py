@@ -25,8 +25,6 @@ from clipcond.training.settings import AlignSettings
 from clipcond.training.stage import Losses, Objective
 from clipcond.training.teacher import Teacher
 
-__all__ = ["Latents", "TextObjective", "UnetObjective", "contrastive_loss"]
-
 SCALE = 10.0  # of cosines, 1 / temperature
 
 Latents = tuple[Mapping[int, int], Any]  # pair -> row of the array [n C H W]
@@ -183,5 +181,4 @@ def contrastive_loss(
 
 
 def _seeded_generator(rng: random.Random) -> torch.Generator:
-    """Make a CPU generator whose seed is drawn from a Random."""
     return torch.Generator().manual_seed(rng.getrandbits(62))

@@ -26,8 +26,6 @@ from clipcond.towers import TowerOutput
 from clipcond.training.pairs import BadPair, Pair
 from clipcond.training.run_folder import Records
 
-__all__ = ["Batch", "Draw", "EncodedPairs", "Group", "PromptEncoder", "count_pair_chunks"]
-
 N_AT_ONCE = 64  # pairs in a tower call
 GB = 10**9
 MAX_WEIGHT = 100  # of emphasis; useful ones are below 2

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from clipcond.errors import PairsError, excerpt, printable
-
-__all__ = ["MAX_LINE", "NOT_UTF_8", "READERS", "BadRow", "Columns"]
+from clipcond.errors import PairsError, counted, excerpt, first_line, printable
 
 MAX_LINE = 50_000  # bytes; a caption has hundreds
 NOT_UTF_8 = "it is not UTF-8"
@@ -29,7 +27,7 @@ class Columns:
     Args:
         defaults: the usual names.
         labels: what messages call the two texts.
-        options: the command line's options for the names, for messages.
+        options: what a caller gives for the names, for messages.
     """
 
     teacher: str | None = None
@@ -37,7 +35,9 @@ class Columns:
     image: str | None = None
     defaults: tuple[str, str, str] = ("teacher", "tower", "image")
     labels: tuple[str, str] = ("the teacher's side", "the tower's side")
-    options: str = "--teacher-column, --tower-column, --image-column"
+    options: str = field(
+        default="columns=Columns(teacher=..., tower=..., image=...)", compare=False
+    )
 
     @property
     def names(self) -> tuple[str, str, str]:
@@ -116,7 +116,7 @@ def _read_tsv(path: Path, columns: Columns) -> Iterator[Row]:
             yield number, dict(zip(names, cells, strict=True))
             continue
         unnamed = "2, or 3 with a picture" if len(usual) > 2 else "2"
-        n_cells = f"{len(cells)} column{'' if len(cells) == 1 else 's'}"
+        n_cells = counted(len(cells), "column")
         yield number, BadRow(f"it has {n_cells}, expected {len(header) if header else unnamed}")
 
 
@@ -155,8 +155,8 @@ def _read_parquet(path: Path, columns: Columns) -> Iterator[Row]:
     except PairsError:
         raise
     except Exception as error:  # pyarrow fails with a dozen kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise PairsError(f"{str(path)!r} cannot be read: {printable(reason)}") from error
+        reason = printable(first_line(error))
+        raise PairsError(f"{str(path)!r} cannot be read: {reason}") from error
 
 
 READERS: dict[str, Callable[[Path, Columns], Iterator[Row]]] = {

@@ -15,8 +15,6 @@ from clipcond.errors import PairsError, excerpt, printable
 from clipcond.files import disk_errors, local_path
 from clipcond.training.pair_files import NOT_UTF_8, READERS, BadRow, Columns
 
-__all__ = ["BadPair", "Pair", "Pairs", "read_pairs"]
-
 MAX_BAD_SHARE, MIN_BAD = 0.01, 10
 N_SHOWN = 5
 HELD_OUT_EVERY = 20
@@ -85,7 +83,7 @@ class Pairs:
             raise PairsError(f"{str(self.path)!r} holds no pairs")
         if len(self.bad) > limit or not self.pairs:
             allowed = f"; {limit} may be" if self.pairs else ""
-            remedy = "Mend the file, or allow more with --max-bad." if self.pairs else ""
+            remedy = "Mend the file, or allow more with max_bad=." if self.pairs else ""
             if all(each.reason.startswith(NOT_UTF_8) for each in self.bad[:N_SHOWN]):
                 remedy = "Save the file as UTF-8."
             raise PairsError(

@@ -12,19 +12,11 @@ import torch
 from torch import Tensor
 
 from clipcond import embedded
-from clipcond.errors import CheckpointError
+from clipcond.errors import CheckpointError, first_line
 from clipcond.files import read_json
 from clipcond.pipelines.verbosity import silent_libraries
 from clipcond.training.pairs import BadPair, Pair
 from clipcond.training.run_folder import Records
-
-__all__ = [
-    "VisionTower",
-    "encode_latents",
-    "encode_pictures",
-    "find_broken_pictures",
-    "open_vision",
-]
 
 # Source: openai/CLIP, clip.py; ChineseCLIP and OpenCLIP took them over
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -45,16 +37,12 @@ def find_broken_pictures(pairs: Iterable[Pair]) -> list[BadPair]:
         try:
             _open_upright(pair.image).load()
         except Exception as error:  # Pillow fails with a dozen kinds
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            bad.append(BadPair(pair.line, f"its picture cannot be read: {reason}"))
+            bad.append(BadPair(pair.line, f"its picture cannot be read: {first_line(error)}"))
     return bad
 
 
 def encode_pictures(
-    images: Sequence[Path],
-    size: tuple[int, int],
-    encode: Callable[[Tensor], Tensor],
-    rows: range,
+    images: Sequence[Path], size: tuple[int, int], encode: Callable[[Tensor], Tensor], rows: range
 ) -> Records:
     """Encode some of the pictures, scaled and cut to (height, width), as float16 [b ...].
 
@@ -173,8 +161,7 @@ def _load_model(folder: Path, class_name: str) -> Any:
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise CheckpointError(
-                f"no vision tower can be read from {str(folder)!r}: {str(error).splitlines()[0]}",
-                folder,
+                f"no vision tower can be read from {str(folder)!r}: {first_line(error)}", folder
             ) from error
     missing = sorted(key for key in info["missing_keys"] if key.startswith("vis"))
     if missing:

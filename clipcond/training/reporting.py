@@ -13,8 +13,6 @@ from clipcond.files import disk_errors
 from clipcond.training.pairs import Pairs
 from clipcond.training.settings import LoopSettings
 
-__all__ = ["check_tensorboard", "is_main_process", "open_tensorboard", "report", "report_skipped"]
-
 
 def is_main_process() -> bool:
     """Whether this process reports to the user, known also before there is an Accelerator."""
@@ -61,6 +59,6 @@ def _writer_class() -> Any:
     except ImportError as error:
         raise TrainingError(
             "logs for tensorboard are asked for, and it is not installed",
-            "Install it with: pip install tensorboard, or leave out --tensorboard.",
+            "Install it with: pip install tensorboard, or leave out tensorboard=.",
         ) from error
     return SummaryWriter

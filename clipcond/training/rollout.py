@@ -18,8 +18,6 @@ from torch import Tensor
 
 from clipcond.training.pair_encoding import Draw
 
-__all__ = ["Rollout"]
-
 
 @dataclass(slots=True)
 class Slot:

@@ -15,15 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipcond import __version__
-from clipcond.errors import CheckpointError, ClipcondWarning, TrainingError, warn
+from clipcond.errors import CheckpointError, TrainingError, warn
 from clipcond.files import disk_errors
 from clipcond.training.checkpoint import CHECKPOINT, cannot_write
 
-__all__ = ["Records", "check_absent", "load_or_compute", "remove_run"]
-
 BLOCK = 1 << 20  # bytes read at once
 _HASH = "[0-9a-f]" * 16
-# A folder named with --run may hold more than a run's files: only these are removed.
+# A folder that a caller names may hold more than a run's files: only these are removed.
 _STEMS = ("trained-*", "held_out-*", "latents", "features")
 _RUN_FILES = (
     *(CHECKPOINT, f".{CHECKPOINT}.*.part"),
@@ -62,7 +60,7 @@ def load_or_compute(
         advance(n)
     elif writes:
         if path.is_file():
-            warn(ClipcondWarning(f"{str(path)!r} is damaged, or has no checksum: it is made again"))
+            warn(f"{str(path)!r} is damaged, or has no checksum: it is made again")
         blocks = (range(i, min(i + n_at_once, n)) for i in range(0, n, n_at_once))
         for old in file.parent.glob(f"{file.name}-{_HASH}.npy"):
             with _writing(old):
@@ -121,7 +119,6 @@ def _write(
 
 
 def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
-    """Make the beginning of an .npy file."""
     header, descr = io.BytesIO(), np.lib.format.dtype_to_descr(dtype)
     kind = {"descr": descr, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, kind)
@@ -140,7 +137,7 @@ def check_absent(output: Path, *, overwrite: bool) -> None:
     """
     if output.exists() and not overwrite:
         message = f"{str(output)!r} is there already"
-        raise CheckpointError(message, output, "Name another, or say --overwrite.")
+        raise CheckpointError(message, output, "Name another, or say overwrite=True.")
 
 
 def remove_run(folder: Path) -> None:

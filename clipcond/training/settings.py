@@ -11,11 +11,6 @@ from typing import Any
 
 from clipcond.errors import TrainingError, UnknownNameError
 
-__all__ = [
-    *("MAX_SIZE", "AlignSettings", "LoopSettings", "check_number", "check_same", "check_whole"),
-    "plain_values",
-]
-
 PRECISIONS = ("no", "fp16", "bf16")
 DEVICES = ("cpu", "cuda", "mps")
 MAX_SEED = 2**64 - 1  # that torch takes
@@ -179,5 +174,5 @@ def check_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: str) -
         raise TrainingError(
             f"the run in {folder!r} was started with other arguments:\n" + "\n".join(different),
             "Give the same to go on with it; to start over, delete that folder or name another "
-            "with --run.",
+            "with run=.",
         )

@@ -14,8 +14,6 @@ from torch import Tensor, nn
 
 from clipcond.training.muon import BETAS, Muon, decay_groups
 
-__all__ = ["Losses", "Objective", "Stage"]
-
 Losses = dict[str, Tensor]
 WARMUP = 100  # steps of rising learning rate
 LAST = 0.02  # share of the peak that the learning rate falls to

@@ -18,8 +18,6 @@ from clipcond.pipelines.loading import load_pipeline
 from clipcond.pipelines.verbosity import silent_libraries
 from clipcond.towers import OpenAIClipTower
 
-__all__ = ["Teacher", "open_teacher", "record_outputs"]
-
 _ENCODERS = (("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2"))
 
 

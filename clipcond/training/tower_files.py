@@ -17,8 +17,6 @@ from clipcond.files import disk_errors
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
 from clipcond.towers.chinese_clip import ChineseTextEncoder
 
-__all__ = ["check_replaceable", "save_tower", "with_projection"]
-
 
 def with_projection(
     tower: TextTower, width: int, known: Tensor | None, seed: int

@@ -42,8 +42,6 @@ from clipcond.training.settings import (
 from clipcond.training.stage import Losses, Objective, Stage
 from clipcond.training.tower_files import check_replaceable, save_tower, with_projection
 
-__all__ = ["TuneSettings", "read_captions", "tune_tower"]
-
 MAX_SCALE = math.log(100.0)  # Source: Radford et al. 2021, 2.5
 MAX_HELD_OUT = 512  # pairs that are measured and not trained on
 N_PICTURES = 32  # encoded at once
@@ -89,7 +87,7 @@ def read_captions(
         image=image_column,
         defaults=("image", "text", "image"),
         labels=("its picture", "its caption"),
-        options="--image-column, --text-column",
+        options="image_column=, text_column=",
     )
     return read_pairs(path, columns, max_bad=max_bad)
 

@@ -24,8 +24,6 @@ from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting.rule import Encode, RuleWithNeeds, lerp_from
 
-__all__ = ["adv_compel", "comfy_plus_plus", "down_weight"]
-
 Chunks = Sequence[TokenChunk]
 States = Callable[[Chunks], Tensor]
 
@@ -117,7 +115,6 @@ def _degrees(chunks: Chunks, special: SpecialTokens) -> Iterator[tuple[float, Ch
 
 
 def _raised(chunks: Chunks) -> list[tuple[float, int]]:
-    """(weight, segment) of every word above 1."""
     words: dict[int, float] = {}
     for chunk in chunks:
         for weight, segment in zip(chunk.weights, chunk.segments, strict=True):
@@ -139,7 +136,6 @@ def _without_word(chunk: TokenChunk, word: int, special: SpecialTokens) -> Token
 
 
 def _without(chunk: TokenChunk, left_out: Sequence[bool], special: SpecialTokens) -> TokenChunk:
-    """The chunk with some of its tokens replaced by the stand-in."""
     if not any(left_out):
         return chunk
     if special.stand_in is None:

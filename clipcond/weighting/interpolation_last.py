@@ -10,8 +10,6 @@ from clipcond.chunking import TokenChunk
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting.rule import Encode, by_chunk, lerp_from
 
-__all__ = ["lerp_last"]
-
 
 @by_chunk
 def lerp_last(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:

@@ -15,8 +15,6 @@ from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting.rule import Encode, RuleWithNeeds, empty_if_weighted, lerp_from_empty
 
-__all__ = ["masked", "removed", "removing"]
-
 Chunks: TypeAlias = Sequence[TokenChunk]
 
 # A weight of 0 would count the prompt without the fragment infinitely often.
@@ -79,7 +77,6 @@ def _needs(without: Without, chunks: Chunks, special: SpecialTokens) -> Chunks:
 
 
 def _low(chunks: Chunks) -> list[_Fragment]:
-    """Every fragment below 1, in order."""
     fragments: dict[int, _Fragment] = {}
     for i, each in enumerate(chunks):
         for segment, weight in zip(each.segments, each.weights, strict=True):

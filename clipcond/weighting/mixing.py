@@ -11,8 +11,6 @@ from clipcond.chunking import TokenChunk
 from clipcond.prompt.segments import Mixture
 from clipcond.weighting.rule import lerp_from
 
-__all__ = ["mix", "mix_masks", "mixed_length"]
-
 Mask = tuple[int, ...]
 
 

@@ -11,8 +11,6 @@ import torch
 
 from clipcond.chunking import TokenChunk, change_weights
 
-__all__ = ["half", "length", "length_mean", "mean"]
-
 
 def half(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
     """Round weights to the nearest that float16 has: 1.3 becomes 1.2998046875.
@@ -68,6 +66,5 @@ def length_mean(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
 
 
 def _weights_and_words(chunk: TokenChunk) -> list[tuple[float, int]]:
-    """(weight, word) of every token of text."""
     pairs = zip(chunk.weights, chunk.segments, strict=True)
     return [(weight, word) for weight, word in pairs if word >= 0]

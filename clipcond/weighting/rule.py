@@ -13,18 +13,6 @@ from clipcond.chunking import TokenChunk, empty_chunk
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import TowerOutput
 
-__all__ = [
-    "Encode",
-    "Needs",
-    "Normalize",
-    "Rule",
-    "RuleWithNeeds",
-    "by_chunk",
-    "empty_if_weighted",
-    "lerp_from",
-    "lerp_from_empty",
-]
-
 
 class Encode(Protocol):
     """Chunks to hidden states: one tower, one layer, weights ignored.

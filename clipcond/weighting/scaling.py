@@ -17,8 +17,6 @@ from clipcond.errors import PromptWarning, warn
 from clipcond.towers.base import TowerOutput
 from clipcond.weighting.rule import Encode, by_chunk
 
-__all__ = ["scale", "scale_mean", "scale_mean_joined", "scale_mean_prompt", "unweighted"]
-
 # A float32 mean over a chunk carries an error near 1e-7 of the values' magnitude. Below this share
 # of the magnitude fewer than three digits of the mean are left, and their quotient is noise.
 MEANINGFUL_MEAN = 1e-4

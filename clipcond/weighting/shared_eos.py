@@ -15,8 +15,6 @@ from clipcond.towers.base import TowerOutput
 from clipcond.towers.modules import first_eos
 from clipcond.weighting.rule import Encode, Rule, RuleWithNeeds
 
-__all__ = ["with_first_eos", "with_mean_eos"]
-
 Choose: TypeAlias = Callable[[Tensor], Tensor]  # states at the eos [n D] -> the one state [1 D]
 
 

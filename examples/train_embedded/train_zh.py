@@ -38,7 +38,7 @@ from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.chinese_clip import ChineseTextEncoder
 
 EMBEDDED = Path(__file__).parents[2] / "clipcond" / "embedded"
-VOCABULARY = EMBEDDED / "chinese_tokenizer" / "vocab.txt"
+VOCABULARY = EMBEDDED / "zh" / "tower" / "vocab.txt"
 # As wide as what the UNet reads, so that the tower fits it unaligned too, for comparison.
 WIDTH, LAYERS, HEADS, POSITIONS = 128, 6, 4, 52
 LONG_EVERY = 10  # each tenth batch has prompts of up to 50 tokens

@@ -1,4 +1,4 @@
-"""AltCLIP opened from folders, whole or its text model alone; what is broken, and what is told."""
+"""AltCLIP opened from folders, whole or its text model alone; what is broken, and the messages."""
 
 import json
 import shutil
@@ -144,13 +144,13 @@ def test_without_a_tokenizer(own):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "content"),
     [("whole", "a vision tower, AltCLIP, which"), ("text", "AltCLIP's text model, which")],
 )
-def test_a_single_file_has_no_tokenizer_and_says_what_it_is(saved, name, told):
+def test_a_single_file_has_no_tokenizer_and_says_what_it_is(saved, name, content):
     path = saved / name / "model.safetensors"
 
     assert failure(path) == (
-        f"{str(path)!r} holds no text tower\nIt holds {told} is opened from its folder."
+        f"{str(path)!r} holds no text tower\nIt holds {content} is opened from its folder."
     )
     assert "is opened from its folder" in checkpoint_report(path).table()

@@ -90,9 +90,9 @@ def test_a_damaged_file_is_refused_or_read_as_it_is(file, seeds, capsys):
             assert (tower.width, tower.depth, tower.special.context_length) == (64, 1, 77)
             assert tower.dtype == torch.float32
         code = main(["checkpoint", str(file), "--json", "--allow-pickle"])
-        told = capsys.readouterr()
-        assert (code, told.err == "") in ((0, True), (1, False))
-        assert not told.err.startswith("clipcond: unexpected")
+        printed = capsys.readouterr()
+        assert (code, printed.err == "") in ((0, True), (1, False))
+        assert not printed.err.startswith("clipcond: unexpected")
         mended(file, spoiled, whole)
     print(outcomes)
     assert outcomes["refused"] > len(seeds) / 2

@@ -75,7 +75,7 @@ def test_four_bits_a_value(written):
 
 
 @pytest.mark.parametrize(
-    ("header", "n_bytes", "told"),
+    ("header", "n_bytes", "message"),
     [
         ({"a": ONE}, 7, "it ends early: expected {0} bytes, found {1}"),
         ({"a": ONE}, 9, "it goes on behind its last tensor: expected {0} bytes, found {1}"),
@@ -121,12 +121,12 @@ def test_four_bits_a_value(written):
         (b"{" + b'"a":[' * 100_000, 8, None),
     ],
 )
-def test_a_header_that_is_wrong(written, header, n_bytes, told):
+def test_a_header_that_is_wrong(written, header, n_bytes, message):
     path = written(header, n_bytes)
     size = path.stat().st_size
     found = failure(path)
-    if told is not None:
-        assert found == told.format(size - n_bytes + 8, size)
+    if message is not None:
+        assert found == message.format(size - n_bytes + 8, size)
 
 
 def test_tensors_that_overlap_or_leave_a_gap(written):
@@ -159,11 +159,11 @@ def test_a_huge_header_is_not_read(tmp_path):
         file.truncate(3 * 10**9)
 
     tracemalloc.start()
-    told = failure(path)
+    reason = failure(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
-    assert told == "its header of 2000000000 bytes is over 16000000"
+    assert reason == "its header of 2000000000 bytes is over 16000000"
     assert peak < 1e6
 
 

@@ -170,7 +170,7 @@ def test_values_that_are_missing_or_fewer_than_the_pickle_says(saved, tmp_path):
         return None if name.endswith("data/3") else stored(name, content)
 
     key = f"{SD1}text_model.embeddings.position_embedding.weight"
-    told = f"{key!r} is [77, 64] of float16, expected 9856 bytes, found "
+    reason = f"{key!r} is [77, 64] of float16, expected 9856 bytes, found "
     missing = not_whole(rewritten(saved, tmp_path / "x.pt", without))
     assert missing.endswith(" of float16, expected 128 bytes, found 0")
 
@@ -178,7 +178,7 @@ def test_values_that_are_missing_or_fewer_than_the_pickle_says(saved, tmp_path):
         return stored(name, content[:9000] if name.endswith("data/1") else content)
 
     path = rewritten(saved, tmp_path / "y.pt", fewer)
-    assert not_whole(path).startswith(told)
+    assert not_whole(path).startswith(reason)
 
 
 @pytest.mark.parametrize("member", ["version", "constants.pkl"])

@@ -220,7 +220,7 @@ TOWER = "The tower is #1 64 wide, 3 layers, in the layout of SD1."
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({KEY: None}, f"it has no tensor {KEY!r} (expected [128])"),
         ({KEY: torch.zeros(127)}, f"{KEY!r} is [127], expected [128]"),
@@ -240,11 +240,11 @@ TOWER = "The tower is #1 64 wide, 3 layers, in the layout of SD1."
         ),
     ],
 )  # fmt: skip
-def test_a_tower_that_is_not_whole(first, saved, change, told):
+def test_a_tower_that_is_not_whole(first, saved, change, message):
     weights = {**wrapped(first, SD1), **change}
     path = saved({key: tensor for key, tensor in weights.items() if tensor is not None})
 
-    assert failure(path) == f"{str(path)!r}: {told}\n{TOWER}"
+    assert failure(path) == f"{str(path)!r}: {message}\n{TOWER}"
 
 
 # --- memory ---

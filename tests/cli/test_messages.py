@@ -9,6 +9,7 @@ from clipcond.errors import CheckpointError, PromptSyntaxError, UnknownNameError
 
 OPTIONS = ["--clip-skip", "--device", "--dtype", "--tower", "--activation", "--allow-pickle"]
 OPTIONS += ["--fullwidth", "--no-fullwidth", "--extra-networks", "--no-extra-networks"]
+OPTIONS += ["--run", "--overwrite", "--max-bad", "--precision", "--image-column", "--text-column"]
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,20 @@ OPTIONS += ["--fullwidth", "--no-fullwidth", "--extra-networks", "--no-extra-net
         ("x\nSave it; or say allow_pickle=True.", "x\nSave it; or say --allow-pickle."),
         ("x\nIf it is text, say fullwidth=False.", "x\nIf it is text, say --no-fullwidth."),
         ("x\nSay extra_networks=False.", "x\nSay --no-extra-networks."),
+        ("x\nName another, or say overwrite=True.", "x\nName another, or say --overwrite."),
+        (
+            "x\nDelete it, or name another folder with run=.",
+            "x\nDelete it, or name another folder with --run.",
+        ),
+        (
+            "x\n  line 1: run=\nAllow more with max_bad=.",
+            "x\n  line 1: run=\nAllow more with --max-bad.",
+        ),
+        ("x\nStart over with precision='no'.", "x\nStart over with --precision no."),
+        (
+            "x\nSay which ones to read: image_column=, text_column=.",
+            "x\nSay which ones to read: --image-column, --text-column.",
+        ),
     ],
 )
 def test_arguments_are_options(text, worded):

@@ -32,7 +32,7 @@ def counted_tower() -> tuple[OpenAIClipTower, list[int]]:
     return OpenAIClipTower(model, tokenizer()), calls
 
 
-def told(call: FunctionType) -> list[str]:
+def warnings_of(call: FunctionType) -> list[str]:
     """The warnings of a call, which all point at the line that calls, not into the package."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

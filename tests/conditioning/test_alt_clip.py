@@ -9,7 +9,7 @@ from clipcond import Conditioner
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.towers import AltClipTower
 from clipcond.weighting import WEIGHTINGS
-from tests.conditioning.conditioners import CLOSE, told
+from tests.conditioning.conditioners import CLOSE, warnings_of
 from tests.towers.alt import tokenizer, tower_alt, whole_model
 
 L = 77
@@ -126,6 +126,6 @@ def test_layers_above_clip_skip_do_not_run_and_nothing_runs_twice():
 
 
 def test_what_cannot_be_read_is_said():
-    assert told(lambda: conditioner()("一只猫😀")) == [
+    assert warnings_of(lambda: conditioner()("一只猫😀")) == [
         "'alt' reads 3 of the 4 characters here; it cannot read '😀'"
     ]

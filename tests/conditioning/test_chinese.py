@@ -13,7 +13,7 @@ from clipcond.chunking import Token, comma_backtrack
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.towers import ChineseClipTower
 from clipcond.weighting import WEIGHTINGS
-from tests.conditioning.conditioners import CLOSE, told
+from tests.conditioning.conditioners import CLOSE, warnings_of
 from tests.towers.chinese import tokenizer, tower_zh, whole_model
 
 L, ROOM = 52, 50
@@ -219,10 +219,10 @@ def test_context_length_is_the_users_to_choose():
 
 
 def test_what_cannot_be_read_is_said():
-    assert told(lambda: conditioner()("一只猫😀")) == [
+    assert warnings_of(lambda: conditioner()("一只猫😀")) == [
         "'zh' reads 3 of the 4 characters here; it cannot read '😀'"
     ]
-    assert told(lambda: conditioner()("一只猫")) == []
+    assert warnings_of(lambda: conditioner()("一只猫")) == []
 
 
 def test_what_is_shown_of_a_prompt():

@@ -14,7 +14,7 @@ from clipcond.conditioning.dialects import find_dialect
 from clipcond.errors import PromptError, PromptWarning, TowerError, WeightingError
 from clipcond.prompt.syntaxes.comfyui import parse_groups
 from clipcond.weighting import WEIGHTINGS
-from tests.conditioning.conditioners import CLOSE, counted_tower, pair, single, told
+from tests.conditioning.conditioners import CLOSE, counted_tower, pair, single, warnings_of
 
 PIECES = ["(", ")", ":1.3)", ":0.5)", ":-1)", ":nan)", "red ", "猫", "\\(", "embedding:x ", "\n"]
 prompts = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
@@ -83,7 +83,7 @@ def test_a_missing_embedding_is_warned_of_and_left_out_or_kept_as_text():
     conditioner = single(dialect="comfyui")
     kept = replace(find_dialect("comfyui"), syntax=partial(parse_groups, embeddings=False))
 
-    messages = told(lambda: conditioner("a cat, embedding:foo"))
+    messages = warnings_of(lambda: conditioner("a cat, embedding:foo"))
 
     assert messages == [
         "there is no embedding 'foo'; its name is left out\n"

@@ -15,7 +15,7 @@ from clipcond.prompt import convert, parse
 from clipcond.weighting import WEIGHTINGS
 from clipcond.weighting.masking import masked, removing
 from clipcond.weighting.shared_eos import with_first_eos, with_mean_eos
-from tests.conditioning.conditioners import CLOSE, counted_tower, pair, single, told
+from tests.conditioning.conditioners import CLOSE, counted_tower, pair, single, warnings_of
 
 COMPEL = DIALECTS["compel"]
 OPTIONS = {
@@ -166,7 +166,7 @@ def test_what_is_not_done_is_warned_of():
     def call():
         single(dialect="compel")("a (cat:1.3).swap(dog) withLora(n)")
 
-    assert [message.splitlines()[0] for message in told(call)] == [
+    assert [message.splitlines()[0] for message in warnings_of(call)] == [
         "'(cat:1.3)' is a weight in dialect 'a1111', but not here",
         "what .swap() puts in its place is not encoded, only what is before it",
         "the LoRA 'n' is left out of the text, and nothing loads it",

@@ -19,7 +19,7 @@ from clipcond.tokenizers.base import SpecialTokens
 from clipcond.tokenizers.open_clip import shipped
 from clipcond.towers import OpenAIClipTower
 from clipcond.weighting.normalize import half
-from tests.conditioning.conditioners import CLOSE, pair, single, told
+from tests.conditioning.conditioners import CLOSE, pair, single, warnings_of
 from tests.parity.models import model_g, tower_g, tower_l
 
 LONG = "a (red:1.3) cat, " * 20
@@ -151,7 +151,7 @@ def test_lpw_closes_a_chunk_behind_its_padding():
 def test_lpw_takes_three_chunks_and_says_once_what_it_drops():
     conditioner = single(dialect="lpw")
 
-    assert told(lambda: conditioner.guided("a cat", "x " * 225 + "red fox")) == [
+    assert warnings_of(lambda: conditioner.guided("a cat", "x " * 225 + "red fox")) == [
         "the prompt needs 4 chunks of 75 tokens; dialect 'lpw' takes 3; dropped: 'red fox'\n"
         "Shorten the prompt, or take dialect 'a1111', which takes any length."
     ]

@@ -11,7 +11,7 @@ from clipcond.conditioning.dialects import DIALECTS
 from clipcond.errors import UnknownNameError
 from clipcond.prompt import ParsedPrompt, Segment
 from clipcond.towers import ChineseClipTower
-from tests.conditioning.conditioners import single, told
+from tests.conditioning.conditioners import single, warnings_of
 from tests.towers.chinese import tokenizer, tower_zh, whole_model
 
 READ = ("a1111", "comfyui", "comfyui_words", "lpw", "sd_embed")
@@ -67,7 +67,7 @@ def test_it_can_be_switched_off_and_is_then_silent():
     text = "（猫：1.3）"
     off = chinese(fullwidth=False)
 
-    assert told(lambda: off(text)) == []
+    assert warnings_of(lambda: off(text)) == []
     assert off.explain(text).parsed.parts == (Segment(text, 1.0, 0, 7),)
 
 
@@ -75,13 +75,13 @@ def test_an_english_tower_reads_text_and_says_so():
     text = "a （cat：1.3）"
     assert single().explain(text).parsed.parts == parse(text).parts
 
-    assert told(lambda: single()(text))[0] == (
+    assert warnings_of(lambda: single()(text))[0] == (
         "'（cat：1.3）' is syntax where full-width punctuation counts, but not here\n"
         "  a （cat：1.3）\n"
         "    ^\n"
         "Write it in ASCII, or say fullwidth=True; False if it is meant as text."
     )
-    assert not [m for m in told(lambda: single(fullwidth=False)(text)) if "full-width" in m]
+    assert not [m for m in warnings_of(lambda: single(fullwidth=False)(text)) if "full-width" in m]
 
 
 def test_it_can_be_switched_on_for_an_english_tower():

@@ -11,7 +11,7 @@ from clipcond import Conditioner
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.errors import TowerError
 from clipcond.towers import OpenAIClipTower
-from tests.conditioning.conditioners import CLOSE, counted_tower, pair, single, told
+from tests.conditioning.conditioners import CLOSE, counted_tower, pair, single, warnings_of
 from tests.parity.models import model_g, model_l, tokenizer
 
 L, G = 32, 40
@@ -104,7 +104,7 @@ def test_comfyui_refers_to_those_of_diffusers():
 def test_comfyui_still_leaves_out_what_is_missing():
     conditioner = with_foo(dialect="comfyui")
 
-    messages = told(lambda: conditioner("embedding:bar embedding:foo"))
+    messages = warnings_of(lambda: conditioner("embedding:bar embedding:foo"))
     assert messages == [
         "there is no embedding 'bar'; its name is left out\n"
         "  embedding:bar embedding:foo\n"
@@ -127,10 +127,10 @@ def test_one_longer_than_a_chunk_is_cut_with_a_warning():
     conditioner = with_foo(80)
     message = "a textual inversion has more vectors than the 75 tokens of a chunk of 'L': it is cut"
 
-    assert told(lambda: conditioner("a foo cat")) == [message]
+    assert warnings_of(lambda: conditioner("a foo cat")) == [message]
     assert [len(row) for row in content(conditioner, "a foo cat")] == [1, 75, 6]
     assert torch.equal(conditioner("a foo cat").embeds, added(80)("a foos cat").embeds)
-    assert told(lambda: with_foo(75)("a foo cat")) == []
+    assert warnings_of(lambda: with_foo(75)("a foo cat")) == []
 
 
 def test_other_vectors_under_the_same_name_are_seen():

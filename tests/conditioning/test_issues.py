@@ -11,7 +11,7 @@ from clipcond import Conditioner, load_tower
 from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.errors import PromptError, PromptWarning, warn
 from clipcond.prompt import Issue
-from tests.conditioning.conditioners import counted_tower, pair, single, told
+from tests.conditioning.conditioners import counted_tower, pair, single, warnings_of
 from tests.failures import failures_of
 
 ROOM = 75
@@ -78,7 +78,7 @@ def test_threads_get_their_own_issues():
 
 def test_more_issues_than_warnings():
     conditioner = single()
-    messages = told(lambda: conditioner("a) " * 20))
+    messages = warnings_of(lambda: conditioner("a) " * 20))
 
     assert len(messages) == 6
     assert len(quiet(lambda: conditioner("a) " * 20)).issues) == 20
@@ -88,7 +88,7 @@ def test_check_encodes_nothing_and_warns_of_nothing():
     tower, calls = counted_tower()
     conditioner = Conditioner(tower)
 
-    assert told(lambda: conditioner.check(["a (cat", "b) dog"])) == []
+    assert warnings_of(lambda: conditioner.check(["a (cat", "b) dog"])) == []
     assert [i.prompt for i in conditioner.check(["a (cat", "b) dog"])] == ["a (cat", "b) dog"]
     assert conditioner.check("a cat AND a dog", negative=True) == ()
     assert calls == []

@@ -1,4 +1,4 @@
-"""What callers of a Conditioner are told: whole messages of errors and warnings."""
+"""Whole messages of a Conditioner: its errors and warnings."""
 
 import copy
 import warnings
@@ -21,7 +21,7 @@ from clipcond.errors import (
     warn,
 )
 from clipcond.towers import OpenAIClipTower
-from tests.conditioning.conditioners import single, told
+from tests.conditioning.conditioners import single, warnings_of
 from tests.parity.models import model_l, tokenizer
 
 ROOM = 75
@@ -127,7 +127,7 @@ def test_what_is_no_tower_is_refused():
 
 
 def test_an_unclosed_bracket_is_told_with_its_place():
-    assert told(lambda: single()("a (red cat")) == [
+    assert warnings_of(lambda: single()("a (red cat")) == [
         "'(' is never closed\n  a (red cat\n    ^\n"
         "Close it with ')' or write '\\(' for a literal bracket."
     ]
@@ -135,9 +135,9 @@ def test_an_unclosed_bracket_is_told_with_its_place():
 
 def test_editing_and_and_are_settled_and_told():
     conditioner = single()
-    (message,) = told(lambda: conditioner("a [cat:dog:0.5]"))
+    (message,) = warnings_of(lambda: conditioner("a [cat:dog:0.5]"))
     assert message.splitlines()[1:3] == ["  a [cat:dog:0.5]", "    ^"]
-    (message,) = told(lambda: conditioner("a cat AND a dog"))
+    (message,) = warnings_of(lambda: conditioner("a cat AND a dog"))
     assert message.splitlines()[1:3] == ["  a cat AND a dog", "        ^"]
 
     with warnings.catch_warnings():
@@ -146,23 +146,24 @@ def test_editing_and_and_are_settled_and_told():
         joined = conditioner("a cat AND a dog").embeds
     assert torch.equal(edited, conditioner("a dog").embeds)
     assert torch.equal(joined, conditioner("a cat").embeds)
-    assert told(lambda: conditioner.guided("x", "a cat AND a dog")) == []  # a word in a negative
-    assert told(lambda: single(dialect="plain")("a [cat:dog:0.5] AND")) == []
+    # a word in a negative
+    assert warnings_of(lambda: conditioner.guided("x", "a cat AND a dog")) == []
+    assert warnings_of(lambda: single(dialect="plain")("a [cat:dog:0.5] AND")) == []
 
 
 def test_what_a_dialect_drops_is_told():
-    assert told(lambda: single(dialect="diffusers")("x " * ROOM + "red fox jumps")) == [
+    assert warnings_of(lambda: single(dialect="diffusers")("x " * ROOM + "red fox jumps")) == [
         "the prompt needs 2 chunks of 75 tokens; dialect 'diffusers' takes 1; dropped: "
         "'red fox jumps'\nShorten the prompt, or take dialect 'a1111', which takes any length."
     ]
 
 
 def test_characters_that_are_mere_bytes_are_told():
-    assert told(lambda: single()(["a cat", "猫と犬 café 😀"])) == [
+    assert warnings_of(lambda: single()(["a cat", "猫と犬 café 😀"])) == [
         "'L' reads 10 of the 12 characters here; the others reach it as bytes it never learned: "
         "'猫', '犬'"
     ]
-    assert told(lambda: single()("naïve 日 ❤")) == []
+    assert warnings_of(lambda: single()("naïve 日 ❤")) == []
 
 
 def test_a_tower_of_few_words_tells_which_it_cannot_read():
@@ -174,11 +175,11 @@ def test_a_tower_of_few_words_tells_which_it_cannot_read():
     table[unknown] = 0
     conditioner = Conditioner(OpenAIClipTower(model, tokenizer(), name="small"))
 
-    assert told(lambda: conditioner("a (red:1.2) Cat, fox. 12")) == []
-    assert told(lambda: conditioner(["a purple cat", "an odd cat"])) == [
+    assert warnings_of(lambda: conditioner("a (red:1.2) Cat, fox. 12")) == []
+    assert warnings_of(lambda: conditioner(["a purple cat", "an odd cat"])) == [
         "'small' knows 4 words; it cannot read 'purple', 'an', 'odd'"
     ]
-    assert told(lambda: conditioner("a cat 😀 🤖 一只猫")) == [
+    assert warnings_of(lambda: conditioner("a cat 😀 🤖 一只猫")) == [
         "'small' knows 4 words and reads 5 of the 9 characters here; it cannot read '🤖', '一只猫'"
     ]
 
@@ -203,7 +204,7 @@ def test_an_overflow_is_one_clear_error():
 def test_a_mean_that_turns_is_told_with_the_place_of_the_weight(dialect):
     conditioner = single(dialect=dialect)
 
-    heavy, turned = told(lambda: conditioner(["a dog", "a (small:0.9) (cat:-500)"]))
+    heavy, turned = warnings_of(lambda: conditioner(["a dog", "a (small:0.9) (cat:-500)"]))
     assert heavy.startswith("'cat' has the weight -500, which is hardly meant\n")
     assert turned == (
         "restoring the mean of a weighted chunk turned its embedding round\n"

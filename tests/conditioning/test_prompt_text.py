@@ -6,15 +6,15 @@ import torch
 from clipcond import Conditioner
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.prompt import ExtraNetwork
-from tests.conditioning.conditioners import pair, single, told
+from tests.conditioning.conditioners import pair, single, warnings_of
 from tests.failures import failures_of
 from tests.parity.models import tower_l
 
 
 def same(conditioner: Conditioner, prompt: str, other: str) -> bool:
     made = []
-    told(lambda: made.append(conditioner(prompt).embeds))
-    told(lambda: made.append(conditioner(other).embeds))
+    warnings_of(lambda: made.append(conditioner(prompt).embeds))
+    warnings_of(lambda: made.append(conditioner(other).embeds))
     return torch.equal(*made)
 
 
@@ -24,7 +24,7 @@ def test_what_a1111_takes_out_is_not_encoded_and_warned_of():
     def check(case):
         prompt, used, shown = case
         assert same(conditioner, prompt, used)
-        (message,) = told(lambda: conditioner(prompt))
+        (message,) = warnings_of(lambda: conditioner(prompt))
         assert message.startswith(shown)
 
     cases = [
@@ -44,7 +44,7 @@ def test_other_dialects_encode_it_and_warn():
         conditioner = single(dialect=dialect)
         prompt = "a cat <lora:x:0.8>"
         assert not same(conditioner, prompt, "a cat ")
-        (message,) = told(lambda: conditioner(prompt))
+        (message,) = warnings_of(lambda: conditioner(prompt))
         assert "a network that A1111's user interface loads, but not here" in message
 
     assert not failures_of(check, {*DIALECTS} - {"a1111", "plain"})
@@ -52,13 +52,13 @@ def test_other_dialects_encode_it_and_warn():
 
 def test_a_caret_is_under_the_users_words():
     prompt = "a <lora:x:0.8> # cats\n(dog, {a|b}"
-    lora, comment, bracket, choice = told(lambda: single()(prompt))
+    lora, comment, bracket, choice = warnings_of(lambda: single()(prompt))
 
     assert lora.splitlines()[1:3] == ["  line 1: a <lora:x:0.8> # cats", "            ^"]
     assert comment.splitlines()[2] == " " * 25 + "^"
     assert bracket.splitlines()[1:3] == ["  line 2: (dog, {a|b}", "          ^"]
     assert choice.splitlines()[2] == " " * 16 + "^"
-    edited = told(lambda: single()("a [cat:dog:0.5] (x"))
+    edited = warnings_of(lambda: single()("a [cat:dog:0.5] (x"))
     assert edited[1].splitlines()[1:3] == ["  a [cat:dog:0.5] (x", "                  ^"]
 
 
@@ -67,13 +67,13 @@ def test_a_function_gets_the_networks_of_each_prompt():
     conditioner = single(extra_networks=given.append)
 
     prompts = ["a <lora:x:0.8> <lora:y:1>", "b", "c <lora:x:1>"]
-    assert told(lambda: conditioner.guided(prompts, "d")) == []
+    assert warnings_of(lambda: conditioner.guided(prompts, "d")) == []
     assert [[network.name for network in each] for each in given] == [["x", "y"], ["x"]]
     assert isinstance(given[0][0], ExtraNetwork)
     conditioner.explain("a <lora:z:1>")
     conditioner.chunks("a <lora:z:1>")
     assert len(given) == 2
-    (message,) = told(lambda: conditioner.guided("a", "b <lora:x:1>"))
+    (message,) = warnings_of(lambda: conditioner.guided("a", "b <lora:x:1>"))
     assert message.splitlines()[0].endswith("it is in a negative prompt")
     assert len(given) == 2
 
@@ -90,7 +90,7 @@ def test_the_switch_works_in_every_dialect():
 
 def test_an_empty_rest_is_an_empty_negative():
     guided = []
-    told(lambda: guided.append(pair().guided("a", "# nothing")))
+    warnings_of(lambda: guided.append(pair().guided("a", "# nothing")))
 
     assert not guided[0].negative.embeds.any()
 
@@ -98,7 +98,7 @@ def test_an_empty_rest_is_an_empty_negative():
 def test_capitals_are_encoded_whole():
     assert same(single(), "BLACK AND WHITE CAT", "black and white cat")
     assert same(single(), "BLACK AND WHITE cat", "black")
-    (message,) = told(lambda: single()("BLACK AND WHITE cat"))
+    (message,) = warnings_of(lambda: single()("BLACK AND WHITE cat"))
     assert "not encoded: 'AND WHITE cat'" in message
     assert "Write 'and' in small letters" in message
 
@@ -122,8 +122,8 @@ def test_what_is_shown_is_what_is_encoded(dialect):
 
     def check(prompt):
         made = []
-        told(lambda: made.append(conditioner.guided(prompt, "a (dog")))
-        told(lambda: made.append(conditioner.explain(prompt, "a (dog")))
+        warnings_of(lambda: made.append(conditioner.guided(prompt, "a (dog")))
+        warnings_of(lambda: made.append(conditioner.explain(prompt, "a (dog")))
         guided, report = made
         for side, each in ((guided.positive, report), (guided.negative, report.negative)):
             ids = torch.tensor([row.chunk.input_ids for row in each.chunks])
@@ -141,7 +141,7 @@ def test_what_is_shown_is_what_is_encoded(dialect):
 
 def test_editing_and_and_come_as_steps():
     reports = []
-    told(lambda: reports.append(single().explain("a [cat:dog:0.5] AND b :2").json()))
+    warnings_of(lambda: reports.append(single().explain("a [cat:dog:0.5] AND b :2").json()))
     report = reports[0]
 
     assert [part["text"] for part in report["segments"]] == ["a dog"]

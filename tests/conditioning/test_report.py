@@ -15,21 +15,21 @@ def report():
 
 
 def test_json_is_the_promised_dict(report):
-    told = json.loads(json.dumps(report.json()))
+    values = json.loads(json.dumps(report.json()))
 
-    assert list(told) == [
+    assert list(values) == [
         "prompt", "dialect", "tower", "layer", "segments", "chunks", "issues",
     ]  # fmt: skip
-    assert told["prompt"] == "a (red:1.3) cat BREAK x ("
-    assert (told["dialect"], told["tower"]) == ("a1111", "L")
-    assert told["layer"] == {"depth": 2, "of": 4, "final_norm": True}
-    assert told["segments"][:4] == [
+    assert values["prompt"] == "a (red:1.3) cat BREAK x ("
+    assert (values["dialect"], values["tower"]) == ("a1111", "L")
+    assert values["layer"] == {"depth": 2, "of": 4, "final_norm": True}
+    assert values["segments"][:4] == [
         {"text": "a ", "weight": 1.0, "start": 0, "stop": 2},
         {"text": "red", "weight": 1.3, "start": 3, "stop": 6},
         {"text": " cat", "weight": 1.0, "start": 11, "stop": 15},
         {"break": True},
     ]
-    assert told["issues"] == [
+    assert values["issues"] == [
         {
             "message": "'(' is never closed",
             "position": 24,
@@ -37,7 +37,7 @@ def test_json_is_the_promised_dict(report):
             "remedy": "Close it with ')' or write '\\(' for a literal bracket.",
         }
     ]
-    first, second = told["chunks"]
+    first, second = values["chunks"]
     assert first["tokens"][:5] == ["<|startoftext|>", "a", "red", "cat", "<|endoftext|>"]
     assert first["ids"][:5] == [49406, 320, 736, 2368, 49407]
     assert first["weights"][:5] == [1.0, 1.0, 1.3, 1.0, 1.0]
@@ -50,17 +50,17 @@ def test_json_is_the_promised_dict(report):
 
 
 def test_it_names_the_layer_and_tower_in_use():
-    told = Conditioner(tower_l(), tower_g()).explain("").json()
+    values = Conditioner(tower_l(), tower_g()).explain("").json()
 
-    assert told["tower"] == "L"
-    assert told["layer"] == {"depth": 2, "of": 4, "final_norm": False}
-    assert told["segments"] in ([], [{"text": "", "weight": 1.0, "start": 0, "stop": 0}])
+    assert values["tower"] == "L"
+    assert values["layer"] == {"depth": 2, "of": 4, "final_norm": False}
+    assert values["segments"] in ([], [{"text": "", "weight": 1.0, "start": 0, "stop": 0}])
 
 
 def test_issues_of_editing_are_told_too():
-    told = Conditioner(tower_l()).explain("a [cat:dog:0.5]").json()
+    values = Conditioner(tower_l()).explain("a [cat:dog:0.5]").json()
 
-    assert [issue["position"] for issue in told["issues"]] == [2]
+    assert [issue["position"] for issue in values["issues"]] == [2]
 
 
 def test_the_table_fits_a_terminal(report):

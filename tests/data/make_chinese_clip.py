@@ -1,4 +1,4 @@
-"""Make chinese_clip.json and chinese_clip.safetensors with cn_clip's own code.
+"""Make chinese_clip.json.gz and chinese_clip.safetensors with cn_clip's own code.
 
     pip install torch torchvision six safetensors && pip install --no-deps cn_clip==1.6.0
     python tests/data/make_chinese_clip.py
@@ -8,6 +8,7 @@ have random weights, which `drawn` makes anew wherever they are needed: names an
 JSON, as cn_clip's own state_dict lists them, vision half included.
 """
 
+import gzip
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -181,7 +182,8 @@ def main() -> None:
         "shapes": shapes,
     }
     lines = json.dumps(cases, ensure_ascii=True, separators=(",", ":"))
-    (HERE / "chinese_clip.json").write_text(lines + "\n", encoding="utf-8")
+    written = gzip.compress(lines.encode() + b"\n", mtime=0)
+    (HERE / "chinese_clip.json.gz").write_bytes(written)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,11 @@ from tests.checkpoints.test_single_file import SD1, SDXL, assert_same
 
 def test_json(run, sd3):
     outcome = run("checkpoint", sd3, "--json")
-    told = json.loads(outcome.out)
+    report = json.loads(outcome.out)
 
     assert (outcome.code, outcome.err) == (0, "")
-    towers = told.pop("towers")
-    assert told == {
+    towers = report.pop("towers")
+    assert report == {
         "file": str(sd3),
         "bytes": sd3.stat().st_size,
         "tensors": len(load_file(sd3)),
@@ -86,10 +86,10 @@ def test_families(run, first, tmp_path, width, prefix, family):
     layout = wrapped if prefix == SD1 else open_clip
     save_file({**unet(width, 9), **layout(first, prefix)}, tmp_path / "x.safetensors")
 
-    told = json.loads(run("checkpoint", "x.safetensors", "--json").out)
+    report = json.loads(run("checkpoint", "x.safetensors", "--json").out)
 
-    assert (told["family"], told["text_width"], told["input_channels"]) == (family, width, 9)
-    assert [tower["prefix"] for tower in told["towers"]] == [
+    assert (report["family"], report["text_width"], report["input_channels"]) == (family, width, 9)
+    assert [tower["prefix"] for tower in report["towers"]] == [
         prefix + ("text_model." if prefix == SD1 else "")
     ]
 
@@ -216,10 +216,10 @@ def test_a_file_of_7_gb_is_answered_from_its_header(tmp_path, first, second):
         [sys.executable, "-c", COSTS, str(path)], capture_output=True, text=True, check=True
     )
 
-    told = json.loads(done.stdout)
+    report = json.loads(done.stdout)
     code, peak, seconds, has_torch = done.stderr.split()
     print(f"{int(peak) / 1e6:.0f} MB, {float(seconds):.2f} s with imports")
     assert (code, has_torch) == ("0", "False")
-    assert told["bytes"] > 7 * 10**9
-    assert [tower["layout"] for tower in told["towers"]] == ["SDXL, first", "SDXL, second"]
+    assert report["bytes"] > 7 * 10**9
+    assert [tower["layout"] for tower in report["towers"]] == ["SDXL, first", "SDXL, second"]
     assert int(peak) < 200e6

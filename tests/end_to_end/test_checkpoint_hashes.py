@@ -84,10 +84,10 @@ def test_comparing_with_a_folder_of_fewer_layers(run, sd1, first, tmp_path):
     shallow.save_pretrained(tmp_path / "model")
     load_tower("embedded").tokenizer.source.save_pretrained(tmp_path / "model")
 
-    told = last_line(run("checkpoint", sd1, tmp_path / "model", "--hash"))
+    line = last_line(run("checkpoint", sd1, tmp_path / "model", "--hash"))
 
     n = len(bare(shallow))
-    assert told == (
+    assert line == (
         f"#1 and {tmp_path / 'model'}: all {n} tensors are equal; only the first has 16, such as "
         "'encoder.layers.2.layer_norm1.bias'"
     )

@@ -16,7 +16,7 @@ from clipcond.adapters import (
 )
 from clipcond.errors import ClipcondWarning, PipelineError
 from clipcond.towers import ChineseClipTower
-from tests.conditioning.conditioners import told
+from tests.conditioning.conditioners import warnings_of
 from tests.end_to_end.pictures import COLOURS, background, draw, left_area, similarity
 
 TOWER = embedded.folder().parent / "zh" / "tower"
@@ -194,7 +194,9 @@ def test_without_its_adapter_it_is_refused_and_draws_something_else():
     own = build_pipeline(device="cpu")
     with pytest.raises(PipelineError, match="was not trained with this pipeline's UNet"):
         build_pipeline(tower=load_tower("embedded-zh"), clip_skip=2)
-    (warning,) = told(lambda: build_pipeline(tower=load_tower("embedded-zh"), allow_unaligned=True))
+    (warning,) = warnings_of(
+        lambda: build_pipeline(tower=load_tower("embedded-zh"), allow_unaligned=True)
+    )
     assert "means nothing to the UNet" in warning
 
     with pytest.warns(ClipcondWarning):

@@ -1,5 +1,6 @@
 """The golden data of one tool: its cases and tensors, and how far ours may be from them."""
 
+import gzip
 import json
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -9,6 +10,8 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load_file
+
+from tests.failures import failures_of
 
 DATA = Path(__file__).parent.parent / "data"
 # Of the reference's largest value. Both sides run the same modules on the same ids; batches of
@@ -20,8 +23,8 @@ T = TypeVar("T")
 
 @lru_cache
 def cases_of(tool: str) -> dict[str, Any]:
-    """Everything in the tool's JSON."""
-    return json.loads((DATA / f"{tool}.json").read_text(encoding="utf-8"))
+    """Everything in the tool's compressed JSON (`zcat` shows one case a line)."""
+    return json.loads(gzip.decompress((DATA / f"{tool}.json.gz").read_bytes()))
 
 
 @lru_cache
@@ -46,14 +49,7 @@ def failures(
     cases: Iterable[T], check: Callable[[T], None], name: Callable[[T], object] = str
 ) -> list[str]:
     """Check every case, and list those that fail, with the reason."""
-    cases, failed = list(cases), []
-    assert cases, "there are no cases"
-    for case in cases:
-        try:
-            check(case)
-        except Exception as error:
-            failed.append(f"{name(case)}: {type(error).__name__}: {str(error)[:500]}")
-    return failed
+    return failures_of(check, cases, name)
 
 
 def case_id(case: dict[str, Any]) -> str:

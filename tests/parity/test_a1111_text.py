@@ -1,8 +1,6 @@
 """The text side against AUTOMATIC1111's webui 1.10.1: equal, to the last bit of every weight."""
 
-import json
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +10,9 @@ from clipcond.prompt import Break, compose, parse, schedule
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.tokenizers.open_clip import with_open_clip_cleaning
 from tests.failures import failures_of
+from tests.parity.golden import cases_of
 
-GOLDEN = Path(__file__).parent.parent / "data" / "a1111.json"
-CASES = json.loads(GOLDEN.read_text(encoding="utf-8"))["cases"]
+CASES = cases_of("a1111")["cases"]
 READABLE = [case for case in CASES if "error" not in case["parsed"]]
 SPECIAL = SpecialTokens(bos=49406, eos=49407, pad=49407, context_length=77, commas=frozenset({267}))
 

@@ -41,7 +41,7 @@ def test_every_case_that_fails_is_listed():
         if number == 3:
             raise KeyError("gone")
 
-    first, second = failures([1, 2, 3, 4], check)
+    first, second = failures([1, 2, 3, 4], check, int)
     assert first.startswith("2: AssertionError")
     assert second == "3: KeyError: 'gone'"
     with pytest.raises(AssertionError, match="no cases"):

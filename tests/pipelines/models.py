@@ -55,15 +55,26 @@ def final_norm(text_encoder: torch.nn.Module) -> torch.nn.Module:
 
 
 def unet_of(width: int, **more) -> UNet2DConditionModel:
-    return UNet2DConditionModel(
-        sample_size=SIDE // 2,
-        block_out_channels=(16, 32),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=width,
-        attention_head_dim=4,
-        norm_num_groups=8,
+    """A UNet that reads text so wide; `more` replaces or adds to its sizes."""
+    sizes = {
+        "sample_size": SIDE // 2,
+        "block_out_channels": (16, 32),
+        "layers_per_block": 1,
+        "down_block_types": ("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        "attention_head_dim": 4,
+        "norm_num_groups": 8,
+    }
+    return UNet2DConditionModel(cross_attention_dim=width, **{**sizes, **more})
+
+
+def vae_of(**more) -> AutoencoderKL:
+    return AutoencoderKL(
+        sample_size=SIDE,
+        block_out_channels=(8, 16),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        norm_num_groups=4,
         **more,
     )
 
@@ -75,11 +86,12 @@ def _fresh() -> tuple[dict, UNet2DConditionModel]:
 
 @lru_cache(maxsize=1)
 def _pickled() -> bytes:
-    return pickle.dumps((_parts(), _unet_xl()))  # ten times as fast as to copy them
+    return pickle.dumps((_parts(), unet_xl()))  # ten times as fast as to copy them
 
 
-@lru_cache(maxsize=1)
-def _unet_xl() -> UNet2DConditionModel:
+@lru_cache
+def unet_xl(**more) -> UNet2DConditionModel:
+    """SDXL's UNet: a pooled vector and picture sizes besides the text of both towers."""
     sizes = {
         "addition_embed_type": "text_time",
         "addition_time_embed_dim": 8,
@@ -88,7 +100,7 @@ def _unet_xl() -> UNet2DConditionModel:
     }
     with torch.random.fork_rng():
         torch.manual_seed(8)
-        unet = unet_of(WIDTH + WIDTH_G, **sizes)
+        unet = unet_of(WIDTH + WIDTH_G, **sizes, **more)
     return unet.eval().requires_grad_(False)
 
 
@@ -97,13 +109,7 @@ def _parts() -> dict:
     with torch.random.fork_rng():
         torch.manual_seed(7)
         unet = unet_of(WIDTH)
-        vae = AutoencoderKL(
-            sample_size=SIDE,
-            block_out_channels=(8, 16),
-            down_block_types=("DownEncoderBlock2D",) * 2,
-            up_block_types=("UpDecoderBlock2D",) * 2,
-            norm_num_groups=4,
-        )
+        vae = vae_of()
     return {
         "unet": unet.eval().requires_grad_(False),
         "vae": vae.eval().requires_grad_(False),

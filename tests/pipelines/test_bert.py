@@ -12,7 +12,7 @@ from clipcond.errors import PipelineError
 from clipcond.towers import ChineseClipTower
 from tests.pipelines.models import WIDTH, latents, tiny_sd
 
-VOCABULARY = folder().parent / "chinese_tokenizer" / "vocab.txt"
+VOCABULARY = folder().parent / "zh" / "tower" / "vocab.txt"
 
 
 @pytest.fixture(scope="module")

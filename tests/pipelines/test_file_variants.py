@@ -109,7 +109,7 @@ def test_a_lacking_part_is_named_and_can_be_passed(weights, tmp_path):  # noqa: 
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "content"),
     [
         ("lora_unet_a.lora_down.weight", "a LoRA (1 tensor).\nIt changes a model: build the"),
         ("control_model.input_blocks.0.0.weight", "a ControlNet (1 tensor).\nLoad it with"),
@@ -121,9 +121,9 @@ def test_a_lacking_part_is_named_and_can_be_passed(weights, tmp_path):  # noqa: 
         ),
     ],
 )
-def test_other_files_say_what_they_are(tmp_path, name, told):
+def test_other_files_say_what_they_are(tmp_path, name, content):
     path = written(tmp_path, {name: torch.zeros(2, 2)})
-    assert refusal(path).startswith(f"{path} holds no Stable Diffusion UNet; it holds {told}")
+    assert refusal(path).startswith(f"{path} holds no Stable Diffusion UNet; it holds {content}")
 
 
 def test_files_that_are_no_models(tmp_path):

@@ -1,4 +1,4 @@
-"""SDXL: its pair of towers, and one foreign tower with an adapter in the place of both."""
+"""SDXL: its pair of towers, and another tower with an adapter in the place of both."""
 
 import diffusers
 import pytest
@@ -149,7 +149,7 @@ def aligned(pipe, **sizes):
     return made
 
 
-def test_one_foreign_tower_replaces_the_pair(pipe):
+def test_one_other_tower_replaces_the_pair(pipe):
     attach(pipe, tower=tower_zh(), adapter=aligned(pipe))
     embeds, negative, pooled, negative_pooled = both(pipe, CAT, negative_prompt="狗")
 
@@ -188,7 +188,7 @@ def test_an_adapter_of_another_shape_is_refused(pipe, sizes, message):
     assert str(caught.value).startswith(message)
 
 
-def test_a_foreign_tower_alone_is_refused(pipe):
+def test_another_tower_alone_is_refused(pipe):
     with pytest.raises(PipelineError, match="32 wide, but this pipeline's UNet reads 72"):
         attach(pipe, tower=tower_zh())
 

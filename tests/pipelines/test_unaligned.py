@@ -17,7 +17,7 @@ from tests.towers.chinese import tower_zh
 ALL_THE_SAME = "allow_unaligned=True takes it all the same."
 
 
-def test_a_foreign_tower_without_an_adapter_is_refused(pipe):
+def test_another_tower_without_an_adapter_is_refused(pipe):
     assert refused(pipe, tower=tower_zh()) == (
         "'zh' was not trained with this pipeline's UNet (it is a ChineseClipTower): what it says "
         "means nothing to the UNet, and pictures would not follow the prompt.\n"
@@ -27,14 +27,14 @@ def test_a_foreign_tower_without_an_adapter_is_refused(pipe):
     assert ALIGN.startswith("clipcond align ")
 
 
-def test_a_foreign_tower_can_be_tried_all_the_same(pipe):
+def test_another_tower_can_be_tried_all_the_same(pipe):
     message = warned(pipe, tower=tower_zh(), allow_unaligned=True)
 
     assert message == refused(pipe, tower=tower_zh()).splitlines()[0]
     assert pipe.conditioner.adapter is None
 
 
-def test_a_tower_that_is_deeper_or_reads_other_words_is_foreign(pipe):
+def test_a_tower_that_is_deeper_or_reads_other_words_is_refused(pipe):
     tower = tower_l()
     deeper = OpenAIClipTower(copy.deepcopy(tower.model), tokenizer(), name="deeper")
     layers = deeper._parts().encoder.layers

@@ -22,7 +22,7 @@ from transformers import (
 
 from tests.parity import models
 from tests.parity.models import fill, tokenizer
-from tests.pipelines.models import SIDE, WIDTH, WIDTH_G, unet_of
+from tests.pipelines.models import SIDE, WIDTH, WIDTH_G, unet_of, vae_of
 
 WIDTH_T5 = 96
 
@@ -85,16 +85,7 @@ def sd3_transformer():
 
 def shifted_vae():
     """An autoencoder of SD3's and Flux's kind."""
-    return drawn(
-        lambda: diffusers.AutoencoderKL(
-            sample_size=SIDE,
-            block_out_channels=(8, 16),
-            down_block_types=("DownEncoderBlock2D",) * 2,
-            up_block_types=("UpDecoderBlock2D",) * 2,
-            norm_num_groups=4,
-            shift_factor=0.1,
-        )
-    )
+    return drawn(lambda: vae_of(shift_factor=0.1))
 
 
 def flux_transformer():
@@ -168,17 +159,17 @@ def wuerstchen_prior():
     return drawn(lambda: WuerstchenPrior(c_in=2, c=8, c_cond=WIDTH, depth=2, nhead=2))
 
 
-def video_unet():
+def video_unet(kind=diffusers.UNet3DConditionModel, heads="attention_head_dim"):
     return drawn(
-        lambda: diffusers.UNet3DConditionModel(
+        lambda: kind(
             sample_size=SIDE // 2,
             block_out_channels=(16, 32),
             layers_per_block=1,
             down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
             up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
             cross_attention_dim=WIDTH,
-            attention_head_dim=4,
             norm_num_groups=8,
+            **{heads: 4},
         )
     )
 
@@ -221,18 +212,7 @@ def motion_adapter():
 
 
 def i2vgen_unet():
-    return drawn(
-        lambda: diffusers.I2VGenXLUNet(
-            sample_size=SIDE // 2,
-            block_out_channels=(16, 32),
-            layers_per_block=1,
-            down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
-            up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
-            cross_attention_dim=WIDTH,
-            num_attention_heads=4,
-            norm_num_groups=8,
-        )
-    )
+    return video_unet(diffusers.I2VGenXLUNet, heads="num_attention_heads")
 
 
 def image_encoder():

@@ -4,7 +4,7 @@ from itertools import product
 
 from clipcond.prompt import Issue, ParsedPrompt, parse
 from clipcond.prompt.lookalikes import with_lookalikes
-from tests.conditioning.conditioners import single, told
+from tests.conditioning.conditioners import single, warnings_of
 from tests.failures import failures_of
 
 BRACKETS = ("a1111", "comfyui", "lpw", "lpw_xl", "sd_embed")
@@ -147,7 +147,7 @@ def test_a_conditioner_warns_and_explains():
         "Write (cat:1.2), or choose dialect 'compel'."
     )
 
-    assert told(lambda: single()("a cat++")) == [message]
+    assert warnings_of(lambda: single()("a cat++")) == [message]
     (issue,) = single().explain("a cat++").json()["issues"]
     said = (issue["message"], issue["position"], issue["code"], issue["remedy"])
     assert said == (message.splitlines()[0], 2, "other-dialect", message.splitlines()[-1])

@@ -1,8 +1,6 @@
 """Prompts written in another syntax say the same words at the same weights, or it is an error."""
 
-import json
 from itertools import product
-from pathlib import Path
 
 import pytest
 
@@ -11,14 +9,12 @@ from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, convert, parse, rende
 from clipcond.prompt.rendering import weighted_words
 from clipcond.prompt.writing import WRITERS, lora_weights, mode_and_weights
 from tests.failures import failures_of
-
-DATA = Path(__file__).parent.parent / "data"
+from tests.parity.golden import cases_of
 
 
 def golden(*tools: str) -> list[str]:
     """The tools' golden prompts, but for the very long ones."""
-    files = [json.loads((DATA / f"{tool}.json").read_text(encoding="utf-8")) for tool in tools]
-    prompts = {case["prompt"] for file in files for case in file["cases"]}
+    prompts = {case["prompt"] for tool in tools for case in cases_of(tool)["cases"]}
     return sorted(prompt for prompt in prompts if len(prompt) < 500)
 
 

@@ -117,10 +117,10 @@ def test_names_that_say_quick_gelu_do():
         for tag in open_clip.list_pretrained_tags_by_model(model)
         for facts_of_tag in [open_clip.get_pretrained_cfg(model, tag)]
     ]
-    told = [(name, quick) for name, quick in tags if QUICK.search(name)]
+    recognised = [(name, quick) for name, quick in tags if QUICK.search(name)]
 
-    assert len(told) > 30
-    assert {name for name, quick in told if not quick} == set()
+    assert len(recognised) > 30
+    assert {name for name, quick in recognised if not quick} == set()
     untold = {name for name, quick in tags if quick and not QUICK.search(name)}
     assert untold == {
         "vit-b-32-laion400m_e31",  # the only ones of laion400m

@@ -1,4 +1,4 @@
-"""open_clip's tokenizer without open_clip: its ids, and what is told where ftfy is missing."""
+"""open_clip's tokenizer without open_clip: its ids, and its messages where ftfy is missing."""
 
 import sys
 import warnings
@@ -93,10 +93,10 @@ def test_typed_specials_are_open_clips_own(ours):
 @pytest.mark.usefixtures("without_ftfy")
 def test_without_ftfy_a_text_that_may_differ_is_told_once():
     ours = shipped(77)
-    with pytest.warns(ClipcondWarning) as told:
+    with pytest.warns(ClipcondWarning) as warned:
         ours.encode_batch(["“curly”", "schÃ¶n"])
 
-    assert [str(w.message) for w in told] == [
+    assert [str(w.message) for w in warned] == [
         "open_clip repairs text with ftfy, which is not installed: '“curly”' may get other tokens "
         "than there. `pip install ftfy` makes them the same."
     ]
@@ -107,7 +107,7 @@ def test_without_ftfy_a_text_that_may_differ_is_told_once():
 @pytest.mark.usefixtures("without_ftfy")
 def test_without_ftfy_what_it_does_not_touch_is_exact_and_untold():
     plain = [text for text in facts()["strings"] if PLAIN.fullmatch(text)]
-    told = []
+    messages = []
     ours = shipped(77)
     for text in plain:
         ours._has_warned = False
@@ -115,11 +115,11 @@ def test_without_ftfy_what_it_does_not_touch_is_exact_and_untold():
             warnings.simplefilter("always")
             ids = ours.encode(text)
         if caught:
-            told.append(text)
+            messages.append(text)
         else:
             assert ids == facts()["strings"][text]
 
-    assert told == TOLD
+    assert messages == TOLD
     assert len(plain) > 30
 
 

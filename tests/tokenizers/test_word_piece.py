@@ -19,7 +19,7 @@ from tests.parity.golden import cases_of
 from tests.towers.chinese import tokenizer
 
 STRINGS = cases_of("chinese_clip")["strings"]
-VOCABULARY = folder().parent / "chinese_tokenizer" / "vocab.txt"
+VOCABULARY = folder().parent / "zh" / "tower" / "vocab.txt"
 
 
 @pytest.fixture(scope="module")

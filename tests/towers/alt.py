@@ -13,6 +13,7 @@ from transformers import (
 )
 
 from clipcond.towers import AltClipTower
+from clipcond.towers.text_encoder import TextEncoder
 from tests.towers.chinese import VISION, with_weights
 
 WORD = "\u2581"
@@ -87,3 +88,10 @@ def rows(length: int = 77) -> tuple[torch.Tensor, torch.Tensor]:
         row[end], row[end + 1 :] = 2, 1
     ids[:, 0] = 0
     return ids, (ids != 1).long()
+
+
+def half() -> TextEncoder:
+    return TextEncoder(whole_model().text_model, whole_model().text_projection)
+
+
+MODELS = {"whole": whole_model, "text": text_model, "half": half}

@@ -12,6 +12,7 @@ from transformers import (
 
 from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers import ChineseClipTower
+from clipcond.towers.chinese_clip import ChineseTextEncoder
 from tests.data.make_chinese_clip import drawn
 
 torch.set_num_threads(1)
@@ -64,3 +65,21 @@ def tokenizer():
 
 def tower_zh(**choices) -> ChineseClipTower:
     return ChineseClipTower(whole_model(), tokenizer(), name="zh", **choices)
+
+
+def half() -> ChineseTextEncoder:
+    return ChineseTextEncoder(whole_model().text_model, whole_model().text_projection)
+
+
+def rows(length: int = 52) -> tuple[torch.Tensor, torch.Tensor]:
+    """Chunks [4 L] and their masks: text of 0 and more tokens, the last as long as fits."""
+    random = torch.Generator().manual_seed(1)
+    ids = torch.randint(106, 21128, (4, length), generator=random)
+    for i, row in enumerate(ids):
+        end = length - 1 if i == 3 else 1 + 7 * i
+        row[end], row[end + 1 :] = 102, 0
+    ids[:, 0] = 101
+    return ids, (ids != 0).long()
+
+
+MODELS = {"whole": whole_model, "text": text_model, "half": half}

@@ -10,31 +10,21 @@ from transformers import ChineseCLIPTextConfig, ChineseCLIPTextModel, CLIPTextMo
 
 from clipcond.errors import TowerError
 from clipcond.towers import ChineseClipTower, HiddenLayer, TextTower
-from clipcond.towers.chinese_clip import ChineseTextEncoder
 from tests.parity.models import model_l
-from tests.towers.chinese import TEXT, text_model, tokenizer, tower_zh, whole_model, with_weights
-from tests.towers.test_offload import model_offload, sequential_offload
+from tests.towers.chinese import (
+    MODELS,
+    TEXT,
+    half,
+    rows,
+    text_model,
+    tokenizer,
+    tower_zh,
+    whole_model,
+    with_weights,
+)
 
 DEPTHS = [1, 2, 3, 4]
 FULL = torch.tensor([[101, *range(5000, 5050), 102]])
-
-
-def rows(length: int = 52) -> tuple[torch.Tensor, torch.Tensor]:
-    """Chunks [4 L] and their masks: text of 0 and more tokens, the last as long as fits."""
-    random = torch.Generator().manual_seed(1)
-    ids = torch.randint(106, 21128, (4, length), generator=random)
-    for i, row in enumerate(ids):
-        end = length - 1 if i == 3 else 1 + 7 * i
-        row[end], row[end + 1 :] = 102, 0
-    ids[:, 0] = 101
-    return ids, (ids != 0).long()
-
-
-def half() -> ChineseTextEncoder:
-    return ChineseTextEncoder(whole_model().text_model, whole_model().text_projection)
-
-
-MODELS = {"whole": whole_model, "text": text_model, "half": half}
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
@@ -117,57 +107,6 @@ def test_masked_padding_is_not_seen():
     assert torch.equal(a.pooled, b.pooled)
     unmasked = tower.encode(ids, None, HiddenLayer(2)).hidden
     assert not torch.allclose(a.hidden[mask == 1], unmasked[mask == 1], atol=1e-2)
-
-
-def test_the_model_is_untouched_afterwards():
-    model = copy.deepcopy(whole_model())
-    tower = ChineseClipTower(model, tokenizer())
-    # transformers leaves hooks of its own on models whose hidden states were asked for
-    before = {n: (vars(m).copy(), dict(m._forward_hooks)) for n, m in model.named_modules()}
-
-    tower.encode(*rows(), HiddenLayer(3))
-    with pytest.raises(TowerError):
-        tower.encode(torch.full((1, 52), 21128), None, HiddenLayer(3))
-
-    for name, module in model.named_modules():
-        assert (vars(module), dict(module._forward_hooks)) == before[name]
-
-
-def test_no_graph_is_kept_though_weights_want_gradients():
-    model = copy.deepcopy(whole_model()).requires_grad_(True)
-
-    ours = ChineseClipTower(model, tokenizer()).encode(*rows(), HiddenLayer(), pooled=True)
-
-    assert not ours.hidden.requires_grad
-    assert not ours.pooled.requires_grad
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_stays_half(dtype):
-    tower = ChineseClipTower(copy.deepcopy(whole_model()).to(dtype), tokenizer())
-
-    output = tower.encode(*rows(), HiddenLayer(2), pooled=True)
-
-    assert output.hidden.dtype == output.pooled.dtype == tower.dtype == dtype
-    assert torch.isfinite(output.hidden).all()
-    exact = tower_zh().encode(*rows(), HiddenLayer(2), pooled=True)
-    torch.testing.assert_close(output.pooled.float(), exact.pooled, rtol=0, atol=0.1)
-
-
-@pytest.mark.parametrize("offload", [model_offload, sequential_offload])
-@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-def test_offload_changes_nothing(offload, model):
-    whole, own = ChineseClipTower(model(), tokenizer()), copy.deepcopy(model())
-    offload(own)
-    tower = ChineseClipTower(own, tokenizer())
-
-    for pooled in (True, False, True, False):  # early stops must not leave the hooks in disorder
-        ours, expected = (
-            each.encode(*rows(), HiddenLayer(2), pooled=pooled) for each in (tower, whole)
-        )
-        assert torch.equal(ours.hidden, expected.hidden)
-        assert not pooled or torch.equal(ours.pooled, expected.pooled)
-    assert tower.device == torch.device("cpu")
 
 
 def test_a_whole_model_that_rests_elsewhere_is_fetched_first():

@@ -9,7 +9,7 @@ from transformers import BertTokenizer, ChineseCLIPTextModel
 
 from clipcond import Conditioner, load_tower
 from clipcond.towers import ChineseClipTower, HiddenLayer
-from tests.conditioning.conditioners import told
+from tests.conditioning.conditioners import warnings_of
 from tests.towers.chinese import tokenizer
 
 PROMPTS = ["一只猫，蓝色背景", "（熊猫：1.3）在火车的左边", "masterpiece, 最高质量, 一只cat"]
@@ -96,7 +96,7 @@ def test_a1111s_weights_find_a_mean_to_restore(folder, clip_skip):
     conditioner = Conditioner(load_tower(folder), clip_skip=clip_skip)
     plain, weighted = conditioner("一只猫"), conditioner("一只（猫：1.3）")
 
-    assert told(lambda: conditioner("一只（猫：1.3），蓝色背景")) == []
+    assert warnings_of(lambda: conditioner("一只（猫：1.3），蓝色背景")) == []
     # float32, over 52 x 128 numbers
     assert abs(weighted.embeds.mean() - plain.embeds.mean()) < 1e-6
     assert not torch.equal(weighted.embeds, plain.embeds)
@@ -169,6 +169,6 @@ def test_every_batch_of_scenes_has_no_two_alike_and_captions_are_drawn_anew(trai
 
 def test_words_the_tower_never_learned_are_told(folder):
     tower = load_tower(folder)
-    (message,) = told(lambda: Conditioner(tower)("一只猫在森林"))
+    (message,) = warnings_of(lambda: Conditioner(tower)("一只猫在森林"))
 
     assert "森" in message

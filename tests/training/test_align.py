@@ -139,11 +139,11 @@ def test_prompts_that_cannot_be_read_are_named(tmp_path):
 
     with pytest.raises(PairsError) as caught:
         align(teacher(), tower_zh(), pairs, tmp_path / "a.safetensors", loop=QUIET, max_bad=3)
-    told = str(caught.value).splitlines()
-    assert told[0] == f"{str(pairs)!r}: 4 of 28 lines cannot be used; 3 may be"
-    assert told[1].startswith("  line 25: its prompt cannot be read: ")
-    assert told[2] == "  line 26: its prompt takes 6 chunks, at most 4 are trained"
-    assert told[4] == "  line 28: its prompt cannot be read: a weight in it is beyond 100"
+    message = str(caught.value).splitlines()
+    assert message[0] == f"{str(pairs)!r}: 4 of 28 lines cannot be used; 3 may be"
+    assert message[1].startswith("  line 25: its prompt cannot be read: ")
+    assert message[2] == "  line 26: its prompt takes 6 chunks, at most 4 are trained"
+    assert message[4] == "  line 28: its prompt cannot be read: a weight in it is beyond 100"
 
 
 @pytest.mark.parametrize(
@@ -186,13 +186,15 @@ def test_the_command(tmp_path, capsys, sd_folder):
     ]  # fmt: skip
 
     assert main(command) == 0
-    told = capsys.readouterr()
-    assert told.out.splitlines()[0] == str(output)
-    assert "text 2 of 2, 0 s left, read " in told.err
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[0] == str(output)
+    assert "text 2 of 2, 0 s left, read " in printed.err
     _, record = load_adapter(output)
     assert (record.tower_clip_skips, record.teacher_clip_skips) == ((2,), (1,))
     assert main(command) == 1
-    assert capsys.readouterr().err.startswith(f"clipcond: {str(output)!r} is there already\n")
+    assert capsys.readouterr().err == (
+        f"clipcond: {str(output)!r} is there already\nName another, or say --overwrite.\n"
+    )
     assert main([*command[:-6], "--adapter", "lora", "--overwrite"]) == 2
     assert "no kind of adapter 'lora'" in capsys.readouterr().err
 

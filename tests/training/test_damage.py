@@ -78,7 +78,7 @@ def attempt(action: Callable[[], object]) -> object:
 
 
 def mutants(content: bytes, n: int, seed: int) -> Iterator[bytes]:
-    """Damage a file in n ways: flipped bits, cuts, zeroed, doubled and foreign pieces."""
+    """Damage a file in n ways: flipped bits, cuts, zeroed, doubled and other pieces."""
     rng = random.Random(seed)
     for i in range(n):
         changed = bytearray(content)

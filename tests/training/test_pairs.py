@@ -1,4 +1,4 @@
-"""Files of pairs: what is read, and how each kind of bad line is told."""
+"""Files of pairs: what is read, and the message for each kind of bad line."""
 
 import json
 
@@ -49,7 +49,7 @@ def test_a_column_that_is_not_there(tmp_path):
         read_pairs(path, Columns("english", "zh"))
     assert str(caught.value) == (
         f"{str(path)!r} has no column 'english'; it has zh, en\n"
-        "Say which ones to read: --teacher-column, --tower-column, --image-column."
+        "Say which ones to read: columns=Columns(teacher=..., tower=..., image=...)."
     )
 
 
@@ -145,8 +145,8 @@ def test_any_bytes_are_pairs_or_told(tmp_path_factory, content, suffix):
     pairs = read_pairs(path, max_bad=10**6)
 
     assert pairs.pairs[0].line == 1
-    told = sorted(each.line for each in (*pairs.pairs, *pairs.bad))
-    assert told == list(range(1, path.read_bytes().count(b"\n") + 1))
+    numbers = sorted(each.line for each in (*pairs.pairs, *pairs.bad))
+    assert numbers == list(range(1, path.read_bytes().count(b"\n") + 1))
     assert all(pair.teacher.strip() and pair.tower.strip() for pair in pairs.pairs)
     pairs.describe_bad(100).replace("\n", "").encode()
     assert pairs.describe_bad(100).replace("\n", "").isprintable()
@@ -173,12 +173,12 @@ def test_a_file_in_another_encoding_hears_of_utf_8(tmp_path):
 
     with pytest.raises(PairsError) as caught:
         read_pairs(path)
-    told = str(caught.value).splitlines()
-    assert told[:2] == [
+    lines = str(caught.value).splitlines()
+    assert lines[:2] == [
         f"{str(path)!r}: 20 of 20 lines cannot be used",
         "  line 1: it is not UTF-8: byte 0xba",
     ]
-    assert told[-2:] == ["  and 15 more", "Save the file as UTF-8."]
+    assert lines[-2:] == ["  and 15 more", "Save the file as UTF-8."]
 
 
 def test_pictures_start_from_the_files_folder(tmp_path):
@@ -199,7 +199,7 @@ def test_too_many_bad_lines_are_an_error_that_shows_the_first(tmp_path):
         "  line 3: it has 1 column, expected 2, or 3 with a picture\n"
         "  line 4: it has 1 column, expected 2, or 3 with a picture\n"
         "  line 5: the tower's side is empty\n"
-        "Mend the file, or allow more with --max-bad."
+        "Mend the file, or allow more with max_bad=."
     )
 
 

@@ -42,10 +42,10 @@ def whole(tmp_path_factory):
 @pytest.mark.slow
 def test_processes_agree_and_one_of_them_tells_and_writes(whole):
     folder, found = whole
-    (_, losses, told), (_, others, silent) = found
+    (_, losses, progress), (_, others, silent) = found
 
     assert json.loads(losses) == json.loads(others)  # each measured its own copy of the weights
-    assert "text 6 of 6" in told
+    assert "text 6 of 6" in progress
     assert not [line for line in silent.splitlines() if line.startswith(("text", "unet", "enc"))]
     assert sorted(path.name for path in folder.iterdir()) == ["pairs.tsv", "whole.safetensors"]
 
@@ -85,6 +85,6 @@ def test_only_the_first_process_speaks(tmp_path, monkeypatch, capsys):
         monkeypatch.setenv("RANK", rank)
         assert main(command) == 0
         report("a line", LoopSettings())
-        told = capsys.readouterr()
-        assert told.out.splitlines() == output
-        assert told.err.splitlines() == (["a line"] if output else [])
+        printed = capsys.readouterr()
+        assert printed.out.splitlines() == output
+        assert printed.err.splitlines() == (["a line"] if output else [])

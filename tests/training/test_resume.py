@@ -143,7 +143,7 @@ def test_other_arguments_are_refused(tmp_path, monkeypatch):
         "  clip_skips: [1, 2] then, [1] now\n"
         "  text_lr: 0.02 then, 0.5 now\n"
         "Give the same to go on with it; to start over, delete that folder or name another "
-        "with --run."
+        "with run=."
     )
     assert reached(tmp_path / "a.run") == ("text", 3)
 
@@ -207,7 +207,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
         "stage 'text' diverged at step 5: the loss or its gradient is not finite (read nan, "
         "contrast nan); the checkpoint of step 4 of stage 'text' is kept in "
         f"{str(tmp_path / 'a.run')!r}\n"
-        "Start over with a lower learning rate, or with --precision no."
+        "Start over with a lower learning rate, or with precision='no'."
     )
     state = torch.load(tmp_path / "a.run" / "checkpoint.pt", weights_only=True)
     assert all(bool(tensor.isfinite().all()) for tensor in state["model"].values())
@@ -224,7 +224,7 @@ def test_an_output_that_is_there_is_not_overwritten_by_accident(tmp_path):
     with pytest.raises(CheckpointError) as caught:
         align(teacher(), tower_zh(), pairs, output, settings=few, loop=QUIET)
     assert str(caught.value) == (
-        f"{str(output)!r} is there already\nName another, or say --overwrite."
+        f"{str(output)!r} is there already\nName another, or say overwrite=True."
     )
     align(teacher(), tower_zh(), pairs, output, settings=few, loop=QUIET, overwrite=True)
     load_adapter(output)

@@ -76,25 +76,25 @@ def test_tensorboard_that_is_not_there_is_told_at_once(tmp_path, monkeypatch):
 
     assert str(caught.value) == (
         "logs for tensorboard are asked for, and it is not installed\n"
-        "Install it with: pip install tensorboard, or leave out --tensorboard."
+        "Install it with: pip install tensorboard, or leave out tensorboard=."
     )
     assert not logs.exists()
 
 
 @pytest.mark.parametrize("reads", [0.0, 0.25])
 def test_tensorboard_gets_the_losses_of_every_step(reads, tmp_path, monkeypatch):
-    told: list[tuple[str, int]] = []
+    calls: list[tuple[str, int]] = []
 
     class Writer:
         def __init__(self, folder: str) -> None:
-            told.append((folder, -1))
+            calls.append((folder, -1))
 
         def add_scalar(self, name: str, value: float, step: int) -> None:
             assert math.isfinite(value)
-            told.append((name, step))
+            calls.append((name, step))
 
         def close(self) -> None:
-            told.append(("close", -1))
+            calls.append(("close", -1))
 
     monkeypatch.setitem(
         sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer)
@@ -107,7 +107,7 @@ def test_tensorboard_gets_the_losses_of_every_step(reads, tmp_path, monkeypatch)
 
     steps = [("read", 1), ("contrast", 1), ("read", 2), ("contrast", 2)]
     again = [("unet/read", 1)] if reads else []
-    assert told == [
+    assert calls == [
         (logs, -1), *((f"text/{name}", step) for name, step in steps), ("close", -1),
         (logs, -1), ("unet/noise", 1), ("unet/features", 1), *again, ("close", -1),
     ]  # fmt: skip

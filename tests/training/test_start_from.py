@@ -61,7 +61,7 @@ def test_what_it_cannot_start_from(tmp_path, first):
         align(teacher(), other, pairs, output, settings=STILL, loop=QUIET, start_from=first)
     assert str(caught.value) == (
         "the adapter to start from was not aligned to 'zh'\n"
-        "Name its own tower, or begin without --start-from."
+        "Name its own tower, or begin without start_from=."
     )
     with pytest.raises(TrainingError, match=r"writes .* \(32, 77, None\), but the teacher's UNet"):
         align(teacher_xl(), tower_zh(), pairs, output, settings=STILL, loop=QUIET, start_from=first)

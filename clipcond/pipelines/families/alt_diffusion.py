@@ -12,8 +12,6 @@ from clipcond.pipelines.family import Family, component_kind
 from clipcond.towers import AltClipTower, HiddenLayer
 from clipcond.towers.modules import TowerModules
 
-__all__ = ["ALT_DIFFUSION_FAMILIES", "RobertaSeriesTower"]
-
 _PRE = "transformation_pre"
 
 

@@ -13,8 +13,6 @@ from clipcond.pipelines.family import Encoding, Family, has_component
 from clipcond.pipelines.prompt_embeds import make_prompt_embeds, read_arguments
 from clipcond.towers import HiddenLayer
 
-__all__ = ["MASKED_FAMILIES"]
-
 _TOWER = (("text_encoder", "tokenizer"),)
 _EMBEDS = frozenset({"prompt", "negative_prompt", "prompt_embeds", "negative_prompt_embeds"})
 _CALL = frozenset({"device", "num_images_per_prompt", "do_classifier_free_guidance"})

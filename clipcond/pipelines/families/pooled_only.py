@@ -19,8 +19,6 @@ from clipcond.pipelines.families.words import as_negatives, syntax_of, words_of
 from clipcond.pipelines.family import Encoding, Family, has_component
 from clipcond.pipelines.lora_scale import lora_scaled
 
-__all__ = ["POOLED_FAMILIES"]
-
 _NEGATIVE = "negative_"
 
 

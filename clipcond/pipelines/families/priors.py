@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clipcond.conditioning.conditioner import Conditioner, Conditioning
-from clipcond.conditioning.results import ModelReads
+from clipcond.conditioning.conditioner import Conditioner
+from clipcond.conditioning.results import Conditioning, ModelReads
 from clipcond.pipelines.families.words import as_negatives
 from clipcond.pipelines.family import Encoding, Family, component_kind
 from clipcond.pipelines.prompt_embeds import (
@@ -19,8 +19,6 @@ from clipcond.pipelines.prompt_embeds import (
     model_dtype,
     read_arguments,
 )
-
-__all__ = ["PRIOR", "PRIOR_OF_STABLE_UNCLIP"]
 
 
 def _encode(encoding: Encoding, arguments: Mapping[str, Any]) -> Any:

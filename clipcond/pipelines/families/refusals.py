@@ -9,8 +9,6 @@ from typing import Any
 from clipcond.errors import PipelineError
 from clipcond.pipelines.family import component_kind, parameters_of
 
-__all__ = ["reads_clip", "reason_of", "refusal"]
-
 _WITHIN = "it encodes prompts within its call, where nothing can take their place"
 _CLAP = "its text encoder is CLAP's, which was trained on sounds"
 _EMPTY = "it encodes the empty prompt only"

@@ -15,8 +15,6 @@ from clipcond.pipelines.family import Encoding, Family, component_kind, has_comp
 from clipcond.pipelines.prompt_embeds import make_prompt_embeds, read_arguments
 from clipcond.towers import HiddenLayer
 
-__all__ = ["STABLE_DIFFUSION", "STABLE_DIFFUSION_FAMILIES", "STABLE_DIFFUSION_XL"]
-
 PAIR = (("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2"))
 _EMBEDS = frozenset({"prompt", "negative_prompt", "prompt_embeds", "negative_prompt_embeds"})
 _POOLED = frozenset({"pooled_prompt_embeds", "negative_pooled_prompt_embeds"})

@@ -28,8 +28,6 @@ from clipcond.pipelines.prompt_embeds import (
 )
 from clipcond.towers import HiddenLayer
 
-__all__ = ["STABLE_DIFFUSION_3"]
-
 
 def _encode(encoding: Encoding, arguments: Mapping[str, Any]) -> tuple[Tensor | None, ...]:
     """Encode a call's prompts and negatives; embeddings that the caller passes go through.

@@ -12,8 +12,6 @@ from clipcond.pipelines.families.stable_diffusion import STABLE_DIFFUSION_FAMILI
 from clipcond.pipelines.families.stable_diffusion_3 import STABLE_DIFFUSION_3
 from clipcond.pipelines.family import Family
 
-__all__ = ["FAMILIES", "class_for_task", "companions_of", "family_named", "family_of"]
-
 # The first whose predicate holds counts.
 FAMILIES: tuple[Family, ...] = (
     *ALT_DIFFUSION_FAMILIES,

@@ -7,12 +7,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from clipcond.conditioning.conditioner import Conditioner
-from clipcond.conditioning.prompt_text import PromptReader
 from clipcond.conditioning.settled import Settled
 from clipcond.prompt import Break, ParsedPrompt, find_syntax
-
-__all__ = ["as_negatives", "syntax_of", "words_of"]
-
 
 Texts = TypeVar("Texts", str, list[str], list[str] | str | None)
 
@@ -59,15 +55,7 @@ def syntax_of(conditioner: Conditioner, prompt: str) -> list[str]:
 
 
 def _parsed(conditioner: Conditioner, prompt: str, negative: bool) -> ParsedPrompt:
-    dialect, is_wide = conditioner.dialect, bool(conditioner.fullwidth)
-    reader = PromptReader(
-        find_syntax(dialect.syntax, fullwidth=is_wide),
-        conditioner.towers,
-        dialect,
-        conditioner.extra_networks,
-        conditioner.fullwidth,
-        conditioner.max_chunks,
-    )
+    reader = conditioner.reader
     return reader.parse(reader.read(prompt, negative=negative))
 
 

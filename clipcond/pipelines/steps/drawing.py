@@ -29,8 +29,6 @@ from clipcond.pipelines.steps.residuals import Residuals
 from clipcond.pipelines.steps.rows import Seen, Slot, map_tensors, read_serials
 from clipcond.pipelines.steps.texts import CallArguments, Found, TextsOfStep
 
-__all__ = ["StepsOfPipeline"]
-
 _TIMES = ("timestep", "timesteps", "timestep_ratio", "r")  # what they call the timestep
 _MOST_CALLS = 4  # encoded, and not drawn yet
 

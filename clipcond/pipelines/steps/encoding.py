@@ -14,8 +14,6 @@ from clipcond.pipelines.family import Family
 from clipcond.pipelines.steps.plan import NUMBERS, Arguments, Part, Plan, plan_steps
 from clipcond.pipelines.steps.rows import Slot
 
-__all__ = ["LENGTHS", "NEGATIVE_OF", "Encode", "EncodedCall", "Place", "Row"]
-
 Encode = Callable[[Arguments], Sequence[Tensor | None]]
 Place = tuple[Tensor, int]  # rows, and which of them
 NEGATIVE_OF = "negative_"  # what the names of negatives begin with

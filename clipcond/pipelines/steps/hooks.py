@@ -8,8 +8,6 @@ from typing import Any, Protocol
 
 from torch import nn
 
-__all__ = ["Around", "Hooks", "remove_strays"]
-
 
 class Around(Protocol):
     """An owner of hooks: what happens before and after each call of a module."""

@@ -19,8 +19,6 @@ from clipcond.pipelines.steps.position import StepCount, likely_steps
 from clipcond.pipelines.steps.refusals import check_pipeline
 from clipcond.pipelines.steps.rows import read_serials
 
-__all__ = ["check_given", "encode_over_time", "stop_drawing"]
-
 _STEPS: weakref.WeakKeyDictionary[Any, StepsOfPipeline] = weakref.WeakKeyDictionary()
 _PROMPTS = ("prompt", "prompt_2")  # of methods that are called for negatives again
 

@@ -20,8 +20,6 @@ from clipcond.pipelines.steps.encoding import NEGATIVE_OF, Row
 from clipcond.pipelines.steps.plan import is_mixture, rest_of
 from clipcond.pipelines.steps.rows import list_tensors, map_tensors
 
-__all__ = ["NEGATIVE", "Mixture", "Rows", "has_mixture", "lacks_negative", "passes_of"]
-
 NEGATIVE = -1  # the pass with the negatives in the place of the prompts
 Rows = Sequence[Row | None]
 

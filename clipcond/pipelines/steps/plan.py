@@ -13,17 +13,6 @@ from torch import Tensor
 from clipcond.conditioning.settled import OverTime, Settled, SettlesTexts
 from clipcond.errors import PromptError
 
-__all__ = [
-    "NUMBERS",
-    "Arguments",
-    "Part",
-    "Plan",
-    "changes",
-    "is_mixture",
-    "plan_steps",
-    "rest_of",
-]
-
 Arguments: TypeAlias = Mapping[str, Any]  # of the method that encodes prompts
 Part: TypeAlias = tuple[int, float]  # a pair of texts of the plan, and its weight
 Texts: TypeAlias = dict[str, list[str]]  # argument -> its text for each prompt of the batch

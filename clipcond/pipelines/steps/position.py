@@ -9,15 +9,6 @@ from torch import Tensor
 
 from clipcond.errors import UnknownNameError
 
-__all__ = [
-    "STEP_COUNTS",
-    "Position",
-    "StepCount",
-    "check_step_count",
-    "likely_steps",
-    "scheduler_of",
-]
-
 StepCount: TypeAlias = Literal["a1111", "schedule"]
 STEP_COUNTS = ("a1111", "schedule")
 _DEFAULT_STEPS = 50  # of most pipelines of diffusers

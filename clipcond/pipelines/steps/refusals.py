@@ -11,8 +11,6 @@ from clipcond.errors import PipelineError, PromptError
 from clipcond.pipelines.family import Family
 from clipcond.pipelines.steps.plan import Arguments, Plan
 
-__all__ = ["DENOISERS", "check_pipeline", "no_negative", "reason_against", "reason_against_and"]
-
 DENOISERS = ("unet", "transformer", "controlnet", "prior", "decoder")  # attributes of pipelines
 _CHANGES = "[a:b:0.5], [a|b] and AND"
 _NEVER = {

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from clipcond.pipelines.steps.rows import list_tensors
 
-__all__ = ["Residuals"]
-
 
 class Residuals:
     """The residuals of the last call of a ControlNet, for each pass."""

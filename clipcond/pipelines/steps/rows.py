@@ -11,8 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Seen", "Slot", "list_tensors", "map_tensors", "read_serials"]
-
 # A marked row carries its number in its first values, a digit in each: 1 + digit / 64 is exact in
 # bfloat16 and float16 too, so a number survives every change of dtype.
 BASE, DIGITS = 64, 4

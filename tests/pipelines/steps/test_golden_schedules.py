@@ -1,8 +1,5 @@
 """Schedules of the reference's own data reach the UNet at the right call."""
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
 from diffusers import DDIMScheduler
@@ -10,10 +7,11 @@ from diffusers import DDIMScheduler
 from clipcond import attach, compose, schedule
 from clipcond.prompt.composition import find_parts, is_capitals
 from tests.failures import failures_of
+from tests.parity.golden import cases_of
 from tests.pipelines.models import WIDTH, tiny_sd
 from tests.pipelines.steps.stubs import Recorder
 
-GOLDEN = json.loads((Path(__file__).parents[2] / "data" / "a1111.json").read_text())
+GOLDEN = cases_of("a1111")
 CASES = [case for case in GOLDEN["cases"] if "error" not in str(case["parsed"])]  # one is refused
 
 

@@ -22,7 +22,7 @@ prompts = st.lists(st.sampled_from(PIECES), max_size=16).map("".join)
 
 
 class Reads(SettlesTexts):
-    _reader = PromptReader(find_syntax("a1111"), (), find_dialect("a1111"))
+    reader = PromptReader(find_syntax("a1111"), (), find_dialect("a1111"))
 
 
 def text_of(plan, name, row, step):

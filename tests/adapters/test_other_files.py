@@ -98,7 +98,7 @@ def test_noise_in_the_header_is_refused(path):
         (["to_rows.weight"], "1 tensor, such as 'to_rows.weight'"),
     ],
 )
-def test_a_foreign_file_is_called_by_its_name(tmp_path, names, found):
+def test_another_file_is_called_by_its_name(tmp_path, names, found):
     path = tmp_path / "other.safetensors"
     save_file({name: torch.zeros(2, 2) for name in names}, path)
 
