@@ -8,8 +8,6 @@ from torch import Tensor
 
 from clipcond.errors import PairingError, counted
 
-__all__ = ["check_pairs"]
-
 _STARTS = ("prompt", "negative_prompt")
 
 

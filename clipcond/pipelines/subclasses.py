@@ -13,8 +13,6 @@ from typing import Any, cast
 
 from clipcond.towers.base import own_defaults
 
-__all__ = ["renew_when_read", "same_named", "use_own_defaults"]
-
 _OWN_DEFAULTS = ("guidance_scale", "num_inference_steps")
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.settled import Settled
-from clipcond.prompt import Break, ParsedPrompt, find_syntax
+from clipcond.prompt import Break, ParsedPrompt
 
 Texts = TypeVar("Texts", str, list[str], list[str] | str | None)
 

@@ -11,8 +11,6 @@ from torch import Tensor
 
 from clipcond.pipelines.steps.plan import Arguments
 
-__all__ = ["given_tensors", "is_drawing", "reads_negative"]
-
 _DRAWING = ("__call__", "generate_mask", "invert")  # methods of pipelines that draw
 _TEXT, _NEGATIVE = "prompt", "negative_prompt"
 _EMBEDS = ("prompt_embeds", "prompt_embeds_qwen")  # None until the prompt is encoded

@@ -15,8 +15,6 @@ from clipcond.pipelines.steps.passes import NEGATIVE, Rows
 from clipcond.pipelines.steps.residuals import Residuals
 from clipcond.pipelines.steps.rows import map_tensors
 
-__all__ = ["CallArguments", "Found", "TextsOfStep"]
-
 _MOST_BUILT = 16  # tensors kept for the next steps
 
 Found: TypeAlias = dict[int, Rows]  # id of a tensor in a call -> its rows
