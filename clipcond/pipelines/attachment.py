@@ -11,9 +11,8 @@ copy that knows the new one.
 from __future__ import annotations
 
 import copy
-import copyreg
+import functools
 import inspect
-import sys
 import weakref
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -21,11 +20,12 @@ from os import PathLike
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from clipcond.adapters import Adapter
 from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
-from clipcond.errors import ClipcondWarning, PipelineError, warn
+from clipcond.errors import PipelineError
 from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, companions_of, family_of
 from clipcond.pipelines.further_methods import other_methods, use_own_call
@@ -38,6 +38,7 @@ from clipcond.pipelines.prompt_embeds import (
     may_change,
     model_dtype,
     read_arguments,
+    warn_of_clip_skip,
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.pipelines.steps import (
@@ -47,11 +48,13 @@ from clipcond.pipelines.steps import (
     encode_over_time,
     stop_drawing,
 )
-from clipcond.pipelines.subclasses import renew_when_read, use_own_defaults
+from clipcond.pipelines.subclasses import renew_when_read, same_named, signature_of
 from clipcond.towers import TextTower
+from clipcond.towers.base import own_defaults
 
 # What a text tower computes in; a UNet may be stored in less.
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+_OWN_DEFAULTS = ("guidance_scale", "num_inference_steps")
 _METHODS = ("encode_prompt", "_encode_prompt")
 
 
@@ -108,10 +111,9 @@ class Attachment:
         vars(pipe)[self.family.method] = self
         self._put_others(pipe)
         pipe.__class__ = self.replaced_class
-        use_own_defaults(pipe)
+        _use_own_defaults(pipe)
         use_own_call(pipe)
         renew_when_read(pipe, {each.conditioner: each.method for each in self.families})
-        copyreg.pickle(type(pipe), _reduced)
         return conditioned
 
     def take_off(self, pipe: object) -> None:
@@ -121,6 +123,14 @@ class Attachment:
             vars(pipe).pop(name, None)
         vars(pipe).update(self.replaced)
         pipe.__class__ = self.replaced_class
+
+    def copied(self, pipe: object) -> object:
+        """Copy the pipeline, shallow, but for this Attachment, which has to know the copy."""
+        twin, own = object.__new__(type(pipe)), copy.copy(self)
+        own._pipe = weakref.ref(cast(ConditionedPipeline, twin))
+        vars(twin).update({**vars(pipe), own.family.method: own})
+        own._put_others(twin)
+        return twin
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_pipe": self.pipe}
@@ -215,19 +225,23 @@ class Attachment:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         bound = self.__signature__.bind(*args, **kwargs)
         bound.apply_defaults()
-        check_pairs(bound.arguments)
-        call = read_arguments(self.pipe, bound.arguments)
+        given = bound.arguments
+        if any(isinstance(each, list | tuple | Tensor) for each in given.values()):
+            check_pairs(given)
+            check_given(self.pipe, given)
+        call = read_arguments(self.pipe, given)
         if isinstance(call.clip_skip, int) and self.explains_clip_skip:
             self.explains_clip_skip = False
-            _warn_of_clip_skip(call.clip_skip)
+            warn_of_clip_skip(call.clip_skip)
         self.move_tower(call.device)
-        check_given(self.pipe, bound.arguments)
-        if self._drew_over_time or may_change(bound.arguments):
+        if self._drew_over_time or may_change(given):
             self._drew_over_time = True
-            answer = encode_over_time(self, bound.arguments, self.encode_plain, self.step_count)
+            answer = encode_over_time(self, given, self.encode_plain, self.step_count)
         else:
-            answer = self.encode_plain(bound.arguments)
-        return self.family.join(answer, is_guided=call.do_classifier_free_guidance)
+            answer = self.encode_plain(given)
+        if self.family.joins:
+            return self.family.join(answer, is_guided=call.do_classifier_free_guidance)
+        return answer
 
     def encode_plain(self, arguments: Mapping[str, Any]) -> Any:
         """Answer the arguments of a call that is the same at all steps: the family's `returns`."""
@@ -241,27 +255,33 @@ class Attachment:
         return tuple(getattr(made, name) for name in family.returns)
 
 
-def _reduced(pipe: object) -> Any:
-    """Take a pipeline apart for the modules copy and pickle: as usual, except for `copy.copy`.
+def _use_own_defaults(pipe: Any) -> None:
+    """Give a pipeline its model's own default arguments, if the text encoder names some.
 
-    A shallow copy shares what the pipeline has, its Attachment too, which would go on encoding with
-    the first pipeline's text encoder after the copy was given another.
+    diffusers keeps defaults in the signature of the class's `__call__`.
     """
-    attachment = attachment_of(pipe)
-    if attachment is None or sys._getframe(1).f_code is not copy.copy.__code__:
-        return pipe.__reduce_ex__(4)
-    twin, own = object.__new__(type(pipe)), copy.copy(attachment)
-    own._pipe = weakref.ref(cast(ConditionedPipeline, twin))
-    vars(twin).update({**vars(pipe), own.family.method: own})
-    own._put_others(twin)
-    return (lambda: twin), ()
+    named = own_defaults(getattr(pipe, "text_encoder", None))
+    if not named:
+        return
+    accepted = signature_of(type(pipe)).parameters
+    own = tuple((name, named[name]) for name in _OWN_DEFAULTS if name in named and name in accepted)
+    if own:
+        pipe.__class__ = _with_defaults(cast(Any, type(pipe)), own)
 
 
-def _warn_of_clip_skip(n: int) -> None:
-    """Warn code that was written for plain diffusers that clip skip counts otherwise here."""
-    message = (
-        f"clip_skip={n} is layer {n} from the end here, as A1111 counts; plain diffusers means "
-        f"layer {n + 1} by it, which is clip_skip={n + 1} here. Say clip_skip= in attach(), and "
-        "this is not shown again."
-    )
-    warn(ClipcondWarning(message))
+@functools.cache
+def _with_defaults(stock: Any, own: tuple[tuple[str, float], ...]) -> type:
+    """Make a subclass whose `__call__` has these defaults."""
+    signature, values = signature_of(stock), dict(own)
+
+    @functools.wraps(stock.__call__)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        given = signature.bind_partial(self, *args, **kwargs).arguments
+        missing = {name: value for name, value in own if name not in given}
+        return stock.__call__(self, *args, **kwargs, **missing)
+
+    parameters = [
+        p.replace(default=values.get(p.name, p.default)) for p in signature.parameters.values()
+    ]
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return same_named(stock, {"__call__": call}, _with_defaults, own)

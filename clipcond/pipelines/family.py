@@ -112,9 +112,7 @@ class Family:
         return not any(name.startswith("negative_") for name in self.returns)
 
     def join(self, answer: Sequence[Any], *, is_guided: bool) -> Any:
-        """Join a value for each of `returns`, as the family's method returns it."""
-        if not self.joins:
-            return answer
+        """Join a value for each of `returns` by `joins`, as the family's method returns it."""
         made = dict(zip(self.returns, answer, strict=True))
         shown = {n: each for n, each in made.items() if is_guided or not n.startswith("negative_")}
         parts = [[shown.get(name) for name in names] for names in self.joins]

@@ -11,10 +11,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from clipcond.towers.base import own_defaults
-
-_OWN_DEFAULTS = ("guidance_scale", "num_inference_steps")
-
 
 def same_named(
     stock: Any, own: Mapping[str, object], make: Callable[..., Any], *choices: Any
@@ -42,21 +38,7 @@ def _new(stock: type, *steps: tuple[Any, ...]) -> object:
     return object.__new__(stock)
 
 
-def use_own_defaults(pipe: Any) -> None:
-    """Give a pipeline its model's own default arguments, if the text encoder names some.
-
-    diffusers keeps defaults in the signature of the class's `__call__`.
-    """
-    named = own_defaults(getattr(pipe, "text_encoder", None))
-    if not named:
-        return
-    accepted = _signature(type(pipe)).parameters
-    own = tuple((name, named[name]) for name in _OWN_DEFAULTS if name in named and name in accepted)
-    if own:
-        pipe.__class__ = _with_defaults(cast(Any, type(pipe)), own)
-
-
-def _signature(kind: type) -> inspect.Signature:
+def signature_of(kind: type) -> inspect.Signature:
     """Find the arguments of a pipeline's call; a mixin may only hand them on."""
     calls = (vars(each)["__call__"] for each in kind.__mro__ if "__call__" in vars(each))
     found = [inspect.signature(call) for call in calls]
@@ -65,36 +47,23 @@ def _signature(kind: type) -> inspect.Signature:
     return next((sig for sig, is_named in zip(found, named, strict=True) if is_named), found[0])
 
 
-@functools.cache
-def _with_defaults(stock: Any, own: tuple[tuple[str, float], ...]) -> type:
-    """Make a subclass whose `__call__` has these defaults."""
-    signature, values = _signature(stock), dict(own)
-
-    @functools.wraps(stock.__call__)
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        given = signature.bind_partial(self, *args, **kwargs).arguments
-        missing = {name: value for name, value in own if name not in given}
-        return stock.__call__(self, *args, **kwargs, **missing)
-
-    parameters = [
-        p.replace(default=values.get(p.name, p.default)) for p in signature.parameters.values()
-    ]
-    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    return same_named(stock, {"__call__": call}, _with_defaults, own)
-
-
 def renew_when_read(pipe: Any, conditioners: Mapping[str, str]) -> None:
     """Let a pipeline's Conditioners be new ones when its text encoder or tokenizer is.
 
+    A shallow copy shares what the pipeline has, its Attachment too, which would go on encoding with
+    the first pipeline's text encoder after the copy was given another: it gets one of its own.
+
     Args:
-        conditioners: the attribute of each Conditioner -> the method that its Attachment replaces.
+        conditioners: the attribute of each Conditioner -> the method that its Attachment replaces,
+            the pipeline's own before those of further text encoders.
     """
     pipe.__class__ = _renewing(cast(Any, type(pipe)), tuple(conditioners.items()))
 
 
 @functools.cache
 def _renewing(stock: Any, conditioners: tuple[tuple[str, str], ...]) -> type:
-    own = {name: _renewed(name, method) for name, method in conditioners}
+    own: dict[str, Any] = {name: _renewed(name, method) for name, method in conditioners}
+    own["__copy__"] = lambda self: vars(self)[conditioners[0][1]].copied(self)
     return same_named(stock, own, _renewing, conditioners)
 
 
