@@ -13,6 +13,7 @@ import torch
 from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.pipelines.call_context import at_least, by_default
 from clipcond.pipelines.family import Encoding
+from clipcond.pipelines.steps import without_marks
 from clipcond.pipelines.subclasses import same_named
 
 
@@ -127,8 +128,18 @@ def _cycle(encoding: Encoding, owner: type) -> OneLength:
     return OneLength("__call__", ("prompt", "source_prompt"), encoding, owner)
 
 
+def _hands_out(encoding: Encoding, owner: Any) -> Callable[..., Any]:
+    """Stable Cascade's prior returns its embeddings, for the decoder."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return without_marks(encoding.pipe, owner.__call__(encoding.pipe, *args, **kwargs))
+
+    return call
+
+
 _CALLS: Mapping[str, Callable[..., Callable[..., Any]]] = {
     "CycleDiffusionPipeline": _cycle,
+    "StableCascadePriorPipeline": _hands_out,
     "StableUnCLIPImg2ImgPipeline": ClipSkipOfCall,
 }
 

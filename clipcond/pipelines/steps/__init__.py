@@ -7,7 +7,19 @@ call of a UNet -> position  which step it is
                -> passes    one for each part of AND, mixed
 """
 
-from clipcond.pipelines.steps.over_time import check_given, encode_over_time, stop_drawing
+from clipcond.pipelines.steps.over_time import (
+    check_given,
+    encode_over_time,
+    stop_drawing,
+    without_marks,
+)
 from clipcond.pipelines.steps.position import StepCount, check_step_count
 
-__all__ = ["StepCount", "check_given", "check_step_count", "encode_over_time", "stop_drawing"]
+__all__ = [
+    "StepCount",
+    "check_given",
+    "check_step_count",
+    "encode_over_time",
+    "stop_drawing",
+    "without_marks",
+]

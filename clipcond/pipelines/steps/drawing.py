@@ -114,6 +114,14 @@ class StepsOfPipeline:
         self._hooks, self._encoded = {}, []
         self._forget()
 
+    def unmarked(self, tensor: Tensor) -> Tensor:
+        """Replace the marked rows of a tensor by those of the last text, first part."""
+        rows = self.find(tensor)
+        if rows is None:
+            return tensor
+        pairs = zip(rows, tensor, strict=True)
+        return torch.stack([own if row is None else row.unmarked.to(own) for row, own in pairs])
+
     # during a call of a denoiser
 
     def before(

@@ -36,6 +36,12 @@ class Row:
         """What a prompt and its negative have in common."""
         return id(self.encoded), self.index
 
+    @property
+    def unmarked(self) -> Tensor:
+        """The row itself, as it is shown but for the mark."""
+        name = NEGATIVE_OF + self.slot if self.is_negative else self.slot
+        return self.encoded.slots[name].shown[self.index]
+
     def place(self, name: str, step: int, part: int | None) -> Place:
         """Find the variant of a step: of a part of the prompt, or of its negative for None.
 

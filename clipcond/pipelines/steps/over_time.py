@@ -17,7 +17,7 @@ from clipcond.pipelines.steps.encoding import Encode, EncodedCall
 from clipcond.pipelines.steps.plan import Arguments, changes, plan_steps
 from clipcond.pipelines.steps.position import StepCount, likely_steps
 from clipcond.pipelines.steps.refusals import check_pipeline
-from clipcond.pipelines.steps.rows import read_serials
+from clipcond.pipelines.steps.rows import map_tensors, read_serials
 
 _STEPS: weakref.WeakKeyDictionary[Any, StepsOfPipeline] = weakref.WeakKeyDictionary()
 _PROMPTS = ("prompt", "prompt_2")  # of methods that are called for negatives again
@@ -88,6 +88,12 @@ def check_given(pipe: object, arguments: Arguments) -> None:
                 "drew, for a prompt that changes over the steps.",
                 "Pass the prompt itself, or what pipe.encode_prompt() gives outside of a call.",
             )
+
+
+def without_marks(pipe: object, output: Any) -> Any:
+    """Give what a pipeline returns embeddings of its last text where it has marked rows."""
+    steps = _STEPS.get(pipe)
+    return output if steps is None else map_tensors(output, steps.unmarked)
 
 
 def stop_drawing(pipe: object) -> None:

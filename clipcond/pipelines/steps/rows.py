@@ -25,7 +25,7 @@ class Slot:
     """
 
     def __init__(self, shown: Tensor) -> None:
-        self.markers = shown.clone()
+        self.shown, self.markers = shown, shown.clone()
         serials = [next(_SERIALS) % BASE**DIGITS for _ in shown]
         digits = [[serial // BASE**i % BASE for i in range(DIGITS)] for serial in serials]
         values = torch.tensor(digits, dtype=torch.float32) / BASE + 1

@@ -10,7 +10,7 @@ import torch
 from clipcond import attach
 from clipcond.errors import PipelineError, PromptWarning
 from tests.pipelines import zoo
-from tests.pipelines.models import latents, tiny_sd, tiny_sdxl
+from tests.pipelines.models import latents, seeded, tiny_sd, tiny_sdxl
 
 # a prompt, its negative, and the texts that a Conditioner encodes of them
 SETTLED = [
@@ -155,3 +155,19 @@ def test_in_pipelines_that_refuse_or_have_two_encoders(name):
     found = quietly(encode, pipe, "[cat|dog]")
 
     assert torch.equal(found[0], pipe.conditioner("dog").embeds)
+
+
+@pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+def test_a_prior_hands_out_rows_of_a_text():
+    """Stable Cascade's decoder takes them, attached or not: of the last text, first part."""
+    attached = attach(zoo.make("StableCascadePriorPipeline"))
+    call = {"num_inference_steps": 2, "output_type": "pt", "generator": seeded()}
+    for prompt, text in (("a [cat|dog]", "a dog"), ("a cat AND a dog", "a cat"), ("a cat",) * 2):
+        output = attached(prompt, negative_prompt="[grey|blurry]", **call)
+        expected = attached.encode_prompt("cpu", 1, 1, True, text, negative_prompt="blurry")
+        found = (
+            *(output.prompt_embeds, output.prompt_embeds_pooled),
+            *(output.negative_prompt_embeds, output.negative_prompt_embeds_pooled),
+        )
+        for ours, theirs in zip(found, expected, strict=True):
+            assert torch.equal(ours, theirs)
