@@ -173,6 +173,9 @@ PROMPTS = {
     "{} changes while denoising; only its last text is encoded": (
         "{} 会随步骤变化；只编码最后的文字"
     ),
+    "{} changes after step {}, which {} steps do not reach; only its first text is encoded": (
+        "{} 在第 {} 步之后变化，而总共只有 {} 步；只编码最初的文字"
+    ),
     "{} never changes while denoising; only {} is encoded": "{} 不会随步骤变化；只编码 {}",
     "{} never changes while denoising; nothing of it is encoded": "{} 不会随步骤变化；完全没有编码",
     "Write a fraction of all steps below 1, or the number of a step: {}.": (

@@ -54,11 +54,11 @@ def find_and(text: str, *, fullwidth: bool = False) -> int | None:
 def is_capitals(text: str, parts: Sequence[tuple[int, int, float]]) -> bool:
     """Whether a prompt is a caption all in capitals, in which AND is a word: BLACK AND WHITE CAT.
 
-    A part with a weight, or a letter in lower case anywhere, makes it several conditions.
+    A part with a weight, or a letter anywhere that is no capital, makes it several conditions.
     """
     unweighted = all(weight == 1.0 for *_, weight in parts)
-    words = "".join(text[start:stop] for start, stop, _ in parts)
-    return unweighted and words.isupper()
+    letters = [c for start, stop, _ in parts for c in text[start:stop] if c.isalpha()]
+    return unweighted and bool(letters) and all(c.isupper() for c in letters)
 
 
 def _part(source: str, signs: str, start: int, stop: int) -> tuple[int, int, float]:

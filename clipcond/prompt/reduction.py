@@ -60,7 +60,7 @@ def reduce(
         reached = 0
         for change in changes:
             if change.start >= reached and len(issues) < MOST_ISSUES:
-                issues.append(_change_issue(remainder, change))
+                issues.append(_change_issue(remainder, change, steps))
                 reached = change.stop
         if changes:
             remainder = remainder.only(find_last_text(remainder.text, changes, steps))
@@ -129,7 +129,7 @@ def _spoiled_issue(remainder: Remainder, change: Change, spoiler: int) -> Issue:
     return Issue(message, remainder.at(spoiler), remedy, "editing-off", (sign,))
 
 
-def _change_issue(remainder: Remainder, change: Change) -> Issue:
+def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
     """Say that a prompt changes; of an edit that comes too late, or is a weight, say that."""
     shown, *texts = (
         remainder.text[start:stop] for start, stop in ((change.start, change.stop), *change.options)
@@ -141,9 +141,16 @@ def _change_issue(remainder: Remainder, change: Change) -> Issue:
     message = f"{excerpt(shown, _SHOWN)!r} changes while denoising; only its last text is encoded"
     remedy = "Encode the texts of schedule(prompt, steps) one by one."
     code = "editing"
-    if when and (float(when) <= 0 or ("." in when and float(when) >= 1)):
+    if when and "." not in when and float(when) >= steps:
+        message = (
+            f"{excerpt(shown, _SHOWN)!r} changes after step {when}, which {steps} steps do not "
+            "reach; only its first text is encoded"
+        )
+    is_share = "." in when
+    is_over = bool(when) and (float(when) <= 0 or not is_share and float(when) < 1)  # at once
+    if is_over or (is_share and float(when) >= 1):
         code = "editing-never"
-        left = texts[float(when) <= 0].strip()
+        left = texts[is_over].strip()
         kept = f"only {excerpt(left, _SHOWN)!r}" if left else "nothing of it"
         message = f"{excerpt(shown, _SHOWN)!r} never changes while denoising; {kept} is encoded"
         example = "0.5".join(shown.rsplit(when, 1)) if when in shown else "[a:b:0.5]"

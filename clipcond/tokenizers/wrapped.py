@@ -221,9 +221,9 @@ def single_token_ids(tokenizer: PreTrainedTokenizerBase, characters: str) -> fro
     return frozenset(i for i in ids if i is not None)
 
 
-def is_sign(character: str) -> bool:
+def is_sign(unit: str) -> bool:
     """Whether it is an emoji or another symbol beyond ASCII; not a letter, digit, punctuation."""
-    return not character.isascii() and unicodedata.category(character) == "So"
+    return len(unit) == 1 and not unit.isascii() and unicodedata.category(unit) == "So"
 
 
 def n_characters(texts: Sequence[str]) -> int:

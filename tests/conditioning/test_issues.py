@@ -123,6 +123,17 @@ def test_unread_characters_of_clip_and_words_of_the_chinese_tower():
     assert "unread-words" in codes
 
 
+@pytest.mark.parametrize("name", ["embedded", "embedded-zh"])
+def test_any_character_may_be_glued_to_a_letter(name):
+    conditioner = Conditioner(load_tower(name))
+    signs = [chr(i) for i in range(0xA0, 0x3400) if not chr(i).isspace()]
+    for form in ("a{}", "{}a", "猫{}", "İ{}", "{0}{0}"):
+        for part in range(0, len(signs), 2000):
+            words = " ".join(form.format(sign) for sign in signs[part : part + 2000])
+            codes = {issue.code for issue in conditioner.check(words)}
+            assert "unread-words" in codes
+
+
 def test_what_a_dialect_drops():
     prompt = "red " * 80 + "cat"
     (issue,) = single(dialect="diffusers").check(prompt)

@@ -90,6 +90,19 @@ def test_an_edit_that_never_happens_says_what_is_left():
     assert not failures_of(check, cases)
 
 
+def test_an_edit_beyond_the_last_step_says_so():
+    for prompt, step in (("[cat:dog:25]", "25"), ("[cat:dog:20]", "20"), ("[10:30]", "30")):
+        text, (issue,) = reduce_to_one_text(prompt)
+        assert text == prompt[1:].split(":")[0].replace("10", "")
+        assert issue.message == (
+            f"{prompt!r} changes after step {step}, which 20 steps do not reach; only its first "
+            "text is encoded"
+        )
+        assert "only its last text" in reduce_to_one_text(prompt, steps=31)[1][0].message
+    (issue,) = reduce_to_one_text("[cat:dog:1e-1]")[1]
+    assert issue.message == "'[cat:dog:1e-1]' never changes while denoising; only 'dog' is encoded"
+
+
 def test_an_edit_that_may_be_a_weight_says_how_to_write_one():
     (issue,) = reduce_to_one_text("[cat:0.8]")[1]
     assert issue.remedy == f"For a weight write (cat:0.8). {EDIT}"

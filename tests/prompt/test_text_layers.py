@@ -146,6 +146,11 @@ def test_capitals_are_a_caption():
         ("a CAT AND A DOG", "a CAT"),
         ("CAT :0.5 AND DOG", "CAT"),
         ("猫 AND 狗", "猫"),
+        ("一只猫 AND 一个UFO", "一只猫"),
+        ("猫 AND 狗, 4K", "猫"),
+        ("고양이 AND 개, 8K HDR", "고양이"),
+        ("猫 AND 犬, SF", "猫"),
+        ("猫 AND 狗 BREAK 鸟", "猫"),
         (" AND ", ""),
     ]
     assert not failures_of(check, cases)

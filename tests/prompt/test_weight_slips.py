@@ -24,6 +24,21 @@ def check(case: tuple[str, int, str, str]) -> None:
             assert wanted in remedies or (is_a1111s and syntax == "diffusers"), (syntax, remedies)
 
 
+def test_the_number_of_an_outer_bracket_is_a_weight():
+    prompts = [
+        *("(ganyu (genshin impact):1.2)", "((cat):1.2)", "(((cat)):1.2)", "((solo:1.3):1.2)"),
+        *("(a cat (on a mat):1.3)", "(cat [dog]:1.2)", "(big {cat}:1.2)", "((cat) : 1.2 )"),
+        *("（（猫）：1.2）", "（猫【狗】：1.3）", "(gawr gura (hololive):1.1), (red (hat):.9)"),
+    ]
+
+    def no_slip(prompt):
+        for syntax in ("a1111", "comfyui", "sd_embed", "lpw", "lpw_xl"):
+            found = issues(prompt, syntax, True)
+            assert not [i for i in found if "behind" in i.message], (syntax, found)
+
+    assert not failures_of(no_slip, prompts)
+
+
 # prompt, from where on, the words and the number of the remedy
 OUTSIDE = [
     ("(cat):1.3", 0, "cat", "1.3"),
