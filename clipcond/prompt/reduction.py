@@ -147,7 +147,7 @@ def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
             "reach; only its first text is encoded"
         )
     is_share = "." in when
-    is_over = bool(when) and (float(when) <= 0 or not is_share and float(when) < 1)  # at once
+    is_over = bool(when) and (float(when) <= 0 or (not is_share and float(when) < 1))  # at once
     if is_over or (is_share and float(when) >= 1):
         code = "editing-never"
         left = texts[is_over].strip()

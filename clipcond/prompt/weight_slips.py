@@ -31,14 +31,15 @@ _AND = re.compile(r"(?<![A-Za-z])AND(?![A-Za-z])")
 _SIGN = r"[^\w\s()\[\]{}:,/.\\]"
 _SLIPS = (
     rf"(?:{_SIGN}{{1,3}}|\\)\s?(?:{SMALL}|[0-2]|\d{{2,3}}%)['\">]?|[xXwW]\s?=?\s?{SMALL}"
-    rf"|weight\s?[=:]?\s?{SMALL}|[0-2](?:\.\d{{1,3}})?[eE][+-]?\d|\+{{2,4}}|-{{2,4}}",
+    rf"|weight\s?[=:]?\s?{SMALL}|\+{{2,4}}|-{{2,4}}",
     rf"[(\[{{]\s?{SMALL}\s?[)\]}}]|[1-3]\s?/\s?[2-5]|[½¼¾]|[0-2]?\.\d{{1,3}}\s?[/|\-]\s?[0-2]?\.\d{{1,3}}",
     rf"(?:{NUMBER})\s?[xX×%;]|(?:{SMALL}|[0-2])\s?(?:[fFwW倍배!,]|px|em|pt|weight|times|{_SIGN}{{1,3}})|\d,\d{{1,2}}[fFxX]",
-    rf"[0-2]?(?:\s{{1,2}}[.]\s{{0,2}}|[.]\s{{1,2}}|\s|_|\s?{_SIGN}{{1,2}}\s?)\d{{1,3}}",
+    rf"[0-2]?(?:\s{{1,2}}[.]\s{{0,2}}|[.]\s{{1,2}}|\s|\s?{_SIGN}{{1,2}}\s?)\d{{1,3}}",
     r"[0-2]?[点點]\d{1,2}倍?|[零〇一二两三]点[零〇一二三四五六七八九]{1,2}倍?",
     r"[oO]\.\d{1,2}|[lI]\.\d{1,2}|\d?\.[oO]\d?",
     r"[0-2]?\.\d{1,3}:\s?\d?(?:\.\d{1,3})?|[0-2]:\s?[0-2]?\.\d{1,3}",
 )
+_FLOATS = r"[0-2](?:\.\d{1,3})?[eE][+-]?\d|[0-2]?_\d{1,3}"  # as Python reads numbers
 _PLAIN = r"(?!\s*[+-]?[.\d]+\s*[)\]])"
 _WRITE = "Write {weight}."
 _BY_COMMA = "no weight, because of its comma"
@@ -149,6 +150,16 @@ WEIGHT_SLIPS = (
             rf"(?<!\d)(?=:.{{1,24}}[)}}]){NO_MEASURE}:\s{{0,3}}{_PLAIN}(?P<number>{'|'.join(_SLIPS)})\s?[)}}]"
         ),
         WITH_NOVELAI,
+        "no weight, because it is no plain number",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
+        ":",
+        re.compile(
+            rf"(?<!\d)(?=:.{{1,24}}[)}}]){NO_MEASURE}:\s{{0,3}}(?P<number>{_FLOATS})\s?[)}}]"
+        ),
+        WITH_NOVELAI - {"comfyui"},  # which reads them
         "no weight, because it is no plain number",
         _WRITE,
     ),

@@ -53,7 +53,7 @@ SLIPS = [
     ],
     *[(f"a (red cat:{number})", "red cat", 0.5) for number in ("1/2", "50%", "½", ".5f", "x.5")],
     *[(f"(cat:{number})", "cat", 1.3) for number in ("1.3,", "<1.3>", "\\1.3", "1.3-1.5", "w=1.3")],
-    *[(f"(cat:{number})", "cat", 1.3) for number in ("(1.3)", "1.3 weight", "1.3e0", "1,3,")],
+    *[(f"(cat:{number})", "cat", 1.3) for number in ("(1.3)", "1.3 weight", "1,3,")],
     ("(red cat=0.8)", "red cat", 0.8),
     ("(red cat1.3)", "red cat", 1.3),
     ("(cat_1.3)", "cat", 1.3),
@@ -90,6 +90,15 @@ def test_weights():
                 assert weighted(there, target) == [(words, number)], (syntax, fullwidth, there)
 
     assert not failures_of(check, SLIPS)
+
+
+def test_numbers_that_comfyui_reads():
+    for prompt in ("(cat:1.3e0)", "(cat:1e0)", "(cat:1_3)", "(a cat:1.5E-1)"):
+        assert not [i for i in issues(prompt, "comfyui", None) if "is no weight" in i.message]
+        for syntax in ("a1111", "lpw", "sd_embed", "compel"):
+            assert "no plain number" in issues(prompt, syntax, None)[0].message
+    there, target = followed("(cat:1.3e0)", "a1111", None)
+    assert weighted(there, target) == [("cat", 1.3)]
 
 
 def test_editing():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from itertools import count
 from typing import Any
 
@@ -74,9 +74,11 @@ def map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     """Copy lists, tuples and dicts of tensors, with every tensor changed; all else stays."""
     if isinstance(value, Tensor):
         return change(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        named = {each.name: getattr(value, each.name) for each in fields(value)}
+        return type(value)(**{name: map_tensors(each, change) for name, each in named.items()})
     if isinstance(value, dict):
-        items = {key: map_tensors(each, change) for key, each in value.items()}
-        return type(value)(**items) if is_dataclass(value) else items
+        return {key: map_tensors(each, change) for key, each in value.items()}
     if isinstance(value, list | tuple):
         each = [map_tensors(item, change) for item in value]
         return type(value)(*each) if hasattr(value, "_fields") else type(value)(each)

@@ -147,13 +147,15 @@ def test_weights_without_a_negative(name):
     flow.draw(pipe, ["c", "a cat :0.6 AND b :0.3 AND d :0.1"])
 
 
-def test_embeddings_of_negatives_apart_are_drawn_too():
+def test_embeddings_of_negatives_apart_are_drawn_too(monkeypatch):
     flow = FLOWS["Flux"]
     pipe = flow.attached()
     expected = flow.draw(pipe, MIXED, NEGATIVE)
     call = {"device": "cpu", "max_sequence_length": 16}
     names = ("prompt_embeds", "pooled_prompt_embeds")
-    own, negative = (pipe.encode_prompt(text, **call) for text in (MIXED, NEGATIVE))
+    with monkeypatch.context() as patch:  # as a callback gets them
+        patch.setattr("clipcond.pipelines.steps.over_time.is_drawing", lambda pipe: True)
+        own, negative = (pipe.encode_prompt(text, **call) for text in (MIXED, NEGATIVE))
     given = dict(zip(names, own[:2], strict=True))
     guided = dict(zip([f"negative_{name}" for name in names], negative[:2], strict=True))
 
