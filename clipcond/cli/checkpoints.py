@@ -51,6 +51,7 @@ def checkpoint(
         bool,
         typer.Option("--full-depth", help="Also the 24th layer and projection of SD2's tower."),
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="OUT may be replaced.")] = False,
     allow_pickle: AllowPickle = False,
 ) -> None:
     """Show which text towers a file holds, from its header alone."""
@@ -66,7 +67,7 @@ def checkpoint(
     if target is not None:
         with waiting("writing"):
             results["extracted"] = _extract(
-                file, target, part=part, activation=activation, full_depth=full_depth,
+                file, target, force, part=part, activation=activation, full_depth=full_depth,
                 allow_pickle=allow_pickle,
             )  # fmt: skip
     if as_json:
@@ -120,13 +121,16 @@ def _compare(
     return {"with": name, "summary": str(comparison), **asdict(comparison)}
 
 
-def _extract(file: Path, target: Path, **choices: Any) -> list[str]:
+def _extract(file: Path, target: Path, force: bool, **choices: Any) -> list[str]:
     from clipcond.checkpoints.extraction import extract
     from clipcond.checkpoints.single_file import open_file
     from clipcond.checkpoints.tower_choice import TowerChoice
 
     if target.exists() and target.resolve() in (file.resolve(), file.resolve().parent):
         raise CheckpointError(f"{str(target)!r} is where the tower comes from", target)
+    if not force and (target.is_file() or (target / "model.safetensors").exists()):
+        message = f"{str(target)!r} exists. Say --force to replace it, or another OUT."
+        raise CheckpointError(message, target)
     tower = open_file(file, TowerChoice(**choices), name=file.stem)
     return [str(path) for path in extract(tower, target)]
 

@@ -179,6 +179,19 @@ def test_extracting_to_a_folder(run, sd3, first, second, part):
     assert_same(load_tower("out/model.safetensors"), model)
 
 
+@pytest.mark.parametrize("out", ["old.safetensors", "old"])
+def test_nothing_is_replaced_without_force(run, sd3, tmp_path, out):
+    old = tmp_path / out if out.endswith("s") else tmp_path / out / "model.safetensors"
+    old.parent.mkdir(exist_ok=True)
+    old.write_bytes(b"mine")
+    call = ("checkpoint", sd3, "--extract", out, "--part", 2)
+    refused = run(*call)
+    assert (refused.code, old.read_bytes()) == (1, b"mine")
+    assert f"{out!r} exists. Say --force to replace it, or another OUT." in refused.err
+    assert run(*call, "--force").code == 0
+    assert old.stat().st_size > 1000
+
+
 def test_what_is_not_extracted(run, sd3, sd1, tmp_path):
     assert run("checkpoint", sd3, "--extract", "x.safetensors").code == 1
     assert run("checkpoint", sd1, "--extract", sd1) == (
