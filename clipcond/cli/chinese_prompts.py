@@ -28,6 +28,9 @@ _MEANINGS = {
     "no prompt editing, which has colons": "不会按步骤变化：那要用冒号",
     "no prompt editing, which has square brackets": "不会按步骤变化：那要用方括号",
     "a sign as web addresses have it, and encoded as it is written": "是网址里的写法，会原样编码",
+    "no editing: an alternation in it needs brackets of its own": (
+        "不会按步骤变化：其中的交替要有自己的方括号"
+    ),
     "neither alternation nor editing: a number is at its end": (
         "既不会交替也不会按步骤变化：末尾有数字"
     ),

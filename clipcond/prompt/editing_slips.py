@@ -24,6 +24,7 @@ _NO_LABEL = not_after(
     "名字 名前 場所 時間 注 スタイル タイトル テーマ キャラ 제목 스타일 배경 주제 장소 시간"
 )
 _NO_EDITING = "no prompt editing: that is two texts, and a number when"
+_MIXED = "no editing: an alternation in it needs brackets of its own"
 _EDIT = (
     "Write [{from}:{to}:{when}] in dialect 'a1111': a fraction of all steps, or the number of one."
 )
@@ -88,6 +89,26 @@ EDITING_SLIPS = (
         WITH_NOVELAI,
         "neither alternation nor editing: a number is at its end",
         "Write [{words}] in dialect 'a1111' to alternate.",
+    ),
+    Notation(
+        "no-editing",
+        "|",
+        re.compile(
+            rf"\[(?P<from>{OPTION}):(?P<to>{OPTION}\|(?:{OPTION}\|)?{OPTION}):\s*(?P<when>{WHEN})\s*\]"
+        ),
+        WITH_NOVELAI,
+        _MIXED,
+        "Write [{from}:[{to}]:{when}] in dialect 'a1111'.",
+    ),
+    Notation(
+        "no-editing",
+        "|",
+        re.compile(
+            rf"\[(?P<from>{OPTION}\|(?:{OPTION}\|)?{OPTION}):(?P<to>{OPTION}):\s*(?P<when>{WHEN})\s*\]"
+        ),
+        WITH_NOVELAI,
+        _MIXED,
+        "Write [[{from}]:{to}:{when}] in dialect 'a1111'.",
     ),
 )
 # Read where full-width punctuation counts.

@@ -69,10 +69,12 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
 
 
 def _is_smiley(source: str, issue: Issue) -> bool:
-    """Whether an issue is about the bracket of a smiley, which changes nothing."""
+    """Whether an issue is about the bracket of a smiley, which changes nothing else."""
     at = issue.position
     sign = source[at : at + 1]
     is_bracket = sign in _STRAY and _SMILEY.search(source, max(0, at - 4), at) is not None
+    if "brackets after it" in issue.message:
+        return False
     return is_bracket and (sign in ")）" or not _WORD.search(source, at))
 
 

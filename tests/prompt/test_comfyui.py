@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from clipcond.errors import PromptError, PromptSyntaxError
 from clipcond.prompt import Issue, Segment, parse
+from clipcond.prompt.lookalikes import with_lookalikes
 from tests.failures import failures_of
 
 PIECES = [
@@ -225,3 +226,18 @@ def test_deep_nesting_neither_recurses_nor_overflows():
         ),
     )
     assert pairs("(" * n + "a" + ":1.2)" * n) == [("a", 1.2)]
+
+
+def test_a_smiley_that_makes_weights_text_is_warned_of():
+    spoiling = (
+        "happy :) dog (hat:1.2)",
+        "a ;) (b)",
+        ":-) (cat:1.3)",
+        "=) x (cat)",
+        "a :) (b:0.5) c",
+    )
+    for prompt in spoiling:
+        (issue,) = with_lookalikes(parse(prompt, "comfyui")).issues
+        assert "makes the brackets after it plain text" in issue.message
+    for prompt in ("happy :)", "(hat:1.2) :)", "a ;) b"):
+        assert with_lookalikes(parse(prompt, "comfyui")).issues == ()

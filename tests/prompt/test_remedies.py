@@ -114,6 +114,11 @@ def test_editing():
 
     cases = [
         ("[cat:dog:0,5]", "[cat:dog:0.5]"),
+        ("[cat:dog|fox:0.5]", "[cat:[dog|fox]:0.5]"),
+        ("[cat|dog:fox:0.5]", "[[cat|dog]:fox:0.5]"),
+        ("a [cat|dog:(fox:1.2):5]", "a [[cat|dog]:(fox:1.2):5]"),
+        ("[cat:dog|fox|owl:.5]", "[cat:[dog|fox|owl]:0.5]"),
+        ("[red cat:|dog:0.5]", "[red cat:[|dog]:0.5]"),
         ("a [red cat:dog:50%]", "a [red cat:dog:0.5]"),
         ("[cat:dog:1/2]", "[cat:dog:0.5]"),
         ("[cat:dog:half]", "[cat:dog:0.5]"),
