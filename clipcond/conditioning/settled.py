@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -54,13 +55,13 @@ def of_one_encoding(issue: Issue) -> Issue:
     return replace(issue, remedy=f"{issue.remedy} Pipelines of Stable Diffusion draw all of them.")
 
 
-class SettlesTexts:
+class SettlesTexts(ABC):
     """Settles prompts of the dialect of a Conditioner."""
 
     @property
+    @abstractmethod
     def reader(self) -> PromptReader:
         """What reads the prompts of the dialect."""
-        raise NotImplementedError
 
     def changes(self, prompt: str, *, negative: bool = False) -> bool:
         """Whether a prompt has editing, alternation or AND, whatever the number of steps."""

@@ -111,6 +111,9 @@ def weight_in(syntax: str, words: str, number: str) -> str:
     return f"({words}:{number})" + (" in dialect 'a1111'" if syntax in WITHOUT_BRACKETS else "")
 
 
+_SCIENTIFIC = re.compile(r"\d(?:\.\d{1,3})?[eE][+-]?\d{1,3}")
+
+
 def plain_number(typed: str, default: str = "1.2") -> str:
     """Write a number plainly, whatever is wrong about it."""
     signs = typed.strip()
@@ -118,6 +121,9 @@ def plain_number(typed: str, default: str = "1.2") -> str:
         return f"{_SIGNS[signs[0]] ** len(signs):.2g}"
     if (fraction := _FRACTION.fullmatch(typed)) and int(fraction[2]):
         return f"{int(fraction[1]) / int(fraction[2]):.3g}"
+    if _SCIENTIFIC.fullmatch(signs):  # beyond all measure, nobody meant it
+        value = float(signs)
+        return f"{value:.3f}".rstrip("0").rstrip(".") if value <= MOST_WEIGHT else default
     if not _HAS_NUMBER.search(typed):
         return default
     plain = typed.translate(_TO_DIGITS)

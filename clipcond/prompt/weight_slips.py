@@ -39,7 +39,7 @@ _SLIPS = (
     r"[oO]\.\d{1,2}|[lI]\.\d{1,2}|\d?\.[oO]\d?",
     r"[0-2]?\.\d{1,3}:\s?\d?(?:\.\d{1,3})?|[0-2]:\s?[0-2]?\.\d{1,3}",
 )
-_FLOATS = r"[0-2](?:\.\d{1,3})?[eE][+-]?\d|[0-2]?_\d{1,3}"  # as Python reads numbers
+_FLOATS = r"[0-9](?:\.\d{1,3})?[eE][+-]?\d{1,3}|[0-2]?_\d{1,3}"  # as Python reads numbers
 _PLAIN = r"(?!\s*[+-]?[.\d]+\s*[)\]])"
 _WRITE = "Write {weight}."
 _BY_COMMA = "no weight, because of its comma"

@@ -133,7 +133,8 @@ def unclip_unet():
     return drawn(lambda: unet_of(WIDTH, **sizes))
 
 
-def cascade_prior():
+def cascade_unet(**sizes):
+    """Stable Cascade's prior or decoder, by what it reads."""
     kinds = ("SDCascadeResBlock", "SDCascadeTimestepBlock", "SDCascadeAttnBlock")
     return drawn(
         lambda: diffusers.StableCascadeUNet(
@@ -145,14 +146,17 @@ def cascade_prior():
             down_blocks_repeat_mappers=(1,),
             up_blocks_repeat_mappers=(1,),
             block_types_per_layer=(kinds,),
-            clip_text_in_channels=WIDTH_G,
             clip_text_pooled_in_channels=WIDTH_G,
-            clip_image_in_channels=WIDTH_G,
             dropout=(0.1,),
             self_attn=True,
             switch_level=(False,),
+            **sizes,
         )
     )
+
+
+def cascade_prior():
+    return cascade_unet(clip_text_in_channels=WIDTH_G, clip_image_in_channels=WIDTH_G)
 
 
 def wuerstchen_prior():

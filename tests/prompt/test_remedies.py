@@ -92,6 +92,18 @@ def test_weights():
     assert not failures_of(check, SLIPS)
 
 
+def test_scientific_numbers():
+    cases = {
+        "1e30": 1.2, "5e300": 1.2, "2e-1": 0.2, "1.3e0": 1.3, "1.5E-1": 0.15,
+        "9e999": 1.2,
+    }  # fmt: skip
+    for number, weight in cases.items():
+        found = issues(f"(cat:{number})", "a1111", None)
+        assert "no plain number" in found[0].message
+        there, target = followed(f"(cat:{number})", "a1111", None)
+        assert weighted(there, target) == [("cat", pytest.approx(weight))], there
+
+
 def test_numbers_that_comfyui_reads():
     for prompt in ("(cat:1.3e0)", "(cat:1e0)", "(cat:1_3)", "(a cat:1.5E-1)"):
         assert not [i for i in issues(prompt, "comfyui", None) if "is no weight" in i.message]

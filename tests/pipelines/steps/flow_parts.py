@@ -8,7 +8,7 @@ from tests.pipelines import zoo
 from tests.pipelines.bare import shared
 from tests.pipelines.models import WIDTH, WIDTH_G, seeded, unet_of
 from tests.pipelines.test_pooled_only import longer
-from tests.pipelines.zoo_parts import drawn, model_l_projected
+from tests.pipelines.zoo_parts import cascade_unet, drawn, model_l_projected
 
 EULER = diffusers.FlowMatchEulerDiscreteScheduler
 ROWS, WIDE = 6, 16
@@ -159,26 +159,7 @@ class Video(torch.nn.Module):
 
 
 def cascade_decoder():
-    kinds = ("SDCascadeResBlock", "SDCascadeTimestepBlock", "SDCascadeAttnBlock")
-    decoder = drawn(
-        lambda: diffusers.StableCascadeUNet(
-            in_channels=4,
-            out_channels=4,
-            conditioning_dim=16,
-            block_out_channels=(16,),
-            num_attention_heads=(2,),
-            down_num_layers_per_block=(1,),
-            up_num_layers_per_block=(1,),
-            down_blocks_repeat_mappers=(1,),
-            up_blocks_repeat_mappers=(1,),
-            block_types_per_layer=(kinds,),
-            clip_text_pooled_in_channels=WIDTH_G,
-            effnet_in_channels=2,
-            dropout=(0.1,),
-            self_attn=True,
-            switch_level=(False,),
-        )
-    )
+    decoder = cascade_unet(in_channels=4, out_channels=4, effnet_in_channels=2)
     scheduler = diffusers.DDPMWuerstchenScheduler()
     return diffusers.StableCascadeDecoderPipeline(decoder, tokenizer(), model_g(), scheduler, None)
 
