@@ -231,6 +231,7 @@ def whole(model):
 # --- memory ---
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
 def test_of_a_big_file_only_the_tower_is_read(tmp_path):
     """bigG's layout at 768 x 12, within 7 GB; qkv and the projection change their form."""

@@ -40,6 +40,7 @@ def test_unbalanced_brackets_are_read_with_a_few_warnings(conditioner, prompt, n
     assert embeds.isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "prompt", ["cat " * 250_000, "x" * 1_000_000, "," * 1_000_000, "🐱" * 250_000]
 )
@@ -225,6 +226,7 @@ def test_prompts_that_make_a_picture_all_the_same(generate, prompt):
         assert image.text["parameters"].startswith(prompt)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", ["cat " * 250_000, "(" * 10_000 + "cat" + ")" * 10_000])
 def test_prompts_of_absurd_size_are_inspected(inspect, prompt):
     assert inspect(prompt).code == 0

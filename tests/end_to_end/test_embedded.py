@@ -141,6 +141,7 @@ def test_text_past_the_first_chunk_decides_the_picture(pipe):
     assert scores.argmax(dim=1).tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_heavier_thing_is_drawn_larger(pipe):
     areas = [left_area(draw(pipe, [f"(cat:{w}) and a dog"] * 8)) for w in (0.3, 1.0, 1.6)]
 

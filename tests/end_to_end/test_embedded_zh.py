@@ -101,7 +101,11 @@ def test_the_record_is_of_these_very_files(tmp_path):
 
 @pytest.mark.parametrize(
     ("form", "clip_skip"),
-    [("{c}背景上的{n}", 2), ("{n}，{c}背景", 1), ("masterpiece, 最高质量, 一个{n}, {c} 背景", 2)],
+    [
+        ("{c}背景上的{n}", 2),
+        pytest.param("{n}，{c}背景", 1, marks=pytest.mark.slow),
+        pytest.param("masterpiece, 最高质量, 一个{n}, {c} 背景", 2, marks=pytest.mark.slow),
+    ],
 )
 def test_pictures_show_what_the_prompt_says(pipe, form, clip_skip):
     images = draw(pipe, scenes(form), clip_skip=clip_skip)
@@ -158,7 +162,9 @@ def test_break_opens_a_chunk_and_both_halves_are_drawn(pipe):
     assert named(images, ["cat", "car"]) == ["cat", "car"]
 
 
-@pytest.mark.parametrize("form", ["{n} BREAK {c}背景", "{c}背景BREAK一个{n}"])
+@pytest.mark.parametrize(
+    "form", ["{n} BREAK {c}背景", pytest.param("{c}背景BREAK一个{n}", marks=pytest.mark.slow)]
+)
 def test_a_background_in_a_chunk_of_its_own_is_that_of_the_picture(pipe, form):
     images = draw(pipe, scenes(form))
     right = [found == noun for found, noun in zip(named(images, list(NOUNS)), NOUNS, strict=True)]
@@ -167,6 +173,7 @@ def test_a_background_in_a_chunk_of_its_own_is_that_of_the_picture(pipe, form):
     assert sum(right) >= 7
 
 
+@pytest.mark.slow
 def test_a_heavier_thing_is_drawn_larger(pipe):
     areas = [left_area(draw(pipe, [f"（猫：{w}）和一只狗"] * 8)) for w in (0.3, 1.0, 1.6)]
 
@@ -182,6 +189,7 @@ def test_brackets_of_either_width_give_the_same_numbers(pipe):
     assert not torch.equal(found[0], pipe.encode_prompt("猫，狗", "cpu", 1, False)[0])
 
 
+@pytest.mark.slow
 def test_the_negative_prompt_is_read_in_chinese(pipe):
     plain = draw(pipe, ["一只猫"] * 4, steps=20)
     negated = draw(pipe, ["一只猫"] * 4, steps=20, negative_prompt=["白色背景"] * 4)

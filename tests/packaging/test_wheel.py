@@ -112,6 +112,8 @@ def test_the_wheel_holds_only_the_package(wheels):
     assert models <= set(names)
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 def test_mypy_reads_its_types(program_folder):
     python = ("--python-executable", program_folder / "env/bin/python", "--no-error-summary")
     programs = ("correct.py", "wrong.py")

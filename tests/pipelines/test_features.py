@@ -58,7 +58,12 @@ def faults(features, column):
     return found
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+FIRST, *OTHERS = COLUMNS
+
+
+@pytest.mark.parametrize(
+    "column", [FIRST, *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)]
+)
 def test_features(column):
     assert not faults([each for each in FEATURES if not each.package], column)
 

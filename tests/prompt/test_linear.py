@@ -114,6 +114,7 @@ def test_twice_the_prompt_is_twice_the_work(work):
     assert not failures_of(check, GROWING)
 
 
+@pytest.mark.slow
 def test_expressions_do_not_backtrack():
     """Of this length, expressions that backtrack were measured to take 6 to 14 seconds."""
 
@@ -207,6 +208,7 @@ def test_any_repeated_piece_is_read_in_a_few_lines_for_each_character():
     assert not failures_of(check, product(SYNTAXES, PIECES))
 
 
+@pytest.mark.slow
 def test_any_repeated_piece_takes_little_memory():
     """The arrays and lists on the way, apart from the segments that are the result."""
 

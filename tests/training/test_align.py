@@ -87,6 +87,7 @@ def test_towers_and_unet_stay_what_they_were(tmp_path):
         assert all(torch.equal(tensor, state[name]) for name, tensor in module.state_dict().items())
 
 
+@pytest.mark.slow
 def test_sdxl_with_its_pooled_vector(tmp_path):
     pupil = teacher_xl()
     chosen = settings(text_steps=80, unet_steps=3, text_lr=1e-2, clip_skips=(1,), hidden=32)

@@ -18,6 +18,7 @@ from tests.pipelines.models import latents, tiny_sd, tiny_sdxl, unet_of
 from tests.training.made import QUIET, lines, settings, tower_zh, write
 
 pytestmark = pytest.mark.usefixtures("measure_little")
+SLOW = pytest.mark.slow
 FEW = {"text_steps": 2, "unet_steps": 2}
 LINEAR = AlignSettings(adapter="linear", text_batch=8, unet_batch=4, **FEW)
 ENGLISH = [f"{english}\t{english} it is" for english in (line.split("\t")[0] for line in lines())]
@@ -59,7 +60,11 @@ def small(pipe):
 
 @pytest.mark.parametrize("kind", ["resampler", "linear"])
 @pytest.mark.parametrize(
-    ("family", "made", "width"), [("sd1", sd1, 32), ("sd2", sd2, 1024), ("sdxl", sdxl, 72)]
+    ("family", "made", "width"),
+    [
+        ("sd1", sd1, 32),
+        *(pytest.param(*each, marks=SLOW) for each in [("sd2", sd2, 1024), ("sdxl", sdxl, 72)]),
+    ],
 )
 def test_every_family(tmp_path, family, made, width, kind):
     chosen = LINEAR if kind == "linear" else settings(**FEW)

@@ -44,7 +44,11 @@ def whole(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("sent", "stage", "step"),
-    [("SIGKILL", "text", 3), ("SIGKILL", "unet", 2), ("SIGTERM", "unet", 4)],
+    [
+        ("SIGKILL", "unet", 2),
+        pytest.param("SIGKILL", "text", 3, marks=pytest.mark.slow),
+        pytest.param("SIGTERM", "unet", 4, marks=pytest.mark.slow),
+    ],
 )
 def test_killed_and_resumed_gives_the_same_bits(tmp_path, whole, sent, stage, step):
     (killed,) = fork_all(run_and_print, (tmp_path, "killed", sent, stage, str(step)), [{}])
