@@ -1,7 +1,6 @@
 """A Stable Diffusion small enough for tests: random weights, real tokenizer, real classes."""
 
 import copy
-import pickle
 from functools import lru_cache
 
 import torch
@@ -22,7 +21,7 @@ SIDE = 16  # pixels: 8 latents, times 2
 
 def tiny_sd(**parts) -> StableDiffusionPipeline:
     """A pipeline of its own, to spoil (but for the tokenizer); `parts` replace some components."""
-    own = {**_fresh()[0], "tokenizer": tokenizer(), **parts}
+    own = {**copy.deepcopy(_parts()), "tokenizer": tokenizer(), **parts}
     pipe = StableDiffusionPipeline(**own)
     pipe.set_progress_bar_config(disable=True)
     return pipe
@@ -30,10 +29,9 @@ def tiny_sd(**parts) -> StableDiffusionPipeline:
 
 def tiny_sdxl(**parts) -> StableDiffusionXLPipeline:
     """SDXL as small: two text encoders, a pooled vector, picture sizes."""
-    own, unet = _fresh()
+    own = copy.deepcopy({**_parts(), "unet": unet_xl(), "text_encoder_2": model_g()})
     for name in ("safety_checker", "requires_safety_checker"):
         del own[name]
-    own |= {"unet": unet, "text_encoder_2": copy.deepcopy(model_g())}
     own |= {"tokenizer": tokenizer(), "tokenizer_2": tokenizer("!"), **parts}
     pipe = StableDiffusionXLPipeline(**own, add_watermarker=False)
     pipe.set_progress_bar_config(disable=True)
@@ -77,16 +75,6 @@ def vae_of(**more) -> AutoencoderKL:
         norm_num_groups=4,
         **more,
     )
-
-
-def _fresh() -> tuple[dict, UNet2DConditionModel]:
-    """Copies of the components, and of SDXL's UNet."""
-    return pickle.loads(_pickled())
-
-
-@lru_cache(maxsize=1)
-def _pickled() -> bytes:
-    return pickle.dumps((_parts(), unet_xl()))  # ten times as fast as to copy them
 
 
 @lru_cache
