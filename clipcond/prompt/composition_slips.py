@@ -1,0 +1,83 @@
+"""Find what is hardly meant in a prompt that AND splits: odd weights, and AND in a title."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from clipcond.errors import excerpt
+from clipcond.prompt.folding import fold
+from clipcond.prompt.misreadings import SHOWN, is_shouted
+from clipcond.prompt.notations import MEASURED, MOST_WEIGHT, NO_CJK_MEASURE, not_after, plain_number
+from clipcond.prompt.segments import MOST_ISSUES, Issue
+
+_NOT_MEASURED = f"(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
+# At the end of a condition.
+_SLIP = re.compile(
+    rf"{_NOT_MEASURED}(?:\s{{0,3}}(?<!\d)(?::{{1,2}}|[;=*@×])\s{{0,3}}[xX×(]?"
+    r"(?P<number>[+-]?[0-2]?[.,][\doO]{1,3}|\d{1,3}\s?%|\d\s?/\s?\d|[+-]?\d)"
+    r"|(?<!:)\s(?:x|X|×|\()?(?P<number_2>[+-]?[0-2]?[.]\d{1,2}|\d{1,3}\s?%))[xX×]?[\s,.;:)]{0,4}\Z"
+)
+_SMILEY = re.compile(r"(?:\A|[\s,>]):-?[03]\Z")
+_CLOCK = re.compile(r"\d\s?:\s?\d{1,2}\Z")
+_CAPITALS_BEFORE = re.compile(r"(?<![^\W\d_])[A-Z]{2,40}\s{1,3}\Z")
+_CAPITALS_BEHIND = re.compile(r"\s{1,3}[A-Z]{2,40}(?![^\W\d_])")
+_NEAR = 60  # characters
+
+
+def condition_issues(
+    text: str, parts: Sequence[tuple[int, int, float]], *, fullwidth: bool = False
+) -> Iterator[Issue]:
+    """Make an issue of each weight that is hardly meant or not read, and of each AND in a title.
+
+    Args:
+        text: a prompt that AND splits.
+        parts: of it, from `composition.find_parts`.
+        fullwidth: whether full-width punctuation was read as syntax.
+    """
+    for start, stop, weight in parts[:MOST_ISSUES]:
+        next_and = text.find("AND", stop)
+        end = len(text) if next_and < 0 else next_and
+        if next_and >= 0 and _is_title(text, next_and, next_and + 3):
+            message = "AND makes several conditions, although it is in a title"
+            yield Issue(message, next_and, "Write 'And' for the word.", "and-in-title")
+        typed = text[start:end].rstrip()
+        is_read = len(typed) > stop - start and not text[start:stop].endswith(":")
+        issue = _misread(typed, weight) if is_read else _unread(typed)
+        if issue is not None:
+            at, message, remedy = issue
+            yield Issue(message, start + at, remedy, "and-weight", (typed[at:],))
+
+
+def _is_title(text: str, start: int, stop: int) -> bool:
+    before, behind = text[max(0, start - _NEAR) : start], text[stop : stop + _NEAR]
+    is_between = bool(_CAPITALS_BEFORE.search(before) and _CAPITALS_BEHIND.match(behind))
+    return is_between or is_shouted(text, start, stop)
+
+
+def _misread(typed: str, weight: float) -> tuple[int, str, str] | None:
+    """Find a clock, ratio or smiley that is read as a weight, or a weight out of all measure."""
+    folded = fold(typed)
+    at = len(typed) - len(typed.lstrip())
+    is_other = _SMILEY.search(folded) or _CLOCK.search(folded)
+    if not is_other and abs(weight) <= MOST_WEIGHT:
+        return None
+    shown = excerpt(typed.strip(), SHOWN)
+    message = f"{shown!r} ends in the weight {weight:g} of a condition"
+    return at, message, f"If it is text, write {typed.strip() + ' :1'!r}."
+
+
+def _unread(typed: str) -> tuple[int, str, str] | None:
+    """Find a number at the end that was hardly meant as text."""
+    folded = fold(typed)
+    found = _SLIP.search(folded, max(0, len(folded) - _NEAR))
+    if found is None:
+        return None
+    number = plain_number(found["number"] or found["number_2"], "1")
+    words = typed[: found.start()].strip()
+    if not words:
+        return None
+    shown = excerpt(typed.strip(), SHOWN)
+    at = len(typed) - len(typed.lstrip())
+    message = f"{shown!r} ends in no weight of a condition: that is one colon and a plain number"
+    return at, message, f"Write {f'{words} :{number}'!r}."
