@@ -18,7 +18,7 @@ _SLIP = re.compile(
     r"(?P<number>[+-]?[0-2]?[.,][\doO]{1,3}|\d{1,3}\s?%|\d\s?/\s?\d|[+-]?\d)"
     r"|(?<!:)\s(?:x|X|×|\()?(?P<number_2>[+-]?[0-2]?[.]\d{1,2}|\d{1,3}\s?%))[xX×]?[\s,.;:)]{0,4}\Z"
 )
-_SMILEY = re.compile(r"(?:\A|[\s,>]):-?[03]\Z")
+_SMILEY = re.compile(r"(?:\A|[\s,>]):-?3\Z")
 _CLOCK = re.compile(r"\d\s?:\s?\d{1,2}\Z")
 _CAPITALS_BEFORE = re.compile(r"(?<![^\W\d_])[A-Z]{2,40}\s{1,3}\Z")
 _CAPITALS_BEHIND = re.compile(r"\s{1,3}[A-Z]{2,40}(?![^\W\d_])")

@@ -23,15 +23,15 @@ _NO_NAME = not_after(
 LOOSE_WEIGHTS = (
     Notation(
         "weight",
-        ".",
+        ".,%",
         re.compile(
             rf"\((?P<words>[^()\[\]:\n]{{0,60}}(?:[a-z]{{2}}|[{CJK}])(?i:{_NO_NAME}){NO_CJK_MEASURE})"
-            r",?\s[xX×]?(?P<number>[01]?\.\d{1,2})\s?\)"
+            r",?(?:\s[xX×]?\s?(?P<number>-?[01]?\.\d{1,2}|1\d{2}\s?%)|(?<!s)\s(?P<number_2>[01],\d{1,2}))\s?\)"
         ),
         WITH_NOVELAI,
         "no weight without a colon",
         _WRITE,
-        hint=re.compile(r"\s[xX×]?[01]?\.\d{1,2}\s?\)"),
+        hint=re.compile(r"(?:\d|\d\s?%)\s?\)"),
     ),
     Notation(
         "weight",

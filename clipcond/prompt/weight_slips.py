@@ -61,10 +61,21 @@ WEIGHT_SLIPS = (
     ),
     Notation(
         "weight",
+        ":",
+        re.compile(rf"{_WORDS}:(?P<number>[01],\d{{1,2}}){_END}"),
+        WITH_NOVELAI,
+        _BY_COMMA,
+        "Write a decimal point: {weight}.",
+        unless=_AND,
+        bare=True,
+        hint=re.compile(r":[01],\d"),
+    ),
+    Notation(
+        "weight",
         ")]}⟧",
         re.compile(
             rf"(?<!\\)[)\]}}⟧](?!\s?:(?:[^\[\]]{{0,9}}\]|{_NUMBER_OF_OUTER}))(?:\s?[:=*^@×~]\s?(?P<number>{SMALL})(?=\s{{0,9}}(?:[,;)\]}}]|\.?\Z))"
-            rf"|[:=*^@×~](?P<number_2>{SMALL}){_AT_END}|:(?P<number_3>[0-2]){_AT_END}"
+            rf"|[:=*^@×~](?P<number_2>{SMALL}){_AT_END}|:(?P<number_3>[0-2](?:,\d{{1,2}})?){_AT_END}"
             rf"|\s?x(?P<number_4>{SMALL}){_AT_END}|\s?[(\[{{](?P<number_5>{SMALL})[)\]}}])"
         ),
         WITH_NOVELAI,

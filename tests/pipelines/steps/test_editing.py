@@ -9,7 +9,9 @@ from tests.pipelines.models import tiny_sd
 from tests.pipelines.steps.loops import a1111, drawn
 
 # diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of
-pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array:DeprecationWarning", "ignore:.* never changes while denoising"
+)
 
 SCHEDULERS = {
     "DDIMScheduler": {"steps_offset": 1, "clip_sample": False},
