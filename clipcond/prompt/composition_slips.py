@@ -13,13 +13,14 @@ from clipcond.prompt.segments import MOST_ISSUES, Issue
 
 _NOT_MEASURED = f"(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
 # At the end of a condition.
+_NUMBER = r"[+-]?[0-2]?[.,][\doO]{1,3}|\d{1,3}\s?%|\d\s?/\s?\d"
 _SLIP = re.compile(
-    rf"{_NOT_MEASURED}(?:\s{{0,3}}(?<!\d)(?::{{1,2}}|[;=*@×])\s{{0,3}}[xX×(]?"
-    r"(?P<number>[+-]?[0-2]?[.,][\doO]{1,3}|\d{1,3}\s?%|\d\s?/\s?\d|[+-]?\d)"
-    r"|(?<!:)\s(?:x|X|×|\()?(?P<number_2>[+-]?[0-2]?[.]\d{1,2}|\d{1,3}\s?%))[xX×]?[\s,.;:)]{0,4}\Z"
+    rf"{_NOT_MEASURED}(?:\s{{0,3}}(?<!\d)(?::{{1,2}}|[;=*@×])\s{{0,3}}[xX×]?(?P<number>{_NUMBER}|[+-]?\d)"
+    rf"|(?<!:)\s[xX×]?(?P<number_2>[+-]?[0-2]?\.\d{{1,2}}|\d{{1,3}}\s?%)"
+    rf"|:?\s?\((?P<number_3>{_NUMBER})\))[xX×]?[\s,.;:]{{0,4}}\Z"
 )
 _SMILEY = re.compile(r"(?:\A|[\s,>]):-?3\Z")
-_CLOCK = re.compile(r"\d\s?:\s?\d{1,2}\Z")
+_CLOCK = re.compile(r"\d(?::| : )\d{1,2}\Z")
 _CAPITALS_BEFORE = re.compile(r"(?<![^\W\d_])[A-Z]{2,40}\s{1,3}\Z")
 _CAPITALS_BEHIND = re.compile(r"\s{1,3}[A-Z]{2,40}(?![^\W\d_])")
 _NEAR = 60  # characters
@@ -73,7 +74,7 @@ def _unread(typed: str) -> tuple[int, str, str] | None:
     found = _SLIP.search(folded, max(0, len(folded) - _NEAR))
     if found is None:
         return None
-    number = plain_number(found["number"] or found["number_2"], "1")
+    number = plain_number(found["number"] or found["number_2"] or found["number_3"], "1")
     words = typed[: found.start()].strip()
     if not words:
         return None
