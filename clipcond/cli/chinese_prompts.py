@@ -105,6 +105,16 @@ PROMPTS = {
         "表情 {} 的括号打开了一组，不是文字"
     ),
     "{} is one word: no space is between": "{} 是一个词：中间没有空格",
+    "BREAK starts no chunk in this dialect: it is the word {} at weight {}": (
+        "BREAK 在这种方言里不另起一段：它是单词 {}，权重 {}"
+    ),
+    "BREAK inside brackets starts no chunk: it is the word {} at weight {}": (
+        "括号里的 BREAK 不另起一段：它是单词 {}，权重 {}"
+    ),
+    "Leave it out, or use dialect {}.": "请去掉它，或用方言 {}。",
+    "Close the brackets before BREAK and open them again behind it.": (
+        "请在 BREAK 前闭合括号，在它之后再打开。"
+    ),
     "BREAK starts a new chunk, although words in capitals are around it": (
         "BREAK 另起一段，虽然周围的词都是大写"
     ),

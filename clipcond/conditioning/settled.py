@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from clipcond.prompt import ExtraNetwork, Issue
 from clipcond.prompt.composition import find_parts
-from clipcond.prompt.reduction import numeric_edits, remainders_over_time, undrawn_edits
+from clipcond.prompt.reduction import misread_forms, remainders_over_time, undrawn_edits
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.text_layers import take_out
 
@@ -98,7 +98,8 @@ class SettlesTexts(ABC):
         issues = tuple(issue for issue in read.issues if issue.code not in _DRAWN)
         whole = self._whole(prompt)
         if reader.dialect.settles and not again:
-            issues += numeric_edits(whole, fullwidth=bool(reader.fullwidth))
+            wide = bool(reader.fullwidth)
+            issues += misread_forms(whole, negative=negative, fullwidth=wide)
         first = [] if again else [(issues, read.networks)]
         timed: Sequence[tuple[int, Sequence[tuple[Remainder, float]]]]
         timed = [(steps, [(read.remainder or whole, 1.0)])]

@@ -26,28 +26,35 @@ _CAPITALS_BEHIND = re.compile(r"\s{1,3}[A-Z]{2,40}(?![^\W\d_])")
 _NEAR = 60  # characters
 
 
-def condition_issues(
-    text: str, parts: Sequence[tuple[int, int, float]], *, fullwidth: bool = False
-) -> Iterator[Issue]:
-    """Make an issue of each weight that is hardly meant or not read, and of each AND in a title.
+def condition_issues(text: str, parts: Sequence[tuple[int, int, float]]) -> Iterator[Issue]:
+    """Make an issue of each weight that is hardly meant, or not read.
 
     Args:
         text: a prompt that AND splits.
         parts: of it, from `composition.find_parts`.
-        fullwidth: whether full-width punctuation was read as syntax.
     """
     for start, stop, weight in parts[:MOST_ISSUES]:
         next_and = text.find("AND", stop)
         end = len(text) if next_and < 0 else next_and
-        if next_and >= 0 and _is_title(text, next_and, next_and + 3):
-            message = "AND makes several conditions, although it is in a title"
-            yield Issue(message, next_and, "Write 'And' for the word.", "and-in-title")
         typed = text[start:end].rstrip()
         is_read = len(typed) > stop - start and not text[start:stop].endswith(":")
         issue = _misread(typed, weight) if is_read else _unread(typed)
         if issue is not None:
             at, message, remedy = issue
             yield Issue(message, start + at, remedy, "and-weight", (typed[at:],))
+
+
+def title_issues(text: str, parts: Sequence[tuple[int, int, float]]) -> Iterator[Issue]:
+    """Make an issue of each AND in a title, where it is hardly meant to make conditions.
+
+    Args:
+        text, parts: as for `condition_issues`.
+    """
+    for _, stop, _ in parts[:-1][:MOST_ISSUES]:
+        at = text.find("AND", stop)
+        if _is_title(text, at, at + len("AND")):
+            message = "AND makes several conditions, although it is in a title"
+            yield Issue(message, at, "Write 'And' for the word.", "and-in-title")
 
 
 def _is_title(text: str, start: int, stop: int) -> bool:

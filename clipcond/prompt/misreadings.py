@@ -47,7 +47,7 @@ _WORD_BEFORE = re.compile(r"[A-Za-z\d]{1,40}\Z")
 _WORD = re.compile(r"[A-Za-z\d]{1,40}")
 _QUOTE_BEFORE = re.compile(r"[\"“”„「『][^\"“”「」『』a-z\n]*\Z")
 _QUOTE_BEHIND = re.compile(r"[^\"“”「」『』a-z\n]*[\"”“」』]")
-_SHOUT_BEFORE = re.compile(r"(?<![^\W\d_])(?!NSFW|SFW)[A-Z]{4,40}(?:\sA)?\s\Z")
+_SHOUT_BEFORE = re.compile(r"(?<![^\W\d_])(?!NSFW|SFW|BREAK|ADD)[A-Z]{4,40}(?:\sA)?\s\Z")
 _SHOUT_BEHIND = re.compile(r"\s(?!BREAK\b|AND\b|ADD|NSFW|SFW)[A-Z]{4}")
 
 

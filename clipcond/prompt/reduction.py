@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from clipcond.errors import excerpt
 from clipcond.prompt.composition import find_and, find_parts, is_capitals
-from clipcond.prompt.composition_slips import condition_issues
+from clipcond.prompt.composition_slips import condition_issues, title_issues
 from clipcond.prompt.editing import (
     Change,
     find_changes,
@@ -146,9 +146,18 @@ def undrawn_edits(
     return tuple(issues)
 
 
-def numeric_edits(remainder: Remainder, *, fullwidth: bool = False) -> tuple[Issue, ...]:
-    """Make an issue of each edit that may be a time or a ratio: `[10:30]`, `[3:2]`."""
-    issues: list[Issue] = []
+def misread_forms(
+    remainder: Remainder, *, negative: bool = False, fullwidth: bool = False
+) -> tuple[Issue, ...]:
+    """Make an issue of each AND in a title, and each edit that may be a time or a ratio: `[3:2]`.
+
+    Where one text is encoded, issues say already that they change what is drawn.
+
+    Args:
+        remainder, negative, fullwidth: as for `undrawn_edits`.
+    """
+    parts = _conditions(remainder.text, negative, fullwidth)
+    issues = list(remainder.restore_issues(tuple(title_issues(remainder.text, parts))))
     for change in find_changes(remainder.text, fullwidth=fullwidth)[:MOST_ISSUES]:
         if _is_numeric(remainder.text, change):
             shown = excerpt(remainder.text[change.start : change.stop], _SHOWN)

@@ -3,7 +3,7 @@
 import re
 
 from clipcond.prompt import Issue, compose, reduce_to_one_text
-from clipcond.prompt.reduction import numeric_edits, undrawn_edits
+from clipcond.prompt.reduction import misread_forms, undrawn_edits
 from clipcond.prompt.remainder import Remainder
 from tests.failures import failures_of
 
@@ -71,7 +71,8 @@ def test_what_is_meant_is_silent():
 
 def test_and_in_a_title():
     def check(prompt):
-        (issue,) = issues(prompt)
+        (issue,) = misread_forms(Remainder.whole(prompt))
+        assert misread_forms(Remainder.whole(prompt), negative=True) == ()
         assert (issue.code, prompt[issue.position :][:3]) == ("and-in-title", "AND")
         assert compose(prompt.replace("AND", "And")) == ((prompt.replace("AND", "And"), 1.0),)
 
@@ -84,8 +85,8 @@ def test_and_in_a_title():
         "a logo of BANG AND OLUFSEN on a speaker",
     ]
     assert not failures_of(check, cases)
-    assert issues("a CAT AND a dog") == []
-    assert issues("(4K) AND a dog") == []
+    for prompt in ("a CAT AND a dog", "(4K) AND a dog", "BLACK AND WHITE", "cat AND dog AND fox"):
+        assert misread_forms(Remainder.whole(prompt)) == ()
 
 
 def test_edits_that_so_many_steps_never_show():
@@ -118,12 +119,12 @@ def test_edits_that_so_many_steps_never_show():
 def test_times_and_ratios_in_square_brackets():
     def check(case):
         prompt, shown = case
-        (issue,) = numeric_edits(Remainder.whole(prompt))
+        (issue,) = misread_forms(Remainder.whole(prompt))
         assert issue.message.startswith(f"{shown!r} is prompt editing")
         assert issue.position == prompt.index("[")
         text = issue.remedy.removeprefix("For text write ").rstrip(".")
         there = prompt.replace(shown, text)
-        assert numeric_edits(Remainder.whole(there)) == ()
+        assert misread_forms(Remainder.whole(there)) == ()
         assert reduce_to_one_text(there) == (there, ())
         assert undrawn_edits(Remainder.whole(prompt), 20) == ()
 
@@ -137,4 +138,4 @@ def test_times_and_ratios_in_square_brackets():
     ]
     assert not failures_of(check, cases)
     for prompt in ("[cat:5]", "[1girl:5]", "[3|2]", "[10:0.5]", "(10:30)"):
-        assert numeric_edits(Remainder.whole(prompt)) == ()
+        assert misread_forms(Remainder.whole(prompt)) == ()
