@@ -95,6 +95,9 @@ PROMPTS = {
     "For a weight of 1.1 write {}; for text write {}.": (
         "要 1.1 的权重，请写 {}；若是文字，请写 {}。"
     ),
+    "Write {} before its last bracket, or its brackets {} and {} for text.": (
+        "请在最后的括号前写 {}；若是文字，括号写作 {} 和 {}。"
+    ),
     "If it is text, write {}.": "若是文字，请写 {}。",
     "For text write {}.": "若是文字，请写 {}。",
     "{} ends in a weight: it is {} at {}": "{} 的末尾是权重：成为 {}，权重 {}",

@@ -35,13 +35,19 @@ def condition_issues(text: str, parts: Sequence[tuple[int, int, float]]) -> Iter
     """
     for start, stop, weight in parts[:MOST_ISSUES]:
         next_and = text.find("AND", stop)
-        end = len(text) if next_and < 0 else next_and
-        typed = text[start:end].rstrip()
-        is_read = len(typed) > stop - start and not text[start:stop].endswith(":")
-        issue = _misread(typed, weight) if is_read else _unread(typed)
-        if issue is not None:
-            at, message, remedy = issue
-            yield Issue(message, start + at, remedy, "and-weight", (typed[at:],))
+        end = start + len(text[start : len(text) if next_and < 0 else next_and].rstrip())
+        at = _last_words(text, start, end)
+        is_read = end > stop and not text[start:stop].endswith(":")
+        typed = text[at:end]
+        said = _misread(typed, weight) if is_read else _unread(typed)
+        if said is not None:
+            yield Issue(said[0], at, said[1], "and-weight", (typed,))
+
+
+def _last_words(text: str, start: int, end: int) -> int:
+    """Find where the last words of a condition begin: behind a comma, or near its end."""
+    at = max(start, end - _NEAR, text.rfind(", ", start, end) + 1)
+    return at + len(text[at:end]) - len(text[at:end].lstrip())
 
 
 def title_issues(text: str, parts: Sequence[tuple[int, int, float]]) -> Iterator[Issue]:
@@ -63,29 +69,23 @@ def _is_title(text: str, start: int, stop: int) -> bool:
     return is_between or is_shouted(text, start, stop)
 
 
-def _misread(typed: str, weight: float) -> tuple[int, str, str] | None:
+def _misread(typed: str, weight: float) -> tuple[str, str] | None:
     """Find a clock, ratio or smiley that is read as a weight, or a weight out of all measure."""
     folded = fold(typed)
-    at = len(typed) - len(typed.lstrip())
     is_other = _SMILEY.search(folded) or _CLOCK.search(folded)
     if not is_other and abs(weight) <= MOST_WEIGHT:
         return None
-    shown = excerpt(typed.strip(), SHOWN)
-    message = f"{shown!r} ends in the weight {weight:g} of a condition"
-    return at, message, f"If it is text, write {typed.strip() + ' :1'!r}."
+    message = f"{excerpt(typed, SHOWN)!r} ends in the weight {weight:g} of a condition"
+    return message, f"If it is text, write {typed + ' :1'!r}."
 
 
-def _unread(typed: str) -> tuple[int, str, str] | None:
+def _unread(typed: str) -> tuple[str, str] | None:
     """Find a number at the end that was hardly meant as text."""
-    folded = fold(typed)
-    found = _SLIP.search(folded, max(0, len(folded) - _NEAR))
-    if found is None:
+    found = _SLIP.search(fold(typed))
+    words = typed[: found.start()].strip() if found else ""
+    if found is None or not words:
         return None
     number = plain_number(found["number"] or found["number_2"] or found["number_3"], "1")
-    words = typed[: found.start()].strip()
-    if not words:
-        return None
-    shown = excerpt(typed.strip(), SHOWN)
-    at = len(typed) - len(typed.lstrip())
+    shown = excerpt(typed, SHOWN)
     message = f"{shown!r} ends in no weight of a condition: that is one colon and a plain number"
-    return at, message, f"Write {f'{words} :{number}'!r}."
+    return message, f"Write {f'{words} :{number}'!r}."

@@ -98,6 +98,8 @@ def _numbers(parsed: ParsedPrompt, signs: str, known: Sequence[int]) -> Iterator
             f"at {float(number):g}"
         )
         remedy = f"For a weight of 1.1 write ({inner.strip()}:1.1); for text write \\({inner}\\)."
+        if len(inner) > SHOWN:
+            remedy = "Write ':1.1' before its last bracket, or its brackets \\( and \\) for text."
         yield Issue(message, start, remedy, "weight", (shown,))
 
 

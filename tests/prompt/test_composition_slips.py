@@ -57,6 +57,7 @@ def test_a_number_that_is_no_weight_but_is_read_as_one():
         ("night AND at 7:05", [("night", 1), ("at 7:05", 1)]),
         ("16:9 AND b :.5", [("16:9", 1), ("b", 0.5)]),
         ("a girl, smile :3 AND dog", [("a girl, smile :3", 1), ("dog", 1)]),
+        ("word " * 90 + "10:30 AND dog", [("word " * 90 + "10:30", 1), ("dog", 1)]),
         ("John 3:16 AND light", [("John 3:16", 1), ("light", 1)]),
         ("a AND b:100", [("a", 1), ("b:100", 1)]),
     ]

@@ -61,6 +61,8 @@ def test_a_smiley_a_ratio_or_a_number_is_a_weight():
     assert not failures_of(check, cases)
     for syntax in BRACKETS - {"comfyui"}:
         assert "ends in a weight" in issues("a cat (:3)", syntax)[0].message
+    (issue,) = issues(f"({'a red cat, ' * 9}:3)", "a1111")
+    assert issue.remedy.startswith("Write ':1.1' before its last bracket")
     for prompt in ("(cat:2)", "(score_9:1)", "(1girl:1.2)", "\\(2:1\\)", "(:3:1.1)", "(2b:1)"):
         assert issues(prompt, "a1111") == []
 
