@@ -14,6 +14,12 @@ _MEANINGS = {
     "no weight, because of {}": "含有 {}，不是权重",
     "no end of a weight, because of {}": "含有 {}，不能结束权重",
     "a weight with two colons, of which one is text": "权重有两个冒号，其中一个会成为文字",
+    "no weight, because of the space in it": "中间有空格，不是权重",
+    "no weight: its number is missing": "缺少数字，不是权重",
+    "no weight: its brackets are of two kinds": "括号不成对，不是权重",
+    "a weight in its first part only: the rest is text": "只有前一部分是权重，其余成为文字",
+    "no prompt editing: its end is no plain number": "末尾不是单纯的数字，不会按步骤变化",
+    "several conditions in dialect {}, but a word here": ("在方言 {} 中分出几个条件，在这里是单词"),
     "a weight in dialect {}, but not here": "在方言 {} 中是权重，在这里不是",
     "prompt editing in dialect {}, but not here": "在方言 {} 中会按步骤变化，在这里不会",
     "alternation in dialect {}, but not here": "在方言 {} 中会逐步交替，在这里不会",
@@ -82,6 +88,51 @@ _MEANINGS = {
 PROMPTS = {
     **{f"{{}} is {english}": f"{{}} {chinese}" for english, chinese in _MEANINGS.items()},
     "Write {}.": "请写 {}。",
+    "Write {} for the word.": "若是单词，请写 {}。",
+    "Write {} for the word, or choose dialect {}.": "若是单词，请写 {}，或选用方言 {}。",
+    "Write {} for the smiley.": "要写表情，请写 {}。",
+    "Write a space or a comma between the brackets.": "请在括号之间写空格或逗号。",
+    "For a weight of 1.1 write {}; for text write {}.": (
+        "要 1.1 的权重，请写 {}；若是文字，请写 {}。"
+    ),
+    "Write {} before its last bracket, or its brackets {} and {} for text.": (
+        "请在最后的括号前写 {}；若是文字，括号写作 {} 和 {}。"
+    ),
+    "If it is text, write {}.": "若是文字，请写 {}。",
+    "For text write {}.": "若是文字，请写 {}。",
+    "{} ends in a weight: it is {} at {}": "{} 的末尾是权重：成为 {}，权重 {}",
+    "the bracket of the smiley {} closes others: it is no text": (
+        "表情 {} 的括号闭合了别的括号，不是文字"
+    ),
+    "the bracket of the smiley {} opens others: it is no text": (
+        "表情 {} 的括号打开了一组，不是文字"
+    ),
+    "{} is one word: no space is between": "{} 是一个词：中间没有空格",
+    "BREAK starts no chunk in this dialect: it is the word {} at weight {}": (
+        "BREAK 在这种方言里不另起一段：它是单词 {}，权重 {}"
+    ),
+    "BREAK inside brackets starts no chunk: it is the word {} at weight {}": (
+        "括号里的 BREAK 不另起一段：它是单词 {}，权重 {}"
+    ),
+    "Leave it out, or use dialect {}.": "请去掉它，或用方言 {}。",
+    "Close the brackets before BREAK and open them again behind it.": (
+        "请在 BREAK 前闭合括号，在它之后再打开。"
+    ),
+    "BREAK starts a new chunk, although words in capitals are around it": (
+        "BREAK 另起一段，虽然周围的词都是大写"
+    ),
+    "AND makes several conditions, although it is in a title": ("AND 分出几个条件，虽然它在标题里"),
+    "{} ends in the weight {} of a condition": "{} 的末尾是条件的权重 {}",
+    "{} ends in no weight of a condition: that is one colon and a plain number": (
+        "{} 的末尾不是条件的权重：那是一个冒号和一个单纯的数字"
+    ),
+    "{} is prompt editing: a text that changes after step {}": "{} 会按步骤变化：在第 {} 步之后",
+    "{} never changes while denoising: {} steps draw only {}": (
+        "{} 不会随步骤变化：{} 步只画出 {}"
+    ),
+    "Choose a step between 0 and {}, or a fraction such as 0.5.": (
+        "请选 0 与 {} 之间的一步，或比例，例如 0.5。"
+    ),
     "Write {} in dialect {}.": "请用方言 {1}，写 {0}。",
     "Write {}, or choose dialect {}.": "请写 {}，或选用方言 {}。",
     "Write {} in dialect {}, or choose dialect {}.": "请用方言 {1} 写 {0}，或选用方言 {2}。",

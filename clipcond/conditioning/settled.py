@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from clipcond.prompt import ExtraNetwork, Issue
 from clipcond.prompt.composition import find_parts
-from clipcond.prompt.reduction import remainders_over_time
+from clipcond.prompt.reduction import misread_forms, remainders_over_time, undrawn_edits
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.text_layers import take_out
 
@@ -96,8 +96,11 @@ class SettlesTexts(ABC):
         reader = self.reader
         read = reader.read(prompt, negative=negative)
         issues = tuple(issue for issue in read.issues if issue.code not in _DRAWN)
+        whole = self._whole(prompt)
+        if reader.dialect.settles and not again:
+            wide = bool(reader.fullwidth)
+            issues += misread_forms(whole, negative=negative, fullwidth=wide)
         first = [] if again else [(issues, read.networks)]
-        whole = take_out(prompt)[0] if reader.takes_out else Remainder.whole(prompt)
         timed: Sequence[tuple[int, Sequence[tuple[Remainder, float]]]]
         timed = [(steps, [(read.remainder or whole, 1.0)])]
         if reader.dialect.settles:
@@ -111,6 +114,21 @@ class SettlesTexts(ABC):
             (until, tuple((Settled(part, *(first.pop() if first else ())), w) for part, w in parts))
             for until, parts in timed
         )
+
+    def undrawn(self, prompt: str, steps: int, *, negative: bool = False) -> tuple[Issue, ...]:
+        """List an issue for each edit of a prompt that so many steps never show.
+
+        Args:
+            steps: how many are drawn.
+            negative: AND is a word like any other.
+        """
+        if not self.reader.dialect.settles:
+            return ()
+        wide = bool(self.reader.fullwidth)
+        return undrawn_edits(self._whole(prompt), steps, negative=negative, fullwidth=wide)
+
+    def _whole(self, prompt: str) -> Remainder:
+        return take_out(prompt)[0] if self.reader.takes_out else Remainder.whole(prompt)
 
     def _too_many(self, whole: Remainder, negative: bool) -> Issue:
         """Make the issue of parts of AND that a limit of chunks drops: each is a chunk at least."""

@@ -114,6 +114,13 @@ def find_last_text(source: str, changes: Sequence[Change], steps: int) -> list[t
     return _pieces_at(len(source), timed, steps)
 
 
+def find_switches(text: str, steps: int, *, fullwidth: bool = False) -> list[tuple[Change, int]]:
+    """Find each edit with the last step, counted from 1, of its first text; 0 if it has none."""
+    changes = find_changes(text, fullwidth=fullwidth)
+    timed = ((change, _switch(change, steps, False, None)) for change in changes)
+    return [(change, switch) for change, switch in timed if switch is not None]
+
+
 def _switch(change: Change, steps: int, old_timelines: bool, base_steps: int | None) -> int | None:
     """Compute the last step of an edit's first text, 0 if it never holds; None: alternation."""
     if change.when is None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import re
 
-from clipcond.prompt.notations import BRACKETS, CJK, OPTION, WHEN, WITH_NOVELAI, Notation, not_after
+from clipcond.prompt.notations import (
+    BRACKETS,
+    CJK,
+    MEASURED,
+    OPTION,
+    WHEN,
+    WITH_NOVELAI,
+    Notation,
+    not_after,
+)
 
 # An option of a form, and one that has a letter.
 _SHORT = r"[^\W\d][^\[\]():：∶꞉﹕ː|\n]{1,60}"
@@ -23,12 +32,27 @@ _NO_LABEL = not_after(
     "细节 特征 年龄 性别 职业 类型 格式 媒介 相机 参数 参考 公告 通知 新品 价格 元素 描述 名称 "
     "名字 名前 場所 時間 注 スタイル タイトル テーマ キャラ 제목 스타일 배경 주제 장소 시간"
 )
+_NO_SHARE = not_after(
+    f"{MEASURED} humidity battery discount progress saturation contrast brightness sharpness cotton"
+    " volume off loading download chance coverage alcohol clock fuel"
+)
 _NO_EDITING = "no prompt editing: that is two texts, and a number when"
 _MIXED = "no editing: an alternation in it needs brackets of its own"
 _EDIT = (
     "Write [{from}:{to}:{when}] in dialect 'a1111': a fraction of all steps, or the number of one."
 )
 EDITING_SLIPS = (
+    Notation(
+        "no-editing",
+        "[",
+        re.compile(
+            rf"\[{_TAGGED}(?P<to>[^\W\d][^\[\]:|\n]{{0,60}})(?=:)(?i:{_NO_SHARE}){_NO_LABEL}:\s?"
+            r"(?P<when>\d{1,3}\s?%|\d\s?/\s?\d|half|\d{1,3}\s?steps?|(?:after|step|from|at)\s?\d{1,3})\s?\]"
+        ),
+        WITH_NOVELAI,
+        "no prompt editing: its end is no plain number",
+        "Write [{to}:{when}] in dialect 'a1111'.",
+    ),
     Notation(
         "no-editing",
         "[",
@@ -109,6 +133,26 @@ EDITING_SLIPS = (
         WITH_NOVELAI,
         _MIXED,
         "Write [[{from}]:{to}:{when}] in dialect 'a1111'.",
+    ),
+    Notation(
+        "no-editing",
+        "|",
+        re.compile(
+            rf"\[{_TAGGED}(?P<from>[^\W\d]{OPTION}){_NO_LABEL}:(?P<to>{OPTION}\|(?:{OPTION}\|)?{OPTION})\]"
+        ),
+        WITH_NOVELAI,
+        _MIXED,
+        "Write [{from}:[{to}]:0.5] in dialect 'a1111'.",
+    ),
+    Notation(
+        "no-editing",
+        "|",
+        re.compile(
+            rf"\[(?P<from>[^\W\d]{OPTION}\|(?:{OPTION}\|)?{OPTION}):(?P<to>[^\W\d]{OPTION})\]"
+        ),
+        WITH_NOVELAI,
+        _MIXED,
+        "Write [[{from}]:{to}:0.5] in dialect 'a1111'.",
     ),
 )
 # Read where full-width punctuation counts.

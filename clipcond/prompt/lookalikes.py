@@ -18,10 +18,11 @@ from itertools import islice
 from clipcond.errors import excerpt
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
 from clipcond.prompt.folding import fold, odd_signs
+from clipcond.prompt.misreadings import MAY_BE_MISREAD, find_misreadings
 from clipcond.prompt.notations import CJK, MOST_WEIGHT, Notation, plain_number, weight_in
 from clipcond.prompt.other_dialects import FULLWIDTH, JOINED, LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
-from clipcond.prompt.scanner import ascii_signs
+from clipcond.prompt.scanner import FACTORS, ascii_signs
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 
@@ -55,6 +56,9 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     read_here = (kind for kind in kinds if parsed.syntax in kind.readers)
     found = [each for kind in read_here for each in _find(parsed, folded, kind)]
     issues, taken = _heavy(parsed), [(-1, -1)]
+    if parsed.parts and MAY_BE_MISREAD.search(folded):
+        known = [issue.position for issue in issues]
+        issues += find_misreadings(parsed, known, fullwidth=bool(fullwidth))
     for start, stop, issue in sorted(found, key=lambda each: each[2].position):
         index = bisect_right(taken, (start, stop))
         before, *after = taken[index - 1 : index + 1]
@@ -122,6 +126,11 @@ def _names(match: re.Match[str], folded: str, syntax: str, start: int) -> defaul
     number = groups.get("number", "")
     if not number and match[0].startswith("{"):
         number = f"{1.05 ** len(groups.get('braces', '{')):.3g}"
+    if not number and match[0].startswith(("((", "[")):  # of A1111
+        sign, before = match[0][0], folded[max(0, match.start() - SHOWN) : match.start()]
+        n_brackets = len(before) - len(before.rstrip(sign))
+        n_brackets += len(match[0]) - len(match[0].lstrip(sign))
+        number = f"{FACTORS[sign] ** n_brackets:.3g}"
     words = groups.get("words") or _bracketed(folded, match.start())
     if "words" in groups and start < match.start():
         words = folded[start + 1 : match.start()] + words

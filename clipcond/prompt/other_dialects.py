@@ -28,35 +28,56 @@ _WEIGHT_HERE = "a weight in dialect 'a1111', but not here"
 _EDITING_HERE = "prompt editing in dialect 'a1111', but not here"
 
 # A number that is a weight, not the 9 of 16:9: it has a dot, or no digit comes before the colon.
-_WEIGHT = rf":(?P<number>{DECIMAL}|(?<!\d:)[+-]?\d+)\)"
+# Nor is it the 3 of a smiley.
+_WEIGHT = rf":(?P<number>{DECIMAL}|(?<!\d:)(?!(?<=[\s,(>]:)-?[03]\))[+-]?\d+)\)"
 _SPACED_WEIGHT = rf":(?P<number>\s+{DECIMAL}\s*|{DECIMAL}\s+|(?<!\d:)\s+[+-]?\d+\s*)\)"
 # A lone Latin letter may be a language: C++.
 _SIGNED_WORD = (
-    rf"(?:(?<![\w+\-.])(?!(?i:notepad|lib|stdc))(?=\w*[^\W\d_])(?P<words>\w{{2,}}|[{CJK}])(?P<number>\+{{2,}}|-{{2,}})"
+    rf"(?:(?<![\w+\-.])(?!(?i:notepad|lib|stdc))(?=\w*[^\W\d_])(?P<words>\w{{2,}}(?:-\w{{2,}}){{0,3}}|[{CJK}])(?P<number>\+{{2,}}|-{{2,}})"
     r"(?=[\s,.;:!?)\"]|$))"
 )
 _SIGNED_BRACKET = rf"(?<!\\)\)(?P<number_2>[+-]{{1,9}}|{DECIMAL})(?=[\s,.;)\"]|$)"
+_SIGNED_QUOTE = (
+    r"(?<![\w\"])\"(?P<words_3>[^\W\d][^\"\n]{0,60})\"(?P<number_3>\+{1,4}|-{2,4}|\d?\.\d{1,3})"
+    r"(?=[\s,.;)]|$)"
+)
+_ROUND_TWICE = re.compile(r"(?<!\\)\(\((?=\s*\w)(?P<words>[^()\\]+)\)\)")
+# `[sic]` and `[intro]` are ordinary, and so may be several words: `[a cat]`.
+_SQUARES = re.compile(
+    r"(?<!\\)\[\[(?=\s*\w)(?P<words>[^\[\]\\:|]+)\]\]"
+    r"|(?<![^\s,])\[(?P<words_2>(?!(?:sic|intro|outro|verse|chorus|bridge|hook|remix|link|live|edit|demo"
+    r"|official|explicit|redacted|deleted|removed|censored|laughs?|smiles|music|applause|end|name|todo"
+    r"|brackets?|placeholder|insert|text|image|photo|video|and|the)\])[a-z]{3,30})\](?=[\s,;.]|\Z)"
+)
+_SQUARE = re.compile(r"(?<![\w\\\]])\[(?=\s?[^\W\d])(?P<words>[^\[\]\\:|\n]{2,60})\](?![\w(\]])")
+# What only A1111's prompts have.
+_A1111S = re.compile(rf"\([^()\n]{{1,120}}:\s?{DECIMAL}\s?\)|\(\((?=\w)|\bBREAK\b|<lora:")
+_TITLE = re.compile(r"\A[A-ZÀ-ÖØ-ÞА-ЯЁ\d_\W]*\Z")
+_AND = re.compile(
+    r"\A(?s:.*?)(?<=\s)(?<!\A\s)(?<![A-Z]{2}\s)(?P<shown>AND)(?=\s)"
+    r"(?!\s+(?:[A-Z]{2}|gates?\b|operators?\b|symbol\b|circuit\b|logic\b|\Z))"
+)
+# `BREAKforest` and `猫AND2`, but not `BREAKfast` and `ANDroid`
+_JOINED_WORD = re.compile(
+    r"(?<![A-Za-z])BREAK(?!fast|ing|down|thr|out|er|point|core|danc|beat|age|up|away|in\b|even|neck|s\b)"
+    r"(?=[a-z]{2}|a\s)"
+    r"|(?<=[a-z]{2})(?<!out)(?<!jail)(?<!heart)(?<!day)(?<!tie)(?<!wind)(?<!fire)(?<!prison)(?<!ice)"
+    r"(?<!page)(?<!line)BREAK(?=[a-z]{2}|\b)"
+    r"|(?<![A-Za-z\d_])AND(?!a[lmn]|e[rs]|or|r(?:ew|ea|es|o)|y|i)(?=[a-z]{3})"
+    r"|(?<=[a-z]{2})AND(?=[a-z]{3}|\s|\d)"
+    rf"|(?<![A-Za-z\d_])(?:BREAK|AND)(?=\d{{1,3}}[a-z{CJK}])|(?<=\d)(?:BREAK|AND)(?=[{CJK}])"
+)
 _PART_OF_WORD = "a part of a word here"
 _SPACES = "Write spaces around it."
 LOOKALIKES = (
     Notation(CODE, ":", re.compile(_WEIGHT), {"compel", "novelai"}, _WEIGHT_HERE, _OR_A1111),
     Notation(CODE, ":", re.compile(_WEIGHT), {"diffusers"}, _WEIGHT_HERE, _CHOOSE_A1111),
-    Notation(
-        CODE,
-        "(",
-        re.compile(r"(?<!\\)\(\((?=\s*\w)[^()\\]+\)\)"),
-        WITHOUT_BRACKETS,
-        _WEIGHT_HERE,
-        _CHOOSE_A1111,
-    ),
-    Notation(
-        CODE,
-        "[",
-        re.compile(r"(?<!\\)\[\[(?=\s*\w)[^\[\]\\:|]+\]\]"),
-        WITHOUT_BRACKETS | {"comfyui"},
-        _WEIGHT_HERE,
-        _CHOOSE_A1111,
-    ),
+    Notation(CODE, "(", _ROUND_TWICE, {"compel", "novelai"}, _WEIGHT_HERE, _OR_A1111),
+    Notation(CODE, "(", _ROUND_TWICE, {"diffusers"}, _WEIGHT_HERE, _CHOOSE_A1111),
+    Notation(CODE, "[", _SQUARES, {"compel", "comfyui"}, _WEIGHT_HERE, _OR_A1111),
+    Notation(CODE, "[", _SQUARES, {"diffusers"}, _WEIGHT_HERE, _CHOOSE_A1111),
+    Notation(CODE, "[", _SQUARE, {"compel", "comfyui"}, _WEIGHT_HERE, _OR_A1111, hint=_A1111S),
+    Notation(CODE, "[", _SQUARE, {"diffusers"}, _WEIGHT_HERE, _CHOOSE_A1111, hint=_A1111S),
     Notation(
         CODE,
         ":",
@@ -69,8 +90,8 @@ LOOKALIKES = (
     Notation(CODE, ":", re.compile(_SPACED_WEIGHT), {"diffusers"}, _WEIGHT_HERE, _CHOOSE_A1111),
     Notation(
         CODE,
-        "+-)",
-        re.compile(rf"{_SIGNED_WORD}|{_SIGNED_BRACKET}"),
+        '+-)"',
+        re.compile(rf"{_SIGNED_WORD}|{_SIGNED_BRACKET}|{_SIGNED_QUOTE}"),
         WITH_NOVELAI - {"compel"},
         "a weight in dialect 'compel', but not here",
         "Write {weight}, or choose dialect 'compel'.",
@@ -99,6 +120,16 @@ LOOKALIKES = (
         "several conditions in dialect 'a1111', but not here",
         _CHOOSE_A1111,
     ),
+    Notation(
+        CODE,
+        ("AND",),
+        _AND,
+        WITH_NOVELAI - {"a1111"},
+        "several conditions in dialect 'a1111', but a word here",
+        "Write 'and' for the word, or choose dialect 'a1111'.",
+        unless=_TITLE,
+    ),
+    Notation(CODE, ("AND", "BREAK"), _JOINED_WORD, {"a1111"}, _PART_OF_WORD, _SPACES),
     Notation(
         CODE,
         "DK",

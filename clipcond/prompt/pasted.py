@@ -8,20 +8,34 @@ from clipcond.prompt.notations import EVERY, Notation
 
 # Keys of a block of parameters: those that no sentence has, and those that need a number.
 _KEYS = (
-    r"negative[ _]prompt|cfg[ _]scale|clip[ _]skip|model hash|denoising strength|hires upscale\w*"
+    r"(?:negati\w{1,4}|n[eé]gatif|негативн\w{2}|отрицательн\w{2}|negatywn\w)[ _\-]?prompts?"
+    r"|prompts?[ _\-](?:n[eé]gatif|negativ[oae]?)|(?:негативный|отрицательный) промпт"
+    r"|positive[ _]prompt|cfg[ _\-](?:scale|skala)"
+    r"|clip[ _]skip|model hash|denoising strength|hires upscale\w*"
     r"|schedule type|lora hashes|ensd|civitai resources"
 )
 _KEYS_CJK = (
     "(?:反向|负面|负向|反面|逆向)(?:提示|关键)词?|(?:正向|正面)提示词|采样器|采样方法|采样方式|采样步数|迭代步数|随机种子"
     "|提示词引导系数|提示词相关性|引导系数|模型哈希|重绘幅度|ネガティブ(?:プロンプト)?|サンプラー|ステップ数"
     "|サンプリング(?:方法|回数|ステップ数?)|네거티브 ?프롬프트"
-    "|부정 ?프롬프트|샘플러|샘플링 ?(?:방법|스텝)"
+    "|부정적? ?프롬프트|샘플러|샘플링 ?(?:방법|스텝)"
 )
+# Other names of the steps; "Step 1: draw a circle" is a sentence.
+_STEPS = "steps|schritte|[eé]tapes|pasos|passi|passos|шаги|ステップ|스텝|步数"
 _PASTED = (
     rf"(?:(?i:\b(?:{_KEYS}))\"? ?: ?[\w\"(\[{{<]|(?:{_KEYS_CJK})[ ]?:"
+    rf"|(?im:^)[ \t]{{0,9}}(?i:{_KEYS}|{_KEYS_CJK})[ \t]{{0,9}}(?=\n)"
+    r"|(?<=[\n,.;])\s{0,3}(?i:negativ(?:e|es|o|a|os)?|n[eé]gatif|neg(?:ative)?[ .]? ?prompt|neg"
+    r"|负面|反面|负向|反向|ネガ|부정)"
+    r"[ \t]?:[ \t]?[\w(\[]"
+    rf"|(?i:(?<![\w])(?:{_STEPS})) ?: ?\d{{1,3}} ?(?:[,\n;、]|\Z)"
+    r"|(?i:\b(?:[eé]chantillonneur|muestreador|campionatore|сэмплер|семплер|abtaster)) ?:"
+    r"|(?i:(?<![\w])(?:graine|semilla|seme|сид)) ?: ?\d{4}|(?i:\bcfg) ?: ?\d{1,2}(?:\.\d)?"
+    r" ?(?:[,\n]|\Z)"
     r"|(?:种子数?|シード値?|시드) ?: ?\d{3}"
     r"|\"class_type\" ?:"
     r"|(?i:\bsteps) ?: ?\d+ ?[,\n;、] ?\w[\w ]{1,30}:"
+    r"|(?i:\bsteps) \d{1,3}, ?(?i:sampler)\b|采样 ?: ?(?i:euler|dpm|ddim|lms)"
     r"|步数 ?: ?\d+ ?(?:[,\n;、] ?\w[\w ]{0,30}:|\Z)"
     r"|(?i:\bsampler(?:[ _]name)?) ?: ?(?i:euler|dpm|ddim|lms|heun|plms|unipc|lcm|restart)"
     r"|\bSampler: ?[A-Z][\w+ ]{1,30},|(?i:\bseed) ?: ?\d{4}|(?i:\bsize|尺寸|分辨率)"
@@ -30,7 +44,7 @@ _PASTED = (
 )
 PASTED = Notation(
     "pasted-parameters",
-    ":",
+    ":\n",
     re.compile(_PASTED),
     EVERY,
     "a pasted block of generation parameters, but here all of it is part of the prompt",

@@ -6,7 +6,15 @@ from typing import TypeAlias
 
 from clipcond.errors import excerpt
 from clipcond.prompt.composition import find_and, find_parts, is_capitals
-from clipcond.prompt.editing import Change, find_forms, find_last_text, find_schedule
+from clipcond.prompt.composition_slips import condition_issues, title_issues
+from clipcond.prompt.editing import (
+    Change,
+    find_changes,
+    find_forms,
+    find_last_text,
+    find_schedule,
+    find_switches,
+)
 from clipcond.prompt.notations import MOST_WEIGHT, weight_in
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.segments import MOST_ISSUES, Issue
@@ -52,6 +60,8 @@ def reduce(
     if at is not None:
         remainder, issue = _first_condition(text, at, fullwidth)
         issues.append(issue)
+        if issue.code == "and":
+            issues += condition_issues(text, find_parts(text, fullwidth=fullwidth))
     if any(bracket in text for bracket in "[【［"):
         changes, spoiler = find_forms(remainder.text, fullwidth=fullwidth)
         if changes and spoiler is not None:
@@ -87,10 +97,7 @@ def remainders_over_time(
     remainder: Remainder, steps: int, *, negative: bool = False, fullwidth: bool = False
 ) -> tuple[tuple[int, tuple[tuple[Remainder, float], ...]], ...]:
     """Do as `timeline`, and keep where in the prompt each text comes from."""
-    text = remainder.text
-    parts = find_parts(text, fullwidth=fullwidth)
-    if negative or len(parts) == 1 or is_capitals(text, parts):
-        parts = ((0, len(text), 1.0),)
+    parts = _conditions(remainder.text, negative, fullwidth)
     weights = [weight for *_, weight in parts]
     texts = []
     for start, stop, _ in parts:
@@ -102,6 +109,68 @@ def remainders_over_time(
         now = (next(held for last, held in each if last >= until) for each in texts)
         found.append((until, tuple(zip(now, weights, strict=True))))
     return tuple(found)
+
+
+def _conditions(text: str, negative: bool, fullwidth: bool) -> tuple[tuple[int, int, float], ...]:
+    """Find (start, stop, weight) of every condition that A1111 draws."""
+    parts = find_parts(text, fullwidth=fullwidth)
+    if negative or len(parts) == 1 or is_capitals(text, parts):
+        return ((0, len(text), 1.0),)
+    return parts
+
+
+def undrawn_edits(
+    remainder: Remainder, steps: int, *, negative: bool = False, fullwidth: bool = False
+) -> tuple[Issue, ...]:
+    """Make an issue of each edit of which so many steps draw one text only.
+
+    A1111 draws a text that ends at step 5 in six steps: the last step of 20 is number 19.
+
+    Args:
+        remainder: what is read of a prompt.
+        steps: how many are drawn.
+        negative, fullwidth: as for `reduce_to_one_text`.
+    """
+    issues: list[Issue] = []
+    for start, stop, _ in _conditions(remainder.text, negative, fullwidth):
+        part = remainder.only([(start, stop)])
+        for change, switch in find_switches(part.text, steps, fullwidth=fullwidth):
+            is_known = _never(change) is not None or _is_numeric(part.text, change)
+            if is_known or 0 < switch < steps - 1 or len(issues) == MOST_ISSUES:
+                continue
+            shown = excerpt(part.text[change.start : change.stop], _SHOWN)
+            kept = excerpt(part.text[slice(*change.options[switch == 0])].strip(), _SHOWN)
+            message = f"{shown!r} never changes while denoising: {steps} steps draw only {kept!r}"
+            remedy = f"Choose a step between 0 and {steps - 1}, or a fraction such as 0.5."
+            issues.append(Issue(message, part.at(change.start), remedy, "editing-undrawn"))
+    return tuple(issues)
+
+
+def misread_forms(
+    remainder: Remainder, *, negative: bool = False, fullwidth: bool = False
+) -> tuple[Issue, ...]:
+    """Make an issue of each AND in a title, and each edit that may be a time or a ratio: `[3:2]`.
+
+    Where one text is encoded, issues say already that they change what is drawn.
+
+    Args:
+        remainder, negative, fullwidth: as for `undrawn_edits`.
+    """
+    parts = _conditions(remainder.text, negative, fullwidth)
+    issues = list(remainder.restore_issues(tuple(title_issues(remainder.text, parts))))
+    for change in find_changes(remainder.text, fullwidth=fullwidth)[:MOST_ISSUES]:
+        if _is_numeric(remainder.text, change):
+            shown = excerpt(remainder.text[change.start : change.stop], _SHOWN)
+            message = f"{shown!r} is prompt editing: a text that changes after step {change.when}"
+            remedy = f"For text write \\{shown[:-1]}\\]."
+            issues.append(Issue(message, remainder.at(change.start), remedy, "editing-number"))
+    return tuple(issues)
+
+
+def _is_numeric(text: str, change: Change) -> bool:
+    """Whether an edit has digits only, as a time or a ratio has."""
+    words = "".join(text[start:stop] for start, stop in change.options).replace(" ", "")
+    return change.when is not None and change.when.strip().isdigit() and words.isdigit()
 
 
 def _first_condition(text: str, at: int, fullwidth: bool) -> tuple[Remainder, Issue]:
@@ -146,9 +215,7 @@ def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
             f"{excerpt(shown, _SHOWN)!r} changes after step {when}, which {steps} steps do not "
             "reach; only its first text is encoded"
         )
-    is_share = "." in when
-    is_over = bool(when) and (float(when) <= 0 or (not is_share and float(when) < 1))  # at once
-    if is_over or (is_share and float(when) >= 1):
+    if (is_over := _never(change)) is not None:
         code = "editing-never"
         left = texts[is_over].strip()
         kept = f"only {excerpt(left, _SHOWN)!r}" if left else "nothing of it"
@@ -159,3 +226,16 @@ def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
         weight = weight_in("a1111", excerpt(texts[1].strip(), _SHOWN), when)
         remedy = f"For a weight write {weight}. {remedy}"
     return Issue(message, remainder.at(change.start), remedy, code=code)
+
+
+def _never(change: Change) -> bool | None:
+    """Say which text an edit shows if it never changes, whatever the number of steps.
+
+    Returns:
+        True = the second, False = the first, None = it may change.
+    """
+    when = (change.when or "").strip()
+    is_share = "." in when
+    if when and (float(when) <= 0 or (not is_share and float(when) < 1)):
+        return True
+    return False if is_share and float(when) >= 1 else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from clipcond.prompt.loose_weights import LOOSE_WEIGHTS
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,
@@ -37,7 +38,7 @@ _SLIPS = (
     rf"[0-2]?(?:\s{{1,2}}[.]\s{{0,2}}|[.]\s{{1,2}}|\s|\s?{_SIGN}{{1,2}}\s?)\d{{1,3}}",
     r"[0-2]?[点點]\d{1,2}倍?|[零〇一二两三]点[零〇一二三四五六七八九]{1,2}倍?",
     r"[oO]\.\d{1,2}|[lI]\.\d{1,2}|\d?\.[oO]\d?",
-    r"[0-2]?\.\d{1,3}:\s?\d?(?:\.\d{1,3})?|[0-2]:\s?[0-2]?\.\d{1,3}",
+    r"[0-2]?\.\d{1,3}:\s?\d?(?:\.\d{1,3})?|(?<![\s,(>]:)[0-2]:\s?[0-2]?\.\d{1,3}",
 )
 _FLOATS = r"[0-9](?:\.\d{1,3})?[eE][+-]?\d{1,3}|[0-2]?_\d{1,3}"  # as Python reads numbers
 _PLAIN = r"(?!\s*[+-]?[.\d]+\s*[)\]])"
@@ -46,6 +47,7 @@ _BY_COMMA = "no weight, because of its comma"
 _BY_SIGN = "no weight, because of {odd}"
 
 WEIGHT_SLIPS = (
+    *LOOSE_WEIGHTS,
     Notation(
         "weight",
         ":",
@@ -59,10 +61,21 @@ WEIGHT_SLIPS = (
     ),
     Notation(
         "weight",
+        ":",
+        re.compile(rf"{_WORDS}:(?P<number>[01],\d{{1,2}}){_END}"),
+        WITH_NOVELAI,
+        _BY_COMMA,
+        "Write a decimal point: {weight}.",
+        unless=_AND,
+        bare=True,
+        hint=re.compile(r":[01],\d"),
+    ),
+    Notation(
+        "weight",
         ")]}⟧",
         re.compile(
             rf"(?<!\\)[)\]}}⟧](?!\s?:(?:[^\[\]]{{0,9}}\]|{_NUMBER_OF_OUTER}))(?:\s?[:=*^@×~]\s?(?P<number>{SMALL})(?=\s{{0,9}}(?:[,;)\]}}]|\.?\Z))"
-            rf"|[:=*^@×~](?P<number_2>{SMALL}){_AT_END}|:(?P<number_3>[0-2]){_AT_END}"
+            rf"|[:=*^@×~](?P<number_2>{SMALL}){_AT_END}|:(?P<number_3>[0-2](?:,\d{{1,2}})?){_AT_END}"
             rf"|\s?x(?P<number_4>{SMALL}){_AT_END}|\s?[(\[{{](?P<number_5>{SMALL})[)\]}}])"
         ),
         WITH_NOVELAI,
@@ -105,7 +118,7 @@ WEIGHT_SLIPS = (
         "weight",
         "{<⟦",
         re.compile(
-            rf"[{{<⟦](?P<words>[^{{}}<>⟦⟧:|\"\n]{{1,60}}){NO_MEASURE}:\s?(?P<number>{SMALL})\s?[}}>⟧]"
+            rf"[{{<⟦](?!(?i:lora|lyco|hypernet)\W)(?P<words>[^{{}}<>⟦⟧:|\"\n]{{1,60}}){NO_MEASURE}:\s?(?P<number>{SMALL})\s?[}}>⟧]"
         ),
         WITH_NOVELAI,
         "no weight in such brackets",

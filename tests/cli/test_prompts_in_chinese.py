@@ -66,6 +66,9 @@ def test_issues_of_prompts_are_translated():
         "BLACK AND WHITE",
         "1.3::cat::, {{dog}}, fox::, a|b",
         "a cat --ar 16:9",
+        *("(smile, :3) (2:1)", "(happy :)", "sad :( cat)", "(cat)(dog)", "TAKE A BREAK"),
+        *("BLACK AND WHITE cat", "a AND b:0,5", "10:30 AND b", "(castle)-1.3", "(cat 1.3)"),
+        *("[cat:50%]", "[cat:dog|fox]", "(cat:)", "(cat:1.3]", "BREAKforest", "(cat) ++"),
         *ORDINARY.read_text(encoding="utf-8").splitlines(),
     ]
     assert not failures_of(check, cases)

@@ -11,7 +11,14 @@ from torch import Tensor
 from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.conditioning.settled import SettlesTexts
 from clipcond.pipelines.family import Family
-from clipcond.pipelines.steps.plan import NUMBERS, Arguments, Part, Plan, plan_steps
+from clipcond.pipelines.steps.plan import (
+    NUMBERS,
+    Arguments,
+    Part,
+    Plan,
+    plan_steps,
+    warn_undrawn,
+)
 from clipcond.pipelines.steps.rows import Slot
 
 Encode = Callable[[Arguments], Sequence[Tensor | None]]
@@ -134,6 +141,7 @@ class EncodedCall:
             **{"again": True, "negative": self._is_negative},
             "limited": self.family.n_chunks is None,
         }
+        warn_undrawn(self.arguments, self._conditioner, n_steps, negative=self._is_negative)
         plan = plan_steps(self.arguments, self._conditioner, n_steps, **of_call) or self.plan
         known = plan.with_pairs_of(self.plan)
         if known is not None:

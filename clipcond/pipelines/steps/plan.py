@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
+from clipcond.conditioning.checks import warn_issues
 from clipcond.conditioning.settled import OverTime, Settled, SettlesTexts
 from clipcond.errors import PromptError
 
@@ -86,6 +87,21 @@ def changes(arguments: Arguments, conditioner: SettlesTexts, *, negative: bool =
     """
     texts = ((text, negative or name.startswith("negative")) for name, text in _each(arguments))
     return any(conditioner.changes(text, negative=is_one) for text, is_one in texts)
+
+
+def warn_undrawn(
+    arguments: Arguments, conditioner: SettlesTexts, n_steps: int, *, negative: bool = False
+) -> None:
+    """Warn of each edit of which a call that takes `n_steps` steps draws one text only.
+
+    Args:
+        negative: all are negatives, whatever the arguments are called.
+    """
+    found = {text: negative or name.startswith("negative") for name, text in _each(arguments)}
+    for text, is_negative in found.items():
+        issues = conditioner.undrawn(text, n_steps, negative=is_negative)
+        if issues:
+            warn_issues(text, issues)
 
 
 def plan_steps(

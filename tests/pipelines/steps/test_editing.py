@@ -5,11 +5,14 @@ import pytest
 import torch
 
 from clipcond import attach
+from clipcond.errors import PromptWarning
 from tests.pipelines.models import tiny_sd
 from tests.pipelines.steps.loops import a1111, drawn
 
 # diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of
-pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array:DeprecationWarning", "ignore:.* never changes while denoising"
+)
 
 SCHEDULERS = {
     "DDIMScheduler": {"steps_offset": 1, "clip_sample": False},
@@ -102,3 +105,19 @@ def test_a_batch_of_schedules(pipe):
         for ours in together[2 * i : 2 * i + 2]:
             # a batch rounds otherwise, and guidance enlarges that at every step
             assert torch.allclose(ours, alone[0], rtol=0, atol=1e-3)
+
+
+def test_what_a_call_draws_otherwise_than_meant_is_warned_of(pipe):
+    pipe.scheduler = diffusers.DDIMScheduler()
+    cases = {
+        "a [cat:dog:25]": "'[cat:dog:25]' never changes while denoising: 3 steps draw only 'cat'",
+        "[cat:dog:0.9]": "'[cat:dog:0.9]' never changes while denoising: 3 steps draw only 'cat'",
+        "[10:30] sky": "'[10:30]' is prompt editing: a text that changes after step 30",
+        "10:30 AND sky": "'10:30' ends in the weight 30 of a condition",
+        "BLACK AND WHITE sky": "AND makes several conditions, although it is in a title",
+    }
+    for prompt, message in cases.items():
+        with pytest.warns(PromptWarning) as warned:
+            pipe(prompt, num_inference_steps=3, output_type="latent")
+        (warning,) = warned
+        assert (warning.message.message, warning.filename) == (message, __file__)

@@ -17,6 +17,8 @@ from tests.pipelines.steps.test_hooks import n_hooks
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Safety checker disabled"),
+    pytest.mark.filterwarnings("ignore:.* never changes while denoising"),
+    pytest.mark.filterwarnings("ignore:'AND' is several conditions"),
 ]
 
 PROMPT, NEGATIVE = "a [cat:dog:0.4] on [sand|[snow:ice:1]]", "[grey:red:1] sky"

@@ -14,6 +14,11 @@ from clipcond.errors import PromptWarning
 from tests.pipelines.models import latents, tiny_sd
 from tests.pipelines.steps.stubs import Stub
 
+# short calls draw one text of some prompts only
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.* never changes while denoising", "ignore:'AND' is several conditions"
+)
+
 CHANGING = "a [cat:dog:0.5] AND snow :0.5"
 
 

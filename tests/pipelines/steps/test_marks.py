@@ -136,6 +136,7 @@ def test_marks_that_a_callback_has_kept_are_refused_elsewhere():
         assert "Pass the prompt itself" in str(e.value)
 
 
+@pytest.mark.filterwarnings("ignore:.* never changes while denoising")
 def test_a_subclass_may_encode_in_its_own_call():
     class Mine(diffusers.StableDiffusionPipeline):
         def __call__(self, prompt, **call):

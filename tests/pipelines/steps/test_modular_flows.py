@@ -16,7 +16,9 @@ from tests.pipelines.steps.loops import distance
 from tests.pipelines.steps.test_hooks import n_hooks
 
 # diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of
-pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array:DeprecationWarning", "ignore:.* never changes while denoising"
+)
 
 GUIDANCE = 5.0
 NEGATIVE = "[grey:red:1] sky"

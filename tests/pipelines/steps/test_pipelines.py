@@ -17,7 +17,9 @@ from tests.pipelines.steps.loops import distance
 from tests.pipelines.steps.stubs import Recorder
 
 # diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of
-pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array:DeprecationWarning", "ignore:.* never changes while denoising"
+)
 
 NAMES = [
     "StableDiffusionImg2ImgPipeline",

@@ -1,0 +1,91 @@
+"""Find what is hardly meant in a prompt that AND splits: odd weights, and AND in a title."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from clipcond.errors import excerpt
+from clipcond.prompt.folding import fold
+from clipcond.prompt.misreadings import SHOWN, is_shouted
+from clipcond.prompt.notations import MEASURED, MOST_WEIGHT, NO_CJK_MEASURE, not_after, plain_number
+from clipcond.prompt.segments import MOST_ISSUES, Issue
+
+_NOT_MEASURED = f"(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
+# At the end of a condition.
+_NUMBER = r"[+-]?[0-2]?[.,][\doO]{1,3}|\d{1,3}\s?%|\d\s?/\s?\d"
+_SLIP = re.compile(
+    rf"{_NOT_MEASURED}(?:\s{{0,3}}(?<!\d)(?::{{1,2}}|[;=*@×])\s{{0,3}}[xX×]?(?P<number>{_NUMBER}|[+-]?\d)"
+    rf"|(?<!:)\s[xX×]?(?P<number_2>[+-]?[0-2]?\.\d{{1,2}}|\d{{1,3}}\s?%)"
+    rf"|:?\s?\((?P<number_3>{_NUMBER})\))[xX×]?[\s,.;:]{{0,4}}\Z"
+)
+_SMILEY = re.compile(r"(?:\A|[\s,>]):-?3\Z")
+_CLOCK = re.compile(r"\d(?::| : )\d{1,2}\Z")
+_CAPITALS_BEFORE = re.compile(r"(?<![^\W\d_])[A-Z]{2,40}\s{1,3}\Z")
+_CAPITALS_BEHIND = re.compile(r"\s{1,3}[A-Z]{2,40}(?![^\W\d_])")
+_NEAR = 60  # characters
+
+
+def condition_issues(text: str, parts: Sequence[tuple[int, int, float]]) -> Iterator[Issue]:
+    """Make an issue of each weight that is hardly meant, or not read.
+
+    Args:
+        text: a prompt that AND splits.
+        parts: of it, from `composition.find_parts`.
+    """
+    for start, stop, weight in parts[:MOST_ISSUES]:
+        next_and = text.find("AND", stop)
+        end = start + len(text[start : len(text) if next_and < 0 else next_and].rstrip())
+        at = _last_words(text, start, end)
+        is_read = end > stop and not text[start:stop].endswith(":")
+        typed = text[at:end]
+        said = _misread(typed, weight) if is_read else _unread(typed)
+        if said is not None:
+            yield Issue(said[0], at, said[1], "and-weight", (typed,))
+
+
+def _last_words(text: str, start: int, end: int) -> int:
+    """Find where the last words of a condition begin: behind a comma, or near its end."""
+    at = max(start, end - _NEAR, text.rfind(", ", start, end) + 1)
+    return at + len(text[at:end]) - len(text[at:end].lstrip())
+
+
+def title_issues(text: str, parts: Sequence[tuple[int, int, float]]) -> Iterator[Issue]:
+    """Make an issue of each AND in a title, where it is hardly meant to make conditions.
+
+    Args:
+        text, parts: as for `condition_issues`.
+    """
+    for _, stop, _ in parts[:-1][:MOST_ISSUES]:
+        at = text.find("AND", stop)
+        if _is_title(text, at, at + len("AND")):
+            message = "AND makes several conditions, although it is in a title"
+            yield Issue(message, at, "Write 'And' for the word.", "and-in-title")
+
+
+def _is_title(text: str, start: int, stop: int) -> bool:
+    before, behind = text[max(0, start - _NEAR) : start], text[stop : stop + _NEAR]
+    is_between = bool(_CAPITALS_BEFORE.search(before) and _CAPITALS_BEHIND.match(behind))
+    return is_between or is_shouted(text, start, stop)
+
+
+def _misread(typed: str, weight: float) -> tuple[str, str] | None:
+    """Find a clock, ratio or smiley that is read as a weight, or a weight out of all measure."""
+    folded = fold(typed)
+    is_other = _SMILEY.search(folded) or _CLOCK.search(folded)
+    if not is_other and abs(weight) <= MOST_WEIGHT:
+        return None
+    message = f"{excerpt(typed, SHOWN)!r} ends in the weight {weight:g} of a condition"
+    return message, f"If it is text, write {typed + ' :1'!r}."
+
+
+def _unread(typed: str) -> tuple[str, str] | None:
+    """Find a number at the end that was hardly meant as text."""
+    found = _SLIP.search(fold(typed))
+    words = typed[: found.start()].strip() if found else ""
+    if found is None or not words:
+        return None
+    number = plain_number(found["number"] or found["number_2"] or found["number_3"], "1")
+    shown = excerpt(typed, SHOWN)
+    message = f"{shown!r} ends in no weight of a condition: that is one colon and a plain number"
+    return message, f"Write {f'{words} :{number}'!r}."

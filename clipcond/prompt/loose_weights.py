@@ -1,0 +1,80 @@
+"""List weights that are loose: a space in them, brackets of two kinds, a number that is missing."""
+
+from __future__ import annotations
+
+import re
+
+from clipcond.prompt.notations import (
+    CJK,
+    MEASURED,
+    NO_CJK_MEASURE,
+    NO_MEASURE,
+    SMALL,
+    WITH_NOVELAI,
+    Notation,
+    not_after,
+)
+
+_WRITE = "Write {weight}."
+_NO_NAME = not_after(
+    f"{MEASURED} about around approx mass earth android bluetooth euro eur usd java html css bar"
+    " engine turbo patch firmware edition gen generation"
+)
+LOOSE_WEIGHTS = (
+    Notation(
+        "weight",
+        ".,%",
+        re.compile(
+            rf"\((?P<words>[^()\[\]:\n]{{0,60}}(?:[a-z]{{2}}|[{CJK}])(?i:{_NO_NAME}){NO_CJK_MEASURE})"
+            r",?(?:\s[xX×]?\s?(?P<number>-?[01]?\.\d{1,2}|1\d{2}\s?%)|(?<!s)\s(?P<number_2>[01],\d{1,2}))\s?\)"
+        ),
+        WITH_NOVELAI,
+        "no weight without a colon",
+        _WRITE,
+        hint=re.compile(r"(?:\d|\d\s?%)\s?\)"),
+    ),
+    Notation(
+        "weight",
+        ')"+',
+        re.compile(
+            r"(?:(?<!\\)\((?P<words>[^()\n\d]{2,60})\)|(?<![\w\"])\"(?P<words_2>[^\W\d][^\"\n\d]{1,60})\")"
+            rf"\s{{1,3}}(?P<number>\+{{1,4}}|-{{2,4}}|{SMALL})(?=\s?(?:[,;、]|\.?\Z))"
+            r"|(?<![\w+\-.])(?P<words_3>[^\W\d_]{3,40})\s(?P<number_3>\+{2,4})(?=\s?(?:[,;、]|\.?\Z))"
+        ),
+        WITH_NOVELAI,
+        "no weight, because of the space in it",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
+        ")",
+        re.compile(
+            r"(?<!\\)\)(?:[+-]{1,9}(?P<number>\d?\.\d{1,3}|[0-2])|(?P<number_2>\d?\.\d{1,3})[+-]{1,9})"
+            r"(?=[\s,;.)]|\Z)"
+        ),
+        {"compel"},
+        "a weight in its first part only: the rest is text",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
+        ":",
+        re.compile(r"(?<!\\)\((?P<words>[^()\[\]:\n]{0,80}[^\W\d_]):\s?\)"),
+        WITH_NOVELAI,
+        "no weight: its number is missing",
+        _WRITE,
+        bare=True,
+    ),
+    Notation(
+        "weight",
+        ":",
+        re.compile(
+            rf"(?<!\\)\((?P<words>[^()\[\]{{}}:\n]{{1,80}}){NO_MEASURE}:\s?(?P<number>{SMALL})\s?[\]}}>⟧]"
+            rf"|[\[{{<⟦](?P<words_2>[^()\[\]{{}}<>:\n]{{1,80}}){NO_MEASURE}:\s?(?P<number_2>{SMALL})\s?\)"
+        ),
+        WITH_NOVELAI,
+        "no weight: its brackets are of two kinds",
+        _WRITE,
+        bare=True,
+    ),
+)

@@ -1,0 +1,180 @@
+r"""Find what a syntax reads as it must, and a person hardly meant.
+
+(smile, :3)     a smiley or a ratio at the end of a bracket is a weight
+(happy :)       the bracket of a smiley closes another
+(cat)(dog)      two words without a space are one, `catdog`
+TAKE A BREAK    a word of a caption in capitals starts a new chunk
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from clipcond.errors import excerpt
+from clipcond.prompt.notations import BRACKETS, CJK
+from clipcond.prompt.scanner import ascii_signs
+from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt
+
+SHOWN = 40  # characters
+TITLE = 60
+TIGHT = frozenset({"lpw", "lpw_xl", "sd_embed"})  # no spaces around a number
+JOINING = BRACKETS - {"comfyui"}  # neighbours of equal weight are one text
+# Found wherever something here may be.
+MAY_BE_MISREAD = re.compile(r":\s?-?\d{1,2}\s?\)|[:;=][-'^]?[()\[\]]|[(\[]:\s|[)\]][(\[]|BREAK")
+_ESCAPED = re.compile(r"\\[\\()\[\]]|[()\[\]]")
+_COMFYUI = re.compile(r"(?<!\\)[()]")
+_CLOSING = {")": "(", "]": "["}
+
+_LABELS = "chapter|page|episode|season|volume|vol|level|step|act|scene|room|player|day|part|verse"
+# A number in brackets that is hardly a weight, up to the bracket that makes it one.
+_NUMBER = re.compile(
+    r"(?:(?<![^\s,(>;|/])[>}]?:-?[03]"
+    r"|(?<![\w.\-])\d{1,4}(?:\.\d{1,2})?\s?:\s?\d{1,2}"
+    rf"|(?i:\b(?:{_LABELS}))\s?:\s?\d{{1,2}})\s?\)"
+)
+_SQUARE = re.compile(r"\s*1\s*:\s*1\s*")  # (1:1) is a size more often than a text
+_SMILEY = re.compile(
+    rf"(?:(?<![^\s,.!?>\])])|(?<=[{CJK}]))[>}}]?"
+    r"(?:[:;=][-'^]?(?P<face>[()\[\]])|(?P<back>[(\[]):(?=\s))"
+)
+# Nothing but brackets is between two words.
+_GLUE = re.compile(
+    r"(?<=[A-Za-z\d])(?:\s{0,2}:\s?[+-]?[.\d]{1,9}\s?)?[)\]]{1,40}[(\[]{1,40}(?=[A-Za-z\d])"
+)
+_WORD_BEFORE = re.compile(r"[A-Za-z\d]{1,40}\Z")
+_WORD = re.compile(r"[A-Za-z\d]{1,40}")
+_QUOTE_BEFORE = re.compile(r"[\"“”„「『][^\"“”「」『』a-z\n]*\Z")
+_QUOTE_BEHIND = re.compile(r"[^\"“”「」『』a-z\n]*[\"”“」』]")
+_SHOUT_BEFORE = re.compile(r"(?<![^\W\d_])(?!NSFW|SFW|BREAK|ADD)[A-Z]{4,40}(?:\sA)?\s\Z")
+_SHOUT_BEHIND = re.compile(r"\s(?!BREAK\b|AND\b|ADD|NSFW|SFW)[A-Z]{4}")
+
+
+def find_misreadings(
+    parsed: ParsedPrompt, known: Sequence[int] = (), *, fullwidth: bool = False
+) -> list[Issue]:
+    """Make an issue of each thing that is hardly meant as its syntax reads it.
+
+    Args:
+        known: positions of weights that have an issue already.
+        fullwidth: whether full-width punctuation was read as syntax.
+    """
+    issues: list[Issue] = []
+    if parsed.syntax in BRACKETS:
+        signs = ascii_signs(parsed.source, fullwidth=fullwidth)
+        issues += _numbers(parsed, signs, known)
+    if parsed.syntax in BRACKETS | {"compel"}:
+        issues += _smileys(parsed)
+    if parsed.syntax in JOINING:
+        issues += _glued(parsed)
+    if parsed.syntax == "a1111":
+        issues += _breaks(parsed)
+    return issues
+
+
+def _numbers(parsed: ParsedPrompt, signs: str, known: Sequence[int]) -> Iterator[Issue]:
+    """Make an issue of each smiley, ratio or label that is read as a weight."""
+    matches = list(islice(_NUMBER.finditer(signs), MOST_ISSUES))
+    pairs = _pairs(signs, parsed.syntax) if matches else {}
+    for match in matches:
+        closing = match.end() - 1
+        start = pairs.get(closing, -1)
+        colon = signs.rfind(":", 0, closing)
+        number = signs[colon + 1 : closing]
+        is_empty = start + 1 == colon
+        if start < 0 or colon < start or any(start < position < closing for position in known):
+            continue
+        if number != number.strip() and parsed.syntax in TIGHT:
+            continue
+        inner = parsed.source[start + 1 : closing]
+        if _SQUARE.fullmatch(signs, start + 1, closing) or (
+            is_empty and parsed.syntax == "comfyui"
+        ):
+            continue
+        shown, words = parsed.source[start : closing + 1], parsed.source[start + 1 : colon]
+        message = (
+            f"{excerpt(shown, SHOWN)!r} ends in a weight: it is {excerpt(words.strip(), SHOWN)!r} "
+            f"at {float(number):g}"
+        )
+        remedy = f"For a weight of 1.1 write ({inner.strip()}:1.1); for text write \\({inner}\\)."
+        if len(inner) > SHOWN:
+            remedy = "Write ':1.1' before its last bracket, or its brackets \\( and \\) for text."
+        yield Issue(message, start, remedy, "weight", (shown,))
+
+
+def _pairs(signs: str, syntax: str) -> dict[int, int]:
+    """Find the partner of each bracket, round and square ones apart, in both directions."""
+    escape = _COMFYUI if syntax == "comfyui" else _ESCAPED
+    opened: dict[str, list[int]] = {"(": [], "[": []}
+    pairs: dict[int, int] = {}
+    for match in escape.finditer(signs):
+        bracket, position = match[0], match.start()
+        if bracket in opened:
+            opened[bracket].append(position)
+        elif bracket in _CLOSING and opened[_CLOSING[bracket]]:
+            start = opened[_CLOSING[bracket]].pop()
+            pairs[start], pairs[position] = position, start
+    return pairs
+
+
+def _smileys(parsed: ParsedPrompt) -> Iterator[Issue]:
+    """Make an issue of each smiley whose bracket opens or closes something."""
+    source = parsed.source
+    matches = list(islice(_SMILEY.finditer(source), MOST_ISSUES))
+    pairs = _pairs(source, parsed.syntax) if matches else {}
+    has_squares = parsed.syntax in JOINING
+    for match in matches:
+        at = match.start("face") if match["face"] else match.start("back")
+        if at not in pairs or (source[at] in "[]" and not has_squares):
+            continue
+        if parsed.syntax == "compel" and "=" in match[0]:  # around which brackets are text
+            continue
+        face = match[0]
+        does = "closes" if source[at] in _CLOSING else "opens"
+        message = f"the bracket of the smiley {face!r} {does} others: it is no text"
+        remedy = f"Write {face.replace(source[at], chr(92) + source[at])} for the smiley."
+        yield Issue(message, match.start(), remedy, "bracket", (face,))
+
+
+def _glued(parsed: ParsedPrompt) -> Iterator[Issue]:
+    """Make an issue of each two words between which only brackets are, if they become one word."""
+    segments = iter(parsed.segments)
+    segment = next(segments, None)
+    for match in islice(_GLUE.finditer(parsed.source), MOST_ISSUES):
+        start, stop = match.span()
+        while segment is not None and segment.stop < stop + 1:
+            segment = next(segments, None)
+        if segment is None or segment.start >= start:
+            continue
+        before = _WORD_BEFORE.search(parsed.source, max(0, start - SHOWN), start)
+        behind = _WORD.match(parsed.source, stop)
+        if before is None or behind is None or before[0] + behind[0] not in segment.text:
+            continue
+        message = f"{excerpt(before[0] + behind[0], SHOWN)!r} is one word: no space is between"
+        remedy = "Write a space or a comma between the brackets."
+        words = parsed.source[before.start() : behind.end()]
+        yield Issue(message, before.start(), remedy, "glued", (words,))
+
+
+def _breaks(parsed: ParsedPrompt) -> Iterator[Issue]:
+    """Make an issue of each BREAK in a title or caption in capitals, where it is hardly meant."""
+    breaks = [part for part in parsed.parts if isinstance(part, Break)]
+    if not breaks:
+        return
+    source = parsed.source
+    letters = [c for segment in parsed.segments for c in segment.text if c.isalpha()]
+    is_caption = bool(letters) and all(c.isupper() for c in letters)
+    is_caption = is_caption and all(segment.weight == 1.0 for segment in parsed.segments)
+    for part in breaks[:MOST_ISSUES]:
+        if is_caption or is_shouted(source, part.start, part.stop):
+            message = "BREAK starts a new chunk, although words in capitals are around it"
+            yield Issue(message, part.start, "Write 'Break' for the word.", "break-in-capitals")
+
+
+def is_shouted(source: str, start: int, stop: int) -> bool:
+    """Whether a word in capitals is in a title: in quotes, or next to another such word."""
+    before, behind = source[max(0, start - TITLE) : start], source[stop : stop + TITLE]
+    if _QUOTE_BEFORE.search(before) and _QUOTE_BEHIND.match(behind):
+        return True
+    return bool(_SHOUT_BEFORE.search(before) or _SHOUT_BEHIND.match(behind))

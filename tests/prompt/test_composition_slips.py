@@ -1,0 +1,142 @@
+"""In a prompt that AND splits, numbers that are read otherwise than meant are warned of."""
+
+import re
+
+from clipcond.prompt import Issue, compose, reduce_to_one_text
+from clipcond.prompt.reduction import misread_forms, undrawn_edits
+from clipcond.prompt.remainder import Remainder
+from tests.failures import failures_of
+
+
+def issues(prompt: str) -> list[Issue]:
+    return [issue for issue in reduce_to_one_text(prompt)[1] if issue.code != "and"]
+
+
+def mended(prompt: str, issue: Issue) -> str:
+    """Do what an issue says, in the place that it says."""
+    (proposal,) = re.findall(r"rite '(.+)'\.", issue.remedy)
+    (words,) = issue.words
+    assert prompt[issue.position :].startswith(words)
+    return prompt[: issue.position] + proposal + prompt[issue.position + len(words) :]
+
+
+def test_a_number_that_is_no_weight():
+    def check(case):
+        prompt, conditions = case
+        while found := issues(prompt):
+            assert "ends in no weight of a condition" in found[0].message
+            prompt = mended(prompt, found[0])
+        assert [(text.strip(), weight) for text, weight in compose(prompt)] == conditions
+
+    cases = [
+        ("a AND b:0,5", [("a", 1), ("b", 0.5)]),
+        ("a AND b : 50%", [("a", 1), ("b", 0.5)]),
+        ("a AND b 0.5", [("a", 1), ("b", 0.5)]),
+        ("a cat:0.7, AND a dog:0.3.", [("a cat", 0.7), ("a dog", 0.3)]),
+        ("a cat =0.7 AND a dog", [("a cat", 0.7), ("a dog", 1)]),
+        ("a cat AND a dog::0.5", [("a cat", 1), ("a dog", 0.5)]),
+        ("a cat AND a dog *0.5", [("a cat", 1), ("a dog", 0.5)]),
+        ("a cat (0.5) AND a dog x1.2", [("a cat", 0.5), ("a dog", 1.2)]),
+        ("a cat:1/2 AND a dog", [("a cat", 0.5), ("a dog", 1)]),
+        ("猫：1.2 AND 狗：0.4", [("猫", 1.2), ("狗", 0.4)]),
+    ]
+    assert not failures_of(check, cases)
+
+
+def test_a_number_that_is_no_weight_but_is_read_as_one():
+    def check(case):
+        prompt, conditions = case
+        (issue,) = issues(prompt)
+        assert "ends in the weight" in issue.message
+        prompt = mended(prompt, issue)
+        assert issues(prompt) == []
+        assert [(text.strip(), weight) for text, weight in compose(prompt)] == conditions
+
+    cases = [
+        ("10:30 AND night", [("10:30", 1), ("night", 1)]),
+        ("night AND at 7:05", [("night", 1), ("at 7:05", 1)]),
+        ("16:9 AND b :.5", [("16:9", 1), ("b", 0.5)]),
+        ("a girl, smile :3 AND dog", [("a girl, smile :3", 1), ("dog", 1)]),
+        ("word " * 90 + "10:30 AND dog", [("word " * 90 + "10:30", 1), ("dog", 1)]),
+        ("John 3:16 AND light", [("John 3:16", 1), ("light", 1)]),
+        ("a AND b:100", [("a", 1), ("b:100", 1)]),
+    ]
+    assert not failures_of(check, cases)
+
+
+def test_what_is_meant_is_silent():
+    prompts = ["a cat :1.2 AND a dog :-0.4", "a AND b", "a AND (b:1.2)", "a AND b:0", "a AND b :2"]
+    prompts += ["version 1.5 AND b", "price: 50% AND x", "a AND (b):0.5", "aspect ratio:1.5, AND b"]
+    assert [issue for prompt in prompts for issue in issues(prompt)] == []
+
+
+def test_and_in_a_title():
+    def check(prompt):
+        (issue,) = misread_forms(Remainder.whole(prompt))
+        assert misread_forms(Remainder.whole(prompt), negative=True) == ()
+        assert (issue.code, prompt[issue.position :][:3]) == ("and-in-title", "AND")
+        assert compose(prompt.replace("AND", "And")) == ((prompt.replace("AND", "And"), 1.0),)
+
+    cases = [
+        "BLACK AND WHITE cat",
+        'a poster "ROCK AND ROLL"',
+        "TAKE AND GO, a shop",
+        "a banner “SALT AND PEPPER”",
+        "the film LAW AND ORDER, detective",
+        "a logo of BANG AND OLUFSEN on a speaker",
+    ]
+    assert not failures_of(check, cases)
+    for prompt in ("a CAT AND a dog", "(4K) AND a dog", "BLACK AND WHITE", "cat AND dog AND fox"):
+        assert misread_forms(Remainder.whole(prompt)) == ()
+
+
+def test_edits_that_so_many_steps_never_show():
+    def check(case):
+        prompt, steps, kept = case
+        (issue,) = undrawn_edits(Remainder.whole(prompt), steps)
+        position = prompt.index("[")
+        shown = prompt[position : prompt.index("]") + 1]
+        assert issue.message == (
+            f"{shown!r} never changes while denoising: {steps} steps draw only {kept!r}"
+        )
+        assert issue.position == position
+
+    cases = [
+        ("a [cat:dog:25]", 20, "cat"),
+        ("[cat:dog:20]", 20, "cat"),
+        ("[cat:dog:19]", 20, "cat"),  # steps are counted from 0
+        ("[cat:dog:0.95]", 20, "cat"),
+        ("[cat:dog:0.5]", 2, "cat"),
+        ("[cat:dog:0.04]", 20, "dog"),
+        ("b AND [cat::30]", 20, "cat"),
+        ("[dog:8] x", 8, ""),
+    ]
+    assert not failures_of(check, cases)
+    for prompt in ("[cat:dog:18]", "[cat:dog:0.9]", "[cat|dog]", "[cat:1.3]", "[cat:dog:0]", "a"):
+        assert undrawn_edits(Remainder.whole(prompt), 20) == ()
+    assert undrawn_edits(Remainder.whole("[cat:dog:25]"), 30) == ()
+
+
+def test_times_and_ratios_in_square_brackets():
+    def check(case):
+        prompt, shown = case
+        (issue,) = misread_forms(Remainder.whole(prompt))
+        assert issue.message.startswith(f"{shown!r} is prompt editing")
+        assert issue.position == prompt.index("[")
+        text = issue.remedy.removeprefix("For text write ").rstrip(".")
+        there = prompt.replace(shown, text)
+        assert misread_forms(Remainder.whole(there)) == ()
+        assert reduce_to_one_text(there) == (there, ())
+        assert undrawn_edits(Remainder.whole(prompt), 20) == ()
+
+    cases = [
+        ("[10:30] text", "[10:30]"),
+        ("[3:2]", "[3:2]"),
+        ("a photo [16:9]", "[16:9]"),
+        ("[12:00] noon", "[12:00]"),
+        ("[10:9:8] countdown", "[10:9:8]"),
+        ("[2024:5]", "[2024:5]"),
+    ]
+    assert not failures_of(check, cases)
+    for prompt in ("[cat:5]", "[1girl:5]", "[3|2]", "[10:0.5]", "(10:30)"):
+        assert misread_forms(Remainder.whole(prompt)) == ()
