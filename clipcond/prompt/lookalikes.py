@@ -19,7 +19,8 @@ from clipcond.errors import excerpt
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
 from clipcond.prompt.folding import fold, odd_signs
 from clipcond.prompt.notations import CJK, MOST_WEIGHT, Notation, plain_number, weight_in
-from clipcond.prompt.other_dialects import FULLWIDTH, JOINED, LOOKALIKES
+from clipcond.prompt.ordinary import ordinary_spans
+from clipcond.prompt.other_dialects import FULLWIDTH, JOINED, LOOKALIKES, WIDE_SYNTAX
 from clipcond.prompt.other_tools import OTHER_TOOLS
 from clipcond.prompt.scanner import ascii_signs
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment
@@ -38,7 +39,7 @@ _NEAR = 100  # characters between two brackets
 
 def find_fullwidth(text: str) -> tuple[int, int] | None:
     """Find the first full-width bracket or weight; None if there is none."""
-    match = FULLWIDTH[0].pattern.search(text)
+    match = WIDE_SYNTAX.search(text)
     return None if match is None else match.span()
 
 
@@ -55,13 +56,21 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     read_here = (kind for kind in kinds if parsed.syntax in kind.readers)
     found = [each for kind in read_here for each in _find(parsed, folded, kind)]
     issues, taken = _heavy(parsed), [(-1, -1)]
+    is_ordinary = ordinary_spans(parsed, {i.code for i in (*parsed.issues, *(f[2] for f in found))})
     for start, stop, issue in sorted(found, key=lambda each: each[2].position):
+        if is_ordinary(issue.code, start, stop):
+            continue
         index = bisect_right(taken, (start, stop))
         before, *after = taken[index - 1 : index + 1]
         if start >= before[1] and all(stop <= each[0] for each in after):
             issues.append(issue)  # one place is one issue: `1.3::cat::` holds `cat::`
             taken.insert(index, (start, stop))
-    kept = [issue for issue in parsed.issues if not _is_smiley(parsed.source, issue)]
+    kept = [
+        issue
+        for issue in parsed.issues
+        if not _is_smiley(parsed.source, issue)
+        and not is_ordinary(issue.code, issue.position, issue.position + 1)
+    ]
     if len(kept) + len(issues) == len(parsed.issues):
         return parsed
     issues = sorted([*kept, *issues], key=lambda issue: issue.position)

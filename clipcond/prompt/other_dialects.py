@@ -18,6 +18,7 @@ from clipcond.prompt.notations import (
     WITH_NOVELAI,
     WITHOUT_BRACKETS,
     Notation,
+    not_after,
 )
 
 CODE = "other-dialect"
@@ -144,9 +145,24 @@ LOOKALIKES = (
     ),
 )
 # Full-width brackets around something short, and a weight or a form with a full-width sign in it.
-_FULLWIDTH_BRACKETS = r"（[^（）\n]{1,60}）|【[^【】\n]{1,60}】|［[^［］\n]{1,60}］"
+NO_NOTE = not_after("注 図 图 表 例 頁 页 章 ")
+_PAIRS = (("（", "）"), ("【", "】"), ("［", "］"))
+# `（笑）` and `彼女（20歳）は` are ordinary; doubled, around Latin words or a form they are none.
+_FULLWIDTH_BRACKETS = "|".join(
+    rf"{a}{a}[^{a}{b}\n]{{1,60}}{b}{b}"
+    rf"|(?<![{CJK}]){a}(?=\s?[A-Za-z])[^{a}{b}{CJK}\n]{{1,60}}{b}(?![{CJK}])"
+    for a, b in _PAIRS
+) + (
+    r"|[【［](?!(?:注|注意|重要|例|参考)[:：])[^【】［］\n:：|｜]{1,60}[:：|｜][^【】［］\n]{1,60}[】］]"
+    rf"|（[^（）\n]{{1,60}}）(?={DECIMAL}|[+\-＋－])"
+)
+# Where full-width syntax is read, and nobody has said whether it is meant.
+_FULLWIDTH_ALONE = "|".join(
+    rf"(?<![{CJK}]){a}(?![^{a}{b}\n]{{0,9}}\d|[笑泣汗怒爆謎株注略仮]{b})[^{a}{b}\n]{{1,60}}{b}"
+    for a, b in _PAIRS
+)
 _FULLWIDTH_WEIGHT = "|".join(
-    rf"{colon}\s*[+\-＋－]?{number}\s*{closing}"
+    rf"{NO_NOTE}{colon}\s*[+\-＋－]?{number}\s*{closing}"
     for colon, number, closing in (
         ("：", r"[.．。\d]+", "[)）]"),
         (":", r"[.．。\d]+", "）"),
@@ -160,6 +176,9 @@ _FULLWIDTH_FORM = (
 )
 _NOT_WIDE = "syntax where full-width punctuation counts, but not here"
 _BE_WIDE = "Write it in ASCII, or say fullwidth=True; False if it is meant as text."
+WIDE_SYNTAX = re.compile(
+    "|".join((_FULLWIDTH_BRACKETS, _FULLWIDTH_WEIGHT, _FULLWIDTH_FORM, _FULLWIDTH_ALONE))
+)
 # Means more with `fullwidth=True`, or, for compel, in ASCII.
 FULLWIDTH = (
     Notation(
