@@ -35,7 +35,7 @@ _MONEY = re.compile(
 _UNITS = (
     "[kmcµ]?g|[mcd]?l|[kmcµn]?m|tsp|tbsp|cups?|oz|lbs?|ft|feet|inch|inches|h|hrs?|hours?|mins?"
     "|minutes?|m?s|secs?|seconds?"
-    "|mph|km/h|[kMGT]i?B|[kMG]?Hz|[kMG]?W|m?V|m?A|fps|rpm|dpi|°[CF]?|K|mol|bar|Pa|[元円원]|歳|岁|年"
+    "|mph|km/h|[kMGT]i?B|[kMG]?Hz|[kMG]?W|m?V|m?A|fps|rpm|dpi|°[CF]|K|mol|bar|Pa|[元円원]|歳|岁|年"
     "|月|日|時|点|分|秒|人|個|个|米|升|斤"
 )
 _CODE_WORD = (
