@@ -23,7 +23,7 @@ from clipcond.prompt.notations import (
 
 CODE = "other-dialect"
 TIGHT = frozenset({"lpw", "lpw_xl", "sd_embed"})
-_CHOOSE_A1111 = "Choose dialect 'a1111'."
+CHOOSE_A1111 = "Choose dialect 'a1111'."
 _OR_A1111 = "Write {weight}, or choose dialect 'a1111'."
 _WEIGHT_HERE = "a weight in dialect 'a1111', but not here"
 _EDITING_HERE = "prompt editing in dialect 'a1111', but not here"
@@ -41,14 +41,14 @@ _PART_OF_WORD = "a part of a word here"
 _SPACES = "Write spaces around it."
 LOOKALIKES = (
     Notation(CODE, ":", re.compile(_WEIGHT), {"compel", "novelai"}, _WEIGHT_HERE, _OR_A1111),
-    Notation(CODE, ":", re.compile(_WEIGHT), {"diffusers"}, _WEIGHT_HERE, _CHOOSE_A1111),
+    Notation(CODE, ":", re.compile(_WEIGHT), {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111),
     Notation(
         CODE,
         "(",
         re.compile(r"(?<!\\)\(\((?=\s*\w)[^()\\]+\)\)"),
         WITHOUT_BRACKETS,
         _WEIGHT_HERE,
-        _CHOOSE_A1111,
+        CHOOSE_A1111,
     ),
     Notation(
         CODE,
@@ -56,7 +56,7 @@ LOOKALIKES = (
         re.compile(r"(?<!\\)\[\[(?=\s*\w)[^\[\]\\:|]+\]\]"),
         WITHOUT_BRACKETS | {"comfyui"},
         _WEIGHT_HERE,
-        _CHOOSE_A1111,
+        CHOOSE_A1111,
     ),
     Notation(
         CODE,
@@ -67,7 +67,7 @@ LOOKALIKES = (
         "Leave out the spaces, or choose dialect 'a1111'.",
     ),
     Notation(CODE, ":", re.compile(_SPACED_WEIGHT), {"compel", "novelai"}, _WEIGHT_HERE, _OR_A1111),
-    Notation(CODE, ":", re.compile(_SPACED_WEIGHT), {"diffusers"}, _WEIGHT_HERE, _CHOOSE_A1111),
+    Notation(CODE, ":", re.compile(_SPACED_WEIGHT), {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111),
     Notation(
         CODE,
         "+-)",
@@ -98,7 +98,7 @@ LOOKALIKES = (
         re.compile(rf"(?<!\d):\s?{NUMBER}\s?(?P<shown>AND)(?![A-Za-z\d_])"),
         WITH_NOVELAI - {"a1111"},
         "several conditions in dialect 'a1111', but not here",
-        _CHOOSE_A1111,
+        CHOOSE_A1111,
     ),
     Notation(
         CODE,
@@ -133,7 +133,7 @@ LOOKALIKES = (
         re.compile(rf"\[(?:[^\[\]:|]*(?::[^\[\]:|]*)?|{OPTION}(?::{OPTION})?):\s*{WHEN}\s*\]"),
         WITH_NOVELAI - {"a1111"},
         _EDITING_HERE,
-        _CHOOSE_A1111,
+        CHOOSE_A1111,
     ),
     Notation(
         CODE,
@@ -141,7 +141,7 @@ LOOKALIKES = (
         re.compile(r"\[(?=\s*\w)[^\[\]:|]+\|[^\[\]:]*\]"),
         WITH_NOVELAI - {"a1111"},
         "alternation in dialect 'a1111', but not here",
-        _CHOOSE_A1111,
+        CHOOSE_A1111,
     ),
 )
 # Full-width brackets around something short, and a weight or a form with a full-width sign in it.

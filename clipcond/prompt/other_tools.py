@@ -198,7 +198,7 @@ OTHER_TOOLS = (
         ":",
         re.compile(
             r"(?<![\w.:])(?P<number>[+-]?(?:\d+(?:[.,]\d*)?|\.\d+))::(?=[\s{\[]{0,3}\w{0,9}[^\W\d_])"
-            r"(?P<words>[^:\n]{1,300})(?:::)?"
+            r"(?P<words>(?:(?![\s,]{0,9}[+-]?[\d.]{1,9}::)[^:\n]){1,300})(?:::)?"
         ),
         ALL,
         "a weight in dialect 'novelai', but not here",

@@ -71,6 +71,17 @@ SLIPS = [
     ("{{cat}}", "cat", 1.1),
     ("1.3::red cat::", "red cat", 1.3),
     ("[cat:0,5]", "cat", 0.5),
+    ("(katze:1,3):0,5", "katze", 0.5),
+    ("(cat): 0,8", "cat", 0.8),
+    *[
+        (f"(cat: {number})", "cat", 1.2)
+        for number in ("+20%", "+ 20 %", "weight 1.2", "gewicht=1.2")
+    ],
+    ("(cat:-20%)", "cat", 0.8),
+    *[(f"（猫：{word}1.3）", "猫", 1.3) for word in ("权重", "重み", "强度", "가중치", "权重：")],
+    *[(f"猫（{word}1.3）", "猫", 1.3) for word in ("权重", "重み", "重さ=")],
+    ("cat (weight 1.3)", "cat", 1.3),
+    ("(cat:1.3:1.2)", "cat", 1.3),
 ]
 
 
@@ -145,6 +156,15 @@ def test_editing():
         ("[cat:dog 0.3]", "[cat:dog:0.3]"),
         ("[🌸:🐱:0,5]", "[🌸:🐱:0.5]"),
         ("[猫:(狗:1.2):half]", "[猫:(狗:1.2):0.5]"),
+        ("【花园：狗：一半】", "[花园:狗:0.5]"),
+        ("[cat:dog:halb]", "[cat:dog:0.5]"),
+        ("[cat:dog:三分之一]", "[cat:dog:0.33]"),
+        ("[cat:dog:20%]", "[cat:dog:0.2]"),
+        ("[cat:1.2:dog:0.5]", "[(cat:1.2):dog:0.5]"),
+        ("[red cat:0.8:dog:5]", "[(red cat:0.8):dog:5]"),
+        ("a [cat:dog:1.2:0.5]", "a [cat:(dog:1.2):0.5]"),
+        ("[cat::dog:0.5]", "[cat:dog:0.5]"),
+        ("[a cat:: dog::3]", "[a cat:dog:3]"),
     ]
     assert not failures_of(check, cases)
 

@@ -1,0 +1,56 @@
+"""List slips with whole brackets: a list of weights in one, two that cross, BREAK with a weight."""
+
+from __future__ import annotations
+
+import re
+
+from clipcond.prompt.notations import BRACKETS, NO_MEASURE, SMALL, WITH_NOVELAI, Notation
+from clipcond.prompt.weight_slips import AT_END
+
+_ITEM = r"\s?[^\W\d][^()\[\]{}:,;\n]{0,60}"
+_OTHER_ITEM = rf"{_ITEM}(?::\s?(?:{SMALL}|[0-2])\s?)?"
+_INNER = r"[^()\[\]\n\\:|]{1,99}"
+_BREAKING = {"a1111", "sd_embed", "lpw_xl"}  # where BREAK is more than a word
+
+BRACKET_SLIPS = (
+    Notation(
+        "weight",
+        ":",
+        re.compile(
+            rf"(?<!\\)(?<!\w)\((?P<list>(?:{_ITEM},){{0,9}}{_ITEM}{NO_MEASURE}:\s?{SMALL}\s?"
+            rf"(?:,{_OTHER_ITEM}){{1,20}},?)\s?\)"
+        ),
+        WITH_NOVELAI,
+        "no list of weights: each needs brackets of its own",
+        "Write {weights}.",
+    ),
+    *(
+        Notation(
+            "bracket",
+            "[",
+            re.compile(
+                rf"(?<!\\)\{a}(?P<words>{_INNER})\{b}(?P<both>{_INNER})\{c}(?P<last>{_INNER})\{d}"
+            ),
+            BRACKETS - {"comfyui"},
+            "two brackets that cross",
+            f"Write {a}{{words}}{b}{{both}}{d}{c}{b}{{last}}{d}.",
+        )
+        for a, b, c, d in ("([)]", "[(])")
+    ),
+    Notation(
+        "weight",
+        ":",
+        re.compile(rf"(?<![A-Za-z\d_])BREAK\s?:\s?{SMALL}{AT_END}"),
+        _BREAKING,
+        "no weight: BREAK has none",
+        "Write BREAK.",
+    ),
+    Notation(
+        "other-dialect",
+        ":",
+        re.compile(rf"(?<![A-Za-z\d_])BREAK\s?:\s?{SMALL}{AT_END}"),
+        WITH_NOVELAI - _BREAKING,
+        "a new chunk in dialect 'a1111', but not here",
+        "Leave it out, or choose dialect 'a1111'.",
+    ),
+)
