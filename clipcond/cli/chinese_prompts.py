@@ -163,6 +163,12 @@ PROMPTS = {
     "{} is left out of the text, and nothing loads it: it is in a negative prompt": (
         "{} 不会编码，也没有加载：它在反向提示词里"
     ),
+    "In Python: pipe.load_lora_weights({}); its weight is set with those of the others.": (
+        "在 Python 中加载：pipe.load_lora_weights({})；权重与其他 LoRA 一起设置。"
+    ),
+    "Load it: pipe.load_lora_weights({}); its weight is set with those of the others.": (
+        "请加载：pipe.load_lora_weights({})；权重与其他 LoRA 一起设置。"
+    ),
     "In Python: pipe.load_lora_weights({}), then pipe.set_adapters({}).": (
         "在 Python 中加载：pipe.load_lora_weights({})，再 pipe.set_adapters({})。"
     ),
