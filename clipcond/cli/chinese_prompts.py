@@ -24,6 +24,19 @@ _MEANINGS = {
     "no prompt editing: that is two texts, and a number when": (
         "不会按步骤变化：那需要两段文字和一个表示何时的数字"
     ),
+    "no list of weights: each needs brackets of its own": "不是权重列表：每个权重要有自己的括号",
+    "two brackets that cross": "是两个交叉的括号",
+    "no weight: BREAK has none": "不是权重：BREAK 没有权重",
+    "one weight too many": "多了一个权重",
+    "no blend or conjunction of dialect {}, although it looks like one": (
+        "看起来像方言 {} 的混合或组合，其实不是"
+    ),
+    "no prompt editing: a weight in it needs brackets of its own": (
+        "不会按步骤变化：其中的权重要有自己的括号"
+    ),
+    "no prompt editing, which has one colon between its parts": (
+        "不会按步骤变化：各部分之间只要一个冒号"
+    ),
     "no prompt editing, because of {}": "含有 {}，不会按步骤变化",
     "no prompt editing, which has colons": "不会按步骤变化：那要用冒号",
     "no prompt editing, which has square brackets": "不会按步骤变化：那要用方括号",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clipcond.conditioning.prompt_text import PromptReader
 
 CHECKED_STEPS = 20  # as many as most pictures take
-_DRAWN = ("and", "editing")  # codes of the issues that a prompt drawn step by step does not have
+DRAWN = ("and", "editing")  # codes of the issues that a prompt drawn step by step does not have
 
 
 class Settled(str):
@@ -50,7 +50,7 @@ OverTime: TypeAlias = tuple[tuple[int, tuple[tuple[Settled, float], ...]], ...]
 
 def of_one_encoding(issue: Issue) -> Issue:
     """Say that what one encoding leaves out of a prompt is drawn by a pipeline."""
-    if issue.code not in _DRAWN:
+    if issue.code not in DRAWN:
         return issue
     return replace(issue, remedy=f"{issue.remedy} Pipelines of Stable Diffusion draw all of them.")
 
@@ -66,7 +66,7 @@ class SettlesTexts(ABC):
     def changes(self, prompt: str, *, negative: bool = False) -> bool:
         """Whether a prompt has editing, alternation or AND, whatever the number of steps."""
         issues = self.reader.read(prompt, negative=negative).issues
-        return any(issue.code in _DRAWN for issue in issues)
+        return any(issue.code in DRAWN for issue in issues)
 
     def over_time(
         self,
@@ -95,7 +95,7 @@ class SettlesTexts(ABC):
         """
         reader = self.reader
         read = reader.read(prompt, negative=negative)
-        issues = tuple(issue for issue in read.issues if issue.code not in _DRAWN)
+        issues = tuple(issue for issue in read.issues if issue.code not in DRAWN)
         first = [] if again else [(issues, read.networks)]
         whole = take_out(prompt)[0] if reader.takes_out else Remainder.whole(prompt)
         timed: Sequence[tuple[int, Sequence[tuple[Remainder, float]]]]
