@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from clipcond.arguments import check_arguments
 from clipcond.prompt import ExtraNetwork, Issue
 from clipcond.prompt.composition import find_parts
 from clipcond.prompt.reduction import remainders_over_time
@@ -93,6 +94,7 @@ class SettlesTexts(ABC):
         Raises:
             PromptSyntaxError: the weight of a part is not finite.
         """
+        check_arguments(text=prompt, steps=steps, negative=negative, again=again, limited=limited)
         reader = self.reader
         read = reader.read(prompt, negative=negative)
         issues = tuple(issue for issue in read.issues if issue.code not in DRAWN)
