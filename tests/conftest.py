@@ -1,5 +1,6 @@
 """Fixtures that tests of more than one room use."""
 
+import gc
 import os
 
 import pytest
@@ -18,6 +19,13 @@ from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer
 settings.register_profile("clipcond", deadline=None)
 settings.register_profile("deep", deadline=None, max_examples=1000)  # `nox -s deep`
 settings.load_profile("clipcond")
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage rarely: torch's objects stay, and going through them is a third of a run."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
 
 
 @pytest.fixture(scope="session")

@@ -67,13 +67,18 @@ def file_format(path: Path, *, allow_pickle: bool = False) -> str:
     if not (is_pickle or is_unknown):
         return "safetensors"  # its reader says what is wrong
     if is_pickle and not allow_pickle:
-        raise CheckpointError(
-            f"{str(path)!r} is a pickle, which can run code when opened",
-            path,
-            "Use the model's .safetensors version, or say allow_pickle=True: then torch 2.10 or "
-            "newer reads weights out of it and nothing else.",
-        )
+        raise refused_pickle(path)
     return "archive" if begins.startswith(ARCHIVE) else "old pickle"
+
+
+def refused_pickle(path: Path, more: str = "") -> CheckpointError:
+    """Make the error for a pickle that nobody allowed; `more` ends its remedy."""
+    return CheckpointError(
+        f"{str(path)!r} is a pickle, which can run code when opened",
+        path,
+        "Use the model's .safetensors version, or say allow_pickle=True: then torch 2.10 or "
+        f"newer reads weights out of it and nothing else.{more}",
+    )
 
 
 def _is_torchs(path: Path) -> bool:

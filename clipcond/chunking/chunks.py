@@ -141,15 +141,6 @@ def change_weights(
     return tuple(replace(c, weights=weights) for c, weights in zip(chunks, changed, strict=True))
 
 
-def equalize(
-    a: Sequence[TokenChunk], b: Sequence[TokenChunk], special: SpecialTokens
-) -> tuple[tuple[TokenChunk, ...], tuple[TokenChunk, ...]]:
-    """Make two prompts equally long by appending empty chunks to the shorter one."""
-    missing = len(a) - len(b)
-    empty = (empty_chunk(special),)
-    return (*a, *empty * -missing), (*b, *empty * missing)
-
-
 def common_length(counts: Collection[int], *, repeats: bool = False) -> int:
     """Choose the number of chunks that prompts of these numbers are all brought to.
 

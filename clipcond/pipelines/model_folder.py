@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcond.checkpoints import load_tower
+from clipcond.checkpoints.file_formats import refused_pickle
 from clipcond.checkpoints.folders import KINDS
 from clipcond.checkpoints.pickles import read_pickle
 from clipcond.errors import CheckpointError
@@ -148,13 +149,8 @@ def _check_pickles(folder: Path, index: Mapping[str, Any], choices: LoadChoices)
             continue
         for path in (p for pattern in _PICKLES for p in place.glob(pattern) if is_file(p)):
             if not choices.allow_pickle:
-                raise CheckpointError(
-                    f"{path} is a pickle, which can run code when opened",
-                    path,
-                    f"Save the model as safetensors, or say allow_pickle=True: then torch 2.10 or "
-                    f"newer reads weights out of it and nothing else. Where {name} is not needed, "
-                    f"remove it from {INDEX}.",
-                )
+                more = f" Where {name} is not needed, remove it from {INDEX}."
+                raise refused_pickle(path, more)
             read_pickle(path)
 
 

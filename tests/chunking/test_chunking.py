@@ -10,7 +10,6 @@ from clipcond.chunking import (
     chunk,
     comma_backtrack,
     empty_chunk,
-    equalize,
     hard,
     phrases,
     sentences,
@@ -208,17 +207,6 @@ def test_the_empty_chunk():
     assert (c,) == chunk([], CHINESE)
     assert c.content == 0
     assert empty_chunk(CLIP_G).input_ids == (49406, 49407) + (0,) * 75
-
-
-@given(lists_with_breaks, lists_with_breaks, specials)
-def test_equalize_makes_equally_long_and_only_appends(a, b, special):
-    a, b = chunk(a, special), chunk(b, special)
-
-    longer_a, longer_b = equalize(a, b, special)
-    assert len(longer_a) == len(longer_b) == max(len(a), len(b))
-    assert longer_a == a + (empty_chunk(special),) * (len(longer_a) - len(a))
-    assert longer_b == b + (empty_chunk(special),) * (len(longer_b) - len(b))
-    assert equalize(b, a, special) == (longer_b, longer_a)
 
 
 def test_chunks_are_values():

@@ -16,6 +16,7 @@ from tests.pipelines.models import WIDTH, latents
 from tests.pipelines.single_file import single_file
 
 CONFIG = loading._SD1_CONFIG
+SMALL = {"height": 64, "width": 64}  # the configuration says 512: that takes ten seconds
 # As published with Stable Diffusion 1.5.
 N_WEIGHTS = {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480}
 
@@ -80,7 +81,7 @@ def test_every_weight_arrives_without_a_connection(file, models, narrow, monkeyp
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     assert pipe.tokenizer("a cat").input_ids == tokenizer()("a cat").input_ids
-    assert latents(pipe, "a (red:1.3) cat").isfinite().all()
+    assert latents(pipe, "a (red:1.3) cat", **SMALL).isfinite().all()
 
 
 @pytest.mark.parametrize("place", ["model", "."])
@@ -88,7 +89,7 @@ def test_a_configuration_next_to_the_file_is_used(file, narrow, place):
     shutil.copytree(narrow, file.parent / place, dirs_exist_ok=True)
     tokenizer().save_pretrained(file.parent / place / "tokenizer")
 
-    assert latents(build_pipeline(file), "a cat").isfinite().all()
+    assert latents(build_pipeline(file), "a cat", **SMALL).isfinite().all()
 
 
 def test_the_configuration_that_comes_along_is_stable_diffusion_1s():
