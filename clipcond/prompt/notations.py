@@ -25,7 +25,7 @@ WHEN = r"(?:\d+(?:\.\d*)?|\.\d+)"  # of prompt editing
 OPTION = r"(?:[^\[\]():|\n]|\([^()\[\]\n]{0,80}\)){0,120}"  # of a form
 # What people write before the number: (cat: weight 1.3), （猫：权重1.3）
 WEIGHT_WORD = (
-    r"(?i:weight|权重|權重|重み|重さ|比重|强度|強度|가중치|비중|gewicht|poids|peso)\s?[=:]?\s?"
+    r"(?i:weight|权重|權重|重み|重さ|比重|强度|強度|가중치|비중|gewicht|poids|peso)(?:为|是|は|가)?\s?[=:]?\s?"
 )
 NUMBER = r"[+-]?(?:\d{1,3}(?:\.\d{1,3})?|\.\d{1,3})"
 
@@ -34,6 +34,7 @@ MEASURED = (
     "v ver version ratio aspect scale http usb sdxl sd gpt web score rating size zoom factor crop "
     "speed lens aperture iso diffusion blender python windows chapter page pages part figure fig "
     "verse verses gamma alpha beta sigma delta opacity strength cfg price time model release type "
+    "temperature rate top_p threshold probability accuracy precision recall lr "
     "level magnification exposure iou loss pi mach tomography volume season episode mm focal patch "
     "area mass force energy power voltage frequency vol volumes ch no nr fps ios ipados macos "
     "android linux ubuntu debian "
@@ -70,7 +71,8 @@ _SHARES = {
     **dict.fromkeys("third 三分之一".split(), 1 / 3),
     **{"三分之二": 2 / 3, "四分之三": 0.75},
 }
-_LISTED = re.compile(r"([^:,\n]+?)\s*:\s*([+-]?[\d.]+)\s*(?:,|\Z)|([^:,\n]+)(?:,|\Z)")
+_LISTED = re.compile(r"([^:,;、\n]+?)\s*:\s*([+-]?\d*[.,]?\d+)(?!\d)|([^:,;、\n]+)")
+_TENTHS = re.compile(r"(?:百分之)?([\d一二两三四五六七八九])(?:成|十%?|割|할)")
 _HAS_NUMBER = re.compile(rf"[\d.{''.join([*_DIGITS, *_PARTS])}]")
 _TO_DIGITS = str.maketrans({**_DIGITS, **_PARTS, "o": "0", "O": "0", "l": "1", "I": "1"})
 _READ = re.compile(r"(-?)(\d*)(?:\s{0,2}[^\d\s]?\s{0,2}(\d+))?")
@@ -144,6 +146,8 @@ def plain_share(typed: str) -> str:
     share = next((s for word, s in reversed(_SHARES.items()) if word in typed.lower()), None)
     if share is None and (percent := re.fullmatch(r"\s*(\d{1,2})(?:\.\d+)?\s*[%％]\s*", typed)):
         share = int(percent[1]) / 100
+    elif share is None and (tenths := _TENTHS.fullmatch(typed.strip())):
+        share = int(tenths[1].translate(_TO_DIGITS)) / 10
     return plain_number(typed, "0.5") if share is None else f"{share:.2g}"
 
 

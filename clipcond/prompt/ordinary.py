@@ -53,6 +53,7 @@ _SPOKEN = (
     "|do|did"
     "|does|have|has|had|will|would|can|could|should|may|might|must|just|only|never|always"
     "|maybe|perhaps|damn"
+    "|way|sir|man|boy|dont|cant|wont|didnt|isnt|nothing|something|everything|anyway|really"
     "|god|help|there|here|now|again|also|too|very|as|like|i'm|don't|can't|won't|it's|you're|that's"
 )
 
@@ -102,7 +103,8 @@ ORDINARY = (
         re.compile(
             rf"(?i:(?<!\w){_CODE_WORD}\s?[:=]?\s?)\{{[^{{}}\n]{{0,200}}\}}"
             r"|\{\s?\w{1,2}\s?(?:\||:|∈)\s?[^{}\n]{0,99}[<>=∈≤≥≠][^{}\n]{0,99}\}"
-            r"|(?<![^\W_])[A-Za-z]\s?\((?:\w|[¬~]){1,3}\s?\|\s?\w{1,3}(?:\s?,\s?\w{1,3}){0,9}\)"
+            r"|\{\s?[A-Za-z](?:\s?,\s?[A-Za-z]){0,9}\s?\}"
+            r"|(?<![^\W_])(?:[A-Za-z]|Pr|prob)\([^()|\n]{1,20}\|[^()|\n]{1,20}\)"
         ),
     ),
     Ordinary(
@@ -122,7 +124,7 @@ ORDINARY = (
         "+-",
         re.compile(
             rf"{_CHESS}(?=[\s,.;:!?)]|$)"
-            rf"|(?<![\w'’])(?i:{_SPOKEN})-{{2,3}}"
+            rf"|(?<![\w'’])(?:(?i:{_SPOKEN})|[A-Z][a-z]+)-{{2,3}}"
             r"|(?<!\w)[A-Za-z_]\w{0,40}(?:\+\+|--)(?=\s{0,9};|\)\s{0,9}\{)"
             r"|(?<!\w)(?:count(?:er)?|ind?e?x|idx|ptr|num|tmp)(?:\+\+|--)"
             r"|;\s{0,9}[A-Za-z_]\w{0,40}(?:\+\+|--)(?=\s{0,9}\))"

@@ -27,7 +27,7 @@ _WORDS = (
     rf"{{1,40}}|[{CJK}🌀-🫿]{{1,40}}){NO_CJK_MEASURE}"
 )
 _NO_WEIGHT_WORD = not_after(
-    "weight 权重 權重 重み 重さ 比重 强度 強度 가중치 비중 gewicht poids peso"
+    "weight 权重 权重为 权重是 重みは 權重 重み 重さ 比重 强度 強度 가중치 비중 gewicht poids peso"
 )
 _END = r"(?=[\"'!*]|\s{1,9}[^\s)\],]|\s{0,9}(?:[,;、]|\.?\Z))"
 AT_END = r"(?=(?!,\d)[\s,;)\]}]|\.?\Z|\.\s)"
@@ -43,7 +43,7 @@ _SLIPS = (
     r"[0-2]?[点點]\d{1,2}倍?|[零〇一二两三]点[零〇一二三四五六七八九]{1,2}倍?",
     r"[oO]\.\d{1,2}|[lI]\.\d{1,2}|\d?\.[oO]\d?",
 )
-_TWICE = r"[0-2]?\.\d{1,3}:\s?\d?(?:\.\d{1,3})?|[0-2]:\s?[0-2]?\.\d{1,3}"
+_TWICE = r"(?:[0-2]?\.\d{1,3}\s?:\s?\d?(?:\.\d{1,3})?|[0-2]\s?:\s?[0-2]?\.\d{1,3})(?:\s?:\s?[\d.]{1,5}){0,3}"
 _FLOATS = r"[0-9](?:\.\d{1,3})?[eE][+-]?\d{1,3}|[0-2]?_\d{1,3}"  # as Python reads numbers
 _PLAIN = r"(?!\s*[+-]?[.\d]+\s*[)\]])"
 _WRITE = "Write {weight}."
@@ -133,12 +133,14 @@ WEIGHT_SLIPS = (
         ".",
         re.compile(
             rf"(?<![:：]){_WORDS}{_NO_WEIGHT_WORD}(?:(?P<number>[01]\.\d{{1,2}})"
-            r"|(?:\s?[;=]\s?|[|@*^~,、/>→+])(?P<number_2>[01]?\.\d{1,2}))\s?\)"
+            rf"|(?:\s?[;=]\s?|[|@*^~,、/>→+](?:\s?{WEIGHT_WORD})?)(?P<number_2>[01]?\.\d{{1,2}}))\s?\)"
         ),
         WITH_NOVELAI,
         "no weight without a colon",
         _WRITE,
-        hint=re.compile(r"(?:(?<=[^\W\d])[01]|[;=|@*^~,、/>→+]\s?[01]?)\.\d{1,2}\s?\)"),
+        hint=re.compile(
+            r"(?:(?<=[^\W\d])[01]|[;=|@*^~,、/>→+:]\s?[01]?|[^\W\d]\s[01]?)\.\d{1,2}\s?\)"
+        ),
     ),
     Notation(
         "weight",

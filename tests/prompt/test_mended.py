@@ -47,6 +47,12 @@ def test_weights_that_are_several():
         ("（猫：1.2，狗：0.8）", [("猫", 1.2), ("狗", 0.8)]),
         ("(cat, dog:1.2, fox)", [("cat", 1.0), ("dog", 1.2), ("fox", 1.0)]),
         ("(cat:1.2, dog)", [("cat", 1.2), ("dog", 1.0)]),
+        ("[red:1.2, blue:0.8]", [("red", 1.2), ("blue", 0.8)]),
+        ("{red:1.2, blue:0.8}", [("red", 1.2), ("blue", 0.8)]),
+        ("(red:1,2, blue:0,8)", [("red", 1.2), ("blue", 0.8)]),
+        ("(red:1.2; blue:0.8)", [("red", 1.2), ("blue", 0.8)]),
+        ("(红：1.2、蓝：0.8)", [("红", 1.2), ("蓝", 0.8)]),
+        ("(red hat:1.2 blue:0.8)", [("red hat", 1.2), ("blue", 0.8)]),
         ("1.2::castle, 1.3::tree::", [("castle", 1.2), ("tree", 1.3)]),
         ("1.2::castle 0.7::red tree::", [("castle", 1.2), ("red tree", 0.7)]),
         ("1.5::a cat:: and 1.3::tree", [("a cat", 1.5), ("and", 1.0), ("tree", 1.3)]),
@@ -135,9 +141,15 @@ def test_calls_of_compel():
 
 
 def test_a_break_has_no_weight():
-    for prompt in ("a BREAK:1.2 b", "a cat, BREAK:0.8, b", "BREAK: 1.3"):
+    for prompt in (
+        "a BREAK:1.2 b",
+        "a cat, BREAK:0.8, b",
+        "BREAK: 1.3",
+        "a BREAK:1",
+        "BREAK (1.2)",
+    ):
         (issue,) = issues_of_all(prompt, "a1111")
-        assert (issue.remedy, issue.words[0][:6]) == ("Write BREAK.", "BREAK:")
+        assert (issue.remedy, issue.words[0][:5]) == ("Write BREAK.", "BREAK")
         for syntax in ("comfyui", "compel", "diffusers", "novelai", "lpw"):
             (issue,) = issues_of_all(prompt, syntax)
             assert issue.remedy == "Leave it out, or choose dialect 'a1111'."

@@ -36,12 +36,23 @@ MEASURES = [
     *("f/1.8", "(f/1.8)", "f=1.8", "ISO:100", "ISO:0.5", "EV:0.7", "shutter:0.5", "(2024)"),
     *("(vol. 1.5)", "(ch. 1.5)", "(fig. 1.2)", "3:45 pm", "5:30 pm", "(7:15am)", "at 7.30"),
     *("water:1.5 l", "salt:0.5 tsp", "dose:0.5 mg", "flour (0.5 kg)", "rope:1.5m", "cable=0.5 m"),
+    *("temperature:0.7", "top_p:0.9"),
     *("area=0.5", "zoom:1.5x", "disk:1.5 TB", "水：1.5升", "牛乳：0.5L"),
 ]
 CODE = [
     *('{"a": 1}', '{"a": 0.5}', '{"weight": 1.3, "b": [1,2]}', "{'x': 1.5, 'y': 0.2}", "{a: 1.2}"),
     *('{"cat": 1.3, "n": 2}', '[{"id": 1.5}, {"id": 2}]', '{\n  "scale": 1.2\n}'),
-    *("dict {a|b}", "set {x|y|z}", "{x|x>0}", "{ n | n ≤ 9 }", "regex {foo|bar}", "P(A|B)"),
+    *(
+        "dict {a|b}",
+        "set {x|y|z}",
+        "{x|x>0}",
+        "{ n | n ≤ 9 }",
+        "regex {foo|bar}",
+        "P(A|B)",
+        "Pr(X=1|Y)",
+        "{i}",
+        "{a, b}",
+    ),
     *("P(X|Y,Z) on a blackboard", "function f() { return x; }", "f(x)=0.5", "g(2) = 1.5, graph"),
     *(
         "int main() { return 0; }",
@@ -55,7 +66,16 @@ CODE = [
 ]
 SPEECH = [
     *("Well--", "Well-- I think so", "oh no--", '"Wait--" she said', "He said no--", "and--"),
-    *("Stop-- or else", '"I never--"', "but-- why", '"You will regret this--"', "What-- who"),
+    *(
+        "Stop-- or else",
+        '"I never--"',
+        "but-- why",
+        '"You will regret this--"',
+        "What-- who",
+        "Mr. Smith-- the teacher",
+        "No way--",
+        "Mom-- please",
+    ),
 ]
 CHESS = ["Qxf7++", "Nxe5++, chess", "e8=Q++", "O-O-O++", "R1a3++ mate", "a board, Bb5++", "exd5++"]
 EAST_ASIAN = [
@@ -117,7 +137,7 @@ def test_what_it_looks_like_is():
         *("（猫，1.3）", "＃ 备注", "＃注释", "[cat:dog:0,5]", "hat=1.3"),
     ]
     assert not failures_of(check, cases)
-    for prompt in ("cat++", "a hat--", "red dress++, x", "Cat--", "(hat)++", "（猫）++"):
+    for prompt in ("cat++", "a hat--", "red dress++, x", "cat--", "(hat)++", "（猫）++"):
         for syntax in sorted(WITH_NOVELAI - {"compel"}):
             assert [i.code for i in issues(prompt, syntax)] == ["other-dialect"], (prompt, syntax)
     for prompt in (
