@@ -6,7 +6,9 @@ Whatever an issue of the named codes is about, it is none where it meets such te
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Collection
+from itertools import accumulate
 from typing import NamedTuple
 
 from clipcond.prompt.segments import ParsedPrompt
@@ -178,9 +180,10 @@ def ordinary_spans(parsed: ParsedPrompt, codes: Collection[str]) -> Callable[[st
         whether an issue of a code, about a span of the prompt, meets such text.
     """
     source = parsed.source
-    spans: list[tuple[Collection[str], int, int]] = []
+    spans: dict[str, list[tuple[int, int]]] = {code: [] for code in codes}
     for row in ORDINARY:
-        if row.codes.isdisjoint(codes) or not any(map(source.__contains__, row.signs)):
+        wanted = row.codes & spans.keys()
+        if not wanted or not any(map(source.__contains__, row.signs)):
             continue
         if row.readers and parsed.syntax not in row.readers:
             continue
@@ -188,7 +191,15 @@ def ordinary_spans(parsed: ParsedPrompt, codes: Collection[str]) -> Callable[[st
             continue
         for found in row.pattern.finditer(source):
             group = next((g for g in ("shown", "shown_2") if found.groupdict().get(g)), 0)
-            spans.append((row.codes, *found.span(group)))
-    return lambda code, start, stop: any(
-        code in of and start < end and begin < stop for of, begin, end in spans
-    )
+            for code in wanted:
+                spans[code].append(found.span(group))
+    ends = {
+        code: list(accumulate((stop for _, stop in sorted(of)), max)) for code, of in spans.items()
+    }
+    starts = {code: sorted(start for start, _ in of) for code, of in spans.items()}
+
+    def is_ordinary(code: str, start: int, stop: int) -> bool:
+        n_before = bisect_left(starts[code], stop)
+        return n_before > 0 and ends[code][n_before - 1] > start
+
+    return is_ordinary
