@@ -25,7 +25,8 @@ WHEN = r"(?:\d+(?:\.\d*)?|\.\d+)"  # of prompt editing
 OPTION = r"(?:[^\[\]():|\n]|\([^()\[\]\n]{0,80}\)){0,120}"  # of a form
 # What people write before the number: (cat: weight 1.3), （猫：权重1.3）
 WEIGHT_WORD = (
-    r"(?i:weight|权重|權重|重み|重さ|比重|强度|強度|가중치|비중|gewicht|poids|peso)(?:为|是|は|가)?\s?[=:]?\s?"
+    r"(?i:weight|权重|權重|重み|重さ|比重|强度|強度|가중치|비중|gewicht|poids|peso)"
+    r"(?:为|是|は|가)?\s?[=:]?\s?"
 )
 NUMBER = r"[+-]?(?:\d{1,3}(?:\.\d{1,3})?|\.\d{1,3})"
 
