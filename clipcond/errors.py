@@ -68,6 +68,10 @@ class PromptTypeError(ClipcondError, TypeError):
     """A prompt is neither a string nor a list of strings."""
 
 
+class ArgumentError(ClipcondError, TypeError, ValueError):
+    """An argument is not of the kind that it has to be."""
+
+
 class UnknownNameError(ClipcondError, ValueError):
     """There is no `kind` of that name; the message offers the nearest of `known`."""
 

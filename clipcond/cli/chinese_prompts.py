@@ -30,6 +30,19 @@ _MEANINGS = {
     "no prompt editing: that is two texts, and a number when": (
         "不会按步骤变化：那需要两段文字和一个表示何时的数字"
     ),
+    "no list of weights: each needs brackets of its own": "不是权重列表：每个权重要有自己的括号",
+    "two brackets that cross": "是两个交叉的括号",
+    "no weight: BREAK has none": "不是权重：BREAK 没有权重",
+    "one weight too many": "多了一个权重",
+    "no blend or conjunction of dialect {}, although it looks like one": (
+        "看起来像方言 {} 的混合或组合，其实不是"
+    ),
+    "no prompt editing: a weight in it needs brackets of its own": (
+        "不会按步骤变化：其中的权重要有自己的括号"
+    ),
+    "no prompt editing, which has one colon between its parts": (
+        "不会按步骤变化：各部分之间只要一个冒号"
+    ),
     "no prompt editing, because of {}": "含有 {}，不会按步骤变化",
     "no prompt editing, which has colons": "不会按步骤变化：那要用冒号",
     "no prompt editing, which has square brackets": "不会按步骤变化：那要用方括号",
@@ -213,6 +226,12 @@ PROMPTS = {
     "{} is left out of the text, and nothing loads it": "{} 不会编码，也没有加载",
     "{} is left out of the text, and nothing loads it: it is in a negative prompt": (
         "{} 不会编码，也没有加载：它在反向提示词里"
+    ),
+    "In Python: pipe.load_lora_weights({}); its weight is set with those of the others.": (
+        "在 Python 中加载：pipe.load_lora_weights({})；权重与其他 LoRA 一起设置。"
+    ),
+    "Load it: pipe.load_lora_weights({}); its weight is set with those of the others.": (
+        "请加载：pipe.load_lora_weights({})；权重与其他 LoRA 一起设置。"
     ),
     "In Python: pipe.load_lora_weights({}), then pipe.set_adapters({}).": (
         "在 Python 中加载：pipe.load_lora_weights({})，再 pipe.set_adapters({})。"

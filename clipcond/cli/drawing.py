@@ -206,12 +206,15 @@ def _build(
     model: str | None, scheduler: str | None, inversions: Sequence[Path], choices: dict[str, Any]
 ) -> Artist:
     from clipcond.conditioning.dialects import find_dialect
-    from clipcond.pipelines import build_pipeline
     from clipcond.pipelines.schedulers import find_scheduler, make_scheduler
 
+    # a typing error should not cost the minutes that loading takes
+    dialect = find_dialect(choices["dialect"])
     if scheduler is not None:
-        find_scheduler(scheduler)  # a typing error should not cost the minutes that loading takes
-    pipe = build_pipeline(model, **{**choices, "dialect": find_dialect(choices["dialect"])})
+        find_scheduler(scheduler)
+    from clipcond.pipelines import build_pipeline
+
+    pipe = build_pipeline(model, **{**choices, "dialect": dialect})
     if scheduler is not None:
         pipe.scheduler = make_scheduler(scheduler, pipe.scheduler)
     for file in inversions:

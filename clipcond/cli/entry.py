@@ -63,7 +63,8 @@ app = typer.Typer(
 )
 for command, examples in EXAMPLES.items():
     lines = [line.strip() for line in examples.split("\n") if line.strip()]
-    app.command(epilog="\n\n".join(["Examples:", *lines]))(command)
+    # rich takes what is in square brackets for markup
+    app.command(epilog="\n\n".join(["Examples:", *lines]).replace("[", "\\["))(command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -22,6 +22,13 @@ def check_text(value: str | None) -> str | None:
     return value
 
 
+def check_name(value: str | None) -> str | None:
+    """Refuse an empty name, which would mean the folder at hand."""
+    if value is not None and not value.strip():
+        raise typer.BadParameter("a name is missing")
+    return check_text(value)
+
+
 def check_guidance(value: float | None) -> float | None:
     """Refuse a guidance that gives no picture, NaN included."""
     if value is not None and not 0 <= value <= MAX_GUIDANCE:
@@ -37,7 +44,9 @@ def check_size(value: str | None) -> str | None:
 
 
 def check_png(value: Path) -> Path:
-    """Refuse a file name that names another format."""
+    """Refuse a file name that names another format, or nothing."""
+    if not value.name:
+        raise typer.BadParameter("a file name is missing, such as out.png")
     if value.suffix.lower() != ".png":
         raise typer.BadParameter(f"{str(value)!r}: pictures are written as .png")
     return value
@@ -73,9 +82,17 @@ Steps = Annotated[int | None, plain_option("N", "Denoising steps.", "the model's
 Negative = Annotated[
     str | None, typer.Option("-n", "--negative", callback=check_text, help="What to keep out.")
 ]
-Model = Annotated[str | None, model_option("M", "Folder, .safetensors file or Hub id.", "embedded")]
+Model = Annotated[
+    str | None,
+    model_option("M", "Folder, .safetensors file or Hub id.", "embedded", callback=check_name),
+]
 Tower = Annotated[
-    str | None, model_option("T", "Another text tower than the model's own, such as embedded-zh.")
+    str | None,
+    model_option(
+        "T",
+        "Another text tower than the model's own, such as embedded-zh.",
+        callback=check_name,
+    ),
 ]
 Inversion = Annotated[
     list[Path] | None,

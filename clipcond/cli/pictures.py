@@ -143,8 +143,15 @@ def draw(pipe: ConditionedPipeline, seed: int, progress: Progress, call: dict[st
     """Draw one picture, the same on every device."""
     import torch
 
-    def count_step(_: Any, _i: int, _t: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        progress.advance()
+    steps, n_shown = call["num_inference_steps"], 0
+
+    def count_step(_: Any, i: int, _t: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        nonlocal n_shown
+        # Heun's sampler goes twice through all steps but one
+        n_done = (i + 1) * steps // max(getattr(pipe, "num_timesteps", steps), i + 1)
+        if n_done > n_shown:
+            progress.advance(n_done - n_shown)
+        n_shown = n_done
         return tensors
 
     # a CPU generator gives the same noise on every device

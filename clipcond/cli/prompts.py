@@ -45,9 +45,11 @@ def inspect(
     if model is not None and tower is not None:
         raise typer.BadParameter("--model and --tower both name a text tower: give one")
     with waiting("loading"):
+        from clipcond.conditioning.dialects import find_dialect
+
+        chosen = find_dialect(dialect)  # a typing error should not cost what loading takes
         from clipcond.checkpoints import load_tower, load_towers
         from clipcond.conditioning.conditioner import Conditioner
-        from clipcond.conditioning.dialects import find_dialect
 
         if model is not None:
             towers = [*load_towers(model, allow_pickle=allow_pickle)]
@@ -55,7 +57,7 @@ def inspect(
             towers = [load_tower(tower or "embedded", allow_pickle=allow_pickle)]
         conditioner = Conditioner(
             *towers,
-            dialect=find_dialect(dialect),
+            dialect=chosen,
             clip_skip=clip_skip,
             fullwidth=fullwidth,
             extra_networks=extra_networks,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from clipcond.arguments import type_name, wrong_argument
 from clipcond.chunking import Token, TokenChunk, inner_ids
 from clipcond.errors import (
     ClipcondError,
@@ -99,15 +100,30 @@ def check_limits(max_chunks: object, cache_bytes: object) -> None:
             raise PromptError(f"{name}={value!r}: it is a whole number from {least}{also}")
 
 
+def check_objects(layer: object, reads: object, adapter: object) -> None:
+    """Refuse what is no layer, no description of what a model reads, no adapter.
+
+    Raises:
+        ArgumentError: says what it has to be.
+    """
+    layers = layer if isinstance(layer, tuple) else (layer,)
+    if layer is not None and not all(isinstance(each, HiddenLayer) for each in layers):
+        raise wrong_argument("layer", layer, "a HiddenLayer, or a tuple of one for each tower")
+    if reads is not None and not (hasattr(reads, "pooled") and hasattr(reads, "layers")):
+        raise wrong_argument("reads", reads, "a ModelReads")
+    if adapter is not None and not (callable(adapter) and hasattr(adapter, "config")):
+        raise wrong_argument("adapter", adapter, "an Adapter, as load_adapter opens it")
+
+
 def not_prompts(prompts: object, what: str) -> ClipcondError:
     """Say why something is neither a prompt nor a list or tuple of prompts."""
     items = [prompts] if isinstance(prompts, str) else prompts
     if not isinstance(items, list | tuple):
-        message = f"a {what} is a string or a list of strings, not {_kind(prompts)}"
+        message = f"a {what} is a string or a list of strings, not {type_name(prompts)}"
         return PromptTypeError(message, _remedy(prompts))
     for i, item in enumerate(items):
         if not isinstance(item, str):
-            message = f"{what} {i} of the list is {_kind(item)}, not a string"
+            message = f"{what} {i} of the list is {type_name(item)}, not a string"
             return PromptTypeError(message, _remedy(item))
         try:
             item.encode("utf-8")
@@ -121,7 +137,8 @@ def not_prompts(prompts: object, what: str) -> ClipcondError:
 def unlike_numbers(n_given: int, n_prompts: int, what: str) -> PromptError:
     """Say that negatives (or second prompts) are neither one nor as many as the prompts."""
     message = f"{counted(n_given, what)} for {counted(n_prompts, 'prompt')}"
-    return PromptError(message, remedy="Give one for all, or one for each.")
+    one = "a string" if n_given == 1 else "one"
+    return PromptError(message, remedy=f"Give {one} for all, or one for each.")
 
 
 def check_towers(towers: Sequence[TextTower]) -> None:
@@ -133,7 +150,7 @@ def check_towers(towers: Sequence[TextTower]) -> None:
     for tower in towers:
         if not hasattr(tower, "encode") or not hasattr(tower, "special"):
             raise TowerError(
-                f"{_kind(tower)} is no text tower",
+                f"{type_name(tower)} is no text tower",
                 "Wrap a transformers model: OpenAIClipTower(model, tokenizer), or open one by "
                 "name: load_tower(name).",
             )
@@ -211,13 +228,6 @@ def not_finite(
 
 def _extremeness(weight: float) -> float:
     return abs(weight) if weight == weight else float("inf")
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return "None"
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def _remedy(value: object) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from clipcond.adapters.base import Adapter
+from clipcond.arguments import check_arguments
 from clipcond.checkpoints import load_towers
 from clipcond.conditioning import checks, prompt_text, results
 from clipcond.conditioning.adapter_stage import AdapterStage
@@ -84,6 +85,8 @@ class Conditioner(SettlesTexts, TakesInversions):
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         checks.check_limits(max_chunks, cache_bytes)
+        check_arguments(fullwidth=fullwidth, pooled=pooled, extra_networks=extra_networks)
+        checks.check_objects(layer, reads, adapter)
         self.towers = (tower,) if tower_2 is None else (tower, tower_2)
         checks.check_towers(self.towers)
         self.dialect = find_dialect(dialect).for_towers(len(self.towers))
@@ -149,6 +152,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         Raises:
             PromptError: a prompt that a call would refuse as well.
         """
+        check_arguments(negative=negative)
         given = prompt_text.list_prompts(prompts)
         with prompt_text.collect_warnings(shown=False) as warned:
             for texts in filter(None, (given, self._drawn(given, negative=negative))):
@@ -241,8 +245,9 @@ class Conditioner(SettlesTexts, TakesInversions):
         self, texts: list[str], texts_2: Prompts | None, *, negative: bool = False
     ) -> list[Texts]:
         """For each prompt, the text that each tower reads: of its last step and first part."""
-        twice = texts_2 is not None and len(self.towers) > 1
-        second = prompt_text.list_each(texts_2, len(texts), "second prompt") if twice else None
+        given = texts_2 is not None
+        second = prompt_text.list_each(texts_2, len(texts), "second prompt") if given else None
+        second = second if len(self.towers) > 1 else None
         return self.reader.read_each(texts, second, negative=negative)
 
     def _cutter(self, t: int) -> Cutter:

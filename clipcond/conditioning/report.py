@@ -8,7 +8,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from clipcond.chunking import TokenChunk
-from clipcond.prompt import ParsedPrompt, Part, Segment
+from clipcond.conditioning.settled import DRAWN
+from clipcond.prompt import Issue, ParsedPrompt, Part, Segment
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import HiddenLayer
 
@@ -157,7 +158,7 @@ class Report:
     def _html(self) -> str:
         chunks = "\n".join(_chunk_html(i, chunk) for i, chunk in enumerate(self._encoded, 1))
         issues = "".join(
-            f"<li>{escape(issue.message)} (at {issue.position})</li>"
+            f"<li>{escape(_message(issue))} (at {issue.position})</li>"
             for issue in self.parsed.issues
         )
         return _PART.format(
@@ -211,11 +212,16 @@ class Report:
             shown.append(table)
         shown += _and_more(len(self._encoded), "chunks")
         issues = self.parsed.issues
-        shown += [Text(f"issue at {i.position}: {i.message}") for i in issues[:MAX_SHOWN]]
+        shown += [Text(f"issue at {i.position}: {_message(i)}") for i in issues[:MAX_SHOWN]]
         shown += _and_more(len(issues), "issues")
         for name, other in (("second tower", self.second), ("negative", self.negative)):
             shown += [] if other is None else [Text(f"\n{name}:"), *other._renderables()]
         return shown
+
+
+def _message(issue: Issue) -> str:
+    """Word an issue for a report, which shows one encoding of what pipelines draw whole."""
+    return f"{issue.message}; a pipeline draws all of it" if issue.code in DRAWN else issue.message
 
 
 def _and_more(n: int, what: str) -> list[RenderableType]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from clipcond.arguments import check_arguments
 from clipcond.prompt import ExtraNetwork, Issue
 from clipcond.prompt.composition import find_parts
 from clipcond.prompt.reduction import misread_forms, remainders_over_time, undrawn_edits
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from clipcond.conditioning.prompt_text import PromptReader
 
 CHECKED_STEPS = 20  # as many as most pictures take
-_DRAWN = ("and", "editing")  # codes of the issues that a prompt drawn step by step does not have
+DRAWN = ("and", "editing")  # codes of the issues that a prompt drawn step by step does not have
 
 
 class Settled(str):
@@ -50,7 +51,7 @@ OverTime: TypeAlias = tuple[tuple[int, tuple[tuple[Settled, float], ...]], ...]
 
 def of_one_encoding(issue: Issue) -> Issue:
     """Say that what one encoding leaves out of a prompt is drawn by a pipeline."""
-    if issue.code not in _DRAWN:
+    if issue.code not in DRAWN:
         return issue
     return replace(issue, remedy=f"{issue.remedy} Pipelines of Stable Diffusion draw all of them.")
 
@@ -66,7 +67,7 @@ class SettlesTexts(ABC):
     def changes(self, prompt: str, *, negative: bool = False) -> bool:
         """Whether a prompt has editing, alternation or AND, whatever the number of steps."""
         issues = self.reader.read(prompt, negative=negative).issues
-        return any(issue.code in _DRAWN for issue in issues)
+        return any(issue.code in DRAWN for issue in issues)
 
     def over_time(
         self,
@@ -93,9 +94,10 @@ class SettlesTexts(ABC):
         Raises:
             PromptSyntaxError: the weight of a part is not finite.
         """
+        check_arguments(text=prompt, steps=steps, negative=negative, again=again, limited=limited)
         reader = self.reader
         read = reader.read(prompt, negative=negative)
-        issues = tuple(issue for issue in read.issues if issue.code not in _DRAWN)
+        issues = tuple(issue for issue in read.issues if issue.code not in DRAWN)
         whole = self._whole(prompt)
         if reader.dialect.settles and not again:
             wide = bool(reader.fullwidth)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from clipcond.arguments import type_name
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.results import Conditioning, zeros_like
 from clipcond.errors import PipelineError, PromptWarning, counted, warn
@@ -224,6 +225,9 @@ def _with_pooled(conditioning: Conditioning, pooled: Tensor | None) -> Condition
 def given_prompts(prompt: str | Sequence[str] | None) -> list[str]:
     if prompt is None:
         raise PipelineError("There is nothing to encode: give prompt or prompt_embeds.")
+    is_no_list = isinstance(prompt, bytes | bytearray | Mapping)
+    if is_no_list or not isinstance(prompt, Iterable):
+        raise PipelineError(f"A prompt is a string or a list of strings, not {type_name(prompt)}")
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
     if not prompts:
         raise PipelineError("There is nothing to encode: the list of prompts is empty.")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from clipcond.arguments import check_arguments
 from clipcond.prompt.scanner import ascii_signs, read_weight, word_pattern
 
 _AND = {wide: re.compile(word_pattern("AND", fullwidth=wide)) for wide in (False, True)}
@@ -32,6 +33,7 @@ def compose(text: str, *, fullwidth: bool = False) -> tuple[tuple[str, float], .
         PromptSyntaxError: a weight has so many digits that it is not finite.
     Source: AUTOMATIC1111 webui 1.10, modules/prompt_parser.py, get_multicond_prompt_list.
     """
+    check_arguments(text=text, fullwidth=fullwidth)
     parts = find_parts(text, fullwidth=fullwidth)
     return tuple((text[start:stop], weight) for start, stop, weight in parts)
 

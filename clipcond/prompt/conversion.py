@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from clipcond.arguments import check_arguments
 from clipcond.errors import PromptError, excerpt
 from clipcond.prompt.composition import find_and, find_parts, is_capitals
 from clipcond.prompt.editing import find_changes
@@ -50,6 +51,7 @@ def convert_with_issues(
     fullwidth: bool | None = None,
 ) -> tuple[str, tuple[Issue, ...]]:
     """Do as `convert`, and say what was hardly meant or is left out, positions in the prompt."""
+    check_arguments(text=text, exact=exact, fullwidth=fullwidth)
     remainder = Remainder.whole(text)
     issues: list[Issue] = []
     if source == "a1111" and target != "a1111":

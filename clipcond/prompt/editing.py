@@ -17,6 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from clipcond.arguments import check_arguments
 from clipcond.prompt.scanner import ascii_signs
 
 _LEXICON = re.compile(
@@ -71,6 +72,7 @@ def schedule(
         ValueError: steps are below 1, or old timelines are asked for a second pass.
     Source: AUTOMATIC1111 webui 1.10, modules/prompt_parser.py, prompt schedules.
     """
+    check_arguments(text=text, steps=steps, fullwidth=fullwidth)
     timed = find_schedule(
         text, steps, old_timelines=old_timelines, base_steps=base_steps, fullwidth=fullwidth
     )

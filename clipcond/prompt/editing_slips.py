@@ -38,10 +38,41 @@ _NO_SHARE = not_after(
 )
 _NO_EDITING = "no prompt editing: that is two texts, and a number when"
 _MIXED = "no editing: an alternation in it needs brackets of its own"
+_UNBRACKETED = "no prompt editing: a weight in it needs brackets of its own"
 _EDIT = (
     "Write [{from}:{to}:{when}] in dialect 'a1111': a fraction of all steps, or the number of one."
 )
+_WEIGHT = r"(?:[0-2]?\.\d{1,3}|[12])"  # of an option, before a colon
+_OPTION = r"[^\W\d][^\[\]():|\n]{0,60}"
 EDITING_SLIPS = (
+    Notation(
+        "no-editing",
+        ":",
+        re.compile(
+            rf"\[(?P<from>{_OPTION}):\s?(?P<number>{_WEIGHT}):(?P<to>{_OPTION}):\s*(?P<when>{WHEN})\s*\]"
+        ),
+        WITH_NOVELAI,
+        _UNBRACKETED,
+        "Write [({from}:{number}):{to}:{when}] in dialect 'a1111'.",
+    ),
+    Notation(
+        "no-editing",
+        ":",
+        re.compile(
+            rf"\[(?P<from>{_OPTION}):(?P<to>{_OPTION}):\s?(?P<number>[12]\.\d{{1,3}}):\s*(?P<when>{WHEN})\s*\]"
+        ),
+        WITH_NOVELAI,
+        _UNBRACKETED,
+        "Write [{from}:({to}:{number}):{when}] in dialect 'a1111'.",
+    ),
+    Notation(
+        "no-editing",
+        ":",
+        re.compile(rf"\[(?P<from>{_OPTION})::\s?(?P<to>{_OPTION})::?\s*(?P<when>{WHEN})\s*\]"),
+        WITH_NOVELAI,
+        "no prompt editing, which has one colon between its parts",
+        "Write [{from}:{to}:{when}] in dialect 'a1111'.",
+    ),
     Notation(
         "no-editing",
         "[",

@@ -11,22 +11,27 @@ import html
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import TypeAlias
 
 from clipcond.errors import excerpt
+from clipcond.prompt.bracket_slips import BRACKET_SLIPS
+from clipcond.prompt.compel_slips import CALL, COMPEL_SLIPS, mended_call
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
 from clipcond.prompt.folding import fold, odd_signs
 from clipcond.prompt.misreadings import MAY_BE_MISREAD, find_misreadings
-from clipcond.prompt.notations import CJK, MOST_WEIGHT, Notation, plain_number, weight_in
-from clipcond.prompt.other_dialects import FULLWIDTH, JOINED, LOOKALIKES
+from clipcond.prompt.notations import CJK, MOST_WEIGHT, Notation, plain_share, weight_in, weights_in
+from clipcond.prompt.ordinary import ordinary_spans
+from clipcond.prompt.other_dialects import CHOOSE_A1111, FULLWIDTH, JOINED, LOOKALIKES, WIDE_SYNTAX
 from clipcond.prompt.other_tools import OTHER_TOOLS
 from clipcond.prompt.scanner import FACTORS, ascii_signs
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 
 SHOWN = 40  # characters
+Found: TypeAlias = tuple[int, int, Issue]  # where it begins and ends, and what is said of it
 _USEFUL = "Useful weights are between 0 and 2; brackets that are text are written \\( and \\)."
 _COLONS = (":", "：")
 _PAIRS = {")": "(", "]": "[", "}": "{", "⟧": "⟦"}
@@ -39,7 +44,7 @@ _NEAR = 100  # characters between two brackets
 
 def find_fullwidth(text: str) -> tuple[int, int] | None:
     """Find the first full-width bracket or weight; None if there is none."""
-    match = FULLWIDTH[0].pattern.search(text)
+    match = WIDE_SYNTAX.search(text)
     return None if match is None else match.span()
 
 
@@ -51,25 +56,42 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
             user has not said so, which adds issues about it.
     """
     more = {True: READ_WIDE, False: JOINED, None: (*JOINED, *FULLWIDTH)}[fullwidth]
-    kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *more)
+    slips = (*COMPEL_SLIPS, *BRACKET_SLIPS, *WEIGHT_SLIPS)
+    kinds = (*slips, *OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *more)
     folded = parsed.source if parsed.source.isascii() else fold(parsed.source)
     read_here = (kind for kind in kinds if parsed.syntax in kind.readers)
     found = [each for kind in read_here for each in _find(parsed, folded, kind)]
-    issues, taken = _heavy(parsed), [(-1, -1)]
+    is_ordinary = ordinary_spans(parsed, {i.code for i in (*parsed.issues, *(f[2] for f in found))})
+    chosen = _one_a_place([each for each in found if not is_ordinary(each[2].code, *each[:2])])
+    calls = [span for *span, issue in chosen if issue.code == CALL]
+    kept = [
+        issue
+        for issue in parsed.issues
+        if not _is_smiley(parsed.source, issue)
+        and not is_ordinary(issue.code, issue.position, issue.position + 1)
+        and not any(start <= issue.position < stop for start, stop in calls)
+    ]
+    added = [*_heavy(parsed), *(issue for *_, issue in chosen)]
     if parsed.parts and MAY_BE_MISREAD.search(folded):
-        known = [issue.position for issue in issues]
-        issues += find_misreadings(parsed, known, fullwidth=bool(fullwidth))
+        known = [issue.position for issue in _heavy(parsed)]
+        added += find_misreadings(parsed, known, fullwidth=bool(fullwidth))
+    if not added and len(kept) == len(parsed.issues):
+        return parsed
+    issues = sorted([*kept, *added], key=lambda issue: issue.position)
+    return replace(parsed, issues=tuple(issues[:MOST_ISSUES]))
+
+
+def _one_a_place(found: Sequence[Found]) -> list[Found]:
+    """Choose the first of those that overlap: `1.3::cat::` holds `cat::`."""
+    chosen: list[Found] = []
+    taken = [(-1, -1)]
     for start, stop, issue in sorted(found, key=lambda each: each[2].position):
         index = bisect_right(taken, (start, stop))
         before, *after = taken[index - 1 : index + 1]
         if start >= before[1] and all(stop <= each[0] for each in after):
-            issues.append(issue)  # one place is one issue: `1.3::cat::` holds `cat::`
+            chosen.append((start, stop, issue))
             taken.insert(index, (start, stop))
-    kept = [issue for issue in parsed.issues if not _is_smiley(parsed.source, issue)]
-    if len(kept) + len(issues) == len(parsed.issues):
-        return parsed
-    issues = sorted([*kept, *issues], key=lambda issue: issue.position)
-    return replace(parsed, issues=tuple(issues[:MOST_ISSUES]))
+    return chosen
 
 
 def _is_smiley(source: str, issue: Issue) -> bool:
@@ -82,7 +104,7 @@ def _is_smiley(source: str, issue: Issue) -> bool:
     return is_bracket and (sign in ")）" or not _WORD.search(source, at))
 
 
-def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[tuple[int, int, Issue]]:
+def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[Found]:
     source = parsed.source
     text = folded if kind.folded else source
     is_none = not any(map(text.__contains__, kind.signs))
@@ -105,7 +127,10 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[tuple[i
         if "{odd}" in kind.meaning and not names["odd"]:
             continue
         message = f"{excerpt(words, SHOWN)!r} is {kind.meaning.format_map(names)}"
-        issue = Issue(message, start, kind.remedy.format_map(names), kind.code, (words,))
+        remedy = kind.remedy.format_map(names)
+        if remedy == CHOOSE_A1111 and (ascii_words := fold(words)) != words and len(words) < SHOWN:
+            remedy = f"Write {ascii_words} in dialect 'a1111'."
+        issue = Issue(message, start, remedy, kind.code, (words,))
         yield match.start(group), match.end(group), issue
 
 
@@ -121,7 +146,7 @@ def _names(match: re.Match[str], folded: str, syntax: str, start: int) -> defaul
     Args:
         start: where the thing begins; a bracket before the match, as in `(red cat1.3)`.
     """
-    groups = {name.rstrip("_2345"): text for name, text in match.groupdict().items() if text}
+    groups = {name.rstrip("_23456"): text for name, text in match.groupdict().items() if text}
     names = defaultdict(str, groups)
     number = groups.get("number", "")
     if not number and match[0].startswith("{"):
@@ -135,7 +160,10 @@ def _names(match: re.Match[str], folded: str, syntax: str, start: int) -> defaul
     if "words" in groups and start < match.start():
         words = folded[start + 1 : match.start()] + words
     names["weight"] = weight_in(syntax, excerpt(words.strip(" _"), SHOWN), number)
-    names["when"] = plain_number(groups.get("when", ""), "0.5")
+    names["when"] = plain_share(groups.get("when", ""))
+    if "members" in groups:
+        names["call"] = mended_call(names["members"], names["name"], names["entries"], syntax)
+    names["weights"] = weights_in(syntax, groups.get("list", ""))
     names["plain"] = repr(fold(html.unescape(html.unescape(match[0])))) + "."
     return names
 
@@ -146,7 +174,9 @@ def _bracketed(folded: str, position: int) -> str:
     opening = _opening(folded, position)
     words = folded[opening + 1 : position]
     if is_closing:
-        words = re.sub(r"\s*:\s*[\d.]{0,9}\Z", "", words.strip(_OPENING + "".join(_PAIRS)))
+        while _PAIRS.get(words[-1:]) == words[:1] and _opening(words, len(words) - 1) == 0:
+            words = words[1:-1]
+        words = re.sub(r"\s*:\s*[\d.,]{0,9}\Z", "", words)
     if opening < 0:
         words = re.split(r"\W", folded[max(0, position - SHOWN) : position])[-1]
     return words.strip() or "cat"

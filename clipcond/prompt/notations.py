@@ -23,6 +23,11 @@ SMALL = r"[+-]?[0-2]?\.\d{1,3}"  # a number as weights are
 MOST_WEIGHT = 3.0  # a dozen brackets of A1111
 WHEN = r"(?:\d+(?:\.\d*)?|\.\d+)"  # of prompt editing
 OPTION = r"(?:[^\[\]():|\n]|\([^()\[\]\n]{0,80}\)){0,120}"  # of a form
+# What people write before the number: (cat: weight 1.3), （猫：权重1.3）
+WEIGHT_WORD = (
+    r"(?i:weight|权重|權重|重み|重さ|比重|强度|強度|가중치|비중|gewicht|poids|peso)"
+    r"(?:为|是|は|가)?\s?[=:]?\s?"
+)
 NUMBER = r"[+-]?(?:\d{1,3}(?:\.\d{1,3})?|\.\d{1,3})"
 
 # Words before a number that is no weight: (version1.5), ratio:1.85
@@ -30,7 +35,13 @@ MEASURED = (
     "v ver version ratio aspect scale http usb sdxl sd gpt web score rating size zoom factor crop "
     "speed lens aperture iso diffusion blender python windows chapter page pages part figure fig "
     "verse verses gamma alpha beta sigma delta opacity strength cfg price time model release type "
+    "temperature rate top_p threshold probability accuracy precision recall lr "
     "level magnification exposure iou loss pi mach tomography volume season episode mm focal patch "
+    "area mass force energy power voltage frequency vol volumes ch no nr fps ios ipados macos "
+    "android linux ubuntu debian "
+    "fedora chrome firefox safari kernel firmware software app java php ruby perl node opengl "
+    "vulkan directx bluetooth wifi "
+    "css http torch cuda numpy api driver patch edition "
     "update build shutter ev fps view angle portrait profile panel step scene take radius width "
     "height length weight depth distance margin padding blur spacing duration delay odds f größe "
     "höhe breite länge preis maßstab gewicht zeit taille hauteur prix tamaño altura precio escala"
@@ -54,6 +65,15 @@ NO_MEASURE = f"(?=:)(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
 
 _DIGITS = dict(zip("零〇一二两三四五六七八九点點", "001223456789..", strict=True))
 _PARTS = {"½": "0.5", "¼": "0.25", "¾": "0.75"}
+_RELATIVE = re.compile(r"([+-])\s?(\d{1,2})\s?%")
+_SHARES = {
+    **dict.fromkeys("半 half halb hälfte moiti mitad medio 절반".split(), 0.5),
+    **dict.fromkeys("quarter 四分之一".split(), 0.25),
+    **dict.fromkeys("third 三分之一".split(), 1 / 3),
+    **{"三分之二": 2 / 3, "四分之三": 0.75},
+}
+_LISTED = re.compile(r"([^:,;、\n]+?)\s*:\s*([+-]?\d*[.,]?\d+)(?!\d)|([^:,;、\n]+)")
+_TENTHS = re.compile(r"(?:百分之)?([\d一二两三四五六七八九])(?:成|十%?|割|할)")
 _HAS_NUMBER = re.compile(rf"[\d.{''.join([*_DIGITS, *_PARTS])}]")
 _TO_DIGITS = str.maketrans({**_DIGITS, **_PARTS, "o": "0", "O": "0", "l": "1", "I": "1"})
 _READ = re.compile(r"(-?)(\d*)(?:\s{0,2}[^\d\s]?\s{0,2}(\d+))?")
@@ -111,6 +131,27 @@ def weight_in(syntax: str, words: str, number: str) -> str:
     return f"({words}:{number})" + (" in dialect 'a1111'" if syntax in WITHOUT_BRACKETS else "")
 
 
+def weights_in(syntax: str, listed: str) -> str:
+    """Write a list such as `cat:0.8, dog:1.1` as a syntax has it, each in its own brackets."""
+    target = "a1111" if syntax == "diffusers" else syntax
+    written = [
+        weight_in(target, words.strip(), number) if number else plain.strip()
+        for words, number, plain in _LISTED.findall(listed)
+    ]
+    text = ", ".join(filter(None, written)).replace(" in dialect 'a1111'", "")
+    return text + (" in dialect 'a1111'" if syntax == "diffusers" else "")
+
+
+def plain_share(typed: str) -> str:
+    """Write when an edit takes place: a share of all steps, or the number of a step."""
+    share = next((s for word, s in reversed(_SHARES.items()) if word in typed.lower()), None)
+    if share is None and (percent := re.fullmatch(r"\s*(\d{1,2})(?:\.\d+)?\s*[%％]\s*", typed)):
+        share = int(percent[1]) / 100
+    elif share is None and (tenths := _TENTHS.fullmatch(typed.strip())):
+        share = int(tenths[1].translate(_TO_DIGITS)) / 10
+    return plain_number(typed, "0.5") if share is None else f"{share:.2g}"
+
+
 _SCIENTIFIC = re.compile(r"\d(?:\.\d{1,3})?[eE][+-]?\d{1,3}")
 
 
@@ -121,6 +162,8 @@ def plain_number(typed: str, default: str = "1.2") -> str:
         return f"{_SIGNS[signs[0]] ** len(signs):.2g}"
     if (fraction := _FRACTION.fullmatch(typed)) and int(fraction[2]):
         return f"{int(fraction[1]) / int(fraction[2]):.3g}"
+    if relative := _RELATIVE.fullmatch(signs):  # of the usual weight
+        return f"{1 + int(relative[1] + relative[2]) / 100:g}"
     if _SCIENTIFIC.fullmatch(signs):  # beyond all measure, nobody meant it
         value = float(signs)
         return f"{value:.3f}".rstrip("0").rstrip(".") if value <= MOST_WEIGHT else default

@@ -18,11 +18,12 @@ from clipcond.prompt.notations import (
     WITH_NOVELAI,
     WITHOUT_BRACKETS,
     Notation,
+    not_after,
 )
 
 CODE = "other-dialect"
 TIGHT = frozenset({"lpw", "lpw_xl", "sd_embed"})
-_CHOOSE_A1111 = "Choose dialect 'a1111'."
+CHOOSE_A1111 = "Choose dialect 'a1111'."
 _OR_A1111 = "Write {weight}, or choose dialect 'a1111'."
 _WEIGHT_HERE = "a weight in dialect 'a1111', but not here"
 _EDITING_HERE = "prompt editing in dialect 'a1111', but not here"
@@ -71,13 +72,13 @@ _PART_OF_WORD = "a part of a word here"
 _SPACES = "Write spaces around it."
 LOOKALIKES = (
     Notation(CODE, ":", re.compile(_WEIGHT), {"compel", "novelai"}, _WEIGHT_HERE, _OR_A1111),
-    Notation(CODE, ":", re.compile(_WEIGHT), {"diffusers"}, _WEIGHT_HERE, _CHOOSE_A1111),
+    Notation(CODE, ":", re.compile(_WEIGHT), {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111),
     Notation(CODE, "(", _ROUND_TWICE, {"compel", "novelai"}, _WEIGHT_HERE, _OR_A1111),
-    Notation(CODE, "(", _ROUND_TWICE, {"diffusers"}, _WEIGHT_HERE, _CHOOSE_A1111),
+    Notation(CODE, "(", _ROUND_TWICE, {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111),
     Notation(CODE, "[", _SQUARES, {"compel", "comfyui"}, _WEIGHT_HERE, _OR_A1111),
-    Notation(CODE, "[", _SQUARES, {"diffusers"}, _WEIGHT_HERE, _CHOOSE_A1111),
+    Notation(CODE, "[", _SQUARES, {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111),
     Notation(CODE, "[", _SQUARE, {"compel", "comfyui"}, _WEIGHT_HERE, _OR_A1111, hint=_A1111S),
-    Notation(CODE, "[", _SQUARE, {"diffusers"}, _WEIGHT_HERE, _CHOOSE_A1111, hint=_A1111S),
+    Notation(CODE, "[", _SQUARE, {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111, hint=_A1111S),
     Notation(
         CODE,
         ":",
@@ -87,7 +88,7 @@ LOOKALIKES = (
         "Leave out the spaces, or choose dialect 'a1111'.",
     ),
     Notation(CODE, ":", re.compile(_SPACED_WEIGHT), {"compel", "novelai"}, _WEIGHT_HERE, _OR_A1111),
-    Notation(CODE, ":", re.compile(_SPACED_WEIGHT), {"diffusers"}, _WEIGHT_HERE, _CHOOSE_A1111),
+    Notation(CODE, ":", re.compile(_SPACED_WEIGHT), {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111),
     Notation(
         CODE,
         '+-)"',
@@ -118,7 +119,7 @@ LOOKALIKES = (
         re.compile(rf"(?<!\d):\s?{NUMBER}\s?(?P<shown>AND)(?![A-Za-z\d_])"),
         WITH_NOVELAI - {"a1111"},
         "several conditions in dialect 'a1111', but not here",
-        _CHOOSE_A1111,
+        CHOOSE_A1111,
     ),
     Notation(
         CODE,
@@ -163,7 +164,7 @@ LOOKALIKES = (
         re.compile(rf"\[(?:[^\[\]:|]*(?::[^\[\]:|]*)?|{OPTION}(?::{OPTION})?):\s*{WHEN}\s*\]"),
         WITH_NOVELAI - {"a1111"},
         _EDITING_HERE,
-        _CHOOSE_A1111,
+        CHOOSE_A1111,
     ),
     Notation(
         CODE,
@@ -171,13 +172,28 @@ LOOKALIKES = (
         re.compile(r"\[(?=\s*\w)[^\[\]:|]+\|[^\[\]:]*\]"),
         WITH_NOVELAI - {"a1111"},
         "alternation in dialect 'a1111', but not here",
-        _CHOOSE_A1111,
+        CHOOSE_A1111,
     ),
 )
 # Full-width brackets around something short, and a weight or a form with a full-width sign in it.
-_FULLWIDTH_BRACKETS = r"（[^（）\n]{1,60}）|【[^【】\n]{1,60}】|［[^［］\n]{1,60}］"
+NO_NOTE = not_after("注 図 图 表 例 頁 页 章 ")
+_PAIRS = (("（", "）"), ("【", "】"), ("［", "］"))
+# `（笑）` and `彼女（20歳）は` are ordinary; doubled, around Latin words or a form they are none.
+_FULLWIDTH_BRACKETS = "|".join(
+    rf"{a}{a}[^{a}{b}\n]{{1,60}}{b}{b}"
+    rf"|(?<![{CJK}]){a}(?=\s?[A-Za-z])[^{a}{b}{CJK}\n]{{1,60}}{b}(?![{CJK}])"
+    for a, b in _PAIRS
+) + (
+    r"|[【［](?!(?:注|注意|重要|例|参考)[:：])[^【】［］\n:：|｜]{1,60}[:：|｜][^【】［］\n]{1,60}[】］]"
+    rf"|（[^（）\n]{{1,60}}）(?={DECIMAL}|[+\-＋－])"
+)
+# Where full-width syntax is read, and nobody has said whether it is meant.
+_FULLWIDTH_ALONE = "|".join(
+    rf"(?<![{CJK}]){a}(?![^{a}{b}\n]{{0,9}}\d|[笑泣汗怒爆謎株注略仮]{b})[^{a}{b}\n]{{1,60}}{b}"
+    for a, b in _PAIRS
+)
 _FULLWIDTH_WEIGHT = "|".join(
-    rf"{colon}\s*[+\-＋－]?{number}\s*{closing}"
+    rf"{NO_NOTE}{colon}\s*[+\-＋－]?{number}\s*{closing}"
     for colon, number, closing in (
         ("：", r"[.．。\d]+", "[)）]"),
         (":", r"[.．。\d]+", "）"),
@@ -191,6 +207,9 @@ _FULLWIDTH_FORM = (
 )
 _NOT_WIDE = "syntax where full-width punctuation counts, but not here"
 _BE_WIDE = "Write it in ASCII, or say fullwidth=True; False if it is meant as text."
+WIDE_SYNTAX = re.compile(
+    "|".join((_FULLWIDTH_BRACKETS, _FULLWIDTH_WEIGHT, _FULLWIDTH_FORM, _FULLWIDTH_ALONE))
+)
 # Means more with `fullwidth=True`, or, for compel, in ASCII.
 FULLWIDTH = (
     Notation(

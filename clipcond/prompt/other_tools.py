@@ -20,6 +20,8 @@ _ALONE = (
     r"(?P<shown>(?!(?i:embeddings?)[:：]\w)(?i:embeddings?)[ \t]{0,3}"
     r"[:：=/][ \t]{0,3}(?P<name_2>\w[\w.\-]{0,99})(?=\s{0,9}(?:[,，):;\n]|\Z)))"
 )
+# `＃猫` is a hashtag.
+_NOTE = "注释|注釋|备注|備考|注記|注意|说明|说|コメント|メモ|주석|메모"
 _LOAD = "Leave it out, and load the network into the pipeline: load_lora_weights."
 _FLAGS = (
     "ar|aspect|v|version|s|stylize|stylise|q|quality|chaos|c|iw|seed|sameseed|niji|style|no|sref"
@@ -60,7 +62,7 @@ OTHER_TOOLS = (
         "random-choice",
         "{",
         re.compile(r"\{[^{}|]*\|[^{}]*\}"),
-        EVERY,
+        WITH_NOVELAI,
         "a choice at random in ComfyUI's page and in A1111's Dynamic Prompts, but not here",
         "Write the one that you want.",
     ),
@@ -72,7 +74,7 @@ OTHER_TOOLS = (
             r"|(?<![\w%])%(?:%?[^\W\d_]\w{0,40}%%?|\([^\W\d]\w{0,40}\)[sdf]\b)(?![\w%])"
             r"|(?<![\w@.])@[^\W\d_]\w{1,40}@(?![\w@.])"
         ),
-        EVERY,
+        WITH_NOVELAI,
         "a variable of a template, as in A1111's Dynamic Prompts, but not here",
         "Write its value.",
     ),
@@ -83,7 +85,7 @@ OTHER_TOOLS = (
             r"(?<![A-Za-z\d_])__(?!(?:init|main|call|str|repr|doc|file|all|new)__)(?=[^\W\d_])"
             rf"[\w/*.\-]{{1,100}}?(?<!_)__(?!_)(?=[^\w]|[{CJK}]|\Z)"
         ),
-        EVERY,
+        WITH_NOVELAI,
         "a word from a list in A1111's wildcards, but not here",
         "Write the word that you want.",
     ),
@@ -94,7 +96,7 @@ OTHER_TOOLS = (
             rf"(?:(?<=[\s,.;)\]}}{CJK}])|^)//(?!/)(?=[^\n]{{0,99}}?\w)[^\n]*"
             r"|/\*(?:[^*]|\*(?!/)){1,200}\*/"
         ),
-        EVERY,
+        WITH_NOVELAI,
         "a comment that ComfyUI's page takes out, but not here",
         "Leave it out.",
     ),
@@ -102,15 +104,17 @@ OTHER_TOOLS = (
         "comment",
         "#",
         re.compile(r"(?m:(?<=\s)|^)#+[ \t]{1,9}(?=[^\W\d])[^\n]*"),
-        EVERY - {"a1111"},
+        WITH_NOVELAI - {"a1111"},
         "a comment that A1111's page takes out, but not here",
         "Leave it out.",
     ),
     Notation(
         "comment",
         "＃﹟",
-        re.compile(rf"(?:^|(?<=[\s,，.。{CJK}]))[＃﹟][^\n#＃﹟]*$", re.MULTILINE),
-        EVERY,
+        re.compile(
+            rf"(?:^|(?<=[\s,，.。{CJK}]))[＃﹟](?=[ \t\u3000]|[＃﹟]|{_NOTE})[^\n#]*$", re.MULTILINE
+        ),
+        WITH_NOVELAI,
         "no comment: that starts with an ASCII '#', and in dialect 'a1111' only",
         "Leave it out.",
         folded=False,
@@ -119,7 +123,7 @@ OTHER_TOOLS = (
         "extra-network",
         "<",
         re.compile(rf"<(?i:{_TAGS})(?:\[[^\]<>\n]{{0,40}}\])?:[^<>\n]{{1,200}}>"),
-        EVERY - {"plain"},
+        WITH_NOVELAI,
         "a network that A1111's user interface loads, but not here",
         _LOAD,
     ),
@@ -132,7 +136,7 @@ OTHER_TOOLS = (
             r"|(?<![\w:<])<?(?i:lora|lyco|hypernet):[\w.\-]{1,99}:\s?[+-]?[\d.]{1,9}(?![\w>:])"
             r"|[(\[{](?i:lora|lyco|hypernet)[: ][^()\[\]{}:\n]{1,200}:\s?[\d.]{1,9}[)\]}]"
         ),
-        EVERY - {"plain"},
+        WITH_NOVELAI,
         "hardly meant as words",
         _LOAD,
     ),
@@ -143,7 +147,7 @@ OTHER_TOOLS = (
             rf"(?i:&lt;[^&\n]{{1,200}}&gt;|&(?:amp;)*(?:#\d{{2,6}}|#x[\da-f]{{2,6}});)"
             rf"|&(?:amp;)*(?:(?:{'|'.join(name2codepoint)});|(?:nbsp|quot)(?!\w))"
         ),
-        EVERY - {"plain"},
+        WITH_NOVELAI,
         "text of a web page's source, and encoded as it is written",
         "Write {plain}",
     ),
@@ -154,7 +158,7 @@ OTHER_TOOLS = (
             rf"(?i:</?(?:{_ELEMENTS})(?:\s[^<>\n]{{0,200}})?/?>)|<!--"
             r"|(?i:\[/(?:b|i|u|url|img|color|quote|code)\]|\[(?:url|color|size)=[^\]\n]{1,200}\])"
         ),
-        EVERY - {"plain"},
+        WITH_NOVELAI,
         "a tag of a web page, and encoded as words",
         "Leave it out.",
         folded=False,
@@ -163,7 +167,7 @@ OTHER_TOOLS = (
         "html",
         "%",
         re.compile(r"(?<=[A-Za-z,])%(?:20|2[CcFf89]|3[Aa])(?=\w)|(?:%[\dA-Fa-f]{2}){3,99}"),
-        EVERY - {"plain"},
+        WITH_NOVELAI,
         "a sign as web addresses have it, and encoded as it is written",
         "Write the sign itself.",
     ),
@@ -186,7 +190,7 @@ OTHER_TOOLS = (
             r"\bADD(?:COL|ROW|COMM|BASE)\b|\[(?:SEP|SKIP|PROMPT)\]|\[filewords\]"
             r"|\bAND_[A-Z]{2,}\w*|\b(?:COUPLE|MASK|AREA|FEATHER)\("
         ),
-        EVERY - {"plain"},
+        WITH_NOVELAI,
         "a word for an extension of A1111, but not here",
         "Leave it out.",
     ),
@@ -195,7 +199,7 @@ OTHER_TOOLS = (
         ":",
         re.compile(
             r"(?<![\w.:])(?P<number>[+-]?(?:\d+(?:[.,]\d*)?|\.\d+))::(?=[\s{\[]{0,3}\w{0,9}[^\W\d_])"
-            r"(?P<words>[^:\n]{1,300})(?:::)?"
+            r"(?P<words>(?:(?![\s,]{0,9}[+-]?[\d.]{1,9}::)[^:\n]){1,300})(?:::)?"
         ),
         ALL,
         "a weight in dialect 'novelai', but not here",
@@ -231,7 +235,7 @@ OTHER_TOOLS = (
             rf"(?:(?<!\S)|(?<=[{CJK}]))(?:(?:--(?i:{_FLAGS})(?:(?=\d)|(?![\w\-]))(?=[\s,.:=\d]|\Z)|-ar(?=\s\d))"
             rf"|[—–―]{{1,2}}(?:{_DASH_FLAGS})){_VALUE}"
         ),
-        EVERY - {"plain"},
+        WITH_NOVELAI,
         "an option of Midjourney, but text here",
         "Leave it out, and choose size, seed and the rest where the picture is made.",
     ),
@@ -243,7 +247,7 @@ OTHER_TOOLS = (
             r"(?:[ \t=]{1,3}(?:\"[^\"\n]{0,400}\"|[\d.x]+))?"
             r"|(?<!\S)-[nsSWHCAl] ?\w[\w.]{0,12}(?:\s{1,3}-[nsSWHCAlGIU] ?\w[\w.]{0,12}){1,9}(?!\S)"
         ),
-        EVERY - {"plain"},
+        WITH_NOVELAI,
         "an option of a command line, as in A1111's files of prompts, but text here",
         "Leave it out, and give negative prompt, steps, size and the rest apart.",
     ),
@@ -254,7 +258,7 @@ OTHER_TOOLS = (
             r"<(?:[@#][!&]?|a?:\w{1,40}:)\d{5,20}>|(?m:^)\s{0,9}(?P<shown>[/!](?:imagine|dream|draw|generate|describe|blend)\b"
             r"(?:[ \t]{1,3}(?:prompt|image)\b ?:?)?)"
         ),
-        EVERY - {"plain"},
+        WITH_NOVELAI,
         "a command of a chat, but text here",
         "Leave it out.",
     ),
@@ -265,7 +269,7 @@ OTHER_TOOLS = (
             rf"(?i:(?<![\w\"'=(<@]){_NOT_QUOTED}(?:(?:https?|ftp|file)://|www\.)[^\s/,<>\"]{{0,200}}"
             r"/[^\s,<>\"]{1,900}|(?<!\w)data:image/[a-z+]{3,9};base64)"
         ),
-        EVERY - {"plain"},
+        WITH_NOVELAI,
         "the address of an image or a page, but text here",
         "Leave it out; images are given apart.",
         unless=re.compile(rf"\A\s*(?!\S{{0,900}}(?:{_IMAGES}))\S+\s*\Z"),

@@ -7,6 +7,7 @@ from functools import partial
 from inspect import signature
 from typing import TypeAlias
 
+from clipcond.arguments import check_arguments
 from clipcond.errors import UnknownNameError
 from clipcond.prompt.segments import ParsedPrompt
 from clipcond.prompt.syntaxes import a1111, comfyui, compel, lpw, novelai, plain, sd_embed
@@ -37,7 +38,9 @@ def parse(text: str, syntax: str | Syntax = "a1111", *, fullwidth: bool = False)
     Raises:
         UnknownNameError: there is no syntax of that name, or it reads no full-width punctuation.
         PromptSyntaxError: the syntax cannot read the prompt.
+        PromptTypeError, ArgumentError: an argument is of a wrong type.
     """
+    check_arguments(text=text)
     return find_syntax(syntax, fullwidth=fullwidth)(text)
 
 
@@ -49,6 +52,7 @@ def find_syntax(syntax: str | Syntax, *, fullwidth: bool = False) -> Callable[[s
     Raises:
         UnknownNameError: there is no syntax of that name, or it reads no full-width punctuation.
     """
+    check_arguments(fullwidth=fullwidth)
     if not callable(syntax) and syntax not in SYNTAXES:
         raise UnknownNameError("syntax", syntax, SYNTAXES)
     if fullwidth and not reads_fullwidth(syntax):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from clipcond.arguments import check_arguments
 from clipcond.errors import excerpt
 from clipcond.prompt.composition import find_and, find_parts, is_capitals
 from clipcond.prompt.composition_slips import condition_issues, title_issues
@@ -46,6 +47,7 @@ def reduce_to_one_text(
     Returns:
         the text, and an issue for everything that was left out, positions in the prompt.
     """
+    check_arguments(text=text, steps=steps, negative=negative, fullwidth=fullwidth)
     reduced, issues = reduce(text, steps, negative=negative, fullwidth=fullwidth)
     return reduced.text, issues
 
@@ -87,6 +89,7 @@ def timeline(
     Returns:
         (until_step, ((text, weight), ...)) in order; of a prompt that never changes, one entry.
     """
+    check_arguments(text=text, steps=steps, negative=negative, fullwidth=fullwidth)
     found = remainders_over_time(
         Remainder.whole(text), steps, negative=negative, fullwidth=fullwidth
     )

@@ -130,8 +130,8 @@ def unmatched_brackets(
 
 FACTORS = {"(": 1.1, "[": 1 / 1.1}
 # A product keeps the reference's order of multiplication, hence its last bit, for texts inside at
-# most so many brackets, and at any depth where all brackets are alike. Deeper, the factors beyond
-# are multiplied once for all texts: n brackets around n texts then cost n steps, not n * n.
+# most so many brackets, and at any depth where all brackets are alike. Deeper, the factors are
+# multiplied once for all texts: n brackets around n texts then cost n steps, not n * n.
 EXACT_DEPTH = 32
 OUTSIDE = 0
 
@@ -163,6 +163,7 @@ class Brackets:
         self._closed = array("I", [length + 2])  # of OUTSIDE, behind everything
         self._factor = array("d", [1.0])
         self._parent = array("I", [OUTSIDE])
+        self._depth = array("I", [0])  # of brackets of its kind, itself included
         self._of_equals = array("d")
         self._products = array("d"), array("i")
 
@@ -172,6 +173,7 @@ class Brackets:
         inner = self.innermost[kind]
         for position in range(start, stop):
             self._parent.append(inner)
+            self._depth.append(self._depth[inner] + 1)
             inner = len(self._opened)
             self._opened.append(position)
             self._closed.append(end)
@@ -219,16 +221,16 @@ class Brackets:
             product = (self._of_equals or self._multiply_equals())[a or b]
             if not math.isnan(product):
                 return product
+        if self._depth[a] + self._depth[b] > EXACT_DEPTH:
+            return self._times_all(a, b)
         parent, factor, closed = self._parent, self._factor, self._closed
         value = 1.0
-        for _ in range(EXACT_DEPTH):
+        while a or b:
             if closed[a] > closed[b]:
                 a, b = b, a
             value *= factor[a]
             a = parent[a]
-            if a == b == OUTSIDE:
-                return value
-        return self._times_rest(value, a, b)
+        return value
 
     def _multiply_equals(self) -> array[float]:
         """Multiply the factors of each bracket and those around it; NaN where they differ."""
@@ -242,8 +244,8 @@ class Brackets:
                 )
         return products
 
-    def _times_rest(self, value: float, a: int, b: int) -> float:
-        """Multiply by all factors around two brackets, as mantissa and exponent: no overflow."""
+    def _times_all(self, a: int, b: int) -> float:
+        """Multiply all factors around a text, as mantissa and exponent: no overflow."""
         mantissas, exponents = self._products
         for n in range(len(mantissas), len(self._parent)):
             around = self._parent[n]
@@ -251,7 +253,7 @@ class Brackets:
             mantissa, shift = math.frexp(outer * self._factor[n])
             mantissas.append(mantissa)
             exponents.append(exponent + shift)
-        mantissa, exponent = math.frexp(value * mantissas[a] * mantissas[b])
+        mantissa, exponent = math.frexp(mantissas[a] * mantissas[b])
         try:
             return math.ldexp(mantissa, exponent + exponents[a] + exponents[b])
         except OverflowError:

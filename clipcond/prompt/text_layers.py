@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count
 
 from clipcond.errors import excerpt
 from clipcond.prompt.notations import weight_in
@@ -27,6 +27,7 @@ _COMMENT = re.compile(r"#[^\n]*")
 _NETWORK = re.compile(r"<(\w+):([^>]+)>")
 _LORAS = ("lora", "lyco")
 _NUMBER = re.compile(r"\s*[+-]?(?:\d{1,2}(?:\.\d{1,3})?|\.\d{1,3})\s*")
+_ENDING = re.compile(r"\.(?:safetensors|pt|ckpt|bin|pth)\Z", re.IGNORECASE)
 _NO_IDENTIFIER = re.compile(r"\W")
 
 
@@ -48,11 +49,20 @@ class ExtraNetwork:
 
     @property
     def weight(self) -> float:
-        """The first argument, if it is a number; else 1."""
-        with suppress(IndexError, ValueError):
-            weight = float(self.arguments[0])
-            return weight if math.isfinite(weight) else 1.0
-        return 1.0
+        """The first argument, if it is a number, also with a decimal comma; else the UNet's."""
+        return self._number(0, self.weights[1])
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """What A1111 multiplies it by in the text encoder and in the UNet: `0.8`, `0.5:0.7`, or
+        `te=0.5:unet=0.7`; 1 where nothing is said."""
+        named = dict(each.split("=", 1) for each in self.arguments if "=" in each)
+        encoder = _number(named.get("te", ""), self._number(0, 1.0))
+        return encoder, _number(named.get("unet", ""), self._number(1, encoder))
+
+    def _number(self, index: int, default: float) -> float:
+        positional = [each for each in self.arguments if "=" not in each]
+        return _number(positional[index], default) if index < len(positional) else default
 
 
 def take_out(prompt: str) -> tuple[Remainder, tuple[ExtraNetwork, ...], tuple[Issue, ...]]:
@@ -86,10 +96,12 @@ def network_issues(
         prompt: what the networks were found in.
         negative: it is a negative prompt, in which a network means nothing.
     """
-    for network in islice(networks, MOST_ISSUES):
+    networks = networks[:MOST_ISSUES]
+    loras = _adapters(networks)
+    for network in networks:
         shown = excerpt(prompt[network.start : network.stop], SHOWN)
         message = f"{shown!r} is left out of the text, and nothing loads it"
-        remedy = _how_to_load(network)
+        remedy = _how_to_load(network, loras)
         if negative:
             message += ": it is in a negative prompt"
             remedy = "Remove it; a network acts on both prompts."
@@ -104,20 +116,64 @@ def _comment_issue(prompt: str, start: int, stop: int) -> Issue:
     return Issue(message, start, remedy, "comment", (shown,))
 
 
-def _how_to_load(network: ExtraNetwork) -> str:
-    name = excerpt(network.name.strip(), SHOWN)
+def _adapters(networks: Sequence[ExtraNetwork]) -> dict[str, tuple[str, ExtraNetwork]]:
+    """List LoRAs by their names: what each is called when it is loaded, and where it is last."""
+    found: dict[str, tuple[str, ExtraNetwork]] = {}
+    for network in networks:
+        name = _file_name(network)
+        adapter = own = _NO_IDENTIFIER.sub("_", name) or "lora"
+        others = {used for other, (used, _) in found.items() if other != name}
+        for number in count(2):
+            if adapter not in others:
+                break
+            adapter = f"{own}_{number}"
+        if network.kind.lower() in _LORAS:
+            found[name] = adapter, network
+    return found
+
+
+def _file_name(network: ExtraNetwork) -> str:
+    return excerpt(_ENDING.sub("", network.name.strip()), SHOWN)
+
+
+def _how_to_load(network: ExtraNetwork, loras: dict[str, tuple[str, ExtraNetwork]]) -> str:
+    """Say how to load a network; the last of several LoRAs sets the weights of all."""
+    name = _file_name(network)
     if network.kind.lower() in _LORAS:
-        adapter = _NO_IDENTIFIER.sub("_", name)
-        file = f"{name}.safetensors"
-        return (
-            f"Load it: pipe.load_lora_weights({file!r}, adapter_name={adapter!r}), then "
-            f"pipe.set_adapters({adapter!r}, {network.weight:g})."
+        adapter, last = loras[name]
+        load = (
+            f"Load it: pipe.load_lora_weights({name + '.safetensors'!r}, adapter_name={adapter!r})"
         )
+        if network is not last or name != [*loras][-1]:
+            return f"{load}; its weight is set with those of the others."
+        names, weights = (
+            [used for used, _ in loras.values()],
+            [_as_set(other) for _, other in loras.values()],
+        )
+        if len(names) == 1:
+            return f"{load}, then pipe.set_adapters({names[0]!r}, {weights[0]})."
+        return f"{load}, then pipe.set_adapters({names}, [{', '.join(weights)}])."
     if network.kind.lower() == "hypernet":
         return "Remove it: hypernetworks cannot be loaded."
     if _NUMBER.fullmatch(name):
         return f"For a weight write {weight_in('a1111', network.kind, name)}."
     return "Write in its place what you want, or say extra_networks=False if it is meant as text."
+
+
+def _as_set(network: ExtraNetwork) -> str:
+    """Write the weight of a LoRA as diffusers sets it."""
+    encoder, unet = network.weights
+    if encoder == unet:
+        return f"{unet:g}"
+    return f"{{'text_encoder': {encoder:g}, 'unet': {unet:g}}}"
+
+
+def _number(typed: str, default: float) -> float:
+    """Read a number, also with a decimal comma; what is none is the default."""
+    with suppress(ValueError):
+        number = float(typed.replace(",", "."))
+        return number if math.isfinite(number) else default
+    return default
 
 
 def _network(found: re.Match[str], remainder: Remainder) -> ExtraNetwork:

@@ -17,28 +17,36 @@ from clipcond.prompt.notations import (
     NO_MEASURE,
     NUMBER,
     SMALL,
+    WEIGHT_WORD,
     WITH_NOVELAI,
     Notation,
+    not_after,
 )
 
 _WORDS = (
     rf"(?P<words>(?!(?i:{'|'.join(MEASURED.split())})(?![^\W\d_]))(?<![\w\-])(?:embedding:)?\d?[^\W\d_](?:\w|-(?=\w))"
     rf"{{1,40}}|[{CJK}🌀-🫿]{{1,40}}){NO_CJK_MEASURE}"
 )
+_NO_WEIGHT_WORD = not_after(
+    "weight 权重 权重为 权重是 重みは 權重 重み 重さ 比重 强度 強度 가중치 비중 gewicht poids peso"
+)
 _END = r"(?=[\"'!*]|\s{1,9}[^\s)\],]|\s{0,9}(?:[,;、]|\.?\Z))"
-_AT_END = r"(?=[\s,;)\]}]|\.?\Z|\.\s)"
+AT_END = r"(?=(?!,\d)[\s,;)\]}]|\.?\Z|\.\s)"
 _NUMBER_OF_OUTER = r"\s?[+-]?(?:\d{1,3}\.?\d{0,3}|\.\d{1,3})\s?\)"  # (a (b):1.2)
 _AND = re.compile(r"(?<![A-Za-z])AND(?![A-Za-z])")
 _SIGN = r"[^\w\s()\[\]{}:,/.\\]"
 _SLIPS = (
     rf"(?:{_SIGN}{{1,3}}|\\)\s?(?:{SMALL}|[0-2]|\d{{2,3}}%)['\">]?|[xXwW]\s?=?\s?{SMALL}"
-    rf"|weight\s?[=:]?\s?{SMALL}|\+{{2,4}}|-{{2,4}}",
+    rf"|{WEIGHT_WORD}{SMALL}|\+{{2,4}}|-{{2,4}}|[+-]\s?\d{{1,2}}\s?%",
     rf"[(\[{{]\s?{SMALL}\s?[)\]}}]|[1-3]\s?/\s?[2-5]|[½¼¾]|[0-2]?\.\d{{1,3}}\s?[/|\-]\s?[0-2]?\.\d{{1,3}}",
     rf"(?:{NUMBER})\s?[xX×%;]|(?:{SMALL}|[0-2])\s?(?:[fFwW倍배!,]|px|em|pt|weight|times|{_SIGN}{{1,3}})|\d,\d{{1,2}}[fFxX]",
     rf"[0-2]?(?:\s{{1,2}}[.]\s{{0,2}}|[.]\s{{1,2}}|\s|\s?{_SIGN}{{1,2}}\s?)\d{{1,3}}",
     r"[0-2]?[点點]\d{1,2}倍?|[零〇一二两三]点[零〇一二三四五六七八九]{1,2}倍?",
     r"[oO]\.\d{1,2}|[lI]\.\d{1,2}|\d?\.[oO]\d?",
-    r"[0-2]?\.\d{1,3}:\s?\d?(?:\.\d{1,3})?|(?<![\s,(>]:)[0-2]:\s?[0-2]?\.\d{1,3}",
+)
+_TWICE = (
+    r"(?:[0-2]?\.\d{1,3}\s?:\s?\d?(?:\.\d{1,3})?|(?<![\s,(>]:)[0-2]\s?:\s?[0-2]?\.\d{1,3})"
+    r"(?:\s?:\s?[\d.]{1,5}){0,3}"
 )
 _FLOATS = r"[0-9](?:\.\d{1,3})?[eE][+-]?\d{1,3}|[0-2]?_\d{1,3}"  # as Python reads numbers
 _PLAIN = r"(?!\s*[+-]?[.\d]+\s*[)\]])"
@@ -75,8 +83,9 @@ WEIGHT_SLIPS = (
         ")]}⟧",
         re.compile(
             rf"(?<!\\)[)\]}}⟧](?!\s?:(?:[^\[\]]{{0,9}}\]|{_NUMBER_OF_OUTER}))(?:\s?[:=*^@×~]\s?(?P<number>{SMALL})(?=\s{{0,9}}(?:[,;)\]}}]|\.?\Z))"
-            rf"|[:=*^@×~](?P<number_2>{SMALL}){_AT_END}|:(?P<number_3>[0-2](?:,\d{{1,2}})?){_AT_END}"
-            rf"|\s?x(?P<number_4>{SMALL}){_AT_END}|\s?[(\[{{](?P<number_5>{SMALL})[)\]}}])"
+            rf"|[:=*^@×~]\s?(?P<number_6>[0-2],\d{{1,2}}){AT_END}"
+            rf"|[:=*^@×~](?P<number_2>{SMALL}){AT_END}|:(?P<number_3>[0-2]){AT_END}"
+            rf"|\s?x(?P<number_4>{SMALL}){AT_END}|\s?[(\[{{](?P<number_5>{SMALL})[)\]}}])"
         ),
         WITH_NOVELAI,
         "no weight behind a bracket",
@@ -86,7 +95,7 @@ WEIGHT_SLIPS = (
     Notation(
         "weight",
         "]}⟧",
-        re.compile(rf"(?<!\\)[\]}}⟧](?P<number>{SMALL}|\+{{1,4}}){_AT_END}"),
+        re.compile(rf"(?<!\\)[\]}}⟧](?P<number>{SMALL}|\+{{1,4}}){AT_END}"),
         WITH_NOVELAI,
         "no weight behind such a bracket",
         _WRITE,
@@ -94,11 +103,13 @@ WEIGHT_SLIPS = (
     Notation(
         "weight",
         ".",
-        re.compile(rf"{_WORDS}\s?:?\s?[(\[{{](?P<number>[01]?\.\d{{1,2}})[)\]}}]"),
+        re.compile(
+            rf"{_WORDS}\s?:?\s?[(\[{{](?:{WEIGHT_WORD})?(?P<number>[01]?\.\d{{1,2}})[)\]}}]"
+        ),
         WITH_NOVELAI,
         "no weight: the number alone is in brackets",
         _WRITE,
-        hint=re.compile(r"[(\[{][01]?\.\d{1,2}[)\]}]"),
+        hint=re.compile(rf"[(\[{{](?:{WEIGHT_WORD})?[01]?\.\d{{1,2}}[)\]}}]"),
     ),
     Notation(
         "weight",
@@ -137,13 +148,15 @@ WEIGHT_SLIPS = (
         "weight",
         ".",
         re.compile(
-            rf"{_WORDS}(?:(?P<number>[01]\.\d{{1,2}})"
-            r"|(?:\s?[;=]\s?|[|@*^~,、/>→+])(?P<number_2>[01]?\.\d{1,2}))\s?\)"
+            rf"(?<![:：]){_WORDS}{_NO_WEIGHT_WORD}(?:(?P<number>[01]\.\d{{1,2}})"
+            rf"|(?:\s?[;=]\s?|[|@*^~,、/>→+](?:\s?{WEIGHT_WORD})?)(?P<number_2>[01]?\.\d{{1,2}}))\s?\)"
         ),
         WITH_NOVELAI,
         "no weight without a colon",
         _WRITE,
-        hint=re.compile(r"(?:(?<=[^\W\d])[01]|[;=|@*^~,、/>→+]\s?[01]?)\.\d{1,2}\s?\)"),
+        hint=re.compile(
+            r"(?:(?<=[^\W\d])[01]|[;=|@*^~,、/>→+:]\s?[01]?|[^\W\d]\s[01]?)\.\d{1,2}\s?\)"
+        ),
     ),
     Notation(
         "weight",
@@ -155,6 +168,16 @@ WEIGHT_SLIPS = (
         WITH_NOVELAI,
         _BY_COMMA,
         "Write a decimal point: {weight}, or as the dialect has it.",
+    ),
+    Notation(
+        "weight",
+        ":",
+        re.compile(
+            rf"(?<!\d)(?=:\s{{0,3}}(?:{_TWICE})\s?[)}}]){NO_MEASURE}:\s{{0,3}}(?P<number>{_TWICE})\s?[)}}]"
+        ),
+        WITH_NOVELAI,
+        "one weight too many",
+        _WRITE,
     ),
     Notation(
         "weight",

@@ -19,6 +19,13 @@ def test_tokens_of_the_last_step_alone(capsys):
     assert chunk["tokens"][1:-1] == ["dog"]
 
 
+def test_what_a_pipeline_draws_is_said(capsys):
+    for prompt in ("a [cat:dog:0.5]", "a cat AND a dog", "[cat|dog]"):
+        shown = " ".join(inspected(capsys, prompt)[1].split())
+        assert "; a pipeline draws all of it" in shown
+    assert "draws" not in inspected(capsys, "a cat")[1]
+
+
 def test_the_negative_too(capsys):
     code, out, _ = inspected(capsys, "a cat", "-n", "a dog", "--json")
 

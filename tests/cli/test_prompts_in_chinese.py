@@ -8,6 +8,8 @@ from clipcond.cli.console import Console
 from clipcond.cli.messages import in_locale, with_options
 from clipcond.errors import PromptSyntaxError, PromptWarning
 from clipcond.prompt import SYNTAXES, parse, reduce_to_one_text
+from clipcond.prompt.bracket_slips import BRACKET_SLIPS
+from clipcond.prompt.compel_slips import COMPEL_SLIPS
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.other_dialects import FULLWIDTH, JOINED, LOOKALIKES
@@ -35,7 +37,7 @@ def test_every_notation_is_translated():
                 assert in_locale(text) != text
 
     kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES, *FULLWIDTH, *JOINED)
-    kinds = (*kinds, *EDITING_SLIPS, *READ_WIDE)
+    kinds = (*kinds, *EDITING_SLIPS, *READ_WIDE, *BRACKET_SLIPS, *COMPEL_SLIPS)
     assert not failures_of(check, kinds)
 
 
@@ -54,6 +56,7 @@ def test_issues_of_prompts_are_translated():
 
     cases = [
         "a cat <lora:x:0.8>, dog # hi",
+        "a cat <lora:x:0.8> <lora:y:0,5>",
         "a <hypernet:x:1> <wildcard:y> <cat:1.3>",
         "(cat",
         "cat)",

@@ -134,6 +134,13 @@ def test_lists_have_a_string_for_each_prompt():
             "1 prompt, but 2 negative prompts.\nGive as many, or one string for all of them.",
         ),
         ({"prompt": []}, "There is nothing to encode: the list of prompts is empty."),
+        *(
+            (
+                {"prompt": "a", "negative_prompt": value},
+                f"A prompt is a string or a list of strings, not a{name}",
+            )
+            for value, name in ((5, "n int"), (b"abc", " bytes"), ({}, " dict"), (0.5, " float"))
+        ),
         ({"prompt": ["a", None]}, "A prompt is a string, not NoneType: None"),
         (
             {"prompt": "a", "negative_prompt_embeds": torch.zeros(2, 77, WIDTH)},

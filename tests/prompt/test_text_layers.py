@@ -173,3 +173,48 @@ def test_timelines():
     assert timeline("a AND b", 4, negative=True) == ((4, (("a AND b", 1.0),)),)
     assert timeline("A AND B", 4) == ((4, (("A AND B", 1.0),)),)
     assert timeline("photo 16:9", 4) == ((4, (("photo 16:9", 1.0),)),)
+
+
+def test_several_loras_are_set_at_once():
+    class Pipe:
+        def __init__(self):
+            self.loaded, self.active = {}, []
+
+        def load_lora_weights(self, file, adapter_name):
+            assert adapter_name not in self.loaded
+            self.loaded[adapter_name] = file
+
+        def set_adapters(self, names, weights):
+            both = (names, weights)
+            names, weights = (each if isinstance(each, list) else [each] for each in both)
+            assert {*names} <= {*self.loaded}
+            self.active.append(dict(zip(names, weights, strict=True)))
+
+    def check(case):
+        prompt, wanted = case
+        pipe = Pipe()
+        for issue in network_issues(prompt, take_out(prompt)[1]):
+            said = issue.remedy.removeprefix("Load it: ").removesuffix(".")
+            load, _, activate = said.split("; its")[0].partition(", then ")
+            exec(load, {"pipe": pipe})
+            exec(activate, {"pipe": pipe})
+        (active,) = pipe.active
+        assert {pipe.loaded[name]: weight for name, weight in active.items()} == wanted
+
+    cases = [
+        ("<lora:a:0.8> <lora:b:0.5>", {"a.safetensors": 0.8, "b.safetensors": 0.5}),
+        ("<lora:foo.safetensors:0.7>", {"foo.safetensors": 0.7}),
+        ("<lyco:foo.PT:0.7>", {"foo.safetensors": 0.7}),
+        ("<lora:maler:0,8>", {"maler.safetensors": 0.8}),
+        (
+            "<lora:foo:te=0.5:unet=0.7>, <lora:x y:.4>",
+            {"foo.safetensors": {"text_encoder": 0.5, "unet": 0.7}, "x y.safetensors": 0.4},
+        ),
+        ("<lora:f:0.5:1>", {"f.safetensors": {"text_encoder": 0.5, "unet": 1.0}}),
+        ("<lora:a b:1><lora:a_b:2>", {"a b.safetensors": 1.0, "a_b.safetensors": 2.0}),
+        ("<lora:p/q:0.6> <lora:r> x", {"p/q.safetensors": 0.6, "r.safetensors": 1.0}),
+        ("<lora:a:1><lora:b:2><lora:c:3>", {f"{n}.safetensors": "_abc".index(n) for n in "abc"}),
+    ]  # fmt: skip
+    assert not failures_of(check, cases)
+    first, _, last = (n.weights for n in take_out("<lora:a:te=2><lora:b><lora:c:unet=0,5>")[1])
+    assert (first, last) == ((2.0, 2.0), (1.0, 0.5))

@@ -1,0 +1,62 @@
+"""List slips with whole brackets: a list of weights in one, two that cross, BREAK with a weight."""
+
+from __future__ import annotations
+
+import re
+
+from clipcond.prompt.notations import BRACKETS, NO_MEASURE, SMALL, WITH_NOVELAI, Notation
+from clipcond.prompt.weight_slips import AT_END
+
+_ITEM = r"\s?[^\W\d][^()\[\]{}:,;、\n]{0,60}"
+_IN_LIST = r"[+-]?(?:[0-2]?[.,]\d{1,3}|[0-2])"
+_OTHER_ITEM = rf"{_ITEM}(?::\s?{_IN_LIST}(?=[\s,;、)\]}}]))?"
+_INNER = r"[^()\[\]\n\\:|]{1,99}"
+_BREAKING = {"a1111", "sd_embed", "lpw_xl"}  # where BREAK is more than a word
+_WEIGHTED_BREAK = re.compile(
+    rf"(?<![A-Za-z\d_(])BREAK\s?(?::\s?(?:{SMALL}|[0-2]){AT_END}|[(\[]{SMALL}[)\]])"
+)
+
+BRACKET_SLIPS = (
+    Notation(
+        "weight",
+        ":",
+        re.compile(
+            rf"(?<!\\)(?<!\w)[(\[{{](?=[^()\[\]{{}}\n]{{0,400}}(?:\.\d|\d,\d))(?P<list>(?:{_ITEM}[,;、]){{0,9}}{_ITEM}(?=:\s?{_IN_LIST}\s?[,;、\s])"
+            rf"{NO_MEASURE}:\s?{_IN_LIST}"
+            rf"(?:\s?[,;、]{_OTHER_ITEM}|\s(?=[^\W\d][^()\[\]{{}}:,;、\n]{{0,60}}:\s?{_IN_LIST}[\s,;、)\]}}])"
+            rf"{_OTHER_ITEM}){{1,20}}[,;、]?)\s?[)\]}}]"
+        ),
+        WITH_NOVELAI,
+        "no list of weights: each needs brackets of its own",
+        "Write {weights}.",
+    ),
+    *(
+        Notation(
+            "bracket",
+            "[",
+            re.compile(
+                rf"(?<!\\)\{a}(?P<words>{_INNER})\{b}(?P<both>{_INNER})\{c}(?P<last>{_INNER})\{d}"
+            ),
+            BRACKETS - {"comfyui"},
+            "two brackets that cross",
+            f"Write {a}{{words}}{b}{{both}}{d}{c}{b}{{last}}{d}.",
+        )
+        for a, b, c, d in ("([)]", "[(])")
+    ),
+    Notation(
+        "weight",
+        "K",
+        _WEIGHTED_BREAK,
+        _BREAKING,
+        "no weight: BREAK has none",
+        "Write BREAK.",
+    ),
+    Notation(
+        "other-dialect",
+        "K",
+        _WEIGHTED_BREAK,
+        WITH_NOVELAI - _BREAKING,
+        "a new chunk in dialect 'a1111', but not here",
+        "Leave it out, or choose dialect 'a1111'.",
+    ),
+)

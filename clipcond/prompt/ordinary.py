@@ -1,0 +1,205 @@
+r"""List ordinary text that looks like a slip or a notation: prices, code, chess, broken-off speech.
+
+Whatever an issue of the named codes is about, it is none where it meets such text.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Collection
+from itertools import accumulate
+from typing import NamedTuple
+
+from clipcond.prompt.segments import ParsedPrompt
+
+_SLIP = frozenset({"weight", "novelai-weight", "midjourney-weight"})
+_SIGNED = frozenset({"other-dialect", "weight"})
+_PRICE = r"[0-9]{1,3}\.\d{2}(?!\d)"
+# What a small price is of; with a number of another use it is a weight all the same.
+_GOODS = (
+    "apples?|bread|milk|eggs?|coffee|tea|latte|espresso|cappuccino|mocha|beer|wine|water|juice|soda"
+    "|cola|coke|lemonade|smoothie|cheese|butter|rice|sugar|salt|flour|bananas?|oranges?"
+    "|lemons?|tomato(?:es)?"
+    "|potato(?:es)?|onions?|carrots?|lettuce|cucumbers?|grapes|berries|strawberries|cookies?"
+    "|cakes?|pies?|pizza|burgers?"
+    "|fries|sandwich|salad|soup|taco|tacos|hot ?dogs?|donuts?|bagels?|muffins?|croissants?"
+    "|candy|chocolate"
+    "|ice ?cream|snacks?|tickets?|fares?|stamps?|pens?|pencils?|notebooks?|newspapers?|gas"
+    "|diesel|petrol"
+    "|total|subtotal|tax|tip|change|cost|costs|fee|fees|amount|balance|brot|milch|kaffee|eier"
+    "|pain|lait|café|pan|leche"
+)
+_MONEY = re.compile(
+    r"[$€£¥₹₩￥]|(?i:\b(?:prices?|priced|menu|receipt|invoice|cents?|dollars?|euros?|usd|eur|gbp)\b)"
+    r"|\d\s?[元円원]|价格|価格|(?<![\d.])(?:[3-9]|\d{2,3})\.\d{2}(?![\d.])"
+)
+_UNITS = (
+    "[kmcµ]?g|[mcd]?l|[kmcµn]?m|tsp|tbsp|cups?|oz|lbs?|ft|feet|inch|inches|h|hrs?|hours?|mins?"
+    "|minutes?|m?s|secs?|seconds?"
+    "|mph|km/h|[kMGT]i?B|[kMG]?Hz|[kMG]?W|m?V|m?A|fps|rpm|dpi|°[CF]|K|mol|bar|Pa|[元円원]|歳|岁|年"
+    "|月|日|時|点|分|秒|人|個|个|米|升|斤"
+)
+_CODE_WORD = (
+    r"(?:dict|dictionary|set|list|json|yaml|toml|code|regex|tuple|struct|enum|union|map|object|array|class|def|function|func"
+    r"|python|javascript|java|rust|typescript|haskell|sql|bash|shell|css|html|latex|math|equation|formula|grammar)"
+)
+# A square of a chess board that a piece went to, with check or mate; O-O is castling.
+_CHESS = r"(?<!\w)(?:[KQRBN]?[a-h]?[1-8]?x?[a-h][1-8](?:=[QRBN])?|O-O(?:-O)?)[+#]{1,2}"
+_SPOKEN = (
+    "well|no|not|nope|yes|yeah|oh|ah|uh|um|hmm|er|hey|hi|hello|ok|okay|so|and|but|or|if|then"
+    "|than|because|that|this"
+    "|these|those|wait|stop|look|listen|please|sorry|thanks|what|who|why|how|when|where|which"
+    "|i|you|he|she"
+    "|it|we|they|me|him|them|us|the|a|an|of|to|in|on|at|by|for|from|with|is|are|was|were|be|am"
+    "|do|did"
+    "|does|have|has|had|will|would|can|could|should|may|might|must|just|only|never|always"
+    "|maybe|perhaps|damn"
+    "|way|sir|man|boy|dont|cant|wont|didnt|isnt|nothing|something|everything|anyway|really"
+    "|god|help|there|here|now|again|also|too|very|as|like|i'm|don't|can't|won't|it's|you're|that's"
+)
+
+_INSIDE = r"\((?:[^():\n]|:(?!\s?[\d.])|\([^():\n]{0,200}\)){0,200}\)"
+
+
+class Ordinary(NamedTuple):
+    """Text that is no slip.
+
+    Args:
+        codes: of the issues that are none where they meet it.
+        signs: characters, or words, of which the prompt holds one wherever the pattern matches.
+        pattern: linear in the prompt's length. If it has a group `shown`, that is the text.
+        readers: the syntaxes that it is ordinary in; empty = all.
+        within: what the prompt has to hold somewhere; None = nothing.
+    """
+
+    codes: frozenset[str]
+    signs: Collection[str]
+    pattern: re.Pattern[str]
+    readers: Collection[str] = ()
+    within: re.Pattern[str] | None = None
+
+
+ORDINARY = (
+    Ordinary(
+        _SLIP,
+        ("swap", "Lora", "attend"),
+        re.compile(
+            r"\.\s?(?:swap|attend)\s?(?P<shown>\([^()\n]{0,400}(?:\([^()\n]{0,200}\)[^()\n]{0,200}){0,9}\))"
+            r"|(?<!\w)(?:with|use)Lora\s?(?P<shown_2>\([^()\n]{0,200}\))"
+        ),
+    ),
+    Ordinary(
+        _SLIP | {"no-editing"},
+        "{[",
+        re.compile(
+            r"[{,\[]\s{0,99}(?:\"[^\"\n]{1,80}\"|'[^'\n]{1,80}')\s{0,9}:\s{0,9}"
+            r"(?:[+-]?[\d.]{1,20}(?:[eE][+-]?\d{1,3})?|\[[\d.,\s]{0,200}\])(?=\s{0,99}[,}\]])"
+            r"|\{\s{0,9}[^\W\d_]\s{0,9}:\s{0,9}[+-]?[\d.]{1,20}[^{}\n]{0,200}\}"
+            r"|\{(?:[^{}\n;]{0,200};){1,99}[^{}\n;]{0,200}\}"
+        ),
+    ),
+    Ordinary(
+        frozenset({"random-choice", "novelai-weight", "prompt-mixing"}),
+        "{(",
+        re.compile(
+            rf"(?i:(?<!\w){_CODE_WORD}\s?[:=]?\s?)\{{[^{{}}\n]{{0,200}}\}}"
+            r"|\{\s?\w{1,2}\s?(?:\||:|∈)\s?[^{}\n]{0,99}[<>=∈≤≥≠][^{}\n]{0,99}\}"
+            r"|\{\s?[A-Za-z](?:\s?,\s?[A-Za-z]){0,9}\s?\}"
+            r"|(?<![^\W_])(?:[A-Za-z]|Pr|prob)\([^()|\n]{1,20}\|[^()|\n]{1,20}\)"
+        ),
+    ),
+    Ordinary(
+        _SLIP,
+        "(",
+        re.compile(
+            r"(?<![\w(\[{])[A-Za-z]\s?\((?:[a-z]|[+-]?\d)(?:,\s?(?:[a-z]|\d)){0,5}\)\s?=.{0,12}"
+        ),
+    ),
+    Ordinary(
+        frozenset({"other-dialect"}),
+        "[",
+        re.compile(r"(?<=[\w)\]])\[\s?-?\d{0,9}\s?:\s?-?\d{0,9}(?:\s?:\s?-?\d{0,9})?\s?\]"),
+    ),
+    Ordinary(
+        _SIGNED,
+        "+-",
+        re.compile(
+            rf"{_CHESS}(?=[\s,.;:!?)]|$)"
+            rf"|(?<![\w'’])(?:(?i:{_SPOKEN})|[A-Z][a-z]+)-{{2,3}}"
+            r"|(?<!\w)[A-Za-z_]\w{0,40}(?:\+\+|--)(?=\s{0,9};|\)\s{0,9}\{)"
+            r"|(?<!\w)(?:count(?:er)?|ind?e?x|idx|ptr|num|tmp)(?:\+\+|--)"
+            r"|;\s{0,9}[A-Za-z_]\w{0,40}(?:\+\+|--)(?=\s{0,9}\))"
+        ),
+    ),
+    Ordinary(
+        _SIGNED,
+        ('--"',),
+        re.compile(r"(?<![(,\w])\"(?=[A-Z])[^\"\n]{2,300}--\"(?!\s{0,9}[,)])"),
+    ),
+    Ordinary(
+        frozenset({"weight"}),
+        ".",
+        re.compile(
+            rf"(?<!\w)(?i:{_GOODS})\s{{0,9}}[:=@(\[*×x]\s{{0,9}}{_PRICE}[)\]]?"
+            r"|(?<=\w)(?:\s?@\s?\d?\.\d{2}(?!\d)|\s?[:=]\s?\d?\.\d9(?!\d)|\s?[(\[]\d?\.\d{2}[)\]])"
+        ),
+    ),
+    Ordinary(
+        frozenset({"weight"}),
+        ".",
+        re.compile(rf"(?<=\w)\s{{0,9}}[:=@(\[*×x]\s{{0,9}}{_PRICE}[)\]]?"),
+        within=_MONEY,
+    ),
+    Ordinary(
+        frozenset({"weight"}),
+        ".:=@",
+        re.compile(rf"(?<=\w)\s?[:=@]\s?\d{{0,3}}\.?\d{{1,3}}\s?(?:{_UNITS})(?![\w°])"),
+    ),
+    Ordinary(
+        _SIGNED,
+        "注図图表例頁页章",
+        re.compile(r"[(（](?:注|図|图|表|例|頁|页|章)\s?[:：]\s?[\d.]{1,9}\s?[)）]"),
+    ),
+    Ordinary(
+        frozenset({"bracket"}),
+        "(",
+        re.compile(
+            rf"(?<![\w.)\"'])(?:[^\W\d]\w{{0,40}}\.){{0,5}}[^\W\d]\w{{0,40}}{_INSIDE}(?![+\-\d]|\.\d|:\s?[\d.])"
+            r"|\((?=[^()\n]{0,200}(?:[;{}]|[=<>!]=|&&|\|\|))[^()\n]{0,200}\)(?![+\-\d:]|\.\d)"
+        ),
+        readers={"compel"},
+    ),
+)
+
+
+def ordinary_spans(parsed: ParsedPrompt, codes: Collection[str]) -> Callable[[str, int, int], bool]:
+    """Find the ordinary text of a prompt, as far as issues of these codes could be about it.
+
+    Returns:
+        whether an issue of a code, about a span of the prompt, meets such text.
+    """
+    source = parsed.source
+    spans: dict[str, list[tuple[int, int]]] = {code: [] for code in codes}
+    for row in ORDINARY:
+        wanted = row.codes & spans.keys()
+        if not wanted or not any(map(source.__contains__, row.signs)):
+            continue
+        if row.readers and parsed.syntax not in row.readers:
+            continue
+        if row.within is not None and not row.within.search(source):
+            continue
+        for found in row.pattern.finditer(source):
+            group = next((g for g in ("shown", "shown_2") if found.groupdict().get(g)), 0)
+            for code in wanted:
+                spans[code].append(found.span(group))
+    ends = {
+        code: list(accumulate((stop for _, stop in sorted(of)), max)) for code, of in spans.items()
+    }
+    starts = {code: sorted(start for start, _ in of) for code, of in spans.items()}
+
+    def is_ordinary(code: str, start: int, stop: int) -> bool:
+        n_before = bisect_left(starts[code], stop)
+        return n_before > 0 and ends[code][n_before - 1] > start
+
+    return is_ordinary
