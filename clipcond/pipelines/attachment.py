@@ -44,6 +44,7 @@ from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.pipelines.steps import (
     StepCount,
     check_given,
+    check_idle,
     check_step_count,
     encode_over_time,
     stop_drawing,
@@ -118,6 +119,7 @@ class Attachment:
 
     def take_off(self, pipe: object) -> None:
         """Detach the pipeline: it is as it was before."""
+        check_idle(pipe)
         stop_drawing(pipe)
         for name in self.attributes:
             vars(pipe).pop(name, None)

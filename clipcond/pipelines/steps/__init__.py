@@ -10,16 +10,24 @@ call of a UNet -> position  which step it is
 from clipcond.pipelines.steps.over_time import (
     check_given,
     encode_over_time,
+)
+from clipcond.pipelines.steps.position import StepCount, check_step_count
+from clipcond.pipelines.steps.running import (
+    check_idle,
+    follow_models,
+    running,
     stop_drawing,
     without_marks,
 )
-from clipcond.pipelines.steps.position import StepCount, check_step_count
 
 __all__ = [
     "StepCount",
     "check_given",
+    "check_idle",
     "check_step_count",
     "encode_over_time",
+    "follow_models",
+    "running",
     "stop_drawing",
     "without_marks",
 ]
