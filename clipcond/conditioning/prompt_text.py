@@ -145,7 +145,8 @@ class PromptReader:
 
     def whole(self, text: PromptText) -> str:
         """The prompt with all of its editing, but for comments and extra networks."""
-        return take_out(text.prompt)[0].text if self.takes_out else text.prompt
+        is_cut = self.takes_out and any(sign in text.prompt for sign in "#<")
+        return take_out(text.prompt)[0].text if is_cut else text.prompt
 
     def timeline(self, text: PromptText, *, negative: bool = False) -> Timeline:
         """List what A1111 draws with at each step; () if that is one text at all steps."""

@@ -14,7 +14,7 @@ from clipcond.pipelines.attachment import Attachment, attachment_of
 from clipcond.pipelines.families import family_of
 from clipcond.pipelines.own_encoders import check_is_clip
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
-from clipcond.pipelines.steps import StepCount
+from clipcond.pipelines.steps import StepCount, check_idle
 from clipcond.towers import HiddenLayer, TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice
 
@@ -85,8 +85,13 @@ def attach(
 
 
 def detach(pipe: Pipe) -> Pipe:
-    """Undo `attach`: the pipeline is as it was before. Does nothing if it is not attached."""
+    """Undo `attach`: the pipeline is as it was before. Does nothing if it is not attached.
+
+    Raises:
+        PipelineError: a call of it is drawing a prompt over time, and goes on after a callback.
+    """
     attachment = attachment_of(pipe)
     if attachment is not None:
+        check_idle(pipe)
         attachment.take_off(pipe)
     return pipe

@@ -11,8 +11,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from clipcond.pipelines.steps import follow_models, running
-
 
 def same_named(
     stock: Any, own: Mapping[str, object], make: Callable[..., Any], *choices: Any
@@ -52,8 +50,6 @@ def signature_of(kind: type) -> inspect.Signature:
 def renew_when_read(pipe: Any, conditioners: Mapping[str, str]) -> None:
     """Let a pipeline's Conditioners be new ones when its text encoder or tokenizer is.
 
-    Its calls, and models that it is given in the middle of one, are kept apart as `running` says.
-
     A shallow copy shares what the pipeline has, its Attachment too, which would go on encoding with
     the first pipeline's text encoder after the copy was given another: it gets one of its own.
 
@@ -67,26 +63,8 @@ def renew_when_read(pipe: Any, conditioners: Mapping[str, str]) -> None:
 @functools.cache
 def _renewing(stock: Any, conditioners: tuple[tuple[str, str], ...]) -> type:
     own: dict[str, Any] = {name: _renewed(name, method) for name, method in conditioners}
-    own |= {"__call__": _run(stock), "__setattr__": _set(stock)}
     own["__copy__"] = lambda self: vars(self)[conditioners[0][1]].copied(self)
     return same_named(stock, own, _renewing, conditioners)
-
-
-def _run(stock: Any) -> Callable[..., Any]:
-    @functools.wraps(stock.__call__)
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with running(self):
-            return stock.__call__(self, *args, **kwargs)
-
-    return call
-
-
-def _set(stock: Any) -> Callable[..., None]:
-    def set_attribute(self: Any, name: str, value: object) -> None:
-        stock.__setattr__(self, name, value)
-        follow_models(self, name)
-
-    return set_attribute
 
 
 def _renewed(name: str, method: str) -> property:

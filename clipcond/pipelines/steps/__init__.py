@@ -13,20 +13,24 @@ from clipcond.pipelines.steps.over_time import (
 )
 from clipcond.pipelines.steps.position import StepCount, check_step_count
 from clipcond.pipelines.steps.running import (
+    STEPS,
     check_idle,
     follow_models,
+    rest,
     running,
     stop_drawing,
     without_marks,
 )
 
 __all__ = [
+    "STEPS",
     "StepCount",
     "check_given",
     "check_idle",
     "check_step_count",
     "encode_over_time",
     "follow_models",
+    "rest",
     "running",
     "stop_drawing",
     "without_marks",

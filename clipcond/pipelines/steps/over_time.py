@@ -46,7 +46,8 @@ def encode_over_time(
     if not is_drawing(pipe):
         return encode(arguments)
     steps = STEPS.get(pipe)
-    if steps_midway(pipe) is not None and not asks_itself(pipe):
+    is_attached = family.method in vars(pipe)  # its calls end as `running` says
+    if is_attached and steps_midway(pipe) is not None and not asks_itself(pipe):
         return encode(arguments)  # a callback asks, while the pipeline draws on
     is_negative = family.negatives_apart and reads_negative(pipe, arguments)
     if steps is not None and not is_negative:

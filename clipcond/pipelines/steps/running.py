@@ -14,42 +14,42 @@ from clipcond.pipelines.steps.refusals import DENOISERS
 from clipcond.pipelines.steps.rows import map_tensors
 
 STEPS: weakref.WeakKeyDictionary[Any, StepsOfPipeline] = weakref.WeakKeyDictionary()
-_N_CALLS: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # being run
 
 
 @contextmanager
 def running(pipe: Any) -> Iterator[None]:
-    """Run a call of a pipeline in this context: afterwards no hook is on its denoisers.
+    """Run a call of a pipeline in this context, perhaps within another one that draws over time.
 
-    Within a call that is drawing over time, as a callback may make it, the outer one goes on with
-    its own prompts, and with the pipeline's and its schedulers' values of before. Copies of a
-    pipeline share its scheduler.
+    The outer one, whose callback makes this call, goes on with its own prompts, and with the
+    pipeline's and its schedulers' values of before. Copies of a pipeline share its scheduler.
     """
     is_inner = any(steps_midway(each) is not None for each in list(STEPS))
     outer, kept = steps_midway(pipe), _values(pipe) if is_inner else []
     if outer is not None:
         outer.pause()
         del STEPS[pipe]
-    _N_CALLS[pipe] = _N_CALLS.get(pipe, 0) + 1
     try:
         yield
     finally:
-        _N_CALLS[pipe] -= 1
         for own, values in kept:
             vars(own).update(values)
         if outer is not None:
             stop_drawing(pipe)
             STEPS[pipe] = outer
             outer.resume()
-        elif (steps := STEPS.get(pipe)) is not None:
-            steps.pause()
+
+
+def rest(pipe: object) -> None:
+    """Take the hooks off a pipeline's denoisers, now that its call ends."""
+    steps = STEPS.get(pipe)
+    if steps is not None:
+        steps.pause()
 
 
 def steps_midway(pipe: object) -> StepsOfPipeline | None:
     """Find what a pipeline is drawing over time now, in this thread; None = nothing."""
     steps = STEPS.get(pipe)
-    is_midway = steps is not None and steps.is_midway and _N_CALLS.get(pipe) and is_drawing(pipe)
-    return steps if is_midway else None
+    return steps if steps is not None and steps.is_midway and is_drawing(pipe) else None
 
 
 def follow_models(pipe: object, name: str) -> None:
