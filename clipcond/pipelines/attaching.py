@@ -11,8 +11,7 @@ from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName
 from clipcond.conditioning.prompt_text import ExtraNetworks
 from clipcond.pipelines.attachment import Attachment, attachment_of
-from clipcond.pipelines.families import family_of
-from clipcond.pipelines.own_encoders import check_is_clip
+from clipcond.pipelines.own_encoders import check_is_own
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.pipelines.steps import StepCount, check_idle
 from clipcond.towers import HiddenLayer, TextTower
@@ -74,9 +73,7 @@ def attach(
         **{"normalize": normalize, "fullwidth": fullwidth, "extra_networks": extra_networks},
         **{"max_chunks": max_chunks, "cache_bytes": cache_bytes, "step_count": step_count},
     }
-    family = family_of(pipe)  # refuses other families before anything is opened
-    if tower is None and attachment_of(pipe) is None:
-        check_is_clip(pipe, family)
+    check_is_own(pipe, is_chosen=tower is not None or attachment_of(pipe) is not None)
     attachment = Attachment(
         choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from clipcond.errors import PipelineError
+from clipcond.pipelines.families import family_of
 from clipcond.pipelines.family import Family
 from clipcond.pipelines.own_towers import is_bert, own_tower
 from clipcond.towers import OpenAIClipTower, TextTower
@@ -19,14 +20,17 @@ def has_own_kind(pipe: object, family: Family) -> bool:
     return None not in components and (family.tower is not own_tower or is_own)
 
 
-def check_is_clip(pipe: object, family: Family) -> None:
-    """Refuse to choose how the prompts of a BERT are read: nothing in it says.
+def check_is_own(pipe: object, *, is_chosen: bool) -> None:
+    """Refuse other families, and to choose how the prompts of a BERT are read: nothing in it says.
 
+    Args:
+        is_chosen: whether the tower is another, or was chosen before.
     Raises:
-        PipelineError: names what does.
+        PipelineError: says what to do.
     """
+    family = family_of(pipe)
     encoder = getattr(pipe, family.components[0], None)
-    if family.tower is own_tower and is_bert(encoder):
+    if not is_chosen and family.tower is own_tower and is_bert(encoder):
         raise PipelineError(
             f"The text encoder of this {type(pipe).__name__}, a {type(encoder).__name__}, is no "
             "CLIP text model: it does not say how long chunks are and whether padding is masked.",

@@ -7,12 +7,7 @@ call of a UNet -> position  which step it is
                -> passes    one for each part of AND, mixed
 """
 
-from clipcond.pipelines.steps.over_time import (
-    check_given,
-    encode_over_time,
-)
-from clipcond.pipelines.steps.position import StepCount, check_step_count
-from clipcond.pipelines.steps.running import (
+from clipcond.pipelines.steps.nesting import (
     STEPS,
     check_idle,
     follow_models,
@@ -21,6 +16,11 @@ from clipcond.pipelines.steps.running import (
     stop_drawing,
     without_marks,
 )
+from clipcond.pipelines.steps.over_time import (
+    check_given,
+    encode_over_time,
+)
+from clipcond.pipelines.steps.position import StepCount, check_step_count
 
 __all__ = [
     "STEPS",

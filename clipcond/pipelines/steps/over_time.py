@@ -18,11 +18,11 @@ from clipcond.pipelines.steps.calls import (
 )
 from clipcond.pipelines.steps.drawing import StepsOfPipeline
 from clipcond.pipelines.steps.encoding import Encode, EncodedCall
+from clipcond.pipelines.steps.nesting import STEPS, steps_midway, stop_drawing
 from clipcond.pipelines.steps.plan import Arguments, changes, plan_steps
 from clipcond.pipelines.steps.position import StepCount, likely_steps
 from clipcond.pipelines.steps.refusals import check_pipeline
 from clipcond.pipelines.steps.rows import read_serials
-from clipcond.pipelines.steps.running import STEPS, steps_midway, stop_drawing
 
 _PROMPTS = ("prompt", "prompt_2")  # of methods that are called for negatives again
 
