@@ -140,15 +140,19 @@ class PromptReader:
             columns[1] = texts_2
             if self.dialect.appends_second:
                 columns = [[" ".join(both) for both in zip(*columns, strict=True)]] * 2
-        unique = dict.fromkeys(text for column in columns for text in column)
-        read = {text: self.read(text, negative=negative) for text in unique}
-        return list(zip(*([read[text] for text in column] for column in columns), strict=True))
+        unique = {_origin(text): text for column in reversed(columns) for text in reversed(column)}
+        read = {key: self.read(text, negative=negative) for key, text in unique.items()}
+        found = ([read[_origin(text)] for text in column] for column in columns)
+        return list(zip(*found, strict=True))
+
+    def whole(self, text: PromptText) -> str:
+        """The prompt with all of its editing, but for comments and extra networks."""
+        is_cut = self.takes_out and any(sign in text.prompt for sign in "#<")
+        return take_out(text.prompt)[0].text if is_cut else text.prompt
 
     def timeline(self, text: PromptText, *, negative: bool = False) -> Timeline:
         """List what A1111 draws with at each step; () if that is one text at all steps."""
-        whole = text.prompt
-        if self.takes_out:
-            whole = take_out(whole)[0].text
+        whole = self.whole(text)
         if not self.dialect.settles or whole == text.text:
             return ()
         return timeline(whole, negative=negative, fullwidth=bool(self.fullwidth))
@@ -190,6 +194,11 @@ class PromptReader:
         with collect_warnings(shown=False) as warned:
             self.warn({text: parsed})
         return tuple(sorted(collected_issues(warned), key=lambda issue: issue.position))
+
+
+def _origin(text: str) -> tuple[str, Remainder | None]:
+    """What makes a text the same as another: what it says, and which prompt it comes from."""
+    return text, text.remainder if isinstance(text, Settled) else None
 
 
 def plain_texts(

@@ -20,6 +20,8 @@ from clipcond.towers.modules import TowerModules
 from clipcond.towers.protocol import TextTower as TextTower  # one place for all types
 from clipcond.towers.weight_keys import row_checksums
 
+DEFAULTS = "clipcond"  # the key of a model's own defaults in its configuration
+
 
 @dataclass(frozen=True, slots=True)
 class HiddenLayer:
@@ -64,12 +66,12 @@ def check_layer(layer: HiddenLayer, depth: int, name: str) -> None:
 
 
 def own_defaults(model: object) -> Mapping[str, Any]:
-    """Look up what a model's configuration says is best for it, under the key "clipcond".
+    """Look up what a model's configuration says is best for it, under the key DEFAULTS.
 
     Such as `{"clip_skip": 2, "guidance_scale": 3.0}` in a text encoder's config.json; `{}` where it
     says nothing.
     """
-    found = getattr(getattr(model, "config", None), "clipcond", None)
+    found = getattr(getattr(model, "config", None), DEFAULTS, None)
     return found if isinstance(found, Mapping) else {}
 
 
