@@ -142,6 +142,7 @@ class FoundTower:
 
     @property
     def name(self) -> str:
+        """Name the published tower of this kind and shape; "" = none has it."""
         shape = (self.sizes.width, self.sizes.layers)
         if self.layout.kind == "eva_clip":
             return "EVA-CLIP"

@@ -203,6 +203,7 @@ class Attachment:
         return self.family.parts_of(self.pipe)
 
     def make_conditioner(self) -> Conditioner:
+        """Make a Conditioner of the choices and of the pipeline's towers of now."""
         pipe, family = self.pipe, self.family
         towers = [self.tower] if self.tower is not None else towers_of(pipe, family)
         if self.adapter is None:

@@ -36,6 +36,7 @@ class SelfAttaching:
         return stock.__call__(*args, **_without_limit(call))
 
     def text2img(self, prompt: Any, **call: Any) -> Any:
+        """Draw from text alone, as lpw's method does; `call` is the pipeline's."""
         return self._task("text2image")(prompt, **_without_limit(call))
 
     def img2img(self, image: Any, prompt: Any, **call: Any) -> Any:
