@@ -114,6 +114,11 @@ class StepsOfPipeline:
             hooks.remove()
         self._hooks, self.is_midway = {}, False
 
+    def rest(self) -> None:
+        """Pause at the end of a call, and let go of what its ControlNet gave."""
+        self.pause()
+        self._residuals = Residuals()
+
     def resume(self) -> None:
         """Draw on after `pause`, with the pipeline's models of now."""
         self._install()
