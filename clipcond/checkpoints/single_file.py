@@ -30,10 +30,11 @@ from clipcond.checkpoints.tower_settings import (
     usual_settings,
     with_notes,
 )
+from clipcond.own_defaults import DEFAULTS
 from clipcond.tokenizers.clip_bpe import shipped_clip
 from clipcond.tokenizers.open_clip import shipped
 from clipcond.tokenizers.word_piece import chinese_tokenizer
-from clipcond.towers.base import DEFAULTS, TextTower
+from clipcond.towers.base import TextTower
 
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 _PRECISION = ("float8_e5m2", "float8_e4m3fn", "bfloat16", "float16", "float32", "float64")

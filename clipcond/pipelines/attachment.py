@@ -26,6 +26,7 @@ from clipcond.adapters import Adapter
 from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.errors import PipelineError
+from clipcond.own_defaults import own_defaults
 from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, companions_of, family_of
 from clipcond.pipelines.family import METHODS
@@ -55,7 +56,6 @@ from clipcond.pipelines.steps import (
 )
 from clipcond.pipelines.subclasses import renew_when_read, same_named, signature_of
 from clipcond.towers import TextTower
-from clipcond.towers.base import own_defaults
 
 # What a text tower computes in; a UNet may be stored in less.
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
