@@ -102,9 +102,8 @@ def save_tower(tower: OpenAIClipTower | ChineseClipTower, folder: Path) -> None:
 
 def _put_in_place(part: Path, folder: Path) -> None:
     """Rename a folder; what has its name is kept under another one until then."""
-    old = folder.with_name(folder.name + ".old")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
         os.replace(folder, old)
     try:
         os.replace(part, folder)
@@ -121,7 +120,7 @@ def _make_linear(
     """Choose the tower's own projection if it is that wide, else the known one; or draw one."""
     if own is not None and own.out_features == width_out:
         return own
-    linear = nn.Linear(width, width_out, bias=False)
+    linear = nn.utils.skip_init(nn.Linear, width, width_out, bias=False)
     if known is None or known.shape != linear.weight.shape:
         generator = torch.Generator().manual_seed(seed)
         known = torch.empty(width_out, width).normal_(std=width**-0.5, generator=generator)
