@@ -141,7 +141,8 @@ def _from_transformers(path: Path, tower: FoundTower, usual: TowerSettings) -> T
     if not is_own or type(heads) is not int or heads < 1 or not isinstance(epsilon, float):
         return usual
     if name not in ACTIVATIONS:
-        why = f"{path.name} next to it says {excerpt(name)!r}, known are {', '.join(ACTIVATIONS)}"
+        known = ", ".join(ACTIVATIONS)
+        why = f"{path.name} next to it says {excerpt(str(name))!r}, known are {known}"
         return replace(usual, n_heads=heads, epsilon=epsilon, activation=Activation("", why, False))
     activation, own = _from_config(str(name), path), _section(config, DEFAULTS)
     return TowerSettings(heads, epsilon, activation, path.parent, defaults=own)

@@ -45,7 +45,7 @@ class _Encoding:
         self._choices = {**choices}
         self._step_count = check_step_count(self._choices.pop("step_count", "a1111"))
         self._made: Conditioner | None = None
-        self._made_from: list[Any] = []
+        self._made_from: tuple[Any, ...] = ()
 
     @property
     def conditioner(self) -> Conditioner:
