@@ -93,18 +93,7 @@ def load_tower(
     if file is not None:
         with LOADING:
             return open_file(file, choice, name=name, dtype=dtype, device=device)
-    if kind is not None and kind not in KINDS:
-        raise CheckpointError(
-            f"{str(folder)!r} is a model's folder, and no tower of kind {kind!r}",
-            folder,
-            f"Kinds of folders: {', '.join(KINDS)}.",
-        )
-    if (folder / "config.json").is_file() and (activation is not None or full_depth):
-        raise CheckpointError(
-            f"{str(folder)!r} is a model's folder; its config.json says activation and depth",
-            folder,
-            "activation= and full_depth= are for single files.",
-        )
+    _check_folder(folder, choice)
     with LOADING:
         return read_folder(
             folder,
@@ -175,6 +164,27 @@ def _find_files(
     folder = _model_folder(folder, choice.part)
     choice = replace(choice, part=None)  # it chose the folder
     return (find_pickle(folder) if choice.allow_pickle else None), folder, choice
+
+
+def _check_folder(folder: Path, choice: TowerChoice) -> None:
+    """Refuse choices that are for single files.
+
+    Raises:
+        CheckpointError: names them.
+    """
+    if choice.kind is not None and choice.kind not in KINDS:
+        raise CheckpointError(
+            f"{str(folder)!r} is a model's folder, and no tower of kind {choice.kind!r}",
+            folder,
+            f"Kinds of folders: {', '.join(KINDS)}.",
+        )
+    is_asked = choice.activation is not None or choice.full_depth
+    if is_asked and (folder / "config.json").is_file():
+        raise CheckpointError(
+            f"{str(folder)!r} is a model's folder; its config.json says activation and depth",
+            folder,
+            "activation= and full_depth= are for single files.",
+        )
 
 
 def _folder(source: str | PathLike[str], part: int | None) -> Path:
