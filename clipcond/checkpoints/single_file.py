@@ -30,7 +30,7 @@ from clipcond.checkpoints.tower_settings import (
     usual_settings,
     with_notes,
 )
-from clipcond.own_defaults import DEFAULTS
+from clipcond.model_defaults import DEFAULTS
 from clipcond.tokenizers.clip_bpe import shipped_clip
 from clipcond.tokenizers.open_clip import shipped
 from clipcond.tokenizers.word_piece import chinese_tokenizer

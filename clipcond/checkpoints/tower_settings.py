@@ -18,7 +18,7 @@ from clipcond.checkpoints.layouts import HEAD_WIDTH, PUBLISHED_WIDTHS, FoundTowe
 from clipcond.checkpoints.tensor_names import OPEN_CLIP
 from clipcond.errors import CheckpointError, excerpt, warn
 from clipcond.files import read_json
-from clipcond.own_defaults import DEFAULTS, own_defaults
+from clipcond.model_defaults import DEFAULTS, own_defaults
 
 _HEADS = "heads"  # a note in a file
 OPEN_CLIP_CONFIG = "open_clip_config.json"

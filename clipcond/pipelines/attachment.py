@@ -26,7 +26,7 @@ from clipcond.adapters import Adapter
 from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.errors import PipelineError
-from clipcond.own_defaults import own_defaults
+from clipcond.model_defaults import own_defaults
 from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, companions_of, family_of
 from clipcond.pipelines.family import METHODS
