@@ -48,6 +48,11 @@ def latents(pipe, *args, **kwargs) -> torch.Tensor:
     return pipe(*args, **kwargs).images
 
 
+def stock_class(pipe: object) -> type:
+    """The class that attached pipelines have been made subclasses of, under its name."""
+    return next(kind for kind in type(pipe).__mro__ if "_recipe" not in vars(kind))
+
+
 def final_norm(text_encoder: torch.nn.Module) -> torch.nn.Module:
     return getattr(text_encoder, "text_model", text_encoder).final_layer_norm
 
