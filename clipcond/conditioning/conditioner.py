@@ -18,6 +18,11 @@ from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName, choose_fullwidth, find_dialect
 from clipcond.conditioning.inversions import TakesInversions
+from clipcond.conditioning.issues import (
+    collect_warnings,
+    collected_issues,
+    issues_of_sides,
+)
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, plan_call
 from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, PromptText, Texts
 from clipcond.conditioning.report import Report
@@ -137,10 +142,10 @@ class Conditioner(SettlesTexts, TakesInversions):
             PromptError: no prompts, or one that cannot be read; shows where.
             WeightingError: weights beyond what the tower's dtype can hold.
         """
-        with prompt_text.collect_warnings() as warned:
+        with collect_warnings() as warned:
             positive = self._texts(prompt_text.list_prompts(prompts), prompts_2)
             made = self._condition([(prompt,) for prompt in positive], clip_skip)[0]
-        return replace(made, issues=prompt_text.collected_issues(warned))
+        return replace(made, issues=collected_issues(warned))
 
     def check(self, prompts: Prompts, *, negative: bool = False) -> tuple[Issue, ...]:
         """List a call's issues without a warning or an encoding; those that need one are missing.
@@ -154,13 +159,13 @@ class Conditioner(SettlesTexts, TakesInversions):
         """
         check_arguments(negative=negative)
         given = prompt_text.list_prompts(prompts)
-        with prompt_text.collect_warnings(shown=False) as warned:
+        with collect_warnings(shown=False) as warned:
             for texts in filter(None, (given, self._drawn(given, negative=negative))):
                 rows = [(each,) for each in self._texts(texts, None, negative=negative)]
                 parsed = self.reader.parse_each(rows)
                 self.reader.warn(parsed)
                 self._plan(rows, parsed)
-        return tuple(dict.fromkeys(prompt_text.collected_issues(warned)))
+        return tuple(dict.fromkeys(collected_issues(warned)))
 
     def guided(
         self,
@@ -182,7 +187,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         """
         texts, given = prompt_text.list_prompts(prompts), "" if negatives is None else negatives
         both = texts, prompt_text.list_each(given, len(texts), "negative prompt")
-        with prompt_text.collect_warnings() as warned:
+        with collect_warnings() as warned:
             positive = self._texts(both[0], prompts_2)
             negative = self._texts(both[1], negatives_2, negative=True)
             pair = self._condition(list(zip(positive, negative, strict=True)), clip_skip)
@@ -190,7 +195,8 @@ class Conditioner(SettlesTexts, TakesInversions):
         given_texts = [each.text for row in negative for each in row] if is_given else None
         if self.reads.gives_zeros(given_texts, self.dialect):
             pair[1] = results.zeros_like(pair[1])
-        issues = prompt_text.issues_of_sides(warned, zip(both, (positive, negative), strict=True))
+        sides = zip(both, (positive, negative), strict=True)
+        issues = issues_of_sides(warned, (prompt_text.prompts_of(*side) for side in sides))
         return Guided(*(replace(each, issues=own) for each, own in zip(pair, issues, strict=True)))
 
     def chunks(self, prompt: str) -> Chunks:
@@ -210,15 +216,20 @@ class Conditioner(SettlesTexts, TakesInversions):
             prompt: one string.
             negative: what the report shows as well; both are as long as in `guided`.
         """
-        rows = [self._texts(prompt_text.list_prompts([prompt]), None)]
+        given = [prompt_text.list_prompts([prompt])]
         if negative is not None:
-            given = prompt_text.list_prompts([negative], "negative prompt")
-            rows.append(self._texts(given, None, negative=True))
-        (texts,) = zip(*rows, strict=True)
-        (plans,) = self._plan([texts], self.reader.parse_each([texts]))
+            given.append(prompt_text.list_prompts([negative], "negative prompt"))
+        with collect_warnings(shown=False) as warned:
+            rows = [self._texts(each, None, negative=i > 0) for i, each in enumerate(given)]
+            (texts,) = zip(*rows, strict=True)
+            parsed = self.reader.parse_each([texts])
+            self.reader.warn(parsed)
+            (plans,) = self._plan([texts], parsed)
+        sides = zip(given, rows, strict=True)
+        issues = issues_of_sides(warned, (prompt_text.prompts_of(*side) for side in sides))
         reports = [
-            build_report(each, self.layers(), of[0], self.reader, negative=i > 0)
-            for i, (each, of) in enumerate(zip(plans, texts, strict=True))
+            build_report(each, self.layers(), of[0], self.reader, own, negative=i > 0)
+            for i, (each, of, own) in enumerate(zip(plans, texts, issues, strict=True))
         ]
         if negative is None:
             return reports[0]

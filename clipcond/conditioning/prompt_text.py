@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
@@ -12,18 +11,20 @@ from typing import TypeAlias
 from clipcond.checkpoints.textual_inversions import find_inversion
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
+from clipcond.conditioning.issues import warn_unread
 from clipcond.conditioning.settled import Settled, of_one_encoding
-from clipcond.errors import COLLECTED, ClipcondWarning, PromptWarning, warn
+from clipcond.errors import PromptError
 from clipcond.prompt import ExtraNetwork, Issue, ParsedPrompt
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.reduction import CHANGING, Timeline, reduce, timeline
 from clipcond.prompt.remainder import Remainder
+from clipcond.prompt.segments import in_order, sum_to_zero
 from clipcond.prompt.text_layers import network_issues, take_out
 from clipcond.towers.base import TextTower
 
-# None = as the dialect has it; a function receives the networks of a prompt.
 HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate: half a character
 
+# None = as the dialect has it; a function receives the networks of a prompt.
 ExtraNetworks: TypeAlias = bool | Callable[[Sequence[ExtraNetwork]], object] | None
 
 
@@ -125,11 +126,11 @@ class PromptReader:
                 issues += network_issues(prompt, networks, negative=negative)
         if self.dialect.settles and any(sign in prompt for sign in CHANGING):
             remainder = remainder or Remainder.whole(prompt)
-            reduced, changes = reduce(remainder.text, negative=negative, fullwidth=wide)
+            with remainder.restore_errors():
+                reduced, changes = reduce(remainder.text, negative=negative, fullwidth=wide)
             issues += map(of_one_encoding, remainder.restore_issues(changes))
             remainder = remainder.only(reduced.spans)
-        issues.sort(key=lambda issue: issue.position)
-        return PromptText(prompt, remainder, tuple(issues), networks)
+        return PromptText(prompt, remainder, in_order(issues), networks)
 
     def read_each(
         self, texts: Sequence[str], texts_2: Sequence[str] | None, *, negative: bool = False
@@ -140,9 +141,14 @@ class PromptReader:
             columns[1] = texts_2
             if self.dialect.appends_second:
                 columns = [[" ".join(both) for both in zip(*columns, strict=True)]] * 2
-        unique = dict.fromkeys(text for column in columns for text in column)
-        read = {text: self.read(text, negative=negative) for text in unique}
-        return list(zip(*([read[text] for text in column] for column in columns), strict=True))
+        # a Settled text equals others of the same words, but has issues and networks of its own
+        plain = {text for column in columns for text in column if not isinstance(text, Settled)}
+        known = {text: self.read(text, negative=negative) for text in plain}
+
+        def read(text: str) -> PromptText:
+            return self.read(text) if isinstance(text, Settled) else known[text]
+
+        return list(zip(*(map(read, column) for column in columns), strict=True))
 
     def timeline(self, text: PromptText, *, negative: bool = False) -> Timeline:
         """List what A1111 draws with at each step; () if that is one text at all steps."""
@@ -163,10 +169,10 @@ class PromptReader:
 
     def parse(self, text: PromptText) -> ParsedPrompt:
         """Parse what is encoded of a prompt; positions are those in the prompt."""
-        parsed = with_lookalikes(self.syntax(text.text), fullwidth=self.fullwidth)
-        parsed = parsed.with_names(partial(find_inversion, self.towers))
-        if text.remainder is not None:
-            parsed = text.remainder.restore(parsed)
+        remainder = text.remainder or Remainder.whole(text.prompt)
+        with remainder.restore_errors():
+            parsed = with_lookalikes(self.syntax(text.text), fullwidth=self.fullwidth)
+        parsed = remainder.restore(parsed.with_names(partial(find_inversion, self.towers)))
         return limited_mixture(parsed, self.max_chunks)
 
     def parse_each(self, rows: Sequence[Sequence[Texts]]) -> dict[PromptText, ParsedPrompt]:
@@ -185,11 +191,10 @@ class PromptReader:
                     known.update((text.prompt, issue) for issue in new)
         warn_unread(parsed.values(), self.towers)
 
-    def issues(self, text: PromptText, parsed: ParsedPrompt) -> tuple[Issue, ...]:
-        """List all issues of one prompt in order, with what the towers cannot read of it."""
-        with collect_warnings(shown=False) as warned:
-            self.warn({text: parsed})
-        return tuple(sorted(collected_issues(warned), key=lambda issue: issue.position))
+
+def prompts_of(given: Iterable[str], read: Iterable[Texts]) -> set[str]:
+    """Collect prompts as they were given, and as the towers read them."""
+    return {*given, *(text.prompt for texts in read for text in texts)}
 
 
 def plain_texts(
@@ -205,77 +210,12 @@ def plain_texts(
     return [[tuple(each.text for each in texts) for texts in row] for row in rows], by_text
 
 
-@contextmanager
-def collect_warnings(*, shown: bool = True) -> Iterator[list[ClipcondWarning]]:
-    """Collect what this thread warns of inside, whatever filters and other threads do.
-
-    Args:
-        shown: whether warnings are given as well; not where an outer collection keeps them back.
-    """
-    collected: list[ClipcondWarning] = []
-    outer = COLLECTED.get()
-    token = COLLECTED.set((collected, shown and (outer is None or outer[1])))
-    try:
-        yield collected
-    finally:
-        COLLECTED.reset(token)
-
-
-def collected_issues(warned: Iterable[ClipcondWarning]) -> tuple[Issue, ...]:
-    """List what was collected about prompts, each once."""
-    own = (w for w in warned if isinstance(w, PromptWarning))
-    found = (Issue(w.message, w.position, w.remedy, w.code, w.words, w.prompt) for w in own)
-    return tuple(dict.fromkeys(found))
-
-
-def issues_of_sides(
-    warned: Iterable[ClipcondWarning], sides: Iterable[tuple[Iterable[str], Iterable[Texts]]]
-) -> list[tuple[Issue, ...]]:
-    """List the issues of positive and negative apart; those of no known prompt count for both.
-
-    Args:
-        warned: what was collected.
-        sides: of each the prompts as given, and what the towers read of them.
-    """
-    issues = collected_issues(warned)
-    prompts = [{*given, *(t.prompt for each in read for t in each)} for given, read in sides]
-    known = set().union(*prompts)
-    return [tuple(i for i in issues if i.prompt in own or i.prompt not in known) for own in prompts]
-
-
-def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[TextTower]) -> None:
-    """Warn of words that the towers cannot read: once a call, but collect it for each prompt."""
-    texts: dict[str, list[str]] = {}
-    for p in parsed:  # of a prompt over time there are several texts
-        texts.setdefault(p.source, []).extend(s.text for s in p.segments if not s.is_name)
-    every = [text for own in texts.values() for text in own]
-    for tower in towers:
-        read = getattr(tower, "unread", _no_message)
-        message = read(every)
-        if message:
-            warn(PromptWarning(message), collected=False)
-            for source, own in texts.items():
-                _collect_unread(source, own, tower, message if len(texts) == 1 else read(own))
-            return  # a pair reads the same language
-
-
-def _no_message(texts: Sequence[str]) -> str:
-    return ""
-
-
-def _collect_unread(source: str, texts: list[str], tower: TextTower, message: str) -> None:
-    if not message:
-        return
-    find = getattr(tower, "unread_words", None)
-    words = () if find is None else tuple(find(texts))
-    at = re.search("|".join(map(re.escape, words)), source, re.IGNORECASE) if words else None
-    position, code = 0 if at is None else at.start(), "unread-words"
-    warning = PromptWarning(message, "", position, code=code, words=words, prompt=source)
-    warn(warning, shown=False)
-
-
 def limited_mixture(parsed: ParsedPrompt, limit: int | None) -> ParsedPrompt:
-    """Drop the prompts of a mixture beyond the limit of chunks, with an issue."""
+    """Drop the prompts of a mixture beyond the limit of chunks, with an issue.
+
+    Raises:
+        PromptError: a mean of those that are left would divide by a sum of 0.
+    """
     mixture = parsed.mixture
     if mixture is None or limit is None or len(mixture.prompts) <= limit:
         return parsed
@@ -285,5 +225,11 @@ def limited_mixture(parsed: ParsedPrompt, limit: int | None) -> ParsedPrompt:
     position = lost[0].start if lost else 0
     remedy = "Mix fewer, or give the Conditioner a higher max_chunks=."
     issue = Issue(message, position, remedy, "prompt-cut", tuple(s.text for s in lost))
-    kept = replace(mixture, prompts=mixture.prompts[:limit], weights=mixture.weights[:limit])
-    return replace(parsed, mixture=kept, issues=(*parsed.issues, issue))
+    weights = mixture.weights[:limit]
+    if mixture.mode == "mean" and sum_to_zero(weights):
+        what = f"the weights of the first {limit} prompts sum to 0, and {message}"
+        raise PromptError(what, parsed.source, position, f"Change a weight. {remedy}")
+    n_parts = sum(len(prompt.parts) + 1 for prompt in mixture.prompts[:limit]) - 1
+    kept = replace(mixture, prompts=mixture.prompts[:limit], weights=weights)
+    parts, issues = parsed.parts[:n_parts], in_order([*parsed.issues, issue])
+    return replace(parsed, parts=parts, mixture=kept, issues=issues)

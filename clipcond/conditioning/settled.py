@@ -34,6 +34,9 @@ class Settled(str):
     issues: tuple[Issue, ...]
     networks: tuple[ExtraNetwork, ...]
 
+    def __getnewargs__(self) -> tuple[Remainder, tuple[Issue, ...], tuple[ExtraNetwork, ...]]:
+        return self.remainder, self.issues, self.networks
+
     def __new__(
         cls,
         remainder: Remainder,
@@ -145,9 +148,10 @@ class SettlesTexts(ABC):
 
     def _drawn(self, prompts: Sequence[str], *, negative: bool) -> list[str]:
         """List the texts that a pipeline draws of prompts that change, of all steps and parts."""
-        found: dict[str, None] = {}
-        for prompt in prompts:
-            if self.changes(prompt, negative=negative):
-                timed = self.over_time(prompt, CHECKED_STEPS, negative=negative)
-                found.update((text, None) for _, parts in timed for text, _ in parts)
-        return list(found)
+        changing = (prompt for prompt in prompts if self.changes(prompt, negative=negative))
+        return [
+            text
+            for prompt in changing
+            for _, parts in self.over_time(prompt, CHECKED_STEPS, negative=negative)
+            for text, _ in parts
+        ]

@@ -78,6 +78,7 @@ _HAS_NUMBER = re.compile(rf"[\d.{''.join([*_DIGITS, *_PARTS])}]")
 _TO_DIGITS = str.maketrans({**_DIGITS, **_PARTS, "o": "0", "O": "0", "l": "1", "I": "1"})
 _READ = re.compile(r"(-?)(\d*)(?:\s{0,2}[^\d\s]?\s{0,2}(\d+))?")
 _FRACTION = re.compile(r"\s*(\d{1,2})\s*/\s*(\d{1,2})\s*")
+MOST_SIGNS = 99  # that multiply: more would be beyond what numbers can hold
 _SIGNS = {"+": 1.1, "-": 0.9}  # of compel, for each sign
 
 
@@ -159,7 +160,7 @@ def plain_number(typed: str, default: str = "1.2") -> str:
     """Write a number plainly, whatever is wrong about it."""
     signs = typed.strip()
     if signs and not signs.strip("+-"):
-        return f"{_SIGNS[signs[0]] ** len(signs):.2g}"
+        return f"{_SIGNS[signs[0]] ** min(len(signs), MOST_SIGNS):.2g}"
     if (fraction := _FRACTION.fullmatch(typed)) and int(fraction[2]):
         return f"{int(fraction[1]) / int(fraction[2]):.3g}"
     if relative := _RELATIVE.fullmatch(signs):  # of the usual weight

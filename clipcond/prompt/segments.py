@@ -6,9 +6,10 @@ the user typed, `text` is what gets tokenized. The two differ where an escape wa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal, TypeAlias
+from operator import attrgetter
+from typing import ClassVar, Literal, TypeAlias, TypeVar
 
 from clipcond.errors import PromptSyntaxError
 
@@ -39,6 +40,20 @@ class Break:
     stop: int
 
 
+Item = TypeVar("Item")
+
+
+def split_at_breaks(items: Iterable[Item | Break]) -> list[list[Item]]:
+    """Split parts or tokens at breaks: one run more than there are breaks, empty ones included."""
+    runs: list[list[Item]] = [[]]
+    for item in items:
+        if isinstance(item, Break):
+            runs.append([])
+        else:
+            runs[-1].append(item)
+    return runs
+
+
 # With more issues than this a prompt is garbage, and a list of a million would help nobody.
 MOST_ISSUES = 100
 
@@ -65,6 +80,11 @@ class Issue:
     prompt: str = ""
 
 
+def in_order(issues: Iterable[Issue]) -> tuple[Issue, ...]:
+    """Sort issues by position; those of one place keep their order."""
+    return tuple(sorted(issues, key=attrgetter("position")))
+
+
 Part: TypeAlias = Segment | Break
 Mode: TypeAlias = Literal["join", "mean", "sum"]
 
@@ -87,6 +107,15 @@ class Swap:
     options: tuple[tuple[str, float | str], ...]
     start: int
     stop: int
+
+
+# Weights are float32 where they act. Relative to the sum of their sizes, this is 0.
+_SMALLEST_SUM = 1e-6
+
+
+def sum_to_zero(weights: Sequence[float]) -> bool:
+    """Whether a mean with these weights would divide by 0."""
+    return abs(sum(weights)) <= _SMALLEST_SUM * sum(map(abs, weights))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +201,8 @@ class ParsedPrompt:
                 missing.append(Issue(message, part.start, remedy, "inversion", (part.text,)))
         if parts == list(self.parts):
             return self
-        issues = sorted([*self.issues, *missing[:MOST_ISSUES]], key=lambda issue: issue.position)
-        return replace(self, parts=tuple(parts), issues=tuple(issues))
+        issues = in_order([*self.issues, *missing[:MOST_ISSUES]])
+        return replace(self, parts=tuple(parts), issues=issues)
 
     def require_clean(self) -> ParsedPrompt:
         """Return itself if there are no issues.

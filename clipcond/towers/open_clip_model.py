@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from clipcond.errors import TowerError
 from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer
 from clipcond.tokenizers.open_clip import wrap_tokenizer
-from clipcond.towers.base import ModelTower, hooked
+from clipcond.towers.base import ModelTower, hooked, project_each
 from clipcond.towers.modules import TowerModules
 
 
@@ -120,9 +120,9 @@ class ResblocksText:
         projection = self.text.text_projection
         if projection is None:
             return pooled
-        is_linear = isinstance(projection, nn.Module)
-        projected: Tensor = projection(pooled) if is_linear else pooled @ projection
-        return projected
+        if isinstance(projection, nn.Module):
+            return project_each(projection, pooled)
+        return project_each(lambda row: row @ projection, pooled)
 
     def _pooled_at(self, input_ids: Tensor) -> Tensor | int:
         text = self.text
@@ -203,8 +203,7 @@ class HuggingFaceText:
             last_hidden_state=output, pooler_output=None if own is None else own(output)
         )
         seen = (input_ids != self.text.config.pad_token_id).long()
-        pooled: Tensor = self.text.proj(self.text.pooler(states, seen))
-        return pooled
+        return project_each(self.text.proj, self.text.pooler(states, seen))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None) -> None:
         """Call the model, which hides the padding itself.

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from clipcond import Conditioner, load_tower
-from clipcond.conditioning.prompt_text import collect_warnings
+from clipcond.conditioning.issues import collect_warnings
 from clipcond.errors import PromptError, PromptWarning, warn
 from clipcond.prompt import Issue
 from tests.conditioning.conditioners import counted_tower, pair, single, warnings_of

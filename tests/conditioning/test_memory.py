@@ -135,7 +135,7 @@ def test_small_tower_calls_change_no_bit(monkeypatch):
     different = []
     for name, rule in WEIGHTINGS.items():
         results = []
-        for n_at_once in (1000, 7, 2):
+        for n_at_once in (1000, 7, 2, 1):
             monkeypatch.setattr(cache, "BATCH_BYTES", n_at_once * 77 * 32 * 4 * cache.ACTIVATIONS)
             tower, n_bytes = Counting(), 0 if n_at_once == 7 else 2**28
             conditioner = Conditioner(tower, weighting=rule, pooled=True, cache_bytes=n_bytes)
