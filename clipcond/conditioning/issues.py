@@ -74,12 +74,12 @@ def _collect_unread(source: str, texts: list[str], tower: TextTower, message: st
         return
     find = getattr(tower, "unread_words", None)
     words = () if find is None else tuple(find(texts))
-    position, code = _find_word(source, words), "unread-words"
+    position, code = find_word(source, words), "unread-words"
     warning = PromptWarning(message, "", position, code=code, words=words, prompt=source)
     warn(warning, shown=False)
 
 
-def _find_word(source: str, words: Sequence[str]) -> int:
+def find_word(source: str, words: Sequence[str]) -> int:
     """Find the first of some words: a whole one, or part of a text without spaces; 0 if none is."""
     any_word = f"(?:{'|'.join(map(re.escape, words))})"
     patterns = (rf"(?<!\w){any_word}(?!\w)", any_word) if words else ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from math import isfinite
 from typing import NamedTuple
 
 BRACKETS = frozenset({"a1111", "comfyui", "lpw", "lpw_xl", "sd_embed"})
@@ -176,4 +177,6 @@ def plain_number(typed: str, default: str = "1.2") -> str:
     if found is None or not (found[2] or found[3]):
         return default
     value = float(f"{found[1]}{found[2] or 0}.{found[3] or 0}")
+    if not isfinite(value):
+        return default
     return f"{value / 100 if '%' in plain and value >= MOST_WEIGHT else value:g}"
