@@ -12,6 +12,7 @@ from typing import Any
 from clipcond.checkpoints.folders import WEIGHTS
 from clipcond.checkpoints.hashes import tower_weights
 from clipcond.checkpoints.models import TEXT_MODEL
+from clipcond.checkpoints.tower_settings import notes_of
 from clipcond.errors import CheckpointError
 from clipcond.files import new_folder, whole_folder, write_whole
 from clipcond.towers.base import TextTower
@@ -53,6 +54,7 @@ def extract(tower: TextTower, target: Path) -> list[Path]:
     }
     metadata = {"format": "pt", "activation": str(config.hidden_act)}
     if is_file:
+        metadata |= notes_of(model)
         with new_folder(target.parent):
             write_whole(target, lambda file: save_file(weights, file.name, metadata))
         return [target]

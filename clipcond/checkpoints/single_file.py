@@ -28,7 +28,9 @@ from clipcond.checkpoints.tower_settings import (
     check_plain,
     read_settings,
     usual_settings,
+    with_notes,
 )
+from clipcond.own_defaults import DEFAULTS
 from clipcond.tokenizers.clip_bpe import shipped_clip
 from clipcond.tokenizers.open_clip import shipped
 from clipcond.tokenizers.word_piece import chinese_tokenizer
@@ -57,7 +59,8 @@ def open_file(
     """
     header = read_any_header(path, allow_pickle=choice.allow_pickle)
     tower = choose_tower(header, choice)
-    settings = settle(read_settings(path, tower, config), tower, choice, path)
+    settings = with_notes(read_settings(path, tower, config), tower, header.metadata)
+    settings = settle(settings, tower, choice, path)
     tensors = StoredTensors(path, header.entries)
     return _build(tower, settings, tensors, path, name=name, dtype=dtype, device=device)
 
@@ -146,6 +149,7 @@ def _config_and_tokenizer(tower: FoundTower, settings: TowerSettings) -> tuple[d
         "max_position_embeddings": sizes.context,
         "hidden_act": settings.activation.name,
         "layer_norm_eps": settings.epsilon,
+        **({DEFAULTS: dict(settings.defaults)} if settings.defaults else {}),
     }
     if tower.layout.kind == "chinese_clip":
         return {**config, "type_vocab_size": 2}, chinese_tokenizer()

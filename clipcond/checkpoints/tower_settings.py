@@ -6,8 +6,9 @@ OpenCLIP's and next to `open_clip_model.safetensors`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from clipcond.checkpoints.layouts import HEAD_WIDTH, PUBLISHED_WIDTHS, FoundTowe
 from clipcond.checkpoints.tensor_names import OPEN_CLIP
 from clipcond.errors import CheckpointError
 from clipcond.files import read_json
+from clipcond.own_defaults import DEFAULTS, own_defaults
 
+_HEADS = "heads"  # a note in a file
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 # Parts of a text config that a CLIPTextModel has no place for, and what leaves them out.
 # Source: open_clip 3.3, model.py, CLIPTextCfg.
@@ -46,6 +49,7 @@ class TowerSettings:
         folder: of transformers' config.json, if that belongs to the tower.
         open_clip: `text_cfg` of OpenCLIP's config, if that belongs to the tower.
         heads_are_sure: a config names the heads, or every published tower of that width has them.
+        defaults: the model's own, see `own_defaults`.
     """
 
     n_heads: int
@@ -54,6 +58,7 @@ class TowerSettings:
     folder: Path | None = None
     open_clip: Mapping[str, Any] | None = None
     heads_are_sure: bool = True
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 def usual_settings(tower: FoundTower) -> TowerSettings:
@@ -83,6 +88,30 @@ def read_settings(path: Path, tower: FoundTower, config: Path | None = None) -> 
     return _from_transformers(path.parent / "config.json", tower, usual)
 
 
+def notes_of(model: Any) -> dict[str, str]:
+    """What a file says of a tower that is written without its config, see `with_notes`."""
+    notes = {_HEADS: str(model.config.num_attention_heads)}
+    own = own_defaults(model)
+    return {**notes, DEFAULTS: json.dumps(dict(own))} if own else notes
+
+
+def with_notes(
+    settings: TowerSettings, tower: FoundTower, metadata: Mapping[str, str]
+) -> TowerSettings:
+    """Add what the file itself says of a tower that no config describes."""
+    if settings.folder is not None or settings.open_clip is not None:
+        return settings
+    noted = metadata.get(_HEADS, "")
+    heads = int(noted) if noted.isdecimal() and len(noted) < 5 else 0
+    if heads and tower.sizes.width % heads == 0:
+        settings = replace(settings, n_heads=heads, heads_are_sure=True)
+    try:
+        own = json.loads(metadata.get(DEFAULTS, "{}"))
+    except (ValueError, RecursionError):
+        own = None
+    return replace(settings, defaults=own) if isinstance(own, dict) else settings
+
+
 def check_plain(settings: TowerSettings, name: str) -> None:
     """Refuse a model of open_clip's that transformers' CLIPTextModel cannot compute.
 
@@ -110,7 +139,8 @@ def _from_transformers(path: Path, tower: FoundTower, usual: TowerSettings) -> T
     is_own = config.get("hidden_size") == tower.sizes.width and name in ACTIVATIONS
     if not is_own or type(heads) is not int or heads < 1 or not isinstance(epsilon, float):
         return usual
-    return TowerSettings(heads, epsilon, _from_config(str(name), path), path.parent)
+    activation, own = _from_config(str(name), path), _section(config, DEFAULTS)
+    return TowerSettings(heads, epsilon, activation, path.parent, defaults=own)
 
 
 def _from_open_clip(path: Path, tower: FoundTower, usual: TowerSettings) -> TowerSettings:

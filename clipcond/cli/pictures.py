@@ -12,6 +12,7 @@ import typer
 from clipcond import __version__
 from clipcond.cli.picture_jobs import PictureJob
 from clipcond.errors import warn
+from clipcond.own_defaults import own_defaults
 from clipcond.progress import Progress
 
 if TYPE_CHECKING:
@@ -99,7 +100,6 @@ def call_default(pipe: ConditionedPipeline, name: str) -> Any:
 
 def own_steps(pipe: ConditionedPipeline) -> int:
     """The number of denoising steps that the model names as best, or else the usual one."""
-    from clipcond.towers.base import own_defaults
 
     named = own_defaults(getattr(pipe, "text_encoder", None))
     return int(named.get("num_inference_steps", USUAL_STEPS))

@@ -192,9 +192,8 @@ class Conditioner(SettlesTexts, TakesInversions):
             negative = self._texts(both[1], negatives_2, negative=True)
             pair = self._condition(list(zip(positive, negative, strict=True)), clip_skip)
         is_given = negatives is not None or negatives_2 is not None
-        given_texts = [each.text for row in negative for each in row] if is_given else None
-        if self.reads.gives_zeros(given_texts, self.dialect):
-            pair[1] = results.zeros_like(pair[1])
+        zeros = [self._gives_zeros(each if is_given else None) for each in negative]
+        pair[1] = results.with_zeros(pair[1], zeros)
         sides = zip(both, (positive, negative), strict=True)
         issues = issues_of_sides(warned, (prompt_text.prompts_of(*side) for side in sides))
         return Guided(*(replace(each, issues=own) for each, own in zip(pair, issues, strict=True)))
@@ -233,8 +232,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         ]
         if negative is None:
             return reports[0]
-        is_zero = self.reads.gives_zeros([each.text for each in texts[1]], self.dialect)
-        return with_negative(*reports, is_zero=is_zero)
+        return with_negative(*reports, is_zero=self._gives_zeros(texts[1]))
 
     def layers(self, clip_skip: int | None = None) -> tuple[HiddenLayer, ...]:
         """Choose each tower's layer, by this clip_skip or else by the conditioner's own choice.
@@ -260,6 +258,10 @@ class Conditioner(SettlesTexts, TakesInversions):
         second = prompt_text.list_each(texts_2, len(texts), "second prompt") if given else None
         second = second if len(self.towers) > 1 else None
         return self.reader.read_each(texts, second, negative=negative)
+
+    def _gives_zeros(self, negative: Texts | None) -> bool:
+        whole = None if negative is None else [self.reader.whole(each) for each in negative]
+        return self.reads.gives_zeros(whole, self.dialect)
 
     def _cutter(self, t: int) -> Cutter:
         tower, dialect = self.towers[t], self.dialect

@@ -61,8 +61,8 @@ def if_missing(negatives: Sequence[str] | None) -> bool:
     return negatives is None
 
 
-def if_all_empty(negatives: Sequence[str] | None) -> bool:
-    """Give zeros if all negatives are the empty string; a single space is encoded."""
+def if_empty(negatives: Sequence[str] | None) -> bool:
+    """Give zeros for the empty string, for both towers; a single space is encoded."""
     return not any(negatives or ())
 
 
@@ -133,8 +133,8 @@ class Pooling:
         pooled: chooses the chunk that gives the pooled vector.
         pooled_syntax: the syntax that reads the prompt for the pooled vector; it is then cut
             wherever a chunk is full. None = the prompt's own chunks are used.
-        zero_negative: for which negatives (None = none given) a pair of towers gives zeros;
-            None = negatives are always encoded.
+        zero_negative: whether a pair of towers gives zeros for a negative, that is for the text
+            that each reads (None = none given); None = negatives are always encoded.
     """
 
     pooled: Callable[[Sequence[TokenChunk]], TokenChunk] = first_chunk

@@ -74,7 +74,9 @@ Deviations:
 * What a dialect drops (beyond one chunk in diffusers, three in lpw for Stable Diffusion 1) is named
   in a warning.
 * For SDXL, a1111 takes zeros for an empty negative prompt as A1111 does, whatever the pipeline's
-  `force_zeros_for_empty_prompt` says; dialect `diffusers` follows that setting.
+  `force_zeros_for_empty_prompt` says; dialect `diffusers` follows that setting. In a batch each
+  prompt has zeros for its own negative; A1111 has them if all negatives are empty. A negative that
+  is empty at some steps only is encoded.
 * For a tower that masks its padding, as the Chinese ones do, sd_embed and lpw pad no text.
 * In compel, weights of a conjunction act in both towers of a pair; the tool raises an error. And a
   fragment below 1 is hidden at its own place; the tool searches its ids, and also hits padding if
@@ -93,7 +95,7 @@ from clipcond.chunking import comma_backtrack, hard, sentences, whole_groups
 from clipcond.conditioning.dialect import (
     Dialect,
     closed_with_eos,
-    if_all_empty,
+    if_empty,
     if_missing,
     last_chunk,
     padded_with_eos,
@@ -150,7 +152,7 @@ DIALECTS: dict[str, Dialect] = {
             syntax="a1111",
             splitter=comma_backtrack(),
             weighting="scale_mean",
-            zero_negative=if_all_empty,
+            zero_negative=if_empty,
             takes_out=True,
             settles=True,
             tokenizer=trainer_tokenizer,
@@ -187,7 +189,7 @@ DIALECTS: dict[str, Dialect] = {
             syntax="novelai",
             splitter=comma_backtrack(),
             weighting="scale_mean",
-            zero_negative=if_all_empty,
+            zero_negative=if_empty,
         ),
         Dialect(
             "plain", syntax="plain", splitter=comma_backtrack(), weighting="none", tokenizer=None

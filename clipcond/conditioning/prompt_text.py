@@ -141,20 +141,19 @@ class PromptReader:
             columns[1] = texts_2
             if self.dialect.appends_second:
                 columns = [[" ".join(both) for both in zip(*columns, strict=True)]] * 2
-        # a Settled text equals others of the same words, but has issues and networks of its own
-        plain = {text for column in columns for text in column if not isinstance(text, Settled)}
-        known = {text: self.read(text, negative=negative) for text in plain}
+        unique = {_origin(text): text for column in reversed(columns) for text in reversed(column)}
+        read = {key: self.read(text, negative=negative) for key, text in unique.items()}
+        found = ([read[_origin(text)] for text in column] for column in columns)
+        return list(zip(*found, strict=True))
 
-        def read(text: str) -> PromptText:
-            return self.read(text) if isinstance(text, Settled) else known[text]
-
-        return list(zip(*(map(read, column) for column in columns), strict=True))
+    def whole(self, text: PromptText) -> str:
+        """The prompt with all of its editing, but for comments and extra networks."""
+        is_cut = self.takes_out and any(sign in text.prompt for sign in "#<")
+        return take_out(text.prompt)[0].text if is_cut else text.prompt
 
     def timeline(self, text: PromptText, *, negative: bool = False) -> Timeline:
         """List what A1111 draws with at each step; () if that is one text at all steps."""
-        whole = text.prompt
-        if self.takes_out:
-            whole = take_out(whole)[0].text
+        whole = self.whole(text)
         if not self.dialect.settles or whole == text.text:
             return ()
         return timeline(whole, negative=negative, fullwidth=bool(self.fullwidth))
@@ -195,6 +194,11 @@ class PromptReader:
 def prompts_of(given: Iterable[str], read: Iterable[Texts]) -> set[str]:
     """Collect prompts as they were given, and as the towers read them."""
     return {*given, *(text.prompt for texts in read for text in texts)}
+
+
+def _origin(text: str) -> tuple[str, Remainder | None]:
+    """What makes a text the same as another: what it says, and which prompt it comes from."""
+    return text, text.remainder if isinstance(text, Settled) else None
 
 
 def plain_texts(

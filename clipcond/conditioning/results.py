@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -53,7 +53,7 @@ class ModelReads:
         return (HiddenLayer(depth, final_norm=self.layer.final_norm),) * len(towers)
 
     def gives_zeros(self, negatives: Sequence[str] | None, dialect: Dialect) -> bool:
-        """Whether these negatives become zeros; None = none is given."""
+        """Whether a negative becomes zeros: what each tower reads; None = none is given."""
         is_zero = dialect.zero_negative
         return self.zero_negative and is_zero is not None and is_zero(negatives)
 
@@ -178,6 +178,20 @@ def join(
         embeds = embeds[:, list(rows)]
         mask = None if mask is None else mask[:, list(rows)]
     return Conditioning(embeds, pooled, mask)
+
+
+def with_zeros(conditioning: Conditioning, rows: Sequence[bool]) -> Conditioning:
+    """Put zeros into these rows of a conditioning; the others stay as they are."""
+    if all(rows):
+        return zeros_like(conditioning)
+    if not any(rows):
+        return conditioning
+    embeds, pooled = conditioning.embeds.clone(), conditioning.pooled
+    embeds[list(rows)] = 0
+    if pooled is not None:
+        pooled = pooled.clone()
+        pooled[list(rows)] = 0
+    return replace(conditioning, embeds=embeds, pooled=pooled)
 
 
 def zeros_like(conditioning: Conditioning) -> Conditioning:

@@ -11,9 +11,9 @@ from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName
 from clipcond.conditioning.prompt_text import ExtraNetworks
 from clipcond.pipelines.attachment import Attachment, attachment_of
-from clipcond.pipelines.families import family_of
+from clipcond.pipelines.own_encoders import check_is_own
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
-from clipcond.pipelines.steps import StepCount
+from clipcond.pipelines.steps import StepCount, check_idle
 from clipcond.towers import HiddenLayer, TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice
 
@@ -57,14 +57,14 @@ def attach(
             for `Conditioner`.
         tower: a tower, or a name for `load_tower`, instead of the pipeline's own text encoder. A
             tower that is opened here by its name moves with the pipeline to its device and dtype; a
-            tower of yours stays where you put it.
+            tower of yours stays where you put it. Needed where the text encoder is a BERT.
         adapter: maps a tower of another kind into the space that the UNet reads; or its path.
         allow_unaligned: only warn where no record says that tower, adapter and UNet go together.
         allow_pickle: read weights, and nothing else, out of a tower's pickle.
         step_count: "a1111" = image-to-image begins at step 0; "schedule" = where strength leads.
     Raises:
-        PipelineError: not a supported family; the tower's width does not fit; or tower, adapter and
-            UNet do not belong together (see `check_compatible`).
+        PipelineError: not a supported family; a BERT without `tower`; the tower's width does not
+            fit; or tower, adapter and UNet do not belong together (see `check_compatible`).
         CheckpointError: the tower or the adapter cannot be read.
         UnknownNameError: no such dialect, weighting or normalisation.
     """
@@ -73,7 +73,7 @@ def attach(
         **{"normalize": normalize, "fullwidth": fullwidth, "extra_networks": extra_networks},
         **{"max_chunks": max_chunks, "cache_bytes": cache_bytes, "step_count": step_count},
     }
-    family_of(pipe)  # refuses other families before anything is opened
+    check_is_own(pipe, is_chosen=tower is not None or attachment_of(pipe) is not None)
     attachment = Attachment(
         choices, tower, adapter, allow_unaligned=allow_unaligned, allow_pickle=allow_pickle
     )
@@ -82,8 +82,13 @@ def attach(
 
 
 def detach(pipe: Pipe) -> Pipe:
-    """Undo `attach`: the pipeline is as it was before. Does nothing if it is not attached."""
+    """Undo `attach`: the pipeline is as it was before. Does nothing if it is not attached.
+
+    Raises:
+        PipelineError: a call of it is drawing a prompt over time, and goes on after a callback.
+    """
     attachment = attachment_of(pipe)
     if attachment is not None:
+        check_idle(pipe)
         attachment.take_off(pipe)
     return pipe

@@ -26,6 +26,7 @@ from clipcond.adapters import Adapter
 from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.errors import PipelineError
+from clipcond.own_defaults import own_defaults
 from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, companions_of, family_of
 from clipcond.pipelines.further_methods import other_methods, use_own_call
@@ -42,15 +43,18 @@ from clipcond.pipelines.prompt_embeds import (
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.pipelines.steps import (
+    STEPS,
     StepCount,
     check_given,
     check_step_count,
     encode_over_time,
+    follow_models,
+    rest,
+    running,
     stop_drawing,
 )
 from clipcond.pipelines.subclasses import renew_when_read, same_named, signature_of
 from clipcond.towers import TextTower
-from clipcond.towers.base import own_defaults
 
 # What a text tower computes in; a UNet may be stored in less.
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -111,7 +115,7 @@ class Attachment:
         vars(pipe)[self.family.method] = self
         self._put_others(pipe)
         pipe.__class__ = self.replaced_class
-        _use_own_defaults(pipe)
+        _use_own_calls(pipe)
         use_own_call(pipe)
         renew_when_read(pipe, {each.conditioner: each.method for each in self.families})
         return conditioned
@@ -255,33 +259,41 @@ class Attachment:
         return tuple(getattr(made, name) for name in family.returns)
 
 
-def _use_own_defaults(pipe: Any) -> None:
-    """Give a pipeline its model's own default arguments, if the text encoder names some.
+def _use_own_calls(pipe: Any) -> None:
+    """Keep a pipeline's calls apart, and give them the model's own defaults, if it names some.
 
     diffusers keeps defaults in the signature of the class's `__call__`.
     """
     named = own_defaults(getattr(pipe, "text_encoder", None))
-    if not named:
-        return
     accepted = signature_of(type(pipe)).parameters
     own = tuple((name, named[name]) for name in _OWN_DEFAULTS if name in named and name in accepted)
-    if own:
-        pipe.__class__ = _with_defaults(cast(Any, type(pipe)), own)
+    pipe.__class__ = _with_calls(cast(Any, type(pipe)), own)
 
 
 @functools.cache
-def _with_defaults(stock: Any, own: tuple[tuple[str, float], ...]) -> type:
-    """Make a subclass whose `__call__` has these defaults."""
+def _with_calls(stock: Any, own: tuple[tuple[str, float], ...]) -> type:
+    """Make a subclass whose `__call__` has these defaults, and runs as `running` says."""
     signature, values = signature_of(stock), dict(own)
 
     @functools.wraps(stock.__call__)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        given = signature.bind_partial(self, *args, **kwargs).arguments
+        given = signature.bind_partial(self, *args, **kwargs).arguments if own else {}
         missing = {name: value for name, value in own if name not in given}
-        return stock.__call__(self, *args, **kwargs, **missing)
+        with running(self) if STEPS else nullcontext():
+            try:
+                return stock.__call__(self, *args, **kwargs, **missing)
+            finally:
+                if STEPS:
+                    rest(self)
+
+    def set_attribute(self: Any, name: str, value: object) -> None:
+        stock.__setattr__(self, name, value)
+        if STEPS:
+            follow_models(self, name)
 
     parameters = [
         p.replace(default=values.get(p.name, p.default)) for p in signature.parameters.values()
     ]
     call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    return same_named(stock, {"__call__": call}, _with_defaults, own)
+    made = {"__call__": call, "__setattr__": set_attribute}
+    return same_named(stock, made, _with_calls, own)

@@ -51,7 +51,7 @@ def build_pipeline(
         model: a folder of diffusers, one file, or a Hub id (offline: cached); None = embedded.
         clip_skip, dialect, weighting, normalize, tower, fullwidth, extra_networks, max_chunks,
             cache_bytes, adapter, allow_unaligned, step_count: as for `attach`.
-        task: "text2image", "image2image" or "inpainting".
+        task: "text2image", "image2image" or "inpainting" (models for that, or of 4 channels).
         dtype, device: None = float16 on CUDA, float32 elsewhere; the first of cuda, mps, cpu.
         attention: "sdpa" (torch's own kernels), "flash" (flash-attn), "xformers", "eager" (slow).
         vae: a folder or file with an autoencoder in place of the model's own.
@@ -60,7 +60,7 @@ def build_pipeline(
         the stock class for the task; its guidance and steps are by default the model's own.
     Raises:
         CheckpointError: the model cannot be found or read, or is incomplete.
-        PipelineError: its family is not supported, or tower, adapter or attention do not fit.
+        PipelineError: its family or the task is not supported, or tower, adapter or attention not.
         UnknownNameError: no such dialect, weighting, normalisation, task, dtype or attention.
     """
     _check_names(dialect, weighting, normalize, attention)

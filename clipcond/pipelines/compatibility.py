@@ -21,7 +21,7 @@ from clipcond.adapters import (
 from clipcond.adapters.fingerprints import is_comparable
 from clipcond.checkpoints import load_tower
 from clipcond.embedded import adapter_file
-from clipcond.errors import PipelineError, excerpt, warn
+from clipcond.errors import PipelineError, TowerError, excerpt, warn
 from clipcond.pipelines.family import Family
 from clipcond.pipelines.own_encoders import has_own_kind, towers_of
 from clipcond.pipelines.prompt_embeds import check_width, config_of, pooled_width
@@ -121,7 +121,10 @@ def check_chosen(
             f"{family.name} reads {len(family.encoders)} towers: one cannot replace them.",
             "Leave out tower=, and give the pipeline its text encoders.",
         )
-    own = towers_of(pipe, family) if has_own_kind(pipe, family) else []
+    try:
+        own = towers_of(pipe, family) if has_own_kind(pipe, family) else []
+    except TowerError:  # the pipeline's own cannot be run: nothing to compare with
+        own = []
     check_compatible(pipe, own, tower, adapter, allow_unaligned=allow_unaligned)
 
 
@@ -178,7 +181,7 @@ def _reasons_without_adapter(
 
 def _difference(tower: TextTower, own: Sequence[TextTower]) -> str:
     """How a tower differs from the pipeline's own by more than fine-tuning; "" = it does not."""
-    if not isinstance(tower, _OWN_KINDS):
+    if not isinstance(tower, (*_OWN_KINDS, *map(type, own))):
         return f"it is a {type(tower).__name__}"
     if not own:  # nothing to compare with; a CLIP of the right width is what a UNet reads
         return ""

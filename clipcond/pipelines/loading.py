@@ -20,6 +20,7 @@ from clipcond.pipelines.model_file import load_file
 from clipcond.pipelines.model_folder import load_folder
 from clipcond.pipelines.model_parts import INDEX, LoadChoices
 from clipcond.pipelines.protocols import DiffusersPipeline
+from clipcond.pipelines.task_checks import check_task
 from clipcond.pipelines.verbosity import silent_libraries
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
@@ -47,7 +48,7 @@ def load_pipeline(
         needs_encoder: whether a model without a text encoder of its own is refused.
     Raises:
         CheckpointError: no such model, or a part of it is missing, damaged or of another kind.
-        PipelineError: a pipeline of a family that is not supported.
+        PipelineError: a pipeline of a family that is not supported, or a model for another task.
         UnknownNameError: no such task.
     """
     path = _find_model(model, allow_pickle=allow_pickle)
@@ -59,6 +60,7 @@ def load_pipeline(
         pipe = load_folder(path, choices) if is_folder else load_file(path, choices, _SD1_CONFIG)
     # as messages and reports name the tower
     name = "embedded" if model is None else str(model)
+    check_task(pipe, task, name)
     for part, tower_name in (("text_encoder", name), ("text_encoder_2", f"{name}#2")):
         encoder = getattr(pipe, part, None)
         if encoder is not None:

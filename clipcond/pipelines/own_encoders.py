@@ -6,16 +6,38 @@ from dataclasses import replace
 from typing import Any
 
 from clipcond.errors import PipelineError
+from clipcond.pipelines.families import family_of
 from clipcond.pipelines.family import Family
-from clipcond.pipelines.own_towers import own_tower
+from clipcond.pipelines.own_towers import is_bert, own_tower
 from clipcond.towers import OpenAIClipTower, TextTower
 
 
 def has_own_kind(pipe: object, family: Family) -> bool:
     """Whether a pipeline has all of its text encoders, and they are of its family's kind."""
     components = _components(pipe, family)
-    is_clip = family.tower is not own_tower or all(map(OpenAIClipTower.is_model, components[::2]))
-    return None not in components and is_clip
+    models = components[::2]
+    is_own = all(OpenAIClipTower.is_model(model) or is_bert(model) for model in models)
+    return None not in components and (family.tower is not own_tower or is_own)
+
+
+def check_is_own(pipe: object, *, is_chosen: bool) -> None:
+    """Refuse other families, and to choose how the prompts of a BERT are read: nothing in it says.
+
+    Args:
+        is_chosen: whether the tower is another, or was chosen before.
+    Raises:
+        PipelineError: says what to do.
+    """
+    family = family_of(pipe)
+    encoder = getattr(pipe, family.components[0], None)
+    if not is_chosen and family.tower is own_tower and is_bert(encoder):
+        raise PipelineError(
+            f"The text encoder of this {type(pipe).__name__}, a {type(encoder).__name__}, is no "
+            "CLIP text model: it does not say how long chunks are and whether padding is masked.",
+            "Say which tower reads its prompts: attach(pipe, tower=load_tower(folder)), or "
+            "tower=ChineseClipTower(pipe.text_encoder, pipe.tokenizer) of clipcond.towers, which "
+            "read as ChineseCLIP. build_pipeline(folder) reads as plain diffusers does.",
+        )
 
 
 def towers_of(pipe: object, family: Family) -> list[TextTower]:

@@ -8,6 +8,11 @@ from typing import Any
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
 
 
+def is_bert(model: Any) -> bool:
+    """Whether a text encoder is a bare BERT, as Taiyi's."""
+    return getattr(getattr(model, "config", None), "model_type", None) == "bert"
+
+
 def own_tower(model: Any, tokenizer: Any, *, context_length: int | None = None) -> TextTower | None:
     """Make the tower that runs a text encoder as plain diffusers does; None if there is none.
 
@@ -22,9 +27,9 @@ def own_tower(model: Any, tokenizer: Any, *, context_length: int | None = None) 
     """
     if OpenAIClipTower.is_model(model):
         return OpenAIClipTower(model, tokenizer, context_length=context_length)
-    config: Any = getattr(model, "config", None)
-    if getattr(config, "model_type", None) != "bert":
+    if not is_bert(model):
         return None
+    config = model.config
     length = min(tokenizer.model_max_length, config.max_position_embeddings)
     tower = ChineseClipTower(model, tokenizer, context_length=length)
     masks = bool(getattr(config, "use_attention_mask", False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -183,17 +184,17 @@ def _condition(
                 return positive, zeros_like(positive)
             # the negatives are prompts here too: encoded once, they cost nothing more
             prompts = negatives or [""] * len(positive.embeds)
-            negative = (
-                _conditioner(encoding, call)
-                .guided(prompts, negatives, call.clip_skip, negatives_2=negative_2)
-                .negative
-            )
+            conditioner = _conditioner(encoding, call)
+            negative_2 = _read_negative_2(conditioner, negatives, negative_2)
+            both = conditioner.guided(prompts, negatives, call.clip_skip, negatives_2=negative_2)
+            negative = both.negative
         return positive, negative
     prompts, conditioner = given_prompts(call.prompt), _conditioner(encoding, call)
     if not wants_negative:
         positive = conditioner(prompts, call.clip_skip, prompts_2=prompt_2)
         return _with_pooled(positive, call.pooled_prompt_embeds), negative
     negatives = given_negatives(encoding.pipe, call, len(prompts))
+    negative_2 = _read_negative_2(conditioner, negatives, negative_2)
     both = conditioner.guided(
         prompts, negatives, call.clip_skip, prompts_2=prompt_2, negatives_2=negative_2
     )
@@ -201,6 +202,18 @@ def _condition(
         _with_pooled(both.positive, call.pooled_prompt_embeds),
         _with_pooled(both.negative, call.negative_pooled_prompt_embeds),
     )
+
+
+def _read_negative_2(
+    conditioner: Conditioner, negatives: list[str] | None, negative_2: str | Sequence[str] | None
+) -> str | Sequence[str] | None:
+    """What the second tower reads as negative; nothing where plain diffusers has zeros for both."""
+    gives_zeros = partial(conditioner.reads.gives_zeros, dialect=conditioner.dialect)
+    if negatives is not None or not negative_2 or not gives_zeros(None) or gives_zeros([""]):
+        return negative_2
+    message = "negative_prompt_2 is not read without negative_prompt: plain diffusers has zeros"
+    warn(PromptWarning(message, remedy="Pass negative_prompt='' as well."))
+    return None
 
 
 def _has_encoders(encoding: Encoding) -> bool:
@@ -261,9 +274,9 @@ def _lengthened(
             f"the empty chunks that fill up the shorter have {empty.shape[1]} rows."
         )
     padding = empty.to(device=embeds.device, dtype=embeds.dtype)
-    if not bool(embeds.any()):  # zeros, as SDXL has it for no negative, stay zeros
-        padding = torch.zeros_like(padding)
-    return torch.cat([embeds, padding.repeat(len(embeds), n_chunks, 1)], dim=1)
+    padding = padding.repeat(len(embeds), n_chunks, 1)
+    padding[~embeds.flatten(1).any(dim=1)] = 0  # zeros, as SDXL's for no negative, stay zeros
+    return torch.cat([embeds, padding], dim=1)
 
 
 def _for_the_models(tensor: Tensor, pipe: object, call: EncodePromptArguments) -> Tensor:

@@ -68,6 +68,12 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     folded = parsed.source if parsed.source.isascii() else fold(parsed.source)
     read_here = (kind for kind in kinds if parsed.syntax in kind.readers)
     found = [each for kind in read_here for each in _find(parsed, folded, kind)]
+    added = _heavy(parsed)
+    if parsed.parts and MAY_BE_MISREAD.search(folded):
+        known = [issue.position for issue in added]
+        added += find_misreadings(parsed, known, fullwidth=bool(fullwidth))
+    if not (found or added or parsed.issues):
+        return parsed
     is_ordinary = ordinary_spans(parsed, {i.code for i in (*parsed.issues, *(f[2] for f in found))})
     chosen = _one_a_place([each for each in found if not is_ordinary(each[2].code, *each[:2])])
     calls = [span for *span, issue in chosen if issue.code == CALL]
@@ -78,12 +84,7 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
         and not is_ordinary(issue.code, issue.position, issue.position + 1)
         and not any(start <= issue.position < stop for start, stop in calls)
     ]
-    added = [*_heavy(parsed), *(issue for *_, issue in chosen)]
-    if parsed.parts and MAY_BE_MISREAD.search(folded):
-        known = [issue.position for issue in _heavy(parsed)]
-        added += find_misreadings(parsed, known, fullwidth=bool(fullwidth))
-    if not added and len(kept) == len(parsed.issues):
-        return parsed
+    added += [issue for *_, issue in chosen]
     return replace(parsed, issues=in_order([*kept, *added])[:MOST_ISSUES])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from threading import get_ident
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from clipcond.errors import TowerError
+from clipcond.own_defaults import own_defaults
 from clipcond.tokenizers.wrapped import WrappedTokenizer
 from clipcond.towers.fingerprint import execution_device, fingerprint_of, weight_of
 from clipcond.towers.modules import TowerModules
@@ -61,16 +62,6 @@ def check_layer(layer: HiddenLayer, depth: int, name: str) -> None:
             f"layer {layer.depth} from the end was asked of {name!r}, which has {depth} blocks; "
             f"use 1 (last) to {depth} (first)"
         )
-
-
-def own_defaults(model: object) -> Mapping[str, Any]:
-    """Look up what a model's configuration says is best for it, under the key "clipcond".
-
-    Such as `{"clip_skip": 2, "guidance_scale": 3.0}` in a text encoder's config.json; `{}` where it
-    says nothing.
-    """
-    found = getattr(getattr(model, "config", None), "clipcond", None)
-    return found if isinstance(found, Mapping) else {}
 
 
 class ModelTower(ABC):

@@ -32,6 +32,7 @@ def saved(tmp_path):
     return save
 
 
+@pytest.mark.slow
 def test_a_guess_is_said(saved):
     """A width that no published tower has, in each layout: opening says what is assumed."""
     silent = []
@@ -57,6 +58,7 @@ def test_extracting_says_it_too(saved, tmp_path, capsys):
 
 
 @pytest.mark.filterwarnings("error::clipcond.errors.ClipcondWarning")
+@pytest.mark.slow
 def test_a_published_width_is_no_guess(saved):
     for width in (512, 768):
         tower = load_tower(saved(wrapped(clip(width, layers=1))), activation="quick_gelu")

@@ -38,6 +38,7 @@ def same(tower, model):
     return all(torch.equal(ours[k], t) for k, t in theirs.items() if "position_ids" not in k)
 
 
+@pytest.mark.slow
 def test_towers_behind_any_prefix(model, tmp_path):
     def check(case):
         prefix, make = case

@@ -278,6 +278,7 @@ def peaks(path, *parts):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
+@pytest.mark.slow
 def test_of_a_big_file_only_the_tower_is_read(tmp_path):
     with torch.device("meta"):
         config = CLIPTextConfig(

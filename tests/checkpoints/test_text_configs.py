@@ -39,6 +39,7 @@ def with_values(path, **changes):
     return path
 
 
+@pytest.mark.slow
 def test_wrong_values_are_named(model):
     def check(case):
         name, value = case

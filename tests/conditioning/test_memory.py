@@ -132,6 +132,7 @@ PROMPTS = [
 ]
 
 
+@pytest.mark.slow
 def test_small_tower_calls_change_no_bit(monkeypatch):
     different = []
     for name, rule in WEIGHTINGS.items():

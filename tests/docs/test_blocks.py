@@ -14,6 +14,7 @@ from tests.training.made import few_measures
 
 LANGUAGES = (*RUN, "text", "json", "toml")
 MOST_UNRUN = 6
+SLOW = ("README.zh.md", "index.md", "training.md")
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +29,15 @@ def names(page):
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=names)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] * (page.name in SLOW))
+        for page in PAGES
+        if blocks(page)
+    ],
+    ids=names,
+)
 def test_every_block_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")

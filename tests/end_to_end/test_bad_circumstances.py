@@ -64,6 +64,7 @@ def test_a_full_disk_leaves_the_old_picture(generate, monkeypatch, tmp_path):
     assert (tmp_path / "out.png").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_cleanly(sd_folder, tmp_path):
     argv = ["-m", "clipcond", "generate", "a cat", "--model", sd_folder, "--steps", "20"]
     process = subprocess.Popen(

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 STREAMS = [
     (["--help"], ">/dev/full", 1, "No space left on device"),
     (["--version"], ">/dev/full", 1, "No space left on device"),
@@ -14,6 +16,7 @@ STREAMS = [
 ]
 
 
+@pytest.mark.slow
 def test_streams_that_cannot_be_written():
     wrong = []
     for argv, redirection, code, reason in STREAMS:
@@ -37,6 +40,7 @@ for command in ("generate", "inspect", "convert"):
 """
 
 
+@pytest.mark.slow
 def test_help_in_every_encoding(monkeypatch):
     wrong = []
     for encoding in ("ascii", "latin-1", "cp437", "cp1252", "gbk"):

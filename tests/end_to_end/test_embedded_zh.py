@@ -115,6 +115,7 @@ def test_pictures_show_what_the_prompt_says(pipe, form, clip_skip):
     assert sum(right) >= 7
 
 
+@pytest.mark.slow
 def test_english_words_among_chinese_ones_are_read(pipe):
     prompts = [f"一只{noun}在{colour}背景上" for noun, colour in zip(NOUNS, COLOURS, strict=True)]
     images = draw(pipe, prompts)
@@ -198,6 +199,7 @@ def test_the_negative_prompt_is_read_in_chinese(pipe):
     assert "white" not in [background(image) for image in negated]
 
 
+@pytest.mark.slow
 def test_without_its_adapter_it_is_refused_and_draws_something_else():
     own = build_pipeline(device="cpu")
     with pytest.raises(PipelineError, match="was not trained with this pipeline's UNet"):

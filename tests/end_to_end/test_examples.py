@@ -33,7 +33,10 @@ def test_it_is_short_and_says_what_it_shows(path):
     assert re.search(r"\b([Pp]rints|[Ss]aves)\b", first)
 
 
-SLOW = ("align_a_tower", "picture_grid", "picture_grid_zh", "prompts_over_time")
+SLOW = (
+    *("align_a_tower", "clip_skip", "compose_with_and", "controlnet", "custom_pipeline"),
+    *("picture_grid", "picture_grid_zh", "prompts_over_time"),
+)
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,6 @@ def test_the_wheel_holds_only_the_package(wheels):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_mypy_reads_its_types(program_folder):
     python = ("--python-executable", program_folder / "env/bin/python", "--no-error-summary")
     programs = ("correct.py", "wrong.py")
@@ -123,6 +122,7 @@ def test_mypy_reads_its_types(program_folder):
     assert [line for line in found if not line.startswith("wrong.py:")] == []
 
 
+@pytest.mark.slow
 def test_pyright_reads_its_types(program_folder):
     python = ("--pythonpath", program_folder / "env/bin/python", "--outputjson")
     found = json.loads(run("pyright", *python, cwd=program_folder, ok=(0, 1)))

@@ -85,6 +85,7 @@ def test_a_trial_step_leaves_random_numbers_and_the_scheduler_alone(folder):
     assert scheduler.num_inference_steps is None
 
 
+@pytest.mark.slow
 def test_pickles_in_a_folder_are_opened_only_if_allowed(folder, tmp_path):
     def check(part):
         model = shutil.copytree(folder, tmp_path / part)

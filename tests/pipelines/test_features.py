@@ -58,12 +58,8 @@ def faults(features, column):
     return found
 
 
-FIRST, *OTHERS = COLUMNS
-
-
-@pytest.mark.parametrize(
-    "column", [FIRST, *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("column", COLUMNS)
 def test_features(column):
     assert not faults([each for each in FEATURES if not each.package], column)
 

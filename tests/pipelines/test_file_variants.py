@@ -37,6 +37,7 @@ def values(pipe):
     return {(m, k): t for m in parts for k, t in getattr(pipe, m).state_dict().items()}
 
 
+@pytest.mark.slow
 def test_every_way_to_write_it_gives_the_same_models(weights, tmp_path):  # noqa: F811
     expected = values(build_pipeline(written(tmp_path, weights)))
     bare = renamed(weights, "transformer.text_model.", "transformer.")
@@ -75,6 +76,7 @@ def refusal(path, **choices):
     return str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_lacking_part_is_named_and_can_be_passed(weights, tmp_path):  # noqa: F811
     whole = written(tmp_path, weights, "whole.safetensors")
     no_text = written(tmp_path, without(weights, TEXT), "no_text.safetensors")

@@ -1,15 +1,21 @@
 """Text blocks for modular pipelines: the tensors of diffusers' own, and prompts with syntax."""
 
+import pytest
 import torch
-from diffusers.modular_pipelines import SequentialPipelineBlocks
+from diffusers.modular_pipelines import (
+    FluxAutoBlocks,
+    SequentialPipelineBlocks,
+    StableDiffusionXLAutoBlocks,
+)
 from diffusers.modular_pipelines.stable_diffusion_xl.encoders import (
     StableDiffusionXLTextEncoderStep,
 )
 
-from clipcond import Conditioner
+from clipcond import Conditioner, attach
+from clipcond.errors import PipelineError
 from clipcond.pipelines.modular import ClipcondTextStep, ClipcondXLTextStep
 from clipcond.towers import OpenAIClipTower
-from tests.pipelines.models import tiny_sd, tiny_sdxl
+from tests.pipelines.models import SIDE, seeded, tiny_sd, tiny_sdxl
 
 NAMES = ("prompt_embeds", "negative_prompt_embeds")
 POOLED = tuple(f"{start}pooled_prompt_embeds" for start in ("", "negative_"))
@@ -52,3 +58,33 @@ def test_sd():
     again = run(step, components(pipe), NAMES, prompt="a cat", clip_skip=1)[0]
     theirs = pipe.encode_prompt("a cat", "cpu", 1, False)[0]
     assert torch.equal(again, theirs)
+
+
+def test_attaching_one_names_the_block():
+    """As it says: the block in the place of the text step, and the components of the first."""
+    stock, blocks = tiny_sdxl(), StableDiffusionXLAutoBlocks()
+    pipe = blocks.init_pipeline()
+    for each in (pipe, blocks):
+        with pytest.raises(PipelineError) as caught:
+            attach(each)
+        assert str(caught.value) == (
+            f"{type(each).__name__} is not supported: it is a modular pipeline, whose prompts a "
+            "block of it encodes.\n"
+            "Put a block of clipcond.pipelines.modular in the place of that one: "
+            "blocks = pipe.blocks; blocks.sub_blocks['text_encoder'] = "
+            "ClipcondXLTextStep(clip_skip=2); pipe = blocks.init_pipeline(), and give that its "
+            "components."
+        )
+    blocks = pipe.blocks
+    blocks.sub_blocks["text_encoder"] = ClipcondXLTextStep(clip_skip=2)
+    pipe = blocks.init_pipeline()
+    pipe.update_components(**{n: c for n, c in stock.components.items() if n in pipe.components})
+    pipe.set_progress_bar_config(disable=True)
+    call = {"num_inference_steps": 2, "height": SIDE, "width": SIDE, "output": "latents"}
+    one, other = (pipe(prompt=f"a (red:{w}) cat", generator=seeded(), **call) for w in (1, 1.4))
+    assert not torch.equal(one, other)
+
+
+def test_others_have_no_block_yet():
+    with pytest.raises(PipelineError, match=r"There are blocks for Stable Diffusion 1\.x"):
+        attach(FluxAutoBlocks().init_pipeline())

@@ -45,6 +45,7 @@ def tiny(own):
     return made
 
 
+@pytest.mark.slow
 def test_the_same_picture_everywhere(pipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["generate", PROMPT, "--seed", "4"]) == 0

@@ -83,3 +83,14 @@ def test_a_second_prompt_is_not_read(pipe):
     with pytest.warns(PromptWarning, match="prompt_2 is not read: this pipeline has one text"):
         pipe.encode_prompt("a cat", prompt_2="a dog", device="cpu")
     assert "encode_prompt" not in vars(detach(pipe))
+
+
+def test_an_empty_negative_is_zeros_beside_others(pipe):
+    attach(pipe)
+    given = {"device": "cpu", "num_images_per_prompt": 1, "do_classifier_free_guidance": True}
+    both = pipe.encode_prompt(["a", "b"], negative_prompt=["", "x"], **given)
+    alone = pipe.encode_prompt("b", negative_prompt="x", **given)
+
+    assert not both[1][0].any()
+    assert not both[3][0].any()
+    torch.testing.assert_close(both[1][1:], alone[1], atol=1e-5, rtol=0)

@@ -61,6 +61,7 @@ def test_names(names, class_name, settings):
 # numpy 2 of torch's tensors, in diffusers
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
+@pytest.mark.slow
 def test_every_name_keeps_the_training_of_the_model_and_steps():
     for name in SCHEDULERS:
         if name.startswith("LMS") and find_spec("scipy") is None:

@@ -72,6 +72,7 @@ def test_every_weight_arrives(file, stock):
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs), part
 
 
+@pytest.mark.slow
 def test_it_draws_as_its_folder_and_as_diffusers(file, stock, tmp_path):
     stock.save_pretrained(tmp_path / "whole")
     choices = {"negative_prompt": "a dog", "height": SIDE, "width": SIDE}

@@ -30,9 +30,9 @@ from clipcond.prompt.writing import lora_weights, mode_and_weights
 from tests.conditioning.conditioners import pair, single
 
 DEEP = int(os.environ.get("CLIPCOND_FUZZ", 0))  # so many of each kind
-N = DEEP or 3_000
-N_WRITTEN = DEEP or 1_000  # each is read three times
-N_ENCODED = DEEP or 200  # by a tower of four small blocks
+N = DEEP or 2_000
+N_WRITTEN = DEEP or 600  # each is read three times
+N_ENCODED = DEEP or 120  # by a tower of four small blocks
 N_TOGETHER = 20
 LEXEMES = (
     *("cat", "red fox", "a", "b", "1girl", "well-known", "猫", "😀", "é", "I", "16", "break"),

@@ -118,6 +118,7 @@ def test_rows_of_other_words_are_zero_and_stay_so(train_zh):
     assert table[~unused].any(dim=1).all()
 
 
+@pytest.mark.slow
 def test_a_few_steps_tell_prompts_apart(train_zh):
     torch.manual_seed(0)
     model = train_zh.TextContrast(tokenizer(), N_IMAGE)

@@ -45,6 +45,7 @@ def predicted(teacher, conditioner, prompts) -> torch.Tensor:
     return torch.stack(found)
 
 
+@pytest.mark.slow
 def test_the_unet_hears_the_same(aligned):
     pupil, adapter, _ = aligned
     own = Conditioner(*pupil.towers)
@@ -61,6 +62,7 @@ def test_the_unet_hears_the_same(aligned):
     assert apart(turned) > 1.5 * same_for_all
 
 
+@pytest.mark.slow
 def test_the_record_tells_what_was_done(aligned):
     pupil, adapter, record = aligned
 
@@ -176,6 +178,7 @@ def test_other_refusals(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, capsys, sd_folder):
     save_tower(tower_zh(), tmp_path / "zh")
     pairs, output = write(tmp_path), tmp_path / "zh.safetensors"

@@ -53,6 +53,10 @@ def sdxl():
     return small(tiny_sdxl())
 
 
+def eva(name):
+    return open_state_dict(weights(EVA[name]), name=name)
+
+
 def small(pipe):
     pipe.unet.register_to_config(sample_size=4)
     return pipe
@@ -86,10 +90,14 @@ def test_every_family(tmp_path, family, made, width, kind):
 @pytest.mark.parametrize(
     ("made", "length"),
     [
-        *((lambda name=name: open_state_dict(weights(EVA[name]), name=name), 77) for name in EVA),
-        (lambda: open_state_dict(weights(OPEN_CLIP["flat"]), name="flat", activation="gelu"), 77),
         (tower_g, 77),
-        (tower_long, 248),
+        pytest.param(tower_long, 248, marks=SLOW),
+        *(pytest.param(lambda name=name: eva(name), 77, marks=SLOW) for name in EVA),
+        pytest.param(
+            lambda: open_state_dict(weights(OPEN_CLIP["flat"]), name="flat", activation="gelu"),
+            77,
+            marks=SLOW,
+        ),
     ],
 )
 def test_every_tower(tmp_path, made, length):

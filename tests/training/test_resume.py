@@ -101,6 +101,7 @@ def test_in_half_precision_too(tmp_path, monkeypatch, precision):
     assert load_adapter(tmp_path / "a.safetensors")[1].losses["unet.read"] < 1
 
 
+@pytest.mark.slow
 def test_an_interrupt_says_what_is_kept(tmp_path, monkeypatch, whole, capsys):
     stopped(tmp_path, monkeypatch, KeyboardInterrupt, quiet=False)
     assert capsys.readouterr().err.splitlines()[-1] == (
@@ -112,6 +113,7 @@ def test_an_interrupt_says_what_is_kept(tmp_path, monkeypatch, whole, capsys):
     assert same(weights(tmp_path, "a"), whole)
 
 
+@pytest.mark.slow
 def test_a_kill_while_the_checkpoint_is_written(tmp_path, monkeypatch, whole):
     replace, replaced = os.replace, []
     left = tmp_path / "a.run" / ".checkpoint.pt.1.part"
@@ -182,6 +184,7 @@ def test_a_broken_checkpoint_is_told(tmp_path, monkeypatch):
         run(tmp_path, "a")
 
 
+@pytest.mark.slow
 def test_damaged_states_are_encoded_again(tmp_path, monkeypatch, whole):
     stopped(tmp_path, monkeypatch)
     flipped, cut, *_ = sorted((tmp_path / "a.run").glob("*.npy"))

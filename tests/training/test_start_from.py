@@ -24,6 +24,7 @@ def first(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_these_weights_and_counts_on(tmp_path, first):
     output = tmp_path / "second.safetensors"
     again = {"settings": STILL, "loop": QUIET, "start_from": first}

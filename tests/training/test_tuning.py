@@ -37,6 +37,7 @@ def pooled(tower, text: str = "红色的") -> torch.Tensor:
     return tower.encode(row, torch.ones_like(row), HiddenLayer(), pooled=True).pooled
 
 
+@pytest.mark.slow
 def test_captions_find_their_pictures(tmp_path, vision, captions):
     settings = TuneSettings(steps=150, batch=6, lr=3e-3)
     reached = tune_tower(

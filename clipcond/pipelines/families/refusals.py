@@ -16,6 +16,13 @@ _ALONE = "it runs several pipelines, which encode prompts each for itself"
 _PARTS = (
     "Attach its parts: attach(pipe.prior_pipe), and attach(pipe.decoder_pipe) where it reads text."
 )
+_MODULAR = "it is a modular pipeline, whose prompts a block of it encodes"
+_BLOCK = (
+    "Put a block of clipcond.pipelines.modular in the place of that one: "
+    "blocks = pipe.blocks; blocks.sub_blocks['text_encoder'] = ClipcondXLTextStep(clip_skip=2); "
+    "pipe = blocks.init_pipeline(), and give that its components."
+)
+_NO_BLOCK = "There are blocks for Stable Diffusion 1.x, 2.x and XL, in clipcond.pipelines.modular."
 # Beginnings of class names -> why they are refused, and what else can be done ("" = nothing);
 # the longest that fits counts.
 _REASONS = {
@@ -77,6 +84,10 @@ def reason_of(pipe: object) -> str:
 
 def _known(pipe: object) -> tuple[str, str] | None:
     name = type(pipe).__name__
+    if any(
+        kind.__module__.startswith("diffusers.modular_pipelines") for kind in type(pipe).__mro__
+    ):
+        return _MODULAR, _BLOCK if name.startswith("StableDiffusionXL") else _NO_BLOCK
     if "Combined" in name:
         return _ALONE, _PARTS
     start = max((start for start in _REASONS if name.startswith(start)), key=len, default=None)

@@ -28,6 +28,8 @@ from clipcond.pipelines.prompt_embeds import (
 )
 from clipcond.towers import HiddenLayer
 
+T5_AT_ONCE = 16  # texts; a prompt over time has as many as it has steps
+
 
 def _encode(encoding: Encoding, arguments: Mapping[str, Any]) -> tuple[Tensor | None, ...]:
     """Encode a call's prompts and negatives; embeddings that the caller passes go through.
@@ -103,12 +105,15 @@ def _with_t5(
     pipe, is_negative = encoding.pipe, name == "negative_prompt"
     text = arguments[f"{name}_3"] or arguments[name] or ""
     texts: Sequence[str] = [text] * n if isinstance(text, str) else text
-    t5 = pipe._get_t5_prompt_embeds(
-        prompt=words_of(encoding.conditioner, texts, negative=is_negative),
-        num_images_per_prompt=arguments["num_images_per_prompt"],
-        max_sequence_length=arguments["max_sequence_length"],
-        device=embeds.device,
-    ).to(embeds.device, model_dtype(pipe))
+    words = [*words_of(encoding.conditioner, texts, negative=is_negative)]
+    choices = {
+        "num_images_per_prompt": arguments["num_images_per_prompt"],
+        "max_sequence_length": arguments["max_sequence_length"],
+        "device": embeds.device,
+    }
+    batches = [words[i : i + T5_AT_ONCE] for i in range(0, len(words), T5_AT_ONCE)]
+    each = [pipe._get_t5_prompt_embeds(prompt=batch, **choices) for batch in batches]
+    t5 = torch.cat(each).to(embeds.device, model_dtype(pipe))
     return torch.cat([pad(embeds, (0, t5.shape[-1] - embeds.shape[-1])), t5], dim=1)
 
 

@@ -7,19 +7,31 @@ call of a UNet -> position  which step it is
                -> passes    one for each part of AND, mixed
 """
 
+from clipcond.pipelines.steps.nesting import (
+    STEPS,
+    check_idle,
+    follow_models,
+    rest,
+    running,
+    stop_drawing,
+    without_marks,
+)
 from clipcond.pipelines.steps.over_time import (
     check_given,
     encode_over_time,
-    stop_drawing,
-    without_marks,
 )
 from clipcond.pipelines.steps.position import StepCount, check_step_count
 
 __all__ = [
+    "STEPS",
     "StepCount",
     "check_given",
+    "check_idle",
     "check_step_count",
     "encode_over_time",
+    "follow_models",
+    "rest",
+    "running",
     "stop_drawing",
     "without_marks",
 ]

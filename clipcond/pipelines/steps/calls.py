@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from types import FrameType
@@ -26,6 +27,23 @@ def is_drawing(pipe: object) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def asks_itself(pipe: object) -> bool:
+    """Whether a method of the pipeline's class asks to encode, and no function of the user's."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _is_between(frame):
+        frame = frame.f_back
+    if frame is None:
+        return False
+    code = frame.f_code
+    own = (vars(kind).get(code.co_name) for kind in type(pipe).__mro__)
+    return any(code is getattr(inspect.unwrap(each), "__code__", None) for each in own if each)
+
+
+def _is_between(frame: FrameType) -> bool:
+    """Whether a frame is of this package, or of a decorator such as `torch.no_grad`."""
+    return str(frame.f_globals.get("__name__")).split(".")[0] in ("clipcond", "torch")
 
 
 def given_tensors(pipe: object) -> list[Tensor]:

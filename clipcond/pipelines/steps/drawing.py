@@ -49,6 +49,7 @@ class StepsOfPipeline:
         self._encoded: list[EncodedCall] = []
         self._hooks: dict[str, Hooks] = {}
         self._call = _Call()
+        self.is_midway = False  # a call has begun to draw with marked rows
         self._forget()
 
     def _forget(self) -> None:
@@ -107,11 +108,21 @@ class StepsOfPipeline:
         if kept:
             self._install()
 
-    def take_off(self) -> None:
-        """Leave the pipeline's models as they were."""
+    def pause(self) -> None:
+        """Take the hooks off; rows that a callback has kept may be drawn in a later call."""
         for hooks in self._hooks.values():
             hooks.remove()
-        self._hooks, self._encoded = {}, []
+        self._hooks, self.is_midway = {}, False
+
+    def resume(self) -> None:
+        """Draw on after `pause`, with the pipeline's models of now."""
+        self._install()
+        self.is_midway = True
+
+    def take_off(self) -> None:
+        """Leave the pipeline's models as they were."""
+        self.pause()
+        self._encoded = []
         self._forget()
 
     def unmarked(self, tensor: Tensor) -> Tensor:
@@ -135,6 +146,7 @@ class StepsOfPipeline:
         if not found:
             self._warn_of_loss()
             return args, kwargs
+        self.is_midway = True
         self._move(module, args, kwargs, found)
         step = self._position.step
         rows = max(found.values(), key=len)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,15 +10,20 @@ from torch import Tensor
 from clipcond.errors import PipelineError
 from clipcond.pipelines.families.words import as_negatives
 from clipcond.pipelines.family import Encoding
-from clipcond.pipelines.steps.calls import given_tensors, is_drawing, reads_negative
+from clipcond.pipelines.steps.calls import (
+    asks_itself,
+    given_tensors,
+    is_drawing,
+    reads_negative,
+)
 from clipcond.pipelines.steps.drawing import StepsOfPipeline
 from clipcond.pipelines.steps.encoding import Encode, EncodedCall
+from clipcond.pipelines.steps.nesting import STEPS, steps_midway, stop_drawing
 from clipcond.pipelines.steps.plan import Arguments, changes, plan_steps
 from clipcond.pipelines.steps.position import StepCount, likely_steps
 from clipcond.pipelines.steps.refusals import check_pipeline
-from clipcond.pipelines.steps.rows import map_tensors, read_serials
+from clipcond.pipelines.steps.rows import read_serials
 
-_STEPS: weakref.WeakKeyDictionary[Any, StepsOfPipeline] = weakref.WeakKeyDictionary()
 _PROMPTS = ("prompt", "prompt_2")  # of methods that are called for negatives again
 
 
@@ -41,8 +45,11 @@ def encode_over_time(
     pipe, family, conditioner = encoding.pipe, encoding.family, encoding.conditioner
     if not is_drawing(pipe):
         return encode(arguments)
+    steps = STEPS.get(pipe)
+    is_attached = family.method in vars(pipe)  # its calls end as `running` says
+    if is_attached and steps_midway(pipe) is not None and not asks_itself(pipe):
+        return encode(arguments)  # a callback asks, while the pipeline draws on
     is_negative = family.negatives_apart and reads_negative(pipe, arguments)
-    steps = _STEPS.get(pipe)
     if steps is not None and not is_negative:
         steps.keep([*arguments.values(), *given_tensors(pipe)])
     answer: Sequence[Any]
@@ -53,7 +60,7 @@ def encode_over_time(
     if plan is not None:
         check_pipeline(pipe, family, plan)
         encoded = EncodedCall(arguments, plan, conditioner, family, encode, is_negative=is_negative)
-        steps = _STEPS.setdefault(pipe, StepsOfPipeline(pipe))
+        steps = STEPS.setdefault(pipe, StepsOfPipeline(pipe))
         steps.put_on(encoded, step_count)
         answer = encoded.shown()
     else:
@@ -75,7 +82,7 @@ def check_given(pipe: object, arguments: Arguments) -> None:
     Raises:
         PipelineError: names the argument.
     """
-    steps = _STEPS.get(pipe)
+    steps = STEPS.get(pipe)
     for name, value in arguments.items():
         if not (isinstance(value, Tensor) and value.is_floating_point() and value.ndim > 1):
             continue
@@ -88,16 +95,3 @@ def check_given(pipe: object, arguments: Arguments) -> None:
                 "drew, for a prompt that changes over the steps.",
                 "Pass the prompt itself, or what pipe.encode_prompt() gives outside of a call.",
             )
-
-
-def without_marks(pipe: object, output: Any) -> Any:
-    """Give what a pipeline returns embeddings of its last text where it has marked rows."""
-    steps = _STEPS.get(pipe)
-    return output if steps is None else map_tensors(output, steps.unmarked)
-
-
-def stop_drawing(pipe: object) -> None:
-    """Take the hooks off the pipeline's denoisers, and forget its prompts."""
-    steps = _STEPS.pop(pipe, None)
-    if steps is not None:
-        steps.take_off()

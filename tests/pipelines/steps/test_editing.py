@@ -31,7 +31,7 @@ def pipe():
     return attach(tiny_sd())
 
 
-@pytest.mark.parametrize("n_steps", [10, 20])
+@pytest.mark.parametrize("n_steps", [10, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_editing_equals_the_loop(pipe, name, n_steps):
     pipe.scheduler = getattr(diffusers, name)(**SCHEDULERS[name])

@@ -126,7 +126,7 @@ def test_an_exception_in_the_middle(flow):
     handle.remove()
 
     assert torch.equal(flow.draw(pipe, MIXED, NEGATIVE), expected)
-    assert n_hooks(model) > 0
+    assert n_hooks(model) == 0
     detach(pipe)
     assert n_hooks(model) == 0
 
@@ -193,6 +193,4 @@ def test_a_prior_and_a_unet_each_over_its_steps():
     assert close(draw("cat :0.3 AND cat :0.7"), cat, 2e-5)
     pictures = [cat, draw("dog"), draw("[cat:dog:1]"), draw("cat AND dog :0.5")]
     assert all(not torch.equal(a, b) for i, a in enumerate(pictures) for b in pictures[:i])
-    assert n_hooks(pipe.prior) > 0
-    draw("cat")
     assert n_hooks(pipe.prior) == n_hooks(pipe.unet) == 0

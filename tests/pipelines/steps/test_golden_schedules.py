@@ -29,6 +29,7 @@ def seen(pipe, prompt, negative, n_steps):
 
 
 @pytest.mark.filterwarnings("ignore")  # of broken brackets
+@pytest.mark.slow
 def test_negatives(pipe):
     """A negative prompt has a schedule and no AND: that is what the data has of every case."""
 

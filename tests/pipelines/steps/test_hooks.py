@@ -33,10 +33,17 @@ def n_hooks(module):
 
 
 def test_hooks_come_and_go(pipe):
+    counts = []
+
+    def count(pipe, i, t, kwargs):
+        counts.append(n_hooks(pipe.unet))
+        return kwargs
+
     assert n_hooks(pipe.unet) == 0
-    changing = latents(pipe, CHANGING)
-    assert n_hooks(pipe.unet) > 0
-    plain = latents(pipe, "a [cat] (dog:1.2)")
+    changing = latents(pipe, CHANGING, callback_on_step_end=count)
+    assert n_hooks(pipe.unet) == 0
+    plain = latents(pipe, "a [cat] (dog:1.2)", callback_on_step_end=count)
+    assert [n > 0 for n in counts] == [True, True, False, False]
     assert n_hooks(pipe.unet) == 0
     assert torch.equal(latents(pipe, CHANGING), changing)
     detach(pipe)
