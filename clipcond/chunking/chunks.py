@@ -81,7 +81,7 @@ def tokenize(parsed: ParsedPrompt, tokenizer: Tokenizer) -> tuple[Token | Break,
 def _split_names(
     segment: Segment, tokenizer: NamingTokenizer | None, bare_names: bool
 ) -> list[str | tuple[int, ...]]:
-    """The text to be tokenized, and between it the ids of textual inversions."""
+    """Split a segment into text to be tokenized and the ids of textual inversions."""
     if segment.is_name:
         return [] if tokenizer is None else [tokenizer.named(segment.text)]
     if bare_names and tokenizer is not None:
@@ -131,7 +131,7 @@ def chunk(
 
 
 def empty_chunk(special: SpecialTokens) -> TokenChunk:
-    """The chunk of the empty prompt."""
+    """Make the chunk of the empty prompt."""
     return _frame([], special)
 
 
@@ -165,7 +165,7 @@ def _is_cut(piece: Sequence[Token], following: Sequence[Token]) -> bool:
 
 
 def _frame(piece: Sequence[Token], special: SpecialTokens, *, goes_on: bool = False) -> TokenChunk:
-    """One chunk: bos if there is one, the tokens, then eos and padding, or padding and eos."""
+    """Make a chunk: bos if there is one, the tokens, then eos and padding, or padding and eos."""
     n_padding = special.room - len(piece)
     if n_padding < 0:
         raise ValueError(f"a splitter made a piece of {len(piece)} tokens; {special.room} fit")

@@ -1,6 +1,6 @@
 """Say what is wrong with a call: warnings about a prompt, errors about what callers hand in.
 
-The way of a sound prompt does not lead through here: callers look first whether anything is wrong.
+Only called when something is wrong.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ Prompts = str | Sequence[str]
 
 
 class Conditioner(SettlesTexts, TakesInversions):
-    """Turns prompts into conditionings: one dialect, and one tower or SDXL's pair of towers.
+    """A dialect, and one tower or SDXL's pair of towers: turns prompts into conditionings.
 
     Args:
         tower: the text tower; with `tower_2`, its embeddings come first.
@@ -65,7 +65,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         max_chunks: how many chunks of a prompt are encoded; the rest is dropped, with an issue.
         cache_bytes: for encoded chunks, on the tower's device; 0 for those who train the tower.
     Raises:
-        UnknownNameError: there is no such dialect, rule or normalisation; or `fullwidth` is wanted
+        UnknownNameError: there is no such dialect, rule or normalization; or `fullwidth` is wanted
             of a dialect that cannot read it.
         TowerError: clip_skip or layer is beyond the tower's blocks; the adapter reads another
             tower, or has no pooled vector although one is wanted.
@@ -253,7 +253,7 @@ class Conditioner(SettlesTexts, TakesInversions):
     def _texts(
         self, texts: list[str], texts_2: Prompts | None, *, negative: bool = False
     ) -> list[Texts]:
-        """For each prompt, the text that each tower reads: of its last step and first part."""
+        """Find for each prompt the text that each tower reads: its last step and first part."""
         given = texts_2 is not None
         second = prompt_text.list_each(texts_2, len(texts), "second prompt") if given else None
         second = second if len(self.towers) > 1 else None

@@ -40,7 +40,7 @@ _WORD = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+|[^\w\s]")
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Cutter:
-    """Cuts texts into the chunks of one tower, as a dialect has it.
+    """What cuts texts into the chunks of one tower, as a dialect has it.
 
     Args:
         tokenizer, special: the tower's, or what the dialect puts in their place.
@@ -131,8 +131,8 @@ class Plan:
         cutter: made its chunks; knows the tower.
         text: what is encoded.
         parsed: the text as its syntax reads it, positions in the prompt.
-        members: its chunks; of a mixture, the chunks of each of its prompts.
-        pooled: the chunk that gives the pooled vector, without weights; None = none is wanted.
+        members: its chunks; for a mixture, the chunks of each of its prompts.
+        pooled: the chunk that gives the pooled vector, without weights; None = no vector is wanted.
         n_times, n_empty: how its rows are brought to the call's length: so many times, and then so
             many empty chunks.
     """

@@ -84,7 +84,7 @@ Texts: TypeAlias = tuple[PromptText, ...]  # of one prompt, for each tower
 
 @dataclass(frozen=True, slots=True)
 class PromptReader:
-    """Reads the prompts of one dialect.
+    """The reader of the prompts of one dialect.
 
     Args:
         syntax: the dialect's, as `find_syntax` finds it.

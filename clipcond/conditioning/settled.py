@@ -88,9 +88,8 @@ class SettlesTexts(ABC):
         Args:
             steps: how many steps the sampler takes.
             negative: AND is a word like any other.
-            again: its issues and extra networks are known already.
-            limited: `max_chunks` limits the parts of AND too; not where it is how long a text of
-                the model can be.
+            again: leave out issues and networks: already reported.
+            limited: whether max_chunks also limits the number of conditions.
         Returns:
             (until_step, ((text, weight), ...)) in order; texts that a Conditioner encodes as they
             are, whatever brackets are left in them.

@@ -37,8 +37,8 @@ class Change:
 
     Args:
         start, stop: the span of the square brackets and all between them, in the source.
-        options: the spans of the texts to choose from; of an edit, the one before and after it.
-        when: of an edit, the number as it is written; None for an alternation.
+        options: the spans of the texts to choose from; for an edit, the one before and after it.
+        when: the number of an edit as it is written; None for an alternation.
     """
 
     start: int

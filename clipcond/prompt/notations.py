@@ -1,7 +1,7 @@
 """Describe a notation that a syntax does not know: how it looks, and what to say of it.
 
 `weight_slips` has slips of the hand in a weight, `other_tools` what user interfaces and image
-services act on before any syntax is read, `lookalikes` the syntaxes that are dialects here.
+services act on before any syntax is read, `other_dialects` the syntaxes that are dialects here.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 BRACKETS = frozenset({"a1111", "comfyui", "lpw", "lpw_xl", "sd_embed"})
 WITHOUT_BRACKETS = frozenset({"compel", "diffusers"})
-ALL = BRACKETS | WITHOUT_BRACKETS
-WITH_NOVELAI = ALL | {"novelai"}
-EVERY = WITH_NOVELAI | {"plain"}
+EXCEPT_NOVELAI_AND_PLAIN = BRACKETS | WITHOUT_BRACKETS
+EXCEPT_PLAIN = EXCEPT_NOVELAI_AND_PLAIN | {"novelai"}
+ALL = EXCEPT_PLAIN | {"plain"}
 
 # Chinese, Japanese and Korean letters: no space is between words.
 CJK = r"\u3005\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
@@ -99,10 +99,11 @@ class Notation(NamedTuple):
         remedy: what to do instead; {weight} is the weight as the syntax has it, {name} a group of
             the pattern.
         unless: where this occurs anywhere in the prompt, nothing is found.
-        known: what matches this in the prompt as its syntax reads it is no such notation.
+        known: a match of this at the same place means that the syntax does read it: then there is
+            no issue.
         folded: whether it is looked for in the prompt folded to ASCII, else as it is typed.
         hint: a cheaper pattern that is found wherever the other is.
-        bare: whether it is none behind an open bracket, which then is what is wrong.
+        bare: search only before the first unclosed bracket, which is then the mistake.
     """
 
     code: str

@@ -206,7 +206,7 @@ def _spoiled_issue(remainder: Remainder, change: Change, spoiler: int) -> Issue:
 
 
 def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
-    """Say that a prompt changes; of an edit that comes too late, or is a weight, say that."""
+    """Make the issue of an edit: it changes, never changes, or is probably a weight."""
     shown, *texts = (
         remainder.text[start:stop] for start, stop in ((change.start, change.stop), *change.options)
     )

@@ -21,7 +21,7 @@ class Segment:
     Args:
         text: what gets tokenized, or the name of a textual inversion.
         weight: dimensionless; 1.0 is unweighted.
-        start, stop: of neighbours that were joined, the first start and the last stop.
+        start, stop: the place; after neighbours were joined, the first start and the last stop.
         is_name: whether the text is such a name.
     """
 
@@ -64,7 +64,7 @@ class Issue:
 
     Args:
         message: what is wrong, without the place.
-        position: where in the prompt, an index; of an issue about the whole prompt 0.
+        position: an index into the prompt; 0 for an issue about the whole prompt.
         remedy: what to do about it; "" = nothing.
         code: the kind, for programs: words joined by hyphens, such as "other-dialect" or "bracket".
             Does not count in comparisons: message and position say it already.
@@ -140,7 +140,7 @@ class ParsedPrompt:
 
     Args:
         source: the prompt as it was typed.
-        parts: segments and breaks, in order; of a mixture those of all its prompts, with a break
+        parts: segments and breaks, in order; for a mixture those of all its prompts, with a break
             between two of them.
         issues: what looks wrong, in order.
         syntax: the name of the syntax.

@@ -4,7 +4,7 @@
     a cat <lora:name:0.8>   an extra network: any <word:arguments>, for the interface to load
 
 What is taken out leaves no space: `cat<lora:x:1>s` is `cats`. Line ends stay. Comments go first,
-so a network in a comment is none. In other tools both are text; `notations` warns of them there.
+so a network in a comment is none. In other tools both are text; `other_tools` warns of them there.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def _last_break(parsed: ParsedPrompt) -> int | None:
 
 
 def mode_and_weights(parsed: ParsedPrompt) -> tuple[str, tuple[float, ...]] | None:
-    """How the prompts of a mixture are mixed: mode and weights; None = one after the other."""
+    """Look up how a mixture is mixed: mode and weights; None = one after the other."""
     mixture = parsed.mixture
     if mixture is None or (mixture.mode == "join" and set(mixture.weights) == {1.0}):
         return None

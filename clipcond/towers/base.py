@@ -111,10 +111,12 @@ class ModelTower(ABC):
 
     @property
     def width(self) -> int:
+        """D, the width of hidden states."""
         return self._table().shape[1]
 
     @property
     def depth(self) -> int:
+        """The number of transformer blocks."""
         return len(self._blocks())
 
     @property
@@ -124,6 +126,7 @@ class ModelTower(ABC):
 
     @property
     def dtype(self) -> torch.dtype:
+        """The dtype that the model computes in."""
         return self._modules().norm.weight.dtype
 
     @property

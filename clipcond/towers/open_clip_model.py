@@ -46,7 +46,7 @@ class OpenClipModelTower(ModelTower, ABC):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the blocks' matrices; open_clip keeps norms in float32 when these are half."""
+        """The dtype of the blocks' matrices; open_clip keeps norms in float32 where it is half."""
         return next(p for p in self._blocks().parameters() if p.dim() > 1).dtype
 
     def unread(self, texts: Sequence[str]) -> str:
@@ -56,6 +56,7 @@ class OpenClipModelTower(ModelTower, ABC):
         return self.tokenizer.unread_characters(self.name, texts)
 
     def unread_words(self, texts: Sequence[str]) -> list[str]:
+        """List what `unread` describes: each character once."""
         if not isinstance(self.tokenizer, ClipBpeTokenizer):
             return []
         return list(dict.fromkeys(self.tokenizer.bytes_only(texts)))
@@ -100,6 +101,7 @@ class ResblocksText:
 
     @property
     def context_length(self) -> int:
+        """L, the length of chunks."""
         return len(self.text.positional_embedding) - self._has_class_token
 
     def hidden(self, output: Tensor, final_norm: bool) -> Tensor:
@@ -192,6 +194,7 @@ class HuggingFaceText:
         self.modules = TowerModules(encoder.layer, embedding, transformer.embeddings.LayerNorm)
 
     def hidden(self, output: Tensor, final_norm: bool) -> Tensor:
+        """Return a block's output [n L D] as it is."""
         return output  # each block ends with a norm; there is no other
 
     def pool(self, output: Tensor, input_ids: Tensor) -> Tensor:

@@ -65,8 +65,7 @@ def parse(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
             for start, stop, weight in brackets.fragments()
         ]
     )
-    issues = in_order([*brackets.issues(), *issues])
-    return ParsedPrompt(text, segments, issues, "comfyui")
+    return ParsedPrompt(text, segments, in_order([*brackets.issues(), *issues]), "comfyui")
 
 
 def parse_groups(

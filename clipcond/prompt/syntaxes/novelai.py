@@ -108,8 +108,8 @@ class _Reader:
             message, remedy = f"{kind!r} is never closed", f"Close it with {sign!r}."
             self._add_issues(message, self.opened.get(kind, ()), remedy, "bracket")
         limited, issues = segments_of(self.source, zip(*self.pieces, strict=True))
-        issues = in_order([*self.issues, *issues])
-        return ParsedPrompt(self.source, limited, issues, "novelai")
+        ordered = in_order([*self.issues, *issues])
+        return ParsedPrompt(self.source, limited, ordered, "novelai")
 
     def _add_issues(self, message: str, positions: Sequence[int], remedy: str, code: str) -> None:
         n_left = MOST_ISSUES - len(self.issues)
