@@ -18,15 +18,11 @@ from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName, choose_fullwidth, find_dialect
 from clipcond.conditioning.inversions import TakesInversions
-from clipcond.conditioning.issues import (
-    collect_warnings,
-    collected_issues,
-    issues_of_sides,
-)
+from clipcond.conditioning.issues import collect_warnings, collected_issues
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, plan_call
 from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, PromptText, Texts
 from clipcond.conditioning.report import Report
-from clipcond.conditioning.report_building import build_report, with_negative
+from clipcond.conditioning.report_building import build_reports, with_negative
 from clipcond.conditioning.results import Conditioning, Guided, ModelReads
 from clipcond.conditioning.settled import SettlesTexts
 from clipcond.prompt import Issue, ParsedPrompt, find_syntax
@@ -162,8 +158,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         with collect_warnings(shown=False) as warned:
             for texts in filter(None, (given, self._drawn(given, negative=negative))):
                 rows = [(each,) for each in self._texts(texts, None, negative=negative)]
-                parsed = self.reader.parse_each(rows)
-                self.reader.warn(parsed)
+                parsed = self.reader.parse_and_warn(rows)
                 self._plan(rows, parsed)
         return tuple(dict.fromkeys(collected_issues(warned)))
 
@@ -194,8 +189,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         is_given = negatives is not None or negatives_2 is not None
         zeros = [self._gives_zeros(each if is_given else None) for each in negative]
         pair[1] = results.with_zeros(pair[1], zeros)
-        sides = zip(both, (positive, negative), strict=True)
-        issues = issues_of_sides(warned, (prompt_text.prompts_of(*side) for side in sides))
+        issues = prompt_text.issues_of_each(warned, both, (positive, negative))
         return Guided(*(replace(each, issues=own) for each, own in zip(pair, issues, strict=True)))
 
     def chunks(self, prompt: str) -> Chunks:
@@ -221,15 +215,10 @@ class Conditioner(SettlesTexts, TakesInversions):
         with collect_warnings(shown=False) as warned:
             rows = [self._texts(each, None, negative=i > 0) for i, each in enumerate(given)]
             (texts,) = zip(*rows, strict=True)
-            parsed = self.reader.parse_each([texts])
-            self.reader.warn(parsed)
+            parsed = self.reader.parse_and_warn([texts])
             (plans,) = self._plan([texts], parsed)
-        sides = zip(given, rows, strict=True)
-        issues = issues_of_sides(warned, (prompt_text.prompts_of(*side) for side in sides))
-        reports = [
-            build_report(each, self.layers(), of[0], self.reader, own, negative=i > 0)
-            for i, (each, of, own) in enumerate(zip(plans, texts, issues, strict=True))
-        ]
+        issues = prompt_text.issues_of_each(warned, given, rows)
+        reports = build_reports(plans, self.layers(), texts, self.reader, issues)
         if negative is None:
             return reports[0]
         return with_negative(*reports, is_zero=self._gives_zeros(texts[1]))
@@ -285,8 +274,7 @@ class Conditioner(SettlesTexts, TakesInversions):
     ) -> list[Conditioning]:
         """Condition on rows of a prompt and its negative, if any: one conditioning a column."""
         layers = self.layers(clip_skip)
-        parsed = self.reader.parse_each(rows)
-        self.reader.warn(parsed)
+        parsed = self.reader.parse_and_warn(rows)
         self.reader.hand_over([texts for texts, *_ in rows])
         plans = self._plan(rows, parsed)
         parts: dict[Plan, Conditioning] = {}

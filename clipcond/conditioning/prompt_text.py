@@ -11,9 +11,9 @@ from typing import TypeAlias
 from clipcond.checkpoints.textual_inversions import find_inversion
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
-from clipcond.conditioning.issues import warn_unread
+from clipcond.conditioning.issues import issues_of_sides, warn_unread
 from clipcond.conditioning.settled import Settled, of_one_encoding
-from clipcond.errors import PromptError
+from clipcond.errors import ClipcondWarning, PromptError
 from clipcond.prompt import ExtraNetwork, Issue, ParsedPrompt
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.reduction import CHANGING, Timeline, reduce, timeline
@@ -179,6 +179,12 @@ class PromptReader:
         found = (text for column in zip(*rows, strict=True) for texts in column for text in texts)
         return {text: self.parse(text) for text in dict.fromkeys(found)}
 
+    def parse_and_warn(self, rows: Sequence[Sequence[Texts]]) -> dict[PromptText, ParsedPrompt]:
+        """Parse every text of a call once, and warn as `warn` does."""
+        parsed = self.parse_each(rows)
+        self.warn(parsed)
+        return parsed
+
     def warn(self, parsed: Mapping[PromptText, ParsedPrompt]) -> None:
         """Warn of what was hardly meant in the prompts, and of what the towers cannot read."""
         known: set[tuple[str, Issue]] = set()  # the texts of one prompt may share them
@@ -191,9 +197,20 @@ class PromptReader:
         warn_unread(parsed.values(), self.towers)
 
 
-def prompts_of(given: Iterable[str], read: Iterable[Texts]) -> set[str]:
-    """Collect prompts as they were given, and as the towers read them."""
-    return {*given, *(text.prompt for texts in read for text in texts)}
+def issues_of_each(
+    warned: Iterable[ClipcondWarning],
+    given: Iterable[Iterable[str]],
+    read: Iterable[Iterable[Texts]],
+) -> list[tuple[Issue, ...]]:
+    """List the issues of positive and negative apart.
+
+    Args:
+        warned: what was collected.
+        given, read: the prompts of each as they were given, and as the towers read them.
+    """
+    pairs = zip(given, read, strict=True)
+    sides = ({*own, *(text.prompt for texts in side for text in texts)} for own, side in pairs)
+    return issues_of_sides(warned, sides)
 
 
 def _origin(text: str) -> tuple[str, Remainder | None]:

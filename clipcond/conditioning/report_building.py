@@ -8,11 +8,25 @@ from dataclasses import replace
 from clipcond.chunking import TokenChunk
 from clipcond.conditioning.issues import collect_warnings
 from clipcond.conditioning.plan import Cutter, Plan
-from clipcond.conditioning.prompt_text import PromptReader, PromptText
+from clipcond.conditioning.prompt_text import PromptReader, PromptText, Texts
 from clipcond.conditioning.report import ChunkReport, PartReport, Report
 from clipcond.prompt import Issue
 from clipcond.prompt.segments import in_order
 from clipcond.towers.base import HiddenLayer
+
+
+def build_reports(
+    plans: Sequence[Sequence[Plan]],
+    layers: Sequence[HiddenLayer],
+    texts: Sequence[Texts],
+    reader: PromptReader,
+    issues: Sequence[Sequence[Issue]],
+) -> list[Report]:
+    """Build the reports of a prompt and of its negative, if any: see `build_report`."""
+    return [
+        build_report(each, layers, text[0], reader, own, negative=i > 0)
+        for i, (each, text, own) in enumerate(zip(plans, texts, issues, strict=True))
+    ]
 
 
 def build_report(

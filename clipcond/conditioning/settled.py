@@ -34,8 +34,8 @@ class Settled(str):
     issues: tuple[Issue, ...]
     networks: tuple[ExtraNetwork, ...]
 
-    def __getnewargs__(self) -> tuple[Remainder, tuple[Issue, ...], tuple[ExtraNetwork, ...]]:
-        return self.remainder, self.issues, self.networks
+    def __reduce__(self) -> tuple[type[Settled], tuple[object, ...]]:
+        return type(self), (self.remainder, self.issues, self.networks)
 
     def __new__(
         cls,

@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 BRACKETS = frozenset({"a1111", "comfyui", "lpw", "lpw_xl", "sd_embed"})
 WITHOUT_BRACKETS = frozenset({"compel", "diffusers"})
-EXCEPT_NOVELAI_AND_PLAIN = BRACKETS | WITHOUT_BRACKETS
-EXCEPT_PLAIN = EXCEPT_NOVELAI_AND_PLAIN | {"novelai"}
+EXCEPT_PLAIN = BRACKETS | WITHOUT_BRACKETS | {"novelai"}
 ALL = EXCEPT_PLAIN | {"plain"}
 
 # Chinese, Japanese and Korean letters: no space is between words.

@@ -8,14 +8,7 @@ from __future__ import annotations
 import re
 from html.entities import name2codepoint
 
-from clipcond.prompt.notations import (
-    ALL,
-    CJK,
-    EXCEPT_NOVELAI_AND_PLAIN,
-    EXCEPT_PLAIN,
-    NUMBER,
-    Notation,
-)
+from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, Notation
 from clipcond.prompt.pasted import PASTED
 
 _NAME = r"(?P<name>\w[\w.\-]{0,99})"
@@ -208,7 +201,7 @@ OTHER_TOOLS = (
             r"(?<![\w.:])(?P<number>[+-]?(?:\d+(?:[.,]\d*)?|\.\d+))::(?=[\s{\[]{0,3}\w{0,9}[^\W\d_])"
             r"(?P<words>(?:(?![\s,]{0,9}[+-]?[\d.]{1,9}::)[^:\n]){1,300})(?:::)?"
         ),
-        EXCEPT_NOVELAI_AND_PLAIN,
+        EXCEPT_PLAIN - {"novelai"},
         "a weight in dialect 'novelai', but not here",
         "Write {weight}, or choose dialect 'novelai'.",
     ),
@@ -219,7 +212,7 @@ OTHER_TOOLS = (
             r"(?<!\{)(?P<braces>\{{2,})(?P<words>[^{}|\"\n]+)\}{2,}"
             r"|\{(?![^{}]*:\s?[\d.]+\s?\})(?P<words_2>[^\W\d_][\w ,.'()\[\]:\-]*)\}"
         ),
-        EXCEPT_NOVELAI_AND_PLAIN,
+        EXCEPT_PLAIN - {"novelai"},
         "a weight in dialect 'novelai', but not here",
         "Write {weight}, or choose dialect 'novelai'.",
     ),
@@ -231,7 +224,7 @@ OTHER_TOOLS = (
             rf"(?:::(?:(?P<number>{NUMBER})(?=[\s,{CJK}]|\Z)|(?=[\s,]|\Z))"
             rf"| ::(?P<number_2>{NUMBER})(?=[\s,{CJK}]|\Z))"
         ),
-        EXCEPT_NOVELAI_AND_PLAIN,
+        EXCEPT_PLAIN - {"novelai"},
         "a weight or a border of Midjourney, but not here",
         "Leave it out; a weight is {weight}.",
     ),
