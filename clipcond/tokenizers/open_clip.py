@@ -130,9 +130,8 @@ def with_open_clip_cleaning(tokenizer: Tokenizer) -> Tokenizer:
 def with_transformers_cleaning(tokenizer: Tokenizer) -> Tokenizer:
     """Return the twin that cleans as transformers does, if this is our open_clip tokenizer.
 
-    Any other tokenizer is returned itself.
-
-    One that was given open_clip's own tokenizer has no twin.
+    Any other tokenizer is returned itself, and so is one that was given open_clip's own tokenizer:
+    it has no twin.
     """
     if not isinstance(tokenizer, OpenClipTokenizer) or tokenizer.own is not None:
         return tokenizer
