@@ -18,7 +18,6 @@ from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName, choose_fullwidth, find_dialect
 from clipcond.conditioning.inversions import TakesInversions
-from clipcond.conditioning.issues import collect_warnings, collected_issues
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, plan_call
 from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, PromptText, Texts
 from clipcond.conditioning.report import Report
@@ -138,10 +137,10 @@ class Conditioner(SettlesTexts, TakesInversions):
             PromptError: no prompts, or one that cannot be read; shows where.
             WeightingError: weights beyond what the tower's dtype can hold.
         """
-        with collect_warnings() as warned:
+        with prompt_text.collect_warnings() as warned:
             positive = self._texts(prompt_text.list_prompts(prompts), prompts_2)
             made = self._condition([(prompt,) for prompt in positive], clip_skip)[0]
-        return replace(made, issues=collected_issues(warned))
+        return replace(made, issues=prompt_text.collected_issues(warned))
 
     def check(self, prompts: Prompts, *, negative: bool = False) -> tuple[Issue, ...]:
         """List a call's issues without a warning or an encoding; those that need one are missing.
@@ -155,12 +154,12 @@ class Conditioner(SettlesTexts, TakesInversions):
         """
         check_arguments(negative=negative)
         given = prompt_text.list_prompts(prompts)
-        with collect_warnings(shown=False) as warned:
+        with prompt_text.collect_warnings(shown=False) as warned:
             for texts in filter(None, (given, self._drawn(given, negative=negative))):
                 rows = [(each,) for each in self._texts(texts, None, negative=negative)]
                 parsed = self.reader.parse_and_warn(rows)
                 self._plan(rows, parsed)
-        return tuple(dict.fromkeys(collected_issues(warned)))
+        return tuple(dict.fromkeys(prompt_text.collected_issues(warned)))
 
     def guided(
         self,
@@ -182,7 +181,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         """
         texts, given = prompt_text.list_prompts(prompts), "" if negatives is None else negatives
         both = texts, prompt_text.list_each(given, len(texts), "negative prompt")
-        with collect_warnings() as warned:
+        with prompt_text.collect_warnings() as warned:
             positive = self._texts(both[0], prompts_2)
             negative = self._texts(both[1], negatives_2, negative=True)
             pair = self._condition(list(zip(positive, negative, strict=True)), clip_skip)
@@ -212,7 +211,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         given = [prompt_text.list_prompts([prompt])]
         if negative is not None:
             given.append(prompt_text.list_prompts([negative], "negative prompt"))
-        with collect_warnings(shown=False) as warned:
+        with prompt_text.collect_warnings(shown=False) as warned:
             rows = [self._texts(each, None, negative=i > 0) for i, each in enumerate(given)]
             (texts,) = zip(*rows, strict=True)
             parsed = self.reader.parse_and_warn([texts])

@@ -1,75 +1,18 @@
-"""Collect what is warned of prompts as issues, and warn of words that no tower reads."""
+"""Make the issues of words that no tower reads, and of mixtures with too many prompts."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 
-from clipcond.errors import COLLECTED, ClipcondWarning, PromptWarning, warn
+from clipcond.errors import PromptError, PromptWarning, warn
 from clipcond.prompt import Issue, ParsedPrompt
+from clipcond.prompt.segments import in_order, sum_to_zero
 from clipcond.towers.base import TextTower
 
 
-@contextmanager
-def collect_warnings(*, shown: bool = True) -> Iterator[list[ClipcondWarning]]:
-    """Collect what this thread warns of inside, whatever filters and other threads do.
-
-    Args:
-        shown: whether warnings are given as well; not where an outer collection keeps them back.
-    """
-    collected: list[ClipcondWarning] = []
-    outer = COLLECTED.get()
-    token = COLLECTED.set((collected, shown and (outer is None or outer[1])))
-    try:
-        yield collected
-    finally:
-        COLLECTED.reset(token)
-
-
-def collected_issues(warned: Iterable[ClipcondWarning]) -> tuple[Issue, ...]:
-    """List what was collected about prompts, each once."""
-    own = (w for w in warned if isinstance(w, PromptWarning))
-    found = (Issue(w.message, w.position, w.remedy, w.code, w.words, w.prompt) for w in own)
-    return tuple(dict.fromkeys(found))
-
-
-def issues_of_sides(
-    warned: Iterable[ClipcondWarning], sides: Iterable[Iterable[str]]
-) -> list[tuple[Issue, ...]]:
-    """List the issues of positive and negative apart; those of no known prompt count for both.
-
-    Args:
-        warned: what was collected.
-        sides: of each its prompts, as given and as the towers read them.
-    """
-    issues = collected_issues(warned)
-    prompts = [set(side) for side in sides]
-    known = set().union(*prompts)
-    return [tuple(i for i in issues if i.prompt in own or i.prompt not in known) for own in prompts]
-
-
-def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[TextTower]) -> None:
-    """Warn of words that the towers cannot read: once a call, but collect it for each prompt."""
-    texts: dict[str, list[str]] = {}
-    for p in parsed:  # of a prompt over time there are several texts
-        texts.setdefault(p.source, []).extend(s.text for s in p.segments if not s.is_name)
-    every = [text for own in texts.values() for text in own]
-    for tower in towers:
-        read = getattr(tower, "unread", _no_message)
-        message = read(every)
-        if message:
-            warn(PromptWarning(message), collected=False)
-            for source, own in texts.items():
-                _collect_unread(source, own, tower, message if len(texts) == 1 else read(own))
-            return  # a pair reads the same language
-
-
-def _no_message(texts: Sequence[str]) -> str:
-    return ""
-
-
-def _collect_unread(source: str, texts: list[str], tower: TextTower, message: str) -> None:
+def collect_unread(source: str, texts: list[str], tower: TextTower, message: str) -> None:
     if not message:
         return
     find = getattr(tower, "unread_words", None)
@@ -85,3 +28,28 @@ def find_word(source: str, words: Sequence[str]) -> int:
     patterns = (rf"(?<!\w){any_word}(?!\w)", any_word) if words else ()
     found = (re.search(pattern, source, re.IGNORECASE) for pattern in patterns)
     return next((match.start() for match in found if match is not None), 0)
+
+
+def limited_mixture(parsed: ParsedPrompt, limit: int | None) -> ParsedPrompt:
+    """Drop the prompts of a mixture beyond the limit of chunks, with an issue.
+
+    Raises:
+        PromptError: a mean of those that are left would divide by a sum of 0.
+    """
+    mixture = parsed.mixture
+    if mixture is None or limit is None or len(mixture.prompts) <= limit:
+        return parsed
+    message = f"{len(mixture.prompts)} prompts are mixed; max_chunks takes {limit}; the others are "
+    message += "dropped"
+    lost = mixture.prompts[limit].segments
+    position = lost[0].start if lost else 0
+    remedy = "Mix fewer, or give the Conditioner a higher max_chunks=."
+    issue = Issue(message, position, remedy, "prompt-cut", tuple(s.text for s in lost))
+    weights = mixture.weights[:limit]
+    if mixture.mode == "mean" and sum_to_zero(weights):
+        what = f"the weights of the first {limit} prompts sum to 0, and {message}"
+        raise PromptError(what, parsed.source, position, f"Change a weight. {remedy}")
+    n_parts = sum(len(prompt.parts) + 1 for prompt in mixture.prompts[:limit]) - 1
+    kept = replace(mixture, prompts=mixture.prompts[:limit], weights=weights)
+    parts, issues = parsed.parts[:n_parts], in_order([*parsed.issues, issue])
+    return replace(parsed, parts=parts, mixture=kept, issues=issues)

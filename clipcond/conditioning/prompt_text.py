@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
 from clipcond.checkpoints.textual_inversions import find_inversion
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
-from clipcond.conditioning.issues import issues_of_sides, warn_unread
+from clipcond.conditioning.issues import collect_unread, limited_mixture
 from clipcond.conditioning.settled import Settled, of_one_encoding
-from clipcond.errors import ClipcondWarning, PromptError
+from clipcond.errors import COLLECTED, ClipcondWarning, PromptWarning, warn
 from clipcond.prompt import ExtraNetwork, Issue, ParsedPrompt
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.reduction import CHANGING, Timeline, reduce, timeline
 from clipcond.prompt.remainder import Remainder
-from clipcond.prompt.segments import in_order, sum_to_zero
+from clipcond.prompt.segments import in_order
 from clipcond.prompt.text_layers import network_issues, take_out
 from clipcond.towers.base import TextTower
 
@@ -168,11 +169,12 @@ class PromptReader:
 
     def parse(self, text: PromptText) -> ParsedPrompt:
         """Parse what is encoded of a prompt; positions are those in the prompt."""
-        remainder = text.remainder or Remainder.whole(text.prompt)
-        with remainder.restore_errors():
+        remainder = text.remainder
+        with nullcontext() if remainder is None else remainder.restore_errors():
             parsed = with_lookalikes(self.syntax(text.text), fullwidth=self.fullwidth)
-        parsed = remainder.restore(parsed.with_names(partial(find_inversion, self.towers)))
-        return limited_mixture(parsed, self.max_chunks)
+        parsed = parsed.with_names(partial(find_inversion, self.towers))
+        parsed = parsed if remainder is None else remainder.restore(parsed)
+        return parsed if parsed.mixture is None else limited_mixture(parsed, self.max_chunks)
 
     def parse_each(self, rows: Sequence[Sequence[Texts]]) -> dict[PromptText, ParsedPrompt]:
         """Parse every text of a call once: the prompts first, then the negatives."""
@@ -231,26 +233,55 @@ def plain_texts(
     return [[tuple(each.text for each in texts) for texts in row] for row in rows], by_text
 
 
-def limited_mixture(parsed: ParsedPrompt, limit: int | None) -> ParsedPrompt:
-    """Drop the prompts of a mixture beyond the limit of chunks, with an issue.
+@contextmanager
+def collect_warnings(*, shown: bool = True) -> Iterator[list[ClipcondWarning]]:
+    """Collect what this thread warns of inside, whatever filters and other threads do.
 
-    Raises:
-        PromptError: a mean of those that are left would divide by a sum of 0.
+    Args:
+        shown: whether warnings are given as well; not where an outer collection keeps them back.
     """
-    mixture = parsed.mixture
-    if mixture is None or limit is None or len(mixture.prompts) <= limit:
-        return parsed
-    message = f"{len(mixture.prompts)} prompts are mixed; max_chunks takes {limit}; the others are "
-    message += "dropped"
-    lost = mixture.prompts[limit].segments
-    position = lost[0].start if lost else 0
-    remedy = "Mix fewer, or give the Conditioner a higher max_chunks=."
-    issue = Issue(message, position, remedy, "prompt-cut", tuple(s.text for s in lost))
-    weights = mixture.weights[:limit]
-    if mixture.mode == "mean" and sum_to_zero(weights):
-        what = f"the weights of the first {limit} prompts sum to 0, and {message}"
-        raise PromptError(what, parsed.source, position, f"Change a weight. {remedy}")
-    n_parts = sum(len(prompt.parts) + 1 for prompt in mixture.prompts[:limit]) - 1
-    kept = replace(mixture, prompts=mixture.prompts[:limit], weights=weights)
-    parts, issues = parsed.parts[:n_parts], in_order([*parsed.issues, issue])
-    return replace(parsed, parts=parts, mixture=kept, issues=issues)
+    collected: list[ClipcondWarning] = []
+    outer = COLLECTED.get()
+    token = COLLECTED.set((collected, shown and (outer is None or outer[1])))
+    try:
+        yield collected
+    finally:
+        COLLECTED.reset(token)
+
+
+def collected_issues(warned: Iterable[ClipcondWarning]) -> tuple[Issue, ...]:
+    """List what was collected about prompts, each once."""
+    own = (w for w in warned if isinstance(w, PromptWarning))
+    found = (Issue(w.message, w.position, w.remedy, w.code, w.words, w.prompt) for w in own)
+    return tuple(dict.fromkeys(found))
+
+
+def issues_of_sides(
+    warned: Iterable[ClipcondWarning], sides: Iterable[Iterable[str]]
+) -> list[tuple[Issue, ...]]:
+    """List the issues of positive and negative apart; those of no known prompt count for both.
+
+    Args:
+        warned: what was collected.
+        sides: of each its prompts, as given and as the towers read them.
+    """
+    issues = collected_issues(warned)
+    prompts = [set(side) for side in sides]
+    known = set().union(*prompts)
+    return [tuple(i for i in issues if i.prompt in own or i.prompt not in known) for own in prompts]
+
+
+def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[TextTower]) -> None:
+    """Warn of words that the towers cannot read: once a call, but collect it for each prompt."""
+    texts: dict[str, list[str]] = {}
+    for p in parsed:  # of a prompt over time there are several texts
+        texts.setdefault(p.source, []).extend(s.text for s in p.segments if not s.is_name)
+    every = [text for own in texts.values() for text in own]
+    for tower in towers:
+        read = getattr(tower, "unread", lambda _: "")
+        message = read(every)
+        if message:
+            warn(PromptWarning(message), collected=False)
+            for source, own in texts.items():
+                collect_unread(source, own, tower, message if len(texts) == 1 else read(own))
+            return  # a pair reads the same language

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from clipcond.chunking import TokenChunk
-from clipcond.conditioning.issues import collect_warnings
 from clipcond.conditioning.plan import Cutter, Plan
-from clipcond.conditioning.prompt_text import PromptReader, PromptText, Texts
+from clipcond.conditioning.prompt_text import (
+    PromptReader,
+    PromptText,
+    Texts,
+    collect_warnings,
+)
 from clipcond.conditioning.report import ChunkReport, PartReport, Report
 from clipcond.prompt import Issue
 from clipcond.prompt.segments import in_order

@@ -86,7 +86,7 @@ def _low(chunks: Chunks) -> list[_Fragment]:
 
 
 def _mask(chunks: Chunks, fragment: _Fragment, special: SpecialTokens) -> Mapping[int, TokenChunk]:
-    """Make the chunks that lack a fragment below 1, hidden from attention."""
+    """Leave a fragment below 1 out by hiding it from attention."""
     places = range(fragment.first, fragment.last + 1)
     return {i: _hidden(chunks[i], fragment.segment, is_end=i + 1 == len(chunks)) for i in places}
 
@@ -108,7 +108,7 @@ def _hidden(chunk: TokenChunk, segment: int, *, is_end: bool) -> TokenChunk:
 def _remove(
     chunks: Chunks, fragment: _Fragment, special: SpecialTokens, *, splitter: Splitter
 ) -> Mapping[int, TokenChunk]:
-    """Make the chunks that lack a fragment below 1, taken out of the text, which is cut again."""
+    """Leave a fragment below 1 out by taking it out of the text, which is then cut again."""
     tokens = [
         Token(token_id, weight, segment, 0, 0)
         for each in chunks

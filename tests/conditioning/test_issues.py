@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from clipcond import Conditioner, load_tower
-from clipcond.conditioning.issues import collect_warnings, find_word
+from clipcond.conditioning.issues import find_word
+from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.errors import PromptError, PromptWarning, warn
 from clipcond.prompt import Issue
 from tests.conditioning.conditioners import counted_tower, pair, single, warnings_of
