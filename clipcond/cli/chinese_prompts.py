@@ -63,6 +63,9 @@ _MEANINGS = {
     "a pasted block of generation parameters, but here all of it is part of the prompt": (
         "是粘贴的整段生成参数，在这里全部成为提示词"
     ),
+    "a line break as a program writes it, but here two characters of the prompt": (
+        "是程序里换行的写法，在这里是提示词的两个字符"
+    ),
     "a choice at random in ComfyUI's page and in A1111's Dynamic Prompts, but not here": (
         "在 ComfyUI 和 A1111 的动态提示词中是随机选择，在这里不是"
     ),
@@ -143,9 +146,11 @@ PROMPTS = {
     "{} never changes while denoising: {} steps draw only {}": (
         "{} 不会随步骤变化：{} 步只画出 {}"
     ),
-    "Choose a step between 0 and {}, or a fraction such as 0.5.": (
-        "请选 0 与 {} 之间的一步，或比例，例如 0.5。"
+    "Choose a step from 1 to {}, or a fraction such as 0.5.": (
+        "请选 1 到 {} 之间的一步，或比例，例如 0.5。"
     ),
+    "Draw more steps.": "请增加步数。",
+    "Write a line break or a space.": "请换行，或写空格。",
     "Write {} in dialect {}.": "请用方言 {1}，写 {0}。",
     "Write {}, or choose dialect {}.": "请写 {}，或选用方言 {}。",
     "Write {} in dialect {}, or choose dialect {}.": "请用方言 {1} 写 {0}，或选用方言 {2}。",

@@ -9,7 +9,7 @@ import re
 from html.entities import name2codepoint
 
 from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, Notation
-from clipcond.prompt.pasted import PASTED
+from clipcond.prompt.pasted import ESCAPED, PASTED
 
 _NAME = r"(?P<name>\w[\w.\-]{0,99})"
 _TAGS = "lora|lyco|locon|loha|hypernet|hypernetwork|wildcard|embed|embedding|ti|random|segment"
@@ -58,6 +58,7 @@ _NOT_QUOTED = "".join(rf"(?<!\b{word} )" for word in _QUOTING.split())
 
 OTHER_TOOLS = (
     PASTED,
+    ESCAPED,
     Notation(
         "random-choice",
         "{",

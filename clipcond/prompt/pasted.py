@@ -1,4 +1,4 @@
-"""Know a block of generation parameters, pasted into a prompt with its steps and sampler."""
+"""Know what was pasted: a block of generation parameters; line breaks as a program writes them."""
 
 from __future__ import annotations
 
@@ -49,4 +49,17 @@ PASTED = Notation(
     ALL,
     "a pasted block of generation parameters, but here all of it is part of the prompt",
     "Keep the prompt alone, and give the negative prompt, the steps and the rest apart.",
+)
+# `\n` behind a comma or next to BREAK, or two of them; not in a path such as `C:\new`
+_LINE_BREAK = (
+    r"(?:(?<=[,.;)\]>\s])|(?<=BREAK))(?:\\[nrt]){1,4}(?!\w*\\(?![nrt]))"
+    r"|(?:\\[nrt]){1,4}(?=BREAK)|(?<=\w)(?:\\[nr]){2,4}(?!\w*\\(?![nrt]))"
+)
+ESCAPED = Notation(
+    "escaped-line-break",
+    "\\",
+    re.compile(_LINE_BREAK),
+    ALL,
+    "a line break as a program writes it, but here two characters of the prompt",
+    "Write a line break or a space.",
 )

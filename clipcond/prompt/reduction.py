@@ -148,7 +148,9 @@ def undrawn_edits(
             shown = excerpt(part.text[change.start : change.stop], _SHOWN)
             kept = excerpt(part.text[slice(*change.options[switch == 0])].strip(), _SHOWN)
             message = f"{shown!r} never changes while denoising: {steps} steps draw only {kept!r}"
-            remedy = f"Choose a step between 0 and {steps - 1}, or a fraction such as 0.5."
+            remedy = "Draw more steps."
+            if steps > 2:
+                remedy = f"Choose a step from 1 to {steps - 2}, or a fraction such as 0.5."
             issues.append(Issue(message, part.at(change.start), remedy, "editing-undrawn"))
     return tuple(issues)
 

@@ -8,6 +8,10 @@ from typing import Any, Protocol
 
 from torch import nn
 
+from clipcond.locks import fork_safe_lock
+
+_LOCK = fork_safe_lock()  # torch numbers hooks without one: two threads may get the same number
+
 
 class Around(Protocol):
     """An owner of hooks: what happens before and after each call of a module."""
@@ -33,9 +37,11 @@ class _Hook:
 
 
 class _Before(_Hook):
-    def __call__(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
+    def __call__(self, module: nn.Module, args: Any, kwargs: Any = None) -> Any:
         owner = self.owner(module)
-        return None if owner is None else owner.before(module, args, kwargs)
+        if owner is None or kwargs is None:  # another thread has just taken it off
+            return None
+        return owner.before(module, args, kwargs)
 
 
 class _After(_Hook):
@@ -75,10 +81,11 @@ class Hooks:
             self._own = _CompiledCall(compiled, owner, module)
             vars(module)["_compiled_call_impl"] = self._own
             return
-        self._handles = [
-            module.register_forward_pre_hook(_Before(owner, module), with_kwargs=True),
-            module.register_forward_hook(_After(owner, module)),
-        ]
+        with _LOCK:
+            self._handles = [
+                module.register_forward_pre_hook(_Before(owner, module), with_kwargs=True),
+                module.register_forward_hook(_After(owner, module)),
+            ]
 
     def are_on(self, module: object) -> bool:
         """Whether the module has them, in the way in which it is called now."""
@@ -86,8 +93,9 @@ class Hooks:
 
     def remove(self) -> None:
         """Take them off."""
-        for handle in self._handles:
-            handle.remove()
+        with _LOCK:
+            for handle in self._handles:
+                handle.remove()
         if self._own is not None and _compiled_call(self.module) is self._own:
             vars(self.module)["_compiled_call_impl"] = self._own.call
 
