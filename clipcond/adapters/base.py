@@ -146,10 +146,9 @@ class CastAdapter:
     def __call__(self, hidden: Tensor, mask: Tensor | None) -> TowerOutput:
         """Apply `Adapter.forward` to [n L D_tower], at most 64 chunks at once to limit memory."""
         adapter = self._cast_to(hidden.device, hidden.dtype)
-        masks = [None] * len(hidden) if mask is None else torch.split(mask, MAX_CHUNKS)
-        parts = [
-            adapter(*pair) for pair in zip(torch.split(hidden, MAX_CHUNKS), masks, strict=False)
-        ]
+        split = torch.split(hidden, MAX_CHUNKS)
+        masks = [None] * len(split) if mask is None else torch.split(mask, MAX_CHUNKS)
+        parts = [adapter(*pair) for pair in zip(split, masks, strict=True)]
         pooled = [part.pooled for part in parts if part.pooled is not None]
         return TowerOutput(
             torch.cat([part.hidden for part in parts]), torch.cat(pooled) if pooled else None
@@ -159,9 +158,9 @@ class CastAdapter:
         if (self.adapter.device, self.adapter.dtype) == (device, dtype):
             self._copy = None
             return self.adapter
-        key = (fingerprint_of(self.adapter), device, dtype)
-        if self._copy is None or self._copy[0] != key:
+        key, kept = (fingerprint_of(self.adapter), device, dtype), self._copy
+        if kept is None or kept[0] != key:  # read once: another thread may replace it meanwhile
             cast = copy.deepcopy(self.adapter).requires_grad_(False).to(device, dtype)
             cast.zero_grad(set_to_none=True)
-            self._copy = (key, cast)
-        return self._copy[1]
+            self._copy = kept = (key, cast)
+        return kept[1]

@@ -24,7 +24,7 @@ from clipcond.adapters.linear import LinearAdapter
 from clipcond.adapters.record import VERSION, AlignmentRecord, T, from_json, to_json
 from clipcond.adapters.resampler import ResamplerAdapter
 from clipcond.checkpoints.contents import describe, list_contents
-from clipcond.checkpoints.file_formats import PICKLES, file_format
+from clipcond.checkpoints.file_formats import PICKLE_SUFFIXES, file_format
 from clipcond.checkpoints.header import Header, read_header
 from clipcond.checkpoints.tensors_on_disk import StoredTensors
 from clipcond.errors import CheckpointError, TowerError, UnknownNameError, counted, excerpt
@@ -54,7 +54,7 @@ def save_adapter(adapter: Adapter, record: AlignmentRecord, path: str | PathLike
 
     Raises:
         CheckpointError: the path cannot be written, or `load_adapter` would refuse the file: the
-            record does not fit the adapter, or a weight is NaN.
+            record does not fit the adapter, a weight is NaN, or dtypes differ.
     """
     from safetensors.torch import save
 
@@ -65,6 +65,11 @@ def save_adapter(adapter: Adapter, record: AlignmentRecord, path: str | PathLike
         raise CheckpointError(f"an adapter cannot be saved: of its record, {error}", path) from None
     _check_pair(adapter.config, record, path)
     tensors = {name: t.detach().cpu().contiguous() for name, t in adapter.state_dict().items()}
+    dtypes = sorted({str(t.dtype).removeprefix("torch.") for t in tensors.values()})
+    if len(dtypes) > 1 or not set(dtypes) <= set(DTYPES):
+        held, known = " and ".join(dtypes), ", ".join(DTYPES)
+        remedy = "Cast it first: adapter.float()."
+        raise _error(path, f": its tensors are {held}, expected one of {known} for all", remedy)
     for name, tensor in tensors.items():
         _check_values(name, tensor, path)
     content = save(tensors, {"format": "pt", MARK: str(VERSION), **metadata})
@@ -116,7 +121,7 @@ def _header(path: Path) -> Header:
         raise _error(path, f" is a folder{expected}")
     if not path.exists():
         raise _error(path, f" does not exist{expected}", near(path))
-    if path.suffix in PICKLES and file_format(path, allow_pickle=True) != "safetensors":
+    if path.suffix in PICKLE_SUFFIXES and file_format(path, allow_pickle=True) != "safetensors":
         raise _error(path, f" is a pickle{expected}", _TRAIN)
     return read_header(path)
 

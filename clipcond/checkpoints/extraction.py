@@ -6,18 +6,19 @@ has none before its names, as ChineseCLIPTextModel has it, which reads all but t
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from clipcond.checkpoints.folders import WEIGHTS
 from clipcond.checkpoints.hashes import tower_weights
 from clipcond.checkpoints.models import TEXT_MODEL
+from clipcond.checkpoints.tensor_names import PROJECTION
 from clipcond.checkpoints.tower_settings import notes_of
 from clipcond.errors import CheckpointError
 from clipcond.files import new_folder, whole_folder, write_whole
 from clipcond.towers.base import TextTower
 
-PROJECTION = "text_projection.weight"
 # What can be written, by its config's model_type: the class that reads it.
 CLASSES = {"clip_text_model": None, "chinese_clip_text_model": "ChineseCLIPTextModel"}
 
@@ -60,8 +61,10 @@ def extract(tower: TextTower, target: Path) -> list[Path]:
         return [target]
     with whole_folder(target) as folder:
         save_file(weights, str(folder / WEIGHTS), metadata)
+        config = deepcopy(config)  # the live model's stays as it is
         config.architectures = [CLASSES[config.model_type] or type(model).__name__]
         config.dtype = tower.dtype
         config.save_pretrained(folder)
         tower.tokenizer.source.save_pretrained(folder)  # type: ignore[attr-defined]
-    return sorted(target.iterdir())
+        names = [path.name for path in folder.iterdir()]
+    return sorted(target / name for name in names)

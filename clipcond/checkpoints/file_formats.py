@@ -14,10 +14,10 @@ from clipcond.checkpoints.signatures import ARCHIVE, LONGEST, OLD_PICKLES, recog
 from clipcond.errors import CheckpointError
 from clipcond.files import opened
 
-PICKLES = (".pt", ".pth", ".ckpt", ".bin")
+PICKLE_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
 TORCHS = ("data.pkl", "constants.pkl", "version", "byteorder")  # members of each of its archives
 # What torch's DistributedDataParallel and torch.compile put before every name.
-WRAPPERS = ("module.", "_orig_mod.")
+NAME_PREFIXES = ("module.", "_orig_mod.")
 
 
 def read_any_header(path: Path, *, allow_pickle: bool = False) -> Header:
@@ -42,9 +42,9 @@ def read_any_header(path: Path, *, allow_pickle: bool = False) -> Header:
         from clipcond.checkpoints.pickles import read_pickle
 
         header = read_pickle(path)
-    for wrapper in WRAPPERS:
-        if header.entries and all(name.startswith(wrapper) for name in header.entries):
-            entries = {name.removeprefix(wrapper): e for name, e in header.entries.items()}
+    for prefix in NAME_PREFIXES:
+        if header.entries and all(name.startswith(prefix) for name in header.entries):
+            entries = {name.removeprefix(prefix): e for name, e in header.entries.items()}
             header = replace(header, entries=entries)
     return header
 
@@ -63,10 +63,12 @@ def file_format(path: Path, *, allow_pickle: bool = False) -> str:
         message = f"{str(path)!r} is a zip archive, and not one that torch.save wrote"
         raise CheckpointError(message, path, "Unpack it, and give the file inside.")
     is_pickle = begins.startswith((ARCHIVE, *OLD_PICKLES))
-    is_unknown = path.suffix.lower() in PICKLES and begins != b"" and recognise(begins) is None
+    is_unknown = (
+        path.suffix.lower() in PICKLE_SUFFIXES and begins != b"" and recognise(begins) is None
+    )
     if not (is_pickle or is_unknown):
         return "safetensors"  # its reader says what is wrong
-    if is_pickle and not allow_pickle:
+    if not allow_pickle:
         raise refused_pickle(path)
     return "archive" if begins.startswith(ARCHIVE) else "old pickle"
 

@@ -18,6 +18,7 @@ from clipcond.checkpoints.models import (
     chinese_model,
     clip_model,
 )
+from clipcond.checkpoints.tensor_names import PROJECTION
 from clipcond.checkpoints.tensors_on_disk import StoredTensors
 from clipcond.errors import CheckpointError, excerpt
 from clipcond.files import is_file, read_json
@@ -30,8 +31,9 @@ from clipcond.towers.openai_clip import OpenAIClipTower
 
 WEIGHTS = "model.safetensors"
 HALF_WEIGHTS = "model.fp16.safetensors"
-INDEX = f"{WEIGHTS}.index.json"
-PICKLES = ("pytorch_model.bin", "pytorch_model.fp16.bin", "model.ckpt")
+SHARDS_INDEX = f"{WEIGHTS}.index.json"
+PIPELINE_INDEX = "model_index.json"
+PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.fp16.bin", "model.ckpt")
 # Beginnings of the names in a whole model's file that are not the text half's.
 OTHER_HALF = ("vision_model.", "visual_projection.", "logit_scale")
 # Without one of these, transformers makes up a tokenizer of two entries.
@@ -59,10 +61,9 @@ def read_folder(
     found = KINDS[kind or _kind_of(config, folder)]
     weights = read_weights(_weight_files(folder), dtype, leave_out=OTHER_HALF)
     is_projected = "CLIPTextModelWithProjection" in str(config.get("architectures"))
-    if is_projected and "text_projection.weight" not in weights:
+    if is_projected and PROJECTION not in weights:
         raise CheckpointError(
-            f"{str(folder)!r} has no text_projection.weight, through which its UNet reads the "
-            "pooled vector",
+            f"{str(folder)!r} has no {PROJECTION}, through which its UNet reads the pooled vector",
             folder,
             "Download or save it again.",
         )
@@ -95,9 +96,9 @@ def read_weights(
 
 
 def find_pickle(folder: Path) -> Path | None:
-    """The pickle that holds a model folder's weights, where no safetensors file does."""
+    """Find the pickle that holds a model folder's weights, where no safetensors file does."""
     found = _weights_file(folder)
-    return found if found is not None and found.name in PICKLES else None
+    return found if found is not None and found.name in PICKLED_WEIGHTS else None
 
 
 def clip_tokenizer(folder: Path) -> Any:
@@ -135,21 +136,21 @@ def _kind_of(config: Mapping[str, Any], folder: Path) -> str:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model folder: one, or the parts its index names.
+    """List the safetensors files of a model folder: one, or the parts its index names.
 
     Raises:
         CheckpointError: there is none, or a part is missing.
     """
     found = _weights_file(folder)
-    if found is None or found.name in PICKLES:
-        remedy = f"Looked for {WEIGHTS}, {HALF_WEIGHTS}, {INDEX}."
+    if found is None or found.name in PICKLED_WEIGHTS:
+        remedy = f"Looked for {WEIGHTS}, {HALF_WEIGHTS}, {SHARDS_INDEX}."
         if found is not None:
             remedy = (
                 f"{found.name} is a pickle, which can run code when opened: save the model as "
                 f"safetensors, or say allow_pickle=True."
             )
         raise CheckpointError(f"there is no {WEIGHTS} in {str(folder)!r}", folder, remedy)
-    if found.name != INDEX:
+    if found.name != SHARDS_INDEX:
         return [found]
     weight_map = read_json(found).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(v, str) for v in weight_map.values()):
@@ -158,12 +159,12 @@ def _weight_files(folder: Path) -> list[Path]:
     parts = sorted({folder / name for name in weight_map.values()})
     for part in parts:
         if not is_file(part):
-            raise CheckpointError(f"{INDEX} names {part.name!r}, which is missing", part)
+            raise CheckpointError(f"{SHARDS_INDEX} names {part.name!r}, which is missing", part)
     return parts
 
 
 def _weights_file(folder: Path) -> Path | None:
-    names = (WEIGHTS, HALF_WEIGHTS, INDEX, *PICKLES)
+    names = (WEIGHTS, HALF_WEIGHTS, SHARDS_INDEX, *PICKLED_WEIGHTS)
     return next((folder / name for name in names if is_file(folder / name)), None)
 
 

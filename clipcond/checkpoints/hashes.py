@@ -79,7 +79,7 @@ def tower_hash(weights: Mapping[str, Tensor]) -> str:
     for name in sorted(weights):
         tensor = weights[name].to("cpu", torch.float16).contiguous()
         digest.update(f"{name}{list(tensor.shape)}".encode())
-        values: Any = tensor.view(torch.uint8).numpy()
+        values: Any = tensor.reshape(-1).view(torch.uint8).numpy()
         digest.update(values)
     return digest.hexdigest()
 

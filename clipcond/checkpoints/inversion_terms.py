@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 BUNDLED = "bundle_emb."
 MOST_TERMS = 1000
-# Keys of the vectors for one tower of several: the tower's place; None = no CLIP's.
+# Keys of the vectors for one tower of several: the tower's place; None = vectors
+# for T5, which are skipped.
 _PLACES = {
     "clip_l": 0, "text_encoders_0": 0, "clip_g": 1, "text_encoders_1": 1,
     "text_encoders_2": None, "t5": None, "t5xxl": None,

@@ -21,7 +21,8 @@ from clipcond.checkpoints.header import Entry, Header
 from clipcond.checkpoints.naming import NamingScheme, Sizes, find_problem, measure
 from clipcond.checkpoints.tensor_names import BERT, BERT_FLASH, OPEN_CLIP, TRANSFORMERS
 
-HEAD_WIDTH = 64  # of every OpenAI, OpenCLIP, EVA and Chinese CLIP text tower, which are as wide as:
+# Width of one attention head; every tower of a published width has it.
+HEAD_WIDTH = 64
 PUBLISHED_WIDTHS = frozenset({384, 512, 640, 768, 896, 1024, 1152, 1280})
 VOCABULARY = 49408  # entries of CLIP's BPE
 BIG_G = (1280, 32)  # width and blocks of SDXL's second tower
@@ -141,6 +142,7 @@ class FoundTower:
 
     @property
     def name(self) -> str:
+        """Name the published tower of this kind and shape; "" = none has it."""
         shape = (self.sizes.width, self.sizes.layers)
         if self.layout.kind == "eva_clip":
             return "EVA-CLIP"
@@ -148,7 +150,7 @@ class FoundTower:
 
     @property
     def used_layers(self) -> int:
-        """How many blocks `load_tower` takes."""
+        """Count the blocks that `load_tower` takes."""
         return min(self.sizes.layers, self.layout.depth or self.sizes.layers)
 
     def __str__(self) -> str:
@@ -235,7 +237,7 @@ def _found(
 
 
 def _vocabulary_problem(layout: TowerLayout, sizes: Sizes) -> str:
-    """Another vocabulary than CLIP's needs another tokenizer, and no file holds one."""
+    """Refuse another vocabulary than CLIP's: it needs a tokenizer that no file holds."""
     n_entries = sizes.vocabulary
     # transformers adds textual inversions to the table, open_clip does not
     may_have_more = layout.scheme is TRANSFORMERS and n_entries > VOCABULARY
@@ -245,7 +247,7 @@ def _vocabulary_problem(layout: TowerLayout, sizes: Sizes) -> str:
 
 
 def _projection_problem(layout: TowerLayout, sizes: Sizes) -> str:
-    """SDXL's UNet reads the pooled vector through the projection; one without it means nothing."""
+    """Refuse a tower of SDXL's without the projection that its UNet reads through."""
     is_big_g = layout.kind != "chinese_clip" and (sizes.width, sizes.layers) == BIG_G
     if sizes.projection or not (layout.needs_projection or is_big_g):
         return ""
@@ -253,7 +255,7 @@ def _projection_problem(layout: TowerLayout, sizes: Sizes) -> str:
 
 
 def _activation(layout: TowerLayout, sizes: Sizes, header: Header) -> Activation:
-    """What the place, a note in the file, or names and shape say, in this order."""
+    """Take what the place, a note in the file, or names and shape say, in this order."""
     if layout.activation is not None:
         return layout.activation
     noted = header.metadata.get("activation", "")

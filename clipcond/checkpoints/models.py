@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from clipcond.checkpoints.tensor_names import PROJECTION
 from clipcond.checkpoints.text_configs import check_text_config, text_section
 from clipcond.errors import CheckpointError, counted
 from clipcond.towers.chinese_clip import ChineseTextEncoder
 from clipcond.towers.text_encoder import TextEncoder
 
-TEXT_MODEL, BERT = "text_model.", "bert."
+TEXT_MODEL, BERT_PREFIX = "text_model.", "bert."
 # AltCLIP's blocks as newer versions of transformers call them in memory, and as all do in files
 _BLOCKS_NOW, _BLOCKS = "roberta.encoder.layers.", "roberta.encoder.layer."
 # Values of the buffers that no file holds.
@@ -29,7 +30,7 @@ _OTHER_MODEL = "The config belongs to another model, or the file to another towe
 
 
 def clip_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:
-    """A CLIPTextModel, with a projection if there is one.
+    """Make a CLIPTextModel, with a projection if there is one.
 
     Args:
         config: of transformers' CLIP text model, or of a whole CLIPModel.
@@ -45,7 +46,7 @@ def clip_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Modul
 
 
 def chinese_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:
-    """A ChineseCLIPTextModel with a projection as wide as this one [P D].
+    """Make a ChineseCLIPTextModel with a projection as wide as this one [P D].
 
     Args:
         config: of the text model, or of a whole ChineseCLIPModel.
@@ -60,7 +61,7 @@ def chinese_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Mo
 
 
 def bert_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:
-    """A BertModel without its pooler, such as the text encoder of Taiyi's Stable Diffusion.
+    """Make a BertModel without its pooler, such as the text encoder of Taiyi's Stable Diffusion.
 
     Args:
         config: of the model.
@@ -73,7 +74,7 @@ def bert_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Modul
 
 
 def alt_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:
-    """An AltCLIPTextModel with a projection as wide as this one [P D].
+    """Make an AltCLIPTextModel with a projection as wide as this one [P D].
 
     Args:
         config: of the text model, or of a whole AltCLIPModel.
@@ -110,7 +111,7 @@ def build_model(
     Raises:
         CheckpointError: it describes no model; a tensor is missing, of another shape or no floats.
     """
-    projection, _ = weights.get("text_projection.weight", (None, None))
+    projection, _ = weights.get(PROJECTION, (None, None))
     try:
         model = build(config, projection)
     except Exception as error:  # transformers' versions raise whatever they like here
@@ -125,8 +126,8 @@ def build_model(
 
 
 def plain_name(name: str) -> str:
-    """A tensor's name in a text model, whichever version of transformers gave it."""
-    return name.removeprefix(TEXT_MODEL).removeprefix(BERT).replace(_BLOCKS_NOW, _BLOCKS)
+    """Reduce a tensor's name in a text model, whichever version of transformers gave it."""
+    return name.removeprefix(TEXT_MODEL).removeprefix(BERT_PREFIX).replace(_BLOCKS_NOW, _BLOCKS)
 
 
 def _linear(width: int, projection: Tensor | None) -> nn.Module | None:

@@ -70,19 +70,19 @@ class NamingScheme:
     ignored: frozenset[str]
 
     def block_number(self, name: str) -> str:
-        """The number in the name of a block's tensor, else ""."""
+        """Find the number in the name of a block's tensor, else ""."""
         in_block = name.startswith(self.blocks)
         return name[len(self.blocks) :].partition(".")[0] if in_block else ""
 
     def rule(self, name: str) -> TensorRule | None:
-        """The rule for a tensor of this name; None if no tower has one."""
+        """Find the rule for a tensor of this name; None if no tower has one."""
         number = self.block_number(name)
         if number:
             name = f"{self.blocks}#{name[len(self.blocks) + len(number) :]}"
         return self.rules.get(name)
 
     def expected(self, n_layers: int, names: Iterable[str]) -> Iterator[tuple[str, TensorRule]]:
-        """Name and rule of each tensor that a tower with so many blocks must have.
+        """List name and rule of each tensor that a tower with so many blocks must have.
 
         Args:
             names: of all that it has; optional ones among them are expected too.
@@ -174,6 +174,6 @@ def rename_tensors(
 
 
 def _prefix(in_file: Mapping[str, str]) -> str:
-    """What the file has before the names of the tower's tensors."""
+    """Find what the file has before the names of the tower's tensors."""
     prefixes = (full.removesuffix(name) for name, full in in_file.items())
     return max(prefixes, key=len, default="")

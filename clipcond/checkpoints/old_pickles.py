@@ -12,6 +12,7 @@ from clipcond.checkpoints.pickles import check_torch
 from clipcond.checkpoints.torchscript import PARAMETERS, InertObject
 from clipcond.errors import CheckpointError
 from clipcond.files import opened
+from clipcond.locks import LOADING
 
 N_PICKLES = 5  # magic number, version, system, the values, their places
 
@@ -33,7 +34,7 @@ def read_old_pickle(path: Path, most_bytes: int) -> Any:
             for _ in range(N_PICKLES):
                 check_pickle(file)
         known: list[Any] = [(InertObject, PARAMETERS)]
-        with torch.serialization.safe_globals(known):
+        with LOADING, torch.serialization.safe_globals(known):  # of the whole process
             return torch.load(path, map_location="cpu", weights_only=True)
     except CheckpointError:
         raise

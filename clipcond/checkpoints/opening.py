@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
@@ -12,7 +13,13 @@ from typing import Any
 import torch
 
 from clipcond.checkpoints.file_formats import read_any_header
-from clipcond.checkpoints.folders import KINDS, find_pickle, read_folder
+from clipcond.checkpoints.folders import (
+    HALF_WEIGHTS,
+    KINDS,
+    PIPELINE_INDEX,
+    find_pickle,
+    read_folder,
+)
 from clipcond.checkpoints.layouts import LAYOUTS, find_towers
 from clipcond.checkpoints.single_file import open_file
 from clipcond.checkpoints.tower_choice import TowerChoice
@@ -33,7 +40,7 @@ NAMES: dict[str, Callable[[], Path]] = {
 TOKENIZERS: dict[str, Callable[[], Any]] = {"embedded-zh": chinese_tokenizer}
 # Files of a hub repository that a text tower needs, as diffusers and as transformers lay them out.
 HUB_FILES = [
-    *("config.json", "model_index.json", "special_tokens_map.json", OPEN_CLIP_CONFIG),
+    *("config.json", PIPELINE_INDEX, "special_tokens_map.json", OPEN_CLIP_CONFIG),
     *("*vocab*", "merges.txt", "tokenizer*", "tokenizer*/*"),
 ]
 HUB_WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"]
@@ -82,20 +89,15 @@ def load_tower(
         raise UnknownNameError("kind of tower", kind, known)
     name, (place, part) = str(source), _part(source, part)
     choice = TowerChoice(part, kind, activation, full_depth, allow_pickle)
-    file, folder = _find_files(place, choice)
+    file, folder, choice = _find_files(place, choice)
     if file is not None:
         with LOADING:
             return open_file(file, choice, name=name, dtype=dtype, device=device)
-    if (folder / "config.json").is_file() and (activation is not None or full_depth):
-        raise CheckpointError(
-            f"{str(folder)!r} is a model's folder; its config.json says activation and depth",
-            folder,
-            "activation= and full_depth= are for single files.",
-        )
+    _check_folder(folder, choice)
     with LOADING:
         return read_folder(
             folder,
-            kind if kind in KINDS else None,
+            kind,
             name=name,
             dtype=dtype,
             device=torch.device(device),
@@ -126,10 +128,8 @@ def load_towers(
         if len(found) == 2:
             parts = tuple(tower.part for tower in found)
     elif str(source) not in NAMES:
-        folder = _folder(source, 1)
-        if (folder / _encoder_name(2)).is_dir() or _names_second(folder):
-            lacks_first = path.is_dir() and not (folder / _encoder_name(1)).is_dir()
-            parts = (2,) if lacks_first else (1, 2)
+        encoders = _encoders(_folder(source, 1))
+        parts = encoders if 2 in encoders else parts
     return tuple(
         load_tower(source, part=part, allow_pickle=allow_pickle, dtype=dtype, device=device)
         for part in parts
@@ -144,26 +144,51 @@ def _part(source: str | PathLike[str], part: int | None) -> tuple[str | PathLike
     return numbered[1] if isinstance(source, str) else Path(numbered[1]), int(numbered[2])
 
 
-def _find_files(source: str | PathLike[str], choice: TowerChoice) -> tuple[Path | None, Path]:
-    """The file to open; or None and the folder of a transformers model."""
+def _find_files(
+    source: str | PathLike[str], choice: TowerChoice
+) -> tuple[Path | None, Path, TowerChoice]:
+    """Find the file to open, or None; the folder; and what is left to choose there."""
     path = local_path(source)
     if path.exists() and not path.is_dir():  # what it is, its reader says
-        return path, path.parent
+        return path, path.parent, choice
     named = NAMES.get(str(source))
     folder = named() if named is not None else _folder(source, choice.part)
     if not (folder / "config.json").is_file() and (folder / OPEN_CLIP_CONFIG).is_file():
-        return folder / OPEN_CLIP_WEIGHTS, folder
-    if choice.part is None and named is None and _names_second(folder):
+        return folder / OPEN_CLIP_WEIGHTS, folder, choice
+    is_pipeline = named is None and (folder / PIPELINE_INDEX).exists()
+    if choice.part is None and is_pipeline and _encoders(folder) == (1, 2):
         warn(
             f"{str(folder)!r} has a pair of text towers, and this is the first; "
             "Conditioner.from_model opens both, part=1 says that the first is meant"
         )
     folder = _model_folder(folder, choice.part)
-    return (find_pickle(folder) if choice.allow_pickle else None), folder
+    choice = replace(choice, part=None)  # it chose the folder
+    return (find_pickle(folder) if choice.allow_pickle else None), folder, choice
+
+
+def _check_folder(folder: Path, choice: TowerChoice) -> None:
+    """Refuse choices that are for single files.
+
+    Raises:
+        CheckpointError: names them.
+    """
+    if choice.kind is not None and choice.kind not in KINDS:
+        raise CheckpointError(
+            f"{str(folder)!r} is a model's folder, and no tower of kind {choice.kind!r}",
+            folder,
+            f"Kinds of folders: {', '.join(KINDS)}.",
+        )
+    is_asked = choice.activation is not None or choice.full_depth
+    if is_asked and (folder / "config.json").is_file():
+        raise CheckpointError(
+            f"{str(folder)!r} is a model's folder; its config.json says activation and depth",
+            folder,
+            "activation= and full_depth= are for single files.",
+        )
 
 
 def _folder(source: str | PathLike[str], part: int | None) -> Path:
-    """The folder with the files of a source; fetch it from the hub if need be."""
+    """Find the folder with the files of a source; fetch it from the hub if need be."""
     path = local_path(source)
     if path.is_dir():
         return path
@@ -176,10 +201,10 @@ def _folder(source: str | PathLike[str], part: int | None) -> Path:
             path,
             f"Did you mean {guess[0]!r}?" if guess else near(path),
         )
-    return _from_hub(str(source), part)
+    return _download_tower(str(source), part)
 
 
-def _from_hub(repo: str, part: int | None) -> Path:
+def _download_tower(repo: str, part: int | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -191,6 +216,8 @@ def _from_hub(repo: str, part: int | None) -> Path:
         is_open_clip = (folder / OPEN_CLIP_CONFIG).is_file()
         if is_open_clip and not (folder / "config.json").is_file():
             snapshot_download(repo, allow_patterns=[OPEN_CLIP_WEIGHTS])
+        elif not any(any(each.glob("model*.safetensors*")) for each in (folder, folder / inner)):
+            snapshot_download(repo, allow_patterns=[HALF_WEIGHTS, f"{inner}/{HALF_WEIGHTS}"])
         return folder
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise CheckpointError(
@@ -200,10 +227,16 @@ def _from_hub(repo: str, part: int | None) -> Path:
         ) from error
 
 
-def _names_second(folder: Path) -> bool:
-    """Whether the index of a pipeline names a second text encoder."""
-    index = folder / "model_index.json"
-    return index.exists() and _encoder_name(2) in read_json(index)
+def _encoders(folder: Path) -> tuple[int, ...]:
+    """Number the text encoders that a pipeline's index names, or that have a folder."""
+    index = folder / PIPELINE_INDEX
+    named = read_json(index) if index.exists() else {}
+
+    def has(name: str) -> bool:
+        entry = named.get(name)
+        return any(entry) if isinstance(entry, list) else (folder / name).is_dir()
+
+    return tuple(n for n in (1, 2) if has(_encoder_name(n)))
 
 
 def _encoder_name(part: int | None) -> str:
@@ -211,7 +244,7 @@ def _encoder_name(part: int | None) -> str:
 
 
 def _model_folder(folder: Path, part: int | None) -> Path:
-    """The folder with the text model's config: a pipeline's text encoder, or the folder itself."""
+    """Find the folder with the text model's config: a pipeline's encoder, or itself."""
     inner = folder / _encoder_name(part)
     if (folder / "config.json").is_file():
         if part in (None, 1):

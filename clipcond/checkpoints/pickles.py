@@ -27,7 +27,7 @@ from clipcond.errors import CheckpointError, excerpt, first_line
 OLDEST_TORCH = (2, 10)
 MAX_PICKLE = 16_000_000  # bytes of data.pkl, which says about 100 bytes a tensor
 LOCAL_HEADER = 30  # bytes, with the lengths of name and extra field at 26 and 28
-WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
+STATE_KEYS = ("state_dict", "model_state_dict", "model", "module")
 MAX_NESTED = 4
 MOST_SHARED = 4  # times the file's size, of all tensors together: some share their values
 SLACK = 2**20  # bytes
@@ -95,7 +95,7 @@ def unwrap_state_dict(values: Any) -> Any:
     """Take a state dict out of whatever a training script packed it into."""
     for _ in range(MAX_NESTED):
         outer = values if isinstance(values, Mapping) else {}
-        inner = next((outer[w] for w in WRAPPERS if isinstance(outer.get(w), Mapping)), None)
+        inner = next((outer[w] for w in STATE_KEYS if isinstance(outer.get(w), Mapping)), None)
         if inner is None:
             break
         values = inner

@@ -30,7 +30,7 @@ from clipcond.checkpoints.tower_settings import (
     usual_settings,
     with_notes,
 )
-from clipcond.own_defaults import DEFAULTS
+from clipcond.model_defaults import DEFAULTS
 from clipcond.tokenizers.clip_bpe import shipped_clip
 from clipcond.tokenizers.open_clip import shipped
 from clipcond.tokenizers.word_piece import chinese_tokenizer
@@ -98,7 +98,7 @@ def open_state_dict(
 
 
 def widest(dtypes: tuple[str, ...]) -> torch.dtype:
-    """The dtype that holds all of several without loss."""
+    """Find the dtype that holds all of several without loss."""
     if {"float16", "bfloat16"} <= set(dtypes):
         dtypes = (*dtypes, "float32")
     found: torch.dtype = getattr(torch, max(dtypes, key=_PRECISION.index))
@@ -138,7 +138,7 @@ def _build(
 
 
 def _config_and_tokenizer(tower: FoundTower, settings: TowerSettings) -> tuple[dict[str, Any], Any]:
-    """The config of a tower's model in transformers, and its tokenizer there or open_clip's."""
+    """Make the config of a tower's model in transformers, and its tokenizer."""
     sizes = tower.sizes
     config: dict[str, Any] = {
         "vocab_size": sizes.vocabulary,
@@ -162,7 +162,7 @@ def _config_and_tokenizer(tower: FoundTower, settings: TowerSettings) -> tuple[d
 
 
 def _tokenizer(tower: FoundTower, settings: TowerSettings) -> Any:
-    """The tokenizer next to a file that has its config there, or OpenAI's vocabulary."""
+    """Open the tokenizer next to a file that has its config there, or OpenAI's vocabulary."""
     folder = settings.folder
     if folder is not None and any((folder / name).is_file() for name in TOKENIZER_FILES):
         return clip_tokenizer(folder)

@@ -30,7 +30,7 @@ def _by_name(*rules: TensorRule) -> dict[str, TensorRule]:
 
 
 def _as_in_transformers(rules: Mapping[str, TensorRule]) -> dict[str, TensorRule]:
-    """The rules for the same tensors under transformers' own names."""
+    """Make the rules for the same tensors under transformers' own names."""
     found: dict[str, TensorRule] = {}
     for rule in rules.values():
         shape = rule.shape[::-1] if rule.is_transposed else rule.shape.replace("T", "D")
@@ -40,10 +40,10 @@ def _as_in_transformers(rules: Mapping[str, TensorRule]) -> dict[str, TensorRule
     return found
 
 
-_PROJECTION = "text_projection.weight"
+PROJECTION = "text_projection.weight"
 _PROJECTIONS = (
-    TensorRule("text_projection", "DP", (_PROJECTION,), is_transposed=True, is_optional=True),
-    TensorRule(_PROJECTION, "PD", (_PROJECTION,), is_optional=True),
+    TensorRule("text_projection", "DP", (PROJECTION,), is_transposed=True, is_optional=True),
+    TensorRule(PROJECTION, "PD", (PROJECTION,), is_optional=True),
 )
 _BLOCK, _CLIP_BLOCK = "transformer.resblocks.#", "encoder.layers.#"
 _CLIP_HEADS = tuple(f"{_CLIP_BLOCK}.self_attn.{x}_proj" for x in "qkv")

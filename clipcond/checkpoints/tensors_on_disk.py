@@ -34,7 +34,11 @@ class StoredTensors(Mapping[str, Tensor]):
 
     def __getitem__(self, name: str) -> Tensor:
         entry = self.entries[name]
-        flat = self._bytes(name, entry).view(getattr(torch, entry.dtype))
+        dtype = getattr(torch, entry.dtype, None)
+        if dtype is None:
+            message = f"{str(self.path)!r}: {name!r} is of {entry.dtype}, which torch cannot read"
+            raise CheckpointError(message, self.path, "Use the model's float16 version.")
+        flat = self._bytes(name, entry).view(dtype)
         if entry.strides is None:
             return flat.reshape(entry.shape)
         return flat.as_strided(entry.shape, entry.strides).contiguous()

@@ -68,8 +68,13 @@ def load_inversion(
             own, (terms, tensors) = path.stem, _read(path, token, len(towers), allow_pickle)
         named: dict[str, list[Tensor]] = {}
         for term in terms:
-            # what A1111 called it is used where values without a file say no other name
+            # token= first, then the file's own name for the term, then its file name
             name = token if token and len(terms) == 1 else term.name or own
+            if _folded(name) in map(_folded, named):
+                raise TowerError(
+                    f"two of its terms are called {excerpt(name)!r}, but for capitals",
+                    "Load them one at a time, with token=.",
+                )
             named[name] = _vectors(term, tensors, [keeper.width for keeper in keepers])
             for tower, keeper, rows in zip(towers, keepers, named[name], strict=True):
                 keeper.check(name, rows)
@@ -117,6 +122,11 @@ def find_inversion(towers: Sequence[TextTower], name: str) -> str | None:
             if guess and hasattr(tower.tokenizer, "named") and tower.tokenizer.named(guess):
                 return guess
     return None
+
+
+def _folded(name: str) -> str:
+    """Reduce a name to what towers compare: no capitals, single spaces."""
+    return " ".join(name.split()).casefold()
 
 
 def _keeper(tower: TextTower) -> Inversions:

@@ -18,6 +18,7 @@ from torch._weights_only_unpickler import Unpickler
 from torch.jit import _pickle
 
 from clipcond.checkpoints.pickle_guard import check_pickle
+from clipcond.locks import LOADING
 
 MAX_PARTS = 100_000  # modules, tensors and other attributes; OpenAI's largest model has 5,000
 # What the first textual inversions were saved in. Source: rinongal/textual_inversion,
@@ -65,7 +66,7 @@ def unpickle(pickled: bytes, starts: Mapping[str, int]) -> Any:
         return typed(wrap_storage=untyped, dtype=dtype, _internal=True)
 
     unpickler.persistent_load = storage
-    with torch.serialization.safe_globals([*inert, *_FUNCTIONS]):
+    with LOADING, torch.serialization.safe_globals([*inert, *_FUNCTIONS]):  # of the whole process
         return unpickler.load()
 
 

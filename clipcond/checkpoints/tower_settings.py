@@ -7,6 +7,7 @@ OpenCLIP's and next to `open_clip_model.safetensors`.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,9 +16,9 @@ from typing import Any
 from clipcond.checkpoints.activation import ACTIVATIONS, Activation
 from clipcond.checkpoints.layouts import HEAD_WIDTH, PUBLISHED_WIDTHS, FoundTower
 from clipcond.checkpoints.tensor_names import OPEN_CLIP
-from clipcond.errors import CheckpointError
+from clipcond.errors import CheckpointError, excerpt, warn
 from clipcond.files import read_json
-from clipcond.own_defaults import DEFAULTS, own_defaults
+from clipcond.model_defaults import DEFAULTS, own_defaults
 
 _HEADS = "heads"  # a note in a file
 OPEN_CLIP_CONFIG = "open_clip_config.json"
@@ -62,7 +63,7 @@ class TowerSettings:
 
 
 def usual_settings(tower: FoundTower) -> TowerSettings:
-    """The settings of every published tower of that width."""
+    """Take the settings of every published tower of that width."""
     n_heads, rest = divmod(tower.sizes.width, HEAD_WIDTH)
     epsilon = 1e-12 if tower.layout.kind == "chinese_clip" else 1e-5
     is_sure = tower.sizes.width in PUBLISHED_WIDTHS
@@ -89,7 +90,7 @@ def read_settings(path: Path, tower: FoundTower, config: Path | None = None) -> 
 
 
 def notes_of(model: Any) -> dict[str, str]:
-    """What a file says of a tower that is written without its config, see `with_notes`."""
+    """Note what a file says of a tower that has no config in it, see `with_notes`."""
     notes = {_HEADS: str(model.config.num_attention_heads)}
     own = own_defaults(model)
     return {**notes, DEFAULTS: json.dumps(dict(own))} if own else notes
@@ -136,9 +137,13 @@ def _from_transformers(path: Path, tower: FoundTower, usual: TowerSettings) -> T
         config = {**config, **_section(config, "text_config")}
     heads, name = config.get("num_attention_heads"), config.get("hidden_act")
     epsilon = config.get("layer_norm_eps", usual.epsilon)
-    is_own = config.get("hidden_size") == tower.sizes.width and name in ACTIVATIONS
+    is_own = config.get("hidden_size") == tower.sizes.width and isinstance(name, str)
     if not is_own or type(heads) is not int or heads < 1 or not isinstance(epsilon, float):
         return usual
+    if name not in ACTIVATIONS:
+        known = ", ".join(ACTIVATIONS)
+        why = f"{path.name} next to it says {excerpt(str(name))!r}, known are {known}"
+        return replace(usual, n_heads=heads, epsilon=epsilon, activation=Activation("", why, False))
     activation, own = _from_config(str(name), path), _section(config, DEFAULTS)
     return TowerSettings(heads, epsilon, activation, path.parent, defaults=own)
 
@@ -158,10 +163,11 @@ def _from_config(name: str, path: Path) -> Activation:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read a config; {} where it is missing or broken, for nobody asked for it."""
+    """Read a config; {} where it is missing, or broken, which is warned of."""
     try:
-        return read_json(path)
-    except (CheckpointError, RecursionError):
+        return read_json(path) if os.path.lexists(path) else {}
+    except CheckpointError as error:
+        warn(f"{error.message}; the settings of the tower next to it are guessed without it")
         return {}
 
 

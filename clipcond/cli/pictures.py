@@ -12,7 +12,7 @@ import typer
 from clipcond import __version__
 from clipcond.cli.picture_jobs import PictureJob
 from clipcond.errors import warn
-from clipcond.own_defaults import own_defaults
+from clipcond.model_defaults import own_defaults
 from clipcond.progress import Progress
 
 if TYPE_CHECKING:

@@ -26,9 +26,10 @@ from clipcond.adapters import Adapter
 from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.errors import PipelineError
-from clipcond.own_defaults import own_defaults
+from clipcond.model_defaults import own_defaults
 from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, companions_of, family_of
+from clipcond.pipelines.family import METHODS
 from clipcond.pipelines.further_methods import other_methods, use_own_call
 from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.own_encoders import towers_of
@@ -59,12 +60,11 @@ from clipcond.towers import TextTower
 # What a text tower computes in; a UNet may be stored in less.
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 _OWN_DEFAULTS = ("guidance_scale", "num_inference_steps")
-_METHODS = ("encode_prompt", "_encode_prompt")
 
 
 def attachment_of(pipe: object) -> Attachment | None:
-    """The pipeline's Attachment; None = the pipeline is not attached."""
-    found = (vars(pipe).get(name) for name in _METHODS)
+    """Find the pipeline's Attachment; None = the pipeline is not attached."""
+    found = (vars(pipe).get(name) for name in METHODS)
     return next((each for each in found if isinstance(each, Attachment)), None)
 
 
@@ -200,9 +200,10 @@ class Attachment:
         return self.tower is not None or None not in self._components()
 
     def _components(self) -> tuple[object, ...]:
-        return tuple(getattr(self.pipe, name, None) for name in self.family.components)
+        return self.family.parts_of(self.pipe)
 
     def make_conditioner(self) -> Conditioner:
+        """Make a Conditioner of the choices and of the pipeline's towers of now."""
         pipe, family = self.pipe, self.family
         towers = [self.tower] if self.tower is not None else towers_of(pipe, family)
         if self.adapter is None:
@@ -253,7 +254,7 @@ class Attachment:
         if family.encode is not None:
             return family.encode(self, arguments)
         call = read_arguments(self.pipe, arguments)
-        encoders, scale = family.components[::2], call.lora_scale
+        encoders, scale = family.encoder_names, call.lora_scale
         with nullcontext() if scale is None else lora_scaled(self.pipe, encoders, scale):
             made = make_prompt_embeds(self, call)
         return tuple(getattr(made, name) for name in family.returns)

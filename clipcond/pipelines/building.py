@@ -108,12 +108,21 @@ def _device(device: torch.device | str | None) -> torch.device:
         device = torch.device(device)
     except RuntimeError as error:
         raise UnknownNameError("device", device, ("cpu", "cuda", "mps")) from error
+    check_device(device)
+    return device
+
+
+def check_device(device: torch.device) -> None:
+    """Refuse a device that torch does not see.
+
+    Raises:
+        PipelineError: names it.
+    """
     backend = getattr(torch, device.type, None)
     if device.type != "cpu" and backend is not None and not backend.is_available():
         raise PipelineError(
             f"This torch sees no {device.type} device.", "Leave out device=, or say device='cpu'."
         )
-    return device
 
 
 def _dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype:

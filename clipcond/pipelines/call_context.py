@@ -1,4 +1,4 @@
-"""What a pipeline's call says to the encodings in it, where the pipeline does not hand it on."""
+"""Settings of a pipeline's call that reach encode_prompt through context variables."""
 
 from __future__ import annotations
 

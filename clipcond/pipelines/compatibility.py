@@ -169,7 +169,7 @@ def check_compatible(
 def _reasons_without_adapter(
     tower: TextTower, own: Sequence[TextTower]
 ) -> Iterator[tuple[str, str]]:
-    """Messages and remedies: why the UNet was not trained with a tower like this."""
+    """Give messages and remedies: why the UNet was not trained with a tower like this."""
     difference = _difference(tower, own)
     if difference:
         yield (
@@ -180,7 +180,7 @@ def _reasons_without_adapter(
 
 
 def _difference(tower: TextTower, own: Sequence[TextTower]) -> str:
-    """How a tower differs from the pipeline's own by more than fine-tuning; "" = it does not."""
+    """Say how a tower differs from the own one by more than fine-tuning; "" = it does not."""
     if not isinstance(tower, (*_OWN_KINDS, *map(type, own))):
         return f"it is a {type(tower).__name__}"
     if not own:  # nothing to compare with; a CLIP of the right width is what a UNet reads
@@ -217,7 +217,7 @@ def _check_shapes(pipe: DiffusersPipeline, tower: TextTower, adapter: Adapter) -
 def _reasons_with_adapter(
     pipe: DiffusersPipeline, tower: TextTower, adapter: Adapter
 ) -> Iterator[tuple[str, str]]:
-    """Messages and remedies: why the adapter was not aligned to this tower and this UNet."""
+    """Give messages and remedies: why the adapter was not aligned to this tower and this UNet."""
     record = adapter.record
     if record is None:
         yield (
@@ -263,7 +263,7 @@ def _unrelated(tower: TextTower, own: Sequence[TextTower]) -> Iterator[str]:
 
 
 def _token_tables(tower: TextTower) -> list[Tensor]:
-    """The tower's token embeddings [vocabulary D] in a list; empty where they are not in memory."""
+    """List the tower's token embeddings [vocabulary D]; none where they are not in memory."""
     weights = getattr(tower, "model", nn.Module()).named_parameters()
     found = [table for name, table in weights if name.endswith("token_embedding.weight")]
     return [table.detach() for table in found[:1] if not table.is_meta]

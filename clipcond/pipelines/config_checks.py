@@ -107,7 +107,7 @@ def _check_values(
 
 
 def _expected(parameter: inspect.Parameter, value: object) -> str:
-    """What a value should be by a parameter's default; "" if it is that."""
+    """Say what a value should be by a parameter's default; "" if it is that."""
     default = parameter.default
     if isinstance(default, tuple | list) and default:
         default = default[0]

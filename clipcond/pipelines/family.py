@@ -14,6 +14,11 @@ from clipcond.conditioning.results import ModelReads
 from clipcond.pipelines.own_towers import own_tower
 from clipcond.pipelines.protocols import ConditionedPipeline
 
+# What pipelines of diffusers call the method for prompts.
+METHODS = ("encode_prompt", "_encode_prompt")
+# Parameters of it that most families have: prompts, and how they are encoded.
+PROMPTS = frozenset({"prompt", "negative_prompt", "prompt_embeds", "negative_prompt_embeds"})
+OF_CALL = frozenset({"device", "num_images_per_prompt", "do_classifier_free_guidance"})
 # What diffusers calls a parameter in some classes -> what it calls it in most.
 RENAMED = {
     "num_videos_per_prompt": "num_images_per_prompt",
@@ -41,33 +46,37 @@ class Family:
     The class does not matter: text-to-image, image-to-image, inpainting and ControlNet pipelines
     share their parameters. Parameters have the names that most classes give them (see `RENAMED`).
 
-    encoders: (text encoder, tokenizer) attributes of the pipeline, in the order in which the
-        hidden states are joined. Those only that clipcond conditions on.
-    required, optional: parameters that the method has, and may have.
-    returns: what is encoded, by names: `embeds` and `pooled` are rows of the batch that the
-        denoiser reads, as fields of `prompt_embeds.PromptEmbeds`; other names are rows too, and ""
-        is no rows. Those of negatives begin with `negative_`.
-    follows: argument of the denoiser -> the name in `returns` of the rows in it, for what goes with
-        the rows of `embeds` and may be no floating point, as masks are.
-    axes: name in `returns` -> the axis of the batch, where that is not the first.
-    cut: argument of the denoiser that lists the places of a text's rows -> the one that has the
-        rows: both are cut to the longest text of a call, by `lengths` in `returns`.
-    still: why prompts cannot change over the steps; "" = they can.
-    method: the method's name.
-    conditioner: the attribute of the pipeline that holds the Conditioner in use.
-    joins: the names of `returns` that the method joins along the batch, for each tensor of its
-        result; without guidance, no negatives. () = it returns all of `returns`.
-    reads: what the model reads of its towers; None = as SD or SDXL, by their number.
-    applies: what else is true of a pipeline of the family, if its parameters do not say enough.
-    n_chunks: how many chunks the model can read; None = any number.
-    masks: whether the towers' padding is masked.
-    context_length: of the towers' chunks, where the model's own is another; None = the towers'.
-    tower: makes a tower of a text encoder, a tokenizer and `context_length`.
-    encode: how its prompts are encoded, given the method's arguments; None = by one call of the
-        Conditioner. Returns a value for each of `returns`.
-    note: what else the table of the pages says of it.
-    tasks: task -> the diffusers class that `build_pipeline` makes.
-    components: the names of the text encoders and tokenizers.
+    Attributes:
+        name: how messages and the table of the pages call it.
+        encoders: (text encoder, tokenizer) attributes of the pipeline, in the order in which the
+            hidden states are joined. Only those that clipcond conditions on.
+        required, optional: parameters that the method has, and may have.
+        returns: names for the values that `encode` returns. `embeds` and `pooled` are those of
+            `prompt_embeds.PromptEmbeds`; each has one row for each row of the denoiser's batch, and
+            so has a value of any other name, but "" for one without rows. Those of negatives begin
+            with `negative_`.
+        method: the method's name.
+        conditioner: the attribute of the pipeline that holds the Conditioner in use.
+        follows: argument of the denoiser -> its name in `returns`, for tensors that have to be
+            exchanged together with `embeds`, as masks are. They may be of whole numbers.
+        axes: name in `returns` -> the axis of the batch, where that is not the first.
+        cut: argument of the denoiser with the positions of the rows of text -> its argument with
+            the rows. Both are cut to the longest text of a call, by `lengths` in `returns`.
+        fixed_because: why prompts cannot change over the steps; "" = they can.
+        joins: the names of `returns` that the method joins along the batch, for each tensor of its
+            result; without guidance, no negatives. () = it returns all of `returns`.
+        reads: what the model reads of its towers; None = as SD or SDXL, by their number.
+        further_test: what else is true of a pipeline of the family, where other families have the
+            same parameters.
+        n_chunks: how many chunks the model can read; None = any number.
+        masks: whether the towers' padding is masked.
+        context_length: of the towers' chunks, where the model's own is another; None = the towers'.
+        tower: makes a tower of a text encoder, a tokenizer and `context_length`.
+        encode: encodes prompts, given the method's arguments: a value for each of `returns`. None =
+            by one call of the Conditioner.
+        note: what else the table of the pages says of it.
+        tasks: task -> the diffusers class that `build_pipeline` makes.
+        components: the names of the text encoders and tokenizers.
     """
 
     name: str
@@ -80,10 +89,10 @@ class Family:
     follows: Mapping[str, str] = field(default_factory=dict)
     axes: Mapping[str, int] = field(default_factory=dict)
     cut: Mapping[str, str] = field(default_factory=dict)
-    still: str = ""
+    fixed_because: str = ""
     joins: tuple[tuple[str, ...], ...] = ()
     reads: ModelReads | None = None
-    applies: Callable[[Any], bool] | None = None
+    further_test: Callable[[Any], bool] | None = None
     n_chunks: int | None = None
     masks: bool = False
     context_length: int | None = None
@@ -97,6 +106,15 @@ class Family:
         names = tuple(name for pair in self.encoders for name in pair)
         object.__setattr__(self, "components", names)
 
+    @property
+    def encoder_names(self) -> tuple[str, ...]:
+        """List the names of the text encoders."""
+        return self.components[::2]
+
+    def parts_of(self, pipe: object) -> tuple[Any, ...]:
+        """List a pipeline's text encoders and tokenizers, as `components`; None = it has none."""
+        return tuple(getattr(pipe, name, None) for name in self.components)
+
     def has(self, pipe: object) -> bool:
         """Whether a pipeline is of this family."""
         parameters = parameters_of(pipe, self.method)
@@ -104,7 +122,7 @@ class Family:
             return False
         names = {RENAMED.get(name, name) for name in parameters}
         fits = self.required <= names <= self.required | self.optional
-        return fits and (self.applies is None or self.applies(pipe))
+        return fits and (self.further_test is None or self.further_test(pipe))
 
     @property
     def negatives_apart(self) -> bool:
@@ -120,7 +138,7 @@ class Family:
         return joined[0] if len(joined) == 1 else tuple(joined)
 
     def limit(self, max_chunks: int | None) -> int | None:
-        """The smaller of two limits of chunks, the caller's and the model's; None = none."""
+        """Take the smaller of two limits of chunks, the caller's and the model's; None = none."""
         return min((n for n in (max_chunks, self.n_chunks) if n is not None), default=None)
 
 

@@ -124,12 +124,12 @@ def _with_call(stock: Any) -> type:
 
 
 def _cycle(encoding: Encoding, owner: type) -> OneLength:
-    """Cycle diffusion encodes two prompts in two calls."""
+    """Give both prompts of cycle diffusion, which encodes them in two calls, one length."""
     return OneLength("__call__", ("prompt", "source_prompt"), encoding, owner)
 
 
 def _hands_out(encoding: Encoding, owner: Any) -> Callable[..., Any]:
-    """Stable Cascade's prior returns its embeddings, for the decoder."""
+    """Take the marks off the embeddings that Stable Cascade's prior returns for the decoder."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         return without_marks(encoding.pipe, owner.__call__(encoding.pipe, *args, **kwargs))
@@ -145,7 +145,7 @@ _CALLS: Mapping[str, Callable[..., Callable[..., Any]]] = {
 
 
 def _texts(given: Any) -> Iterable[str]:
-    """The strings in an argument."""
+    """List the strings in an argument."""
     if isinstance(given, str):
         return [given]
     return list(given.values() if isinstance(given, dict) else given or ())

@@ -13,12 +13,13 @@ from pathlib import Path
 import torch
 
 from clipcond import embedded
+from clipcond.checkpoints.folders import PIPELINE_INDEX
 from clipcond.errors import CheckpointError, first_line
 from clipcond.files import local_path, near
 from clipcond.locks import LOADING
 from clipcond.pipelines.model_file import load_file
 from clipcond.pipelines.model_folder import load_folder
-from clipcond.pipelines.model_parts import INDEX, LoadChoices
+from clipcond.pipelines.model_parts import LoadChoices
 from clipcond.pipelines.protocols import DiffusersPipeline
 from clipcond.pipelines.task_checks import check_task
 from clipcond.pipelines.verbosity import silent_libraries
@@ -77,7 +78,7 @@ def _find_model(model: str | PathLike[str] | None, *, allow_pickle: bool) -> Pat
         return path
     is_id = isinstance(model, str) and _HUB_ID.fullmatch(model) is not None
     if is_id and path.suffix.lower() not in _FILES:
-        return _from_hub(str(model), allow_pickle=allow_pickle)
+        return _download_pipeline(str(model), allow_pickle=allow_pickle)
     guess = near(path)
     raise CheckpointError(
         f"There is no file or folder {str(model)!r}.",
@@ -88,7 +89,7 @@ def _find_model(model: str | PathLike[str] | None, *, allow_pickle: bool) -> Pat
     )
 
 
-def _from_hub(name: str, *, allow_pickle: bool) -> Path:
+def _download_pipeline(name: str, *, allow_pickle: bool) -> Path:
     try:
         with silent_libraries(bars=True):
             from diffusers import DiffusionPipeline
@@ -101,5 +102,5 @@ def _from_hub(name: str, *, allow_pickle: bool) -> Path:
             f"{first_line(error)}",
             name,
             f"Check the name and the connection; offline, what was downloaded before works. A "
-            f"model there has a {INDEX}.",
+            f"model there has a {PIPELINE_INDEX}.",
         ) from error

@@ -10,6 +10,7 @@ import torch
 
 from clipcond.checkpoints.contents import FIRST_IN_UNET, Contents, describe, list_contents
 from clipcond.checkpoints.file_formats import read_any_header
+from clipcond.checkpoints.folders import PIPELINE_INDEX
 from clipcond.checkpoints.header import Header
 from clipcond.checkpoints.layouts import FoundTower
 from clipcond.checkpoints.single_file import open_file
@@ -24,7 +25,6 @@ from clipcond.pipelines.families import (
 )
 from clipcond.pipelines.model_folder import join_parts
 from clipcond.pipelines.model_parts import (
-    INDEX,
     VAE_CLASS,
     LoadChoices,
     lacks_encoder,
@@ -40,8 +40,8 @@ _XL_WIDTHS = (2048, 1280)  # of the text that the UNets of SDXL and its refiner 
 _OTHER_WIDTHS = (1024, *_XL_WIDTHS)  # of the text that other UNets than SD1's read
 _CONFIG_REMEDY = (
     "A single file lacks the model's configuration. Put the model's configuration folder "
-    f"({INDEX} and what it names; no weights) next to it, named as the file without its ending; "
-    "or load it once with a connection, and diffusers keeps the configuration."
+    f"({PIPELINE_INDEX} and what it names; no weights) next to it, named as the file without its "
+    "ending; or load it once with a connection, and diffusers keeps the configuration."
 )
 
 
@@ -62,7 +62,8 @@ def load_file(path: Path, choices: LoadChoices, sd1_config: Path) -> DiffusersPi
     if not found.has_vae and choices.vae is None:
         raise lacks_vae(path, describe(found))
     with loading(path, "the checkpoint", remedy=_CONFIG_REMEDY):
-        config = _configuration(path) or (sd1_config if _is_sd1(found) else _from_hub(found.header))
+        usual = sd1_config if _is_sd1(found) else None
+        config = _configuration(path) or usual or _download_config(found.header)
     parts: dict[str, Any] = {"unet": read_part(header, "unet", _UNET_CLASS, choices, config)}
     parts["vae"] = (
         read_part(header, "vae", VAE_CLASS, choices, config)
@@ -119,7 +120,7 @@ def _encoders(
 def _configuration(path: Path) -> Path | None:
     """Find the configuration folder next to a single file."""
     places = (path.with_suffix(""), path.parent)
-    return next((folder for folder in places if is_file(folder / INDEX)), None)
+    return next((folder for folder in places if is_file(folder / PIPELINE_INDEX)), None)
 
 
 def _is_sd1(found: Contents) -> bool:
@@ -127,7 +128,7 @@ def _is_sd1(found: Contents) -> bool:
     return found.n_channels == 4 and (found.text_width not in _OTHER_WIDTHS or is_in_place)
 
 
-def _from_hub(header: Header) -> Path:
+def _download_config(header: Header) -> Path:
     """Find the configuration of the model whose UNet a file has, by names and shapes alone."""
     from diffusers.loaders.single_file_utils import fetch_diffusers_config
     from huggingface_hub import snapshot_download

@@ -8,14 +8,13 @@ from typing import Any
 
 from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.file_formats import refused_pickle
-from clipcond.checkpoints.folders import KINDS
+from clipcond.checkpoints.folders import KINDS, PIPELINE_INDEX
 from clipcond.checkpoints.pickles import read_pickle
 from clipcond.errors import CheckpointError
 from clipcond.files import is_file, read_json
 from clipcond.pipelines.config_checks import check_scheduler_config, try_scheduler
 from clipcond.pipelines.families import class_for_task, family_named
 from clipcond.pipelines.model_parts import (
-    INDEX,
     LoadChoices,
     dtype_argument,
     lacks_encoder,
@@ -73,7 +72,7 @@ def join_parts(
     """
     import diffusers
 
-    _check_scheduler(folder, read_json(folder / INDEX))
+    _check_scheduler(folder, read_json(folder / PIPELINE_INDEX))
     with loading(folder, "the pipeline"):
         pipe: DiffusersPipeline = getattr(diffusers, class_name).from_pretrained(
             str(folder), **parts, **dtype_argument(choices.dtype), local_files_only=True,
@@ -83,12 +82,12 @@ def join_parts(
 
 
 def _read_index(folder: Path) -> dict[str, Any]:
-    path = folder / INDEX
+    path = folder / PIPELINE_INDEX
     if not path.exists():
         raise CheckpointError(
-            f"{folder} is no diffusers pipeline: it has no {INDEX}.",
+            f"{folder} is no diffusers pipeline: it has no {PIPELINE_INDEX}.",
             folder,
-            f"Give the folder that holds {INDEX}, unet, vae, text_encoder, ...",
+            f"Give the folder that holds {PIPELINE_INDEX}, unet, vae, text_encoder, ...",
         )
     index = read_json(path)
     if not isinstance(index.get("_class_name"), str):
@@ -110,12 +109,12 @@ def _part(folder: Path, name: str, index: Mapping[str, Any], choices: LoadChoice
         raise CheckpointError(f"{folder} is incomplete: it has no {name} folder.", folder)
     class_name = _class_of(index, name)
     if not class_name or not hasattr(diffusers, class_name):
-        raise CheckpointError(f"{folder / INDEX} names no known class for {name}.", folder)
+        raise CheckpointError(f"{folder / PIPELINE_INDEX} names no known class for {name}.", folder)
     return load_model(folder / name, name, class_name, choices)
 
 
 def _kind(folder: Path) -> str | None:
-    """What a text encoder is: what its config says, or else CLIP."""
+    """Find what a text encoder is: what its config says, or else CLIP."""
     said = read_json(folder / "config.json").get("model_type")
     return None if any(said in row.model_types for row in KINDS.values()) else "clip"
 
@@ -149,7 +148,7 @@ def _check_pickles(folder: Path, index: Mapping[str, Any], choices: LoadChoices)
             continue
         for path in (p for pattern in _PICKLES for p in place.glob(pattern) if is_file(p)):
             if not choices.allow_pickle:
-                more = f" Where {name} is not needed, remove it from {INDEX}."
+                more = f" Where {name} is not needed, remove it from {PIPELINE_INDEX}."
                 raise refused_pickle(path, more)
             read_pickle(path)
 
@@ -160,7 +159,9 @@ def _check_scheduler(folder: Path, index: Mapping[str, Any]) -> None:
     class_name, path = _class_of(index, "scheduler"), folder / "scheduler"
     kind = getattr(diffusers, class_name, None)
     if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
-        raise CheckpointError(f"{folder / INDEX} names no known class for scheduler.", folder)
+        raise CheckpointError(
+            f"{folder / PIPELINE_INDEX} names no known class for scheduler.", folder
+        )
     config = path / "scheduler_config.json"
     config = config if config.exists() else path / "config.json"
     check_scheduler_config(config, kind)

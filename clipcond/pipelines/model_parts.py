@@ -21,7 +21,6 @@ from clipcond.pipelines.config_checks import check_model_config
 from clipcond.pipelines.families import Family
 from clipcond.pipelines.protocols import Model
 
-INDEX = "model_index.json"
 VAE_CLASS = "AutoencoderKL"
 _WEIGHTS = ("diffusion_pytorch_model*.safetensors", "diffusion_pytorch_model*.bin")
 
@@ -64,7 +63,7 @@ def load_model(folder: Path, name: str, class_name: str, choices: LoadChoices) -
     model_class = getattr(diffusers, class_name, None)
     if not (isinstance(model_class, type) and issubclass(model_class, diffusers.ModelMixin)):
         raise CheckpointError(f"{folder} has no known class for {name}: {class_name}.", folder)
-    entries, is_safe = _entries(folder, choices)
+    entries, files = _entries(folder, choices)
     if (folder / "config.json").exists():
         check_model_config(folder / "config.json", model_class, entries)
     with loading(folder, name):
@@ -73,7 +72,8 @@ def load_model(folder: Path, name: str, class_name: str, choices: LoadChoices) -
             str(folder),
             **dtype_argument(choices.dtype),
             local_files_only=True,
-            use_safetensors=is_safe,
+            use_safetensors=not any(path.suffix == ".bin" for path in files),
+            variant="fp16" if files and all(".fp16" in path.name for path in files) else None,
             output_loading_info=True,
         )
     missing = info["missing_keys"]
@@ -85,15 +85,15 @@ def load_model(folder: Path, name: str, class_name: str, choices: LoadChoices) -
     return model
 
 
-def _entries(folder: Path, choices: LoadChoices) -> tuple[dict[str, Entry], bool]:
-    """Read the headers of a part's weights, and whether these are safetensors."""
+def _entries(folder: Path, choices: LoadChoices) -> tuple[dict[str, Entry], list[Path]]:
+    """Read the headers of a part's weights; the files that they are in."""
     for pattern in _WEIGHTS:
         files = [path for path in sorted(folder.glob(pattern)) if is_file(path)]
         headers = [read_any_header(path, allow_pickle=choices.allow_pickle) for path in files]
         if headers:
             entries = {k: e for header in headers for k, e in header.entries.items()}
-            return entries, pattern.endswith(".safetensors")
-    return {}, True
+            return entries, files
+    return {}, []
 
 
 def load_vae(path: Path, choices: LoadChoices, config: Path) -> Any:

@@ -45,11 +45,11 @@ class _Encoding:
         self._choices = {**choices}
         self._step_count = check_step_count(self._choices.pop("step_count", "a1111"))
         self._made: Conditioner | None = None
-        self._made_from: list[Any] = []
+        self._made_from: tuple[Any, ...] = ()
 
     @property
     def conditioner(self) -> Conditioner:
-        components = [getattr(self.pipe, name, None) for name in self.family.components]
+        components = self.family.parts_of(self.pipe)
         if self._made is None or list(map(id, components)) != list(map(id, self._made_from)):
             self._made = Conditioner(*towers_of(self.pipe, self.family), **self._choices)
             self._made_from = components
@@ -70,7 +70,7 @@ class _Encoding:
 
     def _encode_plain(self, arguments: Mapping[str, Any]) -> tuple[Tensor | None, ...]:
         call = EncodePromptArguments(**arguments)
-        with lora_scaled(self.pipe, self.family.components[::2], call.lora_scale):
+        with lora_scaled(self.pipe, self.family.encoder_names, call.lora_scale):
             made = make_prompt_embeds(self, call)
         return tuple(getattr(made, name) for name in self.family.returns)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from clipcond.errors import PipelineError
 from clipcond.pipelines.families import family_of
@@ -14,7 +13,7 @@ from clipcond.towers import OpenAIClipTower, TextTower
 
 def has_own_kind(pipe: object, family: Family) -> bool:
     """Whether a pipeline has all of its text encoders, and they are of its family's kind."""
-    components = _components(pipe, family)
+    components = family.parts_of(pipe)
     models = components[::2]
     is_own = all(OpenAIClipTower.is_model(model) or is_bert(model) for model in models)
     return None not in components and (family.tower is not own_tower or is_own)
@@ -46,7 +45,7 @@ def towers_of(pipe: object, family: Family) -> list[TextTower]:
     Raises:
         PipelineError: one is missing, or is of another kind.
     """
-    components, kind = _components(pipe, family), type(pipe).__name__
+    components, kind = family.parts_of(pipe), type(pipe).__name__
     for name, part in zip(family.components, components, strict=True):
         if part is None:
             raise PipelineError(
@@ -65,7 +64,3 @@ def towers_of(pipe: object, family: Family) -> list[TextTower]:
         if family.masks:
             tower.special = replace(tower.special, mask_padding=True)
     return made
-
-
-def _components(pipe: object, family: Family) -> tuple[Any, ...]:
-    return tuple(getattr(pipe, name, None) for name in family.components)

@@ -137,13 +137,13 @@ def check_width(
 
 
 def config_of(part: object) -> Mapping[str, Any]:
-    """The configuration of a pipeline or of its part; empty where it has none."""
+    """Get the configuration of a pipeline or of its part; empty where it has none."""
     config: Mapping[str, Any] = getattr(part, "config", {})
     return config
 
 
 def pooled_width(pipe: object) -> int | None:
-    """P of the pooled vector that the pipeline's UNet reads, as SDXL's does; None = it reads none.
+    """Compute P of the pooled vector that the pipeline's UNet reads; None = it reads none.
 
     Its second embedding takes pooled vector and picture sizes joined: P, and six numbers (of the
     refiner five) of `addition_time_embed_dim` values each.
@@ -158,7 +158,7 @@ def pooled_width(pipe: object) -> int | None:
 
 
 def model_dtype(pipe: object) -> torch.dtype | None:
-    """The dtype that the UNet reads embeddings in; without a UNet, that of the text encoder.
+    """Find the dtype that the UNet reads embeddings in; without a UNet, that of the text encoder.
 
     diffusers takes the text encoder's. Where that differs from the UNet's (transformers keeps the
     dtype of the files, diffusers loads float32), its UNet stops at the first product.
@@ -170,7 +170,7 @@ def model_dtype(pipe: object) -> torch.dtype | None:
 def _condition(
     encoding: Encoding, call: EncodePromptArguments
 ) -> tuple[Conditioning, Conditioning | None]:
-    """Positive and negative; one pass of the conditioner for what is given as text."""
+    """Encode positive and negative, in one pass what is given as text."""
     prompt_2, negative_2 = call.prompt_2 or None, call.negative_prompt_2 or None
     negative = None
     if call.negative_prompt_embeds is not None:
@@ -207,7 +207,7 @@ def _condition(
 def _read_negative_2(
     conditioner: Conditioner, negatives: list[str] | None, negative_2: str | Sequence[str] | None
 ) -> str | Sequence[str] | None:
-    """What the second tower reads as negative; nothing where plain diffusers has zeros for both."""
+    """Choose the second tower's negative; None where plain diffusers has zeros for both."""
     gives_zeros = partial(conditioner.reads.gives_zeros, dialect=conditioner.dialect)
     if negatives is not None or not negative_2 or not gives_zeros(None) or gives_zeros([""]):
         return negative_2
@@ -217,8 +217,7 @@ def _read_negative_2(
 
 
 def _has_encoders(encoding: Encoding) -> bool:
-    names = encoding.family.components
-    return None not in [getattr(encoding.pipe, name, None) for name in names]
+    return None not in encoding.family.parts_of(encoding.pipe)
 
 
 def _conditioner(encoding: Encoding, call: EncodePromptArguments) -> Conditioner:
@@ -236,6 +235,11 @@ def _with_pooled(conditioning: Conditioning, pooled: Tensor | None) -> Condition
 
 
 def given_prompts(prompt: str | Sequence[str] | None) -> list[str]:
+    """List the prompts of a call.
+
+    Raises:
+        PipelineError: there are none, or something else than strings.
+    """
     if prompt is None:
         raise PipelineError("There is nothing to encode: give prompt or prompt_embeds.")
     is_no_list = isinstance(prompt, bytes | bytearray | Mapping)
@@ -251,7 +255,7 @@ def given_prompts(prompt: str | Sequence[str] | None) -> list[str]:
 
 
 def given_negatives(pipe: object, call: EncodePromptArguments, n: int) -> list[str] | None:
-    """As many negatives as prompts; None = none at all, where the model takes zeros for that."""
+    """List as many negatives as prompts; None where the model takes zeros for none."""
     negative = call.negative_prompt
     if negative is None and config_of(pipe).get("force_zeros_for_empty_prompt"):
         return None
@@ -280,7 +284,7 @@ def _lengthened(
 
 
 def _for_the_models(tensor: Tensor, pipe: object, call: EncodePromptArguments) -> Tensor:
-    """The tensor on the device and in the dtype of the models, a row for every picture."""
+    """Bring a tensor to the models' device and dtype, with a row for every picture."""
     device = call.device or getattr(pipe, "_execution_device", None)
     tensor = tensor.to(device=device, dtype=model_dtype(pipe))
     return tensor.repeat_interleave(call.num_images_per_prompt, dim=0)

@@ -54,7 +54,7 @@ _SPACINGS = {"Karras": "use_karras_sigmas", "Exponential": "use_exponential_sigm
 
 
 def _spaced(row: SchedulerRow) -> tuple[SchedulerRow, ...]:
-    """The row, and what it is with another spacing of the noise levels."""
+    """List the row, and what it is with another spacing of the noise levels."""
     if not row.has_spacings:
         return (row,)
     return (
@@ -80,6 +80,8 @@ def _key(name: str) -> str:
 _ALL = tuple(each for row in _ROWS for each in _spaced(row))
 # Names in A1111's writing, for messages and lists of choices.
 SCHEDULERS = tuple(row.name for row in _ALL)
+# What belongs to a sampler, not to the model that it samples.
+_SAMPLING = {name for row in _ALL for name in row.arguments} | {"use_beta_sigmas"}
 _BY_KEY = {
     _key(name): row
     for row in reversed(_ALL)  # of rows of one class, the first has the class's name
@@ -105,12 +107,14 @@ def make_scheduler(name: str, like: Any) -> Any:
     Args:
         name: a name of `SCHEDULERS`, or as ComfyUI or diffusers write it; the case, spaces,
             hyphens and underscores do not matter.
-        like: the model's own scheduler; its training settings (betas, prediction type) are kept.
+        like: the model's own scheduler; its training settings (betas, prediction type) are kept,
+            and how it samples (solver, spacing of the noise levels) is not.
     Raises:
         UnknownNameError: no scheduler of that name.
         PipelineError: diffusers lacks it, or a library that it needs.
     """
     row = find_scheduler(name)
+    config = {key: value for key, value in like.config.items() if key not in _SAMPLING}
     with silent_libraries():
         import diffusers
 
@@ -118,7 +122,7 @@ def make_scheduler(name: str, like: Any) -> Any:
         if scheduler_class is None:
             raise PipelineError(f"This diffusers has no {row.class_name}.", "Upgrade diffusers.")
         try:
-            return scheduler_class.from_config(dict(like.config), **row.arguments)
+            return scheduler_class.from_config(config, **row.arguments)
         except ImportError as error:
             reason = str(error).strip().split(" but it was")[0]
             raise PipelineError(

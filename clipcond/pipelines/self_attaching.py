@@ -36,18 +36,21 @@ class SelfAttaching:
         return stock.__call__(*args, **_without_limit(call))
 
     def text2img(self, prompt: Any, **call: Any) -> Any:
+        """Draw from text alone, as lpw's method does; `call` is the pipeline's."""
         return self._task("text2image")(prompt, **_without_limit(call))
 
     def img2img(self, image: Any, prompt: Any, **call: Any) -> Any:
+        """Draw over a picture, as lpw's method does; `call` is the pipeline's."""
         pipe = self._task("image2image")
         return pipe(prompt, image=image, **_without_limit(call))
 
     def inpaint(self, image: Any, mask_image: Any, prompt: Any, **call: Any) -> Any:
+        """Fill the white of a mask, as lpw's method does; `call` is the pipeline's."""
         pipe = self._task("inpainting")
         return pipe(prompt, image=image, mask_image=mask_image, **_without_limit(call))
 
     def _task(self, task: str) -> Any:
-        """A stock pipeline for another task, of the same models and with the same Conditioner."""
+        """Make a stock pipeline for another task, of the same models and Conditioner."""
         attachment: Attachment = vars(self)["encode_prompt"]
         stock = getattr(diffusers, class_for_task(family_of(self), task))
         pipe = copy.copy(attachment).put_on(stock.from_pipe(self))
@@ -69,7 +72,7 @@ def _attaching(stock: Callable[..., None], defaults: Mapping[str, Any]) -> Calla
 
 
 def _without_limit(call: dict[str, Any]) -> dict[str, Any]:
-    """The call without lpw's `max_embeddings_multiples`; warns that it limits nothing here."""
+    """Take out lpw's `max_embeddings_multiples`; warns that it limits nothing here."""
     if call.pop("max_embeddings_multiples", None) is not None:
         warn("max_embeddings_multiples limits nothing here; dialect= says how long prompts are")
     return call

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from clipcond.errors import PipelineError, TrainingError
+from clipcond.errors import TrainingError
+from clipcond.pipelines.building import check_device
 from clipcond.training.settings import LoopSettings
 
 if TYPE_CHECKING:
@@ -33,10 +34,8 @@ def open_accelerator(settings: LoopSettings) -> Accelerator:
     from accelerate.utils import InitProcessGroupKwargs
 
     device = settings.device
-    if device in ("cuda", "mps") and not getattr(torch, device).is_available():
-        raise PipelineError(
-            f"This torch sees no {device} device.", "Leave out device=, or say device='cpu'."
-        )
+    if device is not None:
+        check_device(torch.device(device))
     try:
         return Accelerator(
             mixed_precision=_precision(settings),
@@ -49,14 +48,21 @@ def open_accelerator(settings: LoopSettings) -> Accelerator:
 
 @contextmanager
 def own_accelerate() -> Iterator[None]:
-    """Clear accelerate's state in the end, so that the process's next run can choose a device."""
+    """Clear the state that accelerate gets inside, so that the next run can choose a device.
+
+    A state that the caller made before stays, as does that of several processes.
+    """
     from accelerate.state import AcceleratorState, PartialState
 
+    def state() -> dict[str, Any]:  # making a PartialState would set one up
+        return dict(getattr(PartialState, "_shared_state", {}))
+
+    is_callers = bool(state())
     try:
         yield
     finally:
-        with suppress(AttributeError):  # the method is not public
-            if PartialState().num_processes == 1:
+        if not is_callers and state().get("num_processes") == 1:
+            with suppress(AttributeError):  # the method is not public
                 AcceleratorState._reset_state(reset_partial_state=True)
 
 

@@ -15,7 +15,7 @@ from clipcond.training.teacher import Teacher
 
 MIN_HIDDEN, MAX_HIDDEN = 128, 768
 HEAD_WIDTH = 64  # narrower in small resamplers
-N_LAYERS = 2
+DEFAULT_LAYERS = 2
 START = 0.3  # of the teacher's spread: the first rows are guesses, and small ones harm less
 
 
@@ -36,7 +36,7 @@ def new_adapter(teacher: Teacher, tower: TextTower, settings: AlignSettings, see
         pooled_width=teacher.pooled_width,
         hidden=0 if is_linear else hidden,
         heads=0 if is_linear else settings.heads or max(4, hidden // HEAD_WIDTH),
-        layers=0 if is_linear else settings.layers or N_LAYERS,
+        layers=0 if is_linear else settings.layers or DEFAULT_LAYERS,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -49,7 +49,7 @@ _ENCODING_KEYS = ("pairs", "teacher", "tower", "dialect", "clip_skips", "teacher
 
 def align(
     teacher: Any,
-    tower: TextTower | str,
+    tower: TextTower | str | os.PathLike[str],
     pairs: str | Path | Pairs,
     output: str | Path,
     *,
@@ -97,7 +97,7 @@ def align(
     if not isinstance(pairs, Pairs):
         pairs = read_pairs(pairs, columns, max_bad=max_bad)
     teacher = open_teacher(teacher)
-    tower = load_tower(tower) if isinstance(tower, str) else tower
+    tower = load_tower(tower) if isinstance(tower, str | os.PathLike) else tower
     start = None if start_from is None else load_adapter(start_from)[0]
     with own_accelerate():
         alignment = _Alignment(teacher, tower, pairs, folder, settings, loop, start)

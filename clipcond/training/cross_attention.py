@@ -23,7 +23,7 @@ from clipcond.training.pair_encoding import Batch
 from clipcond.training.teacher import Teacher, record_outputs
 
 N_QUERIES = 512  # collected for a layer
-N_LAYERS, N_ASKED = 4, 64  # layers and queries compared at a step
+N_LAYERS_COMPARED, N_QUERIES_COMPARED = 4, 64  # layers and queries compared at a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,11 @@ def compare_attention(
         the mean difference over layers, 1 = as embeds that are the same for every prompt; and
         student's and teacher's outputs as one vector each, [b C].
     """
-    order = torch.randperm(len(layers), generator=generator)[:N_LAYERS].tolist()
+    order = torch.randperm(len(layers), generator=generator)[:N_LAYERS_COMPARED].tolist()
     differences, ours, theirs = [], [], []
     for i in sorted(order):
         layer = layers[i]
-        which = torch.randint(len(layer.queries), (N_ASKED,), generator=generator)
+        which = torch.randint(len(layer.queries), (N_QUERIES_COMPARED,), generator=generator)
         which = which.to(student.device)
         with torch.no_grad():
             wanted = layer.attend(teacher, which)

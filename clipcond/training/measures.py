@@ -16,7 +16,7 @@ from clipcond.training.teacher import Teacher
 
 N_MEASURED, AT_ONCE = 128, 32  # pairs behind means and spreads
 N_DRAWN, DRAWN_AT_ONCE, QUERY_STEPS = 16, 8, 8  # pairs whose drawing gives the queries
-N_ASKED = 256  # queries of a layer in a measurement
+N_QUERIES_MEASURED = 256  # queries of a layer in a measurement
 N_MOMENTS = 4  # between noise and picture, at which predictions are compared
 FAR_WORSE = 10.0  # times as far from the teacher as the same rows for every prompt
 N_SCALED, N_COMPARED = 2, 8  # batches behind the UNet's scales, and of held-out pairs
@@ -64,7 +64,9 @@ class Baseline:
         every: list[dict[str, float]] = []
         for batch, noisy, steps, prediction in self.moments:
             student, pooled = batch.join_chunks(model(batch.hidden, batch.mask))
-            which = torch.arange(min(N_ASKED, len(self.layers[0].queries)), device=student.device)
+            which = torch.arange(
+                min(N_QUERIES_MEASURED, len(self.layers[0].queries)), device=student.device
+            )
             differences = [
                 layer.difference(layer.attend(student, which), layer.attend(batch.teacher, which))
                 for layer in self.layers

@@ -11,7 +11,7 @@ AdamW's, so that one learning rate serves both, from Moonlight (arXiv 2502.16982
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -43,7 +43,7 @@ class Muon(torch.optim.AdamW):
         )
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update all parameters that have a gradient; matrices have none afterwards."""
         for group in self.param_groups:
             if group.get("is_orthogonal"):
@@ -51,7 +51,7 @@ class Muon(torch.optim.AdamW):
                     gradient, matrix.grad = matrix.grad, None  # nothing is left for AdamW
                     if gradient is not None:
                         self._update_matrix(matrix, gradient, group["lr"], group["weight_decay"])
-        super().step(closure)
+        super().step()
 
     def _update_matrix(self, matrix: Tensor, gradient: Tensor, lr: float, decay: float) -> None:
         state = self.state[matrix]

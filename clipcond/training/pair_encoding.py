@@ -8,9 +8,7 @@ alone, so a resumed run reads the very bits that an uninterrupted one reads.
 from __future__ import annotations
 
 import random
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,7 +19,8 @@ import torch
 from torch import Tensor
 
 from clipcond.conditioning.conditioner import Conditioner
-from clipcond.errors import ClipcondWarning, PromptError, TrainingError
+from clipcond.conditioning.prompt_text import collect_warnings
+from clipcond.errors import PromptError, TrainingError
 from clipcond.towers import TowerOutput
 from clipcond.training.pairs import BadPair, Pair
 from clipcond.training.run_folder import Records
@@ -64,7 +63,7 @@ class PromptEncoder:
         Returns:
             embeds [n K S D], mask [n S] or None, pooled [n P] or None.
         """
-        with _without_prompt_warnings():
+        with collect_warnings(shown=False):
             found = [self.conditioner(list(prompts), clip_skip=k) for k in self.clip_skips]
         self.conditioner.cache.clear()  # encoded pairs are kept elsewhere
         n_times = n_chunks * self.length // found[0].embeds.shape[1]
@@ -74,13 +73,6 @@ class PromptEncoder:
             None if mask is None else mask.repeat(1, n_times),
             found[0].pooled,
         )
-
-
-@contextmanager
-def _without_prompt_warnings() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ClipcondWarning)
-        yield
 
 
 def count_pair_chunks(
@@ -93,17 +85,17 @@ def count_pair_chunks(
     """
     bad: list[BadPair] = []
     sizes: dict[Pair, tuple[int, int]] = {}
-    with _without_prompt_warnings():
-        for pair in pairs:
-            try:
+    for pair in pairs:
+        try:
+            with collect_warnings(shown=False):
                 size = (teacher.count_chunks(pair.teacher), tower.count_chunks(pair.tower))
-            except PromptError as error:
-                bad.append(BadPair(pair.line, f"its prompt cannot be read: {error.message}"))
-                continue
-            sizes[pair] = size
-            if max(size) > max_chunks:
-                reason = f"its prompt takes {max(size)} chunks, at most {max_chunks} are trained"
-                bad.append(BadPair(pair.line, reason))
+        except PromptError as error:
+            bad.append(BadPair(pair.line, f"its prompt cannot be read: {error.message}"))
+            continue
+        sizes[pair] = size
+        if max(size) > max_chunks:
+            reason = f"its prompt takes {max(size)} chunks, at most {max_chunks} are trained"
+            bad.append(BadPair(pair.line, reason))
     return bad, sizes
 
 

@@ -41,6 +41,7 @@ class Columns:
 
     @property
     def names(self) -> tuple[str, str, str]:
+        """List the columns of the teacher's text, the tower's text and the picture."""
         first, second, third = self.defaults
         return self.teacher or first, self.tower or second, self.image or third
 

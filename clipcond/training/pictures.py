@@ -12,15 +12,17 @@ import torch
 from torch import Tensor
 
 from clipcond import embedded
+from clipcond.checkpoints.folders import read_weights
+from clipcond.checkpoints.tensor_names import PROJECTION
 from clipcond.errors import CheckpointError, first_line
-from clipcond.files import read_json
+from clipcond.files import local_path, read_json
+from clipcond.locks import LOADING
 from clipcond.pipelines.verbosity import silent_libraries
 from clipcond.training.pairs import BadPair, Pair
 from clipcond.training.run_folder import Records
 
 # Source: openai/CLIP, clip.py; ChineseCLIP and OpenCLIP took them over
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-PROJECTION = "text_projection.weight"
 _CLASSES = {
     "clip_vision_model": "CLIPVisionModelWithProjection",
     "clip": "CLIPVisionModelWithProjection",
@@ -35,7 +37,7 @@ def find_broken_pictures(pairs: Iterable[Pair]) -> list[BadPair]:
         if pair.image is None:
             continue
         try:
-            _open_upright(pair.image).load()
+            _open_upright(pair.image)
         except Exception as error:  # Pillow fails with a dozen kinds
             bad.append(BadPair(pair.line, f"its picture cannot be read: {first_line(error)}"))
     return bad
@@ -80,7 +82,8 @@ def _read_pixels(path: Path, size: tuple[int, int]) -> Tensor:
 def _open_upright(path: Path) -> Any:
     from PIL import Image, ImageOps
 
-    return ImageOps.exif_transpose(Image.open(path))
+    with Image.open(path) as image:
+        return ImageOps.exif_transpose(image)  # a copy, which is read to its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +124,8 @@ def open_vision(source: str | Path) -> VisionTower:
     Raises:
         CheckpointError: missing, of another kind, or incomplete.
     """
-    from safetensors.torch import load_file
-
     is_embedded = str(source) == "embedded"
-    folder = embedded.folder().parent / "vision_tower" if is_embedded else Path(source).expanduser()
+    folder = embedded.folder().parent / "vision_tower" if is_embedded else local_path(source)
     if not folder.is_dir():
         raise CheckpointError(f"there is no folder {str(source)!r} with a vision tower", folder)
     config = read_json(folder / "config.json")
@@ -139,7 +140,6 @@ def open_vision(source: str | Path) -> VisionTower:
     colours = {"image_mean": (0.5,) * 3, "image_std": (0.5,) * 3} if is_embedded else {}
     if not is_embedded and (folder / "preprocessor_config.json").is_file():
         colours = read_json(folder / "preprocessor_config.json")
-    projection = folder / "text_projection.safetensors"
     vision = getattr(model.config, "vision_config", model.config)
     return VisionTower(
         model=model.eval().requires_grad_(False),
@@ -147,12 +147,21 @@ def open_vision(source: str | Path) -> VisionTower:
         mean=tuple(colours.get("image_mean") or MEAN),
         std=tuple(colours.get("image_std") or STD),
         width=model.visual_projection.out_features,
-        text_projection=load_file(projection)[PROJECTION] if projection.is_file() else None,
+        text_projection=_read_projection(folder / "text_projection.safetensors"),
     )
 
 
+def _read_projection(path: Path) -> Tensor | None:
+    if not path.is_file():
+        return None
+    weights = read_weights([path])
+    if PROJECTION not in weights:
+        raise CheckpointError(f"{str(path)!r} has no {PROJECTION}", path, "Save it again.")
+    return weights[PROJECTION][0]
+
+
 def _load_model(folder: Path, class_name: str) -> Any:
-    with silent_libraries():
+    with LOADING, silent_libraries():
         import transformers
 
         try:

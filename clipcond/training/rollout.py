@@ -20,7 +20,7 @@ from clipcond.training.pair_encoding import Draw
 
 
 @dataclass(slots=True)
-class Slot:
+class DenoisingSlot:
     """The place of one latent between noise and picture.
 
     Args:
@@ -50,7 +50,7 @@ class Rollout:
         self._signals: list[float] = [*schedule.alphas_cumprod.float().tolist(), 1.0]
         self._n_steps = n_steps
         self.latents = latents
-        self.slots = [Slot() for _ in range(len(latents))]
+        self.slots = [DenoisingSlot() for _ in range(len(latents))]
 
     def restart_finished(
         self, draw: Callable[[], Draw], rng: random.Random, generator: torch.Generator
@@ -85,7 +85,7 @@ class Rollout:
         clean, noise = self._split(self.latents, prediction, before)
         self.latents = after.sqrt() * clean + (1 - after).sqrt() * noise
 
-    def _timestep(self, slot: Slot) -> int:
+    def _timestep(self, slot: DenoisingSlot) -> int:
         """Compute a timestep; the first is the schedule's last, the others are shifted."""
         total = len(self._signals) - 1
         share = (slot.done - (slot.offset if slot.done else 0.0)) / self._n_steps
@@ -112,4 +112,4 @@ class Rollout:
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` gave."""
         self.latents = state["latents"].to(self.latents.device)
-        self.slots = [Slot(**values) for values in state["slots"]]
+        self.slots = [DenoisingSlot(**values) for values in state["slots"]]

@@ -27,6 +27,7 @@ class Objective(ABC):
         """Draw a batch and compute the losses whose sum is minimised."""
 
     def state(self) -> dict[str, Any]:
+        """List what a checkpoint needs to go on, besides weights; see `load`."""
         return {}
 
     def load(self, state: Mapping[str, Any]) -> None:  # noqa: B027
@@ -56,6 +57,7 @@ class Stage:
         return self.lr * (LAST + (1 - LAST) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
     def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        """Make the optimizer of the parameters that need gradients: Muon or AdamW."""
         if self.has_muon:
             return Muon(model, self.lr, self.weight_decay)
         groups = decay_groups(model.parameters(), self.weight_decay)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from clipcond.adapters import teacher_fingerprint, unet_family, unet_fingerprint
 from clipcond.errors import PipelineError
 from clipcond.pipelines.loading import load_pipeline
+from clipcond.pipelines.prompt_embeds import config_of, pooled_width
 from clipcond.pipelines.verbosity import silent_libraries
 from clipcond.towers import OpenAIClipTower
 
@@ -53,7 +54,6 @@ class Teacher:
         config: Any = getattr(unet, "config", {})
         found = [(getattr(pipe, e, None), getattr(pipe, t, None)) for e, t in _ENCODERS]
         towers = tuple(OpenAIClipTower(e, t) for e, t in found if e is not None and t is not None)
-        has_pooled = config.get("addition_embed_type") == "text_time"
         width = config.get("cross_attention_dim")
         has_own_width = sum(tower.width for tower in towers) == width
         if not towers or not has_own_width or config.get("encoder_hid_dim_type") is not None:
@@ -62,7 +62,12 @@ class Teacher:
                 "towers as they are.",
                 "Take a Stable Diffusion 1.x, 2.x or XL pipeline.",
             )
-        last: Any = towers[-1].model
+        if config_of(pipe).get("requires_aesthetics_score"):
+            raise PipelineError(
+                f"{type(pipe).__name__} with a refiner's UNet cannot teach: it reads an aesthetic "
+                "score, and refines what another UNet drew.",
+                "Take the base model's pipeline.",
+            )
         for module in (unet, pipe.vae, *(tower.model for tower in towers)):
             module.eval().requires_grad_(False)
         return cls(
@@ -73,20 +78,21 @@ class Teacher:
             hashes=(teacher_fingerprint(towers), unet_fingerprint(unet)),
             family=unet_family(unet),
             width=width,
-            pooled_width=last.config.projection_dim if has_pooled else None,
+            pooled_width=pooled_width(pipe),
         )
 
     @property
     def length(self) -> int:
-        """Rows of one chunk."""
+        """Count the rows of one chunk."""
         return self.towers[0].special.context_length
 
     @property
     def pixels_per_latent(self) -> int:
+        """Compute the height and width in pixels of one latent."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     def latent_shape(self) -> tuple[int, int, int]:
-        """[C H W] of the latents the UNet was made for."""
+        """List [C H W] of the latents the UNet was made for."""
         size = self.unet.config.sample_size
         height, width = (size, size) if isinstance(size, int) else size
         return int(self.unet.config.in_channels), int(height), int(width)
@@ -160,7 +166,7 @@ def open_teacher(source: Any) -> Teacher:
         CheckpointError: not found, incomplete or damaged.
         PipelineError: a pipeline that cannot teach.
     """
-    if source is None or isinstance(source, (str, Path)):
-        name = None if source is None or str(source) == "embedded" else str(source)
+    if source is None or isinstance(source, str | os.PathLike):
+        name = None if source is None or os.fspath(source) == "embedded" else os.fspath(source)
         source = load_pipeline(name, task="text2image", dtype=torch.float32)
     return source if isinstance(source, Teacher) else Teacher.from_pipeline(source)

@@ -12,10 +12,16 @@ from torch import Tensor, nn
 
 from clipcond.checkpoints.extraction import extract
 from clipcond.checkpoints.folders import WEIGHTS
-from clipcond.errors import CheckpointError, TowerError
+from clipcond.errors import CheckpointError, TowerError, excerpt
 from clipcond.files import disk_errors
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
 from clipcond.towers.chinese_clip import ChineseTextEncoder
+
+# What a tower's folder may hold: other files would be lost with it.
+_OF_TOWERS = {
+    *("config.json", WEIGHTS, "vocab.json", "vocab.txt", "merges.txt", "tokenizer.json"),
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+}
 
 
 def with_projection(
@@ -23,6 +29,9 @@ def with_projection(
 ) -> OpenAIClipTower | ChineseClipTower:
     """Give a tower a projection of pooled outputs to `width`, if it has none of that width.
 
+    Returns:
+        the tower itself where it has one, else another with a copy of its weights (of CLIP) or
+        with its module in it (of ChineseCLIP).
     Args:
         known: a projection [P D] for a tower without one of this width; else one is drawn.
     Raises:
@@ -46,11 +55,13 @@ def with_projection(
 
     own: Any = tower.model.config
     config = CLIPTextConfig(**{**own.to_dict(), "projection_dim": width})
-    model: Any = CLIPTextModelWithProjection(config)
+    with torch.random.fork_rng(devices=[]):  # all that it draws is replaced
+        model: Any = CLIPTextModelWithProjection(config)
     inner = getattr(tower.model, "text_model", tower.model)
     model.text_model.load_state_dict(inner.state_dict())
     model.text_projection = _make_linear(None, tower.width, width, known, seed)
-    return OpenAIClipTower(model.eval(), tower.tokenizer.source, tower.name)
+    length = tower.special.context_length
+    return OpenAIClipTower(model.eval(), tower.tokenizer.source, tower.name, context_length=length)
 
 
 def check_replaceable(folder: Path) -> None:
@@ -64,6 +75,13 @@ def check_replaceable(folder: Path) -> None:
     if not all((folder / name).is_file() for name in ("config.json", WEIGHTS)):
         raise CheckpointError(
             f"{str(folder)!r} is no tower's folder, and would be lost", folder, "Name another."
+        )
+    others = sorted({path.name for path in folder.iterdir()} - _OF_TOWERS)
+    if others:
+        raise CheckpointError(
+            f"{str(folder)!r} holds more than a tower, which would be lost: {excerpt(others[0])!r}",
+            folder,
+            "Name another folder, or move that away.",
         )
 
 
@@ -79,8 +97,21 @@ def save_tower(tower: OpenAIClipTower | ChineseClipTower, folder: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
         tower.model.cpu()
         extract(tower, part)
-        shutil.rmtree(folder, ignore_errors=True)
+        _put_in_place(part, folder)
+
+
+def _put_in_place(part: Path, folder: Path) -> None:
+    """Rename a folder; what has its name is kept under another one until then."""
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    if folder.exists():
+        os.replace(folder, old)
+    try:
         os.replace(part, folder)
+    except OSError:
+        if old.exists():
+            os.replace(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _make_linear(
@@ -89,7 +120,7 @@ def _make_linear(
     """Choose the tower's own projection if it is that wide, else the known one; or draw one."""
     if own is not None and own.out_features == width_out:
         return own
-    linear = nn.Linear(width, width_out, bias=False)
+    linear = nn.utils.skip_init(nn.Linear, width, width_out, bias=False)
     if known is None or known.shape != linear.weight.shape:
         generator = torch.Generator().manual_seed(seed)
         known = torch.empty(width_out, width).normal_(std=width**-0.5, generator=generator)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ def read_captions(
 
 
 def tune_tower(
-    tower: TextTower | str,
+    tower: TextTower | str | os.PathLike[str],
     vision: VisionTower | str | Path,
     pairs: Pairs | str | Path,
     output: str | Path,
@@ -107,8 +108,9 @@ def tune_tower(
     """Train a text tower on captions against a frozen vision tower, by the objective of CLIP.
 
     Args:
-        tower: a CLIP or ChineseCLIP tower, or a name for `load_tower`. It is trained in place. One
-            without a projection to the features' width gets one.
+        tower: a CLIP or ChineseCLIP tower, or a name for `load_tower`. Its weights are trained in
+            place, but for a CLIP tower without a projection to the features' width: of that a copy
+            with one is trained.
         vision: a vision tower, its folder, or "embedded".
         pairs: pictures with captions, from `read_captions`.
         output: a folder; transformers and `load_tower` read it.
@@ -129,7 +131,7 @@ def tune_tower(
     check_tensorboard(loop)
     check_absent(output, overwrite=overwrite)
     check_replaceable(output)
-    tower = load_tower(tower) if isinstance(tower, str) else tower
+    tower = load_tower(tower) if isinstance(tower, str | os.PathLike) else tower
     vision = vision if isinstance(vision, VisionTower) else open_vision(vision)
     pairs = pairs if isinstance(pairs, Pairs) else read_captions(pairs)
     if any(pair.image is None for pair in pairs.pairs):

@@ -31,7 +31,7 @@ BLOCKS = {
 
 
 def text_encoder(width: int, kind: type = CLIPTextModelWithProjection, pad: int = 49407):
-    """A CLIP text model of two blocks with CLIP's own vocabulary."""
+    """Make a CLIP text model of three blocks with CLIP's own vocabulary."""
     config = CLIPTextConfig(
         vocab_size=49408, hidden_size=width, intermediate_size=2 * width, num_hidden_layers=3,
         num_attention_heads=2, projection_dim=width, pad_token_id=pad,

@@ -1,4 +1,4 @@
-"""Measure Chinese prompts on the embedded model, beside English ones, on the same fresh scenes.
+"""Measure Chinese prompts and English ones on the embedded model, on the same fresh scenes.
 
 One row a system and test: the English tower; the Chinese tower without an adapter; with the linear
 baseline; with the resampler after its first stage alone, and after both. Prompts are in phrasings

@@ -81,7 +81,7 @@ def without_paths(folder: Path) -> None:
 
 
 def main() -> None:
-    """Write the folder `model` (and `vision_tower` beside it) under --out."""
+    """Write the folder `model` (and `vision_tower` next to it) under --out."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--out", type=Path, default=TOKENIZER.parents[1])

@@ -45,7 +45,7 @@ def plain(background: str | None, nouns: Sequence[int], said: Sequence[Said]) ->
 def lengthened(plain: str, chinese: str, rng: random.Random) -> tuple[str, str]:
     """English and Chinese in two chunks: one says what is in the scene, one says nothing.
 
-    What stands where is the same on both sides, for chunks are adapted one by one.
+    The same chunk says the same on both sides, for chunks are adapted one by one.
     """
     if rng.random() < 0.3:
         filler, join = CHINESE.joined(CHINESE.tags(rng.randint(6, 20), rng), rng), CHINESE.broken
@@ -72,7 +72,7 @@ def both(rng: random.Random, mix: Mix, language: Language = CHINESE) -> tuple[Sa
 
 
 def halves(rng: random.Random, mix: Mix, language: Language = CHINESE) -> tuple[Sample, Sample]:
-    """A scene whose things and whose background stand on either side of BREAK, 一只猫BREAK绿色背景.
+    """Draw a scene with BREAK between things and background, 一只猫BREAK绿色背景.
 
     The English, other than in `lengthened`, has all of it in one chunk: said in halves, the English
     tower mostly leaves the background white.

@@ -1,7 +1,7 @@
 """How scenes become prompts, in any language: a `Language` is the tables, and what differs.
 
-Every caption is a prompt in the a1111 dialect. Two rules keep the world simple: no background named
-means white, and of two things the one named first stands left unless the words say otherwise.
+Every caption is a prompt in the a1111 dialect. Two rules keep the world simple: a prompt without a
+background means white, and of two things the first named is left unless the words say otherwise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PIXELS = {1: {-1: SMALL, 0: ONE, 1: LARGE}, 2: {-1: PAIR_SMALL, 0: PAIR, 1: PAIR
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a prompt says of a thing beside its name: size -1, 0 or 1 = small, none, large."""
+    """What a prompt says of a thing besides its name: size -1, 0 or 1 = small, none, large."""
 
     size: int = 0
     weight: float | None = None
@@ -102,13 +102,13 @@ class Templates:
 
 @dataclass(frozen=True)
 class Language:
-    """The words of a language; what stands here as methods is English, others override it.
+    """The words of a language; the methods here are English, others override them.
 
     Args:
         names: of every noun of the world, the usual one first.
         colours: the words for each colour of the world, likewise.
         filler: tags that say nothing about the scene.
-        strange: ordinary words that the tower never learns. A few stand in the training prompts,
+        strange: ordinary words that the tower never learns. A few are in the training prompts,
             so that a picture survives a word the model cannot read.
         sizes: the words for -1 (small) and 1 (large).
     """

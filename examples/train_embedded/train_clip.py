@@ -4,8 +4,8 @@ Supervision").
 
 A third of every batch are near misses of other scenes of the batch (things swapped, another
 background, another thing), so that order and colour have to be read. That teaches nouns and
-colours first. A second run (`--start-from`) teaches which of two things stands left: half of
-its batches are pairs beside their mirror images, and nothing else tells the two apart (hard
+colours first. A second run (`--start-from`) teaches which of two things is left: half of
+its batches are pairs and their mirror images, which differ in nothing else (hard
 negatives: Yuksekgonul et al. 2023, "When and Why Vision-Language Models Behave like
 Bags-of-Words").
 """

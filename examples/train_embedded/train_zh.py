@@ -2,8 +2,8 @@
 positions) contrastively against the frozen vision tower of the embedded model.
 
 What the vision tower says of a scene never changes, so the scenes are drawn and encoded once, in
-batches that are full of near misses and mirror images; every step says one of the batches anew, in
-Chinese, Chinese with English words between, and now and then in English.
+batches that are full of near misses and mirror images; every step puts one of
+them into new words, in Chinese, Chinese with English words between, and now and then in English.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def encode(tower: ChineseTextEncoder, input_ids: Tensor, mask: Tensor, n_parts: 
 
 
 def scene_batches(n: int, size: int) -> list[list[Sample]]:
-    """`n` batches of scenes: half of each are pairs beside their mirror images, half near misses.
+    """`n` batches of scenes: half of each are pairs and their mirror images, half near misses.
 
     Every third has none of the mirror images: that teaches nouns and colours.
     """
@@ -150,7 +150,7 @@ def image_embeddings(
 
 
 def caption(sample: Sample, rng: random.Random, *, is_long: bool) -> str:
-    """The scene of a sample in words drawn anew."""
+    """Draw new words for the scene of a sample."""
     language = ENGLISH if rng.random() < ENGLISH_SHARE else CHINESE
     nouns = [thing.noun for thing in sample.scene.things]
     text = language.describe(sample.scene.background, nouns, rng, SAID, said=sample.said).prompt
@@ -168,7 +168,7 @@ def tensors(prompts: list[str], tokenizer: BertTokenizer) -> tuple[Tensor, Tenso
 def accuracy(
     tower: ChineseTextEncoder, vision: CLIPVisionModelWithProjection, tokenizer: BertTokenizer
 ) -> dict[str, float]:
-    """Zero-shot accuracy of the tower beside the vision tower."""
+    """Measure the tower's zero-shot accuracy with the vision tower."""
     device = next(tower.parameters()).device
 
     def text(prompts: list[str]) -> Tensor:

@@ -1,7 +1,7 @@
 """The world of the embedded model: emoji on plain backgrounds, rendered from Noto Color Emoji.
 
-A scene is a background colour and none, one or two things. One thing stands in the middle, small or
-large; two stand left and right. Artwork: Noto Color Emoji (SIL Open Font License 1.1 / Apache-2.0).
+A scene is a background colour and none, one or two things. One thing is in the middle, small or
+large; two are left and right. Artwork: Noto Color Emoji (SIL Open Font License 1.1 / Apache-2.0).
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class Scene:
     things: tuple[Thing, ...]
 
 
-SMALL, ONE, LARGE = 26, 42, 52  # pixels, a thing that stands alone
+SMALL, ONE, LARGE = 26, 42, 52  # pixels, a thing that is alone
 PAIR_SMALL, PAIR, PAIR_LARGE = 18, 26, 34  # pixels, each of two
 JITTER = 2  # pixels, each axis
 

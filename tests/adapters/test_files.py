@@ -93,6 +93,19 @@ def test_what_could_not_be_loaded_is_not_saved(tmp_path):
         f"{str(path)!r}: 1 of the 640 values of 'row_bias' are NaN or infinite, expected finite "
         "ones\nThe training that made it diverged."
     )
+    mixed = adapter()
+    mixed.row_bias.data = mixed.row_bias.data.half()
+    for each, held in (
+        (adapter().double(), "float64"),
+        (adapter().to(torch.float8_e5m2), "float8_e5m2"),
+        (mixed, "float16 and float32"),
+    ):
+        with pytest.raises(CheckpointError) as caught:
+            save_adapter(each, record(), path)
+        assert str(caught.value) == (
+            f"{str(path)!r}: its tensors are {held}, expected one of float32, float16, bfloat16 "
+            "for all\nCast it first: adapter.float()."
+        )
     assert not path.exists()
 
 

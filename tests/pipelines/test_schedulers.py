@@ -1,6 +1,7 @@
 """Schedulers by the names of A1111, ComfyUI and diffusers."""
 
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -114,3 +115,26 @@ def test_names_of_a_models_own():
     assert scheduler_name(OWN) == "DDIM"
     assert scheduler_name(PNDMScheduler()) == "PNDM"  # with its Runge-Kutta steps it is no PLMS
     assert scheduler_name(DPMSolverMultistepScheduler()) == "DPM++ 2M"
+
+
+def test_nothing_of_another_sampler_is_kept():
+    """Any name gives what it gives alone, also after all others and their settings."""
+    names = [name for name in SCHEDULERS if find_spec("scipy") or not name.startswith("LMS")]
+    own = DDIMScheduler(num_train_timesteps=50, beta_schedule="scaled_linear")
+    alone = {name: make_scheduler(name, own) for name in names}
+    asked = {f"use_{spacing}_sigmas": True for spacing in ("karras", "exponential", "beta")}
+    asked |= {"solver_order": 3, "algorithm_type": "sde-dpmsolver++", "skip_prk_steps": False}
+    for befores in (
+        [SimpleNamespace(config={**own.config, **asked})] * len(names),
+        [alone[name] for name in names[1:] + names[:1]],
+        [alone[name] for name in names[-1:] + names[:-1]],
+    ):
+        assert [
+            name
+            for name, before in zip(names, befores, strict=True)
+            if settings_of(make_scheduler(name, before)) != settings_of(alone[name])
+        ] == []
+
+
+def settings_of(scheduler):
+    return {key: value for key, value in scheduler.config.items() if not key.startswith("_")}

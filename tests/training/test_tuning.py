@@ -1,20 +1,24 @@
 """Fine-tuning a tower: captions find their pictures, and what is saved is read by all."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
+from accelerate import PartialState
 from PIL import Image
+from safetensors.torch import save_file
 from transformers import ChineseCLIPTextModel
 
 from clipcond import load_tower
 from clipcond.errors import CheckpointError, PairsError, TowerError, TrainingError
-from clipcond.towers import HiddenLayer
+from clipcond.towers import HiddenLayer, OpenAIClipTower
 from clipcond.training import TuneSettings, read_captions, tune_tower
+from clipcond.training.accelerator import own_accelerate
 from clipcond.training.objectives import contrastive_loss
 from clipcond.training.pictures import open_vision
 from clipcond.training.tower_files import save_tower, with_projection
-from tests.parity.models import tower_l
+from tests.parity.models import model_l, tokenizer, tower_l
 from tests.towers.alt import tower_alt
 from tests.training.made import QUIET, tower_zh
 from tests.training.pictures import WIDTH, write_captions, write_vision
@@ -165,6 +169,14 @@ def test_refusals(tmp_path, vision, captions):
         f"{str(tmp_path / 'b')!r} is no tower's folder, and would be lost\nName another."
     )
     assert (tmp_path / "b" / "thesis.txt").read_text() == "three years"
+    save_tower(with_projection(tower_zh(), WIDTH, None, 0), tmp_path / "c")
+    (tmp_path / "c" / "thesis.txt").write_text("three years")
+    with pytest.raises(CheckpointError) as caught:
+        tune_tower(tower_zh(), vision, captions, tmp_path / "c", overwrite=True)
+    assert str(caught.value) == (
+        f"{str(tmp_path / 'c')!r} holds more than a tower, which would be lost: 'thesis.txt'\n"
+        "Name another folder, or move that away."
+    )
     (tmp_path / "text").mkdir()
     Path(tmp_path / "text" / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(CheckpointError, match="says model_type 'bert'; vision towers known"):
@@ -181,3 +193,66 @@ def test_a_tower_of_another_kind_cannot_be_trained(tmp_path, vision, captions):
         "Load it as one of these."
     )
     assert not output.exists()
+
+
+def test_a_tower_that_cannot_take_its_place_leaves_the_old_one(tmp_path, monkeypatch):
+    folder, replace = tmp_path / "zh", os.replace
+    save_tower(with_projection(tower_zh(), WIDTH, None, 0), folder)
+    before = (folder / "model.safetensors").read_bytes()
+
+    def fails(source, target):
+        if str(source).endswith(".partial"):
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fails)
+        with pytest.raises(CheckpointError, match="No space left"):
+            save_tower(with_projection(tower_zh(), WIDTH, None, 1), folder)
+    assert (folder / "model.safetensors").read_bytes() == before
+    save_tower(with_projection(tower_zh(), WIDTH, None, 1), folder)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["zh"]
+
+
+def test_a_projection_is_read_or_missed_by_name(tmp_path):
+    folder = write_vision(tmp_path / "vision")
+    for name in ("text_projection", "weight", ""):
+        save_file({name: torch.ones(2, 3)}, folder / "text_projection.safetensors")
+        with pytest.raises(CheckpointError, match=r"has no text_projection\.weight"):
+            open_vision(folder)
+    save_file({"text_projection.weight": torch.ones(2, 3)}, folder / "text_projection.safetensors")
+    assert torch.equal(open_vision(folder).text_projection, torch.ones(2, 3))
+
+
+def test_the_states_of_accelerate_that_others_made_stay():
+    state = lambda: dict(PartialState._shared_state)  # noqa: E731
+    assert state() == {}
+    with pytest.raises(ZeroDivisionError), own_accelerate():
+        raise ZeroDivisionError
+    assert state() == {}
+    with own_accelerate():
+        PartialState(cpu=True)
+    assert state() == {}
+    PartialState(cpu=True)
+    try:
+        before = state()
+        with own_accelerate():
+            PartialState(cpu=True)
+        assert state() == before
+    finally:
+        PartialState._reset_state()
+
+
+def test_a_copy_with_a_projection_is_as_long_as_its_tower():
+    short = OpenAIClipTower(model_l(), tokenizer(), context_length=40)
+    drawn = torch.get_rng_state()
+
+    assert with_projection(short, WIDTH, None, 0).special.context_length == 40
+    assert torch.equal(torch.get_rng_state(), drawn)
+
+
+def test_a_tower_may_be_a_path(tmp_path, vision, captions):
+    save_tower(with_projection(tower_zh(), WIDTH, None, 0), tmp_path / "zh")
+    few = TuneSettings(steps=1, batch=2)
+    tune_tower(tmp_path / "zh", vision, captions, tmp_path / "out", settings=few, loop=QUIET)
+    assert load_tower(tmp_path / "out").width == 32

@@ -49,7 +49,7 @@ ALT_DIFFUSION = replace(
     STABLE_DIFFUSION,
     name="AltDiffusion",
     reads=ModelReads(HiddenLayer(1, final_norm=False)),
-    applies=_is_alt,
+    further_test=_is_alt,
     tower=RobertaSeriesTower,
     tasks={},
 )
@@ -59,7 +59,7 @@ ALT_DIFFUSION_M18 = replace(
     ALT_DIFFUSION,
     name="AltDiffusion with transformation_pre",
     reads=ModelReads(HiddenLayer(2, final_norm=True)),
-    applies=_is_later,
+    further_test=_is_later,
 )
 
 ALT_DIFFUSION_FAMILIES: tuple[Family, ...] = (ALT_DIFFUSION_M18, ALT_DIFFUSION)

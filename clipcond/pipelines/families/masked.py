@@ -9,13 +9,11 @@ from typing import Any
 from torch import Tensor
 
 from clipcond.conditioning.results import ModelReads
-from clipcond.pipelines.family import Encoding, Family, has_component
+from clipcond.pipelines.family import OF_CALL, PROMPTS, Encoding, Family, has_component
 from clipcond.pipelines.prompt_embeds import make_prompt_embeds, read_arguments
 from clipcond.towers import HiddenLayer
 
 _TOWER = (("text_encoder", "tokenizer"),)
-_EMBEDS = frozenset({"prompt", "negative_prompt", "prompt_embeds", "negative_prompt_embeds"})
-_CALL = frozenset({"device", "num_images_per_prompt", "do_classifier_free_guidance"})
 
 
 def _encode_cascade(encoding: Encoding, arguments: Mapping[str, Any]) -> tuple[Tensor | None, ...]:
@@ -40,8 +38,8 @@ def _has_prior_or_decoder(pipe: object) -> bool:
 CASCADE = Family(
     name="Stable Cascade",
     encoders=_TOWER,
-    required=_EMBEDS | {"batch_size", "pooled_prompt_embeds", "negative_pooled_prompt_embeds"},
-    optional=_CALL,
+    required=PROMPTS | {"batch_size", "pooled_prompt_embeds", "negative_pooled_prompt_embeds"},
+    optional=OF_CALL,
     returns=("embeds", "pooled", "negative_embeds", "negative_pooled"),
     reads=ModelReads(HiddenLayer(1, final_norm=False), (True,)),
     masks=True,
@@ -52,10 +50,10 @@ WUERSTCHEN = Family(
     name="Würstchen",
     encoders=_TOWER,
     required=frozenset({"prompt", "negative_prompt"}),
-    optional=_EMBEDS | _CALL,
+    optional=PROMPTS | OF_CALL,
     returns=("embeds", "negative_embeds"),
     masks=True,
-    applies=_has_prior_or_decoder,
+    further_test=_has_prior_or_decoder,
 )
 
 MASKED_FAMILIES: tuple[Family, ...] = (CASCADE, WUERSTCHEN)

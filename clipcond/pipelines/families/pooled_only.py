@@ -53,7 +53,7 @@ class PooledVectors:
             # without a negative, models take one of their own
             is_text = bool(given.get(start + self.texts[0]))
             if is_text and arguments.get(f"{start}pooled_prompt_embeds") is None:
-                with lora_scaled(pipe, family.components[::2], arguments.get("lora_scale")):
+                with lora_scaled(pipe, family.encoder_names, arguments.get("lora_scale")):
                     pooled = self._pooled(encoding, given, start)
                 answer[index] = _like(pooled, answer[index])
         return tuple(answer)
@@ -131,7 +131,7 @@ KANDINSKY_5 = Family(
     returns=("embeds", "pooled", "lengths"),
     cut={"text_rope_pos": "encoder_hidden_states"},
     encode=PooledVectors(texts=("prompt",)),
-    applies=partial(has_component, "text_encoder_2"),
+    further_test=partial(has_component, "text_encoder_2"),
     note="pooled vector; Qwen gets the words",
 )
 

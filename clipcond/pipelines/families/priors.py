@@ -80,7 +80,7 @@ PRIOR = Family(
     follows={"attention_mask": "mask"},
     n_chunks=1,
     encode=_encode,
-    applies=_is_prior,
+    further_test=_is_prior,
     note="hidden states and pooled vector of one chunk",
 )
 

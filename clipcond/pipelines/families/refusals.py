@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from clipcond.errors import PipelineError
-from clipcond.pipelines.family import component_kind, parameters_of
+from clipcond.pipelines.family import METHODS, component_kind, parameters_of
 
 _WITHIN = "it encodes prompts within its call, where nothing can take their place"
 _CLAP = "its text encoder is CLAP's, which was trained on sounds"
@@ -50,7 +50,6 @@ _REASONS = {
     "VisualCloze": ("it makes one prompt of several of its own", ""),
 }
 _CLIP_TEXT = re.compile("C(LI|li)PText|CLIPModel|ClapText|ClapModel|RobertaSeries|MultilingualCLIP")
-_METHODS = ("encode_prompt", "_encode_prompt")
 _EMBEDS = "prompt_embeds"
 
 
@@ -77,7 +76,7 @@ def reason_of(pipe: object) -> str:
     if not reads_clip(pipe):
         kind = component_kind(pipe, "text_encoder")
         return f"its text encoder is {kind}, not CLIP's" if kind else "it has no CLIP text encoder"
-    methods = {method: parameters_of(pipe, method) for method in _METHODS}
+    methods = {method: parameters_of(pipe, method) for method in METHODS}
     found = [f"{method}({', '.join(names)})" for method, names in methods.items() if names]
     return f"no family known here has its {found[0]}" if found else _WITHIN
 

@@ -11,14 +11,19 @@ from torch import Tensor
 
 from clipcond.conditioning.results import ModelReads
 from clipcond.pipelines.call_context import at_least
-from clipcond.pipelines.family import Encoding, Family, component_kind, has_component
+from clipcond.pipelines.family import (
+    OF_CALL,
+    PROMPTS,
+    Encoding,
+    Family,
+    component_kind,
+    has_component,
+)
 from clipcond.pipelines.prompt_embeds import make_prompt_embeds, read_arguments
 from clipcond.towers import HiddenLayer
 
 PAIR = (("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2"))
-_EMBEDS = frozenset({"prompt", "negative_prompt", "prompt_embeds", "negative_prompt_embeds"})
 _POOLED = frozenset({"pooled_prompt_embeds", "negative_pooled_prompt_embeds"})
-_CALL = frozenset({"device", "num_images_per_prompt", "do_classifier_free_guidance"})
 _CHOICES = frozenset({"lora_scale", "clip_skip"})
 _ALL_FOUR = ("embeds", "negative_embeds", "pooled", "negative_pooled")
 
@@ -35,10 +40,10 @@ def _is_refiner(pipe: object) -> bool:
 STABLE_DIFFUSION = Family(
     name="Stable Diffusion 1.x/2.x",
     encoders=PAIR[:1],
-    required=_EMBEDS,
-    optional=_CALL | _CHOICES,
+    required=PROMPTS,
+    optional=OF_CALL | _CHOICES,
     returns=("embeds", "negative_embeds"),
-    applies=partial(has_component, "unet"),
+    further_test=partial(has_component, "unet"),
     tasks={
         "text2image": "StableDiffusionPipeline",
         "image2image": "StableDiffusionImg2ImgPipeline",
@@ -49,8 +54,8 @@ STABLE_DIFFUSION = Family(
 STABLE_DIFFUSION_XL = Family(
     name="Stable Diffusion XL",
     encoders=PAIR,
-    required=_EMBEDS | _POOLED | {"prompt_2", "negative_prompt_2"},
-    optional=_CALL | _CHOICES,
+    required=PROMPTS | _POOLED | {"prompt_2", "negative_prompt_2"},
+    optional=OF_CALL | _CHOICES,
     returns=_ALL_FOUR,
     tasks={
         "text2image": "StableDiffusionXLPipeline",
@@ -64,7 +69,7 @@ REFINER = replace(
     name="Stable Diffusion XL refiner",
     encoders=PAIR[1:],
     reads=ModelReads(HiddenLayer(2, final_norm=False), (True,), zero_negative=True),
-    applies=_is_refiner,
+    further_test=_is_refiner,
     tasks={},
 )
 
@@ -72,7 +77,7 @@ UNIDIFFUSER = replace(
     STABLE_DIFFUSION,
     name="UniDiffuser",
     encoders=(("text_encoder", "clip_tokenizer"),),
-    applies=partial(has_component, "text_decoder"),
+    further_test=partial(has_component, "text_decoder"),
     n_chunks=1,
     tasks={},
 )
@@ -80,8 +85,8 @@ UNIDIFFUSER = replace(
 LATENT_UPSCALE = Family(
     name="Stable Diffusion latent upscaler",
     encoders=PAIR[:1],
-    required=_EMBEDS | _POOLED,
-    optional=_CALL | _CHOICES,
+    required=PROMPTS | _POOLED,
+    optional=OF_CALL | _CHOICES,
     returns=_ALL_FOUR,
     reads=ModelReads(HiddenLayer(1, final_norm=False), (True,)),
 )
@@ -89,8 +94,8 @@ LATENT_UPSCALE = Family(
 INSTRUCT_PIX2PIX = Family(
     name="InstructPix2Pix",
     encoders=PAIR[:1],
-    required=_EMBEDS,
-    optional=_CALL | _CHOICES,
+    required=PROMPTS,
+    optional=OF_CALL | _CHOICES,
     returns=("embeds", "negative_embeds"),
     method="_encode_prompt",
     joins=(("embeds", "negative_embeds", "negative_embeds"),),
@@ -120,7 +125,7 @@ SAFE = Family(
     name="Stable Diffusion Safe",
     encoders=PAIR[:1],
     required=frozenset({"prompt", "negative_prompt", "enable_safety_guidance"}),
-    optional=_CALL,
+    optional=OF_CALL,
     returns=_SAFE,
     method="_encode_prompt",
     joins=(_SAFE,),

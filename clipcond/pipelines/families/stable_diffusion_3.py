@@ -44,7 +44,7 @@ def _encode(encoding: Encoding, arguments: Mapping[str, Any]) -> tuple[Tensor | 
     pooled, negative_pooled = call.pooled_prompt_embeds, call.negative_pooled_prompt_embeds
     if mine is not None and (negative is not None or not guided):
         return mine, negative, pooled, negative_pooled
-    with lora_scaled(pipe, encoding.family.components[::2], call.lora_scale):
+    with lora_scaled(pipe, encoding.family.encoder_names, call.lora_scale):
         if mine is not None:
             negative, negative_pooled = _one(encoding, call, arguments, "negative_prompt", mine)
             return mine, negative, pooled, negative_pooled

@@ -1,4 +1,4 @@
-"""What the pipeline's call says that is going on, where the pipeline does not hand it on."""
+"""Read a running pipeline call's local variables from the stack."""
 
 from __future__ import annotations
 

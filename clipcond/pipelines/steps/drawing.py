@@ -26,7 +26,7 @@ from clipcond.pipelines.steps.passes import (
 from clipcond.pipelines.steps.position import Position, StepCount, scheduler_of
 from clipcond.pipelines.steps.refusals import DENOISERS, no_negative
 from clipcond.pipelines.steps.residuals import Residuals
-from clipcond.pipelines.steps.rows import Seen, Slot, map_tensors, read_serials
+from clipcond.pipelines.steps.rows import MarkedRows, Seen, map_tensors, read_serials
 from clipcond.pipelines.steps.texts import CallArguments, Found, TextsOfStep
 
 _TIMES = ("timestep", "timesteps", "timestep_ratio", "r")  # what they call the timestep
@@ -113,6 +113,11 @@ class StepsOfPipeline:
         for hooks in self._hooks.values():
             hooks.remove()
         self._hooks, self.is_midway = {}, False
+
+    def rest(self) -> None:
+        """Pause at the end of a call, and let go of what its ControlNet gave."""
+        self.pause()
+        self._residuals = Residuals()
 
     def resume(self) -> None:
         """Draw on after `pause`, with the pipeline's models of now."""
@@ -250,7 +255,7 @@ class StepsOfPipeline:
         warn(PromptWarning(message, remedy="Write the prompt without [a:b:0.5], [a|b] and AND."))
 
 
-def _recognise(tensor: Tensor, slots: list[tuple[EncodedCall, str, Slot]]) -> Rows | None:
+def _recognise(tensor: Tensor, slots: list[tuple[EncodedCall, str, MarkedRows]]) -> Rows | None:
     rows: list[Row | None] = []
     for serial, own in zip(read_serials(tensor), tensor, strict=True):
         places = ((each, name, slot.place(serial, own)) for each, name, slot in slots if serial)

@@ -19,7 +19,7 @@ from clipcond.pipelines.steps.plan import (
     plan_steps,
     warn_undrawn,
 )
-from clipcond.pipelines.steps.rows import Slot
+from clipcond.pipelines.steps.rows import MarkedRows
 
 Encode = Callable[[Arguments], Sequence[Tensor | None]]
 Place = tuple[Tensor, int]  # rows, and which of them
@@ -97,11 +97,11 @@ class EncodedCall:
         last = [row[-1][1][0][0] for row in plan.rows]
         self._shown = {name: each[last] for name, each in self.tables.items()}
         names = [name for name in self._shown if name.removeprefix(NEGATIVE_OF) in _MARKED]
-        self.slots = {name: Slot(self._shown[name]) for name in names}
+        self.slots = {name: MarkedRows(self._shown[name]) for name in names}
         self._shown.update({name: slot.markers for name, slot in self.slots.items()})
 
     def shown(self) -> tuple[Any, ...]:
-        """What the pipeline gets: marked rows, each as often as it wants pictures of a prompt."""
+        """Make what the pipeline gets: marked rows, once for each picture of a prompt."""
         n = next((self.arguments[name] for name in NUMBERS if name in self.arguments), 1)
         rows: dict[str, Tensor] = {}
         for name, each in self._shown.items():

@@ -43,7 +43,7 @@ def rest(pipe: object) -> None:
     """Take the hooks off a pipeline's denoisers, now that its call ends."""
     steps = STEPS.get(pipe)
     if steps is not None:
-        steps.pause()
+        steps.rest()
 
 
 def steps_midway(pipe: object) -> StepsOfPipeline | None:

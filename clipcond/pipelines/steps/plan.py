@@ -47,7 +47,7 @@ class Plan:
         return next((parts for until, parts in timed if step <= until), timed[-1][1])
 
     def with_pairs_of(self, other: Plan) -> Plan | None:
-        """The same plan with the pairs of another; None if there are other ones in this."""
+        """Make the same plan with the pairs of another; None if this one has others."""
         places = {texts: i for i, texts in enumerate(other.texts)}
         if not places.keys() >= set(self.texts):
             return None

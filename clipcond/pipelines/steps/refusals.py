@@ -54,7 +54,7 @@ def check_pipeline(pipe: object, family: Family, plan: Plan) -> None:
 def reason_against(pipe: object, family: Family) -> str | None:
     """Say why a class of pipelines cannot draw prompts over time; None = it can."""
     unknown = "" if family.returns else "its family does not say which rows its model reads"
-    return _named(pipe, _NEVER) or family.still or unknown or None
+    return _named(pipe, _NEVER) or family.fixed_because or unknown or None
 
 
 def reason_against_and(pipe: object) -> str | None:

@@ -17,7 +17,7 @@ BASE, DIGITS = 64, 4
 _SERIALS = count(1)
 
 
-class Slot:
+class MarkedRows:
     """Marked rows of text in one argument of a denoiser.
 
     Args:
@@ -26,7 +26,7 @@ class Slot:
 
     def __init__(self, shown: Tensor) -> None:
         self.shown, self.markers = shown, shown.clone()
-        serials = [next(_SERIALS) % BASE**DIGITS for _ in shown]
+        serials = [next(_SERIALS) % (BASE**DIGITS - 1) + 1 for _ in shown]
         digits = [[serial // BASE**i % BASE for i in range(DIGITS)] for serial in serials]
         values = torch.tensor(digits, dtype=torch.float32) / BASE + 1
         self.markers.flatten(1)[:, :DIGITS] = values.to(shown)

@@ -30,7 +30,8 @@ class TextsOfStep:
 
     def forget(self) -> None:
         """Forget tensors that were built: other texts were encoded."""
-        self._built: dict[tuple[object, ...], Tensor] = {}
+        # with the tables: an id is another tensor's, once its own is gone
+        self._built: dict[tuple[object, ...], tuple[list[Tensor], Tensor]] = {}
 
     def put(
         self,
@@ -113,5 +114,6 @@ class TextsOfStep:
         key = (*((id(table), place) for table, place in places), tensor.dtype, tensor.device)
         if key not in self._built:
             self._built = dict(list(self._built.items())[1 - _MOST_BUILT :])
-            self._built[key] = torch.stack([table[at] for table, at in places]).to(tensor)
-        return self._built[key]
+            built = torch.stack([table[at] for table, at in places]).to(tensor)
+            self._built[key] = [table for table, _ in places], built
+        return self._built[key][1]

@@ -14,7 +14,7 @@ from clipcond.conditioning.settled import SettlesTexts
 from clipcond.errors import PromptError
 from clipcond.pipelines.steps.plan import changes, plan_steps
 from clipcond.pipelines.steps.position import Position, likely_steps
-from clipcond.pipelines.steps.rows import BASE, Slot, map_tensors, read_serials
+from clipcond.pipelines.steps.rows import BASE, MarkedRows, map_tensors, read_serials
 from clipcond.prompt import find_syntax
 
 PIECES = ["[", "]", ":", "|", "a", "cat ", ":3]", "[b:", ":0.5]", "(c:1.2)", "[x|y]", "[d:e:4]"]
@@ -180,7 +180,7 @@ def test_likely_steps():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 def test_marked_rows_are_found_in_every_dtype(dtype):
     rows = torch.randn(3, 4, 8, generator=torch.Generator().manual_seed(0))
-    slot = Slot(rows.to(dtype))
+    slot = MarkedRows(rows.to(dtype))
     shuffled = slot.markers[[2, 0]]
     for seen in (shuffled, shuffled.to(torch.bfloat16), shuffled.float()):
         serials = read_serials(seen)
