@@ -112,6 +112,10 @@ class PairsError(ClipcondError, ValueError):
     """A file of pairs cannot be trained on, because it or too many of its rows are unreadable."""
 
 
+class BadLine(ClipcondError, ValueError):
+    """A line of a file of prompts that no picture can be made of."""
+
+
 class TrainingError(ClipcondError, RuntimeError):
     """A training cannot start, cannot go on where it stopped, or learns nothing."""
 

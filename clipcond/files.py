@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
+from tempfile import mkdtemp
+from threading import get_ident
 from typing import Any, BinaryIO, cast
 
 from clipcond.errors import CheckpointError, ClipcondError, excerpt, first_line
@@ -165,12 +167,12 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty folder whose files replace those of `folder` once all are written.
 
     Raises:
-        CheckpointError: a file or folder cannot be written; `folder` stays as it was.
+        CheckpointError: a file or folder cannot be written. Until all are, `folder` stays as it
+            was; an error while they replace others, one by one, can leave some replaced.
     """
-    part = folder / f".{os.getpid()}.part"
     with new_folder(folder), disk_errors(f"{str(folder)!r} cannot be written"):
+        part = Path(mkdtemp(prefix=".", suffix=".part", dir=folder))
         try:
-            part.mkdir()
             yield part
             for file in part.iterdir():
                 os.replace(file, folder / file.name)
@@ -179,7 +181,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def near(path: Path) -> str:
-    """Ask "did you mean" the existing path that is most like one that does not exist."""
+    """Suggest the existing path that is most like a missing one."""
     parent = path.parent
     if not parent.is_dir():
         return f"There is no folder {str(parent)!r} either."
@@ -188,6 +190,27 @@ def near(path: Path) -> str:
         names = os.listdir(parent)
     guess = get_close_matches(path.name, names, n=1)
     return f"Did you mean {str(parent / guess[0])!r}?" if guess else ""
+
+
+def part_of(path: Path) -> Path:
+    """Name the file that a thread of this process writes before it becomes `path`."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.part")
+
+
+def check_writable(path: Path) -> None:
+    """Check that `write_whole` can write to a path, so that no work is lost.
+
+    Raises:
+        CheckpointError: it is a folder, is in none, or its folder cannot be written to.
+    """
+    if os.path.isdir(path):  # Path.is_dir raises where a name is too long
+        raise CheckpointError(f"{str(path)!r} is a folder; a file name is needed", path)
+    part = part_of(path)
+    try:
+        part.touch()  # one that a killed process left counts as its own
+        part.unlink()
+    except OSError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be written: {error.strerror}", path) from error
 
 
 def write_whole(
@@ -203,7 +226,7 @@ def write_whole(
     Raises:
         ClipcondError: the disk is full, or not to be written to.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = part_of(path)
     try:
         with disk_errors(f"{str(path)!r} cannot be written", failed):
             with open(part, "wb") as file:

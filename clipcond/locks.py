@@ -1,4 +1,4 @@
-"""Locks that a forked process finds open, and the one that only one thread loads models under."""
+"""Make locks that survive a fork, and the one under which models are loaded."""
 
 from __future__ import annotations
 

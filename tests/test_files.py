@@ -3,8 +3,10 @@
 import os
 import resource
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import torch
@@ -13,7 +15,15 @@ from safetensors.torch import save_file
 from clipcond.adapters import AdapterConfig, build_adapter
 from clipcond.checkpoints.extraction import extract
 from clipcond.errors import CheckpointError, ClipcondError, TrainingError
-from clipcond.files import disk_errors, local_path, new_folder, whole_folder, write_whole
+from clipcond.files import (
+    check_writable,
+    disk_errors,
+    local_path,
+    new_folder,
+    part_of,
+    whole_folder,
+    write_whole,
+)
 from tests.parity.models import tower_l
 from tests.training.made import tower_zh
 
@@ -41,6 +51,50 @@ def wrapped() -> None:
 
 def rust(kind: type[Exception] = Exception) -> None:
     raise kind("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+def test_what_a_killed_process_left_is_in_nobodys_way(tmp_path):
+    """Its number may be ours now, as in a container, where each process is the first."""
+    old = tmp_path / f".{os.getpid()}.part"
+    old.mkdir()
+    path = tmp_path / "out.txt"
+    part_of(path).write_bytes(b"half")
+
+    with whole_folder(tmp_path) as part:
+        (part / "a").write_text("new")
+    check_writable(path)
+    write_whole(path, lambda file: file.write(b"whole"))
+
+    assert sorted(each.name for each in tmp_path.iterdir()) == [old.name, "a", "out.txt"]
+    assert path.read_bytes() == b"whole"
+
+
+def test_threads_that_write_one_name_do_not_mix(tmp_path):
+    """Each file and folder is one of theirs, whole, and all of them finish."""
+    meet = Barrier(6)
+
+    def write(number: int) -> None:
+        content = bytes([number]) * 10_000
+
+        def save(file):
+            file.write(content[:5000])
+            meet.wait()
+            file.write(content[5000:])
+
+        with whole_folder(tmp_path / "folder") as part:
+            for name in "abc":
+                (part / name).write_bytes(content)
+            meet.wait()
+        write_whole(tmp_path / "file", save)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, range(6)))
+
+    files = [tmp_path / "file", *(tmp_path / "folder" / name for name in "abc")]
+    contents = [file.read_bytes() for file in files]
+    assert [len(each) for each in contents] == [10_000] * 4
+    assert [len(set(each)) for each in contents] == [1] * 4
+    assert sorted(each.name for each in tmp_path.rglob("*")) == ["a", "b", "c", "file", "folder"]
 
 
 def write_and_fail(path: Path) -> None:

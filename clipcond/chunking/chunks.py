@@ -10,7 +10,7 @@ from typing import cast
 
 from clipcond.chunking.splitters import Splitter, comma_backtrack
 from clipcond.chunking.tokens import Token
-from clipcond.prompt.segments import Break, ParsedPrompt, Segment
+from clipcond.prompt.segments import Break, ParsedPrompt, Segment, split_at_breaks
 from clipcond.tokenizers.base import NamingTokenizer, SpecialTokens, Tokenizer
 
 # Repeating rows beyond so many times the longest prompt costs more memory than it is worth.
@@ -27,6 +27,7 @@ class TokenChunk:
         attention_mask: 1 = attend; 0 only for padding, and only where the tower masks it.
         segments: which part of the parsed prompt a token comes from; -1 for specials and padding.
         goes_on: whether the part of its last token was cut, and has its rest in the next chunk.
+        first: where text would begin in an empty chunk: behind bos, if there is one.
     """
 
     input_ids: tuple[int, ...]
@@ -34,6 +35,7 @@ class TokenChunk:
     attention_mask: tuple[int, ...]
     segments: tuple[int, ...]
     goes_on: bool = False
+    first: int = 1
 
     @property
     def content(self) -> int:
@@ -44,7 +46,7 @@ class TokenChunk:
     def places(self) -> range:
         """The positions of those tokens; without any, an empty range where they would begin."""
         is_text = [segment >= 0 for segment in self.segments]
-        first = is_text.index(True) if any(is_text) else 1
+        first = is_text.index(True) if any(is_text) else self.first
         return range(first, first + self.content)
 
     @property
@@ -79,7 +81,7 @@ def tokenize(parsed: ParsedPrompt, tokenizer: Tokenizer) -> tuple[Token | Break,
 def _split_names(
     segment: Segment, tokenizer: NamingTokenizer | None, bare_names: bool
 ) -> list[str | tuple[int, ...]]:
-    """The text to be tokenized, and between it the ids of textual inversions."""
+    """Split a segment into text to be tokenized and the ids of textual inversions."""
     if segment.is_name:
         return [] if tokenizer is None else [tokenizer.named(segment.text)]
     if bare_names and tokenizer is not None:
@@ -97,7 +99,8 @@ def pad_tokens(
     last = next((token for token in reversed(tokens) if isinstance(token, Token)), None)
     segment, stop = (last.segment + 1, last.stop) if last else (0, 0)
     padding = Token(special.pad, 1.0, segment, stop, stop)
-    return (*tokens, *(padding,) * (n_tokens - len(tokens)))
+    n_own = sum(isinstance(token, Token) for token in tokens)
+    return (*tokens, *(padding,) * (n_tokens - n_own))
 
 
 def chunk(
@@ -117,7 +120,7 @@ def chunk(
     Source: AUTOMATIC1111 webui 1.10, modules/sd_hijack_clip.py, tokenize_line.
     """
     split = comma_backtrack() if splitter is None else splitter
-    *closed, last = _split_at_breaks(tokens)
+    *closed, last = split_at_breaks(tokens)
     pieces: list[list[Token]] = []
     for run in (*closed, last) if last else closed:
         pieces += [run] if len(run) <= special.room else split(run, special)
@@ -128,7 +131,7 @@ def chunk(
 
 
 def empty_chunk(special: SpecialTokens) -> TokenChunk:
-    """The chunk of the empty prompt."""
+    """Make the chunk of the empty prompt."""
     return _frame([], special)
 
 
@@ -156,24 +159,13 @@ def joined_rows(n_chunks: int, length: int) -> list[int]:
     return [row for row in range(last + 1) if row in (0, last) or 0 < row % length < length - 1]
 
 
-def _split_at_breaks(tokens: Iterable[Token | Break]) -> list[list[Token]]:
-    """Tokens between the breaks: one run more than there are breaks, empty ones included."""
-    runs: list[list[Token]] = [[]]
-    for token in tokens:
-        if isinstance(token, Break):
-            runs.append([])
-        else:
-            runs[-1].append(token)
-    return runs
-
-
 def _is_cut(piece: Sequence[Token], following: Sequence[Token]) -> bool:
     """Whether two pieces share a part of the prompt; two with a break between them never do."""
     return bool(piece and following) and piece[-1].segment == following[0].segment
 
 
 def _frame(piece: Sequence[Token], special: SpecialTokens, *, goes_on: bool = False) -> TokenChunk:
-    """One chunk: bos if there is one, the tokens, then eos and padding, or padding and eos."""
+    """Make a chunk: bos if there is one, the tokens, then eos and padding, or padding and eos."""
     n_padding = special.room - len(piece)
     if n_padding < 0:
         raise ValueError(f"a splitter made a piece of {len(piece)} tokens; {special.room} fit")
@@ -189,4 +181,5 @@ def _frame(piece: Sequence[Token], special: SpecialTokens, *, goes_on: bool = Fa
         attention_mask=(1,) * (n_before + len(piece)) + mask,
         segments=(-1,) * n_before + tuple(token.segment for token in piece) + (-1,) * n_after,
         goes_on=goes_on,
+        first=n_before,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import errno
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -21,6 +22,12 @@ _PLAIN = str.maketrans(
     {"—": "-", "–": "-", "…": "...", "“": '"', "”": '"', "‘": "'", "’": "'", "×": "x", "•": "*",
      "─": "-", "│": "|", "╭": "+", "╮": "+", "╰": "+", "╯": "+", "→": "->"}
 )  # fmt: skip
+
+
+# Of torch on a GPU and on the CPU, and of the system.
+_NO_MEMORY = re.compile(
+    r"out of memory|can't allocate memory|cannot allocate memory|not enough memory", re.IGNORECASE
+)
 
 
 def _degrade(error: UnicodeError) -> tuple[str, int]:
@@ -67,7 +74,7 @@ def output_failure(error: BaseException | None = None) -> str:
 def describe(error: BaseException) -> str:
     """Describe an error that is none of clipcond's own, with its traceback where asked for."""
     text = str(error).strip()
-    if isinstance(error, MemoryError) or "memory" in text.lower():
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(text):
         return f"out of memory: {text.splitlines()[0] if text else 'the picture is too large'}"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{str(error.filename)!r}: {error.strerror}"

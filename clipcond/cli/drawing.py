@@ -31,14 +31,14 @@ from clipcond.cli.options import (
     reading_option,
 )
 from clipcond.cli.picture_jobs import (
-    BadLine,
     PictureJob,
     check_targets,
     jobs_of_file,
     jobs_of_prompt,
 )
 from clipcond.cli.pictures import Artist
-from clipcond.errors import ClipcondError
+from clipcond.errors import BadLine, ClipcondError
+from clipcond.files import check_writable
 
 MAX_COUNT = 10_000
 
@@ -187,7 +187,6 @@ def _list_jobs(
 
 def _writable(jobs: Sequence[PictureJob]) -> list[PictureJob]:
     """Keep the pictures of a file whose place can be written to; refuse a single one's."""
-    from clipcond.metadata.png import check_writable
 
     good = []
     for job in jobs:

@@ -76,7 +76,7 @@ plain_option = partial(_option, None)
 model_option = partial(_option, MODEL)
 reading_option = partial(_option, READING)
 
-Prompt = Annotated[str, typer.Argument(help="What to show.", callback=check_text)]
+Prompt = Annotated[str, typer.Argument(help="The prompt, in quotes.", callback=check_text)]
 Dialect = Annotated[str, reading_option("D", "The tool to read and weight as.")]
 Steps = Annotated[int | None, plain_option("N", "Denoising steps.", "the model's, or 20", min=1)]
 Negative = Annotated[

@@ -17,7 +17,7 @@ from typing import Any
 import typer
 
 from clipcond.cli.options import MAX_SEED, check_guidance, check_png, check_size, check_text
-from clipcond.errors import CheckpointError, ClipcondError, excerpt
+from clipcond.errors import BadLine, CheckpointError, excerpt
 from clipcond.files import reading
 
 RANDOM = -1
@@ -32,10 +32,6 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "size": (str,),
     "output": (str,),
 }
-
-
-class BadLine(ClipcondError, ValueError):
-    """A line of a file of prompts that no picture can be made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +102,15 @@ def check_targets(jobs: Sequence[PictureJob], *, force: bool) -> None:
     Raises:
         CheckpointError: a file exists already, or two pictures have one name.
     """
-    seen: dict[Path, PictureJob] = {}
+    seen: dict[str, PictureJob] = {}
     for job in jobs:
-        other = seen.setdefault(job.output, job)
+        real = os.path.normcase(os.path.realpath(job.output))
+        other = seen.setdefault(real, job)
         if other is not job:
             raise CheckpointError(
                 f"{job.place}{str(job.output)!r} is the output of line {other.line} too", job.output
             )
-    old = [] if force else [path for path in seen if os.path.isfile(path)]
+    old = [] if force else [job.output for job in jobs if os.path.isfile(job.output)]
     if old:
         more = f", and {len(old) - 1} more" if len(old) > 1 else ""
         raise CheckpointError(

@@ -60,7 +60,7 @@ class Artist:
         }
 
     def _call(self, job: PictureJob) -> dict[str, Any]:
-        """The arguments of the pipeline's call, but for the generator."""
+        """Make the arguments of the pipeline's call, but for the generator."""
         width, height = picture_size(self.pipe, job.size)
         steps = own_steps(self.pipe) if job.steps is None else job.steps
         check_steps(self.pipe, steps)
@@ -76,7 +76,7 @@ class Artist:
         }
 
     def _settings(self, job: PictureJob, call: dict[str, Any]) -> dict[str, object]:
-        """What the picture's file says of it, under A1111's names."""
+        """List what the picture's file says of it, under A1111's names."""
         from clipcond.pipelines.schedulers import scheduler_name
 
         conditioner = self.pipe.conditioner
@@ -94,12 +94,12 @@ class Artist:
 
 
 def call_default(pipe: ConditionedPipeline, name: str) -> Any:
-    """The default of an argument of the pipeline's calls: the model's own where it has one."""
+    """Look up an argument's default in the pipeline's calls: the model's own if it has one."""
     return signature(type(pipe).__call__).parameters[name].default
 
 
 def own_steps(pipe: ConditionedPipeline) -> int:
-    """The number of denoising steps that the model names as best, or else the usual one."""
+    """Look up how many denoising steps the model names as best, or else the usual number."""
 
     named = own_defaults(getattr(pipe, "text_encoder", None))
     return int(named.get("num_inference_steps", USUAL_STEPS))

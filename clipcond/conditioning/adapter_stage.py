@@ -8,7 +8,7 @@ import torch
 
 from clipcond.adapters.base import Adapter, CastAdapter
 from clipcond.chunking import TokenChunk
-from clipcond.conditioning.checks import not_finite
+from clipcond.conditioning.checks import not_finite, pooled_not_finite
 from clipcond.conditioning.plan import Plan
 from clipcond.conditioning.results import Conditioning
 from clipcond.errors import TowerError, warn
@@ -97,4 +97,8 @@ class AdapterStage:
         if not bool(torch.isfinite(embeds).all()):
             raise not_finite(embeds, plans, f"the adapter of {self._name!r}", adapted)
         chosen = [plan.pooled for plan in plans if plan.pooled is not None]
-        return Conditioning(embeds, adapted(chosen).pooled if chosen else None)
+        pooled = adapted(chosen).pooled if chosen else None
+        if pooled is not None and not bool(torch.isfinite(pooled).all()):
+            own = [plan for plan in plans if plan.pooled is not None]
+            raise pooled_not_finite(pooled, own, f"the adapter of {self._name!r}")
+        return Conditioning(embeds, pooled)

@@ -68,6 +68,7 @@ class ChunkCache:
         """Forget everything."""
         with self._lock:
             self._rows.clear()
+            self._fingerprints.clear()
             self.n_bytes = 0
 
     def number(self, fingerprint: Hashable) -> int:

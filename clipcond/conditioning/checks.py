@@ -1,6 +1,6 @@
 """Say what is wrong with a call: warnings about a prompt, errors about what callers hand in.
 
-The way of a sound prompt does not lead through here: callers look first whether anything is wrong.
+Only called when something is wrong.
 """
 
 from __future__ import annotations
@@ -209,20 +209,37 @@ def not_finite(
     plan = next(plan for row, plan in rows if not bool(torch.isfinite(row).all()))
     dtype = str(embeds[0].dtype).removeprefix("torch.")
     if not bool(torch.isfinite(encode(plan.chunks).hidden).all()):
-        is_widest = embeds[0].dtype in (torch.float32, torch.float64)
-        return TowerError(
-            f"{name} itself gives NaN or infinite values for the prompt "
-            f"{excerpt(plan.parsed.source)!r}",
-            "Its weights are broken: load it again, from another file if that does not help."
-            if is_widest
-            else f"Its weights are broken, or too large for {dtype}: try float32.",
-        )
+        return _broken(f"{name} itself gives NaN or infinite values", plan, embeds[0].dtype)
     weight = max((w for chunk in plan.chunks for w in chunk.weights), key=_extremeness)
     return WeightingError(
         f"the weight {weight:g} leads to NaN or infinite values in {dtype}",
         plan.parsed.source,
         plan.heaviest,
         "Useful weights are between 0 and 2.",
+    )
+
+
+def pooled_not_finite(
+    pooled: Tensor | Sequence[Tensor | None], plans: Sequence[Plan], name: str
+) -> TowerError:
+    """Say for which prompt a pooled vector, in which weights do not count, is not finite.
+
+    Args:
+        pooled: for each plan one [P] or [1 P], or None; some values are not finite.
+        name: what messages call the model that gave them.
+    """
+    rows = [(row, plan) for row, plan in zip(pooled, plans, strict=True) if row is not None]
+    row, plan = next(each for each in rows if not bool(torch.isfinite(each[0]).all()))
+    return _broken(f"{name} itself gives NaN or infinite pooled values", plan, row.dtype)
+
+
+def _broken(problem: str, plan: Plan, dtype: torch.dtype) -> TowerError:
+    name = str(dtype).removeprefix("torch.")
+    return TowerError(
+        f"{problem} for the prompt {excerpt(plan.parsed.source)!r}",
+        "Its weights are broken: load it again, from another file if that does not help."
+        if dtype in (torch.float32, torch.float64)
+        else f"Its weights are broken, or too large for {name}: try float32.",
     )
 
 

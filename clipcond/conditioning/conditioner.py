@@ -21,7 +21,7 @@ from clipcond.conditioning.inversions import TakesInversions
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, plan_call
 from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, PromptText, Texts
 from clipcond.conditioning.report import Report
-from clipcond.conditioning.report_building import build_report, with_negative
+from clipcond.conditioning.report_building import build_reports, with_negative
 from clipcond.conditioning.results import Conditioning, Guided, ModelReads
 from clipcond.conditioning.settled import SettlesTexts
 from clipcond.prompt import Issue, ParsedPrompt, find_syntax
@@ -33,7 +33,7 @@ Prompts = str | Sequence[str]
 
 
 class Conditioner(SettlesTexts, TakesInversions):
-    """Turns prompts into conditionings: one dialect, and one tower or SDXL's pair of towers.
+    """A dialect, and one tower or SDXL's pair of towers: turns prompts into conditionings.
 
     Args:
         tower: the text tower; with `tower_2`, its embeddings come first.
@@ -60,7 +60,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         max_chunks: how many chunks of a prompt are encoded; the rest is dropped, with an issue.
         cache_bytes: for encoded chunks, on the tower's device; 0 for those who train the tower.
     Raises:
-        UnknownNameError: there is no such dialect, rule or normalisation; or `fullwidth` is wanted
+        UnknownNameError: there is no such dialect, rule or normalization; or `fullwidth` is wanted
             of a dialect that cannot read it.
         TowerError: clip_skip or layer is beyond the tower's blocks; the adapter reads another
             tower, or has no pooled vector although one is wanted.
@@ -157,8 +157,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         with prompt_text.collect_warnings(shown=False) as warned:
             for texts in filter(None, (given, self._drawn(given, negative=negative))):
                 rows = [(each,) for each in self._texts(texts, None, negative=negative)]
-                parsed = self.reader.parse_each(rows)
-                self.reader.warn(parsed)
+                parsed = self.reader.parse_and_warn(rows)
                 self._plan(rows, parsed)
         return tuple(dict.fromkeys(prompt_text.collected_issues(warned)))
 
@@ -189,7 +188,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         is_given = negatives is not None or negatives_2 is not None
         zeros = [self._gives_zeros(each if is_given else None) for each in negative]
         pair[1] = results.with_zeros(pair[1], zeros)
-        issues = prompt_text.issues_of_sides(warned, zip(both, (positive, negative), strict=True))
+        issues = prompt_text.issues_of_each(warned, both, (positive, negative))
         return Guided(*(replace(each, issues=own) for each, own in zip(pair, issues, strict=True)))
 
     def chunks(self, prompt: str) -> Chunks:
@@ -209,16 +208,16 @@ class Conditioner(SettlesTexts, TakesInversions):
             prompt: one string.
             negative: what the report shows as well; both are as long as in `guided`.
         """
-        rows = [self._texts(prompt_text.list_prompts([prompt]), None)]
+        given = [prompt_text.list_prompts([prompt])]
         if negative is not None:
-            given = prompt_text.list_prompts([negative], "negative prompt")
-            rows.append(self._texts(given, None, negative=True))
-        (texts,) = zip(*rows, strict=True)
-        (plans,) = self._plan([texts], self.reader.parse_each([texts]))
-        reports = [
-            build_report(each, self.layers(), of[0], self.reader, negative=i > 0)
-            for i, (each, of) in enumerate(zip(plans, texts, strict=True))
-        ]
+            given.append(prompt_text.list_prompts([negative], "negative prompt"))
+        with prompt_text.collect_warnings(shown=False) as warned:
+            rows = [self._texts(each, None, negative=i > 0) for i, each in enumerate(given)]
+            (texts,) = zip(*rows, strict=True)
+            parsed = self.reader.parse_and_warn([texts])
+            (plans,) = self._plan([texts], parsed)
+        issues = prompt_text.issues_of_each(warned, given, rows)
+        reports = build_reports(plans, self.layers(), texts, self.reader, issues)
         if negative is None:
             return reports[0]
         return with_negative(*reports, is_zero=self._gives_zeros(texts[1]))
@@ -242,7 +241,7 @@ class Conditioner(SettlesTexts, TakesInversions):
     def _texts(
         self, texts: list[str], texts_2: Prompts | None, *, negative: bool = False
     ) -> list[Texts]:
-        """For each prompt, the text that each tower reads: of its last step and first part."""
+        """Find for each prompt the text that each tower reads: its last step and first part."""
         given = texts_2 is not None
         second = prompt_text.list_each(texts_2, len(texts), "second prompt") if given else None
         second = second if len(self.towers) > 1 else None
@@ -274,8 +273,7 @@ class Conditioner(SettlesTexts, TakesInversions):
     ) -> list[Conditioning]:
         """Condition on rows of a prompt and its negative, if any: one conditioning a column."""
         layers = self.layers(clip_skip)
-        parsed = self.reader.parse_each(rows)
-        self.reader.warn(parsed)
+        parsed = self.reader.parse_and_warn(rows)
         self.reader.hand_over([texts for texts, *_ in rows])
         plans = self._plan(rows, parsed)
         parts: dict[Plan, Conditioning] = {}

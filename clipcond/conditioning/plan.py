@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, islice, pairwise
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from torch import Tensor
 
@@ -40,7 +40,7 @@ _WORD = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+|[^\w\s]")
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Cutter:
-    """Cuts texts into the chunks of one tower, as a dialect has it.
+    """What cuts texts into the chunks of one tower, as a dialect has it.
 
     Args:
         tokenizer, special: the tower's, or what the dialect puts in their place.
@@ -70,23 +70,26 @@ class Cutter:
         """
         if len(tokens) > self.special.room:
             checks.warn_cut(tokens, self.tower, prompt)
-        padded = pad_tokens(tokens, n_tokens, self.special) if n_tokens > len(tokens) else tokens
+        padded = pad_tokens(tokens, n_tokens, self.special)
         chunks = chunk(padded, self.special, self.dialect.splitter)
         limit = self._share(n_members)
-        if limit is not None and len(chunks) > limit:
-            at = prompt, self._first_lost(chunks, limit, tokens, prompt)
+        own_segments = {token.segment for token in tokens if isinstance(token, Token)}
+        lost = () if limit is None else chunks[limit:]
+        first = next((c for c in lost if not own_segments.isdisjoint(c.segments)), None)
+        if limit is not None and first is not None:
+            at = prompt, self._first_lost(first, chunks[:limit], tokens, prompt)
             own = self.dialect.max_chunks is None or limit < self.dialect.max_chunks
             name = "max_chunks" if own else f"dialect {self.dialect.name!r}"
             checks.warn_dropped(chunks, limit, self.tower, name, at)
-            chunks = chunks[:limit]
+        chunks = chunks[:limit]
         return chunks if self.normalize is None else tuple(self.normalize(chunks))
 
-    def _first_lost(self, chunks: Chunks, n_kept: int, tokens: Tokens, prompt: str) -> int:
+    def _first_lost(self, lost: TokenChunk, kept: Chunks, tokens: Tokens, prompt: str) -> int:
         """Find where the first word is that is not kept; if text was escaped, its segment."""
-        first = max(chunks[n_kept].segments[chunks[n_kept].places.start], 0)
+        first = lost.segments[lost.places.start]
         own = [t for t in tokens if isinstance(t, Token) and t.segment == first]
         start, stop = (own[0].start, own[0].stop) if own else (0, 0)
-        n_before = sum(chunk.segments.count(first) for chunk in chunks[:n_kept])
+        n_before = sum(chunk.segments.count(first) for chunk in kept)
         encode = self.tokenizer.encode
         if not n_before or len(encode(prompt[start:stop])) != len(own):
             return start
@@ -111,8 +114,13 @@ class Cutter:
         """Count the tokens that a prompt and its negative are both padded to; 0 = they are not."""
         if not self.dialect.fills or self.special.mask_padding:  # masked padding fills nothing
             return 0
-        longest, limit = max(map(len, tokens)), self._share(1)
+        longest, limit = max(map(_n_tokens, tokens)), self._share(1)
         return longest if limit is None else min(longest, limit * self.special.room)
+
+
+def _n_tokens(tokens: Tokens) -> int:
+    """Count what is no break."""
+    return sum(isinstance(token, Token) for token in tokens)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -123,8 +131,8 @@ class Plan:
         cutter: made its chunks; knows the tower.
         text: what is encoded.
         parsed: the text as its syntax reads it, positions in the prompt.
-        members: its chunks; of a mixture, the chunks of each of its prompts.
-        pooled: the chunk that gives the pooled vector, without weights; None = none is wanted.
+        members: its chunks; for a mixture, the chunks of each of its prompts.
+        pooled: the chunk that gives the pooled vector, without weights; None = no vector is wanted.
         n_times, n_empty: how its rows are brought to the call's length: so many times, and then so
             many empty chunks.
     """
@@ -206,7 +214,7 @@ class Plan:
         if n <= encode.n_at_once or not getattr(rule, "chunkwise", False):
             return rule(chunks, encode).hidden
         size = max(4, encode.n_at_once // 8)  # a rule makes several copies of what it is given
-        bounds = list(pairwise([*range(0, n - size // 2, size), n]))
+        bounds = list(pairwise([*range(0, max(1, n - size // 2), size), n]))
         needed = [self._with_needs(rule, chunks[start:stop]) for start, stop in bounds]
         result: Tensor | None = None
         for i, (start, stop) in enumerate(bounds):
@@ -214,7 +222,8 @@ class Plan:
             hidden = rule(chunks[start:stop], encode).hidden
             result = hidden.new_empty((n, *hidden.shape[1:])) if result is None else result
             result[start:stop] = hidden
-        return cast(Tensor, result)
+        assert result is not None  # there are more chunks than none
+        return result
 
     def mask(self) -> list[int]:
         """The attention mask of the rows that `weigh` gives, [S]."""

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
 from clipcond.checkpoints.textual_inversions import find_inversion
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
+from clipcond.conditioning.issues import collect_unread, limited_mixture
 from clipcond.conditioning.settled import Settled, of_one_encoding
 from clipcond.errors import COLLECTED, ClipcondWarning, PromptWarning, warn
 from clipcond.prompt import ExtraNetwork, Issue, ParsedPrompt
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.reduction import CHANGING, Timeline, reduce, timeline
 from clipcond.prompt.remainder import Remainder
+from clipcond.prompt.segments import in_order
 from clipcond.prompt.text_layers import network_issues, take_out
 from clipcond.towers.base import TextTower
 
-# None = as the dialect has it; a function receives the networks of a prompt.
 HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate: half a character
 
+# None = as the dialect has it; a function receives the networks of a prompt.
 ExtraNetworks: TypeAlias = bool | Callable[[Sequence[ExtraNetwork]], object] | None
 
 
@@ -83,7 +85,7 @@ Texts: TypeAlias = tuple[PromptText, ...]  # of one prompt, for each tower
 
 @dataclass(frozen=True, slots=True)
 class PromptReader:
-    """Reads the prompts of one dialect.
+    """The reader of the prompts of one dialect.
 
     Args:
         syntax: the dialect's, as `find_syntax` finds it.
@@ -125,11 +127,11 @@ class PromptReader:
                 issues += network_issues(prompt, networks, negative=negative)
         if self.dialect.settles and any(sign in prompt for sign in CHANGING):
             remainder = remainder or Remainder.whole(prompt)
-            reduced, changes = reduce(remainder.text, negative=negative, fullwidth=wide)
+            with remainder.restore_errors():
+                reduced, changes = reduce(remainder.text, negative=negative, fullwidth=wide)
             issues += map(of_one_encoding, remainder.restore_issues(changes))
             remainder = remainder.only(reduced.spans)
-        issues.sort(key=lambda issue: issue.position)
-        return PromptText(prompt, remainder, tuple(issues), networks)
+        return PromptText(prompt, remainder, in_order(issues), networks)
 
     def read_each(
         self, texts: Sequence[str], texts_2: Sequence[str] | None, *, negative: bool = False
@@ -167,16 +169,23 @@ class PromptReader:
 
     def parse(self, text: PromptText) -> ParsedPrompt:
         """Parse what is encoded of a prompt; positions are those in the prompt."""
-        parsed = with_lookalikes(self.syntax(text.text), fullwidth=self.fullwidth)
+        remainder = text.remainder
+        with nullcontext() if remainder is None else remainder.restore_errors():
+            parsed = with_lookalikes(self.syntax(text.text), fullwidth=self.fullwidth)
         parsed = parsed.with_names(partial(find_inversion, self.towers))
-        if text.remainder is not None:
-            parsed = text.remainder.restore(parsed)
-        return limited_mixture(parsed, self.max_chunks)
+        parsed = parsed if remainder is None else remainder.restore(parsed)
+        return parsed if parsed.mixture is None else limited_mixture(parsed, self.max_chunks)
 
     def parse_each(self, rows: Sequence[Sequence[Texts]]) -> dict[PromptText, ParsedPrompt]:
         """Parse every text of a call once: the prompts first, then the negatives."""
         found = (text for column in zip(*rows, strict=True) for texts in column for text in texts)
         return {text: self.parse(text) for text in dict.fromkeys(found)}
+
+    def parse_and_warn(self, rows: Sequence[Sequence[Texts]]) -> dict[PromptText, ParsedPrompt]:
+        """Parse every text of a call once, and warn as `warn` does."""
+        parsed = self.parse_each(rows)
+        self.warn(parsed)
+        return parsed
 
     def warn(self, parsed: Mapping[PromptText, ParsedPrompt]) -> None:
         """Warn of what was hardly meant in the prompts, and of what the towers cannot read."""
@@ -189,11 +198,21 @@ class PromptReader:
                     known.update((text.prompt, issue) for issue in new)
         warn_unread(parsed.values(), self.towers)
 
-    def issues(self, text: PromptText, parsed: ParsedPrompt) -> tuple[Issue, ...]:
-        """List all issues of one prompt in order, with what the towers cannot read of it."""
-        with collect_warnings(shown=False) as warned:
-            self.warn({text: parsed})
-        return tuple(sorted(collected_issues(warned), key=lambda issue: issue.position))
+
+def issues_of_each(
+    warned: Iterable[ClipcondWarning],
+    given: Iterable[Iterable[str]],
+    read: Iterable[Iterable[Texts]],
+) -> list[tuple[Issue, ...]]:
+    """List the issues of positive and negative apart.
+
+    Args:
+        warned: what was collected.
+        given, read: the prompts of each as they were given, and as the towers read them.
+    """
+    pairs = zip(given, read, strict=True)
+    sides = ({*own, *(text.prompt for texts in side for text in texts)} for own, side in pairs)
+    return issues_of_sides(warned, sides)
 
 
 def _origin(text: str) -> tuple[str, Remainder | None]:
@@ -238,16 +257,16 @@ def collected_issues(warned: Iterable[ClipcondWarning]) -> tuple[Issue, ...]:
 
 
 def issues_of_sides(
-    warned: Iterable[ClipcondWarning], sides: Iterable[tuple[Iterable[str], Iterable[Texts]]]
+    warned: Iterable[ClipcondWarning], sides: Iterable[Iterable[str]]
 ) -> list[tuple[Issue, ...]]:
     """List the issues of positive and negative apart; those of no known prompt count for both.
 
     Args:
         warned: what was collected.
-        sides: of each the prompts as given, and what the towers read of them.
+        sides: of each its prompts, as given and as the towers read them.
     """
     issues = collected_issues(warned)
-    prompts = [{*given, *(t.prompt for each in read for t in each)} for given, read in sides]
+    prompts = [set(side) for side in sides]
     known = set().union(*prompts)
     return [tuple(i for i in issues if i.prompt in own or i.prompt not in known) for own in prompts]
 
@@ -259,40 +278,10 @@ def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[TextTower]) -> 
         texts.setdefault(p.source, []).extend(s.text for s in p.segments if not s.is_name)
     every = [text for own in texts.values() for text in own]
     for tower in towers:
-        read = getattr(tower, "unread", _no_message)
+        read = getattr(tower, "unread", lambda _: "")
         message = read(every)
         if message:
             warn(PromptWarning(message), collected=False)
             for source, own in texts.items():
-                _collect_unread(source, own, tower, message if len(texts) == 1 else read(own))
+                collect_unread(source, own, tower, message if len(texts) == 1 else read(own))
             return  # a pair reads the same language
-
-
-def _no_message(texts: Sequence[str]) -> str:
-    return ""
-
-
-def _collect_unread(source: str, texts: list[str], tower: TextTower, message: str) -> None:
-    if not message:
-        return
-    find = getattr(tower, "unread_words", None)
-    words = () if find is None else tuple(find(texts))
-    at = re.search("|".join(map(re.escape, words)), source, re.IGNORECASE) if words else None
-    position, code = 0 if at is None else at.start(), "unread-words"
-    warning = PromptWarning(message, "", position, code=code, words=words, prompt=source)
-    warn(warning, shown=False)
-
-
-def limited_mixture(parsed: ParsedPrompt, limit: int | None) -> ParsedPrompt:
-    """Drop the prompts of a mixture beyond the limit of chunks, with an issue."""
-    mixture = parsed.mixture
-    if mixture is None or limit is None or len(mixture.prompts) <= limit:
-        return parsed
-    message = f"{len(mixture.prompts)} prompts are mixed; max_chunks takes {limit}; the others are "
-    message += "dropped"
-    lost = mixture.prompts[limit].segments
-    position = lost[0].start if lost else 0
-    remedy = "Mix fewer, or give the Conditioner a higher max_chunks=."
-    issue = Issue(message, position, remedy, "prompt-cut", tuple(s.text for s in lost))
-    kept = replace(mixture, prompts=mixture.prompts[:limit], weights=mixture.weights[:limit])
-    return replace(parsed, mixture=kept, issues=(*parsed.issues, issue))

@@ -91,11 +91,11 @@ class Report:
         Args:
             compact: without the padding of chunks.
         Returns:
-            prompt, dialect, tower; layer: {depth, of, final_norm}; segments: of each {text, weight,
-            start, stop}, or {break: True}; chunks: of each {tokens, ids, weights}, lists of length
-            L, special tokens included; issues: of each {message, position, code, remedy}. Where
-            there are such, also steps: of each {until, parts}, tower_2 and negative. Of zeros
-            chunks is empty, and zeros True.
+            prompt, dialect, tower; layer: {depth, of, final_norm}; segments: a list of {text,
+            weight, start, stop} and {break: True}; chunks: a list of {tokens, ids, weights}, each
+            of these a list of length L, special tokens included; issues: a list of {message,
+            position, code, remedy}. Where there are such, also steps: a list of {until, parts},
+            tower_2 and negative. Where zeros are passed, chunks is empty and zeros is True.
         """
 
         def rows(chunks: Sequence[ChunkReport]) -> list[dict[str, Any]]:
@@ -248,7 +248,7 @@ def _chunk_html(number: int, report: ChunkReport) -> str:
 
 
 def _colour(weight: float) -> str:
-    """Orange above 1, blue below 1, the stronger the farther from 1."""
+    """Choose a colour: orange above 1, blue below 1, the stronger the farther from 1."""
     strength = min(abs(weight - 1.0), 1.0) if weight == weight else 1.0
     return f"rgba({'255,140,0' if weight > 1 else '30,120,255'},{strength:.2f})"
 

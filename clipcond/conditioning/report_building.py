@@ -7,9 +7,30 @@ from dataclasses import replace
 
 from clipcond.chunking import TokenChunk
 from clipcond.conditioning.plan import Cutter, Plan
-from clipcond.conditioning.prompt_text import PromptReader, PromptText
+from clipcond.conditioning.prompt_text import (
+    PromptReader,
+    PromptText,
+    Texts,
+    collect_warnings,
+)
 from clipcond.conditioning.report import ChunkReport, PartReport, Report
+from clipcond.prompt import Issue
+from clipcond.prompt.segments import in_order
 from clipcond.towers.base import HiddenLayer
+
+
+def build_reports(
+    plans: Sequence[Sequence[Plan]],
+    layers: Sequence[HiddenLayer],
+    texts: Sequence[Texts],
+    reader: PromptReader,
+    issues: Sequence[Sequence[Issue]],
+) -> list[Report]:
+    """Build the reports of a prompt and of its negative, if any: see `build_report`."""
+    return [
+        build_report(each, layers, text[0], reader, own, negative=i > 0)
+        for i, (each, text, own) in enumerate(zip(plans, texts, issues, strict=True))
+    ]
 
 
 def build_report(
@@ -17,6 +38,7 @@ def build_report(
     layers: Sequence[HiddenLayer],
     text: PromptText,
     reader: PromptReader,
+    issues: Sequence[Issue],
     *,
     negative: bool = False,
 ) -> Report:
@@ -26,6 +48,7 @@ def build_report(
         plans, layers: one a tower.
         text: what the first tower reads.
         reader: read it.
+        issues: of the prompt and of the towers that read it.
         negative: it is a negative prompt.
     """
     steps = []
@@ -44,7 +67,7 @@ def build_report(
         reports.append(Report(parsed, rows, cutter.dialect.name, tower.name, layer, tower.depth))
     return replace(
         reports[0],
-        parsed=replace(plans[0].parsed, issues=reader.issues(text, plans[0].parsed)),
+        parsed=replace(plans[0].parsed, issues=in_order(issues)),
         steps=tuple(steps),
         second=reports[1] if reports[1:] else None,
     )
@@ -59,7 +82,8 @@ def with_negative(report: Report, negative: Report, *, is_zero: bool) -> Report:
 def _cut(part: str, plan: Plan, reader: PromptReader) -> tuple[ChunkReport, ...]:
     """Cut the text of one condition as the plan's own."""
     cutter = plan.cutter
-    chunks = cutter.chunks(reader.parse(PromptText(part)))
+    with collect_warnings(shown=False):  # the report's issues are those of what is encoded
+        chunks = cutter.chunks(reader.parse(PromptText(part)))
     return _rows(chunks, cutter)
 
 

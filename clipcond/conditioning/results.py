@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clipcond.conditioning import checks
 from clipcond.conditioning.cache import ChunkEncoder
-from clipcond.conditioning.checks import not_finite
+from clipcond.conditioning.checks import not_finite, pooled_not_finite
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.plan import Plan
 from clipcond.prompt import Issue
@@ -128,7 +128,7 @@ def weigh(plans: Sequence[Plan], rule: Rule, encode: ChunkEncoder, name: str) ->
         tower masks its padding.
     Raises:
         WeightingError: the weights lead to NaN or infinite values.
-        TowerError: the tower itself gives such values.
+        TowerError: the tower itself gives such values, pooled vectors included.
     """
     parts: list[Conditioning] = []
     needed = [plan.needs(rule) for plan in plans]
@@ -140,9 +140,10 @@ def weigh(plans: Sequence[Plan], rule: Rule, encode: ChunkEncoder, name: str) ->
             mask = torch.tensor([plan.mask()], device=embeds.device)
         pooled = None if plan.pooled is None else encode([plan.pooled]).pooled
         parts.append(Conditioning(embeds, pooled, mask))
-    edges = [edge for part in parts for edge in torch.aminmax(part.embeds)]
-    if not bool(torch.stack(edges).isfinite().all()):  # NaN is both edges
+    if not _all_finite([part.embeds for part in parts]):
         raise not_finite([part.embeds for part in parts], plans, repr(name), encode)
+    if not _all_finite([part.pooled for part in parts if part.pooled is not None]):
+        raise pooled_not_finite([part.pooled for part in parts], plans, repr(name))
     return parts
 
 
@@ -210,6 +211,11 @@ def joined(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         return torch.cat(list(tensors), dim=dim)
     (tensor,) = tensors
     return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
+
+
+def _all_finite(tensors: Sequence[Tensor]) -> bool:
+    edges = [edge for tensor in tensors for edge in torch.aminmax(tensor)]  # NaN is both edges
+    return not edges or bool(torch.stack(edges).isfinite().all())
 
 
 def _shown(tensor: Tensor) -> str:

@@ -34,6 +34,9 @@ class Settled(str):
     issues: tuple[Issue, ...]
     networks: tuple[ExtraNetwork, ...]
 
+    def __reduce__(self) -> tuple[type[Settled], tuple[object, ...]]:
+        return type(self), (self.remainder, self.issues, self.networks)
+
     def __new__(
         cls,
         remainder: Remainder,
@@ -85,9 +88,8 @@ class SettlesTexts(ABC):
         Args:
             steps: how many steps the sampler takes.
             negative: AND is a word like any other.
-            again: its issues and extra networks are known already.
-            limited: `max_chunks` limits the parts of AND too; not where it is how long a text of
-                the model can be.
+            again: leave out issues and networks: already reported.
+            limited: whether max_chunks also limits the number of conditions.
         Returns:
             (until_step, ((text, weight), ...)) in order; texts that a Conditioner encodes as they
             are, whatever brackets are left in them.
@@ -145,9 +147,10 @@ class SettlesTexts(ABC):
 
     def _drawn(self, prompts: Sequence[str], *, negative: bool) -> list[str]:
         """List the texts that a pipeline draws of prompts that change, of all steps and parts."""
-        found: dict[str, None] = {}
-        for prompt in prompts:
-            if self.changes(prompt, negative=negative):
-                timed = self.over_time(prompt, CHECKED_STEPS, negative=negative)
-                found.update((text, None) for _, parts in timed for text, _ in parts)
-        return list(found)
+        changing = (prompt for prompt in prompts if self.changes(prompt, negative=negative))
+        return [
+            text
+            for prompt in changing
+            for _, parts in self.over_time(prompt, CHECKED_STEPS, negative=negative)
+            for text, _ in parts
+        ]

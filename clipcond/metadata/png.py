@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipcond.errors import CheckpointError
 from clipcond.files import write_whole
 
 if TYPE_CHECKING:
@@ -25,22 +23,6 @@ def parameters_text(prompt: str, negative: str, settings: Mapping[str, object]) 
         lines.append(f"Negative prompt: {negative}")
     lines.append(", ".join(f"{name}: {_quoted(str(value))}" for name, value in settings.items()))
     return "\n".join(lines)
-
-
-def check_writable(path: Path) -> None:
-    """Check that `save_png` can write to a path, so that no work is lost.
-
-    Raises:
-        CheckpointError: it is a folder, is in none, or its folder cannot be written to.
-    """
-    if os.path.isdir(path):  # Path.is_dir raises where a name is too long
-        raise CheckpointError(f"{str(path)!r} is a folder; a file name is needed", path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.touch(exist_ok=False)
-        part.unlink()
-    except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be written: {error.strerror}", path) from error
 
 
 def save_png(image: Image, path: Path, parameters: str = "") -> None:

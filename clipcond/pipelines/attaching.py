@@ -66,7 +66,7 @@ def attach(
         PipelineError: not a supported family; a BERT without `tower`; the tower's width does not
             fit; or tower, adapter and UNet do not belong together (see `check_compatible`).
         CheckpointError: the tower or the adapter cannot be read.
-        UnknownNameError: no such dialect, weighting or normalisation.
+        UnknownNameError: no such dialect, weighting or normalization.
     """
     choices = {
         **{"clip_skip": clip_skip, "dialect": dialect, "weighting": weighting, "layer": layer},

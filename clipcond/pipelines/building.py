@@ -61,7 +61,7 @@ def build_pipeline(
     Raises:
         CheckpointError: the model cannot be found or read, or is incomplete.
         PipelineError: its family or the task is not supported, or tower, adapter or attention not.
-        UnknownNameError: no such dialect, weighting, normalisation, task, dtype or attention.
+        UnknownNameError: no such dialect, weighting, normalization, task, dtype or attention.
     """
     _check_names(dialect, weighting, normalize, attention)
     dtype = _dtype(dtype, device := _device(device))

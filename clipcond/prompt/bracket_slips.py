@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from clipcond.prompt.notations import BRACKETS, NO_MEASURE, SMALL, WITH_NOVELAI, Notation
+from clipcond.prompt.notations import BRACKETS, EXCEPT_PLAIN, NO_MEASURE, SMALL, Notation
 from clipcond.prompt.weight_slips import AT_END
 
 _ITEM = r"\s?[^\W\d][^()\[\]{}:,;、\n]{0,60}"
@@ -26,7 +26,7 @@ BRACKET_SLIPS = (
             rf"(?:\s?[,;、]{_OTHER_ITEM}|\s(?=[^\W\d][^()\[\]{{}}:,;、\n]{{0,60}}:\s?{_IN_LIST}[\s,;、)\]}}])"
             rf"{_OTHER_ITEM}){{1,20}}[,;、]?)\s?[)\]}}]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no list of weights: each needs brackets of its own",
         "Write {weights}.",
     ),
@@ -55,7 +55,7 @@ BRACKET_SLIPS = (
         "other-dialect",
         "K",
         _WEIGHTED_BREAK,
-        WITH_NOVELAI - _BREAKING,
+        EXCEPT_PLAIN - _BREAKING,
         "a new chunk in dialect 'a1111', but not here",
         "Leave it out, or choose dialect 'a1111'.",
     ),

@@ -58,7 +58,7 @@ class _SwapEnd:
 
 @dataclass(slots=True)
 class Fragments:
-    """Collects the segments of one prompt, of one member of a mixture, or of a replacement."""
+    """The segments of one prompt, of one member of a mixture, or of a replacement."""
 
     spaced: SpacedPrompt
     is_replacement: bool = False

@@ -83,7 +83,7 @@ class _Frame:
 
 
 class PhraseReader:
-    """Reads the phrases of one text; no position is read twice in the same role."""
+    """The phrases of one text; no position is read twice in the same role."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -6,7 +6,7 @@ import re
 from difflib import get_close_matches
 
 from clipcond.prompt.compel_grammar import NUMBER_OR_NAME
-from clipcond.prompt.notations import WITH_NOVELAI, Notation
+from clipcond.prompt.notations import EXCEPT_PLAIN, Notation
 
 CALL = "compel-call"
 _METHODS = ("blend", "and", "add")
@@ -36,7 +36,7 @@ COMPEL_SLIPS = (
         re.compile(
             rf"(?<!\\)(?P<members>{_MEMBERS})\s?(?:\.\s?|(?=(?i:blend)\s?\())(?P<name>{_NAMES})(?:{_ENTRIES})"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no blend or conjunction of dialect 'compel', although it looks like one",
         "Write {call}.",
         known=re.compile(

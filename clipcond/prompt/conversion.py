@@ -12,7 +12,7 @@ from clipcond.prompt.lookalikes import find_fullwidth, with_lookalikes
 from clipcond.prompt.parsing import Syntax, parse, reads_fullwidth
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.rendering import render
-from clipcond.prompt.segments import Issue
+from clipcond.prompt.segments import Issue, in_order
 from clipcond.prompt.text_layers import network_issues, take_out
 
 
@@ -58,6 +58,19 @@ def convert_with_issues(
         remainder, networks, comments = take_out(text)
         issues += [replace(comment, remedy="") for comment in comments]
         issues += network_issues(text, networks)
+    with remainder.restore_errors():
+        text, found = _convert(remainder, source, target, exact, fullwidth)
+    issues += found
+    if (source, target) == ("comfyui", "a1111"):
+        issues = [_over_time(issue) for issue in issues]
+    return text, in_order(issues)
+
+
+def _convert(
+    remainder: Remainder, source: str | Syntax, target: str, exact: bool, fullwidth: bool | None
+) -> tuple[str, list[Issue]]:
+    """Do as `convert_with_issues` with what remains of a prompt; errors are about that text."""
+    issues: list[Issue] = []
     kept = remainder.text
     parse(kept, source)  # an unknown name, before anything else is said
     wide = bool(fullwidth)
@@ -72,10 +85,7 @@ def convert_with_issues(
     issues += remainder.restore_issues(shown.issues)
     if parsed.syntax == "a1111":
         _refuse_conditions(kept, wide, target)
-    if (source, target) == ("comfyui", "a1111"):
-        issues = [_over_time(issue) for issue in issues]
-    issues.sort(key=lambda issue: issue.position)
-    return render(parsed, target, exact=exact), tuple(issues)
+    return render(parsed, target, exact=exact), issues
 
 
 def _refuse_conditions(text: str, fullwidth: bool, target: str) -> None:

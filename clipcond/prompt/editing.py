@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from clipcond.arguments import check_arguments
-from clipcond.prompt.scanner import ascii_signs
+from clipcond.prompt.scanner import OPENING, ascii_signs
 
 _LEXICON = re.compile(
     r"(?P<text>(?:[^\\\[\]():|]+|\\.)+)"
@@ -29,7 +29,6 @@ _LEXICON = re.compile(
     r"|(?P<backslash>\\)"
 )
 _NUMBER = re.compile(r"\s*[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*")
-_OPENING = {")": "(", "]": "["}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,8 @@ class Change:
 
     Args:
         start, stop: the span of the square brackets and all between them, in the source.
-        options: the spans of the texts to choose from; of an edit, the one before and after it.
-        when: of an edit, the number as it is written; None for an alternation.
+        options: the spans of the texts to choose from; for an edit, the one before and after it.
+        when: the number of an edit as it is written; None for an alternation.
     """
 
     start: int
@@ -201,7 +200,7 @@ def find_forms(source: str, *, fullwidth: bool = False) -> tuple[tuple[Change, .
 
 def _close(source: str, position: int, stack: list[_Bracket], found: list[Change]) -> bool:
     """Close the innermost bracket; return False, and leave it open, if it makes no form."""
-    if not stack or stack[-1].kind != _OPENING[source[position]]:
+    if not stack or stack[-1].kind != OPENING[source[position]]:
         return False
     bracket = stack[-1]
     if bracket.kind == "(" and len(bracket.colons) > 1:

@@ -7,10 +7,10 @@ import re
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,
+    EXCEPT_PLAIN,
     MEASURED,
     OPTION,
     WHEN,
-    WITH_NOVELAI,
     Notation,
     not_after,
 )
@@ -51,7 +51,7 @@ EDITING_SLIPS = (
         re.compile(
             rf"\[(?P<from>{_OPTION}):\s?(?P<number>{_WEIGHT}):(?P<to>{_OPTION}):\s*(?P<when>{WHEN})\s*\]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         _UNBRACKETED,
         "Write [({from}:{number}):{to}:{when}] in dialect 'a1111'.",
     ),
@@ -61,7 +61,7 @@ EDITING_SLIPS = (
         re.compile(
             rf"\[(?P<from>{_OPTION}):(?P<to>{_OPTION}):\s?(?P<number>[12]\.\d{{1,3}}):\s*(?P<when>{WHEN})\s*\]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         _UNBRACKETED,
         "Write [{from}:({to}:{number}):{when}] in dialect 'a1111'.",
     ),
@@ -69,7 +69,7 @@ EDITING_SLIPS = (
         "no-editing",
         ":",
         re.compile(rf"\[(?P<from>{_OPTION})::\s?(?P<to>{_OPTION})::?\s*(?P<when>{WHEN})\s*\]"),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no prompt editing, which has one colon between its parts",
         "Write [{from}:{to}:{when}] in dialect 'a1111'.",
     ),
@@ -80,7 +80,7 @@ EDITING_SLIPS = (
             rf"\[{_TAGGED}(?P<to>[^\W\d][^\[\]:|\n]{{0,60}})(?=:)(?i:{_NO_SHARE}){_NO_LABEL}:\s?"
             r"(?P<when>\d{1,3}\s?%|\d\s?/\s?\d|half|\d{1,3}\s?steps?|(?:after|step|from|at)\s?\d{1,3})\s?\]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no prompt editing: its end is no plain number",
         "Write [{to}:{when}] in dialect 'a1111'.",
     ),
@@ -91,7 +91,7 @@ EDITING_SLIPS = (
             rf"\[(?P<from>{_WORDS})(?:[,;/]|[-=]>|→)(?P<to>{_WORDS})(?:[,;/|@]|[-=]>|→)\s?(?P<when>{_PART})\s?\]"
             rf"|\[(?P<from_2>{_WORDS}):(?P<to_2>{_WORDS})(?:[,;/|@=]|[-=]>|→|\s)\s?(?P<when_2>{_PART})\s?\]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no prompt editing, which has colons",
         "Write [{from}:{to}:{when}] in dialect 'a1111'.",
     ),
@@ -102,7 +102,7 @@ EDITING_SLIPS = (
             rf"\[(?=[^\[\]:|\n]{{0,120}}[^\W\d_]|[🌀-🫿])(?P<from>{OPTION}):(?P<to>{OPTION})"
             rf"(?::(?!\s*{WHEN}\s*\])(?P<when>{OPTION})|:(?P<when_2>{OPTION}):{OPTION})\]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         _NO_EDITING,
         _EDIT,
     ),
@@ -113,7 +113,7 @@ EDITING_SLIPS = (
             rf"\[{_TAGGED}(?P<from>[{CJK}]|{_SHORT}){_NO_LABEL}[:：∶꞉﹕ː](?P<to>[{CJK}]|{_SHORT})"
             r"(?<![\s:])\]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         _NO_EDITING,
         _EDIT,
         folded=False,
@@ -133,7 +133,7 @@ EDITING_SLIPS = (
         re.compile(
             rf"[({{<⟦](?P<from>{_SHORT}|[{CJK}]):(?P<to>{_SHORT}|[{CJK}]):\s?(?P<when>{_PART})\s?[)}}>⟧]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no prompt editing, which has square brackets",
         "Write [{from}:{to}:{when}] in dialect 'a1111'.",
     ),
@@ -141,7 +141,7 @@ EDITING_SLIPS = (
         "no-editing",
         "|",
         re.compile(rf"\[(?=[^\[\]:]*\|)(?P<words>[^\[\]:]+):\s*{WHEN}\s*\]"),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "neither alternation nor editing: a number is at its end",
         "Write [{words}] in dialect 'a1111' to alternate.",
     ),
@@ -151,7 +151,7 @@ EDITING_SLIPS = (
         re.compile(
             rf"\[(?P<from>{OPTION}):(?P<to>{OPTION}\|(?:{OPTION}\|)?{OPTION}):\s*(?P<when>{WHEN})\s*\]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         _MIXED,
         "Write [{from}:[{to}]:{when}] in dialect 'a1111'.",
     ),
@@ -161,7 +161,7 @@ EDITING_SLIPS = (
         re.compile(
             rf"\[(?P<from>{OPTION}\|(?:{OPTION}\|)?{OPTION}):(?P<to>{OPTION}):\s*(?P<when>{WHEN})\s*\]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         _MIXED,
         "Write [[{from}]:{to}:{when}] in dialect 'a1111'.",
     ),
@@ -171,7 +171,7 @@ EDITING_SLIPS = (
         re.compile(
             rf"\[{_TAGGED}(?P<from>[^\W\d]{OPTION}){_NO_LABEL}:(?P<to>{OPTION}\|(?:{OPTION}\|)?{OPTION})\]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         _MIXED,
         "Write [{from}:[{to}]:0.5] in dialect 'a1111'.",
     ),
@@ -181,7 +181,7 @@ EDITING_SLIPS = (
         re.compile(
             rf"\[(?P<from>[^\W\d]{OPTION}\|(?:{OPTION}\|)?{OPTION}):(?P<to>[^\W\d]{OPTION})\]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         _MIXED,
         "Write [[{from}]:{to}:0.5] in dialect 'a1111'.",
     ),

@@ -12,22 +12,19 @@ import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
-from operator import attrgetter, itemgetter
 
 from clipcond.prompt.scanner import (
     FACTORS,
+    OPENING,
     Brackets,
     ascii_signs,
-    joined,
-    limit_weights,
     read_weight,
+    segments_of,
     unmatched_brackets,
     word_pattern,
 )
-from clipcond.prompt.segments import MOST_ISSUES, Issue, Part, Segment
+from clipcond.prompt.segments import MOST_ISSUES, Issue, Part, Segment, in_order
 
-OPENING = {")": "(", "]": "["}
 BREAK = "BREAK"
 _BREAK = {wide: re.compile(word_pattern(BREAK, fullwidth=wide)) for wide in (False, True)}
 _SPACE = re.compile(r"\s*")
@@ -70,24 +67,15 @@ class _Texts:
         """Add source[start:stop], inside brackets a and b; the sign of BREAK is -1."""
         self._numbers.extend((start, stop, a, b, sign))
 
-    def segments(
-        self, source: str, brackets: Brackets, escape: re.Pattern[str]
-    ) -> Iterator[Segment]:
-        """Join neighbours of equal weight: `(a)(b)` is one text, and one token if `ab` is one."""
-        pieces = zip(*[iter(self._numbers)] * 5, strict=True)
-        weighted = (
-            (brackets.weight(a, b) * sign, start, stop) for start, stop, a, b, sign in pieces
-        )
-        for weight, run in groupby(weighted, key=itemgetter(0)):
-            segment = joined(source, weight, (span for _, *span in run))
-            if "\\" in segment.text or "＼" in segment.text:
-                segment = replace(segment, text=escape.sub(r"\1", segment.text))
-            yield segment
+    def weighted(self, brackets: Brackets) -> Iterator[tuple[float, int, int]]:
+        """Yield (weight, start, stop) of each."""
+        for start, stop, a, b, sign in zip(*[iter(self._numbers)] * 5, strict=True):
+            yield brackets.weight(a, b) * sign, start, stop
 
 
 def read_emphasis(
     source: str, lexicon: re.Pattern[str], *, has_breaks: bool = True, fullwidth: bool = False
-) -> tuple[tuple[Segment, ...], list[Issue]]:
+) -> tuple[tuple[Segment, ...], tuple[Issue, ...]]:
     """Read a prompt as segments, neighbours of equal weight joined, and issues in order.
 
     The word BREAK comes as a segment of that text, at -1.0, or minus the weight of the brackets
@@ -102,10 +90,16 @@ def read_emphasis(
     """
     brackets = Brackets(len(source))
     texts = _scan(source, lexicon, brackets, has_breaks and BREAK in source, fullwidth)
-    segments = list(texts.segments(source, brackets, _ESCAPE[fullwidth]))
-    limited, issues = limit_weights(segments or [Segment("", 1.0, 0, 0)])
+
+    def unescaped(segment: Segment) -> Segment:
+        if "\\" not in segment.text and "＼" not in segment.text:
+            return segment
+        return replace(segment, text=_ESCAPE[fullwidth].sub(r"\1", segment.text))
+
+    # `(a)(b)` is one text, and one token if `ab` is one
+    segments, issues = segments_of(source, texts.weighted(brackets), unescaped)
     issues += unmatched_brackets(source, brackets.unmatched(), brackets.n_unmatched)
-    return limited, sorted(issues, key=attrgetter("position"))
+    return segments, in_order(issues)
 
 
 def _scan(
@@ -126,7 +120,7 @@ def _scan(
         elif kind == "weight" and a:
             brackets.close("(", start, start + 1, read_weight(source, start + 1, stop - 1, signs))
         elif kind == "text" and has_breaks:
-            for begin, end, sign in _split_at_breaks(source, start, stop, fullwidth):
+            for begin, end, sign in _cut_at_break_words(source, start, stop, fullwidth):
                 texts.add(begin, end, a, b, sign)
         elif kind == "text":
             texts.add(start, stop, a, b)
@@ -140,7 +134,7 @@ def _scan(
     return texts
 
 
-def _split_at_breaks(
+def _cut_at_break_words(
     source: str, start: int, stop: int, fullwidth: bool
 ) -> Iterator[tuple[int, int, int]]:
     """Cut source[start:stop] at every BREAK, and drop the whitespace around it.
@@ -161,7 +155,7 @@ def _split_at_breaks(
 
 def read_break_as_word(
     source: str, *, fullwidth: bool = False
-) -> tuple[tuple[Segment, ...], list[Issue]]:
+) -> tuple[tuple[Segment, ...], tuple[Issue, ...]]:
     """Read a prompt as do parsers that know BREAK but start no chunk at it.
 
     Numbers are without spaces. BREAK stays the word "break", at minus the weight around it, and
@@ -169,8 +163,8 @@ def read_break_as_word(
     """
     segments, issues = read_emphasis(source, TIGHT_NUMBERS, fullwidth=fullwidth)
     remedy = "Leave it out, or use dialect 'a1111'."
-    issues += break_issues(segments, "BREAK starts no chunk in this dialect", remedy)
-    return segments, sorted(issues, key=attrgetter("position"))
+    breaks = break_issues(segments, "BREAK starts no chunk in this dialect", remedy)
+    return segments, in_order([*issues, *breaks])
 
 
 def break_issues(parts: Sequence[Part], message: str, remedy: str) -> list[Issue]:

@@ -22,20 +22,27 @@ from clipcond.prompt.compel_slips import CALL, COMPEL_SLIPS, mended_call
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
 from clipcond.prompt.folding import fold, odd_signs
 from clipcond.prompt.misreadings import MAY_BE_MISREAD, find_misreadings
-from clipcond.prompt.notations import CJK, MOST_WEIGHT, Notation, plain_share, weight_in, weights_in
+from clipcond.prompt.notations import (
+    CJK,
+    MOST_SIGNS,
+    MOST_WEIGHT,
+    Notation,
+    plain_share,
+    weight_in,
+    weights_in,
+)
 from clipcond.prompt.ordinary import ordinary_spans
 from clipcond.prompt.other_dialects import CHOOSE_A1111, FULLWIDTH, JOINED, LOOKALIKES, WIDE_SYNTAX
 from clipcond.prompt.other_tools import OTHER_TOOLS
-from clipcond.prompt.scanner import FACTORS, ascii_signs
-from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment
+from clipcond.prompt.scanner import FACTORS, OPENING, SPOILS, ascii_signs, is_never_closed
+from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment, in_order
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 
 SHOWN = 40  # characters
 Found: TypeAlias = tuple[int, int, Issue]  # where it begins and ends, and what is said of it
 _USEFUL = "Useful weights are between 0 and 2; brackets that are text are written \\( and \\)."
 _COLONS = (":", "：")
-_PAIRS = {")": "(", "]": "[", "}": "{", "⟧": "⟦"}
-_OPENING = "([{⟦"
+_OPENING = "".join(OPENING.values())
 _STRAY = tuple("()（）")
 _SMILEY = re.compile(rf"(?:(?<!\S)|(?<=[^\w\s])|(?<=[{CJK}]))[>]?[:;=：；]['\-^]?\Z")
 _WORD = re.compile(r"\w")
@@ -78,8 +85,7 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
         and not any(start <= issue.position < stop for start, stop in calls)
     ]
     added += [issue for *_, issue in chosen]
-    issues = sorted([*kept, *added], key=lambda issue: issue.position)
-    return replace(parsed, issues=tuple(issues[:MOST_ISSUES]))
+    return replace(parsed, issues=in_order([*kept, *added])[:MOST_ISSUES])
 
 
 def _one_a_place(found: Sequence[Found]) -> list[Found]:
@@ -100,7 +106,7 @@ def _is_smiley(source: str, issue: Issue) -> bool:
     at = issue.position
     sign = source[at : at + 1]
     is_bracket = sign in _STRAY and _SMILEY.search(source, max(0, at - 4), at) is not None
-    if "brackets after it" in issue.message:
+    if issue.message.endswith(SPOILS):
         return False
     return is_bracket and (sign in ")）" or not _WORD.search(source, at))
 
@@ -137,7 +143,7 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[Found]:
 
 def _first_open(parsed: ParsedPrompt) -> int:
     """Find the first bracket that is never closed; else the end."""
-    opened = (i.position for i in parsed.issues if "never closed" in i.message)
+    opened = (i.position for i in parsed.issues if is_never_closed(parsed.source, i))
     return min(opened, default=len(parsed.source))
 
 
@@ -151,12 +157,12 @@ def _names(match: re.Match[str], folded: str, syntax: str, start: int) -> defaul
     names = defaultdict(str, groups)
     number = groups.get("number", "")
     if not number and match[0].startswith("{"):
-        number = f"{1.05 ** len(groups.get('braces', '{')):.3g}"
+        number = f"{1.05 ** min(len(groups.get('braces', '{')), MOST_SIGNS):.3g}"
     if not number and match[0].startswith(("((", "[")):  # of A1111
         sign, before = match[0][0], folded[max(0, match.start() - SHOWN) : match.start()]
         n_brackets = len(before) - len(before.rstrip(sign))
         n_brackets += len(match[0]) - len(match[0].lstrip(sign))
-        number = f"{FACTORS[sign] ** n_brackets:.3g}"
+        number = f"{FACTORS[sign] ** min(n_brackets, MOST_SIGNS):.3g}"
     words = groups.get("words") or _bracketed(folded, match.start())
     if "words" in groups and start < match.start():
         words = folded[start + 1 : match.start()] + words
@@ -171,11 +177,11 @@ def _names(match: re.Match[str], folded: str, syntax: str, start: int) -> defaul
 
 def _bracketed(folded: str, position: int) -> str:
     """Read the words of the bracket that is closed at a position, or has its colon there."""
-    is_closing = folded[position] in _PAIRS
+    is_closing = folded[position] in OPENING
     opening = _opening(folded, position)
     words = folded[opening + 1 : position]
     if is_closing:
-        while _PAIRS.get(words[-1:]) == words[:1] and _opening(words, len(words) - 1) == 0:
+        while OPENING.get(words[-1:]) == words[:1] and _opening(words, len(words) - 1) == 0:
             words = words[1:-1]
         words = re.sub(r"\s*:\s*[\d.,]{0,9}\Z", "", words)
     if opening < 0:
@@ -188,13 +194,13 @@ def _opening(folded: str, position: int) -> int:
 
     At a closing bracket it is that one's own kind.
     """
-    wanted = _PAIRS.get(folded[position], _OPENING)
+    wanted = OPENING.get(folded[position], _OPENING)
     depth = 0
     for index in range(position - 1, max(-1, position - _NEAR), -1):
         sign = folded[index]
         if sign in wanted and depth == 0:
             return index
-        if sign in _PAIRS and _PAIRS[sign] in wanted:
+        if sign in OPENING and OPENING[sign] in wanted:
             depth += 1
         elif sign in wanted:
             depth -= 1
@@ -223,10 +229,10 @@ def _is_ratio(source: str, segment: Segment) -> bool:
 
 def _with_bracket(folded: str, start: int, stop: int) -> int:
     """Find the bracket that a `:1.3)` or `)1.3` closes, if it is near; else return the start."""
-    if folded[start] in _PAIRS:
+    if folded[start] in OPENING:
         opening = _opening(folded, start)
         return start if opening < 0 else opening
-    own = _PAIRS.get(folded[stop - 1], "")
+    own = OPENING.get(folded[stop - 1], "")
     n_opened, n_closed = (folded.count(sign, start, stop) for sign in (own, folded[stop - 1]))
     if not own or n_opened >= n_closed or stop - start > SHOWN:
         return start

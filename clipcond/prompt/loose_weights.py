@@ -6,11 +6,11 @@ import re
 
 from clipcond.prompt.notations import (
     CJK,
+    EXCEPT_PLAIN,
     MEASURED,
     NO_CJK_MEASURE,
     NO_MEASURE,
     SMALL,
-    WITH_NOVELAI,
     Notation,
     not_after,
 )
@@ -28,7 +28,7 @@ LOOSE_WEIGHTS = (
             rf"\((?P<words>[^()\[\]:\n]{{0,60}}(?:[a-z]{{2}}|[{CJK}])(?i:{_NO_NAME}){NO_CJK_MEASURE})"
             r",?(?:\s[xX×]?\s?(?P<number>-?[01]?\.\d{1,2}|1\d{2}\s?%)|(?<!s)\s(?P<number_2>[01],\d{1,2}))\s?\)"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no weight without a colon",
         _WRITE,
         hint=re.compile(r"(?:\d|\d\s?%)\s?\)"),
@@ -41,7 +41,7 @@ LOOSE_WEIGHTS = (
             rf"\s{{1,3}}(?P<number>\+{{1,4}}|-{{2,4}}|{SMALL})(?=\s?(?:[,;、]|\.?\Z))"
             r"|(?<![\w+\-.])(?P<words_3>[^\W\d_]{3,40})\s(?P<number_3>\+{2,4})(?=\s?(?:[,;、]|\.?\Z))"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no weight, because of the space in it",
         _WRITE,
     ),
@@ -60,7 +60,7 @@ LOOSE_WEIGHTS = (
         "weight",
         ":",
         re.compile(r"(?<!\\)\((?P<words>[^()\[\]:\n]{0,80}[^\W\d_]):\s?\)"),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no weight: its number is missing",
         _WRITE,
         bare=True,
@@ -72,7 +72,7 @@ LOOSE_WEIGHTS = (
             rf"(?<!\\)\((?P<words>[^()\[\]{{}}:\n]{{1,80}}){NO_MEASURE}:\s?(?P<number>{SMALL})\s?[\]}}>⟧]"
             rf"|[\[{{<⟦](?P<words_2>[^()\[\]{{}}<>:\n]{{1,80}}){NO_MEASURE}:\s?(?P<number_2>{SMALL})\s?\)"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no weight: its brackets are of two kinds",
         _WRITE,
         bare=True,

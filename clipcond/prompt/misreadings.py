@@ -14,7 +14,7 @@ from itertools import islice
 
 from clipcond.errors import excerpt
 from clipcond.prompt.notations import BRACKETS, CJK
-from clipcond.prompt.scanner import ascii_signs
+from clipcond.prompt.scanner import OPENING, ascii_signs
 from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt
 
 SHOWN = 40  # characters
@@ -25,7 +25,6 @@ JOINING = BRACKETS - {"comfyui"}  # neighbours of equal weight are one text
 MAY_BE_MISREAD = re.compile(r":\s?-?\d{1,2}\s?\)|[:;=][-'^]?[()\[\]]|[(\[]:\s|[)\]][(\[]|BREAK")
 _ESCAPED = re.compile(r"\\[\\()\[\]]|[()\[\]]")
 _COMFYUI = re.compile(r"(?<!\\)[()]")
-_CLOSING = {")": "(", "]": "["}
 
 _LABELS = "chapter|page|episode|season|volume|vol|level|step|act|scene|room|player|day|part|verse"
 # A number in brackets that is hardly a weight, up to the bracket that makes it one.
@@ -112,8 +111,8 @@ def _pairs(signs: str, syntax: str) -> dict[int, int]:
         bracket, position = match[0], match.start()
         if bracket in opened:
             opened[bracket].append(position)
-        elif bracket in _CLOSING and opened[_CLOSING[bracket]]:
-            start = opened[_CLOSING[bracket]].pop()
+        elif bracket in OPENING and opened[OPENING[bracket]]:
+            start = opened[OPENING[bracket]].pop()
             pairs[start], pairs[position] = position, start
     return pairs
 
@@ -131,7 +130,7 @@ def _smileys(parsed: ParsedPrompt) -> Iterator[Issue]:
         if parsed.syntax == "compel" and "=" in match[0]:  # around which brackets are text
             continue
         face = match[0]
-        does = "closes" if source[at] in _CLOSING else "opens"
+        does = "closes" if source[at] in OPENING else "opens"
         message = f"the bracket of the smiley {face!r} {does} others: it is no text"
         remedy = f"Write {face.replace(source[at], chr(92) + source[at])} for the smiley."
         yield Issue(message, match.start(), remedy, "bracket", (face,))

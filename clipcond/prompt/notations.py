@@ -1,20 +1,20 @@
 """Describe a notation that a syntax does not know: how it looks, and what to say of it.
 
 `weight_slips` has slips of the hand in a weight, `other_tools` what user interfaces and image
-services act on before any syntax is read, `lookalikes` the syntaxes that are dialects here.
+services act on before any syntax is read, `other_dialects` the syntaxes that are dialects here.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from math import isfinite
 from typing import NamedTuple
 
 BRACKETS = frozenset({"a1111", "comfyui", "lpw", "lpw_xl", "sd_embed"})
 WITHOUT_BRACKETS = frozenset({"compel", "diffusers"})
-ALL = BRACKETS | WITHOUT_BRACKETS
-WITH_NOVELAI = ALL | {"novelai"}
-EVERY = WITH_NOVELAI | {"plain"}
+EXCEPT_PLAIN = BRACKETS | WITHOUT_BRACKETS | {"novelai"}
+ALL = EXCEPT_PLAIN | {"plain"}
 
 # Chinese, Japanese and Korean letters: no space is between words.
 CJK = r"\u3005\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
@@ -78,6 +78,7 @@ _HAS_NUMBER = re.compile(rf"[\d.{''.join([*_DIGITS, *_PARTS])}]")
 _TO_DIGITS = str.maketrans({**_DIGITS, **_PARTS, "o": "0", "O": "0", "l": "1", "I": "1"})
 _READ = re.compile(r"(-?)(\d*)(?:\s{0,2}[^\d\s]?\s{0,2}(\d+))?")
 _FRACTION = re.compile(r"\s*(\d{1,2})\s*/\s*(\d{1,2})\s*")
+MOST_SIGNS = 99  # that multiply: more would be beyond what numbers can hold
 _SIGNS = {"+": 1.1, "-": 0.9}  # of compel, for each sign
 
 
@@ -97,10 +98,11 @@ class Notation(NamedTuple):
         remedy: what to do instead; {weight} is the weight as the syntax has it, {name} a group of
             the pattern.
         unless: where this occurs anywhere in the prompt, nothing is found.
-        known: what matches this in the prompt as its syntax reads it is no such notation.
+        known: a match of this at the same place means that the syntax does read it: then there is
+            no issue.
         folded: whether it is looked for in the prompt folded to ASCII, else as it is typed.
         hint: a cheaper pattern that is found wherever the other is.
-        bare: whether it is none behind an open bracket, which then is what is wrong.
+        bare: search only before the first unclosed bracket, which is then the mistake.
     """
 
     code: str
@@ -159,7 +161,7 @@ def plain_number(typed: str, default: str = "1.2") -> str:
     """Write a number plainly, whatever is wrong about it."""
     signs = typed.strip()
     if signs and not signs.strip("+-"):
-        return f"{_SIGNS[signs[0]] ** len(signs):.2g}"
+        return f"{_SIGNS[signs[0]] ** min(len(signs), MOST_SIGNS):.2g}"
     if (fraction := _FRACTION.fullmatch(typed)) and int(fraction[2]):
         return f"{int(fraction[1]) / int(fraction[2]):.3g}"
     if relative := _RELATIVE.fullmatch(signs):  # of the usual weight
@@ -175,4 +177,6 @@ def plain_number(typed: str, default: str = "1.2") -> str:
     if found is None or not (found[2] or found[3]):
         return default
     value = float(f"{found[1]}{found[2] or 0}.{found[3] or 0}")
+    if not isfinite(value):
+        return default
     return f"{value / 100 if '%' in plain and value >= MOST_WEIGHT else value:g}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from html.entities import name2codepoint
 
-from clipcond.prompt.notations import ALL, CJK, EVERY, NUMBER, WITH_NOVELAI, Notation
+from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, Notation
 from clipcond.prompt.pasted import ESCAPED, PASTED
 
 _NAME = r"(?P<name>\w[\w.\-]{0,99})"
@@ -63,7 +63,7 @@ OTHER_TOOLS = (
         "random-choice",
         "{",
         re.compile(r"\{[^{}|]*\|[^{}]*\}"),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "a choice at random in ComfyUI's page and in A1111's Dynamic Prompts, but not here",
         "Write the one that you want.",
     ),
@@ -75,7 +75,7 @@ OTHER_TOOLS = (
             r"|(?<![\w%])%(?:%?[^\W\d_]\w{0,40}%%?|\([^\W\d]\w{0,40}\)[sdf]\b)(?![\w%])"
             r"|(?<![\w@.])@[^\W\d_]\w{1,40}@(?![\w@.])"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "a variable of a template, as in A1111's Dynamic Prompts, but not here",
         "Write its value.",
     ),
@@ -86,7 +86,7 @@ OTHER_TOOLS = (
             r"(?<![A-Za-z\d_])__(?!(?:init|main|call|str|repr|doc|file|all|new)__)(?=[^\W\d_])"
             rf"[\w/*.\-]{{1,100}}?(?<!_)__(?!_)(?=[^\w]|[{CJK}]|\Z)"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "a word from a list in A1111's wildcards, but not here",
         "Write the word that you want.",
     ),
@@ -97,7 +97,7 @@ OTHER_TOOLS = (
             rf"(?:(?<=[\s,.;)\]}}{CJK}])|^)//(?!/)(?=[^\n]{{0,99}}?\w)[^\n]*"
             r"|/\*(?:[^*]|\*(?!/)){1,200}\*/"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "a comment that ComfyUI's page takes out, but not here",
         "Leave it out.",
     ),
@@ -105,7 +105,7 @@ OTHER_TOOLS = (
         "comment",
         "#",
         re.compile(r"(?m:(?<=\s)|^)#+[ \t]{1,9}(?=[^\W\d])[^\n]*"),
-        WITH_NOVELAI - {"a1111"},
+        EXCEPT_PLAIN - {"a1111"},
         "a comment that A1111's page takes out, but not here",
         "Leave it out.",
     ),
@@ -115,7 +115,7 @@ OTHER_TOOLS = (
         re.compile(
             rf"(?:^|(?<=[\s,，.。{CJK}]))[＃﹟](?=[ \t\u3000]|[＃﹟]|{_NOTE})[^\n#]*$", re.MULTILINE
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no comment: that starts with an ASCII '#', and in dialect 'a1111' only",
         "Leave it out.",
         folded=False,
@@ -124,7 +124,7 @@ OTHER_TOOLS = (
         "extra-network",
         "<",
         re.compile(rf"<(?i:{_TAGS})(?:\[[^\]<>\n]{{0,40}}\])?:[^<>\n]{{1,200}}>"),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "a network that A1111's user interface loads, but not here",
         _LOAD,
     ),
@@ -137,7 +137,7 @@ OTHER_TOOLS = (
             r"|(?<![\w:<])<?(?i:lora|lyco|hypernet):[\w.\-]{1,99}:\s?[+-]?[\d.]{1,9}(?![\w>:])"
             r"|[(\[{](?i:lora|lyco|hypernet)[: ][^()\[\]{}:\n]{1,200}:\s?[\d.]{1,9}[)\]}]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "hardly meant as words",
         _LOAD,
     ),
@@ -148,7 +148,7 @@ OTHER_TOOLS = (
             rf"(?i:&lt;[^&\n]{{1,200}}&gt;|&(?:amp;)*(?:#\d{{2,6}}|#x[\da-f]{{2,6}});)"
             rf"|&(?:amp;)*(?:(?:{'|'.join(name2codepoint)});|(?:nbsp|quot)(?!\w))"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "text of a web page's source, and encoded as it is written",
         "Write {plain}",
     ),
@@ -159,7 +159,7 @@ OTHER_TOOLS = (
             rf"(?i:</?(?:{_ELEMENTS})(?:\s[^<>\n]{{0,200}})?/?>)|<!--"
             r"|(?i:\[/(?:b|i|u|url|img|color|quote|code)\]|\[(?:url|color|size)=[^\]\n]{1,200}\])"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "a tag of a web page, and encoded as words",
         "Leave it out.",
         folded=False,
@@ -168,7 +168,7 @@ OTHER_TOOLS = (
         "html",
         "%",
         re.compile(r"(?<=[A-Za-z,])%(?:20|2[CcFf89]|3[Aa])(?=\w)|(?:%[\dA-Fa-f]{2}){3,99}"),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "a sign as web addresses have it, and encoded as it is written",
         "Write the sign itself.",
     ),
@@ -179,7 +179,7 @@ OTHER_TOOLS = (
             r"<\|(?i:end_?of_?text|start_?of_?text|endofprompt|im_start|im_end|pad)\|>|</?s>"
             r"|<(?:pad|unk|eos|bos|mask)>|\[(?:CLS|MASK|PAD|UNK)\]"
         ),
-        EVERY,
+        ALL,
         "a special token of a tokenizer, which has no meaning as text",
         "Leave it out.",
         folded=False,
@@ -191,7 +191,7 @@ OTHER_TOOLS = (
             r"\bADD(?:COL|ROW|COMM|BASE)\b|\[(?:SEP|SKIP|PROMPT)\]|\[filewords\]"
             r"|\bAND_[A-Z]{2,}\w*|\b(?:COUPLE|MASK|AREA|FEATHER)\("
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "a word for an extension of A1111, but not here",
         "Leave it out.",
     ),
@@ -202,7 +202,7 @@ OTHER_TOOLS = (
             r"(?<![\w.:])(?P<number>[+-]?(?:\d+(?:[.,]\d*)?|\.\d+))::(?=[\s{\[]{0,3}\w{0,9}[^\W\d_])"
             r"(?P<words>(?:(?![\s,]{0,9}[+-]?[\d.]{1,9}::)[^:\n]){1,300})(?:::)?"
         ),
-        ALL,
+        EXCEPT_PLAIN - {"novelai"},
         "a weight in dialect 'novelai', but not here",
         "Write {weight}, or choose dialect 'novelai'.",
     ),
@@ -213,7 +213,7 @@ OTHER_TOOLS = (
             r"(?<!\{)(?P<braces>\{{2,})(?P<words>[^{}|\"\n]+)\}{2,}"
             r"|\{(?![^{}]*:\s?[\d.]+\s?\})(?P<words_2>[^\W\d_][\w ,.'()\[\]:\-]*)\}"
         ),
-        ALL,
+        EXCEPT_PLAIN - {"novelai"},
         "a weight in dialect 'novelai', but not here",
         "Write {weight}, or choose dialect 'novelai'.",
     ),
@@ -225,7 +225,7 @@ OTHER_TOOLS = (
             rf"(?:::(?:(?P<number>{NUMBER})(?=[\s,{CJK}]|\Z)|(?=[\s,]|\Z))"
             rf"| ::(?P<number_2>{NUMBER})(?=[\s,{CJK}]|\Z))"
         ),
-        ALL,
+        EXCEPT_PLAIN - {"novelai"},
         "a weight or a border of Midjourney, but not here",
         "Leave it out; a weight is {weight}.",
     ),
@@ -236,7 +236,7 @@ OTHER_TOOLS = (
             rf"(?:(?<!\S)|(?<=[{CJK}]))(?:(?:--(?i:{_FLAGS})(?:(?=\d)|(?![\w\-]))(?=[\s,.:=\d]|\Z)|-ar(?=\s\d))"
             rf"|[—–―]{{1,2}}(?:{_DASH_FLAGS})){_VALUE}"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "an option of Midjourney, but text here",
         "Leave it out, and choose size, seed and the rest where the picture is made.",
     ),
@@ -248,7 +248,7 @@ OTHER_TOOLS = (
             r"(?:[ \t=]{1,3}(?:\"[^\"\n]{0,400}\"|[\d.x]+))?"
             r"|(?<!\S)-[nsSWHCAl] ?\w[\w.]{0,12}(?:\s{1,3}-[nsSWHCAlGIU] ?\w[\w.]{0,12}){1,9}(?!\S)"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "an option of a command line, as in A1111's files of prompts, but text here",
         "Leave it out, and give negative prompt, steps, size and the rest apart.",
     ),
@@ -259,7 +259,7 @@ OTHER_TOOLS = (
             r"<(?:[@#][!&]?|a?:\w{1,40}:)\d{5,20}>|(?m:^)\s{0,9}(?P<shown>[/!](?:imagine|dream|draw|generate|describe|blend)\b"
             r"(?:[ \t]{1,3}(?:prompt|image)\b ?:?)?)"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "a command of a chat, but text here",
         "Leave it out.",
     ),
@@ -270,7 +270,7 @@ OTHER_TOOLS = (
             rf"(?i:(?<![\w\"'=(<@]){_NOT_QUOTED}(?:(?:https?|ftp|file)://|www\.)[^\s/,<>\"]{{0,200}}"
             r"/[^\s,<>\"]{1,900}|(?<!\w)data:image/[a-z+]{3,9};base64)"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "the address of an image or a page, but text here",
         "Leave it out; images are given apart.",
         unless=re.compile(rf"\A\s*(?!\S{{0,900}}(?:{_IMAGES}))\S+\s*\Z"),
@@ -291,7 +291,7 @@ OTHER_TOOLS = (
         "embedding",
         ("mbedding", "MBEDDING"),
         re.compile(rf"(?<![^\s(,;])(?i:embeddings?):{_NAME}|{_ALONE}"),
-        WITH_NOVELAI - {"comfyui"},
+        EXCEPT_PLAIN - {"comfyui"},
         "a textual inversion in dialect 'comfyui', but not here",
         "Write its bare name, {name}, once its file is loaded.",
     ),

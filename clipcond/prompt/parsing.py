@@ -53,16 +53,25 @@ def find_syntax(syntax: str | Syntax, *, fullwidth: bool = False) -> Callable[[s
         UnknownNameError: there is no syntax of that name, or it reads no full-width punctuation.
     """
     check_arguments(fullwidth=fullwidth)
-    if not callable(syntax) and syntax not in SYNTAXES:
-        raise UnknownNameError("syntax", syntax, SYNTAXES)
-    if fullwidth and not reads_fullwidth(syntax):
+    read = _reader(syntax)
+    if fullwidth and not reads_fullwidth(read):
         known = [name for name in SYNTAXES if reads_fullwidth(name)]
         raise UnknownNameError("syntax with full-width punctuation", syntax, known)
-    read = syntax if callable(syntax) else SYNTAXES[syntax]
     return partial(read, fullwidth=True) if fullwidth else read
 
 
 def reads_fullwidth(syntax: str | Syntax) -> bool:
-    """Whether a syntax can read full-width punctuation: it has the keyword `fullwidth`."""
-    read = SYNTAXES[syntax] if isinstance(syntax, str) else syntax
-    return "fullwidth" in signature(read).parameters
+    """Whether a syntax can read full-width punctuation: it has the keyword `fullwidth`.
+
+    Raises:
+        UnknownNameError: there is no syntax of that name.
+    """
+    return "fullwidth" in signature(_reader(syntax)).parameters
+
+
+def _reader(syntax: object) -> Syntax:
+    if callable(syntax):
+        return syntax
+    if not isinstance(syntax, str) or syntax not in SYNTAXES:
+        raise UnknownNameError("syntax", syntax, SYNTAXES)
+    return SYNTAXES[syntax]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from clipcond.prompt.notations import EVERY, Notation
+from clipcond.prompt.notations import ALL, Notation
 
 # Keys of a block of parameters: those that no sentence has, and those that need a number.
 _KEYS = (
@@ -46,7 +46,7 @@ PASTED = Notation(
     "pasted-parameters",
     ":\n",
     re.compile(_PASTED),
-    EVERY,
+    ALL,
     "a pasted block of generation parameters, but here all of it is part of the prompt",
     "Keep the prompt alone, and give the negative prompt, the steps and the rest apart.",
 )
@@ -59,7 +59,7 @@ ESCAPED = Notation(
     "escaped-line-break",
     "\\",
     re.compile(_LINE_BREAK),
-    EVERY,
+    ALL,
     "a line break as a program writes it, but here two characters of the prompt",
     "Write a line break or a space.",
 )

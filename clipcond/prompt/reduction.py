@@ -18,7 +18,7 @@ from clipcond.prompt.editing import (
 )
 from clipcond.prompt.notations import MOST_WEIGHT, weight_in
 from clipcond.prompt.remainder import Remainder
-from clipcond.prompt.segments import MOST_ISSUES, Issue
+from clipcond.prompt.segments import MOST_ISSUES, Issue, in_order
 
 # For each last step, the (text, weight) of every condition.
 Timeline: TypeAlias = tuple[tuple[int, tuple[tuple[str, float], ...]], ...]
@@ -76,7 +76,7 @@ def reduce(
                 reached = change.stop
         if changes:
             remainder = remainder.only(find_last_text(remainder.text, changes, steps))
-    return remainder, tuple(sorted(issues, key=lambda issue: issue.position))
+    return remainder, in_order(issues)
 
 
 def timeline(
@@ -100,7 +100,7 @@ def remainders_over_time(
     remainder: Remainder, steps: int, *, negative: bool = False, fullwidth: bool = False
 ) -> tuple[tuple[int, tuple[tuple[Remainder, float], ...]], ...]:
     """Do as `timeline`, and keep where in the prompt each text comes from."""
-    parts = _conditions(remainder.text, negative, fullwidth)
+    parts = _conditions(remainder, negative, fullwidth)
     weights = [weight for *_, weight in parts]
     texts = []
     for start, stop, _ in parts:
@@ -114,9 +114,13 @@ def remainders_over_time(
     return tuple(found)
 
 
-def _conditions(text: str, negative: bool, fullwidth: bool) -> tuple[tuple[int, int, float], ...]:
+def _conditions(
+    remainder: Remainder, negative: bool, fullwidth: bool
+) -> tuple[tuple[int, int, float], ...]:
     """Find (start, stop, weight) of every condition that A1111 draws."""
-    parts = find_parts(text, fullwidth=fullwidth)
+    text = remainder.text
+    with remainder.restore_errors():
+        parts = find_parts(text, fullwidth=fullwidth)
     if negative or len(parts) == 1 or is_capitals(text, parts):
         return ((0, len(text), 1.0),)
     return parts
@@ -135,7 +139,7 @@ def undrawn_edits(
         negative, fullwidth: as for `reduce_to_one_text`.
     """
     issues: list[Issue] = []
-    for start, stop, _ in _conditions(remainder.text, negative, fullwidth):
+    for start, stop, _ in _conditions(remainder, negative, fullwidth):
         part = remainder.only([(start, stop)])
         for change, switch in find_switches(part.text, steps, fullwidth=fullwidth):
             is_known = _never(change) is not None or _is_numeric(part.text, change)
@@ -161,7 +165,7 @@ def misread_forms(
     Args:
         remainder, negative, fullwidth: as for `undrawn_edits`.
     """
-    parts = _conditions(remainder.text, negative, fullwidth)
+    parts = _conditions(remainder, negative, fullwidth)
     issues = list(remainder.restore_issues(tuple(title_issues(remainder.text, parts))))
     for change in find_changes(remainder.text, fullwidth=fullwidth)[:MOST_ISSUES]:
         if _is_numeric(remainder.text, change):
@@ -204,7 +208,7 @@ def _spoiled_issue(remainder: Remainder, change: Change, spoiler: int) -> Issue:
 
 
 def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
-    """Say that a prompt changes; of an edit that comes too late, or is a weight, say that."""
+    """Make the issue of an edit: it changes, never changes, or is probably a weight."""
     shown, *texts = (
         remainder.text[start:stop] for start, stop in ((change.start, change.stop), *change.options)
     )

@@ -7,11 +7,13 @@ caret is under the user's own words whatever was left out before them.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import TypeAlias, TypeVar
 
+from clipcond.errors import PromptError
 from clipcond.prompt.segments import Break, Issue, Lora, Mixture, ParsedPrompt, Segment, Swap
 
 Span: TypeAlias = tuple[int, int]
@@ -88,6 +90,17 @@ class Remainder:
     def restore_issues(self, issues: Sequence[Issue]) -> tuple[Issue, ...]:
         """Give issues about the text positions in the source."""
         return tuple(replace(issue, position=self.at(issue.position)) for issue in issues)
+
+    @contextmanager
+    def restore_errors(self) -> Iterator[None]:
+        """Give errors about the text the prompt as it was typed, and positions in it."""
+        try:
+            yield
+        except PromptError as error:
+            if error.source != self.text or self.text == self.source:
+                raise
+            position = self.at(error.position)
+            raise type(error)(error.message, self.source, position, error.remedy) from error
 
     def _move(self, part: Item) -> Item:
         moved = replace(part, start=self.at(part.start), stop=self.end(part.stop))

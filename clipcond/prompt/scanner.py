@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from heapq import merge
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 
 from clipcond.errors import PromptSyntaxError, excerpt
 from clipcond.prompt.segments import MOST_ISSUES, Issue, Segment
@@ -17,7 +18,10 @@ from clipcond.prompt.segments import MOST_ISSUES, Issue, Segment
 _WIDE = "（）【】［］：，｜＼＋－０１２３４５６７８９．。"
 _ASCII = "()[][]:,|\\+-0123456789.."
 FULLWIDTH_SIGNS = dict(zip(_WIDE, _ASCII, strict=True))
+# The opening bracket of each closing one that some syntax has.
+OPENING = {")": "(", "]": "[", "}": "{", "⟧": "⟦"}
 CLOSING_BRACKETS = {"(": ")", "[": "]", "（": "）", "【": "】", "［": "］"}
+SPOILS = ", and makes the brackets after it plain text"
 
 _TABLE = str.maketrans(FULLWIDTH_SIGNS)
 
@@ -69,7 +73,34 @@ def read_weight(source: str, start: int, stop: int, signs: str | None = None) ->
     raise PromptSyntaxError(f"the weight {shown} is not finite", source, position, remedy)
 
 
-def joined(source: str, weight: float, spans: Iterable[Sequence[int]]) -> Segment:
+def gaps(spans: Iterable[tuple[int, int]], start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Yield what spans leave between them from start to stop, but nothing empty."""
+    for begin, end in spans:
+        if start < begin:
+            yield start, begin
+        start = end
+    if start < stop:
+        yield start, stop
+
+
+def segments_of(
+    source: str,
+    pieces: Iterable[tuple[float, int, int]],
+    finish: Callable[[Segment], Segment] = lambda segment: segment,
+) -> tuple[tuple[Segment, ...], list[Issue]]:
+    """Make segments of pieces (weight, start, stop): neighbours of equal weight are joined.
+
+    Args:
+        finish: resolves the escapes of a segment.
+    Returns:
+        the segments, of no pieces one empty segment; and an issue if weights had to be limited.
+    """
+    runs = groupby(pieces, key=itemgetter(0))
+    segments = [finish(join_spans(source, weight, (s for _, *s in run))) for weight, run in runs]
+    return limit_weights(segments or [Segment("", 1.0, 0, 0)])
+
+
+def join_spans(source: str, weight: float, spans: Iterable[Sequence[int]]) -> Segment:
     """Make one segment of the texts source[start:stop], in order; at least one."""
     texts, start, stop = [], None, 0
     for begin, stop in spans:
@@ -119,13 +150,19 @@ def unmatched_brackets(
             continue
         message = f"{bracket!r} closes nothing"
         if position < spoiled:
-            message += ", and makes the brackets after it plain text"
+            message += SPOILS
         remedy = f"Remove it or {literal}"
         issues.append(Issue(message, position, remedy, "bracket"))
     if (first := next(waiting, None)) is not None:
         message = f"{n_all - MOST_ISSUES} more brackets that do not match"
         issues.append(Issue(message, first, code="bracket"))
     return issues
+
+
+def is_never_closed(source: str, issue: Issue) -> bool:
+    """Whether an issue is about an opening bracket."""
+    sign = source[issue.position : issue.position + 1]
+    return issue.code == "bracket" and (sign in CLOSING_BRACKETS or sign in OPENING.values())
 
 
 FACTORS = {"(": 1.1, "[": 1 / 1.1}

@@ -6,9 +6,10 @@ the user typed, `text` is what gets tokenized. The two differ where an escape wa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal, TypeAlias
+from operator import attrgetter
+from typing import ClassVar, Literal, TypeAlias, TypeVar
 
 from clipcond.errors import PromptSyntaxError
 
@@ -20,7 +21,7 @@ class Segment:
     Args:
         text: what gets tokenized, or the name of a textual inversion.
         weight: dimensionless; 1.0 is unweighted.
-        start, stop: of neighbours that were joined, the first start and the last stop.
+        start, stop: the place; after neighbours were joined, the first start and the last stop.
         is_name: whether the text is such a name.
     """
 
@@ -39,6 +40,20 @@ class Break:
     stop: int
 
 
+Item = TypeVar("Item")
+
+
+def split_at_breaks(items: Iterable[Item | Break]) -> list[list[Item]]:
+    """Split parts or tokens at breaks: one run more than there are breaks, empty ones included."""
+    runs: list[list[Item]] = [[]]
+    for item in items:
+        if isinstance(item, Break):
+            runs.append([])
+        else:
+            runs[-1].append(item)
+    return runs
+
+
 # With more issues than this a prompt is garbage, and a list of a million would help nobody.
 MOST_ISSUES = 100
 
@@ -49,7 +64,7 @@ class Issue:
 
     Args:
         message: what is wrong, without the place.
-        position: where in the prompt, an index; of an issue about the whole prompt 0.
+        position: an index into the prompt; 0 for an issue about the whole prompt.
         remedy: what to do about it; "" = nothing.
         code: the kind, for programs: words joined by hyphens, such as "other-dialect" or "bracket".
             Does not count in comparisons: message and position say it already.
@@ -63,6 +78,11 @@ class Issue:
     code: str = field(default="", compare=False)
     words: tuple[str, ...] = ()
     prompt: str = ""
+
+
+def in_order(issues: Iterable[Issue]) -> tuple[Issue, ...]:
+    """Sort issues by position; those of one place keep their order."""
+    return tuple(sorted(issues, key=attrgetter("position")))
 
 
 Part: TypeAlias = Segment | Break
@@ -89,6 +109,15 @@ class Swap:
     stop: int
 
 
+# Weights are float32 where they act. Relative to the sum of their sizes, this is 0.
+_SMALLEST_SUM = 1e-6
+
+
+def sum_to_zero(weights: Sequence[float]) -> bool:
+    """Whether a mean with these weights would divide by 0."""
+    return abs(sum(weights)) <= _SMALLEST_SUM * sum(map(abs, weights))
+
+
 @dataclass(frozen=True, slots=True)
 class Mixture:
     """Several prompts in one, each encoded on its own, then made one conditioning.
@@ -111,7 +140,7 @@ class ParsedPrompt:
 
     Args:
         source: the prompt as it was typed.
-        parts: segments and breaks, in order; of a mixture those of all its prompts, with a break
+        parts: segments and breaks, in order; for a mixture those of all its prompts, with a break
             between two of them.
         issues: what looks wrong, in order.
         syntax: the name of the syntax.
@@ -172,8 +201,8 @@ class ParsedPrompt:
                 missing.append(Issue(message, part.start, remedy, "inversion", (part.text,)))
         if parts == list(self.parts):
             return self
-        issues = sorted([*self.issues, *missing[:MOST_ISSUES]], key=lambda issue: issue.position)
-        return replace(self, parts=tuple(parts), issues=tuple(issues))
+        issues = in_order([*self.issues, *missing[:MOST_ISSUES]])
+        return replace(self, parts=tuple(parts), issues=issues)
 
     def require_clean(self) -> ParsedPrompt:
         """Return itself if there are no issues.

@@ -4,7 +4,7 @@
     a cat <lora:name:0.8>   an extra network: any <word:arguments>, for the interface to load
 
 What is taken out leaves no space: `cat<lora:x:1>s` is `cats`. Line ends stay. Comments go first,
-so a network in a comment is none. In other tools both are text; `notations` warns of them there.
+so a network in a comment is none. In other tools both are text; `other_tools` warns of them there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from itertools import count
 
 from clipcond.errors import excerpt
 from clipcond.prompt.notations import weight_in
-from clipcond.prompt.remainder import Remainder, Span
+from clipcond.prompt.remainder import Remainder
+from clipcond.prompt.scanner import gaps
 from clipcond.prompt.segments import MOST_ISSUES, Issue
 
 SHOWN = 60  # characters
@@ -76,14 +77,14 @@ def take_out(prompt: str) -> tuple[Remainder, tuple[ExtraNetwork, ...], tuple[Is
     if "#" in prompt:
         comments = [found.span() for found in _COMMENT.finditer(prompt)]
         issues = [_comment_issue(prompt, *span) for span in comments[:MOST_ISSUES]]
-        remainder = remainder.only(list(_between(comments, len(prompt))))
+        remainder = remainder.only(list(gaps(comments, 0, len(prompt))))
     text = remainder.text
     # No match ends behind the last `>`: without that end each `<a:` would search up to the end.
     matches = list(_NETWORK.finditer(text, 0, text.rfind(">") + 1))
     networks = tuple(_network(found, remainder) for found in matches)
     if matches:
-        spans = list(_between([found.span() for found in matches], len(text)))
-        remainder = remainder.only(spans)
+        spans = gaps((found.span() for found in matches), 0, len(text))
+        remainder = remainder.only(list(spans))
     return remainder, networks, tuple(issues)
 
 
@@ -180,14 +181,3 @@ def _network(found: re.Match[str], remainder: Remainder) -> ExtraNetwork:
     name, *arguments = found[2].split(":")
     start, stop = remainder.at(found.start()), remainder.end(found.end())
     return ExtraNetwork(found[1], name, tuple(arguments), start, stop)
-
-
-def _between(spans: Sequence[Span], end: int) -> Iterator[Span]:
-    """Yield the spans between others, and the one behind the last."""
-    at = 0
-    for start, stop in spans:
-        if at < start:
-            yield at, start
-        at = stop
-    if at < end:
-        yield at, end

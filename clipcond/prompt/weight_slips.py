@@ -12,13 +12,13 @@ from clipcond.prompt.loose_weights import LOOSE_WEIGHTS
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,
+    EXCEPT_PLAIN,
     MEASURED,
     NO_CJK_MEASURE,
     NO_MEASURE,
     NUMBER,
     SMALL,
     WEIGHT_WORD,
-    WITH_NOVELAI,
     Notation,
     not_after,
 )
@@ -60,7 +60,7 @@ WEIGHT_SLIPS = (
         "weight",
         ":",
         re.compile(rf"{_WORDS} ?:(?P<number>{SMALL})[xX×倍배]?{_END}"),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no weight without brackets",
         _WRITE,
         unless=_AND,
@@ -71,7 +71,7 @@ WEIGHT_SLIPS = (
         "weight",
         ":",
         re.compile(rf"{_WORDS}:(?P<number>[01],\d{{1,2}}){_END}"),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         _BY_COMMA,
         "Write a decimal point: {weight}.",
         unless=_AND,
@@ -87,7 +87,7 @@ WEIGHT_SLIPS = (
             rf"|[:=*^@×~](?P<number_2>{SMALL}){AT_END}|:(?P<number_3>[0-2]){AT_END}"
             rf"|\s?x(?P<number_4>{SMALL}){AT_END}|\s?[(\[{{](?P<number_5>{SMALL})[)\]}}])"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no weight behind a bracket",
         "Write the number inside: {weight}.",
         unless=_AND,
@@ -96,7 +96,7 @@ WEIGHT_SLIPS = (
         "weight",
         "]}⟧",
         re.compile(rf"(?<!\\)[\]}}⟧](?P<number>{SMALL}|\+{{1,4}}){AT_END}"),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no weight behind such a bracket",
         _WRITE,
     ),
@@ -106,7 +106,7 @@ WEIGHT_SLIPS = (
         re.compile(
             rf"{_WORDS}\s?:?\s?[(\[{{](?:{WEIGHT_WORD})?(?P<number>[01]?\.\d{{1,2}})[)\]}}]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no weight: the number alone is in brackets",
         _WRITE,
         hint=re.compile(rf"[(\[{{](?:{WEIGHT_WORD})?[01]?\.\d{{1,2}}[)\]}}]"),
@@ -121,7 +121,7 @@ WEIGHT_SLIPS = (
             rf"|(?<!\w)[(\[{{<]\s?(?P<number>{SMALL})\s?[:=*×]\s?"
             r"(?P<words>[^\W\d][^()\[\]{}<>:|\n]{0,60})[)\]}>]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no weight, because the number comes first",
         _WRITE,
     ),
@@ -131,7 +131,7 @@ WEIGHT_SLIPS = (
         re.compile(
             rf"[{{<⟦](?!(?i:lora|lyco|hypernet)\W)(?P<words>[^{{}}<>⟦⟧:|\"\n]{{1,60}}){NO_MEASURE}:\s?(?P<number>{SMALL})\s?[}}>⟧]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no weight in such brackets",
         _WRITE,
     ),
@@ -139,7 +139,7 @@ WEIGHT_SLIPS = (
         "weight",
         "*^@=×xX~",
         re.compile(rf"{_WORDS}(?:\s?(?:\*{{1,2}}|[\^@×])\s?|=|~|\s[xX])(?P<number>{SMALL}){_END}"),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no weight without a colon",
         _WRITE,
         hint=re.compile(rf"[*^@×=~xX]\s?{SMALL}"),
@@ -151,7 +151,7 @@ WEIGHT_SLIPS = (
             rf"(?<![:：]){_WORDS}{_NO_WEIGHT_WORD}(?:(?P<number>[01]\.\d{{1,2}})"
             rf"|(?:\s?[;=]\s?|[|@*^~,、/>→+](?:\s?{WEIGHT_WORD})?)(?P<number_2>[01]?\.\d{{1,2}}))\s?\)"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no weight without a colon",
         _WRITE,
         hint=re.compile(
@@ -165,7 +165,7 @@ WEIGHT_SLIPS = (
             rf"(?<!\d)(?=:\s{{0,3}}[+-]?\d){NO_MEASURE}:\s{{0,3}}(?P<number>[+-]?\d{{1,3}},\s?\d{{1,3}})"
             r"(?:\s{0,3}|[,;])[)}]|\[(?P<words>[^\[\]:|\n]{1,120}):\s?(?P<number_2>[0-2]?,\d{1,3})\s?\]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         _BY_COMMA,
         "Write a decimal point: {weight}, or as the dialect has it.",
     ),
@@ -175,7 +175,7 @@ WEIGHT_SLIPS = (
         re.compile(
             rf"(?<!\d)(?=:\s{{0,3}}(?:{_TWICE})\s?[)}}]){NO_MEASURE}:\s{{0,3}}(?P<number>{_TWICE})\s?[)}}]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "one weight too many",
         _WRITE,
     ),
@@ -185,7 +185,7 @@ WEIGHT_SLIPS = (
         re.compile(
             rf"(?<!\d)(?=:.{{1,24}}[)}}]){NO_MEASURE}:\s{{0,3}}{_PLAIN}(?P<number>{'|'.join(_SLIPS)})\s?[)}}]"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no weight, because it is no plain number",
         _WRITE,
     ),
@@ -195,7 +195,7 @@ WEIGHT_SLIPS = (
         re.compile(
             rf"(?<!\d)(?=:.{{1,24}}[)}}]){NO_MEASURE}:\s{{0,3}}(?P<number>{_FLOATS})\s?[)}}]"
         ),
-        WITH_NOVELAI - {"comfyui"},  # which reads them
+        EXCEPT_PLAIN - {"comfyui"},  # which reads them
         "no weight, because it is no plain number",
         _WRITE,
     ),
@@ -203,7 +203,7 @@ WEIGHT_SLIPS = (
         "weight",
         ":",
         re.compile(rf"(?<![:\d\s,])::(?P<number>{SMALL}|[0-2])\s?\)"),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "a weight with two colons, of which one is text",
         _WRITE,
     ),
@@ -235,7 +235,7 @@ WEIGHT_SLIPS = (
             r"(?P<words>\w{1,40})?[)）]?[\u00a0\u00ad\u200b-\u200f\u2060-\u2064\ufeff]{1,9}"
             r"(?P<number>[+-]{2,9}|(?<=[)）].)\d?\.\d{1,3})(?=[\s,.;)]|\Z)"
         ),
-        WITH_NOVELAI,
+        EXCEPT_PLAIN,
         "no weight, because of an invisible character",
         _WRITE,
         folded=False,

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from clipcond.errors import PromptError
-from clipcond.prompt.segments import Break, Lora, ParsedPrompt, Part, Segment
+from clipcond.prompt.segments import Break, Lora, ParsedPrompt, Part, Segment, split_at_breaks
 
 Writer: TypeAlias = Callable[[ParsedPrompt], str]
 
@@ -41,7 +41,7 @@ def _last_break(parsed: ParsedPrompt) -> int | None:
 
 
 def mode_and_weights(parsed: ParsedPrompt) -> tuple[str, tuple[float, ...]] | None:
-    """How the prompts of a mixture are mixed: mode and weights; None = one after the other."""
+    """Look up how a mixture is mixed: mode and weights; None = one after the other."""
     mixture = parsed.mixture
     if mixture is None or (mixture.mode == "join" and set(mixture.weights) == {1.0}):
         return None
@@ -116,7 +116,7 @@ def write_compel(parsed: ParsedPrompt) -> str:
     _refuse_extras(parsed, but=Lora)
     loras = [f"withLora({name}, {_number(weight)})" for name, weight in lora_weights(parsed)]
     mixture = parsed.mixture
-    prompts = _split_at_breaks(parsed) if mixture is None else mixture.prompts
+    prompts = _between_breaks(parsed) if mixture is None else mixture.prompts
     if mixture is None and len(prompts) == 1:
         return " ".join([*loras, *_compel_phrases(parsed)])
     members = ", ".join(f'"{" ".join(_compel_phrases(prompt))}"' for prompt in prompts)
@@ -128,13 +128,8 @@ def write_compel(parsed: ParsedPrompt) -> str:
     return " ".join([*loras, f"({members}).{method}({', '.join(entries)})"])
 
 
-def _split_at_breaks(parsed: ParsedPrompt) -> Sequence[ParsedPrompt]:
-    runs: list[list[Part]] = [[]]
-    for part in effective_parts(parsed):
-        if isinstance(part, Break):
-            runs.append([])
-        else:
-            runs[-1].append(part)
+def _between_breaks(parsed: ParsedPrompt) -> Sequence[ParsedPrompt]:
+    runs = split_at_breaks(effective_parts(parsed))
     return [replace(parsed, parts=tuple(run)) for run in runs]
 
 

@@ -38,7 +38,7 @@ class Inversions:
 
     A name is found anywhere in a text except within a longer word. Capitals do not matter, as they
     do not to CLIP, nor the number of spaces. The longest name wins. Adding and removing never
-    disturbs an encoding that runs.
+    disturbs a tower call that runs.
 
     Args:
         width: D, of the vectors.
@@ -137,11 +137,12 @@ class Inversions:
 
     def split(self, text: str) -> list[str | tuple[int, ...]]:
         """Split a text at names; each name is replaced by its ids."""
-        if self._pattern is None:
+        pattern = self._pattern  # read once: another thread may remove the last name
+        if pattern is None:
             return [text]
         pieces: list[str | tuple[int, ...]] = []
         start = 0
-        for match in self._pattern.finditer(text):
+        for match in pattern.finditer(text):
             ids = self.ids(match[0])
             if ids:  # patterns and names fold capitals alike, but for a few letters
                 pieces += [text[start : match.start()], ids]

@@ -128,9 +128,10 @@ def with_open_clip_cleaning(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def with_transformers_cleaning(tokenizer: Tokenizer) -> Tokenizer:
-    """Clean text as transformers does where this is our tokenizer of open_clip's; else return it.
+    """Return the twin that cleans as transformers does, if this is our open_clip tokenizer.
 
-    One that was given open_clip's own tokenizer has no twin.
+    Any other tokenizer is returned itself, and so is one that was given open_clip's own tokenizer:
+    it has no twin.
     """
     if not isinstance(tokenizer, OpenClipTokenizer) or tokenizer.own is not None:
         return tokenizer

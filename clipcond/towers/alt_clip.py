@@ -74,6 +74,7 @@ class AltClipTower(TextEncoderTower):
 
     @property
     def width(self) -> int:
+        """D, the width of hidden states: behind `transformation`."""
         width: int = self._parts().transformation.out_features
         return width
 

@@ -95,7 +95,7 @@ class ModelTower(ABC):
         return hidden
 
     def _through_projection(self, pooled: Tensor) -> Tensor:
-        """Apply the model's text projection, if it has one, to a pooled state [n D]."""
+        """Apply the model's text projection, if it has one, to pooled states [n D]."""
         projection = getattr(self.model, "text_projection", None)
         return pooled if projection is None else projection(pooled)
 
@@ -111,10 +111,12 @@ class ModelTower(ABC):
 
     @property
     def width(self) -> int:
+        """D, the width of hidden states."""
         return self._table().shape[1]
 
     @property
     def depth(self) -> int:
+        """The number of transformer blocks."""
         return len(self._blocks())
 
     @property
@@ -124,6 +126,7 @@ class ModelTower(ABC):
 
     @property
     def dtype(self) -> torch.dtype:
+        """The dtype that the model computes in."""
         return self._modules().norm.weight.dtype
 
     @property
@@ -218,6 +221,15 @@ class ModelTower(ABC):
                 f"token id {int(input_ids.max())} is outside the {n_entries} entries of "
                 f"{self.name!r}: this tokenizer belongs to another model"
             )
+
+
+def project_each(projection: Callable[[Tensor], Tensor], states: Tensor) -> Tensor:
+    """Project states [n D] row by row: [n P].
+
+    The product of one row is rounded otherwise than that of several, and a prompt's vector must not
+    depend on its neighbours in the batch.
+    """
+    return torch.cat([projection(states[i : i + 1]) for i in range(len(states))])
 
 
 class _Reached(Exception):

@@ -139,7 +139,7 @@ def _is_passive(hook: Any) -> bool:
 
 
 class _Settings:
-    """Makes keys of settings in one walk: what modules compute with besides weights.
+    """Keys of settings, made in one walk: what modules compute with besides weights.
 
     Args:
         modules: gets the modules found in settings, where torch does not know of them.

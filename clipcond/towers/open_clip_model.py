@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from clipcond.errors import TowerError
 from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer
 from clipcond.tokenizers.open_clip import wrap_tokenizer
-from clipcond.towers.base import ModelTower, hooked
+from clipcond.towers.base import ModelTower, hooked, project_each
 from clipcond.towers.modules import TowerModules
 
 
@@ -46,7 +46,7 @@ class OpenClipModelTower(ModelTower, ABC):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the blocks' matrices; open_clip keeps norms in float32 when these are half."""
+        """The dtype of the blocks' matrices; open_clip keeps norms in float32 where it is half."""
         return next(p for p in self._blocks().parameters() if p.dim() > 1).dtype
 
     def unread(self, texts: Sequence[str]) -> str:
@@ -56,6 +56,7 @@ class OpenClipModelTower(ModelTower, ABC):
         return self.tokenizer.unread_characters(self.name, texts)
 
     def unread_words(self, texts: Sequence[str]) -> list[str]:
+        """List what `unread` describes: each character once."""
         if not isinstance(self.tokenizer, ClipBpeTokenizer):
             return []
         return list(dict.fromkeys(self.tokenizer.bytes_only(texts)))
@@ -100,6 +101,7 @@ class ResblocksText:
 
     @property
     def context_length(self) -> int:
+        """L, the length of chunks."""
         return len(self.text.positional_embedding) - self._has_class_token
 
     def hidden(self, output: Tensor, final_norm: bool) -> Tensor:
@@ -120,9 +122,9 @@ class ResblocksText:
         projection = self.text.text_projection
         if projection is None:
             return pooled
-        is_linear = isinstance(projection, nn.Module)
-        projected: Tensor = projection(pooled) if is_linear else pooled @ projection
-        return projected
+        if isinstance(projection, nn.Module):
+            return project_each(projection, pooled)
+        return project_each(lambda row: row @ projection, pooled)
 
     def _pooled_at(self, input_ids: Tensor) -> Tensor | int:
         text = self.text
@@ -192,6 +194,7 @@ class HuggingFaceText:
         self.modules = TowerModules(encoder.layer, embedding, transformer.embeddings.LayerNorm)
 
     def hidden(self, output: Tensor, final_norm: bool) -> Tensor:
+        """Return a block's output [n L D] as it is."""
         return output  # each block ends with a norm; there is no other
 
     def pool(self, output: Tensor, input_ids: Tensor) -> Tensor:
@@ -203,8 +206,7 @@ class HuggingFaceText:
             last_hidden_state=output, pooler_output=None if own is None else own(output)
         )
         seen = (input_ids != self.text.config.pad_token_id).long()
-        pooled: Tensor = self.text.proj(self.text.pooler(states, seen))
-        return pooled
+        return project_each(self.text.proj, self.text.pooler(states, seen))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None) -> None:
         """Call the model, which hides the padding itself.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from clipcond.errors import TowerError
 from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer, default_context_length, special_tokens
 from clipcond.tokenizers.inversions import FIRST_ID, Inversions
-from clipcond.towers.base import ModelTower, hooked
+from clipcond.towers.base import ModelTower, hooked, project_each
 from clipcond.towers.modules import TowerModules, choose_context_length, first_eos
 
 if TYPE_CHECKING:
@@ -81,9 +81,7 @@ class OpenAIClipTower(ModelTower):
     def _pool(self, last: Tensor, input_ids: Tensor) -> Tensor:
         ends = first_eos(input_ids, self.special.eos).to(last.device)
         states = self._hidden(last, True)[torch.arange(len(last), device=last.device), ends]
-        # each by itself: the product of one row is rounded otherwise than that of several, and a
-        # prompt's vector must not depend on its neighbours in the batch
-        return torch.cat([self._through_projection(states[i : i + 1]) for i in range(len(states))])
+        return project_each(self._through_projection, states)
 
     @staticmethod
     def is_model(model: object) -> bool:

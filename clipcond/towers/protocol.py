@@ -23,19 +23,32 @@ class TextTower(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name in reports and messages."""
+
     @property
-    def tokenizer(self) -> Tokenizer: ...
+    def tokenizer(self) -> Tokenizer:
+        """Text to ids, without special tokens."""
+
     @property
-    def special(self) -> SpecialTokens: ...
+    def special(self) -> SpecialTokens:
+        """The ids that frame a chunk, and the length L of chunks."""
+
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """D, the width of hidden states."""
+
     @property
-    def depth(self) -> int: ...
+    def depth(self) -> int:
+        """The number of transformer blocks."""
+
     @property
-    def device(self) -> torch.device: ...
+    def device(self) -> torch.device:
+        """Where the model runs, and hidden states are."""
+
     @property
-    def dtype(self) -> torch.dtype: ...
+    def dtype(self) -> torch.dtype:
+        """The dtype of hidden states."""
 
     def encode(
         self,
@@ -45,7 +58,16 @@ class TextTower(Protocol):
         *,
         pooled: bool = False,
     ) -> TowerOutput:
-        """Encode chunks [n L]; without `attention_mask` every position is visible."""
+        """Encode chunks; without `attention_mask` every position is visible.
+
+        Args:
+            input_ids: [n L].
+            attention_mask: [n L], 0 = hidden from attention; or None.
+            layer: which block's output, and whether normed.
+            pooled: whether `TowerOutput.pooled` is wanted too.
+        Returns:
+            hidden [n L D]; pooled [n P] or None.
+        """
 
     def fingerprint(self) -> Hashable:
         """Make a key that changes whenever the same ids would be encoded differently."""

@@ -45,8 +45,8 @@ _NUMBERED: dict[int, _Reference | _Held] = {}
 def serial_of(value: object) -> int:
     """Find the number of an object, the same at every call while it lives, and no other's ever.
 
-    CPython gives the address of a freed object to the next one, so a key made of `id()` takes
-    another object for the one it was made of. A number is given once. Objects without weak
+    CPython gives the address of a freed object to the next one, so a key made of `id()` would
+    confuse the two. A number is given once. Objects without weak
     references (most with `__slots__`) are kept alive from then on.
     """
     known = _NUMBERED.get(id(value))

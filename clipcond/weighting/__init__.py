@@ -80,14 +80,14 @@ def find_rule(rule: str | Rule) -> Rule:
 
 
 def find_normalize(normalize: str | Normalize) -> Normalize | None:
-    """Find a normalisation of weights by name; a function itself comes back as it is.
+    """Find a normalization of weights by name; a function itself comes back as it is.
 
     Returns:
         the function; None for "none".
     Raises:
         UnknownNameError: there is no such name; suggests the nearest.
     """
-    return _find("normalisation", normalize, NORMALIZATIONS)
+    return _find("normalization", normalize, NORMALIZATIONS)
 
 
 def _find(kind: str, wanted: str | T, known: Mapping[str, T]) -> T:

@@ -92,7 +92,7 @@ def _adv_compel(chunks: Chunks, encode: Encode) -> TowerOutput:
 
 
 def _lowered(chunks: Chunks, special: SpecialTokens, states: States) -> Tensor:
-    """The states [n L D] of chunks, averaged with those that lack words below 1."""
+    """Average the states [n L D] of chunks with those that lack words below 1."""
     (share, variant), *further = _degrees(chunks, special)
     hidden = states(variant)
     if not further:
@@ -124,7 +124,7 @@ def _raised(chunks: Chunks) -> list[tuple[float, int]]:
 
 
 def _relative(chunks: Chunks) -> Chunks:
-    """Chunks whose weights are divided by the largest, if that is above 1."""
+    """Divide the weights of chunks by the largest, if that is above 1."""
     largest = max(weight for chunk in chunks for weight in chunk.weights)
     if largest <= 1.0:
         return chunks

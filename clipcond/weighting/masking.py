@@ -32,7 +32,7 @@ class _Fragment:
 
     @property
     def share(self) -> float:
-        """How much the prompt without it counts, where the whole prompt counts 1."""
+        """Compute how much the prompt without it counts, where the whole prompt counts 1."""
         return math.tan((1.0 - max(self.weight, LEAST)) * math.pi / 2)
 
 
@@ -86,13 +86,13 @@ def _low(chunks: Chunks) -> list[_Fragment]:
 
 
 def _mask(chunks: Chunks, fragment: _Fragment, special: SpecialTokens) -> Mapping[int, TokenChunk]:
-    """Each lacks a fragment below 1, hidden from attention."""
+    """Leave a fragment below 1 out by hiding it from attention."""
     places = range(fragment.first, fragment.last + 1)
     return {i: _hidden(chunks[i], fragment.segment, is_end=i + 1 == len(chunks)) for i in places}
 
 
 def _hidden(chunk: TokenChunk, segment: int, *, is_end: bool) -> TokenChunk:
-    """The chunk with one segment hidden, and what separates it from its rest in the next chunk.
+    """Hide one segment of a chunk, and what separates it from its rest in the next chunk.
 
     That is the eos and padding of a chunk that was cut early. The last position stays visible, as
     the first one does; it is hidden only if the rest was dropped and the chunk has other text.
@@ -108,7 +108,7 @@ def _hidden(chunk: TokenChunk, segment: int, *, is_end: bool) -> TokenChunk:
 def _remove(
     chunks: Chunks, fragment: _Fragment, special: SpecialTokens, *, splitter: Splitter
 ) -> Mapping[int, TokenChunk]:
-    """Each lacks a fragment below 1, taken out of the text, which is then cut again."""
+    """Leave a fragment below 1 out by taking it out of the text, which is then cut again."""
     tokens = [
         Token(token_id, weight, segment, 0, 0)
         for each in chunks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 import torch
@@ -37,17 +38,28 @@ Normalize = Callable[[Sequence[TokenChunk]], Sequence[TokenChunk]]
 Kind = TypeVar("Kind", bound=Rule)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: each rule has a docstring of its own
 class RuleWithNeeds:
     """A rule that announces which further chunks it will encode.
 
     Those are then encoded in the same batch as everything else. A plain function works too: what it
     asks for beyond its chunks is encoded when it asks.
+
+    Args:
+        apply: the rule itself; its docstring is that of the whole.
+        needs: the chunks of a prompt -> the further ones.
+        chunkwise: whether it treats each chunk by itself, as `by_chunk` says.
     """
 
     apply: Rule
     needs: Needs
-    chunkwise: bool = False  # see `by_chunk`
+    chunkwise: bool = False
+
+    def __post_init__(self) -> None:
+        function = self.apply
+        while isinstance(function, partial):
+            function = function.func
+        object.__setattr__(self, "__doc__", function.__doc__)
 
     def __call__(self, chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
         return self.apply(chunks, encode)
@@ -78,7 +90,18 @@ def lerp_from(start: Tensor, hidden: Tensor, weights: Tensor) -> Tensor:
 
 
 def lerp_from_empty(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
-    """Encode chunks, and apply their weights on the line from the encoded empty chunk."""
+    """Move each token's hidden state along the line from the encoded empty prompt.
+
+    h' = e + w * (h - e), e = the same row of the empty chunk, in float32, cast back. Rows of weight
+    1 stay bit-identical; w = 0 gives e.
+
+    Args:
+        chunks: the n chunks of one prompt; weights are dimensionless, 1.0 = unweighted.
+        encode: chunks -> hidden [n L D].
+    Returns:
+        hidden [n L D] in the tower's dtype; pooled [n P] untouched.
+    Source: ComfyUI 0.3.64, comfy/sd1_clip.py (results; tests/parity/test_comfyui_tensors.py).
+    """
     output = encode(chunks)
     if not any(chunk.is_weighted for chunk in chunks):
         return output

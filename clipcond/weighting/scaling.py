@@ -131,21 +131,21 @@ def _scale(
 
 
 def _moments(states: Tensor) -> Moments:
-    """The mean of values, and of their magnitudes, over the last two axes, kept as 1."""
+    """Compute the mean of values, and of their magnitudes, over the last two axes, kept as 1."""
     n_values, axes = states.shape[-2] * states.shape[-1], (-2, -1)
     mean = states.mean(dim=axes, keepdim=True)
     return mean, torch.linalg.vector_norm(states, 1, dim=axes, keepdim=True) / n_values
 
 
 def _moments_of_all(states: Tensor, *, joined: bool = False) -> Moments:
-    """`_moments` of all chunks as one; `joined` leaves out the eos and bos between them."""
+    """Compute `_moments` of all chunks as one; `joined` leaves out eos and bos between them."""
     n_chunks, length, _ = states.shape
     states = states.flatten(0, 1)
     return _moments(states[joined_rows(n_chunks, length)] if joined else states)
 
 
 def _restoring(before: Moments, after: Moments) -> Tensor:
-    """The factor mean(before) / mean(after); 1 where that is ill-defined."""
+    """Compute the factor mean(before) / mean(after); 1 where that is ill-defined."""
     meaningful = [mean.abs() > MEANINGFUL_MEAN * size for mean, size in (before, after)]
     quotient = before[0] / after[0]
     # weights so small that float32 has lost their digits give an infinite quotient

@@ -11,6 +11,7 @@ from clipcond.chunking import (
     comma_backtrack,
     empty_chunk,
     hard,
+    pad_tokens,
     phrases,
     sentences,
     whole_groups,
@@ -247,6 +248,29 @@ def test_a_splitter_is_asked_only_where_a_run_is_too_long():
     assert asked == []
     chunk([*words(76), BREAK, *words(75), BREAK, *words(100)], CLIP, split)
     assert asked == [76, 100]
+
+
+def test_text_begins_behind_bos_and_ends_at_eos():
+    """In empty chunks too, whatever the frame."""
+    for special in ALL:
+        for tokens in ([], words(1), words(special.room), [BREAK, *words(2), BREAK, BREAK]):
+            for each in chunk(tokens, special):
+                first = 0 if special.bos is None else 1
+                assert each.places == range(first, first + each.content)
+                assert each.input_ids[each.places.stop] == special.eos
+                assert pickle.loads(pickle.dumps(each)) == each
+
+
+def test_padding_counts_tokens_not_breaks():
+    for special in ALL:
+        for tokens in ([BREAK], [*words(2), BREAK, *words(1)], [BREAK, BREAK, *words(3), BREAK]):
+            for n in (0, 1, 3, 4, 9):
+                padded = pad_tokens(tokens, n, special)
+                own = [each for each in padded if isinstance(each, Token)]
+                n_own = sum(isinstance(each, Token) for each in tokens)
+                assert len(own) == max(n, n_own)
+                assert list(padded[: len(tokens)]) == tokens
+                assert {each.id for each in own[n_own:]} <= {special.pad}
 
 
 @given(token_lists, specials)

@@ -181,3 +181,25 @@ def test_errors_of_others_are_described():
     assert describe(MemoryError()) == "out of memory: the picture is too large"
     assert describe(OSError(36, "File name too long", "x")) == "'x': File name too long"
     assert describe(KeyError("x")).startswith("unexpected KeyError: 'x'\n")
+
+
+def test_only_a_lack_of_memory_is_called_one():
+    lacks = [
+        "CUDA out of memory. Tried to allocate 2.00 GiB",
+        "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.",
+        "[enforce fail at alloc_cpu.cpp:75] . DefaultCPUAllocator: not enough memory: you tried",
+        "[Errno 12] Cannot allocate memory",
+        "MPS backend out of memory (MPS allocated: 9 GB)",
+    ]
+    others = [
+        "CUDA error: an illegal memory access was encountered",
+        "CUDA error: misaligned address in shared memory",
+        "the in-memory index is damaged",
+        "memory format channels_last expects 4 dimensions",
+        "unable to open shared memory object </torch_1>",
+        "mmap of a memory-mapped file failed",
+    ]
+    for text in lacks:
+        assert describe(RuntimeError(text)) == f"out of memory: {text}"
+    for text in others:
+        assert describe(RuntimeError(text)).startswith(f"unexpected RuntimeError: {text}\n")

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import threading
+import weakref
 
 import pytest
 import torch
@@ -197,6 +198,20 @@ def test_threads_may_share_a_cache():
 
     assert errors == []
     assert cache.n_bytes <= 100_000
+
+
+def test_a_cleared_cache_keeps_no_fingerprint():
+    class Large:
+        pass
+
+    cache, fingerprint = ChunkCache(), Large()
+    number, kept = cache.number(fingerprint), weakref.ref(fingerprint)
+    assert cache.number(fingerprint) == number
+    del fingerprint
+    cache.clear()
+
+    assert kept() is None
+    assert cache.number(Large()) != number
 
 
 def test_results_made_in_inference_mode_serve_training_later():

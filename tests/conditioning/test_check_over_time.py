@@ -1,5 +1,7 @@
 """`check` and `max_chunks` of prompts over time: all that a pipeline would draw counts."""
 
+import warnings
+
 import pytest
 
 from clipcond import Conditioner, load_tower
@@ -47,6 +49,27 @@ def test_issues_of_later_parts_are_listed_once_and_in_the_prompt():
     assert found["weight"] == "d"
     assert found["bracket"] == ")"
     assert len(set(issues)) == len(issues)
+
+
+def test_only_text_that_is_lost_is_an_issue():
+    cases = {
+        "a BREAK BREAK": (1, None),
+        "BREAK BREAK": (1, None),
+        "a BREAK BREAK BREAK": (2, None),
+        "a BREAK b BREAK BREAK": (2, None),
+        "a BREAK BREAK b c": (1, "b"),
+        "a BREAK BREAK (b c:1.2)": (2, "b c"),
+        "BREAK a": (1, "a"),
+        "BREAK BREAK (red cat:1.1) dog": (1, "red"),
+    }
+    for prompt, (limit, lost) in cases.items():
+        conditioner = Conditioner(tower_l(), max_chunks=limit)
+        issues = conditioner.check(prompt)
+        with warnings.catch_warnings(action="ignore"):
+            assert len(conditioner.chunks(prompt)) <= limit
+        at = [prompt[i.position :] for i in issues if i.code == "prompt-cut"]
+        assert len(at) == (lost is not None), prompt
+        assert all(rest.startswith(lost) for rest in at)
 
 
 def test_parts_beyond_the_limit_are_dropped_with_an_issue(limited):

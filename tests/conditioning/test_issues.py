@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from clipcond import Conditioner, load_tower
+from clipcond.conditioning.issues import find_word
 from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.errors import PromptError, PromptWarning, warn
 from clipcond.prompt import Issue
@@ -113,6 +114,24 @@ def test_unread_words():
         ("a qwxyz", ("qwxyz",)),
     ]
     assert conditioner("a cat").issues == ()
+
+
+def test_unread_words_are_found_as_whole_words():
+    conditioner = Conditioner(load_tower("embedded"))
+    cases = {
+        "zyzzyvas and a zyzzyva": ("zyzzyva", 15),
+        "xqwxyz, Qwxyz": ("qwxyz", 8),
+        "qwxyz_a qwxyz": ("qwxyz", 8),
+        "a qwxyz-like qwxyz": ("qwxyz", 2),
+        "a 大猫": ("猫", 3),
+        "no such word": ("qwxyz", 0),
+    }
+    for source, (word, position) in cases.items():
+        assert find_word(source, [word]) == position
+    assert find_word("a party, art", ["art", "qwxyz"]) == 9
+    assert find_word("a", []) == 0
+    (issue,) = conditioner.check("zyzzyvaszyzzyva-zyzzyva, zyzzyva")[:1]
+    assert issue.position in (0, 16)
 
 
 def test_unread_characters_of_clip_and_words_of_the_chinese_tower():

@@ -10,6 +10,7 @@ from clipcond import Conditioner
 from clipcond.conditioning import cache
 from clipcond.towers import TowerOutput
 from clipcond.weighting import WEIGHTINGS, by_chunk
+from tests.failures import failures_of
 from tests.parity.models import tower_l
 
 PROGRAM = """
@@ -152,6 +153,21 @@ def test_small_tower_calls_change_no_bit(monkeypatch):
             different += [] if same else [(name, prompt[:30])]
 
     assert not different
+
+
+def test_a_tower_that_takes_one_chunk_at_a_time_changes_no_bit(monkeypatch):
+    prompts = [" BREAK ".join(f"(a {i}:1.{i})" for i in range(n)) for n in (2, 3, 5)]
+
+    def check(rule):
+        expected = [Conditioner(Counting(), weighting=rule)(prompt).embeds for prompt in prompts]
+        with monkeypatch.context() as small:
+            small.setattr(cache, "BATCH_BYTES", 1)
+            tower = Counting()
+            for prompt, embeds in zip(prompts, expected, strict=True):
+                assert torch.equal(Conditioner(tower, weighting=rule)(prompt).embeds, embeds)
+            assert set(tower.calls) == {1}
+
+    assert not failures_of(check, WEIGHTINGS)
 
 
 def test_prompts_beyond_one_tower_call_share_the_next(monkeypatch):

@@ -1,11 +1,16 @@
 """What explain() tells, as a dict, a table and a page."""
 
 import json
+import warnings
 from html.parser import HTMLParser
 
 import pytest
+import torch
 
 from clipcond import Conditioner
+from clipcond.errors import PromptError
+from clipcond.towers import OpenAIClipTower
+from tests.failures import failures_of
 from tests.parity.models import tower_g, tower_l
 
 
@@ -142,3 +147,80 @@ def test_zeros_are_shown_where_they_are_passed(dialect, text, is_zero):
     assert ("zeros are passed" in report.html()) is passed
     assert "zeros" not in report.json()
     assert "zeros" not in Conditioner(tower_l(), dialect=dialect).explain("a", text).table(200)
+
+
+def test_a_report_has_the_issues_of_a_call():
+    """Those of cutting included, and none of the texts of other steps."""
+    inversion = tower_l()
+    inversion = OpenAIClipTower(inversion.model, inversion.tokenizer.source)
+    inversion.inversions.add("long", torch.randn(80, 32))
+    cases = [
+        ("cat " * 100, {"max_chunks": 1}),
+        ("a BREAK b BREAK c", {"max_chunks": 2}),
+        ("cat " * 100, {"dialect": "diffusers"}),
+        ("a long (cat", {}),
+        ("(a cat <lora:x:1> # y", {}),
+        ("a cat AND " + "dog " * 100, {"max_chunks": 1}),
+        ("a [cat:dog:0.5] b)", {"max_chunks": 1}),
+        ('("a", "b").blend(1, 1)', {"dialect": "compel", "max_chunks": 1}),
+    ]
+
+    def check(case):
+        prompt, choices = case
+        own = Conditioner(inversion, **choices)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            report, both = own.explain(prompt), own.explain("a cat", prompt)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            called, pair = own(prompt), own.guided("a cat", prompt)
+
+        def listed(values):
+            return [(i["position"], i["message"], i["code"]) for i in values["issues"]]
+
+        def of(issues):
+            return sorted(((i.position, i.message, i.code) for i in issues), key=lambda i: i[0])
+
+        assert listed(report.json()) == of(called.issues) != []
+        assert listed(both.json()) == []
+        assert listed(both.json()["negative"]) == of(pair.negative.issues)
+
+    assert not failures_of(check, cases)
+
+
+def test_segments_of_a_limited_mixture_are_those_that_are_encoded():
+    def check(case):
+        n, mixed, texts = case
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            report = Conditioner(tower_l(), dialect="compel", max_chunks=n).explain(mixed)
+        segments = report.json()["segments"]
+        assert [each.get("text", "|") for each in segments] == texts
+        assert len(report.chunks) == texts.count("|") + 1
+
+    cases = [
+        (2, '("a", "b", "c").blend(1, 1, 1)', ["a", "|", "b"]),
+        (1, '("a", "b c").blend(1, 2)', ["a"]),
+        (1, '("a (x)++ y", "b").and(1, 2)', ["a", "x", "y"]),
+        (2, '("a", "b (c)1.3").and(1, 2)', ["a", "|", "b", "c"]),
+        (2, '("", "b", "c").blend(1, 1, 1)', ["", "|", "b"]),
+        (2, '("a", "b", "c").blend(1, 1, 1, no_normalize)', ["a", "|", "b"]),
+    ]
+    assert not failures_of(check, cases)
+
+
+def test_a_mean_of_no_weight_is_refused_at_its_place():
+    limited = Conditioner(tower_l(), dialect="compel", max_chunks=2)
+    cases = ["(1, -1, 1)", "(0, 0, 1)", "(0.3, -0.3, 5)", "(-2, 2, 2, 2)", "(0.00001, -0.00001, 1)"]
+
+    def check(weights):
+        members = [f'"p{i}"' for i in range(weights.count(",") + 1)]
+        prompt = f"({', '.join(members)}).blend{weights}"
+        for call in (limited, limited.check, limited.explain, limited.chunks):
+            with pytest.raises(PromptError, match="weights of the first 2 prompts sum to 0") as e:
+                call(prompt)
+            assert e.value.source == prompt
+            assert prompt[e.value.position :].startswith("p2")
+            assert "max_chunks" in e.value.remedy
+
+    assert not failures_of(check, cases)

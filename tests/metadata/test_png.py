@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from clipcond.errors import CheckpointError
-from clipcond.metadata.png import check_writable, parameters_text, save_png
+from clipcond.files import check_writable
+from clipcond.metadata.png import parameters_text, save_png
 
 
 def test_settings_as_a1111_writes_them():

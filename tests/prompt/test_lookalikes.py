@@ -2,7 +2,8 @@
 
 from itertools import product
 
-from clipcond.prompt import Issue, ParsedPrompt, parse
+from clipcond.errors import PromptError
+from clipcond.prompt import SYNTAXES, Issue, ParsedPrompt, parse
 from clipcond.prompt.lookalikes import with_lookalikes
 from tests.conditioning.conditioners import single, warnings_of
 from tests.failures import failures_of
@@ -56,6 +57,35 @@ def test_it_is_warned_of_at_its_place():
         ("a1111", "a <lora:foo:0.8> b", "<lora:foo:0.8>", 2),
     ]
     assert not failures_of(check, cases)
+
+
+def test_a_smiley_in_front_hides_nothing():
+    def check(case):
+        syntax, smiley, text = case
+        found = with_lookalikes(parse(f"{smiley} {text}", syntax)).issues
+
+        assert [issue.words for issue in found] == [(text,)]
+        assert found[0].position == len(smiley) + 1
+
+    smileys = ("smile :)", "a ;)", "=)", "happy :-)", "a cat, :)", "猫 ：）")
+    cases = product((*BRACKETS, "diffusers"), smileys, ("cat:1.3", "cat++"))
+    assert not failures_of(check, cases)
+
+
+def test_a_sign_over_and_over_makes_no_number_beyond_all():
+    def check(case):
+        syntax, prompt = case
+        try:
+            found = with_lookalikes(parse(prompt, syntax)).issues
+        except PromptError:
+            return
+        assert all("inf" not in issue.remedy for issue in found)
+
+    prompts = [
+        *('"cat"' + "+" * 8000, "cat" + "-" * 8000, '"a cat" ' + "+" * 8000, "[" * 8000 + "cat]"),
+        *("{" * 15000 + "cat}}", "cat:" + "1" * 999, "(cat:" + "9" * 999, "1" * 999 + "::cat::"),
+    ]
+    assert not failures_of(check, product(SYNTAXES, prompts), lambda case: (case[0], case[1][:9]))
 
 
 def test_ordinary_text_is_not():

@@ -3,7 +3,7 @@
 import pytest
 
 from clipcond.prompt import schedule
-from clipcond.prompt.notations import BRACKETS, WITH_NOVELAI
+from clipcond.prompt.notations import BRACKETS, EXCEPT_PLAIN
 from clipcond.prompt.parsing import SYNTAXES
 from tests.failures import failures_of
 from tests.prompt.test_misreadings import issues, proposed, texts
@@ -12,7 +12,7 @@ from tests.prompt.test_misreadings import issues, proposed, texts
 def test_weights_with_a_space_or_another_bracket():
     def check(case):
         prompt, words, weight = case
-        for syntax in sorted(WITH_NOVELAI):
+        for syntax in sorted(EXCEPT_PLAIN):
             issue = next(i for i in issues(prompt, syntax) if i.code != "bracket")
             there = prompt.replace(issue.words[0], proposed(issue))
             target = "a1111" if "'a1111'" in issue.remedy else syntax
@@ -38,7 +38,7 @@ def test_weights_with_a_space_or_another_bracket():
 
 def test_brackets_of_two_kinds():
     for prompt in ("（花园：1.3】", "【花园：1.3）", "（花园:1.3]", "［花园：1.3）", "{花园:1.3）"):
-        for syntax in WITH_NOVELAI:
+        for syntax in EXCEPT_PLAIN:
             found = [i for i in issues(prompt, syntax) if "花园" in i.remedy]
             assert found or issues(prompt, syntax, "bracket"), (prompt, syntax)
 
@@ -99,7 +99,7 @@ def test_words_that_touch_break_and_and():
 def test_editing_without_a_plain_number():
     def check(case):
         prompt, wanted = case
-        for syntax in sorted(WITH_NOVELAI):
+        for syntax in sorted(EXCEPT_PLAIN):
             issue = issues(prompt, syntax, "no-editing")[0]
             assert proposed(issue) == wanted
             assert issues(wanted, "a1111") == []
@@ -123,10 +123,10 @@ def test_editing_without_a_plain_number():
 
 def test_networks_without_colons():
     for text in ("<lora foo 0.7>", "<lora=foo:0.7>", "<lyco foo_v2 1>", "<LoRA/foo/0.8>"):
-        for syntax in WITH_NOVELAI:
+        for syntax in EXCEPT_PLAIN:
             (issue,) = issues(f"cat, {text}, dog", syntax, "extra-network")
             assert issue.words == (text,)
-    for syntax in WITH_NOVELAI:
+    for syntax in EXCEPT_PLAIN:
         assert issues("<lora>, <lora the explorer>", syntax) == []
 
 

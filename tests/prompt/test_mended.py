@@ -5,7 +5,7 @@ import pytest
 from clipcond.prompt import Issue, parse
 from clipcond.prompt.compel_slips import CALL
 from clipcond.prompt.lookalikes import with_lookalikes
-from clipcond.prompt.notations import WITH_NOVELAI
+from clipcond.prompt.notations import EXCEPT_PLAIN
 from tests.failures import failures_of
 from tests.prompt.test_remedies import followed, issues
 
@@ -36,7 +36,7 @@ def weights(prompt: str, syntax: str) -> list[tuple[str, float]]:
 def test_weights_that_are_several():
     def check(case):
         prompt, wanted = case
-        for syntax in sorted(WITH_NOVELAI - {"novelai"}):
+        for syntax in sorted(EXCEPT_PLAIN - {"novelai"}):
             there, target = mended(prompt, syntax)
             assert issues(there, target, None) == [], (syntax, there)
             assert weights(there, target) == wanted, (syntax, there)
@@ -63,7 +63,7 @@ def test_weights_that_are_several():
 def test_brackets_in_brackets_stay_balanced():
     def check(case):
         prompt, wanted = case
-        for syntax in sorted(WITH_NOVELAI):
+        for syntax in sorted(EXCEPT_PLAIN):
             remedy = issues(prompt, syntax, None)[0].remedy
             assert (wanted in remedy) == (syntax in {*ROUND, "comfyui", "diffusers", "lpw_xl"})
             assert remedy.count("(") == remedy.count(")")
@@ -102,7 +102,7 @@ def test_brackets_that_cross():
 def test_calls_of_compel():
     def check(case):
         prompt, members, mode, numbers = case
-        for syntax in sorted(WITH_NOVELAI):
+        for syntax in sorted(EXCEPT_PLAIN):
             assert [i.code for i in issues_of_all(prompt, syntax)] == [CALL], syntax
             there, target = followed(prompt, syntax, None)
             parsed = parse(there, target)

@@ -7,7 +7,7 @@ import pytest
 
 from clipcond.prompt import Break, Issue, parse
 from clipcond.prompt.lookalikes import with_lookalikes
-from clipcond.prompt.notations import BRACKETS, WITH_NOVELAI
+from clipcond.prompt.notations import BRACKETS, EXCEPT_PLAIN
 from clipcond.prompt.parsing import SYNTAXES
 from clipcond.prompt.reduction import reduce
 from tests.failures import failures_of
@@ -148,7 +148,7 @@ def test_break_in_capitals():
 
 def test_and_of_other_dialects_is_a_word():
     def check(prompt):
-        for syntax in sorted(WITH_NOVELAI - {"a1111"}):
+        for syntax in sorted(EXCEPT_PLAIN - {"a1111"}):
             (issue,) = [i for i in issues(prompt, syntax) if "several conditions" in i.message]
             assert issue.position == prompt.index("AND")
             there = prompt.replace("AND", "and")
@@ -164,7 +164,7 @@ def test_and_of_other_dialects_is_a_word():
     ]
     assert not failures_of(check, cases)
     for prompt in ("BLACK AND WHITE CAT", "an AND gate", "AND", "ROCK AND ROLL", "a band, andes"):
-        for syntax in WITH_NOVELAI - {"a1111"}:
+        for syntax in EXCEPT_PLAIN - {"a1111"}:
             assert issues(prompt, syntax) == []
 
 

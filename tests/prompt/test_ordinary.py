@@ -3,7 +3,7 @@
 from clipcond.prompt import SYNTAXES, Issue, parse
 from clipcond.prompt.conversion import convert
 from clipcond.prompt.lookalikes import with_lookalikes
-from clipcond.prompt.notations import WITH_NOVELAI
+from clipcond.prompt.notations import EXCEPT_PLAIN
 from tests.failures import failures_of
 
 CALLS = [
@@ -126,7 +126,7 @@ def test_ordinary_text_is_not_warned_of():
 
 def test_what_it_looks_like_is():
     def check(prompt):
-        for syntax in sorted(WITH_NOVELAI):
+        for syntax in sorted(EXCEPT_PLAIN):
             found = issues(prompt, syntax)
             assert len(found) == 1 or syntax == "compel", syntax
             assert found, syntax
@@ -138,7 +138,7 @@ def test_what_it_looks_like_is():
     ]
     assert not failures_of(check, cases)
     for prompt in ("cat++", "a hat--", "red dress++, x", "cat--", "(hat)++", "（猫）++"):
-        for syntax in sorted(WITH_NOVELAI - {"compel"}):
+        for syntax in sorted(EXCEPT_PLAIN - {"compel"}):
             assert [i.code for i in issues(prompt, syntax)] == ["other-dialect"], (prompt, syntax)
     for prompt in (
         "（猫：1.3）",

@@ -2,12 +2,12 @@
 
 from clipcond.prompt import parse
 from clipcond.prompt.lookalikes import with_lookalikes
-from clipcond.prompt.notations import BRACKETS, WITH_NOVELAI
+from clipcond.prompt.notations import BRACKETS, EXCEPT_PLAIN
 from clipcond.prompt.parsing import reads_fullwidth
 from tests.failures import failures_of
 
 
-def check(case: tuple[str, str, str], syntaxes=WITH_NOVELAI) -> None:
+def check(case: tuple[str, str, str], syntaxes=EXCEPT_PLAIN) -> None:
     code, prompt, shown = case
     for syntax in sorted(syntaxes):
         for fullwidth in (None, False, True):
@@ -57,7 +57,7 @@ def test_full_width_weights_and_words():
     def check_known(case):
         check(case[:3], case[3])
 
-    compel, brackets = WITH_NOVELAI - {"novelai"}, BRACKETS
+    compel, brackets = EXCEPT_PLAIN - {"novelai"}, BRACKETS
     cases = [
         ("midjourney-weight", "猫：：2 狗", "猫：：2", compel),
         ("midjourney-weight", "猫：：2狗", "猫：：2", compel),
@@ -152,7 +152,7 @@ def test_networks_without_brackets():
 def test_and_behind_a_number():
     def check_and(case):
         prompt, word = case
-        check(("other-dialect", prompt, word), WITH_NOVELAI - {"a1111"})
+        check(("other-dialect", prompt, word), EXCEPT_PLAIN - {"a1111"})
         check(("other-dialect", prompt, word), {"a1111"})
 
     cases = [
@@ -165,7 +165,7 @@ def test_and_behind_a_number():
     assert not failures_of(check_and, cases)
     for prompt in ("a :1.2 AND b", "a cat :0.8 AND a dog :0.4"):
         assert with_lookalikes(parse(prompt)).issues == ()
-        check(("other-dialect", prompt, "AND"), WITH_NOVELAI - {"a1111"})
+        check(("other-dialect", prompt, "AND"), EXCEPT_PLAIN - {"a1111"})
     (issue,) = with_lookalikes(parse("a:1.2BREAK b")).issues
     assert issue.words == ("BREAK",)
     found = with_lookalikes(parse("猫：1.2 AND 狗：0.4"), fullwidth=None).issues
@@ -203,7 +203,7 @@ def test_a_chain_is_shown_from_its_start():
     ]
 
     def check_known(case):
-        check(case, WITH_NOVELAI - {"novelai"})
+        check(case, EXCEPT_PLAIN - {"novelai"})
 
     assert not failures_of(check_known, cases)
 

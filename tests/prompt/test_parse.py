@@ -7,8 +7,17 @@ import pytest
 
 import clipcond.prompt
 from clipcond.errors import UnknownNameError
-from clipcond.prompt import SYNTAXES, ParsedPrompt, Segment, parse, reduce_to_one_text
+from clipcond.prompt import (
+    SYNTAXES,
+    ParsedPrompt,
+    Segment,
+    find_syntax,
+    parse,
+    reduce_to_one_text,
+)
+from clipcond.prompt.conversion import convert
 from clipcond.prompt.lookalikes import with_lookalikes
+from clipcond.prompt.parsing import reads_fullwidth
 from tests.failures import failures_of
 
 
@@ -33,6 +42,21 @@ def test_an_unknown_syntax():
 
     known = ", ".join(sorted(SYNTAXES))
     assert str(error.value) == f"no syntax 'a111'. Did you mean 'a1111'? Known: {known}."
+
+
+def test_no_syntax_is_an_unknown_one_whatever_its_type():
+    def check(syntax):
+        for call in (
+            lambda: parse("a", syntax),
+            lambda: parse("a", syntax, fullwidth=True),
+            lambda: find_syntax(syntax),
+            lambda: reads_fullwidth(syntax),
+            lambda: convert("a", syntax, "a1111"),
+        ):
+            with pytest.raises(UnknownNameError, match=r"^no syntax "):
+                call()
+
+    assert not failures_of(check, ["nope", "", [], {}, {"a1111"}, None, 3, b"a1111", ("a1111",)])
 
 
 def test_every_syntax_names_itself_and_keeps_the_source():

@@ -7,7 +7,7 @@ import pytest
 from clipcond.prompt import Issue, parse, schedule
 from clipcond.prompt.folding import fold
 from clipcond.prompt.lookalikes import with_lookalikes
-from clipcond.prompt.notations import WITH_NOVELAI
+from clipcond.prompt.notations import EXCEPT_PLAIN
 from clipcond.prompt.parsing import reads_fullwidth
 from tests.failures import failures_of
 from tests.prompt.test_weight_slips import CHINESE, COPIED, NO_NUMBER, OUTSIDE
@@ -94,7 +94,7 @@ SLIPS = [
 def test_weights():
     def check(case):
         prompt, words, number = case
-        for syntax in sorted(WITH_NOVELAI):
+        for syntax in sorted(EXCEPT_PLAIN):
             for fullwidth in (None, False, True):
                 if not issues(prompt, syntax, fullwidth):
                     assert fullwidth is not None or syntax == "novelai", syntax
@@ -133,7 +133,7 @@ def test_numbers_that_comfyui_reads():
 def test_editing():
     def check(case):
         prompt, wanted = case
-        for syntax in sorted(WITH_NOVELAI):
+        for syntax in sorted(EXCEPT_PLAIN):
             there, target = followed(prompt, syntax, None)
             assert fold(there) == wanted, (syntax, there)
             remedy = issues(prompt, syntax, None)[0].remedy
@@ -205,7 +205,7 @@ def test_forms_in_full_width_signs():
 def test_signs_of_web_pages():
     def check(case):
         prompt, wanted = case
-        for syntax in sorted(WITH_NOVELAI):
+        for syntax in sorted(EXCEPT_PLAIN):
             there, _ = followed(prompt, syntax, None)
             assert (there, issues(there, syntax, None)) == (wanted, [])
 

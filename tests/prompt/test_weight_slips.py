@@ -2,7 +2,7 @@
 
 from clipcond.prompt import Issue, parse
 from clipcond.prompt.lookalikes import with_lookalikes
-from clipcond.prompt.notations import WITH_NOVELAI, weight_in
+from clipcond.prompt.notations import EXCEPT_PLAIN, weight_in
 from clipcond.prompt.parsing import reads_fullwidth
 from tests.failures import failures_of
 
@@ -15,7 +15,7 @@ def issues(prompt: str, syntax: str, fullwidth: bool | None) -> tuple[Issue, ...
 
 def check(case: tuple[str, int, str, str]) -> None:
     prompt, position, words, number = case
-    for syntax in sorted(WITH_NOVELAI):
+    for syntax in sorted(EXCEPT_PLAIN):
         for fullwidth in (None, False, True):
             found = [i for i in issues(prompt, syntax, fullwidth) if i.position == position]
             remedies = " ".join(issue.remedy for issue in found)

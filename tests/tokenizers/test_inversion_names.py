@@ -126,6 +126,28 @@ def test_removing_what_is_not_there():
     assert str(error.value) == "'T' has no textual inversion 'foo'; it has: bar"
 
 
+def test_a_name_that_is_removed_meanwhile_stops_no_encoding():
+    class Racing(Inversions):
+        """As if another thread removed the last name behind the first look."""
+
+        pattern = None
+
+        @property
+        def _pattern(self):
+            pattern, self.pattern = self.pattern, None
+            return pattern
+
+        @_pattern.setter
+        def _pattern(self, pattern):
+            self.pattern = pattern
+
+    inversions = Racing(4, "T")
+    inversions.add("foo", vectors(2, 4))
+
+    assert inversions.split("a foo") == ["a ", inversions.ids("foo")]
+    assert inversions.split("a foo") == ["a foo"]
+
+
 def test_diffusers_tokens_are_known_too():
     own = copy.deepcopy(tokenizer())
     own.add_tokens(["<s0>", "<s0>_1", "<s0>_2", "solo"])

@@ -180,7 +180,7 @@ def test_rules_are_found_by_name_or_given_themselves():
         + ", ".join(sorted(WEIGHTINGS))
         + "."
     )
-    with pytest.raises(UnknownNameError, match="no normalisation 3"):
+    with pytest.raises(UnknownNameError, match="no normalization 3"):
         find_normalize(3)
 
 
@@ -191,5 +191,5 @@ def test_a_rule_with_needs_is_a_rule():
     assert torch.equal(rule(chunks, encode).hidden, scale(chunks, encode).hidden)
 
 
-def test_no_normalisation_is_nothing_to_do():
+def test_no_normalization_is_nothing_to_do():
     assert find_normalize("none") is None

@@ -14,10 +14,8 @@ can hold are held at the largest one, with a warning.
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 from clipcond.prompt.emphasis import BREAK, SPACED_NUMBERS, break_issues, read_emphasis
-from clipcond.prompt.segments import Break, ParsedPrompt
+from clipcond.prompt.segments import Break, ParsedPrompt, in_order
 
 
 def parse(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
@@ -35,5 +33,5 @@ def parse(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
         Break(s.start, s.stop) if s.text == BREAK and s.weight == -1.0 else s for s in segments
     )
     remedy = "Close the brackets before BREAK and open them again behind it."
-    issues += break_issues(parts, "BREAK inside brackets starts no chunk", remedy)
-    return ParsedPrompt(text, parts, tuple(sorted(issues, key=attrgetter("position"))), "a1111")
+    breaks = break_issues(parts, "BREAK inside brackets starts no chunk", remedy)
+    return ParsedPrompt(text, parts, in_order([*issues, *breaks]), "a1111")

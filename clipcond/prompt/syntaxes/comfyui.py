@@ -26,10 +26,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
-from operator import attrgetter
 
-from clipcond.prompt.scanner import ascii_signs, limit_weights, read_weight, unmatched_brackets
-from clipcond.prompt.segments import Issue, ParsedPrompt, Part, Segment
+from clipcond.prompt.scanner import (
+    ascii_signs,
+    gaps,
+    limit_weights,
+    read_weight,
+    unmatched_brackets,
+)
+from clipcond.prompt.segments import Issue, ParsedPrompt, Part, Segment, in_order
 
 FACTOR = 1.1
 EMBEDDING = "embedding:"
@@ -60,8 +65,7 @@ def parse(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
             for start, stop, weight in brackets.fragments()
         ]
     )
-    issues = sorted([*brackets.issues(), *issues], key=attrgetter("position"))
-    return ParsedPrompt(text, segments, tuple(issues), "comfyui")
+    return ParsedPrompt(text, segments, in_order([*brackets.issues(), *issues]), "comfyui")
 
 
 def parse_groups(
@@ -86,7 +90,9 @@ def parse_groups(
     separator = _SPACES if words else _SPACE_BEFORE_REFERENCE
     parts: list[Part] = []
     for fragment in parsed.segments:
-        for start, stop in _between(separator, text, fragment.start, fragment.stop):
+        span = fragment.start, fragment.stop
+        separators = (found.span() for found in separator.finditer(text, *span))
+        for start, stop in gaps(separators, *span):
             reference = _REFERENCE.match(text, start, stop) if embeddings else None
             name = reference[1].rstrip(",") if reference else ""
             if name:
@@ -100,18 +106,6 @@ def parse_groups(
             piece = _resolve_escapes(text[start:stop], fullwidth)
             parts.append(Segment(piece, fragment.weight, start, stop))
     return replace(parsed, parts=tuple(parts), bare_names=not embeddings)
-
-
-def _between(
-    separator: re.Pattern[str], source: str, start: int, stop: int
-) -> Iterator[tuple[int, int]]:
-    """Yield the spans in source[start:stop] between separators, but no empty ones."""
-    for match in separator.finditer(source, start, stop):
-        if start < match.start():
-            yield start, match.start()
-        start = match.end()
-    if start < stop:
-        yield start, stop
 
 
 def _resolve_escapes(text: str, fullwidth: bool) -> str:

@@ -42,11 +42,11 @@ from clipcond.prompt.segments import (
     Part,
     Segment,
     Swap,
+    in_order,
+    sum_to_zero,
 )
 
 NO_NORMALIZE = "no_normalize"
-# Weights are float32 where they act. Relative to the sum of their sizes, this is 0.
-SMALLEST_SUM = 1e-6
 
 _ENTRIES = rf"{NUMBER_OR_NAME}(?:[{SPACE}]*,[{SPACE}]*{NUMBER_OR_NAME})*"
 _METHOD = re.compile(rf"[{SPACE}]*\.(and|add|blend)[{SPACE}]*\([{SPACE}]*({_ENTRIES})?[{SPACE}]*\)")
@@ -159,7 +159,7 @@ class _PromptReader:
         entries = mixed.entries
         is_sum = bool(entries) and self.spaced.text[slice(*entries[-1])] == NO_NORMALIZE
         weights = self._weights(mixed, entries[:-1] if is_sum else entries)
-        if not is_sum and abs(sum(weights)) <= SMALLEST_SUM * sum(map(abs, weights)):
+        if not is_sum and sum_to_zero(weights):
             remedy = f"Change one, or add {NO_NORMALIZE} behind the last."
             raise self._error("the weights of the blend sum to 0", mixed.start, remedy)
         for extra in chain.from_iterable(member.extras for member in members):
@@ -210,7 +210,7 @@ class _PromptReader:
         return ParsedPrompt(
             self.spaced.source,
             tuple(parts),
-            tuple(sorted(all_issues, key=attrgetter("position"))[:MOST_ISSUES]),
+            in_order(all_issues)[:MOST_ISSUES],
             "compel",
             mixture,
             tuple(sorted(all_extras, key=attrgetter("start"))),

@@ -20,7 +20,7 @@ def parse(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
     Source: diffusers 58eb52c, examples/community/lpw_stable_diffusion.py, parse_prompt_attention.
     """
     segments, issues = read_emphasis(text, TIGHT_NUMBERS, has_breaks=False, fullwidth=fullwidth)
-    return ParsedPrompt(text, segments, tuple(issues), "lpw")
+    return ParsedPrompt(text, segments, issues, "lpw")
 
 
 def parse_xl(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
@@ -33,4 +33,4 @@ def parse_xl(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
     Source: diffusers 58eb52c, examples/community/lpw_stable_diffusion_xl.py.
     """
     segments, issues = read_break_as_word(text, fullwidth=fullwidth)
-    return ParsedPrompt(text, segments, tuple(issues), "lpw_xl")
+    return ParsedPrompt(text, segments, issues, "lpw_xl")

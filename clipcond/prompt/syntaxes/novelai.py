@@ -18,15 +18,11 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Sequence
-from itertools import groupby
-from operator import attrgetter, itemgetter
 
-from clipcond.prompt.scanner import joined, limit_weights, read_weight
-from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment
+from clipcond.prompt.scanner import OPENING, read_weight, segments_of
+from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, in_order
 
 FACTORS = {"{": 1.05, "[": 1 / 1.05}
-OPENING = {"}": "{", "]": "["}
-CLOSING = {"{": "}", "[": "]"}
 _DEEPEST = 14_000  # 1.05 to this power is still a number
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
@@ -108,14 +104,12 @@ class _Reader:
 
     def parsed(self) -> ParsedPrompt:
         """Make the prompt of all that was read."""
-        for kind, sign in CLOSING.items():
+        for sign, kind in OPENING.items():
             message, remedy = f"{kind!r} is never closed", f"Close it with {sign!r}."
-            self._add_issues(message, self.opened[kind], remedy, "bracket")
-        runs = groupby(zip(*self.pieces, strict=True), key=itemgetter(0))
-        segments = [joined(self.source, weight, (span for _, *span in run)) for weight, run in runs]
-        limited, issues = limit_weights(segments or [Segment("", 1.0, 0, 0)])
-        issues = sorted([*self.issues, *issues], key=attrgetter("position"))
-        return ParsedPrompt(self.source, limited, tuple(issues), "novelai")
+            self._add_issues(message, self.opened.get(kind, ()), remedy, "bracket")
+        limited, issues = segments_of(self.source, zip(*self.pieces, strict=True))
+        ordered = in_order([*self.issues, *issues])
+        return ParsedPrompt(self.source, limited, ordered, "novelai")
 
     def _add_issues(self, message: str, positions: Sequence[int], remedy: str, code: str) -> None:
         n_left = MOST_ISSUES - len(self.issues)

@@ -24,4 +24,4 @@ def parse(text: str, *, fullwidth: bool = False) -> ParsedPrompt:
     if not text:
         return ParsedPrompt(text, (Segment("empty", 1.0, 0, 0),), syntax="sd_embed")
     segments, issues = read_break_as_word(text, fullwidth=fullwidth)
-    return ParsedPrompt(text, segments, tuple(issues), "sd_embed")
+    return ParsedPrompt(text, segments, issues, "sd_embed")

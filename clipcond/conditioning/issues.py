@@ -1,0 +1,55 @@
+"""Make the issues of words that no tower reads, and of mixtures with too many prompts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from clipcond.errors import PromptError, PromptWarning, warn
+from clipcond.prompt import Issue, ParsedPrompt
+from clipcond.prompt.segments import in_order, sum_to_zero
+from clipcond.towers.base import TextTower
+
+
+def collect_unread(source: str, texts: list[str], tower: TextTower, message: str) -> None:
+    if not message:
+        return
+    find = getattr(tower, "unread_words", None)
+    words = () if find is None else tuple(find(texts))
+    position, code = find_word(source, words), "unread-words"
+    warning = PromptWarning(message, "", position, code=code, words=words, prompt=source)
+    warn(warning, shown=False)
+
+
+def find_word(source: str, words: Sequence[str]) -> int:
+    """Find the first of some words: a whole one, or part of a text without spaces; 0 if none is."""
+    any_word = f"(?:{'|'.join(map(re.escape, words))})"
+    patterns = (rf"(?<!\w){any_word}(?!\w)", any_word) if words else ()
+    found = (re.search(pattern, source, re.IGNORECASE) for pattern in patterns)
+    return next((match.start() for match in found if match is not None), 0)
+
+
+def limited_mixture(parsed: ParsedPrompt, limit: int | None) -> ParsedPrompt:
+    """Drop the prompts of a mixture beyond the limit of chunks, with an issue.
+
+    Raises:
+        PromptError: a mean of those that are left would divide by a sum of 0.
+    """
+    mixture = parsed.mixture
+    if mixture is None or limit is None or len(mixture.prompts) <= limit:
+        return parsed
+    message = f"{len(mixture.prompts)} prompts are mixed; max_chunks takes {limit}; the others are "
+    message += "dropped"
+    lost = mixture.prompts[limit].segments
+    position = lost[0].start if lost else 0
+    remedy = "Mix fewer, or give the Conditioner a higher max_chunks=."
+    issue = Issue(message, position, remedy, "prompt-cut", tuple(s.text for s in lost))
+    weights = mixture.weights[:limit]
+    if mixture.mode == "mean" and sum_to_zero(weights):
+        what = f"the weights of the first {limit} prompts sum to 0, and {message}"
+        raise PromptError(what, parsed.source, position, f"Change a weight. {remedy}")
+    n_parts = sum(len(prompt.parts) + 1 for prompt in mixture.prompts[:limit]) - 1
+    kept = replace(mixture, prompts=mixture.prompts[:limit], weights=weights)
+    parts, issues = parsed.parts[:n_parts], in_order([*parsed.issues, issue])
+    return replace(parsed, parts=parts, mixture=kept, issues=issues)
