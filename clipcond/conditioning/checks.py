@@ -137,8 +137,7 @@ def not_prompts(prompts: object, what: str) -> ClipcondError:
 def unlike_numbers(n_given: int, n_prompts: int, what: str) -> PromptError:
     """Say that negatives (or second prompts) are neither one nor as many as the prompts."""
     message = f"{counted(n_given, what)} for {counted(n_prompts, 'prompt')}"
-    one = "a string" if n_given == 1 else "one"
-    return PromptError(message, remedy=f"Give {one} for all, or one for each.")
+    return PromptError(message, remedy="Give one for all, or one for each.")
 
 
 def check_towers(towers: Sequence[TextTower]) -> None:

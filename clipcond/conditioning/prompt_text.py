@@ -45,17 +45,15 @@ def list_prompts(prompts: object, what: str = "prompt") -> list[str]:
 
 
 def list_each(prompts: object, n_prompts: int, what: str) -> list[str]:
-    """Make a list of one negative (or second prompt) for each prompt; repeat a string for all.
+    """Make a list of one negative (or second prompt) for each prompt; repeat one for all.
 
     Raises:
-        PromptError: it is a list of another number than `n_prompts`.
+        PromptError: there are neither one nor `n_prompts`.
     """
     items = list_prompts(prompts, what)
-    if isinstance(prompts, str):
-        return items * n_prompts
-    if len(items) != n_prompts:
+    if len(items) not in (1, n_prompts):
         raise checks.unlike_numbers(len(items), n_prompts, what)
-    return items
+    return items * n_prompts if len(items) == 1 else items
 
 
 @dataclass(frozen=True, slots=True)

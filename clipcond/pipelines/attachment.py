@@ -36,6 +36,7 @@ from clipcond.pipelines.own_encoders import towers_of
 from clipcond.pipelines.pairing import check_pairs
 from clipcond.pipelines.prompt_embeds import (
     check_width,
+    components_of,
     make_prompt_embeds,
     may_change,
     model_dtype,
@@ -64,7 +65,7 @@ _OWN_DEFAULTS = ("guidance_scale", "num_inference_steps")
 
 def attachment_of(pipe: object) -> Attachment | None:
     """Find the pipeline's Attachment; None = the pipeline is not attached."""
-    found = (vars(pipe).get(name) for name in METHODS)
+    found = (getattr(pipe, "__dict__", {}).get(name) for name in METHODS)
     return next((each for each in found if isinstance(each, Attachment)), None)
 
 
@@ -189,7 +190,7 @@ class Attachment:
         The new one gets the textual inversions of the old one, as far as they fit.
         """
         conditioner: Conditioner | None = vars(self.pipe).get(self.family.conditioner)
-        is_own, ids = conditioner is self._made, map(id, self._components())
+        is_own, ids = conditioner is self._made, map(id, components_of(self))
         if conditioner is None or (is_own and list(ids) != list(map(id, self._made_from))):
             conditioner = vars(self.pipe)[self.family.conditioner] = self.make_conditioner()
         return conditioner
@@ -197,10 +198,7 @@ class Attachment:
     @property
     def can_encode(self) -> bool:
         """Whether there is a tower, or all that one is made of."""
-        return self.tower is not None or None not in self._components()
-
-    def _components(self) -> tuple[object, ...]:
-        return self.family.parts_of(self.pipe)
+        return self.tower is not None or None not in components_of(self)
 
     def make_conditioner(self) -> Conditioner:
         """Make a Conditioner of the choices and of the pipeline's towers of now."""
@@ -208,7 +206,7 @@ class Attachment:
         towers = [self.tower] if self.tower is not None else towers_of(pipe, family)
         if self.adapter is None:
             check_width(sum(tower.width for tower in towers), pipe)
-        self._made_from = self._components()
+        self._made_from = components_of(self)
         own = {"adapter": self.adapter, "reads": family.reads if self.adapter is None else None}
         limit = family.limit(self.choices.get("max_chunks"))
         self._made = Conditioner(*towers, **{**self.choices, **own, "max_chunks": limit})

@@ -77,6 +77,7 @@ class Family:
         note: what else the table of the pages says of it.
         tasks: task -> the diffusers class that `build_pipeline` makes.
         components: the names of the text encoders and tokenizers.
+        encoder_names: of the text encoders alone.
     """
 
     name: str
@@ -101,15 +102,12 @@ class Family:
     note: str = ""
     tasks: Mapping[str, str] = field(default_factory=dict)
     components: tuple[str, ...] = field(init=False)
+    encoder_names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         names = tuple(name for pair in self.encoders for name in pair)
         object.__setattr__(self, "components", names)
-
-    @property
-    def encoder_names(self) -> tuple[str, ...]:
-        """List the names of the text encoders."""
-        return self.components[::2]
+        object.__setattr__(self, "encoder_names", names[::2])
 
     def parts_of(self, pipe: object) -> tuple[Any, ...]:
         """List a pipeline's text encoders and tokenizers, as `components`; None = it has none."""

@@ -180,7 +180,7 @@ def _condition(
         positive = Conditioning(call.prompt_embeds, call.pooled_prompt_embeds)
         if wants_negative:
             negatives = given_negatives(encoding.pipe, call, len(positive.embeds))
-            if negatives is None and not _has_encoders(encoding):
+            if negatives is None and None in components_of(encoding):
                 return positive, zeros_like(positive)
             # the negatives are prompts here too: encoded once, they cost nothing more
             prompts = negatives or [""] * len(positive.embeds)
@@ -216,8 +216,9 @@ def _read_negative_2(
     return None
 
 
-def _has_encoders(encoding: Encoding) -> bool:
-    return None not in encoding.family.parts_of(encoding.pipe)
+def components_of(encoding: Encoding) -> tuple[object, ...]:
+    """List the pipeline's text encoders and tokenizers; None = it has none."""
+    return tuple(getattr(encoding.pipe, name, None) for name in encoding.family.components)
 
 
 def _conditioner(encoding: Encoding, call: EncodePromptArguments) -> Conditioner:
@@ -242,8 +243,7 @@ def given_prompts(prompt: str | Sequence[str] | None) -> list[str]:
     """
     if prompt is None:
         raise PipelineError("There is nothing to encode: give prompt or prompt_embeds.")
-    is_no_list = isinstance(prompt, bytes | bytearray | Mapping)
-    if is_no_list or not isinstance(prompt, Iterable):
+    if isinstance(prompt, bytes | bytearray | Mapping) or not isinstance(prompt, Iterable):
         raise PipelineError(f"A prompt is a string or a list of strings, not {type_name(prompt)}")
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
     if not prompts:

@@ -120,7 +120,9 @@ def _make_linear(
     """Choose the tower's own projection if it is that wide, else the known one; or draw one."""
     if own is not None and own.out_features == width_out:
         return own
-    linear = nn.utils.skip_init(nn.Linear, width, width_out, bias=False)
+    with torch.device("meta"):  # draws no random numbers
+        linear = nn.Linear(width, width_out, bias=False)
+    linear = linear.to_empty(device="cpu")
     if known is None or known.shape != linear.weight.shape:
         generator = torch.Generator().manual_seed(seed)
         known = torch.empty(width_out, width).normal_(std=width**-0.5, generator=generator)

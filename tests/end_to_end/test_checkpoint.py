@@ -155,7 +155,7 @@ def test_extracting_to_a_file(run, sd3, first, second):
     assert all(torch.equal(found[k], theirs[k]) for k in theirs)
     assert all(t.dtype == torch.float32 for t in found.values())
     with safe_open("g.safetensors", "pt") as file:
-        assert file.metadata() == {"format": "pt", "activation": "gelu"}
+        assert file.metadata() == {"format": "pt", "activation": "gelu", "heads": "2"}
     assert_same(load_tower("g.safetensors"), second)
     last = run("checkpoint", sd3, "--extract", "l.safetensors", "--part", 1).out.splitlines()[-1]
     assert last == "wrote l.safetensors"

@@ -64,7 +64,7 @@ def test_spoiled_weights(folder, file, spoil):
         "vae/config.json",
         "text_encoder/config.json",
         "scheduler/scheduler_config.json",
-        "tokenizer/tokenizer.json",
+        "tokenizer/vocab.json",
     ],
 )
 @pytest.mark.parametrize("spoil", [spoil_json, lambda p: p.unlink()], ids=["cut", "gone"])

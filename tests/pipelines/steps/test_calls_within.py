@@ -12,6 +12,9 @@ from tests.pipelines import zoo
 from tests.pipelines.models import latents, tiny_sd, tiny_sdxl
 from tests.pipelines.steps.test_hooks import CHANGING, n_hooks
 
+# short calls draw one text of some prompts only
+pytestmark = pytest.mark.filterwarnings("ignore:.* never changes while denoising")
+
 N = {"num_inference_steps": 3}
 SCHEDULERS = ("DDIMScheduler", "EulerAncestralDiscreteScheduler", "UniPCMultistepScheduler")
 # what is drawn within: its prompt, its arguments
