@@ -76,8 +76,8 @@ def test_lists_that_differ_in_length():
         assert message in refused(PromptError, c.guided, prompts, negatives)
 
     cases = [
-        (["a", "b"], ["x"], "1 negative prompt for 2 prompts"),
-        (["a", "b", "c"], ("x",), "1 negative prompt for 3 prompts"),
+        (["a", "b", "c"], ["x", "y"], "2 negative prompts for 3 prompts"),
+        (["a", "b"], ("x", "y", "z"), "3 negative prompts for 2 prompts"),
         (["a", "b"], ["x", "y", "z"], "3 negative prompts for 2 prompts"),
         ("a", ["x", "y"], "2 negative prompts for 1 prompt"),
         (["a"], ["x", "y"], "2 negative prompts for 1 prompt"),
