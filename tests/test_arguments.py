@@ -84,8 +84,9 @@ def test_lists_that_differ_in_length():
     ]
     assert not failures_of(check, cases)
     assert len(c.guided(["a", "b"], "x").negative.embeds) == 2
-    assert len(c.guided(["a"], ["x"]).negative.embeds) == 1
-    assert "1 second prompt for 2" in refused(PromptError, c, ["a", "b"], prompts_2=["x"])
+    assert len(c.guided(["a", "b"], ["x"]).negative.embeds) == 2
+    three = ["x", "y", "z"]
+    assert "3 second prompts for 2" in refused(PromptError, c, ["a", "b"], prompts_2=three)
 
 
 def test_prompts_of_a_call():
