@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from clipcond.arguments import check_arguments
@@ -59,11 +60,24 @@ def convert_with_issues(
         issues += [replace(comment, remedy="") for comment in comments]
         issues += network_issues(text, networks)
     with remainder.restore_errors():
-        text, found = _convert(remainder, source, target, exact, fullwidth)
+        written, found = _convert(remainder, source, target, exact, fullwidth)
     issues += found
+    if source not in (target, "a1111"):
+        issues += _read_otherwise(text, written, target)
     if (source, target) == ("comfyui", "a1111"):
         issues = [_over_time(issue) for issue in issues]
-    return text, in_order(issues)
+    return written, in_order(issues)
+
+
+def _read_otherwise(text: str, written: str, target: str) -> Iterator[Issue]:
+    """Make an issue of what another syntax reads as a comment or as words: `# x`, `embedding:x`."""
+    for issue in with_lookalikes(parse(written, target)).issues:
+        if issue.code == "embedding":
+            yield replace(issue, position=max(0, text.find(issue.words[0])))
+    for comment in take_out(written)[2] if target == "a1111" else ():
+        message = comment.message + f" in dialect {target!r}"
+        position = max(0, text.find(comment.words[0]))
+        yield replace(comment, message=message, position=position, remedy="Leave out the '#'.")
 
 
 def _convert(
