@@ -212,7 +212,9 @@ class Report:
             shown.append(table)
         shown += _and_more(len(self._encoded), "chunks")
         issues = self.parsed.issues
-        shown += [Text(f"issue at {i.position}: {_message(i)}") for i in issues[:MAX_SHOWN]]
+        for issue in issues[:MAX_SHOWN]:
+            shown.append(Text(f"issue at {issue.position}: {_message(issue)}"))
+            shown += [Text(f"  {line}") for line in issue.remedy.splitlines()]
         shown += _and_more(len(issues), "issues")
         for name, other in (("second tower", self.second), ("negative", self.negative)):
             shown += [] if other is None else [Text(f"\n{name}:"), *other._renderables()]

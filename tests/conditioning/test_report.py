@@ -74,7 +74,10 @@ def test_the_table_fits_a_terminal(report):
     assert lines[0] == "dialect a1111, tower L, layer 2 from the end of 4, normed"
     assert any("red" in line and "736" in line and "1.3" in line for line in lines)
     assert any("chunk 2: 1 of 75 tokens" in line for line in lines)
-    assert lines[-1].strip() == "issue at 24: '(' is never closed"
+    at = next(i for i, line in enumerate(lines) if line.startswith("issue at"))
+    assert lines[at].strip() == "issue at 24: '(' is never closed"
+    remedy = " ".join(line.strip() for line in lines[at + 1 :])
+    assert remedy == report.parsed.issues[0].remedy
     assert max(map(len, lines)) <= 60
     assert str(report) == report.table()
 
