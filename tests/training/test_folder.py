@@ -1,6 +1,5 @@
 """A run's folder: a full disk is one clear error, and only what is ours is removed."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipcond.errors import CheckpointError, TrainingError
-from clipcond.files import write_whole
+from clipcond.files import part_of, write_whole
 from clipcond.training import align
 from clipcond.training.checkpoint import cannot_write
 from clipcond.training.run_folder import load_or_compute, remove_run
@@ -105,7 +104,7 @@ def test_a_full_disk_while_pairs_are_kept(tmp_path):
 def test_a_full_disk_while_a_checkpoint_is_written(tmp_path, n):
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(b"the one before")
-    (tmp_path / f".checkpoint.pt.{os.getpid()}.part").symlink_to(FULL)
+    part_of(path).symlink_to(FULL)
     with pytest.raises(TrainingError) as caught:
         write_whole(path, lambda file: torch.save({"model": torch.ones(n)}, file), cannot_write)
 
