@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.measuring import Options, Table, run_process
 
-WIDTH = 256  # of the stream: 77 rows of it are 79 KB, so that 64 MB hold 850 chunks
+WIDTH = 128  # of the stream: 77 rows of it are 39 KB, so that 256 MB hold 6,500 chunks
 CACHES = (0, 64, 256)  # MB
 BATCH = 20
 
