@@ -68,8 +68,8 @@ def test_pictures_of_a_batch_are_those_drawn_alone(artist, sizes):
     table = [{}, {"guidance": 1.0}, {"clip_skip": 2}, {"size": "32x24"}, {"negative": ""}]
     differing = {}
     for changes in (*table, {"prompt": "cat, " * 60}):
-        seeds = together_and_alone(artist, several(JOB, 3, **changes))
-        if seeds or sizes != [3] + [1] * 3:
+        seeds = together_and_alone(artist, several(JOB, 2, steps=1, **changes))
+        if seeds or sizes != [2, 1, 1]:
             differing[str(changes)] = seeds, list(sizes)
         sizes.clear()
     assert not differing
