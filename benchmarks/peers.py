@@ -102,7 +102,8 @@ def _sd_embed(model: CLIPTextModel, path: Path | None) -> Peer:
     if path is None:
         raise NotThere("not given: --sd-embed the folder of its sources")
     sys.path.insert(0, str(path))
-    if importlib.util.find_spec("lark") is None:  # of its schedules, which are not used here
+    # what reads its schedules, which are not used here
+    if "lark" not in sys.modules and importlib.util.find_spec("lark") is None:
         sys.modules["lark"] = _without("lark", "Lark")
     module: Any = importlib.import_module("sd_embed.embedding_funcs")
     pipe = _pipeline(model)
