@@ -150,6 +150,11 @@ PROMPTS = {
         "请选 1 到 {} 之间的一步，或比例，例如 0.5。"
     ),
     "Draw more steps.": "请增加步数。",
+    "{} alternates in vain: {} steps never draw {}": "{} 没有全部画出：{} 步画不到 {}",
+    "Draw at least {} steps, or write fewer texts.": "请至少画 {} 步，或减少文字。",
+    "Write all texts in one pair of brackets, or give the outer ones more steps.": (
+        "请把所有文字写在一对方括号里，或让外层多占几步。"
+    ),
     "Write a line break or a space.": "请换行，或写空格。",
     "Write {} in dialect {}.": "请用方言 {1}，写 {0}。",
     "Write {}, or choose dialect {}.": "请写 {}，或选用方言 {}。",

@@ -117,6 +117,38 @@ def test_edits_that_so_many_steps_never_show():
     assert undrawn_edits(Remainder.whole("[cat:dog:25]"), 30) == ()
 
 
+def test_texts_of_an_alternation_that_so_many_steps_never_show():
+    def check(case):
+        prompt, steps, lost, remedy = case
+        (issue,) = undrawn_edits(Remainder.whole(prompt), steps)
+        assert issue.message.endswith(f": {steps} steps never draw {lost}")
+        assert issue.remedy.startswith(remedy)
+        assert (issue.code, prompt[issue.position]) == ("editing-undrawn", "[")
+        needed = next((int(word) for word in issue.remedy.split() if word.isdigit()), None)
+        if needed is not None:
+            assert undrawn_edits(Remainder.whole(prompt), needed) == ()
+            assert undrawn_edits(Remainder.whole(prompt), needed - 1) != ()
+
+    more, one = "Draw at least ", "Write all texts in one pair"
+    cases = [
+        ("[a|b|c|d]", 4, "'d'", more),  # steps are counted from 0
+        ("[a|b|c|d]", 3, "'c', 'd'", more),
+        ("a [cat|dog] on a mat", 2, "'dog'", more),
+        ("[cat|dog]", 1, "'dog'", more),
+        ("a AND [red|(blue:1.2)|green] b", 3, "'green'", more),
+        ("[cat|dog|]", 3, "''", more),
+        ("[" + "|".join("abcdefghijklmnopqrstuvwx") + "]", 20, "'t', 'u', 'v', 'w', 'x'", more),
+        ("[cat|[dog|fox]]", 20, "'dog'", one),
+        ("[[a|b|c]:d:2]", 20, "'c'", one),
+    ]
+    assert not failures_of(check, cases)
+    silent = [("[a|b|c|d]", 5), ("[cat|dog|cat]", 3), ("[a|b]", 3), ("[[a|b]:c:2]", 20), ("a|b", 1)]
+    assert [case for case in silent if undrawn_edits(Remainder.whole(case[0]), case[1])] == []
+    (issue,) = undrawn_edits(Remainder.whole("[x:[a:b:0.5]:15]"), 20)
+    assert issue.message == "'[a:b:0.5]' never changes while denoising: 20 steps draw only 'b'"
+    assert undrawn_edits(Remainder.whole("[[a|b|c]:d:25]"), 20)[0].message.endswith("'[a|b|c]'")
+
+
 def test_times_and_ratios_in_square_brackets():
     def check(case):
         prompt, shown = case
