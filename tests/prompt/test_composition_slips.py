@@ -84,10 +84,34 @@ def test_and_in_a_title():
         "a banner “SALT AND PEPPER”",
         "the film LAW AND ORDER, detective",
         "a logo of BANG AND OLUFSEN on a speaker",
+        "a cat, PORTRAIT OF A CAT AND A DOG",
+        "a cat, A CAT, AND A DOG, 4k",
+        "PLAN A AND B, a whiteboard",
+        "masterpiece. I AND THE CAT. a cat",
+        "кот, ЧЁРНЫЙ AND БЕЛЫЙ",
     ]
     assert not failures_of(check, cases)
-    for prompt in ("a CAT AND a dog", "(4K) AND a dog", "BLACK AND WHITE", "cat AND dog AND fox"):
-        assert misread_forms(Remainder.whole(prompt)) == ()
+    (issue,) = misread_forms(Remainder.whole("a cat, A CAT AND A DOG"))
+    assert issue.message.endswith("in a title: 'a cat, A CAT' and 'A DOG'")
+    silent = ["a CAT AND a dog", "(4K) AND a dog", "BLACK AND WHITE", "cat AND dog AND fox"]
+    silent += ["a cat, 4K AND a dog, 8K", "a AND b", "A AND b", "猫 AND 狗", "🐱 AND 🐶"]
+    assert [p for p in silent if misread_forms(Remainder.whole(p))] == []
+
+
+def test_and_with_nothing_on_one_side():
+    def check(case):
+        prompt, side, position = case
+        (issue,) = misread_forms(Remainder.whole(prompt))
+        assert misread_forms(Remainder.whole(prompt), negative=True) == ()
+        assert issue.message == f"nothing is {side} AND: an empty condition is drawn as well"
+        assert (issue.code, issue.position) == ("and-empty", position)
+
+    cases = [
+        *(("a AND", "behind", 2), ("a cat AND ", "behind", 6), ("AND a", "before", 0)),
+        *((", AND a cat", "before", 2), ("a cat AND, ", "behind", 6), ("a AND AND b", "behind", 2)),
+        *(("AND", "behind", 0), ("a AND :0.5", "behind", 2), ("a AND b AND", "behind", 8)),
+    ]
+    assert not failures_of(check, cases)
 
 
 def test_edits_that_so_many_steps_never_show():
