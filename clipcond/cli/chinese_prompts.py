@@ -108,6 +108,8 @@ PROMPTS = {
     **{f"{{}} is {english}": f"{{}} {chinese}" for english, chinese in _MEANINGS.items()},
     "Write {}.": "请写 {}。",
     "Write a space next to {}.": "请在 {} 旁边加空格。",
+    "{} is a loaded textual inversion, but only words here": "{} 是已加载的嵌入，在这里只是文字",
+    "Write embedding:{} in this dialect.": "在这种方言中请写 embedding:{}。",
     "Give the negative prompt apart.": "请另外给出反向提示词。",
     "Leave it out, or write spaces around it and choose dialect {}.": (
         "请去掉它，或在两边加空格，并选用方言 {}。"
