@@ -107,13 +107,6 @@ _MEANINGS = {
 PROMPTS = {
     **{f"{{}} is {english}": f"{{}} {chinese}" for english, chinese in _MEANINGS.items()},
     "Write {}.": "请写 {}。",
-    "Write a space next to {}.": "请在 {} 旁边加空格。",
-    "{} is a loaded textual inversion, but only words here": "{} 是已加载的嵌入，在这里只是文字",
-    "Write embedding:{} in this dialect.": "在这种方言中请写 embedding:{}。",
-    "Give the negative prompt apart.": "请另外给出反向提示词。",
-    "Leave it out, or write spaces around it and choose dialect {}.": (
-        "请去掉它，或在两边加空格，并选用方言 {}。"
-    ),
     "Write {} for the word.": "若是单词，请写 {}。",
     "Write {} for the word, or choose dialect {}.": "若是单词，请写 {}，或选用方言 {}。",
     "Write {} for the smiley.": "要写表情，请写 {}。",
@@ -168,11 +161,6 @@ PROMPTS = {
         "请选 1 到 {} 之间的一步，或比例，例如 0.5。"
     ),
     "Draw more steps.": "请增加步数。",
-    "{} alternates in vain: {} steps never draw {}": "{} 没有全部画出：{} 步画不到 {}",
-    "Draw at least {} steps, or write fewer texts.": "请至少画 {} 步，或减少文字。",
-    "Write all texts in one pair of brackets, or give the outer ones more steps.": (
-        "请把所有文字写在一对方括号里，或让外层多占几步。"
-    ),
     "Write a line break or a space.": "请换行，或写空格。",
     "Write {} in dialect {}.": "请用方言 {1}，写 {0}。",
     "Write {}, or choose dialect {}.": "请写 {}，或选用方言 {}。",
