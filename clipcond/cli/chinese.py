@@ -40,6 +40,12 @@ CHINESE = {
     "{} reads {} of the {} characters here; the others reach it as bytes it never learned: {}": (
         "{0} 只认识这里 {2} 个字符中的 {1} 个，其余的它没有学过：{3}"
     ),
+    "{} knows {} words and reads {} of the {} characters here; it cannot read {}": (
+        "{0} 认识 {1} 个词，这里 {3} 个字符中认识 {2} 个；读不懂 {4}"
+    ),
+    "{} reads {} of the {} characters here; it cannot read {}": (
+        "{0} 只认识这里 {2} 个字符中的 {1} 个；读不懂 {3}"
+    ),
     "{} is not a number": "{} 不是数字",
     "out of memory: {}": "内存不足：{}",
     "--size {}: this model was made for {}; pictures more than twice that wide or high repeat "

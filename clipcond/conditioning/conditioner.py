@@ -23,7 +23,7 @@ from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, Promp
 from clipcond.conditioning.report import Report
 from clipcond.conditioning.report_building import build_reports, with_negative
 from clipcond.conditioning.results import Conditioning, Guided, ModelReads
-from clipcond.conditioning.settled import SettlesTexts, of_a_check
+from clipcond.conditioning.settled import SettlesTexts
 from clipcond.prompt import Issue, ParsedPrompt, find_syntax
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.base import HiddenLayer, TextTower
@@ -159,8 +159,7 @@ class Conditioner(SettlesTexts, TakesInversions):
                 rows = [(each,) for each in self._texts(texts, None, negative=negative)]
                 parsed = self.reader.parse_and_warn(rows)
                 self._plan(rows, parsed)
-        issues = map(of_a_check, prompt_text.collected_issues(warned))
-        return tuple(dict.fromkeys(issues))
+        return tuple(dict.fromkeys(prompt_text.collected_issues(warned)))
 
     def guided(
         self,

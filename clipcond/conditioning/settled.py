@@ -20,13 +20,6 @@ if TYPE_CHECKING:
 CHECKED_STEPS = 20  # as many as most pictures take
 DRAWN = ("and", "editing")  # codes of the issues that a prompt drawn step by step does not have
 
-_BY_PIPELINES = " Pipelines of Stable Diffusion draw all of them."
-# What is said of one encoding, and where it may be drawn as well.
-_FOR_BOTH = (
-    ("to make several conditions, encode", "to make several conditions without a pipeline, encode"),
-    ("Encode the texts of", "Without a pipeline, encode the texts of"),
-)
-
 
 class Settled(str):
     """A text of a prompt at some step: a prompt like any other, in which AND is a word.
@@ -63,21 +56,7 @@ def of_one_encoding(issue: Issue) -> Issue:
     """Say that what one encoding leaves out of a prompt is drawn by a pipeline."""
     if issue.code not in DRAWN:
         return issue
-    return replace(issue, remedy=f"{issue.remedy}{_BY_PIPELINES}")
-
-
-def of_a_check(issue: Issue) -> Issue:
-    """Word an issue for `check`, whose prompt may be encoded once, or drawn by a pipeline."""
-    if issue.code not in DRAWN:
-        return issue
-    drawn = "all of them" if issue.code == "and" else "all that its steps reach"
-    message = issue.message.replace(
-        "; only ", f"; a pipeline draws {drawn}; in one encoding only ", 1
-    )
-    remedy = issue.remedy.removesuffix(_BY_PIPELINES)
-    for once, both in _FOR_BOTH:
-        remedy = remedy.replace(once, both)
-    return replace(issue, message=message, remedy=remedy)
+    return replace(issue, remedy=f"{issue.remedy} Pipelines of Stable Diffusion draw all of them.")
 
 
 class SettlesTexts(ABC):

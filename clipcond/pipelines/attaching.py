@@ -10,7 +10,6 @@ from clipcond.conditioning.cache import CACHE_BYTES
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName
 from clipcond.conditioning.prompt_text import ExtraNetworks
-from clipcond.errors import PipelineError
 from clipcond.pipelines.attachment import Attachment, attachment_of
 from clipcond.pipelines.own_encoders import check_is_own
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
@@ -64,18 +63,11 @@ def attach(
         allow_pickle: read weights, and nothing else, out of a tower's pickle.
         step_count: "a1111" = image-to-image begins at step 0; "schedule" = where strength leads.
     Raises:
-        PipelineError: not a supported family; a class; a BERT without `tower`; the tower's width
-            does not fit; or tower, adapter and UNet do not belong together (see
-            `check_compatible`).
+        PipelineError: not a supported family; a BERT without `tower`; the tower's width does not
+            fit; or tower, adapter and UNet do not belong together (see `check_compatible`).
         CheckpointError: the tower or the adapter cannot be read.
         UnknownNameError: no such dialect, weighting or normalization.
     """
-    if isinstance(pipe, type):
-        name = pipe.__name__
-        raise PipelineError(
-            f"attach needs an object, not the class {name}",
-            f"Make one: {name}.from_pretrained(...).",
-        )
     choices = {
         **{"clip_skip": clip_skip, "dialect": dialect, "weighting": weighting, "layer": layer},
         **{"normalize": normalize, "fullwidth": fullwidth, "extra_networks": extra_networks},

@@ -5,7 +5,7 @@ import warnings
 import pytest
 
 from clipcond import Conditioner, load_tower
-from clipcond.errors import PromptSyntaxError, PromptWarning
+from clipcond.errors import PromptSyntaxError
 from tests.parity.models import tower_l
 
 LONG = "dog, " * 100
@@ -91,23 +91,3 @@ def test_without_a_limit_all_parts_are_drawn():
 
 def test_a_prompt_that_never_changes_is_checked_once(limited):
     assert [issue.code for issue in limited.check("a (cat")] == ["bracket"]
-
-
-def test_its_words_are_right_with_and_without_a_pipeline():
-    conditioner = Conditioner(tower_l())
-    cases = {
-        "a cat AND a dog": "and",
-        "a [cat:dog:0.5]": "editing",
-        "[cat|dog|fox]": "editing",
-        "a [cat:dog:30]": "editing",
-        "a cat AND [dog:1.2]": "and",
-    }
-    for prompt, code in cases.items():
-        issue = next(i for i in conditioner.check(prompt) if i.code == code)
-        drawn = "all of them" if code == "and" else "all that its steps reach"
-        assert f"; a pipeline draws {drawn}; in one encoding only " in issue.message, prompt
-        assert "without a pipeline, encode the " in issue.remedy.replace("W", "w"), prompt
-        assert "Pipelines" not in issue.remedy, prompt
-    with pytest.warns(PromptWarning) as warned:
-        conditioner("a cat AND a dog")
-    assert "; only the first is encoded" in str(warned[0].message)
