@@ -40,23 +40,23 @@ def test_a_quick_run_has_figures(name):
 
 
 def test_sections_are_replaced_one_by_one(tmp_path, monkeypatch, capsys):
-    made = {name: ModuleType(f"benchmarks.{name}") for name in ("work", "memory")}
+    made = {name: ModuleType(f"benchmarks.{name}") for name in ("work", "parse")}
     for name, module in made.items():
         module.measure = lambda _, name=name: [Table(f"All {name}.", ["a", "b"], [["x", "1.5"]])]
         monkeypatch.setitem(sys.modules, f"benchmarks.{name}", module)
     results = tmp_path / "RESULTS.md"
-    benchmarks.main(["memory", "-o", str(results)])
+    benchmarks.main(["parse", "-o", str(results)])
     benchmarks.main(["work", "--quick", "-o", str(results)])
-    made["memory"].measure = lambda _: [Table("Other.", ["a"], [["2"]])]
-    benchmarks.main(["memory", "-o", str(results)])
+    made["parse"].measure = lambda _: [Table("Other.", ["a"], [["2"]])]
+    benchmarks.main(["parse", "-o", str(results)])
     capsys.readouterr()
 
     written = results.read_text(encoding="utf-8")
     assert [line for line in written.splitlines() if line.startswith("## ")] == [
-        *("## work", "## memory"),
+        *("## work", "## parse"),
     ]
     assert "All work.\n\n| a | b |\n| --- | --- |\n| x | 1.5 |\n" in written
-    assert "All memory" not in written
+    assert "All parse" not in written
     where = [line for line in written.splitlines() if re.match(r"\d{4}-\d\d-\d\d ", line)]
     assert ["the figures mean nothing" in line for line in where] == [True, False]
     assert all(re.search(r"load .*Python 3.*clipcond.*torch.*compel", line) for line in where)
