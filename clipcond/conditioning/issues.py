@@ -34,11 +34,11 @@ def with_bare_inversions(parsed: ParsedPrompt, names: Sequence[str]) -> ParsedPr
     """Add an issue for each textual inversion whose bare name is only words in the dialect.
 
     Args:
-        parsed: of a dialect that refers to them as `embedding:name`, or of another.
+        parsed: of a dialect that refers to them as `embedding:name` alone.
         names: of those that are loaded.
     """
     written = sorted((name for name in names if not re.search(r"\s", name)), key=len, reverse=True)
-    if parsed.bare_names or not written:
+    if not written:
         return parsed
     any_name = "|".join(map(re.escape, written))
     pattern = re.compile(rf"(?<![\w\-])(?<!embedding:)(?:{any_name})(?![\w\-])", re.IGNORECASE)
