@@ -28,6 +28,7 @@ from clipcond.conditioning.conditioner import Conditioner
 from clipcond.errors import PipelineError
 from clipcond.model_defaults import own_defaults
 from clipcond.pipelines import compatibility
+from clipcond.pipelines.clip_skip_counts import warn_of_clip_skip
 from clipcond.pipelines.families import Family, companions_of, family_of
 from clipcond.pipelines.family import METHODS
 from clipcond.pipelines.further_methods import other_methods, use_own_call
@@ -41,7 +42,6 @@ from clipcond.pipelines.prompt_embeds import (
     may_change,
     model_dtype,
     read_arguments,
-    warn_of_clip_skip,
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.pipelines.steps import (
@@ -200,9 +200,8 @@ class Attachment:
 
     def explain_clip_skip(self, clip_skip: int | None) -> None:
         """Warn once of a clip skip that a call was given: it may be counted as diffusers does."""
-        if isinstance(clip_skip, int) and self.explains_clip_skip:
-            self.explains_clip_skip = False
-            warn_of_clip_skip(clip_skip)
+        if self.explains_clip_skip and clip_skip is not None and self.can_encode:
+            self.explains_clip_skip = not warn_of_clip_skip(clip_skip, self.conditioner)
 
     def make_conditioner(self) -> Conditioner:
         """Make a Conditioner of the choices and of the pipeline's towers of now."""

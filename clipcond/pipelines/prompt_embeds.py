@@ -288,13 +288,3 @@ def _for_the_models(tensor: Tensor, pipe: object, call: EncodePromptArguments) -
     device = call.device or getattr(pipe, "_execution_device", None)
     tensor = tensor.to(device=device, dtype=model_dtype(pipe))
     return tensor.repeat_interleave(call.num_images_per_prompt, dim=0)
-
-
-def warn_of_clip_skip(n: int) -> None:
-    """Warn code that was written for plain diffusers that clip skip counts otherwise here."""
-    message = (
-        f"clip_skip={n} is layer {n} from the end here, as A1111 counts; plain diffusers means "
-        f"layer {n + 1} by it, which is clip_skip={n + 1} here. Say clip_skip= in attach(), and "
-        "this is not shown again."
-    )
-    warn(message)

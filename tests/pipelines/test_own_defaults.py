@@ -12,9 +12,9 @@ from PIL import Image
 
 from clipcond import Conditioner, attach, build_pipeline, detach, embedded, load_tower
 from clipcond.cli.entry import main
-from clipcond.errors import ClipcondWarning
+from clipcond.errors import ArgumentError, ClipcondWarning, TowerError
 from clipcond.pipelines.model_parts import dtype_argument
-from tests.pipelines.models import latents, seeded, tiny_sd
+from tests.pipelines.models import latents, seeded, tiny_sd, tiny_sdxl
 
 PROMPT = "a red apple on a blue background"
 OWN = {"guidance_scale": 2.5, "num_inference_steps": 3}
@@ -110,3 +110,23 @@ def test_code_for_plain_diffusers_is_warned_of_its_clip_skip_once():
         warnings.simplefilter("error")
         latents(attached, PROMPT, clip_skip=1)
         latents(attach(tiny_sd(), clip_skip=1), PROMPT, clip_skip=2)
+
+
+def test_the_warning_names_the_layer_of_plain_diffusers():
+    def embeds(pipe, skip):
+        return pipe.encode_prompt(PROMPT, device="cpu", clip_skip=skip)[0]
+
+    attached = attach(tiny_sdxl(), dialect="diffusers")
+    with pytest.warns(ClipcondWarning, match="^clip_skip=1 is layer 2 .* which is clip_skip=3"):
+        embeds(attached, 1)
+    with torch.no_grad():
+        assert torch.equal(embeds(attached, 3), embeds(tiny_sdxl(), 1))
+
+
+def test_a_clip_skip_that_is_no_layer_is_refused_without_that_warning():
+    attached = attach(tiny_sd())
+    for skip in (99, -1, 0, True):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ClipcondWarning)
+            with pytest.raises((TowerError, ArgumentError)):
+                latents(attached, PROMPT, clip_skip=skip)
