@@ -135,6 +135,19 @@ def not_prompts(prompts: object, what: str) -> ClipcondError:
     return PromptError(f"the list of {what}s is empty", remedy='Use "" for an empty prompt.')
 
 
+def one_prompt(prompt: object, what: str = "prompt") -> object:
+    """Hand a single prompt on.
+
+    Raises:
+        PromptTypeError: it is no string.
+    """
+    if isinstance(prompt, str):
+        return prompt
+    is_list = isinstance(prompt, list | tuple)
+    remedy = "Call this for each of them." if is_list else _remedy(prompt)
+    raise PromptTypeError(f"one {what}, a string, is needed here, not {type_name(prompt)}", remedy)
+
+
 def unlike_numbers(n_given: int, n_prompts: int, what: str) -> PromptError:
     """Say that negatives (or second prompts) are neither one nor as many as the prompts."""
     message = f"{counted(n_given, what)} for {counted(n_prompts, 'prompt')}"

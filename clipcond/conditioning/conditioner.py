@@ -193,7 +193,7 @@ class Conditioner(SettlesTexts, TakesInversions):
 
     def chunks(self, prompt: str) -> Chunks:
         """Cut what is encoded of the prompt for the first tower."""
-        (prompt,) = prompt_text.list_prompts([prompt])
+        (prompt,) = prompt_text.list_prompts([checks.one_prompt(prompt)])
         return self._cutter(0).chunks(self.reader.parse(self.reader.read(prompt)))
 
     @property
@@ -208,9 +208,10 @@ class Conditioner(SettlesTexts, TakesInversions):
             prompt: one string.
             negative: what the report shows as well; both are as long as in `guided`.
         """
-        given = [prompt_text.list_prompts([prompt])]
+        given = [prompt_text.list_prompts([checks.one_prompt(prompt)])]
         if negative is not None:
-            given.append(prompt_text.list_prompts([negative], "negative prompt"))
+            one = checks.one_prompt(negative, "negative prompt")
+            given.append(prompt_text.list_prompts([one], "negative prompt"))
         with prompt_text.collect_warnings(shown=False) as warned:
             rows = [self._texts(each, None, negative=i > 0) for i, each in enumerate(given)]
             (texts,) = zip(*rows, strict=True)

@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from functools import partial
 
 import pytest
 import torch
@@ -265,3 +266,22 @@ def test_a_copy_works_on_its_own():
 
     assert other.towers[0].model is not conditioner.towers[0].model
     assert torch.equal(other("a cat").embeds, first)
+
+
+def test_a_report_and_chunks_are_of_one_prompt():
+    conditioner = single()
+    for value, kind, remedy in (
+        (["a cat"], "a list", "Call this for each of them."),
+        (("a cat",), "a tuple", "Call this for each of them."),
+        (None, "None", 'Use "" for an empty prompt.'),
+        (b"cat", "a bytes", "Decode it first: prompt.decode('utf-8')."),
+        (3, "an int", ""),
+    ):
+        calls = {conditioner.explain: "prompt", conditioner.chunks: "prompt"}
+        if value is not None:  # no negative
+            calls[partial(conditioner.explain, "a cat")] = "negative prompt"
+        for call, what in calls.items():
+            with pytest.raises(PromptTypeError) as caught:
+                call(value)
+            assert str(caught.value).startswith(f"one {what}, a string, is needed here, not {kind}")
+            assert str(caught.value).endswith(remedy)
