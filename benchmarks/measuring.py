@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import json
 import math
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,6 +112,15 @@ def exponent(sizes: Sequence[float], times: Sequence[float]) -> float:
     return above / sum((a - mean_x) ** 2 for a in x)
 
 
+# A small process starts the one that is measured: a child's peak counts what its parent had.
+_WATCH = """
+import json, resource, subprocess, sys
+done = subprocess.run([sys.executable, *sys.argv[1:]], stdout=2)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([done.returncode, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+"""
+
+
 def run_process(*arguments: str) -> Process:
     """Run Python in a fresh process on one thread; measure it whole.
 
@@ -117,20 +128,19 @@ def run_process(*arguments: str) -> Process:
         RuntimeError: it failed; with what it wrote.
     """
     one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "HF_HUB_OFFLINE"), "1")
-    environment = {**os.environ, **one, "PYTHONPATH": str(ROOT)}
-    reading, writing = os.pipe()
-    files = [(os.POSIX_SPAWN_DUP2, writing, descriptor) for descriptor in (1, 2)]
-    child = os.posix_spawn(
-        sys.executable, [sys.executable, *arguments], environment, file_actions=files
+    watched = subprocess.run(
+        [sys.executable, "-c", _WATCH, *arguments],
+        env={**os.environ, **one, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=True,
     )
-    os.close(writing)
-    with open(reading, encoding="utf-8", errors="replace") as pipe:
-        printed = pipe.read()
-    _, status, usage = os.wait4(child, 0)
+    status, seconds, peak = json.loads(watched.stdout)
     if status:
-        raise RuntimeError(f"python {' '.join(arguments)} failed:\n{printed}")
+        raise RuntimeError(f"python {' '.join(arguments)} failed:\n{watched.stderr}")
     unit = 2**20 if sys.platform == "darwin" else 2**10
-    return Process(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit, printed)
+    return Process(seconds, peak / unit, watched.stderr)
 
 
 def surroundings() -> str:

@@ -149,8 +149,13 @@ def test_an_interrupt_waits_for_what_is_drawn(artist, monkeypatch, capsys):
         return save(artist, image, job)
 
     monkeypatch.setattr(pictures.Artist, "save", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        picture_making.make_all(artist, several(JOB, 9), as_json=False)
+    # a run in the background may have been started with interrupts ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            picture_making.make_all(artist, several(JOB, 9), as_json=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
     written = capsys.readouterr().out.split()
     assert written == ["0.png", "1.png", "2.png", "3.png"]
     assert sorted(path.name for path in Path().iterdir()) == written

@@ -13,7 +13,9 @@ from tests.pipelines.models import latents, tiny_sd, tiny_sdxl
 from tests.pipelines.steps.loops import a1111, distance, drawn
 
 # diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of
-pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array:DeprecationWarning", "ignore:nothing is behind AND"
+)
 
 PROMPTS = [
     "a cat AND a dog",

@@ -114,7 +114,8 @@ def test_what_a_call_draws_otherwise_than_meant_is_warned_of(pipe):
         "[cat:dog:0.9]": "'[cat:dog:0.9]' never changes while denoising: 3 steps draw only 'cat'",
         "[10:30] sky": "'[10:30]' is prompt editing: a text that changes after step 30",
         "10:30 AND sky": "'10:30' ends in the weight 30 of a condition",
-        "BLACK AND WHITE sky": "AND makes several conditions, although it is in a title",
+        "BLACK AND WHITE sky": "AND makes several conditions, although it is in a title: "
+        "'BLACK' and 'WHITE sky'",
     }
     for prompt, message in cases.items():
         with pytest.warns(PromptWarning) as warned:

@@ -84,6 +84,7 @@ def test_and_is_a_word_of_negatives(flow):
     assert torch.equal(flow.draw(pipe, "[a cat:dog:99]", "b AND c"), expected)
 
 
+@pytest.mark.filterwarnings("ignore:.* alternates in vain")
 def test_negatives_that_are_drawn_as_prompts():
     """A prior makes a picture's embedding of the negative too, in which AND is a word."""
     flow = FLOWS["unCLIP prior"]

@@ -173,7 +173,9 @@ def test_offload(pipe):
     assert torch.equal(latents(pipe, CHANGING), expected)
 
 
-@pytest.mark.filterwarnings("ignore:.* never changes while denoising")
+@pytest.mark.filterwarnings(
+    "ignore:.* never changes while denoising", "ignore:.* alternates in vain"
+)
 def test_embeddings_for_one_side(pipe):
     embeds = pipe.conditioner("a cat").embeds
 

@@ -1,5 +1,6 @@
 """Prompts with hundreds of texts: text models get them in batches that are bounded."""
 
+import pytest
 import torch
 
 from clipcond import attach
@@ -7,6 +8,8 @@ from clipcond.conditioning import cache
 from clipcond.pipelines.families import stable_diffusion_3
 from tests.pipelines import zoo
 from tests.pipelines.models import latents, tiny_sd
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* alternates in vain")  # in two steps
 
 N = 200
 MANY = f"a [{'|'.join(f'cat {i}' for i in range(N))}]"

@@ -12,6 +12,8 @@ from clipcond.errors import PipelineError, PromptWarning
 from tests.pipelines import zoo
 from tests.pipelines.models import latents, seeded, tiny_sd, tiny_sdxl
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* alternates in vain")  # in two steps
+
 # a prompt, its negative, and the texts that a Conditioner encodes of them
 SETTLED = [
     ("[cat|dog]", "", "dog", ""),
