@@ -166,9 +166,10 @@ class WrappedTokenizer:
     def _count_words(self, table: Table) -> int:
         """Count the words whose rows are not zero, once for each table with such rows."""
         if self._n_words is None:
-            known = [not is_blank for is_blank in _blanks(table, range(len(table)))]
-            entries = self.source.get_vocab().items()
-            self._n_words = sum(self.is_word(e) for e, i in entries if i < len(known) and known[i])
+            blank = _blanks(table, range(len(table)))
+            known = [i for i, is_blank in enumerate(blank) if not is_blank]
+            entries = filter(None, self.source.convert_ids_to_tokens(known))
+            self._n_words = sum(map(self.is_word, entries))
         return self._n_words
 
     def _encode_few(self, texts: Sequence[str]) -> list[list[int]] | None:
