@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
+import clipcond.lazy_re as re
 from clipcond.errors import excerpt
 from clipcond.prompt.folding import fold
 from clipcond.prompt.misreadings import SHOWN, is_shouted
