@@ -6,44 +6,45 @@ opens the tower itself, or says what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from clipcond.checkpoints.activation import ACTIVATIONS
+from clipcond.checkpoints.described_files import describe_file, parts_of_file
+from clipcond.checkpoints.described_tokenizers import (
+    bert_in,
+    chinese,
+    clip_in,
+    wrap_bert,
+    wrap_clip,
+)
 from clipcond.checkpoints.header import Entry, read_header
 from clipcond.checkpoints.naming import NamingScheme, Sizes, find_problem, measure
 from clipcond.checkpoints.places import (
     NAMES,
     OTHER_HALF,
     PIPELINE_INDEX,
-    TOKENIZER_FILES,
     encoders_in,
     model_folder,
     split_part,
     weight_files,
 )
+from clipcond.checkpoints.table_in_file import TableInFile
 from clipcond.checkpoints.tensor_names import BERT, PROJECTION, TRANSFORMERS
 from clipcond.checkpoints.text_configs import check_text_config, text_section
 from clipcond.errors import CheckpointError
-from clipcond.files import local_path, opened, read_json
+from clipcond.files import local_path, read_json
 from clipcond.model_defaults import DEFAULTS
-from clipcond.tokenizers import clip_bpe, word_piece
 from clipcond.tokenizers.base import SpecialTokens
-from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer, default_context_length
-from clipcond.tokenizers.folders import open_tokenizer
-from clipcond.tokenizers.from_files import FileTokenizer, bert_from_files, clip_from_files
-from clipcond.tokenizers.word_piece import LONGEST_WORD, TRAINED_LENGTH, WordPieceTokenizer
+from clipcond.tokenizers.from_files import FileTokenizer
 from clipcond.tokenizers.wrapped import WrappedTokenizer
 from clipcond.towers.description import TowerDescription
-from clipcond.towers.modules import choose_context_length
 
 Source: TypeAlias = str | PathLike[str]
 
-_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}  # of a value of those dtypes
-_BLOCK = 1024  # rows that are read at once
 # Sizes that config.json must name, and what the tensors have.
 _SIZES = {
     "vocab_size": "vocabulary",
@@ -78,44 +79,6 @@ class _Kind:
     fullwidth: bool = False
 
 
-class TableInFile:
-    """Token embeddings [V D] that stay in their file; only zero rows are looked for."""
-
-    def __init__(self, path: Path, entry: Entry) -> None:
-        self.path, self.entry = path, entry
-        n_values, size = entry.shape[1], _BYTES[entry.dtype]
-        self._n_bytes = n_values * size
-        # all bits but the signs, for -0.0 is zero too; the last byte of a value has its sign
-        self._mask = int.from_bytes((b"\xff" * (size - 1) + b"\x7f") * n_values, "little")
-
-    def __len__(self) -> int:
-        return self.entry.shape[0]
-
-    def blanks(self, rows: Sequence[int]) -> list[bool]:
-        """Say of some rows whether all of their values are zero."""
-        found: list[bool] = []
-        with opened(self.path) as file:
-            for first, n in _runs(rows):
-                file.seek(self.entry.start + first * self._n_bytes)
-                values = file.read(n * self._n_bytes)
-                starts = range(0, len(values), self._n_bytes)
-                parts = (values[start : start + self._n_bytes] for start in starts)
-                found += [not int.from_bytes(part, "little") & self._mask for part in parts]
-        return found
-
-
-def _runs(rows: Sequence[int]) -> Iterable[tuple[int, int]]:
-    """Join rows that follow one another: the first of each run, and how many there are."""
-    run = [rows[0], 0] if rows else [0, 0]
-    for row in rows:
-        if row != sum(run) or run[1] == _BLOCK:
-            yield run[0], run[1]
-            run = [row, 0]
-        run[1] += 1
-    if rows:
-        yield run[0], run[1]
-
-
 def describe_tower(source: Source) -> TowerDescription | None:
     """Describe a text tower as `load_tower` would open it; None where that takes the tower."""
     return _or_none(lambda: _described(source, None, alone=True))
@@ -125,9 +88,12 @@ def describe_towers(source: Source) -> tuple[TowerDescription, ...] | None:
     """Describe the tower of a model, or its pair, as `load_towers` would; None as above."""
 
     def describe() -> tuple[TowerDescription, ...]:
-        is_named = not local_path(source).is_file() and str(source) in NAMES
-        encoders = () if is_named else encoders_in(local_path(source))
-        parts = encoders if 2 in encoders else (None,)
+        path = local_path(source)
+        parts: tuple[int | None, ...] = (None,)
+        if path.is_file():
+            parts = parts_of_file(path)
+        elif str(source) not in NAMES and 2 in encoders_in(path):
+            parts = encoders_in(path)
         return tuple(_described(source, part, alone=False) for part in parts)
 
     return _or_none(describe)
@@ -145,7 +111,7 @@ def _or_none(describe: Callable[[], Result]) -> Result | None:
 
 
 def _described(source: Source, part: int | None, *, alone: bool) -> TowerDescription:
-    """Describe a tower in a folder.
+    """Describe a tower in a folder or a file.
 
     Args:
         alone: it is not opened as one of a pair, and of a pair a warning says so.
@@ -154,7 +120,9 @@ def _described(source: Source, part: int | None, *, alone: bool) -> TowerDescrip
     """
     name, (place, part) = str(source), split_part(source, part)
     path = local_path(place)
-    named = None if path.is_file() else NAMES.get(str(place))
+    if path.is_file():
+        return describe_file(path, part, name)
+    named = NAMES.get(str(place))
     folder = path if named is None else named()
     if not folder.is_dir():
         raise CheckpointError("no folder here", folder)
@@ -207,39 +175,13 @@ def _measured(folder: Path, kind: _Kind, config: dict[str, Any]) -> tuple[Sizes,
     return sizes, TableInFile(paths[kind.table], entries[kind.table])
 
 
-def _clip_in(folder: Path) -> FileTokenizer:
-    return open_tokenizer(folder, TOKENIZER_FILES, clip_from_files, folder.parent / "tokenizer")
-
-
-def _bert_in(folder: Path) -> FileTokenizer:
-    return open_tokenizer(folder, word_piece.TOKENIZER_FILES, bert_from_files)
-
-
-def _chinese(_: Path) -> FileTokenizer:
-    """Open what `chinese_tokenizer` does."""
-    folder = NAMES["embedded-zh"]()
-    return bert_from_files(folder, LONGEST_WORD, split_special_tokens=True, do_lower_case=True)
-
-
-def _wrap_clip(source: Any, n_positions: int, name: str) -> tuple[WrappedTokenizer, SpecialTokens]:
-    default = default_context_length(source, n_positions)
-    length = choose_context_length(None, default, n_positions, name)
-    tokenizer = ClipBpeTokenizer(source)
-    return tokenizer, clip_bpe.special_tokens(source, length, tokenizer.inversions)
-
-
-def _wrap_bert(source: Any, n_positions: int, name: str) -> tuple[WrappedTokenizer, SpecialTokens]:
-    length = choose_context_length(None, TRAINED_LENGTH, n_positions, name)
-    return WordPieceTokenizer(source), word_piece.special_tokens(source, length)
-
-
 _CLIP = _Kind(
     "clip", ("text_config",), TRANSFORMERS, ("text_model.",), "embeddings.token_embedding.weight",
-    _clip_in, _wrap_clip,
+    clip_in, wrap_clip,
 )  # fmt: skip
 _CHINESE_CLIP = _Kind(
     "chinese_clip", ("text_config",), BERT, ("text_model.", "bert."),
-    "embeddings.word_embeddings.weight", _bert_in, _wrap_bert, True,
+    "embeddings.word_embeddings.weight", bert_in, wrap_bert, True,
 )  # fmt: skip
 _KINDS = {
     "clip_text_model": _CLIP,
@@ -249,4 +191,4 @@ _KINDS = {
     "bert": replace(_CHINESE_CLIP, whole=""),
 }
 # Tokenizers of names that give other ids than the one in their folder, as in opening.py.
-OWN_TOKENIZERS = {"embedded-zh": _chinese}
+OWN_TOKENIZERS = {"embedded-zh": chinese}

@@ -6,11 +6,10 @@ services act on before any syntax is read, `other_dialects` the syntaxes that ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from math import isfinite
 from typing import NamedTuple
-
-import clipcond.lazy_re as re
 
 BRACKETS = frozenset({"a1111", "comfyui", "lpw", "lpw_xl", "sd_embed"})
 WITHOUT_BRACKETS = frozenset({"compel", "diffusers"})
