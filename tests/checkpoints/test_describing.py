@@ -132,7 +132,8 @@ def test_all_reports_are_those_of_the_tower(saved, tmp_path):
 
 def test_towers_are_described_as_they_are(saved, tmp_path):
     names = "name", "special", "width", "depth", "own_clip_skip", "fullwidth"
-    sources = ["embedded", "embedded-zh", *map(str, saved.values()), *single_files(tmp_path)]
+    _, gelu, *_ = single_files(tmp_path)  # the slow test has all
+    sources = ["embedded", "embedded-zh", str(saved["sdxl"]), gelu]
     pairs = [pair for source in sources for pair in zip(*both(source), strict=True)]
     for name in ("embedded-zh", f"{saved['sdxl']}#2"):
         pairs.append((describe_tower(name), load_tower(name)))
