@@ -2,7 +2,7 @@
 
 Prompts are copied from page to page, and nothing in `(cat:1.3)` says which tool it was written for.
 To another tool it is not an error but text, which silently does something else. The tables are in
-`weight_slips`, `editing_slips`, `other_tools` and `other_dialects`.
+`weight_slips`, `editing_slips`, `bare_notations`, `other_tools` and `other_dialects`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from clipcond.errors import excerpt
+from clipcond.prompt.bare_notations import BARE_NOTATIONS
 from clipcond.prompt.bracket_slips import BRACKET_SLIPS
 from clipcond.prompt.compel_slips import CALL, COMPEL_SLIPS, mended_call
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
@@ -64,7 +65,7 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     """
     more = {True: READ_WIDE, False: JOINED, None: (*JOINED, *FULLWIDTH)}[fullwidth]
     slips = (*COMPEL_SLIPS, *BRACKET_SLIPS, *WEIGHT_SLIPS)
-    kinds = (*slips, *OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *more)
+    kinds = (*slips, *OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS, *more)
     folded = parsed.source if parsed.source.isascii() else fold(parsed.source)
     read_here = (kind for kind in kinds if parsed.syntax in kind.readers)
     found = [each for kind in read_here for each in _find(parsed, folded, kind)]
