@@ -9,10 +9,10 @@ from dataclasses import replace
 from clipcond.errors import PromptError, PromptWarning, warn
 from clipcond.prompt import Issue, ParsedPrompt
 from clipcond.prompt.segments import MOST_ISSUES, in_order, sum_to_zero
-from clipcond.towers.base import TextTower
+from clipcond.towers.protocol import ReadsTexts
 
 
-def collect_unread(source: str, texts: list[str], tower: TextTower, message: str) -> None:
+def collect_unread(source: str, texts: list[str], tower: ReadsTexts, message: str) -> None:
     if not message:
         return
     find = getattr(tower, "unread_words", None)

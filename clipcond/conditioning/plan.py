@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, islice, pairwise
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from torch import Tensor
-
+import clipcond.lazy_re as re
 from clipcond.chunking import (
     Token,
     TokenChunk,
@@ -23,15 +21,19 @@ from clipcond.chunking import (
     tokenize,
 )
 from clipcond.conditioning import checks
-from clipcond.conditioning.cache import ChunkEncoder
 from clipcond.conditioning.dialect import Dialect
 from clipcond.errors import SUBJECT
 from clipcond.prompt import Break, ParsedPrompt, parse
 from clipcond.prompt.notations import CJK
 from clipcond.tokenizers.base import SpecialTokens, Tokenizer
-from clipcond.towers.base import TextTower
-from clipcond.weighting import Normalize, Rule
+from clipcond.towers.protocol import ReadsTexts
 from clipcond.weighting.mixing import mix, mix_masks, mixed_length
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from clipcond.conditioning.cache import ChunkEncoder
+    from clipcond.weighting.rule import Normalize, Rule
 
 Chunks: TypeAlias = tuple[TokenChunk, ...]
 Tokens: TypeAlias = tuple[Token | Break, ...]
@@ -49,7 +51,7 @@ class Cutter:
         max_chunks: how many chunks of a prompt are kept, if the dialect keeps more.
     """
 
-    tower: TextTower
+    tower: ReadsTexts
     tokenizer: Tokenizer
     special: SpecialTokens
     dialect: Dialect
@@ -114,13 +116,9 @@ class Cutter:
         """Count the tokens that a prompt and its negative are both padded to; 0 = they are not."""
         if not self.dialect.fills or self.special.mask_padding:  # masked padding fills nothing
             return 0
-        longest, limit = max(map(_n_tokens, tokens)), self._share(1)
+        longest = max(sum(isinstance(each, Token) for each in row) for row in tokens)
+        limit = self._share(1)
         return longest if limit is None else min(longest, limit * self.special.room)
-
-
-def _n_tokens(tokens: Tokens) -> int:
-    """Count what is no break."""
-    return sum(isinstance(token, Token) for token in tokens)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
-from clipcond.checkpoints.textual_inversions import find_inversion, inversion_names
+from clipcond.checkpoints.inversion_lookup import find_inversion, inversion_names
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.issues import collect_unread, limited_mixture, with_bare_inversions
@@ -21,7 +21,7 @@ from clipcond.prompt.reduction import CHANGING, Timeline, reduce, timeline
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.segments import in_order
 from clipcond.prompt.text_layers import network_issues, take_out
-from clipcond.towers.base import TextTower
+from clipcond.towers.protocol import ReadsTexts
 
 HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate: half a character
 
@@ -96,7 +96,7 @@ class PromptReader:
     """
 
     syntax: Callable[[str], ParsedPrompt]
-    towers: Sequence[TextTower]
+    towers: Sequence[ReadsTexts]
     dialect: Dialect
     extra_networks: ExtraNetworks = None
     fullwidth: bool | None = None
@@ -271,7 +271,7 @@ def issues_of_sides(
     return [tuple(i for i in issues if i.prompt in own or i.prompt not in known) for own in prompts]
 
 
-def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[TextTower]) -> None:
+def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[ReadsTexts]) -> None:
     """Warn of words that the towers cannot read: once a call, but collect it for each prompt."""
     texts: dict[str, list[str]] = {}
     for p in parsed:  # of a prompt over time there are several texts

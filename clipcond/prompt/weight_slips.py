@@ -6,8 +6,7 @@ ratios, times and measures.
 
 from __future__ import annotations
 
-import re
-
+import clipcond.lazy_re as re
 from clipcond.prompt.loose_weights import LOOSE_WEIGHTS
 from clipcond.prompt.notations import (
     BRACKETS,

@@ -8,11 +8,10 @@ from importlib.resources import files
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.tokenizers.wrapped import (
     LookedUp,
+    Table,
     WrappedTokenizer,
     added_inversions,
     is_sign,
@@ -52,16 +51,16 @@ class ClipBpeTokenizer(WrappedTokenizer):
             for entry in (symbols, symbols + END_OF_WORD)
         )
 
-    def unread(self, tower: str, texts: Sequence[str], table: Tensor) -> str:
+    def unread(self, tower: str, texts: Sequence[str], table: Table) -> str:
         """Describe words with rows of zeros; in a tower that has none, `unread_characters`."""
         texts = [self.without_names(text) for text in texts]
-        if self._n_known(table) is None:
+        if not self._has_blank(table):
             return self.unread_characters(tower, texts)
         return super().unread(tower, texts, table)
 
-    def unread_words(self, texts: Sequence[str], table: Tensor) -> list[str]:
+    def unread_words(self, texts: Sequence[str], table: Table) -> list[str]:
         texts = [self.without_names(text) for text in texts]
-        if self._n_known(table) is None:
+        if not self._has_blank(table):
             return list(dict.fromkeys(self.bytes_only(texts)))
         return super().unread_words(texts, table)
 

@@ -11,12 +11,13 @@ import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from clipcond.errors import TowerError, excerpt
 from clipcond.locks import fork_safe_lock
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FIRST_ID = 2**24  # the largest vocabulary of a text tower, XLM-V's, has 901,629 entries
 MOST_VECTORS = 10_000  # far more than a prompt can hold
@@ -70,6 +71,8 @@ class Inversions:
             TowerError: the vectors have another width, no fractions, or values that are not finite;
                 the name is empty or taken.
         """
+        import torch  # vectors need it, not names
+
         if not name.strip():
             raise TowerError("a textual inversion needs a name", "Say token='...'.")
         if _key(name) in self.by_name:
@@ -103,6 +106,8 @@ class Inversions:
         Raises:
             TowerError: as `check` does.
         """
+        import torch
+
         with _ADDING:
             rows = self.check(name, vectors).cpu().clone()
             ids = tuple(range(self._next, self._next + len(rows)))
@@ -167,6 +172,8 @@ class Inversions:
         Raises:
             TowerError: an id of an inversion that was removed, or of another tower.
         """
+        import torch
+
         places = self._places
         if not all(i in places for i in ids):
             raise TowerError(

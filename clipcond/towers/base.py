@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from threading import get_ident
 from typing import Any
 
@@ -18,50 +17,11 @@ from clipcond.model_defaults import own_defaults
 from clipcond.tokenizers.wrapped import WrappedTokenizer
 from clipcond.towers.fingerprint import execution_device, fingerprint_of, weight_of
 from clipcond.towers.modules import TowerModules
-from clipcond.towers.protocol import TextTower as TextTower  # one place for all types
+from clipcond.towers.protocol import HiddenLayer as HiddenLayer  # one place for all types
+from clipcond.towers.protocol import TextTower as TextTower
+from clipcond.towers.protocol import TowerOutput as TowerOutput
+from clipcond.towers.protocol import check_layer as check_layer
 from clipcond.towers.weight_keys import row_checksums
-
-
-@dataclass(frozen=True, slots=True)
-class HiddenLayer:
-    """The block whose output is used, and whether the final layer norm is applied to it.
-
-    Args:
-        depth: 1 = the last block, 2 = the penultimate.
-    Raises:
-        TowerError: depth is no whole number from 1.
-    """
-
-    depth: int = 1
-    final_norm: bool = True
-
-    def __post_init__(self) -> None:
-        if isinstance(self.depth, bool) or not isinstance(self.depth, int) or self.depth < 1:
-            raise TowerError(
-                f"a hidden layer's depth is a whole number from 1 (the last block), "
-                f"not {self.depth!r}"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class TowerOutput:
-    """Hidden states [n L D]; pooled [n P], or None if it was not requested."""
-
-    hidden: Tensor
-    pooled: Tensor | None = None
-
-
-def check_layer(layer: HiddenLayer, depth: int, name: str) -> None:
-    """Refuse a layer below the tower's first block.
-
-    Raises:
-        TowerError: the tower has fewer blocks.
-    """
-    if layer.depth > depth:
-        raise TowerError(
-            f"layer {layer.depth} from the end was asked of {name!r}, which has {depth} blocks; "
-            f"use 1 (last) to {depth} (first)"
-        )
 
 
 class ModelTower(ABC):
