@@ -64,10 +64,10 @@ def test_positive_and_negative_have_their_own():
 
 
 def test_threads_get_their_own_issues():
-    """Also where `catch_warnings` in other threads loses the warnings."""
+    """The filters of warnings belong to the process: they are set once, around all threads."""
     conditioner, prompts = single(), [f"{'x ' * i}(cat {i}" for i in range(40)]
     with ThreadPoolExecutor(8) as threads:
-        results = list(threads.map(lambda p: quiet(lambda: conditioner(p)), prompts * 3))
+        results = quiet(lambda: list(threads.map(conditioner, prompts * 3)))
 
     wrong = [
         (prompt, result.issues)

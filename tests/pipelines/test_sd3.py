@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import pad
 
 from clipcond import attach, detach
-from clipcond.errors import PipelineError
+from clipcond.errors import PipelineError, PromptWarning
 from tests.pipelines.models import WIDTH, WIDTH_G
 from tests.pipelines.zoo import draw, make
 from tests.pipelines.zoo_parts import WIDTH_T5
@@ -84,6 +84,18 @@ def test_weights_act_on_clip_and_t5_gets_the_words(pipe):
     rows = pad(made.positive.embeds, (0, WIDTH_T5 - CLIP))
     assert torch.equal(weighted[0][:, :77], rows)
     assert torch.equal(weighted[2], made.positive.pooled)
+
+
+def test_t5_reads_and_as_a_word_in_the_negative_only(pipe):
+    theirs = [encode(pipe, "x", negative_prompt=each)[1] for each in ("red AND dog", "red")]
+    attach(pipe)
+    with pytest.warns(PromptWarning, match="only the first is encoded: 'red'"):
+        ours = encode(pipe, "red AND dog", negative_prompt="red AND dog")
+    t5 = [each[:, -ROWS:] for each in (*theirs, *ours[:2])]
+
+    assert not torch.equal(t5[0], t5[1])
+    assert torch.equal(t5[3], t5[0])
+    assert torch.equal(t5[2], t5[1])
 
 
 def test_long_prompts_on_either_side(pipe):

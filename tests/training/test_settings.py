@@ -131,6 +131,9 @@ def test_what_is_a_whole_number():
                 assert str(caught.value) == f"{name} is a whole number, not {value!r}"
             with pytest.raises(TrainingError, match=rf"^{name} is at least [012], not -1$"):
                 kind(**{name: -1})
+    assert LoopSettings(seed=2**64 - 1).seed == 2**64 - 1  # the largest that torch takes
+    with pytest.raises(TrainingError, match=rf"^seed is at most {2**64 - 1}, not {2**64}$"):
+        LoopSettings(seed=2**64)
     for name in ("text_batch", "unet_batch", "denoising_steps", "max_chunks"):
         with pytest.raises(TrainingError) as caught:
             AlignSettings(**{name: 10**12})
