@@ -25,11 +25,15 @@ class _Unlike(Exception):
     """The model is not as it was, or is of a kind of which no snapshot is made."""
 
 
+# What else is raised where another thread changes a model meanwhile, or by comparing arrays.
+_UNLIKE = (_Unlike, KeyError, RuntimeError, TypeError, ValueError)
+
+
 class _Layout(NamedTuple):
-    """What is read of one module: its class, its number of attributes, those with plain values."""
+    """What is read of one module: its class, its attributes, those with plain values."""
 
     kind: type
-    n_attributes: int
+    names: tuple[str, ...]
     plain: _Read
     values: tuple[Any, ...]
     others: tuple[str, ...]
@@ -40,8 +44,9 @@ def _layout_of(module: nn.Module) -> _Layout:
     own = module.__dict__
     if "_hf_hook" in own or "_diffusers_hook" in own:
         raise _Unlike
-    read, others = _sorted_names(tuple(own), tuple(map(type, own.values())))
-    return _Layout(type(module), len(own), read, read(own), others, "forward" in own)
+    names = tuple(own)
+    read, others = _sorted_names(names, tuple(map(type, own.values())))
+    return _Layout(type(module), names, read, read(own), others, "forward" in own)
 
 
 @lru_cache(1000)
@@ -74,7 +79,7 @@ class _Reading:
             if module is None or type(module) is not layout.kind:
                 raise _Unlike
             own = module.__dict__
-            if len(own) != layout.n_attributes or layout.plain(own) != layout.values:
+            if tuple(own) != layout.names or layout.plain(own) != layout.values:
                 raise _Unlike
             parameters, buffers, parts, hooks, pre_hooks = _PARTS(own)
             if parameters:
@@ -132,7 +137,7 @@ class Snapshot:
         """Make the snapshot of a model, if it is of a kind that has one."""
         try:
             return cls(model)
-        except (_Unlike, KeyError, RuntimeError, TypeError):  # another thread changes it, as well
+        except _UNLIKE:
             return None
 
     @torch.no_grad()
@@ -151,7 +156,7 @@ class Snapshot:
             if not is_same or _shapes(tensors) != self._shapes:
                 return False
             return all(map(torch.equal, self._sample(tensors), self._samples))
-        except (_Unlike, KeyError, RuntimeError, TypeError):
+        except _UNLIKE:
             return False
 
 
