@@ -51,7 +51,9 @@ class Inversions:
         self.width = width
         self.tower = tower
         self._next = FIRST_ID
-        self._keep({})
+        self.by_name: dict[str, _Inversion] = {}
+        self._places: dict[object, tuple[_Inversion, int]] = {}
+        self._named = _Names()
 
     def __contains__(self, token_id: object) -> bool:
         """Whether an id belongs to the one before it: every vector but the first."""
@@ -179,15 +181,13 @@ class Inversions:
         self, by_name: dict[str, _Inversion], added: Sequence[_Inversion] | None = None
     ) -> None:
         """Replace the inversions; `added` are those that are new, if all others stay."""
-        self.by_name = by_name
-        new = by_name.values() if added is None else added
-        places: dict[object, tuple[_Inversion, int]] = {} if added is None else {**self._places}
+        new = list(by_name.values()) if added is None else added
+        places = {} if added is None else {**self._places}
         places.update((i, (each, n)) for each in new for n, i in enumerate(each.ids))
-        self._places = places
         named = _Names() if added is None else self._named.copied()
         for each in new:
             named.add(each.name, each.ids)
-        self._named = named
+        self.by_name, self._places, self._named = by_name, places, named
 
 
 class _Names:

@@ -32,7 +32,7 @@ _UNLIKE = (_Unlike, KeyError, RuntimeError, TypeError, ValueError)
 class _Layout(NamedTuple):
     """What is read of one module: its class, its attributes, those with plain values."""
 
-    kind: type
+    kind: type[nn.Module]
     names: tuple[str, ...]
     plain: _Read
     values: tuple[Any, ...]
