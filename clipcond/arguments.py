@@ -41,6 +41,8 @@ _ARGUMENTS: dict[str, tuple[Check, str]] = {
     "again": _FLAG,
     "limited": _FLAG,
     "steps": _STEPS,
+    "token": (lambda value: value is None or isinstance(value, str), "a name, or None"),
+    "name": (lambda value: isinstance(value, str), "a name"),
 }
 
 

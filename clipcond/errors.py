@@ -72,6 +72,10 @@ class ArgumentError(ClipcondError, TypeError, ValueError):
     """An argument is not of the kind that it has to be."""
 
 
+class LimitError(ArgumentError, PromptError):
+    """A limit, such as `max_chunks`, is no number that it can be."""
+
+
 class UnknownNameError(ClipcondError, ValueError):
     """There is no `kind` of that name; the message offers the nearest of `known`."""
 

@@ -4,7 +4,7 @@ import numpy
 import pytest
 
 from clipcond import Conditioner, compose, parse, schedule
-from clipcond.errors import ArgumentError, ClipcondError, PromptError, PromptTypeError
+from clipcond.errors import ArgumentError, ClipcondError, PromptError, PromptTypeError, TowerError
 from clipcond.prompt import reduce_to_one_text
 from clipcond.prompt.conversion import convert
 from clipcond.towers.base import HiddenLayer
@@ -103,3 +103,13 @@ def test_prompts_of_a_call():
     assert not failures_of(check, [5, b"abc", {"a": 1}, 1.5, [5]])
     refused(ArgumentError, c.check, "a", negative="yes")
     refused(ArgumentError, c.over_time, "a", "5")
+
+
+def test_names_of_inversions_and_objects():
+    conditioner = single()
+    for value in (5, b"x", ["x"], 1.5, True):
+        message = refused(ArgumentError, conditioner.load_inversion, {}, token=value)
+        assert message.startswith("token is a name, or None, not a")
+        message = refused(ArgumentError, conditioner.remove_inversion, value)
+        assert message.startswith("name is a name, not a")
+    assert "is no text tower" in refused(TowerError, Conditioner, type(conditioner.towers[0]))

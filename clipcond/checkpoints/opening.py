@@ -37,6 +37,19 @@ NAMES: dict[str, Callable[[], Path]] = {
     "embedded-zh": lambda: EMBEDDED / "zh" / "tower",
 }
 # Tokenizers of those of them that give other ids than the one in their folder.
+# What the language of a name of ours is called.
+_LANGUAGES = {
+    name: re.compile(
+        rf"(?:(?:clipcond|em?bed\w{{0,6}})[\s_.\-]*)?(?:{words})(?:[\s_.\-]*(?:clip|tower|model|encoder))?"
+    )
+    for name, words in (
+        (
+            "embedded-zh",
+            r"zh(?:o|[\s_\-]?(?:cn|tw|hk|hans|hant))?|zn|hz|cn|ch[inst]?|china|chines\w?|mandarin|hans|中文|汉语|漢語",
+        ),
+        ("embedded", r"en(?:g|[\s_\-]?(?:us|gb))?|english|default|英文|英语"),
+    )
+}
 TOKENIZERS: dict[str, Callable[[], Any]] = {"embedded-zh": chinese_tokenizer}
 # Files of a hub repository that a text tower needs, as diffusers and as transformers lay them out.
 HUB_FILES = [
@@ -194,14 +207,23 @@ def _folder(source: str | PathLike[str], part: int | None) -> Path:
         return path
     is_hub_id = str(source).count("/") == 1 and not str(source).startswith((".", "~", "/"))
     if not isinstance(source, str) or not is_hub_id:
-        guess = get_close_matches(str(source).lower(), NAMES, 1, cutoff=0.8)
+        guess = nearest_name(str(source))
         raise CheckpointError(
             f"there is no file or folder {str(source)!r}, and it is no name ({', '.join(NAMES)}) "
             f"or hub id (owner/model)",
             path,
-            f"Did you mean {guess[0]!r}?" if guess else near(path),
+            f"Did you mean {guess!r}?" if guess else near(path),
         )
     return _download_tower(str(source), part)
+
+
+def nearest_name(typed: str) -> str | None:
+    """Find the name of ours that was meant, by its language too: `embedded-cn`; None if none is."""
+    folded = typed.strip().lower()
+    for name, pattern in _LANGUAGES.items():
+        if name in NAMES and pattern.fullmatch(folded):
+            return name
+    return next(iter(get_close_matches(folded, NAMES, 1, cutoff=0.8)), None)
 
 
 def _download_tower(repo: str, part: int | None) -> Path:

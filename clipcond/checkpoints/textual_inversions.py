@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
+from clipcond.arguments import check_arguments
 from clipcond.checkpoints.contents import describe, list_contents
 from clipcond.checkpoints.file_formats import file_format, read_any_header
 from clipcond.checkpoints.inversion_terms import Term, find_terms
@@ -55,8 +56,9 @@ def load_inversion(
     Returns:
         the name by which prompts use them; names joined by spaces, where a file has several.
     Raises:
-        CheckpointError, TowerError: see `Conditioner.load_inversion`.
+        CheckpointError, TowerError, ArgumentError: see `Conditioner.load_inversion`.
     """
+    check_arguments(token=token)
     keepers = [_keeper(tower) for tower in towers]
     path = local_path(source) if isinstance(source, str | os.PathLike) else None
     try:
@@ -94,7 +96,9 @@ def remove_inversion(towers: Sequence[TextTower], name: str) -> None:
 
     Raises:
         TowerError: none has it.
+        ArgumentError: the name is no string.
     """
+    check_arguments(name=name)
     keepers = [_keeper(tower) for tower in towers]
     for keeper in [keeper for keeper in keepers if keeper.ids(name)] or keepers[:1]:
         keeper.remove(name)

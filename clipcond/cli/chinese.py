@@ -4,6 +4,18 @@ from clipcond.cli.chinese_prompts import PROMPTS
 
 CHINESE = {
     **PROMPTS,
+    "Write a space next to {}.": "请在 {} 旁边加空格。",
+    "{} is a loaded textual inversion, but only words here": "{} 是已加载的嵌入，在这里只是文字",
+    "Write embedding:{} in this dialect.": "在这种方言中请写 embedding:{}。",
+    "Give the negative prompt apart.": "请另外给出反向提示词。",
+    "{} alternates in vain: {} steps never draw {}": "{} 没有全部画出：{} 步画不到 {}",
+    "Draw at least {} steps, or write fewer texts.": "请至少画 {} 步，或减少文字。",
+    "Write all texts in one pair of brackets, or give the outer ones more steps.": (
+        "请把所有文字写在一对方括号里，或让外层多占几步。"
+    ),
+    "Leave it out, or write spaces around it and choose dialect {}.": (
+        "请去掉它，或在两边加空格，并选用方言 {}。"
+    ),
     "interrupted": "已中断",
     "no {} {}. Did you mean {}? Known: {}.": "没有名为 {1} 的 {0}。是不是 {2}？可用的有：{3}。",
     "no {} {}. Known: {}.": "没有名为 {1} 的 {0}。可用的有：{2}。",
@@ -27,6 +39,12 @@ CHINESE = {
     "For Chinese: --tower embedded-zh": "中文请用 --tower embedded-zh",
     "{} reads {} of the {} characters here; the others reach it as bytes it never learned: {}": (
         "{0} 只认识这里 {2} 个字符中的 {1} 个，其余的它没有学过：{3}"
+    ),
+    "{} knows {} words and reads {} of the {} characters here; it cannot read {}": (
+        "{0} 认识 {1} 个词，这里 {3} 个字符中认识 {2} 个；读不懂 {4}"
+    ),
+    "{} reads {} of the {} characters here; it cannot read {}": (
+        "{0} 只认识这里 {2} 个字符中的 {1} 个；读不懂 {3}"
     ),
     "{} is not a number": "{} 不是数字",
     "out of memory: {}": "内存不足：{}",

@@ -54,6 +54,9 @@ _MEANINGS = {
         "既不会交替也不会按步骤变化：末尾有数字"
     ),
     "only text, because of its full-width letters": "用了全角字母，只是文字",
+    "the label of a negative prompt, but here a part of the prompt": (
+        "是反向提示词的标题，在这里成为提示词的一部分"
+    ),
     "a part of a word here": "在这里是词的一部分",
     "syntax where full-width punctuation counts, but not here": (
         "在全角标点有效的地方是语法，在这里不是"
@@ -137,7 +140,15 @@ PROMPTS = {
     "BREAK starts a new chunk, although words in capitals are around it": (
         "BREAK 另起一段，虽然周围的词都是大写"
     ),
-    "AND makes several conditions, although it is in a title": ("AND 分出几个条件，虽然它在标题里"),
+    "AND makes several conditions, although it is in a title: {} and {}": (
+        "AND 分出几个条件，虽然它在标题里：{} 和 {}"
+    ),
+    "nothing is {} AND: an empty condition is drawn as well": (
+        "AND {} 没有文字：也会画出一个空的条件"
+    ),
+    "Write {} for the word, or words on both sides of it.": (
+        "若是单词，请写 {}；否则请在两边写上文字。"
+    ),
     "{} ends in the weight {} of a condition": "{} 的末尾是条件的权重 {}",
     "{} ends in no weight of a condition: that is one colon and a plain number": (
         "{} 的末尾不是条件的权重：那是一个冒号和一个单纯的数字"

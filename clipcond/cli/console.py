@@ -121,10 +121,13 @@ class Console:
         self._said.add((str(message), self.place))
         said = getattr(message, "message", None) or str(message).splitlines()[0]
         remedy = getattr(message, "remedy", "")
-        text = with_options(f"{said}\n{remedy}" if remedy else said, self.options)
-        lines = in_locale(hint(text, self.prompts, self.options)).split("\n")
+        lines = self.reword(f"{said}\n{remedy}" if remedy else said).split("\n")
         kind, end = ("警告：", "。") if speaks_chinese() else ("warning: ", ". ")
         self._print(kind + end.join(line.rstrip(".。") for line in lines))
+
+    def reword(self, text: str) -> str:
+        """Word what is said of a prompt, its remedy in further lines, for the command."""
+        return in_locale(hint(with_options(text, self.options), self.prompts, self.options))
 
     def _print(self, text: str) -> None:
         with suppress(OSError, ValueError):  # a full log is no reason to lose a picture

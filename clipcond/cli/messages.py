@@ -18,6 +18,8 @@ _ARGUMENT = re.compile(r"(?<![\w-])([a-z][a-z_0-9]*)=(True\b|'[^'\n]*'|\.\.\.|[\
 _CALL = re.compile(r"\b(?:pipe|conditioner)\.\w+\(")
 _CLAUSE = re.compile(r"(?<=[.;:,])\s+")
 _SENTENCE = re.compile(r"(?<=[.])\s+(?=[A-Z])")
+# A line of `inspect`.
+_FRAMED = re.compile(r"issue at (\d+): (.+?)(; a pipeline draws all of it)?", re.DOTALL)
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -89,6 +91,9 @@ def in_locale(text: str) -> str:
 
 def _translated(line: str) -> str | None:
     """Translate a line, or each of its sentences; None = the table lacks one."""
+    if framed := _FRAMED.fullmatch(line):
+        said = _translated(framed[2])
+        return said and f"位置 {framed[1]}：{said}{'；管线会全部绘制' if framed[3] else ''}"
     for pattern, chinese in _PATTERNS:
         found = pattern.fullmatch(line)
         if found:

@@ -32,6 +32,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "size": (str,),
     "output": (str,),
 }
+_LEAST = {"steps": 1, "clip_skip": 1, "seed": RANDOM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,30 +150,32 @@ def _read_line(line: str | bytes) -> dict[str, Any]:
         raise BadLine(f"it is no JSON object: {excerpt(str(error))}") from None
     if "prompt" not in given:
         raise BadLine('it has no "prompt"')
-    for name, value in given.items():
-        _check_kind(name, value)
+    wrong = [said for name, value in given.items() if (said := _wrong(name, value))]
+    if wrong:
+        raise BadLine("; ".join(wrong))
     return _checked(given)
 
 
-def _check_kind(name: str, value: object) -> None:
+def _wrong(name: str, value: object) -> str:
+    """Say what is wrong about a key of a line, or the kind of its value; "" if nothing is."""
     kinds = _KINDS.get(name)
     if kinds is None:
-        near = get_close_matches(name.lower(), _KINDS, 1)
-        guess = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(_KINDS)}."
-        raise BadLine(f"it has an unknown {excerpt(name)!r}.{guess}")
+        near = get_close_matches(name.lower().replace("-", "_"), _KINDS, 1)
+        guess = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(_KINDS)}."
+        return f"it has an unknown {excerpt(name)!r}. {guess}"
     if not isinstance(value, kinds) or isinstance(value, bool):
         kind = "text" if kinds == (str,) else "a whole number" if kinds == (int,) else "a number"
-        raise BadLine(f"{name!r} is {kind}, not {excerpt(json.dumps(value))}")
+        return f"{name!r} is {kind}, not {excerpt(json.dumps(value))}"
+    least = _LEAST.get(name)
+    if least is None or (isinstance(value, int) and least <= value <= MAX_SEED):
+        return ""
+    if name == "clip_skip":
+        return f"'clip_skip' counts from 1, the last layer, not {excerpt(str(value))}"
+    return f"{name!r} is from {least} to {MAX_SEED}, not {excerpt(str(value))}"
 
 
 def _checked(given: dict[str, Any]) -> dict[str, Any]:
     """Check the values of a line as those of options are."""
-    least = {"steps": 1, "clip_skip": 1, "seed": RANDOM}
-    for name, value in given.items():
-        if name in least and not least[name] <= value <= MAX_SEED:
-            raise BadLine(
-                f"{name!r} is from {least[name]} to {MAX_SEED}, not {excerpt(str(value))}"
-            )
     check_text(given["prompt"])
     check_text(given.get("negative"))
     check_guidance(given.get("guidance"))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clipcond.cli.console import waiting
+from clipcond.cli.console import console, waiting
 from clipcond.cli.options import (
     AllowPickle,
     AsJson,
@@ -68,7 +68,7 @@ def inspect(
     if as_json or compact:
         print(json.dumps(_finite(report.json(compact=compact))))
     else:
-        print(report.table())
+        print(report.table(reword=console.reword))
 
 
 def convert(

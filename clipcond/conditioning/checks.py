@@ -15,6 +15,7 @@ from clipcond.arguments import type_name, wrong_argument
 from clipcond.chunking import Token, TokenChunk, inner_ids
 from clipcond.errors import (
     ClipcondError,
+    LimitError,
     PromptError,
     PromptTypeError,
     PromptWarning,
@@ -90,14 +91,14 @@ def check_limits(max_chunks: object, cache_bytes: object) -> None:
     """Refuse limits that are no whole numbers: of chunks from 1, or None, of bytes from 0.
 
     Raises:
-        PromptError: says which numbers there are.
+        LimitError: says which numbers there are; an ArgumentError.
     """
     limits = (("max_chunks", max_chunks, 1), ("cache_bytes", cache_bytes, 0))
     for name, value, least in limits:
         is_whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
         if not is_whole and (value is not None or not least):
             also = ", or None for no limit" if least else ""
-            raise PromptError(f"{name}={value!r}: it is a whole number from {least}{also}")
+            raise LimitError(f"{name}={value!r}: it is a whole number from {least}{also}")
 
 
 def check_objects(layer: object, reads: object, adapter: object) -> None:
@@ -147,7 +148,7 @@ def check_towers(towers: Sequence[TextTower]) -> None:
         TowerError: says what to give instead.
     """
     for tower in towers:
-        if not hasattr(tower, "encode") or not hasattr(tower, "special"):
+        if isinstance(tower, type) or not hasattr(tower, "encode") or not hasattr(tower, "special"):
             raise TowerError(
                 f"{type_name(tower)} is no text tower",
                 "Wrap a transformers model: OpenAIClipTower(model, tokenizer), or open one by "

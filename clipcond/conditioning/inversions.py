@@ -34,6 +34,7 @@ class TakesInversions:
         Raises:
             CheckpointError: it cannot be read, is no inversion, or is one for another model.
             TowerError: its name is taken, or its vectors fit no tower here.
+            ArgumentError: `token` is no string.
         """
         return load_inversion(self.towers, source, token, allow_pickle=allow_pickle)
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
-from clipcond.checkpoints.textual_inversions import find_inversion
+from clipcond.checkpoints.textual_inversions import find_inversion, inversion_names
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
-from clipcond.conditioning.issues import collect_unread, limited_mixture
+from clipcond.conditioning.issues import collect_unread, limited_mixture, with_bare_inversions
 from clipcond.conditioning.parsed_texts import PARSED
 from clipcond.conditioning.settled import Settled, of_one_encoding
 from clipcond.errors import COLLECTED, ClipcondWarning, PromptWarning, warn
@@ -171,6 +171,7 @@ class PromptReader:
         remainder = text.remainder
         with nullcontext() if remainder is None else remainder.restore_errors():
             parsed = self._parsed(text.text)
+        parsed = with_bare_inversions(parsed, inversion_names(self.towers))
         parsed = parsed.with_names(partial(find_inversion, self.towers))
         parsed = parsed if remainder is None else remainder.restore(parsed)
         return parsed if parsed.mixture is None else limited_mixture(parsed, self.max_chunks)

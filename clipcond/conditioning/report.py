@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -138,16 +138,20 @@ class Report:
             found["negative"] = self.negative.json(compact=compact)
         return found
 
-    def table(self, width: int | None = None) -> str:
+    def table(self, width: int | None = None, *, reword: Callable[[str], str] | None = None) -> str:
         """Draw the tokens of each chunk with their weights, as plain text for a terminal.
 
         A very long prompt is cut to its first chunks; `json()` has them all.
+
+        Args:
+            width: in columns; None = the terminal's.
+            reword: changes the text of an issue, whose remedy is in the lines behind its first.
         """
         from rich.console import Console
 
         console = Console(width=width, no_color=True, highlight=False, force_terminal=False)
         with console.capture() as capture:
-            for renderable in self._renderables():
+            for renderable in self._renderables(reword):
                 console.print(renderable)
         return capture.get()
 
@@ -193,7 +197,7 @@ class Report:
             f"of {self.n_layers}, {norm}{ZEROS if self.is_zero else ''}"
         )
 
-    def _renderables(self) -> list[RenderableType]:
+    def _renderables(self, reword: Callable[[str], str] | None = None) -> list[RenderableType]:
         from rich.table import Table
         from rich.text import Text
 
@@ -213,11 +217,12 @@ class Report:
         shown += _and_more(len(self._encoded), "chunks")
         issues = self.parsed.issues
         for issue in issues[:MAX_SHOWN]:
-            shown.append(Text(f"issue at {issue.position}: {_message(issue)}"))
-            shown += [Text(f"  {line}") for line in issue.remedy.splitlines()]
+            said = f"issue at {issue.position}: {_message(issue)}\n{issue.remedy}".rstrip()
+            first, *remedy = (said if reword is None else reword(said)).splitlines()
+            shown += [Text(first), *(Text(f"  {line}") for line in remedy)]
         shown += _and_more(len(issues), "issues")
         for name, other in (("second tower", self.second), ("negative", self.negative)):
-            shown += [] if other is None else [Text(f"\n{name}:"), *other._renderables()]
+            shown += [] if other is None else [Text(f"\n{name}:"), *other._renderables(reword)]
         return shown
 
 

@@ -20,13 +20,19 @@ def has_own_kind(pipe: object, family: Family) -> bool:
 
 
 def check_is_own(pipe: object, *, is_chosen: bool) -> None:
-    """Refuse other families, and to choose how the prompts of a BERT are read: nothing in it says.
+    """Refuse classes and other families, and to choose how a BERT's prompts are read.
+
+    Nothing in a BERT says how.
 
     Args:
         is_chosen: whether the tower is another, or was chosen before.
     Raises:
         PipelineError: says what to do.
     """
+    if isinstance(pipe, type):
+        name = pipe.__name__
+        remedy = f"Make one: {name}.from_pretrained(...)."
+        raise PipelineError(f"attach needs an object, not the class {name}", remedy)
     family = family_of(pipe)
     encoder = getattr(pipe, family.components[0], None)
     if not is_chosen and family.tower is own_tower and is_bert(encoder):

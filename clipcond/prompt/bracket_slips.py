@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-from clipcond.prompt.notations import BRACKETS, EXCEPT_PLAIN, NO_MEASURE, SMALL, Notation
+from clipcond.prompt.notations import (
+    BRACKETS,
+    EXCEPT_PLAIN,
+    NO_MEASURE,
+    OPTION,
+    SMALL,
+    WHEN,
+    Notation,
+)
 from clipcond.prompt.weight_slips import AT_END
 
 _ITEM = r"\s?[^\W\d][^()\[\]{}:,;、\n]{0,60}"
@@ -29,6 +37,17 @@ BRACKET_SLIPS = (
         EXCEPT_PLAIN,
         "no list of weights: each needs brackets of its own",
         "Write {weights}.",
+    ),
+    Notation(
+        "weight",
+        "]",
+        re.compile(
+            rf"(?<!\\)(?P<words>\[{OPTION}(?:(?::{OPTION})?:\s*{WHEN}\s*|(?:\|{OPTION}){{1,9}})\])"
+            rf"\s?[:*]\s?(?P<number>{SMALL}|[0-2])(?=\s{{0,9}}(?:[,;]|\.?\Z)|\s[^\s)\]])"
+        ),
+        EXCEPT_PLAIN,
+        "no weight behind a bracket",
+        "Write ({words}:{number}) in dialect 'a1111'.",
     ),
     *(
         Notation(

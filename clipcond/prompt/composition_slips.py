@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
 
 from clipcond.errors import excerpt
 from clipcond.prompt.folding import fold
@@ -23,6 +24,9 @@ _SMILEY = re.compile(r"(?:\A|[\s,>]):-?3\Z")
 _CLOCK = re.compile(r"\d(?::| : )\d{1,2}\Z")
 _CAPITALS_BEFORE = re.compile(r"(?<![^\W\d_])[A-Z]{2,40}\s{1,3}\Z")
 _CAPITALS_BEHIND = re.compile(r"\s{1,3}[A-Z]{2,40}(?![^\W\d_])")
+_CAPITALS = re.compile(r"[^\W\d_]{2}")
+_PHRASE_END = re.compile(r"[,;:.!?|()\[\]{}\n\"“”、，。]")
+_NOTHING = " \t\n,;.、，。"
 _NEAR = 60  # characters
 
 
@@ -51,22 +55,35 @@ def _last_words(text: str, start: int, end: int) -> int:
 
 
 def title_issues(text: str, parts: Sequence[tuple[int, int, float]]) -> Iterator[Issue]:
-    """Make an issue of each AND in a title, where it is hardly meant to make conditions.
+    """Make an issue of each AND in a title, where it is hardly meant, or with nothing on one side.
 
     Args:
         text, parts: as for `condition_issues`.
     """
-    for _, stop, _ in parts[:-1][:MOST_ISSUES]:
+    places = islice(pairwise(parts), MOST_ISSUES)
+    for n, ((start, stop, _), (begin, end, _)) in enumerate(places):
         at = text.find("AND", stop)
-        if _is_title(text, at, at + len("AND")):
-            message = "AND makes several conditions, although it is in a title"
+        both = text[start:stop].strip(_NOTHING), text[begin:end].strip(_NOTHING)
+        if not both[1] or (not both[0] and n == 0):
+            side = "before" if both[1] else "behind"
+            message = f"nothing is {side} AND: an empty condition is drawn as well"
+            remedy = "Write 'and' for the word, or words on both sides of it."
+            yield Issue(message, at, remedy, "and-empty")
+        elif _is_title(text, at, at + len("AND")):
+            shown = " and ".join(repr(excerpt(each, SHOWN)) for each in both)
+            message = f"AND makes several conditions, although it is in a title: {shown}"
             yield Issue(message, at, "Write 'And' for the word.", "and-in-title")
 
 
 def _is_title(text: str, start: int, stop: int) -> bool:
     before, behind = text[max(0, start - _NEAR) : start], text[stop : stop + _NEAR]
     is_between = bool(_CAPITALS_BEFORE.search(before) and _CAPITALS_BEHIND.match(behind))
-    return is_between or is_shouted(text, start, stop)
+    if is_between or is_shouted(text, start, stop):
+        return True
+    # the phrases next to it: A CAT, AND A DOG
+    phrases = _PHRASE_END.split(before.rstrip(_NOTHING))[-1], _PHRASE_END.split(behind)[0]
+    is_long = any(_CAPITALS.search(phrase) for phrase in phrases)
+    return is_long and all(phrase.isupper() for phrase in phrases)
 
 
 def _misread(typed: str, weight: float) -> tuple[str, str] | None:

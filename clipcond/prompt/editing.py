@@ -115,11 +115,28 @@ def find_last_text(source: str, changes: Sequence[Change], steps: int) -> list[t
     return _pieces_at(len(source), timed, steps)
 
 
-def find_switches(text: str, steps: int, *, fullwidth: bool = False) -> list[tuple[Change, int]]:
-    """Find each edit with the last step, counted from 1, of its first text; 0 if it has none."""
+def find_undrawn(
+    text: str, steps: int, *, fullwidth: bool = False
+) -> list[tuple[Change, tuple[int, ...]]]:
+    """Find each change of which some texts are never drawn, and which, counted from 0.
+
+    The last of several steps is not drawn: of 20, counted from 0, that is number 19. What is inside
+    of a text that is never drawn is left out.
+    """
     changes = find_changes(text, fullwidth=fullwidth)
-    timed = ((change, _switch(change, steps, False, None)) for change in changes)
-    return [(change, switch) for change, switch in timed if switch is not None]
+    timed = [(change, _switch(change, steps, False, None)) for change in changes]
+    n_texts = sum(len(change.options) for change in changes)
+    drawn: set[tuple[int, int]] = set()  # where a change starts, and which text of it
+    for step in range(1, max(2, steps)):
+        if len(drawn) == n_texts:
+            break
+        _pieces_at(len(text), timed, step, drawn)
+    found = []
+    for change in changes:
+        lost = [i for i in range(len(change.options)) if (change.start, i) not in drawn]
+        if 0 < len(lost) < len(change.options):
+            found.append((change, tuple(lost)))
+    return found
 
 
 def _switch(change: Change, steps: int, old_timelines: bool, base_steps: int | None) -> int | None:
@@ -137,9 +154,16 @@ def _switch(change: Change, steps: int, old_timelines: bool, base_steps: int | N
 
 
 def _pieces_at(
-    length: int, timed: Sequence[tuple[Change, int | None]], step: int
+    length: int,
+    timed: Sequence[tuple[Change, int | None]],
+    step: int,
+    chosen: set[tuple[int, int]] | None = None,
 ) -> list[tuple[int, int]]:
-    """Find the pieces of a source of that length that make the text of a step."""
+    """Find the pieces of a source of that length that make the text of a step.
+
+    Args:
+        chosen: takes the start of each change that is in that text, and which option of it is.
+    """
     pieces = []
     position, index = 0, 0
     inside: list[tuple[int, int]] = []  # where chosen options stop, and where to go on
@@ -150,6 +174,8 @@ def _pieces_at(
             change, switch = timed[index]
             option = (step - 1) % len(change.options) if switch is None else int(step > switch)
             stop, (resume, end) = change.start, change.options[option]
+            if chosen is not None:
+                chosen.add((change.start, option))
             inside.append((end, change.stop))
         pieces.append((position, stop))
         position = resume

@@ -43,8 +43,29 @@ _EDIT = (
     "Write [{from}:{to}:{when}] in dialect 'a1111': a fraction of all steps, or the number of one."
 )
 _WEIGHT = r"(?:[0-2]?\.\d{1,3}|[12])"  # of an option, before a colon
+_INNER = r"[^()\[\]:|\n]{1,60}"
 _OPTION = r"[^\W\d][^\[\]():|\n]{0,60}"
 EDITING_SLIPS = (
+    *(
+        Notation(
+            "no-editing",
+            ":",
+            re.compile(rf"\[{pattern}:\s*(?P<when>{WHEN})\s*\]"),
+            EXCEPT_PLAIN,
+            _UNBRACKETED,
+            remedy,
+        )
+        for pattern, remedy in (
+            (
+                rf"\((?P<from>{_INNER})\):\s?(?P<number>{_WEIGHT}):(?P<to>{OPTION})",
+                "Write [({from}:{number}):{to}:{when}] in dialect 'a1111'.",
+            ),
+            (
+                rf"(?P<from>{OPTION}):\((?P<to>{_INNER})\):\s?(?P<number>{_WEIGHT})",
+                "Write [{from}:({to}:{number}):{when}] in dialect 'a1111'.",
+            ),
+        )
+    ),
     Notation(
         "no-editing",
         ":",

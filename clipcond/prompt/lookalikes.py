@@ -2,7 +2,7 @@
 
 Prompts are copied from page to page, and nothing in `(cat:1.3)` says which tool it was written for.
 To another tool it is not an error but text, which silently does something else. The tables are in
-`weight_slips`, `editing_slips`, `other_tools` and `other_dialects`.
+`weight_slips`, `editing_slips`, `bare_notations`, `other_tools` and `other_dialects`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from clipcond.errors import excerpt
+from clipcond.prompt.bare_notations import BARE_NOTATIONS
 from clipcond.prompt.bracket_slips import BRACKET_SLIPS
 from clipcond.prompt.compel_slips import CALL, COMPEL_SLIPS, mended_call
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
@@ -95,7 +96,7 @@ def _kinds(
     """List what a syntax reads as text, its indices by sign, and those whose signs are words."""
     more = {True: READ_WIDE, False: JOINED, None: (*JOINED, *FULLWIDTH)}[fullwidth]
     slips = (*COMPEL_SLIPS, *BRACKET_SLIPS, *WEIGHT_SLIPS)
-    all_kinds = (*slips, *OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *more)
+    all_kinds = (*slips, *OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS, *more)
     kinds = tuple(kind for kind in all_kinds if syntax in kind.readers)
     by_sign: dict[str, list[int]] = {}
     for i, kind in enumerate(kinds):

@@ -46,7 +46,7 @@ _CODE_WORD = (
 )
 # A square of a chess board that a piece went to, with check or mate; O-O is castling.
 _CHESS = r"(?<!\w)(?:[KQRBN]?[a-h]?[1-8]?x?[a-h][1-8](?:=[QRBN])?|O-O(?:-O)?)[+#]{1,2}"
-_SPOKEN = (
+SPOKEN = (
     "well|no|not|nope|yes|yeah|oh|ah|uh|um|hmm|er|hey|hi|hello|ok|okay|so|and|but|or|if|then"
     "|than|because|that|this"
     "|these|those|wait|stop|look|listen|please|sorry|thanks|what|who|why|how|when|where|which"
@@ -126,7 +126,7 @@ ORDINARY = (
         "+-",
         re.compile(
             rf"{_CHESS}(?=[\s,.;:!?)]|$)"
-            rf"|(?<![\w'’])(?:(?i:{_SPOKEN})|[A-Z][a-z]+)-{{2,3}}"
+            rf"|(?<![\w'’])(?:(?i:{SPOKEN})|[A-Z][a-z]+)-{{2,3}}"
             r"|(?<!\w)[A-Za-z_]\w{0,40}(?:\+\+|--)(?=\s{0,9};|\)\s{0,9}\{)"
             r"|(?<!\w)(?:count(?:er)?|ind?e?x|idx|ptr|num|tmp)(?:\+\+|--)"
             r"|;\s{0,9}[A-Za-z_]\w{0,40}(?:\+\+|--)(?=\s{0,9}\))"

@@ -55,8 +55,8 @@ _SQUARE = re.compile(r"(?<![\w\\\]])\[(?=\s?[^\W\d])(?P<words>[^\[\]\\:|\n]{2,60
 _A1111S = re.compile(rf"\([^()\n]{{1,120}}:\s?{DECIMAL}\s?\)|\(\((?=\w)|\bBREAK\b|<lora:")
 _TITLE = re.compile(r"\A[A-ZÀ-ÖØ-ÞА-ЯЁ\d_\W]*\Z")
 _AND = re.compile(
-    r"\A(?s:.*?)(?<=\s)(?<!\A\s)(?<![A-Z]{2}\s)(?P<shown>AND)(?=\s)"
-    r"(?!\s+(?:[A-Z]{2}|gates?\b|operators?\b|symbol\b|circuit\b|logic\b|\Z))"
+    r"\A(?s:.*?)(?<=[\s,;.)\]])(?<!\A\s)(?<![A-Z]{2}\s)(?<![A-Z]{2},\s)(?P<shown>AND)(?=[\s,;(\[])"
+    r"(?![\s,;]+(?:[A-Z]{2}|gates?\b|operators?\b|symbol\b|circuit\b|logic\b|\Z))"
 )
 # `BREAKforest` and `猫AND2`, but not `BREAKfast` and `ANDroid`
 _JOINED_WORD = re.compile(
@@ -131,6 +131,14 @@ LOOKALIKES = (
         unless=_TITLE,
     ),
     Notation(CODE, ("AND", "BREAK"), _JOINED_WORD, {"a1111"}, _PART_OF_WORD, _SPACES),
+    Notation(
+        CODE,
+        ("AND", "BREAK"),
+        _JOINED_WORD,
+        EXCEPT_PLAIN - {"a1111"},
+        _PART_OF_WORD,
+        "Leave it out, or write spaces around it and choose dialect 'a1111'.",
+    ),
     Notation(
         CODE,
         "DK",

@@ -56,6 +56,13 @@ _QUOTING = (
 _IMAGES = r"\.(?:png|jpe?g|webp|gif)|mj\.run|discord|midjourney"
 _NOT_QUOTED = "".join(rf"(?<!\b{word} )" for word in _QUOTING.split())
 
+# `%KSampler.seed%` and `%date:yyyy-MM-dd%` of ComfyUI's file names
+_FILE_NAME = r"(?<![\w%])%(?:[^\W\d_][\w \-]{0,40}\.[^\W\d]\w{0,40}|date:[\w \-:.]{1,30})%(?![\w%])"
+_TEMPLATE = (
+    r"\{{1,2}\s?(?i:(?:user|input|base|main|original|my)?[_ ]?(?:prompts?|captions?|input|query)"
+    r"|(?:positive|negative)(?:[_ ]prompt)?|placeholder)\s?\}{1,2}"
+)
+
 OTHER_TOOLS = (
     PASTED,
     ESCAPED,
@@ -69,11 +76,12 @@ OTHER_TOOLS = (
     ),
     Notation(
         "variable",
-        "$%@#",
+        "$%@#{",
         re.compile(
             r"[$#]\{\w[^{}]*\}|\{\$[^\W\d_]\w{0,40}\}|\$\$[^\W\d_]\w{0,40}\$\$|\$\([^\W\d]\w{0,40}\)|\{%.{1,99}?%\}"
             r"|(?<![\w%])%(?:%?[^\W\d_]\w{0,40}%%?|\([^\W\d]\w{0,40}\)[sdf]\b)(?![\w%])"
             r"|(?<![\w@.])@[^\W\d_]\w{1,40}@(?![\w@.])"
+            rf"|{_FILE_NAME}|{_TEMPLATE}"
         ),
         EXCEPT_PLAIN,
         "a variable of a template, as in A1111's Dynamic Prompts, but not here",
@@ -126,19 +134,6 @@ OTHER_TOOLS = (
         re.compile(rf"<(?i:{_TAGS})(?:\[[^\]<>\n]{{0,40}}\])?:[^<>\n]{{1,200}}>"),
         EXCEPT_PLAIN,
         "a network that A1111's user interface loads, but not here",
-        _LOAD,
-    ),
-    Notation(
-        "extra-network",
-        ":<",
-        re.compile(
-            r"<(?i:lora|lyco|hypernet)[^\w<>\n]{1,3}\w[^<>\n]{0,99}[^\w<>]\d?\.?\d{1,3}>"
-            r"|< {0,3}(?i:lora|lyco|hypernet) {0,3}(?::| (?=[^<>\n]{0,99}:)) {0,3}[^<>\n]{1,200}>"
-            r"|(?<![\w:<])<?(?i:lora|lyco|hypernet):[\w.\-]{1,99}:\s?[+-]?[\d.]{1,9}(?![\w>:])"
-            r"|[(\[{](?i:lora|lyco|hypernet)[: ][^()\[\]{}:\n]{1,200}:\s?[\d.]{1,9}[)\]}]"
-        ),
-        EXCEPT_PLAIN,
-        "hardly meant as words",
         _LOAD,
     ),
     Notation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from clipcond.arguments import check_arguments
@@ -14,7 +15,7 @@ from clipcond.prompt.editing import (
     find_forms,
     find_last_text,
     find_schedule,
-    find_switches,
+    find_undrawn,
 )
 from clipcond.prompt.notations import MOST_WEIGHT, weight_in
 from clipcond.prompt.remainder import Remainder
@@ -25,6 +26,7 @@ Timeline: TypeAlias = tuple[tuple[int, tuple[tuple[str, float], ...]], ...]
 STEPS = 20
 CHANGING = ("AND", "[", "【", "［")  # one of these is in every prompt that is reduced
 _SHOWN = 40  # characters
+_NAMED = 8  # texts
 _WORD = "Write 'and' in small letters for the word"
 
 
@@ -129,7 +131,7 @@ def _conditions(
 def undrawn_edits(
     remainder: Remainder, steps: int, *, negative: bool = False, fullwidth: bool = False
 ) -> tuple[Issue, ...]:
-    """Make an issue of each edit of which so many steps draw one text only.
+    """Make an issue of each edit and alternation of which so many steps do not draw all texts.
 
     A1111 draws a text that ends at step 5 in six steps: the last step of 20 is number 19.
 
@@ -141,18 +143,41 @@ def undrawn_edits(
     issues: list[Issue] = []
     for start, stop, _ in _conditions(remainder, negative, fullwidth):
         part = remainder.only([(start, stop)])
-        for change, switch in find_switches(part.text, steps, fullwidth=fullwidth):
+        for change, lost in find_undrawn(part.text, steps, fullwidth=fullwidth):
             is_known = _never(change) is not None or _is_numeric(part.text, change)
-            if is_known or 0 < switch < steps - 1 or len(issues) == MOST_ISSUES:
-                continue
-            shown = excerpt(part.text[change.start : change.stop], _SHOWN)
-            kept = excerpt(part.text[slice(*change.options[switch == 0])].strip(), _SHOWN)
-            message = f"{shown!r} never changes while denoising: {steps} steps draw only {kept!r}"
-            remedy = "Draw more steps."
-            if steps > 2:
-                remedy = f"Choose a step from 1 to {steps - 2}, or a fraction such as 0.5."
-            issues.append(Issue(message, part.at(change.start), remedy, "editing-undrawn"))
+            make = _undrawn_texts if change.when is None else _undrawn_edit
+            said = None if is_known else make(part.text, change, lost, steps)
+            if said is not None and len(issues) < MOST_ISSUES:
+                issues.append(Issue(said[0], part.at(change.start), said[1], "editing-undrawn"))
     return tuple(issues)
+
+
+def _undrawn_edit(
+    text: str, change: Change, lost: Sequence[int], steps: int
+) -> tuple[str, str] | None:
+    shown = excerpt(text[change.start : change.stop], _SHOWN)
+    kept = excerpt(text[slice(*change.options[1 - lost[0]])].strip(), _SHOWN)
+    message = f"{shown!r} never changes while denoising: {steps} steps draw only {kept!r}"
+    if steps > 2:
+        return message, f"Choose a step from 1 to {steps - 2}, or a fraction such as 0.5."
+    return message, "Draw more steps."
+
+
+def _undrawn_texts(
+    text: str, change: Change, lost: Sequence[int], steps: int
+) -> tuple[str, str] | None:
+    """Say which texts of an alternation are never drawn; None if each is drawn elsewhere in it."""
+    options = [text[start:stop].strip() for start, stop in change.options]
+    drawn = {option for i, option in enumerate(options) if i not in lost}
+    names = [excerpt(options[i], _SHOWN) for i in lost if options[i] not in drawn]
+    if not names:
+        return None
+    shown = excerpt(text[change.start : change.stop], _SHOWN)
+    listed = ", ".join(map(repr, names[:_NAMED])) + (", ..." if len(names) > _NAMED else "")
+    message = f"{shown!r} alternates in vain: {steps} steps never draw {listed}"
+    if len(options) >= steps:
+        return message, f"Draw at least {len(options) + 1} steps, or write fewer texts."
+    return message, "Write all texts in one pair of brackets, or give the outer ones more steps."
 
 
 def misread_forms(

@@ -14,13 +14,13 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice, pairwise
 
 from clipcond.errors import excerpt
-from clipcond.prompt.notations import weight_in
+from clipcond.prompt.notations import CJK, weight_in
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.scanner import gaps
-from clipcond.prompt.segments import MOST_ISSUES, Issue
+from clipcond.prompt.segments import MOST_ISSUES, Issue, in_order
 
 SHOWN = 60  # characters
 
@@ -29,6 +29,9 @@ _NETWORK = re.compile(r"<(\w+):([^>]+)>")
 _LORAS = ("lora", "lyco")
 _NUMBER = re.compile(r"\s*[+-]?(?:\d{1,2}(?:\.\d{1,3})?|\.\d{1,3})\s*")
 _ENDING = re.compile(r"\.(?:safetensors|pt|ckpt|bin|pth)\Z", re.IGNORECASE)
+# Chinese has no spaces between words; `cat<lora:x:1>s` is a plural.
+_WORD_BEFORE = re.compile(rf"(?:(?![{CJK}])\w){{1,40}}\Z")
+_WORD_BEHIND = re.compile(rf"(?!s\b)(?:(?![{CJK}])\w){{1,40}}")
 _NO_IDENTIFIER = re.compile(r"\W")
 
 
@@ -70,7 +73,8 @@ def take_out(prompt: str) -> tuple[Remainder, tuple[ExtraNetwork, ...], tuple[Is
     """Take comments and extra networks out of a prompt.
 
     Returns:
-        what remains; the networks in order; and an issue for each comment, up to MOST_ISSUES.
+        what remains; the networks in order; and an issue for each comment, and each two words that
+        become one, up to MOST_ISSUES of a kind.
     """
     remainder = Remainder.whole(prompt)
     issues: list[Issue] = []
@@ -83,9 +87,10 @@ def take_out(prompt: str) -> tuple[Remainder, tuple[ExtraNetwork, ...], tuple[Is
     matches = list(_NETWORK.finditer(text, 0, text.rfind(">") + 1))
     networks = tuple(_network(found, remainder) for found in matches)
     if matches:
-        spans = gaps((found.span() for found in matches), 0, len(text))
-        remainder = remainder.only(list(spans))
-    return remainder, networks, tuple(issues)
+        spans = list(gaps((found.span() for found in matches), 0, len(text)))
+        issues += islice(_joined_words(remainder, spans), MOST_ISSUES)
+        remainder = remainder.only(spans)
+    return remainder, networks, in_order(issues)
 
 
 def network_issues(
@@ -115,6 +120,25 @@ def _comment_issue(prompt: str, start: int, stop: int) -> Issue:
     message = f"{excerpt(shown, SHOWN)!r} is a comment, and left out of the text"
     remedy = "Say extra_networks=False if it is meant as text."
     return Issue(message, start, remedy, "comment", (shown,))
+
+
+def _joined_words(remainder: Remainder, spans: Sequence[tuple[int, int]]) -> Iterator[Issue]:
+    """Make an issue of each two words that are one once the networks between them are gone.
+
+    Args:
+        remainder: with the networks.
+        spans: what is left of its text without them.
+    """
+    text = remainder.text
+    for (start, stop), (begin, end) in pairwise(spans):
+        before = _WORD_BEFORE.search(text, max(start, stop - SHOWN), stop)
+        behind = _WORD_BEHIND.match(text, begin, end)
+        if before is None or behind is None:
+            continue
+        message = f"{excerpt(before[0] + behind[0], SHOWN)!r} is one word: no space is between"
+        remedy = f"Write a space next to {excerpt(text[stop:begin], SHOWN)!r}."
+        words = (text[before.start() : behind.end()],)
+        yield Issue(message, remainder.at(before.start()), remedy, "glued", words)
 
 
 def _adapters(networks: Sequence[ExtraNetwork]) -> dict[str, tuple[str, ExtraNetwork]]:

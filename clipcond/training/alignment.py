@@ -29,7 +29,7 @@ from clipcond.towers import TextTower
 from clipcond.training.accelerator import own_accelerate
 from clipcond.training.adapter_setup import copy_adapter, new_adapter, set_first_rows
 from clipcond.training.checkpoint import CHECKPOINT
-from clipcond.training.loop import Loop
+from clipcond.training.loop import Loop, check_gradients
 from clipcond.training.measures import Baseline, check_progress, measure_baseline
 from clipcond.training.objectives import Latents, TextObjective, UnetObjective
 from clipcond.training.pair_encoding import GB, EncodedPairs, PromptEncoder, count_pair_chunks
@@ -83,12 +83,13 @@ def align(
     Raises:
         PairsError: the file of pairs cannot be read, or too much of it cannot be used.
         TrainingError: settings that do not go together, a folder of another run or a damaged one,
-            a loss that is not finite.
+            a loss that is not finite, gradients that are switched off.
         CheckpointError: tower, teacher or `start_from` cannot be read, or the output not written.
         PipelineError: the teacher is of no supported family.
         TowerError: a layer that is not there, or an adapter that does not fit tower and UNet.
         UnknownNameError: no such dialect or kind of adapter.
     """
+    check_gradients()
     settings, loop = settings or AlignSettings(), loop or LoopSettings()
     output = check_output(output)
     check_tensorboard(loop)

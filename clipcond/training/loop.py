@@ -36,6 +36,23 @@ MAX_NORM = 1.0  # of all gradients together
 N_LINES = 20  # in a log, over a stage
 
 
+def check_gradients() -> None:
+    """Refuse to train where gradients are switched off.
+
+    Raises:
+        TrainingError: says what switches them off.
+    """
+    is_inference = torch.is_inference_mode_enabled()
+    if is_inference or not torch.is_grad_enabled():
+        what = "torch.inference_mode()" if is_inference else "torch.no_grad()"
+        raise TrainingError(
+            f"nothing can be trained under {what}: gradients are switched off",
+            "Call it outside of that, or inside of torch.enable_grad()."
+            if not is_inference
+            else "Call it outside of that.",
+        )
+
+
 @dataclass(slots=True)
 class _Running:
     """A stage, with the parameters it trains, their average, and the step it has come to."""

@@ -109,7 +109,9 @@ class AlignSettings:
             raise TrainingError("there is nothing to train: both stages have 0 steps")
         if not 0 <= self.drop < 1:
             raise TrainingError(f"drop is a share from 0 to below 1, not {self.drop!r}")
-        if not self.clip_skips or len(self.paired_teacher_skips) != len(self.clip_skips):
+        for name in ("clip_skips", "teacher_clip_skips"):
+            _check_clip_skips(name, getattr(self, name))
+        if len(self.paired_teacher_skips) != len(self.clip_skips):
             raise TrainingError(
                 f"{len(self.clip_skips)} clip skips of the tower, but "
                 f"{len(self.paired_teacher_skips)} of the teacher: they pair one to one"
@@ -123,6 +125,17 @@ class AlignSettings:
         if len(self.teacher_clip_skips) == 1:  # one for all
             return self.teacher_clip_skips * len(self.clip_skips)
         return self.teacher_clip_skips
+
+
+def _check_clip_skips(name: str, value: object) -> None:
+    """Refuse what is no tuple of layers; the teacher's may be None."""
+    is_given = isinstance(value, list | tuple) and len(value) > 0
+    if not is_given and (value is not None or name == "clip_skips"):
+        one = f" For one layer write ({value},)." if isinstance(value, int) else ""
+        wanted = "a tuple of one layer or more, such as (1, 2); 1 is the last layer"
+        raise TrainingError(f"{name} is {wanted}, not {value!r}", one.strip())
+    for each in value if isinstance(value, list | tuple) else ():
+        check_whole(f"each of {name}", each, 1)
 
 
 def check_number(name: str, value: float, least: float | None = None) -> None:

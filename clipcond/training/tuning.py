@@ -21,7 +21,7 @@ from clipcond.errors import PairsError
 from clipcond.files import local_path
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
 from clipcond.training.accelerator import own_accelerate
-from clipcond.training.loop import Loop
+from clipcond.training.loop import Loop, check_gradients
 from clipcond.training.objectives import contrastive_loss
 from clipcond.training.pair_files import Columns
 from clipcond.training.pairs import Pair, Pairs, read_pairs
@@ -121,10 +121,11 @@ def tune_tower(
     Raises:
         PairsError: the file of pairs or its pictures cannot be read.
         TrainingError: settings that do not go together, a folder of another run or a damaged one,
-            a loss that is not finite.
+            a loss that is not finite, gradients that are switched off.
         CheckpointError: the tower cannot be read, or the output not written.
         TowerError: a tower that cannot be trained.
     """
+    check_gradients()
     settings, loop = settings or TuneSettings(), loop or LoopSettings()
     output = local_path(output)
     folder = local_path(run) if run else output.with_name(output.name + ".run")

@@ -12,6 +12,7 @@ from clipcond import load_tower
 from clipcond.embedded import folder
 from clipcond.errors import CheckpointError, UnknownNameError
 from clipcond.towers import HiddenLayer, OpenAIClipTower
+from tests.failures import failures_of
 from tests.parity.models import model_l, tokenizer, tower_g, tower_l
 
 IDS = torch.tensor([[49406, 320, 2368, *[49407] * 74]])
@@ -130,6 +131,23 @@ def test_clip_by_name(own):
     assert load_tower(own, kind="clip").depth == 4
     with pytest.raises(UnknownNameError, match=r"no kind of tower 'klip'\. Did you mean 'clip'"):
         load_tower(own, kind="klip")
+
+
+def test_a_name_by_its_language():
+    def check(case):
+        typed, meant = case
+        assert failed(typed).remedy == f"Did you mean {meant!r}?"
+
+    zh = (
+        "embedded-cn embedded-zn embedded_cn embedded-chinese chinese zh cn embedded_zh Embedded-ZH"
+    )
+    zh += " embeddedzh embedded-zh-cn embeded-chinese embedding-zh chinese-tower zh_CN 中文"
+    english = "embedded-en english embedded_english embeded embedde en"
+    cases = [(typed, "embedded-zh") for typed in zh.split()]
+    cases += [(typed, "embedded") for typed in english.split()]
+    assert not failures_of(check, cases)
+    for typed in ("no-such-thing", "chinese.safetensors", "zhongguo", "sdxl"):
+        assert "'embedded" not in failed(typed).remedy
 
 
 def test_the_embedded_tower():

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from clipcond.cli.picture_jobs import PictureJob, check_targets
+from clipcond.cli.picture_jobs import PictureJob, check_targets, jobs_of_file
 from clipcond.errors import CheckpointError
+from tests.failures import failures_of
 
 
 def jobs(*names):
@@ -41,3 +42,31 @@ def test_a_file_that_exists_is_refused_as_it_was_written(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError) as caught:
         check_targets(jobs("b.png", "x/../a.png"), force=False)
     assert caught.value.message == "'x/../a.png' exists already"
+
+
+def test_all_that_is_wrong_about_a_line_is_listed(tmp_path):
+    def check(case):
+        line, *said = case
+        file = tmp_path / "prompts.jsonl"
+        file.write_text(line, encoding="utf-8")
+        made, bad = jobs_of_file(str(file), jobs("a.png")[0], 1)
+        assert made == []
+        ((number, message),) = bad
+        assert number == 1
+        parts = message.split("; ")
+        assert len(parts) == len(said)
+        assert all(text in part for text, part in zip(said, parts, strict=True)), message
+
+    cases = [
+        (
+            '{"prompt": "a", "promt": 1, "cfg": 5, "clip-skip": 2}',
+            "an unknown 'promt'. Did you mean 'prompt'?",
+            "an unknown 'cfg'. Known: prompt,",
+            "an unknown 'clip-skip'. Did you mean 'clip_skip'?",
+        ),
+        ('{"prompt": "a", "steps": "x", "sed": 1}', "'steps' is a whole number", "'seed'?"),
+        ('{"prompt": 5, "size": 512}', "'prompt' is text, not 5", "'size' is text, not 512"),
+        ('{"prompt": "a", "steps": 0, "seed": -2}', "'steps' is from 1 to", "'seed' is from -1"),
+        ('{"prompt": "a", "clip_skip": 0}', "'clip_skip' counts from 1, the last layer, not 0"),
+    ]
+    assert not failures_of(check, cases)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from clipcond.cli.console import Console
+from clipcond.cli.entry import main
 from clipcond.cli.messages import in_locale, with_options
 from clipcond.errors import PromptSyntaxError, PromptWarning
 from clipcond.prompt import SYNTAXES, parse, reduce_to_one_text
@@ -96,3 +97,18 @@ def test_a_warning_is_one_line(capsys):
     console.warn(PromptWarning(issue.message, "cat:1.3", 0, issue.remedy))
     said = capsys.readouterr().err
     assert said == "clipcond: 警告：'cat:1.3' 没有括号，不是权重。请写 (cat:1.3)\n"
+
+
+def test_inspect_speaks_it_too(capsys):
+    def shown(*argv):
+        assert main(["inspect", *argv]) == 0
+        return capsys.readouterr().out.replace("\n", "")
+
+    out = shown("cat:1.3 and (dog")
+    assert "位置 0：'cat:1.3' 没有括号，不是权重  请写 (cat:1.3)。" in out
+    assert "'(' 没有闭合" in out
+    assert "issue at" not in out
+    assert "；管线会全部绘制" in shown("a cat AND a dog")
+    assert "读不懂" in shown("a xylophone")
+    assert "中文请用 --tower embedded-zh" in shown("一只猫")
+    assert "位置 0" in shown("a cat", "-n", "(a")

@@ -12,6 +12,7 @@ from clipcond.conditioning.dialects import DIALECTS
 from clipcond.errors import TowerError
 from clipcond.towers import OpenAIClipTower
 from tests.conditioning.conditioners import CLOSE, counted_tower, pair, single, warnings_of
+from tests.failures import failures_of
 from tests.parity.models import model_g, model_l, tokenizer
 
 L, G = 32, 40
@@ -254,3 +255,40 @@ def test_swapping_positive_and_negative_swaps_the_results():
 
     assert torch.equal(one.positive.embeds, other.negative.embeds)
     assert torch.equal(one.negative.embeds, other.positive.embeds)
+
+
+def test_a_bare_name_where_names_need_a_prefix():
+    conditioner = with_foo(dialect="comfyui")
+    conditioner.load_inversion(vectors(1), "Easy-Neg")
+    conditioner.load_inversion(vectors(1), "<sks>")
+
+    def check(case):
+        prompt, position, name = case
+        (issue,) = conditioner.check(prompt)
+        assert (issue.code, issue.position) == ("inversion", position)
+        assert (
+            issue.message
+            == f"{issue.words[0]!r} is a loaded textual inversion, but only words here"
+        )
+        assert issue.remedy == f"Write embedding:{name} in this dialect."
+        mended = prompt.replace(issue.words[0], f" embedding:{name}")
+        assert conditioner.check(mended) == ()
+
+    cases = [
+        *(("foo", 0, "foo"), ("a foo, cat", 2, "foo"), ("a (FOO:1.3) b", 3, "foo")),
+        *(("bad, easy-neg", 5, "Easy-Neg"), ("a <sks> dog", 2, "<sks>"), ("style:foo", 6, "foo")),
+        ("a \\(x\\) foo", 8, "foo"),
+    ]
+    assert not failures_of(check, cases)
+    silent = [
+        "a cat",
+        "food",
+        "a foo-fighter",
+        "embedding:foo",
+        "a (embedding:foo:1.2)",
+        "x embedding:foo,",
+    ]
+    assert [prompt for prompt in silent if conditioner.check(prompt)] == []
+    assert single(dialect="comfyui").check("a foo") == ()
+    for dialect in BARE:
+        assert with_foo(dialect=dialect).check("a foo") == (), dialect

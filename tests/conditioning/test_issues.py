@@ -10,7 +10,7 @@ import torch
 from clipcond import Conditioner, load_tower
 from clipcond.conditioning.issues import find_word
 from clipcond.conditioning.prompt_text import collect_warnings
-from clipcond.errors import PromptError, PromptWarning, warn
+from clipcond.errors import ArgumentError, PromptError, PromptWarning, warn
 from clipcond.prompt import Issue
 from tests.conditioning.conditioners import counted_tower, pair, single, warnings_of
 from tests.failures import failures_of
@@ -233,8 +233,9 @@ def test_max_chunks_bounds_a_mixture():
 )
 def test_limits_are_whole_numbers(choices):
     (name,) = choices
-    with pytest.raises(PromptError, match=f"{name}=.*is a whole number from"):
+    with pytest.raises(PromptError, match=f"{name}=.*is a whole number from") as caught:
         single(**choices)
+    assert isinstance(caught.value, ArgumentError)
 
 
 def test_without_a_cache_nothing_is_kept_and_changes_are_always_seen():

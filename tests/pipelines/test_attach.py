@@ -276,3 +276,12 @@ def test_limits_reach_the_conditioner():
 
     assert pipe.conditioner.max_chunks == 2
     assert pipe.conditioner.cache.max_bytes == 0
+
+
+def test_a_class_is_no_pipeline():
+    for each in (StableDiffusionPipeline, type(tiny_sd()), torch.nn.Linear):
+        with pytest.raises(PipelineError) as caught:
+            attach(each)
+        name = each.__name__
+        assert caught.value.message == f"attach needs an object, not the class {name}"
+        assert caught.value.remedy == f"Make one: {name}.from_pretrained(...)."

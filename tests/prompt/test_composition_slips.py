@@ -84,10 +84,34 @@ def test_and_in_a_title():
         "a banner “SALT AND PEPPER”",
         "the film LAW AND ORDER, detective",
         "a logo of BANG AND OLUFSEN on a speaker",
+        "a cat, PORTRAIT OF A CAT AND A DOG",
+        "a cat, A CAT, AND A DOG, 4k",
+        "PLAN A AND B, a whiteboard",
+        "masterpiece. I AND THE CAT. a cat",
+        "кот, ЧЁРНЫЙ AND БЕЛЫЙ",
     ]
     assert not failures_of(check, cases)
-    for prompt in ("a CAT AND a dog", "(4K) AND a dog", "BLACK AND WHITE", "cat AND dog AND fox"):
-        assert misread_forms(Remainder.whole(prompt)) == ()
+    (issue,) = misread_forms(Remainder.whole("a cat, A CAT AND A DOG"))
+    assert issue.message.endswith("in a title: 'a cat, A CAT' and 'A DOG'")
+    silent = ["a CAT AND a dog", "(4K) AND a dog", "BLACK AND WHITE", "cat AND dog AND fox"]
+    silent += ["a cat, 4K AND a dog, 8K", "a AND b", "A AND b", "猫 AND 狗", "🐱 AND 🐶"]
+    assert [p for p in silent if misread_forms(Remainder.whole(p))] == []
+
+
+def test_and_with_nothing_on_one_side():
+    def check(case):
+        prompt, side, position = case
+        (issue,) = misread_forms(Remainder.whole(prompt))
+        assert misread_forms(Remainder.whole(prompt), negative=True) == ()
+        assert issue.message == f"nothing is {side} AND: an empty condition is drawn as well"
+        assert (issue.code, issue.position) == ("and-empty", position)
+
+    cases = [
+        *(("a AND", "behind", 2), ("a cat AND ", "behind", 6), ("AND a", "before", 0)),
+        *((", AND a cat", "before", 2), ("a cat AND, ", "behind", 6), ("a AND AND b", "behind", 2)),
+        *(("AND", "behind", 0), ("a AND :0.5", "behind", 2), ("a AND b AND", "behind", 8)),
+    ]
+    assert not failures_of(check, cases)
 
 
 def test_edits_that_so_many_steps_never_show():
@@ -115,6 +139,38 @@ def test_edits_that_so_many_steps_never_show():
     for prompt in ("[cat:dog:18]", "[cat:dog:0.9]", "[cat|dog]", "[cat:1.3]", "[cat:dog:0]", "a"):
         assert undrawn_edits(Remainder.whole(prompt), 20) == ()
     assert undrawn_edits(Remainder.whole("[cat:dog:25]"), 30) == ()
+
+
+def test_texts_of_an_alternation_that_so_many_steps_never_show():
+    def check(case):
+        prompt, steps, lost, remedy = case
+        (issue,) = undrawn_edits(Remainder.whole(prompt), steps)
+        assert issue.message.endswith(f": {steps} steps never draw {lost}")
+        assert issue.remedy.startswith(remedy)
+        assert (issue.code, prompt[issue.position]) == ("editing-undrawn", "[")
+        needed = next((int(word) for word in issue.remedy.split() if word.isdigit()), None)
+        if needed is not None:
+            assert undrawn_edits(Remainder.whole(prompt), needed) == ()
+            assert undrawn_edits(Remainder.whole(prompt), needed - 1) != ()
+
+    more, one = "Draw at least ", "Write all texts in one pair"
+    cases = [
+        ("[a|b|c|d]", 4, "'d'", more),  # steps are counted from 0
+        ("[a|b|c|d]", 3, "'c', 'd'", more),
+        ("a [cat|dog] on a mat", 2, "'dog'", more),
+        ("[cat|dog]", 1, "'dog'", more),
+        ("a AND [red|(blue:1.2)|green] b", 3, "'green'", more),
+        ("[cat|dog|]", 3, "''", more),
+        ("[" + "|".join("abcdefghijklmnopqrstuvwx") + "]", 20, "'t', 'u', 'v', 'w', 'x'", more),
+        ("[cat|[dog|fox]]", 20, "'dog'", one),
+        ("[[a|b|c]:d:2]", 20, "'c'", one),
+    ]
+    assert not failures_of(check, cases)
+    silent = [("[a|b|c|d]", 5), ("[cat|dog|cat]", 3), ("[a|b]", 3), ("[[a|b]:c:2]", 20), ("a|b", 1)]
+    assert [case for case in silent if undrawn_edits(Remainder.whole(case[0]), case[1])] == []
+    (issue,) = undrawn_edits(Remainder.whole("[x:[a:b:0.5]:15]"), 20)
+    assert issue.message == "'[a:b:0.5]' never changes while denoising: 20 steps draw only 'b'"
+    assert undrawn_edits(Remainder.whole("[[a|b|c]:d:25]"), 20)[0].message.endswith("'[a|b|c]'")
 
 
 def test_times_and_ratios_in_square_brackets():

@@ -71,6 +71,35 @@ def test_issues_say_how_to_load():
     assert negative.message.endswith("it is in a negative prompt")
 
 
+def test_words_that_become_one_are_named():
+    def check(case):
+        prompt, word, position = case
+        (issue,) = [i for i in take_out(prompt)[2] if i.code == "glued"]
+        assert issue.message == f"{word!r} is one word: no space is between"
+        assert issue.position == position
+        assert prompt[position:].startswith(issue.words[0])
+        assert word in take_out(prompt)[0].text
+
+    cases = [
+        ("red<lora:x:1>cat", "redcat", 0),
+        ("a red<lora:x:1><lora:y:1>cat", "redcat", 2),
+        ("# note\na red<hypernet:x:1>cat", "redcat", 9),
+        ("cat<lyco:x>2 dogs", "cat2", 0),
+        ("a été<lora:x:1>bleu", "étébleu", 2),
+        ("1girl<lora:x:1>AND 1boy", "1girlAND", 0),
+    ]
+    assert not failures_of(check, cases)
+    silent = [
+        "red<lora:x:1> cat",
+        "red <lora:x:1>cat",
+        "red,<lora:x:1>cat",
+        "红<lora:x:1>猫",
+        "a<b:c>",
+    ]
+    silent += ["<lora:x:1>cat", "(red:1.2)<lora:x:1>cat", "red\n<lora:x:1>cat", "a#b\nc"]
+    assert [p for p in silent if any(i.code == "glued" for i in take_out(p)[2])] == []
+
+
 def test_many_are_few_issues():
     prompt = "<lora:x:1># a\n" * 1000
 

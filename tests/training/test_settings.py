@@ -3,12 +3,15 @@
 import math
 import sys
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from clipcond.errors import TowerError, TrainingError
-from clipcond.training import AlignSettings, LoopSettings, TuneSettings, align
+from clipcond.training import AlignSettings, LoopSettings, TuneSettings, align, tune_tower
+from tests.failures import failures_of
 from tests.training.made import QUIET, settings, teacher, tower_zh, write
 
 pytestmark = pytest.mark.usefixtures("measure_little")
@@ -141,3 +144,35 @@ def test_what_is_a_whole_number():
     for value in ("3", None, [1]):
         with pytest.raises(TrainingError, match=r"^text_lr is a number above 0, not"):
             AlignSettings(text_lr=value)
+
+
+def test_clip_skips_are_tuples_of_layers():
+    def check(value):
+        for name in ("clip_skips", "teacher_clip_skips"):
+            with pytest.raises(TrainingError) as caught:
+                AlignSettings(**{name: value})
+            assert f"{name} is " in caught.value.message
+            assert repr(value) in caught.value.message or repr(value[0]) in caught.value.message
+
+    assert not failures_of(check, [2, (), [], "12", (0,), (1.5, 2), ("1", 2), {1, 2}, True])
+    with pytest.raises(TrainingError, match=r"For one layer write \(2,\)\."):
+        AlignSettings(clip_skips=2)
+    with pytest.raises(TrainingError, match="clip_skips is a tuple"):
+        AlignSettings(clip_skips=None)
+    assert AlignSettings(clip_skips=(2,)).clip_skips == (2,)
+
+
+def test_nothing_trains_without_gradients(tmp_path):
+    files = tmp_path / "pairs.jsonl", tmp_path / "x.safetensors"
+    for off, name in (
+        (torch.no_grad, "no_grad"),
+        (torch.inference_mode, "inference_mode"),
+        (partial(torch.set_grad_enabled, False), "no_grad"),
+    ):
+        with off():
+            for train in (
+                lambda: tune_tower("embedded", "embedded", *files),
+                lambda: align(None, "embedded", *files),
+            ):
+                with pytest.raises(TrainingError, match=f"under torch.{name}.*: gradients are"):
+                    train()

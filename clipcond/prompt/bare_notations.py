@@ -1,0 +1,136 @@
+"""List notations that lost their brackets or signs: one `+`, a LoRA in words, a negative's label.
+
+Ordinary text has most of these signs too, so each pattern names what it is ordinary with.
+"""
+
+from __future__ import annotations
+
+import re
+
+from clipcond.prompt.notations import ALL, EXCEPT_PLAIN, MEASURED, SMALL, Notation
+from clipcond.prompt.ordinary import SPOKEN
+
+_LETTERS = "a-zß-öø-ÿа-яё"
+# Words with a plus of their own: brands, keys, and what is counted.
+_WITH_PLUS = (
+    "disney|google|paramount|apple|discovery|hulu|espn|canal|peacock|sky ?tv|tv|lgbt\\w{0,4}|hdr"
+    "|rgb"
+    "|pro|plus|max|ultra|premium|prime|notepad|bac|wifi|micro|ctrl|control|alt|shift|cmd|command"
+    "|option|win|tab|enter|esc|years?|yrs?|months?|weeks?|days?|hours?|hrs?|minutes?|mins?|seconds?"
+    "|miles?|met(?:er|re)s?|people|persons?|men|women|players?|followers?|subscribers?|users?"
+    "|members?|inch(?:es)?|lbs|pounds?|dollars?|euros?|percent|degrees?|ages?|aged|grades?|levels?"
+    "|hundreds?|thousands?|millions?|dozens?|regex|sin|cos|log|exp"
+)
+# Words that a hyphen ends where another word is to follow: low- and mid-range.
+_WITH_HYPHEN = (
+    "low|mid|high|pre|post|semi|self|non|anti|multi|early|late|short|long|over|under|half|full|left"
+    "|right|two|three|four|five|six|seven|eight|nine|ten|first|second|third|front|back|upper|lower"
+    "|inner|outer|north|south|east|west|micro|macro|nano|mega|super|hyper|ultra|sub|inter|intra"
+    "|trans|cross|neo|proto|pseudo|quasi|retro|bio|eco|geo|cyber|techno|electro|photo|video|audio"
+    "|tele|auto|mono|tri|quad|poly|uni|omni|all|any|one|single|double|triple|counter|extra|mini"
+)
+_SUSPENDED = re.compile(
+    r"\w-\s(?:and|or|to|und|oder|bis|et|ou|y|o|e)\b|\w-,\s?(?:(?:and|or)\s)?\w{1,40}-\w"
+)
+_MEASURES = "|".join(MEASURED.split())
+_ENDS = r"(?=[\s,;)\]]|\.?\Z)"
+_PLUS = (
+    rf"(?<![\w+\-.#@&/'’\"$\\])(?<!\d\s)(?!(?:{_WITH_PLUS}|{_MEASURES})\+)"
+    rf"(?P<words>[{_LETTERS}](?:[{_LETTERS}_]|-(?=[{_LETTERS}])){{2,40}})(?P<number>\+){_ENDS}"
+)
+_MINUS = (
+    rf"(?:\A|(?<=[,;]))\s?(?:[{_LETTERS}]{{1,40}}\s){{0,2}}(?P<shown>"
+    rf"(?!(?:{_WITH_HYPHEN}|{_MEASURES}|{SPOKEN})-)(?P<words_2>[{_LETTERS}](?:[{_LETTERS}_]|-(?=[{_LETTERS}])){{2,40}})"
+    r"(?P<number_2>-))(?=\s?(?:[,;]|\Z))"
+)
+LOAD = "Leave it out, and load the network into the pipeline: load_lora_weights."
+_NETWORKS = r"(?:lora|lyco|locon|loha|hypernet(?:work)?)"
+_NETWORK_NAME = (
+    r"(?!(?i:rank|alpha|dim|weight|strength|scale|version|style|training|model|at|of|with)\b)"
+    r"[^\W\d][\w.\-]{1,99}"
+)
+_OTHER_LABELS = "undesired(?:[ _]content)?|unwanted|avoid|exclude"
+_LABELS = (
+    rf"(?:neg(?:ative|ativ|ativo|ativa|atif)?|n[eé]gatif|uc|{_OTHER_LABELS})(?:[ _]?prompts?)?"
+)
+_IS = r"\s?[:=：]\s?(?=[\w(\[\"])"
+# A negative is a film too.
+_FILM = r"(?i:negative\s?:[^\n]{0,200}(?:\bfilm\b(?!\sgrain)|photographic|darkroom))"
+_LABELS_CJK = "负面|反面|负向|反向|ネガ|부정"
+# Numbered things that are called so.
+_SEQUELS = (
+    "portal|overwatch|splatoon|destiny|diablo|dota|borderlands|halo|bayonetta|persona|nier|titanfall"
+    "|hades|frozen|shrek|moana|sing|trolls|deadpool|terminator|aliens?|fallout|witcher|dishonored"
+    "|outlast|subnautica|undertale|deltarune|pikmin|rayman|tekken|series|arc|act|phase|stage|round"
+    "|team|group|type|class|unit|alt|ver|form|version|outfit|costume|set|day|week|world|book|player"
+)
+
+BARE_NOTATIONS = (
+    Notation(
+        "other-dialect",
+        "+",
+        re.compile(_PLUS),
+        EXCEPT_PLAIN - {"compel"},
+        "a weight in dialect 'compel', but not here",
+        "Write {weight}, or choose dialect 'compel'.",
+        hint=re.compile(r"\w\+"),
+    ),
+    Notation(
+        "other-dialect",
+        "-",
+        re.compile(_MINUS),
+        EXCEPT_PLAIN - {"compel"},
+        "a weight in dialect 'compel', but not here",
+        "Write {weight}, or choose dialect 'compel'.",
+        unless=_SUSPENDED,
+        hint=re.compile(r"\w-\s?(?:[,;]|\Z)"),
+    ),
+    Notation(
+        "weight",
+        "(",
+        re.compile(
+            rf"(?:\A|(?<=[,;\n])\s?)(?P<shown>(?<!\\)\((?!(?:{_SEQUELS}|{_MEASURES})\s)"
+            rf"(?P<words>[{_LETTERS}]{{3,40}})\s(?P<number>2)\))(?=\s?(?:[,;\n]|\Z))"
+        ),
+        EXCEPT_PLAIN,
+        "no weight without a colon",
+        "Write {weight}.",
+    ),
+    Notation(
+        "extra-network",
+        ":<",
+        re.compile(
+            r"<(?i:lora|lyco|hypernet)[^\w<>\n]{1,3}\w[^<>\n]{0,99}[^\w<>]\d?\.?\d{1,3}>"
+            r"|< {0,3}(?i:lora|lyco|hypernet) {0,3}(?::| (?=[^<>\n]{0,99}:)) {0,3}[^<>\n]{1,200}>"
+            r"|(?<![\w:<])<?(?i:lora|lyco|hypernet):[\w.\-]{1,99}:\s?[+-]?[\d.]{1,9}(?![\w>:])"
+            r"|[(\[{](?i:lora|lyco|hypernet)[: ][^()\[\]{}:\n]{1,200}:\s?[\d.]{1,9}[)\]}]"
+        ),
+        EXCEPT_PLAIN,
+        "hardly meant as words",
+        LOAD,
+    ),
+    Notation(
+        "extra-network",
+        ("lora", "lyco", "locon", "loha", "hypernet", "LoRA", "Lora", "LORA"),
+        re.compile(
+            rf"(?<![\w:<@#\-])(?i:{_NETWORKS})(?:\s{{1,3}}|\s?[:=]\s?|\s?\(\s?){_NETWORK_NAME}"
+            rf"(?:\s{{1,3}}|\s?[:=@,]\s?){SMALL}\s?\)?(?=\s?(?:[,;\n]|\.?\Z))"
+            rf"|(?<![\w:<@#\-/.])(?:{_NETWORKS}|LoRA):[^\W\d][\w.\-]{{1,99}}(?![\w:>])"
+        ),
+        EXCEPT_PLAIN,
+        "hardly meant as words",
+        LOAD,
+    ),
+    Notation(
+        "negative-label",
+        ":=-：",
+        re.compile(
+            rf"\A\s{{0,9}}[(\[{{\"]?(?!{_FILM})(?i:{_LABELS}|{_LABELS_CJK}){_IS}"
+            rf"|(?<!\S)-(?i:neg(?:ative)?(?:[_\-]?prompt)?)(?:\s{{1,3}}(?=[\w(\[\"])|{_IS})"
+            rf"|(?<=[\n,.;])\s{{0,3}}(?P<shown>(?i:{_OTHER_LABELS}){_IS})"
+        ),
+        ALL,
+        "the label of a negative prompt, but here a part of the prompt",
+        "Give the negative prompt apart.",
+    ),
+)
