@@ -1,6 +1,6 @@
 """Time encoding and denoising on a GPU, next to bare transformers, plain diffusers and compel.
 
-    python -m benchmarks.cuda --json cuda.json        (about 2 minutes on one GPU)
+    python -m benchmarks cuda                         (about 2 minutes on one GPU)
 
 Weights are random, widths those of CLIP ViT-L/14 and of SD1's UNet, the dtype float16. In each
 round every contender has its turn; printed are medians. The ceilings are what the same card does in
@@ -10,8 +10,6 @@ models: its figures mean nothing.
 
 from __future__ import annotations
 
-import argparse
-import os
 from collections.abc import Callable
 from statistics import median
 from time import perf_counter
@@ -19,6 +17,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.measuring import Options, Table
 from clipcond import Conditioner, attach, detach
 from clipcond.towers import OpenAIClipTower
 from tests.cuda.models import DEVICE, REHEARSAL, clip_l, sd1, tokenizer
@@ -28,6 +27,7 @@ ROUNDS = 3 if REHEARSAL else 15
 DTYPE = torch.float32 if REHEARSAL else torch.float16
 SIZES = (1, 4) if REHEARSAL else (1, 256)
 STEPS = 4 if REHEARSAL else 20
+FIGURES: list[tuple[str, str]] = []
 WORDS = "a fox in the snow under an old tree, soft light, number"
 
 
@@ -144,25 +144,21 @@ def denoising() -> None:
 
 
 def show(name: str, text: str) -> None:
-    """Print a figure, and keep it in the file."""
-    print(f"{name:45} {text}", flush=True)
+    """Add a figure to the table, and to the file that CLIPCOND_CUDA_JSON names."""
+    FIGURES.append((name, text))
     record(name, text)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Time encoding and denoising on a GPU.")
-    parser.add_argument("--json", help="a file that the figures are added to")
-    options = parser.parse_args()
-    if options.json:
-        os.environ["CLIPCOND_CUDA_JSON"] = options.json
+def measure(_: Options) -> list[Table]:
+    """Measure everything where there is a GPU."""
+    title = "Encoding and denoising on a GPU."
     if DEVICE == "cuda" and not torch.cuda.is_available():
-        parser.exit(1, "There is no CUDA device. CLIPCOND_REHEARSE=1 tries the script on a CPU.\n")
+        return [Table(title, ["what", "measured"], [["all", "not measured: no CUDA device"]])]
+    FIGURES.clear()
     product, copy = ceilings()
     show("ceilings", f"{product / 1e12:.0f} TFLOP/s, {copy / 1e9:.0f} GB/s")
     encoding(product, copy)
     cache()
     denoising()
-
-
-if __name__ == "__main__":
-    main()
+    card = torch.cuda.get_device_name() if DEVICE == "cuda" else "a rehearsal on a CPU"
+    return [Table(f"{title} {card}.", ["what", "measured"], FIGURES)]

@@ -1,152 +1,104 @@
-"""Time the parser of every syntax, compare with compel's own, and measure growth with length.
-
-    pip install -e ".[bench]" && python benchmarks/parse.py
-
-Prints CPU milliseconds, best of interleaved rounds, and how many times as long compel's own parser
-takes. Times are those from text to weighted fragments, on one thread. Run nothing else meanwhile.
-It takes about two minutes, mostly compel's.
-"""
+"""Time the parser of every syntax beside compel's own, from text to weighted fragments."""
 
 from __future__ import annotations
 
-import gc
-import re
 from collections.abc import Callable
-from time import process_time
+from functools import partial
 
+from benchmarks.measuring import Options, Table, best_of, exponent
+from benchmarks.prompt_text import text
 from clipcond.prompt import SYNTAXES, convert, parse
 
-ROUNDS = 5
-ENOUGH = 0.02  # seconds; shorter calls are repeated until they take so long
-WORDS = re.findall(r"\S+", "a red fox and two cats under an old tree, soft light, sharp, snow")
-
-Parser = Callable[[str], object]
-
+THEIRS = "compel's own"
 GROWING: dict[str, Callable[[int], str]] = {
     "nested brackets": lambda n: "(" * n + "a" + ")" * n,
-    "(a ": lambda n: "(a " * n,
-    "\\(": lambda n: "\\(" * n,
-    ")": lambda n: ")" * n,
+    "`(a `": lambda n: "(a " * n,
+    "`\\(`": lambda n: "\\(" * n,
+    "`)`": lambda n: ")" * n,
     "weighted runs": lambda n: "(red cat:1.3), " * n,
     "signed runs": lambda n: "(red cat)1.3 dog++ " * n,
     "commas": lambda n: "a," * n,
 }
+Parser = Callable[[str], object]
 
 
-def text(n_words: int, *, weighted: bool) -> str:
-    """Make a prompt in A1111's syntax; of every five words, two are in weighted brackets."""
-    words = [WORDS[i % len(WORDS)] for i in range(n_words)]
-    if weighted:
-        for i in range(0, n_words - 1, 5):
-            words[i], words[i + 1] = f"({words[i]}", f"{words[i + 1].strip(',')}:1.{i % 9 + 1})"
-    return " ".join(words)
+def measure(options: Options) -> list[Table]:
+    """Compare with compel's parser; measure growth with length and depth, and extremes."""
+    theirs, missing = _compel_parser()
+    return [
+        _beside_compel(theirs, missing, options),
+        _nesting(theirs, missing, options),
+        _growth(options),
+        _extremes(options),
+    ]
 
 
-def compel_parser() -> Parser | None:
-    """Return compel's own parser, or None if it is not installed."""
+def _compel_parser() -> tuple[Parser | None, str]:
+    """Return compel's own parser, or why it is missing."""
     try:
         from compel.prompt_parser import PromptParser
     except ImportError:
-        print('compel is not installed: pip install -e ".[bench]". Ours alone:\n')
-        return None
-    return PromptParser().parse_conjunction
+        return None, "not installed: pip install compel"
+    return PromptParser().parse_conjunction, ""
 
 
-def seconds(parser: Parser, prompt: str) -> float:
-    """Measure the CPU seconds of one parse, repeated until the time is measurable."""
-    n = 1
-    while True:
-        start = process_time()
-        for _ in range(n):
-            parser(prompt)
-        spent = process_time() - start
-        if spent >= ENOUGH or n > 10_000:
-            return spent / n
-        n *= 1 if spent <= 0 else max(2, min(100, round(ENOUGH / spent)))
+def _parser(syntax: str) -> Parser:
+    return partial(parse, syntax=syntax)
 
 
-def interleaved(
-    contenders: dict[str, tuple[Parser, str]], rounds: int = ROUNDS
-) -> dict[str, float]:
-    """Return the best time of several rounds; in each, every contender has its turn."""
-    best = dict.fromkeys(contenders, float("inf"))
-    for _ in range(rounds):
-        for name, (parser, prompt) in contenders.items():
-            gc.collect()
-            best[name] = min(best[name], seconds(parser, prompt))
-    return best
-
-
-def parser_of(syntax: str) -> Parser:
-    """Return clipcond's parser of a syntax."""
-    return lambda prompt: parse(prompt, syntax)
-
-
-def against_compel(theirs: Parser | None) -> None:
+def _beside_compel(theirs: Parser | None, missing: str, options: Options) -> Table:
     """Compare parsers on the same words and weights, each in its own syntax."""
-    print("CPU ms to parse, and how many times as long compel's own parser takes")
-    prompts = {
-        "20 words, weighted": text(20, weighted=True),
-        "200 words, weighted": text(200, weighted=True),
-        "200 words, plain": text(200, weighted=False),
-        "1,000 words, weighted": text(1000, weighted=True),
-    }
-    for label, prompt in prompts.items():
+    lengths = {"20 words, weighted": (20, True), "200 words, weighted": (200, True)}
+    if not options.quick:
+        lengths |= {"200 words, plain": (200, False), "1,000 words, weighted": (1000, True)}
+    rows = []
+    for label, (n, weighted) in lengths.items():
+        prompt = text(n, weighted=weighted)
         in_compel = convert(prompt, "a1111", "compel")
-        contenders = {
-            name: (parser_of(name), in_compel if name == "compel" else prompt) for name in SYNTAXES
+        contenders = {s: (_parser(s), in_compel if s == "compel" else prompt) for s in SYNTAXES}
+        if theirs is not None:
+            contenders[THEIRS] = (theirs, in_compel)
+        times = {
+            name: best_of(partial(parser, each), options.rounds)
+            for name, (parser, each) in contenders.items()
         }
-        if theirs is not None:
-            contenders["compel's own"] = (theirs, in_compel)
-        best = interleaved(contenders)
-        reference = best.get("compel's own")
-        print(f"\n{label}")
-        for name, spent in best.items():
-            ratio = "" if reference is None else f"{reference / spent:12,.0f} x"
-            print(f"  {name:14}{spent * 1e3:10.3f}{ratio}")
+        shown = {name: f"{1e3 * spent:.3f}" for name, spent in times.items()}
+        rows.append([label, *(shown.get(name, missing) for name in (*SYNTAXES, THEIRS))])
+    return Table("CPU ms to parse; the best of the rounds.", ["prompt", *SYNTAXES, THEIRS], rows)
 
 
-def nesting(theirs: Parser | None) -> None:
+def _nesting(theirs: Parser | None, missing: str, options: Options) -> Table:
     """Compare parsers on nested brackets, where the time of compel's own grows exponentially."""
-    print("\nCPU ms for a word in so many brackets, dialect compel; ours and compel's own")
-    for depth in (1, 2, 3, 4, 5):
+    rows = []
+    for depth in range(1, 3 if options.quick else 6):
         prompt = "(" * depth + "cat" + ")1.1" * depth
-        contenders = {"ours": (parser_of("compel"), prompt)}
-        if theirs is not None:
-            contenders["theirs"] = (theirs, prompt)
-        best = interleaved(contenders, rounds=1)
-        shown = "  ".join(f"{name} {spent * 1e3:9.3f}" for name, spent in best.items())
-        print(f"  depth {depth}: {shown}")
+        ours = f"{1e3 * best_of(partial(parse, prompt, 'compel'), 1):.3f}"
+        own = missing if theirs is None else f"{1e3 * best_of(partial(theirs, prompt), 1):.3f}"
+        rows.append([str(depth), ours, own])
+    title = "CPU ms for a word in so many brackets, syntax compel."
+    return Table(title, ["brackets", "clipcond", THEIRS], rows)
 
 
-def growth() -> None:
-    """Print time(2n) / time(n) at n = 4,000 and 8,000: 2 is linear, 4 quadratic."""
-    print("\ntime(2n) / time(n) at n = 4,000 and 8,000; CPU ms at 16,000")
+def _growth(options: Options) -> Table:
+    """Measure how the time grows with length."""
+    sizes = (400, 800, 1_600) if options.quick else (4_000, 8_000, 16_000)
+    rows = []
     for label, grow in GROWING.items():
         for syntax in ("a1111", "comfyui", "compel", "lpw"):
-            best = interleaved(
-                {str(n): (parser_of(syntax), grow(n)) for n in (4_000, 8_000, 16_000)}, rounds=7
-            )
-            four, eight, sixteen = best.values()
-            print(
-                f"  {label:16} {syntax:8} {eight / four:5.2f} {sixteen / eight:5.2f} "
-                f"{sixteen * 1e3:9.1f} ms"
-            )
+            times = [best_of(partial(parse, grow(n), syntax), options.rounds) for n in sizes]
+            rows.append([label, syntax, f"{exponent(sizes, times):.2f}", f"{1e3 * times[-1]:.1f}"])
+    title = f"Exponents between n = {sizes[0]:,} and {sizes[-1]:,}: 1 is linear."
+    return Table(title, ["what", "syntax", "exponent", "CPU ms at the largest"], rows)
 
 
-def extremes() -> None:
+def _extremes(options: Options) -> Table:
     """Time a prompt of 1 MB, and nesting 10,000 deep."""
-    print("\nCPU ms for 1 MB of weighted text, and for 10,000 brackets around a word")
-    megabyte = text(180_000, weighted=True)[:1_000_000]
-    deep = "(" * 10_000 + "a" + ":1.0001)" * 10_000
+    n, depth = (10_000, 100) if options.quick else (1_000_000, 10_000)
+    long = text(n // 5, weighted=True)[:n]
+    deep = "(" * depth + "a" + ":1.0001)" * depth
+    rows = []
     for syntax in SYNTAXES:
-        spent = [seconds(parser_of(syntax), prompt) * 1e3 for prompt in (megabyte, deep)]
-        print(f"  {syntax:10}{spent[0]:10.0f}{spent[1]:10.1f}")
-
-
-if __name__ == "__main__":
-    theirs = compel_parser()
-    against_compel(theirs)
-    nesting(theirs)
-    growth()
-    extremes()
+        times = [best_of(partial(parse, each, syntax), 1) for each in (long, deep)]
+        rows.append([syntax, *(f"{1e3 * spent:.1f}" for spent in times)])
+    columns = ["syntax", f"{n:,} bytes", f"{depth:,} brackets"]
+    return Table("CPU ms for a very long and for a very deep prompt.", columns, rows)

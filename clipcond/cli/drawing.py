@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from clipcond.cli.console import console, describe, waiting
+from clipcond.cli.console import console, waiting
 from clipcond.cli.options import (
     MAX_SEED,
     MODEL,
@@ -36,6 +35,7 @@ from clipcond.cli.picture_jobs import (
     jobs_of_file,
     jobs_of_prompt,
 )
+from clipcond.cli.picture_making import make_all
 from clipcond.cli.pictures import Artist
 from clipcond.errors import BadLine, ClipcondError
 from clipcond.files import check_writable
@@ -156,7 +156,7 @@ def generate(
     }
     with waiting("loading"):
         artist = _build(model, scheduler, inversion or (), building)
-    n_made = _make_all(artist, jobs, as_json=as_json or prompts is not None)
+    n_made = make_all(artist, jobs, as_json=as_json or prompts is not None)
     if n_bad or n_made < len(jobs):
         raise typer.Exit(1)
 
@@ -228,32 +228,3 @@ def _build(
         "Normalize": choices["normalize"],
     }
     return Artist(pipe, named)
-
-
-def _make_all(artist: Artist, jobs: Sequence[PictureJob], *, as_json: bool) -> int:
-    """Make the pictures and print them; one of a file that fails leaves the others.
-
-    Returns:
-        how many were made.
-    """
-    n_made = 0
-    for i, job in enumerate(jobs):
-        label = f"{i + 1} of {len(jobs)}: step" if len(jobs) > 1 else "step"
-        console.place = job.place
-        try:
-            made = artist.make(job, label)
-        except Exception as error:
-            if not job.line:
-                raise
-            console.say(_reason(error))
-            continue
-        n_made += 1
-        print(json.dumps(made) if as_json else made["path"], flush=True)
-    console.place = ""
-    return n_made
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, typer.BadParameter):
-        return str(error.message)
-    return str(error) if isinstance(error, ClipcondError) else describe(error)

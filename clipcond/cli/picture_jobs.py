@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import os
 import re
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,21 @@ def jobs_of_file(
         except BadLine as error:
             bad.append((number, str(error)))
     return jobs, bad
+
+
+def in_batches(
+    jobs: Sequence[PictureJob], most: Callable[[PictureJob], int]
+) -> Iterator[list[PictureJob]]:
+    """Yield runs of neighbours with equal settings, in even parts.
+
+    Args:
+        most: how many pictures like this one a part may have.
+    """
+    for _, run in groupby(jobs, lambda job: (job.steps, job.guidance, job.clip_skip, job.size)):
+        alike = list(run)
+        n_parts = math.ceil(len(alike) / most(alike[0]))
+        for i in range(n_parts):
+            yield alike[i * len(alike) // n_parts : (i + 1) * len(alike) // n_parts]
 
 
 def check_targets(jobs: Sequence[PictureJob], *, force: bool) -> None:

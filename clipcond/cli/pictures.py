@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from clipcond.progress import Progress
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from clipcond.pipelines.picture_batches import Encoded
     from clipcond.pipelines.protocols import ConditionedPipeline
 
 # A picture with sides this many times those the model was made for is noise, and may take all
@@ -34,17 +36,55 @@ class Artist:
     pipe: ConditionedPipeline
     built_with: dict[str, object]
 
-    def make(self, job: PictureJob, label: str) -> dict[str, object]:
-        """Draw a picture and write it; return what it was made with, for JSON.
+    def most_at_once(self, job: PictureJob) -> int:
+        """Count how many pictures like this one may be drawn at once."""
+        from clipcond.pipelines.picture_batches import most_at_once
+
+        sides = job.size.split("x") if job.size else own_size(self.pipe)
+        width, height = map(int, sides)
+        return most_at_once(self.pipe, width, height)
+
+    def encode(self, job: PictureJob) -> Encoded | None:
+        """Encode a picture's texts; None = they change from step to step.
 
         Raises:
             BadParameter: the model cannot make this size, or so many steps.
-            ClipcondError: the prompt cannot be used, or the file not be written.
+            ClipcondError: the prompt cannot be used.
+        """
+        from clipcond.pipelines.picture_batches import encode_alone
+
+        return encode_alone(self.pipe, self._call(job))
+
+    def draw(
+        self, jobs: Sequence[PictureJob], encoded: Sequence[Encoded], label: str
+    ) -> list[Image]:
+        """Draw one picture, or several with equal settings at once.
+
+        Args:
+            encoded: of each of several its texts, in equal shapes; of one it may be empty.
+        Raises:
+            BadParameter: the model cannot make this size, or so many steps.
+            ClipcondError: the prompt cannot be used.
+        """
+        from clipcond.pipelines.picture_batches import each_as_alone, join_encoded
+
+        call, seeds = self._call(jobs[0]), [job.seed for job in jobs]
+        progress = Progress(label, call["num_inference_steps"])
+        if len(jobs) == 1:
+            return draw(self.pipe, seeds, progress, call)
+        del call["prompt"], call["negative_prompt"]
+        with each_as_alone(self.pipe, len(jobs)):
+            return draw(self.pipe, seeds, progress, {**call, **join_encoded(encoded)})
+
+    def save(self, image: Image, job: PictureJob) -> dict[str, object]:
+        """Write a picture; return what it was made with, for JSON.
+
+        Raises:
+            ClipcondError: the file cannot be written.
         """
         from clipcond.metadata.png import parameters_text, save_png
 
         call = self._call(job)
-        image = draw(self.pipe, job.seed, Progress(label, call["num_inference_steps"]), call)
         settings = self._settings(job, call)
         save_png(image, job.output, parameters_text(job.prompt, job.negative, settings))
         return {
@@ -105,11 +145,16 @@ def own_steps(pipe: ConditionedPipeline) -> int:
     return int(named.get("num_inference_steps", USUAL_STEPS))
 
 
+def own_size(pipe: ConditionedPipeline) -> tuple[int, int]:
+    """Look up the width and height in pixels that the model was made for."""
+    own = pipe.unet.config["sample_size"]
+    height, width = (own, own) if isinstance(own, int) else own
+    return width * pipe.vae_scale_factor, height * pipe.vae_scale_factor
+
+
 def picture_size(pipe: ConditionedPipeline, size: str | None) -> tuple[int, int]:
     """Return width and height in pixels, and refuse sizes that the model cannot make."""
-    own = pipe.unet.config["sample_size"]
-    own_height, own_width = (own, own) if isinstance(own, int) else own
-    own_width, own_height = own_width * pipe.vae_scale_factor, own_height * pipe.vae_scale_factor
+    own_width, own_height = own_size(pipe)
     if size is None:
         return own_width, own_height
     width, height = (int(side) for side in size.split("x"))
@@ -139,8 +184,10 @@ def check_steps(pipe: ConditionedPipeline, steps: int) -> None:
         raise typer.BadParameter(f"--steps {steps}: this model has {most} steps at most")
 
 
-def draw(pipe: ConditionedPipeline, seed: int, progress: Progress, call: dict[str, Any]) -> Image:
-    """Draw one picture, the same on every device."""
+def draw(
+    pipe: ConditionedPipeline, seeds: Sequence[int], progress: Progress, call: dict[str, Any]
+) -> list[Image]:
+    """Draw a picture of each seed, the same on every device."""
     import torch
 
     steps, n_shown = call["num_inference_steps"], 0
@@ -154,11 +201,13 @@ def draw(pipe: ConditionedPipeline, seed: int, progress: Progress, call: dict[st
         n_shown = n_done
         return tensors
 
-    # a CPU generator gives the same noise on every device
-    generator = torch.Generator("cpu").manual_seed(seed)
+    # CPU generators give the same noise on every device
+    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+    generator = generators if len(generators) > 1 else generators[0]
     with progress:
         result = pipe(**call, generator=generator, callback_on_step_end=count_step)
-    if any(getattr(result, "nsfw_content_detected", None) or ()):  # SDXL has no safety checker
-        warn("the model's safety checker blanked a picture")
-    image: Image = result.images[0]
-    return image
+    for flagged in getattr(result, "nsfw_content_detected", None) or ():  # SDXL has no checker
+        if flagged:
+            warn("the model's safety checker blanked a picture")
+    images: list[Image] = result.images
+    return images

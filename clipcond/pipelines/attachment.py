@@ -178,9 +178,7 @@ class Attachment:
     def pipe(self) -> ConditionedPipeline:
         pipe = self._pipe()
         if pipe is None:
-            raise PipelineError(
-                "The pipeline that this encode_prompt belonged to no longer exists."
-            )
+            raise PipelineError("The pipeline of this encode_prompt no longer exists.")
         return pipe
 
     @property
@@ -199,6 +197,12 @@ class Attachment:
     def can_encode(self) -> bool:
         """Whether there is a tower, or all that one is made of."""
         return self.tower is not None or None not in components_of(self)
+
+    def explain_clip_skip(self, clip_skip: int | None) -> None:
+        """Warn once of a clip skip that a call was given: it may be counted as diffusers does."""
+        if isinstance(clip_skip, int) and self.explains_clip_skip:
+            self.explains_clip_skip = False
+            warn_of_clip_skip(clip_skip)
 
     def make_conditioner(self) -> Conditioner:
         """Make a Conditioner of the choices and of the pipeline's towers of now."""
@@ -226,16 +230,13 @@ class Attachment:
 
     @torch.no_grad()
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        bound = self.__signature__.bind(*args, **kwargs)
-        bound.apply_defaults()
+        (bound := self.__signature__.bind(*args, **kwargs)).apply_defaults()
         given = bound.arguments
         if any(isinstance(each, list | tuple | Tensor) for each in given.values()):
             check_pairs(given)
             check_given(self.pipe, given)
         call = read_arguments(self.pipe, given)
-        if isinstance(call.clip_skip, int) and self.explains_clip_skip:
-            self.explains_clip_skip = False
-            warn_of_clip_skip(call.clip_skip)
+        self.explain_clip_skip(given.get("clip_skip"))
         self.move_tower(call.device)
         if self._drew_over_time or may_change(given):
             self._drew_over_time = True

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial, wraps
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -15,6 +15,14 @@ from clipcond.pipelines.call_context import at_least, by_default
 from clipcond.pipelines.family import Encoding
 from clipcond.pipelines.steps import without_marks
 from clipcond.pipelines.subclasses import same_named
+
+
+class EncodingOfCalls(Encoding, Protocol):
+    """What a `__call__` of ours may ask of an attachment."""
+
+    choices: dict[str, Any]
+
+    def explain_clip_skip(self, clip_skip: int | None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +59,43 @@ class OneLength:
 class ClipSkipOfCall:
     """A `__call__` that takes a clip skip, and does not hand it to `encode_prompt`."""
 
-    encoding: Encoding
+    encoding: EncodingOfCalls
     owner: type
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         stock = self.owner.__call__.__get__(self.encoding.pipe)
         given = inspect.signature(stock).bind(*args, **kwargs).arguments
+        self.encoding.explain_clip_skip(given.get("clip_skip"))
         with by_default(given.get("clip_skip")):
             return stock(*args, **kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSkipOfClass:
+    """A `__call__` with a clip skip of its own, where the caller and `attach` choose none.
+
+    diffusers counts it from 0.
+    """
+
+    encoding: EncodingOfCalls
+    owner: type
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        stock = self.owner.__call__.__get__(self.encoding.pipe)
+        signature = inspect.signature(stock)
+        own: int | None = None
+        if "clip_skip" not in signature.bind(*args, **kwargs).arguments:
+            kwargs["clip_skip"] = None
+            if not _chooses_layer(self.encoding):
+                own = int(signature.parameters["clip_skip"].default) + 1
+        with by_default(own):
+            return stock(*args, **kwargs)
+
+
+def _chooses_layer(encoding: EncodingOfCalls) -> bool:
+    """Whether `attach` or the model's files chose a layer of the tower."""
+    chosen = [encoding.choices.get(name) is not None for name in ("clip_skip", "layer")]
+    return any(chosen) or encoding.conditioner.clip_skip != 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +176,7 @@ def _hands_out(encoding: Encoding, owner: Any) -> Callable[..., Any]:
 
 _CALLS: Mapping[str, Callable[..., Callable[..., Any]]] = {
     "CycleDiffusionPipeline": _cycle,
+    "I2VGenXLPipeline": ClipSkipOfClass,
     "StableCascadePriorPipeline": _hands_out,
     "StableUnCLIPImg2ImgPipeline": ClipSkipOfCall,
 }

@@ -54,7 +54,7 @@ def test_steps_are_counted_as_asked_for(capsys):
     pipe = Pipe()
     for steps, pipe.num_timesteps in ((2, 3), (5, 9), (4, 4), (20, 39), (1, 1), (6, 5)):
         bar = Progress("step", steps, n_lines=steps)
-        draw(pipe, 0, bar, {"num_inference_steps": steps})
+        draw(pipe, [0], bar, {"num_inference_steps": steps})
         counted = [int(n) for n in re.findall(r"step (\d+) of", capsys.readouterr().err)]
         assert counted == sorted({*counted})
         assert counted[-1] == steps

@@ -14,10 +14,7 @@ from clipcond.pipelines.families.table import FAMILIES
 from clipcond.pipelines.steps.refusals import reason_against, reason_against_and
 from tests.pipelines import features
 from tests.pipelines.bare import pipeline_classes
-from tests.pipelines.zoo import DRAWN
 
-# drawn by tests of their own: test_several_calls.py, test_alt_diffusion.py
-ELSEWHERE = ("AltDiffusionPipeline",)
 EMBEDS = "embeddings"
 POOLED = "embeddings and pooled vector"
 
@@ -39,7 +36,7 @@ def classes() -> dict[str, str | None]:
 def accepted_cells() -> list[list[str]]:
     """A line for each family: its name, what it gets, whether over time, the classes.
 
-    In bold those that a test draws.
+    Tests draw with all of them: test_every_class.py.
     """
     lines = []
     for family in FAMILIES:
@@ -47,7 +44,7 @@ def accepted_cells() -> list[list[str]]:
         if family.name == "Stable Diffusion XL refiner":
             shown = "those of XL, with `text_encoder_2` alone"
         else:
-            shown = ", ".join(f"**{name}**" if _is_drawn(name) else name for name in names)
+            shown = ", ".join(names)
         several = family.reads is not None and any(family.reads.pooled)
         gets = family.note or (POOLED if several or "pooled" in family.returns else EMBEDS)
         if not shown:  # of a class that another row has
@@ -68,11 +65,6 @@ def _over_time(family: Family, names: list[str]) -> str:
     mixed = {name: reason_against_and(pipe) for name, pipe in pipes.items()}
     but += [f"AND not by {name}: {why}" for name, why in mixed.items() if why]
     return "; ".join(["drawn", *but])
-
-
-def _is_drawn(name: str) -> bool:
-    """Whether a test draws with the class, attached and plain."""
-    return name in DRAWN or name in ELSEWHERE
 
 
 def refused_cells() -> list[list[str]]:

@@ -63,7 +63,7 @@ def test_several_pictures_have_one_seed_after_the_other(generate, tmp_path):
     (tmp_path / "made").mkdir()
     outcome = generate("a cat", "--count", "2", "--seed", "5", "-o", "made/cat.png")
     assert outcome.out == "made/cat-1.png\nmade/cat-2.png\n"
-    assert outcome.err.splitlines()[-1] == "2 of 2: step 2 of 2, 0 s left"
+    assert outcome.err.splitlines()[-1] == "1-2 of 2: step 2 of 2, 0 s left"
 
     generate("a cat", "--seed", "6", "-o", "made/six.png")
     pixels = {path.name: picture(path).tobytes() for path in (tmp_path / "made").iterdir()}

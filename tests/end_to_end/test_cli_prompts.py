@@ -175,14 +175,14 @@ def test_nothing_is_loaded_or_replaced_in_vain(batch, run, tmp_path, monkeypatch
 
 
 def test_the_traceback_of_a_bad_line_is_shown_where_asked_for(batch, monkeypatch):
-    make = Artist.make
+    draw = Artist.draw
 
-    def fails(artist, job, label):
-        if "bad" in job.prompt:
+    def fails(artist, jobs, encoded, label):
+        if any("bad" in job.prompt for job in jobs):
             raise ZeroDivisionError("in a library")
-        return make(artist, job, label)
+        return draw(artist, jobs, encoded, label)
 
-    monkeypatch.setattr(Artist, "make", fails)
+    monkeypatch.setattr(Artist, "draw", fails)
     lines = "bad\na cat\nbad dog\n"
     code, made, error = batch(lines)
     assert (code, [each["line"] for each in made]) == (1, [2])

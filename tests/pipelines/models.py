@@ -72,14 +72,14 @@ def unet_of(width: int, **more) -> UNet2DConditionModel:
 
 
 def vae_of(**more) -> AutoencoderKL:
-    return AutoencoderKL(
-        sample_size=SIDE,
-        block_out_channels=(8, 16),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        norm_num_groups=4,
-        **more,
-    )
+    sizes = {
+        "sample_size": SIDE,
+        "block_out_channels": (8, 16),
+        "down_block_types": ("DownEncoderBlock2D",) * 2,
+        "up_block_types": ("UpDecoderBlock2D",) * 2,
+        "norm_num_groups": 4,
+    }
+    return AutoencoderKL(**{**sizes, **more})
 
 
 @lru_cache

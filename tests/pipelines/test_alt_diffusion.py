@@ -1,41 +1,17 @@
 """AltDiffusion: diffusers' own XLM-RoBERTa, first and later models, as diffusers reads them."""
 
-import copy
-
 import pytest
 import torch
-from diffusers import AltDiffusionPipeline
-from diffusers.pipelines.deprecated.alt_diffusion.modeling_roberta_series import (
-    RobertaSeriesConfig,
-    RobertaSeriesModelWithTransformation,
-)
 
 from clipcond import attach
-from tests.pipelines.models import WIDTH, latents, tiny_sd
-from tests.pipelines.zoo_parts import drawn
-from tests.towers.alt import tokenizer
+from tests.pipelines.models import latents
+from tests.pipelines.zoo import make
+from tests.pipelines.zoo_models import roberta
 
 
 def pipeline(later):
-    config = RobertaSeriesConfig(
-        vocab_size=len(tokenizer()),
-        hidden_size=24,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        intermediate_size=48,
-        max_position_embeddings=80,
-        project_dim=WIDTH,
-        has_pre_transformation=later,
-    )
-    parts = tiny_sd().components
-    parts |= {
-        "text_encoder": drawn(lambda: RobertaSeriesModelWithTransformation(config)),
-        "tokenizer": copy.deepcopy(tokenizer()),  # others share it
-        "image_encoder": None,
-    }
-    pipe = AltDiffusionPipeline(**parts, requires_safety_checker=False)
-    pipe.tokenizer.model_max_length = 77
-    pipe.set_progress_bar_config(disable=True)
+    pipe = make("AltDiffusionPipeline")
+    pipe.text_encoder = roberta(later)
     return pipe
 
 

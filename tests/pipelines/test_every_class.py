@@ -1,6 +1,7 @@
 """Every pipeline class of the installed diffusers: what it is, and that accepted ones are right."""
 
 import inspect
+import re
 
 import pytest
 import torch
@@ -11,10 +12,12 @@ from clipcond.pipelines.families import family_of
 from clipcond.pipelines.families.refusals import reads_clip
 from tests.docs.pipeline_table import classes
 from tests.pipelines.bare import accepted, bare, pipeline_classes
-from tests.pipelines.zoo import DRAWN, draw, make
+from tests.pipelines.drawn_classes import DRAWN, DRAWN_SLOWLY
+from tests.pipelines.zoo import draw, make
 
 # their text models are stubs in test_pooled_only.py and test_alt_diffusion.py
 ELSEWHERE = ("Hunyuan", "Kandinsky5", "Kandinsky6", "HiDream", "AltDiffusion")
+OF_ONE_PRODUCT = [name for name in (*DRAWN, *DRAWN_SLOWLY) if re.match("Kandinsky.*Prior", name)]
 CALLS = (
     {"negative_prompt": "blurry"},
     {"negative_prompt": None, "num_images_per_prompt": 2, "num_videos_per_prompt": 2},
@@ -82,18 +85,26 @@ def test_weights_and_length_reach_every_accepted_class():
     assert not failures
 
 
-@pytest.mark.parametrize("name", DRAWN)
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in DRAWN_SLOWLY]
+
+
+@pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+@pytest.mark.parametrize("name", [*DRAWN, *SLOW])
 def test_latents_are_those_of_plain_diffusers(name):
     pipe = make(name)
     theirs = draw(pipe, name)
     attach(pipe)
 
     ours = draw(pipe, name)
-    if name.startswith("Kandinsky"):  # they project a prompt and its negative in one product
+    if name in OF_ONE_PRODUCT:  # they project a prompt and its negative in one product
         assert torch.allclose(ours, theirs, rtol=0, atol=1e-5)
     else:
         assert torch.equal(ours, theirs)
     assert theirs.float().isfinite().all()
+
+
+def test_every_accepted_class_is_drawn():
+    assert {*DRAWN, *DRAWN_SLOWLY} == set(accepted())
 
 
 def test_no_class_that_reads_clip_is_unknown():

@@ -11,6 +11,7 @@ from tests.parity.models import model_g
 from tests.pipelines.bare import bare, pipeline_classes
 from tests.pipelines.zoo import make
 from tests.pipelines.zoo_parts import model_l_projected, tokenizer
+from tests.pipelines.zoo_stubs import longer
 
 ROWS = 16
 SYNTAX = "a (red:1.3) cat BREAK a dog"
@@ -143,19 +144,6 @@ def stubbed(name):
     seen = {method: Seen(*results) for method, results in stubs.items()}
     vars(pipe).update(seen)
     return pipe, list(seen.values()), family, {"device": "cpu", "dtype": torch.float32, **call}
-
-
-def longer(model):
-    """The model with 128 positions, as HiDream's towers have more than 77."""
-    from copy import deepcopy
-
-    from transformers import CLIPTextModelWithProjection
-
-    from tests.parity.models import fill
-
-    config = deepcopy(model.config)
-    config.max_position_embeddings = 128
-    return fill(CLIPTextModelWithProjection(config), 3)
 
 
 @pytest.mark.parametrize("name", OTHERS)

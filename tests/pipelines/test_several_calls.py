@@ -1,13 +1,14 @@
 """Pipelines that encode prompts in several calls, in two text encoders, or list their tokens."""
 
 import pickle
+import warnings
 
 import pytest
 import torch
 from diffusers import DDIMInverseScheduler
 
 from clipcond import attach, detach
-from clipcond.errors import PromptWarning
+from clipcond.errors import ClipcondWarning, PromptWarning
 from tests.pipelines.models import WIDTH
 from tests.pipelines.zoo import PICTURE, draw, make
 from tests.pipelines.zoo_parts import tokenizer
@@ -200,3 +201,23 @@ def test_the_clip_skip_of_a_call_acts_where_diffusers_drops_it():
     assert torch.equal(seen[1], expected)
     assert torch.equal(seen[2], pipe.conditioner("a cat", clip_skip=2).embeds)
     assert type(detach(pipe)) is stock
+
+
+def test_the_clip_skip_that_a_class_has_by_itself():
+    """I2VGenXL's is 1 for diffusers, the penultimate layer: that is 2 here."""
+    name, pipes = "I2VGenXLPipeline", [make("I2VGenXLPipeline") for _ in range(2)]
+    theirs = {n: draw(pipes[0], name, clip_skip=n) for n in (None, 1, 2)}
+    assert torch.equal(draw(pipes[0], name), theirs[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ClipcondWarning)
+        for chosen, expected in ((None, 1), (1, None), (2, 1), (3, 2)):
+            pipe = attach(pipes[1], clip_skip=chosen)
+            assert torch.equal(draw(pipe, name), theirs[expected]), chosen
+            own = pipe.encode_prompt("a cat", "cpu", 1, negative_prompt="")[0]
+            assert torch.equal(own, pipe.conditioner("a cat").embeds)
+    pipe = attach(pipes[1], clip_skip=3)
+    assert torch.equal(draw(pipe, name, clip_skip=2), theirs[1])
+    assert torch.equal(draw(pipe, name, clip_skip=None), theirs[2])
+    with pytest.warns(UserWarning, match="clip_skip=1 is layer 1 from the end here"):
+        assert torch.equal(draw(attach(pipe), name, clip_skip=1), theirs[None])
+    assert type(detach(pipe)) is type(pipes[0])

@@ -65,22 +65,21 @@ def word_tokenizer():
     )
 
 
-def sd3_transformer():
-    return drawn(
-        lambda: diffusers.SD3Transformer2DModel(
-            sample_size=SIDE // 2,
-            patch_size=2,
-            in_channels=4,
-            num_layers=2,
-            attention_head_dim=8,
-            num_attention_heads=2,
-            joint_attention_dim=WIDTH_T5,
-            caption_projection_dim=16,
-            pooled_projection_dim=WIDTH + WIDTH_G,
-            out_channels=4,
-            pos_embed_max_size=8,
-        )
-    )
+def sd3_transformer(**more):
+    sizes = {
+        "sample_size": SIDE // 2,
+        "patch_size": 2,
+        "in_channels": 4,
+        "num_layers": 2,
+        "attention_head_dim": 8,
+        "num_attention_heads": 2,
+        "joint_attention_dim": WIDTH_T5,
+        "caption_projection_dim": 16,
+        "pooled_projection_dim": WIDTH + WIDTH_G,
+        "out_channels": 4,
+        "pos_embed_max_size": 8,
+    }
+    return drawn(lambda: diffusers.SD3Transformer2DModel(**{**sizes, **more}))
 
 
 def shifted_vae():
@@ -216,7 +215,7 @@ def motion_adapter():
 
 
 def i2vgen_unet():
-    return video_unet(diffusers.I2VGenXLUNet, heads="num_attention_heads")
+    return video_unet(diffusers.I2VGenXLUNet, heads="attention_head_dim")
 
 
 def image_encoder():

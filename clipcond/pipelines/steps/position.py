@@ -30,7 +30,8 @@ class Position:
 
     A step begins when the scheduler or the timestep has moved since the last call, so that a
     ControlNet, a UNet and a second call of it are one step. Second-order samplers have two steps
-    for each of the pipeline's, as A1111 counts.
+    for each of the pipeline's, as A1111 counts. A pipeline that goes back to a copy of its
+    scheduler, as videos from one frame do, is at the step of that copy.
 
     Args:
         step_count: "a1111" starts from 0 in image-to-image too; "schedule" at the place in the
@@ -41,6 +42,7 @@ class Position:
         self._step_count = step_count
         self._timesteps: object = None
         self._last: object = None
+        self._first = 0  # the place in the schedule that counts as step 0
         self.n_steps = 0
         self.step = -1
 
@@ -56,12 +58,13 @@ class Position:
         return True
 
     def _begin(self, scheduler: Any, timestep: Any) -> None:
-        self._timesteps = getattr(scheduler, "timesteps", None)
+        before, self._timesteps = self._timesteps, getattr(scheduler, "timesteps", None)
         self._last = None
         self.n_steps = scheduled_steps(scheduler) or 1
-        self.step = -1
-        if self._step_count == "schedule":
-            self.step += _place(scheduler, timestep)
+        place = _place(scheduler, timestep)
+        if not _are_equal(before, self._timesteps):
+            self._first = 0 if self._step_count == "schedule" else place
+        self.step = place - self._first - 1
 
 
 def scheduler_of(pipe: object, module: object) -> Any:
@@ -108,13 +111,22 @@ def _state(scheduler: Any, timestep: Any) -> tuple[object, ...]:
 
 
 def _place(scheduler: Any, timestep: Any) -> int:
-    """Find the place in the whole schedule at which a loop begins."""
-    begin = getattr(scheduler, "begin_index", None)
-    if isinstance(begin, int):
-        return begin
-    timesteps = [float(each) for each in getattr(scheduler, "timesteps", ())]
-    now = _number(timestep)
-    return timesteps.index(now) if now in timesteps else 0
+    """Find the place in the whole schedule at which a loop begins, or goes on."""
+    for name in ("step_index", "begin_index"):
+        if isinstance(place := getattr(scheduler, name, None), int):
+            return place
+    timesteps, now = getattr(scheduler, "timesteps", None), _number(timestep)
+    if isinstance(timesteps, Tensor):
+        timesteps = timesteps.tolist()  # waits for a device once
+    values = [] if timesteps is None else [float(each) for each in timesteps]
+    return values.index(now) if now in values else 0
+
+
+def _are_equal(timesteps: object, others: object) -> bool:
+    """Whether two schedules are the same, as a scheduler's and its copy's are."""
+    if not (isinstance(timesteps, Tensor) and isinstance(others, Tensor)):
+        return False
+    return timesteps.tolist() == others.tolist()
 
 
 def _number(timestep: Any) -> float | None:

@@ -11,6 +11,7 @@ import torch
 
 from clipcond import attach
 from tests.pipelines import zoo
+from tests.pipelines import zoo_stubs as stubs
 from tests.pipelines.models import SIDE, seeded
 from tests.pipelines.steps import flow_parts as parts
 
@@ -99,7 +100,7 @@ FLOWS = {
         ),
     ),
     "HunyuanVideo": Flow(
-        make=parts.hunyuan,
+        make=stubs.hunyuan,
         number="num_videos_per_prompt",
         text=MASKED,
         call={**SMALL, "num_frames": 5},
@@ -107,20 +108,20 @@ FLOWS = {
         order="",
     ),
     "HiDream": Flow(
-        make=parts.hidream,
+        make=stubs.hidream,
         text=("encoder_hidden_states_t5", "encoder_hidden_states_llama3", "pooled_embeds"),
         call=SMALL,
         schedulers=(partial(diffusers.UniPCMultistepScheduler, **OF_FLOWS),),
     ),
     "Kandinsky 5": Flow(
-        make=parts.kandinsky_5,
+        make=stubs.kandinsky_5,
         text=(*MASKED[:2], "text_rope_pos"),
         call={**SMALL, "guidance_scale": 1.0},
         order="",
         batches=False,
     ),
     "Kandinsky 6": Flow(
-        make=parts.kandinsky_6,
+        make=stubs.kandinsky_6,
         number="num_videos_per_prompt",
         text=MASKED,
         call={**SMALL, "num_frames": 5, "sample_audio": False, "guidance_scale": 1.0},
@@ -141,7 +142,7 @@ FLOWS = {
         schedulers=(diffusers.DDIMScheduler,),
     ),
     "Stable Cascade, decoder": Flow(
-        make=parts.cascade_decoder,
+        make=stubs.cascade_decoder,
         model="decoder",
         text=("clip_text_pooled",),
         call=DECODED,
@@ -155,7 +156,7 @@ FLOWS = {
         order="pn",
     ),
     "Würstchen, decoder": Flow(
-        make=parts.wuerstchen_decoder,
+        make=stubs.wuerstchen_decoder,
         model="decoder",
         text=("clip",),
         call=DECODED,

@@ -8,7 +8,6 @@ from clipcond.errors import PromptError
 from tests.pipelines import zoo
 from tests.pipelines.models import seeded
 from tests.pipelines.steps.by_hand import ByHand
-from tests.pipelines.steps.flow_parts import flux_controlnet
 from tests.pipelines.steps.flows import FLOWS
 from tests.pipelines.steps.loops import distance
 from tests.pipelines.steps.test_hooks import n_hooks
@@ -169,8 +168,7 @@ def test_embeddings_of_negatives_apart_are_drawn_too(monkeypatch):
 
 def test_controlnets_give_each_part_its_own():
     """A step of this scheduler is linear in what the model predicts."""
-    with zoo.quiet():
-        pipe = attach(flux_controlnet())
+    pipe = attach(zoo.make("FluxControlNetPipeline"))
     flow = FLOWS["Flux"]
     call = {"control_image": zoo.PICTURE, "n_steps": 1}
     cat, dog, snow = (flow.draw(pipe, text, **call) for text in ("cat", "dog", "snow"))

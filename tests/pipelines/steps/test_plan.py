@@ -156,6 +156,19 @@ def test_another_run_of_the_loop_counts_from_the_start():
     assert found == [0, 1, 0]
 
 
+def test_a_copy_of_a_scheduler_goes_on_where_it_was():
+    """Videos from one frame go back to a copy; image-to-image began later in the schedule."""
+    timesteps, noted = torch.tensor([9.0, 7, 5, 3]), []
+    for values in (timesteps, timesteps.clone()):
+        noted += [{"timesteps": values, "timestep": t} for t in values[1:3].tolist()]
+    noted += [{"timestep": 3.0}]
+    for step_count, expected in (("a1111", [0, 1, 0, 1, 2]), ("schedule", [1, 2, 1, 2, 3])):
+        scheduler = SimpleNamespace(num_inference_steps=4, order=1)
+        assert moves(scheduler, noted, step_count)[1] == expected
+    late = [*noted[:2], *({**each, "timesteps": timesteps.clone()} for each in noted[1:2])]
+    assert moves(SimpleNamespace(order=1), late)[1] == [0, 1, 1]
+
+
 def test_the_place_in_the_schedule():
     scheduler = SimpleNamespace(
         timesteps=torch.tensor([9, 7, 5, 3]), num_inference_steps=4, order=1

@@ -1,0 +1,1 @@
+"""Measure clipcond beside its peers: `python -m benchmarks` (see docs/performance.md)."""

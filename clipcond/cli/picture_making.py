@@ -1,0 +1,137 @@
+"""Make the pictures of a list, several at once where that gives the same ones, and print them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import typer
+
+from clipcond.cli.console import console, describe
+from clipcond.cli.picture_jobs import PictureJob, in_batches
+from clipcond.cli.pictures import Artist
+from clipcond.errors import ClipcondError
+
+if TYPE_CHECKING:
+    from clipcond.pipelines.picture_batches import Encoded
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pictures to draw at once, and of several their encoded texts."""
+
+    jobs: Sequence[PictureJob]
+    encoded: Sequence[Encoded] = ()
+
+    def singles(self) -> list[Batch]:
+        return [Batch([job]) for job in self.jobs]
+
+
+def make_all(artist: Artist, jobs: Sequence[PictureJob], *, as_json: bool) -> int:
+    """Make the pictures and print them; one of a file that fails leaves the others.
+
+    Returns:
+        how many were made.
+    """
+    n_made = n_before = 0
+    for batch in _batches(artist, jobs):
+        n_made += _make(artist, batch, n_before, len(jobs), as_json=as_json)
+        n_before += len(batch.jobs)
+    console.place = ""
+    return n_made
+
+
+def _batches(artist: Artist, jobs: Sequence[PictureJob]) -> Iterator[Batch]:
+    """Group neighbours with equal settings and equally long texts; what cannot be is alone."""
+    for part in in_batches(jobs, artist.most_at_once):
+        if len(part) == 1:
+            yield Batch(part)
+            continue
+        pairs = [(job, _encoded(artist, job)) for job in part]
+        for _, run in groupby(pairs, lambda pair: _shapes(pair[1])):
+            batch = Batch(*zip(*run, strict=True))
+            yield from [batch] if None not in batch.encoded else batch.singles()
+
+
+def _encoded(artist: Artist, job: PictureJob) -> Encoded | None:
+    console.place = job.place
+    try:
+        return artist.encode(job)
+    except Exception:  # drawn alone, it fails again and is reported in its turn
+        return None
+
+
+def _shapes(encoded: Encoded | None) -> object:
+    return encoded and {name: each.shape for name, each in encoded.items()}
+
+
+def _make(artist: Artist, batch: Batch, n_before: int, n_all: int, *, as_json: bool) -> int:
+    """Make the pictures of a batch, or if that fails, each alone; return how many were made."""
+    jobs = batch.jobs
+    console.place = jobs[0].place
+    images = None
+    try:
+        images = artist.draw(jobs, batch.encoded, _label(n_before, len(jobs), n_all))
+    except Exception as error:
+        if len(jobs) == 1:
+            _report(jobs[0], error)
+            return 0
+    if images is None:
+        singles = enumerate(batch.singles(), n_before)
+        return sum(_make(artist, each, i, n_all, as_json=as_json) for i, each in singles)
+    made, failed = [], []
+    with interrupts_held():
+        for job, image in zip(jobs, images, strict=True):
+            try:
+                made.append(artist.save(image, job))
+            except Exception as error:
+                failed.append((job, error))
+        for each in made:  # when all are written: standard output may be full too
+            print(json.dumps(each) if as_json else each["path"], flush=True)
+    for job, reason in failed:
+        _report(job, reason)
+    return len(made)
+
+
+def _label(n_before: int, n: int, n_all: int) -> str:
+    """Say which pictures the steps are of."""
+    if n_all == 1:
+        return "step"
+    numbers = n_before + 1 if n == 1 else f"{n_before + 1}-{n_before + n}"
+    return f"{numbers} of {n_all}: step"
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Let Ctrl-C wait until the block is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, object]] = []
+    before = signal.signal(signal.SIGINT, lambda *signalled: came.append(signalled))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+        if came:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _report(job: PictureJob, error: Exception) -> None:
+    """Print why a line of a file has no picture; raise what is wrong with a prompt's."""
+    if not job.line:
+        raise error
+    console.place = job.place
+    console.say(_reason(error))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, typer.BadParameter):
+        return str(error.message)
+    return str(error) if isinstance(error, ClipcondError) else describe(error)

@@ -1,0 +1,105 @@
+"""Draw several pictures at once, each with the bits that it has when it is drawn alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from clipcond.pipelines.prompt_embeds import may_change, model_dtype
+from clipcond.pipelines.protocols import ConditionedPipeline
+
+# The arguments of a pipeline's call that replace a picture's texts, [1 S D] and [1 P].
+Encoded = Mapping[str, Tensor]
+
+# Of all pictures of a batch: 16 of the embedded model, one of Stable Diffusion's, which is large
+# enough to keep a CPU busy alone.
+MOST_PIXELS = 512 * 512
+# With guidance a UNet has two rows for each picture; from 16 rows on, and on one thread, torch
+# computes 1x1 convolutions with another kernel, whose sums differ in the last bits.
+# Source: torch, aten/src/ATen/native/Convolution.cpp, ConvParams::use_mkldnn.
+MOST_ROWS = 15
+# A product of fewer rows than this has a kernel of its own for each number of rows.
+FEW_ROWS = 16
+
+
+def most_at_once(pipe: ConditionedPipeline, width: int, height: int) -> int:
+    """Count how many pictures of this size a batch may have without a change of their bits.
+
+    1 on a GPU and in half precision: nothing there promises the same bits.
+    """
+    if pipe.device.type != "cpu" or model_dtype(pipe) != torch.float32:
+        return 1
+    return max(1, min(MOST_PIXELS // (width * height), MOST_ROWS // 2))
+
+
+def encode_alone(pipe: ConditionedPipeline, call: Mapping[str, Any]) -> Encoded | None:
+    """Encode one picture's prompt and negative as a call of the pipeline does.
+
+    Args:
+        call: of the pipeline's arguments prompt, negative_prompt, guidance_scale and clip_skip.
+    Returns:
+        None if the text changes while the picture is drawn.
+    Raises:
+        ClipcondError: the prompt cannot be used.
+    """
+    texts = {name: call[name] for name in ("prompt", "negative_prompt")}
+    if may_change(texts):
+        return None
+    encoded = pipe.encode_prompt(
+        **texts,
+        device=pipe.device,
+        num_images_per_prompt=1,
+        do_classifier_free_guidance=call["guidance_scale"] > 1,
+        clip_skip=call.get("clip_skip"),
+    )
+    names = ("", "negative_", "pooled_", "negative_pooled_")
+    return {
+        f"{name}prompt_embeds": each
+        for name, each in zip(names, encoded, strict=False)
+        if each is not None
+    }
+
+
+def join_encoded(encoded: Sequence[Encoded]) -> dict[str, Tensor]:
+    """Join the embeddings of several pictures, of equal shapes, into one call's arguments."""
+    return {name: torch.cat([each[name] for each in encoded]) for name in encoded[0]}
+
+
+@contextmanager
+def each_as_alone(pipe: ConditionedPipeline, n: int) -> Iterator[None]:
+    """Let a call of the pipeline for n pictures give each the bits that it has alone, on a CPU."""
+    vae: Any = pipe.vae
+    sliced, vae.use_slicing = vae.use_slicing, True
+    try:
+        with _FewRowsApart(n):
+            yield
+    finally:
+        vae.use_slicing = sliced
+
+
+class _FewRowsApart(TorchFunctionMode):
+    """A mode in which small products, such as those of time embeddings, run picture by picture."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self._n = n
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if func is torch.nn.functional.linear and self._is_small(args[0]):
+            pieces = [func(args[0][i :: self._n], *args[1:]) for i in range(self._n)]
+            return torch.stack(pieces, dim=1).flatten(0, 1)
+        return func(*args, **(kwargs or {}))
+
+    def _is_small(self, rows: Tensor) -> bool:
+        return len(rows) % self._n == 0 and rows.numel() < FEW_ROWS * self._n * rows.shape[-1]
