@@ -116,7 +116,7 @@ class Cutter:
         """Count the tokens that a prompt and its negative are both padded to; 0 = they are not."""
         if not self.dialect.fills or self.special.mask_padding:  # masked padding fills nothing
             return 0
-        longest = max(sum(isinstance(token, Token) for token in each) for each in tokens)
+        longest = max(sum(isinstance(each, Token) for each in row) for row in tokens)
         limit = self._share(1)
         return longest if limit is None else min(longest, limit * self.special.room)
 
