@@ -108,9 +108,8 @@ class Cutter:
 
     def chunks(self, parsed: ParsedPrompt) -> Chunks:
         """Cut a text that has no negative; a mixture, each of its prompts."""
-        (members,) = self.tokenize({parsed.source: parsed}).values()
-        n = len(members)
-        return tuple(c for each in members for c in self.cut(each, 0, parsed.source, n))
+        (rows,) = self.tokenize({parsed.source: parsed}).values()
+        return tuple(c for row in rows for c in self.cut(row, 0, parsed.source, len(rows)))
 
     def n_filled(self, tokens: Sequence[Tokens]) -> int:
         """Count the tokens that a prompt and its negative are both padded to; 0 = they are not."""
