@@ -35,10 +35,10 @@ def with_bare_inversions(parsed: ParsedPrompt, names: Sequence[str]) -> ParsedPr
     """Add an issue for each textual inversion whose bare name is only words in the dialect.
 
     Args:
-        parsed: of a dialect that refers to them as `embedding:name`, or of another.
+        parsed: of a dialect that refers to them as `embedding:name` alone.
         names: of those that are loaded.
     """
-    pattern, own = (None, {}) if parsed.bare_names else _bare_names(tuple(names))
+    pattern, own = _bare_names(tuple(names))
     if pattern is None:
         return parsed
     issues = [

@@ -171,7 +171,8 @@ class PromptReader:
         remainder = text.remainder
         with nullcontext() if remainder is None else remainder.restore_errors():
             parsed = self._parsed(text.text)
-        parsed = with_bare_inversions(parsed, inversion_names(self.towers))
+        if not parsed.bare_names:
+            parsed = with_bare_inversions(parsed, inversion_names(self.towers))
         parsed = parsed.with_names(partial(find_inversion, self.towers))
         parsed = parsed if remainder is None else remainder.restore(parsed)
         return parsed if parsed.mixture is None else limited_mixture(parsed, self.max_chunks)
