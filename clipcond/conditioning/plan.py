@@ -18,7 +18,7 @@ from clipcond.chunking import (
     empty_chunk,
     hard,
     pad_tokens,
-    tokenize,
+    tokenize_each,
 )
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
@@ -59,9 +59,11 @@ class Cutter:
     pooled: bool = False
     max_chunks: int | None = None
 
-    def tokenize(self, parsed: ParsedPrompt) -> list[Tokens]:
-        """Turn a text into tokens; a mixture, each of its prompts."""
-        return [tokenize(member, self.tokenizer) for member in parsed.members]
+    def tokenize(self, texts: Mapping[str, ParsedPrompt]) -> dict[str, list[Tokens]]:
+        """Turn texts into tokens; a mixture, each of its prompts. One call of the tokenizer."""
+        members = [each.members for each in texts.values()]
+        tokens = iter(tokenize_each([*chain.from_iterable(members)], self.tokenizer))
+        return {text: [*islice(tokens, len(m))] for text, m in zip(texts, members, strict=True)}
 
     def cut(self, tokens: Tokens, n_tokens: int, prompt: str, n_members: int = 1) -> Chunks:
         """Pad tokens to at least `n_tokens`, and cut them into chunks; warn of what is lost.
@@ -108,9 +110,8 @@ class Cutter:
 
     def chunks(self, parsed: ParsedPrompt) -> Chunks:
         """Cut a text that has no negative; a mixture, each of its prompts."""
-        members = self.tokenize(parsed)
-        rows = (self.cut(each, 0, parsed.source, len(members)) for each in members)
-        return tuple(chain.from_iterable(rows))
+        (rows,) = self.tokenize({parsed.source: parsed}).values()
+        return tuple(c for row in rows for c in self.cut(row, 0, parsed.source, len(rows)))
 
     def n_filled(self, tokens: Sequence[Tokens]) -> int:
         """Count the tokens that a prompt and its negative are both padded to; 0 = they are not."""
@@ -245,7 +246,8 @@ class Plan:
         n_times = n_chunks // n_own if dialect.repeats and n_chunks % n_own == 0 else 1
         pooled, chunks = None, self.chunks
         if cutter.pooled and dialect.pooled_syntax is not None:
-            tokens = tokenize(parse(self.text, dialect.pooled_syntax), cutter.tokenizer)
+            parsed = parse(self.text, dialect.pooled_syntax)
+            (tokens,) = tokenize_each([parsed], cutter.tokenizer)
             chunks = chunk(tokens, cutter.special, hard)
         if cutter.pooled:
             pooled = dialect.pooled(chunks)
@@ -267,22 +269,22 @@ def plan_call(
         the same rows, for each text its plan.
     """
     repeats = cutters[0].dialect.repeats
-
-    @cache
-    def tokens(cutter: Cutter, text: str) -> list[Tokens]:
-        return cutter.tokenize(parsed[text])
+    tokens = {
+        cutter: cutter.tokenize({texts[t]: parsed[texts[t]] for row in rows for texts in row})
+        for t, cutter in enumerate(cutters)
+    }
 
     @cache
     def plan(cutter: Cutter, text: str, n_tokens: int) -> Plan:
-        source, rows = parsed[text].source, tokens(cutter, text)
+        source, rows = parsed[text].source, tokens[cutter][text]
         members = tuple(cutter.cut(each, n_tokens, source, len(rows)) for each in rows)
         return Plan(cutter, text, parsed[text], members)
 
     def plan_row(row: Sequence[tuple[str, ...]]) -> list[tuple[Plan, ...]]:
-        n_tokens = []
-        for cutter, texts in zip(cutters, zip(*row, strict=True), strict=True):
-            together = [each for text in texts for each in tokens(cutter, text)]
-            n_tokens.append(cutter.n_filled(together))
+        n_tokens = [
+            cutter.n_filled([each for texts in row for each in tokens[cutter][texts[t]]])
+            for t, cutter in enumerate(cutters)
+        ]
         return [tuple(map(plan, cutters, texts, n_tokens)) for texts in row]
 
     planned = [plan_row(row) for row in rows]

@@ -13,6 +13,7 @@ from clipcond.checkpoints.inversion_lookup import find_inversion, inversion_name
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.issues import collect_unread, limited_mixture, with_bare_inversions
+from clipcond.conditioning.parsed_texts import PARSED
 from clipcond.conditioning.settled import Settled, of_one_encoding
 from clipcond.errors import COLLECTED, ClipcondWarning, PromptWarning, warn
 from clipcond.prompt import ExtraNetwork, Issue, ParsedPrompt
@@ -169,12 +170,22 @@ class PromptReader:
         """Parse what is encoded of a prompt; positions are those in the prompt."""
         remainder = text.remainder
         with nullcontext() if remainder is None else remainder.restore_errors():
-            parsed = with_lookalikes(self.syntax(text.text), fullwidth=self.fullwidth)
+            parsed = self._parsed(text.text)
         if not parsed.bare_names:
             parsed = with_bare_inversions(parsed, inversion_names(self.towers))
         parsed = parsed.with_names(partial(find_inversion, self.towers))
         parsed = parsed if remainder is None else remainder.restore(parsed)
         return parsed if parsed.mixture is None else limited_mixture(parsed, self.max_chunks)
+
+    def _parsed(self, text: str) -> ParsedPrompt:
+        """Parse a text, or look it up if the syntax is one of ours."""
+
+        def parse() -> ParsedPrompt:
+            return with_lookalikes(self.syntax(text), fullwidth=self.fullwidth)
+
+        if not isinstance(self.dialect.syntax, str):
+            return parse()
+        return PARSED.get((self.syntax, self.fullwidth, str(text)), parse)
 
     def parse_each(self, rows: Sequence[Sequence[Texts]]) -> dict[PromptText, ParsedPrompt]:
         """Parse every text of a call once: the prompts first, then the negatives."""

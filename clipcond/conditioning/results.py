@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -84,7 +85,7 @@ def weigh(plans: Sequence[Plan], rule: Rule, encode: ChunkEncoder, name: str) ->
     needed = [plan.needs(rule) for plan in plans]
     for i, plan in enumerate(plans):
         if not plan.is_streamed(rule, encode.n_at_once):
-            encode.prefetch(needed[i], later=needed[i + 1 :])
+            encode.prefetch(needed[i], later=islice(needed, i + 1, None))
         embeds, mask = plan.weigh(rule, encode).unsqueeze(0), None
         if encode.special.mask_padding:
             mask = torch.tensor([plan.mask()], device=embeds.device)

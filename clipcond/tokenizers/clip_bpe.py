@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.resources import files
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from clipcond.tokenizers.base import SpecialTokens
@@ -53,6 +53,8 @@ class ClipBpeTokenizer(WrappedTokenizer):
 
     def unread(self, tower: str, texts: Sequence[str], table: Table) -> str:
         """Describe words with rows of zeros; in a tower that has none, `unread_characters`."""
+        if self._n_known(table) is None and all(map(str.isascii, texts)):
+            return ""
         texts = [self.without_names(text) for text in texts]
         if not self._has_blank(table):
             return self.unread_characters(tower, texts)
@@ -110,7 +112,7 @@ def special_tokens(
         ),
         # ADV_CLIP_emb's masking token, 266: its author calls it a comma, which is 267
         stand_in=single_token_id(tokenizer, "+"),
-        inner=LookedUp(partial(_is_further_vector, tokenizer, tokenizer.vocab_size, inversions)),
+        inner=FurtherVectors(tokenizer, tokenizer.vocab_size, inversions),
     )
 
 
@@ -139,14 +141,30 @@ def default_context_length(tokenizer: PreTrainedTokenizerBase, n_positions: int)
     return n_positions if length == STOCK_LENGTH else int(min(length, n_positions))
 
 
-def _is_further_vector(
-    tokenizer: PreTrainedTokenizerBase, n_ordinary: int, inversions: Container[int], token_id: int
-) -> bool:
-    """Whether an id is that of an inversion's vector, but not of its first."""
-    if token_id < n_ordinary:
-        return False
-    further = chain.from_iterable(ids[1:] for ids in added_inversions(tokenizer).values())
-    return token_id in inversions or token_id in further
+@dataclass(frozen=True, slots=True)
+class FurtherVectors:
+    """The ids of the vectors of inversions, but for the first of each.
+
+    Args:
+        n_ordinary: how many ids are those of the vocabulary.
+        inversions: the tower's own; others are those added to the tokenizer.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    n_ordinary: int
+    inversions: Container[int]
+
+    def __contains__(self, token_id: object) -> bool:
+        return isinstance(token_id, int) and token_id in self.among([token_id])
+
+    def among(self, ids: Iterable[int]) -> set[int]:
+        """Choose those of some ids; the tokenizer's inversions are looked up once."""
+        others = [token_id for token_id in ids if token_id >= self.n_ordinary]
+        if not others:
+            return set()
+        vectors = added_inversions(self.tokenizer).values()
+        further = {token_id for row in vectors for token_id in row[1:]}
+        return {each for each in others if each in self.inversions or each in further}
 
 
 def _ends_word(tokenizer: PreTrainedTokenizerBase, token_id: int) -> bool:

@@ -202,16 +202,14 @@ class WrappedTokenizer:
 def added_inversions(tokenizer: PreTrainedTokenizerBase) -> dict[int, list[int]]:
     """Find added inversions of several vectors, by the id of the first: <foo>, <foo>_1, <foo>_2.
 
-    Called for every prompt, since they are added to a tokenizer in use. Source of the names:
+    Looked up at every call, since they are added to a tokenizer in use. Source of the names:
     diffusers, loaders/textual_inversion.py.
     """
     added = tokenizer.added_tokens_encoder
     vectors: dict[int, list[int]] = {}
-    for token in added:
+    for token in [token for token in added if f"{token}_1" in added]:
         names = takewhile(added.__contains__, (f"{token}_{n}" for n in count(1)))
-        further = [added[name] for name in names]
-        if further:
-            vectors[added[token]] = [added[token], *further]
+        vectors[added[token]] = [added[token], *(added[name] for name in names)]
     return vectors
 
 

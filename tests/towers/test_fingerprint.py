@@ -190,6 +190,22 @@ def test_execution_device_of_offloaded_models(model):
     assert execution_device(model) == torch.device("meta")
 
 
+def n_calls(act):
+    n = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal n
+        n += event in ("call", "c_call")
+
+    previous = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        act()
+    finally:
+        sys.setprofile(previous)
+    return n
+
+
 def test_the_key_is_cheap():
     model = CLIPTextModel(
         CLIPTextConfig(
@@ -197,17 +213,8 @@ def test_the_key_is_cheap():
         )
     )  # as many tensors as CLIP-L; their size does not matter
 
-    n_calls = 0
+    n_parameters = len(list(model.parameters()))
+    first, again = (n_calls(lambda: fingerprint_of(model)) for _ in range(2))
 
-    def count(frame: object, event: str, argument: object) -> None:
-        nonlocal n_calls
-        n_calls += event in ("call", "c_call")
-
-    previous = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        fingerprint_of(model)
-    finally:
-        sys.setprofile(previous)
-
-    assert n_calls < 30 * len(list(model.parameters()))  # 25 calls a parameter measured
+    assert first < 50 * n_parameters  # 45 measured
+    assert again < 8 * n_parameters  # 6 measured; every call of a conditioner makes a key

@@ -5,13 +5,14 @@ import threading
 import types
 import warnings
 
+import numpy
 import pytest
 import torch
 from torch import nn
 from transformers import CLIPTextModel
 
 from clipcond import Conditioner
-from clipcond.towers import OpenAIClipTower, fingerprint
+from clipcond.towers import OpenAIClipTower, module_settings
 from clipcond.towers.fingerprint import fingerprint_of
 from tests.parity.models import fill, model_l, tokenizer
 
@@ -122,6 +123,10 @@ CHANGES = {
     "activation function": set_at("mlp", "act", torch.tanh),
     "private setting": set_at("mlp", "_disable_adapters", True),
     "setting in a namespace": set_at("mlp", "options", types.SimpleNamespace(scale=2)),
+    "an array for a number": set_at("self_attn", "scale", numpy.ones(2)),
+    "a setting for an attribute of torch's": lambda m: vars(layers(m)[0].mlp).update(
+        factor=vars(layers(m)[0].mlp).pop("_is_full_backward_hook")
+    ),
     "one module in train mode": lambda m: layers(m)[2].train(),
     "config": lambda m: setattr(m.config, "hidden_act", "gelu"),
     "class": other_class,
@@ -267,7 +272,7 @@ def test_a_row_of_the_table_that_a_prompt_uses(word):
 
 def test_a_key_is_made_while_another_thread_adds_hooks(monkeypatch):
     model, stop, passive = made(), threading.Event(), []
-    monkeypatch.setattr(fingerprint, "_is_passive", lambda hook: passive.append(1) or True)
+    monkeypatch.setattr(module_settings, "_is_passive", lambda hook: passive.append(1) or True)
 
     def add_hooks():
         while not stop.is_set():
