@@ -23,7 +23,7 @@ from clipcond.errors import (
     warn,
 )
 from clipcond.prompt import Break, Issue
-from clipcond.towers.protocol import HiddenLayer, ReadsTexts, TowerOutput, check_layer
+from clipcond.towers.protocol import HiddenLayer, ReadsTexts, TowerOutput, too_deep
 
 if TYPE_CHECKING:
     import torch
@@ -176,7 +176,8 @@ def check_layers(
         given, needed = counted(len(layers), "layer"), counted(len(towers), "tower")
         raise TowerError(f"{given} for {needed}")
     for each, tower in zip(layers, towers, strict=True):
-        check_layer(each, tower.depth, tower.name)
+        if each.depth > tower.depth:
+            raise too_deep(each, tower.depth, tower.name)
     return layers
 
 

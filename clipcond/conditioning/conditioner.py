@@ -14,14 +14,14 @@ from clipcond.arguments import check_arguments
 from clipcond.checkpoints import load_towers
 from clipcond.conditioning import checks, prompt_text, results
 from clipcond.conditioning.adapter_stage import AdapterStage
-from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
+from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder, empty_chunks_of
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName
-from clipcond.conditioning.explaining import Explainer, Prompts
+from clipcond.conditioning.explaining import Explainer, ModelReads, Prompts
 from clipcond.conditioning.inversions import TakesInversions
 from clipcond.conditioning.plan import Plan
 from clipcond.conditioning.prompt_text import ExtraNetworks, Texts
-from clipcond.conditioning.results import Conditioning, Guided, ModelReads
+from clipcond.conditioning.results import Conditioning, Guided
 from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice, find_rule
 
@@ -89,6 +89,8 @@ class Conditioner(Explainer, TakesInversions):
         if self._adapter_stage is not None:
             pooled = self._adapter_stage.wants_pooled(pooled)
         self.cache = ChunkCache(cache_bytes)
+        for each in towers if cache_bytes else ():
+            empty_chunks_of(each)  # made here, before threads share the towers
         super().__init__(
             towers,
             dialect,

@@ -6,14 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeAlias
 
 from clipcond.checkpoints.inversion_lookup import find_inversion, inversion_names
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.issues import collect_unread, limited_mixture, with_bare_inversions
-from clipcond.conditioning.parsed_texts import PARSED
 from clipcond.conditioning.settled import Settled, of_one_encoding
 from clipcond.errors import COLLECTED, ClipcondWarning, PromptWarning, warn
 from clipcond.prompt import ExtraNetwork, Issue, ParsedPrompt
@@ -26,8 +25,15 @@ from clipcond.towers.protocol import ReadsTexts
 
 HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate: half a character
 
+KEPT_LENGTH = 2000  # characters, of parsed texts that are kept: a prompt often comes again
+
 # None = as the dialect has it; a function receives the networks of a prompt.
 ExtraNetworks: TypeAlias = bool | Callable[[Sequence[ExtraNetwork]], object] | None
+
+
+@lru_cache(4096)
+def _parse(read: Callable[[str], ParsedPrompt], text: str, wide: bool | None) -> ParsedPrompt:
+    return with_lookalikes(read(text), fullwidth=wide)
 
 
 def list_prompts(prompts: object, what: str = "prompt") -> list[str]:
@@ -178,14 +184,10 @@ class PromptReader:
         return parsed if parsed.mixture is None else limited_mixture(parsed, self.max_chunks)
 
     def _parsed(self, text: str) -> ParsedPrompt:
-        """Parse a text, or look it up if the syntax is one of ours."""
-
-        def parse() -> ParsedPrompt:
-            return with_lookalikes(self.syntax(text), fullwidth=self.fullwidth)
-
-        if not isinstance(self.dialect.syntax, str):
-            return parse()
-        return PARSED.get((self.syntax, self.fullwidth, str(text)), parse)
+        """Parse a text, or look it up if it is short and the syntax one of ours."""
+        is_kept = isinstance(self.dialect.syntax, str) and len(text) <= KEPT_LENGTH
+        parse = _parse if is_kept else _parse.__wrapped__
+        return parse(self.syntax, str(text), self.fullwidth)
 
     def parse_each(self, rows: Sequence[Sequence[Texts]]) -> dict[PromptText, ParsedPrompt]:
         """Parse every text of a call once: the prompts first, then the negatives."""

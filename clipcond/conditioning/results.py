@@ -11,7 +11,6 @@ from torch import Tensor
 
 from clipcond.conditioning.cache import ChunkEncoder
 from clipcond.conditioning.checks import not_finite, pooled_not_finite
-from clipcond.conditioning.model_reads import ModelReads as ModelReads  # one place for results
 from clipcond.conditioning.plan import Plan
 from clipcond.prompt import Issue
 from clipcond.weighting import Rule

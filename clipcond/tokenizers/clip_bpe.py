@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.tokenizers.wrapped import (
     LookedUp,
-    Table,
     WrappedTokenizer,
     added_inversions,
     is_sign,
@@ -30,6 +29,8 @@ STOCK_LENGTH = 77  # of every CLIP tokenizer, even of one for a model with more 
 
 class ClipBpeTokenizer(WrappedTokenizer):
     """A transformers CLIP tokenizer: text to ids without special tokens, ids to readable pieces."""
+
+    reads_bytes = True
 
     def readable(self, token: str) -> str:
         """Write an entry as text; bytes that are no whole character as `\\xe7`."""
@@ -50,21 +51,6 @@ class ClipBpeTokenizer(WrappedTokenizer):
             self.source.convert_tokens_to_ids(entry) not in (None, self.source.unk_token_id)
             for entry in (symbols, symbols + END_OF_WORD)
         )
-
-    def unread(self, tower: str, texts: Sequence[str], table: Table) -> str:
-        """Describe words with rows of zeros; in a tower that has none, `unread_characters`."""
-        if self._n_known(table) is None and all(map(str.isascii, texts)):
-            return ""
-        texts = [self.without_names(text) for text in texts]
-        if not self._has_blank(table):
-            return self.unread_characters(tower, texts)
-        return super().unread(tower, texts, table)
-
-    def unread_words(self, texts: Sequence[str], table: Table) -> list[str]:
-        texts = [self.without_names(text) for text in texts]
-        if not self._has_blank(table):
-            return list(dict.fromkeys(self.bytes_only(texts)))
-        return super().unread_words(texts, table)
 
     def unread_characters(self, tower: str, texts: Sequence[str]) -> str:
         """Describe the characters that no entry of the vocabulary holds whole.

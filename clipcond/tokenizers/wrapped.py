@@ -46,8 +46,10 @@ class WrappedTokenizer:
         source: the transformers tokenizer.
         inversions: the tower's own.
         units: matches what `unread` counts as one word.
+        reads_bytes: whether the vocabulary has an entry for every byte, so for any text.
     """
 
+    reads_bytes = False
     units = re.compile(r"[^\W\d_]+|[^\w\s]")
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -118,6 +120,14 @@ class WrappedTokenizer:
         """Whether an entry of the vocabulary is a whole word, or a character that is one."""
         return token.isalpha()
 
+    def bytes_only(self, texts: Sequence[str]) -> list[str]:
+        """List the characters that reach the tower as bytes only, as often as there."""
+        return []
+
+    def unread_characters(self, tower: str, texts: Sequence[str]) -> str:
+        """Describe the characters of `bytes_only`; "" if there are none."""
+        return ""
+
     def unread(self, tower: str, texts: Sequence[str], table: Table) -> str:
         """Describe the words and characters that mean nothing to a tower.
 
@@ -130,6 +140,13 @@ class WrappedTokenizer:
         Returns:
             a message, or "" if everything can be read.
         """
+        if self.reads_bytes:
+            has_all = not self._has_blank(table)
+            if has_all and all(map(str.isascii, texts)):
+                return ""
+            texts = [self.without_names(text) for text in texts]
+            if has_all:
+                return self.unread_characters(tower, texts)
         unknown = self.unread_words(texts, table)
         if not unknown:
             return ""
@@ -143,6 +160,10 @@ class WrappedTokenizer:
 
     def unread_words(self, texts: Sequence[str], table: Table) -> list[str]:
         """List what `unread` describes: words in small letters and characters, each once."""
+        if self.reads_bytes:
+            texts = [self.without_names(text) for text in texts]
+            if not self._has_blank(table):
+                return list(dict.fromkeys(self.bytes_only(texts)))
         words = list(dict.fromkeys(u for u in self._units(texts) if u.isalpha() or is_sign(u)))
         rows = self.encode_batch(words)
         ids = sorted({i for row in rows for i in row})

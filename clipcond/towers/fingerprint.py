@@ -1,16 +1,27 @@
-"""The device a model will run on, and a key that changes when its results would."""
+"""The device a model will run on, and a key of all that changes what it computes."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+import dataclasses
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import lru_cache
+from itertools import islice
+from operator import itemgetter
+from types import SimpleNamespace
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import module as global_hooks
 
-from clipcond.towers.module_settings import Settings, hooks_of, items_of
-from clipcond.towers.snapshot import Snapshot, known_snapshot, remember
-from clipcond.towers.weight_keys import keys_of_weights
+from clipcond.towers.weight_keys import keys_of_weights, serial_of
+
+N_READ = 1000  # entries of a list or dict
+_NUMBERS = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
+PLAIN = frozenset(_NUMBERS)
+_CALL = ("forward", "_hf_hook", "_old_forward", "_diffusers_hook", "_compiled_call_impl")
+_USED = "_output_capturing_hooks_installed"  # transformers, since a model first gave hidden states
+# What torch keeps of every module, weights and hooks included, and how it is called.
+NOT_SETTINGS = frozenset({*vars(nn.Module()), *_CALL, _USED} - {"training"})
 
 
 def execution_device(model: nn.Module) -> torch.device:
@@ -39,38 +50,7 @@ def _device(model: nn.Module, modules: Iterable[nn.Module]) -> torch.device:
     return torch.device("cpu") if parameter is None else parameter.device
 
 
-def fingerprint_of(model: nn.Module) -> Hashable:
-    """Make a key of everything about `model` that changes what it computes.
-
-    It changes with: another or resized weight, an in-place change (by version counter), dtype,
-    device, autocast, hooks, a replaced `forward` or class, settings of modules (`eps`, `scale`,
-    train mode, LoRA's scales, a config's entries). Writes that no counter counts, through `.data`,
-    numpy, a fused optimizer or inference mode, are seen by the bits of the weights: those of
-    vectors and small matrices all, of a larger matrix 32 values (`keys_of_weights`). So it misses
-    such a write to a few values of a large matrix: in loops that write so, encode without a cache
-    (`cache_bytes=0`). Addresses are left out, so moving to the CPU and back changes nothing.
-
-    A model that has not changed since the last call is recognized by a `Snapshot`, which takes
-    0.5 ms for one of CLIP-L's size on one CPU core; making the key takes four times as long.
-    """
-    context: list[Hashable] = [torch.get_float32_matmul_precision()]
-    for hooks in (global_hooks._global_forward_hooks, global_hooks._global_forward_pre_hooks):
-        context += [number for number, _ in items_of(hooks)]
-    known = known_snapshot(model)
-    if known is not None:
-        state, device = known.key, known.device
-    else:
-        snapshot = Snapshot.of(model)  # before the key: a change meanwhile is seen by the next call
-        state, device = _state(model)
-        if snapshot is not None:
-            remember(model, snapshot, state)
-    context.append(device)
-    if device.type != "meta" and torch.is_autocast_enabled(device.type):
-        context += ("autocast", torch.get_autocast_dtype(device.type))
-    return tuple(context), state
-
-
-def _state(model: nn.Module) -> tuple[Hashable, torch.device]:
+def model_key(model: nn.Module) -> tuple[Hashable, torch.device]:
     """Make a key of the model itself, and find its device."""
     key: list[Hashable] = []
     waiting, offloaded = [model], list[nn.Module]()
@@ -126,3 +106,120 @@ def weight_of(module: nn.Module, name: str, tensor: Tensor) -> Tensor:
     if type(values) is dict:
         found = values.get(f"{getattr(weights, 'prefix', '')}{name}")
     return found if isinstance(found, Tensor) else tensor
+
+
+def hooks_of(module: nn.Module) -> list[tuple[str, int]]:
+    """List the numbers of hooks, which torch gives once."""
+    hooks = items_of(module._forward_hooks) + items_of(module._forward_pre_hooks)
+    return [("hook", number) for number, hook in hooks if not _is_passive(hook)]
+
+
+def _is_passive(hook: Any) -> bool:
+    """Whether it is a tower's, of another thread that encodes, or collects hidden states."""
+    home = str(getattr(hook, "__module__", ""))
+    return home.startswith(("clipcond.towers", "transformers.utils"))
+
+
+class Settings:
+    """Keys of settings, made in one walk: what modules compute with besides weights.
+
+    Args:
+        modules: gets the modules found in settings, where torch does not know of them.
+    Attributes:
+        tensors: those found there.
+    """
+
+    def __init__(self, modules: list[nn.Module]) -> None:
+        self.tensors: list[Tensor] = []
+        self.modules = modules
+        self._kinds: dict[type, Hashable] = {}
+        self._layouts: dict[type, _Layout] = {}
+        self._entered: dict[int, int] = {}  # configs, by their address: they live meanwhile
+
+    def of_module(self, module: nn.Module) -> Hashable:
+        """Make a key of a module's class and attributes; weights, parts and hooks are left out."""
+        kind, own = type(module), module.__dict__
+        if kind not in self._kinds:
+            self._kinds[kind] = serial_of(kind), serial_of(kind.forward)
+        attributes = tuple(own)
+        layout = self._layouts.get(kind)
+        if layout is None or layout[0] != attributes:  # modules of a class have the same, mostly
+            layout = self._layouts[kind] = _layout(attributes)
+        _, names, read = layout
+        try:
+            values = read(own)
+        except KeyError:  # another thread removed an attribute meanwhile
+            return self.of_module(module)
+        if not PLAIN.issuperset(map(type, values)):
+            values = tuple([v if type(v) in PLAIN else self.key(v) for v in values])
+        return self._kinds[kind], forward_of(module) if "forward" in own else 0, names, values
+
+    def key(self, value: Any) -> Hashable:
+        """Make a key of one setting."""
+        if id(value) in self._entered:
+            return self._entered[id(value)]
+        if isinstance(value, _NUMBERS):
+            return value
+        if type(value) is tuple and PLAIN.issuperset(map(type, value)):
+            return value
+        if isinstance(value, list | tuple | set | frozenset):
+            return len(value), *map(self.key, islice(list(value), N_READ))
+        if isinstance(value, Mapping):
+            return self._entries(value)
+        if isinstance(value, Tensor):
+            self.tensors.append(value)
+        elif isinstance(value, nn.Module):
+            self.modules.append(value)
+        elif _is_config(value):
+            self._entered[id(value)] = serial_of(value)
+            return serial_of(value), self._entries(object.__getattribute__(value, "__dict__"))
+        return serial_of(value)
+
+    def _entries(self, mapping: Mapping[Any, Any]) -> Hashable:
+        return len(mapping), *(
+            (
+                key if type(key) in PLAIN else serial_of(key),
+                value if type(value) in PLAIN else self.key(value),
+            )
+            for key, value in islice(items_of(mapping), N_READ)
+        )
+
+
+_Layout: TypeAlias = tuple[
+    tuple[str, ...], tuple[str, ...], Callable[[Mapping[str, Any]], tuple[Any, ...]]
+]
+
+
+@lru_cache(1000)
+def _layout(attributes: tuple[str, ...]) -> _Layout:
+    """Choose those attributes of a module that are settings, and make what reads them."""
+    names = tuple(name for name in attributes if name not in NOT_SETTINGS)
+    # the first name twice: of a single one itemgetter gives no tuple
+    return attributes, names, itemgetter(*names, names[0]) if names else lambda own: ()
+
+
+def _is_config(value: Any) -> bool:
+    """Whether its entries are settings; of any other object it counts only which one it is."""
+    if isinstance(value, type) or not hasattr(value, "__dict__"):
+        return False
+    is_read = dataclasses.is_dataclass(value) or isinstance(value, SimpleNamespace)
+    return is_read or hasattr(value, "to_dict")
+
+
+def items_of(mapping: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+    """List the items of a dict that another thread may change meanwhile."""
+    while True:
+        try:
+            return list(mapping.items())
+        except RuntimeError:  # changed while it was read
+            continue
+
+
+def forward_of(module: nn.Module) -> int:
+    """Find the number of a replaced `forward`; 0 if it is the class's own."""
+    own = module.__dict__
+    # accelerate's hook puts its own there, which calls the former one
+    forward = own.get("_old_forward" if "_hf_hook" in own else "forward")
+    # transformers 5.0 leaves the class's own method there after it collected hidden states
+    is_method = getattr(forward, "__func__", None) is type(module).forward
+    return 0 if forward is None or is_method else serial_of(forward)

@@ -44,17 +44,12 @@ class TowerOutput:
     pooled: Tensor | None = None
 
 
-def check_layer(layer: HiddenLayer, depth: int, name: str) -> None:
-    """Refuse a layer below the tower's first block.
-
-    Raises:
-        TowerError: the tower has fewer blocks.
-    """
-    if layer.depth > depth:
-        raise TowerError(
-            f"layer {layer.depth} from the end was asked of {name!r}, which has {depth} blocks; "
-            f"use 1 (last) to {depth} (first)"
-        )
+def too_deep(layer: HiddenLayer, depth: int, name: str) -> TowerError:
+    """Say that a layer is below the tower's first block."""
+    return TowerError(
+        f"layer {layer.depth} from the end was asked of {name!r}, which has {depth} blocks; "
+        f"use 1 (last) to {depth} (first)"
+    )
 
 
 class ReadsTexts(Protocol):

@@ -12,11 +12,9 @@ from weakref import ref
 import torch
 from torch import Tensor, nn
 
-from clipcond.locks import fork_safe_lock
-from clipcond.towers.module_settings import NOT_SETTINGS, PLAIN, Settings, forward_of, hooks_of
+from clipcond.towers.fingerprint import NOT_SETTINGS, PLAIN, Settings, forward_of, hooks_of
 from clipcond.towers.weight_keys import DENSE, Sampler, is_dense, serial_of
 
-N_MODELS = 16
 _PARTS = itemgetter("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks")
 _Read: TypeAlias = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
@@ -109,8 +107,10 @@ class Snapshot:
 
     Attributes:
         device: the model's.
-        key: what `remember` was given.
+        key: what `model_key` gave.
     """
+
+    key: Hashable = None
 
     @torch.no_grad()
     def __init__(self, model: nn.Module) -> None:
@@ -121,7 +121,6 @@ class Snapshot:
         dense = (type(t) in DENSE and is_dense(t) and t.is_contiguous() for t in tensors)
         if not tensors or not all(dense):
             raise _Unlike
-        self.key: Hashable = None
         self.device = next(model.parameters(), tensors[0]).device
         self._modules = list(map(ref, modules))
         self._layouts = layouts
@@ -158,26 +157,6 @@ class Snapshot:
             return all(map(torch.equal, self._sample(tensors), self._samples))
         except _UNLIKE:
             return False
-
-
-_SNAPSHOTS: dict[int, Snapshot] = {}
-_LOCK = fork_safe_lock()
-
-
-def known_snapshot(model: nn.Module) -> Snapshot | None:
-    """Look up the snapshot of a model, if the model is still as it was."""
-    snapshot = _SNAPSHOTS.get(serial_of(model))
-    return snapshot if snapshot is not None and snapshot.holds() else None
-
-
-def remember(model: nn.Module, snapshot: Snapshot, key: Hashable) -> None:
-    """Keep a model's snapshot and its key; the oldest of many is forgotten."""
-    snapshot.key = key
-    with _LOCK:
-        _SNAPSHOTS.pop(serial_of(model), None)
-        _SNAPSHOTS[serial_of(model)] = snapshot
-        while len(_SNAPSHOTS) > N_MODELS:
-            del _SNAPSHOTS[next(iter(_SNAPSHOTS))]
 
 
 def _modules(model: nn.Module) -> list[nn.Module]:

@@ -10,8 +10,9 @@ from transformers import CLIPTextModel
 
 from clipcond import Conditioner
 from clipcond.towers import OpenAIClipTower
-from clipcond.towers.fingerprint import _state
-from clipcond.towers.snapshot import known_snapshot
+from clipcond.towers.base import _KNOWN
+from clipcond.towers.fingerprint import model_key
+from clipcond.towers.weight_keys import serial_of
 from tests.parity.models import fill, model_l, tokenizer
 
 PROMPT = "a foo (big:1.3) cat"
@@ -150,9 +151,10 @@ class World:
         return name
 
     def is_stale(self):
-        known = known_snapshot(self.model)
+        known = _KNOWN.get(serial_of(self.model))
         fresh = Conditioner(self.tower, cache_bytes=0)
-        is_same = known is None or known.key == _state(self.model)[0]
+        holds = known is not None and known.holds()
+        is_same = not holds or known.key == model_key(self.model)[0]
         return not is_same or not torch.equal(self.conditioner(PROMPT).embeds, fresh(PROMPT).embeds)
 
 

@@ -12,8 +12,8 @@ from torch import nn
 from transformers import CLIPTextModel
 
 from clipcond import Conditioner
-from clipcond.towers import OpenAIClipTower, module_settings
-from clipcond.towers.fingerprint import fingerprint_of
+from clipcond.towers import OpenAIClipTower, fingerprint
+from clipcond.towers.base import fingerprint_of
 from tests.parity.models import fill, model_l, tokenizer
 
 
@@ -272,7 +272,7 @@ def test_a_row_of_the_table_that_a_prompt_uses(word):
 
 def test_a_key_is_made_while_another_thread_adds_hooks(monkeypatch):
     model, stop, passive = made(), threading.Event(), []
-    monkeypatch.setattr(module_settings, "_is_passive", lambda hook: passive.append(1) or True)
+    monkeypatch.setattr(fingerprint, "_is_passive", lambda hook: passive.append(1) or True)
 
     def add_hooks():
         while not stop.is_set():
