@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from clipcond.adapters.record import AlignmentRecord
 from clipcond.errors import TowerError
-from clipcond.towers.base import TowerOutput
-from clipcond.towers.fingerprint import fingerprint_of
+from clipcond.towers.base import TowerOutput, fingerprint_of
 
 # Far beyond every published model: a damaged file must not take terabytes or endless layers.
 MAX_SIZE = 2**16

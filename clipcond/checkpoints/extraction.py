@@ -10,9 +10,9 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from clipcond.checkpoints.folders import WEIGHTS
 from clipcond.checkpoints.hashes import tower_weights
 from clipcond.checkpoints.models import TEXT_MODEL
+from clipcond.checkpoints.places import WEIGHTS
 from clipcond.checkpoints.tensor_names import PROJECTION
 from clipcond.checkpoints.tower_settings import notes_of
 from clipcond.errors import CheckpointError

@@ -18,26 +18,17 @@ from clipcond.checkpoints.models import (
     chinese_model,
     clip_model,
 )
+from clipcond.checkpoints.places import OTHER_HALF, TOKENIZER_FILES, weight_files
 from clipcond.checkpoints.tensor_names import PROJECTION
 from clipcond.checkpoints.tensors_on_disk import StoredTensors
 from clipcond.errors import CheckpointError, excerpt
-from clipcond.files import is_file, read_json
+from clipcond.files import read_json
 from clipcond.tokenizers import sentence_piece, word_piece
 from clipcond.tokenizers.folders import model_kind, open_tokenizer
 from clipcond.towers.alt_clip import AltClipTower
 from clipcond.towers.base import TextTower
 from clipcond.towers.chinese_clip import ChineseClipTower
 from clipcond.towers.openai_clip import OpenAIClipTower
-
-WEIGHTS = "model.safetensors"
-HALF_WEIGHTS = "model.fp16.safetensors"
-SHARDS_INDEX = f"{WEIGHTS}.index.json"
-PIPELINE_INDEX = "model_index.json"
-PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.fp16.bin", "model.ckpt")
-# Beginnings of the names in a whole model's file that are not the text half's.
-OTHER_HALF = ("vision_model.", "visual_projection.", "logit_scale")
-# Without one of these, transformers makes up a tokenizer of two entries.
-TOKENIZER_FILES = ("vocab.json", "tokenizer.json")
 
 
 def read_folder(
@@ -59,7 +50,7 @@ def read_folder(
     """
     config = read_json(folder / "config.json")
     found = KINDS[kind or _kind_of(config, folder)]
-    weights = read_weights(_weight_files(folder), dtype, leave_out=OTHER_HALF)
+    weights = read_weights(weight_files(folder), dtype, leave_out=OTHER_HALF)
     is_projected = "CLIPTextModelWithProjection" in str(config.get("architectures"))
     if is_projected and PROJECTION not in weights:
         raise CheckpointError(
@@ -95,12 +86,6 @@ def read_weights(
     return found
 
 
-def find_pickle(folder: Path) -> Path | None:
-    """Find the pickle that holds a model folder's weights, where no safetensors file does."""
-    found = _weights_file(folder)
-    return found if found is not None and found.name in PICKLED_WEIGHTS else None
-
-
 def clip_tokenizer(folder: Path) -> Any:
     """Open the tokenizer in a model's folder or in the one next to it: text_encoder_2, tokenizer_2.
 
@@ -133,39 +118,6 @@ def _kind_of(config: Mapping[str, Any], folder: Path) -> str:
         folder / "config.json",
         "If it is one of these under another name, say kind=...",
     )
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    """List the safetensors files of a model folder: one, or the parts its index names.
-
-    Raises:
-        CheckpointError: there is none, or a part is missing.
-    """
-    found = _weights_file(folder)
-    if found is None or found.name in PICKLED_WEIGHTS:
-        remedy = f"Looked for {WEIGHTS}, {HALF_WEIGHTS}, {SHARDS_INDEX}."
-        if found is not None:
-            remedy = (
-                f"{found.name} is a pickle, which can run code when opened: save the model as "
-                f"safetensors, or say allow_pickle=True."
-            )
-        raise CheckpointError(f"there is no {WEIGHTS} in {str(folder)!r}", folder, remedy)
-    if found.name != SHARDS_INDEX:
-        return [found]
-    weight_map = read_json(found).get("weight_map")
-    if not isinstance(weight_map, dict) or not all(isinstance(v, str) for v in weight_map.values()):
-        message = f"{str(found)!r} has no weight_map from tensors to files"
-        raise CheckpointError(message, found, "Download or save it again.")
-    parts = sorted({folder / name for name in weight_map.values()})
-    for part in parts:
-        if not is_file(part):
-            raise CheckpointError(f"{SHARDS_INDEX} names {part.name!r}, which is missing", part)
-    return parts
-
-
-def _weights_file(folder: Path) -> Path | None:
-    names = (WEIGHTS, HALF_WEIGHTS, SHARDS_INDEX, *PICKLED_WEIGHTS)
-    return next((folder / name for name in names if is_file(folder / name)), None)
 
 
 @dataclass(frozen=True, slots=True)

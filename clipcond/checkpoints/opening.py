@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
-from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,52 +11,29 @@ from typing import Any
 import torch
 
 from clipcond.checkpoints.file_formats import read_any_header
-from clipcond.checkpoints.folders import (
-    HALF_WEIGHTS,
-    KINDS,
-    PIPELINE_INDEX,
-    find_pickle,
-    read_folder,
-)
+from clipcond.checkpoints.folders import KINDS, read_folder
 from clipcond.checkpoints.layouts import LAYOUTS, find_towers
+from clipcond.checkpoints.places import (
+    NAMES,
+    OPEN_CLIP_WEIGHTS,
+    PIPELINE_INDEX,
+    encoders_in,
+    find_folder,
+    find_pickle,
+    model_folder,
+    split_part,
+)
 from clipcond.checkpoints.single_file import open_file
 from clipcond.checkpoints.tower_choice import TowerChoice
 from clipcond.checkpoints.tower_settings import OPEN_CLIP_CONFIG
-from clipcond.errors import CheckpointError, UnknownNameError, first_line, warn
-from clipcond.files import local_path, near, read_json
+from clipcond.errors import CheckpointError, UnknownNameError, warn
+from clipcond.files import local_path
 from clipcond.locks import LOADING
 from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.base import TextTower
 
-EMBEDDED = Path(__file__).parent.parent / "embedded"
-# What `load_tower` knows by name: the folder, looked up at each call.
-NAMES: dict[str, Callable[[], Path]] = {
-    "embedded": lambda: EMBEDDED / "model",
-    "embedded-zh": lambda: EMBEDDED / "zh" / "tower",
-}
 # Tokenizers of those of them that give other ids than the one in their folder.
-# What the language of a name of ours is called.
-_LANGUAGES = {
-    name: re.compile(
-        rf"(?:(?:clipcond|em?bed\w{{0,6}})[\s_.\-]*)?(?:{words})(?:[\s_.\-]*(?:clip|tower|model|encoder))?"
-    )
-    for name, words in (
-        (
-            "embedded-zh",
-            r"zh(?:o|[\s_\-]?(?:cn|tw|hk|hans|hant))?|zn|hz|cn|ch[inst]?|china|chines\w?|mandarin|hans|中文|汉语|漢語",
-        ),
-        ("embedded", r"en(?:g|[\s_\-]?(?:us|gb))?|english|default|英文|英语"),
-    )
-}
 TOKENIZERS: dict[str, Callable[[], Any]] = {"embedded-zh": chinese_tokenizer}
-# Files of a hub repository that a text tower needs, as diffusers and as transformers lay them out.
-HUB_FILES = [
-    *("config.json", PIPELINE_INDEX, "special_tokens_map.json", OPEN_CLIP_CONFIG),
-    *("*vocab*", "merges.txt", "tokenizer*", "tokenizer*/*"),
-]
-HUB_WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"]
-OPEN_CLIP_WEIGHTS = "open_clip_model.safetensors"
-_NUMBERED = re.compile(r"(.+)#([1-9]\d{0,2})")
 
 
 def load_tower(
@@ -100,7 +75,7 @@ def load_tower(
     known = {*KINDS, *(layout.kind for layout in LAYOUTS)}
     if kind is not None and kind not in known:
         raise UnknownNameError("kind of tower", kind, known)
-    name, (place, part) = str(source), _part(source, part)
+    name, (place, part) = str(source), split_part(source, part)
     choice = TowerChoice(part, kind, activation, full_depth, allow_pickle)
     file, folder, choice = _find_files(place, choice)
     if file is not None:
@@ -141,20 +116,12 @@ def load_towers(
         if len(found) == 2:
             parts = tuple(tower.part for tower in found)
     elif str(source) not in NAMES:
-        encoders = _encoders(_folder(source, 1))
+        encoders = encoders_in(find_folder(source, 1))
         parts = encoders if 2 in encoders else parts
     return tuple(
         load_tower(source, part=part, allow_pickle=allow_pickle, dtype=dtype, device=device)
         for part in parts
     )
-
-
-def _part(source: str | PathLike[str], part: int | None) -> tuple[str | PathLike[str], int | None]:
-    """Split the number off "file.safetensors#2"."""
-    numbered = _NUMBERED.fullmatch(str(source))
-    if numbered is None or part is not None or local_path(source).exists():
-        return source, part
-    return numbered[1] if isinstance(source, str) else Path(numbered[1]), int(numbered[2])
 
 
 def _find_files(
@@ -165,16 +132,16 @@ def _find_files(
     if path.exists() and not path.is_dir():  # what it is, its reader says
         return path, path.parent, choice
     named = NAMES.get(str(source))
-    folder = named() if named is not None else _folder(source, choice.part)
+    folder = named() if named is not None else find_folder(source, choice.part)
     if not (folder / "config.json").is_file() and (folder / OPEN_CLIP_CONFIG).is_file():
         return folder / OPEN_CLIP_WEIGHTS, folder, choice
     is_pipeline = named is None and (folder / PIPELINE_INDEX).exists()
-    if choice.part is None and is_pipeline and _encoders(folder) == (1, 2):
+    if choice.part is None and is_pipeline and encoders_in(folder) == (1, 2):
         warn(
             f"{str(folder)!r} has a pair of text towers, and this is the first; "
             "Conditioner.from_model opens both, part=1 says that the first is meant"
         )
-    folder = _model_folder(folder, choice.part)
+    folder = model_folder(folder, choice.part)
     choice = replace(choice, part=None)  # it chose the folder
     return (find_pickle(folder) if choice.allow_pickle else None), folder, choice
 
@@ -198,85 +165,3 @@ def _check_folder(folder: Path, choice: TowerChoice) -> None:
             folder,
             "activation= and full_depth= are for single files.",
         )
-
-
-def _folder(source: str | PathLike[str], part: int | None) -> Path:
-    """Find the folder with the files of a source; fetch it from the hub if need be."""
-    path = local_path(source)
-    if path.is_dir():
-        return path
-    is_hub_id = str(source).count("/") == 1 and not str(source).startswith((".", "~", "/"))
-    if not isinstance(source, str) or not is_hub_id:
-        guess = nearest_name(str(source))
-        raise CheckpointError(
-            f"there is no file or folder {str(source)!r}, and it is no name ({', '.join(NAMES)}) "
-            f"or hub id (owner/model)",
-            path,
-            f"Did you mean {guess!r}?" if guess else near(path),
-        )
-    return _download_tower(str(source), part)
-
-
-def nearest_name(typed: str) -> str | None:
-    """Find the name of ours that was meant, by its language too: `embedded-cn`; None if none is."""
-    folded = typed.strip().lower()
-    for name, pattern in _LANGUAGES.items():
-        if name in NAMES and pattern.fullmatch(folded):
-            return name
-    return next(iter(get_close_matches(folded, NAMES, 1, cutoff=0.8)), None)
-
-
-def _download_tower(repo: str, part: int | None) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    inner = _encoder_name(part)
-    patterns = [*HUB_FILES, *HUB_WEIGHTS, f"{inner}/config.json"]
-    patterns += [f"{inner}/{name}" for name in HUB_WEIGHTS]
-    try:
-        folder = Path(snapshot_download(repo, allow_patterns=patterns))
-        is_open_clip = (folder / OPEN_CLIP_CONFIG).is_file()
-        if is_open_clip and not (folder / "config.json").is_file():
-            snapshot_download(repo, allow_patterns=[OPEN_CLIP_WEIGHTS])
-        elif not any(any(each.glob("model*.safetensors*")) for each in (folder, folder / inner)):
-            snapshot_download(repo, allow_patterns=[HALF_WEIGHTS, f"{inner}/{HALF_WEIGHTS}"])
-        return folder
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(
-            f"{repo!r} is no folder here, and could not be had from the hub: {first_line(error)}",
-            repo,
-            "Check the name and the connection; offline, only what was fetched before is there.",
-        ) from error
-
-
-def _encoders(folder: Path) -> tuple[int, ...]:
-    """Number the text encoders that a pipeline's index names, or that have a folder."""
-    index = folder / PIPELINE_INDEX
-    named = read_json(index) if index.exists() else {}
-
-    def has(name: str) -> bool:
-        entry = named.get(name)
-        return any(entry) if isinstance(entry, list) else (folder / name).is_dir()
-
-    return tuple(n for n in (1, 2) if has(_encoder_name(n)))
-
-
-def _encoder_name(part: int | None) -> str:
-    return "text_encoder" if part in (None, 1) else f"text_encoder_{part}"
-
-
-def _model_folder(folder: Path, part: int | None) -> Path:
-    """Find the folder with the text model's config: a pipeline's encoder, or itself."""
-    inner = folder / _encoder_name(part)
-    if (folder / "config.json").is_file():
-        if part in (None, 1):
-            return folder
-        raise CheckpointError(f"{str(folder)!r} holds one text model, and no part {part}", folder)
-    if not inner.is_dir():
-        raise CheckpointError(
-            f"{str(folder)!r} holds no text model",
-            folder,
-            f"Looked for {inner.name}/config.json (a diffusers pipeline) and config.json (a "
-            "transformers model).",
-        )
-    return inner

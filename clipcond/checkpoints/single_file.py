@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from clipcond.checkpoints.file_formats import read_any_header
-from clipcond.checkpoints.folders import KINDS, TOKENIZER_FILES, clip_tokenizer
+from clipcond.checkpoints.folders import KINDS, clip_tokenizer
 from clipcond.checkpoints.header import Entry, Header
 from clipcond.checkpoints.layouts import FoundTower
 from clipcond.checkpoints.models import build_model
 from clipcond.checkpoints.naming import rename_tensors
 from clipcond.checkpoints.pickles import unwrap_state_dict
+from clipcond.checkpoints.places import TOKENIZER_FILES
 from clipcond.checkpoints.tensors_on_disk import StoredTensors
 from clipcond.checkpoints.tower_choice import TowerChoice, choose_tower, settle
 from clipcond.checkpoints.tower_settings import (

@@ -36,7 +36,6 @@ from clipcond.towers.base import TextTower
 
 InversionSource: TypeAlias = str | os.PathLike[str] | Tensor | Mapping[str, Any]
 
-ENDINGS = (".safetensors", ".pt", ".bin")
 # As diffusers names them; the second of SDXL's pair is with `_2`.
 IN_FOLDER = ("learned_embeds.safetensors", "learned_embeds.bin")
 SECOND_IN_FOLDER = ("learned_embeds_2.safetensors", "learned_embeds_2.bin")
@@ -110,22 +109,6 @@ def hand_on(before: Sequence[TextTower], after: Sequence[TextTower]) -> None:
         kept = getattr(old, "inversions", None)
         if kept and hasattr(new, "inversions") and old is not new:
             new.inversions.update(kept)
-
-
-def inversion_names(towers: Sequence[TextTower]) -> tuple[str, ...]:
-    """List the names of the inversions that the towers keep themselves."""
-    keepers = [getattr(tower, "inversions", None) for tower in towers]
-    return tuple(dict.fromkeys(name for keeper in keepers if keeper for name in keeper.names))
-
-
-def find_inversion(towers: Sequence[TextTower], name: str) -> str | None:
-    """Find an inversion by `name`, `<name>`, or either with a file's ending; None if none fits."""
-    bare = name.removesuffix(next((e for e in ENDINGS if name.endswith(e)), ""))
-    for guess in (name, bare, f"<{bare}>"):
-        for tower in towers:
-            if guess and hasattr(tower.tokenizer, "named") and tower.tokenizer.named(guess):
-                return guess
-    return None
 
 
 def _folded(name: str) -> str:

@@ -9,6 +9,7 @@ from clipcond.chunking.chunks import (
     joined_rows,
     pad_tokens,
     tokenize,
+    tokenize_each,
 )
 from clipcond.chunking.splitters import (
     Splitter,
@@ -38,6 +39,7 @@ __all__ = [
     "phrases",
     "sentences",
     "tokenize",
+    "tokenize_each",
     "whole_groups",
     "words",
 ]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from math import lcm
-from typing import cast
+from typing import TypeAlias, cast
 
 from clipcond.chunking.splitters import Splitter, comma_backtrack
 from clipcond.chunking.tokens import Token
 from clipcond.prompt.segments import Break, ParsedPrompt, Segment, split_at_breaks
 from clipcond.tokenizers.base import NamingTokenizer, SpecialTokens, Tokenizer
+
+_Pieces: TypeAlias = list[str | tuple[int, ...]]  # text, and the ids of textual inversions
 
 # Repeating rows beyond so many times the longest prompt costs more memory than it is worth.
 MOST_TIMES = 4
@@ -61,12 +63,31 @@ def tokenize(parsed: ParsedPrompt, tokenizer: Tokenizer) -> tuple[Token | Break,
     Every segment is tokenized on its own: byte pair merges never cross a border between segments.
     The name of a textual inversion becomes all of its ids, each at the weight of the name.
     """
+    return tokenize_each([parsed], tokenizer)[0]
+
+
+def tokenize_each(
+    prompts: Sequence[ParsedPrompt], tokenizer: Tokenizer
+) -> list[tuple[Token | Break, ...]]:
+    """Turn several prompts into tokens as `tokenize` does, in one call of the tokenizer."""
     # isinstance would look through the whole protocol, at every call
     naming = cast(NamingTokenizer, tokenizer) if hasattr(tokenizer, "named") else None
-    pieces = [_split_names(segment, naming, parsed.bare_names) for segment in parsed.segments]
-    texts = [piece for row in pieces for piece in row if isinstance(piece, str)]
+    split = [[_split_names(s, naming, each.bare_names) for s in each.segments] for each in prompts]
+    texts = [piece for rows in split for row in rows for piece in row if isinstance(piece, str)]
     ids = iter(tokenizer.encode_batch(texts))
-    rows = iter(pieces)
+    return [_tokens(each, rows, ids) for each, rows in zip(prompts, split, strict=True)]
+
+
+def _tokens(
+    parsed: ParsedPrompt, split: Iterable[_Pieces], ids: Iterator[list[int]]
+) -> tuple[Token | Break, ...]:
+    """Make the tokens of a prompt.
+
+    Args:
+        split: its segments as `_split_names` splits them.
+        ids: those of each text among them, in their order.
+    """
+    rows = iter(split)
     tokens: list[Token | Break] = []
     for index, part in enumerate(parsed.parts):
         if isinstance(part, Break):
@@ -78,9 +99,7 @@ def tokenize(parsed: ParsedPrompt, tokenizer: Tokenizer) -> tuple[Token | Break,
     return tuple(tokens)
 
 
-def _split_names(
-    segment: Segment, tokenizer: NamingTokenizer | None, bare_names: bool
-) -> list[str | tuple[int, ...]]:
+def _split_names(segment: Segment, tokenizer: NamingTokenizer | None, bare_names: bool) -> _Pieces:
     """Split a segment into text to be tokenized and the ids of textual inversions."""
     if segment.is_name:
         return [] if tokenizer is None else [tokenizer.named(segment.text)]

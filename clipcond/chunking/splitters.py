@@ -141,7 +141,8 @@ def _split_at_ends(
 
 def inner_ids(tokens: Iterable[Token], special: SpecialTokens) -> set[int]:
     """Collect the ids that belong to the id before them, as in a textual inversion."""
-    return {token_id for token_id in {token.id for token in tokens} if token_id in special.inner}
+    ids, among = {token.id for token in tokens}, getattr(special.inner, "among", None)
+    return {each for each in ids if each in special.inner} if among is None else among(ids)
 
 
 def _units(

@@ -2,7 +2,7 @@
 
 Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted. Results go to standard output; progress,
 warnings and errors to standard error. Commands import heavy libraries inside their functions:
---help, convert and checkpoint load no torch, inspect no diffusers.
+--help, convert, checkpoint and inspect load no torch, but for a model that only torch can open.
 """
 
 from __future__ import annotations

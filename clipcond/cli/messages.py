@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Collection, Mapping
 
+from clipcond import lazy_re
 from clipcond.cli.chinese import CHINESE
 
 _ARGUMENT = re.compile(r"(?<![\w-])([a-z][a-z_0-9]*)=(True\b|'[^'\n]*'|\.\.\.|[\w.+-]*\w|)(?=\W|$)")
@@ -105,7 +106,7 @@ def _translated(line: str) -> str | None:
 
 def _pattern(template: str) -> re.Pattern[str]:
     """Compile a template, in which {} is any text."""
-    return re.compile("(.+?)".join(map(re.escape, template.split("{}"))), re.DOTALL)
+    return lazy_re.compile("(.+?)".join(map(re.escape, template.split("{}"))), re.DOTALL)
 
 
 def hint(text: str, prompts: Collection[str], options: Collection[str]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +25,9 @@ from clipcond.cli.options import (
     Tower,
 )
 from clipcond.errors import PromptWarning, warn
+
+if TYPE_CHECKING:
+    from clipcond.conditioning.explaining import Explainer
 
 
 def inspect(
@@ -47,28 +52,60 @@ def inspect(
     with waiting("loading"):
         from clipcond.conditioning.dialects import find_dialect
 
-        chosen = find_dialect(dialect)  # a typing error should not cost what loading takes
-        from clipcond.checkpoints import load_tower, load_towers
-        from clipcond.conditioning.conditioner import Conditioner
-
-        if model is not None:
-            towers = [*load_towers(model, allow_pickle=allow_pickle)]
-        else:
-            towers = [load_tower(tower or "embedded", allow_pickle=allow_pickle)]
-        conditioner = Conditioner(
-            *towers,
-            dialect=chosen,
-            clip_skip=clip_skip,
-            fullwidth=fullwidth,
-            extra_networks=extra_networks,
-        )
-        for file in inversion or ():
-            conditioner.load_inversion(file, allow_pickle=allow_pickle)
-    report = conditioner.explain(prompt, negative)
+        choices = {
+            "dialect": find_dialect(dialect),  # a typing error should not cost what loading takes
+            "clip_skip": clip_skip,
+            "fullwidth": fullwidth,
+            "extra_networks": extra_networks,
+        }
+        explainer = None if inversion else _without_model(model, tower, choices)
+        if explainer is None:
+            explainer = _with_model(model, tower, inversion or (), allow_pickle, choices)
+    report = explainer.explain(prompt, negative)
     if as_json or compact:
         print(json.dumps(_finite(report.json(compact=compact))))
     else:
         print(report.table(reword=console.reword))
+
+
+def _without_model(
+    model: str | None, tower: str | None, choices: Mapping[str, Any]
+) -> Explainer | None:
+    """Make what explains prompts from configs and vocabularies, without torch.
+
+    Returns:
+        None where that takes the model itself.
+    """
+    from clipcond.checkpoints.describing import describe_tower, describe_towers
+    from clipcond.conditioning.explaining import Explainer
+
+    if model is not None:
+        towers = describe_towers(model)
+    else:
+        described = describe_tower(tower or "embedded")
+        towers = None if described is None else (described,)
+    return None if towers is None else Explainer(towers, **choices)
+
+
+def _with_model(
+    model: str | None,
+    tower: str | None,
+    inversions: Sequence[Path],
+    allow_pickle: bool,
+    choices: Mapping[str, Any],
+) -> Explainer:
+    """Load the text tower of a model and its inversions."""
+    from clipcond.checkpoints import load_tower, load_towers
+    from clipcond.conditioning.conditioner import Conditioner
+
+    if model is not None:
+        towers = [*load_towers(model, allow_pickle=allow_pickle)]
+    else:
+        towers = [load_tower(tower or "embedded", allow_pickle=allow_pickle)]
+    conditioner = Conditioner(*towers, **choices)
+    for file in inversions:
+        conditioner.load_inversion(file, allow_pickle=allow_pickle)
+    return conditioner
 
 
 def convert(

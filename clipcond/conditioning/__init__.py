@@ -1,9 +1,27 @@
 """Turn prompts into what a diffusion model is conditioned on."""
 
-from clipcond.conditioning.conditioner import Conditioner
-from clipcond.conditioning.dialect import Dialect
-from clipcond.conditioning.dialects import DIALECTS
-from clipcond.conditioning.report import Report
-from clipcond.conditioning.results import Conditioning, Guided
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clipcond.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from clipcond.conditioning.conditioner import Conditioner
+    from clipcond.conditioning.dialect import Dialect
+    from clipcond.conditioning.dialects import DIALECTS
+    from clipcond.conditioning.report import Report
+    from clipcond.conditioning.results import Conditioning, Guided
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "conditioner": ("Conditioner",),
+            "dialect": ("Dialect",),
+            "dialects": ("DIALECTS",),
+            "report": ("Report",),
+            "results": ("Conditioning", "Guided"),
+        },
+    )
 
 __all__ = ["DIALECTS", "Conditioner", "Conditioning", "Dialect", "Guided", "Report"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import count
+from weakref import finalize
 
 import torch
 
-from clipcond.chunking import TokenChunk
+from clipcond.chunking import TokenChunk, empty_chunk
 from clipcond.locks import fork_safe_lock
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput
@@ -23,6 +26,7 @@ BATCH_BYTES = 256 * MIB  # activations of one tower call; bounds prompts of thou
 # 0.24 MB each, most of it the fourfold inner layer and attention's copies.
 ACTIVATIONS = 20
 N_FINGERPRINTS = 16
+EMPTY_BYTES = 8 * MIB  # a few dozens of empty chunks: each layer, length and padding has one
 
 
 class ChunkCache:
@@ -85,12 +89,28 @@ class ChunkCache:
             return number
 
 
+_EMPTY: dict[int, ChunkCache] = {}
+atexit.register(_EMPTY.clear)  # their locks go before the modules that locks need
+
+
+def empty_chunks_of(tower: TextTower) -> ChunkCache:
+    """Find the store of a tower's encoded empty chunks, which all conditioners of it share."""
+    serial = serial_of(tower)
+    known = _EMPTY.get(serial)
+    if known is None:
+        known = _EMPTY.setdefault(serial, ChunkCache(EMPTY_BYTES))
+        with suppress(TypeError):  # of an object without weak references there is one for good
+            finalize(tower, _EMPTY.pop, serial, None).atexit = False
+    return known
+
+
 class ChunkEncoder:
     """The `Encode` of one call: bound to a tower with its weights of now, and to a layer.
 
     `prefetch` encodes what it is given in one tower call, copies once; a call encodes only what is
     still missing then. Results of that tower call are held apart from the cache too, because its
-    bound may be smaller.
+    bound may be smaller. Empty chunks, which fill up the shorter of two prompts, are also kept for
+    other caches of the same tower.
 
     Attributes:
         n_at_once: how many chunks one tower call takes.
@@ -113,8 +133,13 @@ class ChunkEncoder:
         self._layer = layer
         self._pooled = pooled
         self._cache = cache
-        number = cache.number(tower.fingerprint()) if cache.max_bytes else 0
-        self._prefix = (serial_of(tower), number, layer)
+        fingerprint = tower.fingerprint() if cache.max_bytes else None
+        number = cache.number(fingerprint) if cache.max_bytes else 0
+        self._prefix: Key = (serial_of(tower), number, layer)
+        self._empty = empty_chunks_of(tower) if cache.max_bytes else None
+        number = 0 if self._empty is None else self._empty.number(fingerprint)
+        self._empty_prefix = (serial_of(tower), number, layer)
+        self._empty_key = _key(empty_chunk(special))
         length = special.context_length
         chunk_bytes = length * tower.width * tower.dtype.itemsize * ACTIVATIONS
         self.n_at_once = max(1, BATCH_BYTES // chunk_bytes)
@@ -156,11 +181,11 @@ class ChunkEncoder:
             self._sum_up(new.values())
         missing: list[TokenChunk] = []
         for key, chunk in new.items():
-            row = self._cache.get(self._cache_key(chunk))
-            if row is not None and (row.pooled is not None or not self._pooled):
-                self._rows[key] = row
-            else:
+            row = next(self._kept(chunk), None)
+            if row is None:
                 missing.append(chunk)
+            else:
+                self._rows[key] = row
         for batch, masked in self._batches(missing):
             self._call_tower(batch, masked)
 
@@ -173,7 +198,22 @@ class ChunkEncoder:
             pooled = None if output.pooled is None else output.pooled[i].clone()
             row = TowerOutput(output.hidden[i].clone(), pooled)
             self._rows[_key(chunk)] = row
-            self._cache.put(self._cache_key(chunk), row)
+            for store, key in self._stores(chunk):
+                store.put(key, row)
+
+    def _kept(self, chunk: TokenChunk) -> Iterator[TowerOutput]:
+        """Yield what is kept of a chunk, if it has all that is wanted."""
+        for store, key in self._stores(chunk):
+            row = store.get(key)
+            if row is not None and (row.pooled is not None or not self._pooled):
+                yield row
+
+    def _stores(self, chunk: TokenChunk) -> Iterator[tuple[ChunkCache, Key]]:
+        """Yield where a chunk is kept."""
+        own = *_key(chunk), hash(tuple(map(self._sums.get, chunk.input_ids)))
+        yield self._cache, (*self._prefix, *own)
+        if self._empty is not None and _key(chunk) == self._empty_key:
+            yield self._empty, (*self._empty_prefix, *own)
 
     def _sum_up(self, chunks: Iterable[TokenChunk]) -> None:
         """Take checksums of the token embeddings that chunks use, if the tower gives any."""
@@ -181,9 +221,6 @@ class ChunkEncoder:
         row_checksums = getattr(self._tower, "row_checksums", None)
         if ids and row_checksums is not None:
             self._sums.update(row_checksums(sorted(ids)))
-
-    def _cache_key(self, chunk: TokenChunk) -> Key:
-        return *self._prefix, *_key(chunk), hash(tuple(map(self._sums.get, chunk.input_ids)))
 
     def _batches(self, chunks: Iterable[TokenChunk]) -> Iterator[tuple[list[TokenChunk], bool]]:
         """Yield chunks of equal length and masking, as many at once as memory allows.

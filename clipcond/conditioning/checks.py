@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
 from clipcond.arguments import type_name, wrong_argument
 from clipcond.chunking import Token, TokenChunk, inner_ids
 from clipcond.errors import (
@@ -26,9 +23,12 @@ from clipcond.errors import (
     warn,
 )
 from clipcond.prompt import Break, Issue
-from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput, check_layer
+from clipcond.towers.protocol import HiddenLayer, ReadsTexts, TowerOutput, too_deep
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from clipcond.conditioning.plan import Plan
 
 MAX_SHOWN = 5
@@ -46,7 +46,7 @@ def warn_issues(prompt: str, issues: Sequence[Issue]) -> None:
         warn(PromptWarning(f"{n_more} more such places in this prompt"), collected=False)
 
 
-def warn_cut(tokens: Sequence[Token | Break], tower: TextTower, prompt: str) -> None:
+def warn_cut(tokens: Sequence[Token | Break], tower: ReadsTexts, prompt: str) -> None:
     """Warn of a textual inversion that is cut because no chunk can hold it."""
     inner = inner_ids((token for token in tokens if isinstance(token, Token)), tower.special)
     n_vectors, room = 0, tower.special.room
@@ -61,7 +61,7 @@ def warn_cut(tokens: Sequence[Token | Break], tower: TextTower, prompt: str) -> 
 
 
 def warn_dropped(
-    chunks: Sequence[TokenChunk], n_kept: int, tower: TextTower, limit: str, at: tuple[str, int]
+    chunks: Sequence[TokenChunk], n_kept: int, tower: ReadsTexts, limit: str, at: tuple[str, int]
 ) -> None:
     """Warn of what is lost of a prompt that has more chunks than are taken.
 
@@ -154,7 +154,7 @@ def unlike_numbers(n_given: int, n_prompts: int, what: str) -> PromptError:
     return PromptError(message, remedy="Give one for all, or one for each.")
 
 
-def check_towers(towers: Sequence[TextTower]) -> None:
+def check_towers(towers: Sequence[ReadsTexts]) -> None:
     """Refuse objects that are no towers, and pairs that cannot be joined.
 
     Raises:
@@ -177,7 +177,7 @@ def check_towers(towers: Sequence[TextTower]) -> None:
 
 
 def check_layers(
-    layer: HiddenLayer | tuple[HiddenLayer, ...], towers: Sequence[TextTower]
+    layer: HiddenLayer | tuple[HiddenLayer, ...], towers: Sequence[ReadsTexts]
 ) -> tuple[HiddenLayer, ...]:
     """Make one layer for each tower of a layer, or of a tuple of them.
 
@@ -189,7 +189,8 @@ def check_layers(
         given, needed = counted(len(layers), "layer"), counted(len(towers), "tower")
         raise TowerError(f"{given} for {needed}")
     for each, tower in zip(layers, towers, strict=True):
-        check_layer(each, tower.depth, tower.name)
+        if each.depth > tower.depth:
+            raise too_deep(each, tower.depth, tower.name)
     return layers
 
 
@@ -219,9 +220,9 @@ def not_finite(
         a WeightingError that shows the most extreme weight if weights led there, else a TowerError.
     """
     rows = zip(embeds, plans, strict=True)
-    plan = next(plan for row, plan in rows if not bool(torch.isfinite(row).all()))
+    plan = next(plan for row, plan in rows if not bool(row.isfinite().all()))
     dtype = str(embeds[0].dtype).removeprefix("torch.")
-    if not bool(torch.isfinite(encode(plan.chunks).hidden).all()):
+    if not bool(encode(plan.chunks).hidden.isfinite().all()):
         return _broken(f"{name} itself gives NaN or infinite values", plan, embeds[0].dtype)
     weight = max((w for chunk in plan.chunks for w in chunk.weights), key=_extremeness)
     return WeightingError(
@@ -242,7 +243,7 @@ def pooled_not_finite(
         name: what messages call the model that gave them.
     """
     rows = [(row, plan) for row, plan in zip(pooled, plans, strict=True) if row is not None]
-    row, plan = next(each for each in rows if not bool(torch.isfinite(each[0]).all()))
+    row, plan = next(each for each in rows if not bool(each[0].isfinite().all()))
     return _broken(f"{name} itself gives NaN or infinite pooled values", plan, row.dtype)
 
 
@@ -251,7 +252,7 @@ def _broken(problem: str, plan: Plan, dtype: torch.dtype) -> TowerError:
     return TowerError(
         f"{problem} for the prompt {excerpt(plan.parsed.source)!r}",
         "Its weights are broken: load it again, from another file if that does not help."
-        if dtype in (torch.float32, torch.float64)
+        if name in ("float32", "float64")
         else f"Its weights are broken, or too large for {name}: try float32.",
     )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -14,25 +14,19 @@ from clipcond.arguments import check_arguments
 from clipcond.checkpoints import load_towers
 from clipcond.conditioning import checks, prompt_text, results
 from clipcond.conditioning.adapter_stage import AdapterStage
-from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder
+from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder, empty_chunks_of
 from clipcond.conditioning.dialect import Dialect
-from clipcond.conditioning.dialects import DialectName, choose_fullwidth, find_dialect
+from clipcond.conditioning.dialects import DialectName
+from clipcond.conditioning.explaining import Explainer, ModelReads, Prompts
 from clipcond.conditioning.inversions import TakesInversions
-from clipcond.conditioning.plan import Chunks, Cutter, Plan, plan_call
-from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, PromptText, Texts
-from clipcond.conditioning.report import Report
-from clipcond.conditioning.report_building import build_reports, with_negative
-from clipcond.conditioning.results import Conditioning, Guided, ModelReads
-from clipcond.conditioning.settled import SettlesTexts
-from clipcond.prompt import Issue, ParsedPrompt, find_syntax
-from clipcond.tokenizers.base import Tokenizer
+from clipcond.conditioning.plan import Plan
+from clipcond.conditioning.prompt_text import ExtraNetworks, Texts
+from clipcond.conditioning.results import Conditioning, Guided
 from clipcond.towers.base import HiddenLayer, TextTower
-from clipcond.weighting import NormalizeChoice, WeightingChoice, find_normalize, find_rule
-
-Prompts = str | Sequence[str]
+from clipcond.weighting import NormalizeChoice, WeightingChoice, find_rule
 
 
-class Conditioner(SettlesTexts, TakesInversions):
+class Conditioner(Explainer, TakesInversions):
     """A dialect, and one tower or SDXL's pair of towers: turns prompts into conditionings.
 
     Args:
@@ -66,6 +60,8 @@ class Conditioner(SettlesTexts, TakesInversions):
             tower, or has no pooled vector although one is wanted.
     """
 
+    towers: tuple[TextTower, ...]
+
     def __init__(
         self,
         tower: TextTower,
@@ -87,27 +83,27 @@ class Conditioner(SettlesTexts, TakesInversions):
         checks.check_limits(max_chunks, cache_bytes)
         check_arguments(fullwidth=fullwidth, pooled=pooled, extra_networks=extra_networks)
         checks.check_objects(layer, reads, adapter)
-        self.towers = (tower,) if tower_2 is None else (tower, tower_2)
-        checks.check_towers(self.towers)
-        self.dialect = find_dialect(dialect).for_towers(len(self.towers))
-        self.fullwidth = choose_fullwidth(fullwidth, self.dialect, self.towers)
-        self._syntax = find_syntax(self.dialect.syntax, fullwidth=bool(self.fullwidth))
-        self.extra_networks = extra_networks
-        self.rule = find_rule(self.dialect.weighting if weighting is None else weighting)
-        self.normalize = find_normalize(self.dialect.normalize if normalize is None else normalize)
-        own = getattr(tower, "own_clip_skip", None)
-        self.clip_skip = (1 if own is None else own) if clip_skip is None else clip_skip
-        self.layer = layer
-        self.reads = ModelReads.of_towers(len(self.towers)) if reads is None else reads
-        self._adapter_stage = None if adapter is None else AdapterStage(adapter, self.towers)
+        towers = (tower,) if tower_2 is None else (tower, tower_2)
+        checks.check_towers(towers)
+        self._adapter_stage = None if adapter is None else AdapterStage(adapter, towers)
         if self._adapter_stage is not None:
             pooled = self._adapter_stage.wants_pooled(pooled)
-        self.pooled = any(self.reads.pooled) if pooled is None else pooled
-        self.max_chunks = max_chunks
         self.cache = ChunkCache(cache_bytes)
-        # for each tower, its tokenizer at the last call, and the one that the dialect chose then
-        self._tokenizers = [(tower.tokenizer, self._tokenizer(tower)) for tower in self.towers]
-        self.layers()  # refuses a layer that is not there now, not at the first prompt
+        for each in towers if cache_bytes else ():
+            empty_chunks_of(each)  # made here, before threads share the towers
+        super().__init__(
+            towers,
+            dialect,
+            clip_skip=clip_skip,
+            normalize=normalize,
+            layer=layer,
+            pooled=pooled,
+            reads=reads,
+            fullwidth=fullwidth,
+            extra_networks=extra_networks,
+            max_chunks=max_chunks,
+        )
+        self.rule = find_rule(self.dialect.weighting if weighting is None else weighting)
 
     @classmethod
     def from_model(
@@ -142,25 +138,6 @@ class Conditioner(SettlesTexts, TakesInversions):
             made = self._condition([(prompt,) for prompt in positive], clip_skip)[0]
         return replace(made, issues=prompt_text.collected_issues(warned))
 
-    def check(self, prompts: Prompts, *, negative: bool = False) -> tuple[Issue, ...]:
-        """List a call's issues without a warning or an encoding; those that need one are missing.
-
-        Of prompts over time also those of what a pipeline draws of them at some step.
-
-        Args:
-            negative: whether they are negative prompts, where AND is a word.
-        Raises:
-            PromptError: a prompt that a call would refuse as well.
-        """
-        check_arguments(negative=negative)
-        given = prompt_text.list_prompts(prompts)
-        with prompt_text.collect_warnings(shown=False) as warned:
-            for texts in filter(None, (given, self._drawn(given, negative=negative))):
-                rows = [(each,) for each in self._texts(texts, None, negative=negative)]
-                parsed = self.reader.parse_and_warn(rows)
-                self._plan(rows, parsed)
-        return tuple(dict.fromkeys(prompt_text.collected_issues(warned)))
-
     def guided(
         self,
         prompts: Prompts,
@@ -191,83 +168,10 @@ class Conditioner(SettlesTexts, TakesInversions):
         issues = prompt_text.issues_of_each(warned, both, (positive, negative))
         return Guided(*(replace(each, issues=own) for each, own in zip(pair, issues, strict=True)))
 
-    def chunks(self, prompt: str) -> Chunks:
-        """Cut what is encoded of the prompt for the first tower."""
-        (prompt,) = prompt_text.list_prompts([checks.one_prompt(prompt)])
-        return self._cutter(0).chunks(self.reader.parse(self.reader.read(prompt)))
-
     @property
     def adapter(self) -> Adapter | None:
         """The adapter in use."""
         return None if self._adapter_stage is None else self._adapter_stage.adapter
-
-    def explain(self, prompt: str, negative: str | None = None) -> Report:
-        """Report what is encoded of a prompt: segments, chunks, tokens, weights, issues.
-
-        Args:
-            prompt: one string.
-            negative: what the report shows as well; both are as long as in `guided`.
-        """
-        given = [prompt_text.list_prompts([checks.one_prompt(prompt)])]
-        if negative is not None:
-            one = checks.one_prompt(negative, "negative prompt")
-            given.append(prompt_text.list_prompts([one], "negative prompt"))
-        with prompt_text.collect_warnings(shown=False) as warned:
-            rows = [self._texts(each, None, negative=i > 0) for i, each in enumerate(given)]
-            (texts,) = zip(*rows, strict=True)
-            parsed = self.reader.parse_and_warn([texts])
-            (plans,) = self._plan([texts], parsed)
-        issues = prompt_text.issues_of_each(warned, given, rows)
-        reports = build_reports(plans, self.layers(), texts, self.reader, issues)
-        if negative is None:
-            return reports[0]
-        return with_negative(*reports, is_zero=self._gives_zeros(texts[1]))
-
-    def layers(self, clip_skip: int | None = None) -> tuple[HiddenLayer, ...]:
-        """Choose each tower's layer, by this clip_skip or else by the conditioner's own choice.
-
-        Raises:
-            TowerError: there is no such layer.
-        """
-        if clip_skip is None and self.layer is not None:
-            return checks.check_layers(self.layer, self.towers)
-        return self.reads.layers(self.clip_skip if clip_skip is None else clip_skip, self.towers)
-
-    @property
-    def reader(self) -> PromptReader:
-        """What reads the prompts of this dialect."""
-        choices = self.extra_networks, self.fullwidth, self.max_chunks
-        return PromptReader(self._syntax, self.towers, self.dialect, *choices)
-
-    def _texts(
-        self, texts: list[str], texts_2: Prompts | None, *, negative: bool = False
-    ) -> list[Texts]:
-        """Find for each prompt the text that each tower reads: its last step and first part."""
-        given = texts_2 is not None
-        second = prompt_text.list_each(texts_2, len(texts), "second prompt") if given else None
-        second = second if len(self.towers) > 1 else None
-        return self.reader.read_each(texts, second, negative=negative)
-
-    def _gives_zeros(self, negative: Texts | None) -> bool:
-        whole = None if negative is None else [self.reader.whole(each) for each in negative]
-        return self.reads.gives_zeros(whole, self.dialect)
-
-    def _cutter(self, t: int) -> Cutter:
-        tower, dialect = self.towers[t], self.dialect
-        if self._tokenizers[t][0] is not tower.tokenizer:  # it was given another
-            self._tokenizers[t] = (tower.tokenizer, self._tokenizer(tower))
-        tokenizer, pooled = self._tokenizers[t][1], self.pooled and self.reads.pools(t, self.towers)
-        special = tower.special if dialect.frame is None else dialect.frame(tower.special)
-        return Cutter(tower, tokenizer, special, dialect, self.normalize, pooled, self.max_chunks)
-
-    def _tokenizer(self, tower: TextTower) -> Tokenizer:
-        return tower.tokenizer if self.dialect.tokenizer is None else self.dialect.tokenizer(tower)
-
-    def _plan(
-        self, rows: Sequence[Sequence[Texts]], parsed: Mapping[PromptText, ParsedPrompt]
-    ) -> list[list[tuple[Plan, ...]]]:
-        cutters = [self._cutter(t) for t in range(len(self.towers))]
-        return plan_call(*prompt_text.plain_texts(rows, parsed), cutters)
 
     def _condition(
         self, rows: Sequence[Sequence[Texts]], clip_skip: int | None
@@ -294,6 +198,7 @@ class Conditioner(SettlesTexts, TakesInversions):
         if stage is not None:
             stage.check_layer(layer)
         pooled = stage is None and cutter.pooled
-        encode = ChunkEncoder(cutter.tower, cutter.special, layer, self.cache, pooled=pooled)
+        tower = cast(TextTower, cutter.tower)
+        encode = ChunkEncoder(tower, cutter.special, layer, self.cache, pooled=pooled)
         parts = results.weigh(plans, self.rule, encode, cutter.tower.name)
         return parts if stage is None else stage(results.batched(parts), plans, encode).split()

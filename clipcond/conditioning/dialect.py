@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from clipcond.chunking import Splitter, TokenChunk, joined_rows
 from clipcond.prompt import ParsedPrompt
 from clipcond.tokenizers.base import SpecialTokens, Tokenizer
 from clipcond.tokenizers.open_clip import with_open_clip_cleaning, with_transformers_cleaning
-from clipcond.towers.base import TextTower
-from clipcond.weighting import Normalize, Rule
+from clipcond.towers.protocol import ReadsTexts
+
+if TYPE_CHECKING:
+    from clipcond.weighting.rule import Normalize, Rule
 
 Prompts: TypeAlias = Sequence[Sequence[TokenChunk]]
 
@@ -20,12 +22,12 @@ Prompts: TypeAlias = Sequence[Sequence[TokenChunk]]
 first_chunk, last_chunk = itemgetter(0), itemgetter(-1)
 
 
-def transformers_tokenizer(tower: TextTower) -> Tokenizer:
+def transformers_tokenizer(tower: ReadsTexts) -> Tokenizer:
     """Use transformers' tokenizer for a tower with CLIP's vocabulary, else the tower's own."""
     return with_transformers_cleaning(tower.tokenizer)
 
 
-def trainer_tokenizer(tower: TextTower) -> Tokenizer:
+def trainer_tokenizer(tower: ReadsTexts) -> Tokenizer:
     """Use open_clip's for its own towers, whose padding is not eos; else transformers'."""
     is_open_clip = tower.special.pad != tower.special.eos
     return (
@@ -84,7 +86,7 @@ class Reading:
     syntax: str | Callable[..., ParsedPrompt]
     takes_out: bool = False
     settles: bool = False
-    tokenizer: Callable[[TextTower], Tokenizer] | None = transformers_tokenizer
+    tokenizer: Callable[[ReadsTexts], Tokenizer] | None = transformers_tokenizer
     appends_second: bool = False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clipcond.checkpoints import textual_inversions
+from clipcond.checkpoints.inversion_lookup import inversion_names
 from clipcond.checkpoints.textual_inversions import InversionSource, load_inversion
 from clipcond.towers.base import TextTower
 
@@ -15,7 +16,7 @@ class TakesInversions:
     @property
     def inversions(self) -> tuple[str, ...]:
         """The names of the textual inversions loaded here."""
-        return textual_inversions.inversion_names(self.towers)
+        return inversion_names(self.towers)
 
     def load_inversion(
         self, source: InversionSource, token: str | None = None, *, allow_pickle: bool = False

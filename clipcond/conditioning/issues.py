@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from clipcond.errors import PromptError, PromptWarning, warn
 from clipcond.prompt import Issue, ParsedPrompt
 from clipcond.prompt.segments import MOST_ISSUES, in_order, sum_to_zero
-from clipcond.towers.base import TextTower
+from clipcond.towers.protocol import ReadsTexts
 
 
-def collect_unread(source: str, texts: list[str], tower: TextTower, message: str) -> None:
+def collect_unread(source: str, texts: list[str], tower: ReadsTexts, message: str) -> None:
     if not message:
         return
     find = getattr(tower, "unread_words", None)
@@ -37,12 +38,9 @@ def with_bare_inversions(parsed: ParsedPrompt, names: Sequence[str]) -> ParsedPr
         parsed: of a dialect that refers to them as `embedding:name` alone.
         names: of those that are loaded.
     """
-    written = sorted((name for name in names if not re.search(r"\s", name)), key=len, reverse=True)
-    if not written:
+    pattern, own = _bare_names(tuple(names))
+    if pattern is None:
         return parsed
-    any_name = "|".join(map(re.escape, written))
-    pattern = re.compile(rf"(?<![\w\-])(?<!embedding:)(?:{any_name})(?![\w\-])", re.IGNORECASE)
-    own = {name.casefold(): name for name in written}
     issues = [
         Issue(
             f"{found[0]!r} is a loaded textual inversion, but only words here",
@@ -56,6 +54,17 @@ def with_bare_inversions(parsed: ParsedPrompt, names: Sequence[str]) -> ParsedPr
         for found in pattern.finditer(parsed.source, segment.start, segment.stop)
     ]
     return replace(parsed, issues=in_order([*parsed.issues, *issues[:MOST_ISSUES]]))
+
+
+@lru_cache(16)
+def _bare_names(names: tuple[str, ...]) -> tuple[re.Pattern[str] | None, dict[str, str]]:
+    """Make a pattern of the names without spaces, and list them by what it finds."""
+    written = sorted((name for name in names if not re.search(r"\s", name)), key=len, reverse=True)
+    if not written:
+        return None, {}
+    any_name = "|".join(map(re.escape, written))
+    pattern = re.compile(rf"(?<![\w\-])(?<!embedding:)(?:{any_name})(?![\w\-])", re.IGNORECASE)
+    return pattern, {name.casefold(): name for name in written}
 
 
 def limited_mixture(parsed: ParsedPrompt, limit: int | None) -> ParsedPrompt:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, islice, pairwise
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from torch import Tensor
-
+import clipcond.lazy_re as re
 from clipcond.chunking import (
     Token,
     TokenChunk,
@@ -20,18 +18,22 @@ from clipcond.chunking import (
     empty_chunk,
     hard,
     pad_tokens,
-    tokenize,
+    tokenize_each,
 )
 from clipcond.conditioning import checks
-from clipcond.conditioning.cache import ChunkEncoder
 from clipcond.conditioning.dialect import Dialect
 from clipcond.errors import SUBJECT
 from clipcond.prompt import Break, ParsedPrompt, parse
 from clipcond.prompt.notations import CJK
 from clipcond.tokenizers.base import SpecialTokens, Tokenizer
-from clipcond.towers.base import TextTower
-from clipcond.weighting import Normalize, Rule
+from clipcond.towers.protocol import ReadsTexts
 from clipcond.weighting.mixing import mix, mix_masks, mixed_length
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from clipcond.conditioning.cache import ChunkEncoder
+    from clipcond.weighting.rule import Normalize, Rule
 
 Chunks: TypeAlias = tuple[TokenChunk, ...]
 Tokens: TypeAlias = tuple[Token | Break, ...]
@@ -49,7 +51,7 @@ class Cutter:
         max_chunks: how many chunks of a prompt are kept, if the dialect keeps more.
     """
 
-    tower: TextTower
+    tower: ReadsTexts
     tokenizer: Tokenizer
     special: SpecialTokens
     dialect: Dialect
@@ -57,9 +59,11 @@ class Cutter:
     pooled: bool = False
     max_chunks: int | None = None
 
-    def tokenize(self, parsed: ParsedPrompt) -> list[Tokens]:
-        """Turn a text into tokens; a mixture, each of its prompts."""
-        return [tokenize(member, self.tokenizer) for member in parsed.members]
+    def tokenize(self, texts: Mapping[str, ParsedPrompt]) -> dict[str, list[Tokens]]:
+        """Turn texts into tokens; a mixture, each of its prompts. One call of the tokenizer."""
+        members = [each.members for each in texts.values()]
+        tokens = iter(tokenize_each([*chain.from_iterable(members)], self.tokenizer))
+        return {text: [*islice(tokens, len(m))] for text, m in zip(texts, members, strict=True)}
 
     def cut(self, tokens: Tokens, n_tokens: int, prompt: str, n_members: int = 1) -> Chunks:
         """Pad tokens to at least `n_tokens`, and cut them into chunks; warn of what is lost.
@@ -106,21 +110,16 @@ class Cutter:
 
     def chunks(self, parsed: ParsedPrompt) -> Chunks:
         """Cut a text that has no negative; a mixture, each of its prompts."""
-        members = self.tokenize(parsed)
-        rows = (self.cut(each, 0, parsed.source, len(members)) for each in members)
-        return tuple(chain.from_iterable(rows))
+        (rows,) = self.tokenize({parsed.source: parsed}).values()
+        return tuple(c for row in rows for c in self.cut(row, 0, parsed.source, len(rows)))
 
     def n_filled(self, tokens: Sequence[Tokens]) -> int:
         """Count the tokens that a prompt and its negative are both padded to; 0 = they are not."""
         if not self.dialect.fills or self.special.mask_padding:  # masked padding fills nothing
             return 0
-        longest, limit = max(map(_n_tokens, tokens)), self._share(1)
+        longest = max(sum(isinstance(each, Token) for each in row) for row in tokens)
+        limit = self._share(1)
         return longest if limit is None else min(longest, limit * self.special.room)
-
-
-def _n_tokens(tokens: Tokens) -> int:
-    """Count what is no break."""
-    return sum(isinstance(token, Token) for token in tokens)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -247,7 +246,8 @@ class Plan:
         n_times = n_chunks // n_own if dialect.repeats and n_chunks % n_own == 0 else 1
         pooled, chunks = None, self.chunks
         if cutter.pooled and dialect.pooled_syntax is not None:
-            tokens = tokenize(parse(self.text, dialect.pooled_syntax), cutter.tokenizer)
+            parsed = parse(self.text, dialect.pooled_syntax)
+            (tokens,) = tokenize_each([parsed], cutter.tokenizer)
             chunks = chunk(tokens, cutter.special, hard)
         if cutter.pooled:
             pooled = dialect.pooled(chunks)
@@ -269,22 +269,22 @@ def plan_call(
         the same rows, for each text its plan.
     """
     repeats = cutters[0].dialect.repeats
-
-    @cache
-    def tokens(cutter: Cutter, text: str) -> list[Tokens]:
-        return cutter.tokenize(parsed[text])
+    tokens = {
+        cutter: cutter.tokenize({texts[t]: parsed[texts[t]] for row in rows for texts in row})
+        for t, cutter in enumerate(cutters)
+    }
 
     @cache
     def plan(cutter: Cutter, text: str, n_tokens: int) -> Plan:
-        source, rows = parsed[text].source, tokens(cutter, text)
+        source, rows = parsed[text].source, tokens[cutter][text]
         members = tuple(cutter.cut(each, n_tokens, source, len(rows)) for each in rows)
         return Plan(cutter, text, parsed[text], members)
 
     def plan_row(row: Sequence[tuple[str, ...]]) -> list[tuple[Plan, ...]]:
-        n_tokens = []
-        for cutter, texts in zip(cutters, zip(*row, strict=True), strict=True):
-            together = [each for text in texts for each in tokens(cutter, text)]
-            n_tokens.append(cutter.n_filled(together))
+        n_tokens = [
+            cutter.n_filled([each for texts in row for each in tokens[cutter][texts[t]]])
+            for t, cutter in enumerate(cutters)
+        ]
         return [tuple(map(plan, cutters, texts, n_tokens)) for texts in row]
 
     planned = [plan_row(row) for row in rows]

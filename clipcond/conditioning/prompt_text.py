@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeAlias
 
-from clipcond.checkpoints.textual_inversions import find_inversion, inversion_names
+from clipcond.checkpoints.inversion_lookup import find_inversion, inversion_names
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.issues import collect_unread, limited_mixture, with_bare_inversions
@@ -21,12 +21,19 @@ from clipcond.prompt.reduction import CHANGING, Timeline, reduce, timeline
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.segments import in_order
 from clipcond.prompt.text_layers import network_issues, take_out
-from clipcond.towers.base import TextTower
+from clipcond.towers.protocol import ReadsTexts
 
 HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate: half a character
 
+KEPT_LENGTH = 2000  # characters, of parsed texts that are kept: a prompt often comes again
+
 # None = as the dialect has it; a function receives the networks of a prompt.
 ExtraNetworks: TypeAlias = bool | Callable[[Sequence[ExtraNetwork]], object] | None
+
+
+@lru_cache(4096)
+def _parse(read: Callable[[str], ParsedPrompt], text: str, wide: bool | None) -> ParsedPrompt:
+    return with_lookalikes(read(text), fullwidth=wide)
 
 
 def list_prompts(prompts: object, what: str = "prompt") -> list[str]:
@@ -96,7 +103,7 @@ class PromptReader:
     """
 
     syntax: Callable[[str], ParsedPrompt]
-    towers: Sequence[TextTower]
+    towers: Sequence[ReadsTexts]
     dialect: Dialect
     extra_networks: ExtraNetworks = None
     fullwidth: bool | None = None
@@ -169,12 +176,18 @@ class PromptReader:
         """Parse what is encoded of a prompt; positions are those in the prompt."""
         remainder = text.remainder
         with nullcontext() if remainder is None else remainder.restore_errors():
-            parsed = with_lookalikes(self.syntax(text.text), fullwidth=self.fullwidth)
+            parsed = self._parsed(text.text)
         if not parsed.bare_names:
             parsed = with_bare_inversions(parsed, inversion_names(self.towers))
         parsed = parsed.with_names(partial(find_inversion, self.towers))
         parsed = parsed if remainder is None else remainder.restore(parsed)
         return parsed if parsed.mixture is None else limited_mixture(parsed, self.max_chunks)
+
+    def _parsed(self, text: str) -> ParsedPrompt:
+        """Parse a text, or look it up if it is short and the syntax one of ours."""
+        is_kept = isinstance(self.dialect.syntax, str) and len(text) <= KEPT_LENGTH
+        parse = _parse if is_kept else _parse.__wrapped__
+        return parse(self.syntax, str(text), self.fullwidth)
 
     def parse_each(self, rows: Sequence[Sequence[Texts]]) -> dict[PromptText, ParsedPrompt]:
         """Parse every text of a call once: the prompts first, then the negatives."""
@@ -271,7 +284,7 @@ def issues_of_sides(
     return [tuple(i for i in issues if i.prompt in own or i.prompt not in known) for own in prompts]
 
 
-def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[TextTower]) -> None:
+def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[ReadsTexts]) -> None:
     """Warn of words that the towers cannot read: once a call, but collect it for each prompt."""
     texts: dict[str, list[str]] = {}
     for p in parsed:  # of a prompt over time there are several texts

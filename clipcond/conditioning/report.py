@@ -11,7 +11,7 @@ from clipcond.chunking import TokenChunk
 from clipcond.conditioning.settled import DRAWN
 from clipcond.prompt import Issue, ParsedPrompt, Part, Segment
 from clipcond.tokenizers.base import SpecialTokens
-from clipcond.towers.base import HiddenLayer
+from clipcond.towers.protocol import HiddenLayer
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult

@@ -16,7 +16,7 @@ from clipcond.conditioning.prompt_text import (
 from clipcond.conditioning.report import ChunkReport, PartReport, Report
 from clipcond.prompt import Issue
 from clipcond.prompt.segments import in_order
-from clipcond.towers.base import HiddenLayer
+from clipcond.towers.protocol import HiddenLayer
 
 
 def build_reports(

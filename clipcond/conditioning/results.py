@@ -4,66 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import torch
 from torch import Tensor
 
-from clipcond.conditioning import checks
 from clipcond.conditioning.cache import ChunkEncoder
 from clipcond.conditioning.checks import not_finite, pooled_not_finite
-from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.plan import Plan
 from clipcond.prompt import Issue
-from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import Rule
-
-_LAST = HiddenLayer(1, final_norm=True)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelReads:
-    """What a diffusion model was trained to read of its towers.
-
-    Args:
-        layer: the layer that clip skip 1 means; a deeper clip skip keeps its choice of the norm.
-        pooled: for each tower, whether its pooled vector is read; those that are get joined.
-        zero_negative: whether a negative may be zeros, where the dialect has it so.
-    """
-
-    layer: HiddenLayer = _LAST
-    pooled: tuple[bool, ...] = (False,)
-    zero_negative: bool = False
-
-    @classmethod
-    def of_towers(cls, n: int) -> ModelReads:
-        """Say what Stable Diffusion reads of one tower, or SDXL of two."""
-        return cls() if n == 1 else SDXL
-
-    def layers(self, clip_skip: object, towers: Sequence[TextTower]) -> tuple[HiddenLayer, ...]:
-        """Make the layers that a clip skip means, as A1111 counts.
-
-        Raises:
-            TowerError: it is not a whole number from 1 to the depth of the shallowest tower.
-        """
-        shallowest = min(towers, key=lambda tower: tower.depth)
-        n = clip_skip
-        if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= shallowest.depth:
-            raise checks.no_such_layer(n, shallowest.depth, shallowest.name)
-        depth = max(self.layer.depth, n)
-        return (HiddenLayer(depth, final_norm=self.layer.final_norm),) * len(towers)
-
-    def gives_zeros(self, negatives: Sequence[str] | None, dialect: Dialect) -> bool:
-        """Whether a negative becomes zeros: what each tower reads; None = none is given."""
-        is_zero = dialect.zero_negative
-        return self.zero_negative and is_zero is not None and is_zero(negatives)
-
-    def pools(self, t: int, towers: Sequence[TextTower]) -> bool:
-        """Whether tower t gives the pooled vector, or a part of it; the last if none is read."""
-        return self.pooled[t] if any(self.pooled) else t + 1 == len(towers)
-
-
-# the penultimate layers, not normed
-SDXL = ModelReads(HiddenLayer(2, final_norm=False), (False, True), zero_negative=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +84,7 @@ def weigh(plans: Sequence[Plan], rule: Rule, encode: ChunkEncoder, name: str) ->
     needed = [plan.needs(rule) for plan in plans]
     for i, plan in enumerate(plans):
         if not plan.is_streamed(rule, encode.n_at_once):
-            encode.prefetch(needed[i], later=needed[i + 1 :])
+            encode.prefetch(needed[i], later=islice(needed, i + 1, None))
         embeds, mask = plan.weigh(rule, encode).unsqueeze(0), None
         if encode.special.mask_padding:
             mask = torch.tensor([plan.mask()], device=embeds.device)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from clipcond.conditioning.conditioner import Conditioner
-from clipcond.conditioning.results import ModelReads
+from clipcond.conditioning.explaining import ModelReads
 from clipcond.pipelines.own_towers import own_tower
 from clipcond.pipelines.protocols import ConditionedPipeline
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from clipcond import embedded
-from clipcond.checkpoints.folders import PIPELINE_INDEX
+from clipcond.checkpoints.places import PIPELINE_INDEX
 from clipcond.errors import CheckpointError, first_line
 from clipcond.files import local_path, near
 from clipcond.locks import LOADING

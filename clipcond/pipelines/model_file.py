@@ -10,9 +10,9 @@ import torch
 
 from clipcond.checkpoints.contents import FIRST_IN_UNET, Contents, describe, list_contents
 from clipcond.checkpoints.file_formats import read_any_header
-from clipcond.checkpoints.folders import PIPELINE_INDEX
 from clipcond.checkpoints.header import Header
 from clipcond.checkpoints.layouts import FoundTower
+from clipcond.checkpoints.places import PIPELINE_INDEX
 from clipcond.checkpoints.single_file import open_file
 from clipcond.checkpoints.tower_choice import TowerChoice
 from clipcond.errors import CheckpointError

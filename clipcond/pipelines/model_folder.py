@@ -8,8 +8,9 @@ from typing import Any
 
 from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.file_formats import refused_pickle
-from clipcond.checkpoints.folders import KINDS, PIPELINE_INDEX
+from clipcond.checkpoints.folders import KINDS
 from clipcond.checkpoints.pickles import read_pickle
+from clipcond.checkpoints.places import PIPELINE_INDEX
 from clipcond.errors import CheckpointError
 from clipcond.files import is_file, read_json
 from clipcond.pipelines.config_checks import check_scheduler_config, try_scheduler

@@ -5,8 +5,7 @@ Ordinary text has most of these signs too, so each pattern names what it is ordi
 
 from __future__ import annotations
 
-import re
-
+import clipcond.lazy_re as re
 from clipcond.prompt.notations import ALL, EXCEPT_PLAIN, MEASURED, SMALL, Notation
 from clipcond.prompt.ordinary import SPOKEN
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from array import array
 from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import clipcond.lazy_re as re
 from clipcond.errors import PromptSyntaxError, excerpt
 from clipcond.prompt.compel_grammar import SPACE
 from clipcond.prompt.compel_nodes import Enclosed, LoraCall, Node, Piece, Swapped, Weighted

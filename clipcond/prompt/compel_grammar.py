@@ -14,10 +14,10 @@ with the length, however deep a prompt is nested and however much of it is broke
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import clipcond.lazy_re as re
 from clipcond.prompt.compel_nodes import Enclosed, Found, LoraCall, Node, Piece, Swapped, Weighted
 
 SPACE = " \t\n\r\v\f"  # only these of the Unicode spaces separate words

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from difflib import get_close_matches
 
+import clipcond.lazy_re as re
 from clipcond.prompt.compel_grammar import NUMBER_OR_NAME
 from clipcond.prompt.notations import EXCEPT_PLAIN, Notation
 

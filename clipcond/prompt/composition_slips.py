@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 
+import clipcond.lazy_re as re
 from clipcond.errors import excerpt
 from clipcond.prompt.folding import fold
 from clipcond.prompt.misreadings import SHOWN, is_shouted

@@ -13,10 +13,10 @@ makes the whole prompt text, which is then the same at every step.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import clipcond.lazy_re as re
 from clipcond.arguments import check_arguments
 from clipcond.prompt.scanner import OPENING, ascii_signs
 

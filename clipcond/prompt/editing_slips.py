@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+import clipcond.lazy_re as re
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,

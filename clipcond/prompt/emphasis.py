@@ -8,11 +8,11 @@ closing one is text. Both become issues.
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import clipcond.lazy_re as re
 from clipcond.prompt.scanner import (
     FACTORS,
     OPENING,

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import islice
 from typing import TypeAlias
 
@@ -63,12 +64,11 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
         fullwidth: whether full-width punctuation was read as syntax; None = it was not, but the
             user has not said so, which adds issues about it.
     """
-    more = {True: READ_WIDE, False: JOINED, None: (*JOINED, *FULLWIDTH)}[fullwidth]
-    slips = (*COMPEL_SLIPS, *BRACKET_SLIPS, *WEIGHT_SLIPS)
-    kinds = (*slips, *OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS, *more)
     folded = parsed.source if parsed.source.isascii() else fold(parsed.source)
-    read_here = (kind for kind in kinds if parsed.syntax in kind.readers)
-    found = [each for kind in read_here for each in _find(parsed, folded, kind)]
+    kinds, by_sign, always = _kinds(parsed.syntax, fullwidth)
+    signs = by_sign.keys() & {*parsed.source, *folded}
+    possible = sorted({*always, *(i for sign in signs for i in by_sign[sign])})
+    found = [each for i in possible for each in _find(parsed, folded, kinds[i])]
     added = _heavy(parsed)
     if parsed.parts and MAY_BE_MISREAD.search(folded):
         known = [issue.position for issue in added]
@@ -87,6 +87,23 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     ]
     added += [issue for *_, issue in chosen]
     return replace(parsed, issues=in_order([*kept, *added])[:MOST_ISSUES])
+
+
+@cache
+def _kinds(
+    syntax: str, fullwidth: bool | None
+) -> tuple[tuple[Notation, ...], dict[str, list[int]], list[int]]:
+    """List what a syntax reads as text, its indices by sign, and those whose signs are words."""
+    more = {True: READ_WIDE, False: JOINED, None: (*JOINED, *FULLWIDTH)}[fullwidth]
+    slips = (*COMPEL_SLIPS, *BRACKET_SLIPS, *WEIGHT_SLIPS)
+    all_kinds = (*slips, *OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS, *more)
+    kinds = tuple(kind for kind in all_kinds if syntax in kind.readers)
+    by_sign: dict[str, list[int]] = {}
+    for i, kind in enumerate(kinds):
+        for sign in {*kind.signs}:
+            by_sign.setdefault(sign, []).append(i)
+    always = [i for sign in list(by_sign) if len(sign) != 1 for i in by_sign.pop(sign)]
+    return kinds, by_sign, always
 
 
 def _one_a_place(found: Sequence[Found]) -> list[Found]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+import clipcond.lazy_re as re
 from clipcond.prompt.notations import (
     CJK,
     EXCEPT_PLAIN,
@@ -31,7 +30,7 @@ LOOSE_WEIGHTS = (
         EXCEPT_PLAIN,
         "no weight without a colon",
         _WRITE,
-        hint=re.compile(r"(?:\d|\d\s?%)\s?\)"),
+        hint=re.compile(r"\s(?:[xX×]?\s?(?:-?[01]?\.\d{1,2}|1\d{2}\s?%)|[01],\d{1,2})\s?\)"),
     ),
     Notation(
         "weight",

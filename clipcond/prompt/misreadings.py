@@ -8,10 +8,10 @@ TAKE A BREAK    a word of a caption in capitals starts a new chunk
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+import clipcond.lazy_re as re
 from clipcond.errors import excerpt
 from clipcond.prompt.notations import BRACKETS, CJK
 from clipcond.prompt.scanner import OPENING, ascii_signs

@@ -5,12 +5,12 @@ Whatever an issue of the named codes is about, it is none where it meets such te
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Collection
 from itertools import accumulate
 from typing import NamedTuple
 
+import clipcond.lazy_re as re
 from clipcond.prompt.segments import ParsedPrompt
 
 _SLIP = frozenset({"weight", "novelai-weight", "midjourney-weight"})

@@ -5,8 +5,7 @@ Only what hardly occurs in ordinary text counts: `cat++` and `(cat:1.3)`, but no
 
 from __future__ import annotations
 
-import re
-
+import clipcond.lazy_re as re
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,

@@ -5,9 +5,9 @@ Each row is a pattern that hardly occurs in ordinary text, and the syntaxes that
 
 from __future__ import annotations
 
-import re
 from html.entities import name2codepoint
 
+import clipcond.lazy_re as re
 from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, Notation
 from clipcond.prompt.pasted import ESCAPED, PASTED
 

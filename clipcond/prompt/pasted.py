@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+import clipcond.lazy_re as re
 from clipcond.prompt.notations import ALL, Notation
 
 # Keys of a block of parameters: those that no sentence has, and those that need a number.

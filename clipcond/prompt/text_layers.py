@@ -10,12 +10,12 @@ so a network in a comment is none. In other tools both are text; `other_tools` w
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, islice, pairwise
 
+import clipcond.lazy_re as re
 from clipcond.errors import excerpt
 from clipcond.prompt.notations import CJK, weight_in
 from clipcond.prompt.remainder import Remainder

@@ -6,8 +6,7 @@ ratios, times and measures.
 
 from __future__ import annotations
 
-import re
-
+import clipcond.lazy_re as re
 from clipcond.prompt.loose_weights import LOOSE_WEIGHTS
 from clipcond.prompt.notations import (
     BRACKETS,
@@ -44,6 +43,7 @@ _SLIPS = (
     r"[0-2]?[点點]\d{1,2}倍?|[零〇一二两三]点[零〇一二三四五六七八九]{1,2}倍?",
     r"[oO]\.\d{1,2}|[lI]\.\d{1,2}|\d?\.[oO]\d?",
 )
+_OTHER_SIGN = rf"(?:\s?[;=]\s?|[|@*^~,、/>→+](?:\s?{WEIGHT_WORD})?)"
 _TWICE = (
     r"(?:[0-2]?\.\d{1,3}\s?:\s?\d?(?:\.\d{1,3})?|(?<![\s,(>]:)[0-2]\s?:\s?[0-2]?\.\d{1,3})"
     r"(?:\s?:\s?[\d.]{1,5}){0,3}"
@@ -65,7 +65,7 @@ WEIGHT_SLIPS = (
         _WRITE,
         unless=_AND,
         bare=True,
-        hint=re.compile(rf":{SMALL}"),
+        hint=re.compile(rf":{SMALL}[xX×倍배]?{_END}"),
     ),
     Notation(
         "weight",
@@ -149,14 +149,12 @@ WEIGHT_SLIPS = (
         ".",
         re.compile(
             rf"(?<![:：]){_WORDS}{_NO_WEIGHT_WORD}(?:(?P<number>[01]\.\d{{1,2}})"
-            rf"|(?:\s?[;=]\s?|[|@*^~,、/>→+](?:\s?{WEIGHT_WORD})?)(?P<number_2>[01]?\.\d{{1,2}}))\s?\)"
+            rf"|{_OTHER_SIGN}(?P<number_2>[01]?\.\d{{1,2}}))\s?\)"
         ),
         EXCEPT_PLAIN,
         "no weight without a colon",
         _WRITE,
-        hint=re.compile(
-            r"(?:(?<=[^\W\d])[01]|[;=|@*^~,、/>→+:]\s?[01]?|[^\W\d]\s[01]?)\.\d{1,2}\s?\)"
-        ),
+        hint=re.compile(rf"(?:(?<=[^\W\d])[01]|{_OTHER_SIGN}[01]?)\.\d{{1,2}}\s?\)"),
     ),
     Notation(
         "weight",

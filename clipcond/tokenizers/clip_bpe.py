@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.resources import files
-from itertools import chain
 from typing import TYPE_CHECKING, Any
-
-from torch import Tensor
 
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.tokenizers.wrapped import (
@@ -32,6 +30,8 @@ STOCK_LENGTH = 77  # of every CLIP tokenizer, even of one for a model with more 
 class ClipBpeTokenizer(WrappedTokenizer):
     """A transformers CLIP tokenizer: text to ids without special tokens, ids to readable pieces."""
 
+    reads_bytes = True
+
     def readable(self, token: str) -> str:
         """Write an entry as text; bytes that are no whole character as `\\xe7`."""
         text = token.removesuffix(END_OF_WORD)
@@ -51,19 +51,6 @@ class ClipBpeTokenizer(WrappedTokenizer):
             self.source.convert_tokens_to_ids(entry) not in (None, self.source.unk_token_id)
             for entry in (symbols, symbols + END_OF_WORD)
         )
-
-    def unread(self, tower: str, texts: Sequence[str], table: Tensor) -> str:
-        """Describe words with rows of zeros; in a tower that has none, `unread_characters`."""
-        texts = [self.without_names(text) for text in texts]
-        if self._n_known(table) is None:
-            return self.unread_characters(tower, texts)
-        return super().unread(tower, texts, table)
-
-    def unread_words(self, texts: Sequence[str], table: Tensor) -> list[str]:
-        texts = [self.without_names(text) for text in texts]
-        if self._n_known(table) is None:
-            return list(dict.fromkeys(self.bytes_only(texts)))
-        return super().unread_words(texts, table)
 
     def unread_characters(self, tower: str, texts: Sequence[str]) -> str:
         """Describe the characters that no entry of the vocabulary holds whole.
@@ -111,7 +98,7 @@ def special_tokens(
         ),
         # ADV_CLIP_emb's masking token, 266: its author calls it a comma, which is 267
         stand_in=single_token_id(tokenizer, "+"),
-        inner=LookedUp(partial(_is_further_vector, tokenizer, tokenizer.vocab_size, inversions)),
+        inner=FurtherVectors(tokenizer, tokenizer.vocab_size, inversions),
     )
 
 
@@ -140,14 +127,30 @@ def default_context_length(tokenizer: PreTrainedTokenizerBase, n_positions: int)
     return n_positions if length == STOCK_LENGTH else int(min(length, n_positions))
 
 
-def _is_further_vector(
-    tokenizer: PreTrainedTokenizerBase, n_ordinary: int, inversions: Container[int], token_id: int
-) -> bool:
-    """Whether an id is that of an inversion's vector, but not of its first."""
-    if token_id < n_ordinary:
-        return False
-    further = chain.from_iterable(ids[1:] for ids in added_inversions(tokenizer).values())
-    return token_id in inversions or token_id in further
+@dataclass(frozen=True, slots=True)
+class FurtherVectors:
+    """The ids of the vectors of inversions, but for the first of each.
+
+    Args:
+        n_ordinary: how many ids are those of the vocabulary.
+        inversions: the tower's own; others are those added to the tokenizer.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    n_ordinary: int
+    inversions: Container[int]
+
+    def __contains__(self, token_id: object) -> bool:
+        return isinstance(token_id, int) and token_id in self.among([token_id])
+
+    def among(self, ids: Iterable[int]) -> set[int]:
+        """Choose those of some ids; the tokenizer's inversions are looked up once."""
+        others = [token_id for token_id in ids if token_id >= self.n_ordinary]
+        if not others:
+            return set()
+        vectors = added_inversions(self.tokenizer).values()
+        further = {token_id for row in vectors for token_id in row[1:]}
+        return {each for each in others if each in self.inversions or each in further}
 
 
 def _ends_word(tokenizer: PreTrainedTokenizerBase, token_id: int) -> bool:

@@ -8,15 +8,16 @@ and rows that diffusers adds to the table later get no id of ours.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from clipcond.errors import TowerError, excerpt
 from clipcond.locks import fork_safe_lock
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FIRST_ID = 2**24  # the largest vocabulary of a text tower, XLM-V's, has 901,629 entries
 MOST_VECTORS = 10_000  # far more than a prompt can hold
@@ -51,7 +52,9 @@ class Inversions:
         self.width = width
         self.tower = tower
         self._next = FIRST_ID
-        self._keep({})
+        self.by_name: dict[str, _Inversion] = {}
+        self._places: dict[object, tuple[_Inversion, int]] = {}
+        self._named = _Names()
 
     def __contains__(self, token_id: object) -> bool:
         """Whether an id belongs to the one before it: every vector but the first."""
@@ -70,6 +73,8 @@ class Inversions:
             TowerError: the vectors have another width, no fractions, or values that are not finite;
                 the name is empty or taken.
         """
+        import torch  # vectors need it, not names
+
         if not name.strip():
             raise TowerError("a textual inversion needs a name", "Say token='...'.")
         if _key(name) in self.by_name:
@@ -103,12 +108,15 @@ class Inversions:
         Raises:
             TowerError: as `check` does.
         """
+        import torch
+
         with _ADDING:
             rows = self.check(name, vectors).cpu().clone()
             ids = tuple(range(self._next, self._next + len(rows)))
             digest = sha256(rows.contiguous().view(torch.uint8).numpy().tobytes()).hexdigest()
             self._next += len(rows)
-            self._keep({**self.by_name, _key(name): _Inversion(name, rows, ids, digest)})
+            inversion = _Inversion(name, rows, ids, digest)
+            self._keep({**self.by_name, _key(name): inversion}, [inversion])
 
     def remove(self, name: str) -> None:
         """Remove an inversion.
@@ -122,7 +130,8 @@ class Inversions:
                 raise TowerError(
                     f"{self.tower!r} has no textual inversion {excerpt(name)!r}; it has: {known}"
                 )
-            self._keep({k: each for k, each in self.by_name.items() if k != _key(name)})
+            kept = {k: each for k, each in self.by_name.items() if k != _key(name)}
+            self._keep(kept)
 
     def update(self, other: Inversions) -> None:
         """Add another tower's inversions that this one lacks, if they have its width."""
@@ -137,16 +146,14 @@ class Inversions:
 
     def split(self, text: str) -> list[str | tuple[int, ...]]:
         """Split a text at names; each name is replaced by its ids."""
-        pattern = self._pattern  # read once: another thread may remove the last name
-        if pattern is None:
+        named = self._named  # read once: another thread may remove the last name
+        if not named.lengths:
             return [text]
         pieces: list[str | tuple[int, ...]] = []
         start = 0
-        for match in pattern.finditer(text):
-            ids = self.ids(match[0])
-            if ids:  # patterns and names fold capitals alike, but for a few letters
-                pieces += [text[start : match.start()], ids]
-                start = match.end()
+        for begin, end, ids in named.find(text):
+            pieces += [text[start:begin], ids]
+            start = end
         pieces.append(text[start:])
         return [piece for piece in pieces if not isinstance(piece, str) or piece.strip()]
 
@@ -167,6 +174,8 @@ class Inversions:
         Raises:
             TowerError: an id of an inversion that was removed, or of another tower.
         """
+        import torch
+
         places = self._places
         if not all(i in places for i in ids):
             raise TowerError(
@@ -175,29 +184,73 @@ class Inversions:
             )
         return torch.stack([places[i][0].vectors[places[i][1]].float() for i in ids])
 
-    def _keep(self, by_name: dict[str, _Inversion]) -> None:
-        self.by_name = by_name
-        self._places: dict[object, tuple[_Inversion, int]] = {
-            i: (each, n) for each in by_name.values() for n, i in enumerate(each.ids)
-        }
-        self._pattern = _pattern([each.name for each in by_name.values()])
+    def _keep(
+        self, by_name: dict[str, _Inversion], added: Sequence[_Inversion] | None = None
+    ) -> None:
+        """Replace the inversions; `added` are those that are new, if all others stay."""
+        new = list(by_name.values()) if added is None else added
+        places = {} if added is None else {**self._places}
+        places.update((i, (each, n)) for each in new for n, i in enumerate(each.ids))
+        named = _Names() if added is None else self._named.copied()
+        for each in new:
+            named.add(each.name, each.ids)
+        self.by_name, self._places, self._named = by_name, places, named
+
+
+class _Names:
+    """Names in texts, found by their pieces: words, signs, and spaces between them.
+
+    A name is never a part of a longer word, so where it begins and ends, pieces do.
+    """
+
+    def __init__(self) -> None:
+        self.lengths: dict[str, tuple[int, ...]] = {}  # by the first piece, the longest first
+        self._names: dict[tuple[str, ...], tuple[str, tuple[int, ...]]] = {}
+
+    def copied(self) -> _Names:
+        """Copy it, as it may be read meanwhile."""
+        other = _Names()
+        other.lengths, other._names = {**self.lengths}, {**self._names}
+        return other
+
+    def add(self, name: str, ids: tuple[int, ...]) -> None:
+        """Add a name and its ids."""
+        pieces = tuple(_folded(piece) for piece in _PIECE.findall(name.strip()))
+        known = self.lengths.get(pieces[0], ())
+        self.lengths[pieces[0]] = tuple(sorted({*known, len(pieces)}, reverse=True))
+        self._names[pieces] = name, ids
+
+    def find(self, text: str) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+        """Yield where names begin and end, and their ids."""
+        matches = list(_PIECE.finditer(text))
+        pieces = [_folded(match[0]) for match in matches]
+        position = 0
+        while position < len(pieces):
+            n_taken = 1
+            for n in self.lengths.get(pieces[position], ()):
+                found = self._names.get(tuple(pieces[position : position + n]))
+                if found is None or position + n > len(pieces):
+                    continue
+                begin, end = matches[position].start(), matches[position + n - 1].end()
+                if _is_written(found[0], text[begin:end]):
+                    yield begin, end, found[1]
+                    n_taken = n
+                    break
+            position += n_taken
+
+
+_PIECE = re.compile(r"\w+|\s+|[^\w\s]")
+
+
+def _folded(piece: str) -> str:
+    return " " if piece.isspace() else piece.casefold()
 
 
 def _key(name: str) -> str:
     return " ".join(name.split()).casefold()
 
 
-def _pattern(names: list[str]) -> re.Pattern[str] | None:
-    """Compile a pattern for any of the names, the longest first."""
-    if not names:
-        return None
-    longest = sorted(names, key=lambda name: len(_key(name)), reverse=True)
-    return re.compile("|".join(map(_whole, longest)), re.IGNORECASE)
-
-
-def _whole(name: str) -> str:
-    """Write the pattern of a name that is no part of a longer word."""
-    words = name.split()
-    before = r"(?<!\w)" if re.match(r"\w", words[0]) else ""
-    behind = r"(?!\w)" if re.search(r"\w\Z", words[-1]) else ""
-    return before + r"\s+".join(map(re.escape, words)) + behind
+def _is_written(name: str, text: str) -> bool:
+    """Whether a text is a name but for capitals and spaces: `strasse` is not written `straße`."""
+    pattern = r"\s+".join(map(re.escape, name.split()))
+    return re.fullmatch(pattern, text, re.IGNORECASE) is not None

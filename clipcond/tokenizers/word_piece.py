@@ -29,6 +29,8 @@ UNITS = re.compile(rf"[{HAN}]|[^\W\d_{HAN}]+|[^\w\s]")  # a Chinese character, a
 COMMAS = ",，、﹐﹑､"  # each separates the tags of a list
 SENTENCE_ENDS = ".。．!！?？"
 PHRASE_ENDS = f"{SENTENCE_ENDS},，、;；:："
+TRAINED_LENGTH = 52  # of 512 positions; the others were not trained. Source: cn_clip, tokenize
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
 LONGEST_WORD = 200  # characters; a longer word is unknown. Source: cn_clip 1.6.0, bert_tokenizer.py
 
 
@@ -138,7 +140,7 @@ def tokenizer_in(folder: Path) -> BertTokenizer:
     Raises:
         CheckpointError: there is none, or it is broken.
     """
-    return open_tokenizer(folder, ("tokenizer.json", "vocab.txt"), _read_tokenizer)
+    return open_tokenizer(folder, TOKENIZER_FILES, _read_tokenizer)
 
 
 def _read_tokenizer(folder: Path) -> BertTokenizer:

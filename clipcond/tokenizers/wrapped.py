@@ -8,15 +8,13 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from itertools import count, takewhile
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 from weakref import ref
-
-import torch
-from torch import Tensor
 
 from clipcond.tokenizers.inversions import Inversions
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
 Kind = TypeVar("Kind", bound="WrappedTokenizer")
@@ -24,6 +22,18 @@ Kind = TypeVar("Kind", bound="WrappedTokenizer")
 FEW = 5_000  # characters; for more, the tokenizer's thread pool pays
 N_SAMPLED = 64  # rows of a table that are searched for zeros
 N_SHOWN = 8  # unread words that a message lists
+
+
+class StoredTable(Protocol):
+    """Token embeddings [V D] that are not in memory."""
+
+    def __len__(self) -> int: ...
+
+    def blanks(self, rows: Sequence[int]) -> list[bool]:
+        """Say of some rows whether all of their values are zero."""
+
+
+Table: TypeAlias = "Tensor | StoredTable"
 
 
 class WrappedTokenizer:
@@ -36,18 +46,21 @@ class WrappedTokenizer:
         source: the transformers tokenizer.
         inversions: the tower's own.
         units: matches what `unread` counts as one word.
+        reads_bytes: whether the vocabulary has an entry for every byte, so for any text.
     """
 
+    reads_bytes = False
     units = re.compile(r"[^\W\d_]+|[^\w\s]")
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.source = tokenizer
         self.inversions = Inversions(0, "")
-        # a table, and its words if few
-        self._counted: tuple[ref[Tensor] | None, int | None] = (None, None)
+        # a table, whether some of its rows are zero, and how many words the others are
+        self._looked_at: tuple[ref[Any] | None, bool] = (None, False)
+        self._n_words: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_counted": (None, None)}  # weak references cannot be pickled
+        return {**vars(self), "_looked_at": (None, False)}  # weak references cannot be pickled
 
     def with_inversions(self: Kind, inversions: Inversions) -> Kind:
         """Copy this tokenizer for a tower with these inversions."""
@@ -107,7 +120,15 @@ class WrappedTokenizer:
         """Whether an entry of the vocabulary is a whole word, or a character that is one."""
         return token.isalpha()
 
-    def unread(self, tower: str, texts: Sequence[str], table: Tensor) -> str:
+    def bytes_only(self, texts: Sequence[str]) -> list[str]:
+        """List the characters that reach the tower as bytes only, as often as there."""
+        return []
+
+    def unread_characters(self, tower: str, texts: Sequence[str]) -> str:
+        """Describe the characters of `bytes_only`; "" if there are none."""
+        return ""
+
+    def unread(self, tower: str, texts: Sequence[str], table: Table) -> str:
         """Describe the words and characters that mean nothing to a tower.
 
         They are those outside the vocabulary, which all become the same token, and those that the
@@ -119,42 +140,58 @@ class WrappedTokenizer:
         Returns:
             a message, or "" if everything can be read.
         """
+        if self.reads_bytes:
+            has_all = not self._has_blank(table)
+            if has_all and all(map(str.isascii, texts)):
+                return ""
+            texts = [self.without_names(text) for text in texts]
+            if has_all:
+                return self.unread_characters(tower, texts)
         unknown = self.unread_words(texts, table)
         if not unknown:
             return ""
-        n_known = self._n_known(table)
-        facts = [] if n_known is None else [f"knows {n_known} words"]
-        if n_known is None or not all(unit.isascii() for unit in unknown):
+        has_blank = self._has_blank(table)
+        facts = [f"knows {self._count_words(table)} words"] if has_blank else []
+        if not has_blank or not all(unit.isascii() for unit in unknown):
             lost, n_all = set(unknown), n_characters(texts)
             n_lost = sum(len(unit) for unit in self._units(texts) if unit in lost)
             facts.append(f"reads {n_all - n_lost} of the {n_all} characters here")
         return f"{tower!r} {' and '.join(facts)}; it cannot read {listed(unknown)}"
 
-    def unread_words(self, texts: Sequence[str], table: Tensor) -> list[str]:
+    def unread_words(self, texts: Sequence[str], table: Table) -> list[str]:
         """List what `unread` describes: words in small letters and characters, each once."""
-        n_known = self._n_known(table)
+        if self.reads_bytes:
+            texts = [self.without_names(text) for text in texts]
+            if not self._has_blank(table):
+                return list(dict.fromkeys(self.bytes_only(texts)))
         words = list(dict.fromkeys(u for u in self._units(texts) if u.isalpha() or is_sign(u)))
         rows = self.encode_batch(words)
         ids = sorted({i for row in rows for i in row})
-        lost_ids = {self.source.unk_token_id, *(() if n_known is None else _blank(table, ids))}
+        blank = _blank(table, ids) if self._has_blank(table) else []
+        lost_ids = {self.source.unk_token_id, *blank}
         return [w for w, row in zip(words, rows, strict=True) if not lost_ids.isdisjoint(row)]
 
     def _units(self, texts: Sequence[str]) -> list[str]:
         return [unit.lower() for text in texts for unit in self.units.findall(text)]
 
-    def _n_known(self, table: Tensor) -> int | None:
-        """Count the words whose rows are not zero, once for each table; None if no row is zero."""
-        counted, n_known = self._counted
-        if counted is None or counted() is not table:
-            has_blank = _has_blank_rows(table, self.source.pad_token_id)
-            n_known = self._count_words(table) if has_blank else None
-            self._counted = (ref(table), n_known)
-        return n_known
+    def _has_blank(self, table: Table) -> bool:
+        """Whether some of the sampled rows are zero, looked up once for each table."""
+        known, has_blank = self._looked_at
+        if known is None or known() is not table:
+            # padding's is zero in every BERT and RoBERTa
+            pad, step = self.source.pad_token_id, max(1, len(table) // N_SAMPLED)
+            has_blank = any(_blanks(table, [i for i in range(1, len(table), step) if i != pad]))
+            self._looked_at, self._n_words = (ref(table), has_blank), None
+        return has_blank
 
-    def _count_words(self, table: Tensor) -> int:
-        seen = (table != 0).any(dim=-1).tolist()
-        entries = self.source.get_vocab().items()
-        return sum(self.is_word(entry) for entry, i in entries if i < len(seen) and seen[i])
+    def _count_words(self, table: Table) -> int:
+        """Count the words whose rows are not zero, once for each table with such rows."""
+        if self._n_words is None:
+            blank = _blanks(table, range(len(table)))
+            known = [i for i, is_blank in enumerate(blank) if not is_blank]
+            entries = filter(None, self.source.convert_ids_to_tokens(known))
+            self._n_words = sum(map(self.is_word, entries))
+        return self._n_words
 
     def _encode_few(self, texts: Sequence[str]) -> list[list[int]] | None:
         """Encode texts one by one: for a prompt's segments a thread pool costs more than it saves.
@@ -186,16 +223,14 @@ class WrappedTokenizer:
 def added_inversions(tokenizer: PreTrainedTokenizerBase) -> dict[int, list[int]]:
     """Find added inversions of several vectors, by the id of the first: <foo>, <foo>_1, <foo>_2.
 
-    Called for every prompt, since they are added to a tokenizer in use. Source of the names:
+    Looked up at every call, since they are added to a tokenizer in use. Source of the names:
     diffusers, loaders/textual_inversion.py.
     """
     added = tokenizer.added_tokens_encoder
     vectors: dict[int, list[int]] = {}
-    for token in added:
+    for token in [token for token in added if f"{token}_1" in added]:
         names = takewhile(added.__contains__, (f"{token}_{n}" for n in count(1)))
-        further = [added[name] for name in names]
-        if further:
-            vectors[added[token]] = [added[token], *further]
+        vectors[added[token]] = [added[token], *(added[name] for name in names)]
     return vectors
 
 
@@ -238,15 +273,17 @@ def listed(units: Sequence[str]) -> str:
     return f"{shown} and {len(units) - N_SHOWN} more" if len(units) > N_SHOWN else shown
 
 
-def _has_blank_rows(table: Tensor, pad: int | None) -> bool:
-    """Whether some of the sampled rows are zero; padding's is in every BERT and RoBERTa."""
-    step = max(1, len(table) // N_SAMPLED)
-    sampled = [i for i in range(1, len(table), step) if i != pad]
-    return not table.is_meta and bool((table[sampled] == 0).all(dim=-1).any())
+def _blanks(table: Table, rows: Sequence[int]) -> list[bool]:
+    """Say of some rows whether they are zero; none is where their values are not known."""
+    if not hasattr(table, "is_meta"):
+        return table.blanks(rows)
+    tensor = cast("Tensor", table)
+    if tensor.is_meta:
+        return [False] * len(rows)
+    chosen = tensor if len(rows) == len(tensor) else tensor[list(rows)]
+    blank: list[bool] = chosen.eq(0).all(dim=-1).tolist()
+    return blank
 
 
-def _blank(table: Tensor, ids: Sequence[int]) -> list[int]:
-    rows = table[torch.tensor(ids, dtype=torch.long, device=table.device)]
-    return [
-        i for i, is_blank in zip(ids, (rows == 0).all(dim=-1).tolist(), strict=True) if is_blank
-    ]
+def _blank(table: Table, ids: Sequence[int]) -> list[int]:
+    return [i for i, is_blank in zip(ids, _blanks(table, ids), strict=True) if is_blank]

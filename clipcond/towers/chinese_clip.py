@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from clipcond.tokenizers.word_piece import WordPieceTokenizer, special_tokens
+from clipcond.tokenizers.word_piece import TRAINED_LENGTH, WordPieceTokenizer, special_tokens
 from clipcond.towers.modules import TowerModules, choose_context_length
 from clipcond.towers.text_encoder import TextEncoder, TextEncoderTower
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-TRAINED_LENGTH = 52  # of 512 positions; the others were not trained. Source: cn_clip, tokenize
 
 
 class ChineseTextEncoder(TextEncoder):

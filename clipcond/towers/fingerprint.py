@@ -1,4 +1,4 @@
-"""The device a model will run on, and a key that changes when its results would."""
+"""The device a model will run on, and a key of all that changes what it computes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import module as global_hooks
 
 from clipcond.towers.weight_keys import keys_of_weights, serial_of
 
 N_READ = 1000  # entries of a list or dict
 _NUMBERS = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
-_PLAIN = frozenset(_NUMBERS)
+PLAIN = frozenset(_NUMBERS)
 _CALL = ("forward", "_hf_hook", "_old_forward", "_diffusers_hook", "_compiled_call_impl")
 _USED = "_output_capturing_hooks_installed"  # transformers, since a model first gave hidden states
 # What torch keeps of every module, weights and hooks included, and how it is called.
-_NOT_SETTINGS = frozenset({*vars(nn.Module()), *_CALL, _USED} - {"training"})
+NOT_SETTINGS = frozenset({*vars(nn.Module()), *_CALL, _USED} - {"training"})
 
 
 def execution_device(model: nn.Module) -> torch.device:
@@ -51,24 +50,11 @@ def _device(model: nn.Module, modules: Iterable[nn.Module]) -> torch.device:
     return torch.device("cpu") if parameter is None else parameter.device
 
 
-def fingerprint_of(model: nn.Module) -> Hashable:
-    """Make a key of everything about `model` that changes what it computes.
-
-    It changes with: another or resized weight, an in-place change (by version counter), dtype,
-    device, autocast, hooks, a replaced `forward` or class, settings of modules (`eps`, `scale`,
-    train mode, LoRA's scales, a config's entries). Writes that no counter counts, through `.data`,
-    numpy, a fused optimizer or inference mode, are seen by the bits of the weights: those of
-    vectors and small matrices all, of a larger matrix 32 values (`keys_of_weights`). So it misses
-    such a write to a few values of a large matrix: in loops that write so, encode without a cache
-    (`cache_bytes=0`). Addresses are left out, so moving to the CPU and back changes nothing.
-
-    Takes about 2 ms for a model of CLIP-L's size on one CPU core.
-    """
-    key: list[Hashable] = [torch.get_float32_matmul_precision()]
-    for hooks in (global_hooks._global_forward_hooks, global_hooks._global_forward_pre_hooks):
-        key += [number for number, _ in _items(hooks)]
+def model_key(model: nn.Module) -> tuple[Hashable, torch.device]:
+    """Make a key of the model itself, and find its device."""
+    key: list[Hashable] = []
     waiting, offloaded = [model], list[nn.Module]()
-    settings, weights = _Settings(waiting), list[Tensor]()
+    settings, weights = Settings(waiting), list[Tensor]()
     places: dict[int, int] = {}
     while waiting:
         module = waiting.pop()
@@ -79,7 +65,7 @@ def fingerprint_of(model: nn.Module) -> Hashable:
         places[id(module)] = len(places)
         key += (-1, settings.of_module(module))
         if own["_forward_hooks"] or own["_forward_pre_hooks"]:
-            key += _hooks(module)
+            key += hooks_of(module)
         if "_hf_hook" in own or "_diffusers_hook" in own:
             offloaded += (module,)
         if own["_parameters"] or own["_buffers"]:
@@ -91,11 +77,7 @@ def fingerprint_of(model: nn.Module) -> Hashable:
             ]
         if own["_modules"]:
             waiting += [part for part in {**own["_modules"]}.values() if part is not None]
-    device = _device(model, offloaded)
-    key += (device,)
-    if device.type != "meta" and torch.is_autocast_enabled(device.type):
-        key += ("autocast", torch.get_autocast_dtype(device.type))
-    return (*key, *keys_of_weights(weights + settings.tensors))
+    return (*key, *keys_of_weights(weights + settings.tensors)), _device(model, offloaded)
 
 
 def _modules(model: nn.Module) -> list[nn.Module]:
@@ -126,9 +108,9 @@ def weight_of(module: nn.Module, name: str, tensor: Tensor) -> Tensor:
     return found if isinstance(found, Tensor) else tensor
 
 
-def _hooks(module: nn.Module) -> list[tuple[str, int]]:
+def hooks_of(module: nn.Module) -> list[tuple[str, int]]:
     """List the numbers of hooks, which torch gives once."""
-    hooks = _items(module._forward_hooks) + _items(module._forward_pre_hooks)
+    hooks = items_of(module._forward_hooks) + items_of(module._forward_pre_hooks)
     return [("hook", number) for number, hook in hooks if not _is_passive(hook)]
 
 
@@ -138,7 +120,7 @@ def _is_passive(hook: Any) -> bool:
     return home.startswith(("clipcond.towers", "transformers.utils"))
 
 
-class _Settings:
+class Settings:
     """Keys of settings, made in one walk: what modules compute with besides weights.
 
     Args:
@@ -149,7 +131,7 @@ class _Settings:
 
     def __init__(self, modules: list[nn.Module]) -> None:
         self.tensors: list[Tensor] = []
-        self._modules = modules
+        self.modules = modules
         self._kinds: dict[type, Hashable] = {}
         self._layouts: dict[type, _Layout] = {}
         self._entered: dict[int, int] = {}  # configs, by their address: they live meanwhile
@@ -168,25 +150,26 @@ class _Settings:
             values = read(own)
         except KeyError:  # another thread removed an attribute meanwhile
             return self.of_module(module)
-        if not _PLAIN.issuperset(map(type, values)):
-            values = tuple([v if type(v) in _PLAIN else self._key(v) for v in values])
-        return self._kinds[kind], _forward(module) if "forward" in own else 0, names, values
+        if not PLAIN.issuperset(map(type, values)):
+            values = tuple([v if type(v) in PLAIN else self.key(v) for v in values])
+        return self._kinds[kind], forward_of(module) if "forward" in own else 0, names, values
 
-    def _key(self, value: Any) -> Hashable:
+    def key(self, value: Any) -> Hashable:
+        """Make a key of one setting."""
         if id(value) in self._entered:
             return self._entered[id(value)]
         if isinstance(value, _NUMBERS):
             return value
-        if type(value) is tuple and _PLAIN.issuperset(map(type, value)):
+        if type(value) is tuple and PLAIN.issuperset(map(type, value)):
             return value
         if isinstance(value, list | tuple | set | frozenset):
-            return len(value), *map(self._key, islice(list(value), N_READ))
+            return len(value), *map(self.key, islice(list(value), N_READ))
         if isinstance(value, Mapping):
             return self._entries(value)
         if isinstance(value, Tensor):
             self.tensors.append(value)
         elif isinstance(value, nn.Module):
-            self._modules.append(value)
+            self.modules.append(value)
         elif _is_config(value):
             self._entered[id(value)] = serial_of(value)
             return serial_of(value), self._entries(object.__getattribute__(value, "__dict__"))
@@ -195,10 +178,10 @@ class _Settings:
     def _entries(self, mapping: Mapping[Any, Any]) -> Hashable:
         return len(mapping), *(
             (
-                key if type(key) in _PLAIN else serial_of(key),
-                value if type(value) in _PLAIN else self._key(value),
+                key if type(key) in PLAIN else serial_of(key),
+                value if type(value) in PLAIN else self.key(value),
             )
-            for key, value in islice(_items(mapping), N_READ)
+            for key, value in islice(items_of(mapping), N_READ)
         )
 
 
@@ -210,7 +193,7 @@ _Layout: TypeAlias = tuple[
 @lru_cache(1000)
 def _layout(attributes: tuple[str, ...]) -> _Layout:
     """Choose those attributes of a module that are settings, and make what reads them."""
-    names = tuple(name for name in attributes if name not in _NOT_SETTINGS)
+    names = tuple(name for name in attributes if name not in NOT_SETTINGS)
     # the first name twice: of a single one itemgetter gives no tuple
     return attributes, names, itemgetter(*names, names[0]) if names else lambda own: ()
 
@@ -223,7 +206,7 @@ def _is_config(value: Any) -> bool:
     return is_read or hasattr(value, "to_dict")
 
 
-def _items(mapping: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+def items_of(mapping: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
     """List the items of a dict that another thread may change meanwhile."""
     while True:
         try:
@@ -232,7 +215,7 @@ def _items(mapping: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
             continue
 
 
-def _forward(module: nn.Module) -> int:
+def forward_of(module: nn.Module) -> int:
     """Find the number of a replaced `forward`; 0 if it is the class's own."""
     own = module.__dict__
     # accelerate's hook puts its own there, which calls the former one

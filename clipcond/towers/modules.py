@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from clipcond.errors import TowerError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +56,4 @@ def first_eos(input_ids: Tensor, eos: int) -> Tensor:
     is_eos = input_ids == eos
     if not bool(is_eos.any(dim=-1).all()):
         raise TowerError(f"no EOS (id {eos}) in a row of input_ids: nothing to pool")
-    return is_eos.to(torch.int8).argmax(dim=-1)
+    return is_eos.char().argmax(dim=-1)

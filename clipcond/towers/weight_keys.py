@@ -14,7 +14,7 @@ N_WHOLE = 8192  # larger matrices are sampled
 N_WHOLE_VECTOR = 2**18  # so are larger vectors: a whole model as one, as FSDP keeps it
 N_SAMPLES = 32  # values of each of those
 _INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.int64}
-_DENSE = (Tensor, nn.Parameter)
+DENSE = (Tensor, nn.Parameter)
 
 
 class _Reference(ref[object]):
@@ -76,18 +76,25 @@ def keys_of_weights(tensors: Iterable[Tensor]) -> list[Hashable]:
     A vector, or a tensor of at most N_WHOLE values, counts whole: any other value changes the sum.
     Of a larger one N_SAMPLES values count, spread evenly.
     """
-    groups: dict[tuple[torch.device, torch.dtype, bool], list[Tensor]] = {}
+    listed = list(tensors)
     key: list[Hashable] = []
-    for tensor in tensors:
-        shape = tensor.shape
+    for tensor in listed:
         # every onload makes another parameter object of one on meta
-        key += (0 if tensor.is_meta else serial_of(tensor), tensor.dtype, shape)
+        key += (0 if tensor.is_meta else serial_of(tensor), tensor.dtype, tensor.shape)
         try:
             key += (tensor._version,)
         except RuntimeError:  # made in inference mode: it has none
             key += (-1,)
+    return [*key, *(int(_sum(group)) for group in samples_of(listed))]
+
+
+def samples_of(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """Collect the values of tensors that count: one vector for each device and dtype."""
+    groups: dict[tuple[torch.device, torch.dtype, bool], list[Tensor]] = {}
+    for tensor in tensors:
+        shape = tensor.shape
         is_vector = len(shape) == 1 and shape[0] <= N_WHOLE_VECTOR
-        if is_vector and type(tensor) in _DENSE and _is_dense(tensor):
+        if is_vector and type(tensor) in DENSE and is_dense(tensor):
             samples = [tensor]
         else:
             try:
@@ -101,7 +108,7 @@ def keys_of_weights(tensors: Iterable[Tensor]) -> list[Hashable]:
                 groups[kind] += (values,)
             else:
                 groups[kind] = [values]
-    return [*key, *(int(_sum(torch.cat(group))) for group in groups.values())]
+    return [torch.cat(group) for group in groups.values()]
 
 
 @torch.no_grad()
@@ -117,9 +124,9 @@ def row_checksums(table: Tensor, rows: Sequence[int]) -> list[int]:
 
 def _plain(tensor: Tensor) -> tuple[Tensor, ...]:
     """Find the dense tensors that a tensor consists of; none if it has no values in memory."""
-    if not _is_dense(tensor):
+    if not is_dense(tensor):
         return ()
-    if type(tensor) in _DENSE:
+    if type(tensor) in DENSE:
         return (tensor,)
     if hasattr(tensor, "__tensor_flatten__"):  # of torchao, or distributed
         inner = (getattr(tensor, name) for name in tensor.__tensor_flatten__()[0])
@@ -127,7 +134,8 @@ def _plain(tensor: Tensor) -> tuple[Tensor, ...]:
     return (tensor.as_subclass(Tensor),)
 
 
-def _is_dense(tensor: Tensor) -> bool:
+def is_dense(tensor: Tensor) -> bool:
+    """Whether a tensor has its values in memory, one after the other."""
     return not (tensor.is_meta or tensor.layout is not torch.strided or tensor.is_quantized)
 
 
@@ -137,11 +145,48 @@ def _sample(tensor: Tensor) -> Tensor:
     if n <= (N_WHOLE_VECTOR if is_vector else N_WHOLE):
         return tensor if is_vector else tensor.reshape(-1)
     if tensor.is_contiguous():
-        step = (n - 1) // (N_SAMPLES - 1)
-        # odd, or all samples of a table of 2^k columns would come from a few columns
-        return tensor.as_strided((N_SAMPLES,), (step - 1 + step % 2,))
+        return tensor.as_strided((N_SAMPLES,), (_step(n),))
     few = tuple(slice(None, None, -(-size // 6)) for size in tensor.shape)
     return tensor[few].reshape(-1)
+
+
+def _step(n: int) -> int:
+    """Choose the distance of the samples of n values."""
+    step = (n - 1) // (N_SAMPLES - 1)
+    # odd, or all samples of a table of 2^k columns would come from a few columns
+    return step - 1 + step % 2
+
+
+class Sampler:
+    """The same as `samples_of`, for tensors of which the shapes are known: several times as fast.
+
+    Args:
+        tensors: dense and contiguous ones; later ones have the same shapes, dtypes and devices.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self._groups: dict[Hashable, list[int]] = {}
+        self._strided: list[tuple[int, int]] = []
+        self._flat: list[int] = []
+        for i, tensor in enumerate(tensors):
+            n, is_vector = tensor.numel(), tensor.dim() == 1
+            is_large = n > (N_WHOLE_VECTOR if is_vector else N_WHOLE)
+            # torch.cat is slow where one of many is not contiguous
+            self._groups.setdefault((tensor.device, tensor.dtype, is_large), []).append(i)
+            if is_large:
+                self._strided.append((i, _step(n)))
+            elif not is_vector:
+                self._flat.append(i)
+
+    def __call__(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Collect the values that count: one vector of integers for each device and dtype."""
+        values = list(tensors)
+        for i, step in self._strided:
+            values[i] = values[i].as_strided((N_SAMPLES,), (step,))
+        for i in self._flat:
+            values[i] = values[i].reshape(-1)
+        groups = ([values[i] for i in group] for group in self._groups.values())
+        return [bits_of(torch.cat(group)) for group in groups]
 
 
 @cache
@@ -152,9 +197,14 @@ def _factors(device: torch.device, n: int) -> Tensor:
     return (halves * 2 + 1).to(device)
 
 
+def bits_of(values: Tensor) -> Tensor:
+    """View values of any dtype as integers, which are equal only if their bits are."""
+    return values.view(_INTEGERS[values.element_size()])
+
+
 def _sum(values: Tensor) -> Tensor:
     """Sum up values [... D] of any dtype over D, modulo 2^64."""
-    bits = values.view(_INTEGERS[values.element_size()])
+    bits = bits_of(values)
     n = bits.shape[-1]
     factors = _factors(values.device, 1 << n.bit_length())
     return (bits * factors[:n]).sum(-1)

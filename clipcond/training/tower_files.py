@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from clipcond.checkpoints.extraction import extract
-from clipcond.checkpoints.folders import WEIGHTS
+from clipcond.checkpoints.places import WEIGHTS
 from clipcond.errors import CheckpointError, TowerError, excerpt
 from clipcond.files import disk_errors
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from clipcond.chunking import TokenChunk
 from clipcond.prompt.segments import Mixture
 from clipcond.weighting.rule import lerp_from
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Mask = tuple[int, ...]
 
@@ -34,6 +35,8 @@ def mix(mixture: Mixture, prompts: Sequence[Tensor], empty: Tensor) -> Tensor:
     Returns:
         hidden [n L D] in the dtype of `empty`, n as `mixed_length` gives it.
     """
+    import torch  # what plans a mixture needs none
+
     if mixture.mode == "join":
         factors = empty.float().new_tensor(mixture.weights).view(-1, 1, 1, 1)
         pairs = zip(prompts, factors, strict=True)

@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from math import copysign, fsum, inf, sqrt
-
-import torch
+from struct import pack, unpack
+from typing import Literal, TypeAlias
 
 from clipcond.chunking import TokenChunk, change_weights
+from clipcond.weighting.rule import Normalize, find_by_name
+
+NormalizationName: TypeAlias = Literal["none", "half", "mean", "length", "length+mean"]
+NormalizeChoice: TypeAlias = NormalizationName | Normalize
 
 
 def half(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
@@ -20,10 +24,7 @@ def half(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
     Source: sd_embed 4a47f71 and diffusers 58eb52c, examples/community/lpw_stable_diffusion_xl.py,
         which keep weights in float16.
     """
-    return tuple(
-        replace(chunk, weights=tuple(torch.tensor(chunk.weights, dtype=torch.float16).tolist()))
-        for chunk in chunks
-    )
+    return tuple(replace(c, weights=tuple(map(_as_half, c.weights))) for c in chunks)
 
 
 def mean(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
@@ -63,6 +64,38 @@ def length_mean(chunks: Sequence[TokenChunk]) -> Sequence[TokenChunk]:
     Source: BlenderNeko ComfyUI_ADV_CLIP_emb 63984de, token_normalization length+mean.
     """
     return mean(length(chunks))
+
+
+NORMALIZATIONS: dict[str, Normalize | None] = {
+    "none": None,  # weights stay as written
+    "half": half,
+    "mean": mean,
+    "length": length,
+    "length+mean": length_mean,
+}
+
+
+def find_normalize(normalize: str | Normalize) -> Normalize | None:
+    """Find a normalization of weights by name; a function itself comes back as it is.
+
+    Returns:
+        the function; None for "none".
+    Raises:
+        UnknownNameError: there is no such name; suggests the nearest.
+    """
+    return find_by_name("normalization", normalize, NORMALIZATIONS)
+
+
+def _as_half(weight: float) -> float:
+    """Round to float32 and then to float16, as torch makes a float16 of a Python number."""
+    if weight == 1.0:
+        return weight
+    for kind in "fe":
+        try:
+            (weight,) = unpack(kind, pack(kind, weight))
+        except OverflowError:
+            return copysign(inf, weight)
+    return weight
 
 
 def _weights_and_words(chunk: TokenChunk) -> list[tuple[float, int]]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeVar
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from clipcond.chunking import TokenChunk, empty_chunk
+from clipcond.errors import UnknownNameError
 from clipcond.tokenizers.base import SpecialTokens
-from clipcond.towers.base import TowerOutput
+from clipcond.towers.protocol import TowerOutput
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Encode(Protocol):
@@ -36,6 +37,20 @@ Rule = Callable[[Sequence[TokenChunk], Encode], TowerOutput]
 Needs = Callable[[Sequence[TokenChunk], SpecialTokens], Sequence[TokenChunk]]
 Normalize = Callable[[Sequence[TokenChunk]], Sequence[TokenChunk]]
 Kind = TypeVar("Kind", bound=Rule)
+T = TypeVar("T")
+
+
+def find_by_name(kind: str, wanted: str | T, known: Mapping[str, T]) -> T:
+    """Find a function in a table by its name; a function itself comes back as it is.
+
+    Raises:
+        UnknownNameError: there is no such name of this kind; suggests the nearest.
+    """
+    if isinstance(wanted, str) and wanted in known:
+        return known[wanted]
+    if isinstance(wanted, str) or not callable(wanted):
+        raise UnknownNameError(kind, wanted, known)
+    return wanted
 
 
 @dataclass(frozen=True)  # no slots: each rule has a docstring of its own
@@ -86,7 +101,7 @@ def lerp_from(start: Tensor, hidden: Tensor, weights: Tensor) -> Tensor:
     """
     start = start.float()
     after = (hidden.float() - start) * weights + start
-    return torch.where(weights == 1.0, hidden, after.to(hidden.dtype))
+    return hidden.where(weights == 1.0, after.to(hidden.dtype))
 
 
 def lerp_from_empty(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:

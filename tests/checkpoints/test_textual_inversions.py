@@ -4,9 +4,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from clipcond.checkpoints.inversion_lookup import find_inversion, inversion_names
 from clipcond.checkpoints.textual_inversions import (
-    find_inversion,
-    inversion_names,
     load_inversion,
 )
 from clipcond.errors import CheckpointError, TowerError

@@ -1,11 +1,13 @@
-"""Help, convert and checkpoint run without the heavy libraries."""
+"""Help, convert, checkpoint and inspect run without the heavy libraries."""
 
 import json
 import subprocess
 import sys
+from shutil import copytree
 
 from safetensors.torch import save_file
 
+from clipcond import embedded
 from tests.checkpoints.made_files import unet
 
 COMMANDS = ["generate", "inspect", "convert", "checkpoint", "align", "tune-tower"]
@@ -21,11 +23,16 @@ for argv in json.loads(sys.argv[1]):
 
 def test_light_commands_import_nothing_heavy(tmp_path):
     save_file(unet(768), tmp_path / "unet.safetensors")
+    for part in ("text_encoder", "tokenizer"):
+        copytree(embedded.folder() / part, tmp_path / "model" / part)
     calls = [
         ["--help"],
         *([command, "--help"] for command in COMMANDS),
         ["convert", "a (red:1.3) cat", "--to", "comfyui"],
         ["checkpoint", "unet.safetensors"],
+        ["inspect", "a (red:1.3) xylophone", "-n", "[a:b:0.5] AND c"],
+        ["inspect", "猫 (red:1.3)", "--tower", "embedded-zh", "--json"],
+        ["inspect", "a cat", "--model", "model", "--dialect", "compel"],
     ]
     done = subprocess.run(
         [sys.executable, "-c", CODE, json.dumps(calls)],

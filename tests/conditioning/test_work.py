@@ -30,6 +30,40 @@ def test_even_the_very_first_pair_is_one_call():
     assert calls == [4]  # the empty chunk among them
 
 
+def test_an_empty_chunk_is_encoded_once_for_all_conditioners_of_a_tower():
+    tower, calls = counted_tower()
+    Conditioner(tower)("", clip_skip=1), Conditioner(tower, dialect="compel")("(a)1.2")
+    calls.clear()
+
+    Conditioner(tower).guided(PROMPT_120, NEGATIVE_40)
+    Conditioner(tower).guided(" ".join("abcdefghijklmnopqrstuvw" * 26), NEGATIVE_40)
+    assert calls == [3, 9]
+    Conditioner(tower, clip_skip=2).guided(PROMPT_120, NEGATIVE_40)
+    assert calls == [3, 9, 4]
+    tower.model.get_input_embeddings().weight.mul_(1.1)
+    Conditioner(tower).guided(PROMPT_120, NEGATIVE_40)
+    assert calls == [3, 9, 4, 4]
+
+
+def test_conditioners_that_keep_nothing_share_nothing():
+    tower, calls = counted_tower()
+    for _ in range(2):
+        Conditioner(tower, cache_bytes=0).guided(PROMPT_120, NEGATIVE_40)
+
+    assert calls == [4, 4]
+
+
+def test_64_short_prompts_three_variants_and_low_fragments_are_one_call_each():
+    tower, calls = counted_tower()
+    Conditioner(tower)("")
+    calls.clear()
+    prompts = [f"a cat number {i}" for i in range(64)]
+    Conditioner(tower).guided(prompts, "blurry")
+    Conditioner(tower)(["a red cat", "a blue cat", "a green cat"])
+
+    assert calls == [65, 3]
+
+
 def test_the_same_again_or_with_other_weights_needs_no_tower():
     tower, calls = counted_tower()
     conditioner = Conditioner(tower)

@@ -7,7 +7,7 @@ import torch
 from transformers import CLIPTextModel
 
 from clipcond.errors import TowerError
-from clipcond.tokenizers.inversions import FIRST_ID, Inversions
+from clipcond.tokenizers.inversions import FIRST_ID, Inversions, _Names
 from clipcond.towers import OpenAIClipTower
 from tests.parity.models import fill, model_l, tokenizer, tower_l
 from tests.tokenizers.test_inversions import vectors
@@ -130,16 +130,16 @@ def test_a_name_that_is_removed_meanwhile_stops_no_encoding():
     class Racing(Inversions):
         """As if another thread removed the last name behind the first look."""
 
-        pattern = None
+        names = _Names()
 
         @property
-        def _pattern(self):
-            pattern, self.pattern = self.pattern, None
-            return pattern
+        def _named(self):
+            names, self.names = self.names, _Names()
+            return names
 
-        @_pattern.setter
-        def _pattern(self, pattern):
-            self.pattern = pattern
+        @_named.setter
+        def _named(self, names):
+            self.names = names
 
     inversions = Racing(4, "T")
     inversions.add("foo", vectors(2, 4))

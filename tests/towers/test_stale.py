@@ -5,6 +5,7 @@ import threading
 import types
 import warnings
 
+import numpy
 import pytest
 import torch
 from torch import nn
@@ -12,7 +13,7 @@ from transformers import CLIPTextModel
 
 from clipcond import Conditioner
 from clipcond.towers import OpenAIClipTower, fingerprint
-from clipcond.towers.fingerprint import fingerprint_of
+from clipcond.towers.base import fingerprint_of
 from tests.parity.models import fill, model_l, tokenizer
 
 
@@ -122,6 +123,10 @@ CHANGES = {
     "activation function": set_at("mlp", "act", torch.tanh),
     "private setting": set_at("mlp", "_disable_adapters", True),
     "setting in a namespace": set_at("mlp", "options", types.SimpleNamespace(scale=2)),
+    "an array for a number": set_at("self_attn", "scale", numpy.ones(2)),
+    "a setting for an attribute of torch's": lambda m: vars(layers(m)[0].mlp).update(
+        factor=vars(layers(m)[0].mlp).pop("_is_full_backward_hook")
+    ),
     "one module in train mode": lambda m: layers(m)[2].train(),
     "config": lambda m: setattr(m.config, "hidden_act", "gelu"),
     "class": other_class,

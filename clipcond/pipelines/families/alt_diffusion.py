@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from clipcond.conditioning.results import ModelReads
+from clipcond.conditioning.explaining import ModelReads
 from clipcond.pipelines.families.stable_diffusion import STABLE_DIFFUSION
 from clipcond.pipelines.family import Family, component_kind
 from clipcond.towers import AltClipTower, HiddenLayer

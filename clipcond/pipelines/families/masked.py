@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from clipcond.conditioning.results import ModelReads
+from clipcond.conditioning.explaining import ModelReads
 from clipcond.pipelines.family import OF_CALL, PROMPTS, Encoding, Family, has_component
 from clipcond.pipelines.prompt_embeds import make_prompt_embeds, read_arguments
 from clipcond.towers import HiddenLayer

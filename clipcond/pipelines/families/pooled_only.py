@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from clipcond.conditioning.results import ModelReads
+from clipcond.conditioning.explaining import ModelReads
 from clipcond.errors import PromptWarning, warn
 from clipcond.pipelines.families.words import as_negatives, syntax_of, words_of
 from clipcond.pipelines.family import Encoding, Family, has_component

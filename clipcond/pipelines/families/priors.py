@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from clipcond.conditioning.conditioner import Conditioner
-from clipcond.conditioning.results import Conditioning, ModelReads
+from clipcond.conditioning.explaining import ModelReads
+from clipcond.conditioning.results import Conditioning
 from clipcond.pipelines.families.words import as_negatives
 from clipcond.pipelines.family import Encoding, Family, component_kind
 from clipcond.pipelines.prompt_embeds import (

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from clipcond.conditioning.results import ModelReads
+from clipcond.conditioning.explaining import ModelReads
 from clipcond.pipelines.call_context import at_least
 from clipcond.pipelines.family import (
     OF_CALL,

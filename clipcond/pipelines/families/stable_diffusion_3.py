@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from clipcond.conditioning.results import ModelReads
+from clipcond.conditioning.explaining import ModelReads
 from clipcond.errors import PipelineError
 from clipcond.pipelines.call_context import at_least
 from clipcond.pipelines.families.words import words_of
