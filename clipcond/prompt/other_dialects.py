@@ -62,9 +62,9 @@ _JOINED_WORD = re.compile(
     r"(?<![A-Za-z])BREAK(?!fast|ing|down|thr|out|er|point|core|danc|beat|age|up|away|in\b|even|neck|s\b)"
     r"(?=[a-z]{2}|a\s)"
     r"|(?<=[a-z]{2})(?<!out)(?<!jail)(?<!heart)(?<!day)(?<!tie)(?<!wind)(?<!fire)(?<!prison)(?<!ice)"
-    r"(?<!page)(?<!line)BREAK(?=[a-z]{2}|\b)"
+    rf"(?<!page)(?<!line)BREAK(?=[a-z]{{2}}|\b|[{CJK}])"
     r"|(?<![A-Za-z\d_])AND(?!a[lmn]|e[rs]|or|r(?:ew|ea|es|o)|y|i)(?=[a-z]{3})"
-    r"|(?<=[a-z]{2})AND(?=[a-z]{3}|\s|\d)"
+    rf"|(?<=[a-z]{{2}})AND(?=[a-z]{{3}}|\s|\d|[{CJK}])"
     rf"|(?<![A-Za-z\d_])(?:BREAK|AND)(?=\d{{1,3}}[a-z{CJK}])|(?<=\d)(?:BREAK|AND)(?=[{CJK}])"
 )
 _PART_OF_WORD = "a part of a word here"

@@ -133,6 +133,26 @@ def test_break_and_and_without_spaces():
     assert not silent(["BREAKfast", "a grand piano", *prompts])
 
 
+def test_break_and_and_between_a_word_and_chinese():
+    def check(case):
+        prompt, word, position = case
+        for fullwidth in (True, False, None):
+            parsed = parse(prompt, "a1111", fullwidth=bool(fullwidth))
+            (issue,) = with_lookalikes(parsed, fullwidth=fullwidth).issues
+            assert (issue.position, issue.remedy) == (position, "Write spaces around it.")
+            assert issue.message == f"'{word}' is a part of a word here"
+
+    cases = [
+        ("一只dogBREAK猫", "BREAK", 5),
+        ("dogBREAK猫", "BREAK", 3),
+        ("一只dogAND猫", "AND", 5),
+        ("a red catAND狗", "AND", 9),
+        ("一只BREAKdog", "BREAK", 2),
+        ("猫ANDdog", "AND", 1),
+    ]
+    assert not failures_of(check, cases)
+
+
 def test_templates_and_file_names():
     def check(prompt):
         for syntax in sorted(EXCEPT_PLAIN):
