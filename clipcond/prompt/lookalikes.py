@@ -17,7 +17,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from clipcond.errors import excerpt
-from clipcond.prompt.bare_notations import BARE_NOTATIONS
+from clipcond.prompt.bare_notations import BARE_NETWORKS, BARE_NOTATIONS
 from clipcond.prompt.bracket_slips import BRACKET_SLIPS
 from clipcond.prompt.compel_slips import CALL, COMPEL_SLIPS, mended_call
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
@@ -28,6 +28,7 @@ from clipcond.prompt.notations import (
     MOST_SIGNS,
     MOST_WEIGHT,
     Notation,
+    alternation_of,
     plain_share,
     weight_in,
     weights_in,
@@ -65,7 +66,8 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     """
     more = {True: READ_WIDE, False: JOINED, None: (*JOINED, *FULLWIDTH)}[fullwidth]
     slips = (*COMPEL_SLIPS, *BRACKET_SLIPS, *WEIGHT_SLIPS)
-    kinds = (*slips, *OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS, *more)
+    tools = (*OTHER_TOOLS, *BARE_NETWORKS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS)
+    kinds = (*slips, *tools, *more)
     folded = parsed.source if parsed.source.isascii() else fold(parsed.source)
     read_here = (kind for kind in kinds if parsed.syntax in kind.readers)
     found = [each for kind in read_here for each in _find(parsed, folded, kind)]
@@ -171,6 +173,7 @@ def _names(match: re.Match[str], folded: str, syntax: str, start: int) -> defaul
     names["when"] = plain_share(groups.get("when", ""))
     if "members" in groups:
         names["call"] = mended_call(names["members"], names["name"], names["entries"], syntax)
+    names["alternation"] = alternation_of(groups.get("options", ""))
     names["weights"] = weights_in(syntax, groups.get("list", ""))
     names["plain"] = repr(fold(html.unescape(html.unescape(match[0])))) + "."
     return names
