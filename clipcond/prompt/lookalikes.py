@@ -66,8 +66,8 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     """
     more = {True: READ_WIDE, False: JOINED, None: (*JOINED, *FULLWIDTH)}[fullwidth]
     slips = (*COMPEL_SLIPS, *BRACKET_SLIPS, *WEIGHT_SLIPS)
-    tools = (*OTHER_TOOLS, *BARE_NETWORKS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS)
-    kinds = (*slips, *tools, *more)
+    tools = (*OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS)
+    kinds = (*BARE_NETWORKS, *slips, *tools, *more)
     folded = parsed.source if parsed.source.isascii() else fold(parsed.source)
     read_here = (kind for kind in kinds if parsed.syntax in kind.readers)
     found = [each for kind in read_here for each in _find(parsed, folded, kind)]

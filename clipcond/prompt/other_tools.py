@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from html.entities import name2codepoint
 
-from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, Notation
+from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, SMALL, Notation
 from clipcond.prompt.pasted import ESCAPED, PASTED
 
 _NAME = r"(?P<name>\w[\w.\-]{0,99})"
@@ -131,7 +131,10 @@ OTHER_TOOLS = (
     Notation(
         "extra-network",
         "<",
-        re.compile(rf"<(?i:{_TAGS})(?:\[[^\]<>\n]{{0,40}}\])?:[^<>\n]{{1,200}}>"),
+        re.compile(
+            rf"<(?i:{_TAGS})(?:\[[^\]<>\n]{{0,40}}\])?:[^<>\n]{{1,200}}>"
+            rf"(?:\s?(?:[:*=]\s?(?:{SMALL}|[0-2])|{SMALL})(?=[\s,;]|\.?\Z))?"
+        ),
         EXCEPT_PLAIN,
         "a network that A1111's user interface loads, but not here",
         _LOAD,

@@ -69,7 +69,7 @@ KNOWN = [
     ("embedding", "a embedding：x", 2, ("plain",)),
     ("embedding", "a embedding:x", 2, ("plain", "comfyui")),
     ("weight", "masterpiece:1.4", 0, ("plain",)),
-    ("weight", "red eyes:0.8, cat", 4, ("plain",)),
+    ("weight", "red eyes:0.8, cat", 0, ("plain",)),
     ("weight", "cat：1.3，dog", 0, ("plain",)),
     ("weight", "(cat:1,2)", 0, ("plain",)),
     ("no-editing", "[cat:dog:0,5]", 0, ("plain",)),
