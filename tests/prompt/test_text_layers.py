@@ -104,7 +104,8 @@ def test_a_weight_behind_a_network_is_text():
     def check(case):
         prompt, shown, written = case
         remainder, _, (issue,) = take_out(prompt)
-        assert issue.words == (shown,) and shown in remainder.text
+        assert issue.words == (shown,)
+        assert shown in remainder.text
         assert prompt[issue.position :].startswith(shown)
         assert issue.remedy == f"Write {written}."
         assert (
