@@ -70,9 +70,10 @@ BARE_NETWORKS = (
         "extra-network",
         ":<",
         re.compile(
-            r"<(?i:lora|lyco|hypernet)[^\w<>\n]{1,3}\w[^<>\n]{0,99}[^\w<>]\d?\.?\d{1,3}>"
-            r"|< {0,3}(?i:lora|lyco|hypernet) {0,3}(?::| (?=[^<>\n]{0,99}:)) {0,3}[^<>\n]{1,200}>"
-            r"|(?<![\w:<])<?(?i:lora|lyco|hypernet):[\w.\-]{1,99}:\s?[+-]?[\d.]{1,9}(?![\w>:])"
+            r"<(?i:lora|lyco|hypernet)(?!:)[^\w<>\n]{1,3}\w[^<>\n]{0,99}[^\w<>]\d?\.?\d{1,3}>"
+            r"|(?!<\w{1,9}:\w)< {0,3}(?i:lora|lyco|hypernet)"
+            r" {0,3}(?::| (?=[^<>\n]{0,99}:)) {0,3}[^<>\n]{1,200}>"
+            r"|(?<![\w:<])<?(?i:lora|lyco|hypernet):[\w.\-]{1,99}:\s?[+-]?[\d.]{1,9}(?![\w>:.])"
             r"|[(\[{](?i:lora|lyco|hypernet)[: ][^()\[\]{}:\n]{1,200}:\s?[\d.]{1,9}[)\]}]"
         ),
         EXCEPT_PLAIN,
