@@ -64,6 +64,34 @@ _SEQUELS = (
     "|team|group|type|class|unit|alt|ver|form|version|outfit|costume|set|day|week|world|book|player"
 )
 
+BARE_NETWORKS = (
+    Notation(
+        "extra-network",
+        ":<",
+        re.compile(
+            r"<(?i:lora|lyco|hypernet)(?!:)[^\w<>\n]{1,3}\w[^<>\n]{0,99}[^\w<>]\d?\.?\d{1,3}>"
+            r"|(?!<\w{1,9}:\w)< {0,3}(?i:lora|lyco|hypernet)"
+            r" {0,3}(?::| (?=[^<>\n]{0,99}:)) {0,3}[^<>\n]{1,200}>"
+            r"|(?<![\w:<])<?(?i:lora|lyco|hypernet):[\w.\-]{1,99}:\s?[+-]?[\d.]{1,9}(?![\w>:.])"
+            r"|[(\[{](?i:lora|lyco|hypernet)[: ][^()\[\]{}:\n]{1,200}:\s?[\d.]{1,9}[)\]}]"
+        ),
+        EXCEPT_PLAIN,
+        "hardly meant as words",
+        LOAD,
+    ),
+    Notation(
+        "extra-network",
+        ("lora", "lyco", "locon", "loha", "hypernet", "LoRA", "Lora", "LORA"),
+        re.compile(
+            rf"(?<![\w:<@#\-])(?i:{_NETWORKS})(?:\s{{1,3}}|\s?[:=]\s?|\s?\(\s?){_NETWORK_NAME}"
+            rf"(?:\s{{1,3}}|\s?[:=@,]\s?){SMALL}\s?\)?(?=\s?(?:[,;\n]|\.?\Z))"
+            rf"|(?<![\w:<@#\-/.])(?:{_NETWORKS}|LoRA):[^\W\d][\w.\-]{{1,99}}(?![\w:>])"
+        ),
+        EXCEPT_PLAIN,
+        "hardly meant as words",
+        LOAD,
+    ),
+)
 BARE_NOTATIONS = (
     Notation(
         "other-dialect",
@@ -94,31 +122,6 @@ BARE_NOTATIONS = (
         EXCEPT_PLAIN,
         "no weight without a colon",
         "Write {weight}.",
-    ),
-    Notation(
-        "extra-network",
-        ":<",
-        re.compile(
-            r"<(?i:lora|lyco|hypernet)[^\w<>\n]{1,3}\w[^<>\n]{0,99}[^\w<>]\d?\.?\d{1,3}>"
-            r"|< {0,3}(?i:lora|lyco|hypernet) {0,3}(?::| (?=[^<>\n]{0,99}:)) {0,3}[^<>\n]{1,200}>"
-            r"|(?<![\w:<])<?(?i:lora|lyco|hypernet):[\w.\-]{1,99}:\s?[+-]?[\d.]{1,9}(?![\w>:])"
-            r"|[(\[{](?i:lora|lyco|hypernet)[: ][^()\[\]{}:\n]{1,200}:\s?[\d.]{1,9}[)\]}]"
-        ),
-        EXCEPT_PLAIN,
-        "hardly meant as words",
-        LOAD,
-    ),
-    Notation(
-        "extra-network",
-        ("lora", "lyco", "locon", "loha", "hypernet", "LoRA", "Lora", "LORA"),
-        re.compile(
-            rf"(?<![\w:<@#\-])(?i:{_NETWORKS})(?:\s{{1,3}}|\s?[:=]\s?|\s?\(\s?){_NETWORK_NAME}"
-            rf"(?:\s{{1,3}}|\s?[:=@,]\s?){SMALL}\s?\)?(?=\s?(?:[,;\n]|\.?\Z))"
-            rf"|(?<![\w:<@#\-/.])(?:{_NETWORKS}|LoRA):[^\W\d][\w.\-]{{1,99}}(?![\w:>])"
-        ),
-        EXCEPT_PLAIN,
-        "hardly meant as words",
-        LOAD,
     ),
     Notation(
         "negative-label",

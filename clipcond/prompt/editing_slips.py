@@ -44,7 +44,56 @@ _EDIT = (
 _WEIGHT = r"(?:[0-2]?\.\d{1,3}|[12])"  # of an option, before a colon
 _INNER = r"[^()\[\]:|\n]{1,60}"
 _OPTION = r"[^\W\d][^\[\]():|\n]{0,60}"
+_PLAIN_PART = r"[^\[\]():|\\\n]{0,99}"
+_COLONED = r"(?:[^\[\]()|\n]|\([^()\[\]\n]{0,80}\)){0,99}"  # a text that may have colons
+_TITLES = r"(?i:re|nier|fate|artist|character|copyright|series|by)"  # [re:zero|cat]
 EDITING_SLIPS = (
+    *(
+        Notation(
+            "no-editing",
+            "|",
+            re.compile(
+                rf"\[(?={_COLONED}\|)(?={condition})(?P<options>{_COLONED}(?:\|{_COLONED}){{1,9}})\]"
+            ),
+            EXCEPT_PLAIN,
+            f"no alternation: {cause}",
+            "Write [{alternation}] in dialect 'a1111'.",
+        )
+        for condition, cause in (
+            (
+                r"[^\[\]|\n]{0,200}:\s?[0-2]?\.\d{1,3}\s?\|",
+                "a weight in it needs brackets of its own",
+            ),
+            (
+                rf"{_PLAIN_PART}:{_PLAIN_PART}\|{_PLAIN_PART}:(?!\s*{WHEN}\s*\])"
+                rf"|{_TITLES}:{_PLAIN_PART}\||{_TAGGED}{_PLAIN_PART}:\s[^\W\d]"
+                rf"|{_PLAIN_PART}\|{_PLAIN_PART}:\s[^\W\d]",
+                "a colon in it needs a backslash",
+            ),
+        )
+    ),
+    Notation(
+        "no-editing",
+        ":",
+        re.compile(
+            rf"\[(?P<from>{_OPTION}|\d[^\W\d][^\[\]():|\n]{{0,60}}):(?P<to>{OPTION}):(?P<third>{OPTION})"
+            rf":\s*(?P<when>{WHEN})\s*:\s*(?P<then>{WHEN})\s*\]"
+        ),
+        EXCEPT_PLAIN,
+        "no prompt editing: three texts need an edit within another",
+        "Write [{from}:[{to}:{third}:{then}]:{when}] in dialect 'a1111'.",
+    ),
+    Notation(
+        "no-editing",
+        ":",
+        re.compile(
+            rf"\[(?P<hour>\d{{1,4}}):(?P<from>\d[^\[\]():|\n]{{0,60}}[^\W\d][^\[\]():|\n]{{0,60}})"
+            rf":(?P<to>{OPTION}):\s*(?P<when>{WHEN})\s*\]"
+        ),
+        EXCEPT_PLAIN,
+        "no prompt editing: a colon of its text needs a backslash",
+        "Write [{hour}\\:{from}:{to}:{when}] in dialect 'a1111'.",
+    ),
     *(
         Notation(
             "no-editing",
@@ -120,7 +169,7 @@ EDITING_SLIPS = (
         "[",
         re.compile(
             rf"\[(?=[^\[\]:|\n]{{0,120}}[^\W\d_]|[🌀-🫿])(?P<from>{OPTION}):(?P<to>{OPTION})"
-            rf"(?::(?!\s*{WHEN}\s*\])(?P<when>{OPTION})|:(?P<when_2>{OPTION}):{OPTION})\]"
+            rf"(?::(?!\s*{WHEN}\s*\])(?P<when>{OPTION})|:(?P<when_2>{OPTION})(?::{OPTION}){{1,6}})\]"
         ),
         EXCEPT_PLAIN,
         _NO_EDITING,
@@ -151,7 +200,7 @@ EDITING_SLIPS = (
         "no-editing",
         "({<⟦",
         re.compile(
-            rf"[({{<⟦](?P<from>{_SHORT}|[{CJK}]):(?P<to>{_SHORT}|[{CJK}]):\s?(?P<when>{_PART})\s?[)}}>⟧]"
+            rf"[({{<⟦]{_TAGGED}(?P<from>{_SHORT}|[{CJK}]):(?P<to>{_SHORT}|[{CJK}]):\s?(?P<when>{_PART})\s?[)}}>⟧]"
         ),
         EXCEPT_PLAIN,
         "no prompt editing, which has square brackets",
@@ -189,7 +238,7 @@ EDITING_SLIPS = (
         "no-editing",
         "|",
         re.compile(
-            rf"\[{_TAGGED}(?P<from>[^\W\d]{OPTION}){_NO_LABEL}:(?P<to>{OPTION}\|(?:{OPTION}\|)?{OPTION})\]"
+            rf"\[{_TAGGED}(?P<from>[^\W\d]{OPTION}){_NO_LABEL}(?<!\\):(?P<to>{OPTION}\|(?:{OPTION}\|)?{OPTION})\]"
         ),
         EXCEPT_PLAIN,
         _MIXED,
@@ -199,7 +248,7 @@ EDITING_SLIPS = (
         "no-editing",
         "|",
         re.compile(
-            rf"\[(?P<from>[^\W\d]{OPTION}\|(?:{OPTION}\|)?{OPTION}):(?P<to>[^\W\d]{OPTION})\]"
+            rf"\[(?P<from>[^\W\d]{OPTION}\|(?:{OPTION}\|)?{OPTION})(?<!\\):(?P<to>[^\W\d]{OPTION})\]"
         ),
         EXCEPT_PLAIN,
         _MIXED,

@@ -18,7 +18,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from clipcond.errors import excerpt
-from clipcond.prompt.bare_notations import BARE_NOTATIONS
+from clipcond.prompt.bare_notations import BARE_NETWORKS, BARE_NOTATIONS
 from clipcond.prompt.bracket_slips import BRACKET_SLIPS
 from clipcond.prompt.compel_slips import CALL, COMPEL_SLIPS, mended_call
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
@@ -29,6 +29,7 @@ from clipcond.prompt.notations import (
     MOST_SIGNS,
     MOST_WEIGHT,
     Notation,
+    alternation_of,
     plain_share,
     weight_in,
     weights_in,
@@ -96,7 +97,8 @@ def _kinds(
     """List what a syntax reads as text, its indices by sign, and those whose signs are words."""
     more = {True: READ_WIDE, False: JOINED, None: (*JOINED, *FULLWIDTH)}[fullwidth]
     slips = (*COMPEL_SLIPS, *BRACKET_SLIPS, *WEIGHT_SLIPS)
-    all_kinds = (*slips, *OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS, *more)
+    tools = (*OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS)
+    all_kinds = (*BARE_NETWORKS, *slips, *tools, *more)
     kinds = tuple(kind for kind in all_kinds if syntax in kind.readers)
     by_sign: dict[str, list[int]] = {}
     for i, kind in enumerate(kinds):
@@ -188,6 +190,7 @@ def _names(match: re.Match[str], folded: str, syntax: str, start: int) -> defaul
     names["when"] = plain_share(groups.get("when", ""))
     if "members" in groups:
         names["call"] = mended_call(names["members"], names["name"], names["entries"], syntax)
+    names["alternation"] = alternation_of(groups.get("options", ""))
     names["weights"] = weights_in(syntax, groups.get("list", ""))
     names["plain"] = repr(fold(html.unescape(html.unescape(match[0])))) + "."
     return names

@@ -46,6 +46,18 @@ LOOSE_WEIGHTS = (
     ),
     Notation(
         "weight",
+        "“”„«",
+        re.compile(
+            r"[“”„«]\s?(?P<words>[^\W_][^“”„«»\"\n]{0,60}?)\s?[“”»]"
+            rf"(?P<number>(?:\+{{1,4}}|{SMALL})(?=[\s,;.)]|\Z)|-{{2,4}}(?=\s?(?:[,;)]|\Z)))"
+        ),
+        {"compel"},
+        "no weight, because its quotes are curly",
+        _WRITE,
+        folded=False,
+    ),
+    Notation(
+        "weight",
         ")",
         re.compile(
             r"(?<!\\)\)(?:[+-]{1,9}(?P<number>\d?\.\d{1,3}|[0-2])|(?P<number_2>\d?\.\d{1,3})[+-]{1,9})"

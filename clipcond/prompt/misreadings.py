@@ -46,8 +46,16 @@ _WORD_BEFORE = re.compile(r"[A-Za-z\d]{1,40}\Z")
 _WORD = re.compile(r"[A-Za-z\d]{1,40}")
 _QUOTE_BEFORE = re.compile(r"[\"“”„「『][^\"“”「」『』a-z\n]*\Z")
 _QUOTE_BEHIND = re.compile(r"[^\"“”「」『』a-z\n]*[\"”“」』]")
-_SHOUT_BEFORE = re.compile(r"(?<![^\W\d_])(?!NSFW|SFW|BREAK|ADD)[A-Z]{4,40}(?:\sA)?\s\Z")
-_SHOUT_BEHIND = re.compile(r"\s(?!BREAK\b|AND\b|ADD|NSFW|SFW)[A-Z]{4}")
+# Short words of a title, apart from tags in capitals such as HDR and UHD.
+_SMALL_WORD = "THE|MY|UP|OUT|IN|IT|IS|OF|OFF|ON|NO|NOT|YOU|OUR|HIS|HER|TO|FOR|US|ALL|CAN|WE|ME"
+_SHOUT_BEFORE = re.compile(
+    r"(?<![^\W\d_])(?:(?!NSFW|SFW|BREAK|ADD)[A-Z]{4,40}(?:\sA)?"
+    rf"|(?:{_SMALL_WORD}|DONT|DON['’]T|BIG|TEA|BAD|DAY)(?:\sA)?)\s\Z"
+)
+_SHOUT_BEHIND = re.compile(
+    r"\s(?!BREAK\b|AND\b|ADD|NSFW|SFW)[A-Z]{4}"
+    rf"|\s(?:{_SMALL_WORD})(?![^\W_])|\sAN?\s(?!HDR|UHD|RAW|NSFW|SFW|BREAK|AND)[A-Z]{{3}}"
+)
 
 
 def find_misreadings(

@@ -73,6 +73,8 @@ _SHARES = {
     **{"三分之二": 2 / 3, "四分之三": 0.75},
 }
 _LISTED = re.compile(r"([^:,;、\n]+?)\s*:\s*([+-]?\d*[.,]?\d+)(?!\d)|([^:,;、\n]+)")
+_WEIGHTED = re.compile(r"(?P<words>[^:()]*?)\s?:\s?(?P<number>[0-2]?\.\d{1,3})\s*|.*", re.DOTALL)
+_FREE_COLON = re.compile(r"(?<!\\):(?![^()]*\))")  # outside of brackets
 _TENTHS = re.compile(r"(?:百分之)?([\d一二两三四五六七八九])(?:成|十%?|割|할)")
 _HAS_NUMBER = re.compile(rf"[\d.{''.join([*_DIGITS, *_PARTS])}]")
 _TO_DIGITS = str.maketrans({**_DIGITS, **_PARTS, "o": "0", "O": "0", "l": "1", "I": "1"})
@@ -142,6 +144,17 @@ def weights_in(syntax: str, listed: str) -> str:
     ]
     text = ", ".join(filter(None, written)).replace(" in dialect 'a1111'", "")
     return text + (" in dialect 'a1111'" if syntax == "diffusers" else "")
+
+
+def alternation_of(options: str) -> str:
+    """Write the options of an alternation, such as `cat:1.2|re:zero`, as A1111 reads them."""
+    return "|".join(
+        f"({words}:{number})"
+        if (words := found["words"]) and (number := found["number"])
+        else _FREE_COLON.sub(r"\\:", option)
+        for option in options.split("|")
+        if (found := _WEIGHTED.fullmatch(option))
+    )
 
 
 def plain_share(typed: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from html.entities import name2codepoint
 
 import clipcond.lazy_re as re
-from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, Notation
+from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, SMALL, Notation
 from clipcond.prompt.pasted import ESCAPED, PASTED
 
 _NAME = r"(?P<name>\w[\w.\-]{0,99})"
@@ -131,7 +131,10 @@ OTHER_TOOLS = (
     Notation(
         "extra-network",
         "<",
-        re.compile(rf"<(?i:{_TAGS})(?:\[[^\]<>\n]{{0,40}}\])?:[^<>\n]{{1,200}}>"),
+        re.compile(
+            rf"<(?i:{_TAGS})(?:\[[^\]<>\n]{{0,40}}\])?:[^<>\n]{{1,200}}>"
+            rf"(?:\s?(?:[:*=]\s?(?:{SMALL}|[0-2])|{SMALL})(?=[\s,;]|\.?\Z))?"
+        ),
         EXCEPT_PLAIN,
         "a network that A1111's user interface loads, but not here",
         _LOAD,
@@ -195,7 +198,7 @@ OTHER_TOOLS = (
         ":",
         re.compile(
             r"(?<![\w.:])(?P<number>[+-]?(?:\d+(?:[.,]\d*)?|\.\d+))::(?=[\s{\[]{0,3}\w{0,9}[^\W\d_])"
-            r"(?P<words>(?:(?![\s,]{0,9}[+-]?[\d.]{1,9}::)[^:\n]){1,300})(?:::)?"
+            r"(?P<words>(?:(?![\s,]{0,9}[+-]?[\d.]{1,9}::)(?:[^:\n]|(?<=\w):(?=[^\W\d]))){1,300})(?:::)?"
         ),
         EXCEPT_PLAIN - {"novelai"},
         "a weight in dialect 'novelai', but not here",

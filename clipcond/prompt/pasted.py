@@ -49,8 +49,19 @@ PASTED = Notation(
     "a pasted block of generation parameters, but here all of it is part of the prompt",
     "Keep the prompt alone, and give the negative prompt, the steps and the rest apart.",
 )
-# `\n` behind a comma or next to BREAK, or two of them; not in a path such as `C:\new`
+# Commands of LaTeX and names of files that begin as a line break does.
+_NO_BREAK = (
+    r"\\(?:n(?:abla|u|eq?|ot|otin|eg|i|earrow|ewline|ewcommand|ew|ames?|otes?|et|ode|ode_modules|vidia)"
+    r"|t(?:heta|au|o|imes|ext\w{0,9}|anh?|op|ilde|frac|riangle\w{0,9}|ests?|e?mp|ools?|rain|rash))"
+    r"(?![a-z])"
+)
+# `\n` between words, next to BREAK, or two of them; not in a path such as `C:\new`
+_BETWEEN = (
+    rf"(?<![\\/:.]\w)(?<=\w)(?!{_NO_BREAK})(?:\\r)?\\[nt]"
+    r"(?!\w*\\(?![nrt])|\w{1,40}\.\w{2,4}\b)"
+)
 _LINE_BREAK = (
+    rf"{_BETWEEN}|"
     r"(?:(?<=[,.;)\]>\s])|(?<=BREAK))(?:\\[nrt]){1,4}(?!\w*\\(?![nrt]))"
     r"|(?:\\[nrt]){1,4}(?=BREAK)|(?<=\w)(?:\\[nr]){2,4}(?!\w*\\(?![nrt]))"
 )

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from clipcond.arguments import check_arguments
 from clipcond.errors import excerpt
+from clipcond.prompt.bare_notations import LOAD
 from clipcond.prompt.composition import find_and, find_parts, is_capitals
 from clipcond.prompt.composition_slips import condition_issues, title_issues
 from clipcond.prompt.editing import (
@@ -26,6 +27,8 @@ Timeline: TypeAlias = tuple[tuple[int, tuple[tuple[str, float], ...]], ...]
 STEPS = 20
 CHANGING = ("AND", "[", "【", "［")  # one of these is in every prompt that is reduced
 _SHOWN = 40  # characters
+_NETWORKS = ("lora", "lyco", "locon", "loha", "hypernet")
+_LABELS = ("artist", "character", "copyright", "series", "style", "by")  # of a tag
 _NAMED = 8  # texts
 _WORD = "Write 'and' in small letters for the word"
 
@@ -193,12 +196,32 @@ def misread_forms(
     parts = _conditions(remainder, negative, fullwidth)
     issues = list(remainder.restore_issues(tuple(title_issues(remainder.text, parts))))
     for change in find_changes(remainder.text, fullwidth=fullwidth)[:MOST_ISSUES]:
-        if _is_numeric(remainder.text, change):
+        if remedy := _label_remedy(remainder.text, change):
+            shown = excerpt(remainder.text[change.start : change.stop], _SHOWN)
+            message = f"{shown!r} is prompt editing: a text that changes at {change.when}"
+            issues.append(Issue(message, remainder.at(change.start), remedy, "editing-number"))
+        elif _is_numeric(remainder.text, change):
             shown = excerpt(remainder.text[change.start : change.stop], _SHOWN)
             message = f"{shown!r} is prompt editing: a text that changes after step {change.when}"
             remedy = f"For text write \\{shown[:-1]}\\]."
             issues.append(Issue(message, remainder.at(change.start), remedy, "editing-number"))
     return tuple(issues)
+
+
+def _label_remedy(text: str, change: Change) -> str:
+    """Say what to write for an edit that begins with the label of a LoRA or a tag; '' for others.
+
+    `[lora:foo:0.8]` changes from `lora` to `foo`, and `[artist:wlop:0.8]` from `artist` to `wlop`.
+    """
+    label, *others = (text[start:stop].strip() for start, stop in change.options)
+    when = (change.when or "").strip()
+    if not others or "." not in when or label.lower() not in (*_NETWORKS, *_LABELS):
+        return ""
+    if label.lower() in _NETWORKS:
+        return LOAD
+    return (
+        f"For a weight write {weight_in('a1111', f'{label}:{excerpt(others[0], _SHOWN)}', when)}."
+    )
 
 
 def _is_numeric(text: str, change: Change) -> bool:
@@ -256,6 +279,8 @@ def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
         message = f"{excerpt(shown, _SHOWN)!r} never changes while denoising; {kept} is encoded"
         example = "0.5".join(shown.rsplit(when, 1)) if when in shown else "[a:b:0.5]"
         remedy = f"Write a fraction of all steps below 1, or the number of a step: {example}."
+    if label_remedy := _label_remedy(remainder.text, change):
+        remedy = label_remedy
     if may_be_weight:
         weight = weight_in("a1111", excerpt(texts[1].strip(), _SHOWN), when)
         remedy = f"For a weight write {weight}. {remedy}"

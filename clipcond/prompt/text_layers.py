@@ -17,7 +17,7 @@ from itertools import count, islice, pairwise
 
 import clipcond.lazy_re as re
 from clipcond.errors import excerpt
-from clipcond.prompt.notations import CJK, weight_in
+from clipcond.prompt.notations import CJK, SMALL, weight_in
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.scanner import gaps
 from clipcond.prompt.segments import MOST_ISSUES, Issue, in_order
@@ -28,6 +28,10 @@ _COMMENT = re.compile(r"#[^\n]*")
 _NETWORK = re.compile(r"<(\w+):([^>]+)>")
 _LORAS = ("lora", "lyco")
 _NUMBER = re.compile(r"\s*[+-]?(?:\d{1,2}(?:\.\d{1,3})?|\.\d{1,3})\s*")
+_WEIGHT_BEHIND = re.compile(
+    rf"\s?(?:[:*=]\s?(?P<number>{SMALL}|[0-2])|(?P<bare>{SMALL}))(?=[\s,;]|\.?\Z)"
+)
+_AND = "AND"  # a number before it is the weight of a condition
 _ENDING = re.compile(r"\.(?:safetensors|pt|ckpt|bin|pth)\Z", re.IGNORECASE)
 # Chinese has no spaces between words; `cat<lora:x:1>s` is a plural.
 _WORD_BEFORE = re.compile(rf"(?:(?![{CJK}])\w){{1,40}}\Z")
@@ -89,6 +93,7 @@ def take_out(prompt: str) -> tuple[Remainder, tuple[ExtraNetwork, ...], tuple[Is
     if matches:
         spans = list(gaps((found.span() for found in matches), 0, len(text)))
         issues += islice(_joined_words(remainder, spans), MOST_ISSUES)
+        issues += islice(_outer_weights(remainder, matches), MOST_ISSUES)
         remainder = remainder.only(spans)
     return remainder, networks, in_order(issues)
 
@@ -139,6 +144,27 @@ def _joined_words(remainder: Remainder, spans: Sequence[tuple[int, int]]) -> Ite
         remedy = f"Write a space next to {excerpt(text[stop:begin], SHOWN)!r}."
         words = (text[before.start() : behind.end()],)
         yield Issue(message, remainder.at(before.start()), remedy, "glued", words)
+
+
+def _outer_weights(remainder: Remainder, matches: Sequence[re.Match[str]]) -> Iterator[Issue]:
+    """Make an issue of each number behind a network, which is text: `<lora:x>:0.8`.
+
+    Args:
+        remainder: with the networks.
+        matches: the networks in its text.
+    """
+    text = remainder.text
+    for match in matches if _AND not in text else ():
+        behind = _WEIGHT_BEHIND.match(text, match.end())
+        if behind is None:
+            continue
+        shown, network = behind[0].strip(), excerpt(match[0], SHOWN)
+        message = f"{shown!r} behind {network!r} is text: the weight of a network is inside"
+        name = match[2].split(":")[0].strip()
+        number = behind["number"] or behind["bare"]
+        remedy = f"Write <{match[1]}:{excerpt(name, SHOWN)}:{number}>."
+        at = remainder.at(behind.end() - len(behind[0].lstrip()))
+        yield Issue(message, at, remedy, "weight", (shown,))
 
 
 def _adapters(networks: Sequence[ExtraNetwork]) -> dict[str, tuple[str, ExtraNetwork]]:

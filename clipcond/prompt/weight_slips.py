@@ -26,6 +26,8 @@ _WORDS = (
     rf"(?P<words>(?!(?i:{'|'.join(MEASURED.split())})(?![^\W\d_]))(?<![\w\-])(?:embedding:)?\d?[^\W\d_](?:\w|-(?=\w))"
     rf"{{1,40}}|[{CJK}🌀-🫿]{{1,40}}){NO_CJK_MEASURE}"
 )
+# A whole tag: best quality:1.3
+_TAG = r"(?:\A|(?<=[,;\n]))\s?(?P<shown>(?P<words_2>[^\W\d_][\w\-]{0,40}(?: [\w\-]{1,40}){1,3})"
 _NO_WEIGHT_WORD = not_after(
     "weight 权重 权重为 权重是 重みは 權重 重み 重さ 比重 强度 強度 가중치 비중 gewicht poids peso"
 )
@@ -59,7 +61,10 @@ WEIGHT_SLIPS = (
     Notation(
         "weight",
         ":",
-        re.compile(rf"{_WORDS} ?:(?P<number>{SMALL})[xX×倍배]?{_END}"),
+        re.compile(
+            rf"{_TAG}{NO_MEASURE}:(?P<number_2>{SMALL}))(?=\s{{0,3}}(?:[,;\n]|\Z))"
+            rf"|{_WORDS} ?:(?P<number>{SMALL})[xX×倍배]?{_END}"
+        ),
         EXCEPT_PLAIN,
         "no weight without brackets",
         _WRITE,
@@ -115,7 +120,7 @@ WEIGHT_SLIPS = (
         "weight",
         "([{<*",
         re.compile(
-            rf"(?<![\w.:)\]}}\"])(?P<number_2>[0-2]?\.\d{{1,2}})\s?[*×]?[(\[{{](?P<words_2>[^\W\d][^()\[\]{{}}<>:|\n]"
+            rf"(?<![\w.:)\]}}\"/])(?:(?<!\w\s)|(?=[.\d]+[*×(\[{{]))(?P<number_2>[0-2]?\.\d{{1,2}})\s?[*×]?[(\[{{](?P<words_2>[^\W\d][^()\[\]{{}}<>:|\n]"
             r"{1,60})[)\]}]"
             rf"|(?<![\w.:])(?P<number_3>[0-2]?\.\d{{1,2}})[*×](?P<words_3>[^\W\d_]{{2,40}})"
             rf"|(?<!\w)[(\[{{<]\s?(?P<number>{SMALL})\s?[:=*×]\s?"

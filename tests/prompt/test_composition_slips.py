@@ -173,6 +173,30 @@ def test_texts_of_an_alternation_that_so_many_steps_never_show():
     assert undrawn_edits(Remainder.whole("[[a|b|c]:d:25]"), 20)[0].message.endswith("'[a|b|c]'")
 
 
+def test_edits_that_begin_with_a_label():
+    def check(case):
+        prompt, remedy = case
+        (issue,) = misread_forms(Remainder.whole(prompt))
+        (encoded,) = reduce_to_one_text(prompt)[1]
+        assert issue.remedy == encoded.remedy
+        assert issue.remedy.startswith(remedy)
+        assert prompt[issue.position] == "["
+
+    load = "Leave it out, and load the network"
+    cases = [
+        ("[lora:foo:0.8]", load),
+        ("a cat, [LoRA:foo_v2:.5] b", load),
+        ("[lyco: foo:0.8]", load),
+        ("[hypernet:foo:1.0]", load),
+        ("[artist:wlop:0.8]", "For a weight write (artist:wlop:0.8)."),
+        ("a, [by: ross:0.7]", "For a weight write (by:ross:0.7)."),
+        ("[character:miku:0.5]", "For a weight write (character:miku:0.5)."),
+    ]
+    assert not failures_of(check, cases)
+    for prompt in ("[a lora:foo:0.8]", "[cat:dog:0.8]", "[lora|foo]", "[artist:5]", "[style:a:5]"):
+        assert misread_forms(Remainder.whole(prompt)) == ()
+
+
 def test_times_and_ratios_in_square_brackets():
     def check(case):
         prompt, shown = case

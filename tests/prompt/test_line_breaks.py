@@ -13,6 +13,12 @@ WRITTEN = (
     r"a red fox\n\na blue bird",
     r"a cat\r\nBREAK a dog",
     r"(cat:1.2)\n(dog:1.1)",
+    r"best quality\n1girl, 1girl",
+    r"a cat\tdog",
+    r"smile\nred hat, night",
+    r"red hat\r\nblue eyes",
+    r"猫\n狗",
+    r"a fox\n(a dog)" + "\\n",
 )
 OTHERS = (
     "a cat,\nBREAK\na dog",
@@ -21,6 +27,10 @@ OTHERS = (
     r"the set A\B",
     r"D:\temp\run",
     r"naruto \(series\), night",
+    r"docs\notes.txt on a screen",
+    r"the folder photos\new\cats",
+    r"x\to y, f\nabla, 2\times 3, r\theta",
+    r"src\test on a screen",
 )
 
 

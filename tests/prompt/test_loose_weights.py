@@ -65,6 +65,53 @@ def test_numbers_and_signs_of_compel():
             assert "in dialect 'compel'" in issues(prompt, syntax)[0].message
 
 
+def test_curly_quotes_of_compel():
+    def check(case):
+        prompt, words, weight = case
+        (issue,) = issues(prompt, "compel")
+        assert "curly" in issue.message
+        there = prompt.replace(issue.words[0], proposed(issue))
+        assert issues(there, "compel") == []
+        assert (words, pytest.approx(weight)) in texts(there, "compel")
+
+    cases = [
+        ("“a cat”++", "a cat", 1.2),
+        ("“red hat”1.3", "red hat", 1.3),
+        ("a dog, “red hat”0.8, sky", "red hat", 0.8),
+        ("„red hat“1.3, x", "red hat", 1.3),
+        ("«red hat»1.3", "red hat", 1.3),
+        ("“red hat”--, x", "red hat", 0.81),
+        ("”a cat”+", "a cat", 1.1),
+    ]
+    assert not failures_of(check, cases)
+    for prompt in ("he said “no”-- then", "“a cat” 1", "a “red” hat", "“Stop”-- she said"):
+        assert issues(prompt, "compel") == []
+
+
+def test_a_whole_tag_is_weighted():
+    def check(case):
+        prompt, words, weight = case
+        for syntax in sorted(EXCEPT_PLAIN):
+            (issue,) = issues(prompt, syntax)
+            there = prompt.replace(issue.words[0], proposed(issue))
+            target = "a1111" if "'a1111'" in issue.remedy else syntax
+            assert issues(there, target) == [], (syntax, there)
+            assert (words, pytest.approx(weight)) in texts(there, target), (syntax, there)
+
+    cases = [
+        ("best quality:1.3", "best quality", 1.3),
+        ("sky, best quality:1.3, dog", "best quality", 1.3),
+        ("long red hair:0.8, cat", "long red hair", 0.8),
+        ("a cat\nsemi-long hair:1.2", "semi-long hair", 1.2),
+        ("1girl, blue eyes:1.25\nsmile", "blue eyes", 1.25),
+        ("very detailed blue sky:.9; sea", "very detailed blue sky", 0.9),
+        ("a fox, soft light:1.1", "soft light", 1.1),
+    ]
+    assert not failures_of(check, cases)
+    for prompt in ("aspect ratio:1.85, cat", "a photo, focal length:1.4", "shot at f:1.8, sky"):
+        assert issues(prompt, "a1111") == []
+
+
 def test_words_that_touch_break_and_and():
     def check(case):
         prompt, word = case

@@ -139,9 +139,25 @@ def test_break_in_capitals():
         'neon letters "TEA BREAK", night',
         "a poster of PRISON BREAK, four men",
         "a banner “BREAK A LEG”",
+        "BREAK THE RULES poster",
+        "GIVE ME A BREAK, poster",
+        "taylor swift, BREAK UP song",
+        "DO NOT BREAK, fragile",
+        "a box, BREAK IN CASE of fire",
+        "BREAK A LEG poster",
+        "a mug, TEA BREAK",
     ]
     assert not failures_of(check, cases)
-    for prompt in ("a cat BREAK a dog", "4K, HDR BREAK a dog", "BREAK", "1girl, NSFW BREAK 2boys"):
+    for prompt in (
+        "a cat BREAK a dog",
+        "4K, HDR BREAK a dog",
+        "BREAK",
+        "1girl, NSFW BREAK 2boys",
+        "a cat, UHD BREAK HDR photo",
+        "a cat BREAK A dog",
+        "1girl BREAK I am a dog",
+        "a TV BREAK RAW photo",
+    ):
         assert issues(prompt, "a1111") == []
     assert issues("(CAT:1.2) BREAK DOG", "a1111") == []
 

@@ -46,6 +46,7 @@ def test_what_is_odd():
         assert (issue.message, issue.position) == (message, position)
         assert issue.remedy
 
+    choice = "'||' is a random choice in NovelAI, not supported: here it is text"
     mixing = "'|' mixes prompts in NovelAI, which is not supported: here it is text"
     cases = [
         ("a {b", "'{' is never closed", 2),
@@ -53,6 +54,9 @@ def test_what_is_odd():
         ("a} b", "'}' closes nothing", 1),
         ("a :: b", "'::' ends no weight, and is left out", 2),
         ("a | b", mixing, 2),
+        ("a | b | c|d", mixing, 2),
+        ("||red|blue||", choice, 0),
+        ("a ||red|big blue|c|| b", choice, 2),
     ]
     assert not failures_of(check, cases)
 

@@ -36,7 +36,8 @@ MEASURES = [
     *("f/1.8", "(f/1.8)", "f=1.8", "ISO:100", "ISO:0.5", "EV:0.7", "shutter:0.5", "(2024)"),
     *("(vol. 1.5)", "(ch. 1.5)", "(fig. 1.2)", "3:45 pm", "5:30 pm", "(7:15am)", "at 7.30"),
     *("water:1.5 l", "salt:0.5 tsp", "dose:0.5 mg", "flour (0.5 kg)", "rope:1.5m", "cable=0.5 m"),
-    *("temperature:0.7", "top_p:0.9"),
+    *("temperature:0.7", "top_p:0.9", "f/1.8 (bokeh)", "SDXL 1.0 (base)", "Canon 1.2 (lens)"),
+    *("a photo at f/1.4 (wide)", "Python 1.5 (old)", "Leica 0.95 (lens), night"),
     *("area=0.5", "zoom:1.5x", "disk:1.5 TB", "水：1.5升", "牛乳：0.5L"),
 ]
 CODE = [

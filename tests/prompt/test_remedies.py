@@ -70,6 +70,9 @@ SLIPS = [
     ("(cat：1.3)", "cat", 1.3),
     ("{{cat}}", "cat", 1.1),
     ("1.3::red cat::", "red cat", 1.3),
+    ("0.8::artist:wlop::", "artist:wlop", 0.8),
+    ("1.2::series:re zero::", "series:re zero", 1.2),
+    ("0.7::by:ross draws", "by:ross draws", 0.7),
     ("[cat:0,5]", "cat", 0.5),
     ("(katze:1,3):0,5", "katze", 0.5),
     ("(cat): 0,8", "cat", 0.8),
@@ -173,8 +176,46 @@ def test_editing():
         ("a [cat:dog:1.2:0.5]", "a [cat:(dog:1.2):0.5]"),
         ("[cat::dog:0.5]", "[cat:dog:0.5]"),
         ("[a cat:: dog::3]", "[a cat:dog:3]"),
+        ("[cat:dog:fox:0.3:0.6]", "[cat:[dog:fox:0.6]:0.3]"),
+        ("[1girl:2girls:1boy:0.2:0.6]", "[1girl:[2girls:1boy:0.6]:0.2]"),
+        ("[red cat:(dog:1.2):a fox:5:10]", "[red cat:[(dog:1.2):a fox:10]:5]"),
+        ("[10:30 clock:dog:0.5]", "[10\\:30 clock:dog:0.5]"),
+        ("a [16:9 photo:a film:5] b", "a [16\\:9 photo:a film:5] b"),
     ]
     assert not failures_of(check, cases)
+
+
+def test_alternation():
+    def check(case):
+        prompt, texts = case
+        for syntax in sorted(EXCEPT_PLAIN):
+            there, target = followed(prompt, syntax, None)
+            assert target == "a1111"
+            assert issues(there, "a1111", None) == []
+            first, second = (parse(text).segments for _, text in schedule(there, 9)[:2])
+            assert [("".join(s.text for s in each)) for each in (first, second)] == texts
+
+    cases = [
+        ("[nier:automata|re:zero] style", ["nier:automata style", "re:zero style"]),
+        ("[honkai: star rail|genshin impact]", ["honkai: star rail", "genshin impact"]),
+        ("[genshin impact|honkai: star rail]", ["genshin impact", "honkai: star rail"]),
+        ("[re:zero|cat]", ["re:zero", "cat"]),
+        ("a [artist:wlop|artist:ross], x", ["a artist:wlop, x", "a artist:ross, x"]),
+        ("[cat:1.2|dog:0.8]", ["cat", "dog"]),
+        ("[red cat:1.2|a dog]", ["red cat", "a dog"]),
+        ("[cat:1.2|re:zero]", ["cat", "re:zero"]),
+        ("[fate:zero|(red cat:1.2)]", ["fate:zero", "red cat"]),
+    ]
+    assert not failures_of(check, cases)
+    there, _ = followed("[cat:1.2|dog:0.8]", "a1111", None)
+    assert there == "[(cat:1.2)|(dog:0.8)]"
+    for prompt in (
+        "[mood: happy]",
+        "[cat|dog]",
+        "[nier\\:automata|re\\:zero]",
+        "[(a cat:1.2)|dog]",
+    ):
+        assert issues(prompt, "a1111", None) == []
 
 
 def test_forms_in_full_width_signs():

@@ -100,6 +100,36 @@ def test_words_that_become_one_are_named():
     assert [p for p in silent if any(i.code == "glued" for i in take_out(p)[2])] == []
 
 
+def test_a_weight_behind_a_network_is_text():
+    def check(case):
+        prompt, shown, written = case
+        remainder, _, (issue,) = take_out(prompt)
+        assert issue.words == (shown,)
+        assert shown in remainder.text
+        assert prompt[issue.position :].startswith(shown)
+        assert issue.remedy == f"Write {written}."
+        assert (
+            take_out(
+                prompt.replace(prompt[prompt.index("<") : prompt.index(shown)], "").replace(
+                    shown, written
+                )
+            )[2]
+            == ()
+        )
+
+    cases = [
+        ("<lora:foo>:0.8, cat", ":0.8", "<lora:foo:0.8>"),
+        ("<lora:foo:0.8>:1.2", ":1.2", "<lora:foo:1.2>"),
+        ("<lora:foo:0.7>0.5", "0.5", "<lora:foo:0.5>"),
+        ("a <lyco:a b>*1.1 cat", "*1.1", "<lyco:a b:1.1>"),
+        ("a, <hypernet:h> : 1, b", ": 1", "<hypernet:h:1>"),
+        ("<lora:foo:0.6> .5\ncat", ".5", "<lora:foo:.5>"),
+    ]
+    assert not failures_of(check, cases)
+    silent = ["<lora:a:1> 2 dogs", "(<lora:a:1>:1.2)", "<lora:a:1> :0.5 AND b", "<lora:a:1>, 0.5"]
+    assert [p for p in silent if take_out(p)[2]] == []
+
+
 def test_many_are_few_issues():
     prompt = "<lora:x:1># a\n" * 1000
 

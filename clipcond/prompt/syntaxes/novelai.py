@@ -67,8 +67,11 @@ class _Reader:
         sign = self.source[start]
         if kind == "bar":
             message = "'|' mixes prompts in NovelAI, which is not supported: here it is text"
+            if stop - start == 2:
+                message = "'||' is a random choice in NovelAI, not supported: here it is text"
             remedy = "Encode the prompts one by one."
-            self._add_issues(message, range(start, stop), remedy, "prompt-mixing")
+            if all(issue.code != "prompt-mixing" for issue in self.issues):
+                self._add_issues(message, (start,), remedy, "prompt-mixing")
             return
         n_closed = min(stop - start, len(self.opened[OPENING[sign]])) if kind == "close" else 0
         if kind == "close":  # those beyond are text
