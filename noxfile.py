@@ -64,9 +64,16 @@ def oldest(session: nox.Session) -> None:
 def deep(session: nox.Session) -> None:
     """Try many more random inputs than the ordinary run does; takes half an hour."""
     session.install("-e", ".[test]")
-    rooms = session.posargs or ["tests/prompt", "tests/chunking", "tests/conditioning"]
+    rooms = session.posargs or [
+        *(
+            "tests/prompt",
+            "tests/chunking",
+            "tests/conditioning",
+            "tests/towers/test_random_events.py",
+        )
+    ]
     env = {**OFFLINE, "CLIPCOND_FUZZ": "10000"}
-    session.run("pytest", "--hypothesis-profile=deep", *rooms, env=env)
+    session.run("pytest", "--hypothesis-profile=deep", *ALL, *rooms, env=env)
 
 
 @nox.session

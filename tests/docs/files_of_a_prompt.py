@@ -9,6 +9,7 @@ from typing import Any
 
 import clipcond
 from clipcond import build_pipeline
+from clipcond.conditioning import prompt_text
 
 PACKAGE = Path(clipcond.__file__).parent
 PROMPT = "a (red:1.3) cat"
@@ -17,8 +18,9 @@ PROMPT = "a (red:1.3) cat"
 def files_of_a_prompt() -> list[str]:
     """Paths in the package, in the order in which the first function of each is called.
 
-    The cache is empty, so that the tower runs; what runs at import does not count.
+    The caches are empty, so that parser and tower run; what runs at import does not count.
     """
+    prompt_text._parse.cache_clear()
     pipe = build_pipeline(clip_skip=2)
     pipe.set_progress_bar_config(disable=True)
     found: dict[str, None] = {}

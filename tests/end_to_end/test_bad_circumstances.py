@@ -67,19 +67,20 @@ def test_a_full_disk_leaves_the_old_picture(generate, monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_an_interrupt_ends_cleanly(sd_folder, tmp_path):
     argv = ["-m", "clipcond", "generate", "a cat", "--model", sd_folder, "--steps", "20"]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, *argv, "--count", "1000"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # else ignored behind "&"
-    )
-    first = process.stdout.readline()  # one picture is whole, the next is on its way
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    ) as process:
+        first = process.stdout.readline()  # a batch is whole, the next is on its way
+        process.send_signal(signal.SIGINT)
+        # not `communicate`, which loses what came with the first line: the others of its batch
+        out, err = process.stdout.read(), process.stderr.read()
 
-    assert process.returncode == 130
+    assert process.wait(timeout=60) == 130
     assert err.splitlines()[-1] == "clipcond: interrupted"
     assert "Traceback" not in err
     names = {path.name for path in tmp_path.iterdir()}

@@ -1,6 +1,7 @@
 """Random sequences of events never give a stale row: what changes a model changes its results."""
 
 import copy
+import os
 import random
 
 import pytest
@@ -15,6 +16,7 @@ from clipcond.towers.fingerprint import model_key
 from clipcond.towers.weight_keys import serial_of
 from tests.parity.models import fill, model_l, tokenizer
 
+DEEP = "CLIPCOND_FUZZ" in os.environ
 PROMPT = "a foo (big:1.3) cat"
 
 
@@ -175,5 +177,5 @@ def test_a_few_sequences_of_events_give_no_stale_row():
 
 
 @pytest.mark.slow
-def test_200_sequences_of_events_give_no_stale_row():
-    assert not stale(range(3, 203))
+def test_many_sequences_of_events_give_no_stale_row():
+    assert not stale(range(3, 203 if DEEP else 33))
