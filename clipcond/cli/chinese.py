@@ -4,6 +4,19 @@ from clipcond.cli.chinese_prompts import PROMPTS
 
 CHINESE = {
     **PROMPTS,
+    "{} is no alternation: a colon in it needs a backslash": (
+        "{} 不会逐步交替：其中的冒号前要加反斜杠"
+    ),
+    "{} is no alternation: a weight in it needs brackets of its own": (
+        "{} 不会逐步交替：其中的权重要有自己的括号"
+    ),
+    "{} is no prompt editing: a colon of its text needs a backslash": (
+        "{} 不会按步骤变化：文字里的冒号前要加反斜杠"
+    ),
+    "{} is no prompt editing: three texts need an edit within another": (
+        "{} 不会按步骤变化：三段文字要写成嵌套"
+    ),
+    "{} is no weight, because its quotes are curly": "{} 用了弯引号，不是权重",
     "Write a space next to {}.": "请在 {} 旁边加空格。",
     "{} is a loaded textual inversion, but only words here": "{} 是已加载的嵌入，在这里只是文字",
     "Write embedding:{} in this dialect.": "在这种方言中请写 embedding:{}。",
