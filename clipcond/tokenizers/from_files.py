@@ -2,6 +2,8 @@
 
 They give the ids that transformers gives: each is built of the same parts from the same files. A
 folder with anything else in its settings is refused; transformers may know what to do with it.
+Deviation: transformers 5.0, but no later one that was tried, takes `<|ENDOFTEXT|>` in capitals for
+the special token.
 
 Source of the parts: transformers 5, CLIPTokenizer, BertTokenizer and TokenizersBackend.
 """
