@@ -1,6 +1,5 @@
 """What a call does grows no faster than the prompt: calls of functions, counted at n and 4n."""
 
-import sys
 from math import log
 
 import pytest
@@ -12,28 +11,13 @@ from clipcond.prompt.parsing import SYNTAXES
 from clipcond.tokenizers.inversions import Inversions
 from clipcond.towers import TowerOutput
 from clipcond.weighting import WEIGHTINGS
+from tests.calls import n_calls
 from tests.parity.models import tower_l
 from tests.tokenizers.test_inversions import vectors
 
 N = 25
 MOST = 1.1  # the exponent of the number of calls
 quiet = pytest.mark.filterwarnings("ignore::clipcond.errors.PromptWarning")
-
-
-def n_calls(act):
-    n = 0
-
-    def count(frame, event, argument):
-        nonlocal n
-        n += event in ("call", "c_call")
-
-    previous = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        act()
-    finally:
-        sys.setprofile(previous)
-    return n
 
 
 def exponent(make, n):

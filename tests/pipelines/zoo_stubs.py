@@ -112,16 +112,14 @@ def hidream():
     return pipe
 
 
+KANDINSKY = {"in_text_dim": WIDE, "in_text_dim2": WIDTH, "time_dim": 16, "model_dim": 16}
+KANDINSKY |= {"ff_dim": 16, "num_text_blocks": 1, "num_visual_blocks": 1}
+
+
 def kandinsky_5(name="Kandinsky5T2IPipeline", *, vae=None, visual=False):
     transformer = stirred(
         lambda: diffusers.Kandinsky5Transformer3DModel(
-            in_text_dim=WIDE,
-            in_text_dim2=WIDTH,
-            time_dim=16,
-            model_dim=16,
-            ff_dim=16,
-            num_text_blocks=1,
-            num_visual_blocks=1,
+            **KANDINSKY,
             axes_dims=(4, 6, 6),
             visual_cond=visual,
         )
@@ -148,13 +146,7 @@ def kandinsky_6():
             out_visual_dim=8,
             in_audio_dim=4,
             out_audio_dim=8,
-            in_text_dim=WIDE,
-            in_text_dim2=WIDTH,
-            time_dim=16,
-            model_dim=16,
-            ff_dim=16,
-            num_text_blocks=1,
-            num_visual_blocks=1,
+            **KANDINSKY,
             axes_dims=(4, 6, 6),
             axes_dims_a=(16, 0, 0),
         )

@@ -1,7 +1,6 @@
 """The key of a model's state: everything that changes results changes it, nothing else does."""
 
 import copy
-import sys
 
 import pytest
 import torch
@@ -10,6 +9,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from clipcond.towers import OpenAIClipTower
 from clipcond.towers.base import capture, fingerprint_of
 from clipcond.towers.fingerprint import execution_device
+from tests.calls import n_calls
 from tests.parity.models import fill, model_l, tokenizer
 
 
@@ -188,22 +188,6 @@ def test_execution_device_of_offloaded_models(model):
 
     model._hf_hook = Hook()
     assert execution_device(model) == torch.device("meta")
-
-
-def n_calls(act):
-    n = 0
-
-    def count(frame: object, event: str, argument: object) -> None:
-        nonlocal n
-        n += event in ("call", "c_call")
-
-    previous = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        act()
-    finally:
-        sys.setprofile(previous)
-    return n
 
 
 def test_the_key_is_cheap():
