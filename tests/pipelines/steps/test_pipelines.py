@@ -5,6 +5,7 @@ from functools import partial
 import diffusers
 import pytest
 import torch
+from diffusers import hooks
 
 from clipcond import attach
 from clipcond.errors import PipelineError
@@ -234,3 +235,39 @@ def test_a_cache_between_steps_is_refused_for_parts():
     with pytest.raises(PipelineError, match="cache between steps"):
         latents(pipe, "cat AND dog")
     latents(pipe, "[cat|dog]", num_inference_steps=3)
+
+
+class Stateful(hooks.ModelHook):
+    """A cache that nobody knows; diffusers has a mark for hooks that keep values."""
+
+    _is_stateful = True
+
+
+def test_what_keeps_values_between_calls_is_refused_for_parts():
+    pipe = attach(tiny_sd())
+    registry = hooks.HookRegistry.check_if_exists_or_initialize(pipe.unet)
+    registry.register_hook(hooks.ModelHook(), "keeps nothing")
+    latents(pipe, "cat AND dog :0.5", num_inference_steps=1)
+    registry.register_hook(Stateful(), "mine")
+
+    with pytest.raises(PipelineError, match="its unet has a cache between steps, mine"):
+        latents(pipe, "cat AND dog :0.5")
+
+
+@pytest.mark.slow
+def test_every_cache_of_diffusers_is_refused_for_parts():
+    pipe = attach(zoo.make("FluxPipeline"))
+    never = {"current_timestep_callback": lambda: 500, "spatial_attention_block_skip_range": 2}
+    given = {  # of those that need arguments
+        "MagCacheConfig": {"num_inference_steps": 2, "mag_ratios": torch.ones(2)},
+        "PyramidAttentionBroadcastConfig": never,
+        "FasterCacheConfig": {**never, "attention_weight_callback": lambda module: 0.3},
+        "SeaCacheConfig": {"raw_vision_callback": lambda *_: None},
+    }
+    names = [name for name in dir(diffusers) if name.endswith(("CacheConfig", "BroadcastConfig"))]
+    assert len(names) >= 2
+    for name in names:
+        pipe.transformer.enable_cache(getattr(diffusers, name)(**given.get(name, {})))
+        with pytest.raises(PipelineError, match="its transformer has a cache between steps"):
+            zoo.draw(pipe, "FluxPipeline", prompt="cat AND dog :0.5")
+        pipe.transformer.disable_cache()
