@@ -270,8 +270,8 @@ def test_peak_memory(by_dtype):
     """256 prompts take at most 1.3 times the memory of a plain forward of as many chunks."""
     tower = by_dtype[torch.float16][0]
     prompts = [f"a fox in the snow, {i}" for i in range(256)]
-    ids = torch.tensor(tower.tokenizer([prompts[0]])[0])[:77]
-    batch = torch.nn.functional.pad(ids, (0, 77 - len(ids)), value=49407).expand(256, 77)
+    choices = {"padding": "max_length", "max_length": 77, "return_tensors": "pt"}
+    batch = models.tokenizer()(prompts, **choices).input_ids
 
     def peak(work):
         torch.cuda.synchronize()
@@ -284,7 +284,7 @@ def test_peak_memory(by_dtype):
         del kept
         return torch.cuda.max_memory_allocated() - before
 
-    plain = peak(lambda: tower.model(batch.to("cuda")).last_hidden_state)
+    plain = peak(lambda: tower.model(batch.to(DEVICE)).last_hidden_state)
     ours = peak(lambda: Conditioner(tower, cache_bytes=0)(prompts).embeds)
     record("peak memory of 256 prompts, times a plain forward", ours / plain)
     assert ours < 1.3 * plain

@@ -1,5 +1,6 @@
 """Prompts over time and AND in other pipelines than text-to-image."""
 
+import copy
 from functools import partial
 
 import diffusers
@@ -75,6 +76,23 @@ def test_controlnets_give_each_part_its_own(guess):
     cat, dog, snow = (draw(text, g) for text in ("cat", "dog", "snow"))
     mixed = draw("cat :0.5 AND dog :0.7 AND snow :-0.2", g)
 
+    assert distance(mixed, 0.5 * cat + 0.7 * dog - 0.2 * snow) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guess", [False, True])
+def test_several_controlnets_give_each_part_their_own(guess):
+    """As above, of two ControlNets with weights of their own."""
+    pipe = zoo.make("StableDiffusionControlNetPipeline")
+    both = diffusers.MultiControlNetModel([pipe.controlnet, copy.deepcopy(pipe.controlnet)])
+    parts = {**pipe.components, "controlnet": both, "requires_safety_checker": False}
+    pipe = attach(type(pipe)(**parts))
+    pipe.set_progress_bar_config(disable=True)
+    call = {"image": [zoo.PICTURE] * 2, "controlnet_conditioning_scale": [0.7, 0.4]}
+    call |= {"guess_mode": guess, "guidance_scale": 3.0, "num_inference_steps": 1}
+
+    cat, dog, snow = (latents(pipe, text, **call) for text in ("cat", "dog", "snow"))
+    mixed = latents(pipe, "cat :0.5 AND dog :0.7 AND snow :-0.2", **call)
     assert distance(mixed, 0.5 * cat + 0.7 * dog - 0.2 * snow) < 1e-4
 
 
