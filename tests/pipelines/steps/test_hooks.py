@@ -216,6 +216,13 @@ def test_a_callback_has_the_last_word(pipe):
     assert torch.equal(ours, both)
     assert seen == [(2, 77, 32)] * 8
 
+    def write(pipe, i, t, kwargs):
+        kwargs["prompt_embeds"].copy_(other)
+        return kwargs
+
+    call["callback_on_step_end"] = write
+    assert torch.equal(latents(pipe, "[a fox:a cat:3]", **call), both)
+
 
 def test_embeddings_that_are_lost_are_warned_of(pipe):
     """A pipeline that changes its embeddings on the way to the model."""
