@@ -35,7 +35,8 @@ def test_it_is_short_and_says_what_it_shows(path):
 
 SLOW = (
     *("align_a_tower", "clip_skip", "compose_with_and", "controlnet", "custom_pipeline"),
-    *("picture_grid", "picture_grid_zh", "prompts_over_time"),
+    *("attach_to_a_pipeline", "long_prompt", "picture_grid", "picture_grid_zh"),
+    "prompts_over_time",
 )
 
 

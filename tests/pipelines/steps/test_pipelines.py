@@ -38,7 +38,11 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize("name", NAMES)
+FAST = ("StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLPAGPipeline")
+EACH = [pytest.param(name, marks=[pytest.mark.slow] * (name not in FAST)) for name in NAMES]
+
+
+@pytest.mark.parametrize("name", EACH)
 def test_parts_and_edits(name):
     pipe = attach(zoo.make(name))
     if name.startswith("LatentConsistency"):  # its UNet reads the guidance
