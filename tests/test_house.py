@@ -1,6 +1,7 @@
 """The order of the rooms, where heavy imports and magic numbers may be, and what is public."""
 
 import ast
+import dataclasses
 import subprocess
 import sys
 from importlib import import_module
@@ -139,6 +140,16 @@ def test_public_names_can_be_imported(package):
     assert set(module.__all__) <= set(dir(module))
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         module.nothing  # noqa: B018
+
+
+def test_public_values_cannot_be_changed_in_place():
+    """They are kept in caches and handed to several callers."""
+    modules = [import_module(f"clipcond.{room}") for room in PUBLIC]
+    public = [getattr(module, name) for module in modules for name in module.__all__]
+    values = [each for each in public if isinstance(each, type) and dataclasses.is_dataclass(each)]
+
+    assert len(values) > 20
+    assert {v.__qualname__ for v in values if not v.__dataclass_params__.frozen} == set()
 
 
 def test_the_version_is_that_of_the_package():
