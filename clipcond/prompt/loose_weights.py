@@ -69,6 +69,16 @@ LOOSE_WEIGHTS = (
     ),
     Notation(
         "weight",
+        ")",
+        re.compile(
+            r"(?<![\w\\])\((?P<words>[^\W\d][^()\[\]:\n]{2,60})\)(?P<number>[+-])[1-3](?=\s?[,;]|\.?\Z)"
+        ),
+        EXCEPT_PLAIN - {"compel"},
+        "no weight behind a bracket",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
         ":",
         re.compile(r"(?<!\\)\((?P<words>[^()\[\]:\n]{0,80}[^\W\d_]):\s?\)"),
         EXCEPT_PLAIN,

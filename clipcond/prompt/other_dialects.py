@@ -229,6 +229,18 @@ FULLWIDTH = (
         folded=False,
     ),
     Notation(
+        "weight",
+        "（【［）】］",
+        re.compile(
+            r"[（【［](?P<words>[^()（）\[\]【】［］:：\n]{1,80})[:：]\s?(?P<number>[+-]?[\d.]{1,6})\s?[)\]]"
+            r"|[(\[](?P<words_2>[^()（）\[\]【】［］:：\n]{1,80}):\s?(?P<number_2>[+-]?[\d.]{1,6})\s?[）】］]"
+        ),
+        BRACKETS,
+        "no weight: its brackets are of two kinds",
+        "Write {weight}.",
+        folded=False,
+    ),
+    Notation(
         CODE,
         ("AND",),
         re.compile(r"：\s*[+\-＋－]?[.．。\d]+(?=\s*(?:AND(?![A-Za-z])|\Z))"),

@@ -21,6 +21,7 @@ from clipcond.prompt.notations import (
     Notation,
     not_after,
 )
+from clipcond.prompt.ordinary import LABELS, SEQUEL
 
 _WORDS = (
     rf"(?P<words>(?!(?i:{'|'.join(MEASURED.split())})(?![^\W\d_]))(?<![\w\-])(?:embedding:)?\d?[^\W\d_](?:\w|-(?=\w))"
@@ -45,9 +46,16 @@ _SLIPS = (
     r"[0-2]?[点點]\d{1,2}倍?|[零〇一二两三]点[零〇一二三四五六七八九]{1,2}倍?",
     r"[oO]\.\d{1,2}|[lI]\.\d{1,2}|\d?\.[oO]\d?",
 )
+# A whole tag, in small letters; `part:2` and `toy story:2` are none.
+_WHOLE = (
+    rf"(?:\A|(?<=[,;、，\n]))\s?(?P<shown_2>(?!{SEQUEL}:|(?:{LABELS}):)"
+    rf"(?P<words_3>[a-z][a-z\-]{{2,40}}(?: [a-z\-]{{1,40}}){{0,3}}|[{CJK}]{{2,20}}){NO_MEASURE}"
+    r":(?P<number_3>[0-3]))(?=\s{0,3}(?:[,;、，\n]|\Z))"
+)
 _OTHER_SIGN = rf"(?:\s?[;=]\s?|[|@*^~,、/>→+](?:\s?{WEIGHT_WORD})?)"
 _TWICE = (
-    r"(?:[0-2]?\.\d{1,3}\s?:\s?\d?(?:\.\d{1,3})?|(?<![\s,(>]:)[0-2]\s?:\s?[0-2]?\.\d{1,3})"
+    r"(?:[0-2]?\.\d{1,3}\s?:\s?\d?(?:\.\d{1,3})?|(?<![\s,(>]:)[0-2]\s?:\s?[0-2]?\.\d{1,3}"
+    r"|(?:[0-2]?\.\d{1,3}|[0-2])(?:\s?[*×xX+]\s?|[,;]?\s{1,3})[0-2]?\.\d{1,3})"
     r"(?:\s?:\s?[\d.]{1,5}){0,3}"
 )
 _FLOATS = r"[0-9](?:\.\d{1,3})?[eE][+-]?\d{1,3}|[0-2]?_\d{1,3}"  # as Python reads numbers
@@ -63,14 +71,14 @@ WEIGHT_SLIPS = (
         ":",
         re.compile(
             rf"{_TAG}{NO_MEASURE}:(?P<number_2>{SMALL}))(?=\s{{0,3}}(?:[,;\n]|\Z))"
-            rf"|{_WORDS} ?:(?P<number>{SMALL})[xX×倍배]?{_END}"
+            rf"|{_WORDS} ?:(?P<number>{SMALL})[xX×倍배]?{_END}|{_WHOLE}"
         ),
         EXCEPT_PLAIN,
         "no weight without brackets",
         _WRITE,
         unless=_AND,
         bare=True,
-        hint=re.compile(rf":{SMALL}[xX×倍배]?{_END}"),
+        hint=re.compile(rf":(?:{SMALL}[xX×倍배]?{_END}|[0-3]\s{{0,3}}(?:[,;、，\n]|\Z))"),
     ),
     Notation(
         "weight",
