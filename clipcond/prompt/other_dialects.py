@@ -213,7 +213,7 @@ _FULLWIDTH_FORM = (
     r"|\[(?=\s*[^\s｜|\[\]][^\[\]\n]{0,120}｜)[^\[\]:：\n]{1,120}\]"
 )
 _NOT_WIDE = "syntax where full-width punctuation counts, but not here"
-_BE_WIDE = "Write it in ASCII, or say fullwidth=True; False if it is meant as text."
+_BE_WIDE = "Write it in ASCII, or say fullwidth=True; fullwidth=False if it is meant as text."
 WIDE_SYNTAX = re.compile(
     "|".join((_FULLWIDTH_BRACKETS, _FULLWIDTH_WEIGHT, _FULLWIDTH_FORM, _FULLWIDTH_ALONE))
 )
