@@ -36,11 +36,11 @@ BRACKET_SLIPS = (
         Notation("no-editing", "|", re.compile(pattern), EXCEPT_PLAIN - {"novelai"}, _ROUND, remedy)
         for pattern, remedy in (
             (
-                rf"{_BEFORE_ROUND}(?P<options>{_ONE}(?:\|{_ONE}){{1,9}}):\s?(?P<number>[0-2]?\.\d{{1,3}}|[0-2])\s?\)",
+                rf"{_BEFORE_ROUND}(?P<options>{_ONE}(?:\|\s?{_ONE}){{1,9}}):\s?(?P<number>[0-2]?\.\d{{1,3}}|[0-2])\s?\)",
                 "Write ([{alternation}]:{number}) in dialect 'a1111'.",
             ),
             (
-                rf"{_BEFORE_ROUND}(?P<options>{_TIGHTS}|{_ONE}(?:\|{_ONE}){{1,9}}(?=\)\s[^\W\d]))\)(?![?*+$|])",
+                rf"{_BEFORE_ROUND}(?P<options>{_TIGHTS}|{_ONE}(?:\|\s?{_ONE}){{1,9}}(?=\)\s[^\W\d]))\)(?![?*+$|])",
                 "Write [{alternation}] in dialect 'a1111'.",
             ),
         )

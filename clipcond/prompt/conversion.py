@@ -18,7 +18,7 @@ from clipcond.prompt.text_layers import network_issues, take_out
 
 # What the tools of these syntaxes act on before the syntax is read, or beyond it.
 _READ_OTHERWISE = {
-    "comfyui": ("embedding", "random-choice", "comment"),
+    "comfyui": ("random-choice", "comment"),
     "novelai": ("prompt-mixing",),
 }
 
@@ -92,10 +92,11 @@ def _read_otherwise(
     Args:
         known: what issues are about already.
     """
-    codes = _READ_OTHERWISE.get(target, ()) if target != "a1111" else ("embedding",)
+    codes = ("embedding", *_READ_OTHERWISE.get(target, ()))
     for issue in with_lookalikes(parse(written, target)).issues:
-        if issue.code in codes and issue.words not in known:
-            yield replace(issue, position=max(0, text.find(issue.words[0])))
+        if issue.code in codes and (not issue.words or issue.words not in known):
+            words = "".join(issue.words) or written[issue.position]
+            yield replace(issue, position=max(0, text.find(words)))
     _, networks, comments = take_out(written) if target == "a1111" else ((), (), ())
     for comment in comments:
         if comment.code == "comment":

@@ -168,7 +168,7 @@ EDITING_SLIPS = (
         "no-editing",
         ":",
         re.compile(
-            rf"\[(?P<from>{_OPTION}):(?P<to>{_OPTION}):(?P<third>{_OPTION}):\s*(?P<when>{WHEN})\s*\]"
+            rf"\[(?P<from>{_OPTION}):(?P<to>\s?{_OPTION}):(?P<third>\s?{_OPTION}):\s*(?P<when>{WHEN})\s*\]"
         ),
         EXCEPT_PLAIN,
         _NO_EDITING,

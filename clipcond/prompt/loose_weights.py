@@ -46,6 +46,16 @@ LOOSE_WEIGHTS = (
     ),
     Notation(
         "weight",
+        "\"'",
+        re.compile(
+            rf"(?<![\w\"'])([\"'])(?P<words>[^\W\d][^\"'\n:]{{0,60}})\1\s?:\s?(?P<number>{SMALL})(?=\s?(?:[,;、]|\.?\Z)|\s[^\W\d])"
+        ),
+        EXCEPT_PLAIN,
+        "no weight, because its words are in quotes",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
         "“”„«",
         re.compile(
             r"[“”„«]\s?(?P<words>[^\W_][^“”„«»\"\n]{0,60}?)\s?[“”»]"

@@ -50,7 +50,7 @@ _SMILEY = re.compile(
 )
 # A weight behind a bracket.
 _OUTER = re.compile(
-    rf"\s?(?P<shown>[:*]\s?(?P<number>{SMALL}|[0-2])|(?P<number_2>{SMALL}))(?=\s{{0,9}}(?:[,;)\n]|\.?\Z)|\s[^\W\d])"
+    rf"\s?(?P<shown>[:*]\s?(?P<number>{SMALL}|[0-2])|(?P<number_2>{SMALL}))(?=\s{{0,9}}(?:[,;\n]|\.?\Z)|\s[^\W\d])"
 )
 # Nothing but brackets is between two words.
 _GLUE = re.compile(

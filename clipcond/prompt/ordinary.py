@@ -127,7 +127,13 @@ ORDINARY = (
             rf"(?i:(?<!\w){_CODE_WORD}\s?[:=]?\s?)\{{[^{{}}\n]{{0,200}}\}}"
             r"|\{\s?\w{1,2}\s?(?:\||:|∈)\s?[^{}\n]{0,99}[<>=∈≤≥≠][^{}\n]{0,99}\}"
             r"|\{\s?[A-Za-z](?:\s?,\s?[A-Za-z]){0,9}\s?\}"
-            r"|(?<![^\W_])(?:[A-Za-z]|Pr|prob)\([^()|\n]{1,20}\|[^()|\n]{1,20}\)"
+        ),
+    ),
+    Ordinary(
+        frozenset({"random-choice", "prompt-mixing", "no-editing", "weight"}),
+        "|",
+        re.compile(
+            r"(?<![^\W_])(?:[A-Za-z]|Pr|prob)\([^()|\n]{1,20}\|[^()|\n]{1,20}\)(?:\s?[=<>≈].{0,9})?"
         ),
     ),
     Ordinary(

@@ -35,6 +35,7 @@ _FIRST_NUMBER = re.compile(r"[+-]?\d?[.,]?\d+")
 _WEIGHT_BEHIND = re.compile(
     rf"\s?(?:[:*=]\s?(?P<number>{SMALL}|[0-2])|(?P<bare>{SMALL}))(?=[\s,;]|\.?\Z)"
 )
+_WEIGHT_AROUND = re.compile(r"\s?:\s?(?P<number>[+-]?[\d.]{1,6})(?P<bare>)(?=\s?\))")
 _AND = "AND"  # a number before it is the weight of a condition
 _ENDING = re.compile(r"\.(?:safetensors|pt|ckpt|bin|pth)\Z", re.IGNORECASE)
 # Chinese has no spaces between words; `cat<lora:x:1>s` is a plural.
@@ -161,11 +162,13 @@ def _outer_weights(remainder: Remainder, matches: Sequence[re.Match[str]]) -> It
     """
     text = remainder.text
     for match in matches if _AND not in text else ():
-        behind = _WEIGHT_BEHIND.match(text, match.end())
+        is_alone = text[: match.start()].rstrip()[-1:] == "("  # (<lora:x:1>:1.2)
+        behind = (_WEIGHT_AROUND if is_alone else _WEIGHT_BEHIND).match(text, match.end())
         if behind is None:
             continue
         shown, network = behind[0].strip(), excerpt(match[0], SHOWN)
-        message = f"{shown!r} behind {network!r} is text: the weight of a network is inside"
+        does = "has no effect" if is_alone else "is text"
+        message = f"{shown!r} behind {network!r} {does}: the weight of a network is inside"
         name = match[2].split(":")[0].strip()
         number = behind["number"] or behind["bare"]
         remedy = f"Write <{match[1]}:{excerpt(name, SHOWN)}:{number}>."
