@@ -61,6 +61,11 @@ SPOKEN = (
 
 # What a number names one of: Chapter 3
 LABELS = "chapter|page|episode|season|volume|vol|level|step|act|scene|room|player|day|part|verse"
+# What is counted behind a colon, too.
+COUNTED = (
+    f"{LABELS}|{_GOODS}|flour|home|away|exit|gate|door|yes|no|issue|pov|number|count|total|hp|xp|age"
+    "|team|group|row|column|table|floor|line|track|round|set|size|grade|rank|phase|stage|quest|wave"
+)
 # Numbered things that are called so.
 SEQUELS = (
     "portal|overwatch|splatoon|destiny|diablo|dota|borderlands|halo|bayonetta|persona|nier"

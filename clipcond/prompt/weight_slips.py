@@ -7,7 +7,7 @@ ratios, times and measures.
 from __future__ import annotations
 
 import clipcond.lazy_re as re
-from clipcond.prompt.loose_weights import LOOSE_WEIGHTS
+from clipcond.prompt.loose_weights import LOOSE_WEIGHTS, WHOLE_TAG
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,
@@ -21,7 +21,6 @@ from clipcond.prompt.notations import (
     Notation,
     not_after,
 )
-from clipcond.prompt.ordinary import LABELS, SEQUEL
 
 _WORDS = (
     rf"(?P<words>(?!(?i:{'|'.join(MEASURED.split())})(?![^\W\d_]))(?<![\w\-])(?:embedding:)?\d?[^\W\d_](?:\w|-(?=\w))"
@@ -35,7 +34,7 @@ _NO_WEIGHT_WORD = not_after(
 _END = r"(?=[\"'!*]|\s{1,9}[^\s)\],]|\s{0,9}(?:[,;、]|\.?\Z))"
 AT_END = r"(?=(?!,\d)[\s,;)\]}]|\.?\Z|\.\s)"
 _NUMBER_OF_OUTER = r"\s?[+-]?(?:\d{1,3}\.?\d{0,3}|\.\d{1,3})\s?\)"  # (a (b):1.2)
-_AND = re.compile(r"(?<![A-Za-z])AND(?![A-Za-z])")
+_AND = re.compile("(?<![A-Za-z])AND(?![A-Za-z])")
 _SIGN = r"[^\w\s()\[\]{}:,/.\\]"
 _SLIPS = (
     rf"(?:{_SIGN}{{1,3}}|\\)\s?(?:{SMALL}|[0-2]|\d{{2,3}}%)['\">]?|[xXwW]\s?=?\s?{SMALL}"
@@ -45,12 +44,6 @@ _SLIPS = (
     rf"[0-2]?(?:\s{{1,2}}[.]\s{{0,2}}|[.]\s{{1,2}}|\s|\s?{_SIGN}{{1,2}}\s?)\d{{1,3}}",
     r"[0-2]?[点點]\d{1,2}倍?|[零〇一二两三]点[零〇一二三四五六七八九]{1,2}倍?",
     r"[oO]\.\d{1,2}|[lI]\.\d{1,2}|\d?\.[oO]\d?",
-)
-# A whole tag, in small letters; `part:2` and `toy story:2` are none.
-_WHOLE = (
-    rf"(?:\A|(?<=[,;、，\n]))\s?(?P<shown_2>(?!{SEQUEL}:|(?:{LABELS}):)"
-    rf"(?P<words_3>[a-z][a-z\-]{{2,40}}(?: [a-z\-]{{1,40}}){{0,3}}|[{CJK}]{{2,20}}){NO_MEASURE}"
-    r":(?P<number_3>[0-3]))(?=\s{0,3}(?:[,;、，\n]|\Z))"
 )
 _OTHER_SIGN = rf"(?:\s?[;=]\s?|\s[-–]\s|[|@*^~,、/>→+](?:\s?{WEIGHT_WORD})?)"
 _TWICE = (
@@ -71,14 +64,14 @@ WEIGHT_SLIPS = (
         ":",
         re.compile(
             rf"{_TAG}{NO_MEASURE}:(?P<number_2>{SMALL}))(?=\s{{0,3}}(?:[,;\n]|\Z))"
-            rf"|{_WORDS} ?:(?P<number>{SMALL})[xX×倍배]?{_END}|{_WHOLE}"
+            rf"|{_WORDS} ?:(?P<number>{SMALL})[xX×倍배]?{_END}|{WHOLE_TAG}"
         ),
         EXCEPT_PLAIN,
         "no weight without brackets",
         _WRITE,
         unless=_AND,
         bare=True,
-        hint=re.compile(rf":(?:{SMALL}[xX×倍배]?{_END}|[0-3]\s{{0,3}}(?:[,;、，\n]|\Z))"),
+        hint=re.compile(rf":(?:{SMALL}[xX×倍배]?{_END}|[023]\s{{0,3}}(?:[,;、，\n]|\Z))"),
     ),
     Notation(
         "weight",

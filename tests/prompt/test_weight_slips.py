@@ -223,6 +223,8 @@ def test_more_slips():
         *(("（red hair:1.3)", "(red hair:1.3)"), ("[cat:1.2】", "1.2)"), ("［a cat:1)", "cat:1)")),
         *((prompt,) for prompt in ("part:2, x", "toy story:2, y", "(version - 1.5)", "10:2, x")),
         *((prompt,) for prompt in ("P(A|B) = 0.5", '{"cat": 1.2}', "f(x)-1", "room:3, chair")),
+        *((prompt,) for prompt in ("eggs:2, flour:3", "exit:2", "a (see above)-2", "home:0, x")),
+        *((prompt,) for prompt in ('logo of "Foo": 1.5 million', "it is 'fine': 0.5 probable")),
     ]
 
     def without_brackets(case):
