@@ -174,7 +174,7 @@ def _read_line(line: str | bytes) -> dict[str, Any]:
         raise BadLine(f"it is no JSON object: {excerpt(str(error))}") from None
     if not isinstance(given, dict):
         example = json.dumps({"prompt": next((x for x in given if isinstance(x, str)), "a cat")})
-        raise BadLine(f"it is a list at column 1; write an object a line: {excerpt(example)}")
+        raise BadLine(f"it is a list at column 1, not an object: {excerpt(example)}")
     if "prompt" not in given:
         raise BadLine('it has no "prompt"')
     wrong = [said for name, value in given.items() if (said := _wrong(name, value))]

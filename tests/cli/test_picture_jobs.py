@@ -68,7 +68,7 @@ def test_all_that_is_wrong_about_a_line_is_listed(tmp_path):
         ('{"prompt": 5, "size": 512}', "'prompt' is text, not 5", "'size' is text, not 512"),
         ('{"prompt": "a", "steps": 0, "seed": -2}', "'steps' is from 1 to", "'seed' is from -1"),
         ('{"prompt": "a cat"', "no JSON object: Expecting ',' delimiter at column 19"),
-        ('["a cat"]', 'a list at column 1; write an object a line: {"prompt": "a cat"}'),
+        ('["a cat"]', 'a list at column 1, not an object: {"prompt": "a cat"}'),
         ('["a cat", "b"', "no JSON object: Expecting ',' delimiter at column 14"),
         ('[{"prompt": "a"}]', "a list at column 1"),
         *((line, "no JSON object") for line in ("[", "]", "{", "},", '{"prompt', "{prompt: 'a'}")),

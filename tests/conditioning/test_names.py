@@ -42,7 +42,7 @@ def test_a_pipeline_is_typed():
 def test_a_name_that_is_syntax_is_warned_of():
     odd = {
         "a1111": ["(x:1.2)", "[x]", "a AND b", "BREAK", "x#y", "<lora:x:1>", "[a:b:0.5]"],
-        "comfyui": ["(x:1.2)", "my style", "a)", "x y z", "((x))"],
+        "comfyui": ["(x:1.2)", "my style", "x  y", "x y z", "((x))"],
         "compel": ["(x:1.2)", "x++", "a  b", '"x"++', "y--"],
         "plain": [],
     }
