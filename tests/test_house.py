@@ -48,6 +48,24 @@ def test_clips_numbers_are_in_tokenizers_and_towers_only():
     assert not found
 
 
+def test_pickles_are_read_only_if_the_user_says_so():
+    """Every function that can read one refuses it unless it is asked to."""
+    defaults = {
+        (name, node.name): ast.literal_eval(value)
+        for name, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        for argument, value in [
+            *zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True),
+            *zip(node.args.args[::-1], node.args.defaults[::-1], strict=False),
+        ]
+        if argument.arg == "allow_pickle" and value is not None
+    }
+
+    assert defaults
+    assert not {where for where, value in defaults.items() if value is not False}
+
+
 def test_no_module_has_the_name_of_a_function_that_it_defines():
     clashes = [
         name

@@ -1,4 +1,4 @@
-"""What diffusers and its companions offer beside a prompt: how to switch it on, on which classes.
+"""What diffusers and its companions offer besides a prompt: how to switch it on, on which classes.
 
 Read by test_features.py, which draws with all of it, and by the table of docs/guides/pipelines.md.
 """
