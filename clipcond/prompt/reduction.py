@@ -76,10 +76,10 @@ def reduce(
             changes = ()
         reached, text = 0, remainder.text
         for change in changes:
-            has_text = any(text[slice(*span)].strip() for span in change.options)
-            if has_text and change.start >= reached and len(issues) < MOST_ISSUES:
-                issues.append(_change_issue(remainder, change, steps))
+            if change.start >= reached and len(issues) < MOST_ISSUES:
                 reached = change.stop
+                if any(text[slice(*span)].strip() for span in change.options):
+                    issues.append(_change_issue(remainder, change, steps))
         if changes:
             issues += outer_weights(remainder, changes)
             remainder = remainder.only(find_last_text(remainder.text, changes, steps))

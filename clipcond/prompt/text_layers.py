@@ -162,7 +162,8 @@ def _outer_weights(remainder: Remainder, matches: Sequence[re.Match[str]]) -> It
     """
     text = remainder.text
     for match in matches if _AND not in text else ():
-        is_alone = text[: match.start()].rstrip()[-1:] == "("  # (<lora:x:1>:1.2)
+        before = text[max(0, match.start() - 9) : match.start()]
+        is_alone = before.rstrip()[-1:] == "("  # (<lora:x:1>:1.2)
         behind = (_WEIGHT_AROUND if is_alone else _WEIGHT_BEHIND).match(text, match.end())
         if behind is None:
             continue
