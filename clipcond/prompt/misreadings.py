@@ -205,7 +205,7 @@ def _breaks(parsed: ParsedPrompt) -> Iterator[Issue]:
 def outer_weights(remainder: Remainder, changes: Sequence[Change]) -> Iterator[Issue]:
     """Make an issue of each weight behind an edit, which is text: `[cat:dog:0.5]:1.2`."""
     text = remainder.text
-    folded = fold(text) if changes else ""
+    folded = ascii_signs(fold(text)) if changes else ""
     for change in changes[:MOST_ISSUES]:
         if found := _OUTER.match(folded, change.stop):
             shown = excerpt(text[change.start : change.stop], SHOWN)

@@ -68,7 +68,7 @@ def reduce(
         remainder, issue = _first_condition(text, at, fullwidth)
         issues.append(issue)
         if issue.code == "and":
-            issues += condition_issues(text, find_parts(text, fullwidth=fullwidth))
+            issues += condition_issues(text, fullwidth=fullwidth)
     if any(bracket in text for bracket in "[【［"):
         changes, spoiler = find_forms(remainder.text, fullwidth=fullwidth)
         if changes and spoiler is not None:
