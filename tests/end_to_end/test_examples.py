@@ -13,7 +13,7 @@ from PIL import Image
 from tests.training.made import few_measures
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
-NEEDS = {"lora_and_inversion": ("peft",)}  # which no release of fits the newest transformers yet
+NEEDS = {"lora_and_inversion": ("peft",)}
 
 
 def names(path):
