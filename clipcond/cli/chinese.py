@@ -16,6 +16,49 @@ CHINESE = {
     "{} is no prompt editing: three texts need an edit within another": (
         "{} 不会按步骤变化：三段文字要写成嵌套"
     ),
+    "{} is no alternation, which has square brackets": "{} 不会逐步交替：那要用方括号",
+    "{} is no weight, because its words are in quotes": "{} 的词在引号里，不是权重",
+    "{} is a textual inversion of another user interface, but not here": (
+        "{} 在别的界面中是嵌入，在这里不是"
+    ),
+    "{} is a choice at random of a user interface, but not here": (
+        "{} 在别的界面中是随机选择，在这里不是"
+    ),
+    "{} is a part of the picture in SwarmUI, but text here": (
+        "{} 在 SwarmUI 中是画面的一部分，在这里只是文字"
+    ),
+    "Write its bare name, once its file is loaded.": "加载它的文件后，直接写名称。",
+    "A colon that is text needs a backslash: {} or {} in dialect {}.": (
+        "文字里的冒号前要加反斜杠：请用方言 {2} 写 {0} 或 {1}。"
+    ),
+    "{} behind {} is text: a weight needs brackets around": (
+        "{1} 后面的 {0} 只是文字：权重要在外层括号里"
+    ),
+    "{} behind {} has no effect: the weight of a network is inside": (
+        "{1} 后面的 {0} 没有作用：网络的权重写在里面"
+    ),
+    "all conditions have the weight 0: nothing of the prompt is drawn": (
+        "所有条件的权重都是 0：提示词完全不会画出"
+    ),
+    "Give one of them another weight, such as :1.": "请给其中一个别的权重，例如 :1。",
+    "{} is text: the weight of a condition is at its end": "{} 只是文字：条件的权重写在末尾",
+    "AND splits the brackets around it: {} and {} are conditions of their own": (
+        "AND 把外面的括号分开了：{} 和 {} 各是一个条件"
+    ),
+    "Write 'and' for the word, or close the brackets before AND.": (
+        "若是单词，请写 'and'；否则请在 AND 前闭合括号。"
+    ),
+    "{} is left out of the text, and nothing loads it: its weight needs a colon": (
+        "{} 不会编码，也没有加载：权重前要有冒号"
+    ),
+    "{} is left out of the text, and nothing loads it: it has no name": (
+        "{} 不会编码，也没有加载：它没有名称"
+    ),
+    "{} is left out of the text, and nothing loads it: {} is no number": (
+        "{} 不会编码，也没有加载：{} 不是数字"
+    ),
+    "Write {}, the name of its file.": "请写 {}，即文件名。",
+    "{} is a network in dialect {}: it is no text there": "{} 在方言 {} 中是网络，不是文字",
     "{} is no weight, because its quotes are curly": "{} 用了弯引号，不是权重",
     "Write a space next to {}.": "请在 {} 旁边加空格。",
     "{} is a loaded textual inversion, but only words here": "{} 是已加载的嵌入，在这里只是文字",

@@ -52,6 +52,7 @@ def check_png(value: Path) -> Path:
     return value
 
 
+SYNTAX_NAMES = "a1111, comfyui, compel, diffusers, lpw, lpw_xl, novelai, plain, sd_embed"
 MODEL, READING = "Model", "How the prompt is read"
 
 

@@ -23,7 +23,11 @@ from clipcond.errors import BadLine, CheckpointError, excerpt
 from clipcond.files import reading
 
 RANDOM = -1
-_LIKE_JSON = re.compile(r"""\s*\{\s*(["']\w*["']\s*:|\}\s*$)""")
+# A line of JSON, whole or broken; `{cat}` and `["a cat":0.5]` are prompts.
+_LIKE_JSON = re.compile(
+    r"""\s*(\{\s*(["']\w*["']?\s*(:|,?\s*$)|(prompt|negative|seed)\s*:|\}?,?\s*$)"""
+    r"""|\[\s*(\{|$|"[^"]*"?\s*(,\s*"[^"]*"?\s*)*\]?,?\s*$)|[\]}]\s*,?\s*$)"""
+)
 _KINDS: dict[str, tuple[type, ...]] = {
     "prompt": (str,),
     "negative": (str,),
@@ -163,8 +167,14 @@ def _read_line(line: str | bytes) -> dict[str, Any]:
         return {"prompt": line}
     try:
         given = json.loads(line)
-    except (ValueError, RecursionError) as error:
+    except json.JSONDecodeError as error:
+        message = f"it is no JSON object: {excerpt(error.msg)} at column {error.colno}"
+        raise BadLine(message) from None
+    except RecursionError as error:
         raise BadLine(f"it is no JSON object: {excerpt(str(error))}") from None
+    if not isinstance(given, dict):
+        example = json.dumps({"prompt": next((x for x in given if isinstance(x, str)), "a cat")})
+        raise BadLine(f"it is a list at column 1, not an object: {excerpt(example)}")
     if "prompt" not in given:
         raise BadLine('it has no "prompt"')
     wrong = [said for name, value in given.items() if (said := _wrong(name, value))]

@@ -12,6 +12,7 @@ import typer
 
 from clipcond.cli.console import console, waiting
 from clipcond.cli.options import (
+    SYNTAX_NAMES,
     AllowPickle,
     AsJson,
     ClipSkip,
@@ -24,7 +25,6 @@ from clipcond.cli.options import (
     Prompt,
     Tower,
 )
-from clipcond.errors import PromptWarning, warn
 
 if TYPE_CHECKING:
     from clipcond.conditioning.explaining import Explainer
@@ -111,10 +111,10 @@ def _with_model(
 def convert(
     prompt: Prompt,
     target: Annotated[
-        str, typer.Option("--to", metavar="S", help="The syntax to write: a1111, comfyui, compel.")
+        str, typer.Option("--to", metavar="S", help=f"The syntax to write: {SYNTAX_NAMES}.")
     ],
     source: Annotated[
-        str, typer.Option("--from", metavar="S", help="The syntax that the prompt is in.")
+        str, typer.Option("--from", metavar="S", help="The syntax that the prompt is in; as --to.")
     ] = "a1111",
     exact: Annotated[
         bool, typer.Option("--exact", help="Write weights with all their digits.")
@@ -129,12 +129,9 @@ def convert(
     ] = None,
 ) -> None:
     """Write a prompt in another tool's syntax: the same words at the same weights."""
-    from clipcond.prompt.conversion import convert_with_issues
+    from clipcond.prompt.conversion import convert as written_in
 
-    text, issues = convert_with_issues(prompt, source, target, exact=exact, fullwidth=fullwidth)
-    for issue in issues:
-        warn(PromptWarning(issue.message, prompt, issue.position, issue.remedy, code=issue.code))
-    print(text)
+    print(written_in(prompt, source, target, exact=exact, fullwidth=fullwidth))
 
 
 def _finite(value: Any) -> Any:

@@ -26,6 +26,12 @@ _OTHER_NAMES = {
     "--dialect": "syntax style parser",
     "--tower": "text-encoder clip-model te",
 }
+# What is done in Python alone.
+_IN_PYTHON = {
+    "To load a LoRA: pipe.load_lora_weights(file).": "lora loras lycoris lyco lora-weights",
+    "To set a LoRA's weight: pipe.set_adapters(name, 0.8).": "lora-scale lora-weight lora-strength",
+}
+_PYTHON = {word: advice for advice, words in _IN_PYTHON.items() for word in words.split()}
 _KNOWN = {word: option for option, words in _OTHER_NAMES.items() for word in words.split()}
 _EXTRA = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DOTALL)
 _UNKNOWN = re.compile(r"No such option:? '?(-[^\s']*)'?")
@@ -48,6 +54,8 @@ def advice(message: str, options: Collection[str], prompt: str | None) -> str:
     name = typed.lstrip("-").lower().replace("_", "-")
     if name in {"prompt", "p", "text"} and prompt is not None:
         return f"No such option: {typed}\nWrite the prompt without an option, in quotes."
+    if name in _PYTHON:
+        return f"No such option: {typed}\n{_PYTHON[name]}"
     known = _KNOWN.get(name, "")
     near = [known] if known.split(" ")[0] in options else get_close_matches(f"--{name}", options, 1)
     question = f"\nDid you mean {near[0]}?" if near else ""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
+
 from clipcond.checkpoints import textual_inversions
 from clipcond.checkpoints.inversion_lookup import inversion_names
 from clipcond.checkpoints.textual_inversions import InversionSource, load_inversion
+from clipcond.conditioning.prompt_text import PromptReader
+from clipcond.errors import PromptError, PromptWarning, excerpt, warn
+from clipcond.prompt import Segment
 from clipcond.towers.base import TextTower
 
 
@@ -12,6 +18,11 @@ class TakesInversions:
     """A mixin for what has towers: their textual inversions, by name."""
 
     towers: tuple[TextTower, ...]
+
+    @property
+    @abstractmethod
+    def reader(self) -> PromptReader:
+        """What reads the prompts of the dialect."""
 
     @property
     def inversions(self) -> tuple[str, ...]:
@@ -36,8 +47,13 @@ class TakesInversions:
             CheckpointError: it cannot be read, is no inversion, or is one for another model.
             TowerError: its name is taken, or its vectors fit no tower here.
             ArgumentError: `token` is no string.
+        Warns:
+            PromptWarning: its name is syntax in this dialect, such as `(x:1.2)`.
         """
-        return load_inversion(self.towers, source, token, allow_pickle=allow_pickle)
+        before = {*self.inversions}
+        named = load_inversion(self.towers, source, token, allow_pickle=allow_pickle)
+        _warn_unwritable(self.reader, [name for name in self.inversions if name not in before])
+        return named
 
     def remove_inversion(self, name: str) -> None:
         """Forget a textual inversion that was loaded here.
@@ -46,3 +62,18 @@ class TakesInversions:
             TowerError: no inversion has that name.
         """
         textual_inversions.remove_inversion(self.towers, name)
+
+
+def _warn_unwritable(reader: PromptReader, names: Sequence[str]) -> None:
+    """Warn of each inversion whose name a prompt of the dialect cannot hold as it is."""
+    for name in names:
+        written = name if reader.syntax("a").bare_names else f"embedding:{name}"
+        try:
+            parts = reader.parse(reader.read(written)).parts
+        except PromptError:
+            parts = ()
+        if [(part.text, part.weight) for part in parts if isinstance(part, Segment)] != [(name, 1)]:
+            message = f"a prompt that has {excerpt(written)!r} does not refer to this inversion: "
+            message += f"it is read otherwise in dialect {reader.dialect.name!r}"
+            remedy = "Load it with a token= of letters, digits and '_'."
+            warn(PromptWarning(message, written, 0, remedy, code="inversion", words=(name,)))

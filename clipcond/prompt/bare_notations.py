@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import clipcond.lazy_re as re
 from clipcond.prompt.notations import ALL, EXCEPT_PLAIN, MEASURED, SMALL, Notation
-from clipcond.prompt.ordinary import SPOKEN
+from clipcond.prompt.ordinary import SEQUELS, SPOKEN
 
 _LETTERS = "a-zß-öø-ÿа-яё"
 # Words with a plus of their own: brands, keys, and what is counted.
@@ -56,12 +56,14 @@ _IS = r"\s?[:=：]\s?(?=[\w(\[\"])"
 # A negative is a film too.
 _FILM = r"(?i:negative\s?:[^\n]{0,200}(?:\bfilm\b(?!\sgrain)|photographic|darkroom))"
 _LABELS_CJK = "负面|反面|负向|反向|ネガ|부정"
-# Numbered things that are called so.
-_SEQUELS = (
-    "portal|overwatch|splatoon|destiny|diablo|dota|borderlands|halo|bayonetta|persona|nier|titanfall"
-    "|hades|frozen|shrek|moana|sing|trolls|deadpool|terminator|aliens?|fallout|witcher|dishonored"
-    "|outlast|subnautica|undertale|deltarune|pikmin|rayman|tekken|series|arc|act|phase|stage|round"
-    "|team|group|type|class|unit|alt|ver|form|version|outfit|costume|set|day|week|world|book|player"
+
+_NAME = r"(?P<name>\w[\w.\-]{0,99})"
+# `embedding: x` where a tag begins; alone, or it may be ordinary text
+_ALONE = (
+    r"(?:(?:^|[,，(;\n])[ \t]{0,9}"
+    r"|(?<!\w)(?=\w{9,10}[ \t]{0,3}[:：][ \t]{0,3}[a-z]{0,60}[A-Z\d_\-]))"
+    r"(?P<shown>(?!(?i:embeddings?)[:：]\w)(?i:embeddings?)[ \t]{0,3}"
+    r"[:：=/][ \t]{0,3}(?P<name_2>\w[\w.\-]{0,99})(?=\s{0,9}(?:[,，):;\n]|\Z)))"
 )
 
 BARE_NETWORKS = (
@@ -72,7 +74,8 @@ BARE_NETWORKS = (
             r"<(?i:lora|lyco|hypernet)(?!:)[^\w<>\n]{1,3}\w[^<>\n]{0,99}[^\w<>]\d?\.?\d{1,3}>"
             r"|(?!<\w{1,9}:\w)< {0,3}(?i:lora|lyco|hypernet)"
             r" {0,3}(?::| (?=[^<>\n]{0,99}:)) {0,3}[^<>\n]{1,200}>"
-            r"|(?<![\w:<])<?(?i:lora|lyco|hypernet):[\w.\-]{1,99}:\s?[+-]?[\d.]{1,9}(?![\w>:.])"
+            r"|(?<![\w:<])<?(?i:lora|lyco|hypernet):[\w.\-]{1,99}:\s?[+-]?\d{0,3}(?:[.,]\d{1,9})?(?<=\d)(?![\w>:]|[.,]\d)"
+            r"|(?<![\w<])(?<!<\s)(?i:lora|lyco|hypernet):[\w.\-]{1,99}:\s?[+-]?[\d.]{1,9}>"
             r"|[(\[{](?i:lora|lyco|hypernet)[: ][^()\[\]{}:\n]{1,200}:\s?[\d.]{1,9}[)\]}]"
         ),
         EXCEPT_PLAIN,
@@ -116,7 +119,7 @@ BARE_NOTATIONS = (
         "weight",
         "(",
         re.compile(
-            rf"(?:\A|(?<=[,;\n])\s?)(?P<shown>(?<!\\)\((?!(?:{_SEQUELS}|{_MEASURES})\s)"
+            rf"(?:\A|(?<=[,;\n])\s?)(?P<shown>(?<!\\)\((?!(?:{SEQUELS}|{_MEASURES})\s)"
             rf"(?P<words>[{_LETTERS}]{{3,40}})\s(?P<number>2)\))(?=\s?(?:[,;\n]|\Z))"
         ),
         EXCEPT_PLAIN,
@@ -134,5 +137,25 @@ BARE_NOTATIONS = (
         ALL,
         "the label of a negative prompt, but here a part of the prompt",
         "Give the negative prompt apart.",
+    ),
+    Notation(
+        "embedding",
+        ("mbedding", "MBEDDING"),
+        re.compile(
+            r"(?<!\w)(?!(?:(?<=[ \n()])|(?<![\s\S]))embedding:)(?i:embeddings?)[:：]"
+            rf"{_NAME}|{_ALONE}"
+        ),
+        {"comfyui"},
+        "hardly meant as words: it refers to no embedding",
+        "Write embedding:{name} behind a space, a bracket or a line end.",
+        folded=False,
+    ),
+    Notation(
+        "embedding",
+        ("mbedding", "MBEDDING"),
+        re.compile(rf"(?<![^\s(,;])(?i:embeddings?):{_NAME}|{_ALONE}"),
+        EXCEPT_PLAIN - {"comfyui"},
+        "a textual inversion in dialect 'comfyui', but not here",
+        "Write its bare name, {name}, once its file is loaded.",
     ),
 )

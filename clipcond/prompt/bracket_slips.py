@@ -1,4 +1,4 @@
-"""List slips with whole brackets: a list of weights in one, two that cross, BREAK with a weight."""
+"""List slips with whole brackets: lists of weights, two that cross, alternation in round ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,40 @@ _WEIGHTED_BREAK = re.compile(
     rf"(?<![A-Za-z\d_(])BREAK\s?(?::\s?(?:{SMALL}|[0-2]){AT_END}|[(\[]{SMALL}[)\]])"
 )
 
+# Alternation in round brackets, or without any; `(4k | hdr), cat` is a list.
+_ONE = r"[^\W\d][^()\[\]{}:|\n]{0,40}"
+_TIGHT_ONE = r"[^\W\d](?:[^()\[\]{}:|\n]{0,40}[^\s()\[\]{}:|])?"
+_TIGHTS = rf"{_TIGHT_ONE}(?:\|{_TIGHT_ONE}){{1,9}}"
+_BEFORE_ROUND = r"(?<![\w\\.^$?*+/])\("
+_WEIGHTED = r"\([^()\[\]\n]{1,60}\)"
+_SIDE = rf"(?:{_WEIGHTED}|[^\W\d][\w\-]{{0,30}})"
+_ROUND = "no alternation, which has square brackets"
 BRACKET_SLIPS = (
+    *(
+        Notation("no-editing", "|", re.compile(pattern), EXCEPT_PLAIN - {"novelai"}, _ROUND, remedy)
+        for pattern, remedy in (
+            (
+                rf"{_BEFORE_ROUND}(?P<options>{_ONE}(?:\|\s?{_ONE}){{1,9}}):\s?(?P<number>[0-2]?\.\d{{1,3}}|[0-2])\s?\)",
+                "Write ([{alternation}]:{number}) in dialect 'a1111'.",
+            ),
+            (
+                rf"{_BEFORE_ROUND}(?P<options>{_TIGHTS}|{_ONE}(?:\|\s?{_ONE}){{1,9}}(?=\)\s[^\W\d]))\)(?![?*+$|])",
+                "Write [{alternation}] in dialect 'a1111'.",
+            ),
+        )
+    ),
+    Notation(
+        "no-editing",
+        "|",
+        re.compile(
+            rf"\[[^\[\]\n]{{0,400}}\]|(?<![\w)|])(?P<shown>(?P<options>{_WEIGHTED}(?:\|{_SIDE}){{1,9}}"
+            rf"|[^\W\d][\w\-]{{0,30}}\|{_WEIGHTED}(?:\|{_SIDE}){{0,8}}))"
+        ),
+        EXCEPT_PLAIN - {"novelai"},
+        _ROUND,
+        "Write [{options}] in dialect 'a1111'.",
+        known=re.compile(r"\["),
+    ),
     Notation(
         "weight",
         ":",

@@ -72,6 +72,7 @@ def mended_call(members: str, name: str, entries: str, syntax: str) -> str:
 def _prompt(member: re.Match[str]) -> str:
     """Write one prompt in quotes, its weight inside."""
     words, weight = (member["quoted"] or member["bare"] or "").strip(), member["weight"] or ""
+    words = words.strip(" '‘’“”`")
     if weight:
         words = f"({words}){weight}"
     return f'"{words}"'

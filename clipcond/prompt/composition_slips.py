@@ -7,9 +7,11 @@ from itertools import islice, pairwise
 
 import clipcond.lazy_re as re
 from clipcond.errors import excerpt
+from clipcond.prompt.composition import find_parts
 from clipcond.prompt.folding import fold
 from clipcond.prompt.misreadings import SHOWN, is_shouted
 from clipcond.prompt.notations import MEASURED, MOST_WEIGHT, NO_CJK_MEASURE, not_after, plain_number
+from clipcond.prompt.scanner import ascii_signs
 from clipcond.prompt.segments import MOST_ISSUES, Issue
 
 _NOT_MEASURED = f"(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
@@ -20,6 +22,10 @@ _SLIP = re.compile(
     rf"|(?<!:)\s[xX×]?(?P<number_2>[+-]?[0-2]?\.\d{{1,2}}|\d{{1,3}}\s?%)"
     rf"|:?\s?\((?P<number_3>{_NUMBER})\))[xX×]?[\s,.;:]{{0,4}}\Z"
 )
+_INNER = re.compile(
+    r"(?<=\w)(?:(?<!\d)|\s)\s{0,3}(?P<shown>:\s?(?:[+-]?[0-2]?\.\d{1,3}|[0-2]))(?=\s{1,3}[^\W\d]|\s?[,;]\s{0,3}\w)"
+)
+_BRACKET = re.compile(r"(?<!\\)[()\[\]]")
 _SMILEY = re.compile(r"(?:\A|[\s,>]):-?3\Z")
 _CLOCK = re.compile(r"\d(?::| : )\d{1,2}\Z")
 _CAPITALS_BEFORE = re.compile(r"(?<![^\W\d_])[A-Z]{2,40}\s{1,3}\Z")
@@ -30,13 +36,15 @@ _NOTHING = " \t\n,;.、，。"
 _NEAR = 60  # characters
 
 
-def condition_issues(text: str, parts: Sequence[tuple[int, int, float]]) -> Iterator[Issue]:
-    """Make an issue of each weight that is hardly meant, or not read.
+def condition_issues(text: str, *, fullwidth: bool = False) -> Iterator[Issue]:
+    """Make an issue of each weight that is hardly meant, or not read, and of brackets that split.
 
     Args:
         text: a prompt that AND splits.
-        parts: of it, from `composition.find_parts`.
+        fullwidth: whether full-width punctuation is syntax too.
     """
+    parts = find_parts(text, fullwidth=fullwidth)
+    signs = ascii_signs(text, fullwidth=fullwidth)
     for start, stop, weight in parts[:MOST_ISSUES]:
         next_and = text.find("AND", stop)
         end = start + len(text[start : len(text) if next_and < 0 else next_and].rstrip())
@@ -46,6 +54,41 @@ def condition_issues(text: str, parts: Sequence[tuple[int, int, float]]) -> Iter
         said = _misread(typed, weight) if is_read else _unread(typed)
         if said is not None:
             yield Issue(said[0], at, said[1], "and-weight", (typed,))
+        yield from _inner_weights(text, signs, start, stop)
+    if all(weight == 0 for *_, weight in parts):
+        message = "all conditions have the weight 0: nothing of the prompt is drawn"
+        at = signs.find(":", parts[0][1])
+        yield Issue(message, at, "Give one of them another weight, such as :1.", "and-weight")
+    yield from _split_brackets(text, signs, parts)
+
+
+def _inner_weights(text: str, signs: str, start: int, stop: int) -> Iterator[Issue]:
+    """Make an issue of each weight that is not at the end of its condition, and so is text."""
+    for found in islice(_INNER.finditer(signs, start, stop), MOST_ISSUES):
+        words = f"{text[start : found.start()].strip()} {text[found.end() : stop].strip()}"
+        shown = found["shown"]
+        message = f"{shown!r} is text: the weight of a condition is at its end"
+        remedy = f"Write {excerpt(words, SHOWN) + ' ' + shown!r}."
+        yield Issue(message, found.start("shown"), remedy, "and-weight", (shown,))
+
+
+def _split_brackets(
+    text: str, signs: str, parts: Sequence[tuple[int, int, float]]
+) -> Iterator[Issue]:
+    """Make an issue of each AND within brackets: it splits those as well."""
+    depth = 0
+    for (start, stop, _), (begin, end, _) in islice(pairwise(parts), MOST_ISSUES):
+        brackets = [found[0] for found in _BRACKET.finditer(signs, start, begin)]
+        depth = max(0, depth + sum(1 if sign in "([" else -1 for sign in brackets))
+        if depth == 0 or not any(found[0] in ")]" for found in _BRACKET.finditer(signs, begin)):
+            continue
+        both = " and ".join(
+            repr(excerpt(text[slice(*span)].strip(), SHOWN))
+            for span in ((start, stop), (begin, end))
+        )
+        message = f"AND splits the brackets around it: {both} are conditions of their own"
+        remedy = "Write 'and' for the word, or close the brackets before AND."
+        yield Issue(message, text.find("AND", stop), remedy, "and-in-brackets")
 
 
 def _last_words(text: str, start: int, end: int) -> int:
@@ -58,7 +101,8 @@ def title_issues(text: str, parts: Sequence[tuple[int, int, float]]) -> Iterator
     """Make an issue of each AND in a title, where it is hardly meant, or with nothing on one side.
 
     Args:
-        text, parts: as for `condition_issues`.
+        text: a prompt that AND splits.
+        parts: of it, from `composition.find_parts`.
     """
     places = islice(pairwise(parts), MOST_ISSUES)
     for n, ((start, stop, _), (begin, end, _)) in enumerate(places):

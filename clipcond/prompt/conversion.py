@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from clipcond.arguments import check_arguments
-from clipcond.errors import PromptError, excerpt
+from clipcond.errors import PromptError, PromptWarning, excerpt, warn
 from clipcond.prompt.composition import find_and, find_parts, is_capitals
 from clipcond.prompt.editing import find_changes
 from clipcond.prompt.lookalikes import find_fullwidth, with_lookalikes
-from clipcond.prompt.parsing import Syntax, parse, reads_fullwidth
+from clipcond.prompt.parsing import SAME_SYNTAX, Syntax, parse, reads_fullwidth
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.rendering import render
-from clipcond.prompt.segments import Issue, in_order
+from clipcond.prompt.segments import MOST_ISSUES, Issue, in_order
 from clipcond.prompt.text_layers import network_issues, take_out
+
+# What the tools of these syntaxes act on before the syntax is read, or beyond it.
+_READ_OTHERWISE = {
+    "comfyui": ("random-choice", "comment"),
+    "novelai": ("prompt-mixing",),
+}
 
 
 def convert(
@@ -39,8 +45,15 @@ def convert(
         UnknownNameError: there is no syntax of that name.
         PromptSyntaxError: `source` cannot read the prompt.
         PromptError: `target` cannot express it; shows where.
+    Warns:
+        PromptWarning: of what is left out, of what was hardly meant, and of what `target`'s tool
+            reads otherwise.
     """
-    return convert_with_issues(text, source, target, exact=exact, fullwidth=fullwidth)[0]
+    written, issues = convert_with_issues(text, source, target, exact=exact, fullwidth=fullwidth)
+    for i, issue in enumerate(issues):
+        said = issue.message, text, issue.position, issue.remedy
+        warn(PromptWarning(*said, code=issue.code, words=issue.words), shown=i < MOST_ISSUES)
+    return written
 
 
 def convert_with_issues(
@@ -53,6 +66,8 @@ def convert_with_issues(
 ) -> tuple[str, tuple[Issue, ...]]:
     """Do as `convert`, and say what was hardly meant or is left out, positions in the prompt."""
     check_arguments(text=text, exact=exact, fullwidth=fullwidth)
+    source = SAME_SYNTAX.get(source, source) if isinstance(source, str) else source
+    target = SAME_SYNTAX.get(target, target) if isinstance(target, str) else target
     remainder = Remainder.whole(text)
     issues: list[Issue] = []
     if source == "a1111" and target != "a1111":
@@ -62,22 +77,36 @@ def convert_with_issues(
     with remainder.restore_errors():
         written, found = _convert(remainder, source, target, exact, fullwidth)
     issues += found
-    if source not in (target, "a1111"):
-        issues += _read_otherwise(text, written, target)
+    if source != target:
+        issues += _read_otherwise(text, written, target, {issue.words for issue in issues})
     if (source, target) == ("comfyui", "a1111"):
         issues = [_over_time(issue) for issue in issues]
     return written, in_order(issues)
 
 
-def _read_otherwise(text: str, written: str, target: str) -> Iterator[Issue]:
-    """Make an issue of what another syntax reads as a comment or as words: `# x`, `embedding:x`."""
+def _read_otherwise(
+    text: str, written: str, target: str, known: Collection[tuple[str, ...]]
+) -> Iterator[Issue]:
+    """Make an issue of what another tool reads as more than text: `# x`, `{a|b}`, `embedding:x`.
+
+    Args:
+        known: what issues are about already.
+    """
+    codes = ("embedding", *_READ_OTHERWISE.get(target, ()))
     for issue in with_lookalikes(parse(written, target)).issues:
-        if issue.code == "embedding":
-            yield replace(issue, position=max(0, text.find(issue.words[0])))
-    for comment in take_out(written)[2] if target == "a1111" else ():
-        message = comment.message + f" in dialect {target!r}"
-        position = max(0, text.find(comment.words[0]))
-        yield replace(comment, message=message, position=position, remedy="Leave out the '#'.")
+        if issue.code in codes and (not issue.words or issue.words not in known):
+            words = "".join(issue.words) or written[issue.position]
+            yield replace(issue, position=max(0, text.find(words)))
+    _, networks, comments = take_out(written) if target == "a1111" else ((), (), ())
+    for comment in comments:
+        if comment.code == "comment":
+            message = comment.message + f" in dialect {target!r}"
+            position = max(0, text.find(comment.words[0]))
+            yield replace(comment, message=message, position=position, remedy="Leave out the '#'.")
+    for network in networks:
+        words = written[network.start : network.stop]
+        message = f"{excerpt(words, 40)!r} is a network in dialect {target!r}: it is no text there"
+        yield Issue(message, max(0, text.find(words)), "", "extra-network", (words,))
 
 
 def _convert(

@@ -166,6 +166,17 @@ EDITING_SLIPS = (
     ),
     Notation(
         "no-editing",
+        ":",
+        re.compile(
+            rf"\[(?P<from>{_OPTION}):(?P<to>\s?{_OPTION}):(?P<third>\s?{_OPTION}):\s*(?P<when>{WHEN})\s*\]"
+        ),
+        EXCEPT_PLAIN,
+        _NO_EDITING,
+        "A colon that is text needs a backslash: [{from}\\:{to}:{third}:{when}] or "
+        "[{from}:{to}\\:{third}:{when}] in dialect 'a1111'.",
+    ),
+    Notation(
+        "no-editing",
         "[",
         re.compile(
             rf"\[(?=[^\[\]:|\n]{{0,120}}[^\W\d_]|[🌀-🫿])(?P<from>{OPTION}):(?P<to>{OPTION})"
@@ -248,7 +259,7 @@ EDITING_SLIPS = (
         "no-editing",
         "|",
         re.compile(
-            rf"\[(?P<from>[^\W\d]{OPTION}\|(?:{OPTION}\|)?{OPTION})(?<!\\):(?P<to>[^\W\d]{OPTION})\]"
+            rf"\[(?P<from>[^\W\d]{OPTION}\|(?:{OPTION}\|)?{OPTION})(?<!\\):(?P<to>(?![\d.]){OPTION})\]"
         ),
         EXCEPT_PLAIN,
         _MIXED,

@@ -30,11 +30,12 @@ from clipcond.prompt.notations import (
     MOST_WEIGHT,
     Notation,
     alternation_of,
+    plain_number,
     plain_share,
     weight_in,
     weights_in,
 )
-from clipcond.prompt.ordinary import ordinary_spans
+from clipcond.prompt.ordinary import ordinary_spans, shown_group
 from clipcond.prompt.other_dialects import CHOOSE_A1111, FULLWIDTH, JOINED, LOOKALIKES, WIDE_SYNTAX
 from clipcond.prompt.other_tools import OTHER_TOOLS
 from clipcond.prompt.scanner import FACTORS, OPENING, SPOILS, ascii_signs, is_never_closed
@@ -49,6 +50,7 @@ _OPENING = "".join(OPENING.values())
 _STRAY = tuple("()（）")
 _SMILEY = re.compile(rf"(?:(?<!\S)|(?<=[^\w\s])|(?<=[{CJK}]))[>]?[:;=：；]['\-^]?\Z")
 _WORD = re.compile(r"\w")
+_INNER_WEIGHT = re.compile(r":\s*(\d?\.?\d{1,3})\s*\)\Z")
 _NEAR = 100  # characters between two brackets
 
 
@@ -146,7 +148,7 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[Found]:
             continue
         if source[match.start()] in _OPENING and source[match.start() - 1 : match.start()] == "\\":
             continue
-        group = "shown" if match.groupdict().get("shown") else 0
+        group = shown_group(match)
         start = _with_bracket(folded, *match.span(group))
         words = source[start : match.end(group)]
         names = _names(match, folded, parsed.syntax, start)
@@ -184,6 +186,9 @@ def _names(match: re.Match[str], folded: str, syntax: str, start: int) -> defaul
         n_brackets += len(match[0]) - len(match[0].lstrip(sign))
         number = f"{FACTORS[sign] ** min(n_brackets, MOST_SIGNS):.3g}"
     words = groups.get("words") or _bracketed(folded, match.start())
+    inner = _INNER_WEIGHT.search(folded, start, match.start() + 1)
+    if inner and number and not number.strip("+-"):  # (red:1.3)++
+        number = f"{float(inner[1]) * float(plain_number(number)):.3g}"
     if "words" in groups and start < match.start():
         words = folded[start + 1 : match.start()] + words
     names["weight"] = weight_in(syntax, excerpt(words.strip(" _"), SHOWN), number)

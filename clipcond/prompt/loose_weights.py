@@ -13,11 +13,19 @@ from clipcond.prompt.notations import (
     Notation,
     not_after,
 )
+from clipcond.prompt.ordinary import COUNTED, SEQUEL
 
 _WRITE = "Write {weight}."
 _NO_NAME = not_after(
     f"{MEASURED} about around approx mass earth android bluetooth euro eur usd java html css bar"
     " engine turbo patch firmware edition gen generation"
+)
+# A whole tag, in small letters; `part:2`, `toy story:2` and `eggs:2` are none.
+_NO_TAG = rf"(?:[\w ]{{0,80}}\b(?:says|reads|is|are|the)\b|(?:{COUNTED})\b|[a-z]+s:|{SEQUEL}:)"
+WHOLE_TAG = (
+    rf"(?:\A|(?<=[,;、，\n]))\s?(?P<shown_2>(?!{_NO_TAG})"
+    rf"(?P<words_3>[a-z][a-z\-]{{2,40}}(?: [a-z\-]{{1,40}}){{0,3}}|[{CJK}]{{2,20}}){NO_MEASURE}"
+    r":(?P<number_3>[023]))(?=\s{0,3}(?:[,;、，\n]|\Z))"
 )
 LOOSE_WEIGHTS = (
     Notation(
@@ -46,6 +54,16 @@ LOOSE_WEIGHTS = (
     ),
     Notation(
         "weight",
+        "\"'",
+        re.compile(
+            rf"(?<![\w\"'])([\"'])(?P<words>[^\W\d][^\"'\n:]{{0,60}})\1(?:\s?:\s?(?P<number>{SMALL})(?=\s?(?:[,;、]|\.?\Z))|:(?P<number_2>{SMALL})(?=\s[^\W\d]))"
+        ),
+        EXCEPT_PLAIN,
+        "no weight, because its words are in quotes",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
         "“”„«",
         re.compile(
             r"[“”„«]\s?(?P<words>[^\W_][^“”„«»\"\n]{0,60}?)\s?[“”»]"
@@ -65,6 +83,16 @@ LOOSE_WEIGHTS = (
         ),
         {"compel"},
         "a weight in its first part only: the rest is text",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
+        ")",
+        re.compile(
+            r"(?:\A|(?<=[,;\n])|(?<=[,;]\s))\((?P<words>[^\W\d][^()\[\]:\n]{2,60})\)(?P<number>[+-])[1-3](?=\s?[,;]|\.?\Z)"
+        ),
+        EXCEPT_PLAIN - {"compel"},
+        "no weight behind a bracket",
         _WRITE,
     ),
     Notation(

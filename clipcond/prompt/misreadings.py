@@ -13,7 +13,11 @@ from itertools import islice
 
 import clipcond.lazy_re as re
 from clipcond.errors import excerpt
-from clipcond.prompt.notations import BRACKETS, CJK
+from clipcond.prompt.editing import Change
+from clipcond.prompt.folding import fold
+from clipcond.prompt.notations import BRACKETS, CJK, SMALL
+from clipcond.prompt.ordinary import LABELS, SEQUEL
+from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.scanner import OPENING, ascii_signs
 from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt
 
@@ -26,17 +30,27 @@ MAY_BE_MISREAD = re.compile(r":\s?-?\d{1,2}\s?\)|[:;=][-'^]?[()\[\]]|[(\[]:\s|[)
 _ESCAPED = re.compile(r"\\[\\()\[\]]|[()\[\]]")
 _COMFYUI = re.compile(r"(?<!\\)[()]")
 
-_LABELS = "chapter|page|episode|season|volume|vol|level|step|act|scene|room|player|day|part|verse"
 # A number in brackets that is hardly a weight, up to the bracket that makes it one.
 _NUMBER = re.compile(
     r"(?:(?<![^\s,(>;|/])[>}]?:-?[03]"
     r"|(?<![\w.\-])\d{1,4}(?:\.\d{1,2})?\s?:\s?\d{1,2}"
-    rf"|(?i:\b(?:{_LABELS}))\s?:\s?\d{{1,2}})\s?\)"
+    rf"|(?i:\b(?:{LABELS}))\s?:\s?\d{{1,2}}"
+    r"|(?P<sequel>(?<=[^\W\d_]):\s?[23]))\s?\)"
+)
+_SEQUEL = re.compile(SEQUEL)
+# The Witcher: 3
+_TITLE = re.compile(
+    r"(?!(?i:best|high|low|worst|masterpiece|detailed|ultra|very|extremely|beautiful|quality)\b)"
+    r"[A-Z][\w'’.\-]*(?: (?:[A-Z\d&][\w'’.\-]*|of|the|and|a|in|to|for|vs|on))*"
 )
 _SQUARE = re.compile(r"\s*1\s*:\s*1\s*")  # (1:1) is a size more often than a text
 _SMILEY = re.compile(
     rf"(?:(?<![^\s,.!?>\])])|(?<=[{CJK}]))[>}}]?"
-    r"(?:[:;=][-'^]?(?P<face>[()\[\]])|(?P<back>[(\[]):(?=\s))"
+    r"(?:[:;=][-'^]?(?P<face>[()\[\]])|(?P<back>[(\[]):(?=[\s)\]]))"
+)
+# A weight behind a bracket.
+_OUTER = re.compile(
+    rf"\s?(?P<shown>[:*]\s?(?P<number>{SMALL}|[0-2])|(?P<number_2>{SMALL}))(?=\s{{0,9}}(?:[,;\n]|\.?\Z)|\s[^\W\d])"
 )
 # Nothing but brackets is between two words.
 _GLUE = re.compile(
@@ -68,11 +82,11 @@ def find_misreadings(
         fullwidth: whether full-width punctuation was read as syntax.
     """
     issues: list[Issue] = []
+    signs = ascii_signs(parsed.source, fullwidth=fullwidth)
     if parsed.syntax in BRACKETS:
-        signs = ascii_signs(parsed.source, fullwidth=fullwidth)
         issues += _numbers(parsed, signs, known)
     if parsed.syntax in BRACKETS | {"compel"}:
-        issues += _smileys(parsed)
+        issues += _smileys(parsed, signs)
     if parsed.syntax in JOINING:
         issues += _glued(parsed)
     if parsed.syntax == "a1111":
@@ -94,6 +108,8 @@ def _numbers(parsed: ParsedPrompt, signs: str, known: Sequence[int]) -> Iterator
             continue
         if number != number.strip() and parsed.syntax in TIGHT:
             continue
+        if match["sequel"] and not _is_title(parsed.source[start + 1 : colon].strip(), number):
+            continue
         inner = parsed.source[start + 1 : closing]
         if _SQUARE.fullmatch(signs, start + 1, closing) or (
             is_empty and parsed.syntax == "comfyui"
@@ -108,6 +124,12 @@ def _numbers(parsed: ParsedPrompt, signs: str, known: Sequence[int]) -> Iterator
         if len(inner) > SHOWN:
             remedy = "Write ':1.1' before its last bracket, or its brackets \\( and \\) for text."
         yield Issue(message, start, remedy, "weight", (shown,))
+
+
+def _is_title(words: str, number: str) -> bool:
+    """Whether words and the number behind their colon are a title: `Toy Story: 3`."""
+    is_spaced = number != number.strip()
+    return bool(_SEQUEL.fullmatch(words) or (is_spaced and _TITLE.fullmatch(words)))
 
 
 def _pairs(signs: str, syntax: str) -> dict[int, int]:
@@ -125,9 +147,9 @@ def _pairs(signs: str, syntax: str) -> dict[int, int]:
     return pairs
 
 
-def _smileys(parsed: ParsedPrompt) -> Iterator[Issue]:
+def _smileys(parsed: ParsedPrompt, signs: str) -> Iterator[Issue]:
     """Make an issue of each smiley whose bracket opens or closes something."""
-    source = parsed.source
+    source = signs
     matches = list(islice(_SMILEY.finditer(source), MOST_ISSUES))
     pairs = _pairs(source, parsed.syntax) if matches else {}
     has_squares = parsed.syntax in JOINING
@@ -137,10 +159,11 @@ def _smileys(parsed: ParsedPrompt) -> Iterator[Issue]:
             continue
         if parsed.syntax == "compel" and "=" in match[0]:  # around which brackets are text
             continue
-        face = match[0]
+        face = parsed.source[slice(*match.span())]
         does = "closes" if source[at] in OPENING else "opens"
         message = f"the bracket of the smiley {face!r} {does} others: it is no text"
-        remedy = f"Write {face.replace(source[at], chr(92) + source[at])} for the smiley."
+        escaped = "".join("\\" * (sign in "()[]（）［］【】") + sign for sign in face)
+        remedy = f"Write {escaped} for the smiley."
         yield Issue(message, match.start(), remedy, "bracket", (face,))
 
 
@@ -177,6 +200,19 @@ def _breaks(parsed: ParsedPrompt) -> Iterator[Issue]:
         if is_caption or is_shouted(source, part.start, part.stop):
             message = "BREAK starts a new chunk, although words in capitals are around it"
             yield Issue(message, part.start, "Write 'Break' for the word.", "break-in-capitals")
+
+
+def outer_weights(remainder: Remainder, changes: Sequence[Change]) -> Iterator[Issue]:
+    """Make an issue of each weight behind an edit, which is text: `[cat:dog:0.5]:1.2`."""
+    text = remainder.text
+    folded = ascii_signs(fold(text)) if changes else ""
+    for change in changes[:MOST_ISSUES]:
+        if found := _OUTER.match(folded, change.stop):
+            shown = excerpt(text[change.start : change.stop], SHOWN)
+            message = f"{found['shown']!r} behind {shown!r} is text: a weight needs brackets around"
+            remedy = f"Write ({shown}:{found['number'] or found['number_2']})."
+            at = remainder.at(found.start("shown"))
+            yield Issue(message, at, remedy, "weight", (found["shown"],))
 
 
 def is_shouted(source: str, start: int, stop: int) -> bool:

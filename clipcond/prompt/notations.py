@@ -167,6 +167,7 @@ def plain_share(typed: str) -> str:
     return plain_number(typed, "0.5") if share is None else f"{share:.2g}"
 
 
+_CALCULATED = re.compile(r"(\d?\.\d{1,3}|\d)\s?([*×xX+])\s?(\d?\.\d{1,3})")
 _SCIENTIFIC = re.compile(r"\d(?:\.\d{1,3})?[eE][+-]?\d{1,3}")
 
 
@@ -182,6 +183,9 @@ def plain_number(typed: str, default: str = "1.2") -> str:
     if _SCIENTIFIC.fullmatch(signs):  # beyond all measure, nobody meant it
         value = float(signs)
         return f"{value:.3f}".rstrip("0").rstrip(".") if value <= MOST_WEIGHT else default
+    if result := _CALCULATED.fullmatch(signs):  # 1.2*1.1
+        first, second = float(result[1]), float(result[3])
+        return f"{first + second if result[2] == '+' else first * second:.3g}"
     if not _HAS_NUMBER.search(typed):
         return default
     plain = typed.translate(_TO_DIGITS)

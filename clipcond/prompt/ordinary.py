@@ -59,6 +59,32 @@ SPOKEN = (
     "|god|help|there|here|now|again|also|too|very|as|like|i'm|don't|can't|won't|it's|you're|that's"
 )
 
+# What a number names one of: Chapter 3
+LABELS = "chapter|page|episode|season|volume|vol|level|step|act|scene|room|player|day|part|verse"
+# What is counted behind a colon, too.
+COUNTED = (
+    f"{LABELS}|{_GOODS}|flour|home|away|exit|gate|door|yes|no|issue|pov|number|count|total|hp|xp|age"
+    "|team|group|row|column|table|floor|line|track|round|set|size|grade|rank|phase|stage|quest|wave"
+)
+# Numbered things that are called so.
+SEQUELS = (
+    "portal|overwatch|splatoon|destiny|diablo|dota|borderlands|halo|bayonetta|persona|nier"
+    "|titanfall|hades|frozen|shrek|moana|sing|trolls|deadpool|terminator|aliens?|fallout"
+    "|witcher|dishonored|outlast|subnautica|undertale|deltarune|pikmin|rayman|tekken|half-life"
+    "|toy story|iron man|dune|spider-?man|john wick|mass effect|dragon age|resident evil"
+    "|silent hill|dark souls|street fighter|devil may cry|final fantasy|kill bill|avatar"
+    "|zootopia|rocky|matrix|kingdom hearts|god of war|sims|age of empires|far cry"
+    "|the last of us|monster hunter|back to the future|die hard|top gun|cars|star wars"
+    "|guilty gear|left 4 dead|kung fu panda|blade runner|red dead redemption|mortal kombat"
+    "|series|arc|act|phase|stage|round|team|group|type|class|unit|alt|ver|form|version|outfit"
+    "|costume|set|day|week|world|book|player"
+)
+SEQUEL = (
+    rf"(?i:(?:the )?(?:{SEQUELS})|巫师|寂静岭|生化危机|古墓丽影|传送门|毁灭战士"
+    "|使命召唤|黑暗之魂|鬼泣|战神|质量效应|流浪地球|战狼|哪吒|唐人街探案|暗黑破坏神|辐射|半条命|塞尔达传说"
+    "|仙剑奇侠传|古剑奇谭|轩辕剑)"
+)
+
 _INSIDE = r"\((?:[^():\n]|:(?!\s?[\d.])|\([^():\n]{0,200}\)){0,200}\)"
 
 
@@ -106,7 +132,13 @@ ORDINARY = (
             rf"(?i:(?<!\w){_CODE_WORD}\s?[:=]?\s?)\{{[^{{}}\n]{{0,200}}\}}"
             r"|\{\s?\w{1,2}\s?(?:\||:|∈)\s?[^{}\n]{0,99}[<>=∈≤≥≠][^{}\n]{0,99}\}"
             r"|\{\s?[A-Za-z](?:\s?,\s?[A-Za-z]){0,9}\s?\}"
-            r"|(?<![^\W_])(?:[A-Za-z]|Pr|prob)\([^()|\n]{1,20}\|[^()|\n]{1,20}\)"
+        ),
+    ),
+    Ordinary(
+        frozenset({"random-choice", "prompt-mixing", "no-editing", "weight"}),
+        "|",
+        re.compile(
+            r"(?<![^\W_])(?:[A-Za-z]|Pr|prob)\([^()|\n]{1,20}\|[^()|\n]{1,20}\)(?:\s?[=<>≈].{0,9})?"
         ),
     ),
     Ordinary(
@@ -173,6 +205,11 @@ ORDINARY = (
 )
 
 
+def shown_group(match: re.Match[str]) -> str | int:
+    """Find the group of a match that is the thing itself; 0 = the whole match."""
+    return next((g for g in ("shown", "shown_2") if match.groupdict().get(g)), 0)
+
+
 def ordinary_spans(parsed: ParsedPrompt, codes: Collection[str]) -> Callable[[str, int, int], bool]:
     """Find the ordinary text of a prompt, as far as issues of these codes could be about it.
 
@@ -190,9 +227,8 @@ def ordinary_spans(parsed: ParsedPrompt, codes: Collection[str]) -> Callable[[st
         if row.within is not None and not row.within.search(source):
             continue
         for found in row.pattern.finditer(source):
-            group = next((g for g in ("shown", "shown_2") if found.groupdict().get(g)), 0)
             for code in wanted:
-                spans[code].append(found.span(group))
+                spans[code].append(found.span(shown_group(found)))
     ends = {
         code: list(accumulate((stop for _, stop in sorted(of)), max)) for code, of in spans.items()
     }

@@ -213,7 +213,7 @@ _FULLWIDTH_FORM = (
     r"|\[(?=\s*[^\s｜|\[\]][^\[\]\n]{0,120}｜)[^\[\]:：\n]{1,120}\]"
 )
 _NOT_WIDE = "syntax where full-width punctuation counts, but not here"
-_BE_WIDE = "Write it in ASCII, or say fullwidth=True; False if it is meant as text."
+_BE_WIDE = "Write it in ASCII, or say fullwidth=True; fullwidth=False if it is meant as text."
 WIDE_SYNTAX = re.compile(
     "|".join((_FULLWIDTH_BRACKETS, _FULLWIDTH_WEIGHT, _FULLWIDTH_FORM, _FULLWIDTH_ALONE))
 )
@@ -226,6 +226,18 @@ FULLWIDTH = (
         BRACKETS,
         _NOT_WIDE,
         _BE_WIDE,
+        folded=False,
+    ),
+    Notation(
+        "weight",
+        "（【［）】］",
+        re.compile(
+            r"[（【［](?P<words>[^()（）\[\]【】［］:：\n]{1,80})[:：]\s?(?P<number>[+-]?[\d.]{1,6})\s?[)\]]"
+            r"|[(\[](?P<words_2>[^()（）\[\]【】［］:：\n]{1,80}):\s?(?P<number_2>[+-]?[\d.]{1,6})\s?[）】］]"
+        ),
+        BRACKETS,
+        "no weight: its brackets are of two kinds",
+        "Write {weight}.",
         folded=False,
     ),
     Notation(

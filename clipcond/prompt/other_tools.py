@@ -11,14 +11,10 @@ import clipcond.lazy_re as re
 from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, SMALL, Notation
 from clipcond.prompt.pasted import ESCAPED, PASTED
 
-_NAME = r"(?P<name>\w[\w.\-]{0,99})"
-_TAGS = "lora|lyco|locon|loha|hypernet|hypernetwork|wildcard|embed|embedding|ti|random|segment"
-# `embedding: x` where a tag begins; alone, or it may be ordinary text
-_ALONE = (
-    r"(?:(?:^|[,，(;\n])[ \t]{0,9}"
-    r"|(?<!\w)(?=\w{9,10}[ \t]{0,3}[:：][ \t]{0,3}[a-z]{0,60}[A-Z\d_\-]))"
-    r"(?P<shown>(?!(?i:embeddings?)[:：]\w)(?i:embeddings?)[ \t]{0,3}"
-    r"[:：=/][ \t]{0,3}(?P<name_2>\w[\w.\-]{0,99})(?=\s{0,9}(?:[,，):;\n]|\Z)))"
+_NETWORKS = "lora|lyco|locon|loha|hypernet|hypernetwork"
+_PARTS = (
+    "segment|region|object|refiner|base|video|alternate|fromto|repeat|break|preset|param|setvar|var"
+    "|macro|trigger|comment"
 )
 # `＃猫` is a hashtag.
 _NOTE = "注释|注釋|备注|備考|注記|注意|说明|说|コメント|メモ|주석|메모"
@@ -128,16 +124,32 @@ OTHER_TOOLS = (
         "Leave it out.",
         folded=False,
     ),
-    Notation(
-        "extra-network",
-        "<",
-        re.compile(
-            rf"<(?i:{_TAGS})(?:\[[^\]<>\n]{{0,40}}\])?:[^<>\n]{{1,200}}>"
-            rf"(?:\s?(?:[:*=]\s?(?:{SMALL}|[0-2])|{SMALL})(?=[\s,;]|\.?\Z))?"
-        ),
-        EXCEPT_PLAIN,
-        "a network that A1111's user interface loads, but not here",
-        _LOAD,
+    *(
+        Notation(
+            "extra-network",
+            "<",
+            re.compile(
+                rf"<(?i:{tags})(?:\[[^\]<>\n]{{0,40}}\])?:[^<>\n]{{1,200}}>"
+                rf"(?:\s?(?:[:*=]\s?(?:{SMALL}|[0-2])|{SMALL})(?=[\s,;]|\.?\Z))?"
+            ),
+            EXCEPT_PLAIN,
+            meaning,
+            remedy,
+        )
+        for tags, meaning, remedy in (
+            (_NETWORKS, "a network that A1111's user interface loads, but not here", _LOAD),
+            (
+                "embed|embedding|ti",
+                "a textual inversion of another user interface, but not here",
+                "Write its bare name, once its file is loaded.",
+            ),
+            (
+                "wildcard|random",
+                "a choice at random of a user interface, but not here",
+                "Write the one that you want.",
+            ),
+            (_PARTS, "a part of the picture in SwarmUI, but text here", "Leave it out."),
+        )
     ),
     Notation(
         "html",
@@ -272,25 +284,5 @@ OTHER_TOOLS = (
         "the address of an image or a page, but text here",
         "Leave it out; images are given apart.",
         unless=re.compile(rf"\A\s*(?!\S{{0,900}}(?:{_IMAGES}))\S+\s*\Z"),
-    ),
-    Notation(
-        "embedding",
-        ("mbedding", "MBEDDING"),
-        re.compile(
-            r"(?<!\w)(?!(?:(?<=[ \n()])|(?<![\s\S]))embedding:)(?i:embeddings?)[:：]"
-            rf"{_NAME}|{_ALONE}"
-        ),
-        {"comfyui"},
-        "hardly meant as words: it refers to no embedding",
-        "Write embedding:{name} behind a space, a bracket or a line end.",
-        folded=False,
-    ),
-    Notation(
-        "embedding",
-        ("mbedding", "MBEDDING"),
-        re.compile(rf"(?<![^\s(,;])(?i:embeddings?):{_NAME}|{_ALONE}"),
-        EXCEPT_PLAIN - {"comfyui"},
-        "a textual inversion in dialect 'comfyui', but not here",
-        "Write its bare name, {name}, once its file is loaded.",
     ),
 )

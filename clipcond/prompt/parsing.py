@@ -26,13 +26,17 @@ SYNTAXES: dict[str, Syntax] = {
     "sd_embed": sd_embed.parse,
 }
 
+# Names of dialects that have the syntax of another.
+SAME_SYNTAX = {"comfyui_words": "comfyui"}
+
 
 def parse(text: str, syntax: str | Syntax = "a1111", *, fullwidth: bool = False) -> ParsedPrompt:
     """Turn a prompt into weighted segments and breaks.
 
     Args:
         text: the prompt; never edited, so that positions in the result are positions in it.
-        syntax: one of SYNTAXES, or any function from a prompt to a ParsedPrompt.
+        syntax: one of SYNTAXES, the name of any dialect, or a function from a prompt to a
+            ParsedPrompt.
         fullwidth: whether `（猫：1.3）` is read as `(猫:1.3)`, and so on for all of
             `FULLWIDTH_SIGNS` in `prompt/scanner.py`; text stays as it is typed.
     Raises:
@@ -72,6 +76,7 @@ def reads_fullwidth(syntax: str | Syntax) -> bool:
 def _reader(syntax: object) -> Syntax:
     if callable(syntax):
         return syntax
-    if not isinstance(syntax, str) or syntax not in SYNTAXES:
+    name = SAME_SYNTAX.get(syntax, syntax) if isinstance(syntax, str) else None
+    if name not in SYNTAXES:
         raise UnknownNameError("syntax", syntax, SYNTAXES)
-    return SYNTAXES[syntax]
+    return SYNTAXES[name]

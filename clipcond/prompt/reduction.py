@@ -18,6 +18,7 @@ from clipcond.prompt.editing import (
     find_schedule,
     find_undrawn,
 )
+from clipcond.prompt.misreadings import outer_weights
 from clipcond.prompt.notations import MOST_WEIGHT, weight_in
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.segments import MOST_ISSUES, Issue, in_order
@@ -62,24 +63,25 @@ def reduce(
 ) -> tuple[Remainder, tuple[Issue, ...]]:
     """Do as `reduce_to_one_text`, and keep where in the prompt the text comes from."""
     remainder, issues = Remainder.whole(text), []
-    # Most prompts have neither, and need no second walk.
     at = find_and(text, fullwidth=fullwidth) if not negative and "AND" in text else None
     if at is not None:
         remainder, issue = _first_condition(text, at, fullwidth)
         issues.append(issue)
         if issue.code == "and":
-            issues += condition_issues(text, find_parts(text, fullwidth=fullwidth))
+            issues += condition_issues(text, fullwidth=fullwidth)
     if any(bracket in text for bracket in "[【［"):
         changes, spoiler = find_forms(remainder.text, fullwidth=fullwidth)
         if changes and spoiler is not None:
             issues.append(_spoiled_issue(remainder, changes[0], spoiler))
             changes = ()
-        reached = 0
+        reached, text = 0, remainder.text
         for change in changes:
             if change.start >= reached and len(issues) < MOST_ISSUES:
-                issues.append(_change_issue(remainder, change, steps))
                 reached = change.stop
+                if any(text[slice(*span)].strip() for span in change.options):
+                    issues.append(_change_issue(remainder, change, steps))
         if changes:
+            issues += outer_weights(remainder, changes)
             remainder = remainder.only(find_last_text(remainder.text, changes, steps))
     return remainder, in_order(issues)
 
@@ -123,9 +125,8 @@ def _conditions(
     remainder: Remainder, negative: bool, fullwidth: bool
 ) -> tuple[tuple[int, int, float], ...]:
     """Find (start, stop, weight) of every condition that A1111 draws."""
-    text = remainder.text
     with remainder.restore_errors():
-        parts = find_parts(text, fullwidth=fullwidth)
+        parts = find_parts(text := remainder.text, fullwidth=fullwidth)
     if negative or len(parts) == 1 or is_capitals(text, parts):
         return ((0, len(text), 1.0),)
     return parts
@@ -203,7 +204,7 @@ def misread_forms(
         elif _is_numeric(remainder.text, change):
             shown = excerpt(remainder.text[change.start : change.stop], _SHOWN)
             message = f"{shown!r} is prompt editing: a text that changes after step {change.when}"
-            remedy = f"For text write \\{shown[:-1]}\\]."
+            remedy = f"For text write \\{shown[:-1]}\\{shown[-1]}."
             issues.append(Issue(message, remainder.at(change.start), remedy, "editing-number"))
     return tuple(issues)
 
@@ -217,11 +218,9 @@ def _label_remedy(text: str, change: Change) -> str:
     when = (change.when or "").strip()
     if not others or "." not in when or label.lower() not in (*_NETWORKS, *_LABELS):
         return ""
-    if label.lower() in _NETWORKS:
-        return LOAD
-    return (
-        f"For a weight write {weight_in('a1111', f'{label}:{excerpt(others[0], _SHOWN)}', when)}."
-    )
+    words = f"{label}:{excerpt(others[0], _SHOWN)}"
+    is_network = label.lower() in _NETWORKS
+    return LOAD if is_network else f"For a weight write {weight_in('a1111', words, when)}."
 
 
 def _is_numeric(text: str, change: Change) -> bool:
@@ -272,6 +271,7 @@ def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
             f"{excerpt(shown, _SHOWN)!r} changes after step {when}, which {steps} steps do not "
             "reach; only its first text is encoded"
         )
+        remedy = f"Choose a step from 1 to {max(1, steps - 2)}, or a fraction such as 0.5. {remedy}"
     if (is_over := _never(change)) is not None:
         code = "editing-never"
         left = texts[is_over].strip()

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from clipcond.errors import PromptError, UnknownNameError, excerpt
-from clipcond.prompt.parsing import parse
+from clipcond.prompt.parsing import SAME_SYNTAX, parse
 from clipcond.prompt.segments import Break, Lora, Mixture, ParsedPrompt
 from clipcond.prompt.writing import WRITERS, effective_parts, lora_weights, mode_and_weights
 
@@ -38,9 +38,10 @@ def render(parsed: ParsedPrompt, syntax: str | None = None, *, exact: bool = Tru
         UnknownNameError: there is no syntax of that name.
         PromptError: the syntax cannot express the prompt; shows the place in its source.
     """
-    name = parsed.syntax if syntax is None else syntax
+    syntax = parsed.syntax if syntax is None else syntax
+    name = SAME_SYNTAX.get(syntax, syntax) if isinstance(syntax, str) else ""
     if name not in WRITERS:
-        raise UnknownNameError("syntax", name, WRITERS)
+        raise UnknownNameError("syntax", syntax, WRITERS)
     try:
         return _write_and_check(parsed if exact else with_short_weights(parsed), name)
     except PromptError:

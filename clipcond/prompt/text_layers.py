@@ -28,9 +28,14 @@ _COMMENT = re.compile(r"#[^\n]*")
 _NETWORK = re.compile(r"<(\w+):([^>]+)>")
 _LORAS = ("lora", "lyco")
 _NUMBER = re.compile(r"\s*[+-]?(?:\d{1,2}(?:\.\d{1,3})?|\.\d{1,3})\s*")
+_JOINED_NUMBER = re.compile(
+    r"(?P<name>[^=@*|;]{1,200}?)\s?(?:[=@*|;]\s?|\s)(?P<number>[+-]?(?:[0-2]?\.\d{1,3}|[0-2]))"
+)
+_FIRST_NUMBER = re.compile(r"[+-]?\d?[.,]?\d+")
 _WEIGHT_BEHIND = re.compile(
     rf"\s?(?:[:*=]\s?(?P<number>{SMALL}|[0-2])|(?P<bare>{SMALL}))(?=[\s,;]|\.?\Z)"
 )
+_WEIGHT_AROUND = re.compile(r"\s?:\s?(?P<number>[+-]?[\d.]{1,6})(?P<bare>)(?=\s?\))")
 _AND = "AND"  # a number before it is the weight of a condition
 _ENDING = re.compile(r"\.(?:safetensors|pt|ckpt|bin|pth)\Z", re.IGNORECASE)
 # Chinese has no spaces between words; `cat<lora:x:1>s` is a plural.
@@ -113,6 +118,8 @@ def network_issues(
         shown = excerpt(prompt[network.start : network.stop], SHOWN)
         message = f"{shown!r} is left out of the text, and nothing loads it"
         remedy = _how_to_load(network, loras)
+        if said := _misspelled(network):
+            message, remedy = f"{message}: {said[0]}", said[1]
         if negative:
             message += ": it is in a negative prompt"
             remedy = "Remove it; a network acts on both prompts."
@@ -155,11 +162,14 @@ def _outer_weights(remainder: Remainder, matches: Sequence[re.Match[str]]) -> It
     """
     text = remainder.text
     for match in matches if _AND not in text else ():
-        behind = _WEIGHT_BEHIND.match(text, match.end())
+        before = text[max(0, match.start() - 9) : match.start()]
+        is_alone = before.rstrip()[-1:] == "("  # (<lora:x:1>:1.2)
+        behind = (_WEIGHT_AROUND if is_alone else _WEIGHT_BEHIND).match(text, match.end())
         if behind is None:
             continue
         shown, network = behind[0].strip(), excerpt(match[0], SHOWN)
-        message = f"{shown!r} behind {network!r} is text: the weight of a network is inside"
+        does = "has no effect" if is_alone else "is text"
+        message = f"{shown!r} behind {network!r} {does}: the weight of a network is inside"
         name = match[2].split(":")[0].strip()
         number = behind["number"] or behind["bare"]
         remedy = f"Write <{match[1]}:{excerpt(name, SHOWN)}:{number}>."
@@ -209,6 +219,29 @@ def _how_to_load(network: ExtraNetwork, loras: dict[str, tuple[str, ExtraNetwork
     if _NUMBER.fullmatch(name):
         return f"For a weight write {weight_in('a1111', network.kind, name)}."
     return "Write in its place what you want, or say extra_networks=False if it is meant as text."
+
+
+def _misspelled(network: ExtraNetwork) -> tuple[str, str] | None:
+    """Say what is wrong about a LoRA without a name, or with a weight that is no number."""
+    if network.kind.lower() not in _LORAS:
+        return None
+    name, number = network.name.strip(), "1"
+    if joined := _JOINED_NUMBER.fullmatch(name):  # <lora:foo=0.8>
+        name, number = joined["name"], joined["number"]
+        return (
+            "its weight needs a colon",
+            f"Write <{network.kind}:{excerpt(name, SHOWN)}:{number}>.",
+        )
+    if not name:
+        return "it has no name", f"Write <{network.kind}:NAME:{number}>, the name of its file."
+    for typed in network.arguments:
+        value = typed.replace(",", ".").strip()
+        if "=" not in typed and not value[:1].isalpha() and not _NUMBER.fullmatch(value):
+            found = _FIRST_NUMBER.search(value)
+            number = found[0].replace(",", ".") if found else "1"
+            written = f"<{network.kind}:{excerpt(name, SHOWN)}:{number}>"
+            return f"{excerpt(typed, 20)!r} is no number", f"Write {written}."
+    return None
 
 
 def _as_set(network: ExtraNetwork) -> str:

@@ -7,7 +7,7 @@ ratios, times and measures.
 from __future__ import annotations
 
 import clipcond.lazy_re as re
-from clipcond.prompt.loose_weights import LOOSE_WEIGHTS
+from clipcond.prompt.loose_weights import LOOSE_WEIGHTS, WHOLE_TAG
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,
@@ -34,7 +34,7 @@ _NO_WEIGHT_WORD = not_after(
 _END = r"(?=[\"'!*]|\s{1,9}[^\s)\],]|\s{0,9}(?:[,;、]|\.?\Z))"
 AT_END = r"(?=(?!,\d)[\s,;)\]}]|\.?\Z|\.\s)"
 _NUMBER_OF_OUTER = r"\s?[+-]?(?:\d{1,3}\.?\d{0,3}|\.\d{1,3})\s?\)"  # (a (b):1.2)
-_AND = re.compile(r"(?<![A-Za-z])AND(?![A-Za-z])")
+_AND = re.compile("(?<![A-Za-z])AND(?![A-Za-z])")
 _SIGN = r"[^\w\s()\[\]{}:,/.\\]"
 _SLIPS = (
     rf"(?:{_SIGN}{{1,3}}|\\)\s?(?:{SMALL}|[0-2]|\d{{2,3}}%)['\">]?|[xXwW]\s?=?\s?{SMALL}"
@@ -45,9 +45,10 @@ _SLIPS = (
     r"[0-2]?[点點]\d{1,2}倍?|[零〇一二两三]点[零〇一二三四五六七八九]{1,2}倍?",
     r"[oO]\.\d{1,2}|[lI]\.\d{1,2}|\d?\.[oO]\d?",
 )
-_OTHER_SIGN = rf"(?:\s?[;=]\s?|[|@*^~,、/>→+](?:\s?{WEIGHT_WORD})?)"
+_OTHER_SIGN = rf"(?:\s?[;=]\s?|\s[-–]\s|[|@*^~,、/>→+](?:\s?{WEIGHT_WORD})?)"
 _TWICE = (
-    r"(?:[0-2]?\.\d{1,3}\s?:\s?\d?(?:\.\d{1,3})?|(?<![\s,(>]:)[0-2]\s?:\s?[0-2]?\.\d{1,3})"
+    r"(?:[0-2]?\.\d{1,3}\s?:\s?\d?(?:\.\d{1,3})?|(?<![\s,(>]:)[0-2]\s?:\s?[0-2]?\.\d{1,3}"
+    r"|(?:[0-2]?\.\d{1,3}|[0-2])(?:\s?[*×xX+;]\s?|,?\s{1,3})[0-2]?\.\d{1,3})"
     r"(?:\s?:\s?[\d.]{1,5}){0,3}"
 )
 _FLOATS = r"[0-9](?:\.\d{1,3})?[eE][+-]?\d{1,3}|[0-2]?_\d{1,3}"  # as Python reads numbers
@@ -63,14 +64,14 @@ WEIGHT_SLIPS = (
         ":",
         re.compile(
             rf"{_TAG}{NO_MEASURE}:(?P<number_2>{SMALL}))(?=\s{{0,3}}(?:[,;\n]|\Z))"
-            rf"|{_WORDS} ?:(?P<number>{SMALL})[xX×倍배]?{_END}"
+            rf"|{_WORDS} ?:(?P<number>{SMALL})[xX×倍배]?{_END}|{WHOLE_TAG}"
         ),
         EXCEPT_PLAIN,
         "no weight without brackets",
         _WRITE,
         unless=_AND,
         bare=True,
-        hint=re.compile(rf":{SMALL}[xX×倍배]?{_END}"),
+        hint=re.compile(rf":(?:{SMALL}[xX×倍배]?{_END}|[023]\s{{0,3}}(?:[,;、，\n]|\Z))"),
     ),
     Notation(
         "weight",

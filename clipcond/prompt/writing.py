@@ -20,6 +20,7 @@ Writer: TypeAlias = Callable[[ParsedPrompt], str]
 _BRACKETS = str.maketrans({c: f"\\{c}" for c in "\\()[]"})
 _ROUND = str.maketrans({c: f"\\{c}" for c in "()"})
 _QUOTED = str.maketrans({c: f"\\{c}" for c in '()"'})
+_NETWORK = re.compile(r"(<(?!(?i:lora|lyco|hypernet):)\w+):")
 # Signs that compel reads as a weight of the word before them; a single one may be inside a word.
 _SIGNS = re.compile(r"(?<=[^\s+\-\\])([+\-]{2,}|[+\-](?=[\s,.;()\"]|$))")
 
@@ -54,14 +55,22 @@ def lora_weights(parsed: ParsedPrompt) -> list[tuple[str, float]]:
 
 
 def write_a1111(parsed: ParsedPrompt) -> str:
-    """Write (text:weight) and BREAK; only the text where the weight is 1.
+    r"""Write (text:weight) and BREAK; only the text where the weight is 1.
+
+    Of other syntaxes `<red:blue>` is text, and `<red\:blue>` here: A1111 takes `<word:...>` out.
 
     Raises:
         PromptError: the prompt is a mixture, or asks for more than text.
     """
     _refuse_mixture(parsed)
     needs_empty_chunk = parsed.syntax == "compel" and _last_break(parsed) is not None
-    return _write_parts(parsed, _escape_a1111) + " BREAK" * needs_empty_chunk
+    escape = _escape_a1111 if parsed.syntax == "a1111" else _escape_networks
+    return _write_parts(parsed, escape) + " BREAK" * needs_empty_chunk
+
+
+def _escape_networks(text: str) -> str:
+    """Escape as for A1111, and what it would take for a network, but for those that are one."""
+    return _NETWORK.sub(r"\1\\:", _escape_a1111(text))
 
 
 def _escape_a1111(text: str) -> str:

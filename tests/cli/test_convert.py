@@ -3,6 +3,9 @@
 import pytest
 
 from clipcond.cli.entry import main
+from clipcond.cli.options import SYNTAX_NAMES
+from clipcond.conditioning.dialects import DIALECTS
+from clipcond.prompt import SYNTAXES
 
 
 def converted(capsys, *argv: str) -> tuple[int, str, str]:
@@ -149,3 +152,19 @@ def test_what_a1111_takes_out_is_left_out_for_others(capsys):
 
 def test_a_caption_in_capitals_can_be_converted(capsys):
     assert converted(capsys, "BLACK AND WHITE", "--to", "compel")[:2] == (0, "BLACK AND WHITE\n")
+
+
+def test_every_dialect_is_named_and_read(capsys):
+    names = SYNTAX_NAMES.split(", ")
+    assert {*names} == {*SYNTAXES}
+    for name in (*names, *DIALECTS):
+        assert converted(capsys, "a cat", "--from", name, "--to", name) == (0, "a cat\n", "")
+
+
+def test_what_is_lost_is_said(capsys):
+    out = converted(capsys, "<red:blue> dog", "--from", "comfyui", "--to", "a1111")
+    assert out == (0, "<red\\:blue> dog\n", "")
+    for prompt in ("<lora:x:1> a", "a # b"):
+        code, out, err = converted(capsys, prompt, "--from", "plain", "--to", "a1111")
+        assert (code, out) == (0, prompt + "\n")
+        assert "in dialect 'a1111'" in err

@@ -67,6 +67,29 @@ def test_all_that_is_wrong_about_a_line_is_listed(tmp_path):
         ('{"prompt": "a", "steps": "x", "sed": 1}', "'steps' is a whole number", "'seed'?"),
         ('{"prompt": 5, "size": 512}', "'prompt' is text, not 5", "'size' is text, not 512"),
         ('{"prompt": "a", "steps": 0, "seed": -2}', "'steps' is from 1 to", "'seed' is from -1"),
+        ('{"prompt": "a cat"', "no JSON object: Expecting ',' delimiter at column 19"),
+        ('["a cat"]', 'a list at column 1, not an object: {"prompt": "a cat"}'),
+        ('["a cat", "b"', "no JSON object: Expecting ',' delimiter at column 14"),
+        ('[{"prompt": "a"}]', "a list at column 1"),
+        *((line, "no JSON object") for line in ("[", "]", "{", "},", '{"prompt', "{prompt: 'a'}")),
+        *((line, "no JSON object") for line in ('{"prompt": "a"},', '["a",', "{'prompt': 'a'}")),
         ('{"prompt": "a", "clip_skip": 0}', "'clip_skip' counts from 1, the last layer, not 0"),
     ]
     assert not failures_of(check, cases)
+
+
+def test_brackets_of_prompts_are_no_json(tmp_path):
+    lines = [
+        "{cat}",
+        "[cat]",
+        "{{cat}}, x",
+        '["cat":0.5]',
+        "[cat:dog:0.5]",
+        "{a|b}",
+        '"a cat"',
+        "[a]:",
+    ]
+    file = tmp_path / "prompts.txt"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    made, bad = jobs_of_file(str(file), jobs("a.png")[0], 1)
+    assert ([job.prompt for job in made], bad) == (lines, [])

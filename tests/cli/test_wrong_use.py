@@ -30,6 +30,9 @@ def test_help_shows_its_examples_whole(capsys, monkeypatch, command):
         (["generate", "a", "--model", "no/such", "--dialect", "foo"], "no dialect 'foo'"),
         (["generate", "a", "--model", "no/such", "--scheduler", "foo"], "'foo'"),
         (["convert", "a", "--to", "foo"], "no syntax 'foo'"),
+        (["generate", "a", "--lora", "x"], "In Python: pipe.load_lora_weights(file)."),
+        (["generate", "a", "--lora_weights=x"], "In Python: pipe.load_lora_weights(file)."),
+        (["generate", "a", "--lora-scale", "1"], "In Python: pipe.set_adapters(name, 0.8)."),
         (["convert", "a", "--from", "foo", "--to", "a1111"], "no syntax 'foo'"),
     ],
 )

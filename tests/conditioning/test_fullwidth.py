@@ -79,7 +79,7 @@ def test_an_english_tower_reads_text_and_says_so():
         "'（cat：1.3）' is syntax where full-width punctuation counts, but not here\n"
         "  a （cat：1.3）\n"
         "    ^\n"
-        "Write it in ASCII, or say fullwidth=True; False if it is meant as text."
+        "Write it in ASCII, or say fullwidth=True; fullwidth=False if it is meant as text."
     )
     assert not [m for m in warnings_of(lambda: single(fullwidth=False)(text)) if "full-width" in m]
 

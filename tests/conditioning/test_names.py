@@ -1,10 +1,15 @@
 """What editors offer is what the tables have, and every choice of a Conditioner has its type."""
 
+import warnings
 from typing import Literal, get_args, get_origin, get_type_hints
+
+import torch
 
 import clipcond
 from clipcond.conditioning.dialects import DIALECTS, Dialect, DialectName
+from clipcond.errors import PromptWarning
 from clipcond.weighting import NORMALIZATIONS, WEIGHTINGS, NormalizationName, WeightingName
+from tests.conditioning.conditioners import single
 
 NAMES = {"dialect": DialectName, "weighting": WeightingName, "normalize": NormalizationName}
 
@@ -32,3 +37,22 @@ def test_a_pipeline_is_typed():
         kind = get_type_hints(function)["return"]
         assert get_type_hints(kind)["conditioner"] is clipcond.Conditioner
         assert callable(kind.__call__)
+
+
+def test_a_name_that_is_syntax_is_warned_of():
+    odd = {
+        "a1111": ["(x:1.2)", "[x]", "a AND b", "BREAK", "x#y", "<lora:x:1>", "[a:b:0.5]"],
+        "comfyui": ["(x:1.2)", "my style", "x  y", "x y z", "((x))"],
+        "compel": ["(x:1.2)", "x++", "a  b", '"x"++', "y--"],
+        "plain": [],
+    }
+    plain = ["my-emb", "<cat-toy>", "EasyNegative", "bad_prompt.v2", "猫"]
+    for dialect, names in odd.items():
+        ours = single(dialect=dialect)
+        for name in (*names, *plain):
+            with warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter("always")
+                ours.load_inversion(torch.ones(1, 32), name)
+            ours.remove_inversion(name)
+            said = [w.message for w in warned if isinstance(w.message, PromptWarning)]
+            assert [w.words for w in said] == [(name,)] * (name in names), (dialect, name)

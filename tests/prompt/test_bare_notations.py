@@ -3,6 +3,7 @@
 from clipcond.prompt import Issue, parse
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.notations import EXCEPT_PLAIN, weight_in
+from clipcond.prompt.text_layers import network_issues, take_out
 from tests.failures import failures_of
 
 
@@ -187,3 +188,29 @@ def test_weights_of_and_in_editing():
     assert not silent(
         ["([cat:dog:0.5]:1.2)", "[[cat|dog]:fox:0.5]", "[cat:(dog:1.2):0.5]"], {"a1111"}
     )
+
+
+def test_networks_without_a_name_or_a_number():
+    def check(case):
+        prompt, said, *proposal = case
+        networks, found = take_out(prompt)[1:]
+        found = [*network_issues(prompt, networks), *found]
+        remedies = [i.remedy for i in found if said in i.message]
+        assert remedies == [f"Write {written}" for written in proposal], found
+
+    cases = [
+        ("<lora:foo:0.5@0.2>", "'0.5@0.2' is no number", "<lora:foo:0.5>."),
+        ("<lora:foo:0.8x>", "is no number", "<lora:foo:0.8>."),
+        ("<lyco:a b:1.0.0>", "is no number", "<lyco:a b:1.0>."),
+        ("<lora:foo=0.8>", "needs a colon", "<lora:foo:0.8>."),
+        ("<lora:foo 0.8>", "needs a colon", "<lora:foo:0.8>."),
+        ("<lora:foo*1>", "needs a colon", "<lora:foo:1>."),
+        ("<lora::1>", "has no name", "<lora:NAME:1>, the name of its file."),
+        ("<lora: :0.5>", "has no name", "<lora:NAME:1>, the name of its file."),
+        ("(<lora:foo:0.8>:1.2)", "has no effect", "<lora:foo:1.2>."),
+        ("( <lora:foo> :0.5 )", "has no effect", "<lora:foo:0.5>."),
+        *((f"<lora:foo:{n}>", "no number") for n in ("0.8", "0.5:0.7", "1:lbw=ALL", "te=1", "0,8")),
+        *((f"<lora:{n}:1>", "colon") for n in ("a=b", "style 2.5d", "v1-5", "x 12")),
+        ("(cat <lora:foo:0.8>:1.2)", "no effect"),
+    ]
+    assert not failures_of(check, cases)

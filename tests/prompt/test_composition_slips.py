@@ -220,3 +220,50 @@ def test_times_and_ratios_in_square_brackets():
     assert not failures_of(check, cases)
     for prompt in ("[cat:5]", "[1girl:5]", "[3|2]", "[10:0.5]", "(10:30)"):
         assert misread_forms(Remainder.whole(prompt)) == ()
+
+
+def test_weights_that_do_nothing_and_brackets_that_split():
+    def check(case):
+        prompt, code, *said = case
+        found = [i for i in issues(prompt) if i.code == code]
+        assert len(found) == len(said), found
+        assert all(text in f"{i.message} {i.remedy}" for i, text in zip(found, said, strict=True))
+
+    zero, brackets = "all conditions have the weight 0", "AND splits the brackets"
+    cases = [
+        *((p, "and-weight", zero) for p in ("a cat :0 AND a dog :0", "a:0 AND b:0 AND c:0.0")),
+        *((p, "and-weight", zero) for p in ("猫 :0 AND 狗 :0", "a :-0 AND b :0", "a : 0 AND b :0")),
+        *((p, "and-weight") for p in ("a cat :1 AND a dog :0", "a AND b", "10:30 clock AND b")),
+        ("a cat :0.5 and more AND dog", "and-weight", "Write 'a cat and more :0.5'"),
+        ("a cat:0.7 in a hat AND dog", "and-weight", "Write 'a cat in a hat :0.7'"),
+        ("dog AND a red cat :1.2, night", "and-weight", "Write 'a red cat , night :1.2'"),
+        ("猫 :0.5 在床上 AND 狗", "and-weight", "':0.5' is text"),
+        ("a :2 b AND c :0.5 d", "and-weight", "':2' is text", "':0.5' is text"),
+        *((p, "and-in-brackets", brackets) for p in ("(cat AND dog)", "[cat AND dog]")),
+        *((p, "and-in-brackets", brackets) for p in ("a (red AND blue) hat", "((a AND b):1.2)")),
+        ("(a AND b AND c)", "and-in-brackets", "'(a' and 'b'", "'b' and 'c)'"),
+        *((p, "and-in-brackets") for p in ("(a) AND (b)", "\\(a AND b\\)", "[a] AND (b:1.2)")),
+    ]
+    assert not failures_of(check, cases)
+
+
+def test_a_weight_behind_an_edit_is_text():
+    def check(case):
+        prompt, proposal = case
+        found = [i for i in issues(prompt) if i.code == "weight"]
+        assert [i.remedy for i in found] == ([f"Write {proposal}."] if proposal else [])
+
+    cases = [
+        ("[cat:dog:0.5]:1.2", "([cat:dog:0.5]:1.2)"),
+        ("a [cat|dog]:1.3, x", "([cat|dog]:1.3)"),
+        ("[cat:5] * 1.2", "([cat:5]:1.2)"),
+        ("[红:蓝:0.5]：1.2", "([红:蓝:0.5]:1.2)"),
+        ("a [cat::0.5]1.2", "([cat::0.5]:1.2)"),
+        ("[a|b] :0.8 hat", "([a|b]:0.8)"),
+        ("([cat:dog:0.5]:1.2)", ""),
+        ("[cat:dog:0.5] 3 hats", ""),
+    ]
+    assert not failures_of(check, cases)
+    assert "from 1 to 18" in issues("[cat:dog:100]")[0].remedy
+    for prompt in ("[::0.5]", "[:10]", "a [ : :0.3] b"):  # what `[<lora:a:1>::0.5]` leaves
+        assert issues(prompt) == []

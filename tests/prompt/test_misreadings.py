@@ -219,3 +219,30 @@ def test_captions_are_ordinary():
         assert not {i.code for i in reduce(prompt)[1]} - {"and", "and-in-capitals"}
 
     assert not failures_of(check, CAPTIONS.splitlines())
+
+
+def test_the_number_of_a_sequel_is_a_weight():
+    def check(prompt):
+        for syntax in ("a1111", "comfyui"):
+            (issue,) = issues(prompt, syntax, "weight")
+            assert "ends in a weight" in issue.message, syntax
+            assert "for text write \\\\(" in repr(issue.remedy)
+
+    titles = "The Witcher: 3|Iron Man: 2|toy story: 2|Dune: 2|Kill Bill: 2|portal:2|the witcher:3"
+    titles += "|Lord of the Rings: 2|Star Wars: 3|巫师: 3|哪吒: 2|Half-Life: 2|Spider-Man: 3"
+    assert not failures_of(check, [f"a ({title}) poster" for title in titles.split("|")])
+
+    def silent(prompt):
+        assert issues(prompt, "a1111") == []
+
+    weights = "cat:2|cat: 1.3|red hair:2|best quality: 2|Masterpiece: 2|Emma Stone:2"
+    assert not failures_of(silent, [f"a ({words})" for words in weights.split("|")])
+
+
+def test_brackets_with_a_colon_alone():
+    def check(prompt):
+        parsed = parse(prompt, "a1111", fullwidth=True)
+        (issue,) = with_lookalikes(parsed, fullwidth=True).issues
+        assert "bracket of the smiley" in issue.message
+
+    assert not failures_of(check, ["（：）", "(:)", "【：】", "a （：） b", "（： 猫）", "(: cat)"])

@@ -1,5 +1,8 @@
 """Ordinary text that looks like a slip is not warned of; the slip that it looks like is."""
 
+import pytest
+
+from clipcond.errors import PromptWarning
 from clipcond.prompt import SYNTAXES, Issue, parse
 from clipcond.prompt.conversion import convert
 from clipcond.prompt.lookalikes import with_lookalikes
@@ -184,4 +187,5 @@ def test_plain_reads_nothing():
 def test_ordinary_brackets_are_not_converted():
     for prompt in ("（笑）", "彼女（20歳）は笑う", "你好（世界）", "（2021年）", "猫（子猫）"):
         assert convert(prompt, "a1111", "comfyui") == prompt
-    assert convert("【猫】", "a1111", "novelai") == "0.91::猫::"
+    with pytest.warns(PromptWarning, match="'【猫】' is read as syntax"):
+        assert convert("【猫】", "a1111", "novelai") == "0.91::猫::"

@@ -133,6 +133,7 @@ def test_mixtures_and_networks_are_written_in_compel():
     assert not failures_of(check, cases)
 
 
+@pytest.mark.filterwarnings("ignore::clipcond.errors.PromptWarning")
 def test_how_it_is_written():
     def check(case):
         prompt, source, target, expected = case

@@ -124,9 +124,10 @@ def test_a_weight_behind_a_network_is_text():
         ("a <lyco:a b>*1.1 cat", "*1.1", "<lyco:a b:1.1>"),
         ("a, <hypernet:h> : 1, b", ": 1", "<hypernet:h:1>"),
         ("<lora:foo:0.6> .5\ncat", ".5", "<lora:foo:.5>"),
+        ("(<lora:foo:1>:1.2)", ":1.2", "<lora:foo:1.2>"),
     ]
     assert not failures_of(check, cases)
-    silent = ["<lora:a:1> 2 dogs", "(<lora:a:1>:1.2)", "<lora:a:1> :0.5 AND b", "<lora:a:1>, 0.5"]
+    silent = ["<lora:a:1> 2 dogs", "(a <lora:a:1>:1.2)", "<lora:a:1> :0.5 AND b", "<lora:a:1>, 0.5"]
     assert [p for p in silent if take_out(p)[2]] == []
 
 

@@ -201,3 +201,64 @@ def test_an_open_bracket_is_all_that_is_wrong():
     assert (issue.message, issue.position) == ("'(' is never closed", 0)
     assert len(issues("（猫：1.3", "a1111", True)) == 1
     assert len(issues("dog:1.2, (cat", "a1111", None)) == 2
+
+
+def test_more_slips():
+    cases = [
+        *((f"{words}:2, cat", 0, words, "2") for words in ("worst quality", "bad hands", "低质量")),
+        *(("cat, blurry:2", 5, "blurry", "2"), ("low quality:0, x", 0, "low quality", "0")),
+        *((f"(girl:{n})", 0, "girl", "1.2") for n in (" 1.2 1.3", "1.2, 0.9", "1.2;1.1")),
+        *(("(girl:1.2*1.1)", 0, "girl", "1.32"), ("(girl:1.1x1.2)", 0, "girl", "1.32")),
+        *(("(girl:1 + 0.2)", 0, "girl", "1.2"), ("(girl:2*.5)", 0, "girl", "1")),
+        *(("(girl - 1.2)", 0, "girl", "1.2"), ("(red hair – 0.8)", 0, "red hair", "0.8")),
+        *(('"a cat":1.2', 0, "a cat", "1.2"), ("'red hat': 0.8, x", 0, "red hat", "0.8")),
+        *(('"cat":1.2 on a mat', 0, "cat", "1.2"), ("a '猫':1.3", 2, "猫", "1.3")),
+    ]
+    assert not failures_of(check, cases)
+
+    cases = [
+        *(("(cat)-1", "(cat:0.9)"), ("(red hair)+2, x", "(red hair:1.1)"), ("(猫咪咪)-1.", "0.9)")),
+        *(("(red:1.3)++", "(red:1.56)"), ("(a hat:0.8)+", "(a hat:0.88)")),
+        *(("(cat:1.2)--", "(cat:0.972)"), ("（cat:1.2)", "(cat:1.2)"), ("【猫:0.8)", "(猫:0.8)")),
+        *(("（red hair:1.3)", "(red hair:1.3)"), ("[cat:1.2】", "1.2)"), ("［a cat:1)", "cat:1)")),
+        *((prompt,) for prompt in ("part:2, x", "toy story:2, y", "(version - 1.5)", "10:2, x")),
+        *((prompt,) for prompt in ("P(A|B) = 0.5", '{"cat": 1.2}', "f(x)-1", "room:3, chair")),
+        *((prompt,) for prompt in ("eggs:2, flour:3", "exit:2", "a (see above)-2", "home:0, x")),
+        *((prompt,) for prompt in ('logo of "Foo": 1.5 million', "it is 'fine': 0.5 probable")),
+    ]
+
+    def without_brackets(case):
+        prompt, *weights = case
+        found = [i for i in issues(prompt, "a1111", None) if i.code != "bracket"]
+        assert len(found) == len(weights), found
+        assert all(weight in i.remedy for i, weight in zip(found, weights, strict=True)), found
+
+    assert not failures_of(without_brackets, cases)
+
+
+def test_alternation_in_round_brackets():
+    def check(case):
+        prompt, proposal = case
+        for syntax in sorted(EXCEPT_PLAIN - {"novelai"}):
+            found = [i for i in issues(prompt, syntax, None) if i.code == "no-editing"]
+            assert [proposal in i.remedy for i in found] == [True], (syntax, found)
+
+    cases = [
+        ("(emma|watson:1.2)", "([emma|watson]:1.2)"),
+        ("(red|blue) hair", "[red|blue]"),
+        ("a (red | blue) hat", "[red | blue]"),
+        ("((red|blue) hair:1.2)", "[red|blue]"),
+        ("(one|two|three), x", "[one|two|three]"),
+        ("（红发|蓝发），校服", "[红发|蓝发]"),
+        ("(red:1.1)|(blue:1.2)", "[(red:1.1)|(blue:1.2)]"),
+        ("a red|(blue:1.2) hat", "[red|(blue:1.2)]"),
+        ("(red)|blue|green", "[(red)|blue|green]"),
+        ("[red|blue:(green:1.2)]", "[[red|blue]:(green:1.2):0.5]"),
+    ]
+    assert not failures_of(check, cases)
+
+    def silent(prompt):
+        assert not [i for i in issues(prompt, "a1111", None) if i.code == "no-editing"]
+
+    prompts = "P(A|B)#a (4k | hdr), cat#.(jpg|png)#[(red:1.1)|(blue:1.2)]#[red|blue]#cat | dog"
+    assert not failures_of(silent, prompts.split("#"))
