@@ -137,7 +137,7 @@ def convert(
     print(text)
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     """Replace NaN and infinite weights by None, because JSON has no numbers for them."""
     if isinstance(value, dict):
         return {key: _finite(each) for key, each in value.items()}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 
 from clipcond.errors import PipelineError, UnknownNameError, first_line
 from clipcond.pipelines.protocols import ConditionedPipeline
+
+if TYPE_CHECKING:
+    from diffusers.models.attention_processor import Attention
 
 AttentionName: TypeAlias = Literal["sdpa", "flash", "xformers", "eager"]
 _SDPA_HELPS = "or leave out attention=: sdpa takes the fastest of torch's own kernels."
@@ -95,7 +98,7 @@ class KernelProcessor:
 
     def __call__(
         self,
-        attn: Any,
+        attn: Attention,
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,

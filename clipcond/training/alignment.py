@@ -40,7 +40,7 @@ from clipcond.training.reporting import check_tensorboard, report_skipped
 from clipcond.training.run_folder import check_absent
 from clipcond.training.settings import AlignSettings, LoopSettings, plain_values
 from clipcond.training.stage import Stage
-from clipcond.training.teacher import Teacher, open_teacher
+from clipcond.training.teacher import Teacher, TeacherSource, open_teacher
 
 MAX_HELD_OUT = 256  # pairs that are measured and not trained on
 N_PICTURES = 8  # encoded at once
@@ -48,7 +48,7 @@ _ENCODING_KEYS = ("pairs", "teacher", "tower", "dialect", "clip_skips", "teacher
 
 
 def align(
-    teacher: Any,
+    teacher: TeacherSource,
     tower: TextTower | str | os.PathLike[str],
     pairs: str | Path | Pairs,
     output: str | Path,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from torch import nn
 
 from clipcond.locks import fork_safe_lock
+
+CallArguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 
 _LOCK = fork_safe_lock()  # torch numbers hooks without one: two threads may get the same number
 
@@ -18,8 +20,8 @@ class Around(Protocol):
 
     def before(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]: ...
-    def after(self, module: nn.Module, output: Any) -> Any: ...
+    ) -> CallArguments: ...
+    def after(self, module: nn.Module, output: object) -> object: ...
 
 
 class _Hook:
@@ -37,7 +39,9 @@ class _Hook:
 
 
 class _Before(_Hook):
-    def __call__(self, module: nn.Module, args: Any, kwargs: Any = None) -> Any:
+    def __call__(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> CallArguments | None:
         owner = self.owner(module)
         if owner is None or kwargs is None:  # another thread has just taken it off
             return None
@@ -45,7 +49,7 @@ class _Before(_Hook):
 
 
 class _After(_Hook):
-    def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], output: object) -> object:
         owner = self.owner(module)
         return None if owner is None else owner.after(module, output)
 
@@ -53,11 +57,11 @@ class _After(_Hook):
 class _CompiledCall(_Hook):
     """The call that `module.compile()` made, with the owner's functions around it."""
 
-    def __init__(self, call: Callable[..., Any], owner: Around, module: nn.Module) -> None:
+    def __init__(self, call: Callable[..., object], owner: Around, module: nn.Module) -> None:
         super().__init__(owner, module)
         self.call = call
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> object:
         owner, module = self._owner(), self._module()
         if owner is None or module is None:
             return self.call(*args, **kwargs)
@@ -116,5 +120,6 @@ def _is_stray(hook: object, module: nn.Module) -> bool:
     return isinstance(hook, _Hook) and hook.owner(module) is None
 
 
-def _compiled_call(module: object) -> Any:
-    return getattr(module, "_compiled_call_impl", None)
+def _compiled_call(module: object) -> Callable[..., object] | None:
+    call: Callable[..., object] | None = getattr(module, "_compiled_call_impl", None)
+    return call

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from clipcond.errors import PipelineError
 from clipcond.pipelines.steps.encoding import LENGTHS, Place, Row
+from clipcond.pipelines.steps.hooks import CallArguments
 from clipcond.pipelines.steps.passes import NEGATIVE, Rows
 from clipcond.pipelines.steps.residuals import Residuals
 from clipcond.pipelines.steps.rows import map_tensors
@@ -18,7 +19,6 @@ from clipcond.pipelines.steps.rows import map_tensors
 _MOST_BUILT = 16  # tensors kept for the next steps
 
 Found: TypeAlias = dict[int, Rows]  # id of a tensor in a call -> its rows
-CallArguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class TextsOfStep:
