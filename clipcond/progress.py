@@ -5,10 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
+from typing import Any
 
 
 class Progress:
@@ -27,7 +24,7 @@ class Progress:
         self._label, self._total, self._n_lines = label, max(total, 1), n_lines
         self._done = self._start = done
         self._silent = silent
-        self._bar: Bar | None = None
+        self._bar: Any = None
         self._began = monotonic()
 
     def __enter__(self) -> Progress:
@@ -59,7 +56,7 @@ class Progress:
         return n_now > n_before
 
 
-def _bar() -> Bar | None:
+def _bar() -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar

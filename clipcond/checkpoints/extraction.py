@@ -39,7 +39,7 @@ def extract(tower: TextTower, target: Path) -> list[Path]:
     """
     from safetensors.torch import save_file
 
-    model: Any = getattr(tower, "model", None)
+    model = getattr(tower, "model", None)
     config: Any = getattr(model, "config", None)
     if getattr(config, "model_type", None) not in CLASSES:
         raise CheckpointError(

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clipcond.checkpoints.activation import ACTIVATIONS, Activation
 from clipcond.checkpoints.layouts import HEAD_WIDTH, PUBLISHED_WIDTHS, FoundTower
@@ -19,9 +19,6 @@ from clipcond.checkpoints.tensor_names import OPEN_CLIP
 from clipcond.errors import CheckpointError, excerpt, warn
 from clipcond.files import read_json
 from clipcond.model_defaults import DEFAULTS, own_defaults
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 _HEADS = "heads"  # a note in a file
 OPEN_CLIP_CONFIG = "open_clip_config.json"
@@ -92,7 +89,7 @@ def read_settings(path: Path, tower: FoundTower, config: Path | None = None) -> 
     return _from_transformers(path.parent / "config.json", tower, usual)
 
 
-def notes_of(model: PreTrainedModel) -> dict[str, str]:
+def notes_of(model: Any) -> dict[str, str]:
     """Note what a file says of a tower that has no config in it, see `with_notes`."""
     notes = {_HEADS: str(model.config.num_attention_heads)}
     own = own_defaults(model)

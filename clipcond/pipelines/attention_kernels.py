@@ -93,8 +93,7 @@ class KernelProcessor:
         from diffusers.models.attention_dispatch import dispatch_attention_fn
 
         kernel = self.kernel if mask is None else self.masked_kernel
-        out: Tensor = dispatch_attention_fn(query, key, value, attn_mask=mask, backend=kernel)
-        return out
+        return dispatch_attention_fn(query, key, value, attn_mask=mask, backend=kernel)
 
     def __call__(
         self,
@@ -123,5 +122,4 @@ class KernelProcessor:
         for module in attn.to_out:
             out = module(out)
         out = out + hidden_states if attn.residual_connection else out
-        scaled: Tensor = out / attn.rescale_output_factor
-        return scaled
+        return out / attn.rescale_output_factor

@@ -157,9 +157,7 @@ class ClipcondTextStep(ModularPipelineBlocks):
         ]
 
     @torch.no_grad()
-    def __call__(
-        self, components: ConditionedPipeline, state: PipelineState
-    ) -> tuple[ConditionedPipeline, PipelineState]:
+    def __call__(self, components: ConditionedPipeline, state: PipelineState) -> tuple[Any, Any]:
         """Encode the prompts of the state."""
         block: Any = self.get_block_state(state)
         call = EncodePromptArguments(

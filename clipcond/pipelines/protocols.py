@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from typing import Any, Protocol
 
@@ -28,25 +28,19 @@ class Model(Protocol):
 class Autoencoder(Model, Protocol):
     """An autoencoder, which makes latents [b C h w] of pictures [b 3 H W]."""
 
-    config: Any  # a mapping whose entries are attributes too
+    config: Any
     use_slicing: bool
-
-    def encode(self, pixels: Tensor, /) -> Latents: ...
-
-
-class Latents(Protocol):
-    """What an autoencoder encodes pictures as: a distribution with a mean [b C h w]."""
-
-    latent_dist: Any
+    encode: Callable[[Tensor], Any]  # its result's `latent_dist` has a mean
 
 
 class Scheduler(Protocol):
     """A scheduler, which lays out the steps of a denoising loop and takes them."""
 
+    config: Any  # a mapping whose entries are attributes too
     timesteps: Tensor
+    alphas_cumprod: Tensor
+    init_noise_sigma: float
 
-    @property
-    def config(self) -> Mapping[str, Any]: ...
     @classmethod
     def from_config(cls, config: Mapping[str, Any], /, **kwargs: Any) -> Scheduler: ...
     def set_timesteps(self, n_steps: int, /) -> None: ...
@@ -54,15 +48,6 @@ class Scheduler(Protocol):
     def step(
         self, output: Tensor, timestep: Tensor, sample: Tensor, /, *, return_dict: bool
     ) -> tuple[Tensor, ...]: ...
-
-
-class NoiseSchedule(Scheduler, Protocol):
-    """A scheduler that knows the share of signal at each of its timesteps [T]."""
-
-    config: Any
-    alphas_cumprod: Tensor
-    init_noise_sigma: float
-
     def add_noise(self, clean: Tensor, noise: Tensor, timesteps: Tensor, /) -> Tensor: ...
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import diffusers
+from diffusers.image_processor import PipelineImageInput as Image
 
 from clipcond.errors import warn
 from clipcond.pipelines.attaching import attach
@@ -16,11 +17,7 @@ from clipcond.pipelines.attachment import Attachment
 from clipcond.pipelines.families import class_for_task, family_of
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 
-if TYPE_CHECKING:
-    from diffusers.image_processor import PipelineImageInput
-
-Prompt: TypeAlias = str | Sequence[str] | None
-
+Prompt: TypeAlias = str | list[str] | None
 _CHOICES = [p for p in inspect.signature(attach).parameters.values() if p.kind is p.KEYWORD_ONLY]
 
 
@@ -45,14 +42,12 @@ class SelfAttaching:
         """Draw from text alone, as lpw's method does; `call` is the pipeline's."""
         return self._task("text2image")(prompt, **_without_limit(call))
 
-    def img2img(self, image: PipelineImageInput, prompt: Prompt, **call: Any) -> Any:
+    def img2img(self, image: Image, prompt: Prompt, **call: Any) -> Any:
         """Draw over a picture, as lpw's method does; `call` is the pipeline's."""
         pipe = self._task("image2image")
         return pipe(prompt, image=image, **_without_limit(call))
 
-    def inpaint(
-        self, image: PipelineImageInput, mask_image: PipelineImageInput, prompt: Prompt, **call: Any
-    ) -> Any:
+    def inpaint(self, image: Image, mask_image: Image, prompt: Prompt, **call: Any) -> Any:
         """Fill the white of a mask, as lpw's method does; `call` is the pipeline's."""
         pipe = self._task("inpainting")
         return pipe(prompt, image=image, mask_image=mask_image, **_without_limit(call))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,6 @@ from clipcond.tokenizers.clip_bpe import ClipBpeTokenizer
 from clipcond.tokenizers.open_clip import wrap_tokenizer
 from clipcond.towers.base import ModelTower, hooked, project_each
 from clipcond.towers.modules import TowerModules
-
-CallArguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class OpenClipModelTower(ModelTower, ABC):
@@ -169,7 +167,7 @@ class ResblocksText:
             raise TowerError("xformers' attention, which this model uses, takes no mask")
         hidden = additive(attention_mask, self._has_class_token)
 
-        def hide(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallArguments:
+        def hide(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
             n, n_heads, n_keys = len(hidden), attention.num_heads, hidden.shape[-1]
             mask = hidden.expand(n, n_heads, n_keys, n_keys).flatten(0, 1)
             own = kwargs.get("attn_mask")
@@ -221,9 +219,7 @@ class HuggingFaceText:
         if self.text.training:
             raise TowerError("the model is in training mode: call model.eval() first")
 
-        def hide(
-            _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-        ) -> CallArguments | None:
+        def hide(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
             if attention_mask is None:
                 return None
             own = kwargs["attention_mask"]

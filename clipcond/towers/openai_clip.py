@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +88,7 @@ class OpenAIClipTower(ModelTower):
         """Whether a model has its parts where CLIP's text model has them."""
         return _text_part(model) is not None
 
-    def _parts(self) -> _ClipText:
+    def _parts(self) -> Any:
         found = _text_part(self.model)
         if found is not None:
             return found
@@ -105,20 +105,10 @@ class OpenAIClipTower(ModelTower):
         )
 
 
-class _ClipText(Protocol):
-    """The parts by which CLIP's text model is known; they are modules of transformers."""
-
-    embeddings: Any
-    encoder: Any
-    final_layer_norm: nn.LayerNorm
-
-
-def _text_part(model: object) -> _ClipText | None:
+def _text_part(model: object) -> Any:
     """Find the module with `embeddings`, `encoder.layers` and `final_layer_norm`, or None."""
-    candidates: tuple[Any, ...] = (getattr(model, "text_model", None), model)
-    for candidate in candidates:
+    for candidate in (getattr(model, "text_model", None), model):
         encoder = getattr(candidate, "encoder", None)
         if hasattr(encoder, "layers") and hasattr(candidate, "final_layer_norm"):
-            part: _ClipText = candidate
-            return part
+            return candidate
     return None

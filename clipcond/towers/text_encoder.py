@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from clipcond.errors import TowerError
 from clipcond.towers.base import ModelTower
-
-if TYPE_CHECKING:
-    from transformers.utils.generic import ModelOutput
 
 
 class TextEncoder(nn.Module):
@@ -29,10 +26,9 @@ class TextEncoder(nn.Module):
         self.text_projection = text_projection
         self.config = text_model.config
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> ModelOutput:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Any:
         """Call the text model with `input_ids` [n L]."""
-        output: ModelOutput = self.text_model(input_ids=input_ids, attention_mask=attention_mask)
-        return output
+        return self.text_model(input_ids=input_ids, attention_mask=attention_mask)
 
 
 class TextEncoderTower(ModelTower):

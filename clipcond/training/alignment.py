@@ -25,6 +25,7 @@ from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import find_dialect
 from clipcond.errors import CheckpointError
 from clipcond.files import disk_errors, local_path
+from clipcond.pipelines.protocols import DiffusersPipeline
 from clipcond.towers import TextTower
 from clipcond.training.accelerator import own_accelerate
 from clipcond.training.adapter_setup import copy_adapter, new_adapter, set_first_rows
@@ -40,7 +41,7 @@ from clipcond.training.reporting import check_tensorboard, report_skipped
 from clipcond.training.run_folder import check_absent
 from clipcond.training.settings import AlignSettings, LoopSettings, plain_values
 from clipcond.training.stage import Stage
-from clipcond.training.teacher import Teacher, TeacherSource, open_teacher
+from clipcond.training.teacher import Teacher, open_teacher
 
 MAX_HELD_OUT = 256  # pairs that are measured and not trained on
 N_PICTURES = 8  # encoded at once
@@ -48,7 +49,7 @@ _ENCODING_KEYS = ("pairs", "teacher", "tower", "dialect", "clip_skips", "teacher
 
 
 def align(
-    teacher: TeacherSource,
+    teacher: Teacher | DiffusersPipeline | str | os.PathLike[str] | None,
     tower: TextTower | str | os.PathLike[str],
     pairs: str | Path | Pairs,
     output: str | Path,

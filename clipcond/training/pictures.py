@@ -56,8 +56,7 @@ def encode_pictures(
         encode: pixels [b 3 H W] in -1..1 -> [b ...].
     """
     pixels = torch.stack([_read_pixels(path, size) for path in images[rows.start : rows.stop]])
-    array: Records = encode(pixels).detach().to("cpu", torch.float16).numpy()
-    return array
+    return encode(pixels).detach().to("cpu", torch.float16).numpy()
 
 
 @torch.no_grad()
@@ -116,8 +115,7 @@ class VisionTower:
         model = self.model
         first = model.vision_model(pixel_values=normed.to(model.device, model.dtype))
         projected = model.visual_projection(first.pooler_output).float()
-        features: Tensor = torch.nn.functional.normalize(projected, dim=-1)
-        return features
+        return torch.nn.functional.normalize(projected, dim=-1)
 
 
 def open_vision(source: str | Path) -> VisionTower:

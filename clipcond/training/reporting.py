@@ -6,15 +6,12 @@ import os
 import sys
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clipcond.errors import TrainingError
 from clipcond.files import disk_errors
 from clipcond.training.pairs import Pairs
 from clipcond.training.settings import LoopSettings
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
 
 
 def is_main_process() -> bool:
@@ -56,7 +53,7 @@ def open_tensorboard(settings: LoopSettings) -> AbstractContextManager[Any]:
     return closing(_writer_class()(str(settings.tensorboard)))
 
 
-def _writer_class() -> type[SummaryWriter]:
+def _writer_class() -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

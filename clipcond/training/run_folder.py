@@ -85,11 +85,7 @@ def _is_whole(path: Path, content: bytes) -> bool:
 
 
 def _write(
-    path: Path,
-    n: int,
-    blocks: Iterable[Records],
-    advance: Callable[[int], object],
-    digest: hashlib._Hash,
+    path: Path, n: int, blocks: Iterable[Records], advance: Callable[[int], object], digest: Any
 ) -> None:
     """Write block after block; a file mapped for writing would kill the process on a full disk.
 

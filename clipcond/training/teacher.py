@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from clipcond.adapters import teacher_fingerprint, unet_family, unet_fingerprint
 from clipcond.errors import PipelineError
 from clipcond.pipelines.loading import load_pipeline
 from clipcond.pipelines.prompt_embeds import config_of, pooled_width
-from clipcond.pipelines.protocols import DiffusersPipeline, NoiseSchedule
+from clipcond.pipelines.protocols import DiffusersPipeline, Scheduler
 from clipcond.pipelines.verbosity import silent_libraries
 from clipcond.towers import OpenAIClipTower
 
@@ -129,19 +129,15 @@ class Teacher:
             prediction = self.predict(noisy, steps, embeds, pooled)
         return [prediction, *(output.float() for output in outputs)]
 
-    def schedule(self) -> NoiseSchedule:
+    def schedule(self) -> Scheduler:
         """Make a DDIM scheduler with the pipeline's noise schedule."""
         from diffusers import DDIMScheduler
 
         # thresholding and clipping are for pictures; latents have no such bounds
         config = copy.deepcopy(dict(self.scheduler.config))
         kind: Any = DDIMScheduler
-        made: NoiseSchedule = kind.from_config(config, clip_sample=False, thresholding=False)
+        made: Scheduler = kind.from_config(config, clip_sample=False, thresholding=False)
         return made
-
-
-# What `open_teacher` takes a teacher from.
-TeacherSource: TypeAlias = Teacher | DiffusersPipeline | str | os.PathLike[str] | None
 
 
 @contextmanager
@@ -163,7 +159,7 @@ def record_outputs(modules: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
             handle.remove()
 
 
-def open_teacher(source: TeacherSource) -> Teacher:
+def open_teacher(source: Teacher | DiffusersPipeline | str | os.PathLike[str] | None) -> Teacher:
     """Take a teacher from a pipeline; one that is named is opened in float32, on the CPU.
 
     Args:

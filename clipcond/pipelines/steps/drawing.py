@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from clipcond.errors import PromptWarning, warn
 from clipcond.pipelines.steps.calls import is_drawing
 from clipcond.pipelines.steps.encoding import EncodedCall, Row
-from clipcond.pipelines.steps.hooks import CallArguments, Hooks, remove_strays
+from clipcond.pipelines.steps.hooks import Hooks, remove_strays
 from clipcond.pipelines.steps.passes import (
     NEGATIVE,
     Mixture,
@@ -27,7 +27,7 @@ from clipcond.pipelines.steps.position import Position, StepCount, scheduler_of
 from clipcond.pipelines.steps.refusals import DENOISERS, no_negative
 from clipcond.pipelines.steps.residuals import Residuals
 from clipcond.pipelines.steps.rows import MarkedRows, Seen, map_tensors, read_serials
-from clipcond.pipelines.steps.texts import Found, TextsOfStep
+from clipcond.pipelines.steps.texts import CallArguments, Found, TextsOfStep
 
 _TIMES = ("timestep", "timesteps", "timestep_ratio", "r")  # what they call the timestep
 _MOST_CALLS = 4  # encoded, and not drawn yet

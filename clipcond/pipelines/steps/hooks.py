@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from torch import nn
 
 from clipcond.locks import fork_safe_lock
-
-CallArguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 
 _LOCK = fork_safe_lock()  # torch numbers hooks without one: two threads may get the same number
 
@@ -20,7 +18,7 @@ class Around(Protocol):
 
     def before(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> CallArguments: ...
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]: ...
     def after(self, module: nn.Module, output: object) -> object: ...
 
 
@@ -41,7 +39,7 @@ class _Hook:
 class _Before(_Hook):
     def __call__(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
-    ) -> CallArguments | None:
+    ) -> object:
         owner = self.owner(module)
         if owner is None or kwargs is None:  # another thread has just taken it off
             return None
@@ -121,5 +119,4 @@ def _is_stray(hook: object, module: nn.Module) -> bool:
 
 
 def _compiled_call(module: object) -> Callable[..., object] | None:
-    call: Callable[..., object] | None = getattr(module, "_compiled_call_impl", None)
-    return call
+    return getattr(module, "_compiled_call_impl", None)

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from itertools import count
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,7 +15,6 @@ from torch import Tensor
 # bfloat16 and float16 too, so a number survives every change of dtype.
 BASE, DIGITS = 64, 4
 _SERIALS = count(1)
-Value = TypeVar("Value")
 Found = TypeVar("Found")
 
 
@@ -72,21 +71,17 @@ class Seen(Generic[Found]):
         return found
 
 
-def map_tensors(value: Value, change: Callable[[Tensor], Tensor]) -> Value:
+def map_tensors(value: object, change: Callable[[Tensor], Tensor]) -> object:
     """Copy lists, tuples and dicts of tensors, with every tensor changed; all else stays."""
-    return cast(Value, _mapped(value, change))
-
-
-def _mapped(value: object, change: Callable[[Tensor], Tensor]) -> object:
     if isinstance(value, Tensor):
         return change(value)
     if is_dataclass(value) and not isinstance(value, type):
         named = {each.name: getattr(value, each.name) for each in fields(value)}
-        return type(value)(**{name: _mapped(each, change) for name, each in named.items()})
+        return type(value)(**{name: map_tensors(each, change) for name, each in named.items()})
     if isinstance(value, dict):
-        return {key: _mapped(each, change) for key, each in value.items()}
+        return {key: map_tensors(each, change) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        each: list[Any] = [_mapped(item, change) for item in value]
+        each: list[Any] = [map_tensors(item, change) for item in value]
         return type(value)(*each) if hasattr(value, "_fields") else type(value)(each)
     return value
 

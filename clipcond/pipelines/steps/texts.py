@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor
 
 from clipcond.errors import PipelineError
 from clipcond.pipelines.steps.encoding import LENGTHS, Place, Row
-from clipcond.pipelines.steps.hooks import CallArguments
 from clipcond.pipelines.steps.passes import NEGATIVE, Rows
 from clipcond.pipelines.steps.residuals import Residuals
 from clipcond.pipelines.steps.rows import map_tensors
@@ -19,6 +18,7 @@ from clipcond.pipelines.steps.rows import map_tensors
 _MOST_BUILT = 16  # tensors kept for the next steps
 
 Found: TypeAlias = dict[int, Rows]  # id of a tensor in a call -> its rows
+CallArguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class TextsOfStep:
@@ -57,7 +57,7 @@ class TextsOfStep:
                 return residuals.of_pass(tensor, n)
             return self._build(tensor, [place(row) for row in rows])
 
-        args, kwargs = map_tensors(arguments, change)
+        args, kwargs = cast(CallArguments, map_tensors(arguments, change))
         self._follow(kwargs, max(found.values(), key=len), place)
         return args, kwargs
 
