@@ -19,7 +19,7 @@ def lazy_names(
     """
     homes = {name: module for module, names in modules_and_names.items() for name in names}
 
-    def get(name: str) -> Any:
+    def get(name: str) -> object:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(import_module(f"{package}.{homes[name]}"), name)

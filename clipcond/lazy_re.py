@@ -11,7 +11,7 @@ from re import IGNORECASE as IGNORECASE
 from re import MULTILINE as MULTILINE
 from re import Match as Match
 from re import Pattern as Pattern
-from typing import Any, cast
+from typing import cast
 
 
 class _Uncompiled:
@@ -20,7 +20,7 @@ class _Uncompiled:
     def __init__(self, text: str, flags: int) -> None:
         self._text, self._flags = text, flags
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(name)
         value = getattr(re.compile(self._text, self._flags), name)

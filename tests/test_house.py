@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import subprocess
 import sys
+from collections import Counter
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -47,6 +48,28 @@ def test_clips_numbers_are_in_tokenizers_and_towers_only():
     }
 
     assert not found
+
+
+def test_few_functions_take_or_return_just_anything():
+    """`Any` by itself, of a parameter or a result; these numbers can only fall."""
+    most = {"checkpoints": 4, "cli": 1, "pipelines": 6, "progress": 1, "tokenizers": 1}
+    most |= {"towers": 4, "training": 3}
+    found = Counter(
+        name.partition(".")[0]
+        for name, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        if "Any" in (getattr(each, "id", None) for each in annotations(node))
+    )
+
+    assert not {room: n for room, n in found.items() if n > most.get(room, 0)}
+
+
+def annotations(function: ast.FunctionDef) -> list[ast.expr | None]:
+    """List what a function's parameters, but for *args and **kwargs, and its result are."""
+    given = function.args
+    named = (*given.posonlyargs, *given.args, *given.kwonlyargs)
+    return [*(each.annotation for each in named), function.returns]
 
 
 def test_pickles_are_read_only_if_the_user_says_so():

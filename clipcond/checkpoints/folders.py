@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,9 @@ from clipcond.towers.base import TextTower
 from clipcond.towers.chinese_clip import ChineseClipTower
 from clipcond.towers.openai_clip import OpenAIClipTower
 
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer, PreTrainedTokenizerBase
+
 
 def read_folder(
     folder: Path,
@@ -38,7 +41,7 @@ def read_folder(
     name: str,
     dtype: torch.dtype,
     device: torch.device,
-    tokenizer: Any = None,
+    tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> TextTower:
     """Open the text tower of a folder with a config.json, alone or with its vision half.
 
@@ -86,7 +89,7 @@ def read_weights(
     return found
 
 
-def clip_tokenizer(folder: Path) -> Any:
+def clip_tokenizer(folder: Path) -> CLIPTokenizer:
     """Open the tokenizer in a model's folder or in the one next to it: text_encoder_2, tokenizer_2.
 
     Raises:
@@ -95,13 +98,13 @@ def clip_tokenizer(folder: Path) -> Any:
     return open_tokenizer(folder, TOKENIZER_FILES, _read_clip, folder.parent / "tokenizer")
 
 
-def _read_clip(folder: Path) -> Any:
+def _read_clip(folder: Path) -> CLIPTokenizer:
     from transformers import CLIPTokenizer
 
     kind = model_kind(folder)
     if kind not in (None, "BPE"):
         raise ValueError(f"its tokenizer.json is of kind {kind}, and CLIP's is BPE")
-    tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     if tokenizer.bos_token_id is None or tokenizer.eos_token_id is None:
         raise ValueError("it has no token for the beginning or the end of a text")
     return tokenizer

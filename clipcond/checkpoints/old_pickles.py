@@ -17,7 +17,7 @@ from clipcond.locks import LOADING
 N_PICKLES = 5  # magic number, version, system, the values, their places
 
 
-def read_old_pickle(path: Path, most_bytes: int) -> Any:
+def read_old_pickle(path: Path, most_bytes: int) -> object:
     """Read what a file holds that `torch.save` wrote before 1.6.
 
     Args:

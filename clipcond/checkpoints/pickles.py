@@ -15,7 +15,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,6 +23,8 @@ from torch import Tensor
 from clipcond.checkpoints.header import Entry, Header
 from clipcond.checkpoints.torchscript import InertObject, script_tensors, unpickle
 from clipcond.errors import CheckpointError, excerpt, first_line
+
+Value = TypeVar("Value")
 
 OLDEST_TORCH = (2, 10)
 MAX_PICKLE = 16_000_000  # bytes of data.pkl, which says about 100 bytes a tensor
@@ -64,7 +66,7 @@ def read_pickle(path: Path) -> Header:
     return Header(path, entries, {k: v for k, v in texts if type(k) is type(v) is str}, n_bytes)
 
 
-def named_tensors(values: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+def named_tensors(values: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
     """Find the tensors in nested dicts, with dotted names."""
     if isinstance(values, InertObject):
         values = values.state.get("_parameters") if isinstance(values.state, dict) else None
@@ -91,7 +93,7 @@ def check_torch(path: Path) -> None:
         )
 
 
-def unwrap_state_dict(values: Any) -> Any:
+def unwrap_state_dict(values: Value | Mapping[str, Any]) -> Value | Mapping[str, Any]:
     """Take a state dict out of whatever a training script packed it into."""
     for _ in range(MAX_NESTED):
         outer = values if isinstance(values, Mapping) else {}
@@ -151,14 +153,14 @@ def _place(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tup
     return start, start + size
 
 
-def _script_tensors(path: Path, module: Any) -> Iterator[tuple[str, Tensor]]:
+def _script_tensors(path: Path, module: object) -> Iterator[tuple[str, Tensor]]:
     try:
         yield from script_tensors(module)
     except ValueError as error:
         raise _unsafe_script(path, error) from error
 
 
-def _unpickled(path: Path, pickled: bytes, starts: Mapping[str, int]) -> Any:
+def _unpickled(path: Path, pickled: bytes, starts: Mapping[str, int]) -> object:
     try:
         return unpickle(pickled, starts)
     except Exception as error:  # whatever a forged pickle makes torch stumble over

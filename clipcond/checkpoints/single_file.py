@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -36,6 +36,9 @@ from clipcond.tokenizers.clip_bpe import shipped_clip
 from clipcond.tokenizers.open_clip import shipped
 from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.base import TextTower
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 _PRECISION = ("float8_e5m2", "float8_e4m3fn", "bfloat16", "float16", "float32", "float64")
@@ -162,7 +165,7 @@ def _config_and_tokenizer(tower: FoundTower, settings: TowerSettings) -> tuple[d
     return config, tokenizer
 
 
-def _tokenizer(tower: FoundTower, settings: TowerSettings) -> Any:
+def _tokenizer(tower: FoundTower, settings: TowerSettings) -> PreTrainedTokenizerBase:
     """Open the tokenizer next to a file that has its config there, or OpenAI's vocabulary."""
     folder = settings.folder
     if folder is not None and any((folder / name).is_file() for name in TOKENIZER_FILES):

@@ -188,7 +188,7 @@ def _read_file(
     return terms, {full: stored[full] for full in entries}
 
 
-def _terms(values: Any, tensors: Mapping[str, Any], token: str | None) -> tuple[Term, ...]:
+def _terms(values: object, tensors: Mapping[str, Tensor], token: str | None) -> tuple[Term, ...]:
     """Find the terms among values in memory.
 
     Raises:

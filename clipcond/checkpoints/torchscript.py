@@ -31,13 +31,13 @@ _FUNCTIONS = [getattr(_pickle, name) for name in ("restore_type_tag", *_LISTS)]
 class InertObject:
     """Takes the place of an object of another class: keeps its state, and does nothing."""
 
-    state: Any = None
+    state: object = None
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         self.state = state
 
 
-def unpickle(pickled: bytes, starts: Mapping[str, int]) -> Any:
+def unpickle(pickled: bytes, starts: Mapping[str, int]) -> object:
     """Read an archive's pickle without values.
 
     Args:
@@ -57,7 +57,7 @@ def unpickle(pickled: bytes, starts: Mapping[str, int]) -> Any:
     untyped_torch: Any = torch  # its storages have no annotations
     unpickler: Any = Unpickler(io.BytesIO(pickled), encoding="utf-8")
 
-    def storage(pid: Any) -> Any:
+    def storage(pid: tuple[Any, ...]) -> object:
         _, kind, key, _, n_values = pid
         dtype = torch.uint8 if kind is untyped_torch.UntypedStorage else kind.dtype
         untyped = untyped_torch.UntypedStorage(n_values * dtype.itemsize, device="meta")
@@ -70,12 +70,12 @@ def unpickle(pickled: bytes, starts: Mapping[str, int]) -> Any:
         return unpickler.load()
 
 
-def script_tensors(module: Any) -> Iterator[tuple[str, Tensor]]:
+def script_tensors(module: object) -> Iterator[tuple[str, Tensor]]:
     """Find parameters and buffers by their dotted names in the modules of a program.
 
     A module that is used twice has two names.
     """
-    waiting: list[tuple[str, Any]] = [("", module)]
+    waiting: list[tuple[str, object]] = [("", module)]
     n_seen = 0
     while waiting:
         prefix, value = waiting.pop()

@@ -58,7 +58,7 @@ MODEL, READING = "Model", "How the prompt is read"
 
 def _option(
     panel: str | None, metavar: str | None, text: str, default: bool | str = True, **choices: Any
-) -> Any:
+) -> object:
     """Declare an option.
 
     Args:

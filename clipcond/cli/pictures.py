@@ -133,7 +133,7 @@ class Artist:
         }
 
 
-def call_default(pipe: ConditionedPipeline, name: str) -> Any:
+def call_default(pipe: ConditionedPipeline, name: str) -> object:
     """Look up an argument's default in the pipeline's calls: the model's own if it has one."""
     return signature(type(pipe).__call__).parameters[name].default
 
@@ -192,7 +192,7 @@ def draw(
 
     steps, n_shown = call["num_inference_steps"], 0
 
-    def count_step(_: Any, i: int, _t: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    def count_step(_: object, i: int, _t: object, tensors: dict[str, Any]) -> dict[str, Any]:
         nonlocal n_shown
         # Heun's sampler goes twice through all steps but one
         n_done = (i + 1) * steps // max(getattr(pipe, "num_timesteps", steps), i + 1)

@@ -134,7 +134,7 @@ def convert(
     print(written_in(prompt, source, target, exact=exact, fullwidth=fullwidth))
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     """Replace NaN and infinite weights by None, because JSON has no numbers for them."""
     if isinstance(value, dict):
         return {key: _finite(each) for key, each in value.items()}

@@ -228,7 +228,7 @@ class Attachment:
             tower.model.to(device, dtype)  # type: ignore[attr-defined]  # load_tower's have one
 
     @torch.no_grad()
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> object:
         (bound := self.__signature__.bind(*args, **kwargs)).apply_defaults()
         given = bound.arguments
         if any(isinstance(each, list | tuple | Tensor) for each in given.values()):
@@ -246,7 +246,7 @@ class Attachment:
             return self.family.join(answer, is_guided=call.do_classifier_free_guidance)
         return answer
 
-    def encode_plain(self, arguments: Mapping[str, Any]) -> Any:
+    def encode_plain(self, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
         """Answer the arguments of a call that is the same at all steps: the family's `returns`."""
         family = self.family
         if family.encode is not None:
@@ -258,7 +258,7 @@ class Attachment:
         return tuple(getattr(made, name) for name in family.returns)
 
 
-def _use_own_calls(pipe: Any) -> None:
+def _use_own_calls(pipe: object) -> None:
     """Keep a pipeline's calls apart, and give them the model's own defaults, if it names some.
 
     diffusers keeps defaults in the signature of the class's `__call__`.
@@ -270,12 +270,12 @@ def _use_own_calls(pipe: Any) -> None:
 
 
 @functools.cache
-def _with_calls(stock: Any, own: tuple[tuple[str, float], ...]) -> type:
+def _with_calls(stock: type[ConditionedPipeline], own: tuple[tuple[str, float], ...]) -> type:
     """Make a subclass whose `__call__` has these defaults, and runs as `running` says."""
     signature, values = signature_of(stock), dict(own)
 
     @functools.wraps(stock.__call__)
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(self: ConditionedPipeline, *args: Any, **kwargs: Any) -> object:
         given = signature.bind_partial(self, *args, **kwargs).arguments if own else {}
         missing = {name: value for name, value in own if name not in given}
         with running(self) if STEPS else nullcontext():
@@ -285,7 +285,7 @@ def _with_calls(stock: Any, own: tuple[tuple[str, float], ...]) -> type:
                 if STEPS:
                     rest(self)
 
-    def set_attribute(self: Any, name: str, value: object) -> None:
+    def set_attribute(self: ConditionedPipeline, name: str, value: object) -> None:
         stock.__setattr__(self, name, value)
         if STEPS:
             follow_models(self, name)
@@ -293,6 +293,6 @@ def _with_calls(stock: Any, own: tuple[tuple[str, float], ...]) -> type:
     parameters = [
         p.replace(default=values.get(p.name, p.default)) for p in signature.parameters.values()
     ]
-    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    vars(call)["__signature__"] = signature.replace(parameters=parameters)
     made = {"__call__": call, "__setattr__": set_attribute}
     return same_named(stock, made, _with_calls, own)

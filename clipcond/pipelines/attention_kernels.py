@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 
 from clipcond.errors import PipelineError, UnknownNameError, first_line
 from clipcond.pipelines.protocols import ConditionedPipeline
+
+if TYPE_CHECKING:
+    from diffusers.models.attention_processor import Attention
 
 AttentionName: TypeAlias = Literal["sdpa", "flash", "xformers", "eager"]
 _SDPA_HELPS = "or leave out attention=: sdpa takes the fastest of torch's own kernels."
@@ -90,12 +93,11 @@ class KernelProcessor:
         from diffusers.models.attention_dispatch import dispatch_attention_fn
 
         kernel = self.kernel if mask is None else self.masked_kernel
-        out: Tensor = dispatch_attention_fn(query, key, value, attn_mask=mask, backend=kernel)
-        return out
+        return dispatch_attention_fn(query, key, value, attn_mask=mask, backend=kernel)
 
     def __call__(
         self,
-        attn: Any,
+        attn: Attention,
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
@@ -120,5 +122,4 @@ class KernelProcessor:
         for module in attn.to_out:
             out = module(out)
         out = out + hidden_states if attn.residual_connection else out
-        scaled: Tensor = out / attn.rescale_output_factor
-        return scaled
+        return out / attn.rescale_output_factor

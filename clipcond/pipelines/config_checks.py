@@ -19,6 +19,7 @@ import torch
 from clipcond.checkpoints.header import Entry
 from clipcond.errors import CheckpointError, excerpt
 from clipcond.files import read_json
+from clipcond.pipelines.protocols import Scheduler
 
 LARGEST = 65_536  # of any size in a configuration; a larger one must be that of a tensor
 # Bounds of single values: [least, most].
@@ -68,7 +69,7 @@ def check_scheduler_config(path: Path, kind: type) -> None:
     _check_values(path, read_json(path), kind, LARGEST, least=-LARGEST)
 
 
-def try_scheduler(scheduler: Any) -> None:
+def try_scheduler(scheduler: Scheduler) -> None:
     """Take one step with a copy of a scheduler: an unknown setting fails here, not while drawing.
 
     Raises:

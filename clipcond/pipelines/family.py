@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.explaining import ModelReads
@@ -98,7 +99,7 @@ class Family:
     masks: bool = False
     context_length: int | None = None
     tower: Callable[..., Any] = own_tower
-    encode: Callable[[Encoding, Mapping[str, Any]], Any] | None = None
+    encode: Callable[[Encoding, Mapping[str, Any]], tuple[Any, ...]] | None = None
     note: str = ""
     tasks: Mapping[str, str] = field(default_factory=dict)
     components: tuple[str, ...] = field(init=False)
@@ -127,7 +128,7 @@ class Family:
         """Whether the method is called for the negatives again, as prompts."""
         return not any(name.startswith("negative_") for name in self.returns)
 
-    def join(self, answer: Sequence[Any], *, is_guided: bool) -> Any:
+    def join(self, answer: Sequence[Any], *, is_guided: bool) -> Tensor | tuple[Tensor, ...]:
         """Join a value for each of `returns` by `joins`, as the family's method returns it."""
         made = dict(zip(self.returns, answer, strict=True))
         shown = {n: each for n, each in made.items() if is_guided or not n.startswith("negative_")}

@@ -41,7 +41,7 @@ class OneLength:
     owner: type | None = None
 
     @torch.no_grad()
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> object:
         pipe = self.encoding.pipe
         stock = getattr(self.owner or type(pipe), self.name).__get__(pipe)
         given = inspect.signature(stock).bind(*args, **kwargs).arguments
@@ -62,7 +62,7 @@ class ClipSkipOfCall:
     encoding: EncodingOfCalls
     owner: type
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> object:
         stock = self.owner.__call__.__get__(self.encoding.pipe)
         given = inspect.signature(stock).bind(*args, **kwargs).arguments
         self.encoding.explain_clip_skip(given.get("clip_skip"))
@@ -80,7 +80,7 @@ class ClipSkipOfClass:
     encoding: EncodingOfCalls
     owner: type
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> object:
         stock = self.owner.__call__.__get__(self.encoding.pipe)
         signature = inspect.signature(stock)
         own: int | None = None
@@ -139,7 +139,7 @@ def other_methods(pipe: object) -> dict[str, Callable[[Encoding], Any]]:
     return {name: make for name, make in _MADE.items() if hasattr(type(pipe), name)}
 
 
-def use_own_call(pipe: Any) -> None:
+def use_own_call(pipe: object) -> None:
     """Give a pipeline a `__call__` of ours, if its class's does not say enough to `encode_prompt`.
 
     Python looks `__call__` up in the class, so the pipeline gets a subclass of the same name.
@@ -150,11 +150,11 @@ def use_own_call(pipe: Any) -> None:
 
 
 @cache
-def _with_call(stock: Any) -> type:
+def _with_call(stock: type) -> type:
     make = _CALLS[stock.__name__]
 
     @wraps(stock.__call__)
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(self: object, *args: Any, **kwargs: Any) -> object:
         return make(vars(self)["encode_prompt"], owner=stock)(*args, **kwargs)
 
     return same_named(stock, {"__call__": call}, _with_call)
@@ -165,10 +165,10 @@ def _cycle(encoding: Encoding, owner: type) -> OneLength:
     return OneLength("__call__", ("prompt", "source_prompt"), encoding, owner)
 
 
-def _hands_out(encoding: Encoding, owner: Any) -> Callable[..., Any]:
+def _hands_out(encoding: Encoding, owner: type) -> Callable[..., object]:
     """Take the marks off the embeddings that Stable Cascade's prior returns for the decoder."""
 
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> object:
         return without_marks(encoding.pipe, owner.__call__(encoding.pipe, *args, **kwargs))
 
     return call
@@ -182,7 +182,7 @@ _CALLS: Mapping[str, Callable[..., Callable[..., Any]]] = {
 }
 
 
-def _texts(given: Any) -> Iterable[str]:
+def _texts(given: str | dict[Any, str] | Iterable[str] | None) -> Iterable[str]:
     """List the strings in an argument."""
     if isinstance(given, str):
         return [given]

@@ -24,7 +24,7 @@ from clipcond.pipelines.model_parts import (
     load_vae,
     loading,
 )
-from clipcond.pipelines.protocols import DiffusersPipeline
+from clipcond.pipelines.protocols import DiffusersPipeline, Model
 
 _PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
 
@@ -102,7 +102,7 @@ def _class_of(index: Mapping[str, Any], name: str) -> str:
     return pair[1] if isinstance(pair, list) and list(map(type, pair)) == [str, str] else ""
 
 
-def _part(folder: Path, name: str, index: Mapping[str, Any], choices: LoadChoices) -> Any:
+def _part(folder: Path, name: str, index: Mapping[str, Any], choices: LoadChoices) -> Model:
     """Load the UNet or VAE of a folder."""
     import diffusers
 
@@ -120,7 +120,7 @@ def _kind(folder: Path) -> str | None:
     return None if any(said in row.model_types for row in KINDS.values()) else "clip"
 
 
-def _check_projection(folder: Path, named: object, model: Any) -> None:
+def _check_projection(folder: Path, named: object, model: object) -> None:
     """Refuse an encoder whose pooled vector the UNet reads, without the projection for it.
 
     Raises:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -96,7 +95,7 @@ def _entries(folder: Path, choices: LoadChoices) -> tuple[dict[str, Entry], list
     return {}, []
 
 
-def load_vae(path: Path, choices: LoadChoices, config: Path) -> Any:
+def load_vae(path: Path, choices: LoadChoices, config: Path) -> Model:
     """Load an autoencoder from a folder, or from a file with the configuration of a model.
 
     Raises:
@@ -118,7 +117,7 @@ _STARTS = {"unet": ("model.diffusion_model.",), "vae": ("first_stage_model.", "v
 
 def read_part(
     header: Header, name: str, class_name: str, choices: LoadChoices, config: Path
-) -> Any:
+) -> Model:
     """Read the UNet or VAE of a single file, whole or not at all.
 
     Args:
@@ -134,7 +133,7 @@ def read_part(
     check_model_config(config / name / "config.json", model_class, {})
     with loading(path, name):
         weights: Mapping[str, Tensor] = {k: stored[k] for k in stored if k.startswith(start)}
-        model = model_class.from_single_file(
+        model: Model = model_class.from_single_file(
             weights, config=str(config), subfolder=name, **dtype_argument(choices.dtype),
             local_files_only=True,
         )  # fmt: skip

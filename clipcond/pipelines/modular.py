@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from diffusers.configuration_utils import FrozenDict
 from diffusers.guiders import ClassifierFreeGuidance
-from diffusers.modular_pipelines.modular_pipeline import ModularPipelineBlocks
+from diffusers.modular_pipelines.modular_pipeline import ModularPipelineBlocks, PipelineState
 from diffusers.modular_pipelines.modular_pipeline_utils import (
     ComponentSpec,
     InputParam,
@@ -59,14 +59,14 @@ class _Encoding:
         """Leave the pipeline's own text encoders where they are."""
 
     @torch.no_grad()
-    def encode(self, pipe: Any, call: EncodePromptArguments) -> tuple[Tensor | None, ...]:
+    def encode(
+        self, pipe: ConditionedPipeline, call: EncodePromptArguments
+    ) -> tuple[Tensor | None, ...]:
         """Encode the prompts of a call with the pipeline's components of now."""
         self.pipe = pipe
         arguments = {each.name: getattr(call, each.name) for each in fields(call)}
         check_pairs(arguments)
-        result: tuple[Tensor | None, ...]
-        result = encode_over_time(self, arguments, self._encode_plain, self._step_count)
-        return result
+        return encode_over_time(self, arguments, self._encode_plain, self._step_count)
 
     def _encode_plain(self, arguments: Mapping[str, Any]) -> tuple[Tensor | None, ...]:
         call = EncodePromptArguments(**arguments)
@@ -89,7 +89,7 @@ class ClipcondXLTextStep(StableDiffusionXLTextEncoderStep):
 
     def encode_prompt(  # type: ignore[override]  # a static method there, called on the instance
         self,
-        components: Any,
+        components: ConditionedPipeline,
         prompt: str | list[str],
         prompt_2: str | list[str] | None = None,
         device: torch.device | None = None,
@@ -157,7 +157,7 @@ class ClipcondTextStep(ModularPipelineBlocks):
         ]
 
     @torch.no_grad()
-    def __call__(self, components: Any, state: Any) -> tuple[Any, Any]:
+    def __call__(self, components: ConditionedPipeline, state: PipelineState) -> tuple[Any, Any]:
         """Encode the prompts of the state."""
         block: Any = self.get_block_state(state)
         call = EncodePromptArguments(

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
 
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
-def is_bert(model: Any) -> bool:
+
+def is_bert(model: object) -> bool:
     """Whether a text encoder is a bare BERT, as Taiyi's."""
     return getattr(getattr(model, "config", None), "model_type", None) == "bert"
 
 
-def own_tower(model: Any, tokenizer: Any, *, context_length: int | None = None) -> TextTower | None:
+def own_tower(
+    model: nn.Module, tokenizer: PreTrainedTokenizerBase, *, context_length: int | None = None
+) -> TextTower | None:
     """Make the tower that runs a text encoder as plain diffusers does; None if there is none.
 
     A BERT, as Taiyi's, gets chunks of the tokenizer's length, and attends to padding unless its
@@ -29,7 +36,7 @@ def own_tower(model: Any, tokenizer: Any, *, context_length: int | None = None) 
         return OpenAIClipTower(model, tokenizer, context_length=context_length)
     if not is_bert(model):
         return None
-    config = model.config
+    config: Any = model.config
     length = min(tokenizer.model_max_length, config.max_position_embeddings)
     tower = ChineseClipTower(model, tokenizer, context_length=length)
     masks = bool(getattr(config, "use_attention_mask", False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -73,8 +73,8 @@ def join_encoded(encoded: Sequence[Encoded]) -> dict[str, Tensor]:
 @contextmanager
 def each_as_alone(pipe: ConditionedPipeline, n: int) -> Iterator[None]:
     """Let a call of the pipeline for n pictures give each the bits that it has alone, on a CPU."""
-    vae: Any = pipe.vae
-    sliced, vae.use_slicing = vae.use_slicing, True
+    vae, sliced = pipe.vae, pipe.vae.use_slicing
+    vae.use_slicing = True
     try:
         with _FewRowsApart(n):
             yield
@@ -92,10 +92,10 @@ class _FewRowsApart(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Callable[..., Any],
-        types: Any,
+        types: Collection[type],
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    ) -> object:
         if func is torch.nn.functional.linear and self._is_small(args[0]):
             pieces = [func(args[0][i :: self._n], *args[1:]) for i in range(self._n)]
             return torch.stack(pieces, dim=1).flatten(0, 1)

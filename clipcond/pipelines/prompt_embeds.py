@@ -138,8 +138,7 @@ def check_width(
 
 def config_of(part: object) -> Mapping[str, Any]:
     """Get the configuration of a pipeline or of its part; empty where it has none."""
-    config: Mapping[str, Any] = getattr(part, "config", {})
-    return config
+    return getattr(part, "config", {})
 
 
 def pooled_width(pipe: object) -> int | None:

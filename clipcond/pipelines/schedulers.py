@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clipcond.errors import PipelineError, UnknownNameError, first_line
+from clipcond.pipelines.protocols import Scheduler
 from clipcond.pipelines.verbosity import silent_libraries
 
 _SDE = {"algorithm_type": "sde-dpmsolver++"}
@@ -101,7 +102,7 @@ def find_scheduler(name: str) -> SchedulerRow:
     return row
 
 
-def make_scheduler(name: str, like: Any) -> Any:
+def make_scheduler(name: str, like: Scheduler) -> Scheduler:
     """Make a scheduler for the noise that a model was trained on.
 
     Args:
@@ -118,7 +119,7 @@ def make_scheduler(name: str, like: Any) -> Any:
     with silent_libraries():
         import diffusers
 
-        scheduler_class = getattr(diffusers, row.class_name, None)
+        scheduler_class: type[Scheduler] | None = getattr(diffusers, row.class_name, None)
         if scheduler_class is None:
             raise PipelineError(f"This diffusers has no {row.class_name}.", "Upgrade diffusers.")
         try:
@@ -134,7 +135,7 @@ def make_scheduler(name: str, like: Any) -> Any:
             ) from error
 
 
-def scheduler_name(scheduler: Any) -> str:
+def scheduler_name(scheduler: Scheduler) -> str:
     """Name a scheduler as A1111 does, or by its class where A1111 has none."""
     class_name, config = type(scheduler).__name__, scheduler.config
     own = [row for row in _ALL if row.class_name == class_name]

@@ -6,15 +6,18 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import diffusers
+from diffusers.image_processor import PipelineImageInput as Image
 
 from clipcond.errors import warn
 from clipcond.pipelines.attaching import attach
 from clipcond.pipelines.attachment import Attachment
 from clipcond.pipelines.families import class_for_task, family_of
+from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 
+Prompt: TypeAlias = str | list[str] | None
 _CHOICES = [p for p in inspect.signature(attach).parameters.values() if p.kind is p.KEYWORD_ONLY]
 
 
@@ -35,21 +38,21 @@ class SelfAttaching:
         stock: Any = super()
         return stock.__call__(*args, **_without_limit(call))
 
-    def text2img(self, prompt: Any, **call: Any) -> Any:
+    def text2img(self, prompt: Prompt, **call: Any) -> Any:
         """Draw from text alone, as lpw's method does; `call` is the pipeline's."""
         return self._task("text2image")(prompt, **_without_limit(call))
 
-    def img2img(self, image: Any, prompt: Any, **call: Any) -> Any:
+    def img2img(self, image: Image, prompt: Prompt, **call: Any) -> Any:
         """Draw over a picture, as lpw's method does; `call` is the pipeline's."""
         pipe = self._task("image2image")
         return pipe(prompt, image=image, **_without_limit(call))
 
-    def inpaint(self, image: Any, mask_image: Any, prompt: Any, **call: Any) -> Any:
+    def inpaint(self, image: Image, mask_image: Image, prompt: Prompt, **call: Any) -> Any:
         """Fill the white of a mask, as lpw's method does; `call` is the pipeline's."""
         pipe = self._task("inpainting")
         return pipe(prompt, image=image, mask_image=mask_image, **_without_limit(call))
 
-    def _task(self, task: str) -> Any:
+    def _task(self, task: str) -> ConditionedPipeline:
         """Make a stock pipeline for another task, of the same models and Conditioner."""
         attachment: Attachment = vars(self)["encode_prompt"]
         stock = getattr(diffusers, class_for_task(family_of(self), task))
@@ -60,14 +63,14 @@ class SelfAttaching:
 
 def _attaching(stock: Callable[..., None], defaults: Mapping[str, Any]) -> Callable[..., None]:
     @functools.wraps(stock)
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+    def init(self: DiffusersPipeline, *args: Any, **kwargs: Any) -> None:
         given = {p.name: kwargs.pop(p.name) for p in _CHOICES if p.name in kwargs}
         stock(self, *args, **kwargs)
         attach(self, **{**defaults, **given})
 
     signature = inspect.signature(stock)
     parameters = [*signature.parameters.values(), *_CHOICES]
-    init.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    vars(init)["__signature__"] = signature.replace(parameters=parameters)
     return init
 
 

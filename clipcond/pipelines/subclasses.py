@@ -9,11 +9,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, SupportsIndex, cast
 
 
 def same_named(
-    stock: Any, own: Mapping[str, object], make: Callable[..., Any], *choices: Any
+    stock: type, own: Mapping[str, object], make: Callable[..., Any], *choices: Any
 ) -> type:
     """Make a subclass of `stock` under its name, with these attributes of its own.
 
@@ -22,7 +22,7 @@ def same_named(
     """
     recipe = (*getattr(stock, "_recipe", (stock,)), (make, *choices))
 
-    def reduce_ex(self: Any, protocol: Any) -> Any:
+    def reduce_ex(self: object, protocol: SupportsIndex) -> tuple[Any, ...]:
         # pickle finds a class by its name, which is the stock one's
         return (_new, recipe, *object.__reduce_ex__(self, protocol)[2:])
 
@@ -47,7 +47,7 @@ def signature_of(kind: type) -> inspect.Signature:
     return next((sig for sig, is_named in zip(found, named, strict=True) if is_named), found[0])
 
 
-def renew_when_read(pipe: Any, conditioners: Mapping[str, str]) -> None:
+def renew_when_read(pipe: object, conditioners: Mapping[str, str]) -> None:
     """Let a pipeline's Conditioners be new ones when its text encoder or tokenizer is.
 
     A shallow copy shares what the pipeline has, its Attachment too, which would go on encoding with
@@ -61,7 +61,7 @@ def renew_when_read(pipe: Any, conditioners: Mapping[str, str]) -> None:
 
 
 @functools.cache
-def _renewing(stock: Any, conditioners: tuple[tuple[str, str], ...]) -> type:
+def _renewing(stock: type, conditioners: tuple[tuple[str, str], ...]) -> type:
     own: dict[str, Any] = {name: _renewed(name, method) for name, method in conditioners}
     own["__copy__"] = lambda self: vars(self)[conditioners[0][1]].copied(self)
     return same_named(stock, own, _renewing, conditioners)
@@ -70,7 +70,7 @@ def _renewing(stock: Any, conditioners: tuple[tuple[str, str], ...]) -> type:
 def _renewed(name: str, method: str) -> property:
     """Make the property of a Conditioner; its value is in the pipeline's own dictionary."""
 
-    def read(self: object) -> Any:
+    def read(self: object) -> object:
         attachment: Any = vars(self)[method]
         if attachment.can_encode:
             return attachment.conditioner

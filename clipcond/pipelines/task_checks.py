@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from clipcond.errors import PipelineError
 from clipcond.pipelines.prompt_embeds import config_of
 
@@ -12,7 +10,7 @@ _INPAINTING = (4, 9)
 _TASKS = ("text2image", "image2image", "inpainting")
 
 
-def check_task(pipe: Any, task: str, name: str) -> None:
+def check_task(pipe: object, task: str, name: str) -> None:
     """Refuse a pipeline whose UNet has not the number of channels that its task needs.
 
     Raises:

@@ -116,7 +116,7 @@ class FileTokenizer:
         token_id: int | None = self.backend_tokenizer.token_to_id(token)
         return self.unk_token_id if token_id is None else token_id
 
-    def convert_ids_to_tokens(self, ids: int | Sequence[int]) -> Any:
+    def convert_ids_to_tokens(self, ids: int | Sequence[int]) -> str | list[str | None] | None:
         """Look up the entry of an id, or the entries of several."""
         if isinstance(ids, int):
             return self.backend_tokenizer.id_to_token(ids)
@@ -228,7 +228,7 @@ def _settings(
     return settings, {int(i): AddedToken(**token) for i, token in (added or {}).items()}, saved
 
 
-def _marked(value: Any) -> Any:
+def _marked(value: object) -> object:
     """Mark a token of special_tokens_map.json as those of tokenizer_config.json are marked."""
     return {**value, "__type": "AddedToken", "special": True} if isinstance(value, dict) else value
 

@@ -27,6 +27,7 @@ from clipcond.tokenizers.clip_bpe import (
 from clipcond.tokenizers.wrapped import WrappedTokenizer
 
 if TYPE_CHECKING:
+    import regex
     from transformers import PreTrainedTokenizerBase
 
 EncodeText: TypeAlias = Callable[[str], list[int]]
@@ -160,7 +161,7 @@ class HuggingFaceTokenizer(WrappedTokenizer):
 
 
 def wrap_tokenizer(
-    tokenizer: Any, *, context_length: int | None, n_entries: int, mask_padding: bool, name: str
+    tokenizer: object, *, context_length: int | None, n_entries: int, mask_padding: bool, name: str
 ) -> tuple[WrappedTokenizer, SpecialTokens]:
     """Wrap a tokenizer of `open_clip.get_tokenizer`, and read its special tokens.
 
@@ -177,7 +178,7 @@ def wrap_tokenizer(
     bpe = _bpe_or_none(tokenizer, length, n_entries, name)
     if bpe is not None:
         return bpe, replace(special_tokens(bpe.source, length), mask_padding=mask_padding)
-    source = getattr(tokenizer, "tokenizer", tokenizer)
+    source: Any = getattr(tokenizer, "tokenizer", tokenizer)
     framed = list(source("", verbose=False)["input_ids"])
     has_mode = bool(getattr(tokenizer, "tokenizer_mode", ""))
     if len(framed) != 2 or source.pad_token_id is None or has_mode:
@@ -212,7 +213,7 @@ def _bpe_or_none(tokenizer: Any, length: int, n_entries: int, name: str) -> Clip
 
 
 @lru_cache(maxsize=1)
-def _words() -> Any:
+def _words() -> regex.Pattern[str]:
     import regex  # transformers needs it too: \p{L} is beyond the standard library
 
     return regex.compile(WORDS, regex.IGNORECASE)

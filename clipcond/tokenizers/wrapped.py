@@ -281,8 +281,7 @@ def _blanks(table: Table, rows: Sequence[int]) -> list[bool]:
     if tensor.is_meta:
         return [False] * len(rows)
     chosen = tensor if len(rows) == len(tensor) else tensor[list(rows)]
-    blank: list[bool] = chosen.eq(0).all(dim=-1).tolist()
-    return blank
+    return chosen.eq(0).all(dim=-1).tolist()
 
 
 def _blank(table: Table, ids: Sequence[int]) -> list[int]:

@@ -248,7 +248,7 @@ def capture(module: nn.Module, *, stop: bool = False) -> Iterator[list[Tensor]]:
     """Collect the outputs of `module` in forwards inside; `stop` ends a forward after it."""
     seen: list[Tensor] = []
 
-    def keep(_: nn.Module, args: tuple[Any, ...], result: Any) -> None:
+    def keep(_: nn.Module, args: tuple[Any, ...], result: Tensor | tuple[Tensor, ...]) -> None:
         seen.append(result[0] if isinstance(result, tuple) else result)
         if stop:
             raise _Reached

@@ -114,7 +114,7 @@ def hooks_of(module: nn.Module) -> list[tuple[str, int]]:
     return [("hook", number) for number, hook in hooks if not _is_passive(hook)]
 
 
-def _is_passive(hook: Any) -> bool:
+def _is_passive(hook: object) -> bool:
     """Whether it is a tower's, of another thread that encodes, or collects hidden states."""
     home = str(getattr(hook, "__module__", ""))
     return home.startswith(("clipcond.towers", "transformers.utils"))
@@ -154,7 +154,7 @@ class Settings:
             values = tuple([v if type(v) in PLAIN else self.key(v) for v in values])
         return self._kinds[kind], forward_of(module) if "forward" in own else 0, names, values
 
-    def key(self, value: Any) -> Hashable:
+    def key(self, value: object) -> Hashable:
         """Make a key of one setting."""
         if id(value) in self._entered:
             return self._entered[id(value)]
@@ -198,7 +198,7 @@ def _layout(attributes: tuple[str, ...]) -> _Layout:
     return attributes, names, itemgetter(*names, names[0]) if names else lambda own: ()
 
 
-def _is_config(value: Any) -> bool:
+def _is_config(value: object) -> bool:
     """Whether its entries are settings; of any other object it counts only which one it is."""
     if isinstance(value, type) or not hasattr(value, "__dict__"):
         return False

@@ -29,7 +29,7 @@ class OpenClipModelTower(ModelTower, ABC):
         TowerError: the model has no such text model, or needs a tokenizer of its own.
     """
 
-    def __init__(self, model: nn.Module, tokenizer: Any = None, name: str | None = None) -> None:
+    def __init__(self, model: nn.Module, tokenizer: object = None, name: str | None = None) -> None:
         super().__init__(model, name)
         text = self._text()
         self.tokenizer, self.special = wrap_tokenizer(
@@ -81,7 +81,8 @@ class ResblocksText:
     those on its parts do.
     """
 
-    def __init__(self, text: Any) -> None:
+    def __init__(self, module: nn.Module) -> None:
+        text: Any = module
         self.text = text
         has_blocks = hasattr(getattr(text, "transformer", None), "resblocks")
         if not has_blocks or isinstance(text, torch.jit.ScriptModule):
@@ -166,7 +167,7 @@ class ResblocksText:
             raise TowerError("xformers' attention, which this model uses, takes no mask")
         hidden = additive(attention_mask, self._has_class_token)
 
-        def hide(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        def hide(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
             n, n_heads, n_keys = len(hidden), attention.num_heads, hidden.shape[-1]
             mask = hidden.expand(n, n_heads, n_keys, n_keys).flatten(0, 1)
             own = kwargs.get("attn_mask")
@@ -182,7 +183,8 @@ class HuggingFaceText:
     mask_padding = True
     context_length = None  # that of its tokenizer
 
-    def __init__(self, text: Any) -> None:
+    def __init__(self, module: nn.Module) -> None:
+        text: Any = module
         self.text, transformer = text, text.transformer
         encoder: Any = getattr(transformer, "encoder", None)
         if not hasattr(encoder, "layer"):
@@ -217,7 +219,7 @@ class HuggingFaceText:
         if self.text.training:
             raise TowerError("the model is in training mode: call model.eval() first")
 
-        def hide(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        def hide(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
             if attention_mask is None:
                 return None
             own = kwargs["attention_mask"]

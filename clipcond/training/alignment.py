@@ -25,6 +25,7 @@ from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import find_dialect
 from clipcond.errors import CheckpointError
 from clipcond.files import disk_errors, local_path
+from clipcond.pipelines.protocols import DiffusersPipeline
 from clipcond.towers import TextTower
 from clipcond.training.accelerator import own_accelerate
 from clipcond.training.adapter_setup import copy_adapter, new_adapter, set_first_rows
@@ -48,7 +49,7 @@ _ENCODING_KEYS = ("pairs", "teacher", "tower", "dialect", "clip_skips", "teacher
 
 
 def align(
-    teacher: Any,
+    teacher: Teacher | DiffusersPipeline | str | os.PathLike[str] | None,
     tower: TextTower | str | os.PathLike[str],
     pairs: str | Path | Pairs,
     output: str | Path,

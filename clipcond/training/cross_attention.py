@@ -124,7 +124,7 @@ def denoise(
         steps = step.to(device).expand(len(latents))
         prediction = teacher.predict(latents, steps, batch.teacher, batch.pooled)
         yield latents, steps, prediction
-        latents = schedule.step(prediction, step, latents).prev_sample
+        latents = schedule.step(prediction, step, latents, return_dict=False)[0]
 
 
 def collect_queries(

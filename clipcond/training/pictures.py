@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,9 +17,13 @@ from clipcond.checkpoints.tensor_names import PROJECTION
 from clipcond.errors import CheckpointError, first_line
 from clipcond.files import local_path, read_json
 from clipcond.locks import LOADING
+from clipcond.pipelines.protocols import Autoencoder
 from clipcond.pipelines.verbosity import silent_libraries
 from clipcond.training.pairs import BadPair, Pair
 from clipcond.training.run_folder import Records
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # Source: openai/CLIP, clip.py; ChineseCLIP and OpenCLIP took them over
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -52,16 +56,15 @@ def encode_pictures(
         encode: pixels [b 3 H W] in -1..1 -> [b ...].
     """
     pixels = torch.stack([_read_pixels(path, size) for path in images[rows.start : rows.stop]])
-    array: Records = encode(pixels).detach().to("cpu", torch.float16).numpy()
-    return array
+    return encode(pixels).detach().to("cpu", torch.float16).numpy()
 
 
 @torch.no_grad()
-def encode_latents(vae: Any, pixels: Tensor) -> Tensor:
+def encode_latents(vae: Autoencoder, pixels: Tensor) -> Tensor:
     """Encode pixels [b 3 H W] as latents [b C h w], on the device of a diffusers autoencoder."""
-    mean = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mean
-    shift = getattr(vae.config, "shift_factor", None) or 0.0
-    latents: Tensor = (mean - shift) * vae.config.scaling_factor
+    mean, config = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mean, vae.config
+    shift = getattr(config, "shift_factor", None) or 0.0
+    latents: Tensor = (mean - shift) * config.scaling_factor
     return latents
 
 
@@ -79,7 +82,7 @@ def _read_pixels(path: Path, size: tuple[int, int]) -> Tensor:
     return torch.from_numpy(cut).permute(2, 0, 1).float() / 127.5 - 1
 
 
-def _open_upright(path: Path) -> Any:
+def _open_upright(path: Path) -> Image.Image:
     from PIL import Image, ImageOps
 
     with Image.open(path) as image:
@@ -112,8 +115,7 @@ class VisionTower:
         model = self.model
         first = model.vision_model(pixel_values=normed.to(model.device, model.dtype))
         projected = model.visual_projection(first.pooler_output).float()
-        features: Tensor = torch.nn.functional.normalize(projected, dim=-1)
-        return features
+        return torch.nn.functional.normalize(projected, dim=-1)
 
 
 def open_vision(source: str | Path) -> VisionTower:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clipcond.pipelines.protocols import Scheduler
 from clipcond.training.pair_encoding import Draw
 
 
@@ -44,7 +45,7 @@ class Rollout:
         latents: zeros [b C H W], on the device.
     """
 
-    def __init__(self, schedule: Any, n_steps: int, latents: Tensor) -> None:
+    def __init__(self, schedule: Scheduler, n_steps: int, latents: Tensor) -> None:
         self._prediction_type = str(schedule.config.prediction_type)
         # at index -1, behind the last step, all is signal
         self._signals: list[float] = [*schedule.alphas_cumprod.float().tolist(), 1.0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from clipcond.adapters import teacher_fingerprint, unet_family, unet_fingerprint
 from clipcond.errors import PipelineError
 from clipcond.pipelines.loading import load_pipeline
 from clipcond.pipelines.prompt_embeds import config_of, pooled_width
+from clipcond.pipelines.protocols import DiffusersPipeline, Scheduler
 from clipcond.pipelines.verbosity import silent_libraries
 from clipcond.towers import OpenAIClipTower
 
@@ -44,12 +45,13 @@ class Teacher:
     pooled_width: int | None
 
     @classmethod
-    def from_pipeline(cls, pipe: Any) -> Teacher:
+    def from_pipeline(cls, pipe: DiffusersPipeline) -> Teacher:
         """Take the parts of a Stable Diffusion 1, 2 or XL pipeline, and freeze its modules.
 
         Raises:
             PipelineError: another kind of pipeline.
         """
+        parts: Any = pipe  # its class declares none of them
         unet: Any = getattr(pipe, "unet", None)
         config: Any = getattr(unet, "config", {})
         found = [(getattr(pipe, e, None), getattr(pipe, t, None)) for e, t in _ENCODERS]
@@ -68,12 +70,12 @@ class Teacher:
                 "score, and refines what another UNet drew.",
                 "Take the base model's pipeline.",
             )
-        for module in (unet, pipe.vae, *(tower.model for tower in towers)):
+        for module in (unet, parts.vae, *(tower.model for tower in towers)):
             module.eval().requires_grad_(False)
         return cls(
             unet=unet,
-            scheduler=pipe.scheduler,
-            vae=pipe.vae,
+            scheduler=parts.scheduler,
+            vae=parts.vae,
             towers=towers,
             hashes=(teacher_fingerprint(towers), unet_fingerprint(unet)),
             family=unet_family(unet),
@@ -127,14 +129,15 @@ class Teacher:
             prediction = self.predict(noisy, steps, embeds, pooled)
         return [prediction, *(output.float() for output in outputs)]
 
-    def schedule(self) -> Any:
+    def schedule(self) -> Scheduler:
         """Make a DDIM scheduler with the pipeline's noise schedule."""
         from diffusers import DDIMScheduler
 
         # thresholding and clipping are for pictures; latents have no such bounds
         config = copy.deepcopy(dict(self.scheduler.config))
         kind: Any = DDIMScheduler
-        return kind.from_config(config, clip_sample=False, thresholding=False)
+        made: Scheduler = kind.from_config(config, clip_sample=False, thresholding=False)
+        return made
 
 
 @contextmanager
@@ -142,8 +145,8 @@ def record_outputs(modules: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
     """Yield a list that holds each module's latest output inside the `with` block."""
     latest = [torch.empty(0)] * len(modules)
 
-    def hook(i: int) -> Any:
-        def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+    def hook(i: int) -> Callable[..., None]:
+        def keep(_: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
             latest[i] = output[0] if isinstance(output, tuple) else output
 
         return keep
@@ -156,7 +159,7 @@ def record_outputs(modules: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
             handle.remove()
 
 
-def open_teacher(source: Any) -> Teacher:
+def open_teacher(source: Teacher | DiffusersPipeline | str | os.PathLike[str] | None) -> Teacher:
     """Take a teacher from a pipeline; one that is named is opened in float32, on the CPU.
 
     Args:

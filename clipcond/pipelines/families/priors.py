@@ -22,7 +22,7 @@ from clipcond.pipelines.prompt_embeds import (
 )
 
 
-def _encode(encoding: Encoding, arguments: Mapping[str, Any]) -> Any:
+def _encode(encoding: Encoding, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
     """Encode prompts, and negatives if there is guidance.
 
     Returns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import Any
+from collections.abc import Callable
 
 from clipcond.errors import PipelineError
 from clipcond.pipelines.family import METHODS, component_kind, parameters_of
@@ -93,7 +93,7 @@ def _known(pipe: object) -> tuple[str, str] | None:
     return None if start is None else _REASONS[start]
 
 
-def _way_out(pipe: Any) -> str:
+def _way_out(pipe: Callable[..., object]) -> str:
     """Say what else can be done with a pipeline that is refused."""
     known = _known(pipe)
     if known is not None:

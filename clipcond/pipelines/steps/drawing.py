@@ -53,7 +53,7 @@ class StepsOfPipeline:
         self._forget()
 
     def _forget(self) -> None:
-        self._seen = Seen()
+        self._seen: Seen[Rows | None] = Seen()
         self._texts = TextsOfStep()
         self._residuals = Residuals()
         self._is_awaited = False  # a call with prompts over time
@@ -142,7 +142,7 @@ class StepsOfPipeline:
 
     def before(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    ) -> CallArguments:
         """Run the passes of a call besides its own; return the arguments of its own."""
         if self._call.is_pass:
             return args, kwargs
@@ -172,7 +172,7 @@ class StepsOfPipeline:
             self._call.mixture = Mixture(rows, step, outputs)
         return self._put((args, kwargs), found, 0)
 
-    def after(self, module: nn.Module, output: Any) -> Any:
+    def after(self, module: nn.Module, output: object) -> object:
         """Mix the passes of a call."""
         if self._call.is_pass:
             return output
@@ -204,8 +204,7 @@ class StepsOfPipeline:
         ]
         if not slots or not tensor.is_floating_point():
             return None
-        rows: Rows | None = self._seen(tensor, lambda own: _recognise(own, slots))
-        return rows
+        return self._seen(tensor, lambda own: _recognise(own, slots))
 
     def _move(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], found: Found

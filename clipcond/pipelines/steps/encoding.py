@@ -21,7 +21,7 @@ from clipcond.pipelines.steps.plan import (
 )
 from clipcond.pipelines.steps.rows import MarkedRows
 
-Encode = Callable[[Arguments], Sequence[Tensor | None]]
+Encode = Callable[[Arguments], tuple[Tensor | None, ...]]
 Place = tuple[Tensor, int]  # rows, and which of them
 NEGATIVE_OF = "negative_"  # what the names of negatives begin with
 LENGTHS = "lengths"  # of texts; the pipeline has where each ends in a row of all

@@ -19,7 +19,7 @@ class Around(Protocol):
     def before(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]: ...
-    def after(self, module: nn.Module, output: Any) -> Any: ...
+    def after(self, module: nn.Module, output: object) -> object: ...
 
 
 class _Hook:
@@ -37,7 +37,9 @@ class _Hook:
 
 
 class _Before(_Hook):
-    def __call__(self, module: nn.Module, args: Any, kwargs: Any = None) -> Any:
+    def __call__(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> object:
         owner = self.owner(module)
         if owner is None or kwargs is None:  # another thread has just taken it off
             return None
@@ -45,7 +47,7 @@ class _Before(_Hook):
 
 
 class _After(_Hook):
-    def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], output: object) -> object:
         owner = self.owner(module)
         return None if owner is None else owner.after(module, output)
 
@@ -53,11 +55,11 @@ class _After(_Hook):
 class _CompiledCall(_Hook):
     """The call that `module.compile()` made, with the owner's functions around it."""
 
-    def __init__(self, call: Callable[..., Any], owner: Around, module: nn.Module) -> None:
+    def __init__(self, call: Callable[..., object], owner: Around, module: nn.Module) -> None:
         super().__init__(owner, module)
         self.call = call
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> object:
         owner, module = self._owner(), self._module()
         if owner is None or module is None:
             return self.call(*args, **kwargs)
@@ -116,5 +118,5 @@ def _is_stray(hook: object, module: nn.Module) -> bool:
     return isinstance(hook, _Hook) and hook.owner(module) is None
 
 
-def _compiled_call(module: object) -> Any:
+def _compiled_call(module: object) -> Callable[..., object] | None:
     return getattr(module, "_compiled_call_impl", None)

@@ -17,7 +17,7 @@ STEPS: weakref.WeakKeyDictionary[Any, StepsOfPipeline] = weakref.WeakKeyDictiona
 
 
 @contextmanager
-def running(pipe: Any) -> Iterator[None]:
+def running(pipe: object) -> Iterator[None]:
     """Run a call of a pipeline in this context, perhaps within another one that draws over time.
 
     The outer one, whose callback makes this call, goes on with its own prompts, and with the
@@ -80,13 +80,13 @@ def stop_drawing(pipe: object) -> None:
         steps.take_off()
 
 
-def without_marks(pipe: object, output: Any) -> Any:
+def without_marks(pipe: object, output: object) -> object:
     """Give what a pipeline returns embeddings of its last text where it has marked rows."""
     steps = STEPS.get(pipe)
     return output if steps is None else map_tensors(output, steps.unmarked)
 
 
-def _values(pipe: Any) -> list[tuple[object, dict[str, Any]]]:
+def _values(pipe: object) -> list[tuple[object, dict[str, Any]]]:
     """Copy what a call changes of a pipeline and its schedulers: not tensors, which are new."""
     own = {name: value for name, value in vars(pipe).items() if name.startswith("_")}
     schedulers = [value for name, value in vars(pipe).items() if name.endswith("scheduler")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -29,7 +28,7 @@ _PROMPTS = ("prompt", "prompt_2")  # of methods that are called for negatives ag
 
 def encode_over_time(
     encoding: Encoding, arguments: Arguments, encode: Encode, step_count: StepCount
-) -> Any:
+) -> tuple[Any, ...]:
     """Encode a call; if a prompt of it changes over the steps or has parts, draw it so.
 
     Hooks are on the pipeline's denoisers only while such a prompt is drawn. Where the pipeline is
@@ -52,7 +51,6 @@ def encode_over_time(
     is_negative = family.negatives_apart and reads_negative(pipe, arguments)
     if steps is not None and not is_negative:
         steps.keep([*arguments.values(), *given_tensors(pipe)])
-    answer: Sequence[Any]
     plan = None
     if changes(arguments, conditioner, negative=is_negative):
         of_call = {"negative": is_negative, "limited": family.n_chunks is None}

@@ -38,7 +38,7 @@ class Mixture:
     step: int
     outputs: dict[int, Any]
 
-    def mix(self, output: Any) -> Any:
+    def mix(self, output: object) -> object:
         """Put the mixture into the rows of an output that belong to prompts with parts."""
         others = {n: iter(list_tensors(each)) for n, each in self.outputs.items()}
         return map_tensors(

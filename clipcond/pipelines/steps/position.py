@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from torch import Tensor
 
 from clipcond.errors import UnknownNameError
+from clipcond.pipelines.protocols import ConditionedPipeline
 
 StepCount: TypeAlias = Literal["a1111", "schedule"]
+Timestep: TypeAlias = Tensor | float | int | None
 STEP_COUNTS = ("a1111", "schedule")
 _DEFAULT_STEPS = 50  # of most pipelines of diffusers
 
@@ -46,7 +48,7 @@ class Position:
         self.n_steps = 0
         self.step = -1
 
-    def move(self, scheduler: Any, timestep: Any) -> bool:
+    def move(self, scheduler: object, timestep: Timestep) -> bool:
         """Move to the step of a call; returns whether it is a new one."""
         if getattr(scheduler, "timesteps", None) is not self._timesteps or self._last is None:
             self._begin(scheduler, timestep)
@@ -57,7 +59,7 @@ class Position:
         self.step += 1
         return True
 
-    def _begin(self, scheduler: Any, timestep: Any) -> None:
+    def _begin(self, scheduler: object, timestep: Timestep) -> None:
         before, self._timesteps = self._timesteps, getattr(scheduler, "timesteps", None)
         self._last = None
         self.n_steps = scheduled_steps(scheduler) or 1
@@ -67,14 +69,14 @@ class Position:
         self.step = place - self._first - 1
 
 
-def scheduler_of(pipe: object, module: object) -> Any:
+def scheduler_of(pipe: object, module: object) -> object:
     """Find the scheduler of one of a pipeline's models; pipelines of several may have several."""
     names = (n for n in vars(pipe) if n.endswith("_scheduler")) if pipe is not None else ()
     own = (n for n in names if getattr(pipe, n.removesuffix("_scheduler"), None) is module)
     return getattr(pipe, next(own, "scheduler"), None)
 
 
-def scheduled_steps(scheduler: Any) -> int:
+def scheduled_steps(scheduler: object) -> int:
     """Count the steps that a scheduler is set to, two for each where it is of second order."""
     n_steps = getattr(scheduler, "num_inference_steps", None)
     if isinstance(n_steps, int) and n_steps > 0:
@@ -86,7 +88,7 @@ def scheduled_steps(scheduler: Any) -> int:
     return len(timesteps) - (type(scheduler).__name__ == "DDPMWuerstchenScheduler")
 
 
-def likely_steps(pipe: Any) -> int:
+def likely_steps(pipe: ConditionedPipeline) -> int:
     """Guess how many steps a call takes before it says so: as many as the last, or by default."""
     scheduler = getattr(pipe, "scheduler", None)
     n_steps = getattr(scheduler, "num_inference_steps", None)
@@ -98,7 +100,7 @@ def likely_steps(pipe: Any) -> int:
     return n_steps * int(getattr(scheduler, "order", 1))
 
 
-def _state(scheduler: Any, timestep: Any) -> tuple[object, ...]:
+def _state(scheduler: object, timestep: Timestep) -> tuple[object, ...]:
     """Make something that differs between any two steps; without waiting for a device, if it can.
 
     DDIM and DDPM count nothing, so the timestep decides. Others count, from None in some.
@@ -110,7 +112,7 @@ def _state(scheduler: Any, timestep: Any) -> tuple[object, ...]:
     return (_number(timestep),)
 
 
-def _place(scheduler: Any, timestep: Any) -> int:
+def _place(scheduler: object, timestep: Timestep) -> int:
     """Find the place in the whole schedule at which a loop begins, or goes on."""
     for name in ("step_index", "begin_index"):
         if isinstance(place := getattr(scheduler, name, None), int):
@@ -129,7 +131,7 @@ def _are_equal(timesteps: object, others: object) -> bool:
     return timesteps.tolist() == others.tolist()
 
 
-def _number(timestep: Any) -> float | None:
+def _number(timestep: Timestep) -> float | None:
     if isinstance(timestep, Tensor):
         return float(timestep.reshape(-1)[0]) if timestep.numel() else None
     return None if timestep is None else float(timestep)

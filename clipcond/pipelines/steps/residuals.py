@@ -16,7 +16,7 @@ class Residuals:
     def __init__(self) -> None:
         self._of: list[tuple[Tensor, dict[int, Tensor]]] = []
 
-    def keep(self, output: Any, passes: dict[int, Any]) -> None:
+    def keep(self, output: object, passes: dict[int, Any]) -> None:
         """Keep what the passes gave in the place of each tensor of the output."""
         flat = {n: list_tensors(each) for n, each in passes.items()}
         for i, tensor in enumerate(list_tensors(output)):

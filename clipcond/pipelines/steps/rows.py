@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from itertools import count
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch import Tensor
 # bfloat16 and float16 too, so a number survives every change of dtype.
 BASE, DIGITS = 64, 4
 _SERIALS = count(1)
+Found = TypeVar("Found")
 
 
 class MarkedRows:
@@ -52,14 +53,14 @@ def read_serials(tensor: Tensor) -> list[int]:
     return [int(number) for number in numbers]
 
 
-class Seen:
+class Seen(Generic[Found]):
     """What was found in the last tensors: a loop hands in the same ones at each step."""
 
     def __init__(self, n: int = 8) -> None:
         self._n = n
-        self._found: list[tuple[weakref.ref[Tensor], int, object]] = []
+        self._found: list[tuple[weakref.ref[Tensor], int, Found]] = []
 
-    def __call__(self, tensor: Tensor, find: Callable[[Tensor], Any]) -> Any:
+    def __call__(self, tensor: Tensor, find: Callable[[Tensor], Found]) -> Found:
         if tensor.is_inference():  # has no version: it may have been changed in place
             return find(tensor)
         for reference, version, found in self._found:
@@ -70,7 +71,7 @@ class Seen:
         return found
 
 
-def map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+def map_tensors(value: object, change: Callable[[Tensor], Tensor]) -> object:
     """Copy lists, tuples and dicts of tensors, with every tensor changed; all else stays."""
     if isinstance(value, Tensor):
         return change(value)
@@ -80,12 +81,12 @@ def map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, dict):
         return {key: map_tensors(each, change) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        each = [map_tensors(item, change) for item in value]
+        each: list[Any] = [map_tensors(item, change) for item in value]
         return type(value)(*each) if hasattr(value, "_fields") else type(value)(each)
     return value
 
 
-def list_tensors(value: Any) -> list[Tensor]:
+def list_tensors(value: object) -> list[Tensor]:
     """List the tensors in lists, tuples and dicts."""
     found: list[Tensor] = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -57,7 +57,7 @@ class TextsOfStep:
                 return residuals.of_pass(tensor, n)
             return self._build(tensor, [place(row) for row in rows])
 
-        args, kwargs = map_tensors(arguments, change)
+        args, kwargs = cast(CallArguments, map_tensors(arguments, change))
         self._follow(kwargs, max(found.values(), key=len), place)
         return args, kwargs
 
