@@ -184,12 +184,15 @@ def test_what_fits_a_chunk_may_be_less_than_what_is_kept_but_never_more():
 
     short = encoded(ends)
     assert (tower.calls, tower.lengths) == ([1, 1], [16, 48])
-    assert short.shape == (2, 77, 32) and not short[0, 16:].any() and not short[1, 48:].any()
+    assert short.shape == (2, 77, 32)
+    assert not short[0, 16:].any()
+    assert not short[1, 48:].any()
     assert torch.equal(encoded(ends), short)
     assert tower.calls == [1, 1]
     whole = encoded({})
     assert (tower.calls, tower.lengths) == ([1, 1, 2], [16, 48, 77])
-    assert torch.equal(whole[0, :16], short[0, :16]) and torch.equal(whole[1, :48], short[1, :48])
+    assert torch.equal(whole[0, :16], short[0, :16])
+    assert torch.equal(whole[1, :48], short[1, :48])
     assert torch.equal(encoded(ends), whole)
     assert len(tower.calls) == 3
 
