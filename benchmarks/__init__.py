@@ -1,1 +1,1 @@
-"""Measure clipcond beside its peers: `python -m benchmarks` (see docs/performance.md)."""
+"""Measure clipcond and its peers: `python -m benchmarks` (see docs/performance.md)."""

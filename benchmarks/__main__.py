@@ -15,7 +15,7 @@ from time import monotonic
 
 from benchmarks.measuring import Options, Table, surroundings
 
-NAMES = ("work", "encode", "overhead", "growth", "imports", "parse", "cuda")
+NAMES = ("work", "encode", "overhead", "growth", "imports", "memory", "parse", "cuda")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 HEAD = """\
 # Results

@@ -1,4 +1,4 @@
-"""Time encoding beside the peers: CLIP ViT-L/14's size, random weights, one thread, interleaved.
+"""Time encoding, ours and the peers': the size of CLIP ViT-L/14, random weights, one thread.
 
 Ratios are to one bare transformers forward over the distinct chunks of the workload, so that 1 is
 the least that encoding without a cache can take.

@@ -82,7 +82,7 @@ GROWING: dict[str, tuple[Callable[[int], Work], float]] = {
     "encode, compel, by tokens": (_encode("compel"), 0.25),
     "encode, sd_embed, by tokens": (_encode("sd_embed"), 1),
     "encode many, by prompts": (_many, 1),
-    "encode many beside one of 1,500 tokens, by prompts": (_mixed, 1),
+    "encode many and one of 1,500 tokens, by prompts": (_mixed, 1),
     "explain().json, by tokens": (_explain, 1),
     "load inversions, by inversions": (_load, 0.25),
     "encode with inversions loaded, by inversions": (_use, 0.25),

@@ -4,7 +4,6 @@ It needs the package peft, which diffusers loads LoRAs with.
 """
 
 import torch
-from peft import LoraConfig
 
 from clipcond import build_pipeline
 
@@ -24,10 +23,14 @@ def show(what: str) -> None:
 pipe.conditioner.load_inversion(torch.zeros(2, 128), token="<mood>")  # or the path of its file
 plain = latents("a <mood> cat")
 torch.manual_seed(0)
-config = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
-pipe.text_encoder.add_adapter(config, adapter_name="style")  # or pipe.load_lora_weights(...)
+weights = {}  # of a LoRA; for yours: pipe.load_lora_weights("style.safetensors")
+for name, layer in pipe.text_encoder.named_modules():
+    if name.endswith(("q_proj", "v_proj")):
+        weights[f"text_encoder.{name}.lora_A.weight"] = torch.randn(4, layer.in_features) / 10
+        weights[f"text_encoder.{name}.lora_B.weight"] = torch.randn(layer.out_features, 4) / 10
+pipe.load_lora_weights(weights, adapter_name="style")
 show("with a LoRA, seen without a new attach")
-pipe.text_encoder.disable_adapters()
+pipe.disable_lora()
 show("with the LoRA switched off")
 pipe.conditioner.load_inversion(torch.ones(2, 128), token="<other>")
 print("inversions:", ", ".join(pipe.conditioner.inversions))

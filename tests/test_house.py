@@ -1,6 +1,7 @@
 """The order of the rooms, where heavy imports and magic numbers may be, and what is public."""
 
 import ast
+import dataclasses
 import subprocess
 import sys
 from importlib import import_module
@@ -46,6 +47,24 @@ def test_clips_numbers_are_in_tokenizers_and_towers_only():
     }
 
     assert not found
+
+
+def test_pickles_are_read_only_if_the_user_says_so():
+    """Every function that can read one refuses it unless it is asked to."""
+    defaults = {
+        (name, node.name): ast.literal_eval(value)
+        for name, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        for argument, value in [
+            *zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True),
+            *zip(node.args.args[::-1], node.args.defaults[::-1], strict=False),
+        ]
+        if argument.arg == "allow_pickle" and value is not None
+    }
+
+    assert defaults
+    assert not {where for where, value in defaults.items() if value is not False}
 
 
 def test_no_module_has_the_name_of_a_function_that_it_defines():
@@ -121,6 +140,16 @@ def test_public_names_can_be_imported(package):
     assert set(module.__all__) <= set(dir(module))
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         module.nothing  # noqa: B018
+
+
+def test_public_values_cannot_be_changed_in_place():
+    """They are kept in caches and handed to several callers."""
+    modules = [import_module(f"clipcond.{room}") for room in PUBLIC]
+    public = [getattr(module, name) for module in modules for name in module.__all__]
+    values = [each for each in public if isinstance(each, type) and dataclasses.is_dataclass(each)]
+
+    assert len(values) > 20
+    assert {v.__qualname__ for v in values if not v.__dataclass_params__.frozen} == set()
 
 
 def test_the_version_is_that_of_the_package():

@@ -139,7 +139,7 @@ class PromptReader:
         return PromptText(prompt, remainder, in_order(issues), networks)
 
     def read_each(
-        self, texts: Sequence[str], texts_2: Sequence[str] | None, *, negative: bool = False
+        self, texts: Sequence[str], texts_2: Sequence[str] | None, *, negative: bool
     ) -> list[Texts]:
         """Find for each prompt the text that each tower reads; `texts_2` are the second tower's."""
         columns = [texts] * len(self.towers)

@@ -49,7 +49,7 @@ def test_the_golden_data_is_all_there():
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("prefix", ["", pytest.param("module.", marks=pytest.mark.slow)])
 def test_the_official_layout_gives_what_cn_clip_gives(tmp_path, size, prefix):
     save_file(official(size, prefix), tmp_path / "clip_cn.safetensors")
     weights = load_file(tmp_path / "clip_cn.safetensors")
@@ -213,6 +213,7 @@ def test_a_published_folder_has_a_vocabulary_and_no_tokenizer_config(tmp_path):
 # --- written out ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["zh.safetensors", "zh"])
 def test_extracted_it_is_the_same_tower(tmp_path, target):
     size = next(iter(SIZES))
@@ -223,6 +224,7 @@ def test_extracted_it_is_the_same_tower(tmp_path, target):
     compare(load_tower(tmp_path / target), size)
 
 
+@pytest.mark.slow
 def test_an_extracted_folder_is_one_of_transformers(tmp_path):
     extract(load_tower(saved(whole_model(), tmp_path / "whole")), tmp_path / "half")
 

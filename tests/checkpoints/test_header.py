@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from clipcond.checkpoints.header import Entry, read_header
+from clipcond.checkpoints.header import DTYPES, Entry, read_header
 from clipcond.errors import CheckpointError
 
 ONE = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
@@ -179,3 +179,14 @@ def test_no_file_and_no_right_to_read(tmp_path):
         with pytest.raises(CheckpointError) as caught:
             read_header(path)
         assert str(caught.value) == f"{str(path)!r}{why}"
+
+
+def test_every_dtype_that_safetensors_writes_has_its_size(tmp_path):
+    dtypes = {getattr(torch, name): n_bits for name, n_bits in DTYPES.values() if n_bits >= 8}
+    assert {dtype: dtype.itemsize * 8 for dtype in dtypes} == dtypes
+
+    for dtype in dtypes:
+        path = tmp_path / "x.safetensors"
+        save_file({"x": torch.zeros(3, dtype=dtype)}, path)
+        (entry,) = read_header(path).entries.values()
+        assert (entry.dtype, entry.shape) == (str(dtype).removeprefix("torch."), (3,))

@@ -1,4 +1,4 @@
-"""Towers in the layouts of OpenCLIP, EVA-CLIP and cn_clip, beside other things in their files."""
+"""Towers in the layouts of OpenCLIP, EVA-CLIP and cn_clip, among other things in their files."""
 
 import json
 import sys

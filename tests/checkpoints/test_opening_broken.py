@@ -36,7 +36,7 @@ def test_a_folder_without_a_model(tmp_path):
 
 
 def test_the_weights_of_a_folder_alone(own):
-    """As one file, with the configuration that lies beside it."""
+    """As one file, with the configuration next to it."""
     tower = load_tower(own / "text_encoder" / "model.safetensors")
 
     assert torch.equal(encoded(tower).hidden, encoded(tower_l()).hidden)

@@ -133,7 +133,7 @@ def test_what_holds_no_tensors(tmp_path):
 
 
 def rewritten(source, target, change):
-    """An archive's members anew: change(name, content) gives (content, compression) or None."""
+    """Make an archive again: change(name, content) gives (content, compression) or None."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         for name in old.namelist():
             changed = change(name, old.read(name))

@@ -60,6 +60,24 @@ def test_what_is_no_single_prompt(capsys, prompt, start):
     assert err.startswith(start)
 
 
+def test_edits_say_what_becomes_of_them_in_each_direction(capsys):
+    fraction = "the nodes of prompt-control read {} as it is."
+    step = "the nodes of prompt-control read this form with a fraction, 0.25 for step 5 of 20."
+    cases = {"[cat:dog:0.5]": fraction, "[cat::.5]": fraction, "[dog:0.25]": fraction,
+             "[(cat:1.2):dog:1.0]": fraction, "[cat:dog:5]": step, "[dog:12]": step}  # fmt: skip
+    for edit, nodes in cases.items():
+        code, out, err = converted(capsys, f"a {edit}", "--to", "comfyui")
+        assert (code, out) == (2, "")
+        assert err.splitlines()[0] == f"clipcond: '{edit}' cannot be converted"
+        shown = f"ComfyUI itself changes nothing over time; {nodes.format(edit)}"
+        assert err.splitlines()[-1] == shown
+    for edit in ("[cat:dog:0.5]", "[cat::.5]", "[dog:0.25]"):
+        code, out, err = converted(capsys, f"a {edit}", "--from", "comfyui", "--to", "a1111")
+        assert (code, out) == (0, f"a \\{edit[:-1]}\\]\n")
+        assert "is prompt editing in dialect 'a1111', but not here. It is written as text" in err
+        assert "prompt-control, A1111 reads the same form: copy it as it is" in err
+
+
 def test_an_unknown_syntax(capsys):
     code, out, err = converted(capsys, "a", "--to", "comfy")
 

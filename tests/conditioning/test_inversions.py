@@ -1,6 +1,7 @@
 """Textual inversions in prompts: each dialect's way to write them, weights, pooled vectors."""
 
 import copy
+from functools import lru_cache
 
 import pytest
 import torch
@@ -32,12 +33,17 @@ def with_foo(n=2, **choices):
 
 def added(n=2, name="foos", **choices):
     """The same inversion as diffusers adds it: rows of the model's table, tokens of its own."""
+    return Conditioner(OpenAIClipTower(*_with_rows(n, name), name="L"), **choices)
+
+
+@lru_cache
+def _with_rows(n, name):
     model, own = copy.deepcopy(model_l()), copy.deepcopy(tokenizer())
     model.resize_token_embeddings(len(own) + n, mean_resizing=False)
     for i, row in enumerate(vectors(n)):
         own.add_tokens(f"{name}_{i}" if i else name)
         model.get_input_embeddings().weight.data[len(own) - 1] = row
-    return Conditioner(OpenAIClipTower(model.eval(), own, name="L"), **choices)
+    return model.eval(), own
 
 
 def content(conditioner, prompt):

@@ -227,3 +227,23 @@ def test_a_mean_of_no_weight_is_refused_at_its_place():
             assert "max_chunks" in e.value.remedy
 
     assert not failures_of(check, cases)
+
+
+def test_tokens_are_the_more_coloured_the_farther_their_weight_is_from_one():
+    orange, blue = "255,140,0", "30,120,255"
+    colours = {
+        1.0: f"rgba({blue},0.00)",
+        1.3: f"rgba({orange},0.30)",
+        0.5: f"rgba({blue},0.50)",
+        0.0: f"rgba({blue},1.00)",
+        2.0: f"rgba({orange},1.00)",
+        5.0: f"rgba({orange},1.00)",
+        -1.0: f"rgba({blue},1.00)",
+    }
+    conditioner = Conditioner(tower_l())
+
+    def check(weight):
+        page = conditioner.explain(f"(cat:{weight})").html()
+        assert f'background:{colours[weight]}" title="id ' in page
+
+    assert not failures_of(check, colours)

@@ -5,7 +5,7 @@
 Weights are random and widths real: see models.py, also for a rehearsal without a GPU.
 """
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -30,6 +30,7 @@ HALVES = (torch.float16, torch.bfloat16)
 # relative to the norm of the float32 result
 BOUND = {torch.float16: 4e-3, torch.bfloat16: 3e-2}
 PROMPT = "a (red:1.3) fox in the (snow:0.7), [dark:light:0.5] trees"
+CHANGING = ("a [cat|dog] in the snow", "a (blue:1.2) [car:ship:2]", "a fox AND [a|b] snow :0.5")
 WEIGHTS = (0.3, 0.7, 1.0, 1.3, 2.0)
 
 
@@ -184,7 +185,7 @@ def test_compiled_once():
     first = latents(pipe, PROMPT)
     assert distance(first, expected) < 2e-2
     with torch._dynamo.config.patch(error_on_recompile=True):
-        for prompt in ("a [cat|dog] in the snow", "a (blue:1.2) [car:ship:2]", "a fox", PROMPT):
+        for prompt in (*CHANGING, "a fox", PROMPT):
             assert latents(pipe, prompt).isfinite().all()
 
 
@@ -212,22 +213,15 @@ def test_streams_and_threads(by_dtype):
     conditioner = Conditioner(by_dtype[torch.float16][0], cache_bytes=0)
     prompts = [f"a (red:1.{i}) fox in the snow, {i}" for i in range(8)]
     expected = [conditioner(prompt).embeds.clone() for prompt in prompts]
-    wrong = []
 
-    def work(stream):
+    def wrong(stream):
         with torch.cuda.stream(stream):
-            for prompt, known in zip(prompts * 4, expected * 4, strict=True):
-                if not torch.equal(conditioner(prompt).embeds, known):
-                    wrong.append(prompt)
-            stream.synchronize()
+            pairs = zip(prompts * 4, expected * 4, strict=True)
+            return [p for p, known in pairs if not torch.equal(conditioner(p).embeds, known)]
 
     torch.cuda.synchronize()
-    threads = [threading.Thread(target=work, args=(torch.cuda.Stream(),)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    with ThreadPoolExecutor(2) as pool:  # raises here what a thread raises
+        assert list(pool.map(wrong, [torch.cuda.Stream() for _ in range(2)])) == [[], []]
 
 
 @needs_card
@@ -276,8 +270,8 @@ def test_peak_memory(by_dtype):
     """256 prompts take at most 1.3 times the memory of a plain forward of as many chunks."""
     tower = by_dtype[torch.float16][0]
     prompts = [f"a fox in the snow, {i}" for i in range(256)]
-    ids = torch.tensor(tower.tokenizer([prompts[0]])[0])[:77]
-    batch = torch.nn.functional.pad(ids, (0, 77 - len(ids)), value=49407).expand(256, 77)
+    choices = {"padding": "max_length", "max_length": 77, "return_tensors": "pt"}
+    batch = models.tokenizer()(prompts, **choices).input_ids
 
     def peak(work):
         torch.cuda.synchronize()
@@ -290,7 +284,7 @@ def test_peak_memory(by_dtype):
         del kept
         return torch.cuda.max_memory_allocated() - before
 
-    plain = peak(lambda: tower.model(batch.to("cuda")).last_hidden_state)
+    plain = peak(lambda: tower.model(batch.to(DEVICE)).last_hidden_state)
     ours = peak(lambda: Conditioner(tower, cache_bytes=0)(prompts).embeds)
     record("peak memory of 256 prompts, times a plain forward", ours / plain)
     assert ours < 1.3 * plain

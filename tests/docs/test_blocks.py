@@ -14,7 +14,10 @@ from tests.training.made import few_measures
 
 LANGUAGES = (*RUN, "text", "json", "toml")
 MOST_UNRUN = 6
-SLOW = ("README.zh.md", "index.md", "training.md")
+SLOW = (
+    *("README.zh.md", "index.md", "training.md", "chinese.md", "command-line.md", "lpw.md"),
+    "towers.md",
+)
 
 
 @pytest.fixture(autouse=True)

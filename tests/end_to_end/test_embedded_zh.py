@@ -125,6 +125,7 @@ def test_english_words_among_chinese_ones_are_read(pipe):
     assert sum(right) >= 7
 
 
+@pytest.mark.slow
 def test_of_two_things_each_is_drawn_where_the_prompt_says(pipe):
     pairs = [("狐狸", "树"), ("猫头鹰", "皇冠"), ("苹果", "狗"), ("披萨", "幽灵")]
     english = [("fox", "tree"), ("owl", "crown"), ("apple", "dog"), ("pizza", "ghost")]
@@ -137,6 +138,7 @@ def test_of_two_things_each_is_drawn_where_the_prompt_says(pipe):
     assert seen.tolist() == list(range(8))
 
 
+@pytest.mark.slow
 def test_text_past_the_first_chunk_decides_the_picture(pipe):
     prompts = [FILLER * 2 + "一只猫，绿色背景", FILLER * 2 + "一辆汽车，粉色背景"]
     images = draw(pipe, prompts)
@@ -163,6 +165,7 @@ def test_break_opens_a_chunk_and_both_halves_are_drawn(pipe):
     assert named(images, ["cat", "car"]) == ["cat", "car"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "form", ["{n} BREAK {c}背景", pytest.param("{c}背景BREAK一个{n}", marks=pytest.mark.slow)]
 )

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.training.made import few_measures
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
-NEEDS = {"lora_and_inversion": ("peft",)}  # which no release of fits the newest transformers yet
+NEEDS = {"lora_and_inversion": ("peft",)}
 
 
 def names(path):
@@ -35,7 +35,8 @@ def test_it_is_short_and_says_what_it_shows(path):
 
 SLOW = (
     *("align_a_tower", "clip_skip", "compose_with_and", "controlnet", "custom_pipeline"),
-    *("picture_grid", "picture_grid_zh", "prompts_over_time"),
+    *("attach_to_a_pipeline", "long_prompt", "picture_grid", "picture_grid_zh"),
+    "prompts_over_time",
 )
 
 

@@ -180,6 +180,7 @@ def test_configs_of_schedulers(tmp_path):
     assert not failures(each(), of=tmp_path, at_least=20)
 
 
+@pytest.mark.slow
 def test_pipelines(tmp_path):
     folder = tmp_path / "model"
     tiny_sd().save_pretrained(folder)

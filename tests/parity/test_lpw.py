@@ -1,7 +1,7 @@
 """Dialect lpw against diffusers' community pipelines lpw_stable_diffusion and its _xl, 58eb52c.
 
 Left out: nothing but the two calls in which the reference dies, `(cat:1.2.3)` and an SDXL prompt
-without tokens beside a negative without tokens; ours gives an error with a caret, and two rows.
+without tokens with a negative without tokens; ours gives an error with a caret, and two rows.
 """
 
 from dataclasses import replace

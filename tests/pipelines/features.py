@@ -1,4 +1,4 @@
-"""What diffusers and its companions offer beside a prompt: how to switch it on, on which classes.
+"""What diffusers and its companions offer besides a prompt: how to switch it on, on which classes.
 
 Read by test_features.py, which draws with all of it, and by the table of docs/guides/pipelines.md.
 """
@@ -6,6 +6,7 @@ Read by test_features.py, which draws with all of it, and by the table of docs/g
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import diffusers
@@ -143,6 +144,17 @@ def _quanto(pipe):
         freeze(model)
 
 
+def _four_bits(pipe):
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")
+    for name, model in _text_encoders(pipe).items():
+        with TemporaryDirectory() as folder:
+            model.save_pretrained(folder)
+            own = {"quantization_config": config, "device_map": "cpu"}
+            pipe.register_modules(**{name: type(model).from_pretrained(folder, **own)})
+
+
 def _tiles(pipe):
     pipe.vae.enable_slicing()
     pipe.vae.enable_tiling()
@@ -252,11 +264,12 @@ FEATURES = (
     Feature("float8 layers of the denoiser", _float8, (SD, SD3)),
     Feature("int8 text encoders by torchao", _torchao, (SD, XL), "torchao"),
     Feature("int8 text encoders by quanto", _quanto, (SD, XL), "optimum.quanto"),
+    Feature("4-bit text encoders by bitsandbytes", _four_bits, (SD, XL), "bitsandbytes"),
     Feature("VAE slicing and tiling", _tiles, (SD,)),
     Feature("attention slicing, channels last", _slices, (SD,)),
     Feature("fused projections", _call("fuse_qkv_projections"), (SD,)),
 )
 # what other tests draw: steps/test_hooks.py and test_loaders_and_hooks.py
 ELSEWHERE = {"`torch.compile` of UNet and text encoder": (SD,)}
-# what nobody has drawn: both need a device
-NOT_TRIED = ("bitsandbytes", "sequential offload")
+# what nobody has drawn: it needs a device
+NOT_TRIED = ("sequential offload",)

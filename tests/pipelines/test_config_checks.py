@@ -115,3 +115,20 @@ def test_an_allowed_pickle_is_still_bounded(folder, tmp_path):
     torch.save({"a": Large()}, model / "vae" / "diffusion_pytorch_model.bin")
     with pytest.raises(CheckpointError, match="bytearray, which weights do not need"):
         build_pipeline(model, allow_pickle=True)
+
+
+def test_a_pickle_that_another_vae_replaces_is_not_opened(folder, tmp_path):
+    vae = folder / "vae"
+
+    def as_pickle(part):
+        model = shutil.copytree(folder, tmp_path / part)
+        (file,) = (model / part).glob("*.safetensors")
+        file.with_name("diffusion_pytorch_model.bin").write_bytes(b"no weights")
+        file.unlink()
+        return model
+
+    pipes = build_pipeline(as_pickle("vae"), vae=vae), build_pipeline(folder)
+    ours, theirs = (latents(pipe, "a cat") for pipe in pipes)
+    assert torch.equal(ours, theirs)
+    with pytest.raises(CheckpointError, match="is a pickle"):
+        build_pipeline(as_pickle("unet"), vae=vae)

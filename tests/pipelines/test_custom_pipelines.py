@@ -105,6 +105,7 @@ def test_another_chinese_tower_with_its_adapter(load, sd_folder, zh_folder, pipe
     assert torch.equal(latents(ours, CAT), latents(pipe, CAT))
 
 
+@pytest.mark.slow
 def test_what_it_saves_is_a_stock_folder(load, sd_folder, tmp_path):
     pipe = load(sd_folder, "stable_diffusion", clip_skip=2)
     before = latents(pipe, "a cat")
@@ -144,6 +145,7 @@ def test_a_name_that_does_not_exist(load, sd_folder):
         load(sd_folder, "stable_diffusion", dialect="a111")
 
 
+@pytest.mark.slow
 def test_the_methods_of_lpw(load, sd_folder):
     pipe = load(sd_folder, "stable_diffusion", dialect="lpw", clip_skip=2)
     call = {"negative_prompt": "blurry", "num_inference_steps": 2, "output_type": "latent"}

@@ -49,6 +49,7 @@ def encode(pipe, method, **call):
     return [found] if isinstance(found, torch.Tensor) else [t for t in found if t is not None]
 
 
+@pytest.mark.slow
 def test_every_accepted_class_encodes_as_plain_diffusers():
     failures, names = [], [n for n in accepted() if not n.startswith(ELSEWHERE)]
     for name in names:

@@ -1,5 +1,7 @@
 """Folding keeps every position, and all that is ASCII."""
 
+import unicodedata
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,3 +26,11 @@ def test_odd_signs_are_named():
         "U+2236 RATIO, U+200B ZERO WIDTH SPACE"
     )
     assert odd_signs("cat", "cat") == ""
+
+
+def test_every_space_and_separator_of_unicode_is_a_space():
+    kinds = {"Zs", "Zl", "Zp"}
+    spaces = [c for c in map(chr, range(0x3001)) if unicodedata.category(c) in kinds]
+
+    assert len(spaces) > 15
+    assert {ascii(c) for c in spaces if fold(c) != " "} == set()

@@ -96,6 +96,7 @@ def mutants(content: bytes, n: int, seed: int) -> Iterator[bytes]:
         yield bytes(changed)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_refused_or_does_no_harm(tmp_path, runs):
     whole, checkpoints = runs
     n_same, wrong = 0, []

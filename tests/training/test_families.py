@@ -62,7 +62,7 @@ def small(pipe):
     return pipe
 
 
-@pytest.mark.parametrize("kind", ["resampler", "linear"])
+@pytest.mark.parametrize("kind", [pytest.param("resampler", marks=SLOW), "linear"])
 @pytest.mark.parametrize(
     ("family", "made", "width"),
     [

@@ -45,7 +45,7 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize(
     ("sent", "stage", "step"),
     [
-        ("SIGKILL", "unet", 2),
+        pytest.param("SIGKILL", "unet", 2, marks=pytest.mark.slow),
         pytest.param("SIGKILL", "text", 3, marks=pytest.mark.slow),
         pytest.param("SIGTERM", "unet", 4, marks=pytest.mark.slow),
     ],

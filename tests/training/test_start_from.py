@@ -53,6 +53,7 @@ def test_training_further_comes_nearer(tmp_path, first):
     assert record.stages == {"text": 130, "unet": 0}
 
 
+@pytest.mark.slow
 def test_what_it_cannot_start_from(tmp_path, first):
     pairs, output = write(tmp_path), tmp_path / "a.safetensors"
     other = tower_zh()

@@ -82,6 +82,9 @@ def test_a_clip_tower_without_projection_gets_one(tmp_path, width):
     assert ours.pooled.shape == (1, width)
     if known is not None:
         assert torch.equal(ours.pooled, 2 * plain)
+    else:  # a state of unit variance keeps it
+        spread = float(projected.model.text_projection.weight.detach().std())
+        assert abs(spread * tower.width**0.5 - 1) < 0.2
 
 
 def test_pooled_with_gradients_is_that_of_encode():

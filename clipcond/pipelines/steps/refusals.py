@@ -26,9 +26,6 @@ _NEVER = {
 _NOT_MIXED = {
     "StableDiffusionAttendAndExcitePipeline": "it steers by the attention to one prompt",
 }
-# Names of diffusers' hooks that take what a model computed at the step before.
-_CACHES = ("pyramid_attention_broadcast", "faster_cache", "first_block_cache", "fbc", "taylorseer",
-           "mag_cache")  # fmt: skip
 
 
 def check_pipeline(pipe: object, family: Family, plan: Plan) -> None:
@@ -91,7 +88,7 @@ def _named(pipe: object, reasons: dict[str, str]) -> str | None:
 
 def _cache_of(pipe: object) -> str | None:
     """Find a cache between steps, which would mix up the parts of AND."""
-    for name in ("unet", "transformer"):
+    for name in DENOISERS:
         model = getattr(pipe, name, None)
         forward = getattr(model, "__dict__", {}).get("forward")
         if str(getattr(forward, "__module__", "")).startswith("DeepCache"):
@@ -99,7 +96,8 @@ def _cache_of(pipe: object) -> str | None:
         for module in model.modules() if isinstance(model, nn.Module) else ():
             registry: Any = getattr(module, "_diffusers_hook", None)
             hooks = getattr(registry, "hooks", {})
-            cache = next((each for each in hooks if any(c in each for c in _CACHES)), None)
-            if cache is not None:
+            # diffusers' own mark of hooks that keep values from call to call: its caches do
+            caches = (n for n, hook in hooks.items() if getattr(hook, "_is_stateful", False))
+            if cache := next(caches, None):
                 return f"its {name} has a cache between steps, {cache}"
     return None

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from clipcond import attach, compose
-from tests.pipelines.models import latents, tiny_sd, tiny_sdxl
+from tests.pipelines.models import latents, seeded, tiny_sd, tiny_sdxl
 from tests.pipelines.steps.loops import a1111, distance, drawn
 
 # diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of
@@ -79,3 +79,20 @@ def test_weights_of_zero_leave_the_negative(pipe):
     ours = drawn(pipe, "c :0 AND d :0", "x")
 
     assert torch.equal(ours, drawn(pipe, "x", "x", guidance_scale=7.5))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.* never changes while denoising")
+def test_a_batch_whose_prompts_have_other_parts(pipe):
+    """Each picture, of its own noise, as if it were alone; a batch rounds otherwise."""
+    prompts = ["[a|b] :0.5 AND c :-0.3 AND d :0.4", "a cat", "a cat AND [red:blue:1] dog :0.6"]
+    negatives, n = ["grey", "[x:y:1]", "snow AND ice"], 2
+    generators = [seeded(k) for _ in prompts for k in range(n)]
+    call = {"n_steps": 3, "generator": generators, "num_images_per_prompt": n}
+    together = iter(drawn(pipe, prompts, negatives, **call))
+
+    for prompt, negative in zip(prompts, negatives, strict=True):
+        for k in range(n):
+            alone = drawn(pipe, prompt, negative, n_steps=3, generator=seeded(k))
+            far = distance(next(together), alone[0])
+            assert far < 1e-5 * max(1.0, float(alone.abs().max())), (prompt, k)

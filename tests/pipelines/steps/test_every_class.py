@@ -1,4 +1,4 @@
-"""Prompts over time in the classes that are drawn slowly: each call of a model gets its text."""
+"""Prompts over time, class by class: each call of a model gets the text of its step."""
 
 import pytest
 import torch
@@ -20,7 +20,19 @@ pytestmark = [
 N_STEPS = 4
 EDITED, RED, BLUE = "[red:blue:0.5] cat", "red cat", "blue cat"
 IN_EVERY_RUN = ("HunyuanVideoFramepackPipeline", "TextToVideoZeroPipeline")
-SLOW = [n for n in DRAWN_SLOWLY if n not in IN_EVERY_RUN]
+# of the others, those whose loop is like that of none in test_pipelines.py and test_flows.py
+OWN_LOOPS = (
+    *("AltDiffusionImg2ImgPipeline", "AnimateDiffControlNetPipeline", "AnimateDiffPAGPipeline"),
+    *("AnimateDiffSDXLPipeline", "AnimateDiffVideoToVideoPipeline", "FluxKontextPipeline"),
+    *("KandinskyPriorPipeline", "PIAPipeline", "StableDiffusion3Img2ImgPipeline"),
+    *("StableDiffusion3PAGPipeline", "StableDiffusionControlNetInpaintPipeline"),
+    *("StableDiffusionInpaintPipelineLegacy", "StableDiffusionModelEditingPipeline"),
+    *("StableDiffusionUpscalePipeline", "StableDiffusionXLAdapterPipeline"),
+    *("StableDiffusionXLControlNetPAGImg2ImgPipeline", "StableDiffusionXLInpaintPipeline"),
+    *("StableDiffusionXLInstructPix2PixPipeline", "StableUnCLIPImg2ImgPipeline"),
+    *("UniDiffuserPipeline", "VideoToVideoSDPipeline"),
+)
+SLOW = [n for n in (*OWN_LOOPS, *DRAWN_SLOWLY) if n not in IN_EVERY_RUN]
 # the steps of a model's calls, where they are not each step once or twice
 STEPS = {
     # two windows of frames, each of all steps

@@ -24,7 +24,11 @@ PROMPT, NEGATIVE = "a [cat:dog:0.4] on [sand|[snow:ice:1]]", "[grey:red:1] sky"
 MIXED = "a cat :0.7 AND a [red:blue:0.5] dog :0.4"
 
 
-@pytest.fixture(params=FLOWS)
+FAST = ("Flux", "HunyuanVideo", "Würstchen")  # of a kind each
+EACH = [pytest.param(name, marks=[pytest.mark.slow] * (name not in FAST)) for name in FLOWS]
+
+
+@pytest.fixture(params=EACH)
 def flow(request):
     return FLOWS[request.param]
 

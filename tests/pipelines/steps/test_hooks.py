@@ -11,8 +11,9 @@ from diffusers import StableDiffusionPipeline
 
 from clipcond import attach, detach
 from clipcond.errors import PromptWarning
+from clipcond.pipelines.steps import STEPS
 from tests.pipelines.models import latents, tiny_sd
-from tests.pipelines.steps.stubs import Stub
+from tests.pipelines.steps.stubs import Reusing, Stub
 
 # short calls draw one text of some prompts only
 pytestmark = pytest.mark.filterwarnings(
@@ -46,7 +47,9 @@ def test_hooks_come_and_go(pipe):
     assert [n > 0 for n in counts] == [True, True, False, False]
     assert n_hooks(pipe.unet) == 0
     assert torch.equal(latents(pipe, CHANGING), changing)
+    assert pipe in STEPS  # rows that a callback may have kept
     detach(pipe)
+    assert pipe not in STEPS
     assert n_hooks(pipe.unet) == 0
     assert torch.equal(latents(attach(pipe), "a [cat] (dog:1.2)"), plain)
 
@@ -166,6 +169,15 @@ def test_compiled_unets_compile_once(pipe, in_place):
     assert len(pipe.unet._forward_pre_hooks) == 0
 
 
+def test_a_model_may_use_the_memory_of_its_output_again(pipe):
+    """As those do that CUDA graphs run."""
+    pipe.unet = Stub(pipe.unet)
+    expected = latents(pipe, CHANGING)
+    pipe.unet = Reusing(pipe.unet)
+
+    assert torch.equal(latents(pipe, CHANGING), expected)
+
+
 def test_offload(pipe):
     expected = latents(pipe, CHANGING)
     pipe.enable_model_cpu_offload(device="cpu")
@@ -198,11 +210,18 @@ def test_a_callback_has_the_last_word(pipe):
     inputs = {"callback_on_step_end_tensor_inputs": ["prompt_embeds"]}
     call = {"num_inference_steps": 4, "callback_on_step_end": replace, **inputs}
     replaced = latents(pipe, "a fox", **call)
-    ours = latents(pipe, "[a fox:a cat:3]", **call)
+    ours = latents(pipe, "[a fox:a cat:1]", **call)
 
     assert torch.equal(replaced, both)
     assert torch.equal(ours, both)
     assert seen == [(2, 77, 32)] * 8
+
+    def write(pipe, i, t, kwargs):
+        kwargs["prompt_embeds"].copy_(other)
+        return kwargs
+
+    call["callback_on_step_end"] = write
+    assert torch.equal(latents(pipe, "[a fox:a cat:1]", **call), both)
 
 
 def test_embeddings_that_are_lost_are_warned_of(pipe):

@@ -1,16 +1,13 @@
 """Prompts over time and AND in other pipelines than text-to-image."""
 
-from functools import partial
+import copy
 
 import diffusers
 import pytest
 import torch
 
 from clipcond import attach
-from clipcond.errors import PipelineError
-from clipcond.pipelines.families import family_of
 from tests.pipelines import zoo, zoo_parts
-from tests.pipelines.bare import bare, pipeline_classes
 from tests.pipelines.features import ip_adapter_weights
 from tests.pipelines.models import WIDTH, latents, tiny_sd, tiny_sdxl, unet_of
 from tests.pipelines.steps.loops import distance
@@ -41,7 +38,11 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize("name", NAMES)
+FAST = ("StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLPAGPipeline")
+EACH = [pytest.param(name, marks=[pytest.mark.slow] * (name not in FAST)) for name in NAMES]
+
+
+@pytest.mark.parametrize("name", EACH)
 def test_parts_and_edits(name):
     pipe = attach(zoo.make(name))
     if name.startswith("LatentConsistency"):  # its UNet reads the guidance
@@ -74,6 +75,23 @@ def test_controlnets_give_each_part_its_own(guess):
     cat, dog, snow = (draw(text, g) for text in ("cat", "dog", "snow"))
     mixed = draw("cat :0.5 AND dog :0.7 AND snow :-0.2", g)
 
+    assert distance(mixed, 0.5 * cat + 0.7 * dog - 0.2 * snow) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guess", [False, True])
+def test_several_controlnets_give_each_part_their_own(guess):
+    """As above, of two ControlNets with weights of their own."""
+    pipe = zoo.make("StableDiffusionControlNetPipeline")
+    both = diffusers.MultiControlNetModel([pipe.controlnet, copy.deepcopy(pipe.controlnet)])
+    parts = {**pipe.components, "controlnet": both, "requires_safety_checker": False}
+    pipe = attach(type(pipe)(**parts))
+    pipe.set_progress_bar_config(disable=True)
+    call = {"image": [zoo.PICTURE] * 2, "controlnet_conditioning_scale": [0.7, 0.4]}
+    call |= {"guess_mode": guess, "guidance_scale": 3.0, "num_inference_steps": 1}
+
+    cat, dog, snow = (latents(pipe, text, **call) for text in ("cat", "dog", "snow"))
+    mixed = latents(pipe, "cat :0.5 AND dog :0.7 AND snow :-0.2", **call)
     assert distance(mixed, 0.5 * cat + 0.7 * dog - 0.2 * snow) < 1e-4
 
 
@@ -178,59 +196,3 @@ def test_ip_adapters_ride_along():
     assert distance(draw("cat :0.3 AND cat :0.7"), cat) < 2e-5
     assert torch.equal(draw("[cat:dog:9]"), cat)
     assert not torch.equal(draw("[cat:dog:1]"), cat)
-
-
-@pytest.mark.parametrize(
-    ("name", "prompt", "why"),
-    [
-        ("StableDiffusionPanoramaPipeline", "[cat|dog]", "cannot draw .*many views"),
-        ("StableDiffusionAttendAndExcitePipeline", "cat AND dog", "cannot draw AND"),
-    ],
-)
-def test_refusals(name, prompt, why):
-    pipe = attach(zoo.make(name))
-    with pytest.raises(PipelineError, match=why):
-        zoo.draw(pipe, name, prompt=prompt)
-    assert not pipe.unet._forward_pre_hooks
-    zoo.draw(pipe, name, prompt="a [cat]")
-
-
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        ("UnCLIPPipeline", "its decoder reads a projection of the embeddings"),
-        ("FluxPriorReduxPipeline", "it draws nothing"),
-        ("FluxPipeline", "it has no model that draws"),
-    ],
-)
-def test_refusals_of_classes(name, why, monkeypatch):
-    monkeypatch.setattr("clipcond.pipelines.steps.over_time.is_drawing", lambda pipe: True)
-    pipe = attach(bare(pipeline_classes()[name]))
-    if name == "FluxPipeline":
-        pipe.transformer = None
-    more = {"max_sequence_length": 16} if "Flux" in name else {"do_classifier_free_guidance": True}
-    call = {"device": "cpu", "num_images_per_prompt": 1, **more}
-    encode = partial(getattr(pipe, family_of(pipe).method), **call)
-    for prompt in ("[cat|dog]", "cat AND dog", "a [cat:dog:0.5]", "a [cat::3]", ["a", "[a|b]"]):
-        with pytest.raises(PipelineError, match=f"cannot draw .*: {why}"):
-            encode(prompt)
-    with zoo.quiet():
-        encode("a cat")
-
-
-def test_free_noise_is_refused():
-    pipe = attach(zoo.make("AnimateDiffPipeline"))
-    pipe.enable_free_noise(context_length=4, context_stride=2)
-    with pytest.raises(PipelineError, match="FreeNoise"):
-        zoo.draw(pipe, "AnimateDiffPipeline", prompt="[cat|dog]", num_frames=4)
-
-
-def test_a_cache_between_steps_is_refused_for_parts():
-    pipe = attach(tiny_sd())
-    config = diffusers.PyramidAttentionBroadcastConfig(
-        cross_attention_block_skip_range=2, current_timestep_callback=lambda: 500
-    )
-    diffusers.apply_pyramid_attention_broadcast(pipe.unet, config)
-    with pytest.raises(PipelineError, match="cache between steps"):
-        latents(pipe, "cat AND dog")
-    latents(pipe, "[cat|dog]", num_inference_steps=3)

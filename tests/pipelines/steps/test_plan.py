@@ -146,7 +146,7 @@ def test_steps_are_counted_by_what_moves():
 
 
 def test_another_run_of_the_loop_counts_from_the_start():
-    """FreeInit denoises several times, with timesteps set anew."""
+    """FreeInit denoises several times, with timesteps set again."""
     scheduler = SimpleNamespace(timesteps=torch.tensor([5, 1]), num_inference_steps=2, order=1)
     again = torch.tensor([5, 1])
     _, found = moves(
