@@ -241,8 +241,9 @@ class ChunkEncoder:
     def _kept(self, store: ChunkCache, key: Key, length: int) -> TowerOutput | None:
         """Look up what is kept of a chunk, if it has all that is wanted."""
         row = store.get(key)
-        is_enough = row is not None and len(row.hidden) >= length
-        return row if is_enough and (not self._pooled or row.pooled is not None) else None
+        if row is None or len(row.hidden) < length or (self._pooled and row.pooled is None):
+            return None
+        return row
 
     def _stores(self, chunk: ChunkKey) -> Iterator[tuple[ChunkCache, Key]]:
         """Yield where a chunk is kept."""
