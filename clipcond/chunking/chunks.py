@@ -48,13 +48,13 @@ class TokenChunk:
     def places(self) -> range:
         """The positions of those tokens; without any, an empty range where they would begin."""
         is_text = [segment >= 0 for segment in self.segments]
-        first = is_text.index(True) if any(is_text) else self.first
-        return range(first, first + self.content)
+        first = is_text.index(True) if True in is_text else self.first
+        return range(first, first + sum(is_text))
 
     @property
     def is_weighted(self) -> bool:
         """Whether any weight differs from 1."""
-        return any(weight != 1.0 for weight in self.weights)
+        return self.weights.count(1.0) < len(self.weights)
 
 
 def tokenize(parsed: ParsedPrompt, tokenizer: Tokenizer) -> tuple[Token | Break, ...]:
@@ -115,11 +115,13 @@ def pad_tokens(
 
     It belongs to a part of its own, behind the prompt's last, and weighs 1.
     """
+    n_missing = n_tokens - sum(isinstance(token, Token) for token in tokens) if n_tokens else 0
+    if n_missing <= 0:
+        return tuple(tokens)
     last = next((token for token in reversed(tokens) if isinstance(token, Token)), None)
     segment, stop = (last.segment + 1, last.stop) if last else (0, 0)
     padding = Token(special.pad, 1.0, segment, stop, stop)
-    n_own = sum(isinstance(token, Token) for token in tokens)
-    return (*tokens, *(padding,) * (n_tokens - n_own))
+    return (*tokens, *(padding,) * n_missing)
 
 
 def chunk(
@@ -195,10 +197,10 @@ def _frame(piece: Sequence[Token], special: SpecialTokens, *, goes_on: bool = Fa
         after, mask = after[::-1], mask[::-1]
     n_before, n_after = len(before), len(after)
     return TokenChunk(
-        input_ids=(*before, *(token.id for token in piece), *after),
-        weights=(1.0,) * n_before + tuple(token.weight for token in piece) + (1.0,) * n_after,
+        input_ids=(*before, *[token.id for token in piece], *after),
+        weights=(*(1.0,) * n_before, *[token.weight for token in piece], *(1.0,) * n_after),
         attention_mask=(1,) * (n_before + len(piece)) + mask,
-        segments=(-1,) * n_before + tuple(token.segment for token in piece) + (-1,) * n_after,
+        segments=(*(-1,) * n_before, *[token.segment for token in piece], *(-1,) * n_after),
         goes_on=goes_on,
         first=n_before,
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import atexit
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
+from typing import NamedTuple, TypeAlias
 from weakref import finalize
 
 import torch
+from torch import Tensor
 
 from clipcond.chunking import TokenChunk, empty_chunk
 from clipcond.locks import fork_safe_lock
@@ -17,7 +19,8 @@ from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput
 from clipcond.towers.weight_keys import serial_of
 
-Key = tuple[Hashable, ...]
+Key: TypeAlias = tuple[Hashable, ...]
+ChunkKey: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]  # input_ids, attention_mask
 
 MIB = 2**20
 CACHE_BYTES = 256 * MIB  # about a thousand chunks of CLIP-L in float32
@@ -55,6 +58,8 @@ class ChunkCache:
             row = self._rows.get(key)
             if row is not None:
                 self._rows.move_to_end(key)
+                if _is_part(row.hidden):  # it may outlive the others of its batch by far
+                    row = self._rows[key] = _copied(row)
             return row
 
     def put(self, key: Key, row: TowerOutput) -> None:
@@ -80,6 +85,7 @@ class ChunkCache:
         with self._lock:
             for number, known in self._fingerprints.items():
                 if known == fingerprint:
+                    self._fingerprints[number] = fingerprint  # compared faster next time
                     self._fingerprints.move_to_end(number)
                     return number
             number = next(self._numbers)
@@ -104,6 +110,15 @@ def empty_chunks_of(tower: TextTower) -> ChunkCache:
     return known
 
 
+class _Missing(NamedTuple):
+    """A chunk to be encoded: where it is kept, how many positions are wanted, whether masked."""
+
+    chunk: ChunkKey
+    stores: list[tuple[ChunkCache, Key]]
+    length: int
+    masked: bool
+
+
 class ChunkEncoder:
     """The `Encode` of one call: bound to a tower with its weights of now, and to a layer.
 
@@ -112,12 +127,14 @@ class ChunkEncoder:
     bound may be smaller. Empty chunks, which fill up the shorter of two prompts, are also kept for
     other caches of the same tower.
 
+    Args:
+        lengths: of chunks that are not wanted whole, how many positions are, by `key_of`; the rows
+            behind them are zeros. Only of towers whose positions see none behind them.
+        gives_copies: see there; otherwise the result of a single chunk may be what is kept of it.
     Attributes:
         n_at_once: how many chunks one tower call takes.
         gives_copies: results belong to the caller, who may write into them.
     """
-
-    gives_copies = True
 
     def __init__(
         self,
@@ -127,8 +144,11 @@ class ChunkEncoder:
         cache: ChunkCache,
         *,
         pooled: bool,
+        lengths: Mapping[ChunkKey, int] | None = None,
+        gives_copies: bool = True,
     ) -> None:
-        self.special = special
+        self.special, self.gives_copies = special, gives_copies
+        self._lengths = lengths or {}
         self._tower = tower
         self._layer = layer
         self._pooled = pooled
@@ -139,7 +159,7 @@ class ChunkEncoder:
         self._empty = empty_chunks_of(tower) if cache.max_bytes else None
         number = 0 if self._empty is None else self._empty.number(fingerprint)
         self._empty_prefix = (serial_of(tower), number, layer)
-        self._empty_key = _key(empty_chunk(special))
+        self._empty_key = key_of(empty_chunk(special))
         length = special.context_length
         chunk_bytes = length * tower.width * tower.dtype.itemsize * ACTIVATIONS
         self.n_at_once = max(1, BATCH_BYTES // chunk_bytes)
@@ -152,11 +172,22 @@ class ChunkEncoder:
         for start in range(0, len(chunks), self.n_at_once):
             part = chunks[start : start + self.n_at_once]
             self.prefetch(part)
-            rows = [self._rows[_key(chunk)] for chunk in part]
-            if not start:
-                hidden = rows[0].hidden.new_empty((len(chunks), *rows[0].hidden.shape))
-            torch.stack([row.hidden for row in rows], out=hidden[start : start + len(part)])
+            rows = [self._rows[key_of(chunk)] for chunk in part]
             pooled += [row.pooled for row in rows if row.pooled is not None]
+            length = len(part[0].input_ids)
+            is_whole = all(len(row.hidden) == length for row in rows)
+            if is_whole and len(chunks) == 1 and not self.gives_copies:
+                hidden = rows[0].hidden.unsqueeze(0)
+                break
+            if not start:
+                hidden = rows[0].hidden.new_empty((len(chunks), length, rows[0].hidden.shape[-1]))
+            own = hidden[start : start + len(part)]
+            if is_whole:
+                torch.stack([row.hidden for row in rows], out=own)
+            else:
+                own.zero_()
+                for copy, row in zip(own, rows, strict=True):
+                    copy[: len(row.hidden)] = row.hidden
         return TowerOutput(hidden, torch.stack(pooled) if self._pooled else None)
 
     def prefetch(
@@ -168,77 +199,95 @@ class ChunkEncoder:
             later: groups of chunks that are wanted next. If anything is encoded, so are those of
                 them that the same tower call takes.
         """
-        wanted = {_key(chunk): chunk for chunk in chunks}
-        new = {key: chunk for key, chunk in wanted.items() if key not in self._rows}
+        wanted = dict.fromkeys(map(key_of, chunks))  # in their order
+        new = dict.fromkeys(key for key in wanted if key not in self._rows)
         for group in later if new else ():
-            more = {key: chunk for chunk in group if (key := _key(chunk)) not in self._rows}
-            if len(new | more) > self.n_at_once:
+            keys = dict.fromkeys(map(key_of, group))
+            more = [key for key in keys if key not in self._rows and key not in new]
+            if len(new) + len(more) > self.n_at_once:
                 break
-            new |= more
+            new.update(dict.fromkeys(more))
         if new and len(self._rows) + len(new) > self.n_at_once:  # memory for one tower call
             self._rows = {key: row for key, row in self._rows.items() if key in wanted}
         if self._cache.max_bytes:
-            self._sum_up(new.values())
-        missing: list[TokenChunk] = []
-        for key, chunk in new.items():
-            row = next(self._kept(chunk), None)
+            self._sum_up(new)
+        missing: list[_Missing] = []
+        for key in new:
+            stores = list(self._stores(key))
+            length = self._lengths.get(key, len(key[0]))
+            row = next(filter(None, (self._kept(*store, length) for store in stores)), None)
             if row is None:
-                missing.append(chunk)
+                masked = self.special.mask_padding or not all(key[1])
+                missing.append(_Missing(key, stores, length, masked))
             else:
                 self._rows[key] = row
         for batch, masked in self._batches(missing):
             self._call_tower(batch, masked)
 
-    def _call_tower(self, batch: Sequence[TokenChunk], masked: bool) -> None:
-        input_ids = torch.tensor([chunk.input_ids for chunk in batch])
-        mask = torch.tensor([chunk.attention_mask for chunk in batch]) if masked else None
+    def _call_tower(self, batch: Sequence[_Missing], masked: bool) -> None:
+        length = batch[0].length
+        input_ids = torch.tensor([each.chunk[0][:length] for each in batch])
+        mask = torch.tensor([each.chunk[1][:length] for each in batch]) if masked else None
         output = self._tower.encode(input_ids, mask, self._layer, pooled=self._pooled)
-        for i, chunk in enumerate(batch):
-            # cloned: a view would keep the whole batch alive after its neighbours are forgotten
-            pooled = None if output.pooled is None else output.pooled[i].clone()
-            row = TowerOutput(output.hidden[i].clone(), pooled)
-            self._rows[_key(chunk)] = row
-            for store, key in self._stores(chunk):
-                store.put(key, row)
+        is_large = output.hidden.nbytes > self._cache.max_bytes // 8
+        for i, (key, stores, *_) in enumerate(batch):
+            row = TowerOutput(output.hidden[i], None if output.pooled is None else output.pooled[i])
+            if is_large or len(stores) > 1:  # it would keep the whole batch alive
+                row = _copied(row)
+            self._rows[key] = row
+            for store, name in stores:
+                store.put(name, row)
 
-    def _kept(self, chunk: TokenChunk) -> Iterator[TowerOutput]:
-        """Yield what is kept of a chunk, if it has all that is wanted."""
-        for store, key in self._stores(chunk):
-            row = store.get(key)
-            if row is not None and (row.pooled is not None or not self._pooled):
-                yield row
+    def _kept(self, store: ChunkCache, key: Key, length: int) -> TowerOutput | None:
+        """Look up what is kept of a chunk, if it has all that is wanted."""
+        row = store.get(key)
+        if row is None or len(row.hidden) < length or (self._pooled and row.pooled is None):
+            return None
+        return row
 
-    def _stores(self, chunk: TokenChunk) -> Iterator[tuple[ChunkCache, Key]]:
+    def _stores(self, chunk: ChunkKey) -> Iterator[tuple[ChunkCache, Key]]:
         """Yield where a chunk is kept."""
-        own = *_key(chunk), hash(tuple(map(self._sums.get, chunk.input_ids)))
+        own = *chunk, hash(tuple(map(self._sums.get, chunk[0])))
         yield self._cache, (*self._prefix, *own)
-        if self._empty is not None and _key(chunk) == self._empty_key:
+        if self._empty is not None and chunk == self._empty_key:
             yield self._empty, (*self._empty_prefix, *own)
 
-    def _sum_up(self, chunks: Iterable[TokenChunk]) -> None:
+    def _sum_up(self, chunks: Iterable[ChunkKey]) -> None:
         """Take checksums of the token embeddings that chunks use, if the tower gives any."""
-        ids = {i for chunk in chunks for i in chunk.input_ids} - self._sums.keys()
+        ids = {i for input_ids, _ in chunks for i in input_ids} - self._sums.keys()
         row_checksums = getattr(self._tower, "row_checksums", None)
         if ids and row_checksums is not None:
             self._sums.update(row_checksums(sorted(ids)))
 
-    def _batches(self, chunks: Iterable[TokenChunk]) -> Iterator[tuple[list[TokenChunk], bool]]:
+    def _batches(self, chunks: Iterable[_Missing]) -> Iterator[tuple[list[_Missing], bool]]:
         """Yield chunks of equal length and masking, as many at once as memory allows.
 
-        Masked chunks get batches of their own: a mask takes another path through attention, and
-        must not change unmasked chunks, not even by a rounding.
+        Masked chunks get batches of their own, unless the tower says that they do no harm: a mask
+        takes another path through attention, and must not change unmasked chunks, not even by a
+        rounding.
         """
-        groups: dict[tuple[int, bool], list[TokenChunk]] = {}
-        for chunk in chunks:
-            masked = self.special.mask_padding or not all(chunk.attention_mask)
-            groups.setdefault((len(chunk.input_ids), masked), []).append(chunk)
+        groups: dict[tuple[int, bool], list[_Missing]] = {}
+        for each in chunks:
+            groups.setdefault((each.length, each.masked), []).append(each)
+        if len(groups) > 1 and getattr(self._tower, "mask_keeps_rows", False):
+            for length in {length for length, masked in groups if masked}:
+                groups[length, True] = groups.pop((length, False), []) + groups[length, True]
         for (_, masked), group in groups.items():
             for start in range(0, len(group), self.n_at_once):
                 yield group[start : start + self.n_at_once], masked
 
 
-def _key(chunk: TokenChunk) -> Key:
+def key_of(chunk: TokenChunk) -> ChunkKey:
+    """Make a key of what a tower computes with."""
     return chunk.input_ids, chunk.attention_mask
+
+
+def _is_part(tensor: Tensor) -> bool:
+    return tensor.untyped_storage().nbytes() > tensor.nbytes
+
+
+def _copied(row: TowerOutput) -> TowerOutput:
+    return TowerOutput(row.hidden.clone(), None if row.pooled is None else row.pooled.clone())
 
 
 def _n_bytes(row: TowerOutput) -> int:

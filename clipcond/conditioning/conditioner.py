@@ -23,7 +23,7 @@ from clipcond.conditioning.plan import Plan
 from clipcond.conditioning.prompt_text import ExtraNetworks, Texts
 from clipcond.conditioning.results import Conditioning, Guided
 from clipcond.towers.base import HiddenLayer, TextTower
-from clipcond.weighting import NormalizeChoice, WeightingChoice, find_rule
+from clipcond.weighting import WEIGHTINGS, NormalizeChoice, WeightingChoice, find_rule
 
 
 class Conditioner(Explainer, TakesInversions):
@@ -181,24 +181,46 @@ class Conditioner(Explainer, TakesInversions):
         parsed = self.reader.parse_and_warn(rows)
         self.reader.hand_over([texts for texts, *_ in rows])
         plans = self._plan(rows, parsed)
+        own = [list(dict.fromkeys(p[t] for row in plans for p in row)) for t in range(len(layers))]
+        kept, choose = None, self.dialect.rows
+        if choose is not None and self._adapter_stage is None:  # its rows are no tokens' places
+            kept = choose([plan.chunks for each in own for plan in each])
         parts: dict[Plan, Conditioning] = {}
         # tensors made under a caller's inference_mode could not serve a later call under autograd
         with torch.inference_mode(False), torch.no_grad():
-            for t, layer in enumerate(layers):
-                own = list(dict.fromkeys(prompt[t] for row in plans for prompt in row))
-                parts.update(zip(own, self._encode_and_weigh(own, layer), strict=True))
-            kept, choose = None, self.dialect.rows
-            if choose is not None and self._adapter_stage is None:  # its rows are no tokens' places
-                kept = choose([plan.chunks for plan in parts])
+            is_joined = len(rows) > 1 or len(own) > 1 or kept is not None
+            for each, layer in zip(own, layers, strict=True):
+                made = self._encode_and_weigh(each, layer, kept, is_joined=is_joined)
+                parts.update(zip(each, made, strict=True))
             return [results.join(column, parts, kept) for column in zip(*plans, strict=True)]
 
-    def _encode_and_weigh(self, plans: Sequence[Plan], layer: HiddenLayer) -> list[Conditioning]:
-        """Encode one tower's plans, apply the rule, and the adapter if there is one."""
+    def _encode_and_weigh(
+        self,
+        plans: Sequence[Plan],
+        layer: HiddenLayer,
+        kept: Sequence[int] | None,
+        *,
+        is_joined: bool,
+    ) -> list[Conditioning]:
+        """Encode one tower's plans, apply the rule, and the adapter if there is one.
+
+        Args:
+            kept: the rows that are handed on; None = all.
+            is_joined: whether the results are copied when they are joined.
+        """
         cutter, stage = plans[0].cutter, self._adapter_stage
         if stage is not None:
             stage.check_layer(layer)
         pooled = stage is None and cutter.pooled
         tower = cast(TextTower, cutter.tower)
-        encode = ChunkEncoder(tower, cutter.special, layer, self.cache, pooled=pooled)
+        lengths = {} if kept is None else results.wanted_lengths(plans, self.rule, kept)
+        # rules of others may write into what they get, and do not say so
+        copies = not is_joined or stage is not None or self.rule not in WEIGHTINGS.values()
+        encode = ChunkEncoder(
+            *(tower, cutter.special, layer, self.cache),
+            pooled=pooled,
+            lengths=lengths,
+            gives_copies=copies,
+        )
         parts = results.weigh(plans, self.rule, encode, cutter.tower.name)
         return parts if stage is None else stage(results.batched(parts), plans, encode).split()

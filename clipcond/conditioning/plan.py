@@ -77,8 +77,8 @@ class Cutter:
         padded = pad_tokens(tokens, n_tokens, self.special)
         chunks = chunk(padded, self.special, self.dialect.splitter)
         limit = self._share(n_members)
-        own_segments = {token.segment for token in tokens if isinstance(token, Token)}
         lost = () if limit is None else chunks[limit:]
+        own_segments = {token.segment for token in tokens if lost and isinstance(token, Token)}
         first = next((c for c in lost if not own_segments.isdisjoint(c.segments)), None)
         if limit is not None and first is not None:
             at = prompt, self._first_lost(first, chunks[:limit], tokens, prompt)
@@ -152,7 +152,7 @@ class Plan:
     @property
     def empty(self) -> list[TokenChunk]:
         """The empty chunks that bring it to the call's length."""
-        return [empty_chunk(self.cutter.special)] * self.n_empty
+        return [empty_chunk(self.cutter.special)] * self.n_empty if self.n_empty else []
 
     @property
     def n_chunks(self) -> int:

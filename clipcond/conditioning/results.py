@@ -9,11 +9,13 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from clipcond.conditioning.cache import ChunkEncoder
+from clipcond.conditioning.cache import ChunkEncoder, ChunkKey, key_of
 from clipcond.conditioning.checks import not_finite, pooled_not_finite
 from clipcond.conditioning.plan import Plan
 from clipcond.prompt import Issue
 from clipcond.weighting import Rule
+
+STEP = 16  # positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,32 @@ def weigh(plans: Sequence[Plan], rule: Rule, encode: ChunkEncoder, name: str) ->
     return parts
 
 
+def wanted_lengths(plans: Sequence[Plan], rule: Rule, rows: Sequence[int]) -> dict[ChunkKey, int]:
+    """Count the positions of one tower's chunks up to the last that is handed on.
+
+    Of a chunk that several plans have, the most. Rounded up to whole steps, because attention gives
+    the same bits at those lengths.
+
+    Args:
+        rows: those that are handed on of every plan, ascending.
+    Returns:
+        the number for chunks by `key_of`; {} if all of them are needed whole.
+    """
+    special, tower = plans[0].cutter.special, plans[0].cutter.tower
+    can_end = getattr(tower, "causal", False) and getattr(rule, "rowwise", False)
+    is_mixed = any(plan.parsed.mixture is not None for plan in plans)
+    if not can_end or is_mixed or special.eos_last or special.mask_padding:
+        return {}
+    length, found = special.context_length, dict[ChunkKey, int]()
+    last = {row // length: row % length + 1 for row in rows}
+    for plan in plans:
+        for i, chunk in enumerate([*plan.chunks * plan.n_times, *plan.empty]):
+            n = max(last.get(i, 0), chunk.places.stop + 1)  # with the eos, which rules may need
+            key, n = key_of(chunk), min(length, -(-n // STEP) * STEP)
+            found[key] = max(n, found.get(key, 0))
+    return found
+
+
 def batched(parts: Sequence[Conditioning]) -> Conditioning:
     """Join conditionings of one tower along the batch."""
     embeds = joined([part.embeds for part in parts])
@@ -164,8 +192,11 @@ def joined(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def _all_finite(tensors: Sequence[Tensor]) -> bool:
+    sums = [tensor.sum() for tensor in tensors]  # of values that are all finite it may overflow
+    if not sums or bool(torch.stack(sums).isfinite().all()):
+        return True
     edges = [edge for tensor in tensors for edge in torch.aminmax(tensor)]  # NaN is both edges
-    return not edges or bool(torch.stack(edges).isfinite().all())
+    return bool(torch.stack(edges).isfinite().all())
 
 
 def _shown(tensor: Tensor) -> str:

@@ -79,6 +79,16 @@ class ModelTower(ABC):
 
     tokenizer: WrappedTokenizer
 
+    @property
+    def causal(self) -> bool:
+        """Whether no position sees one behind it, so that chunks may end early."""
+        return False
+
+    @property
+    def mask_keeps_rows(self) -> bool:
+        """Whether rows without a mask keep their bits next to masked ones in a batch."""
+        return False
+
     def __init__(self, model: nn.Module, name: str | None = None) -> None:
         self.model = model
         path = str(getattr(getattr(model, "config", None), "_name_or_path", "") or "")

@@ -57,6 +57,18 @@ class OpenAIClipTower(ModelTower):
         self.tokenizer = tokenizer.with_inversions(self.inversions)
         self.special = special_tokens(tokenizer.source, length, self.inversions)
 
+    @property
+    def causal(self) -> bool:
+        """Whether no position sees one behind it: so it is in transformers' own classes."""
+        return type(self._parts()).__module__ == "transformers.models.clip.modeling_clip"
+
+    @property
+    def mask_keeps_rows(self) -> bool:
+        """Whether rows without a mask keep their bits next to masked ones: on a CPU they do."""
+        config = getattr(self._parts(), "config", None)
+        is_usual = getattr(config, "_attn_implementation", None) in ("eager", "sdpa")
+        return self.causal and is_usual and self.device.type == "cpu"
+
     def fingerprint(self) -> Hashable:
         """Make a key that changes with the model (see `fingerprint_of`) and the inversions."""
         inversions = self.inversions.fingerprint() if self.inversions.by_name else ()

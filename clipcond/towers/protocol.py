@@ -82,7 +82,10 @@ class ReadsTexts(Protocol):
 
 @runtime_checkable
 class TextTower(ReadsTexts, Protocol):
-    """A text encoder together with its tokenizer; it may also have `row_checksums`."""
+    """A text encoder together with its tokenizer.
+
+    It may also have `row_checksums`, `causal` and `mask_keeps_rows`, as `ModelTower` has them.
+    """
 
     @property
     def device(self) -> torch.device:

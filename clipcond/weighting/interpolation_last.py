@@ -8,10 +8,10 @@ import torch
 
 from clipcond.chunking import TokenChunk
 from clipcond.towers.base import TowerOutput
-from clipcond.weighting.rule import Encode, by_chunk, lerp_from
+from clipcond.weighting.rule import Encode, by_row, lerp_from
 
 
-@by_chunk
+@by_row
 def lerp_last(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     """Move each token's hidden state along the line from the eos behind the chunk's text.
 

@@ -89,6 +89,15 @@ def by_chunk(rule: Kind) -> Kind:
     return rule
 
 
+def by_row(rule: Kind) -> Kind:
+    """Mark a rule by chunk that makes each row of that row, its weight, and the text's eos.
+
+    An attribute `rowwise`. Rows behind the text that are not handed on need not be computed then.
+    """
+    vars(rule)["rowwise"] = True
+    return by_chunk(rule)
+
+
 def lerp_from(start: Tensor, hidden: Tensor, weights: Tensor) -> Tensor:
     """Move hidden states along the line from other ones, row by row.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from clipcond.chunking import TokenChunk, joined_rows
 from clipcond.errors import PromptWarning, warn
 from clipcond.towers.base import TowerOutput
-from clipcond.weighting.rule import Encode, by_chunk
+from clipcond.weighting.rule import Encode, by_chunk, by_row
 
 # A float32 mean over a chunk carries an error near 1e-7 of the values' magnitude. Below this share
 # of the magnitude fewer than three digits of the mean are left, and their quotient is noise.
@@ -24,7 +24,7 @@ MEANINGFUL_MEAN = 1e-4
 Moments: TypeAlias = tuple[Tensor, Tensor]  # means, and means of magnitudes
 
 
-@by_chunk
+@by_row
 def unweighted(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     """Ignore weights.
 
@@ -40,7 +40,7 @@ def unweighted(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     return encode(chunks)
 
 
-@by_chunk
+@by_row
 def scale(chunks: Sequence[TokenChunk], encode: Encode) -> TowerOutput:
     """Multiply each token's hidden state by its weight.
 

@@ -10,7 +10,7 @@ import torch
 
 from clipcond.chunking import TokenChunk, empty_chunk
 from clipcond.conditioning import cache as cache_module
-from clipcond.conditioning.cache import ChunkCache, ChunkEncoder
+from clipcond.conditioning.cache import ChunkCache, ChunkEncoder, key_of
 from clipcond.towers.base import HiddenLayer, TowerOutput
 from tests.parity.models import tower_l
 
@@ -38,6 +38,7 @@ class CountingTower:
         self.inner = tower_l()
         self.calls: list[int] = []
         self.masks: list[bool] = []
+        self.lengths: list[int] = []
 
     def __getattr__(self, name):
         return getattr(self.inner, name)
@@ -45,6 +46,7 @@ class CountingTower:
     def encode(self, input_ids, attention_mask, layer, *, pooled=False):
         self.calls.append(len(input_ids))
         self.masks.append(attention_mask is not None)
+        self.lengths.append(input_ids.shape[1])
         return self.inner.encode(input_ids, attention_mask, layer, pooled=pooled)
 
 
@@ -145,14 +147,67 @@ def test_layer_mask_and_pooled_do_matter():
     assert tower.calls == [1] * 5
 
 
-def test_masked_chunks_go_apart_so_that_the_others_stay_as_they_are():
+@pytest.mark.parametrize("kernel", ["sdpa", "eager"])
+def test_masked_chunks_go_along_only_where_the_others_keep_their_bits(monkeypatch, kernel):
+    tower, few = CountingTower(), [chunk(320), chunk(2368), chunk(525)]
+    monkeypatch.setattr(tower.model.config, "_attn_implementation", kernel)
+    masked = [chunk(2368, masked=(1,)), chunk(525, masked=range(2, 76))]
+    monkeypatch.setattr(type(tower.inner), "mask_keeps_rows", False)
+    apart = encoder(tower, ChunkCache())([*few, *masked]).hidden
+    assert (tower.calls, tower.masks) == ([3, 2], [False, True])
+    monkeypatch.undo()
+
+    for n in range(4):
+        monkeypatch.setattr(tower.model.config, "_attn_implementation", kernel)
+        together = encoder(tower, ChunkCache())([*few[:n], *masked]).hidden
+        assert (tower.calls[-1], tower.masks[-1]) == (n + 2, True)
+        assert torch.equal(together, apart[[*range(n), 3, 4]])
+    assert len(tower.calls) == 6
+
+
+def test_masked_chunks_go_apart_where_nothing_is_known_of_the_attention(monkeypatch):
     tower = CountingTower()
-    alone = encoder(tower, ChunkCache())([chunk(320)]).hidden
+    monkeypatch.setattr(tower.model.config, "_attn_implementation", "own")
+    assert not tower.mask_keeps_rows
+    monkeypatch.undo()
+    monkeypatch.setattr(type(tower.inner), "device", torch.device("cuda"))
+    assert not tower.mask_keeps_rows
 
-    together = encoder(tower, ChunkCache())([chunk(320), chunk(2368, masked=(1,))])
 
-    assert tower.masks == [False, False, True]
-    assert torch.equal(together.hidden[:1], alone)
+def test_what_fits_a_chunk_may_be_less_than_what_is_kept_but_never_more():
+    tower, cache = CountingTower(), ChunkCache()
+    ends = {key_of(chunk(320)): 16, key_of(chunk(2368)): 48}
+
+    def encoded(lengths):
+        encode = ChunkEncoder(tower, tower.special, LAST, cache, pooled=False, lengths=lengths)
+        return encode([chunk(320), chunk(2368)]).hidden
+
+    short = encoded(ends)
+    assert (tower.calls, tower.lengths) == ([1, 1], [16, 48])
+    assert short.shape == (2, 77, 32)
+    assert not short[0, 16:].any()
+    assert not short[1, 48:].any()
+    assert torch.equal(encoded(ends), short)
+    assert tower.calls == [1, 1]
+    whole = encoded({})
+    assert (tower.calls, tower.lengths) == ([1, 1, 2], [16, 48, 77])
+    assert torch.equal(whole[0, :16], short[0, :16])
+    assert torch.equal(whole[1, :48], short[1, :48])
+    again = encoded(ends)
+    assert (len(tower.calls), torch.equal(again, whole)) == (3, True)
+
+
+def test_a_row_that_is_used_again_leaves_its_batch():
+    tower, cache = CountingTower(), ChunkCache()
+    encoder(tower, cache)([chunk(i) for i in range(1, 9)])
+    first = encoder(tower, cache)([chunk(3)]).hidden
+    sizes = [row.hidden.untyped_storage().nbytes() for row in cache._rows.values()]
+
+    assert sizes == [8 * 77 * 32 * 4] * 7 + [77 * 32 * 4]
+    assert torch.equal(first, encoder(tower, cache)([chunk(3)]).hidden)
+    small = ChunkCache(3 * 77 * 32 * 4)
+    encoder(tower, small)([chunk(i) for i in range(1, 9)])
+    assert {row.hidden.untyped_storage().nbytes() for row in small._rows.values()} == {77 * 32 * 4}
 
 
 def test_huge_batches_are_split(monkeypatch):
@@ -229,10 +284,8 @@ def test_results_made_in_inference_mode_serve_training_later():
 
 @pytest.mark.parametrize("change", ["weights", "dtype"])
 def test_a_changed_tower_is_a_miss(change):
-    import copy as copies
-
     tower = CountingTower()
-    tower.inner = copies.deepcopy(tower.inner)
+    tower.inner = copy.deepcopy(tower.inner)
     cache = ChunkCache()
     before = encoder(tower, cache)([chunk(320)]).hidden
     if change == "weights":

@@ -1,9 +1,14 @@
 """How much work a call makes: tower calls and chunks, counted by a hook on the forward."""
 
+import copy
+from dataclasses import replace
+
 import pytest
 import torch
 
 from clipcond import Conditioner
+from clipcond.conditioning.dialects import DIALECTS
+from clipcond.towers import OpenAIClipTower
 from tests.conditioning.conditioners import CLOSE, counted_tower
 
 PROMPT_120 = "(" + "x " * 60 + ":1.2) [" + "y " * 60 + "]"
@@ -76,6 +81,61 @@ def test_the_same_again_or_with_other_weights_needs_no_tower():
     assert calls == []
     assert torch.equal(first.positive.embeds, second.positive.embeds)
     assert torch.equal(first.negative.embeds, second.negative.embeds)
+
+
+def test_fragments_below_1_are_masked_in_the_same_call():
+    tower, calls = counted_tower()
+    prompt = " ".join(f"({word})0.{i} tree" for i, word in enumerate("abcdef", 4))
+    ours = Conditioner(tower, dialect="compel").guided(prompt, "")
+
+    assert calls == [8]  # the prompt, six without a fragment, the empty one
+    calls.clear()
+    again = Conditioner(tower, dialect="compel", cache_bytes=0).guided(prompt.upper(), "")
+    assert calls == [8]
+    assert torch.equal(ours.positive.embeds, again.positive.embeds)
+
+
+# dialect, its tower's layer, prompt and negative -> (chunks, positions) of each call
+SHAPES = [
+    ("sd_embed", 1, "x " * 10, "", [(2, 16)]),
+    ("sd_embed", 2, "x " * 15, "(y:1.2)", [(2, 32)]),
+    ("sd_embed", 1, PROMPT_120, NEGATIVE_40, [(2, 77), (2, 48)]),
+    ("sd_embed", 1, "x " * 72, "y", [(2, 77)]),
+    ("a1111", 1, "x " * 10, "y", [(2, 77)]),
+    (replace(DIALECTS["sd_embed"], rows=None), 1, "x " * 10, "y", [(2, 77)]),
+    (replace(DIALECTS["sd_embed"], weighting="scale_mean"), 1, "x " * 10, "y", [(2, 77)]),
+    (replace(DIALECTS["sd_embed"], weighting="lerp"), 1, "x " * 10, "y", [(2, 77)]),
+]
+
+
+def test_positions_whose_rows_are_not_handed_on_are_not_run():
+    for dialect, layer, prompt, negative, expected in SHAPES:
+        tower, _ = counted_tower()
+        shapes = []
+        tower.model.register_forward_pre_hook(
+            lambda _, args, kwargs, seen=shapes: seen.append(tuple(kwargs["input_ids"].shape)),
+            with_kwargs=True,
+        )
+        ours = Conditioner(tower, dialect=dialect, clip_skip=layer)
+        short = ours.guided(prompt, negative)
+        assert shapes == expected, (dialect, prompt)
+        model = copy.deepcopy(tower.model)  # of which nothing is kept; its positions are all run
+        whole = type("Whole", (OpenAIClipTower,), {"causal": False})(model, tower.tokenizer)
+        whole = Conditioner(whole, dialect=dialect, clip_skip=layer).guided(prompt, negative)
+        assert torch.equal(short.positive.embeds, whole.positive.embeds)
+        assert torch.equal(short.negative.embeds, whole.negative.embeds)
+
+
+def test_results_are_the_callers_to_write_into():
+    tower, _ = counted_tower()
+    for dialect in ("a1111", "sd_embed", "compel", "diffusers"):
+        for prompts in ("a cat", ["a cat", "a dog (b)"], ["a cat", "a cat"]):
+            ours = Conditioner(tower, dialect=dialect)
+            for _ in range(2):  # of cached rows, too
+                first = ours.guided(prompts, "a").positive.embeds
+                kept = first.clone()
+                first.zero_()
+                assert torch.equal(ours.guided(prompts, "a").positive.embeds, kept)
 
 
 def test_many_prompts_with_a_shared_negative():
