@@ -10,7 +10,7 @@ from statistics import median
 
 from benchmarks.measuring import Options, Table, run_process
 
-WIDTH = 128  # of the stream: 77 rows of it are 39 KB, so that 256 MB hold 6,500 chunks
+WIDTH = 768  # 256 MB hold 1,082 chunks: after 1,000 prompts every cache is full
 CACHES = (0, 64, 256)  # MB
 BATCH = 20
 

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
+from mmap import mmap
 from typing import NamedTuple, TypeAlias
 from weakref import finalize
 
@@ -28,6 +29,7 @@ BATCH_BYTES = 256 * MIB  # activations of one tower call; bounds prompts of thou
 # Peak activations of one chunk, in units of its hidden states [L D]; measured on CLIP-L: 4.4 MB of
 # 0.24 MB each, most of it the fourfold inner layer and attention's copies.
 ACTIVATIONS = 20
+PAGES_FROM = 64 * 2**10  # bytes of a chunk
 N_FINGERPRINTS = 16
 EMPTY_BYTES = 8 * MIB  # a few dozens of empty chunks: each layer, length and padding has one
 
@@ -58,8 +60,6 @@ class ChunkCache:
             row = self._rows.get(key)
             if row is not None:
                 self._rows.move_to_end(key)
-                if _is_part(row.hidden):  # it may outlive the others of its batch by far
-                    row = self._rows[key] = _copied(row)
             return row
 
     def put(self, key: Key, row: TowerOutput) -> None:
@@ -229,12 +229,10 @@ class ChunkEncoder:
         input_ids = torch.tensor([each.chunk[0][:length] for each in batch])
         mask = torch.tensor([each.chunk[1][:length] for each in batch]) if masked else None
         output = self._tower.encode(input_ids, mask, self._layer, pooled=self._pooled)
-        is_large = output.hidden.nbytes > self._cache.max_bytes // 8
         for i, (key, stores, *_) in enumerate(batch):
-            row = TowerOutput(output.hidden[i], None if output.pooled is None else output.pooled[i])
-            if is_large or len(stores) > 1:  # it would keep the whole batch alive
-                row = _copied(row)
-            self._rows[key] = row
+            # copied: a view would keep the whole batch alive after its neighbours are forgotten
+            pooled = None if output.pooled is None else output.pooled[i].clone()
+            self._rows[key] = row = TowerOutput(_copied(output.hidden[i]), pooled)
             for store, name in stores:
                 store.put(name, row)
 
@@ -282,12 +280,15 @@ def key_of(chunk: TokenChunk) -> ChunkKey:
     return chunk.input_ids, chunk.attention_mask
 
 
-def _is_part(tensor: Tensor) -> bool:
-    return tensor.untyped_storage().nbytes() > tensor.nbytes
+def _copied(hidden: Tensor) -> Tensor:
+    """Copy hidden states [L D]; large ones on a CPU into pages of their own.
 
-
-def _copied(row: TowerOutput) -> TowerOutput:
-    return TowerOutput(row.hidden.clone(), None if row.pooled is None else row.pooled.clone())
+    Among the activations that come and go they would leave holes in the heap, which then grows.
+    """
+    if hidden.device.type != "cpu" or hidden.nbytes < PAGES_FROM:
+        return hidden.clone()
+    pages = torch.frombuffer(mmap(-1, hidden.nbytes), dtype=hidden.dtype)
+    return pages.view(hidden.shape).copy_(hidden)
 
 
 def _n_bytes(row: TowerOutput) -> int:
