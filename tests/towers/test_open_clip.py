@@ -24,6 +24,7 @@ def test_other_models_are_no_open_clip_models():
 def test_text_models_of_hugging_face_are_those_of_open_clip(name):
     ours = OpenClipTower(TextEncoder(name), Frames([0, 2], 1))
 
+    assert ours.special.mask_padding
     found = differences(ours, hf_ids(), golden("open_clip"), name)
     assert len(found) == 4  # there is no final norm
     assert all(difference <= CLOSE for difference in found.values()), found
