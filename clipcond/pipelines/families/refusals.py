@@ -47,7 +47,10 @@ _REASONS = {
     "UnCLIPImageVariation": (_EMPTY, ""),
     "VersatileDiffusion": (_WITHIN, ""),
     "VQDiffusion": ("its embeddings are normed, and mixed with learned ones", ""),
-    "VisualCloze": ("it makes one prompt of several of its own", ""),
+    "VisualCloze": (
+        "it makes one prompt of several of its own",
+        "Pass prompt_embeds= and pooled_prompt_embeds= that you made yourself.",
+    ),
 }
 _CLIP_TEXT = re.compile("C(LI|li)PText|CLIPModel|ClapText|ClapModel|RobertaSeries|MultilingualCLIP")
 _EMBEDS = "prompt_embeds"
