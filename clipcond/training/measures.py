@@ -114,11 +114,7 @@ def measure_baseline(
     many = draw(trained, N_MEASURED, AT_ONCE)
     rows = torch.cat([b.teacher.reshape(-1, teacher.length, teacher.width) for b in many])
     vectors = [b.pooled for b in many if b.pooled is not None]
-    mean, spread = None, 1.0
-    if vectors:
-        pooled = torch.cat(vectors)
-        mean = pooled.mean(dim=0)
-        spread = _at_least((pooled - mean).square().mean())
+    mean, spread = mean_and_spread(torch.cat(vectors)) if vectors else (None, 1.0)
     several = draw(trained, n * N_SCALED, n)
     noise, *blocks = _measure_unet(teacher, several, rows.mean(dim=0), mean, generator)
     moments = [
@@ -135,6 +131,12 @@ def measure_baseline(
         blocks=blocks,
         moments=moments,
     )
+
+
+def mean_and_spread(vectors: Tensor) -> tuple[Tensor, float]:
+    """Compute the mean [P] of vectors [n P], and the mean square of their distance from it."""
+    mean = vectors.mean(dim=0)
+    return mean, _at_least((vectors - mean).square().mean())
 
 
 def mean_squares(some: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:

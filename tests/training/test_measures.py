@@ -2,7 +2,7 @@
 
 import torch
 
-from clipcond.training.measures import Baseline
+from clipcond.training.measures import Baseline, mean_and_spread
 from clipcond.training.pair_encoding import Batch
 
 
@@ -16,8 +16,9 @@ def batch(pooled):
 
 def test_the_mean_of_all_pooled_vectors_loses_one():
     pooled = torch.tensor([[1.0, 5.0], [5.0, 1.0]])
-    mean = pooled.mean(dim=0)
-    ours = baseline(mean, float((pooled - mean).square().mean()))
+    mean, spread = mean_and_spread(pooled)
+    assert (mean.tolist(), spread) == ([3, 3], 4)
+    ours = baseline(mean, spread)
 
     for factor in (0.0, 0.5, 1.0, 2.0):  # of the way from the teacher's vectors to their mean
         found = ours.compare_pooled(pooled + factor * (mean - pooled), batch(pooled))

@@ -80,6 +80,7 @@ def test_a_clip_tower_without_projection_gets_one(tmp_path, width):
     ours = load_tower(tmp_path / "clip").encode(ids, None, HiddenLayer(), pooled=True)
     assert torch.equal(ours.hidden, tower.encode(ids, None, HiddenLayer()).hidden)
     assert ours.pooled.shape == (1, width)
+    assert projected.model.text_projection.bias is None
     if known is not None:
         assert torch.equal(ours.pooled, 2 * plain)
     else:  # a state of unit variance keeps it
@@ -259,3 +260,14 @@ def test_a_tower_may_be_a_path(tmp_path, vision, captions):
     few = TuneSettings(steps=1, batch=2)
     tune_tower(tmp_path / "zh", vision, captions, tmp_path / "out", settings=few, loop=QUIET)
     assert load_tower(tmp_path / "out").width == 32
+
+
+def test_the_embedded_vision_tower_reads_pixels_as_they_are():
+    tower, read = open_vision("embedded"), []
+    tower.model.vision_model.register_forward_pre_hook(
+        lambda _, args, kwargs: read.append(kwargs["pixel_values"]), with_kwargs=True
+    )
+    pixels = torch.rand(2, 3, tower.size, tower.size) * 2 - 1
+
+    assert tower.features(pixels).isfinite().all()
+    torch.testing.assert_close(read[0], pixels)
