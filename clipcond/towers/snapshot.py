@@ -87,11 +87,11 @@ class _Reading:
             if parts:
                 found.parts += parts.values()
             if hooks or pre_hooks:
-                found.keys += hooks_of(module)
+                found.keys += hooks_of(module, settings)
             if layout.others:
                 found.keys += [settings.key(own[name]) for name in layout.others]
             if layout.has_forward:
-                found.keys.append(forward_of(module))
+                found.keys.append(forward_of(module, settings))
         found.keys += [serial_of(kind.forward) for kind in {layout.kind: 0 for layout in layouts}]
         found.tensors += settings.tensors
         if settings.modules:
