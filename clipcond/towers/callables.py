@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import partial
 from itertools import islice
 from types import CodeType, FunctionType, MethodType, ModuleType
@@ -82,8 +82,8 @@ class _Walk:
             self.key.append(serial_of(value))
             self._add_all(getattr(value, "__dict__", {}).values())
 
-    def _add_all(self, values: object) -> None:
-        for each in islice(list(values), N_SEEN):  # type: ignore[call-overload]
+    def _add_all(self, values: Iterable[object]) -> None:
+        for each in islice(list(values), N_SEEN + 1):
             self.add(each)
 
     def _add_function(self, function: FunctionType) -> None:
@@ -121,7 +121,6 @@ def _home(value: object) -> str:
         return _home(value.func)
     if isinstance(value, MethodType):
         return _home(value.__func__)
-    # not __module__, which functools.wraps copies
-    is_function = isinstance(value, FunctionType)
-    name = value.__globals__.get("__name__") if is_function else type(value).__module__
-    return str(name).split(".", 1)[0]
+    if isinstance(value, FunctionType):  # not __module__, which functools.wraps copies
+        return str(value.__globals__.get("__name__")).split(".", 1)[0]
+    return type(value).__module__.split(".", 1)[0]

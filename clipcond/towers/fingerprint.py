@@ -12,9 +12,10 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from clipcond.towers.callables import key_of_call
-from clipcond.towers.weight_keys import keys_of_weights, serial_of
+from clipcond.towers.weight_keys import keys_of_weights, new_serial, serial_of
 
 N_READ = 1000  # entries of a list or dict
 _NUMBERS = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
@@ -65,6 +66,8 @@ def model_key(model: nn.Module) -> tuple[Hashable, torch.device]:
             continue
         places[id(module)] = len(places)
         key += (-1, settings.of_module(module))
+        if module.training and is_random(module):
+            key += (new_serial(),)  # no two forwards give the same
         if own["_forward_hooks"] or own["_forward_pre_hooks"]:
             key += hooks_of(module, settings)
         if "_hf_hook" in own or "_diffusers_hook" in own:
@@ -94,6 +97,12 @@ def _modules(model: nn.Module) -> list[nn.Module]:
                 entered.add(id(module))
                 waiting += module._modules.values()
     return found
+
+
+def is_random(module: nn.Module) -> bool:
+    """Whether a module in training mode drops some values at random."""
+    rate = module.p if isinstance(module, _DropoutNd) else getattr(module, "dropout", 0)
+    return isinstance(rate, float) and rate > 0
 
 
 def weight_of(module: nn.Module, name: str, tensor: Tensor) -> Tensor:

@@ -175,3 +175,29 @@ def test_a_hook_that_holds_too_much_is_never_cached():
         ours("a cat")
 
     assert len(runs) == 3
+
+
+def test_a_cleared_cache_has_no_empty_chunk_either():
+    model = copy.deepcopy(model_l())
+    ours, runs = Conditioner(OpenAIClipTower(model, tokenizer())), []
+    model.register_forward_pre_hook(lambda module, args: runs.append(1))
+    for _ in range(2):
+        ours.guided("", "")
+    assert len(runs) == 1
+    ours.cache.clear()
+    ours.guided("", "")
+    assert len(runs) == 2
+
+
+def test_what_is_dropped_at_random_is_never_cached():
+    model = copy.deepcopy(model_l())
+    ours, runs = Conditioner(OpenAIClipTower(model, tokenizer())), []
+    model.register_forward_pre_hook(lambda module, args: runs.append(1))
+    attention = next(m for m in model.modules() if hasattr(m, "q_proj"))
+    attention.dropout = 0.5
+    for is_training, n_runs in ((False, 1), (True, 3), (False, 3)):
+        model.train(is_training)
+        for _ in range(2):
+            ours("a cat")
+        assert len(runs) == n_runs
+    assert torch.equal(ours("a cat").embeds, ours("a cat").embeds)
