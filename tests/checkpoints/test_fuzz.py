@@ -12,7 +12,7 @@ from clipcond.errors import CheckpointError
 from tests.checkpoints.made_files import clip, unet, wrapped
 from tests.checkpoints.test_single_file import SD1
 
-SEEDS = [range(40), pytest.param(range(40, 200), marks=pytest.mark.slow)]
+SEEDS = [range(20), pytest.param(range(20, 200), marks=pytest.mark.slow)]
 
 
 @pytest.fixture(scope="module")

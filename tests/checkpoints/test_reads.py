@@ -49,7 +49,7 @@ def files(wide_chinese):  # noqa: F811
     }
 
 
-@pytest.mark.parametrize("ending", ["safetensors", "pt"])
+@pytest.mark.parametrize("ending", ["safetensors", pytest.param("pt", marks=pytest.mark.slow)])
 def test_each_tensor_of_a_tower_is_read_once_and_no_other(files, ending, tmp_path, monkeypatch):
     read = []
     bytes_of = StoredTensors._bytes

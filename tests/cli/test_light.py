@@ -5,6 +5,7 @@ import subprocess
 import sys
 from shutil import copytree
 
+import pytest
 from safetensors.torch import save_file
 
 from clipcond import embedded
@@ -21,6 +22,7 @@ for argv in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.slow
 def test_light_commands_import_nothing_heavy(tmp_path):
     save_file(unet(768), tmp_path / "unet.safetensors")
     for part in ("text_encoder", "tokenizer"):

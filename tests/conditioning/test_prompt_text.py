@@ -191,3 +191,12 @@ def test_other_side_of_a_report_is_drawn():
     assert "second tower:" in table
     assert "negative:" in table
     assert report.html().count("<h2>") == 4
+
+
+def test_a_second_prompt_for_one_tower_is_warned_of():
+    ours = single()
+    said = "is not read: there is no second tower"
+
+    assert warnings_of(lambda: ours("a cat", prompts_2="a dog")) == [f"prompts_2 {said}"]
+    assert warnings_of(lambda: ours.guided("a", "b", negatives_2="c")) == [f"negatives_2 {said}"]
+    assert not warnings_of(lambda: ours("a cat", prompts_2="a cat"))

@@ -114,6 +114,7 @@ def test_pictures_show_what_the_prompt_says(pipe):
     assert sum(seen == torch.arange(len(nouns))) >= 7
 
 
+@pytest.mark.slow
 def test_of_two_things_each_is_drawn_where_the_prompt_says(pipe):
     pairs = [("fox", "tree"), ("owl", "crown"), ("apple", "dog"), ("pizza", "ghost")]
     prompts = [f"{a} left of {b}, blue background" for a, b in pairs]

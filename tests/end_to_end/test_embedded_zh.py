@@ -99,6 +99,7 @@ def test_the_record_is_of_these_very_files(tmp_path):
     assert all(torch.equal(ours[name], stored[name]) for name in stored)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "clip_skip"),
     [

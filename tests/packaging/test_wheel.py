@@ -97,6 +97,7 @@ def program_folder(request, wheels, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_only_the_package(wheels):
     names = ZipFile(wheels["standard"]).namelist()
     tops = {name.split("/")[0] for name in names}

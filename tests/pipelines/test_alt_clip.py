@@ -61,6 +61,7 @@ def test_build_pipeline_by_name(pipe, sd_folder, folder, tmp_path):
     assert torch.equal(latents(built, CAT), latents(pipe, CAT))
 
 
+@pytest.mark.slow
 def test_align(pipe, folder, tmp_path):
     pupil = teacher()
     output = tmp_path / "alt.safetensors"

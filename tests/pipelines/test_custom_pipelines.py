@@ -87,6 +87,7 @@ def test_each_equals_the_stock_class_attached(load, sd_folder, name, class_name,
     assert not torch.equal(latents(ours, PROMPT, **call), latents(attach(theirs), PROMPT, **call))
 
 
+@pytest.mark.slow
 def test_sdxl_equals_the_stock_class_attached(load, tmp_path):
     folder = tmp_path / "xl"
     tiny_sdxl().save_pretrained(folder)

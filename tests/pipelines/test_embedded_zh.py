@@ -53,6 +53,7 @@ def test_the_embedded_chinese_tower_brings_its_adapter(stand_in, pipe):
     )
 
 
+@pytest.mark.slow
 def test_generate_with_the_embedded_chinese_tower(stand_in, tmp_path, capsys):
     out = tmp_path / "out.png"
     arguments = ["generate", CAT, "--tower", "embedded-zh", "--steps", "1", "-o", str(out)]

@@ -69,6 +69,7 @@ def test_every_accepted_class_encodes_as_plain_diffusers():
     assert len(names) > 90
 
 
+@pytest.mark.slow
 def test_weights_and_length_reach_every_accepted_class():
     failures = []
     for name, kind in accepted().items():

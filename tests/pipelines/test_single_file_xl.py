@@ -63,6 +63,7 @@ def file(stock, weights, tmp_path, monkeypatch):
     return path
 
 
+@pytest.mark.slow
 def test_every_weight_arrives(file, stock):
     pipe = build_pipeline(file)
 

@@ -143,6 +143,7 @@ def test_accents_that_need_no_ftfy(text):
         assert fix_text(text) == text
 
 
+@pytest.mark.slow
 @needs_ftfy
 def test_every_plain_character_is_left_alone_by_ftfy():
     from ftfy import fix_text

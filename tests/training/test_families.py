@@ -62,7 +62,8 @@ def small(pipe):
     return pipe
 
 
-@pytest.mark.parametrize("kind", [pytest.param("resampler", marks=SLOW), "linear"])
+@SLOW
+@pytest.mark.parametrize("kind", ["resampler", "linear"])
 @pytest.mark.parametrize(
     ("family", "made", "width"),
     [

@@ -34,6 +34,7 @@ def test_what_has_learnt_little_goes_on():
     check_progress({"read": 1.4, "noise": 0.9})
 
 
+@pytest.mark.slow
 def test_no_further_stage_begins(tmp_path, monkeypatch):
     """Nothing is written, and the same command tries the stage's end again, not the next stage."""
     measured = []

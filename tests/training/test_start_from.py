@@ -72,6 +72,7 @@ def test_what_it_cannot_start_from(tmp_path, first):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.tsv"]
 
 
+@pytest.mark.slow
 def test_another_start_is_another_run(tmp_path, first):
     pairs, output = write(tmp_path), tmp_path / "a.safetensors"
     align(
