@@ -32,6 +32,7 @@ _MEANINGS = {
     ),
     "no list of weights: each needs brackets of its own": "不是权重列表：每个权重要有自己的括号",
     "two brackets that cross": "是两个交叉的括号",
+    "no weight: its sign touches a full-width sign": "符号后面紧接全角符号，不是权重",
     "no weight: BREAK has none": "不是权重：BREAK 没有权重",
     "one weight too many": "多了一个权重",
     "no blend or conjunction of dialect {}, although it looks like one": (

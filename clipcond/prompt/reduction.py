@@ -8,7 +8,7 @@ from typing import TypeAlias
 from clipcond.arguments import check_arguments
 from clipcond.errors import excerpt
 from clipcond.prompt.bare_notations import LOAD
-from clipcond.prompt.composition import find_and, find_parts, is_capitals
+from clipcond.prompt.composition import compose_call, find_and, find_parts, is_capitals
 from clipcond.prompt.composition_slips import condition_issues, title_issues
 from clipcond.prompt.editing import (
     Change,
@@ -17,6 +17,7 @@ from clipcond.prompt.editing import (
     find_last_text,
     find_schedule,
     find_undrawn,
+    schedule_call,
 )
 from clipcond.prompt.misreadings import outer_weights
 from clipcond.prompt.notations import MOST_WEIGHT, weight_in
@@ -236,14 +237,13 @@ def _first_condition(text: str, at: int, fullwidth: bool) -> tuple[Remainder, Is
         message = "AND is a word here, because all is in capitals"
         remedy = f"{_WORD}; write words in small letters to make several conditions."
         return Remainder.whole(text), Issue(message, at, remedy, code="and-in-capitals")
-    start, stop, _ = parts[0]
-    lost = text[at:].strip()
+    (start, stop, _), lost = parts[0], text[at:].strip()
     message = (
         f"AND makes {len(parts)} conditions; only the first is encoded: "
         f"{excerpt(text[start:stop].strip(), _SHOWN)!r}; not encoded: {excerpt(lost, _SHOWN)!r}"
     )
-    remedy = f"{_WORD}; to make several conditions, encode the parts of compose(prompt) one by one."
-    issue = Issue(message, at, remedy, code="and", words=(lost,))
+    remedy = f"{_WORD}; to make several conditions, encode the parts of "
+    issue = Issue(message, at, f"{remedy}{compose_call(text)} one by one.", "and", (lost,))
     return Remainder.whole(text).only([(start, stop)]), issue
 
 
@@ -264,7 +264,7 @@ def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
     is_plain = is_short and not any(sign in texts[1] for sign in "(（:：")
     may_be_weight = is_plain and "." in when and 0 < float(when) <= MOST_WEIGHT
     message = f"{excerpt(shown, _SHOWN)!r} changes while denoising; only its last text is encoded"
-    remedy = "Encode the texts of schedule(prompt, steps) one by one."
+    remedy = f"Encode the texts of {schedule_call(shown)} one by one."
     code = "editing"
     if when and "." not in when and float(when) >= steps:
         message = (
