@@ -58,8 +58,14 @@ _NEAR = 100  # characters between two brackets
 
 def find_fullwidth(text: str) -> tuple[int, int] | None:
     """Find the first full-width bracket or weight; None if there is none."""
-    found = (match.span() for match in WIDE_SYNTAX.finditer(text))
-    return next((span for span in found if text[span[0] - 1 : span[0]] != "\\"), None)
+    for match in WIDE_SYNTAX.finditer(text):
+        start, stop = match.span()
+        if text[start] in _COLONS:  # of a weight: show the whole bracket
+            opened = max(text.rfind(sign, max(0, stop - _NEAR), start) for sign in "(（")
+            start = opened if opened >= 0 else start
+        if text[start - 1 : start] != "\\":
+            return start, stop
+    return None
 
 
 def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> ParsedPrompt:
@@ -153,6 +159,9 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[Found]:
             continue
         group = shown_group(match)
         start = _with_bracket(folded, *match.span(group))
+        start += len(source[start : match.end(group)]) - len(
+            source[start : match.end(group)].lstrip()
+        )
         words = source[start : match.end(group)]
         names = _names(match, folded, parsed.syntax, start)
         names["odd"] = odd_signs(source[slice(*match.span())], signs[slice(*match.span())])
@@ -196,8 +205,8 @@ def _names(match: re.Match[str], folded: str, syntax: str, start: int) -> defaul
         words = folded[start + 1 : match.start()] + words
     names["weight"] = weight_in(syntax, excerpt(words.strip(" _"), SHOWN), number)
     if groups.get("words") and "::" in match[0]:  # Midjourney weighs all since the last one
-        before = folded.rfind("::", max(0, start - 2 * _NEAR), start)
-        part = _PART_NUMBER.sub("", folded[max(0, before + 2 * (before >= 0)) : start] + words)
+        last = folded.rfind("::", max(0, start - 2 * _NEAR), start)
+        part = _PART_NUMBER.sub("", folded[last + 2 if last >= 0 else 0 : start] + words)
         names["part"] = weight_in(syntax, excerpt(part.strip(" ,"), SHOWN), number)
     names["when"] = plain_share(groups.get("when", ""))
     if "members" in groups:

@@ -217,10 +217,10 @@ def _label_remedy(text: str, change: Change) -> str:
     """
     label, *others = (text[start:stop].strip() for start, stop in change.options)
     when = (change.when or "").strip()
-    if not others or "." not in when or label.lower() not in (*_NETWORKS, *_LABELS):
+    is_network = bool(when) and label.lower() in _NETWORKS
+    if not others or not (is_network or ("." in when and label.lower() in _LABELS)):
         return ""
     words = f"{label}:{excerpt(others[0], _SHOWN)}"
-    is_network = label.lower() in _NETWORKS
     return LOAD if is_network else f"For a weight write {weight_in('a1111', words, when)}."
 
 

@@ -1,16 +1,12 @@
 """Notations that touch punctuation or a word are warned of as those behind a space are."""
 
-import pytest
-
-from clipcond.errors import PromptSyntaxError, PromptWarning
 from clipcond.prompt import Issue, parse
 from clipcond.prompt.composition_slips import condition_issues
-from clipcond.prompt.conversion import convert, convert_with_issues
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.notations import EXCEPT_PLAIN
 from clipcond.prompt.parsing import reads_fullwidth
-from clipcond.prompt.reduction import reduce_to_one_text
-from clipcond.prompt.rendering import weighted_words
+from clipcond.prompt.reduction import misread_forms, reduce_to_one_text
+from clipcond.prompt.remainder import Remainder
 from tests.failures import failures_of
 
 
@@ -148,97 +144,6 @@ def test_chinese_words_in_other_dialects():
         assert issues(text, "comfyui") == (), text
 
 
-def test_full_width_text_stays_text():
-    def check(case):
-        prompt, source, target, meant = case
-        written, found = convert_with_issues(prompt, source, target)
-        assert (written, [i for i in found if i.code == "fullwidth"]) == (meant, [])
-        for wide in (False, True):
-            words = [each[:2] for each in weighted_words(parse(written, target, fullwidth=wide))]
-            source_words = [each[:2] for each in weighted_words(parse(prompt, source))]
-            assert words == [(w, pytest.approx(x, abs=2e-3)) for w, x in source_words]
-
-    cases = [
-        ("{猫}（笑）", "novelai", "a1111", r"(猫:1.05)\（笑\）"),
-        ("(一只猫)1.3（可爱）", "compel", "a1111", r"(一只猫:1.3)\（可爱\）"),
-        ("猫，【狗】", "novelai", "a1111", r"猫，\【狗\】"),
-        ("猫，【狗】", "comfyui", "a1111", r"猫，\【狗\】"),
-        ("猫（笑）", "plain", "sd_embed", r"猫\（笑\）"),
-        ("猫［红］", "novelai", "lpw", r"猫\［红\］"),
-        ("(猫)1.3＼（狗）", "compel", "a1111", r"(猫:1.3)\＼\（狗\）"),
-    ]
-    assert not failures_of(check, cases)
-    for text in ("（笑）", "彼女（20歳）は笑う"):
-        assert convert(text, "a1111", "a1111") == convert(text, "a1111", "comfyui") == text
-    for text, source in (
-        (r"\（笑\），猫", "a1111"),
-        ("{猫}（笑）", "novelai"),
-        ("(猫)1.3，狗（红）", "compel"),
-    ):
-        with pytest.warns(PromptWarning, match="text here") as caught:
-            written = convert(text, source, "comfyui")
-        assert "fullwidth=False" in str(caught[0].message)
-        assert convert(text, source, "comfyui", fullwidth=False) == written
-
-
-def test_calls_of_compel_in_other_signs():
-    def check(case):
-        prompt, meant = case
-        try:
-            (issue,) = issues(prompt, "compel")
-            remedy = issue.remedy
-        except PromptSyntaxError as error:
-            remedy = error.remedy
-        assert remedy == f"Write {meant}."
-        assert parse(meant, "compel").mixture is not None
-        assert issues(meant, "compel") == ()
-
-    cases = [
-        ('("猫"，"狗").blend (1，1)', '("猫", "狗").blend(1, 1)'),
-        ('("cat", "dog").blend(1，1)', '("cat", "dog").blend(1, 1)'),
-        ('("猫"，"狗").blend(1, 1)', '("猫", "狗").blend(1, 1)'),
-        ("(“cat”，“dog”).blend(1,1)", '("cat", "dog").blend(1, 1)'),
-        ("(“猫”，“狗”).blend(1,1)", '("猫", "狗").blend(1, 1)'),
-        ('("a cat"，"a dog").blend（0.7，0.3）', '("a cat", "a dog").blend(0.7, 0.3)'),
-    ]
-    assert not failures_of(check, cases)
-    for text in ('("cat", "dog").blend (1,1)', "(“cat”, “dog”).blend(1,1)", "(猫, 狗).blend(1,2)"):
-        assert parse(text, "compel").mixture is not None
-        assert issues(text, "compel") == (), text
-
-
-def test_signs_of_compel():
-    def check(case):
-        prompt, remedy = case
-        (issue,) = issues(prompt, "compel")
-        assert issue.remedy == remedy
-
-    space, below = (
-        "Write a space behind it, or ",
-        "No weight is below 0 here: write one from 0 to 1",
-    )
-    cases = [
-        *(("猫+，狗", f"{space}(猫)1.1."), ("猫-，狗", f"{space}(猫)0.9.")),
-        *(("cat-，dog", f"{space}(cat)0.9."), ("a dog+。", f"{space}(dog)1.1.")),
-        *(("红猫+、狗", f"{space}(红猫)1.1."), ("hat+；a", f"{space}(hat)1.1.")),
-        *((text, f"{below}, or give a negative prompt.") for text in ("(cat)-1, dog", "(a b)-2")),
-        ("(castle)-1.3", "Write (castle)1.3."),
-    ]
-    assert not failures_of(check, cases)
-    valid = (
-        "a++ ((c))+",
-        "((a cat))++ and dog",
-        "((c))1.2",
-        "((a b))-, x",
-        "((c)).5",
-        "C+，",
-        "猫++，",
-    )
-    for text in valid:
-        assert issues(text, "compel") == (), text
-    assert [i.code for i in issues("((a cat)) dog", "compel")] == ["other-dialect"]
-
-
 def test_what_to_write():
     def check(case):
         syntax, prompt, remedy = case
@@ -282,6 +187,21 @@ def test_calls_that_read_full_width():
         ("猫 AND 狗", "compose(prompt)"),
     ]
     assert not failures_of(check, cases)
+
+
+def test_networks_in_square_brackets():
+    for prompt in (
+        "[lora:dog:1]",
+        "[LoRA:dog:0.8]",
+        "a [lyco:dog:2], x",
+        "[locon:a:.5]",
+        "[lora:b:5]",
+    ):
+        (issue,) = misread_forms(Remainder.whole(prompt))
+        assert "load_lora_weights" in issue.remedy, prompt
+        assert "load_lora_weights" in reduce_to_one_text(prompt)[1][0].remedy
+    for prompt in ("[lora|dog]", "[dog:lora:1]", "[style:x:3]", "[a lora:dog:1]"):
+        assert misread_forms(Remainder.whole(prompt)) == (), prompt
 
 
 def test_quotes_around_break():
