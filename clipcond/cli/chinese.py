@@ -74,19 +74,6 @@ CHINESE = {
         "全角括号在这里是文字；在全角标点算作语法的地方则是语法"
     ),
     "Say {} where dialect {} is encoded.": "编码方言 {1} 时请用 {0}。",
-    "syntax {} has no way to write this": "语法 {} 无法写出这一处",
-    "It would read {} otherwise. Leave it out.": "它会把 {} 读成别的意思。请去掉它。",
-    "{} cannot be converted": "{} 无法转换",
-    "ComfyUI itself changes nothing over time; the nodes of prompt-control read {} as it is.": (
-        "ComfyUI 本身不会按步骤变化；prompt-control 的节点可直接读取 {}。"
-    ),
-    "ComfyUI itself changes nothing over time; the nodes of prompt-control read {} in ASCII.": (
-        "ComfyUI 本身不会按步骤变化；prompt-control 的节点读取 ASCII 形式 {}。"
-    ),
-    "Convert the parts of {} one by one, or write 'and' for the word.": (
-        "请逐个转换 {} 的各部分；若是单词，请用小写 and。"
-    ),
-    "Convert the texts of {} one by one.": "请逐个转换 {} 的文字。",
     "Give the negative prompt apart.": "请另外给出反向提示词。",
     "{} alternates in vain: {} steps never draw {}": "{} 没有全部画出：{} 步画不到 {}",
     "Draw at least {} steps, or write fewer texts.": "请至少画 {} 步，或减少文字。",

@@ -176,7 +176,7 @@ PROMPTS = {
     "Write a decimal number such as {}.": "请写小数，例如 {}。",
     "Write it in ASCII.": "请用半角字符。",
     "Write it in ASCII, without invisible characters.": "请用半角字符，不要有看不见的字符。",
-    "Write its braces in ASCII.": "请用半角花括号。",
+    "Write its brackets in ASCII.": "请用半角括号。",
     "Write it in ASCII, with spaces around it.": "请用半角字母，并在两边加空格。",
     "Write it in ASCII, or say {}; {} if it is meant as text.": (
         "请用半角字符，或用 {}；若是文字，用 {}。"

@@ -23,15 +23,15 @@ _OPTIONS = (
 # Options follow a space, punctuation, a Chinese word, or a closing quote; behind another word what
 # is one for sure.
 _BEFORE = rf"(?:(?<![^\s{CJK},.;:!?、…~)\]}}>⟧])|(?<=\w[\"']))"
+_NUMBERED = "ar|aspect|v|version|s|stylize|stylise|q|quality|chaos|c|iw|seed|niji|weird|w|sw|cw"
 _JOINED_FLAG = (
-    r"(?<=\w)--(?:(?:ar|aspect|v|version|s|stylize|q|quality|chaos|c|iw|seed|niji|weird|w|h|sw|cw|stop)"
-    r"(?=[ \t]{1,9}[\d.])|(?:hd|tile|raw|niji|turbo|relax)(?=\s{0,9}(?:[,;]|\Z|--)))"
+    rf"(?<=\w)--(?:(?:{_NUMBERED}|h|stop)(?=[ \t]{{1,9}}[\d.])"
+    r"|(?:hd|tile|raw|niji|turbo|relax)(?=\s{0,9}(?:[,;]|\Z|--)))"
 )
 _NOT_SPOKEN = "".join(rf"(?<!\b{word})" for word in "yes well but and wait stop please".split())
 # Behind a dash that a word processor made of two hyphens; "he waits —no one comes" is a sentence.
 _DASH_FLAGS = (
-    r"(?:ar|aspect|v|version|s|stylize|stylise|q|quality|chaos|c|iw|seed|niji|sref|cref|weird|w|sw|cw"
-    r"|steps|width|height|cfg[_\-]scale)[ \t]{1,9}(?=[\d.:]|https?:)"
+    rf"(?:{_NUMBERED}|sref|cref|steps|width|height|cfg[_\-]scale)[ \t]{{1,9}}(?=[\d.:]|https?:)"
     r"|(?:hd|tile|raw|niji)(?=\s{0,9}(?:[,;]|\Z|--|[—–]))|style[ \t]{1,3}raw"
     rf"|no[ \t]{{1,3}}(?!{_SAID}\b)[^—–.]{{1,60}}(?=\Z|\s[—–]|\s--)"
     r"|(?:negative[_\-])?prompt[ \t]{1,3}(?=[\"'])"

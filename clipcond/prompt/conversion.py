@@ -121,7 +121,8 @@ def _convert(
     parse(kept, source)  # an unknown name, before anything else is said
     wide = bool(fullwidth)
     found = find_fullwidth(kept) if fullwidth is None and reads_fullwidth(source) else None
-    if found is not None and _is_read(kept, source):
+    is_edited = source == "a1111"  # which `parse` does not read
+    if found and (is_edited or _words(kept, source, True) != _words(kept, source, False)):
         wide = True
         message = f"{excerpt(kept[slice(*found)], 40)!r} is read as syntax"
         remedy = "Say fullwidth=False if it is meant as text."
@@ -143,27 +144,17 @@ def _convert(
     return written, issues
 
 
-def _is_read(text: str, source: str | Syntax) -> bool:
-    """Whether full-width punctuation changes what a syntax reads; A1111's edits are more."""
-    readings = (weighted_words(parse(text, source, fullwidth=wide)) for wide in (False, True))
-    return source == "a1111" or next(readings) != next(readings)
+def _words(text: str, syntax: str | Syntax, fullwidth: bool) -> list[tuple[str, float]]:
+    return [each[:2] for each in weighted_words(parse(text, syntax, fullwidth=fullwidth))]
 
 
 def _escape_wide(written: str, target: str, meant: ParsedPrompt) -> tuple[str, bool]:
-    """Escape full-width brackets where they would be read as syntax, if that changes no text.
-
-    Returns:
-        what is written, and whether it is read as meant also where full-width punctuation counts.
-    """
-
-    def words(text: str, fullwidth: bool) -> list[tuple[str, float]]:
-        return [each[:2] for each in weighted_words(parse(text, target, fullwidth=fullwidth))]
-
-    if words(written, True) == [each[:2] for each in weighted_words(meant)]:
+    """Escape full-width brackets that may be read as syntax; say whether none is any more."""
+    if _words(written, target, True) == [each[:2] for each in weighted_words(meant)]:
         return written, True
     escaped = _WIDE.sub(r"\\\g<0>", written)
-    is_safe = words(escaped, False) == words(escaped, True) == words(written, False)
-    return (escaped, True) if is_safe else (written, False)
+    narrow, wide = (_words(escaped, target, fullwidth) for fullwidth in (False, True))
+    return (escaped, True) if narrow == wide == _words(written, target, False) else (written, False)
 
 
 def _refuse_conditions(text: str, fullwidth: bool, target: str) -> None:

@@ -149,8 +149,7 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[Found]:
         return
     if kind.hint is not None and not kind.hint.search(text):
         return
-    is_ascii = parsed.syntax == "novelai" or kind.code == CALL
-    signs = source if is_ascii else ascii_signs(source)
+    signs = source if parsed.syntax == "novelai" or kind.code == CALL else ascii_signs(source)
     end = _first_open(parsed) if kind.bare else len(text)
     for match in islice(kind.pattern.finditer(text, 0, end), MOST_ISSUES):
         if kind.known is not None and kind.known.match(signs, match.start()):
@@ -159,10 +158,8 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[Found]:
             continue
         group = shown_group(match)
         start = _with_bracket(folded, *match.span(group))
-        start += len(source[start : match.end(group)]) - len(
-            source[start : match.end(group)].lstrip()
-        )
-        words = source[start : match.end(group)]
+        words = source[start : match.end(group)].lstrip()
+        start = match.end(group) - len(words)
         names = _names(match, folded, parsed.syntax, start)
         names["odd"] = odd_signs(source[slice(*match.span())], signs[slice(*match.span())])
         if "{odd}" in kind.meaning and not names["odd"]:

@@ -258,8 +258,7 @@ def is_shouted(source: str, start: int, stop: int) -> bool:
     """Whether a word in capitals is in a title: in quotes, or next to another such word."""
     before, behind = source[max(0, start - TITLE) : start], source[stop : stop + TITLE]
     quote = _QUOTE_BEFORE.search(before)
-    if quote and _QUOTE_BEHIND.match(behind):
-        is_opening = quote[0][0] != '"' or source.count('"', 0, start) % 2 == 1
-        if is_opening:
-            return True
+    is_odd = source.count('"', 0, start) % 2 == 1
+    if quote and _QUOTE_BEHIND.match(behind) and (is_odd or quote[0][0] != '"'):
+        return True
     return bool(_SHOUT_BEFORE.search(before) or _SHOUT_BEHIND.match(behind))

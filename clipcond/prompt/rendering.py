@@ -96,10 +96,8 @@ def weighted_words(parsed: ParsedPrompt) -> list[tuple[str, float, int]]:
             at = part.start
             for word in _WORD.findall(part.text):
                 # an escape in the source may hide it: then it is near the word before it
-                place = parsed.source.find(word, at, min(part.stop, at + _NEAR))
-                at = at if place < 0 else place
+                at = max(at, parsed.source.find(word, at, min(part.stop, at + _NEAR)))
                 found.append((word, part.weight, at))
-                at += len(word) * (place >= 0)
     return found
 
 

@@ -138,6 +138,8 @@ def test_chinese_words_in_other_dialects():
         *(("猫AND狗", "AND"), ("红色的猫AND黑色的狗", "AND"), ("猫AND 狗", "AND")),
     ]
     assert not failures_of(check, cases)
+    for prompt in ("【猫】，狗", "鸟，［红猫］", "［狗］、猫"):
+        assert [i.code for i in issues(prompt, "novelai")] == ["novelai-weight"], prompt
     for prompt in ("猫AND狗", "鸟，猫AND狗"):
         assert [i.words for i in issues(prompt, "novelai")] == [("AND",)]
     for text in ("【重要】，お知らせ", "【新品】", "［注］，猫", "【猫】の写真", "R&D部AND"):
