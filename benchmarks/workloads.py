@@ -92,27 +92,36 @@ class Count:
 
 
 class Counter:
-    """Hooks that count a text model's work; put on once, as hooks change a fingerprint."""
+    """Hooks that count a text model's work; put on once, as hooks change a fingerprint.
+
+    They hold a list alone: other numbers that change behind a hook empty the cache.
+    """
 
     def __init__(self, model: nn.Module) -> None:
-        self.count = Count()
-        self._began = 0.0
-        model.register_forward_pre_hook(self._before, with_kwargs=True)
-        model.register_forward_hook(self._after)
+        count = self._count = [(Count(), 0.0)]
+        model.register_forward_pre_hook(lambda *call: _before(count, *call), with_kwargs=True)
+        model.register_forward_hook(lambda *_: _after(count))
 
     @contextmanager
     def counting(self) -> Iterator[Count]:
         """Count from zero what is done in the block."""
-        self.count = count = Count()
+        count = Count()
+        self._count[0] = count, 0.0
         yield count
 
-    def _before(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        ids: Tensor = args[0] if args else kwargs["input_ids"]
-        self.count.calls += 1
-        self.count.chunks += len(ids)
-        self.count.positions += ids.numel()
-        self.count.input_ids += map(tuple, ids.tolist())
-        self._began = process_time()
 
-    def _after(self, *_: object) -> None:
-        self.count.seconds += process_time() - self._began
+def _before(
+    running: list[tuple[Count, float]], _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    ids: Tensor = args[0] if args else kwargs["input_ids"]
+    count = running[0][0]
+    count.calls += 1
+    count.chunks += len(ids)
+    count.positions += ids.numel()
+    count.input_ids += map(tuple, ids.tolist())
+    running[0] = count, process_time()
+
+
+def _after(running: list[tuple[Count, float]]) -> None:
+    count, began = running[0]
+    count.seconds += process_time() - began

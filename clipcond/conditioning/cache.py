@@ -46,7 +46,7 @@ class ChunkCache:
         self._rows: OrderedDict[Key, TowerOutput] = OrderedDict()
         self._fingerprints: OrderedDict[int, Hashable] = OrderedDict()
         self._numbers = count()
-        self._lock = fork_safe_lock(repair=self.clear)
+        self._lock = fork_safe_lock(repair=self._forget)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -74,7 +74,11 @@ class ChunkCache:
                 self.n_bytes -= _n_bytes(oldest)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything, and the empty chunks that all caches share."""
+        for cache in (self, *_EMPTY.values()):
+            cache._forget()
+
+    def _forget(self) -> None:
         with self._lock:
             self._rows.clear()
             self._fingerprints.clear()

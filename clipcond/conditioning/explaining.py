@@ -15,6 +15,7 @@ from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, Promp
 from clipcond.conditioning.report import Report
 from clipcond.conditioning.report_building import build_reports, with_negative
 from clipcond.conditioning.settled import SettlesTexts
+from clipcond.errors import PromptWarning, warn
 from clipcond.prompt import Issue, ParsedPrompt, find_syntax
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.protocol import HiddenLayer, ReadsTexts
@@ -183,7 +184,11 @@ class Explainer(SettlesTexts):
         """Find for each prompt the text that each tower reads: its last step and first part."""
         given = texts_2 is not None
         second = prompt_text.list_each(texts_2, len(texts), "second prompt") if given else None
-        second = second if len(self.towers) > 1 else None
+        if len(self.towers) == 1:
+            if second is not None and second != texts:
+                kind = "negatives_2" if negative else "prompts_2"
+                warn(PromptWarning(f"{kind} is not read: there is no second tower"))
+            second = None
         return self.reader.read_each(texts, second, negative=negative)
 
     def _gives_zeros(self, negative: Texts | None) -> bool:

@@ -79,7 +79,9 @@ def reduce(
         for change in changes:
             if change.start >= reached and len(issues) < MOST_ISSUES:
                 reached = change.stop
-                if any(text[slice(*span)].strip() for span in change.options):
+                at, shown = remainder.at(change.start), text[change.start : change.stop]
+                is_typed = remainder.source.startswith(shown, at)  # and had no networks alone
+                if is_typed or any(text[slice(*span)].strip() for span in change.options):
                     issues.append(_change_issue(remainder, change, steps))
         if changes:
             issues += outer_weights(remainder, changes)
@@ -226,8 +228,8 @@ def _label_remedy(text: str, change: Change) -> str:
 
 def _is_numeric(text: str, change: Change) -> bool:
     """Whether an edit has digits only, as a time or a ratio has."""
-    words = "".join(text[start:stop] for start, stop in change.options).replace(" ", "")
-    return change.when is not None and change.when.strip().isdigit() and words.isdigit()
+    words = [text[start:stop] for start, stop in change.options]
+    return "".join([*words, change.when or "-"]).replace(" ", "").isdigit()
 
 
 def _first_condition(text: str, at: int, fullwidth: bool) -> tuple[Remainder, Issue]:
@@ -242,16 +244,16 @@ def _first_condition(text: str, at: int, fullwidth: bool) -> tuple[Remainder, Is
         f"AND makes {len(parts)} conditions; only the first is encoded: "
         f"{excerpt(text[start:stop].strip(), _SHOWN)!r}; not encoded: {excerpt(lost, _SHOWN)!r}"
     )
-    remedy = f"{_WORD}; to make several conditions, encode the parts of "
-    issue = Issue(message, at, f"{remedy}{compose_call(text)} one by one.", "and", (lost,))
+    remedy = f"{_WORD}; to make several conditions, encode the parts of {compose_call(text)} "
+    issue = Issue(message, at, f"{remedy}one by one.", "and", (lost,))
     return Remainder.whole(text).only([(start, stop)]), issue
 
 
 def _spoiled_issue(remainder: Remainder, change: Change, spoiler: int) -> Issue:
     shown, sign = remainder.text[change.start : change.stop], remainder.text[spoiler]
     message = f"{sign!r} turns all prompt editing off; {excerpt(shown, _SHOWN)!r} is plain text"
-    remedy = f"Remove it or write '\\{sign}' for a literal sign."
-    return Issue(message, remainder.at(spoiler), remedy, "editing-off", (sign,))
+    remedy, at = f"Remove it or write '\\{sign}' for a literal sign.", remainder.at(spoiler)
+    return Issue(message, at, remedy, "editing-off", (sign,))
 
 
 def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
@@ -264,8 +266,7 @@ def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
     is_plain = is_short and not any(sign in texts[1] for sign in "(（:：")
     may_be_weight = is_plain and "." in when and 0 < float(when) <= MOST_WEIGHT
     message = f"{excerpt(shown, _SHOWN)!r} changes while denoising; only its last text is encoded"
-    remedy = f"Encode the texts of {schedule_call(shown)} one by one."
-    code = "editing"
+    remedy, code = f"Encode the texts of {schedule_call(shown)} one by one.", "editing"
     if when and "." not in when and float(when) >= steps:
         message = (
             f"{excerpt(shown, _SHOWN)!r} changes after step {when}, which {steps} steps do not "
@@ -273,8 +274,7 @@ def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
         )
         remedy = f"Choose a step from 1 to {max(1, steps - 2)}, or a fraction such as 0.5. {remedy}"
     if (is_over := _never(change)) is not None:
-        code = "editing-never"
-        left = texts[is_over].strip()
+        code, left = "editing-never", texts[is_over].strip()
         kept = f"only {excerpt(left, _SHOWN)!r}" if left else "nothing of it"
         message = f"{excerpt(shown, _SHOWN)!r} never changes while denoising; {kept} is encoded"
         example = "0.5".join(shown.rsplit(when, 1)) if when in shown else "[a:b:0.5]"

@@ -12,8 +12,10 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
-from clipcond.towers.weight_keys import keys_of_weights, serial_of
+from clipcond.towers.callables import key_of_call
+from clipcond.towers.weight_keys import keys_of_weights, new_serial, serial_of
 
 N_READ = 1000  # entries of a list or dict
 _NUMBERS = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
@@ -64,8 +66,10 @@ def model_key(model: nn.Module) -> tuple[Hashable, torch.device]:
             continue
         places[id(module)] = len(places)
         key += (-1, settings.of_module(module))
+        if module.training and is_random(module):
+            key += (new_serial(),)  # no two forwards give the same
         if own["_forward_hooks"] or own["_forward_pre_hooks"]:
-            key += hooks_of(module)
+            key += hooks_of(module, settings)
         if "_hf_hook" in own or "_diffusers_hook" in own:
             offloaded += (module,)
         if own["_parameters"] or own["_buffers"]:
@@ -95,6 +99,12 @@ def _modules(model: nn.Module) -> list[nn.Module]:
     return found
 
 
+def is_random(module: nn.Module) -> bool:
+    """Whether a module in training mode drops some values at random."""
+    rate = module.p if isinstance(module, _DropoutNd) else getattr(module, "dropout", 0)
+    return isinstance(rate, float) and rate > 0
+
+
 def weight_of(module: nn.Module, name: str, tensor: Tensor) -> Tensor:
     """Find the weight itself if accelerate keeps its module on meta between forwards."""
     if not tensor.is_meta:
@@ -108,10 +118,12 @@ def weight_of(module: nn.Module, name: str, tensor: Tensor) -> Tensor:
     return found if isinstance(found, Tensor) else tensor
 
 
-def hooks_of(module: nn.Module) -> list[tuple[str, int]]:
-    """List the numbers of hooks, which torch gives once."""
+def hooks_of(module: nn.Module, settings: Settings) -> list[Hashable]:
+    """List the numbers of hooks, which torch gives once, and keys of what they compute with."""
     hooks = items_of(module._forward_hooks) + items_of(module._forward_pre_hooks)
-    return [("hook", number) for number, hook in hooks if not _is_passive(hook)]
+    return [
+        (number, *key_of_call(hook, settings)) for number, hook in hooks if not _is_passive(hook)
+    ]
 
 
 def _is_passive(hook: object) -> bool:
@@ -152,7 +164,7 @@ class Settings:
             return self.of_module(module)
         if not PLAIN.issuperset(map(type, values)):
             values = tuple([v if type(v) in PLAIN else self.key(v) for v in values])
-        return self._kinds[kind], forward_of(module) if "forward" in own else 0, names, values
+        return self._kinds[kind], forward_of(module, self) if "forward" in own else 0, names, values
 
     def key(self, value: object) -> Hashable:
         """Make a key of one setting."""
@@ -215,11 +227,11 @@ def items_of(mapping: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
             continue
 
 
-def forward_of(module: nn.Module) -> int:
-    """Find the number of a replaced `forward`; 0 if it is the class's own."""
+def forward_of(module: nn.Module, settings: Settings) -> Hashable:
+    """Make a key of a replaced `forward`; 0 if it is the class's own."""
     own = module.__dict__
     # accelerate's hook puts its own there, which calls the former one
     forward = own.get("_old_forward" if "_hf_hook" in own else "forward")
     # transformers 5.0 leaves the class's own method there after it collected hidden states
     is_method = getattr(forward, "__func__", None) is type(module).forward
-    return 0 if forward is None or is_method else serial_of(forward)
+    return 0 if forward is None or is_method else key_of_call(forward, settings)

@@ -12,7 +12,14 @@ from weakref import ref
 import torch
 from torch import Tensor, nn
 
-from clipcond.towers.fingerprint import NOT_SETTINGS, PLAIN, Settings, forward_of, hooks_of
+from clipcond.towers.fingerprint import (
+    NOT_SETTINGS,
+    PLAIN,
+    Settings,
+    forward_of,
+    hooks_of,
+    is_random,
+)
 from clipcond.towers.weight_keys import DENSE, Sampler, is_dense, serial_of
 
 _PARTS = itemgetter("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks")
@@ -40,7 +47,7 @@ class _Layout(NamedTuple):
 
 def _layout_of(module: nn.Module) -> _Layout:
     own = module.__dict__
-    if "_hf_hook" in own or "_diffusers_hook" in own:
+    if "_hf_hook" in own or "_diffusers_hook" in own or (module.training and is_random(module)):
         raise _Unlike
     names = tuple(own)
     read, others = _sorted_names(names, tuple(map(type, own.values())))
@@ -87,11 +94,11 @@ class _Reading:
             if parts:
                 found.parts += parts.values()
             if hooks or pre_hooks:
-                found.keys += hooks_of(module)
+                found.keys += hooks_of(module, settings)
             if layout.others:
                 found.keys += [settings.key(own[name]) for name in layout.others]
             if layout.has_forward:
-                found.keys.append(forward_of(module))
+                found.keys.append(forward_of(module, settings))
         found.keys += [serial_of(kind.forward) for kind in {layout.kind: 0 for layout in layouts}]
         found.tensors += settings.tensors
         if settings.modules:

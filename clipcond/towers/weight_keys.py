@@ -64,6 +64,11 @@ def serial_of(value: object) -> int:
     return _NUMBERED.setdefault(id(value), made).serial
 
 
+def new_serial() -> int:
+    """Draw a number that nothing else has."""
+    return next(_SERIALS)
+
+
 def _forget(reference: _Reference) -> None:
     if _NUMBERED.get(reference.address) is reference:
         del _NUMBERED[reference.address]

@@ -1,5 +1,6 @@
 """A description of a tower, made without its model, explains prompts as the tower does."""
 
+import copy
 import json
 from collections.abc import Callable
 from functools import cache
@@ -56,7 +57,10 @@ def saved(tmp_path_factory) -> dict[str, Path]:
         for each in names:
             getattr(pipe, each).save_pretrained(folder / each)
             tokenizer = each.replace("text_encoder", "tokenizer")
-            getattr(pipe, tokenizer).save_pretrained(folder / tokenizer)
+            own = copy.deepcopy(getattr(pipe, tokenizer))  # others may have made it cut and pad
+            own.backend_tokenizer.no_truncation()
+            own.backend_tokenizer.no_padding()
+            own.save_pretrained(folder / tokenizer)
         index = {each: ["transformers", "CLIPTextModel"] for each in names}
         (folder / "model_index.json").write_text(json.dumps(index))
     return made

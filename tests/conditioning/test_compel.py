@@ -105,8 +105,10 @@ def test_a_pair_does_not_depend_on_the_other_pairs_of_a_batch():
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_whatever_is_encoded_goes_into_one_batch_for_masked_and_one_for_the_rest(option):
+@pytest.mark.parametrize("together", [True, False])
+def test_whatever_is_encoded_goes_into_one_batch_or_one_for_masked(option, together, monkeypatch):
     tower, calls = counted_tower()
+    monkeypatch.setattr(type(tower), "mask_keeps_rows", together)
     conditioner = Conditioner(tower, dialect=replace(OPTIONS[option], max_chunks=None))
     low = '("a (red)0.5 cat", "the (dark)0.7").blend(1, 2)'
 
@@ -114,8 +116,8 @@ def test_whatever_is_encoded_goes_into_one_batch_for_masked_and_one_for_the_rest
     n_calls = len(calls)
     conditioner.guided(low.replace("0.5", "0.6"), "(bad)1.3")  # other weights: nothing to encode
 
-    # a mask takes another path through attention, so those that have one go apart
-    assert len(calls) == n_calls == (1 if "removed" in option else 2)
+    # where a mask changes the bits of the others, those that have one go apart
+    assert len(calls) == n_calls == (1 if together or "removed" in option else 2)
 
 
 def test_blends():

@@ -75,6 +75,7 @@ def test_without_guidance_the_rest_is_the_negative(pipe):
         assert distance(ours, theirs) < 1e-5 * max(1.0, float(theirs.abs().max()))
 
 
+@pytest.mark.filterwarnings("ignore:all conditions have the weight 0")
 def test_weights_of_zero_leave_the_negative(pipe):
     ours = drawn(pipe, "c :0 AND d :0", "x")
 

@@ -69,6 +69,7 @@ def test_parts_of_one_text_are_that_text(flow):
             assert torch.equal(flow.draw(pipe, prompt, negative), whole)
 
 
+@pytest.mark.filterwarnings("ignore:all conditions have the weight 0")
 def test_without_guidance_the_rest_is_the_empty_negative(flow):
     if not flow.order:
         return

@@ -253,7 +253,11 @@ def test_loras_and_callables_are_handed_over_once(pipe):
     with pytest.warns(PromptWarning) as warned:
         latents(attach(pipe), "[a|b] (c <lora:x:1> AND [d|e]", num_inference_steps=5)
     assert sorted(w.message.message for w in warned) == sorted(
-        ["'(' is never closed", "'<lora:x:1>' is left out of the text, and nothing loads it"]
+        [
+            "'(' is never closed",
+            "'<lora:x:1>' is left out of the text, and nothing loads it",
+            "AND splits the brackets around it: '[a|b] (c' and '[d|e]' are conditions of their own",
+        ]
     )
 
 

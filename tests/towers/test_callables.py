@@ -1,0 +1,203 @@
+"""What hooks and replaced forwards compute with counts for the cache, wherever it is kept."""
+
+import copy
+import functools
+
+import torch
+from torch import nn
+
+from clipcond import Conditioner
+from clipcond.towers import OpenAIClipTower
+from tests.failures import failures_of
+from tests.parity.models import model_l, tokenizer
+
+WIDTH = 32
+UP = nn.Linear(WIDTH, WIDTH, bias=False)
+SCALE = {"of": 1.0}
+
+
+class Network(nn.Module):
+    """A LoRA as training scripts patch it in: no part of the model, it takes forward's place."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.up = nn.Linear(WIDTH, WIDTH, bias=False)
+        self.multiplier, self.before, layer.forward = 1, layer.forward, self.forward
+
+    def forward(self, x):
+        return self.before(x) + self.multiplier * self.up(x)
+
+
+class Patch:
+    """The same by an object that is no module."""
+
+    def __init__(self, layer):
+        self.multiplier, self.before, layer.forward = 1, layer.forward, self.forward
+
+    def forward(self, x):
+        return self.before(x) * self.multiplier
+
+
+class Hook:
+    """A callable with a number of its own."""
+
+    def __init__(self):
+        self.multiplier = 1
+
+    def __call__(self, module, args, output):
+        return output * self.multiplier
+
+
+def layers(model):
+    return [module for name, module in model.named_modules() if name.endswith("q_proj")]
+
+
+def hooked(model, hook):
+    for layer in layers(model):
+        layer.register_forward_hook(hook)
+
+
+def more(networks):
+    for each in networks:
+        each.multiplier += 2
+
+
+def trained(networks):
+    for each in networks:
+        each.up.weight.data.mul_(3)
+
+
+def wrapped(model):
+    networks = [Network(layer) for layer in layers(model)]
+    for layer in layers(model):
+        layer.forward = functools.wraps(layer.forward)(lambda x, inner=layer.forward: inner(x))
+    return networks
+
+
+def closure(model):
+    up = nn.Linear(WIDTH, WIDTH, bias=False)
+    hooked(model, lambda module, args, output: output + up(args[0]))
+    return up
+
+
+def cell(model):
+    scale = [1.0]
+    hooked(model, lambda module, args, output: output * scale[0])
+    return scale
+
+
+def callable_object(model):
+    hook = Hook()
+    hooked(model, hook)
+    return [hook]
+
+
+def offset(model):
+    row = nn.Parameter(torch.zeros(WIDTH))
+    table = model.get_input_embeddings()
+    table.register_forward_hook(lambda module, args, output: output + row)
+    return row
+
+
+def before(model):
+    row = torch.zeros(WIDTH)
+    for layer in layers(model):
+        hook = functools.partial(lambda row, module, args: (args[0] + row,), row)
+        layer.register_forward_pre_hook(hook)
+    return row
+
+
+def by_helper(model):
+    def scaled(output):
+        return output * SCALE["of"]
+
+    hooked(model, lambda module, args, output: scaled(output))
+
+
+# what is put on -> what changes then
+CASES = {
+    "multiplier": (lambda model: [Network(layer) for layer in layers(model)], more),
+    "weights": (lambda model: [Network(layer) for layer in layers(model)], trained),
+    "multiplier, wrapped": (wrapped, more),
+    "an object that is no module": (lambda m: [Patch(layer) for layer in layers(m)], more),
+    "a module in a closure": (closure, lambda up: up.weight.data.mul_(3)),
+    "a module of the file": (
+        lambda model: hooked(model, lambda m, args, output: output + UP(args[0])),
+        lambda _: UP.weight.data.mul_(3),
+    ),
+    "a dict of the file": (by_helper, lambda _: SCALE.update(of=SCALE["of"] + 1)),
+    "a number in a list": (cell, lambda scale: scale.append(scale.pop() + 1)),
+    "a callable object": (callable_object, more),
+    "a parameter": (offset, lambda row: row.data.add_(1)),
+    "a partial's argument": (before, lambda row: row.add_(1)),
+}
+
+
+@torch.no_grad()
+def test_no_change_is_missed():
+    def check(name):
+        put, change = CASES[name]
+        model = copy.deepcopy(model_l())
+        tower = OpenAIClipTower(model, tokenizer())
+        ours, plain = Conditioner(tower), Conditioner(tower, cache_bytes=0)
+        made = put(model)
+        known = ours("a cat").embeds
+        assert torch.equal(ours("a cat").embeds, known)
+        for _ in range(3):  # a snapshot is made in between
+            change(made)
+            found = ours("a cat").embeds
+            assert torch.equal(found, plain("a cat").embeds)
+            assert not torch.equal(found, known)
+            known = found
+
+    assert not failures_of(check, CASES)
+
+
+def test_hooks_that_count_do_not_empty_the_cache():
+    model = copy.deepcopy(model_l())
+    ours, runs = Conditioner(OpenAIClipTower(model, tokenizer())), []
+    model.register_forward_pre_hook(lambda module, args: runs.append(len(runs)))
+    hooked(model, lambda module, args, output: runs.append((1, "run")))
+    ours("a cat")
+    n_runs = len(runs)
+    assert n_runs > 1
+    for _ in range(4):
+        ours("a cat")
+    assert len(runs) == n_runs
+
+
+def test_a_hook_that_holds_too_much_is_never_cached():
+    model = copy.deepcopy(model_l())
+    ours, runs = Conditioner(OpenAIClipTower(model, tokenizer())), []
+    held = tuple((i,) for i in range(3000))
+    model.register_forward_pre_hook(lambda module, args: runs.append(len(held)))
+    for _ in range(3):
+        ours("a cat")
+
+    assert len(runs) == 3
+
+
+def test_a_cleared_cache_has_no_empty_chunk_either():
+    model = copy.deepcopy(model_l())
+    ours, runs = Conditioner(OpenAIClipTower(model, tokenizer())), []
+    model.register_forward_pre_hook(lambda module, args: runs.append(1))
+    for _ in range(2):
+        ours.guided("", "")
+    assert len(runs) == 1
+    ours.cache.clear()
+    ours.guided("", "")
+    assert len(runs) == 2
+
+
+def test_what_is_dropped_at_random_is_never_cached():
+    model = copy.deepcopy(model_l())
+    ours, runs = Conditioner(OpenAIClipTower(model, tokenizer())), []
+    model.register_forward_pre_hook(lambda module, args: runs.append(1))
+    attention = next(m for m in model.modules() if hasattr(m, "q_proj"))
+    attention.dropout = 0.5
+    for is_training, n_runs in ((False, 1), (True, 3), (False, 3)):
+        model.train(is_training)
+        for _ in range(2):
+            ours("a cat")
+        assert len(runs) == n_runs
+    assert torch.equal(ours("a cat").embeds, ours("a cat").embeds)
