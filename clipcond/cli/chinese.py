@@ -63,6 +63,17 @@ CHINESE = {
     "Write a space next to {}.": "请在 {} 旁边加空格。",
     "{} is a loaded textual inversion, but only words here": "{} 是已加载的嵌入，在这里只是文字",
     "Write embedding:{} in this dialect.": "在这种方言中请写 embedding:{}。",
+    "Leave it out, and give {} as the negative prompt.": "请去掉它，并把 {} 作为反向提示词。",
+    "Useful weights are between 0 and 2.": "合适的权重在 0 到 2 之间。",
+    "Close the inner one first.": "请先闭合里面的括号。",
+    "No weight is below 0 here: write one from 0 to 1, or give a negative prompt.": (
+        "这里的权重不能小于 0：请写 0 到 1 之间的数，或另外给出反向提示词。"
+    ),
+    "Write a space behind it, or {}.": "请在后面加空格，或写 {}。",
+    "full-width brackets are text here, and syntax where those count": (
+        "全角括号在这里是文字；在全角标点算作语法的地方则是语法"
+    ),
+    "Say {} where dialect {} is encoded.": "编码方言 {1} 时请用 {0}。",
     "Give the negative prompt apart.": "请另外给出反向提示词。",
     "{} alternates in vain: {} steps never draw {}": "{} 没有全部画出：{} 步画不到 {}",
     "Draw at least {} steps, or write fewer texts.": "请至少画 {} 步，或减少文字。",

@@ -32,6 +32,7 @@ _MEANINGS = {
     ),
     "no list of weights: each needs brackets of its own": "不是权重列表：每个权重要有自己的括号",
     "two brackets that cross": "是两个交叉的括号",
+    "no weight: its sign touches a full-width sign": "符号后面紧接全角符号，不是权重",
     "no weight: BREAK has none": "不是权重：BREAK 没有权重",
     "one weight too many": "多了一个权重",
     "no blend or conjunction of dialect {}, although it looks like one": (
@@ -175,7 +176,7 @@ PROMPTS = {
     "Write a decimal number such as {}.": "请写小数，例如 {}。",
     "Write it in ASCII.": "请用半角字符。",
     "Write it in ASCII, without invisible characters.": "请用半角字符，不要有看不见的字符。",
-    "Write its braces in ASCII.": "请用半角花括号。",
+    "Write its brackets in ASCII.": "请用半角括号。",
     "Write it in ASCII, with spaces around it.": "请用半角字母，并在两边加空格。",
     "Write it in ASCII, or say {}; {} if it is meant as text.": (
         "请用半角字符，或用 {}；若是文字，用 {}。"

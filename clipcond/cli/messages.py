@@ -15,7 +15,10 @@ from collections.abc import Collection, Mapping
 from clipcond import lazy_re
 from clipcond.cli.chinese import CHINESE
 
-_ARGUMENT = re.compile(r"(?<![\w-])([a-z][a-z_0-9]*)=(True\b|'[^'\n]*'|\.\.\.|[\w.+-]*\w|)(?=\W|$)")
+_ARGUMENT = re.compile(
+    r"(?<![\w-])(?<!steps, )(?<!prompt, )([a-z][a-z_0-9]*)="
+    r"(True\b|'[^'\n]*'|\.\.\.|[\w.+-]*\w|)(?=\W|$)"
+)
 _CALL = re.compile(r"\b(?:pipe|conditioner)\.\w+\(")
 _CLAUSE = re.compile(r"(?<=[.;:,])\s+")
 _SENTENCE = re.compile(r"(?<=[.])\s+(?=[A-Z])")

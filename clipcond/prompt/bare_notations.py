@@ -131,7 +131,7 @@ BARE_NOTATIONS = (
         ":=-：",
         re.compile(
             rf"\A\s{{0,9}}[(\[{{\"]?(?!{_FILM})(?i:{_LABELS}|{_LABELS_CJK}){_IS}"
-            rf"|(?<!\S)-(?i:neg(?:ative)?(?:[_\-]?prompt)?)(?:\s{{1,3}}(?=[\w(\[\"])|{_IS})"
+            rf"|(?<![^\s,;。、])--?(?i:neg(?:ative)?(?:[_\-]?prompt)?)(?:\s{{1,3}}(?=[\w(\[\"])|{_IS})"
             rf"|(?<=[\n,.;])\s{{0,3}}(?P<shown>(?i:{_OTHER_LABELS}){_IS})"
         ),
         ALL,

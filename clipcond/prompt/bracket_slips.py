@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import clipcond.lazy_re as re
 from clipcond.prompt.notations import (
-    BRACKETS,
     EXCEPT_PLAIN,
     NO_MEASURE,
     OPTION,
@@ -17,7 +16,6 @@ from clipcond.prompt.weight_slips import AT_END
 _ITEM = r"\s?[^\W\d][^()\[\]{}:,;、\n]{0,60}"
 _IN_LIST = r"[+-]?(?:[0-2]?[.,]\d{1,3}|[0-2])"
 _OTHER_ITEM = rf"{_ITEM}(?::\s?{_IN_LIST}(?=[\s,;、)\]}}]))?"
-_INNER = r"[^()\[\]\n\\:|]{1,99}"
 _BREAKING = {"a1111", "sd_embed", "lpw_xl"}  # where BREAK is more than a word
 _WEIGHTED_BREAK = re.compile(
     rf"(?<![A-Za-z\d_(])BREAK\s?(?::\s?(?:{SMALL}|[0-2]){AT_END}|[(\[]{SMALL}[)\]])"
@@ -80,19 +78,6 @@ BRACKET_SLIPS = (
         EXCEPT_PLAIN,
         "no weight behind a bracket",
         "Write ({words}:{number}) in dialect 'a1111'.",
-    ),
-    *(
-        Notation(
-            "bracket",
-            "[",
-            re.compile(
-                rf"(?<!\\)\{a}(?P<words>{_INNER})\{b}(?P<both>{_INNER})\{c}(?P<last>{_INNER})\{d}"
-            ),
-            BRACKETS - {"comfyui"},
-            "two brackets that cross",
-            f"Write {a}{{words}}{b}{{both}}{d}{c}{b}{{last}}{d}.",
-        )
-        for a, b, c, d in ("([)]", "[(])")
     ),
     Notation(
         "weight",

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 import clipcond.lazy_re as re
 from clipcond.prompt.compel_grammar import NUMBER_OR_NAME
+from clipcond.prompt.folding import fold
 from clipcond.prompt.notations import EXCEPT_PLAIN, Notation
 
 CALL = "compel-call"
@@ -28,7 +29,7 @@ _MEMBER = re.compile(
     r'"(?P<quoted>[^"\n]*)"(?P<weight>[+\-.\d]*)|(?P<bare>[^(),;|&"\s][^(),;|&"]*)'
 )
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)|no_normalize")
-_RIGHT = r'(?:"[^"\n]*"|\([^()\n]*\)|[^\s"(),.;+\-=“”„«»]+)'
+_RIGHT = r'(?:"[^"\n]*"|\([^()\n]*\)|[^\s"(),.;+\-=]+)'
 COMPEL_SLIPS = (
     Notation(
         CALL,
@@ -67,6 +68,15 @@ def mended_call(members: str, name: str, entries: str, syntax: str) -> str:
     listed = ", ".join(weights) if n_weights == len(prompts) else ""
     where = "" if syntax == "compel" else " in dialect 'compel'"
     return f"({', '.join(prompts)}).{method}({listed}){where}"
+
+
+def mended_source(source: str) -> str:
+    """Write a remedy for a call whose signs are not ASCII; "" if there is none."""
+    found = COMPEL_SLIPS[0].pattern.search(folded := fold(source))
+    if found is None or folded == source:
+        return ""
+    entries = found["entries"] or found["entries_2"] or ""
+    return f"Write {mended_call(found['members'], found['name'], entries, 'compel')}."
 
 
 def _prompt(member: re.Match[str]) -> str:

@@ -53,6 +53,11 @@ def find_and(text: str, *, fullwidth: bool = False) -> int | None:
     return match.start() if match else None
 
 
+def compose_call(text: str) -> str:
+    """Write the call that splits a prompt with an AND, for a remedy."""
+    return f"compose(prompt{'' if find_and(text) is not None else ', fullwidth=True'})"
+
+
 def is_capitals(text: str, parts: Sequence[tuple[int, int, float]]) -> bool:
     """Whether a prompt is a caption all in capitals, in which AND is a word: BLACK AND WHITE CAT.
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from clipcond.arguments import check_arguments
 from clipcond.errors import PromptError, PromptWarning, excerpt, warn
-from clipcond.prompt.composition import find_and, find_parts, is_capitals
-from clipcond.prompt.editing import find_changes
+from clipcond.prompt.composition import compose_call, find_and, find_parts, is_capitals
+from clipcond.prompt.editing import find_changes, schedule_call
 from clipcond.prompt.lookalikes import find_fullwidth, with_lookalikes
 from clipcond.prompt.parsing import SAME_SYNTAX, Syntax, parse, reads_fullwidth
 from clipcond.prompt.remainder import Remainder
-from clipcond.prompt.rendering import render
-from clipcond.prompt.segments import MOST_ISSUES, Issue, in_order
+from clipcond.prompt.rendering import render, weighted_words, with_short_weights
+from clipcond.prompt.scanner import ascii_signs
+from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, in_order
 from clipcond.prompt.text_layers import network_issues, take_out
 
 # What the tools of these syntaxes act on before the syntax is read, or beyond it.
+_WIDE = re.compile("[（）【】［］＼]")
 _READ_OTHERWISE = {
     "comfyui": ("random-choice", "comment"),
     "novelai": ("prompt-mixing",),
@@ -118,7 +121,8 @@ def _convert(
     parse(kept, source)  # an unknown name, before anything else is said
     wide = bool(fullwidth)
     found = find_fullwidth(kept) if fullwidth is None and reads_fullwidth(source) else None
-    if found is not None:
+    is_edited = source == "a1111"  # which `parse` does not read
+    if found and (is_edited or _words(kept, source, True) != _words(kept, source, False)):
         wide = True
         message = f"{excerpt(kept[slice(*found)], 40)!r} is read as syntax"
         remedy = "Say fullwidth=False if it is meant as text."
@@ -128,30 +132,57 @@ def _convert(
     issues += remainder.restore_issues(shown.issues)
     if parsed.syntax == "a1111":
         _refuse_conditions(kept, wide, target)
-    return render(parsed, target, exact=exact), issues
+    written = render(parsed, target, exact=exact)
+    if fullwidth is not False and reads_fullwidth(target) and _WIDE.search(written):
+        meant = parse(kept, source, fullwidth=True) if reads_fullwidth(source) else parsed
+        meant = meant if exact else with_short_weights(meant)
+        written, is_safe = _escape_wide(written, target, meant)
+        if not is_safe and (first := _WIDE.search(kept)):
+            message = "full-width brackets are text here, and syntax where those count"
+            remedy = f"Say fullwidth=False where dialect {target!r} is encoded."
+            issues.append(Issue(message, remainder.at(first.start()), remedy, "fullwidth"))
+    return written, issues
+
+
+def _words(text: str, syntax: str | Syntax, fullwidth: bool) -> list[tuple[str, float]]:
+    return [each[:2] for each in weighted_words(parse(text, syntax, fullwidth=fullwidth))]
+
+
+def _escape_wide(written: str, target: str, meant: ParsedPrompt) -> tuple[str, bool]:
+    """Escape full-width brackets that may be read as syntax; say whether none is any more."""
+    if _words(written, target, True) == [each[:2] for each in weighted_words(meant)]:
+        return written, True
+    escaped = _WIDE.sub(r"\\\g<0>", written)
+    narrow, wide = (_words(escaped, target, fullwidth) for fullwidth in (False, True))
+    return (escaped, True) if narrow == wide == _words(written, target, False) else (written, False)
 
 
 def _refuse_conditions(text: str, fullwidth: bool, target: str) -> None:
     """Refuse an A1111 prompt that makes several conditions: no syntax has them in one text."""
     at = find_and(text, fullwidth=fullwidth)
     if at is not None and not is_capitals(text, find_parts(text, fullwidth=fullwidth)):
-        remedy = "Convert the parts of compose(prompt) one by one, or write 'and' for the word."
+        remedy = (
+            f"Convert the parts of {compose_call(text)} one by one, or write 'and' for the word."
+        )
         raise PromptError("AND cannot be converted", text, at, remedy)
     for change in find_changes(text, fullwidth=fullwidth):
         shown = excerpt(text[change.start : change.stop], 40)
-        remedy = "Convert the texts of schedule(prompt, steps) one by one."
+        edit = text[change.start : change.stop]
+        remedy = f"Convert the texts of {schedule_call(edit)} one by one."
         if target == "comfyui" and change.when is not None:
-            remedy += f"\nComfyUI itself changes nothing over time; {_nodes(shown, change.when)}"
+            remedy += f"\nComfyUI itself changes nothing over time; {_nodes(edit, change.when)}"
         raise PromptError(f"{shown!r} cannot be converted", text, change.start, remedy)
 
 
-def _nodes(shown: str, when: str) -> str:
+def _nodes(edit: str, when: str) -> str:
     """Say what the usual custom nodes make of an edit.
 
     Source: comfyui-prompt-control, doc/schedules.md.
     """
     if "." in when:
-        return f"the nodes of prompt-control read {shown} as it is."
+        plain = ascii_signs(edit)
+        how = "as it is" if plain == edit else "in ASCII"
+        return f"the nodes of prompt-control read {excerpt(plain, 40)} {how}."
     return "the nodes of prompt-control read this form with a fraction, 0.25 for step 5 of 20."
 
 
@@ -159,8 +190,9 @@ def _over_time(issue: Issue) -> Issue:
     """Say of an edit in a prompt for ComfyUI, which is text there, how to keep it."""
     if issue.code != "other-dialect" or "prompt editing" not in issue.message:
         return issue
+    how = "as it is" if find_changes("".join(issue.words)) else "in ASCII"
     remedy = (
         "It is written as text, as ComfyUI itself reads it. If it is for the nodes of "
-        "prompt-control, A1111 reads the same form: copy it as it is."
+        f"prompt-control, A1111 reads the same form: copy it {how}."
     )
     return replace(issue, remedy=remedy)

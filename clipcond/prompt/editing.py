@@ -194,6 +194,11 @@ class _Bracket:
     bars: list[int] = field(default_factory=list)
 
 
+def schedule_call(edit: str) -> str:
+    """Write the call that gives the texts of an edit over time, for a remedy."""
+    return f"schedule(prompt, steps{'' if find_changes(edit) else ', fullwidth=True'})"
+
+
 def find_changes(source: str, *, fullwidth: bool = False) -> tuple[Change, ...]:
     """Find all places where the text changes, in the order of the source, outer before inner."""
     found, spoiler = find_forms(source, fullwidth=fullwidth)

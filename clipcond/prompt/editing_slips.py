@@ -201,11 +201,14 @@ EDITING_SLIPS = (
     Notation(
         "no-editing",
         "[",
-        re.compile(rf"\[(?P<from>{OPTION}):(?:(?P<to>{OPTION}):)?\s*(?P<when>{WHEN})\s*\]"),
+        re.compile(
+            rf"\[(?P<from>{OPTION}):(?:(?P<to>{OPTION}):)?\s*(?P<when>{WHEN})\s*\]"
+            r"|\[(?=\s*\w)[^\[\]|:\n]{1,120}\|[^\[\]:\n]{1,120}\]"
+        ),
         {"a1111"},
         "no prompt editing, because of {odd}",
         "Write it in ASCII, without invisible characters.",
-        known=re.compile(rf"\[[^\[\]|]*:\s*{WHEN}\s*\]"),
+        known=re.compile(rf"\[[^\[\]|]*:\s*{WHEN}\s*\]|\[[^\[\]]*\|"),
     ),
     Notation(
         "no-editing",

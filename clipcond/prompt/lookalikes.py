@@ -44,20 +44,28 @@ from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 
 SHOWN = 40  # characters
 Found: TypeAlias = tuple[int, int, Issue]  # where it begins and ends, and what is said of it
-_USEFUL = "Useful weights are between 0 and 2; brackets that are text are written \\( and \\)."
+_USEFUL = "Useful weights are between 0 and 2"
+_LITERAL = f"{_USEFUL}; brackets that are text are written \\( and \\)."
 _COLONS = (":", "：")
 _OPENING = "".join(OPENING.values())
 _STRAY = tuple("()（）")
 _SMILEY = re.compile(rf"(?:(?<!\S)|(?<=[^\w\s])|(?<=[{CJK}]))[>]?[:;=：；]['\-^]?\Z")
 _WORD = re.compile(r"\w")
 _INNER_WEIGHT = re.compile(r":\s*(\d?\.?\d{1,3})\s*\)\Z")
+_PART_NUMBER = re.compile(r"\A[+-]?[\d.]*(?=[\s,])")
 _NEAR = 100  # characters between two brackets
 
 
 def find_fullwidth(text: str) -> tuple[int, int] | None:
     """Find the first full-width bracket or weight; None if there is none."""
-    match = WIDE_SYNTAX.search(text)
-    return None if match is None else match.span()
+    for match in WIDE_SYNTAX.finditer(text):
+        start, stop = match.span()
+        if text[start] in _COLONS:  # of a weight: show the whole bracket
+            opened = max(text.rfind(sign, max(0, stop - _NEAR), start) for sign in "(（")
+            start = opened if opened >= 0 else start
+        if text[start - 1 : start] != "\\":
+            return start, stop
+    return None
 
 
 def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> ParsedPrompt:
@@ -141,7 +149,7 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[Found]:
         return
     if kind.hint is not None and not kind.hint.search(text):
         return
-    signs = source if parsed.syntax == "novelai" else ascii_signs(source)
+    signs = source if parsed.syntax == "novelai" or kind.code == CALL else ascii_signs(source)
     end = _first_open(parsed) if kind.bare else len(text)
     for match in islice(kind.pattern.finditer(text, 0, end), MOST_ISSUES):
         if kind.known is not None and kind.known.match(signs, match.start()):
@@ -150,7 +158,8 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[Found]:
             continue
         group = shown_group(match)
         start = _with_bracket(folded, *match.span(group))
-        words = source[start : match.end(group)]
+        words = source[start : match.end(group)].lstrip()
+        start = match.end(group) - len(words)
         names = _names(match, folded, parsed.syntax, start)
         names["odd"] = odd_signs(source[slice(*match.span())], signs[slice(*match.span())])
         if "{odd}" in kind.meaning and not names["odd"]:
@@ -192,6 +201,10 @@ def _names(match: re.Match[str], folded: str, syntax: str, start: int) -> defaul
     if "words" in groups and start < match.start():
         words = folded[start + 1 : match.start()] + words
     names["weight"] = weight_in(syntax, excerpt(words.strip(" _"), SHOWN), number)
+    if groups.get("words") and "::" in match[0]:  # Midjourney weighs all since the last one
+        last = folded.rfind("::", max(0, start - 2 * _NEAR), start)
+        part = _PART_NUMBER.sub("", folded[last + 2 if last >= 0 else 0 : start] + words)
+        names["part"] = weight_in(syntax, excerpt(part.strip(" ,"), SHOWN), number)
     names["when"] = plain_share(groups.get("when", ""))
     if "members" in groups:
         names["call"] = mended_call(names["members"], names["name"], names["entries"], syntax)
@@ -243,7 +256,9 @@ def _heavy(parsed: ParsedPrompt) -> list[Issue]:
         if is_heavy and weight != before and len(issues) < MOST_ISSUES:
             shown = excerpt(segment.text.strip(), SHOWN)
             message = f"{shown!r} has the weight {weight:g}, which is hardly meant"
-            issues.append(Issue(message, segment.start, _USEFUL, "weight", (segment.text,)))
+            is_bracket = parsed.syntax != "novelai" and "(" in ascii_signs(parsed.source)
+            remedy = _LITERAL if is_bracket else f"{_USEFUL}."
+            issues.append(Issue(message, segment.start, remedy, "weight", (segment.text,)))
     return issues
 
 

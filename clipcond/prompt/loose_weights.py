@@ -76,6 +76,25 @@ LOOSE_WEIGHTS = (
     ),
     Notation(
         "weight",
+        "，、。；：！？",
+        re.compile(
+            rf"(?<![\w+\-])(?P<words>[{CJK}]{{1,40}}|[a-z]{{3,40}})(?P<number>[+-])(?=[，、。；：！？])"
+        ),
+        {"compel"},
+        "no weight: its sign touches a full-width sign",
+        "Write a space behind it, or {weight}.",
+        folded=False,
+    ),
+    Notation(
+        "weight",
+        ")",
+        re.compile(r"(?<!\\)\)-[0-2](?=[\s,;)]|\.?\Z)"),
+        {"compel"},
+        "a weight in its first part only: the rest is text",
+        "No weight is below 0 here: write one from 0 to 1, or give a negative prompt.",
+    ),
+    Notation(
+        "weight",
         ")",
         re.compile(
             r"(?<!\\)\)(?:[+-]{1,9}(?P<number>\d?\.\d{1,3}|[0-2])|(?P<number_2>\d?\.\d{1,3})[+-]{1,9})"

@@ -22,13 +22,15 @@ from clipcond.prompt.scanner import OPENING, ascii_signs
 from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt
 
 SHOWN = 40  # characters
+_NEAR = 9  # brackets around
 TITLE = 60
 TIGHT = frozenset({"lpw", "lpw_xl", "sd_embed"})  # no spaces around a number
 JOINING = BRACKETS - {"comfyui"}  # neighbours of equal weight are one text
 # Found wherever something here may be.
-MAY_BE_MISREAD = re.compile(r":\s?-?\d{1,2}\s?\)|[:;=][-'^]?[()\[\]]|[(\[]:\s|[)\]][(\[]|BREAK")
+MAY_BE_MISREAD = re.compile(r":\s?-?\d{1,2}\s?\)|[:;=][-'^]?[()\[\]]|[(\[]:\s|[)\]][(\[]|BREAK|\[")
 _ESCAPED = re.compile(r"\\[\\()\[\]]|[()\[\]]")
 _COMFYUI = re.compile(r"(?<!\\)[()]")
+_WEIGHT_BEHIND = re.compile(r"\s?:\s?[+-]?[.\d]{1,6}\s?")
 
 # A number in brackets that is hardly a weight, up to the bracket that makes it one.
 _NUMBER = re.compile(
@@ -58,8 +60,8 @@ _GLUE = re.compile(
 )
 _WORD_BEFORE = re.compile(r"[A-Za-z\d]{1,40}\Z")
 _WORD = re.compile(r"[A-Za-z\d]{1,40}")
-_QUOTE_BEFORE = re.compile(r"[\"“”„「『][^\"“”「」『』a-z\n]*\Z")
-_QUOTE_BEHIND = re.compile(r"[^\"“”「」『』a-z\n]*[\"”“」』]")
+_QUOTE_BEFORE = re.compile(r"[\"“„「『][^\"“”„「」『』a-z\n]*\Z")
+_QUOTE_BEHIND = re.compile(r"[^\"“”„「」『』a-z\n]*[\"”“」』]")
 # Short words of a title, apart from tags in capitals such as HDR and UHD.
 _SMALL_WORD = "THE|MY|UP|OUT|IN|IT|IS|OF|OFF|ON|NO|NOT|YOU|OUR|HIS|HER|TO|FOR|US|ALL|CAN|WE|ME"
 _SHOUT_BEFORE = re.compile(
@@ -89,6 +91,7 @@ def find_misreadings(
         issues += _smileys(parsed, signs)
     if parsed.syntax in JOINING:
         issues += _glued(parsed)
+        issues += islice(_crossing(parsed.source, signs), MOST_ISSUES)
     if parsed.syntax == "a1111":
         issues += _breaks(parsed)
     return issues
@@ -145,6 +148,42 @@ def _pairs(signs: str, syntax: str) -> dict[int, int]:
             start = opened[OPENING[bracket]].pop()
             pairs[start], pairs[position] = position, start
     return pairs
+
+
+def _crossing(source: str, signs: str) -> Iterator[Issue]:
+    """Make an issue of each two brackets that cross, as in `(red [cat) dog]`."""
+    opened: list[int] = []
+    crossed: dict[int, tuple[int, int]] = {}  # by where one opens, the span of the other
+    for match in _ESCAPED.finditer(signs) if "(" in signs and "[" in signs else ():
+        bracket, position = match[0], match.start()
+        if bracket in ("(", "["):
+            opened.append(position)
+        elif bracket in OPENING:
+            near = range(len(opened) - 1, max(-1, len(opened) - 1 - _NEAR), -1)
+            index = next((n for n in near if signs[opened[n]] == OPENING[bracket]), -1)
+            if index < 0:
+                continue
+            start = opened.pop(index)
+            if start in crossed:
+                yield _crossed(source, signs, *crossed.pop(start), start, position)
+            elif index < len(opened):
+                crossed[opened[index]] = start, position
+
+
+def _crossed(source: str, signs: str, start: int, middle: int, inner: int, stop: int) -> Issue:
+    """Make an issue of the brackets source[start] to [middle] and source[inner] to [stop]."""
+    shown = source[start : stop + 1]
+    both, last = source[start:middle], source[middle + 1 : stop]
+    if _WEIGHT_BEHIND.fullmatch(signs, middle + 1, stop):
+        number, is_inner = last.strip(), signs[stop] == ")"
+        ends = (number, source[stop]) if is_inner else (source[stop], number)
+        meant = f"{both}{''.join(ends)}{source[middle]}"
+    else:
+        again = f"{source[inner]}{last}{source[stop]}" if last.strip() else last
+        meant = f"{both}{source[stop]}{source[middle]}{again}"
+    remedy = f"Write {meant}." if len(meant) <= TITLE else "Close the inner one first."
+    message = f"{excerpt(shown, SHOWN)!r} is two brackets that cross"
+    return Issue(message, start, remedy, "bracket", (shown,))
 
 
 def _smileys(parsed: ParsedPrompt, signs: str) -> Iterator[Issue]:
@@ -218,6 +257,8 @@ def outer_weights(remainder: Remainder, changes: Sequence[Change]) -> Iterator[I
 def is_shouted(source: str, start: int, stop: int) -> bool:
     """Whether a word in capitals is in a title: in quotes, or next to another such word."""
     before, behind = source[max(0, start - TITLE) : start], source[stop : stop + TITLE]
-    if _QUOTE_BEFORE.search(before) and _QUOTE_BEHIND.match(behind):
+    quote = _QUOTE_BEFORE.search(before)
+    is_odd = source.count('"', 0, start) % 2 == 1
+    if quote and _QUOTE_BEHIND.match(behind) and (is_odd or quote[0][0] != '"'):
         return True
     return bool(_SHOUT_BEFORE.search(before) or _SHOUT_BEHIND.match(behind))

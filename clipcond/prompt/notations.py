@@ -66,6 +66,7 @@ NO_MEASURE = f"(?=:)(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
 _DIGITS = dict(zip("零〇一二两三四五六七八九点點", "001223456789..", strict=True))
 _PARTS = {"½": "0.5", "¼": "0.25", "¾": "0.75"}
 _RELATIVE = re.compile(r"([+-])\s?(\d{1,2})\s?%")
+_NEGATIVE = re.compile(r"[-–—―−‒‐]\s?(\d{0,2}\.\d{1,3}|\d{1,2})")  # a dash, or a space behind
 _SHARES = {
     **dict.fromkeys("半 half halb hälfte moiti mitad medio 절반".split(), 0.5),
     **dict.fromkeys("quarter 四分之一".split(), 0.25),
@@ -178,6 +179,8 @@ def plain_number(typed: str, default: str = "1.2") -> str:
         return f"{_SIGNS[signs[0]] ** min(len(signs), MOST_SIGNS):.2g}"
     if (fraction := _FRACTION.fullmatch(typed)) and int(fraction[2]):
         return f"{int(fraction[1]) / int(fraction[2]):.3g}"
+    if negative := _NEGATIVE.fullmatch(signs):
+        return f"{-float(negative[1]):g}"
     if relative := _RELATIVE.fullmatch(signs):  # of the usual weight
         return f"{1 + int(relative[1] + relative[2]) / 100:g}"
     if _SCIENTIFIC.fullmatch(signs):  # beyond all measure, nobody meant it

@@ -41,13 +41,20 @@ _SIGNED_QUOTE = (
     r"(?<![\w\"])\"(?P<words_3>[^\W\d][^\"\n]{0,60})\"(?P<number_3>\+{1,4}|-{2,4}|\d?\.\d{1,3})"
     r"(?=[\s,.;)]|$)"
 )
-_ROUND_TWICE = re.compile(r"(?<!\\)\(\((?=\s*\w)(?P<words>[^()\\]+)\)\)")
+_ROUND_TWICE = re.compile(r"(?<!\\)\(\((?=\s*\w)(?P<words>[^()\\]+)\)\)(?![+\-\d]|\.\d)")
+# `【新品】` and `【注】，` are ordinary, `【猫】，狗` is a list.
+_LABELS_CJK = "(?:注|重要|新品|图|圖|図|表|例|参考|限定|速报|速報|公告|通知|公式|官方|原创|更新)"
+SQUARE_CJK = (
+    rf"(?:\A\s*|(?<=[,、]))\[(?P<words_3>(?!{_LABELS_CJK})[{CJK}]{{1,20}})\](?=\s?[,、])"
+    rf"|(?<=[,、])\[(?P<words_4>(?!{_LABELS_CJK})[{CJK}]{{1,20}})\](?=\s*\Z)"
+)
 # `[sic]` and `[intro]` are ordinary, and so may be several words: `[a cat]`.
 _SQUARES = re.compile(
     r"(?<!\\)\[\[(?=\s*\w)(?P<words>[^\[\]\\:|]+)\]\]"
     r"|(?<![^\s,])\[(?P<words_2>(?!(?:sic|intro|outro|verse|chorus|bridge|hook|remix|link|live|edit|demo"
     r"|official|explicit|redacted|deleted|removed|censored|laughs?|smiles|music|applause|end|name|todo"
     r"|brackets?|placeholder|insert|text|image|photo|video|and|the)\])[a-z]{3,30})\](?=[\s,;.]|\Z)"
+    rf"|{SQUARE_CJK}"
 )
 _SQUARE = re.compile(r"(?<![\w\\\]])\[(?=\s?[^\W\d])(?P<words>[^\[\]\\:|\n]{2,60})\](?![\w(\]])")
 # What only A1111's prompts have.
@@ -56,15 +63,16 @@ _TITLE = re.compile(r"\A[A-ZÀ-ÖØ-ÞА-ЯЁ\d_\W]*\Z")
 _AND = re.compile(
     r"\A(?s:.*?)(?<=[\s,;.)\]])(?<!\A\s)(?<![A-Z]{2}\s)(?<![A-Z]{2},\s)(?P<shown>AND)(?=[\s,;(\[])"
     r"(?![\s,;]+(?:[A-Z]{2}|gates?\b|operators?\b|symbol\b|circuit\b|logic\b|\Z))"
+    rf"|\A(?s:.*?)(?<=[{CJK}])(?P<shown_2>AND)(?=[{CJK}\s,;(\[])"
 )
 # `BREAKforest` and `猫AND2`, but not `BREAKfast` and `ANDroid`
 _JOINED_WORD = re.compile(
     r"(?<![A-Za-z])BREAK(?!fast|ing|down|thr|out|er|point|core|danc|beat|age|up|away|in\b|even|neck|s\b)"
     r"(?=[a-z]{2}|a\s)"
     r"|(?<=[a-z]{2})(?<!out)(?<!jail)(?<!heart)(?<!day)(?<!tie)(?<!wind)(?<!fire)(?<!prison)(?<!ice)"
-    rf"(?<!page)(?<!line)BREAK(?=[a-z]{{2}}|\b|[{CJK}])"
+    rf"(?<!page)(?<!line)BREAK(?=[a-z]{{2}}|a\s|\d|\b|[{CJK}])"
     r"|(?<![A-Za-z\d_])AND(?!a[lmn]|e[rs]|or|r(?:ew|ea|es|o)|y|i)(?=[a-z]{3})"
-    rf"|(?<=[a-z]{{2}})AND(?=[a-z]{{3}}|\s|\d|[{CJK}])"
+    rf"|(?<=[a-z]{{2}})AND(?=[a-z]{{3}}|a\s|\s|\d|[{CJK}])"
     rf"|(?<![A-Za-z\d_])(?:BREAK|AND)(?=\d{{1,3}}[a-z{CJK}])|(?<=\d)(?:BREAK|AND)(?=[{CJK}])"
 )
 _PART_OF_WORD = "a part of a word here"
@@ -150,7 +158,8 @@ LOOKALIKES = (
         CODE,
         "ＫＤ",
         re.compile(
-            r"(?<=[^Ａ-Ｚａ-ｚ])(?<![Ａ-Ｚａ-ｚ]\s)(?:ＢＲＥＡＫ|ＡＮＤ)(?!\s?[Ａ-Ｚａ-ｚ])"
+            r"(?<![Ａ-Ｚａ-ｚ])(?<![Ａ-Ｚａ-ｚ]\s)(?!\AＢＲＥＡＫ\s*\Z)"
+            r"(?:ＢＲＥＡＫ|(?!\A)ＡＮＤ)(?!\s?[Ａ-Ｚａ-ｚ])"
         ),
         BRACKETS,
         "only text, because of its full-width letters",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from html.entities import name2codepoint
 
 import clipcond.lazy_re as re
+from clipcond.prompt.command_options import COMMAND_OPTIONS
 from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, SMALL, Notation
 from clipcond.prompt.pasted import ESCAPED, PASTED
 
@@ -19,28 +20,6 @@ _PARTS = (
 # `＃猫` is a hashtag.
 _NOTE = "注释|注釋|备注|備考|注記|注意|说明|说|コメント|メモ|주석|메모"
 _LOAD = "Leave it out, and load the network into the pipeline: load_lora_weights."
-_FLAGS = (
-    "ar|aspect|v|version|s|stylize|stylise|q|quality|chaos|c|iw|seed|sameseed|niji|style|no|sref"
-    "|cref|oref|sw|cw|ow|sv|weird|w|h|hd|tile|raw|fast|relax|turbo|stop|uplight|upbeta|upanime"
-    "|test|testp|creative|video|repeat|r|p|profile|personalize|exp|draft|motion|loop|bs|public"
-    "|stealth|vibe|beta"
-)
-_OPTIONS = (
-    r"prompt|negative[_\-]prompt|steps|width|height|cfg[_\-]scale|sampler(?:[_\-](?:name|index))?"
-    r"|batch[_\-]size|batch[_\-]count|n[_\-]iter|subseed(?:[_\-]strength)?|seed[_\-]resize[_\-]from"
-    r"(?:[_\-][hw])?|restore[_\-]faces|tiling|outpath[_\-](?:samples|grids)|do[_\-]not[_\-]save"
-    r"[_\-](?:samples|grid)|sd[_\-]model|styles|prompt[_\-]for[_\-]display|guidance(?:[_\-]scale)?"
-    r"|negative|hr|hires|outdir|outpath|model|cfg|clip[_\-]skip|scheduler|denoising[_\-]strength|n[_\-]samples|ddim[_\-]steps|scale"
-)
-# Behind a dash that a word processor made of two hyphens; "he waits —no one comes" is a sentence.
-_DASH_FLAGS = (
-    r"(?:ar|aspect|v|version|s|stylize|stylise|q|quality|chaos|c|iw|seed|niji|sref|cref|weird|w|sw|cw"
-    r"|steps|width|height|cfg[_\-]scale)[ \t]{1,9}(?=[\d.:]|https?:)"
-    r"|(?:hd|tile|raw|niji)(?=\s{0,9}(?:[,;]|\Z|--|[—–]))|style[ \t]{1,3}raw"
-    r"|no[ \t]{1,3}(?!(?:one|longer|matter|more|doubt|way|need)\b)[^—–.]{1,60}(?=\Z|\s[—–]|\s--)"
-    r"|(?:negative[_\-])?prompt[ \t]{1,3}(?=[\"'])"
-)
-_VALUE = r"(?:[ \t]*=?[\d.:]+)?"
 _ELEMENTS = (
     "b|i|u|em|strong|p|br|hr|div|span|a|h[1-6]|li|ul|ol|code|pre|img|sub|sup|font|table|td|tr|th"
     "|small|center|blockquote"
@@ -237,31 +216,9 @@ OTHER_TOOLS = (
         ),
         EXCEPT_PLAIN - {"novelai"},
         "a weight or a border of Midjourney, but not here",
-        "Leave it out; a weight is {weight}.",
+        "Leave it out; a weight is {part}.",
     ),
-    Notation(
-        "midjourney-flag",
-        "-—–―－",
-        re.compile(
-            rf"(?:(?<!\S)|(?<=[{CJK}]))(?:(?:--(?i:{_FLAGS})(?:(?=\d)|(?![\w\-]))(?=[\s,.:=\d]|\Z)|-ar(?=\s\d))"
-            rf"|[—–―]{{1,2}}(?:{_DASH_FLAGS})){_VALUE}"
-        ),
-        EXCEPT_PLAIN,
-        "an option of Midjourney, but text here",
-        "Leave it out, and choose size, seed and the rest where the picture is made.",
-    ),
-    Notation(
-        "command-option",
-        "-",
-        re.compile(
-            rf"(?:(?<!\S)|(?<=[{CJK}]))--(?:{_OPTIONS})(?![\w\-])(?=[\s=]|\Z)"
-            r"(?:[ \t=]{1,3}(?:\"[^\"\n]{0,400}\"|[\d.x]+))?"
-            r"|(?<!\S)-[nsSWHCAl] ?\w[\w.]{0,12}(?:\s{1,3}-[nsSWHCAlGIU] ?\w[\w.]{0,12}){1,9}(?!\S)"
-        ),
-        EXCEPT_PLAIN,
-        "an option of a command line, as in A1111's files of prompts, but text here",
-        "Leave it out, and give negative prompt, steps, size and the rest apart.",
-    ),
+    *COMMAND_OPTIONS,
     Notation(
         "chat-command",
         "/!<",

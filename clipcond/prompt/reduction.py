@@ -8,7 +8,7 @@ from typing import TypeAlias
 from clipcond.arguments import check_arguments
 from clipcond.errors import excerpt
 from clipcond.prompt.bare_notations import LOAD
-from clipcond.prompt.composition import find_and, find_parts, is_capitals
+from clipcond.prompt.composition import compose_call, find_and, find_parts, is_capitals
 from clipcond.prompt.composition_slips import condition_issues, title_issues
 from clipcond.prompt.editing import (
     Change,
@@ -17,6 +17,7 @@ from clipcond.prompt.editing import (
     find_last_text,
     find_schedule,
     find_undrawn,
+    schedule_call,
 )
 from clipcond.prompt.misreadings import outer_weights
 from clipcond.prompt.notations import MOST_WEIGHT, weight_in
@@ -218,10 +219,10 @@ def _label_remedy(text: str, change: Change) -> str:
     """
     label, *others = (text[start:stop].strip() for start, stop in change.options)
     when = (change.when or "").strip()
-    if not others or "." not in when or label.lower() not in (*_NETWORKS, *_LABELS):
+    is_network = bool(when) and label.lower() in _NETWORKS
+    if not others or not (is_network or ("." in when and label.lower() in _LABELS)):
         return ""
     words = f"{label}:{excerpt(others[0], _SHOWN)}"
-    is_network = label.lower() in _NETWORKS
     return LOAD if is_network else f"For a weight write {weight_in('a1111', words, when)}."
 
 
@@ -238,14 +239,14 @@ def _first_condition(text: str, at: int, fullwidth: bool) -> tuple[Remainder, Is
         message = "AND is a word here, because all is in capitals"
         remedy = f"{_WORD}; write words in small letters to make several conditions."
         return Remainder.whole(text), Issue(message, at, remedy, code="and-in-capitals")
-    start, stop, _ = parts[0]
-    lost = text[at:].strip()
+    (start, stop, _), lost = parts[0], text[at:].strip()
     message = (
         f"AND makes {len(parts)} conditions; only the first is encoded: "
         f"{excerpt(text[start:stop].strip(), _SHOWN)!r}; not encoded: {excerpt(lost, _SHOWN)!r}"
     )
-    remedy = f"{_WORD}; to make several conditions, encode the parts of compose(prompt) one by one."
-    return Remainder.whole(text).only([(start, stop)]), Issue(message, at, remedy, "and", (lost,))
+    remedy = f"{_WORD}; to make several conditions, encode the parts of {compose_call(text)} "
+    issue = Issue(message, at, f"{remedy}one by one.", "and", (lost,))
+    return Remainder.whole(text).only([(start, stop)]), issue
 
 
 def _spoiled_issue(remainder: Remainder, change: Change, spoiler: int) -> Issue:
@@ -265,7 +266,7 @@ def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
     is_plain = is_short and not any(sign in texts[1] for sign in "(（:：")
     may_be_weight = is_plain and "." in when and 0 < float(when) <= MOST_WEIGHT
     message = f"{excerpt(shown, _SHOWN)!r} changes while denoising; only its last text is encoded"
-    remedy, code = "Encode the texts of schedule(prompt, steps) one by one.", "editing"
+    remedy, code = f"Encode the texts of {schedule_call(shown)} one by one.", "editing"
     if when and "." not in when and float(when) >= steps:
         message = (
             f"{excerpt(shown, _SHOWN)!r} changes after step {when}, which {steps} steps do not "
@@ -273,8 +274,7 @@ def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
         )
         remedy = f"Choose a step from 1 to {max(1, steps - 2)}, or a fraction such as 0.5. {remedy}"
     if (is_over := _never(change)) is not None:
-        code = "editing-never"
-        left = texts[is_over].strip()
+        code, left = "editing-never", texts[is_over].strip()
         kept = f"only {excerpt(left, _SHOWN)!r}" if left else "nothing of it"
         message = f"{excerpt(shown, _SHOWN)!r} never changes while denoising; {kept} is encoded"
         example = "0.5".join(shown.rsplit(when, 1)) if when in shown else "[a:b:0.5]"

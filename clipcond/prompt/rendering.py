@@ -22,6 +22,8 @@ _WORD = re.compile(
     re.IGNORECASE,
 )
 
+_NEAR = 200  # characters
+
 
 def render(parsed: ParsedPrompt, syntax: str | None = None, *, exact: bool = True) -> str:
     """Write a prompt that a syntax reads as the same words at the same weights.
@@ -75,7 +77,7 @@ def _write_and_check(parsed: ParsedPrompt, name: str) -> str:
         if differ or ours is None or theirs is None or ours[:2] != theirs[:2]:
             position = len(parsed.source) if ours is None else ours[2]
             message = f"syntax {name!r} has no way to write this"
-            remedy = f"It would read {excerpt(text)!r} otherwise."
+            remedy = f"It would read {excerpt(text)!r} otherwise. Leave it out."
             raise PromptError(message, parsed.source, position, remedy)
     return text
 
@@ -84,14 +86,18 @@ def weighted_words(parsed: ParsedPrompt) -> list[tuple[str, float, int]]:
     """Cut a prompt into words as a tokenizer does; a break is the word "" at weight 1.
 
     Returns:
-        (word, weight, start of its segment) of each.
+        (word, weight, about where it starts in the source) of each.
     """
     found: list[tuple[str, float, int]] = []
     for part in effective_parts(parsed):
         if isinstance(part, Break):
             found.append(("", 1.0, part.start))
         else:
-            found += [(word, part.weight, part.start) for word in _WORD.findall(part.text)]
+            at = part.start
+            for word in _WORD.findall(part.text):
+                # an escape in the source may hide it: then it is near the word before it
+                at = max(at, parsed.source.find(word, at, min(part.stop, at + _NEAR)))
+                found.append((word, part.weight, at))
     return found
 
 

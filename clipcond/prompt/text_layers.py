@@ -31,6 +31,7 @@ _NUMBER = re.compile(r"\s*[+-]?(?:\d{1,2}(?:\.\d{1,3})?|\.\d{1,3})\s*")
 _JOINED_NUMBER = re.compile(
     r"(?P<name>[^=@*|;]{1,200}?)\s?(?:[=@*|;]\s?|\s)(?P<number>[+-]?(?:[0-2]?\.\d{1,3}|[0-2]))"
 )
+_TIMED_NUMBER = re.compile(r"(\d{0,2}\.\d{1,3}|\d{1,2})@")
 _FIRST_NUMBER = re.compile(r"[+-]?\d?[.,]?\d+")
 _WEIGHT_BEHIND = re.compile(
     rf"\s?(?:[:*=]\s?(?P<number>{SMALL}|[0-2])|(?P<bare>{SMALL}))(?=[\s,;]|\.?\Z)"
@@ -237,8 +238,9 @@ def _misspelled(network: ExtraNetwork) -> tuple[str, str] | None:
     for typed in network.arguments:
         value = typed.replace(",", ".").strip()
         if "=" not in typed and not value[:1].isalpha() and not _NUMBER.fullmatch(value):
-            found = _FIRST_NUMBER.search(value)
-            number = found[0].replace(",", ".") if found else "1"
+            over_time = _TIMED_NUMBER.findall(typed)  # 0@0,1@0.5
+            found = over_time or _FIRST_NUMBER.findall(value)[:1]
+            number = max((each.replace(",", ".") for each in found), key=float, default="1")
             written = f"<{network.kind}:{excerpt(name, SHOWN)}:{number}>"
             return f"{excerpt(typed, 20)!r} is no number", f"Write {written}."
     return None

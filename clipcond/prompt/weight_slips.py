@@ -21,6 +21,7 @@ from clipcond.prompt.notations import (
     Notation,
     not_after,
 )
+from clipcond.prompt.other_dialects import SQUARE_CJK
 
 _WORDS = (
     rf"(?P<words>(?!(?i:{'|'.join(MEASURED.split())})(?![^\W\d_]))(?<![\w\-])(?:embedding:)?\d?[^\W\d_](?:\w|-(?=\w))"
@@ -283,11 +284,11 @@ WEIGHT_SLIPS = (
     ),
     Notation(
         "novelai-weight",
-        "{",
-        re.compile(r"\{[^{}|\n]{1,60}\}"),
+        "{[",
+        re.compile(rf"\{{[^{{}}|\n]{{1,60}}\}}|{SQUARE_CJK}"),
         {"novelai"},
         _BY_SIGN,
-        "Write its braces in ASCII.",
-        known=re.compile(r"\{"),
+        "Write its brackets in ASCII.",
+        known=re.compile(r"[{\[]"),
     ),
 )

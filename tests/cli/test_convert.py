@@ -117,7 +117,7 @@ def test_full_width_brackets_are_syntax_with_a_note(capsys, prompt, target, writ
 def test_full_width_brackets_can_be_text(capsys):
     assert converted(capsys, "（猫）", "--to", "comfyui", "--no-fullwidth") == (0, "（猫）\n", "")
     code, out, err = converted(capsys, "（猫）1.3", "--from", "compel", "--to", "a1111")
-    assert (code, out) == (0, "（猫）1.3\n")
+    assert (code, out) == (0, "\\（猫\\）1.3\n")
     assert "'（猫）' is a bracket in ASCII, but not here" in err
 
 

@@ -24,6 +24,10 @@ OPTIONS += ["--run", "--overwrite", "--max-bad", "--precision", "--image-column"
         ("slow. Leave out dtype=, or take bfloat16.", "slow. Leave out --dtype, or take bfloat16."),
         ("x\nSay tower=....", "x\nSay --tower ...."),
         (
+            "x\nEncode the texts of schedule(prompt, steps, fullwidth=True) one by one.",
+            "x\nEncode the texts of schedule(prompt, steps, fullwidth=True) one by one.",
+        ),
+        (
             "x\nSay activation='gelu' or activation='b'.",
             "x\nSay --activation gelu or --activation b.",
         ),

@@ -61,8 +61,8 @@ def test_what_cannot_be_said():
             "(wow...:1.2)",
             "a1111",
             "compel",
-            "syntax 'compel' has no way to write this\n  (wow...:1.2)\n   ^\n"
-            "It would read '(wow...)1.2' otherwise.",
+            "syntax 'compel' has no way to write this\n  (wow...:1.2)\n      ^\n"
+            "It would read '(wow...)1.2' otherwise. Leave it out.",
         ),
         (
             "a [b|c]",
@@ -82,6 +82,23 @@ def test_what_cannot_be_said():
     assert not failures_of(check, cases)
 
 
+def test_the_caret_is_under_the_first_word_that_cannot_be_written():
+    def check(case):
+        prompt, source, target, words = case
+        with pytest.raises(PromptError, match="no way to write this") as error:
+            convert(prompt, source, target)
+        assert error.value.position == prompt.index(words)
+
+    cases = [
+        ("1girl {smile} :: cat++", "a1111", "novelai", "{smile}"),
+        ("红色的猫 {狗}", "a1111", "novelai", "{"),
+        ("a cat, 1.3::dog, x", "a1111", "novelai", "1.3"),
+        ("(a cat:1.2), two {dogs}", "a1111", "novelai", "{"),
+        ("a fox, see [it]", "comfyui", "novelai", "["),
+    ]
+    assert not failures_of(check, cases)
+
+
 def test_what_is_written_wrong_is_found_by_reading_it_back(monkeypatch):
     monkeypatch.setitem(WRITERS, "a1111", lambda parsed: "a cat (sat:1.2)")
 
@@ -92,5 +109,5 @@ def test_what_is_written_wrong_is_found_by_reading_it_back(monkeypatch):
         "syntax 'a1111' has no way to write this\n"
         "  a cat, sat\n"
         "         ^\n"
-        "It would read 'a cat (sat:1.2)' otherwise."
+        "It would read 'a cat (sat:1.2)' otherwise. Leave it out."
     )

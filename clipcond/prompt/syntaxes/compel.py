@@ -31,6 +31,7 @@ from clipcond.errors import PromptSyntaxError
 from clipcond.prompt.compel_fragments import Fragments, SpacedPrompt
 from clipcond.prompt.compel_grammar import NUMBER_OR_NAME, SPACE, PhraseReader
 from clipcond.prompt.compel_nodes import Node
+from clipcond.prompt.compel_slips import mended_source
 from clipcond.prompt.segments import (
     MOST_ISSUES,
     Break,
@@ -180,7 +181,8 @@ class _PromptReader:
         weights = [self.spaced.weight(*entry) for entry in entries] or [1.0] * n_prompts
         if len(weights) != n_prompts:
             message = f"prompts and weights differ in number: {n_prompts} and {len(weights)}"
-            raise self._error(message, mixed.start, "Give one for each, or none at all.")
+            remedy = mended_source(self.spaced.source) or "Give one for each, or none at all."
+            raise self._error(message, mixed.start, remedy)
         return weights
 
     def _mixture(
