@@ -124,16 +124,16 @@ class PromptReader:
         networks: tuple[ExtraNetwork, ...] = ()
         issues: list[Issue] = []
         wanted, wide = self.extra_networks, bool(self.fullwidth)
-        # most prompts have none of these signs, and are read whole
-        if self.takes_out and any(sign in prompt for sign in "#<"):
+        if self.takes_out and any(sign in prompt for sign in "#<"):  # few prompts have any
             remainder, networks, comments = take_out(prompt)
             issues += comments
             if negative or not callable(wanted):
                 issues += network_issues(prompt, networks, negative=negative)
         if self.dialect.settles and any(sign in prompt for sign in CHANGING):
             remainder = remainder or Remainder.whole(prompt)
+            choices = {"negative": negative, "fullwidth": wide, "is_rest": bool(networks)}
             with remainder.restore_errors():
-                reduced, changes = reduce(remainder.text, negative=negative, fullwidth=wide)
+                reduced, changes = reduce(remainder.text, **choices)
             issues += map(of_one_encoding, remainder.restore_issues(changes))
             remainder = remainder.only(reduced.spans)
         return PromptText(prompt, remainder, in_order(issues), networks)

@@ -262,3 +262,11 @@ def is_shouted(source: str, start: int, stop: int) -> bool:
     if quote and _QUOTE_BEHIND.match(behind) and (is_odd or quote[0][0] != '"'):
         return True
     return bool(_SHOUT_BEFORE.search(before) or _SHOUT_BEHIND.match(behind))
+
+
+def spoiled_issue(remainder: Remainder, change: Change, spoiler: int) -> Issue:
+    """Make the issue of edits that a sign between them turns off."""
+    shown, sign = remainder.text[change.start : change.stop], remainder.text[spoiler]
+    message = f"{sign!r} turns all prompt editing off; {excerpt(shown, SHOWN)!r} is plain text"
+    remedy, at = f"Remove it or write '\\{sign}' for a literal sign.", remainder.at(spoiler)
+    return Issue(message, at, remedy, "editing-off", (sign,))

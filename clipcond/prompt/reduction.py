@@ -19,7 +19,7 @@ from clipcond.prompt.editing import (
     find_undrawn,
     schedule_call,
 )
-from clipcond.prompt.misreadings import outer_weights
+from clipcond.prompt.misreadings import outer_weights, spoiled_issue
 from clipcond.prompt.notations import MOST_WEIGHT, weight_in
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.segments import MOST_ISSUES, Issue, in_order
@@ -60,9 +60,17 @@ def reduce_to_one_text(
 
 
 def reduce(
-    text: str, steps: int = STEPS, *, negative: bool = False, fullwidth: bool = False
+    text: str,
+    steps: int = STEPS,
+    *,
+    negative: bool = False,
+    fullwidth: bool = False,
+    is_rest: bool = False,
 ) -> tuple[Remainder, tuple[Issue, ...]]:
-    """Do as `reduce_to_one_text`, and keep where in the prompt the text comes from."""
+    """Do as `reduce_to_one_text`, and keep where in the prompt the text comes from.
+
+    `is_rest`: networks were taken out, so nothing is lost with an edit that has no text.
+    """
     remainder, issues = Remainder.whole(text), []
     at = find_and(text, fullwidth=fullwidth) if not negative and "AND" in text else None
     if at is not None:
@@ -73,15 +81,13 @@ def reduce(
     if any(bracket in text for bracket in "[【［"):
         changes, spoiler = find_forms(remainder.text, fullwidth=fullwidth)
         if changes and spoiler is not None:
-            issues.append(_spoiled_issue(remainder, changes[0], spoiler))
+            issues.append(spoiled_issue(remainder, changes[0], spoiler))
             changes = ()
         reached, text = 0, remainder.text
         for change in changes:
             if change.start >= reached and len(issues) < MOST_ISSUES:
                 reached = change.stop
-                at, shown = remainder.at(change.start), text[change.start : change.stop]
-                is_typed = remainder.source.startswith(shown, at)  # and had no networks alone
-                if is_typed or any(text[slice(*span)].strip() for span in change.options):
+                if not is_rest or any(text[slice(*span)].strip() for span in change.options):
                     issues.append(_change_issue(remainder, change, steps))
         if changes:
             issues += outer_weights(remainder, changes)
@@ -247,13 +253,6 @@ def _first_condition(text: str, at: int, fullwidth: bool) -> tuple[Remainder, Is
     remedy = f"{_WORD}; to make several conditions, encode the parts of {compose_call(text)} "
     issue = Issue(message, at, f"{remedy}one by one.", "and", (lost,))
     return Remainder.whole(text).only([(start, stop)]), issue
-
-
-def _spoiled_issue(remainder: Remainder, change: Change, spoiler: int) -> Issue:
-    shown, sign = remainder.text[change.start : change.stop], remainder.text[spoiler]
-    message = f"{sign!r} turns all prompt editing off; {excerpt(shown, _SHOWN)!r} is plain text"
-    remedy, at = f"Remove it or write '\\{sign}' for a literal sign.", remainder.at(spoiler)
-    return Issue(message, at, remedy, "editing-off", (sign,))
 
 
 def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:

@@ -3,7 +3,7 @@
 import re
 
 from clipcond.prompt import Issue, compose, reduce_to_one_text
-from clipcond.prompt.reduction import misread_forms, undrawn_edits
+from clipcond.prompt.reduction import misread_forms, reduce, undrawn_edits
 from clipcond.prompt.remainder import Remainder
 from tests.failures import failures_of
 
@@ -266,4 +266,5 @@ def test_a_weight_behind_an_edit_is_text():
     assert not failures_of(check, cases)
     assert "from 1 to 18" in issues("[cat:dog:100]")[0].remedy
     for prompt in ("[::0.5]", "[:10]", "a [ : :0.3] b"):  # what `[<lora:a:1>::0.5]` leaves
-        assert issues(prompt) == []
+        assert reduce(prompt, is_rest=True)[1] == ()
+        assert [issue.code for issue in issues(prompt)] == ["editing"]
