@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from types import CodeType, FunctionType, MethodType, ModuleType
@@ -38,19 +39,21 @@ def key_of_call(call: object, settings: _Settings) -> tuple[Hashable, ...]:
     """
     if _home(call) in _LIBRARIES:
         return (serial_of(call),)
-    walk = _Walk(settings)
-    walk.add(call)
+    walk = _Walk(call, settings)
+    while walk.waiting:
+        walk.visit(walk.waiting.pop())
     return tuple(walk.key)
 
 
 class _Walk:
-    def __init__(self, settings: _Settings) -> None:
+    def __init__(self, call: object, settings: _Settings) -> None:
         self.key: list[Hashable] = []
+        self.waiting = [call]  # no recursion: objects may be nested deeply
         self._settings = settings
         self._seen: set[int] = set()
 
-    def add(self, value: object) -> None:
-        """Add a value, and what it holds."""
+    def visit(self, value: object) -> None:
+        """Add a value to the key, and what it holds to those that wait."""
         if isinstance(value, _PLAIN):
             self.key.append((type(value), value))
             return
@@ -59,54 +62,48 @@ class _Walk:
         self._seen.add(id(value))
         if len(self._seen) > N_SEEN:
             self.key.append(new_serial())  # no other key is equal
+            self.waiting.clear()
             return
         if isinstance(value, Tensor):
             self._settings.tensors.append(value)
         elif isinstance(value, nn.Module):
             self._settings.modules.append(value)
         elif isinstance(value, MethodType):
-            self.add(value.__func__)
-            self.add(value.__self__)
+            self.waiting += (value.__func__, value.__self__)
         elif isinstance(value, partial):
-            self._add_all((value.func, *value.args, *value.keywords.values()))
+            self.waiting += (value.func, *value.args, *value.keywords.values())
         elif isinstance(value, FunctionType):
             self._add_function(value)
         elif isinstance(value, tuple | frozenset):
-            self._add_all(value)
+            self.waiting += islice(value, N_SEEN + 1)
         elif isinstance(value, list | set):
             kinds = (float, complex, Tensor, nn.Module)
-            self._add_all(each for each in list(value) if isinstance(each, kinds) or callable(each))
+            held = islice(list(value), N_SEEN + 1)
+            self.waiting += [each for each in held if isinstance(each, kinds) or callable(each)]
         elif isinstance(value, Mapping):
-            self._add_all(value.values())
+            self.waiting += islice(list(value.values()), N_SEEN + 1)
         elif _home(value) not in sys.stdlib_module_names:
             self.key.append(serial_of(value))
-            self._add_all(getattr(value, "__dict__", {}).values())
-
-    def _add_all(self, values: Iterable[object]) -> None:
-        for each in islice(list(values), N_SEEN + 1):
-            self.add(each)
+            self.waiting += getattr(value, "__dict__", {}).values()
 
     def _add_function(self, function: FunctionType) -> None:
         self.key.append(serial_of(function.__code__))
-        cells = function.__closure__ or ()
-        for cell in cells:
-            try:
-                self.add(cell.cell_contents)
-            except ValueError:  # not filled yet
-                continue
-        self._add_all(function.__defaults__ or ())
-        self._add_all((function.__kwdefaults__ or {}).values())
-        self._add_all(vars(function).values())
+        for cell in function.__closure__ or ():
+            with suppress(ValueError):  # not filled yet
+                self.waiting.append(cell.cell_contents)
+        self.waiting += function.__defaults__ or ()
+        self.waiting += (function.__kwdefaults__ or {}).values()
+        self.waiting += vars(function).values()
         if _home(function) in _LIBRARIES:
             return
         known = function.__globals__
-        for name in _names(function.__code__):
+        for name in sorted(_names(function.__code__)):
             value = known.get(name)
             own = getattr(value, "__globals__", known) is known
             if isinstance(value, (*_PLAIN, Tensor, nn.Module, list, dict)) or (
                 isinstance(value, FunctionType) and own
             ):
-                self.add(value)
+                self.waiting.append(value)
 
 
 def _names(code: CodeType) -> set[str]:

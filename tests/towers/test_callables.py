@@ -177,6 +177,17 @@ def test_a_hook_that_holds_too_much_is_never_cached():
     assert len(runs) == 3
 
 
+def test_what_is_nested_deeply_is_no_error():
+    model, held = copy.deepcopy(model_l()), Hook()
+    for _ in range(1500):
+        outer = Hook()
+        outer.inner, held = held, outer
+    model.register_forward_pre_hook(lambda module, args: held.multiplier and None)
+
+    ours = Conditioner(OpenAIClipTower(model, tokenizer()))
+    assert torch.equal(ours("a cat").embeds, ours("a cat").embeds)
+
+
 def test_a_cleared_cache_has_no_empty_chunk_either():
     model = copy.deepcopy(model_l())
     ours, runs = Conditioner(OpenAIClipTower(model, tokenizer())), []
