@@ -31,6 +31,8 @@ def local_path(source: object, failed: Callable[[str], ClipcondError] = Checkpoi
     if not isinstance(source, str | os.PathLike) or isinstance(os.fspath(source), bytes):
         kind = type(source).__name__
         raise failed(f"a file or folder is named by a string or a path, not by {kind}")
+    if not os.fspath(source):  # pathlib would take it for the folder one is in
+        raise failed("a file or folder has a name, not ''")
     path = Path(source)
     try:
         path = path.expanduser()

@@ -24,6 +24,7 @@ NAMES = {
     "list": ["a"],
     "folder that is none": "/dev/null/x.safetensors",
     "device": "/dev/zero",
+    "empty": "",
 }
 READERS = {
     "load_tower": load_tower,
