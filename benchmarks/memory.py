@@ -20,7 +20,8 @@ def measure(options: Options) -> list[Table]:
     counts = (20, 40) if options.quick else (1_000, 5_000, 10_000, 20_000)
     rows = []
     for megabytes in CACHES[:1] if options.quick else CACHES:
-        peaks = json.loads(_run("stream", megabytes, *counts))
+        width = 64 if options.quick else WIDTH
+        peaks = json.loads(_run("stream", width, megabytes, *counts))
         growth = f"{100 * (peaks[-1] / peaks[0] - 1):+.1f} %"
         rows.append([f"{megabytes} MB", *(f"{peak:.0f}" for peak in peaks), growth])
     columns = ["cache", *(f"{n:,} prompts" for n in counts), "growth"]
@@ -67,11 +68,11 @@ def resident() -> float:
     return sizes[0] if sizes else peak()
 
 
-def stream(megabytes: int, *counts: int) -> list[float]:
+def stream(width: int, megabytes: int, *counts: int) -> list[float]:
     """Encode different prompts with a cache; return the peak after so many."""
     from benchmarks.workloads import conditioner, text_model
 
-    ours = conditioner(text_model(WIDTH, 1), cache_bytes=megabytes * 10**6)
+    ours = conditioner(text_model(width, 1), cache_bytes=megabytes * 10**6)
     peaks, done = [], 0
     for count in counts:
         for first in range(done, count, BATCH):
