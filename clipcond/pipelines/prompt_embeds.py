@@ -189,6 +189,7 @@ def _condition(
             negative = both.negative
         return positive, negative
     prompts, conditioner = given_prompts(call.prompt), _conditioner(encoding, call)
+    prompt_2 = prompt_2 if len(conditioner.towers) > 1 else None  # `_conditioner` has warned
     if not wants_negative:
         positive = conditioner(prompts, call.clip_skip, prompts_2=prompt_2)
         return _with_pooled(positive, call.pooled_prompt_embeds), negative
@@ -207,6 +208,8 @@ def _read_negative_2(
     conditioner: Conditioner, negatives: list[str] | None, negative_2: str | Sequence[str] | None
 ) -> str | Sequence[str] | None:
     """Choose the second tower's negative; None where plain diffusers has zeros for both."""
+    if len(conditioner.towers) == 1:
+        return None
     gives_zeros = partial(conditioner.reads.gives_zeros, dialect=conditioner.dialect)
     if negatives is not None or not negative_2 or not gives_zeros(None) or gives_zeros([""]):
         return negative_2
