@@ -79,7 +79,7 @@ def encoded(folder):
     tower.encode(torch.tensor([row]), None, LAST, pooled=True)
 
 
-@pytest.mark.parametrize("kind", ["clip", "bert"])
+@pytest.mark.parametrize("kind", ["clip", pytest.param("bert", marks=pytest.mark.slow)])
 def test_configs_of_towers(clip_folder, bert_folder, kind):
     folder = clip_folder if kind == "clip" else bert_folder
     path, draw = folder / "config.json", random.Random(5)

@@ -148,6 +148,7 @@ def test_a_tower_of_the_users_stays_where_it_is(pipe):
     assert tower.dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_build_pipeline(sd_folder, zh_folder, tmp_path):
     path = tmp_path / "zh.safetensors"
     made = aligned(tiny_sd(), load_tower(zh_folder))

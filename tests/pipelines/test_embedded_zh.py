@@ -34,6 +34,7 @@ def stand_in(tmp_path, monkeypatch):
     return path
 
 
+@pytest.mark.slow
 def test_the_embedded_chinese_tower_brings_its_adapter(stand_in, pipe):
     built = build_pipeline(tower="embedded-zh", clip_skip=2)
     ids = built.conditioner.chunks(CAT)[0].input_ids

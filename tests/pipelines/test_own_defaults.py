@@ -77,6 +77,7 @@ def test_clip_skip_is_the_models_own_or_one():
         assert attach(tiny(own)).conditioner.clip_skip == expected
 
 
+@pytest.mark.slow
 def test_calls_take_what_the_model_names_and_say_so():
     pipe = attach(tiny(OWN))
     parameters = inspect.signature(pipe.__call__).parameters

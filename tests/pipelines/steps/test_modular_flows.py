@@ -71,6 +71,7 @@ def test_as_in_the_pipeline(name):
     assert torch.equal(draw(pipe, "[c:d:99]", negative_prompt="x"), whole)
 
 
+@pytest.mark.slow
 def test_a_batch_or_several_pictures():
     """Not both at once: diffusers' blocks mix up the pooled vectors of prompts then."""
     pipe = modular(tiny_sdxl(), diffusers.DDIMScheduler())
