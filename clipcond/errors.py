@@ -104,6 +104,20 @@ class CheckpointError(ClipcondError, OSError):
         self.remedy = remedy
 
 
+class PictureError(ClipcondError, OSError):
+    """A picture cannot be read, or is none; `path` is its file, or "" for one in memory."""
+
+    def __init__(self, message: str, path: str | os.PathLike[str] = "", remedy: str = "") -> None:
+        Exception.__init__(self, message, path, remedy)
+        self.message = message
+        self.path = path
+        self.remedy = remedy
+
+
+class ReadingError(ClipcondError, ValueError):
+    """Pictures and texts cannot be compared as asked: labels, templates, embeddings."""
+
+
 class PipelineError(ClipcondError, TypeError):
     """A pipeline cannot be conditioned: its kind is unknown, or something is missing in it."""
 

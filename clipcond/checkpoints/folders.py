@@ -68,13 +68,17 @@ def read_folder(
 
 
 def read_weights(
-    paths: list[Path], dtype: torch.dtype | None = None, *, leave_out: tuple[str, ...] = ()
+    paths: list[Path],
+    dtype: torch.dtype | None = None,
+    *,
+    leave_out: tuple[str, ...] = (),
+    only: tuple[str, ...] = ("",),
 ) -> dict[str, tuple[Tensor, Path]]:
     """Read the tensors of safetensors files, each with the file that it is from.
 
     Args:
         dtype: what floating-point tensors are cast to, one by one; None = as in the file.
-        leave_out: beginnings of names that are not read.
+        leave_out, only: beginnings of names that are not read, and of those that are.
     Raises:
         CheckpointError: a file is cut short or no safetensors at all.
     """
@@ -82,7 +86,7 @@ def read_weights(
     for path in paths:
         tensors = StoredTensors(path, read_header(path).entries)
         for key in tensors:
-            if not key.startswith(leave_out):
+            if key.startswith(only) and not key.startswith(leave_out):
                 tensor = tensors[key]
                 is_cast = dtype is not None and tensor.is_floating_point()
                 found[key] = (tensor.to(dtype) if is_cast else tensor), path

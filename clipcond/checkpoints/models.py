@@ -1,4 +1,4 @@
-"""Build text models of transformers around tensors from files, complete or not at all."""
+"""Build models of transformers around tensors from files, complete or not at all."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from clipcond.errors import CheckpointError, counted
 from clipcond.towers.chinese_clip import ChineseTextEncoder
 from clipcond.towers.text_encoder import TextEncoder
 
-TEXT_MODEL, BERT_PREFIX = "text_model.", "bert."
+TEXT_MODEL, VISION_MODEL, BERT_PREFIX = "text_model.", "vision_model.", "bert."
 # AltCLIP's blocks as newer versions of transformers call them in memory, and as all do in files
 _BLOCKS_NOW, _BLOCKS = "roberta.encoder.layers.", "roberta.encoder.layer."
+# and the blocks of its vision model, the other way round
+_VISION_BLOCKS_NOW, _VISION_BLOCKS = "encoder.layers.", "encoder.layer."
 # Values of the buffers that no file holds.
 _BUFFERS: dict[str, Callable[[Tensor], Tensor]] = {
     "position_ids": lambda buffer: torch.arange(buffer.shape[-1]).expand(buffer.shape).clone(),
@@ -89,6 +91,18 @@ def alt_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module
         return TextEncoder(text_model, _linear(text_config.project_dim, projection))
 
 
+def plain_name(name: str) -> str:
+    """Reduce a tensor's name in a text model, whichever version of transformers gave it."""
+    return name.removeprefix(TEXT_MODEL).removeprefix(BERT_PREFIX).replace(_BLOCKS_NOW, _BLOCKS)
+
+
+def plain_vision_name(name: str) -> str:
+    """Reduce a tensor's name in a vision model, whichever version of transformers gave it."""
+    while name.startswith(VISION_MODEL):  # twice up to transformers 5.5
+        name = name[len(VISION_MODEL) :]
+    return name.replace(_VISION_BLOCKS, _VISION_BLOCKS_NOW)
+
+
 def build_model(
     build: Callable[[Mapping[str, Any], Tensor | None], nn.Module],
     config: Mapping[str, Any],
@@ -97,8 +111,9 @@ def build_model(
     *,
     dtype: torch.dtype,
     device: torch.device,
+    plain: Callable[[str], str] = plain_name,
 ) -> nn.Module:
-    """Build a text model around weights: in eval mode, without gradients.
+    """Build a model around weights: in eval mode, without gradients.
 
     transformers 5.6 dropped the prefix `text_model.` from CLIPTextModel's names; a model that does
     not know a file's names would otherwise keep random values. The model takes the tensors
@@ -108,6 +123,7 @@ def build_model(
         build: makes the model, on meta, from its config and its projection [P D] or None.
         weights: each tensor with the file that it is from.
         where: the file that describes the model.
+        plain: reduces a tensor's name to what all versions of transformers agree on.
     Raises:
         CheckpointError: it describes no model; a tensor is missing, of another shape or no floats.
     """
@@ -120,14 +136,9 @@ def build_model(
         for name, buffer in module._buffers.items():
             if buffer is not None:
                 module._buffers[name] = _BUFFERS[name](buffer)
-    model.load_state_dict(_chosen(model, weights, where), assign=True)
+    model.load_state_dict(_chosen(model, weights, where, plain), assign=True)
     model.requires_grad_(False)
     return model.to(device, dtype).eval()
-
-
-def plain_name(name: str) -> str:
-    """Reduce a tensor's name in a text model, whichever version of transformers gave it."""
-    return name.removeprefix(TEXT_MODEL).removeprefix(BERT_PREFIX).replace(_BLOCKS_NOW, _BLOCKS)
 
 
 def _linear(width: int, projection: Tensor | None) -> nn.Module | None:
@@ -135,14 +146,17 @@ def _linear(width: int, projection: Tensor | None) -> nn.Module | None:
 
 
 def _chosen(
-    model: nn.Module, weights: Mapping[str, tuple[Tensor, Path]], where: Path
+    model: nn.Module,
+    weights: Mapping[str, tuple[Tensor, Path]],
+    where: Path,
+    plain: Callable[[str], str],
 ) -> dict[str, Tensor]:
     """Choose the tensor for each name in the model, and check it."""
-    known = {plain_name(key): pair for key, pair in weights.items()}
+    known = {plain(key): pair for key, pair in weights.items()}
     first = next((path for _, path in weights.values()), where)
     chosen: dict[str, Tensor] = {}
     for key, expected in model.state_dict().items():
-        name = plain_name(key)
+        name = plain(key)
         if name == "embeddings.position_ids" and name not in known:
             chosen[key] = expected  # 0, 1, 2, ...; few files keep it
         elif name in known:
@@ -154,7 +168,7 @@ def _chosen(
                 f"It has {counted(len(weights), 'tensor')}, "
                 f"such as {min(weights, default='none')!r}.",
             )
-    _refuse_more_blocks(known, {plain_name(key) for key in chosen}, first)
+    _refuse_more_blocks(known, {plain(key) for key in chosen}, first)
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""Check and rename a text tower's tensors by the rules of a naming scheme; needs no torch."""
+"""Check and rename a tower's tensors by the rules of a naming scheme; needs no torch."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 POSITIONS = "embeddings.position_embedding.weight"
 # Letters in shapes, and the fields of `Sizes` that they are.
 SIZES = {"V": "vocabulary", "L": "context", "D": "width", "I": "inner", "P": "projection"}
+SIZES["S"] = "patch"
 KEPT = 20  # positions that stay as CLIP had them. Source: LongCLIP, model/model_longclip.py, mask1
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """A tower's sizes; 0 where the file does not say. Projection 0: there is none."""
+    """A tower's sizes; 0 where the file does not say. Projection 0: there is none.
+
+    Of a vision tower, `context` counts its positions and `patch` the pixels of a patch's side.
+    """
 
     vocabulary: int = 0
     context: int = 0
@@ -29,6 +33,7 @@ class Sizes:
     inner: int = 0
     layers: int = 0
     projection: int = 0
+    patch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class TensorRule:
     Attributes:
         name: in the file, without the prefix of the whole tower; # is a block's number.
         shape: one letter for each dimension: V vocabulary, L context length, D width, T = 3 D,
-            I inner width of the MLP, P projection, 2 = two.
+            I inner width of the MLP, P projection, S side of a patch, 2 = two, 3 = three.
         targets: its name in transformers; if there are several, it is cut into as many equal parts.
         is_transposed: transformers has it the other way round.
         is_optional: towers without it exist.
@@ -53,7 +58,7 @@ class TensorRule:
 
 @dataclass(frozen=True, slots=True)
 class NamingScheme:
-    """How one kind of file names the tensors of a text tower.
+    """How one kind of file names the tensors of a text tower, or of a vision tower.
 
     Attributes:
         rules: of all tensors, by their names.
@@ -120,7 +125,7 @@ def find_problem(
     """
     found = measure(scheme, entries)
     sizes = {letter: getattr(found, size) for letter, size in SIZES.items()}
-    sizes |= {"T": 3 * found.width, "2": 2}
+    sizes |= {"T": 3 * found.width, "2": 2, "3": 3}
     unknown = set(entries) - scheme.ignored
     for name, rule in scheme.expected(found.layers, entries):
         expected = tuple(sizes[letter] for letter in rule.shape)
@@ -139,7 +144,10 @@ def find_problem(
             f"it has {counted(len(unknown), 'tensor')} that no such tower has, "
             f"such as {excerpt(first, 100)!r}"
         )
-    if not all((found.vocabulary, found.context, found.width, found.inner, found.layers)):
+    letters = {
+        letter for rule in scheme.rules.values() if not rule.is_optional for letter in rule.shape
+    }
+    if not found.layers or not all(sizes[letter] for letter in letters):
         return "it has a size of 0, or no block"
     return ""
 

@@ -40,9 +40,12 @@ _LANGUAGES = {
         ("embedded", r"en(?:g|[\s_\-]?(?:us|gb))?|english|default|英文|英语"),
     )
 }
-# Files of a hub repository that a text tower needs, as diffusers and as transformers lay them out.
+# How pictures are prepared for a model's vision half: as older and as newer transformers write it.
+PREPROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
+# Files of a hub repository that a tower needs, as diffusers and as transformers lay them out.
 HUB_FILES = [
     *("config.json", PIPELINE_INDEX, "special_tokens_map.json", OPEN_CLIP_CONFIG),
+    *PREPROCESSOR_FILES,
     *("*vocab*", "merges.txt", "tokenizer*", "tokenizer*/*"),
 ]
 HUB_WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"]

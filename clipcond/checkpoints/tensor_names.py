@@ -1,4 +1,4 @@
-"""The names of a text tower's tensors in files: one table for each way in which files name them.
+"""The names of a tower's tensors in files: one table for each way in which files name them.
 
 Finding a tower, checking it, reading it and renaming its tensors all follow from these tables.
 """
@@ -47,19 +47,32 @@ _PROJECTIONS = (
 )
 _BLOCK, _CLIP_BLOCK = "transformer.resblocks.#", "encoder.layers.#"
 _CLIP_HEADS = tuple(f"{_CLIP_BLOCK}.self_attn.{x}_proj" for x in "qkv")
-_CLIP_RULES = _by_name(
-    TensorRule("token_embedding.weight", "VD", ("embeddings.token_embedding.weight",)),
-    TensorRule("positional_embedding", "LD", ("embeddings.position_embedding.weight",)),
-    # LongCLIP's second table of positions, of which those from the 21st on are used
-    TensorRule("positional_embedding_res", "LD", (), is_optional=True),
-    *_layer("ln_final", "D", "final_layer_norm"),
+_CLIP_BLOCKS = (
     *_layer(f"{_BLOCK}.attn.in_proj", "TD", *_CLIP_HEADS, separator="_"),
     *_layer(f"{_BLOCK}.attn.out_proj", "DD", f"{_CLIP_BLOCK}.self_attn.out_proj"),
     *_layer(f"{_BLOCK}.ln_1", "D", f"{_CLIP_BLOCK}.layer_norm1"),
     *_layer(f"{_BLOCK}.ln_2", "D", f"{_CLIP_BLOCK}.layer_norm2"),
     *_layer(f"{_BLOCK}.mlp.c_fc", "ID", f"{_CLIP_BLOCK}.mlp.fc1"),
     *_layer(f"{_BLOCK}.mlp.c_proj", "DI", f"{_CLIP_BLOCK}.mlp.fc2"),
+)
+_CLIP_RULES = _by_name(
+    TensorRule("token_embedding.weight", "VD", ("embeddings.token_embedding.weight",)),
+    TensorRule("positional_embedding", "LD", ("embeddings.position_embedding.weight",)),
+    # LongCLIP's second table of positions, of which those from the 21st on are used
+    TensorRule("positional_embedding_res", "LD", (), is_optional=True),
+    *_layer("ln_final", "D", "final_layer_norm"),
+    *_CLIP_BLOCKS,
     *_PROJECTIONS,
+)
+VISUAL_PROJECTION = "visual_projection.weight"
+_VISION_RULES = _by_name(
+    TensorRule("class_embedding", "D", ("embeddings.class_embedding",)),
+    TensorRule("positional_embedding", "LD", ("embeddings.position_embedding.weight",)),
+    TensorRule("conv1.weight", "D3SS", ("embeddings.patch_embedding.weight",)),
+    *_layer("ln_pre", "D", "pre_layrnorm"),  # transformers' own spelling
+    *_layer("ln_post", "D", "post_layernorm"),
+    *_CLIP_BLOCKS,
+    TensorRule("proj", "DP", (VISUAL_PROJECTION,), is_transposed=True),
 )
 _BERT_BLOCK = "encoder.layer.#"
 _HEADS = tuple(f"{_BERT_BLOCK}.attention.self.{x}" for x in ("query", "key", "value"))
@@ -106,6 +119,22 @@ TRANSFORMERS = NamingScheme(
     ),
     roots=("embeddings.", "encoder.layers.", "final_layer_norm.", "text_projection."),
     ignored=frozenset({"embeddings.position_ids", "logit_scale"}),
+)
+# A vision transformer as OpenAI, open_clip and cn_clip name it, behind `visual.`
+VISION_OPEN_CLIP = NamingScheme(
+    _VISION_RULES,
+    blocks="transformer.resblocks.",
+    marks=("class_embedding",),
+    roots=(),
+    ignored=frozenset(),
+)
+# transformers' CLIPVisionModelWithProjection.
+VISION_TRANSFORMERS = NamingScheme(
+    _as_in_transformers(_VISION_RULES),
+    blocks="encoder.layers.",
+    marks=("embeddings.class_embedding",),
+    roots=(),
+    ignored=frozenset({"embeddings.position_ids"}),
 )
 # The BERT of cn_clip and of transformers' ChineseCLIP.
 BERT = NamingScheme(

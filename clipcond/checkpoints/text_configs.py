@@ -12,6 +12,7 @@ LARGEST = 2**20  # of any size; the largest vocabulary, XLM-V's, has 901,629 ent
 _LENGTHS = (
     *("vocab_size", "hidden_size", "intermediate_size", "max_position_embeddings"),
     *("projection_dim", "project_dim", "type_vocab_size"),
+    *("image_size", "patch_size", "num_channels"),  # of a vision model
 )
 _COUNTS = ("num_hidden_layers", "num_attention_heads")
 _SIZES = {**dict.fromkeys(_LENGTHS, LARGEST), **dict.fromkeys(_COUNTS, 1000)}

@@ -1,0 +1,158 @@
+"""Read pictures of any kind as RGB, upright, or say why one cannot be read."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from clipcond.errors import PictureError, excerpt, first_line
+from clipcond.files import local_path
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Picture: TypeAlias = "str | PathLike[str] | Image"
+
+# Modes of Pillow with more than 8 bits a channel, of which `convert` would keep the lowest 255.
+_DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+_WHITE = (255, 255, 255, 255)
+# The endings of files that are looked at in a folder; what they hold decides.
+SUFFIXES = frozenset(
+    ".png .jpg .jpeg .jfif .webp .gif .bmp .tif .tiff .avif .heic .jp2 .ppm .pgm".split()
+)
+
+
+def read_picture(picture: Picture) -> Image:
+    """Read a picture as RGB with 8 bits a channel, turned as its EXIF orientation says.
+
+    Transparent pixels are laid over white; 16 bits are scaled to 8; of an animation or of several
+    pages the first is taken; palettes, grey and CMYK are converted as Pillow does, without a colour
+    profile.
+
+    Args:
+        picture: a file, or a picture of Pillow, which stays as it is.
+    Raises:
+        PictureError: no such file, no picture, cut short, too many pixels, or of floating point.
+    """
+    from PIL import Image, ImageOps
+
+    if isinstance(picture, Image.Image):
+        name, path = "the picture", ""
+        with _named(name, path):
+            picture.load()
+            return _as_rgb(ImageOps.exif_transpose(picture), name, path)
+    if not isinstance(picture, str | PathLike):
+        raise PictureError(
+            f"a picture is a file or a picture of Pillow, not {type(picture).__name__}"
+        )
+    file = local_path(picture, PictureError)
+    name = repr(excerpt(str(file), 200))
+    with _named(name, file):
+        if not file.is_file():
+            raise PictureError(f"there is no picture {name}", file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pixels, damaged EXIF; what matters is an error
+            with Image.open(file) as opened:
+                opened.load()
+                upright = ImageOps.exif_transpose(opened)
+            return _as_rgb(upright, name, file)
+
+
+@contextmanager
+def _named(name: str, path: str | Path) -> Iterator[None]:
+    """Turn what Pillow raises, a dozen kinds, into one error that names the picture."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        yield
+    except PictureError:
+        raise
+    except Image.DecompressionBombError as error:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise PictureError(
+            f"{name} has more than {most:,} pixels, which may be an attack",
+            path,
+            "If you trust it, raise PIL.Image.MAX_IMAGE_PIXELS.",
+        ) from error
+    except UnidentifiedImageError as error:
+        raise PictureError(f"{name} is no picture that Pillow can read", path) from error
+    except Exception as error:
+        why = getattr(error, "strerror", None) or first_line(error)
+        raise PictureError(f"{name} cannot be read as a picture: {why}", path) from error
+
+
+def _as_rgb(image: Image, name: str, path: str | Path) -> Image:
+    from PIL import Image as Pillow
+
+    if not all(image.size):
+        raise PictureError(f"{name} has no pixels: {image.width} x {image.height}", path)
+    if image.mode == "F":
+        raise PictureError(
+            f"{name} is of floating point, whose white no file says",
+            path,
+            "Save it with 8 or 16 bits a channel.",
+        )
+    if image.mode in _DEEP:
+        return _from_16_bits(image)
+    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
+        own = image.convert("RGBA")
+        return Pillow.alpha_composite(Pillow.new("RGBA", own.size, _WHITE), own).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_16_bits(image: Image) -> Image:
+    """Scale grey values from 0..65535 to 0..255, rounded to the nearest."""
+    from PIL import Image as Pillow
+
+    values = np.asarray(image).astype(np.int64).clip(0, 65535)
+    return Pillow.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+
+
+def pictures_in(folder: str | PathLike[str]) -> list[Path]:
+    """List the files of a folder and its subfolders that are called like pictures, sorted.
+
+    Hidden files and folders are left out.
+
+    Raises:
+        PictureError: there is no such folder, or nothing in it is called so.
+    """
+    root = local_path(folder, PictureError)
+    if not root.is_dir():
+        raise PictureError(f"there is no folder {str(root)!r}", root)
+    found: list[Path] = []
+    for where, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        own = (name for name in names if not name.startswith("."))
+        found += [Path(where, name) for name in own if Path(name).suffix.lower() in SUFFIXES]
+    if not found:
+        raise PictureError(
+            f"there is no picture in {str(root)!r}",
+            root,
+            f"Looked for files that end in {', '.join(sorted(SUFFIXES))}.",
+        )
+    return sorted(found)
+
+
+def listed(pictures: Picture | Sequence[Picture]) -> list[Picture]:
+    """Make a list of one picture or several.
+
+    Raises:
+        PictureError: it is none.
+    """
+    from PIL import Image
+
+    if isinstance(pictures, str | PathLike | Image.Image):
+        return [pictures]
+    if not isinstance(pictures, Sequence):
+        raise PictureError(
+            f"pictures are files or pictures of Pillow, one or a list, not "
+            f"{type(pictures).__name__}"
+        )
+    return list(pictures)
