@@ -44,14 +44,14 @@ class ImageAdapter(Adapter):
         if context_length != 1:
             raise TowerError(
                 f"an image adapter reads the embeddings of pictures, not the chunks of {name!r}",
-                "Give it to take_images() of the conditioner.",
+                "A text tower takes a resampler; this one is for Conditioner.take_images().",
             )
 
     def _map(self, hidden: Tensor, counts: Tensor | None) -> TowerOutput:
         self.check_context(hidden.shape[1], "a text tower")
         # entries of a vector of length 1 are small: scaled, their mean square is 1
         spread: Tensor = self.to_tokens(hidden[:, 0] * self.config.tower_width**0.5)
-        tokens = self.refiner(self.token_norm(spread.unflatten(-1, (N_TOKENS, -1))))
+        tokens = self.refiner(self.token_norm(spread.reshape(len(hidden), N_TOKENS, -1)))
         rows = self.queries.expand(len(hidden), -1, -1)
         for block in self.blocks:
             rows = block(rows, tokens, tokens, None)

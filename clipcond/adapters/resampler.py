@@ -34,7 +34,9 @@ class ResamplerAdapter(Adapter):
         self.to_keys = nn.Linear(config.tower_width, config.hidden)
         self.refiner = RowBlock(config)
         self.key_norm = nn.LayerNorm(config.hidden)
-        self.blocks = nn.ModuleList(ReadingBlock(config, config.tower_width) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(
+            ReadingBlock(config, config.tower_width) for _ in range(config.layers)
+        )
         self.norm = nn.LayerNorm(config.hidden)
         self.to_rows = nn.Linear(config.hidden, config.width, bias=False)
         self.row_scale = nn.Parameter(torch.ones(config.length, 1))

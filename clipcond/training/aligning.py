@@ -14,6 +14,7 @@ from clipcond.conditioning.image_prompts import EncodesImages
 from clipcond.errors import CheckpointError
 from clipcond.files import disk_errors, local_path
 from clipcond.pipelines.protocols import DiffusersPipeline
+from clipcond.reading import load_encoder
 from clipcond.towers import TextTower
 from clipcond.training.accelerator import own_accelerate
 from clipcond.training.alignment import Alignment
@@ -26,6 +27,7 @@ from clipcond.training.run_folder import check_absent
 from clipcond.training.settings import AlignSettings, LoopSettings
 from clipcond.training.sources import PictureSource, Source, TowerSource
 from clipcond.training.teacher import Teacher, open_teacher
+
 
 def align(
     teacher: Teacher | DiffusersPipeline | str | os.PathLike[str] | None,
@@ -104,6 +106,8 @@ def align_images(
     setup = _Setup(output, loop, run, overwrite=overwrite)
     pairs = pairs if isinstance(pairs, Pairs) else read_captions(pairs)
     check_pictures(pairs)
+    captioned = tuple(replace(pair, teacher=pair.tower) for pair in pairs.pairs)
+    pairs = replace(pairs, pairs=captioned)
     teacher = open_teacher(teacher)
     if isinstance(encoder, str | os.PathLike):
         encoder = load_encoder(encoder)

@@ -19,6 +19,7 @@ from clipcond.adapters import (
 )
 from clipcond.checkpoints.hashes import tower_hash
 from clipcond.conditioning.conditioner import Conditioner
+from clipcond.conditioning.dialects import find_dialect
 from clipcond.training.adapter_setup import copy_adapter, new_adapter, set_first_rows
 from clipcond.training.loop import Loop
 from clipcond.training.measures import Baseline, check_progress, measure_baseline
@@ -92,7 +93,7 @@ class Alignment:
             TowerError: a layer that is not there.
         """
         settings = self.settings
-        teacher = Conditioner(*self.teacher.towers, dialect=settings.dialect)
+        teacher = Conditioner(*self.teacher.towers, dialect=find_dialect(settings.dialect))
         skips, length = settings.paired_teacher_skips, self.teacher.length
         source = self.source.encoder(settings)
         for theirs in skips:

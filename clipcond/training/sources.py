@@ -12,6 +12,7 @@ import torch
 
 from clipcond.adapters import tower_fingerprint
 from clipcond.conditioning.conditioner import Conditioner
+from clipcond.conditioning.dialects import find_dialect
 from clipcond.conditioning.image_prompts import EncodesImages
 from clipcond.towers import TextTower
 from clipcond.training.pair_encoding import PromptEncoder, SideEncoder, States
@@ -64,7 +65,7 @@ class TowerSource(Source):
         return tower_fingerprint(self.tower)
 
     def encoder(self, settings: AlignSettings) -> SideEncoder:
-        conditioner = Conditioner(self.tower, dialect=settings.dialect, pooled=False)
+        conditioner = Conditioner(self.tower, dialect=find_dialect(settings.dialect), pooled=False)
         for clip_skip in settings.clip_skips:
             conditioner.layers(clip_skip)
         text = attrgetter("tower")
