@@ -11,6 +11,7 @@ import typer
 
 MAX_SEED = 2**64 - 1  # what torch's generators take
 MAX_GUIDANCE = 100
+MAX_COUNT = 10_000
 
 
 def check_text(value: str | None) -> str | None:
@@ -133,3 +134,37 @@ AllowPickle = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--output",
+        callback=check_png,
+        help="Of several, -1, -2, ... are added.",
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="The output may be replaced.")]
+Seed = Annotated[
+    int, plain_option("N", "Same seed, same picture; -1 = a random one.", min=-1, max=MAX_SEED)
+]
+Count = Annotated[
+    int, plain_option("N", "Pictures, with seed, seed + 1, ...", min=1, max=MAX_COUNT)
+]
+Guidance = Annotated[
+    float | None,
+    plain_option("G", "How closely to follow the prompt.", "the model's", callback=check_guidance),
+]
+Size = Annotated[
+    str | None, typer.Option(metavar="WxH", callback=check_size, show_default="the model's")
+]
+Scheduler = Annotated[
+    str | None,
+    plain_option("S", 'The sampler: "Euler a", "DPM++ 2M Karras", DDIM, ...', "the model's"),
+]
+Device = Annotated[str | None, model_option("NAME", "cpu, cuda or mps.", "the best there is")]
+Dtype = Annotated[
+    str | None, model_option("NAME", "float32, float16 or bfloat16.", "float16 on cuda")
+]
+PictureJson = Annotated[
+    bool, typer.Option("--json", help="Print a JSON object a picture instead of its path.")
+]

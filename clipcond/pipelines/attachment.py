@@ -34,6 +34,7 @@ from clipcond.pipelines.family import METHODS
 from clipcond.pipelines.further_methods import other_methods, use_own_call
 from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.own_encoders import towers_of
+from clipcond.pipelines.own_images import give_images
 from clipcond.pipelines.pairing import check_pairs
 from clipcond.pipelines.prompt_embeds import (
     check_width,
@@ -216,6 +217,7 @@ class Attachment:
         before = vars(self.pipe).get(self.family.conditioner)
         if self.tower is None and isinstance(before, Conditioner):
             hand_on(before.towers, towers)
+        give_images(self._made, pipe, before)
         return self._made
 
     def move_tower(self, device: torch.device | None) -> None:
