@@ -108,12 +108,12 @@ def vary(
         conditioner = artist.pipe.conditioner
         _take_adapter(conditioner, image_adapter, encoder)
         embeds = conditioner.image_reader.embed(pictures)
-    named: dict[str, object] = {"Image": image.name, "Image weight": f"{image_weight:g}"}
+    named: dict[str, object] = {"Image": image.name, "Image weight": image_weight}
     if toward is not None:
         from clipcond.conditioning import slerp
 
         embeds = slerp(embeds[0], embeds[1], amount)
-        named |= {"Toward": toward.name, "Amount": f"{amount:g}"}
+        named |= {"Toward": toward.name, "Amount": amount}
     conditioned = conditioner.with_image(embeds, text, image_weight)
     varier = Varier(artist.pipe, artist.built_with | named, conditioned, named)
     if make_all(varier, jobs, as_json=as_json) < len(jobs):
