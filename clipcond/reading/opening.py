@@ -62,7 +62,7 @@ def load_encoder(
         device: where both halves run.
     Raises:
         CheckpointError: not found, incomplete, without a vision half, or with one that
-            transformers cannot run; then see `DualEncoder.from_open_clip`.
+            transformers cannot run; then see `encoder_from_open_clip`.
     """
     where = torch.device(device)
     chosen = dtype or (torch.float16 if where.type == "cuda" else torch.float32)

@@ -1,0 +1,129 @@
+"""Measure how well a picture shows what a prompt says, and which of its parts it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from clipcond.conditioning.prompt_text import list_each, list_prompts
+from clipcond.prompt import parse
+from clipcond.reading.encoder import BATCH_SIZE, DualEncoder
+from clipcond.reading.phrases import phrases_of, plain_text
+from clipcond.reading.pictures import Picture, listed
+
+WEIGHT = 2.5  # Source: Hessel et al. 2021, "CLIPScore", section 3
+
+
+@dataclass(frozen=True, slots=True)
+class PartScore:
+    """How well a picture shows one part of a prompt.
+
+    Attributes:
+        text: the part.
+        start, stop: where it is in the prompt.
+        score: of the part alone, as `clip_score` has it.
+        gain: what the part adds: 2.5 * (cosine of the whole prompt - cosine without this part).
+            Below 0 the picture fits the rest better, so it lacks the part. None for a prompt of
+            one part.
+    """
+
+    text: str
+    start: int
+    stop: int
+    score: float
+    gain: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptScore:
+    """How well a picture shows a prompt: `score` of the whole, and its `parts`."""
+
+    prompt: str
+    score: float
+    parts: tuple[PartScore, ...]
+
+    @property
+    def weakest(self) -> PartScore:
+        """The part that the picture shows least: the smallest gain, or the only part."""
+        return min(self.parts, key=lambda part: 0.0 if part.gain is None else part.gain)
+
+
+def clip_score(
+    encoder: DualEncoder,
+    images: Picture | Sequence[Picture],
+    prompts: str | Sequence[str],
+    *,
+    syntax: str = "plain",
+    batch_size: int = BATCH_SIZE,
+) -> Tensor:
+    """Compute the CLIPScore of pictures and prompts: 2.5 * max(cosine, 0), pair by pair.
+
+    A prompt of any length counts whole, see `DualEncoder.encode_text`. Scores of two encoders
+    cannot be compared: each has its own range.
+
+    Args:
+        images: n pictures, as for `DualEncoder.encode_image`.
+        prompts: n prompts, or one for all.
+        syntax: what brackets and weights in them are: "plain" = text; "a1111", "comfyui", ... =
+            syntax, which is left out.
+    Returns:
+        [n], float32.
+    Raises:
+        PictureError: a picture cannot be read.
+        PromptError: there are neither n prompts nor one, or one has no text.
+        UnknownNameError: no such syntax.
+    Source: Hessel et al. 2021, "CLIPScore: A Reference-free Evaluation Metric for Image
+        Captioning", section 3.
+    """
+    pictures = listed(images)
+    texts = [_said(prompt, syntax) for prompt in list_each(prompts, len(pictures), "prompt")]
+    cosines = _cosines(
+        encoder.encode_image(pictures, batch_size=batch_size), encoder.encode_text(texts)
+    )
+    return WEIGHT * cosines.clamp(min=0)
+
+
+def score_parts(
+    encoder: DualEncoder, image: Picture, prompt: str, *, syntax: str = "a1111"
+) -> PromptScore:
+    """Score a prompt and each of its parts: which part does the picture lack?
+
+    A part is what a comma, another such sign or a break sets apart.
+
+    Args:
+        syntax: of the prompt; see `clip_score`.
+    Raises:
+        PictureError: the picture cannot be read.
+        PromptError: the prompt has no text.
+    """
+    (text,) = list_prompts([prompt])
+    whole, parts = _said(text, syntax), phrases_of(parse(text, syntax))
+    rests = [", ".join(each.text for each in parts if each is not part) for part in parts]
+    texts = [whole, *(part.text for part in parts), *(rests if len(parts) > 1 else ())]
+    encoder.warn_unread([whole])
+    cosines = _cosines(encoder.encode_image(image), encoder.embed(texts)).tolist()
+    alone, without = cosines[1 : 1 + len(parts)], cosines[1 + len(parts) :]
+    gains = [WEIGHT * (cosines[0] - each) for each in without] or [None]
+    return PromptScore(
+        text,
+        WEIGHT * max(cosines[0], 0.0),
+        tuple(
+            PartScore(part.text, part.start, part.stop, WEIGHT * max(cosine, 0.0), gain)
+            for part, cosine, gain in zip(parts, alone, gains, strict=True)
+        ),
+    )
+
+
+def _said(prompt: str, syntax: str) -> str:
+    """Read what a prompt says; as plain text it is left to the letter."""
+    parsed = parse(prompt, syntax)
+    said = plain_text(parsed)
+    return prompt if syntax == "plain" else said
+
+
+def _cosines(image_embeds: Tensor, text_embeds: Tensor) -> Tensor:
+    """Compare unit vectors row by row; one picture goes with all texts."""
+    cosines: Tensor = (image_embeds * text_embeds).sum(-1)
+    return cosines
