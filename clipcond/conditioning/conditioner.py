@@ -58,6 +58,7 @@ class Conditioner(Explainer, TakesInversions):
             of a dialect that cannot read it.
         TowerError: clip_skip or layer is beyond the tower's blocks; the adapter reads another
             tower, or has no pooled vector although one is wanted.
+        ArgumentError: both clip_skip and layer are given, or an argument is of a wrong kind.
     """
 
     towers: tuple[TextTower, ...]

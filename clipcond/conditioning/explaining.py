@@ -15,7 +15,7 @@ from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, Promp
 from clipcond.conditioning.report import Report
 from clipcond.conditioning.report_building import build_reports, with_negative
 from clipcond.conditioning.settled import SettlesTexts
-from clipcond.errors import PromptWarning, warn
+from clipcond.errors import ArgumentError, PromptWarning, warn
 from clipcond.prompt import Issue, ParsedPrompt, find_syntax
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.protocol import HiddenLayer, ReadsTexts
@@ -83,6 +83,7 @@ class Explainer(SettlesTexts):
         UnknownNameError: there is no such dialect or normalization; or `fullwidth` is wanted of a
             dialect that cannot read it.
         TowerError: clip_skip or layer is beyond the tower's blocks.
+        ArgumentError: both are given.
     """
 
     towers: tuple[ReadsTexts, ...]
@@ -106,6 +107,8 @@ class Explainer(SettlesTexts):
         self._syntax = find_syntax(self.dialect.syntax, fullwidth=bool(self.fullwidth))
         self.extra_networks = extra_networks
         self.normalize = find_normalize(self.dialect.normalize if normalize is None else normalize)
+        if clip_skip is not None and layer is not None:
+            raise ArgumentError("clip_skip and layer both choose a layer: give one of them")
         own = getattr(towers[0], "own_clip_skip", None)
         self.clip_skip = (1 if own is None else own) if clip_skip is None else clip_skip
         self.layer = layer

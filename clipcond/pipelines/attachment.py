@@ -23,9 +23,10 @@ import torch
 from torch import Tensor
 
 from clipcond.adapters import Adapter
+from clipcond.arguments import type_name
 from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
-from clipcond.errors import PipelineError
+from clipcond.errors import ArgumentError, PipelineError
 from clipcond.model_defaults import own_defaults
 from clipcond.pipelines import compatibility
 from clipcond.pipelines.clip_skip_counts import warn_of_clip_skip
@@ -269,6 +270,20 @@ def _use_own_calls(pipe: object) -> None:
     pipe.__class__ = _with_calls(cast(Any, type(pipe)), own)
 
 
+def _check_conditioner(pipe: object, name: str, value: object) -> None:
+    """Refuse what is no Conditioner in the place of a pipeline's own.
+
+    Raises:
+        ArgumentError: says how to change it.
+    """
+    attachment = attachment_of(pipe)
+    if attachment is not None and name in {each.conditioner for each in attachment.families}:
+        raise ArgumentError(
+            f"{name} is a Conditioner, not {type_name(value)}: {value!r:.60}",
+            "For other choices say attach(pipe, clip_skip=..., dialect=...).",
+        )
+
+
 @functools.cache
 def _with_calls(stock: type[ConditionedPipeline], own: tuple[tuple[str, float], ...]) -> type:
     """Make a subclass whose `__call__` has these defaults, and runs as `running` says."""
@@ -286,6 +301,8 @@ def _with_calls(stock: type[ConditionedPipeline], own: tuple[tuple[str, float], 
                     rest(self)
 
     def set_attribute(self: ConditionedPipeline, name: str, value: object) -> None:
+        if "conditioner" in name and not isinstance(value, Conditioner | None):
+            _check_conditioner(self, name, value)
         stock.__setattr__(self, name, value)
         if STEPS:
             follow_models(self, name)

@@ -25,7 +25,7 @@ def check_pairs(arguments: Mapping[str, object]) -> None:
     for name, value in arguments.items():
         if not (name.startswith(_STARTS) and isinstance(value, list | tuple) and value):
             continue
-        if n is not None and len(value) != n:
+        if n and len(value) != n:  # without prompts, that is what is wrong
             own = f"{name} is a list of {len(value)}"
             if name == "negative_prompt":
                 own = counted(len(value), "negative prompt")
