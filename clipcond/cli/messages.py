@@ -19,7 +19,10 @@ _ARGUMENT = re.compile(
     r"(?<![\w-])(?<!steps, )(?<!prompt, )([a-z][a-z_0-9]*)="
     r"(True\b|'[^'\n]*'|\.\.\.|[\w.+-]*\w|)(?=\W|$)"
 )
-_CALL = re.compile(r"\b(?:pipe|conditioner)\.\w+\(")
+_CALL = re.compile(
+    r"\b(?:(?:pipe|conditioner)\.\w+|schedule|compose|attach|load_\w+|Conditioner|HiddenLayer)\("
+)
+_IN_PYTHON = "In Python: "
 _CLAUSE = re.compile(r"(?<=[.;:,])\s+")
 _SENTENCE = re.compile(r"(?<=[.])\s+(?=[A-Z])")
 # A line of `inspect`.
@@ -60,7 +63,7 @@ def _without_arguments(line: str) -> str:
         if call := _CALL.search(sentence):
             is_named = sentence[: call.start()].endswith(": ")
             advice = sentence[call.start() :] if is_named else sentence[0].lower() + sentence[1:]
-            kept.append(f"In Python: {advice}")
+            kept.append(f"{_IN_PYTHON}{advice}")
             continue
         clauses = _CLAUSE.split(sentence)
         n_good = next((i for i, each in enumerate(clauses) if _ARGUMENT.search(each)), len(clauses))
@@ -102,6 +105,10 @@ def _translated(line: str) -> str | None:
         found = pattern.fullmatch(line)
         if found:
             return chinese.format(*found.groups())
+    if line.startswith(_IN_PYTHON):
+        advice = line.removeprefix(_IN_PYTHON)
+        said = _translated(advice[0].upper() + advice[1:])
+        return said and f"在 Python 中：{said}"
     sentences = _SENTENCE.split(line)
     known = [said for each in sentences if (said := _translated(each))] if sentences[1:] else []
     return "".join(known) if len(known) == len(sentences) else None

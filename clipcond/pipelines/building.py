@@ -59,7 +59,7 @@ def build_pipeline(
     Raises:
         CheckpointError: the model cannot be found or read, or is incomplete.
         PipelineError: its family or the task is not supported, or tower, adapter or attention not.
-        UnknownNameError: no such dialect, weighting, normalization, task, device, dtype or attention.
+        UnknownNameError: no such dialect, weighting, task, device, dtype or attention.
     """
     _check_names(dialect, weighting, normalize, attention)
     dtype = find_dtype(dtype, device := find_device(device))
