@@ -277,9 +277,6 @@ PROMPTS = {
         "AND 分出 {} 个条件；只编码第一个：{}；没有编码：{}"
     ),
     "Write 'and' in small letters for the word.": "若是单词，请用小写 and。",
-    "For several conditions, encode the parts of {} one by one.": (
-        "要多个条件，请逐个编码 {} 的各部分。"
-    ),
     "AND is a word here, because all is in capitals": "全部是大写，AND 在这里是单词",
     "Write 'and' in small letters for the word; write words in small letters to make several "
     "conditions.": "若是单词，请用小写 and；要多个条件，请把词写成小写。",

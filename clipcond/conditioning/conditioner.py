@@ -12,7 +12,7 @@ import torch
 from clipcond.adapters.base import Adapter
 from clipcond.arguments import check_arguments
 from clipcond.checkpoints import load_towers
-from clipcond.conditioning import checks, prompt_text, results
+from clipcond.conditioning import checks, collecting, prompt_text, results
 from clipcond.conditioning.adapter_stage import AdapterStage
 from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder, empty_chunks_of
 from clipcond.conditioning.dialect import Dialect
@@ -134,10 +134,10 @@ class Conditioner(Explainer, TakesInversions):
             PromptError: no prompts, or one that cannot be read; shows where.
             WeightingError: weights beyond what the tower's dtype can hold.
         """
-        with prompt_text.collect_warnings() as warned:
+        with collecting.collect_warnings() as warned:
             positive = self._texts(prompt_text.list_prompts(prompts), prompts_2)
             made = self._condition([(prompt,) for prompt in positive], clip_skip)[0]
-        return replace(made, issues=prompt_text.collected_issues(warned))
+        return replace(made, issues=collecting.collected_issues(warned))
 
     def guided(
         self,
@@ -159,7 +159,7 @@ class Conditioner(Explainer, TakesInversions):
         """
         texts, given = prompt_text.list_prompts(prompts), "" if negatives is None else negatives
         both = texts, prompt_text.list_each(given, len(texts), "negative prompt")
-        with prompt_text.collect_warnings() as warned:
+        with collecting.collect_warnings() as warned:
             positive = self._texts(both[0], prompts_2)
             negative = self._texts(both[1], negatives_2, negative=True)
             pair = self._condition(list(zip(positive, negative, strict=True)), clip_skip)

@@ -27,7 +27,86 @@ WHOLE_TAG = (
     rf"(?P<words_3>[a-z][a-z\-]{{2,40}}(?: [a-z\-]{{1,40}}){{0,3}}|[{CJK}]{{2,20}}){NO_MEASURE}"
     r":(?P<number_3>[023]))(?=\s{0,3}(?:[,;、，\n]|\Z))"
 )
+# How much, in words.
+_LEVEL = (
+    r"(?:(?:very|super|extra|extremely|really|quite|a bit|much)\s)?(?i:high|low|strong|weak|medium"
+    r"|maximum|minimum|max|min|heavy|more|less|higher|lower|stronger|weaker)"
+    r"|(?:很|最|非常|较|超|极)?[高低强弱中]"
+)
+# What is high or low in ordinary text: (quality: high), (key: low)
+_NO_LEVEL = not_after(
+    f"{MEASURED} quality qualities contrast detail details detailing resolution saturation level "
+    "levels brightness risk priority difficulty energy mood lighting light lights camera shot key "
+    "heat fat sugar salt spice tension intensity noise pressure humidity confidence severity cost "
+    "impact value demand supply battery signal water tide tides tone pitch gloss realism fidelity "
+    "effort threat danger alert importance urgency protein carb carbs calories setting settings "
+    "graphics preset mode waist neckline collar heels boots ponytail poly res def definition fi "
+    "effect effects blur grain bokeh focus sharpness clarity vibrance warmth texture textures "
+    "gain complexity texturing cloud clouds wind winds ceiling ceilings altitude iq stakes spirits "
+    "range elevation temp sun moon stars sky horizon fog mist smoke dust sea ocean river lake snow "
+    "rain grass tree trees roof wall walls waistline hairline neck skirt shirt sleeve sleeves hem "
+    "top tops bottom heel shoe shoes sock socks chair table desk shelf bridge tower hill hills "
+    "cliff cliffs mountain mountains bar seat stool bun buns pigtails jump kick dive fence gate "
+    "spirit voice sound bass treble gear relief rise morale mana health stamina luck magic wisdom "
+    "intelligence dexterity charisma popularity rarity visibility coverage status gravity reps "
+    "chroma luma hue tech end class school dynamic sodium maintenance attack defense defence load "
+    "aggression stress anxiety stock inventory traffic usage cpu memory"
+)
+_NO_LEVEL_CJK = not_after(
+    "画质 质量 品质 对比 饱和 度 性 量 质 率 值 级 光 音 温 压 角 色 调 像 感 力 图 风 位 距 价 "
+    "等级 优先 难 水平 细节 景深 噪点 马尾 领 腰 跟 血 糖 脂 盐 信号 电 能 速 频 空 天 学 校"
+)
+_NO_SETTING = not_after(f"{MEASURED} dropout momentum epsilon eps tol decay noise")
 LOOSE_WEIGHTS = (
+    Notation(
+        "weight",
+        ":",
+        re.compile(
+            rf"(?<!\\)\((?:[\s,]|\(\s?\)){{0,9}}:\s{{0,9}}(?P<number>{SMALL}|[+-]?[12])\s{{0,9}}\)"
+        ),
+        EXCEPT_PLAIN,
+        "a weight without text",
+        "Write its text too, such as {weight}.",
+    ),
+    Notation(
+        "weight",
+        ")",
+        re.compile(rf"(?<!\\)(?<!\w)\(\s{{0,9}}\)(?P<number>{SMALL}|[+-]{{1,9}})(?=[\s,;.)]|\Z)"),
+        {"compel"},
+        "a weight without text",
+        "Write its text too, such as {weight}.",
+    ),
+    Notation(
+        "novelai-weight",
+        ":",
+        re.compile(r"(?<![\w.])(?P<number>-?(?:\d{1,3}\.?\d{0,3}|\.\d{1,3}))::[\s,]{0,9}(?:::|\Z)"),
+        {"novelai"},
+        "a weight without text",
+        "Write its text too, such as {weight}.",
+    ),
+    Notation(
+        "weight",
+        ":=",
+        re.compile(
+            rf"(?<!\\)[(\[]\s?(?P<words>\d?[a-zß-öø-ÿа-яё{CJK}][^()\[\]{{}}:=|\n]{{0,60}}?)"
+            rf"(?i:{_NO_LEVEL}){_NO_LEVEL_CJK}{NO_CJK_MEASURE}\s?[:=]\s?(?P<number>{_LEVEL})\s?[)\]]"
+        ),
+        EXCEPT_PLAIN,
+        "no weight, because it is no plain number",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
+        "=*@^×~xX",
+        re.compile(
+            rf"(?<![\\\w)\]])[\[{{]\s?(?P<words>(?:[^\W\d_][\w\-]{{1,40}}(?:\s[\w\-]{{1,40}}){{0,3}}|[{CJK}]{{1,20}}))"
+            rf"(?i:{_NO_SETTING}){NO_CJK_MEASURE}"
+            rf"(?:\s?[=*@^×~]\s?|\s[xX]\s?)(?P<number>{SMALL})\s?[\]}}]"
+        ),
+        EXCEPT_PLAIN,
+        "no weight without a colon",
+        _WRITE,
+    ),
     Notation(
         "weight",
         ".,%",
@@ -50,6 +129,17 @@ LOOSE_WEIGHTS = (
         ),
         EXCEPT_PLAIN,
         "no weight, because of the space in it",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
+        "重",
+        re.compile(
+            rf"(?P<words>[{CJK}]{{1,20}}?)[\s,、]{{0,2}}(?:权重|權重|重み)(?:为|是|は)?\s?[:=]?\s?"
+            rf"(?P<number>{SMALL})(?=\s{{0,3}}(?:[,;、。\n]|\Z))"
+        ),
+        EXCEPT_PLAIN,
+        "no weight without brackets",
         _WRITE,
     ),
     Notation(
@@ -108,7 +198,7 @@ LOOSE_WEIGHTS = (
         "weight",
         ")",
         re.compile(
-            r"(?:\A|(?<=[,;\n])|(?<=[,;]\s))\((?P<words>[^\W\d][^()\[\]:\n]{2,60})\)(?P<number>[+-])[1-3](?=\s?[,;]|\.?\Z)"
+            r"(?:\A|(?<=[,;\n])|(?<=[,;]\s))\((?P<words>[^\W\d][^()\[\]:\n]{2,60})\)(?:(?P<number>[+-])[1-3]|(?P<number_2>2))(?=\s?[,;]|\.?\Z)"
         ),
         EXCEPT_PLAIN - {"compel"},
         "no weight behind a bracket",

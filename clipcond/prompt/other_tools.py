@@ -10,7 +10,7 @@ from html.entities import name2codepoint
 import clipcond.lazy_re as re
 from clipcond.prompt.command_options import COMMAND_OPTIONS
 from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, SMALL, Notation
-from clipcond.prompt.pasted import ESCAPED, PASTED
+from clipcond.prompt.pasted import EMPTY_LABEL, ESCAPED, PASTED, PROMPT_LABEL
 
 _NETWORKS = "lora|lyco|locon|loha|hypernet|hypernetwork"
 _PARTS = (
@@ -39,6 +39,8 @@ _TEMPLATE = (
 )
 
 OTHER_TOOLS = (
+    EMPTY_LABEL,
+    PROMPT_LABEL,
     PASTED,
     ESCAPED,
     Notation(
