@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from clipcond.arguments import wrong_argument
@@ -75,7 +77,7 @@ def find_dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.d
 
 def _count(kind: str) -> int:
     """Count the devices of a kind that torch sees."""
-    backend = getattr(torch, kind, None)
+    backend: Any = getattr(torch, kind, None)
     if hasattr(backend, "is_available"):
         return int(backend.device_count()) if backend.is_available() else 0
     if kind == "mps":

@@ -120,12 +120,12 @@ OTHER_TOOLS = (
         for tags, meaning, remedy in (
             (_NETWORKS, "a network that A1111's user interface loads, but not here", _LOAD),
             (
-                "embed|embedding|ti",
+                "emb|embed|embedding|ti",
                 "a textual inversion of another user interface, but not here",
                 "Write its bare name, once its file is loaded.",
             ),
             (
-                "wildcard|random",
+                "wildcard|wc|random",
                 "a choice at random of a user interface, but not here",
                 "Write the one that you want.",
             ),

@@ -62,10 +62,10 @@ EMPTY_LABEL = Notation(
 )
 PROMPT_LABEL = Notation(
     "pasted-parameters",
-    ":",
+    ":=",
     re.compile(
-        r"\A\s{0,9}(?P<shown>\"?(?i:prompts?|提示词|正面词?|正向词?|プロンプト|프롬프트)\"? ?:)"
-        r"(?=\s{0,9}\S)"
+        r"\A\s{0,9}\{?\s{0,9}(?P<shown>\"?(?i:prompts?|提示词|正面词?|正向词?|プロンプト|프롬프트)"
+        r"\"? ?[:=])(?=\s{0,9}\S)"
     ),
     ALL,
     "the label of a prompt, but here a part of it",

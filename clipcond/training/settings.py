@@ -181,8 +181,8 @@ def check_settings(name: str, value: Settings | None, kind: type[Settings]) -> S
         return kind()
     if not isinstance(value, kind):
         known = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # a dataclass
-        given = [str(key) for key in value if key in known] if isinstance(value, Mapping) else []
-        example = ", ".join(f"{key}={value[key]!r}" for key in given) or "..."
+        given = value.items() if isinstance(value, Mapping) else ()
+        example = ", ".join(f"{key}={each!r}" for key, each in given if key in known) or "..."
         raise ArgumentError(
             f"{name} is of the class {kind.__name__}, not {type_name(value)}: {value!r:.60}",
             f"Write {name}={kind.__name__}({excerpt(example)}). It has {', '.join(known)}.",

@@ -4,7 +4,7 @@ import pytest
 
 from clipcond.prompt import SYNTAXES, compose, parse, reduce_to_one_text
 from clipcond.prompt.lookalikes import with_lookalikes
-from clipcond.prompt.notations import EXCEPT_PLAIN
+from clipcond.prompt.notations import BRACKETS, EXCEPT_PLAIN
 from tests.failures import failures_of
 from tests.prompt.test_composition_slips import mended
 from tests.prompt.test_misreadings import issues, proposed, texts
@@ -30,9 +30,9 @@ def test_weights_without_text():
     ]
     assert not failures_of(check, cases)
     for prompt in ("()1.2", "a dog, ( )0.8, fox", "()++"):
-        assert [i.message for i in issues(prompt, "compel")][0].endswith("a weight without text")
+        assert issues(prompt, "compel")[0].message.endswith("a weight without text")
     for prompt in ("1.2::::", "1.2:: ::", "a dog, -1::", "a dog, .5::, ::"):
-        assert [i.message for i in issues(prompt, "novelai")][-1].endswith("a weight without text")
+        assert issues(prompt, "novelai")[-1].message.endswith("a weight without text")
     for prompt in ("f()", "a () b", "(:", ":)", "1.2::dog::", "(a:1.2)", "foo()2"):
         for syntax in SYNTAXES:
             found = issues(prompt, syntax)
@@ -65,6 +65,7 @@ def test_weights_in_words():
         *(("(猫: high)", "猫", 1.2), ("（猫：高）", "猫", 1.2), ("（猫：很低）", "猫", 0.8)),
         *(("[girl=1.2]", "girl", 1.2), ("a dog, [red cat=0.8]", "red cat", 0.8)),
         *(("[girl*1.2], sky", "girl", 1.2), ("{cat@0.7}", "cat", 0.7), ("[猫=1.3]", "猫", 1.3)),
+        *(("girl : 1.2", "girl", 1.2), ("`red cat`:1.2", "red cat", 1.2)),
         *(("一个女孩 权重1.5，蓝天", "一个女孩", 1.5), ("女孩，权重：1.2", "女孩", 1.2)),
     ]
     cases = [case for case in cases if case[0] != "(cat = less)"]  # its '=' is text to compel
@@ -124,11 +125,38 @@ def test_labels_without_a_prompt():
 
 
 def test_the_label_of_the_prompt_itself():
-    for label in ("Prompt:", "prompt :", "提示词：", "正向：", '"prompt":'):
+    for label in ("Prompt:", "prompt :", "提示词：", "正向：", '"prompt":', "prompt="):
         for syntax in SYNTAXES:
             issue = issues(f"{label} cat", syntax)[0]
             assert issue.message == f"{label!r} is the label of a prompt, but here a part of it"
     assert issues("prompt engineering: a poster", "a1111") == []
+    assert issues('{"prompt": "a cat"}', "diffusers")[0].words == ('"prompt":',)
+
+
+def test_brackets_of_a_tag():
+    def check(tag):
+        for syntax in sorted(BRACKETS):
+            (issue,) = issues(f"1girl, {tag}, blue hair", syntax)
+            assert issue.message == f"the brackets of the tag {tag!r} are a weight, and no text"
+            there = issue.remedy.removeprefix("Write ").removesuffix(" for it.")
+            assert issues(f"1girl, {there}", syntax) == []
+            assert texts(f"1girl, {there}", syntax) == [(f"1girl, {tag}", 1.0)]
+
+    tags = ["hatsune_miku_(vocaloid)", "saber_(fate)", "artoria_pendragon_(fate/stay_night)"]
+    assert not failures_of(check, [*tags, "a_(b_c)", "初音_(歌姬)"])
+    (issue,) = issues("(saber_(fate):1.2)", "a1111")
+    assert issue.remedy == "Write saber_\\(fate\\) for it."
+    assert texts("(saber_\\(fate\\):1.2)", "a1111") == [("saber_(fate)", 1.2)]
+    silent = [
+        "saber_(fate):1.2",
+        "cat_ (dog)",
+        "hatsune miku (vocaloid)",
+        "f(x)",
+        "saber_(fate:1.2)",
+        "a_\\(b\\)",
+    ]
+    for prompt in silent:
+        assert not [i for i in issues(prompt, "a1111") if "of the tag" in i.message]
 
 
 def test_conditions_in_chinese_are_mended_by_their_remedies():
