@@ -29,34 +29,30 @@ WHOLE_TAG = (
 )
 # How much, in words.
 _LEVEL = (
-    r"(?:(?:very|super|extra|extremely|really|quite|a bit|much)\s)?(?i:high|low|strong|weak|medium"
-    r"|maximum|minimum|max|min|heavy|more|less|higher|lower|stronger|weaker)"
+    r"(?:(?:very|super|extra|extremely|really|quite|a bit|much)\s)?(?i:high|low|strong|weak|maximum"
+    r"|minimum|max|min|heavy|more|less|higher|lower|stronger|weaker)"
     r"|(?:很|最|非常|较|超|极)?[高低强弱中]"
 )
-# What is high or low in ordinary text: (quality: high), (key: low)
-_NO_LEVEL = not_after(
-    f"{MEASURED} quality qualities contrast detail details detailing resolution saturation level "
-    "levels brightness risk priority difficulty energy mood lighting light lights camera shot key "
-    "heat fat sugar salt spice tension intensity noise pressure humidity confidence severity cost "
-    "impact value demand supply battery signal water tide tides tone pitch gloss realism fidelity "
-    "effort threat danger alert importance urgency protein carb carbs calories setting settings "
-    "graphics preset mode waist neckline collar heels boots ponytail poly res def definition fi "
-    "effect effects blur grain bokeh focus sharpness clarity vibrance warmth texture textures "
-    "gain complexity texturing cloud clouds wind winds ceiling ceilings altitude iq stakes spirits "
-    "range elevation temp sun moon stars sky horizon fog mist smoke dust sea ocean river lake snow "
-    "rain grass tree trees roof wall walls waistline hairline neck skirt shirt sleeve sleeves hem "
-    "top tops bottom heel shoe shoes sock socks chair table desk shelf bridge tower hill hills "
-    "cliff cliffs mountain mountains bar seat stool bun buns pigtails jump kick dive fence gate "
-    "spirit voice sound bass treble gear relief rise morale mana health stamina luck magic wisdom "
-    "intelligence dexterity charisma popularity rarity visibility coverage status gravity reps "
-    "chroma luma hue tech end class school dynamic sodium maintenance attack defense defence load "
-    "aggression stress anxiety stock inventory traffic usage cpu memory"
+# What is drawn, and is itself hardly high or low: (cat: high), not (quality: high)
+_DRAWN = (
+    "cat|kitten|dog|puppy|puppies|fox|foxes|wolf|wolves|horse|bird|dragon|rabbit|bunny|bear|lion"
+    "|tiger|fish|owl|deer|mouse|frog|snake|butterfly|butterflies|unicorn|robot|mecha|monster|elf"
+    "|\\dgirls?|\\dboys?|girl|boy|woman|women|man|men|lady|ladies|child|children|person|people|face"
+    "|hair|eyes|ears|horns?|tail|wings?|halo|smile|blush|freckles|tattoos?|beard|glasses|hat|dress"
+    "|dresses|kimono|jacket|hoodie|armor|armour|uniform|cloak|cape|scarf|gloves|necklace|sword|gun"
+    "|flower|rose|sunflower|sakura|cherry blossoms?|petals|castle|house|city|village|forest|car"
+    "|boat|train|spaceship|planet|galaxy|snowflakes|sparkles|bubbles|feathers|masterpiece"
+    "|best quality|worst quality|anime|manga|sketch|watercolor|oil painting|red|blue|green|yellow|purple|pink"
+    "|orange|black|white|gold|silver"
 )
-_NO_LEVEL_CJK = not_after(
-    "画质 质量 品质 对比 饱和 度 性 量 质 率 值 级 光 音 温 压 角 色 调 像 感 力 图 风 位 距 价 "
-    "等级 优先 难 水平 细节 景深 噪点 马尾 领 腰 跟 血 糖 脂 盐 信号 电 能 速 频 空 天 学 校"
+_DRAWN_CJK = (
+    "猫|狗|狐狸|狼|马|鸟|龙|兔子?|熊|狮子|老虎|鱼|蝴蝶|机器人|女孩|男孩|少女|少年|女人|男人|女子|人物?"
+    "|女の子|男の子|犬|鳥|竜|花|玫瑰|樱花|桜|头发|長髪|眼睛|翅膀|耳朵|尾巴|微笑|裙子|帽子|眼镜|剑|城堡"
+    "|房子|城市|森林|杰作|最佳质量|红色?|蓝色?|绿色?|黄色?|紫色?|粉色?|黑色?|白色?|金色?|银色?"
 )
-_NO_SETTING = not_after(f"{MEASURED} dropout momentum epsilon eps tol decay noise")
+_NO_SETTING = not_after(
+    f"{MEASURED} dropout momentum epsilon eps tol decay noise grid gain label bias seed"
+)
 LOOSE_WEIGHTS = (
     Notation(
         "weight",
@@ -88,8 +84,8 @@ LOOSE_WEIGHTS = (
         "weight",
         ":=",
         re.compile(
-            rf"(?<!\\)[(\[]\s?(?P<words>\d?[a-zß-öø-ÿа-яё{CJK}][^()\[\]{{}}:=|\n]{{0,60}}?)"
-            rf"(?i:{_NO_LEVEL}){_NO_LEVEL_CJK}{NO_CJK_MEASURE}\s?[:=]\s?(?P<number>{_LEVEL})\s?[)\]]"
+            r"(?<!\\)[(\[]\s?(?P<words>(?:[a-z][a-z\-]{0,20}\s){0,3}"
+            rf"(?:{_DRAWN})s?|[{CJK}]{{0,9}}(?:{_DRAWN_CJK}))\s?[:=]\s?(?P<number>{_LEVEL})\s?[)\]]"
         ),
         EXCEPT_PLAIN,
         "no weight, because it is no plain number",

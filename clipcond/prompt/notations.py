@@ -42,7 +42,8 @@ MEASURED = (
     "fedora chrome firefox safari kernel firmware software app java php ruby perl node opengl "
     "vulkan directx bluetooth wifi "
     "css http torch cuda numpy api driver patch edition "
-    "update build shutter ev fps view angle portrait profile panel step scene take radius width "
+    "update build shutter gain ev fps view angle portrait profile panel step scene take radius "
+    "width "
     "height length weight depth distance margin padding blur spacing duration delay odds f größe "
     "höhe breite länge preis maßstab gewicht zeit taille hauteur prix tamaño altura precio escala"
 )

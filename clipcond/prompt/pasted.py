@@ -65,7 +65,7 @@ PROMPT_LABEL = Notation(
     ":=",
     re.compile(
         r"\A\s{0,9}\{?\s{0,9}(?P<shown>\"?(?i:prompts?|提示词|正面词?|正向词?|プロンプト|프롬프트)"
-        r"\"? ?[:=])(?=\s{0,9}\S)"
+        r"(?:\"? ?:|\"?=))(?=\s{0,9}\S)"
     ),
     ALL,
     "the label of a prompt, but here a part of it",

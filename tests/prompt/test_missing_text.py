@@ -91,7 +91,10 @@ def test_degrees_of_ordinary_text_are_silent():
         *("(heels: high), (waistline: high)", "(对比度：高)", "（画质：高）", "（音量：低）"),
         *("graph [alpha=0.5]", "[dropout=0.5]", "array[i=1.2]", "f[x=0.5]", "(hair: long)"),
         *("Prompt engineering poster", "a negative", "negative space", "体重1.5公斤的猫"),
-        *("(Gold: high)", "coffee (strong), tea (weak)", "H2O (water)2"),
+        *("(coffee: strong), menu", "(fire: low)", "(password: weak)", "(steak: medium)"),
+        *("[tempo: high]", "[verse: low]", "(population: low)", "(arm: strong)", "prompt = 5 min"),
+        *("map [grid=0.5]", "config {gain=1.5}", "[label=1.2]", "gain : 1.2, mixer"),
+        *("coffee (strong), tea (weak)", "H2O (water)2"),
     ]
     assert not failures_of(check, prompts)
 
