@@ -126,8 +126,6 @@ CHINESE = {
     "{} is the label of a prompt, but here a part of it": (
         "{} 是提示词的标题，在这里成为提示词的一部分"
     ),
-    "the brackets of the tag {} are a weight, and no text": "标签 {} 的括号被读作权重，不是文字",
-    "Write {} for it.": "请写成 {}。",
     "{} is a weight without text": "{} 只有权重，没有文字",
     "Write its text too, such as {}.": "请也写上文字，例如 {}。",
     "Write its text too, such as {} in dialect {}.": "请也写上文字，例如方言 {1} 中的 {0}。",

@@ -42,8 +42,8 @@ _DRAWN = (
     "|dresses|kimono|jacket|hoodie|armor|armour|uniform|cloak|cape|scarf|gloves|necklace|sword|gun"
     "|flower|rose|sunflower|sakura|cherry blossoms?|petals|castle|house|city|village|forest|car"
     "|boat|train|spaceship|planet|galaxy|snowflakes|sparkles|bubbles|feathers|masterpiece"
-    "|best quality|worst quality|anime|manga|sketch|watercolor|oil painting|red|blue|green|yellow|purple|pink"
-    "|orange|black|white|gold|silver"
+    "|best quality|worst quality|anime|manga|sketch|watercolor|oil painting|red|blue|green|yellow"
+    "|purple|pink|orange|black|white|gold|silver"
 )
 _DRAWN_CJK = (
     "猫|狗|狐狸|狼|马|鸟|龙|兔子?|熊|狮子|老虎|鱼|蝴蝶|机器人|女孩|男孩|少女|少年|女人|男人|女子|人物?"

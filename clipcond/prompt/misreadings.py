@@ -28,7 +28,7 @@ TIGHT = frozenset({"lpw", "lpw_xl", "sd_embed"})  # no spaces around a number
 JOINING = BRACKETS - {"comfyui"}  # neighbours of equal weight are one text
 # Found wherever something here may be.
 MAY_BE_MISREAD = re.compile(
-    r":\s?-?\d{1,2}\s?\)|\(:\d|[:;=][-'^]?[()\[\]]|[(\[]:\s|[)\]][(\[]|_\(|BREAK|\["
+    r":\s?-?\d{1,2}\s?\)|\(:\d|[:;=][-'^]?[()\[\]]|[(\[]:\s|[)\]][(\[]|BREAK|\["
 )
 _ESCAPED = re.compile(r"\\[\\()\[\]]|[()\[\]]")
 _COMFYUI = re.compile(r"(?<!\\)[()]")
@@ -55,10 +55,6 @@ _SMILEY = re.compile(
 # A weight behind a bracket.
 _OUTER = re.compile(
     rf"\s?(?P<shown>[:*]\s?(?P<number>{SMALL}|[0-2])|(?P<number_2>{SMALL}))(?=\s{{0,9}}(?:[,;\n]|\.?\Z)|\s[^\W\d])"
-)
-# A tag of an image board: hatsune_miku_(vocaloid)
-_TAG = re.compile(
-    r"(?<![\w\\])\w{1,60}_\([^\W\d][^()\[\]:\\\n]{0,60}\)(?!\w|:\s?[\d.]+\s?(?:[,;]|\Z))"
 )
 # Nothing but brackets is between two words.
 _GLUE = re.compile(
@@ -93,7 +89,6 @@ def find_misreadings(
     signs = ascii_signs(parsed.source, fullwidth=fullwidth)
     if parsed.syntax in BRACKETS:
         issues += _numbers(parsed, signs, known)
-        issues += _tags(parsed.source)
     if parsed.syntax in BRACKETS | {"compel"}:
         issues += _smileys(parsed, signs)
     if parsed.syntax in JOINING:
@@ -134,14 +129,6 @@ def _numbers(parsed: ParsedPrompt, signs: str, known: Sequence[int]) -> Iterator
         if len(inner) > SHOWN:
             remedy = "Write ':1.1' before its last bracket, or its brackets \\( and \\) for text."
         yield Issue(message, start, remedy, "weight", (shown,))
-
-
-def _tags(source: str) -> Iterator[Issue]:
-    """Make an issue of each tag whose brackets are part of its name, but a weight here."""
-    for match in islice(_TAG.finditer(source), MOST_ISSUES):
-        message = f"the brackets of the tag {excerpt(match[0], SHOWN)!r} are a weight, and no text"
-        escaped = match[0].replace("(", "\\(").replace(")", "\\)")
-        yield Issue(message, match.start(), f"Write {escaped} for it.", "weight", (match[0],))
 
 
 def _is_title(words: str, number: str) -> bool:

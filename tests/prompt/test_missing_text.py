@@ -4,7 +4,7 @@ import pytest
 
 from clipcond.prompt import SYNTAXES, compose, parse, reduce_to_one_text
 from clipcond.prompt.lookalikes import with_lookalikes
-from clipcond.prompt.notations import BRACKETS, EXCEPT_PLAIN
+from clipcond.prompt.notations import EXCEPT_PLAIN
 from tests.failures import failures_of
 from tests.prompt.test_composition_slips import mended
 from tests.prompt.test_misreadings import issues, proposed, texts
@@ -134,32 +134,6 @@ def test_the_label_of_the_prompt_itself():
             assert issue.message == f"{label!r} is the label of a prompt, but here a part of it"
     assert issues("prompt engineering: a poster", "a1111") == []
     assert issues('{"prompt": "a cat"}', "diffusers")[0].words == ('"prompt":',)
-
-
-def test_brackets_of_a_tag():
-    def check(tag):
-        for syntax in sorted(BRACKETS):
-            (issue,) = issues(f"1girl, {tag}, blue hair", syntax)
-            assert issue.message == f"the brackets of the tag {tag!r} are a weight, and no text"
-            there = issue.remedy.removeprefix("Write ").removesuffix(" for it.")
-            assert issues(f"1girl, {there}", syntax) == []
-            assert texts(f"1girl, {there}", syntax) == [(f"1girl, {tag}", 1.0)]
-
-    tags = ["hatsune_miku_(vocaloid)", "saber_(fate)", "artoria_pendragon_(fate/stay_night)"]
-    assert not failures_of(check, [*tags, "a_(b_c)", "初音_(歌姬)"])
-    (issue,) = issues("(saber_(fate):1.2)", "a1111")
-    assert issue.remedy == "Write saber_\\(fate\\) for it."
-    assert texts("(saber_\\(fate\\):1.2)", "a1111") == [("saber_(fate)", 1.2)]
-    silent = [
-        "saber_(fate):1.2",
-        "cat_ (dog)",
-        "hatsune miku (vocaloid)",
-        "f(x)",
-        "saber_(fate:1.2)",
-        "a_\\(b\\)",
-    ]
-    for prompt in silent:
-        assert not [i for i in issues(prompt, "a1111") if "of the tag" in i.message]
 
 
 def test_conditions_in_chinese_are_mended_by_their_remedies():
