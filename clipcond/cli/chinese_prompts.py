@@ -272,7 +272,7 @@ PROMPTS = {
         "请写小于 1 的总步数比例，或第几步：{}。"
     ),
     "Encode the texts of {} one by one.": "请逐个编码 {} 的文字。",
-    "A pipeline draws them itself.": "管线会自己按步骤绘制。",
+    "Pipelines of Stable Diffusion draw all of them.": "Stable Diffusion 的管线会全部绘制。",
     "AND makes {} conditions; only the first is encoded: {}; not encoded: {}": (
         "AND 分出 {} 个条件；只编码第一个：{}；没有编码：{}"
     ),

@@ -25,6 +25,8 @@ _CALL = re.compile(
 _IN_PYTHON = "In Python: "
 _CLAUSE = re.compile(r"(?<=[.;:,])\s+")
 _SENTENCE = re.compile(r"(?<=[.])\s+(?=[A-Z])")
+# What a message quotes may have several sentences; what else is in the place of a {} has one.
+_QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|\([^()\n]*\)|\[[^\[\]\n]*\]")
 # A line of `inspect`.
 _FRAMED = re.compile(r"issue at (\d+): (.+?)(; a pipeline draws all of it)?", re.DOTALL)
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -101,17 +103,18 @@ def _translated(line: str) -> str | None:
     if framed := _FRAMED.fullmatch(line):
         said = _translated(framed[2])
         return said and f"位置 {framed[1]}：{said}{'；管线会全部绘制' if framed[3] else ''}"
+    sentences = _SENTENCE.split(line)
+    if sentences[1:] and None not in (known := list(map(_translated, sentences))):
+        return "".join(filter(None, known))
     for pattern, chinese in _PATTERNS:
         found = pattern.fullmatch(line)
-        if found:
+        if found and not any(_SENTENCE.search(_QUOTED.sub("", part)) for part in found.groups()):
             return chinese.format(*found.groups())
     if line.startswith(_IN_PYTHON):
         advice = line.removeprefix(_IN_PYTHON)
         said = _translated(advice[0].upper() + advice[1:])
         return said and f"在 Python 中：{said}"
-    sentences = _SENTENCE.split(line)
-    known = [said for each in sentences if (said := _translated(each))] if sentences[1:] else []
-    return "".join(known) if len(known) == len(sentences) else None
+    return None
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -214,7 +214,7 @@ OTHER_TOOLS = (
         re.compile(
             rf"(?<![\w:])(?:\w{{1,60}}::)*(?P<words>\w{{1,60}})"
             rf"(?:::(?:(?P<number>{NUMBER})(?=[\s,{CJK}]|\Z)|(?=[\s,]|\Z))"
-            rf"| ::(?P<number_2>{NUMBER})(?=[\s,{CJK}]|\Z))"
+            rf"| ::\s?(?P<number_2>{NUMBER})(?=[\s,{CJK}]|\Z))"
         ),
         EXCEPT_PLAIN - {"novelai"},
         "a weight or a border of Midjourney, but not here",

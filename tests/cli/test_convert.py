@@ -102,6 +102,8 @@ def test_what_cannot_be_converted_is_said_in_chinese(capsys, monkeypatch):
         first, *_, last = err.splitlines()
         assert (code, out, first) == (2, "", f"clipcond: {message}")
         assert any("一" <= letter <= "鿿" for letter in last) or last.strip() == "^", last
+        assert "small letters" not in last
+        assert "one by one" not in last
 
 
 def test_edits_say_what_becomes_of_them_in_each_direction(capsys):
