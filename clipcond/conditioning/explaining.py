@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from clipcond.arguments import check_arguments
-from clipcond.conditioning import checks, collecting, prompt_text
+from clipcond.conditioning import checks, prompt_text
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName, choose_fullwidth, find_dialect
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, plan_call
-from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, PromptText, Texts
+from clipcond.conditioning.prompt_text import (
+    ExtraNetworks,
+    PromptReader,
+    PromptText,
+    Texts,
+    collect_warnings,
+    collected_issues,
+)
 from clipcond.conditioning.report import Report
 from clipcond.conditioning.report_building import build_reports, with_negative
 from clipcond.conditioning.settled import SettlesTexts
@@ -131,12 +138,12 @@ class Explainer(SettlesTexts):
         """
         check_arguments(negative=negative)
         given = prompt_text.list_prompts(prompts)
-        with collecting.collect_warnings(shown=False) as warned:
+        with collect_warnings(shown=False) as warned:
             for texts in filter(None, (given, self._drawn(given, negative=negative))):
                 rows = [(each,) for each in self._texts(texts, None, negative=negative)]
                 parsed = self.reader.parse_and_warn(rows)
                 self._plan(rows, parsed)
-        return tuple(dict.fromkeys(collecting.collected_issues(warned)))
+        return tuple(dict.fromkeys(collected_issues(warned)))
 
     def chunks(self, prompt: str) -> Chunks:
         """Cut what is encoded of the prompt for the first tower."""
@@ -154,7 +161,7 @@ class Explainer(SettlesTexts):
         if negative is not None:
             one = checks.one_prompt(negative, "negative prompt")
             given.append(prompt_text.list_prompts([one], "negative prompt"))
-        with collecting.collect_warnings(shown=False) as warned:
+        with collect_warnings(shown=False) as warned:
             rows = [self._texts(each, None, negative=i > 0) for i, each in enumerate(given)]
             (texts,) = zip(*rows, strict=True)
             parsed = self.reader.parse_and_warn([texts])

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TypeAlias
 
 from clipcond.checkpoints.inversion_lookup import find_inversion, inversion_names
 from clipcond.conditioning import checks
-from clipcond.conditioning.collecting import issues_of_sides, warn_unread
 from clipcond.conditioning.dialect import Dialect
-from clipcond.conditioning.issues import limited_mixture, with_bare_inversions, without_known
+from clipcond.conditioning.issues import (
+    collect_unread,
+    issues_of_sides,
+    limited_mixture,
+    with_bare_inversions,
+    without_known,
+)
 from clipcond.conditioning.settled import Settled, of_one_encoding
-from clipcond.errors import ClipcondWarning
+from clipcond.errors import COLLECTED, ClipcondWarning, PromptWarning, warn
 from clipcond.prompt import ExtraNetwork, Issue, ParsedPrompt
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.reduction import CHANGING, Timeline, reduce, timeline
@@ -229,7 +234,7 @@ def issues_of_each(
     """
     pairs = zip(given, read, strict=True)
     sides = ({*own, *(text.prompt for texts in side for text in texts)} for own, side in pairs)
-    return issues_of_sides(warned, sides)
+    return issues_of_sides(collected_issues(warned), sides)
 
 
 def _origin(text: str) -> tuple[str, Remainder | None]:
@@ -248,3 +253,42 @@ def plain_texts(
     for text, prompt in parsed.items():
         by_text.setdefault(text.text, prompt)
     return [[tuple(each.text for each in texts) for texts in row] for row in rows], by_text
+
+
+@contextmanager
+def collect_warnings(*, shown: bool = True) -> Iterator[list[ClipcondWarning]]:
+    """Collect what this thread warns of inside, whatever filters and other threads do.
+
+    Args:
+        shown: whether warnings are given as well; not where an outer collection keeps them back.
+    """
+    collected: list[ClipcondWarning] = []
+    outer = COLLECTED.get()
+    token = COLLECTED.set((collected, shown and (outer is None or outer[1])))
+    try:
+        yield collected
+    finally:
+        COLLECTED.reset(token)
+
+
+def collected_issues(warned: Iterable[ClipcondWarning]) -> tuple[Issue, ...]:
+    """List what was collected about prompts, each once."""
+    own = (w for w in warned if isinstance(w, PromptWarning))
+    found = (Issue(w.message, w.position, w.remedy, w.code, w.words, w.prompt) for w in own)
+    return tuple(dict.fromkeys(found))
+
+
+def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[ReadsTexts]) -> None:
+    """Warn of words that the towers cannot read: once a call, but collect it for each prompt."""
+    texts: dict[str, list[str]] = {}
+    for p in parsed:  # of a prompt over time there are several texts
+        texts.setdefault(p.source, []).extend(s.text for s in p.segments if not s.is_name)
+    every = [text for own in texts.values() for text in own]
+    for tower in towers:
+        read = getattr(tower, "unread", lambda _: "")
+        message = read(every)
+        if message:
+            warn(PromptWarning(message), collected=False)
+            for source, own in texts.items():
+                collect_unread(source, own, tower, message if len(texts) == 1 else read(own))
+            return  # a pair reads the same language

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from clipcond.chunking import TokenChunk
-from clipcond.conditioning.collecting import collect_warnings
 from clipcond.conditioning.plan import Cutter, Plan
 from clipcond.conditioning.prompt_text import (
     PromptReader,
     PromptText,
     Texts,
+    collect_warnings,
 )
 from clipcond.conditioning.report import ChunkReport, PartReport, Report
 from clipcond.prompt import Issue

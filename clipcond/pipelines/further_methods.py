@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import torch
 
-from clipcond.conditioning.collecting import collect_warnings
+from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.pipelines.call_context import at_least, by_default
 from clipcond.pipelines.family import Encoding
 from clipcond.pipelines.steps import without_marks

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clipcond.conditioning.collecting import collect_warnings
 from clipcond.conditioning.conditioner import Conditioner
+from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.errors import PromptError, TrainingError
 from clipcond.towers import TowerOutput
 from clipcond.training.pairs import BadPair, Pair

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from clipcond import Conditioner, load_tower
-from clipcond.conditioning.collecting import collect_warnings
 from clipcond.conditioning.issues import find_word
+from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.errors import ArgumentError, PromptError, PromptWarning, warn
 from clipcond.prompt import Issue
 from tests.conditioning.conditioners import counted_tower, pair, single, warnings_of

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from clipcond.conditioning.collecting import collect_warnings
+from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.conditioning.settled import SettlesTexts
 from clipcond.pipelines.family import Family
 from clipcond.pipelines.steps.plan import (
