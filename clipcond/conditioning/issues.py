@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -122,17 +122,3 @@ def limited_mixture(parsed: ParsedPrompt, limit: int | None) -> ParsedPrompt:
     kept = replace(mixture, prompts=mixture.prompts[:limit], weights=weights)
     parts, issues = parsed.parts[:n_parts], in_order([*parsed.issues, issue])
     return replace(parsed, parts=parts, mixture=kept, issues=issues)
-
-
-def issues_of_sides(
-    issues: Iterable[Issue], sides: Iterable[Iterable[str]]
-) -> list[tuple[Issue, ...]]:
-    """List the issues of positive and negative apart; those of no known prompt count for both.
-
-    Args:
-        issues: what was collected.
-        sides: of each its prompts, as given and as the towers read them.
-    """
-    issues, prompts = tuple(issues), [set(side) for side in sides]
-    known = set().union(*prompts)
-    return [tuple(i for i in issues if i.prompt in own or i.prompt not in known) for own in prompts]

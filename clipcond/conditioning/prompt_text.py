@@ -14,7 +14,6 @@ from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.issues import (
     collect_unread,
-    issues_of_sides,
     limited_mixture,
     with_bare_inversions,
     without_known,
@@ -226,15 +225,16 @@ def issues_of_each(
     given: Iterable[Iterable[str]],
     read: Iterable[Iterable[Texts]],
 ) -> list[tuple[Issue, ...]]:
-    """List the issues of positive and negative apart.
+    """List the issues of positive and negative apart; those of no known prompt count for both.
 
     Args:
         warned: what was collected.
         given, read: the prompts of each as they were given, and as the towers read them.
     """
-    pairs = zip(given, read, strict=True)
-    sides = ({*own, *(text.prompt for texts in side for text in texts)} for own, side in pairs)
-    return issues_of_sides(collected_issues(warned), sides)
+    pairs, issues = zip(given, read, strict=True), collected_issues(warned)
+    sides = [{*own, *(text.prompt for texts in side for text in texts)} for own, side in pairs]
+    known = set().union(*sides)
+    return [tuple(i for i in issues if i.prompt in own or i.prompt not in known) for own in sides]
 
 
 def _origin(text: str) -> tuple[str, Remainder | None]:
