@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from clipcond import attach
-from clipcond.errors import PipelineError
+from clipcond.errors import PipelineError, PromptError, PromptTypeError
 from tests.pipelines import zoo
 from tests.pipelines.models import WIDTH, final_norm, latents, seeded
 
@@ -133,15 +133,6 @@ def test_lists_have_a_string_for_each_prompt():
             {"prompt": "a", "negative_prompt": ["x", "y"]},
             "1 prompt, but 2 negative prompts.\nGive as many, or one string for all of them.",
         ),
-        ({"prompt": []}, "There is nothing to encode: the list of prompts is empty."),
-        *(
-            (
-                {"prompt": "a", "negative_prompt": value},
-                f"A prompt is a string or a list of strings, not a{name}",
-            )
-            for value, name in ((5, "n int"), (b"abc", " bytes"), ({}, " dict"), (0.5, " float"))
-        ),
-        ({"prompt": ["a", None]}, "A prompt is a string, not NoneType: None"),
         (
             {"prompt": "a", "negative_prompt_embeds": torch.zeros(2, 77, WIDTH)},
             "1 prompt, but 2 negative embeddings: they pair one to one.",
@@ -163,6 +154,24 @@ def test_what_does_not_pair_is_refused(pipe, arguments, message):
         latents(attach(pipe), **arguments)
 
     assert str(caught.value) == message
+
+
+def test_prompts_are_refused_as_a_conditioner_refuses_them(pipe):
+    cases = [
+        ({"prompt": []}, PromptError),
+        ({"prompt": [], "negative_prompt": ["x"]}, PromptError),
+        ({"prompt": "a", "negative_prompt": []}, PromptError),
+        ({"prompt": ["a", None]}, PromptTypeError),
+        *(({"prompt": "a", "negative_prompt": x}, PromptTypeError) for x in (5, b"abc", {}, 0.5)),
+    ]
+    attach(pipe)
+    for arguments, kind in cases:
+        with pytest.raises(kind) as ours:
+            latents(pipe, **arguments)
+        with pytest.raises(kind) as theirs:
+            pipe.conditioner.guided(arguments["prompt"], arguments.get("negative_prompt"))
+
+        assert str(ours.value) == str(theirs.value), arguments
 
 
 def test_embeddings_of_the_caller_go_through(pipe):
