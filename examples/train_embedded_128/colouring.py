@@ -7,6 +7,8 @@ is large, so that "a blue car" is truly mostly blue.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -17,7 +19,7 @@ COLOURS: dict[str, tuple[int, int, int]] = emoji_world.COLOURS | {
     "brown": (128, 78, 42),
     "gray": (136, 138, 144),
 }
-LEAST_SHARE = 0.45  # of the inked pixels: a smaller main part would not make the thing blue
+LEAST_SHARE = 0.55  # of the inked pixels: a smaller main part would not make the thing blue
 HUE_WIDTH = 40 / 360  # on either side of the prevailing hue, in turns
 COLOURFUL = 0.22  # saturation from which a pixel has a hue
 DARK = 0.22  # value below which it is an outline or a tyre
@@ -56,9 +58,9 @@ def main_part(sprites: Tensor) -> tuple[Tensor, Tensor]:
     ink = alpha > 0.5
     lit = ink & (value > DARK)
     colourful = lit & (saturation > COLOURFUL)
-    bins = torch.arange(36, device=sprites.device).view(1, -1, 1, 1)
-    counts = (((hue * 36).long() % 36)[:, None] == bins).logical_and(colourful[:, None])
-    counts = counts.flatten(2).sum(2).float()
+    counts = torch.zeros(len(rgb), 36, device=rgb.device)
+    bins = ((hue * 36).long() % 36).flatten(1)
+    counts.scatter_add_(1, bins, colourful.flatten(1).float())
     peak = (counts + counts.roll(1, 1) + counts.roll(-1, 1)).argmax(1)
     away = (hue - (peak[:, None, None] + 0.5) / 36).abs()
     by_hue = colourful & (torch.minimum(away, 1 - away) < HUE_WIDTH)
@@ -69,19 +71,22 @@ def main_part(sprites: Tensor) -> tuple[Tensor, Tensor]:
     return part, part.flatten(1).sum(1) / n_ink
 
 
-def recolour(sprites: Tensor, colour: str) -> Tensor:
-    """Give the main part of premultiplied sprites [n 4 H W] in 0..1 a colour, shading kept."""
+def recolour(sprites: Tensor, colours: Sequence[str]) -> list[Tensor]:
+    """Give the main part of premultiplied sprites [n 4 H W] in 0..1 each colour, shading kept."""
     rgb, alpha = straight(sprites)
     part, _ = main_part(sprites)
     value = rgb.amax(1) * 0.5 + rgb.mean(1) * 0.5
     inside = torch.where(part, value, torch.nan).flatten(1)
     middle = inside.nanmedian(1).values.nan_to_num(1.0).clamp(min=0.05)
     shade = (value / middle[:, None, None]).clamp(*SHADES)[:, None]
-    wanted = torch.tensor(COLOURS[colour], device=sprites.device).view(1, 3, 1, 1) / 255
-    darker, lighter = wanted * shade, 1 - (1 - wanted) * (2 - shade).clamp(0, 1)
-    new = torch.where(shade < 1, darker, lighter)
-    rgb = torch.where(part[:, None], new, rgb)
-    return torch.cat([rgb.clamp(0, 1) * alpha[:, None], alpha[:, None]], 1)
+    made = []
+    for colour in colours:
+        wanted = torch.tensor(COLOURS[colour], device=sprites.device).view(1, 3, 1, 1) / 255
+        lighter = 1 - (1 - wanted) * (2 - shade).clamp(0, 1)
+        new = torch.where(shade < 1, wanted * shade, lighter)
+        new = torch.where(part[:, None], new, rgb).clamp(0, 1)
+        made.append(torch.cat([new * alpha[:, None], alpha[:, None]], 1))
+    return made
 
 
 def nearest_colour(rgb: Tensor) -> list[str]:

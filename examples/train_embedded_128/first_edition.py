@@ -5,7 +5,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "train_embedded"
 if str(FOLDER) not in sys.path:
-    sys.path.append(str(FOLDER))
+    sys.path.insert(0, str(FOLDER))
 
 import captions as english  # noqa: E402
 import captions_zh as chinese  # noqa: E402

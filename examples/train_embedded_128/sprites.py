@@ -96,8 +96,8 @@ def load_sprites(path: Path, device: torch.device | str = "cpu") -> Sprites:
         some = own[chunk].float() / 255
         fit = main_part(some)[1] >= LEAST_SHARE
         chunk, some = chunk[fit], some[fit]
-        for c, colour in enumerate(COLOUR_NAMES):
-            made.append((recolour(some, colour) * 255).round().byte())
+        for c, drawn in enumerate(recolour(some, COLOUR_NAMES)):
+            made.append((drawn * 255).round().byte())
             for i in chunk.tolist():
                 rows[keys[i][0], c + 1, keys[i][1]] = n
                 n += 1

@@ -27,7 +27,7 @@ STYLES: dict[str, tuple[str, ...]] = {
 DEGRADED = ("", "blurry", "noisy")
 HELD_OUT = 10  # one scene in so many
 # Sizes by number of things: small, as it comes, large.
-SIZES = {1: (50, 84, 112), 2: (34, 54, 68), 3: (28, 39, 46)}
+SIZES = {1: (50, 84, 112), 2: (34, 54, 68), 3: (27, 36, 44)}
 PLACES: dict[str, tuple[tuple[int, int], ...]] = {
     "one": ((64, 64),),
     "beside": ((33, 64), (95, 64)),
