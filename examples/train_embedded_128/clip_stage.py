@@ -16,7 +16,7 @@ from transformers import CLIPModel, CLIPTokenizer
 
 from . import models
 from .first_edition import TOKENIZER
-from .loop import Losses, Stage, train
+from .loop import Losses, Now, Stage, train
 from .pool import FAMILY, Records, known_rows
 from .render import Renderer
 from .settings import Work
@@ -124,7 +124,8 @@ def clip_stage(work: Work, sprites: Sprites, pool: dict[int, Records]) -> CLIPMo
         model.vision_model.compile(dynamic=False)
     renderer, records = Renderer(sprites), pool[1]
 
-    def loss_of(clip: nn.Module, step: int, generator: torch.Generator) -> Losses:
+    def loss_of(clip: nn.Module, now: Now) -> Losses:
+        generator = now.generator
         rows = family_rows(len(records), work.batches.clip, generator)
         images = spoil(renderer.draw(records.scenes[rows], generator), generator)
         text, image = pooled(clip, records.ids[rows, 0]), seen(clip, images)

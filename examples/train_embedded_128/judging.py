@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .colouring import nearest_colour
-from .loop import Losses, Stage, train
+from .loop import Losses, Now, Stage, train
 from .models import Judge
 from .pool import Records
 from .render import STYLE_NAMES, Renderer, Scenes, seeded
@@ -94,7 +94,8 @@ def judge_stage(work: Work, sprites: Sprites, pool: dict[int, Records]) -> Judge
     if "judge" in work.compiled:
         model.compile()
 
-    def loss_of(judge: nn.Module, step: int, generator: torch.Generator) -> Losses:
+    def loss_of(judge: nn.Module, now: Now) -> Losses:
+        generator = now.generator
         rows = torch.randint(
             len(scenes), (work.batches.judge,), generator=generator, device=work.device
         )

@@ -29,6 +29,18 @@ WARMUP = 0.04  # of the steps
 
 
 @dataclass(frozen=True, slots=True)
+class Now:
+    """Where a stage is: its step, what share of its steps is done, and the step's own chance."""
+
+    step: int
+    done: float
+    generator: torch.Generator
+
+
+LossOf = Callable[[nn.Module, Now], Losses]
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """What the loop knows of a stage besides its model."""
 
@@ -95,13 +107,13 @@ def _wait(device: str) -> float:
 def train(
     stage: Stage,
     model: nn.Module,
-    loss_of: Callable[[nn.Module, int, torch.Generator], Losses],
+    loss_of: LossOf,
     stop_after: int | None = None,
 ) -> nn.Module:
     """Train `model` in place; it has its averaged weights at the end.
 
     Args:
-        loss_of: (model, step, generator) -> losses, whose sum is minimised.
+        loss_of: (model, now) -> losses, whose sum is minimised.
         stop_after: steps after which the loop returns unfinished, for tests of resuming.
     Raises:
         SystemExit: a loss is not finite.
@@ -122,7 +134,7 @@ def train(
 def _run(
     stage: Stage,
     model: nn.Module,
-    loss_of: Callable[[nn.Module, int, torch.Generator], Losses],
+    loss_of: LossOf,
     optimizer: torch.optim.AdamW,
     average: Average,
     step: int,
@@ -139,7 +151,7 @@ def _run(
         generator = seeded(work.device, stage.name, work.seed, step)
         bfloat16 = stage.autocast and work.device == "cuda"
         with torch.autocast(work.device, torch.bfloat16, enabled=bfloat16):
-            losses = loss_of(model, step, generator)
+            losses = loss_of(model, Now(step, step / steps if steps else 0.0, generator))
         total = torch.stack(list(losses.values())).sum()
         total.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

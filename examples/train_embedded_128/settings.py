@@ -43,11 +43,12 @@ class Batches:
     pool: int = 60_000
     pairs: int = 24_000  # for the adapter
     guidance: int = 48  # pictures of each guidance scale
+    renders: int = 1  # of each record, as latents for the UNet
 
 
 # A GPU needs large batches to be busy; with Adam the rate grows with the root of their growth.
 CPU = Batches()
-GPU = Batches(vae=256, clip=2048, unet=1024, chinese=2048, judge=512, pool=320_000, guidance=128)
+GPU = Batches(vae=256, clip=2048, unet=1024, chinese=2048, judge=512, pool=320_000, guidance=128, renders=3)
 TINY = Sizes(
     text_width=32,
     text_layers=2,

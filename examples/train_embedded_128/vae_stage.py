@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import models
-from .loop import Losses, Stage, train
+from .loop import Losses, Now, Stage, train
 from .pool import Records
 from .render import Renderer, seeded
 from .settings import Work
@@ -69,13 +69,13 @@ def vae_stage(work: Work, sprites: Sprites, pool: dict[int, Records]) -> Autoenc
         model.compile(dynamic=False)
     side = SIZE // 2 ** (len(work.sizes.vae) - 1)
 
-    def loss_of(wrapped: nn.Module, step: int, generator: torch.Generator) -> Losses:
+    def loss_of(wrapped: nn.Module, now: Now) -> Losses:
+        generator = now.generator
         rows = torch.randint(
             len(scenes), (work.batches.vae,), generator=generator, device=work.device
         )
         images = renderer.draw(scenes[rows], generator)
-        steps = work.steps.get("vae", wrapped.n_steps)
-        small = steps is None or step < CROPS_UNTIL * steps
+        small = now.done < CROPS_UNTIL
         if small:
             images = crops(images, generator)
         shape = (len(images), work.sizes.latents, *[side // (SIZE // CROP if small else 1)] * 2)
@@ -90,7 +90,6 @@ def vae_stage(work: Work, sprites: Sprites, pool: dict[int, Records]) -> Autoenc
             "kl": KL * kl.float(),
         }
 
-    model.n_steps = None
     train(Stage("vae", work, weight_decay=0.0), model, loss_of)
     check(model.vae, renderer, scenes, work)
     model.vae.save_pretrained(work.runs / "vae" / "final")
