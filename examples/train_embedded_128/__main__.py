@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -130,6 +131,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument("--steps", nargs="*", default=[], metavar="STAGE=N", help="not by time")
+    parser.add_argument("--pool", type=int, help="scenes with captions that are drawn once")
+    parser.add_argument("--bfloat16", action="store_true", help="always on cuda")
     parser.add_argument("--compile", nargs="*", help="stages; by default unet and vae on cuda")
     parser.add_argument("--tiny", action="store_true", help="tiny models, to try the stages")
     parser.add_argument("--pack", type=Path, metavar="FOLDER", help="cut the result into files")
@@ -144,6 +147,9 @@ def work_of(options: argparse.Namespace) -> Work:
     if compiled is None:
         compiled = ("vae", "unet") if options.device == "cuda" else ()
     batches = GPU if options.device == "cuda" else CPU
+    batches = TINY_BATCHES if options.tiny else batches
+    if options.pool:
+        batches = replace(batches, pool=options.pool)
     return Work(
         runs=options.runs,
         sprites=options.sprites,
@@ -153,9 +159,10 @@ def work_of(options: argparse.Namespace) -> Work:
         seed=options.seed,
         workers=options.workers,
         sizes=TINY if options.tiny else Sizes(),
-        batches=TINY_BATCHES if options.tiny else batches,
+        batches=batches,
         steps={name: int(n) for name, n in steps.items()},
         compiled=tuple(compiled),
+        bfloat16=options.bfloat16 or options.device == "cuda",
     )
 
 

@@ -48,7 +48,6 @@ class Stage:
     work: Work
     ema: float = 0.998
     weight_decay: float = 0.01
-    autocast: bool = True
 
     @property
     def folder(self) -> Path:
@@ -149,8 +148,7 @@ def _run(
         for group in optimizer.param_groups:
             group["lr"] = rate_at(peak, step, steps)
         generator = seeded(work.device, stage.name, work.seed, step)
-        bfloat16 = stage.autocast and work.device == "cuda"
-        with torch.autocast(work.device, torch.bfloat16, enabled=bfloat16):
+        with torch.autocast(work.device, torch.bfloat16, enabled=work.bfloat16):
             losses = loss_of(model, Now(step, step / steps if steps else 0.0, generator))
         total = torch.stack(list(losses.values())).sum()
         total.backward()

@@ -79,6 +79,7 @@ class Work:
         out: where the model's folders go.
         steps: of the stages that are not to take what time allows.
         compiled: the stages whose models torch.compile compiles.
+        bfloat16: whether trained stages compute in bfloat16 where that is safe.
     """
 
     runs: Path
@@ -92,6 +93,7 @@ class Work:
     batches: Batches = CPU
     steps: dict[str, int] = field(default_factory=dict)
     compiled: tuple[str, ...] = ()
+    bfloat16: bool = False
 
     def seconds(self, stage: str) -> float:
         """The stage's share of the time."""

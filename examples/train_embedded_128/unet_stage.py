@@ -60,7 +60,7 @@ def latents_of(
         for rows in torch.arange(len(records), device=work.device).split(AT_ONCE):
             generator = seeded(work.device, "latents", work.seed, n_chunks, time, int(rows[0]))
             images = renderer.draw(records.scenes[rows], generator)
-            with torch.autocast(work.device, torch.bfloat16, enabled=work.device == "cuda"):
+            with torch.autocast(work.device, torch.bfloat16, enabled=work.bfloat16):
                 mean = vae.encode(images).latent_dist.mean
             parts.append((mean.float() * vae.config.scaling_factor).half())
         rounds.append(torch.cat(parts))
