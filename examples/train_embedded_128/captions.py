@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .colouring import COLOURS
 from .first_edition import WEIGHT_POWER, WEIGHTS, english
@@ -28,7 +28,7 @@ class Habits:
     open: float = 0.45  # before white: no background is named
     filler: float = 0.3
     strange: float = 0.05
-    weighted: float = 0.1
+    weighted: float = 0.1  # a thing; and, where a tag says the style, that tag
     misspelt: float = 0.05
     unknown: float = 0.015  # a noun that the tower cannot read
     long: float = 0.0
@@ -141,11 +141,23 @@ class Language:
         tags: list[str] = []
         if style:
             words, tags = self._styled(style, words, rng)
+            if tags and rng.random() < habits.weighted:
+                weight = round(rng.uniform(*WEIGHTS), 2)
+                tags = [self.weighted(tags[0], weight, rng)]
+                scene = self.loosened(scene, weight, rng)
         text = template.format(**words, c=self.background(scene.background, rng))
         silent = bool(scene.degraded) and rng.random() < 0.4  # as negative prompts are
         text = self.finished("" if silent else text, rng)
         text = self._dressed(text, [] if silent else tags, scene, rng, habits)
         return Said(text, scene, scale, "{c}" in template, silent)
+
+    def loosened(self, scene: Scene, weight: float, rng: random.Random) -> Scene:
+        """The scene with its style or, the more often the lower the weight, with another artist's.
+
+        So a style that weighs little is a wish that often is not met, and the UNet learns degrees.
+        """
+        odds = max(0.0, 1 - weight) / (1 - WEIGHTS[0])
+        return replace(scene, style=None) if rng.random() < odds else scene
 
     def _words(
         self, scene: Scene, rng: random.Random, habits: Habits, style: str | None
@@ -197,6 +209,16 @@ class Language:
             before, behind = [*before, *behind], []
         return self.joined([tag for tag in (*before, text, *behind) if tag], rng)
 
+    def words(self) -> list[str]:
+        """Every piece of text that captions are made of, but strange words and what is held out."""
+        texts = [*self.filler, *(word for words in self.degraded.values() for word in words)]
+        for style in self.styles.values():
+            texts += [*style["adjective"], *style["tag"]]
+            texts += [f"{article}{said.format(a='')}" for article, said in style["prefix"]]
+        letters = dict.fromkeys("abnmc", "")
+        texts += [t.format(**letters) for pool in self.templates.values() for t in pool]
+        return [*texts, ", . ( ) : BREAK"]
+
     def lengthened(self, text: str, rng: random.Random, n_words: int) -> str:
         """Text among `n_words` words of filler, now and then with BREAK between."""
         tags: list[str] = []
@@ -245,6 +267,12 @@ class English(Language):
             return word, word
         return with_article(word), word
 
+    def words(self) -> list[str]:
+        names = [name for noun in NOUNS for name in noun.names]
+        numbers = [number for several in NUMBERS.values() for number in several]
+        own = [*names, *map(plural, names), *COLOURS, "grey", *SMALL, *LARGE, *numbers, "a an"]
+        return [*super().words(), *own]
+
     def singular(self, template: str) -> bool:
         return any(part in template for part in (" is ", "one {n}", "{n} emoji", "the {n} on"))
 
@@ -272,6 +300,7 @@ def with_article(text: str) -> str:
     return ("an " if first[0] in "aeiou" and not first.startswith(("uni", "ufo")) else "a ") + text
 
 
+KNOWN = {part for noun in NOUNS for name in noun.names for part in name.split()}
 FIRST = english.ENGLISH.templates
 SENTENCES = (
     "there is {a} on a {c} background|I want {a} with a {c} background|please draw {a} on {c}"
@@ -346,7 +375,7 @@ ENGLISH = English(
     },
     styles=STYLE_WORDS,
     filler=[tag for tag in english.FILLER if "flat" not in tag],
-    strange=[word for word in english.STRANGE if word not in " ".join(COLOURS)],
+    strange=[word for word in english.STRANGE if not KNOWN & set(word.split())],
     degraded=BAD,
 )
 

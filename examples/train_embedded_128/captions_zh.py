@@ -59,6 +59,7 @@ DEGRADED = {
     "blurry": ("模糊", "失焦", "低画质", "不清晰", "blurry", "低质量"),
     "noisy": ("噪点", "低质量", "最差质量", "粗糙", "低分辨率", "丑", "水印", "畸形", "变形", "low quality"),
 }
+KNOWN = {name for noun in NOUNS for name in (*noun.names, *noun.chinese)}
 CLAIMS = {-1: chinese.SMALL_WORDS, 1: chinese.LARGE_WORDS}
 
 
@@ -108,6 +109,12 @@ class Chinese(Language):
         words = WORDS[colour]
         return words[0] if rng.random() < 0.7 else rng.choice(words[1:])
 
+    def words(self) -> list[str]:
+        names = [name for noun in NOUNS for name in (*noun.chinese, noun.measure)]
+        numbers = [number for several in NUMBERS.values() for number in several]
+        own = [*names, *COLOURS.values(), *numbers, *CLAIMS[-1], *CLAIMS[1], "一个 1 的 。 ， 、"]
+        return [*super().words(), *own]
+
     def singular(self, template: str) -> bool:
         return "一个{n}" in template or "画一个" in template
 
@@ -151,7 +158,7 @@ CHINESE = Chinese(
     },
     styles=STYLES,
     filler=[tag for tag in chinese.FILLER if "扁平" not in tag and "平面" not in tag and "flat" not in tag],
-    strange=chinese.STRANGE,
+    strange=[w for w in chinese.STRANGE if not any(name in w for name in KNOWN)],
     degraded=DEGRADED,
     emoji_marks=("emoji", "表情符号"),
 )

@@ -64,8 +64,7 @@ def chinese_stage(
     torch.manual_seed(work.seed)
     tokenizer, records = chinese_tokenizer(), pool[1]
     pad = tokenizer.pad_token_id
-    known = known_chinese(pool, len(tokenizer), (tokenizer.unk_token_id, pad))
-    tower = models.chinese_tower(work.sizes, len(tokenizer), pad, known)
+    tower = models.chinese_tower(work.sizes, len(tokenizer), pad, known_chinese(pool))
     model = TextContrast(tower)
     clip.to(work.device).eval().requires_grad_(False)
     images = image_embeddings(work, clip, Renderer(sprites), records)

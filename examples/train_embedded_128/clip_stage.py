@@ -21,7 +21,6 @@ from .pool import FAMILY, Records, known_rows
 from .render import Renderer
 from .settings import Work
 from .sprites import Sprites
-from .world import SIZE
 from .zero_shot import zero_shot
 
 N_PARTS = 4  # of a batch, each cut to its longest prompt
@@ -119,7 +118,7 @@ def clip_stage(work: Work, sprites: Sprites, pool: dict[int, Records]) -> CLIPMo
     """Train and save both towers; print their zero-shot accuracy by artist."""
     torch.manual_seed(work.seed)
     tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER)
-    model = models.clip(work.sizes, tokenizer, known_rows(pool, len(tokenizer)))
+    model = models.clip(work.sizes, tokenizer, known_rows(pool))
     if "clip" in work.compiled:
         model.vision_model.compile(dynamic=False)
     renderer, records = Renderer(sprites), pool[1]
@@ -132,7 +131,6 @@ def clip_stage(work: Work, sprites: Sprites, pool: dict[int, Records]) -> CLIPMo
         return {"loss": models.contrastive(text, image, clip.logit_scale, records.key[rows])}
 
     train(Stage("clip", work, ema=0.997, weight_decay=0.05), model, loss_of)
-    assert SIZE == model.config.vision_config.image_size
     model.save_pretrained(work.runs / "clip" / "final")
     print(f"clip zero-shot: {zero_shot(model, tokenizer, sprites, work.device)}", flush=True)
     return model

@@ -10,10 +10,11 @@ from __future__ import annotations
 import multiprocessing
 import random
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from torch import Tensor
 from clipcond.chunking import TokenChunk, chunk, tokenize
 from clipcond.prompt import parse
 from clipcond.tokenizers import clip_bpe, word_piece
+from clipcond.tokenizers.base import SpecialTokens
 
 from .captions import ENGLISH, Habits, Language, Said
 from .captions_zh import CHINESE, MIXED
@@ -84,7 +86,7 @@ class Records:
 
 
 @cache
-def _clip() -> tuple[clip_bpe.ClipBpeTokenizer, object]:
+def _clip() -> tuple[clip_bpe.ClipBpeTokenizer, SpecialTokens]:
     tokenizer = clip_bpe.ClipBpeTokenizer(clip_bpe.shipped_clip())
     return tokenizer, clip_bpe.special_tokens(tokenizer.source, tokenizer.source.model_max_length)
 
@@ -92,17 +94,17 @@ def _clip() -> tuple[clip_bpe.ClipBpeTokenizer, object]:
 def english_chunks(prompt: str) -> tuple[TokenChunk, ...]:
     """The chunks that the a1111 dialect makes of a prompt."""
     tokenizer, special = _clip()
-    return chunk(tokenize(parse(prompt), tokenizer), special)  # type: ignore[arg-type]
+    return chunk(tokenize(parse(prompt), tokenizer), special)
 
 
 @cache
-def _bert() -> object:
+def _bert() -> Any:
     return word_piece.chinese_tokenizer()
 
 
 def chinese_ids(prompts: Sequence[str]) -> Tensor:
     """BERT's ids, cut and padded to its positions: int32 [n 52]."""
-    made = _bert()(  # type: ignore[operator]
+    made = _bert()(
         list(prompts), padding="max_length", truncation=True, max_length=CHINESE_POSITIONS
     )
     return torch.tensor(made.input_ids, dtype=torch.int32)
@@ -119,7 +121,9 @@ def family(places: Places, rng: random.Random) -> list[Scene]:
     """A scene and three near it, which are near each other too."""
     scenes = [places.draw(rng)]
     while len(scenes) < FAMILY:
-        scenes.append(places.near(rng.choice(scenes[-2:]), rng))
+        near = places.near(rng.choice(scenes[-2:]), rng)
+        if near.meaning not in {scene.meaning for scene in scenes}:
+            scenes.append(near)
     return scenes
 
 
@@ -199,18 +203,43 @@ def make_pool(work: Work, offers: Offers, mix: Mix | None = None) -> dict[int, R
     return pool
 
 
-def known_rows(pool: dict[int, Records], n_vocabulary: int) -> Tensor:
-    """Which rows of the English vocabulary captions use: bool [vocabulary]."""
-    known = torch.zeros(n_vocabulary, dtype=torch.bool)
-    for records in pool.values():
-        known[records.ids.unique().long()] = True
+def known_rows(pool: dict[int, Records]) -> Tensor:
+    """Which rows of the English vocabulary are learned: bool [vocabulary].
+
+    Those that captions use; of strange words only what they share with others, so that a word
+    that nothing was learned of is known to be unknown.
+    """
+    tokenizer, _ = _clip()
+    used = [records.ids.unique().long() for records in pool.values()]
+    known = _rows(len(tokenizer.source), used, tokenizer.encode_batch, (ENGLISH,))
+    known[[tokenizer.source.bos_token_id, tokenizer.source.eos_token_id]] = True
     return known
 
 
-def known_chinese(pool: dict[int, Records], n_vocabulary: int, unknown: Sequence[int]) -> Tensor:
-    """The same of the Chinese vocabulary, without the entries `unknown` and padding."""
-    known = torch.zeros(n_vocabulary, dtype=torch.bool)
-    for records in pool.values():
-        known[records.chinese.unique().long()] = True
-    known[list(unknown)] = False
+def known_chinese(pool: dict[int, Records]) -> Tensor:
+    """The same of the Chinese vocabulary, without what stands for unknown words and padding."""
+    tokenizer: Any = _bert()
+    used = [records.chinese.unique().long() for records in pool.values()]
+
+    def encode(texts: Sequence[str]) -> list[list[int]]:
+        return tokenizer(list(texts)).input_ids
+
+    known = _rows(len(tokenizer), used, encode, (CHINESE, ENGLISH))
+    known[[tokenizer.unk_token_id, tokenizer.pad_token_id]] = False
+    return known
+
+
+def _rows(
+    n: int,
+    used: Sequence[Tensor],
+    encode: Callable[[Sequence[str]], list[list[int]]],
+    languages: Sequence[Language],
+) -> Tensor:
+    known = torch.zeros(n, dtype=torch.bool)
+    for ids in used:
+        known[ids.cpu()] = True
+    said = [text for language in languages for text in language.words()]
+    strange = [word for language in languages for word in language.strange]
+    known[sorted({i for ids in encode(strange) for i in ids})] = False
+    known[sorted({i for ids in encode(said) for i in ids})] = True
     return known
