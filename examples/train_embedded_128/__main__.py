@@ -1,7 +1,7 @@
 """Train the embedded model's second edition, from the packed sprites to the folders it ships.
 
-`python -m train_embedded_128 --device cuda --minutes 8`, or `--device cpu --minutes 840`. Stages that
-are done are not done again: the same command goes on where it was stopped.
+`python -m train_embedded_128 --device cuda --minutes 8`, or `--device cpu --minutes 840`. Stages
+that are done are not done again: the same command goes on where it was stopped.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from clipcond.training import AlignSettings, LoopSettings, align
 
-from .captions import ENGLISH, Habits, plain
+from .captioning import Habits
+from .captions import ENGLISH, plain
 from .captions_zh import CHINESE, MIXED
 from .settings import Work
 from .sprites import Offers

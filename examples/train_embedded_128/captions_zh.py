@@ -1,7 +1,7 @@
 """Chinese captions of the same scenes, English words between included.
 
-Sentences and lists of tags, `，` or `、` or ASCII commas, measure words or 个, full-width brackets or
-not: as the first edition has them.
+Sentences and lists of tags, `，` or `、` or ASCII commas, measure words or 个, full-width brackets
+or not: as the first edition has them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .captions import Habits, Language, size_class
+from .captioning import Habits, Language, size_class
 from .first_edition import chinese
 from .nouns import NOUNS
 from .typing_errors import misspelt
@@ -57,7 +57,18 @@ STYLES = {
 }
 DEGRADED = {
     "blurry": ("模糊", "失焦", "低画质", "不清晰", "blurry", "低质量"),
-    "noisy": ("噪点", "低质量", "最差质量", "粗糙", "低分辨率", "丑", "水印", "畸形", "变形", "low quality"),
+    "noisy": (
+        "噪点",
+        "低质量",
+        "最差质量",
+        "粗糙",
+        "低分辨率",
+        "丑",
+        "水印",
+        "畸形",
+        "变形",
+        "low quality",
+    ),
 }
 KNOWN = {name for noun in NOUNS for name in (*noun.names, *noun.chinese)}
 CLAIMS = {-1: chinese.SMALL_WORDS, 1: chinese.LARGE_WORDS}
@@ -157,7 +168,11 @@ CHINESE = Chinese(
         "empty": ("只有{c}背景",),
     },
     styles=STYLES,
-    filler=[tag for tag in chinese.FILLER if "扁平" not in tag and "平面" not in tag and "flat" not in tag],
+    filler=[
+        tag
+        for tag in chinese.FILLER
+        if "扁平" not in tag and "平面" not in tag and "flat" not in tag
+    ],
     strange=[w for w in chinese.STRANGE if not any(name in w for name in KNOWN)],
     degraded=DEGRADED,
     emoji_marks=("emoji", "表情符号"),

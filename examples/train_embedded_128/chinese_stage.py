@@ -37,9 +37,7 @@ def encode(tower: ChineseTextEncoder, ids: Tensor, pad: int) -> Tensor:
 
 
 @torch.no_grad()
-def image_embeddings(
-    work: Work, clip: CLIPModel, renderer: Renderer, records: Records
-) -> Tensor:
+def image_embeddings(work: Work, clip: CLIPModel, renderer: Renderer, records: Records) -> Tensor:
     """What the vision tower says of a rendering of each record: [n P]."""
     parts = []
     for rows in torch.arange(len(records), device=work.device).split(AT_ONCE):

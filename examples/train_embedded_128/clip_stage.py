@@ -39,11 +39,9 @@ def spoil(images: Tensor, generator: torch.Generator) -> Tensor:
     zoom = 0.86 + 0.22 * drawn(2)
     turn, shear = (drawn() - 0.5) * 0.25, (drawn() - 0.5) * 0.3
     shift = (drawn(2) - 0.5) * 0.12
-    theta = torch.stack(
-        [turn.cos() * zoom[:, 0], -turn.sin() + shear, shift[:, 0]]
-        + [turn.sin(), turn.cos() * zoom[:, 1], shift[:, 1]],
-        dim=1,
-    ).view(-1, 2, 3)
+    across = [turn.cos() * zoom[:, 0], -turn.sin() + shear, shift[:, 0]]
+    down = [turn.sin(), turn.cos() * zoom[:, 1], shift[:, 1]]
+    theta = torch.stack([*across, *down], dim=1).view(-1, 2, 3)
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     made = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     made = made * (0.75 + 0.5 * drawn(1, 1, 1)) + 0.3 * (drawn(1, 1, 1) - 0.5)

@@ -172,9 +172,7 @@ def main() -> None:
             if options.rows and row.name not in options.rows:
                 continue
             began = time.monotonic()
-            shares, _ = measure_row(
-                row, options.n, pipe, judge, sprites.offers, system, **call
-            )
+            shares, _ = measure_row(row, options.n, pipe, judge, sprites.offers, system, **call)
             seconds = round((time.monotonic() - began) / options.n, 2)
             facts = {"system": system, "row": row.name, "n": options.n, "seconds": seconds}
             results.append(facts | shares)

@@ -1,7 +1,7 @@
 """Fetch the artists' pictures into a folder that is never committed: npm packages, and a font.
 
-`python -m train_embedded_128.fetch_artwork` needs `npm`, and `apt-get` and `dpkg` for the font; both
-use whatever registries they are set up for. LICENSES.md says what may be done with each.
+`python -m train_embedded_128.fetch_artwork` needs `npm`, and `apt-get` and `dpkg` for the font;
+both use whatever registries they are set up for. LICENSES.md says what may be done with each.
 """
 
 from __future__ import annotations

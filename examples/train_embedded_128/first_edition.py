@@ -17,6 +17,12 @@ EMBEDDED = Path(__file__).parents[2] / "clipcond" / "embedded"
 TOKENIZER = EMBEDDED / "model" / "tokenizer"
 
 __all__ = [
-    *("EMBEDDED", "TOKENIZER", "WEIGHTS", "WEIGHT_POWER"),
-    *("chinese", "emoji_world", "english", "names_zh"),
+    "EMBEDDED",
+    "TOKENIZER",
+    "WEIGHTS",
+    "WEIGHT_POWER",
+    "chinese",
+    "emoji_world",
+    "english",
+    "names_zh",
 ]

@@ -30,7 +30,7 @@ def whole(images: Tensor) -> Tensor:
 
 
 def halves(images: Tensor, *, above: bool) -> Tensor:
-    """The middles of both halves of pictures: [n 2 3 VIEW VIEW], the left or the upper one first."""
+    """The middles of both halves of pictures: [n 2 3 VIEW VIEW], left or upper first."""
     if above:
         images = images.transpose(2, 3)
     middle = images[:, :, VIEW // 2 : VIEW // 2 + VIEW]

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .captions import ENGLISH, English, Habits
+from .captioning import Habits
+from .captions import ENGLISH, English
 from .captions_zh import CHINESE, MIXED, Chinese
 from .judging import border_colours, halves, whole
 from .models import Judge
@@ -21,7 +22,9 @@ from .world import Mix, Places, Scene
 
 BATCH = 32  # pictures at once
 FRESH = Habits(open=0.0, filler=0.3, strange=0.0, weighted=0.0, misspelt=0.0, unknown=0.0)
-NOTHING = Mix(empty=0, pair=0, several=0, trio=0, coloured=0, styled=0, sized=0, degraded=0, white=0)
+NOTHING = Mix(
+    empty=0, pair=0, several=0, trio=0, coloured=0, styled=0, sized=0, degraded=0, white=0
+)
 DRAWN = 0.01  # of the pixels away from the background: something is there
 AWAY = 0.3  # of the range of a colour
 
@@ -66,7 +69,7 @@ LANGUAGES: dict[str, English | Chinese] = {"en": ENGLISH, "zh": CHINESE, "mixed"
 
 
 def asked(row: Row, n: int, offers: Offers, language: str) -> list[tuple[str, Scene]]:
-    """Held-out scenes in held-out phrasings: prompt and scene. All languages have the same scenes."""
+    """Held-out scenes in held-out phrasings: prompt and scene, the same scenes in all languages."""
     draw = row.draw or row.name
     rng, places = random.Random(f"evaluation {draw}"), Places(offers, row.mix)
     words = random.Random(f"evaluation {draw} {row.name} {language}")

@@ -159,7 +159,8 @@ class Judge(nn.Module):
     def forward(self, views: Tensor) -> dict[str, Tensor]:
         features = self.features(views).flatten(1)
         return {
-            name: head(features).float() for name, head in zip(self.heads, self.outputs, strict=True)
+            name: head(features).float()
+            for name, head in zip(self.heads, self.outputs, strict=True)
         }
 
 

@@ -1,4 +1,4 @@
-"""The nouns: those of the first edition, then those of nouns.tsv; how they are called and counted."""
+"""The nouns: those of the first edition, then nouns.tsv's; how they are called and counted."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ OFTEN_COLOURED = frozenset(
 )
 # Said without an article, and never counted.
 PLURALS = frozenset(
-    "grapes books scissors glasses headphones blueberries noodles".split(" ") + ["french fries"]
+    "grapes|books|scissors|glasses|headphones|blueberries|noodles|french fries".split("|")
 )
-UNCOUNTED = frozenset("bread cheese corn fire popcorn chocolate beer wine milk sun lightning".split(" "))
+UNCOUNTED = frozenset(
+    "bread cheese corn fire popcorn chocolate beer wine milk sun lightning".split(" ")
+)
 IRREGULAR = {"mouse": "mice", "fish": "fish", "sheep": "sheep", "deer": "deer", "wolf": "wolves"}
 IRREGULAR |= {"leaf": "leaves", "goldfish": "goldfish", "puppy": "puppies", "die": "dice"}
 IRREGULAR |= {"policeman": "policemen", "snowman": "snowmen", "dice": "dice"}

@@ -1,7 +1,7 @@
 """Draw every noun by every artist and pack the sprites into one file.
 
-`python -m train_embedded_128.pack` reads what `fetch_artwork` fetched and writes `sprites.npz`: WebP
-pictures of 128 x 128 pixels with alpha, cropped to their ink and centred.
+`python -m train_embedded_128.pack` reads what `fetch_artwork` fetched and writes `sprites.npz`:
+WebP pictures of 128 x 128 pixels with alpha, cropped to their ink and centred.
 """
 
 from __future__ import annotations
@@ -126,9 +126,7 @@ def encoded(picture: Image.Image, quality: int) -> bytes:
     return file.getvalue()
 
 
-def write_pack(
-    path: Path, sprites: dict[tuple[str, str], Image.Image], quality: int = 100
-) -> None:
+def write_pack(path: Path, sprites: dict[tuple[str, str], Image.Image], quality: int = 100) -> None:
     """Write sprites, by noun and set, into one file.
 
     It holds `names` and `sets` (the keys), `pictures` (all files' bytes) and `ends`, where each

@@ -25,7 +25,8 @@ from clipcond.prompt import parse
 from clipcond.tokenizers import clip_bpe, word_piece
 from clipcond.tokenizers.base import SpecialTokens
 
-from .captions import ENGLISH, Habits, Language, Said
+from .captioning import Habits, Language, Said
+from .captions import ENGLISH
 from .captions_zh import CHINESE, MIXED
 from .models import CHINESE_POSITIONS
 from .render import Scenes, as_tensors
@@ -158,7 +159,9 @@ def draw_part(offers: Offers, n: int, n_chunks: int, seed: str, mix: Mix) -> Rec
     )
 
 
-def _english(scene: Scene, n_chunks: int, rng: random.Random) -> tuple[Said, tuple[TokenChunk, ...]]:
+def _english(
+    scene: Scene, n_chunks: int, rng: random.Random
+) -> tuple[Said, tuple[TokenChunk, ...]]:
     """A caption of so many chunks."""
     while True:
         said = ENGLISH.describe(scene, rng, Habits())

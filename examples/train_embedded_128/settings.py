@@ -48,7 +48,9 @@ class Batches:
 
 # A GPU needs large batches to be busy; with Adam the rate grows with the root of their growth.
 CPU = Batches()
-GPU = Batches(vae=256, clip=2048, unet=1024, chinese=2048, judge=512, pool=320_000, guidance=128, renders=3)
+GPU = Batches(
+    vae=256, clip=2048, unet=1024, chinese=2048, judge=512, pool=320_000, guidance=128, renders=3
+)
 TINY = Sizes(
     text_width=32,
     text_layers=2,
@@ -62,9 +64,7 @@ TINY = Sizes(
     judge=(8, 8, 16, 16),
     adapter_hidden=32,
 )
-TINY_BATCHES = Batches(
-    vae=2, clip=8, unet=2, chinese=8, judge=4, pool=64, pairs=12, guidance=2
-)
+TINY_BATCHES = Batches(vae=2, clip=8, unet=2, chinese=8, judge=4, pool=64, pairs=12, guidance=2)
 RATES = {"judge": 1e-3, "vae": 1.5e-3, "clip": 1e-3, "unet": 8e-4, "chinese": 1e-3}  # CPU batches
 MOST_GROWTH = 2.5  # of a learning rate by a larger batch
 

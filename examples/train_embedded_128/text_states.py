@@ -1,4 +1,4 @@
-"""What the UNet reads, in batches on the device: the tower's states with weights, as clipcond has it.
+"""What the UNet reads, in batches on the device: the tower's states with weights, as clipcond's.
 
 A test compares with `clipcond.Conditioner`.
 """
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def hidden_states(tower: nn.Module, ids: Tensor, clip_skip: Tensor) -> Tensor:
-    """States of chunks [m L] at each chunk's clip skip [m], 1 or 2, after the final norm: [m L D]."""
+    """States of chunks [m L], each at its clip skip [m] of 1 or 2, normed: [m L D]."""
     states = tower(ids.long(), output_hidden_states=True).hidden_states
     both = torch.where((clip_skip == 1)[:, None, None], states[-1], states[-2])
     norm = next(m for name, m in tower.named_modules() if name.endswith("final_layer_norm"))

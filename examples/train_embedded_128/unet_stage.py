@@ -140,5 +140,3 @@ def unet_stage(
     unet.save_pretrained(folder / "unet")
     models.schedule().save_pretrained(folder / "scheduler")
     return unet
-
-

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 from train_embedded_128 import adapter_stage, pool, text_states, typing_errors
-from train_embedded_128.captions import ENGLISH, LARGE, SMALL, Habits, plain
+from train_embedded_128.captioning import Habits
+from train_embedded_128.captions import ENGLISH, LARGE, SMALL, plain
 from train_embedded_128.captions_zh import CHINESE, CLAIMS, MIXED, STYLES, WORDS
 from train_embedded_128.colouring import COLOURS
 from train_embedded_128.nouns import NOUNS, plural
@@ -62,7 +63,9 @@ def test_chinese_names_every_kind_number_and_colour(sprites):
             noun = NOUNS[thing.noun]
             assert any(name in text for name in (*noun.chinese, *noun.names)), text
             if n > 1:
-                assert any(f"{number}{m}" in text for number in numbers[n] for m in (noun.measure, "个"))
+                assert any(
+                    f"{number}{m}" in text for number in numbers[n] for m in (noun.measure, "个")
+                )
             if thing.colour >= 0:
                 colour = colour_name(thing.colour)
                 assert any(word in text for word in (*WORDS[colour], colour)), text
@@ -88,12 +91,18 @@ def test_places_are_told_as_they_are(sprites):
                 assert re.search(above, text), each.prompt
                 assert not re.search(beside, text), each.prompt
             else:
-                assert not re.search(r"above|on top of|below|under|上面|下面|上方", text), each.prompt
+                assert not re.search(r"above|on top of|below|under|上面|下面|上方", text), (
+                    each.prompt
+                )
 
 
 @pytest.mark.parametrize("language", [ENGLISH, CHINESE, MIXED])
 def test_styles_are_said_where_they_are_and_only_there(language, sprites):
-    marks = {"3d": "3d|三维|立体", "flat": "flat|扁平|平面", "pixel": "pixel|8-bit|retro game|像素|马赛克"}
+    marks = {
+        "3d": "3d|三维|立体",
+        "flat": "flat|扁平|平面",
+        "pixel": "pixel|8-bit|retro game|像素|马赛克",
+    }
     marks |= {"emoji": "emoji|表情"}
     for each in spoken(said(language, sprites, mix=Mix(styled=0.6, empty=0), n=600)):
         for style, words in marks.items():
@@ -167,7 +176,9 @@ def test_plain_english_is_the_same_for_the_same_scene(sprites):
             assert plain(one) == plain(other)
     three = Scene("orange", (Thing(0, list(COLOURS).index("black")),) * 3, "row", "3d")
     rng = random.Random(0)
-    assert plain(CHINESE.describe(three, rng, PLAIN)) == "three black cats on an orange background, 3d"
+    assert (
+        plain(CHINESE.describe(three, rng, PLAIN)) == "three black cats on an orange background, 3d"
+    )
 
 
 def test_a_pool_is_the_same_for_the_same_seed(sprites):

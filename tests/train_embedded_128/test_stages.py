@@ -52,7 +52,9 @@ def test_a_stopped_run_gives_what_an_undisturbed_one_gives(work):
         stopped = loop.train(stage, Line(), line_loss, stop_after=stop_after)
 
     assert torch.equal(whole.layer.weight, stopped.layer.weight)
-    other = loop.train(loop.Stage("clip", replace(work, runs=work.runs / "x", seed=1)), Line(), line_loss)
+    other = loop.train(
+        loop.Stage("clip", replace(work, runs=work.runs / "x", seed=1)), Line(), line_loss
+    )
     assert not torch.equal(whole.layer.weight, other.layer.weight)
 
 
@@ -74,7 +76,9 @@ def test_a_stage_takes_its_share_of_the_time(work):
 def test_a_loss_that_is_not_finite_ends_the_run(work):
     with pytest.raises(SystemExit, match="clip: a loss is not finite at step 0"):
         loop.train(
-            loop.Stage("clip", work), Line(), lambda m, now: {"l": m.layer.weight.sum() * float("nan")}
+            loop.Stage("clip", work),
+            Line(),
+            lambda m, now: {"l": m.layer.weight.sum() * float("nan")},
         )
 
 

@@ -137,7 +137,9 @@ def test_styles_are_by_their_artists(renderer, sprites):
         sets = renderer.choose_sets(scenes, seeded("cpu", style))
         for noun, which in enumerate(sets.tolist()):
             assert which in offers.sets(noun)
-            assert which in [list(("noto", "noto-v1", "fluent-3d", "fluent-flat")).index(a) for a in artists]
+            assert which in [
+                ["noto", "noto-v1", "fluent-3d", "fluent-flat"].index(a) for a in artists
+            ]
     pixels = drawn(renderer, Scene("red", (Thing(3),), style="pixel"))
     blocks = pixels.view(1, 3, SIZE // 4, 4, SIZE // 4, 4)
     assert torch.equal(blocks, blocks[:, :, :, :1, :, :1].expand_as(blocks))
