@@ -198,7 +198,8 @@ class Conditioner(Explainer, TakesInversions):
             for each, layer in zip(own, layers, strict=True):
                 made = self._encode_and_weigh(each, layer, kept, is_joined=is_joined)
                 parts.update(zip(each, made, strict=True))
-            return [results.join(column, parts, kept) for column in zip(*plans, strict=True)]
+            columns = [results.join(column, parts, kept) for column in zip(*plans, strict=True)]
+            return results.apart(columns)
 
     def _encode_and_weigh(
         self,

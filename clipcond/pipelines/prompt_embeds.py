@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from clipcond.chunking import common_length
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.prompt_text import list_prompts
 from clipcond.conditioning.results import Conditioning, zeros_like
@@ -96,7 +97,9 @@ def make_prompt_embeds(encoding: Encoding, call: EncodePromptArguments) -> Promp
                 f"{counted(len(negative_embeds), 'negative embedding')}: "
                 "they pair one to one."
             )
-        rows = max(embeds.shape[1], negative_embeds.shape[1], LEAST_ROWS.get())
+        lengths = {embeds.shape[1], negative_embeds.shape[1]}
+        rows = common_length(lengths, repeats=encoding.conditioner.dialect.repeats)
+        rows = max(rows, LEAST_ROWS.get())
         negative_embeds = _lengthened(negative_embeds, rows, encoding, call)
         negative_embeds = _for_the_models(negative_embeds, pipe, call)
     else:
@@ -264,9 +267,10 @@ def given_negatives(pipe: object, call: EncodePromptArguments, n: int) -> list[s
 def _lengthened(
     embeds: Tensor, rows: int, encoding: Encoding, call: EncodePromptArguments
 ) -> Tensor:
-    """Append encoded empty chunks to `embeds` [b S D] until S = rows."""
-    if embeds.shape[1] == rows:
-        return embeds
+    """Bring `embeds` [b S D] to S = rows by empty chunks, or repeated where the dialect does so."""
+    n_times, rest = divmod(rows, embeds.shape[1])
+    if not rest and (n_times == 1 or encoding.conditioner.dialect.repeats):
+        return embeds.repeat(1, n_times, 1) if n_times > 1 else embeds
     empty = encoding.conditioner("", clip_skip=call.clip_skip).embeds
     n_chunks, odd = divmod(rows - embeds.shape[1], empty.shape[1])
     if odd:

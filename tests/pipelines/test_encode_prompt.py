@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from clipcond import attach
+from clipcond import attach, detach
 from clipcond.errors import PipelineError, PromptError, PromptTypeError
 from tests.pipelines import zoo
 from tests.pipelines.models import WIDTH, final_norm, latents, seeded
@@ -217,6 +217,20 @@ def test_words_with_long_negative_embeddings(pipe):
         ours, torch.cat([pipe.conditioner("a cat").embeds, pipe.conditioner("").embeds], dim=1)
     )
     assert torch.equal(theirs, negative)
+
+
+def test_embeddings_are_as_good_as_the_words_they_are_of(pipe):
+    """Whatever brings a shorter side to the length of the other: empty chunks or repetition."""
+    long = "a cat, " * 60
+    for dialect in ("a1111", "comfyui", "compel"):
+        attach(pipe, dialect=dialect)
+        for n_words in (1, 30, 60):
+            words = "blurry, " * n_words
+            embeds = pipe.encode_prompt(words, "cpu", 1, False)[0]
+            by_words = pipe.encode_prompt(long, "cpu", 1, True, negative_prompt=words)
+            by_rows = pipe.encode_prompt(long, "cpu", 1, True, negative_prompt_embeds=embeds)
+            assert all(map(torch.equal, by_rows, by_words)), (dialect, n_words)
+        detach(pipe)
 
 
 def test_one_pass_through_the_text_encoder_for_positive_and_negative(pipe):
