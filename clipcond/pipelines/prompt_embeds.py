@@ -98,8 +98,8 @@ def make_prompt_embeds(encoding: Encoding, call: EncodePromptArguments) -> Promp
                 "they pair one to one."
             )
         lengths = {embeds.shape[1], negative_embeds.shape[1]}
-        rows = common_length(lengths, repeats=encoding.conditioner.dialect.repeats)
-        rows = max(rows, LEAST_ROWS.get())
+        repeats = len(lengths) > 1 and encoding.conditioner.dialect.repeats
+        rows = max(common_length(lengths, repeats=repeats), LEAST_ROWS.get())
         negative_embeds = _lengthened(negative_embeds, rows, encoding, call)
         negative_embeds = _for_the_models(negative_embeds, pipe, call)
     else:
