@@ -17,18 +17,22 @@ from clipcond.checkpoints.models import (
     build_model,
     chinese_model,
     clip_model,
+    meta_clip_2_model,
+    siglip_model,
 )
 from clipcond.checkpoints.places import OTHER_HALF, TOKENIZER_FILES, weight_files
 from clipcond.checkpoints.tensor_names import PROJECTION
 from clipcond.checkpoints.tensors_on_disk import StoredTensors
 from clipcond.errors import CheckpointError, excerpt
 from clipcond.files import read_json
-from clipcond.tokenizers import sentence_piece, word_piece
+from clipcond.tokenizers import sentence_piece, siglip, word_piece
 from clipcond.tokenizers.folders import model_kind, open_tokenizer
 from clipcond.towers.alt_clip import AltClipTower
 from clipcond.towers.base import TextTower
 from clipcond.towers.chinese_clip import ChineseClipTower
+from clipcond.towers.meta_clip_2 import MetaClip2Tower
 from clipcond.towers.openai_clip import OpenAIClipTower
+from clipcond.towers.siglip import SiglipTower
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer, PreTrainedTokenizerBase
@@ -157,5 +161,12 @@ KINDS: dict[str, FolderKind] = {
     ),
     "alt_clip": FolderKind(
         ("altclip", "altclip_text_model"), alt_model, sentence_piece.tokenizer_in, AltClipTower,
+    ),
+    "meta_clip_2": FolderKind(
+        ("metaclip_2", "metaclip_2_text_model"), meta_clip_2_model, sentence_piece.tokenizer_in,
+        MetaClip2Tower,
+    ),
+    "siglip": FolderKind(
+        ("siglip", "siglip_text_model"), siglip_model, siglip.tokenizer_in, SiglipTower,
     ),
 }  # fmt: skip

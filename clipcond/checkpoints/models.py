@@ -103,6 +103,34 @@ def plain_vision_name(name: str) -> str:
     return name.replace(_VISION_BLOCKS, _VISION_BLOCKS_NOW)
 
 
+def meta_clip_2_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:
+    """Make a MetaClip2TextModel with a projection as wide as this one [P D].
+
+    Args:
+        config: of the text model, or of a whole MetaClip2Model.
+    """
+    from transformers import MetaClip2TextConfig, MetaClip2TextModel
+
+    text = check_text_config(text_section(config, "metaclip_2", "text_config"))
+    text_config: Any = MetaClip2TextConfig(**text)
+    with torch.device("meta"):
+        text_model = MetaClip2TextModel(text_config)
+        return TextEncoder(text_model, _linear(text_config.hidden_size, projection))
+
+
+def siglip_model(config: Mapping[str, Any], _: Tensor | None) -> nn.Module:
+    """Make a SiglipTextModel, which has its projection in it.
+
+    Args:
+        config: of the text model, or of a whole SiglipModel.
+    """
+    from transformers import SiglipTextConfig, SiglipTextModel
+
+    text = check_text_config(text_section(config, "siglip", "text_config"))
+    with torch.device("meta"):
+        return SiglipTextModel(SiglipTextConfig(**text))
+
+
 def build_model(
     build: Callable[[Mapping[str, Any], Tensor | None], nn.Module],
     config: Mapping[str, Any],

@@ -60,8 +60,8 @@ def load_tower(
             transformers text model with its tokenizer in it or next to it), a file, or a hub id;
             "...#2" is part 2. Of a model with a pair of towers, say which, or see
             `Conditioner.from_model`.
-        kind: what it must be: "clip", "open_clip", "eva_clip", "chinese_clip", "alt_clip", "bert";
-            None = anything.
+        kind: what it must be: "clip", "open_clip", "eva_clip", "chinese_clip", "alt_clip", "bert",
+            "meta_clip_2", "siglip"; None = anything.
         part: which of several towers, from 1: of a file as `clipcond checkpoint` numbers them, of
             a pipeline its text_encoder, text_encoder_2, ...
         activation: "gelu" or "quick_gelu", where a file does not say and the guess is wrong.

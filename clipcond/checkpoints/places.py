@@ -20,7 +20,7 @@ PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.fp16.bin", "model.ckpt")
 # Without one of these, transformers makes up a tokenizer of two entries.
 TOKENIZER_FILES = ("vocab.json", "tokenizer.json")
 # Beginnings of the names in a whole model's file that are not the text half's.
-OTHER_HALF = ("vision_model.", "visual_projection.", "logit_scale")
+OTHER_HALF = ("vision_model.", "visual_projection.", "logit_scale", "logit_bias")
 EMBEDDED = Path(__file__).parent.parent / "embedded"
 # What `load_tower` knows by name: the folder, looked up at each call.
 NAMES: dict[str, Callable[[], Path]] = {
@@ -46,7 +46,7 @@ PREPROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 HUB_FILES = [
     *("config.json", PIPELINE_INDEX, "special_tokens_map.json", OPEN_CLIP_CONFIG),
     *PREPROCESSOR_FILES,
-    *("*vocab*", "merges.txt", "tokenizer*", "tokenizer*/*"),
+    *("*vocab*", "merges.txt", "tokenizer*", "tokenizer*/*", "spiece.model"),
 ]
 HUB_WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"]
 OPEN_CLIP_WEIGHTS = "open_clip_model.safetensors"

@@ -80,7 +80,7 @@ def find_vision(header: Header) -> FoundVision:
             f"the vision half of {str(header.path)!r} is {other}, which transformers cannot run",
             header.path,
             "Open the model with open_clip (pip install open_clip_torch), and give it to "
-            "DualEncoder.from_open_clip.",
+            "encoder_from_open_clip.",
         )
     for prefix, inner, scheme in _PLACES:
         tensors = _tensors(prefix, inner, entries)
@@ -131,6 +131,6 @@ def _checked(scheme: NamingScheme, tensors: dict[str, str], header: Header) -> F
             f"the vision half of {str(path)!r} is no plain vision transformer: {problem}",
             path,
             "Where open_clip opens it (pip install open_clip_torch), give its model to "
-            "DualEncoder.from_open_clip.",
+            "encoder_from_open_clip.",
         )
     return found

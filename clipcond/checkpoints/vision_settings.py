@@ -82,7 +82,7 @@ def _refuse_unusual(config: Mapping[str, Any], path: Path) -> None:
                 f"the config of {str(path)!r} says {key}={config[key]!r}, which a CLIPVisionModel "
                 "of transformers cannot do",
                 path,
-                "Open it with open_clip, and give the model to DualEncoder.from_open_clip.",
+                "Open it with open_clip, and give the model to encoder_from_open_clip.",
             )
 
 

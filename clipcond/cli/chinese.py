@@ -84,6 +84,32 @@ CHINESE = {
         "请去掉它，或在两边加空格，并选用方言 {}。"
     ),
     "interrupted": "已中断",
+    "there is no picture {}": "没有图片 {}",
+    "there is no picture in {}": "{} 中没有图片",
+    "there is no folder {}": "没有文件夹 {}",
+    "Looked for files that end in {}.": "查找的是以 {} 结尾的文件。",
+    "{} is no picture that Pillow can read": "{} 不是 Pillow 能读取的图片",
+    "{} cannot be read as a picture: {}": "无法把 {} 作为图片读取：{}",
+    "{} has more than {} pixels, which may be an attack": "{} 超过 {} 个像素，可能是恶意文件",
+    "If you trust it, raise PIL.Image.MAX_IMAGE_PIXELS.": (
+        "若信任它，请调大 PIL.Image.MAX_IMAGE_PIXELS。"
+    ),
+    "labels are missing, such as --labels cat,dog": "缺少标签，例如 --labels 猫,狗",
+    "the label {} is there twice": "标签 {} 重复了",
+    "the prompt has no text that could be scored": "提示词里没有可以评分的文字",
+    "{} has no vision half, so it cannot read pictures": "{} 没有视觉部分，无法读图",
+    "It holds {}.": "其中有：{}。",
+    "A diffusion checkpoint carries the text half of its CLIP and never the vision half.": (
+        "扩散模型的权重只带 CLIP 的文本部分，不带视觉部分。"
+    ),
+    "Its text half was published whole as {}: open that.": (
+        "它的文本部分所属的完整模型是 {}：请打开那个。"
+    ),
+    "Open a whole CLIP, such as {}.": "请打开完整的 CLIP，例如 {}。",
+    "--confusion goes with --test": "--confusion 要和 --test 一起用",
+    "--test takes one folder, with a subfolder for each label": (
+        "--test 需要一个文件夹，其中每个标签一个子文件夹"
+    ),
     "no {} {}. Did you mean {}? Known: {}.": "没有名为 {1} 的 {0}。是不是 {2}？可用的有：{3}。",
     "no {} {}. Known: {}.": "没有名为 {1} 的 {0}。可用的有：{2}。",
     "No such option: {}": "没有选项 {}",
@@ -122,4 +148,41 @@ CHINESE = {
     "standard output cannot be written: {}": "无法写入标准输出：{}",
     "a number from {} to {} is needed, not {}": "需要 {} 到 {} 之间的数，而不是 {}",
     "pictures are written as .png": "图片只能保存为 .png",
+    "{} cannot be converted": "{} 无法转换",
+    "{} is the label of a prompt, but here a part of it": (
+        "{} 是提示词的标题，在这里成为提示词的一部分"
+    ),
+    "{} is a weight without text": "{} 只有权重，没有文字",
+    "Write its text too, such as {}.": "请也写上文字，例如 {}。",
+    "Write its text too, such as {} in dialect {}.": "请也写上文字，例如方言 {1} 中的 {0}。",
+    "Write the condition {}.": "条件请写成 {}。",
+    "Write {} behind the last word of the condition.": "请把 {} 写在条件的最后一个词后面。",
+    "For several conditions, encode the parts of {} one by one.": (
+        "要多个条件，请逐个编码 {} 的各部分。"
+    ),
+    "For several conditions, convert the parts of {} one by one.": (
+        "要多个条件，请逐个转换 {} 的各部分。"
+    ),
+    "Convert the texts of {} one by one.": "请逐个转换 {} 的文字。",
+    "Convert the prompts one by one.": "请逐个转换提示词。",
+    "ComfyUI itself changes nothing over time; the nodes of prompt-control read {} as it is.": (
+        "ComfyUI 本身不会按步骤变化；prompt-control 的节点可以直接读取 {}。"
+    ),
+    "ComfyUI itself changes nothing over time; the nodes of prompt-control read {} in ASCII.": (
+        "ComfyUI 本身不会按步骤变化；prompt-control 的节点可以读取半角的 {}。"
+    ),
+    "ComfyUI itself changes nothing over time; the nodes of prompt-control read this form with a "
+    "fraction, 0.25 for step 5 of 20.": (
+        "ComfyUI 本身不会按步骤变化；prompt-control 的节点读取这种写法，但步数要写成比例："
+        "20 步中的第 5 步写 0.25。"
+    ),
+    "only dialects {} and {} can start a new chunk at a place": (
+        "只有方言 {} 和 {} 能在指定处另起一段"
+    ),
+    "only dialect {} can mix prompts by weights": "只有方言 {} 能按权重混合提示词",
+    "a plain prompt has no weight such as {}": "纯文字的提示词没有 {} 这样的权重",
+    "compel has no weight below 0, such as {}": "compel 没有小于 0 的权重，例如 {}",
+    "syntax {} has no way to write this": "语法 {} 写不出这个",
+    "It would read {} otherwise.": "它会把 {} 读成别的意思。",
+    "Leave this out.": "请去掉它。",
 }

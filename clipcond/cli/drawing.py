@@ -23,7 +23,6 @@ from clipcond.cli.options import (
     Guidance,
     Inversion,
     Model,
-    Output,
     PictureJson,
     Scheduler,
     Seed,
@@ -33,6 +32,7 @@ from clipcond.cli.options import (
     check_text,
     model_option,
     plain_option,
+    png_option,
     reading_option,
 )
 from clipcond.cli.picture_jobs import (
@@ -55,7 +55,9 @@ def generate(
     negative: Annotated[
         str, typer.Option("-n", "--negative", callback=check_text, help="What to keep out.")
     ] = "",
-    output: Output = Path("out.png"),
+    output: Annotated[
+        Path, png_option("With --count, -1, -2, ... are added; with --prompts the line.")
+    ] = Path("out.png"),
     force: Force = False,
     seed: Seed = 0,
     count: Count = 1,

@@ -74,6 +74,11 @@ def _option(
     )
 
 
+def png_option(text: str) -> object:
+    """Declare the option for the PNG file to write, with this help."""
+    return typer.Option("-o", "--output", callback=check_png, help=text)
+
+
 plain_option = partial(_option, None)
 model_option = partial(_option, MODEL)
 reading_option = partial(_option, READING)
@@ -134,15 +139,7 @@ AllowPickle = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
-Output = Annotated[
-    Path,
-    typer.Option(
-        "-o",
-        "--output",
-        callback=check_png,
-        help="Of several, -1, -2, ... are added.",
-    ),
-]
+Output = Annotated[Path, png_option("With --count, -1, -2, ... are added.")]
 Force = Annotated[bool, typer.Option("--force", help="The output may be replaced.")]
 Seed = Annotated[
     int, plain_option("N", "Same seed, same picture; -1 = a random one.", min=-1, max=MAX_SEED)

@@ -35,7 +35,7 @@ from clipcond.pipelines.further_methods import other_methods, use_own_call
 from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.own_encoders import towers_of
 from clipcond.pipelines.own_images import give_images
-from clipcond.pipelines.pairing import check_pairs
+from clipcond.pipelines.pairing import check_conditioner, check_pairs
 from clipcond.pipelines.prompt_embeds import (
     check_width,
     components_of,
@@ -217,8 +217,7 @@ class Attachment:
         before = vars(self.pipe).get(self.family.conditioner)
         if self.tower is None and isinstance(before, Conditioner):
             hand_on(before.towers, towers)
-        give_images(self._made, pipe, before)
-        return self._made
+        return give_images(self._made, pipe, before)
 
     def move_tower(self, device: torch.device | None) -> None:
         """Move a tower that was opened by name to the pipeline's device and dtype."""
@@ -288,6 +287,8 @@ def _with_calls(stock: type[ConditionedPipeline], own: tuple[tuple[str, float], 
                     rest(self)
 
     def set_attribute(self: ConditionedPipeline, name: str, value: object) -> None:
+        if "conditioner" in name and (attached := attachment_of(self)):
+            check_conditioner(name, value, [each.conditioner for each in attached.families])
         stock.__setattr__(self, name, value)
         if STEPS:
             follow_models(self, name)
@@ -296,5 +297,4 @@ def _with_calls(stock: type[ConditionedPipeline], own: tuple[tuple[str, float], 
         p.replace(default=values.get(p.name, p.default)) for p in signature.parameters.values()
     ]
     vars(call)["__signature__"] = signature.replace(parameters=parameters)
-    made = {"__call__": call, "__setattr__": set_attribute}
-    return same_named(stock, made, _with_calls, own)
+    return same_named(stock, {"__call__": call, "__setattr__": set_attribute}, _with_calls, own)

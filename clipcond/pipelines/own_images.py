@@ -18,20 +18,23 @@ from clipcond.reading import load_encoder
 EMBEDDED_FAMILY, EMBEDDED_WIDTH = "sd1", 128  # of the text that the embedded UNet reads
 
 
-def give_images(conditioner: Conditioner, pipe: object, before: object) -> None:
+def give_images(conditioner: Conditioner, pipe: object, before: object) -> Conditioner:
     """Give a pipeline's Conditioner the image adapter of the one before, or the model's own.
 
     Args:
         before: what was the pipeline's Conditioner until now, if anything.
+    Returns:
+        the same Conditioner.
     """
     if isinstance(before, Conditioner):
         conditioner.follow_images(before)
     unet = cast(nn.Module | None, getattr(pipe, "unet", None))
     if unet is None or config_of(unet).get("cross_attention_dim") != EMBEDDED_WIDTH:
-        return
+        return conditioner
     if unet_family(unet) == EMBEDDED_FAMILY:
         fingerprint = unet_fingerprint(unet) if is_comparable(unet) else ""
         conditioner.find_image_reader = partial(_embedded_reader, fingerprint)
+    return conditioner
 
 
 def _embedded_reader(fingerprint: str) -> ImageReader | None:

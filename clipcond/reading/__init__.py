@@ -8,28 +8,47 @@ from clipcond.lazy import lazy_names
 
 if TYPE_CHECKING:
     from clipcond.reading.batches import BadPicture
+    from clipcond.reading.classification import ZeroShotClassifier
     from clipcond.reading.encoder import DualEncoder, EncodedPictures
+    from clipcond.reading.evaluation import Evaluation, evaluate
+    from clipcond.reading.open_clip import encoder_from_open_clip
     from clipcond.reading.opening import load_encoder
     from clipcond.reading.pictures import pictures_in, read_picture
     from clipcond.reading.preprocessing import Preprocessing
+    from clipcond.reading.scoring import PartScore, PromptScore, clip_score, score_parts
+    from clipcond.reading.templates import TEMPLATES
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
             "batches": ("BadPicture",),
+            "classification": ("ZeroShotClassifier",),
             "encoder": ("DualEncoder", "EncodedPictures"),
+            "evaluation": ("Evaluation", "evaluate"),
+            "open_clip": ("encoder_from_open_clip",),
             "opening": ("load_encoder",),
             "pictures": ("pictures_in", "read_picture"),
             "preprocessing": ("Preprocessing",),
+            "scoring": ("PartScore", "PromptScore", "clip_score", "score_parts"),
+            "templates": ("TEMPLATES",),
         },
     )
 
 __all__ = [
+    "TEMPLATES",
     "BadPicture",
     "DualEncoder",
     "EncodedPictures",
+    "Evaluation",
+    "PartScore",
     "Preprocessing",
+    "PromptScore",
+    "ZeroShotClassifier",
+    "clip_score",
+    "encoder_from_open_clip",
+    "evaluate",
     "load_encoder",
     "pictures_in",
     "read_picture",
+    "score_parts",
 ]

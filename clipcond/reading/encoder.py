@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from clipcond.adapters.fingerprints import tower_fingerprint
 from clipcond.checkpoints.hashes import tower_hash
+from clipcond.conditioning.prompt_text import list_prompts
 from clipcond.errors import PromptWarning, ReadingError, warn
 from clipcond.progress import Progress
 from clipcond.reading.batches import BadPicture, prepared_batches
@@ -80,7 +81,7 @@ class DualEncoder:
         self.name = name or tower.name
         if not math.isfinite(self.logit_scale):
             raise ReadingError(f"{self.name!r} has a logit_scale of {logit_scale}")
-        width, text_width = self._vision_width(), self._embed([""]).shape[1]
+        width, text_width = self._vision_width(), self.embed([""]).shape[1]
         if width != text_width:
             raise ReadingError(
                 f"the halves of {self.name!r} do not fit: pictures become {width} numbers, texts "
@@ -179,11 +180,13 @@ class DualEncoder:
         Source: OpenAI Cookbook, "Embedding texts that are longer than the model's maximum context
             length".
         """
-        from clipcond.conditioning.prompt_text import list_prompts
+        found = list_prompts(texts, "text")
+        self.warn_unread(found)
+        return self.embed(found)
 
-        listed_texts = list_prompts(texts, "text")
-        self.warn_unread(listed_texts)
-        return self._embed(listed_texts)
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """Encode texts as `encode_text` does, and warn of nothing."""
+        return self._unit(embed_texts(self.tower, texts, self.text_projection), "a text")
 
     def warn_unread(self, texts: Sequence[str]) -> None:
         """Warn of words that the text tower never learned."""
@@ -222,9 +225,6 @@ class DualEncoder:
             repr((prepare.scale, prepare.offset.__name__)),
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-    def _embed(self, texts: Sequence[str]) -> Tensor:
-        return self._unit(embed_texts(self.tower, texts, self.text_projection), "a text")
 
     @torch.no_grad()
     def _encode_pixels(self, pixels: Tensor) -> Tensor:

@@ -56,12 +56,12 @@ def special_tokens(tokenizer: PreTrainedTokenizerBase, context_length: int) -> S
         TowerError: it is no XLM-RoBERTa tokenizer, or one without a vocabulary.
     """
     frame = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
-    if None in frame or not _entries(tokenizer, ""):
+    if None in frame or not entries_of(tokenizer, ""):
         raise TowerError(
             f"{type(tokenizer).__name__} has no <s>, </s>, <pad> and {WORD}, so it is no "
             f"XLM-RoBERTa tokenizer, or one without a vocabulary"
         )
-    ids_of = partial(_entries, tokenizer)
+    ids_of = partial(entries_of, tokenizer)
     return chinese_special_tokens(tokenizer, frame, context_length, ids_of, WORD)
 
 
@@ -89,7 +89,7 @@ def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _entries(tokenizer: PreTrainedTokenizerBase, characters: str) -> frozenset[int]:
+def entries_of(tokenizer: PreTrainedTokenizerBase, characters: str) -> frozenset[int]:
     """Look up single characters within a word and at its beginning; for "" the mark alone."""
     entries = [mark + character for character in characters or [""] for mark in ("", WORD)]
     ids = (tokenizer.convert_tokens_to_ids(entry) for entry in entries if entry)

@@ -24,7 +24,7 @@ from clipcond.training.pair_files import Columns
 from clipcond.training.pairs import Pairs, check_pictures, read_captions, read_pairs
 from clipcond.training.reporting import check_tensorboard
 from clipcond.training.run_folder import check_absent
-from clipcond.training.settings import AlignSettings, LoopSettings
+from clipcond.training.settings import AlignSettings, LoopSettings, check_settings
 from clipcond.training.sources import PictureSource, Source, TowerSource
 from clipcond.training.teacher import Teacher, open_teacher
 
@@ -70,13 +70,14 @@ def align(
         PipelineError: the teacher is of no supported family.
         TowerError: a layer that is not there, or an adapter that does not fit tower and UNet.
         UnknownNameError: no such dialect or kind of adapter.
+        ArgumentError: settings, loop or columns are of another class.
     """
     setup = _Setup(output, loop, run, overwrite=overwrite)
     if not isinstance(pairs, Pairs):
         pairs = read_pairs(pairs, columns, max_bad=max_bad)
     teacher = open_teacher(teacher)
     tower = load_tower(tower) if isinstance(tower, str | os.PathLike) else tower
-    settings = settings or AlignSettings()
+    settings = check_settings("settings", settings, AlignSettings)
     return setup.run(teacher, TowerSource(tower), pairs, settings, start_from, keep=keep)
 
 
@@ -111,7 +112,7 @@ def align_images(
     teacher = open_teacher(teacher)
     if isinstance(encoder, str | os.PathLike):
         encoder = load_encoder(encoder)
-    settings = settings or AlignSettings()
+    settings = check_settings("settings", settings, AlignSettings)
     skips = settings.teacher_clip_skips or (Conditioner(*teacher.towers).clip_skip,)
     settings = replace(settings, adapter="image", clip_skips=(1,), teacher_clip_skips=skips)
     return setup.run(teacher, PictureSource(encoder), pairs, settings, start_from, keep=keep)
@@ -133,7 +134,7 @@ class _Setup:
         overwrite: bool,
     ) -> None:
         check_gradients()
-        self.loop = loop or LoopSettings()
+        self.loop = check_settings("loop", loop, LoopSettings)
         self.output = check_output(output)
         check_tensorboard(self.loop)
         self.folder = local_path(run) if run else self.output.with_suffix(".run")

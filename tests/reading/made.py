@@ -7,6 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from tokenizers import Tokenizer
+from tokenizers.models import Unigram
+from tokenizers.pre_tokenizers import Metaspace
+from tokenizers.processors import TemplateProcessing
 from transformers import (
     AltCLIPConfig,
     AltCLIPModel,
@@ -14,6 +18,11 @@ from transformers import (
     ChineseCLIPModel,
     CLIPConfig,
     CLIPModel,
+    MetaClip2Config,
+    MetaClip2Model,
+    PreTrainedTokenizerFast,
+    SiglipConfig,
+    SiglipModel,
 )
 
 from clipcond.tokenizers.clip_bpe import shipped_clip
@@ -62,15 +71,45 @@ def alt_clip() -> AltCLIPModel:
     return alt._drawn(AltCLIPModel(config), 33)
 
 
+@lru_cache(maxsize=1)
+def meta_clip_2() -> MetaClip2Model:
+    text = {**CLIP_TEXT, "vocab_size": 200, "bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}
+    config = MetaClip2Config(text_config=text, vision_config=VISION, projection_dim=P)
+    return with_weights(MetaClip2Model(config), 34)
+
+
+@lru_cache(maxsize=1)
+def siglip() -> SiglipModel:
+    text = {**CLIP_TEXT, "vocab_size": 60, "max_position_embeddings": 64, "projection_size": 64}
+    text |= {"bos_token_id": None, "eos_token_id": 1, "pad_token_id": 1}
+    return with_weights(SiglipModel(SiglipConfig(text_config=text, vision_config=VISION)), 35)
+
+
+@lru_cache(maxsize=1)
+def siglip_tokenizer() -> PreTrainedTokenizerFast:
+    """Words of lower case behind SentencePiece's mark; EOS is added, and is the padding too."""
+    words = "a photo of the two dogs cat red house on left , .".split()
+    entries = ["<unk>", "</s>", *(alt.WORD + word for word in words), *"abcdefghijklmnop"]
+    made = Tokenizer(Unigram([(entry, -1.0 * (len(entry) < 2)) for entry in entries], 0, False))
+    made.pre_tokenizer = Metaspace()
+    made.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    special = {"unk_token": "<unk>", "eos_token": "</s>", "pad_token": "</s>"}
+    return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=64, **special)
+
+
 # How to make a model and its tokenizer.
 FAMILIES: dict[str, tuple[Callable[[], torch.nn.Module], Callable[[], object]]] = {
     "clip": (clip, shipped_clip),
     "chinese_clip": (chinese_clip, chinese_tokenizer),
     "altclip": (alt_clip, alt.tokenizer),
+    "metaclip_2": (meta_clip_2, alt.tokenizer),
+    "siglip": (siglip, siglip_tokenizer),
 }
 TEXTS = {
     "clip": ["a photo of a cat", "", "two red dogs, on the left of a house."],
     "chinese_clip": ["一只猫", "", "红色背景上的两只狗，cat"],
+    "metaclip_2": ["a photo of a cat", "", "一只红色的狗"],
+    "siglip": ["a photo of a cat", "", "two red dogs, on the left of a house."],
     "altclip": ["a photo of a cat", "", "一只红色的狗"],
 }
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from PIL import Image
-from transformers import CLIPImageProcessorPil
+from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil
 
 from clipcond.reading import load_encoder
 from tests.reading.made import FAMILIES, TEXTS, pictures_at
@@ -21,7 +21,10 @@ def family(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    processor = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=32)
+    if request.param == "siglip":
+        processor = SiglipImageProcessorPil(size={"height": 32, "width": 32})
+    else:
+        processor = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=32)
     processor.save_pretrained(folder)
     return request.param, model, tokenizer, processor, load_encoder(folder)
 
@@ -30,7 +33,10 @@ def test_a_folder_compares_as_transformers_does(family, files):
     name, model, tokenizer, processor, encoder = family
     opened = [Image.open(path) for path in files]
     pixels = processor(opened, return_tensors="pt").pixel_values
-    texts = tokenizer(TEXTS[name], padding=True, return_tensors="pt")
+    padding = "max_length" if name == "siglip" else True
+    texts = tokenizer(TEXTS[name], padding=padding, return_tensors="pt")
+    if name == "siglip":  # as transformers' own SiglipTokenizer, which gives no mask
+        texts.pop("attention_mask")
     with torch.no_grad():
         theirs = model(pixel_values=pixels, **texts)
 
@@ -43,6 +49,6 @@ def test_a_folder_compares_as_transformers_does(family, files):
     torch.testing.assert_close(
         logits, theirs.logits_per_image, atol=1e-5 * encoder.logit_scale, rtol=0
     )
-    torch.testing.assert_close(
-        encoder.probabilities(logits), theirs.logits_per_image.softmax(-1), atol=1e-5, rtol=0
-    )
+    expected = theirs.logits_per_image
+    expected = expected.sigmoid() if name == "siglip" else expected.softmax(-1)
+    torch.testing.assert_close(encoder.probabilities(logits), expected, atol=1e-5, rtol=0)
