@@ -37,6 +37,8 @@ from clipcond.cli.pictures import Artist
 from clipcond.files import check_writable
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from clipcond.conditioning import Conditioner, Conditioning
 
 
@@ -145,7 +147,7 @@ class Varier(Artist):
     def most_at_once(self, job: PictureJob) -> int:
         return 1
 
-    def save(self, image: Any, job: PictureJob) -> dict[str, object]:
+    def save(self, image: Image, job: PictureJob) -> dict[str, object]:
         found = {name.lower().replace(" ", "_"): value for name, value in self.named.items()}
         return {**super().save(image, job), **found}
 

@@ -183,28 +183,25 @@ class Conditioner(Explainer, TakesInversions, TakesImages):
     @property
     def embeds_width(self) -> int:
         """D, of the embeds."""
-        return (
-            sum(tower.width for tower in self.towers)
-            if self.adapter is None
-            else self.adapter.config.width
-        )
+        if self.adapter is not None:
+            return self.adapter.config.width
+        return sum(tower.width for tower in self.towers)
 
     def empty_chunk(self, clip_skip: int | None = None) -> Conditioning:
         """Condition on the empty prompt: one whole chunk, also in dialects that drop rows."""
         if self.dialect.rows is None:
             return self("", clip_skip)
-        skip = self.clip_skip if clip_skip is None else clip_skip
         plain = Conditioner(
             *self.towers,
             dialect="plain",
-            clip_skip=skip,
-            layer=self.layer if clip_skip is None else None,
+            clip_skip=self.clip_skip if self.layer is None else None,
+            layer=self.layer,
             pooled=self.pooled,
             reads=self.reads,
             adapter=self.adapter,
             cache_bytes=0,
         )
-        return plain("")
+        return plain("", clip_skip)
 
     def _condition(
         self, rows: Sequence[Sequence[Texts]], clip_skip: int | None

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -22,8 +22,8 @@ from clipcond.errors import ArgumentError, TowerError, counted
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# A file, a picture of Pillow, or several; or their embeddings [n P].
-Images: TypeAlias = "str | PathLike[str] | Image | Sequence[str | PathLike[str] | Image] | Tensor"
+Picture: TypeAlias = "str | PathLike[str] | Image"  # a file, or a picture of Pillow
+Images: TypeAlias = "Picture | Sequence[Picture] | Tensor"  # Tensor = their embeddings [n P]
 ALIGN = (
     "clipcond align --image --tower ENCODER --teacher PIPE --pairs CAPTIONS -o image.safetensors"
 )
@@ -35,7 +35,7 @@ class EncodesImages(Protocol):
     name: str
     width: int
 
-    def encode_image(self, images: Any) -> Tensor:
+    def encode_image(self, images: Picture | Sequence[Picture]) -> Tensor:
         """Encode one picture or several as vectors of length 1, [n P]."""
 
     def fingerprint(self) -> str:
