@@ -20,9 +20,8 @@ from clipcond.conditioning.results import Conditioning
 from clipcond.errors import ArgumentError, TowerError, counted
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from clipcond.reading.pictures import Picture
 
-Picture: TypeAlias = "str | PathLike[str] | Image"  # a file, or a picture of Pillow
 Images: TypeAlias = "Picture | Sequence[Picture] | Tensor"  # Tensor = their embeddings [n P]
 ALIGN = (
     "clipcond align --image --tower ENCODER --teacher PIPE --pairs CAPTIONS -o image.safetensors"

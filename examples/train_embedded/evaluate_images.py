@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Vary scenes of one object and of two."""
     parser = arguments(__doc__)
     parser.add_argument("--adapter", help="an image adapter instead of the embedded one")
-    parser.set_defaults(n=100)
+    parser.set_defaults(n=100, guidance=3.0)
     options = parser.parse_args(argv)
     pipe = build_pipeline(options.model and str(options.model))
     pipe.set_progress_bar_config(disable=True)
