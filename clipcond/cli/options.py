@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,13 @@ def check_guidance(value: float | None) -> float | None:
     """Refuse a guidance that gives no picture, NaN included."""
     if value is not None and not 0 <= value <= MAX_GUIDANCE:
         raise typer.BadParameter(f"a number from 0 to {MAX_GUIDANCE} is needed, not {value}")
+    return value
+
+
+def check_finite(value: float | None) -> float | None:
+    """Refuse NaN and infinity."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"a finite number is needed, not {value}")
     return value
 
 

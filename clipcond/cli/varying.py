@@ -26,6 +26,7 @@ from clipcond.cli.options import (
     Seed,
     Size,
     Steps,
+    check_finite,
     check_name,
     check_text,
     model_option,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
     from clipcond.conditioning import Conditioner, Conditioning
 
+HALF_WAY = 0.5
+
 
 def vary(
     image: Annotated[Path, typer.Argument(help="The picture.", show_default=False)],
@@ -52,14 +55,18 @@ def vary(
         str, typer.Option("-n", "--negative", callback=check_text, help="What to keep out.")
     ] = "",
     image_weight: Annotated[
-        float, plain_option("W", "1 = the picture as it is read, 0 = as if there were none.")
+        float,
+        plain_option(
+            "W", "1 = the picture as it is read, 0 = as if there were none.", callback=check_finite
+        ),
     ] = 1.0,
     toward: Annotated[
         Path | None, plain_option("IMAGE", "Another picture, to draw what is between.", False)
     ] = None,
     amount: Annotated[
-        float, plain_option("A", "How far toward it, from 0 to 1.", min=0, max=1)
-    ] = 0.5,
+        float | None,
+        plain_option("A", "How far toward it.", f"{HALF_WAY}", min=0, max=1, callback=check_finite),
+    ] = None,
     output: Output = Path("out.png"),
     force: Force = False,
     seed: Seed = 0,
@@ -89,6 +96,8 @@ def vary(
     """Make variations of a picture, alone or together with a prompt, and write PNG files."""
     if encoder is not None and image_adapter is None:
         raise typer.BadParameter("--encoder goes with --image-adapter")
+    if amount is not None and toward is None:
+        raise typer.BadParameter("--amount goes with --toward")
     job = PictureJob(text, negative, seed, steps, guidance, None, size, output)
     jobs = jobs_of_options(job, count)
     check_targets(jobs, force=force)
@@ -114,6 +123,7 @@ def vary(
     if toward is not None:
         from clipcond.conditioning import slerp
 
+        amount = HALF_WAY if amount is None else amount
         embeds = slerp(embeds[0], embeds[1], amount)
         named |= {"Toward": toward.name, "Amount": amount}
     conditioned = conditioner.with_image(embeds, text, image_weight)

@@ -7,6 +7,8 @@ from itertools import product
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -157,7 +159,7 @@ def test_a_prompt_that_changes_over_time_is_warned_of_as_ever():
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("arguments", "message"),
     [
         (((1,), "", float("nan")), "image_weight is a finite number, not nan"),
         (((1,), "", True), "image_weight is a finite number, not True"),
@@ -171,9 +173,9 @@ def test_a_prompt_that_changes_over_time_is_warned_of_as_ever():
         ((torch.full((P,), torch.nan),), "embeddings of pictures hold NaN or infinity"),
     ],
 )
-def test_what_cannot_be_used_is_refused(given, message):
+def test_what_cannot_be_used_is_refused(arguments, message):
     with pytest.raises(ArgumentError) as caught:
-        made().with_image(*given)
+        made().with_image(*arguments)
     assert str(caught.value) == message
 
 
@@ -192,14 +194,14 @@ def test_what_does_not_belong_together_is_refused(tmp_path):
     other.record = replace(other.record, tower="0" * 64, tower_name="theirs")
     too_wide, of_text = image_adapter(24), adapter("resampler")
     unrecorded = adapter("image", tower_width=8, length=77)
-    for given, message in (
+    for other_kind, message in (
         (other, "the image adapter was aligned to the encoder 'theirs', not to this 'numbers'\n"),
         (unrecorded, "the image adapter was aligned to another encoder, not to this 'numbers'\n"),
         (too_wide, "the image adapter makes rows 24 wide, but this model reads 32\n"),
         (of_text, "a 'resampler' adapter reads a text tower, not pictures\n"),
     ):
         with pytest.raises(TowerError) as caught:
-            Conditioner(tower_l()).take_images(given, Encoder())
+            Conditioner(tower_l()).take_images(other_kind, Encoder())
         assert str(caught.value).startswith(message)
     with pytest.raises(TowerError) as caught:
         Conditioner(tower_l(), adapter=image_adapter())
@@ -299,6 +301,26 @@ def test_slerp_keeps_length_and_dtype():
         (between * rows[0]).sum(-1).arccos(), 0.3 * (rows[0] * rows[1]).sum(-1).arccos()
     )
     assert slerp(rows[0].half(), rows[1].half(), 0.3).dtype == torch.float16
+
+
+@given(
+    st.integers(0, 2**32), st.integers(1, 9), st.floats(0, 1), st.floats(0, 50), st.floats(0, 50)
+)
+def test_slerp_turns_evenly_in_the_plane_of_both(seed, width, amount, first, last):
+    drawn = torch.randn(2, width, generator=torch.Generator().manual_seed(seed))
+    start, end = (normalize(drawn, dim=-1) * torch.tensor([[first], [last]])).double()
+    found, back = slerp(start, end, amount), slerp(end, start, 1 - amount)
+
+    torch.testing.assert_close(found, back, atol=1e-4, rtol=1e-4)  # 1 - amount is rounded
+    torch.testing.assert_close(slerp(start, end, 0.0), start)
+    torch.testing.assert_close(slerp(start, end, 1.0), end)
+    cosine = torch.cosine_similarity(start, end, dim=0)
+    if min(first, last) > 1e-3 and cosine.abs() < 0.999:
+        angle = cosine.arccos()
+        length = first + amount * (last - first)
+        torch.testing.assert_close(found.norm().item(), length, atol=1e-4, rtol=1e-4)
+        reached = torch.cosine_similarity(start, found, dim=0).clamp(-1, 1).arccos()
+        torch.testing.assert_close(reached, amount * angle, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("amount", [-0.1, 1.1, float("nan"), True, "0.5"])
