@@ -254,9 +254,13 @@ def tune_tower(
 
     loop = LoopSettings(seed, device, precision, save_every, tensorboard)
     settings = TuneSettings(
-        steps=steps, batch=batch, lr=lr, encode_at_once=encode_at_once, loss=loss,
+        steps=steps,
+        batch=batch,
+        lr=lr,
+        encode_at_once=encode_at_once,
+        loss=loss,
         temperature=temperature,
-    )  # fmt: skip
+    )
     captions = read_captions(
         pairs, image_column=image_column, text_column=text_column, max_bad=max_bad
     )

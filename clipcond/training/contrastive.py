@@ -23,7 +23,7 @@ FIRST_BIAS = -10.0  # Source: Zhai et al. 2023, section 3.2
 def contrastive_loss(
     first: Tensor,
     second: Tensor,
-    *labels: Sequence[int],
+    *labels: Sequence[int] | Tensor,
     scale: Tensor | float,
     bias: Tensor | float | None = None,
     gathered: bool = False,
@@ -154,27 +154,11 @@ def is_distributed() -> bool:
     return is_set_up and distributed.get_world_size() > 1
 
 
-class _Gather(torch.autograd.Function):
-    """Join the rows of all processes; a row's gradient is the sum of what all have for it."""
-
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor) -> Tensor:
-        ctx.n_rows = len(rows)
-        found = [torch.empty_like(rows) for _ in range(distributed.get_world_size())]
-        distributed.all_gather(found, rows.contiguous())
-        return torch.cat(found)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        whole = gradients[0].contiguous()
-        distributed.all_reduce(whole)
-        start = distributed.get_rank() * ctx.n_rows
-        return whole[start : start + ctx.n_rows]
-
-
 def _gather(rows: Tensor) -> Tensor:
-    found: Tensor = _Gather.apply(rows)  # type: ignore[no-untyped-call]
-    return found
+    """Join the rows of all processes; a row's gradient is the sum of what all have for it."""
+    from torch.distributed.nn.functional import all_gather  # not in all builds of torch
+
+    return torch.cat(all_gather(rows.contiguous()))  # type: ignore[no-untyped-call]
 
 
 def _check_equal(n: int, device: torch.device) -> None:

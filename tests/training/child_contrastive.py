@@ -41,6 +41,6 @@ def gradients_together(bias: float | None) -> None:
         contrastive_loss(firsts[:n], seconds[:n], scale=1.0, gathered=True)
     except TrainingError as error:
         refused = str(error)
-    found = {"loss": float(loss), "gradients": [g.tolist() for g in gradients], "refused": refused}
+    found = {"loss": loss.item(), "gradients": [g.tolist() for g in gradients], "refused": refused}
     print(json.dumps(found))
     distributed.destroy_process_group()

@@ -242,7 +242,7 @@ def test_processes_share_their_negatives(bias):
     scale = nn.Parameter(torch.tensor(10.0))
     loss = contrastive_loss(model(firsts), model(seconds), labels, scale=scale, bias=bias)
     loss.backward()
-    assert sum(each["loss"] for each in found) / N_PROCESSES == pytest.approx(float(loss), rel=1e-6)
+    assert sum(each["loss"] for each in found) / N_PROCESSES == pytest.approx(loss.item(), rel=1e-6)
     expected = [*(p.grad for p in model.parameters()), scale.grad]
     for each in found:  # averaged over processes, as DistributedDataParallel does
         gradients_found = [torch.tensor(values) for values in each["gradients"]]
