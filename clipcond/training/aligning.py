@@ -72,13 +72,12 @@ def align(
         UnknownNameError: no such dialect or kind of adapter.
         ArgumentError: settings, loop or columns are of another class.
     """
-    setup = _Setup(output, loop, run, overwrite=overwrite)
+    setup = _Setup(output, settings, loop, run, overwrite=overwrite)
     if not isinstance(pairs, Pairs):
         pairs = read_pairs(pairs, columns, max_bad=max_bad)
     teacher = open_teacher(teacher)
     tower = load_tower(tower) if isinstance(tower, str | os.PathLike) else tower
-    settings = check_settings("settings", settings, AlignSettings)
-    return setup.run(teacher, TowerSource(tower), pairs, settings, start_from, keep=keep)
+    return setup.run(teacher, TowerSource(tower), pairs, setup.settings, start_from, keep=keep)
 
 
 def align_images(
@@ -104,7 +103,7 @@ def align_images(
         teacher, output, loop, run, start_from, keep, overwrite: as for `align`, and so are the
             record and the errors.
     """
-    setup = _Setup(output, loop, run, overwrite=overwrite)
+    setup = _Setup(output, settings, loop, run, overwrite=overwrite)
     pairs = pairs if isinstance(pairs, Pairs) else read_captions(pairs)
     check_pictures(pairs)
     captioned = tuple(replace(pair, teacher=pair.tower) for pair in pairs.pairs)
@@ -112,7 +111,7 @@ def align_images(
     teacher = open_teacher(teacher)
     if isinstance(encoder, str | os.PathLike):
         encoder = load_encoder(encoder)
-    settings = check_settings("settings", settings, AlignSettings)
+    settings = setup.settings
     skips = settings.teacher_clip_skips or (Conditioner(*teacher.towers).clip_skip,)
     settings = replace(settings, adapter="image", clip_skips=(1,), teacher_clip_skips=skips)
     return setup.run(teacher, PictureSource(encoder), pairs, settings, start_from, keep=keep)
@@ -122,18 +121,20 @@ class _Setup:
     """Check at once what would stop a run hours later.
 
     Raises:
-        TrainingError, CheckpointError: as for `align`.
+        ArgumentError, TrainingError, CheckpointError: as for `align`.
     """
 
     def __init__(
         self,
         output: str | Path,
+        settings: AlignSettings | None,
         loop: LoopSettings | None,
         run: str | Path | None,
         *,
         overwrite: bool,
     ) -> None:
         check_gradients()
+        self.settings = check_settings("settings", settings, AlignSettings)
         self.loop = check_settings("loop", loop, LoopSettings)
         self.output = check_output(output)
         check_tensorboard(self.loop)

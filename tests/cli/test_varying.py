@@ -52,6 +52,7 @@ def test_variations_are_drawn_and_say_of_what(run):
     assert pixels("out.png") == pixels("v-2.png")
 
 
+@pytest.mark.slow
 def test_prompt_weight_and_another_picture_change_what_is_drawn(run):
     table = {
         "alone": (),

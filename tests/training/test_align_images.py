@@ -153,6 +153,7 @@ def test_a_text_tower_takes_no_image_adapter(tmp_path, captions):
         )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, captions, capsys):
     output = tmp_path / "image.safetensors"
     command = ["align", "--image", "--tower", "embedded", "--pairs", str(captions)]
@@ -162,6 +163,10 @@ def test_the_command(tmp_path, captions, capsys):
     assert capsys.readouterr().out.splitlines()[0] == str(output)
     _, record = load_adapter(output)
     assert record.teacher_clip_skips == (2,)  # the embedded model's own
+
+
+def test_options_of_texts_are_refused_with_pictures(tmp_path, captions, capsys):
+    command = ["align", "--image", "--tower", "embedded", "--pairs", str(captions)]
     for wrong in (["--adapter", "linear"], ["--clip-skip", "2"], ["--tower-column", "x"]):
         assert main([*command, "-o", str(tmp_path / "b.safetensors"), *wrong]) == 2
         assert "--image goes without --adapter, --clip-skip and" in capsys.readouterr().err
