@@ -14,6 +14,7 @@ import numpy as np
 
 from clipcond.errors import PictureError, excerpt, first_line
 from clipcond.files import local_path
+from clipcond.locks import fork_safe_lock
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,12 +58,41 @@ def read_picture(picture: Picture) -> Image:
     with _named(name, file):
         if not file.is_file():
             raise PictureError(f"there is no picture {name}", file)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pixels, damaged EXIF; what matters is an error
-            with Image.open(file) as opened:
-                opened.load()
-                upright = ImageOps.exif_transpose(opened)
-            return _as_rgb(upright, name, file)
+        with _silent_pillow(), Image.open(file) as opened:
+            opened.load()
+            return _as_rgb(ImageOps.exif_transpose(opened), name, file)
+
+
+class _SilentPillow:
+    """Hides Pillow's warnings of many pixels or damaged EXIF; what matters is an error.
+
+    Filters belong to the process: threads that each set and restore them would leave one of theirs
+    behind for good. So the first that reads sets them, and the last restores them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = fork_safe_lock()
+        self._n_readers = 0
+        self._filters = warnings.catch_warnings()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if not self._n_readers:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._n_readers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_readers -= 1
+                if not self._n_readers:
+                    self._filters.__exit__(None, None, None)
+
+
+_silent_pillow = _SilentPillow()
 
 
 @contextmanager
