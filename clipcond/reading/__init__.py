@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from clipcond.reading.encoder import DualEncoder, EncodedPictures
     from clipcond.reading.evaluation import Evaluation, evaluate
     from clipcond.reading.index import ImageIndex, IndexUpdate
+    from clipcond.reading.interrogation import Interrogation, interrogate
     from clipcond.reading.open_clip import encoder_from_open_clip
     from clipcond.reading.opening import load_encoder
     from clipcond.reading.pictures import pictures_in, read_picture
@@ -27,6 +28,7 @@ else:
             "encoder": ("DualEncoder", "EncodedPictures"),
             "evaluation": ("Evaluation", "evaluate"),
             "index": ("ImageIndex", "IndexUpdate"),
+            "interrogation": ("Interrogation", "interrogate"),
             "open_clip": ("encoder_from_open_clip",),
             "opening": ("load_encoder",),
             "pictures": ("pictures_in", "read_picture"),
@@ -44,6 +46,7 @@ __all__ = [
     "Evaluation",
     "ImageIndex",
     "IndexUpdate",
+    "Interrogation",
     "PartScore",
     "Preprocessing",
     "PromptScore",
@@ -51,6 +54,7 @@ __all__ = [
     "clip_score",
     "encoder_from_open_clip",
     "evaluate",
+    "interrogate",
     "load_encoder",
     "pictures_in",
     "read_picture",

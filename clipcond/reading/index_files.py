@@ -177,13 +177,12 @@ def read_part(folder: Path, part: Part, width: int) -> tuple[dict[str, IndexedFi
     return files, vectors
 
 
-def _blocks(vectors: Tensor) -> Iterable[memoryview]:
-    for block in torch.split(vectors, _BLOCK):
-        yield memoryview(block.contiguous().numpy()).cast("B") if len(block) else memoryview(b"")
+def _blocks(vectors: Tensor) -> Iterable[bytes]:
+    return (block.numpy().tobytes() for block in torch.split(vectors, _BLOCK))
 
 
 def _write_vectors(file: BinaryIO, vectors: Tensor) -> None:
-    """Write one tensor as safetensors lays it out, without a copy of it in memory."""
+    """Write one tensor as safetensors lays it out, without a copy of all of it in memory."""
     n_bytes = vectors.numel() * vectors.element_size()
     entry = {"dtype": "F32", "shape": list(vectors.shape), "data_offsets": [0, n_bytes]}
     header = json.dumps({_VECTORS: entry}).encode()
