@@ -84,6 +84,32 @@ CHINESE = {
         "请去掉它，或在两边加空格，并选用方言 {}。"
     ),
     "interrupted": "已中断",
+    "there is no picture {}": "没有图片 {}",
+    "there is no picture in {}": "{} 中没有图片",
+    "there is no folder {}": "没有文件夹 {}",
+    "Looked for files that end in {}.": "查找的是以 {} 结尾的文件。",
+    "{} is no picture that Pillow can read": "{} 不是 Pillow 能读取的图片",
+    "{} cannot be read as a picture: {}": "无法把 {} 作为图片读取：{}",
+    "{} has more than {} pixels, which may be an attack": "{} 超过 {} 个像素，可能是恶意文件",
+    "If you trust it, raise PIL.Image.MAX_IMAGE_PIXELS.": (
+        "若信任它，请调大 PIL.Image.MAX_IMAGE_PIXELS。"
+    ),
+    "labels are missing, such as --labels cat,dog": "缺少标签，例如 --labels 猫,狗",
+    "the label {} is there twice": "标签 {} 重复了",
+    "the prompt has no text that could be scored": "提示词里没有可以评分的文字",
+    "{} has no vision half, so it cannot read pictures": "{} 没有视觉部分，无法读图",
+    "It holds {}.": "其中有：{}。",
+    "A diffusion checkpoint carries the text half of its CLIP and never the vision half.": (
+        "扩散模型的权重只带 CLIP 的文本部分，不带视觉部分。"
+    ),
+    "Its text half was published whole as {}: open that.": (
+        "它的文本部分所属的完整模型是 {}：请打开那个。"
+    ),
+    "Open a whole CLIP, such as {}.": "请打开完整的 CLIP，例如 {}。",
+    "--confusion goes with --test": "--confusion 要和 --test 一起用",
+    "--test takes one folder, with a subfolder for each label": (
+        "--test 需要一个文件夹，其中每个标签一个子文件夹"
+    ),
     "no {} {}. Did you mean {}? Known: {}.": "没有名为 {1} 的 {0}。是不是 {2}？可用的有：{3}。",
     "no {} {}. Known: {}.": "没有名为 {1} 的 {0}。可用的有：{2}。",
     "No such option: {}": "没有选项 {}",

@@ -19,6 +19,7 @@ from clipcond.cli.checkpoints import checkpoint
 from clipcond.cli.console import check_streams, console, describe, output_failure, short_warnings
 from clipcond.cli.drawing import generate
 from clipcond.cli.prompts import convert, inspect
+from clipcond.cli.reading import classify, score
 from clipcond.cli.training import align, tune_tower
 from clipcond.cli.usage import advice
 from clipcond.errors import ClipcondError, PromptError, UnknownNameError, WeightingError
@@ -42,6 +43,14 @@ EXAMPLES: dict[Callable[..., None], str] = {
         clipcond checkpoint model.safetensors
 
         clipcond checkpoint model.safetensors --extract tower.safetensors --part 1
+    """,
+    classify: """
+        clipcond classify cat.jpg pictures/ --labels cat,dog,owl
+
+        clipcond classify --test labelled/ --confusion confusion.png
+    """,
+    score: """
+        clipcond score fox.png "a (red:1.3) fox, blue background" --parts
     """,
     align: """
         clipcond align --tower embedded-zh --pairs pairs.tsv -o adapter.safetensors

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING
 
+import numpy as np
 from torch import Tensor
 
 from clipcond.errors import ReadingError, warn
@@ -57,17 +58,29 @@ def draw_confusion(
             middle = edge + i * cell + (cell - name.height) // 2
             image.paste(name, (edge - GAP - name.width, middle))
             image.paste(name.rotate(90, expand=True), (middle, edge - GAP - name.width))
-    for row, counts in enumerate(confusion.tolist()):
+    image.paste(_cells(confusion, cell), (edge, edge))
+    for row, counts in enumerate(confusion.tolist() if cell == CELL else ()):
         for column, count in enumerate(counts):
-            share = count / (sum(counts) or 1)
-            left, top = edge + column * cell, edge + row * cell
-            ink = RIGHT if row == column else WRONG
-            draw.rectangle((left, top, left + cell - 2, top + cell - 2), _mixed(ink, share))
-            if count and cell == CELL:
-                colour = PAPER if share > 0.5 else INK
-                centre = (left + cell // 2 - 1, top + cell // 2 - 1)
+            colour = PAPER if count > sum(counts) / 2 else INK
+            centre = (edge + (2 * column + 1) * cell // 2 - 1, edge + (2 * row + 1) * cell // 2 - 1)
+            if count:
                 draw.text(centre, str(count), colour, font=font, anchor=_anchor(font))
     return image
+
+
+def _cells(confusion: Tensor, cell: int) -> Image:
+    """Colour the cells; between those that are large enough is a line."""
+    from PIL import Image as Pillow
+
+    counts = confusion.double().numpy()
+    shares = (counts / counts.sum(1, keepdims=True).clip(min=1))[..., None]
+    ink = np.where(np.eye(len(counts), dtype=bool)[..., None], np.array(RIGHT), np.array(WRONG))
+    faint = np.array(FAINT)
+    pixels = np.rint(faint + (ink - faint) * shares).astype(np.uint8)
+    pixels = pixels.repeat(cell, 0).repeat(cell, 1)
+    if cell > SMALLEST_CELL:
+        pixels[cell - 1 :: cell], pixels[:, cell - 1 :: cell] = PAPER, PAPER
+    return Pillow.fromarray(pixels)
 
 
 def _anchor(font: FreeTypeFont | ImageFont) -> str | None:
@@ -85,11 +98,6 @@ def _shown(labels: Sequence[str], *, has_own_font: bool) -> list[str]:
         )
         lines = [line if line.isascii() else str(i) for i, line in enumerate(lines, 1)]
     return [line if len(line) <= LETTERS else line[: LETTERS - 3] + "..." for line in lines]
-
-
-def _mixed(colour: tuple[int, int, int], share: float) -> tuple[int, int, int]:
-    red, green, blue = (round(f + (c - f) * share) for f, c in zip(FAINT, colour, strict=True))
-    return red, green, blue
 
 
 def _name(text: str, font: FreeTypeFont | ImageFont) -> Image:

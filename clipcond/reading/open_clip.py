@@ -52,13 +52,16 @@ def encoder_from_open_clip(
     config: dict[str, Any] = dict(own) if isinstance(own, Mapping) else {}
     for key in ("mean", "std"):
         config.setdefault(key, getattr(visual, f"image_{key}", None))
-    size = visual.image_size if isinstance(visual.image_size, int) else visual.image_size[0]
+    size: Any = getattr(visual, "image_size", None)
+    size = size[0] if isinstance(size, tuple | list) else size
+    if not isinstance(size, int):
+        raise ReadingError(f"{type(visual).__name__} does not say the size of its pictures")
     tower = OpenClipTower(model, tokenizer, name)
     bias: Any = getattr(model, "logit_bias", None)
     return DualEncoder(
         tower,
         OpenClipVision(visual).eval(),
-        open_clip_preprocessing(config, int(size), tower.name),
+        open_clip_preprocessing(config, size, tower.name),
         logit_scale=math.exp(float(scale)),
         logit_bias=None if bias is None else float(bias),
         name=tower.name,

@@ -76,9 +76,9 @@ def load_encoder(
     if file is not None:
         choice = TowerChoice(activation=activation, full_depth=True, allow_pickle=allow_pickle)
         return _from_file(file, choice, name, chosen, where)
-    tower = load_tower(folder, dtype=chosen, device=where)
     with LOADING:
         half = read_vision_folder(folder, dtype=chosen, device=where)
+    tower = load_tower(folder, dtype=chosen, device=where)
     prepare = read_preprocessing(folder, half.kind, half.image_size)
     return _joined(tower, half, prepare, name)
 

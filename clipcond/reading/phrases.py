@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -30,19 +31,19 @@ class _Letter:
 
 
 def plain_text(parsed: ParsedPrompt) -> str:
-    """Join what a prompt says, without brackets, weights and breaks.
+    """Join what a prompt says, without brackets, weights and breaks; plain text stays as it is.
 
     Raises:
         PromptError: it says nothing.
     """
     text = " ".join("".join(each.sign for each in run).strip() for run in _runs(parsed)).strip()
-    if not any(map(str.isalnum, text)):
+    if not _says_something(text):
         raise PromptError("the prompt has no text that could be scored", parsed.source, 0)
-    return text
+    return parsed.source if parsed.syntax == "plain" else text
 
 
 def phrases_of(parsed: ParsedPrompt) -> list[Phrase]:
-    """List the phrases of a prompt that hold a letter, a sign of writing or a digit."""
+    """List the phrases of a prompt that are more than punctuation."""
     found: list[Phrase] = []
     for run in _runs(parsed):
         first = 0
@@ -75,6 +76,11 @@ def _letters(segment: Segment, source: str) -> Iterable[_Letter]:
     return [_Letter(c, segment.start, segment.stop) for c in segment.text]
 
 
+def _says_something(text: str) -> bool:
+    """Whether there is more than punctuation, blanks and controls."""
+    return any(unicodedata.category(sign)[0] not in "PZC" for sign in text)
+
+
 def _is_word(letter: _Letter) -> bool:
     return letter.sign.isascii() and letter.sign.isalnum()
 
@@ -87,7 +93,7 @@ def _ends(run: Sequence[_Letter], i: int) -> bool:
 
 def _phrase(letters: Sequence[_Letter]) -> list[Phrase]:
     text = "".join(each.sign for each in letters)
-    if not any(map(str.isalnum, text)):
+    if not _says_something(text):
         return []
     first, last = len(text) - len(text.lstrip()), len(text.rstrip())
     return [Phrase(text.strip(), letters[first].start, letters[last - 1].stop)]

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from clipcond.conditioning.dialect import Dialect
+from clipcond.conditioning.dialects import DialectName
+from clipcond.conditioning.explaining import Explainer
 from clipcond.conditioning.prompt_text import list_each, list_prompts
-from clipcond.prompt import parse
+from clipcond.prompt.segments import ParsedPrompt
 from clipcond.reading.encoder import BATCH_SIZE, DualEncoder
 from clipcond.reading.phrases import phrases_of, plain_text
 from clipcond.reading.pictures import Picture, listed
@@ -55,7 +58,7 @@ def clip_score(
     images: Picture | Sequence[Picture],
     prompts: str | Sequence[str],
     *,
-    syntax: str = "plain",
+    dialect: DialectName | Dialect = "plain",
     batch_size: int = BATCH_SIZE,
 ) -> Tensor:
     """Compute the CLIPScore of pictures and prompts: 2.5 * max(cosine, 0), pair by pair.
@@ -66,43 +69,48 @@ def clip_score(
     Args:
         images: n pictures, as for `DualEncoder.encode_image`.
         prompts: n prompts, or one for all.
-        syntax: what brackets and weights in them are: "plain" = text; "a1111", "comfyui", ... =
-            syntax, which is left out.
+        dialect: what brackets and weights in the prompts are: "plain" = text; "a1111", "comfyui",
+            ... = syntax, which is left out, and what it does is not: of a prompt over time the last
+            step's text is scored, as `Conditioner` encodes it.
     Returns:
         [n], float32.
     Raises:
         PictureError: a picture cannot be read.
         PromptError: there are neither n prompts nor one, or one has no text.
-        UnknownNameError: no such syntax.
+        UnknownNameError: no such dialect.
     Source: Hessel et al. 2021, "CLIPScore: A Reference-free Evaluation Metric for Image
         Captioning", section 3.
     """
     pictures = listed(images)
-    texts = [_said(prompt, syntax) for prompt in list_each(prompts, len(pictures), "prompt")]
-    cosines = _cosines(
-        encoder.encode_image(pictures, batch_size=batch_size), encoder.encode_text(texts)
-    )
+    given = list_each(prompts, len(pictures), "prompt")
+    texts = [plain_text(parsed) for parsed in _read(encoder, given, dialect)]
+    images_embeds = encoder.encode_image(pictures, batch_size=batch_size)
+    cosines = _cosines(images_embeds, encoder.embed(texts))
     return WEIGHT * cosines.clamp(min=0)
 
 
 def score_parts(
-    encoder: DualEncoder, image: Picture, prompt: str, *, syntax: str = "a1111"
+    encoder: DualEncoder,
+    image: Picture,
+    prompt: str,
+    *,
+    dialect: DialectName | Dialect = "a1111",
 ) -> PromptScore:
     """Score a prompt and each of its parts: which part does the picture lack?
 
     A part is what a comma, another such sign or a break sets apart.
 
     Args:
-        syntax: of the prompt; see `clip_score`.
+        dialect: of the prompt; see `clip_score`.
     Raises:
         PictureError: the picture cannot be read.
         PromptError: the prompt has no text.
     """
     (text,) = list_prompts([prompt])
-    whole, parts = _said(text, syntax), phrases_of(parse(text, syntax))
+    (parsed,) = _read(encoder, [text], dialect)
+    whole, parts = plain_text(parsed), phrases_of(parsed)
     rests = [", ".join(each.text for each in parts if each is not part) for part in parts]
     texts = [whole, *(part.text for part in parts), *(rests if len(parts) > 1 else ())]
-    encoder.warn_unread([whole])
     cosines = _cosines(encoder.encode_image(image), encoder.embed(texts)).tolist()
     alone, without = cosines[1 : 1 + len(parts)], cosines[1 + len(parts) :]
     gains = [WEIGHT * (cosines[0] - each) for each in without] or [None]
@@ -116,11 +124,14 @@ def score_parts(
     )
 
 
-def _said(prompt: str, syntax: str) -> str:
-    """Read what a prompt says; as plain text it is left to the letter."""
-    parsed = parse(prompt, syntax)
-    said = plain_text(parsed)
-    return prompt if syntax == "plain" else said
+def _read(
+    encoder: DualEncoder, prompts: Sequence[str], dialect: DialectName | Dialect
+) -> list[ParsedPrompt]:
+    """Parse prompts as a `Conditioner` does, and warn of the same."""
+    reader = Explainer((encoder.tower,), dialect).reader
+    texts = [reader.read(prompt) for prompt in prompts]
+    parsed = reader.parse_and_warn([[(text,)] for text in texts])
+    return [parsed[text] for text in texts]
 
 
 def _cosines(image_embeds: Tensor, text_embeds: Tensor) -> Tensor:

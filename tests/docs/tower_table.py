@@ -26,7 +26,7 @@ ENDS = {
     "open_clip, text half of its own": "open_clip",
     "transformers, Chinese": "transformers",
 }
-BPE, WORD_PIECE, LONG = 77, 52, 248
+BPE, WORD_PIECE, LONG, SIGLIP = 77, 52, 248, 64
 EMBEDDED = ("embedded", "embedded-zh")
 
 
@@ -75,6 +75,13 @@ def _eva(name: str, *shape: int) -> Row:
 def _alt(name: str, *shape: int, trained_with: str) -> Row:
     kind = ("AltClipTower", "alt_clip")
     return Row(name, (shape,), *kind, trained_with=trained_with)  # type: ignore[arg-type]
+
+
+def _other(name: str, tower: str, *shape: int) -> Row:
+    kind, context = {"MetaClip2Tower": ("meta_clip_2", BPE), "SiglipTower": ("siglip", SIGLIP)}[
+        tower
+    ]
+    return Row(name, (shape,), tower, kind, context=context)  # type: ignore[arg-type]
 
 
 def _chinese(name: str, *shape: int) -> Row:
@@ -150,6 +157,9 @@ ROWS = (
         *(768, 16, 24, 768),  # what is read of blocks 1024 wide
         trained_with="none; AltDiffusion's UNet with one of its kind",
     ),
+    _other("MetaCLIP 2 worldwide ViT-H/14", "MetaClip2Tower", 1024, 16, 24, 1024),
+    _other("SigLIP, SigLIP 2 B/16", "SiglipTower", 768, 12, 12, 768),
+    _other("SigLIP, SigLIP 2 So400m", "SiglipTower", 1152, 16, 27, 1152),
 )
 
 
@@ -193,6 +203,6 @@ def by_shape(row: Row) -> str:
     (width,) = row.widths
     alone = [name for name, reads in UNETS.items() if reads == width]
     half = [f"SDXL ({end})" for end, w in zip(("first", "second"), PAIR, strict=True) if w == width]
-    if row.context == WORD_PIECE:  # chunks of unlike lengths cannot be joined
+    if row.context < BPE:  # chunks of unlike lengths cannot be joined
         half = []
     return ", ".join([*alone, *half]) or "none"

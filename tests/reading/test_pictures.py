@@ -1,0 +1,159 @@
+"""Pictures of every kind, and what is none: what is read, and what is said."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from clipcond.errors import PictureError
+from clipcond.reading import pictures_in, read_picture
+from tests.reading.made import picture
+
+
+def said(path) -> str:
+    with pytest.raises(PictureError) as caught:
+        read_picture(path)
+    assert str(caught.value.path) == ("" if isinstance(path, Image.Image) else str(path))
+    return caught.value.message.replace(str(path), "FILE")
+
+
+def pixel(image, at=(0, 0)):
+    return image.getpixel(at)
+
+
+def test_a_file_and_its_picture_are_the_same(tmp_path):
+    image = picture(20, 10)
+    image.save(tmp_path / "a.png")
+
+    assert read_picture(tmp_path / "a.png").tobytes() == image.tobytes()
+    assert read_picture(str(tmp_path / "a.png")).tobytes() == image.tobytes()
+    assert read_picture(image).tobytes() == image.tobytes()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_as_its_exif_says(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture(20, 10).save(tmp_path / "a.png", exif=exif)
+
+    with Image.open(tmp_path / "a.png") as stored:
+        expected = ImageOps.exif_transpose(stored).tobytes()
+    assert read_picture(tmp_path / "a.png").tobytes() == expected
+    assert read_picture(tmp_path / "a.png").size == ((10, 20) if orientation > 4 else (20, 10))
+
+
+def test_what_is_transparent_is_laid_over_white(tmp_path):
+    clear = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    clear.putpixel((1, 1), (255, 0, 0, 255))
+    clear.putpixel((2, 2), (0, 0, 0, 128))
+    palette = Image.new("P", (4, 4), 0)
+    palette.putpalette([10, 20, 30, 200, 100, 50])
+    palette.putpixel((1, 1), 1)
+    clear.save(tmp_path / "rgba.png")
+    palette.save(tmp_path / "palette.png", transparency=0)
+    Image.new("LA", (4, 4), (0, 0)).save(tmp_path / "la.png")
+
+    assert pixel(read_picture(tmp_path / "rgba.png")) == (255, 255, 255)
+    assert pixel(read_picture(tmp_path / "rgba.png"), (1, 1)) == (255, 0, 0)
+    assert pixel(read_picture(tmp_path / "rgba.png"), (2, 2)) == (127, 127, 127)
+    assert pixel(read_picture(tmp_path / "palette.png")) == (255, 255, 255)
+    assert pixel(read_picture(tmp_path / "palette.png"), (1, 1)) == (200, 100, 50)
+    assert pixel(read_picture(tmp_path / "la.png")) == (255, 255, 255)
+
+
+def test_16_bits_are_scaled_to_8(tmp_path):
+    values = np.array([[0, 257, 32896, 65535, 128, 129]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    Image.fromarray(values).save(tmp_path / "deep.tif")
+
+    for name in ("deep.png", "deep.tif"):
+        assert [p[0] for p in np.asarray(read_picture(tmp_path / name))[0]] == [
+            0,
+            1,
+            128,
+            255,
+            0,
+            1,
+        ]
+    assert pixel(read_picture(Image.fromarray(values.astype(np.int32))), (3, 0)) == (255,) * 3
+
+
+def test_other_modes_are_converted_as_pillow_does(tmp_path):
+    for mode, name in (("CMYK", "a.jpg"), ("L", "a.png"), ("1", "b.png"), ("P", "a.gif")):
+        image = picture(9, 7).convert(mode)
+        image.save(tmp_path / name)
+        with Image.open(tmp_path / name) as stored:
+            assert read_picture(tmp_path / name).tobytes() == stored.convert("RGB").tobytes()
+
+
+def test_of_several_pictures_in_a_file_the_first_is_read(tmp_path):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    for name in ("a.gif", "a.webp", "a.png", "a.tif"):
+        choices = {"lossless": True} if name == "a.webp" else {}
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], **choices)
+        assert pixel(read_picture(tmp_path / name)) == (255, 0, 0)
+
+
+def test_what_is_no_picture_says_so(tmp_path):
+    (tmp_path / "text.png").write_text("a cat")
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    picture(64, 64).save(tmp_path / "whole.jpg")
+    whole = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "folder.png").mkdir()
+
+    assert said(tmp_path / "text.png") == "'FILE' is no picture that Pillow can read"
+    assert said(tmp_path / "empty.jpg") == "'FILE' is no picture that Pillow can read"
+    assert said(tmp_path / "cut.jpg").startswith("'FILE' cannot be read as a picture: ")
+    assert (
+        said(tmp_path / "none.png") == said(tmp_path / "folder.png") == "there is no picture 'FILE'"
+    )
+    assert "floating point" in said(Image.new("F", (3, 3)))
+    with pytest.raises(PictureError, match=r"a picture is a file or .* not int"):
+        read_picture(3)
+    with pytest.raises(PictureError, match="cannot be a path"):
+        read_picture("a\0.png")
+
+
+def png_of(width: int, height: int) -> bytes:
+    """A PNG that claims this size and has next to nothing in it."""
+
+    def part(kind: bytes, content: bytes) -> bytes:
+        check = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    start = b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header)
+    return start + part(b"IDAT", zlib.compress(b"\0" * 100)) + part(b"IEND", b"")
+
+
+def test_a_decompression_bomb_is_refused(tmp_path):
+    (tmp_path / "bomb.png").write_bytes(png_of(60_000, 60_000))
+
+    message = said(tmp_path / "bomb.png")
+    assert message == "'FILE' has more than 178,956,970 pixels, which may be an attack"
+
+
+def test_a_large_picture_that_is_no_bomb_gives_no_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)
+    picture(8, 7).save(tmp_path / "large.png")  # 56 pixels: above the limit, below twice
+
+    assert read_picture(tmp_path / "large.png").size == (8, 7)
+
+
+def test_the_pictures_of_a_folder(tmp_path):
+    for name in ("b.PNG", "a.jpg", "notes.txt", ".hidden.png"):
+        (tmp_path / name).write_bytes(b"")
+    for name in ("sub", ".cache"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "c.webp").write_bytes(b"")
+
+    found = [str(path.relative_to(tmp_path)) for path in pictures_in(tmp_path)]
+    assert found == ["a.jpg", "b.PNG", "sub/c.webp"]
+    with pytest.raises(PictureError, match="there is no folder"):
+        pictures_in(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(PictureError, match="there is no picture in"):
+        pictures_in(tmp_path / "empty")
