@@ -8,6 +8,7 @@ from clipcond.lazy import lazy_names
 
 if TYPE_CHECKING:
     from clipcond.reading.batches import BadPicture
+    from clipcond.reading.captioning import load_captioner
     from clipcond.reading.classification import ZeroShotClassifier
     from clipcond.reading.encoder import DualEncoder, EncodedPictures
     from clipcond.reading.evaluation import Evaluation, evaluate
@@ -24,6 +25,7 @@ else:
         __name__,
         {
             "batches": ("BadPicture",),
+            "captioning": ("load_captioner",),
             "classification": ("ZeroShotClassifier",),
             "encoder": ("DualEncoder", "EncodedPictures"),
             "evaluation": ("Evaluation", "evaluate"),
@@ -55,6 +57,7 @@ __all__ = [
     "encoder_from_open_clip",
     "evaluate",
     "interrogate",
+    "load_captioner",
     "load_encoder",
     "pictures_in",
     "read_picture",

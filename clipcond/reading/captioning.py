@@ -19,19 +19,15 @@ MOST_TOKENS = 40
 _KINDS = {"blip": "BlipForConditionalGeneration"}
 
 
-def captioner_of(
-    source: str | PathLike[str] | Captioner, device: torch.device | str = "cpu"
-) -> Captioner:
-    """Open a captioner, or take a function as it is.
+def load_captioner(source: str | PathLike[str], device: torch.device | str = "cpu") -> Captioner:
+    """Open a model that captions pictures, as a function from a picture to a text.
 
     Args:
-        source: a folder or hub id of a BLIP model; or a function from a picture to a text.
+        source: a folder or hub id of a BLIP model.
         device: where a model runs.
     Raises:
         CheckpointError: not found, incomplete, or no model that captions pictures.
     """
-    if not isinstance(source, str | PathLike):
-        return source
     folder = find_folder(source, None)
     kind = str(read_json(folder / "config.json").get("model_type"))
     if kind not in _KINDS:
@@ -48,9 +44,8 @@ def captioner_of(
             model, info = getattr(transformers, _KINDS[kind]).from_pretrained(
                 str(folder), local_files_only=True, output_loading_info=True
             )
-            processor = transformers.AutoProcessor.from_pretrained(
-                str(folder), local_files_only=True
-            )
+            reads: Any = transformers.BlipProcessor
+            processor = reads.from_pretrained(str(folder), local_files_only=True)
         except (OSError, ValueError, RuntimeError) as error:
             message = f"no captioner can be read from {str(source)!r}: {first_line(error)}"
             raise CheckpointError(message, folder) from error
@@ -74,8 +69,6 @@ class _Blip:
     def __call__(self, picture: Picture) -> str:
         inputs = self._processor(images=read_picture(picture), return_tensors="pt")
         pixels = inputs["pixel_values"].to(self._model.device)
-        ids = self._model.generate(
-            pixel_values=pixels, max_new_tokens=MOST_TOKENS, do_sample=False
-        )
+        ids = self._model.generate(pixel_values=pixels, max_new_tokens=MOST_TOKENS, do_sample=False)
         caption: str = self._processor.decode(ids[0], skip_special_tokens=True)
         return caption.strip()

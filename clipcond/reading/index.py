@@ -101,6 +101,7 @@ class ImageIndex:
             saved.begin(contents)
         asked, missing = _files_now(paths)
         todo = {key: each for key, each in asked.items() if contents.is_new(key, each)}
+        contents.name_again({key: each for key, each in asked.items() if key not in todo})
         known = contents.files.keys() & todo.keys()
         try:
             with Progress("picture", len(todo), silent=not progress) as bar:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -55,6 +55,11 @@ class IndexContents:
         """Whether a file is not here, or its size or time is another."""
         old = self.files.get(key)
         return old is None or (old.size, old.modified) != (now.size, now.modified)
+
+    def name_again(self, files: Files) -> None:
+        """Let files that have not changed be called as they are called now."""
+        for key, each in files.items():
+            self.files[key] = replace(self.files[key], path=each.path)
 
     def take(self, files: Files, embeds: Tensor) -> None:
         """Keep files, and a vector [n P] for each without an error, in place of what was known."""

@@ -13,7 +13,7 @@ from clipcond.conditioning.dialects import DialectName, find_dialect
 from clipcond.errors import ReadingError
 from clipcond.prompt import parse
 from clipcond.prompt.rendering import render
-from clipcond.reading.captioning import Captioner, captioner_of
+from clipcond.reading.captioning import Captioner, load_captioner
 from clipcond.reading.encoder import DualEncoder
 from clipcond.reading.phrase_search import Chosen, PhraseSearch
 from clipcond.reading.pictures import Picture
@@ -21,7 +21,9 @@ from clipcond.reading.scoring import WEIGHT
 from clipcond.reading.text_cache import embed_cached
 from clipcond.reading.word_lists import WordList, Words, word_lists
 
-SHORT_LIST = 24  # phrases of a list that are tried in combination
+SHORT_LIST = 128  # phrases of a list that are tried in combination
+# By how much a phrase has to raise the cosine, in deviations of the cosines of all phrases.
+LEAST_GAIN = 0.2
 SHOWN = 10  # phrases of a list in the result
 COMMAS = {False: ", ", True: "，"}
 
@@ -52,7 +54,7 @@ def interrogate(
     *,
     dialect: DialectName | Dialect = "a1111",
     beam: int = 4,
-    captioner: str | PathLike[str] | Callable[[Picture], str] | None = None,
+    captioner: str | PathLike[str] | Captioner | None = None,
 ) -> Interrogation:
     """Infer a prompt that the encoder finds close to a picture.
 
@@ -64,9 +66,10 @@ def interrogate(
         image: as for `DualEncoder.encode_image`, one.
         words: lists to choose from; see `word_lists`.
         dialect: whose syntax the prompt is in: brackets that are text get their escapes.
-        beam: how many combinations are gone on with; 1 = greedy, several times as fast.
-        captioner: a hub id or folder of a BLIP model of transformers, or a function from a picture
-            to a text. Its caption begins the prompt, in place of nouns.
+        beam: how many combinations are gone on with; 1 = greedy, a few times as fast.
+        captioner: a hub id or folder of a BLIP model of transformers; for many pictures what
+            `load_captioner` gives, or any function from a picture to a text. Its caption begins the
+            prompt, in place of nouns.
     Raises:
         PictureError: the picture cannot be read.
         ReadingError: `beam` is no whole number from 1; or see `word_lists`.
@@ -82,7 +85,9 @@ def interrogate(
     own = encoder.encode_image(image)[0]
     caption = None
     if captioner is not None:
-        caption = _caption(captioner_of(captioner, encoder.device), image)
+        if isinstance(captioner, str | PathLike):
+            captioner = load_captioner(captioner, encoder.device)
+        caption = _caption(captioner, image)
         lists = tuple(each for each in lists if each.kind != "nouns")
 
     def score(texts: Sequence[str]) -> Tensor:
@@ -93,7 +98,10 @@ def interrogate(
         WordList(each.kind, tuple(text for text, _ in best[:SHORT_LIST]), each.most)
         for each, best in zip(lists, ranked, strict=True)
     ]
-    search = PhraseSearch(short, COMMAS[encoder.reads_chinese_best], caption or "", beam)
+    cosines = score([text for each in lists for text in each.phrases])
+    least_gain = LEAST_GAIN * float(cosines.std())
+    comma = COMMAS[encoder.reads_chinese_best]
+    search = PhraseSearch(short, comma, least_gain, caption or "", beam)
     chosen, cosine = search.best(score)
     return Interrogation(
         render(parse(search.text(chosen), "plain"), syntax),

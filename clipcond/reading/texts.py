@@ -46,8 +46,11 @@ def _pooled(tower: TextTower, chunks: Sequence[TokenChunk]) -> Tensor:
     layer, found = HiddenLayer(), []
     for start in range(0, len(chunks), CHUNKS_AT_ONCE):
         own = chunks[start : start + CHUNKS_AT_ONCE]
-        ids = torch.tensor([each.input_ids for each in own], device=tower.device)
-        mask = torch.tensor([each.attention_mask for each in own], device=tower.device)
+        # a causal tower is read at the EOS, which sees nothing of the padding behind it
+        is_causal = getattr(tower, "causal", False)
+        stop = max(each.content for each in own) + 2 if is_causal else None
+        ids = torch.tensor([each.input_ids[:stop] for each in own], device=tower.device)
+        mask = torch.tensor([each.attention_mask[:stop] for each in own], device=tower.device)
         pooled = tower.encode(ids, mask, layer, pooled=True).pooled
         if pooled is None:
             raise ReadingError(f"{tower.name!r} gives no pooled output, which is what is compared")

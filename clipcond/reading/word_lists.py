@@ -16,7 +16,7 @@ from clipcond.reading.encoder import DualEncoder
 FOLDER = Path(__file__).parent / "words"
 # Our lists, in the order of a prompt, and how many phrases of each a prompt may have.
 KINDS = {"nouns": 2, "backgrounds": 1, "media": 1, "styles": 2, "colours": 1, "quality": 2}
-OF_THE_EMBEDDED = ("nouns", "backgrounds")  # nothing else changes its pictures
+EMBEDDED = ("nouns", "backgrounds")  # what its pictures are made of: lists of its own
 OF_ANOTHER = 2  # how many phrases of a list of the user's a prompt may have
 MOST_BYTES = 16 * 2**20
 
@@ -38,38 +38,40 @@ def word_lists(encoder: DualEncoder, words: Words = None) -> tuple[WordList, ...
     """Collect lists of phrases that the encoder's text tower can read.
 
     Args:
-        words: names of ours ("nouns", "backgrounds", "media", "styles", "colours", "quality");
-            files with a phrase a line, where # begins a comment; or phrases by their kind. None =
-            all of ours, in Chinese for a Chinese tower; for an embedded tower the nouns and
-            backgrounds, which are all that its pictures show.
+        words: names of ours ("nouns", "backgrounds", "media", "styles", "colours", "quality"),
+            in Chinese for a Chinese tower; files with a phrase a line, where # begins a comment; or
+            phrases by their kind. None = all of ours; for an embedded tower the nouns and
+            backgrounds that its model draws.
     Raises:
         CheckpointError: a file cannot be read.
         UnknownNameError: there is neither a list of ours nor a file of that name.
         ReadingError: a list is empty, no UTF-8, or has nothing that the tower can read.
     """
-    if words is None:
-        words = OF_THE_EMBEDDED if encoder.tower.name in NAMES else tuple(KINDS)
     language = "zh" if encoder.reads_chinese_best else "en"
-    lists: dict[str, Iterable[str]] = {}
+    is_embedded = encoder.tower.name in NAMES
+    if words is None:
+        words = EMBEDDED if is_embedded else tuple(KINDS)
     if isinstance(words, Mapping):
-        lists.update(words)
+        given = dict(words)
     else:
+        given = {}
         for each in [words] if isinstance(words, str | PathLike) else words:
-            path = _file_of(each, language)
-            kind = path.stem.removeprefix(f"{language}-") if path.parent == FOLDER else path.stem
-            lists[kind] = [*lists.get(kind, ()), *_read(path)]
-    if not lists:
+            kind, path = _file_of(each, language, is_embedded=is_embedded)
+            given[kind] = [*given.get(kind, ()), *_read(path)]
+    if not given:
         raise ReadingError("no list of words was given")
-    return tuple(_readable(encoder, kind, phrases) for kind, phrases in lists.items())
+    return tuple(_readable(encoder, kind, phrases) for kind, phrases in given.items())
 
 
-def _file_of(name: str | PathLike[str], language: str) -> Path:
+def _file_of(name: str | PathLike[str], language: str, *, is_embedded: bool) -> tuple[str, Path]:
+    """Find the file of a list, and what kind of phrases it has."""
     path = local_path(name, ReadingError)
-    if str(name) in KINDS and not path.exists():
-        return FOLDER / f"{language}-{name}.txt"
+    if str(name) in KINDS:
+        own = "embedded-" if is_embedded and str(name) in EMBEDDED else ""
+        return str(name), FOLDER / f"{own}{language}-{name}.txt"
     if not path.is_file() and path.name == str(name) and not path.suffix:
         raise UnknownNameError("list of words", str(name), KINDS)
-    return path
+    return path.stem, path
 
 
 def _read(path: Path) -> list[str]:
