@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from itertools import count
 from statistics import median
 
 import torch
@@ -50,7 +51,8 @@ def _mixed(n: int) -> Work:
 
 def _explain(n: int) -> Work:
     ours, prompt = conditioner(_model()), text(n, weighted=True)
-    return lambda: ours.explain(prompt).json()
+    new = (f"{prompt} {i}" for i in count())  # what was parsed before is looked up
+    return lambda: ours.explain(next(new)).json()
 
 
 def _load(n: int) -> Work:

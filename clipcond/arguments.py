@@ -41,7 +41,10 @@ _ARGUMENTS: dict[str, tuple[Check, str]] = {
     "again": _FLAG,
     "limited": _FLAG,
     "steps": _STEPS,
-    "token": (lambda value: value is None or isinstance(value, str), "a name, or None"),
+    "token": (
+        lambda value: value is None or (isinstance(value, str) and bool(value.strip())),
+        "a name, or None",
+    ),
     "name": (lambda value: isinstance(value, str), "a name"),
 }
 

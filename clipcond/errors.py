@@ -76,6 +76,17 @@ class LimitError(ArgumentError, PromptError):
     """A limit, such as `max_chunks`, is no number that it can be."""
 
 
+# What other tools call some of our names.
+_OTHERS_CALL = {
+    **dict.fromkeys(("gpu", "nvidia", "rocm", "hip", "amd"), ("cuda",)),
+    **dict.fromkeys(("metal", "apple", "m1"), ("mps",)),
+    **dict.fromkeys(("half", "fp16", "float16"), ("float16", "fp16")),
+    **dict.fromkeys(("float", "single", "full", "fp32", "float64", "fp64"), ("float32", "no")),
+    **dict.fromkeys(("float32", "none"), ("no",)),
+    **dict.fromkeys(("bf16", "bfloat16"), ("bfloat16", "bf16")),
+}
+
+
 class UnknownNameError(ClipcondError, ValueError):
     """There is no `kind` of that name; the message offers the nearest of `known`."""
 
@@ -84,7 +95,10 @@ class UnknownNameError(ClipcondError, ValueError):
         self.name = name
         self.known = tuple(sorted(known))
         Exception.__init__(self, kind, name, self.known)
-        near = get_close_matches(str(name)[:100].lower(), self.known, n=1)
+        typed = str(name)[:100].lower()
+        meant = _OTHERS_CALL.get(typed.removeprefix("torch."), ())
+        near = [each for each in meant if each in self.known]
+        near = near or get_close_matches(typed, self.known, n=1)
         guess = f" Did you mean {near[0]!r}?" if near else ""
         self.message = f"no {kind} {excerpt(repr(name))}.{guess} Known: {', '.join(self.known)}."
         self.remedy = ""

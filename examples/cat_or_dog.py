@@ -13,7 +13,7 @@ classify = ZeroShotClassifier(encoder, ["cat", "dog"])  # "A photo of a cat", "A
 pipe = build_pipeline()
 pipe.set_progress_bar_config(disable=True)
 images = [
-    pipe(f"a {thing}", num_inference_steps=12, generator=torch.Generator().manual_seed(4)).images[0]
+    pipe(f"a {thing}", num_inference_steps=10, generator=torch.Generator().manual_seed(4)).images[0]
     for thing in ("cat", "dog", "frog")
 ]
 

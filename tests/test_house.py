@@ -18,7 +18,7 @@ ROOT = Path(clipcond.__file__).parent
 FILES = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in ROOT.rglob("*.py")}
 PUBLIC = [
     *("adapters", "checkpoints", "chunking", "conditioning", "pipelines", "prompt"),
-    *("towers", "training", "weighting"),
+    *("reading", "towers", "training", "weighting"),
 ]
 # The numbers of OpenAI's CLIP: a tower's SpecialTokens hold them, other rooms ask for them.
 CLIP_NUMBERS = {75, 77, 267, 49406, 49407, 49408}

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 POSITIONS = "embeddings.position_embedding.weight"
 # Letters in shapes, and the fields of `Sizes` that they are.
-SIZES = {"V": "vocabulary", "L": "context", "D": "width", "I": "inner", "P": "projection"}
-SIZES["S"] = "patch"
+SIZES = {
+    **{"V": "vocabulary", "L": "context", "D": "width", "I": "inner", "P": "projection"},
+    "S": "patch",
+}
 KEPT = 20  # positions that stay as CLIP had them. Source: LongCLIP, model/model_longclip.py, mask1
 
 

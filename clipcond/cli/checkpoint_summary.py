@@ -104,14 +104,15 @@ def size_text(n_bytes: int) -> str:
 
 
 def _json(tower: FoundTower, known: TowerSettings) -> dict[str, Any]:
-    activation = known.activation
+    activation, sizes = known.activation, asdict(tower.sizes)
+    del sizes["patch"]  # of vision towers
     return {
         "part": tower.part,
         "name": tower.name or None,
         "kind": tower.layout.kind,
         "layout": tower.layout.place,
         "prefix": tower.layout.prefix + tower.layout.inner,
-        **asdict(tower.sizes),
+        **sizes,
         "projection": tower.sizes.projection or None,
         "used_layers": tower.used_layers,
         "heads": known.n_heads or None,

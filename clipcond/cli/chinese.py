@@ -148,4 +148,41 @@ CHINESE = {
     "standard output cannot be written: {}": "无法写入标准输出：{}",
     "a number from {} to {} is needed, not {}": "需要 {} 到 {} 之间的数，而不是 {}",
     "pictures are written as .png": "图片只能保存为 .png",
+    "{} cannot be converted": "{} 无法转换",
+    "{} is the label of a prompt, but here a part of it": (
+        "{} 是提示词的标题，在这里成为提示词的一部分"
+    ),
+    "{} is a weight without text": "{} 只有权重，没有文字",
+    "Write its text too, such as {}.": "请也写上文字，例如 {}。",
+    "Write its text too, such as {} in dialect {}.": "请也写上文字，例如方言 {1} 中的 {0}。",
+    "Write the condition {}.": "条件请写成 {}。",
+    "Write {} behind the last word of the condition.": "请把 {} 写在条件的最后一个词后面。",
+    "For several conditions, encode the parts of {} one by one.": (
+        "要多个条件，请逐个编码 {} 的各部分。"
+    ),
+    "For several conditions, convert the parts of {} one by one.": (
+        "要多个条件，请逐个转换 {} 的各部分。"
+    ),
+    "Convert the texts of {} one by one.": "请逐个转换 {} 的文字。",
+    "Convert the prompts one by one.": "请逐个转换提示词。",
+    "ComfyUI itself changes nothing over time; the nodes of prompt-control read {} as it is.": (
+        "ComfyUI 本身不会按步骤变化；prompt-control 的节点可以直接读取 {}。"
+    ),
+    "ComfyUI itself changes nothing over time; the nodes of prompt-control read {} in ASCII.": (
+        "ComfyUI 本身不会按步骤变化；prompt-control 的节点可以读取半角的 {}。"
+    ),
+    "ComfyUI itself changes nothing over time; the nodes of prompt-control read this form with a "
+    "fraction, 0.25 for step 5 of 20.": (
+        "ComfyUI 本身不会按步骤变化；prompt-control 的节点读取这种写法，但步数要写成比例："
+        "20 步中的第 5 步写 0.25。"
+    ),
+    "only dialects {} and {} can start a new chunk at a place": (
+        "只有方言 {} 和 {} 能在指定处另起一段"
+    ),
+    "only dialect {} can mix prompts by weights": "只有方言 {} 能按权重混合提示词",
+    "a plain prompt has no weight such as {}": "纯文字的提示词没有 {} 这样的权重",
+    "compel has no weight below 0, such as {}": "compel 没有小于 0 的权重，例如 {}",
+    "syntax {} has no way to write this": "语法 {} 写不出这个",
+    "It would read {} otherwise.": "它会把 {} 读成别的意思。",
+    "Leave this out.": "请去掉它。",
 }

@@ -272,12 +272,11 @@ PROMPTS = {
         "请写小于 1 的总步数比例，或第几步：{}。"
     ),
     "Encode the texts of {} one by one.": "请逐个编码 {} 的文字。",
-    "A pipeline draws them itself.": "管线会自己按步骤绘制。",
+    "Pipelines of Stable Diffusion draw all of them.": "Stable Diffusion 的管线会全部绘制。",
     "AND makes {} conditions; only the first is encoded: {}; not encoded: {}": (
         "AND 分出 {} 个条件；只编码第一个：{}；没有编码：{}"
     ),
-    "Write 'and' in small letters for the word; to make several conditions, encode the parts of "
-    "{} one by one.": "若是单词，请用小写 and；要多个条件，请逐个编码 {} 的各部分。",
+    "Write 'and' in small letters for the word.": "若是单词，请用小写 and。",
     "AND is a word here, because all is in capitals": "全部是大写，AND 在这里是单词",
     "Write 'and' in small letters for the word; write words in small letters to make several "
     "conditions.": "若是单词，请用小写 and；要多个条件，请把词写成小写。",

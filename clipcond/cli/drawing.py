@@ -59,7 +59,7 @@ def generate(
             "-o",
             "--output",
             callback=check_png,
-            help="With --count or --prompts, -1, -2, ... are added.",
+            help="With --count, -1, -2, ... are added; with --prompts the line.",
         ),
     ] = Path("out.png"),
     force: Annotated[bool, typer.Option("--force", help="The output may be replaced.")] = False,

@@ -19,9 +19,14 @@ _ARGUMENT = re.compile(
     r"(?<![\w-])(?<!steps, )(?<!prompt, )([a-z][a-z_0-9]*)="
     r"(True\b|'[^'\n]*'|\.\.\.|[\w.+-]*\w|)(?=\W|$)"
 )
-_CALL = re.compile(r"\b(?:pipe|conditioner)\.\w+\(")
+_CALL = re.compile(
+    r"\b(?:(?:pipe|conditioner)\.\w+|schedule|compose|attach|load_\w+|Conditioner|HiddenLayer)\("
+)
+_IN_PYTHON = "In Python: "
 _CLAUSE = re.compile(r"(?<=[.;:,])\s+")
 _SENTENCE = re.compile(r"(?<=[.])\s+(?=[A-Z])")
+# What a message quotes may have several sentences; what else is in the place of a {} has one.
+_QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|\([^()\n]*\)|\[[^\[\]\n]*\]")
 # A line of `inspect`.
 _FRAMED = re.compile(r"issue at (\d+): (.+?)(; a pipeline draws all of it)?", re.DOTALL)
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -60,7 +65,7 @@ def _without_arguments(line: str) -> str:
         if call := _CALL.search(sentence):
             is_named = sentence[: call.start()].endswith(": ")
             advice = sentence[call.start() :] if is_named else sentence[0].lower() + sentence[1:]
-            kept.append(f"In Python: {advice}")
+            kept.append(f"{_IN_PYTHON}{advice}")
             continue
         clauses = _CLAUSE.split(sentence)
         n_good = next((i for i, each in enumerate(clauses) if _ARGUMENT.search(each)), len(clauses))
@@ -98,13 +103,18 @@ def _translated(line: str) -> str | None:
     if framed := _FRAMED.fullmatch(line):
         said = _translated(framed[2])
         return said and f"位置 {framed[1]}：{said}{'；管线会全部绘制' if framed[3] else ''}"
+    sentences = _SENTENCE.split(line)
+    if sentences[1:] and None not in (known := list(map(_translated, sentences))):
+        return "".join(filter(None, known))
     for pattern, chinese in _PATTERNS:
         found = pattern.fullmatch(line)
-        if found:
+        if found and not any(_SENTENCE.search(_QUOTED.sub("", part)) for part in found.groups()):
             return chinese.format(*found.groups())
-    sentences = _SENTENCE.split(line)
-    known = [said for each in sentences if (said := _translated(each))] if sentences[1:] else []
-    return "".join(known) if len(known) == len(sentences) else None
+    if line.startswith(_IN_PYTHON):
+        advice = line.removeprefix(_IN_PYTHON)
+        said = _translated(advice[0].upper() + advice[1:])
+        return said and f"在 Python 中：{said}"
+    return None
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -82,11 +82,11 @@ def jobs_of_prompt(job: PictureJob, count: int, stride: int = 1) -> list[Picture
 def jobs_of_file(
     file: str, job: PictureJob, count: int, stride: int = 1
 ) -> tuple[list[PictureJob], list[tuple[int, str]]]:
-    """Read a file of prompts, one a line; empty lines do not count.
+    """Read a file of prompts, one a line; empty lines are counted and make no picture.
 
     Args:
         file: a path, or "-" for standard input.
-        job: what a line does not say; the n-th picture's file name ends with -n.
+        job: what a line does not say; the file name of line n's picture ends with -n.
         count, stride: as for `jobs_of_prompt`.
     Returns:
         the pictures, and of each bad line its number and what is wrong.
@@ -95,11 +95,12 @@ def jobs_of_file(
     """
     jobs: list[PictureJob] = []
     bad: list[tuple[int, str]] = []
-    lines = [(number, line) for number, line in enumerate(_lines(file), 1) if line.strip()]
-    for i, (number, line) in enumerate(lines, 1):
+    for number, line in enumerate(_lines(file), 1):
+        if not line.strip():
+            continue
         try:
             given = _read_line(line)
-            named = {"output": _numbered(job.output, i), **given, "line": number}
+            named = {"output": _numbered(job.output, number), **given, "line": number}
             jobs += jobs_of_prompt(replace(job, **named), count, stride)
         except typer.BadParameter as error:
             bad.append((number, error.message))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clipcond.cli.console import console, waiting
+from clipcond.cli.messages import with_options
 from clipcond.cli.options import (
     SYNTAX_NAMES,
     AllowPickle,
@@ -63,7 +64,7 @@ def inspect(
             explainer = _with_model(model, tower, inversion or (), allow_pickle, choices)
     report = explainer.explain(prompt, negative)
     if as_json or compact:
-        print(json.dumps(_finite(report.json(compact=compact))))
+        print(json.dumps(_finite(_worded(report.json(compact=compact)))))
     else:
         print(report.table(reword=console.reword))
 
@@ -132,6 +133,17 @@ def convert(
     from clipcond.prompt.conversion import convert as written_in
 
     print(written_in(prompt, source, target, exact=exact, fullwidth=fullwidth))
+
+
+def _worded(found: dict[str, Any]) -> dict[str, Any]:
+    """Word the issues of a report for the command; programs read them, so in English."""
+    for issue in found["issues"]:
+        text = with_options(f"{issue['message']}\n{issue['remedy']}", console.options)
+        issue["message"], _, issue["remedy"] = text.partition("\n")
+    for other in ("tower_2", "negative"):
+        if other in found:
+            _worded(found[other])
+    return found
 
 
 def _finite(value: object) -> object:

@@ -140,10 +140,13 @@ def one_prompt(prompt: object, what: str = "prompt") -> object:
 
     Raises:
         PromptTypeError: it is no string.
+        PromptError: it is an empty list.
     """
     if isinstance(prompt, str):
         return prompt
     is_list = isinstance(prompt, list | tuple)
+    if is_list and not prompt:
+        raise not_prompts(prompt, what)
     remedy = "Call this for each of them." if is_list else _remedy(prompt)
     raise PromptTypeError(f"one {what}, a string, is needed here, not {type_name(prompt)}", remedy)
 

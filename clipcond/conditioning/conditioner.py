@@ -20,7 +20,12 @@ from clipcond.conditioning.dialects import DialectName
 from clipcond.conditioning.explaining import Explainer, ModelReads, Prompts
 from clipcond.conditioning.inversions import TakesInversions
 from clipcond.conditioning.plan import Plan
-from clipcond.conditioning.prompt_text import ExtraNetworks, Texts
+from clipcond.conditioning.prompt_text import (
+    ExtraNetworks,
+    Texts,
+    collect_warnings,
+    collected_issues,
+)
 from clipcond.conditioning.results import Conditioning, Guided
 from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import WEIGHTINGS, NormalizeChoice, WeightingChoice, find_rule
@@ -58,6 +63,7 @@ class Conditioner(Explainer, TakesInversions):
             of a dialect that cannot read it.
         TowerError: clip_skip or layer is beyond the tower's blocks; the adapter reads another
             tower, or has no pooled vector although one is wanted.
+        ArgumentError: both clip_skip and layer are given, or an argument is of a wrong kind.
     """
 
     towers: tuple[TextTower, ...]
@@ -133,10 +139,10 @@ class Conditioner(Explainer, TakesInversions):
             PromptError: no prompts, or one that cannot be read; shows where.
             WeightingError: weights beyond what the tower's dtype can hold.
         """
-        with prompt_text.collect_warnings() as warned:
+        with collect_warnings() as warned:
             positive = self._texts(prompt_text.list_prompts(prompts), prompts_2)
             made = self._condition([(prompt,) for prompt in positive], clip_skip)[0]
-        return replace(made, issues=prompt_text.collected_issues(warned))
+        return replace(made, issues=collected_issues(warned))
 
     def guided(
         self,
@@ -158,7 +164,7 @@ class Conditioner(Explainer, TakesInversions):
         """
         texts, given = prompt_text.list_prompts(prompts), "" if negatives is None else negatives
         both = texts, prompt_text.list_each(given, len(texts), "negative prompt")
-        with prompt_text.collect_warnings() as warned:
+        with collect_warnings() as warned:
             positive = self._texts(both[0], prompts_2)
             negative = self._texts(both[1], negatives_2, negative=True)
             pair = self._condition(list(zip(positive, negative, strict=True)), clip_skip)
@@ -192,7 +198,8 @@ class Conditioner(Explainer, TakesInversions):
             for each, layer in zip(own, layers, strict=True):
                 made = self._encode_and_weigh(each, layer, kept, is_joined=is_joined)
                 parts.update(zip(each, made, strict=True))
-            return [results.join(column, parts, kept) for column in zip(*plans, strict=True)]
+            columns = [results.join(column, parts, kept) for column in zip(*plans, strict=True)]
+            return results.apart(columns)
 
     def _encode_and_weigh(
         self,

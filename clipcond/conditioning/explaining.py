@@ -11,11 +11,18 @@ from clipcond.conditioning import checks, prompt_text
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName, choose_fullwidth, find_dialect
 from clipcond.conditioning.plan import Chunks, Cutter, Plan, plan_call
-from clipcond.conditioning.prompt_text import ExtraNetworks, PromptReader, PromptText, Texts
+from clipcond.conditioning.prompt_text import (
+    ExtraNetworks,
+    PromptReader,
+    PromptText,
+    Texts,
+    collect_warnings,
+    collected_issues,
+)
 from clipcond.conditioning.report import Report
 from clipcond.conditioning.report_building import build_reports, with_negative
 from clipcond.conditioning.settled import SettlesTexts
-from clipcond.errors import PromptWarning, warn
+from clipcond.errors import ArgumentError, PromptWarning, warn
 from clipcond.prompt import Issue, ParsedPrompt, find_syntax
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.protocol import HiddenLayer, ReadsTexts
@@ -83,6 +90,7 @@ class Explainer(SettlesTexts):
         UnknownNameError: there is no such dialect or normalization; or `fullwidth` is wanted of a
             dialect that cannot read it.
         TowerError: clip_skip or layer is beyond the tower's blocks.
+        ArgumentError: both are given.
     """
 
     towers: tuple[ReadsTexts, ...]
@@ -106,6 +114,8 @@ class Explainer(SettlesTexts):
         self._syntax = find_syntax(self.dialect.syntax, fullwidth=bool(self.fullwidth))
         self.extra_networks = extra_networks
         self.normalize = find_normalize(self.dialect.normalize if normalize is None else normalize)
+        if clip_skip is not None and layer is not None:
+            raise ArgumentError("clip_skip and layer both choose a layer: give one of them")
         own = getattr(towers[0], "own_clip_skip", None)
         self.clip_skip = (1 if own is None else own) if clip_skip is None else clip_skip
         self.layer = layer
@@ -128,12 +138,12 @@ class Explainer(SettlesTexts):
         """
         check_arguments(negative=negative)
         given = prompt_text.list_prompts(prompts)
-        with prompt_text.collect_warnings(shown=False) as warned:
+        with collect_warnings(shown=False) as warned:
             for texts in filter(None, (given, self._drawn(given, negative=negative))):
                 rows = [(each,) for each in self._texts(texts, None, negative=negative)]
                 parsed = self.reader.parse_and_warn(rows)
                 self._plan(rows, parsed)
-        return tuple(dict.fromkeys(prompt_text.collected_issues(warned)))
+        return tuple(dict.fromkeys(collected_issues(warned)))
 
     def chunks(self, prompt: str) -> Chunks:
         """Cut what is encoded of the prompt for the first tower."""
@@ -151,7 +161,7 @@ class Explainer(SettlesTexts):
         if negative is not None:
             one = checks.one_prompt(negative, "negative prompt")
             given.append(prompt_text.list_prompts([one], "negative prompt"))
-        with prompt_text.collect_warnings(shown=False) as warned:
+        with collect_warnings(shown=False) as warned:
             rows = [self._texts(each, None, negative=i > 0) for i, each in enumerate(given)]
             (texts,) = zip(*rows, strict=True)
             parsed = self.reader.parse_and_warn([texts])

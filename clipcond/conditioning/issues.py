@@ -9,8 +9,11 @@ from functools import lru_cache
 
 from clipcond.errors import PromptError, PromptWarning, warn
 from clipcond.prompt import Issue, ParsedPrompt
+from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.segments import MOST_ISSUES, in_order, sum_to_zero
 from clipcond.towers.protocol import ReadsTexts
+
+_NEAR = 4  # characters, between the ends of two issues about one number
 
 
 def collect_unread(source: str, texts: list[str], tower: ReadsTexts, message: str) -> None:
@@ -65,6 +68,35 @@ def _bare_names(names: tuple[str, ...]) -> tuple[re.Pattern[str] | None, dict[st
     any_name = "|".join(map(re.escape, written))
     pattern = re.compile(rf"(?<![\w\-])(?<!embedding:)(?:{any_name})(?![\w\-])", re.IGNORECASE)
     return pattern, {name.casefold(): name for name in written}
+
+
+def without_known(
+    parsed: ParsedPrompt, remainder: Remainder, known: Sequence[Issue]
+) -> ParsedPrompt:
+    """Leave out the issues about weights that the whole prompt has an issue about already.
+
+    Behind an edit or at the end of a condition a number is no weight; in one text of the prompt the
+    same number looks like a weight without brackets.
+
+    Args:
+        parsed: from the text that remains of the prompt.
+        known: of the prompt.
+    """
+    is_split = "AND" not in parsed.source
+    codes = {"weight", "and-weight"} if is_split else {"weight"}
+    places = [(i.position, i.position + len(w)) for i in known if i.code in codes for w in i.words]
+
+    def is_known(issue: Issue) -> bool:
+        if issue.code != "weight" or not issue.words:
+            return False
+        end = issue.position + len(issue.words[0])
+        span = remainder.at(issue.position), remainder.end(min(end, len(remainder.text)))
+        return any(
+            start < span[1] and span[0] < stop and abs(stop - span[1]) <= _NEAR
+            for start, stop in places
+        )
+
+    return replace(parsed, issues=tuple(i for i in parsed.issues if not is_known(i)))
 
 
 def limited_mixture(parsed: ParsedPrompt, limit: int | None) -> ParsedPrompt:

@@ -12,7 +12,12 @@ from typing import TypeAlias
 from clipcond.checkpoints.inversion_lookup import find_inversion, inversion_names
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
-from clipcond.conditioning.issues import collect_unread, limited_mixture, with_bare_inversions
+from clipcond.conditioning.issues import (
+    collect_unread,
+    limited_mixture,
+    with_bare_inversions,
+    without_known,
+)
 from clipcond.conditioning.settled import Settled, of_one_encoding
 from clipcond.errors import COLLECTED, ClipcondWarning, PromptWarning, warn
 from clipcond.prompt import ExtraNetwork, Issue, ParsedPrompt
@@ -177,6 +182,9 @@ class PromptReader:
         remainder = text.remainder
         with nullcontext() if remainder is None else remainder.restore_errors():
             parsed = self._parsed(text.text)
+        if remainder is not None and any(issue.code == "weight" for issue in parsed.issues):
+            whole = text if text.issues else self.read(text.prompt)
+            parsed = without_known(parsed, remainder, whole.issues)
         if not parsed.bare_names:
             parsed = with_bare_inversions(parsed, inversion_names(self.towers))
         parsed = parsed.with_names(partial(find_inversion, self.towers))
@@ -217,15 +225,16 @@ def issues_of_each(
     given: Iterable[Iterable[str]],
     read: Iterable[Iterable[Texts]],
 ) -> list[tuple[Issue, ...]]:
-    """List the issues of positive and negative apart.
+    """List the issues of positive and negative apart; those of no known prompt count for both.
 
     Args:
         warned: what was collected.
         given, read: the prompts of each as they were given, and as the towers read them.
     """
-    pairs = zip(given, read, strict=True)
-    sides = ({*own, *(text.prompt for texts in side for text in texts)} for own, side in pairs)
-    return issues_of_sides(warned, sides)
+    pairs, issues = zip(given, read, strict=True), collected_issues(warned)
+    sides = [{*own, *(text.prompt for texts in side for text in texts)} for own, side in pairs]
+    known = set().union(*sides)
+    return [tuple(i for i in issues if i.prompt in own or i.prompt not in known) for own in sides]
 
 
 def _origin(text: str) -> tuple[str, Remainder | None]:
@@ -267,21 +276,6 @@ def collected_issues(warned: Iterable[ClipcondWarning]) -> tuple[Issue, ...]:
     own = (w for w in warned if isinstance(w, PromptWarning))
     found = (Issue(w.message, w.position, w.remedy, w.code, w.words, w.prompt) for w in own)
     return tuple(dict.fromkeys(found))
-
-
-def issues_of_sides(
-    warned: Iterable[ClipcondWarning], sides: Iterable[Iterable[str]]
-) -> list[tuple[Issue, ...]]:
-    """List the issues of positive and negative apart; those of no known prompt count for both.
-
-    Args:
-        warned: what was collected.
-        sides: of each its prompts, as given and as the towers read them.
-    """
-    issues = collected_issues(warned)
-    prompts = [set(side) for side in sides]
-    known = set().union(*prompts)
-    return [tuple(i for i in issues if i.prompt in own or i.prompt not in known) for own in prompts]
 
 
 def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[ReadsTexts]) -> None:

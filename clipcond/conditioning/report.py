@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -94,8 +94,9 @@ class Report:
             prompt, dialect, tower; layer: {depth, of, final_norm}; segments: a list of {text,
             weight, start, stop} and {break: True}; chunks: a list of {tokens, ids, weights}, each
             of these a list of length L, special tokens included; issues: a list of {message,
-            position, code, remedy}. Where there are such, also steps: a list of {until, parts},
-            tower_2 and negative. Where zeros are passed, chunks is empty and zeros is True.
+            position, remedy, code, words, prompt}, as an `Issue` has them. Where there are such,
+            also steps: a list of {until, parts}, tower_2 and negative. Where zeros are passed,
+            chunks is empty and zeros is True.
         """
 
         def rows(chunks: Sequence[ChunkReport]) -> list[dict[str, Any]]:
@@ -109,10 +110,7 @@ class Report:
             "layer": {"depth": layer.depth, "of": self.n_layers, "final_norm": layer.final_norm},
             "segments": [_segment(part) for part in self.parsed.parts],
             "chunks": rows(self._encoded),
-            "issues": [
-                {"message": i.message, "position": i.position, "code": i.code, "remedy": i.remedy}
-                for i in self.parsed.issues
-            ],
+            "issues": [{**asdict(i), "words": [*i.words]} for i in self.parsed.issues],
         }
         if self.is_zero:
             found["zeros"] = True

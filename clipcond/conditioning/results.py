@@ -158,6 +158,14 @@ def join(
     return Conditioning(embeds, pooled, mask)
 
 
+def apart(made: Sequence[Conditioning]) -> list[Conditioning]:
+    """Give conditionings of equal prompts embeds of their own: a caller may write into them."""
+    first, *others = made
+    shared = [each.embeds is first.embeds for each in others]
+    pairs = zip(others, shared, strict=True)
+    return [first, *(replace(c, embeds=c.embeds.clone()) if same else c for c, same in pairs)]
+
+
 def with_zeros(conditioning: Conditioning, rows: Sequence[bool]) -> Conditioning:
     """Put zeros into these rows of a conditioning; the others stay as they are."""
     if all(rows):

@@ -67,6 +67,7 @@ def attach(
             fit; or tower, adapter and UNet do not belong together (see `check_compatible`).
         CheckpointError: the tower or the adapter cannot be read.
         UnknownNameError: no such dialect, weighting or normalization.
+        ArgumentError: both clip_skip and layer are given.
     """
     choices = {
         **{"clip_skip": clip_skip, "dialect": dialect, "weighting": weighting, "layer": layer},

@@ -34,7 +34,7 @@ from clipcond.pipelines.family import METHODS
 from clipcond.pipelines.further_methods import other_methods, use_own_call
 from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.own_encoders import towers_of
-from clipcond.pipelines.pairing import check_pairs
+from clipcond.pipelines.pairing import check_conditioner, check_pairs
 from clipcond.pipelines.prompt_embeds import (
     check_width,
     components_of,
@@ -286,6 +286,8 @@ def _with_calls(stock: type[ConditionedPipeline], own: tuple[tuple[str, float], 
                     rest(self)
 
     def set_attribute(self: ConditionedPipeline, name: str, value: object) -> None:
+        if "conditioner" in name and (attached := attachment_of(self)):
+            check_conditioner(name, value, [each.conditioner for each in attached.families])
         stock.__setattr__(self, name, value)
         if STEPS:
             follow_models(self, name)

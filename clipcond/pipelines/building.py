@@ -11,16 +11,14 @@ from clipcond.conditioning.cache import CACHE_BYTES
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName, find_dialect
 from clipcond.conditioning.prompt_text import ExtraNetworks
-from clipcond.errors import PipelineError, UnknownNameError, warn
 from clipcond.pipelines.attachment import Attachment
 from clipcond.pipelines.attention_kernels import AttentionName, check_attention, use_attention
+from clipcond.pipelines.devices import find_device, find_dtype
 from clipcond.pipelines.loading import load_pipeline
 from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.pipelines.steps import StepCount
 from clipcond.towers import TextTower
 from clipcond.weighting import NormalizeChoice, WeightingChoice, find_normalize, find_rule
-
-_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 def build_pipeline(
@@ -61,10 +59,10 @@ def build_pipeline(
     Raises:
         CheckpointError: the model cannot be found or read, or is incomplete.
         PipelineError: its family or the task is not supported, or tower, adapter or attention not.
-        UnknownNameError: no such dialect, weighting, normalization, task, dtype or attention.
+        UnknownNameError: no such dialect, weighting, task, device, dtype or attention.
     """
     _check_names(dialect, weighting, normalize, attention)
-    dtype = _dtype(dtype, device := _device(device))
+    dtype = find_dtype(dtype, device := find_device(device))
     choices = {
         **{"clip_skip": clip_skip, "dialect": dialect, "weighting": weighting},
         **{"normalize": normalize, "fullwidth": fullwidth, "extra_networks": extra_networks},
@@ -98,41 +96,3 @@ def _check_names(
     if normalize is not None:
         find_normalize(normalize)
     check_attention(attention)
-
-
-def _device(device: torch.device | str | None) -> torch.device:
-    if device is None:
-        has_mps = torch.backends.mps.is_available()
-        device = "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
-    try:
-        device = torch.device(device)
-    except RuntimeError as error:
-        raise UnknownNameError("device", device, ("cpu", "cuda", "mps")) from error
-    check_device(device)
-    return device
-
-
-def check_device(device: torch.device) -> None:
-    """Refuse a device that torch does not see.
-
-    Raises:
-        PipelineError: names it.
-    """
-    backend = getattr(torch, device.type, None)
-    if device.type != "cpu" and backend is not None and not backend.is_available():
-        raise PipelineError(
-            f"This torch sees no {device.type} device.", "Leave out device=, or say device='cpu'."
-        )
-
-
-def _dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype:
-    if dtype is None:
-        return torch.float16 if device.type == "cuda" else torch.float32
-    if isinstance(dtype, str):
-        if dtype not in _DTYPES:
-            raise UnknownNameError("dtype", dtype, _DTYPES)
-        dtype = _DTYPES[dtype]
-    if dtype == torch.float16 and device.type == "cpu":
-        message = "float16 on the CPU is slower than float32 and less exact; it saves only memory. "
-        warn(f"{message}Leave out dtype=, or take bfloat16.")
-    return dtype

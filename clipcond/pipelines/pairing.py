@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from torch import Tensor
 
-from clipcond.errors import PairingError, counted
+from clipcond.arguments import type_name
+from clipcond.conditioning.conditioner import Conditioner
+from clipcond.errors import ArgumentError, PairingError, counted
 
 _STARTS = ("prompt", "negative_prompt")
 
@@ -25,7 +27,7 @@ def check_pairs(arguments: Mapping[str, object]) -> None:
     for name, value in arguments.items():
         if not (name.startswith(_STARTS) and isinstance(value, list | tuple) and value):
             continue
-        if n is not None and len(value) != n:
+        if n and len(value) != n:  # without prompts, that is what is wrong
             own = f"{name} is a list of {len(value)}"
             if name == "negative_prompt":
                 own = counted(len(value), "negative prompt")
@@ -39,3 +41,18 @@ def _count(prompt: object, embeds: object) -> int | None:
     if isinstance(prompt, str):
         return 1
     return len(embeds) if isinstance(embeds, Tensor) else None
+
+
+def check_conditioner(name: str, value: object, names: Collection[str]) -> None:
+    """Refuse what is no Conditioner in the place of an attached pipeline's own.
+
+    Args:
+        names: the attributes that hold one; None in them has a new one made.
+    Raises:
+        ArgumentError: says how to change it.
+    """
+    if name in names and not isinstance(value, Conditioner | None):
+        raise ArgumentError(
+            f"{name} is a Conditioner, not {type_name(value)}: {value!r:.60}",
+            "For other choices say attach(pipe, clip_skip=..., dialect=...).",
+        )

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from clipcond.arguments import type_name
+from clipcond.chunking import common_length
 from clipcond.conditioning.conditioner import Conditioner
+from clipcond.conditioning.prompt_text import list_prompts
 from clipcond.conditioning.results import Conditioning, zeros_like
 from clipcond.errors import PipelineError, PromptWarning, counted, warn
 from clipcond.pipelines.call_context import CLIP_SKIP, LEAST_ROWS
@@ -19,6 +20,7 @@ from clipcond.pipelines.family import RENAMED, Encoding
 from clipcond.prompt.reduction import CHANGING
 
 _GUIDED = "do_classifier_free_guidance"
+_NO_LISTS = (str, bytes, bytearray, Mapping)  # iterable all the same
 MANY_ROWS = 4000  # of text; a UNet of Stable Diffusion has as many rows of picture, 64 x 64
 
 
@@ -95,7 +97,9 @@ def make_prompt_embeds(encoding: Encoding, call: EncodePromptArguments) -> Promp
                 f"{counted(len(negative_embeds), 'negative embedding')}: "
                 "they pair one to one."
             )
-        rows = max(embeds.shape[1], negative_embeds.shape[1], LEAST_ROWS.get())
+        lengths = {embeds.shape[1], negative_embeds.shape[1]}
+        repeats = len(lengths) > 1 and encoding.conditioner.dialect.repeats
+        rows = max(common_length(lengths, repeats=repeats), LEAST_ROWS.get())
         negative_embeds = _lengthened(negative_embeds, rows, encoding, call)
         negative_embeds = _for_the_models(negative_embeds, pipe, call)
     else:
@@ -237,23 +241,17 @@ def _with_pooled(conditioning: Conditioning, pooled: Tensor | None) -> Condition
     return conditioning if pooled is None else replace(conditioning, pooled=pooled)
 
 
-def given_prompts(prompt: str | Sequence[str] | None) -> list[str]:
+def given_prompts(prompt: str | Sequence[str] | None, what: str = "prompt") -> list[str]:
     """List the prompts of a call.
 
     Raises:
-        PipelineError: there are none, or something else than strings.
+        PipelineError: neither prompts nor embeddings are given.
+        PromptError, PromptTypeError: as for a Conditioner.
     """
     if prompt is None:
         raise PipelineError("There is nothing to encode: give prompt or prompt_embeds.")
-    if isinstance(prompt, bytes | bytearray | Mapping) or not isinstance(prompt, Iterable):
-        raise PipelineError(f"A prompt is a string or a list of strings, not {type_name(prompt)}")
-    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-    if not prompts:
-        raise PipelineError("There is nothing to encode: the list of prompts is empty.")
-    for each in prompts:
-        if not isinstance(each, str):
-            raise PipelineError(f"A prompt is a string, not {type(each).__name__}: {each!r}")
-    return prompts
+    is_other = isinstance(prompt, Iterable) and not isinstance(prompt, _NO_LISTS)
+    return list_prompts(list(prompt) if is_other else prompt, what)
 
 
 def given_negatives(pipe: object, call: EncodePromptArguments, n: int) -> list[str] | None:
@@ -263,15 +261,16 @@ def given_negatives(pipe: object, call: EncodePromptArguments, n: int) -> list[s
         return None
     if negative is None or isinstance(negative, str):
         return [negative or ""] * n
-    return given_prompts(negative)
+    return given_prompts(negative, "negative prompt")
 
 
 def _lengthened(
     embeds: Tensor, rows: int, encoding: Encoding, call: EncodePromptArguments
 ) -> Tensor:
-    """Append encoded empty chunks to `embeds` [b S D] until S = rows."""
-    if embeds.shape[1] == rows:
-        return embeds
+    """Bring `embeds` [b S D] to S = rows by empty chunks, or repeated where the dialect does so."""
+    n_times, rest = divmod(rows, embeds.shape[1])
+    if not rest and (n_times == 1 or encoding.conditioner.dialect.repeats):
+        return embeds.repeat(1, n_times, 1) if n_times > 1 else embeds
     empty = encoding.conditioner("", clip_skip=call.clip_skip).embeds
     n_chunks, odd = divmod(rows - embeds.shape[1], empty.shape[1])
     if odd:

@@ -44,7 +44,7 @@ def condition_issues(text: str, *, fullwidth: bool = False) -> Iterator[Issue]:
         fullwidth: whether full-width punctuation is syntax too.
     """
     parts = find_parts(text, fullwidth=fullwidth)
-    signs = ascii_signs(text, fullwidth=fullwidth)
+    signs, folded = ascii_signs(text, fullwidth=fullwidth), fold(text)
     for start, stop, weight in parts[:MOST_ISSUES]:
         next_and = text.find("AND", stop)
         end = start + len(text[start : len(text) if next_and < 0 else next_and].rstrip())
@@ -54,7 +54,7 @@ def condition_issues(text: str, *, fullwidth: bool = False) -> Iterator[Issue]:
         said = _misread(typed, weight) if is_read else _unread(typed)
         if said is not None:
             yield Issue(said[0], at, said[1], "and-weight", (typed,))
-        yield from _inner_weights(text, signs, start, stop)
+        yield from _inner_weights(text, folded, start, stop)
     if all(weight == 0 for *_, weight in parts):
         message = "all conditions have the weight 0: nothing of the prompt is drawn"
         at = signs.find(":", parts[0][1])
@@ -62,13 +62,15 @@ def condition_issues(text: str, *, fullwidth: bool = False) -> Iterator[Issue]:
     yield from _split_brackets(text, signs, parts)
 
 
-def _inner_weights(text: str, signs: str, start: int, stop: int) -> Iterator[Issue]:
+def _inner_weights(text: str, folded: str, start: int, stop: int) -> Iterator[Issue]:
     """Make an issue of each weight that is not at the end of its condition, and so is text."""
-    for found in islice(_INNER.finditer(signs, start, stop), MOST_ISSUES):
-        words = f"{text[start : found.start()].strip()} {text[found.end() : stop].strip()}"
-        shown = found["shown"]
+    for found in islice(_INNER.finditer(folded, start, stop), MOST_ISSUES):
+        words = text[start : found.start()].strip() + text[found.end() : stop].rstrip()
+        shown, weight = text[slice(*found.span("shown"))], ":" + found["shown"][1:].strip()
         message = f"{shown!r} is text: the weight of a condition is at its end"
-        remedy = f"Write {excerpt(words, SHOWN) + ' ' + shown!r}."
+        remedy = f"Write the condition {f'{words} {weight}'!r}."
+        if len(words) > _NEAR:
+            remedy = f"Write {f' {weight}'!r} behind the last word of the condition."
         yield Issue(message, found.start("shown"), remedy, "and-weight", (shown,))
 
 

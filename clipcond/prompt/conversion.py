@@ -162,7 +162,8 @@ def _refuse_conditions(text: str, fullwidth: bool, target: str) -> None:
     at = find_and(text, fullwidth=fullwidth)
     if at is not None and not is_capitals(text, find_parts(text, fullwidth=fullwidth)):
         remedy = (
-            f"Convert the parts of {compose_call(text)} one by one, or write 'and' for the word."
+            "Write 'and' in small letters for the word. For several conditions, convert the parts "
+            f"of {compose_call(text)} one by one."
         )
         raise PromptError("AND cannot be converted", text, at, remedy)
     for change in find_changes(text, fullwidth=fullwidth):

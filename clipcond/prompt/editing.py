@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import clipcond.lazy_re as re
 from clipcond.arguments import check_arguments
+from clipcond.errors import ArgumentError
 from clipcond.prompt.scanner import OPENING, ascii_signs
 
 _LEXICON = re.compile(
@@ -87,10 +88,9 @@ def find_schedule(
     fullwidth: bool = False,
 ) -> tuple[tuple[int, tuple[tuple[int, int], ...]], ...]:
     """Do as `schedule`, with each text as the pieces of the prompt that it is made of."""
-    if steps < 1 or (base_steps is not None and base_steps < 1):
-        raise ValueError(
-            f"a schedule needs at least one step; got {steps}, base_steps {base_steps}"
-        )
+    for name, n in (("steps", steps), ("base_steps", base_steps)):
+        if n is not None and n < 1:
+            raise ArgumentError(f"{name} is a whole number from 1, not {n}")
     if old_timelines and base_steps is not None:
         raise ValueError("old timelines know no second pass: leave out base_steps or old_timelines")
     timed = [

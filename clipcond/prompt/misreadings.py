@@ -27,14 +27,16 @@ TITLE = 60
 TIGHT = frozenset({"lpw", "lpw_xl", "sd_embed"})  # no spaces around a number
 JOINING = BRACKETS - {"comfyui"}  # neighbours of equal weight are one text
 # Found wherever something here may be.
-MAY_BE_MISREAD = re.compile(r":\s?-?\d{1,2}\s?\)|[:;=][-'^]?[()\[\]]|[(\[]:\s|[)\]][(\[]|BREAK|\[")
+MAY_BE_MISREAD = re.compile(
+    r":\s?-?\d{1,2}\s?\)|\(:\d|[:;=][-'^]?[()\[\]]|[(\[]:\s|[)\]][(\[]|BREAK|\["
+)
 _ESCAPED = re.compile(r"\\[\\()\[\]]|[()\[\]]")
 _COMFYUI = re.compile(r"(?<!\\)[()]")
 _WEIGHT_BEHIND = re.compile(r"\s?:\s?[+-]?[.\d]{1,6}\s?")
 
 # A number in brackets that is hardly a weight, up to the bracket that makes it one.
 _NUMBER = re.compile(
-    r"(?:(?<![^\s,(>;|/])[>}]?:-?[03]"
+    r"(?:(?<![^\s,(>;|/])[>}]?:-?[03]|(?<=\():(?:[4-9]|\d{2,4})"
     r"|(?<![\w.\-])\d{1,4}(?:\.\d{1,2})?\s?:\s?\d{1,2}"
     rf"|(?i:\b(?:{LABELS}))\s?:\s?\d{{1,2}}"
     r"|(?P<sequel>(?<=[^\W\d_]):\s?[23]))\s?\)"
@@ -48,7 +50,7 @@ _TITLE = re.compile(
 _SQUARE = re.compile(r"\s*1\s*:\s*1\s*")  # (1:1) is a size more often than a text
 _SMILEY = re.compile(
     rf"(?:(?<![^\s,.!?>\])])|(?<=[{CJK}]))[>}}]?"
-    r"(?:[:;=][-'^]?(?P<face>[()\[\]])|(?P<back>[(\[]):(?=[\s)\]]))"
+    r"(?:(?!(?<=[)\]]):[(\[]\w)[:;=][-'^]?(?P<face>[()\[\]])|(?P<back>[(\[]):(?=[\s)\]])(?!\s{1,9}[+\-.\d]{1,9}\s{0,9}\)))"
 )
 # A weight behind a bracket.
 _OUTER = re.compile(

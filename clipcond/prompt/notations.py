@@ -42,7 +42,8 @@ MEASURED = (
     "fedora chrome firefox safari kernel firmware software app java php ruby perl node opengl "
     "vulkan directx bluetooth wifi "
     "css http torch cuda numpy api driver patch edition "
-    "update build shutter ev fps view angle portrait profile panel step scene take radius width "
+    "update build shutter gain ev fps view angle portrait profile panel step scene take radius "
+    "width "
     "height length weight depth distance margin padding blur spacing duration delay odds f größe "
     "höhe breite länge preis maßstab gewicht zeit taille hauteur prix tamaño altura precio escala"
 )
@@ -168,6 +169,7 @@ def plain_share(typed: str) -> str:
     return plain_number(typed, "0.5") if share is None else f"{share:.2g}"
 
 
+_LESS = re.compile(r"(?:low|weak|less|min)\w*\Z|[低弱]\Z", re.IGNORECASE)  # of how much, in words
 _CALCULATED = re.compile(r"(\d?\.\d{1,3}|\d)\s?([*×xX+])\s?(\d?\.\d{1,3})")
 _SCIENTIFIC = re.compile(r"\d(?:\.\d{1,3})?[eE][+-]?\d{1,3}")
 
@@ -190,7 +192,7 @@ def plain_number(typed: str, default: str = "1.2") -> str:
         first, second = float(result[1]), float(result[3])
         return f"{first + second if result[2] == '+' else first * second:.3g}"
     if not _HAS_NUMBER.search(typed):
-        return default
+        return "0.8" if _LESS.search(signs) else default
     plain = typed.translate(_TO_DIGITS)
     start = re.search(r"-?\.?\d|-?\.", plain)
     found = _READ.match(plain, start.start()) if start else None

@@ -10,7 +10,7 @@ from html.entities import name2codepoint
 import clipcond.lazy_re as re
 from clipcond.prompt.command_options import COMMAND_OPTIONS
 from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, SMALL, Notation
-from clipcond.prompt.pasted import ESCAPED, PASTED
+from clipcond.prompt.pasted import EMPTY_LABEL, ESCAPED, PASTED, PROMPT_LABEL
 
 _NETWORKS = "lora|lyco|locon|loha|hypernet|hypernetwork"
 _PARTS = (
@@ -39,6 +39,8 @@ _TEMPLATE = (
 )
 
 OTHER_TOOLS = (
+    EMPTY_LABEL,
+    PROMPT_LABEL,
     PASTED,
     ESCAPED,
     Notation(
@@ -118,12 +120,12 @@ OTHER_TOOLS = (
         for tags, meaning, remedy in (
             (_NETWORKS, "a network that A1111's user interface loads, but not here", _LOAD),
             (
-                "embed|embedding|ti",
+                "emb|embed|embedding|ti",
                 "a textual inversion of another user interface, but not here",
                 "Write its bare name, once its file is loaded.",
             ),
             (
-                "wildcard|random",
+                "wildcard|wc|random",
                 "a choice at random of a user interface, but not here",
                 "Write the one that you want.",
             ),
@@ -212,7 +214,7 @@ OTHER_TOOLS = (
         re.compile(
             rf"(?<![\w:])(?:\w{{1,60}}::)*(?P<words>\w{{1,60}})"
             rf"(?:::(?:(?P<number>{NUMBER})(?=[\s,{CJK}]|\Z)|(?=[\s,]|\Z))"
-            rf"| ::(?P<number_2>{NUMBER})(?=[\s,{CJK}]|\Z))"
+            rf"| ::\s?(?P<number_2>{NUMBER})(?=[\s,{CJK}]|\Z))"
         ),
         EXCEPT_PLAIN - {"novelai"},
         "a weight or a border of Midjourney, but not here",

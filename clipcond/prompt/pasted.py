@@ -41,6 +41,36 @@ _PASTED = (
     r" ?: ?\d{3,4} ?[x×] ?\d{3,4}"
     r"|(?i:\bmodel) ?: ?[\w.\-]{1,80}, ?(?i:vae|seed|steps|sampler|clip skip) ?:)(?s:.*)"
 )
+_NEGATIVES = (
+    r"neg(?:ative|ativ|ativo|ativa|atif)?(?:[ _\-]?prompts?)?|n[eé]gatif|unwanted"
+    r"|undesired(?:[ _]content)?|негативн\w{2}(?: промпт)?|отрицательный промпт"
+    r"|prompts?[ _\-]n[eé]gatif|prompts? negativo|(?:反向|负面|负向|反面|逆向)(?:提示|关键)?词?"
+    r"|ネガ(?:ティブ(?:プロンプト)?)?|네거티브 ?프롬프트|부정적? ?프롬프트|부정"
+)
+# The last words of a prompt: a form that was not filled in.
+EMPTY_LABEL = Notation(
+    "negative-label",
+    ":=\n",
+    re.compile(
+        rf"(?:\A|(?<=[\n,.;、]))[ \t]{{0,9}}(?P<shown>(?i:{_NEGATIVES})[ \t]?[:=])\s{{0,9}}\Z"
+        r"|^[ \t]{0,9}(?P<shown_2>(?i:negative prompt))\s{1,9}\Z",
+        re.MULTILINE,
+    ),
+    ALL,
+    "the label of a negative prompt, but here a part of the prompt",
+    "Leave it out.",
+)
+PROMPT_LABEL = Notation(
+    "pasted-parameters",
+    ":=",
+    re.compile(
+        r"\A\s{0,9}\{?\s{0,9}(?P<shown>\"?(?i:prompts?|提示词|正面词?|正向词?|プロンプト|프롬프트)"
+        r"(?:\"? ?:|\"?=))(?=\s{0,9}\S)"
+    ),
+    ALL,
+    "the label of a prompt, but here a part of it",
+    "Leave it out.",
+)
 PASTED = Notation(
     "pasted-parameters",
     ":\n",

@@ -250,7 +250,7 @@ def _first_condition(text: str, at: int, fullwidth: bool) -> tuple[Remainder, Is
         f"AND makes {len(parts)} conditions; only the first is encoded: "
         f"{excerpt(text[start:stop].strip(), _SHOWN)!r}; not encoded: {excerpt(lost, _SHOWN)!r}"
     )
-    remedy = f"{_WORD}; to make several conditions, encode the parts of {compose_call(text)} "
+    remedy = f"{_WORD}. For several conditions, encode the parts of {compose_call(text)} "
     issue = Issue(message, at, f"{remedy}one by one.", "and", (lost,))
     return Remainder.whole(text).only([(start, stop)]), issue
 

@@ -65,14 +65,14 @@ WEIGHT_SLIPS = (
         ":",
         re.compile(
             rf"{_TAG}{NO_MEASURE}:(?P<number_2>{SMALL}))(?=\s{{0,3}}(?:[,;\n]|\Z))"
-            rf"|{_WORDS} ?:(?P<number>{SMALL})[xX×倍배]?{_END}|{WHOLE_TAG}"
+            rf"|{_WORDS}(?: : | ?:)(?P<number>{SMALL})[xX×倍배]?{_END}|{WHOLE_TAG}"
         ),
         EXCEPT_PLAIN,
         "no weight without brackets",
         _WRITE,
         unless=_AND,
         bare=True,
-        hint=re.compile(rf":(?:{SMALL}[xX×倍배]?{_END}|[023]\s{{0,3}}(?:[,;、，\n]|\Z))"),
+        hint=re.compile(rf": ?(?:{SMALL}[xX×倍배]?{_END}|[023]\s{{0,3}}(?:[,;、，\n]|\Z))"),
     ),
     Notation(
         "weight",
@@ -92,7 +92,7 @@ WEIGHT_SLIPS = (
             rf"(?<!\\)[)\]}}⟧](?!\s?:(?:[^\[\]]{{0,9}}\]|{_NUMBER_OF_OUTER}))(?:\s?[:=*^@×~]\s?(?P<number>{SMALL})(?=\s{{0,9}}(?:[,;)\]}}]|\.?\Z))"
             rf"|[:=*^@×~]\s?(?P<number_6>[0-2],\d{{1,2}}){AT_END}"
             rf"|[:=*^@×~](?P<number_2>{SMALL}){AT_END}|:(?P<number_3>[0-2]){AT_END}"
-            rf"|\s?x(?P<number_4>{SMALL}){AT_END}|\s?[(\[{{](?P<number_5>{SMALL})[)\]}}])"
+            rf"|\s?x(?P<number_4>{SMALL}){AT_END}|(?:\s|:)?[(\[{{](?P<number_5>{SMALL})[)\]}}])"
         ),
         EXCEPT_PLAIN,
         "no weight behind a bracket",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -133,22 +134,31 @@ def _embedded(name: str, dtype: torch.dtype, device: torch.device) -> DualEncode
     tower = load_tower(name, dtype=dtype, device=device)
     with LOADING:
         half = read_vision_folder(folder, dtype=dtype, device=device)
-    own = read_json(folder / "config.json")[DEFAULTS]["logit_scale"][name]
+    own = read_json(folder / "config.json").get(DEFAULTS, {}).get("logit_scale", {}).get(name)
     projection = None
     if name == "embedded":
         projection = read_weights([folder / "text_projection.safetensors"])[PROJECTION][0]
     prepare = read_preprocessing(folder, half.kind, half.image_size)
     return DualEncoder(
-        tower, half.model, prepare, logit_scale=own, text_projection=projection, name=name
+        tower,
+        half.model,
+        prepare,
+        logit_scale=_scale(own, name),
+        text_projection=projection,
+        name=name,
     )
 
 
 def _joined(tower: TextTower, half: VisionHalf, prepare: Preprocessing, name: str) -> DualEncoder:
-    scale = MOST
-    if half.logit_scale is None:
-        warn(f"{name!r} has no logit_scale, so probabilities are those of the largest, {MOST:g}")
-    else:
-        scale = float(torch.tensor(half.logit_scale).exp())
+    own = None if half.logit_scale is None else math.exp(half.logit_scale)
+    scale = _scale(own, name)
     return DualEncoder(
         tower, half.model, prepare, logit_scale=scale, logit_bias=half.logit_bias, name=name
     )
+
+
+def _scale(own: float | None, name: str) -> float:
+    if own is None:
+        warn(f"{name!r} has no logit_scale, so probabilities are those of the largest, {MOST:g}")
+        return MOST
+    return own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from itertools import count, takewhile
@@ -103,14 +103,16 @@ class WrappedTokenizer:
         """Split a text at the names of the tower's own inversions; ids replace the names."""
         return self.inversions.split(text) if self.inversions.by_name else [text]
 
-    def without_names(self, text: str) -> str:
+    def without_names(self, texts: Iterable[str]) -> list[str]:
         """Leave out the names of inversions."""
-        pieces = self.split_at_names(text)
-        text = " ".join(piece for piece in pieces if isinstance(piece, str))
-        special = self.source.all_special_tokens
+        if self.inversions.by_name:
+            split = map(self.split_at_names, texts)
+            texts = (" ".join(p for p in pieces if isinstance(p, str)) for pieces in split)
+        found, special = list(texts), set(self.source.all_special_tokens)
         for name in self.source.added_tokens_encoder:
-            text = text if name in special else text.replace(name, " ")
-        return text
+            if name not in special:
+                found = [text.replace(name, " ") for text in found]
+        return found
 
     def readable(self, token: str) -> str:
         """Write an entry of the vocabulary as the text it means."""
@@ -144,7 +146,7 @@ class WrappedTokenizer:
             has_all = not self._has_blank(table)
             if has_all and all(map(str.isascii, texts)):
                 return ""
-            texts = [self.without_names(text) for text in texts]
+            texts = self.without_names(texts)
             if has_all:
                 return self.unread_characters(tower, texts)
         unknown = self.unread_words(texts, table)
@@ -161,7 +163,7 @@ class WrappedTokenizer:
     def unread_words(self, texts: Sequence[str], table: Table) -> list[str]:
         """List what `unread` describes: words in small letters and characters, each once."""
         if self.reads_bytes:
-            texts = [self.without_names(text) for text in texts]
+            texts = self.without_names(texts)
             if not self._has_blank(table):
                 return list(dict.fromkeys(self.bytes_only(texts)))
         words = list(dict.fromkeys(u for u in self._units(texts) if u.isalpha() or is_sign(u)))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from clipcond.towers.callables import key_of_call
-from clipcond.towers.weight_keys import keys_of_weights, new_serial, serial_of
+from clipcond.towers.weight_keys import class_settings, keys_of_weights, new_serial, serial_of
 
 N_READ = 1000  # entries of a list or dict
 _NUMBERS = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
@@ -122,7 +122,9 @@ def hooks_of(module: nn.Module, settings: Settings) -> list[Hashable]:
     """List the numbers of hooks, which torch gives once, and keys of what they compute with."""
     hooks = items_of(module._forward_hooks) + items_of(module._forward_pre_hooks)
     return [
-        (number, *key_of_call(hook, settings)) for number, hook in hooks if not _is_passive(hook)
+        (number, *key_of_call(hook, settings, is_hook=True))
+        for number, hook in hooks
+        if not _is_passive(hook)
     ]
 
 
@@ -152,7 +154,7 @@ class Settings:
         """Make a key of a module's class and attributes; weights, parts and hooks are left out."""
         kind, own = type(module), module.__dict__
         if kind not in self._kinds:
-            self._kinds[kind] = serial_of(kind), serial_of(kind.forward)
+            self._kinds[kind] = serial_of(kind), self.of_class(kind)
         attributes = tuple(own)
         layout = self._layouts.get(kind)
         if layout is None or layout[0] != attributes:  # modules of a class have the same, mostly
@@ -165,6 +167,10 @@ class Settings:
         if not PLAIN.issuperset(map(type, values)):
             values = tuple([v if type(v) in PLAIN else self.key(v) for v in values])
         return self._kinds[kind], forward_of(module, self) if "forward" in own else 0, names, values
+
+    def of_class(self, kind: type[nn.Module]) -> Hashable:
+        """Make a key of what a class of modules computes with: its method, and what it holds."""
+        return serial_of(kind.forward), *map(self.key, class_settings(kind))
 
     def key(self, value: object) -> Hashable:
         """Make a key of one setting."""

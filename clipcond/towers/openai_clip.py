@@ -101,11 +101,17 @@ class OpenAIClipTower(ModelTower):
         return _text_part(model) is not None
 
     def _parts(self) -> Any:
-        found = _text_part(self.model)
+        found, kind = _text_part(self.model), type(self.model).__name__
+        if hasattr(self.model, "vision_model"):
+            raise TowerError(
+                f"{kind} is a whole CLIP, of texts and pictures. OpenAIClipTower takes its text "
+                "half: a CLIPTextModel or CLIPTextModelWithProjection.",
+                "Open its folder with load_tower(folder).",
+            )
         if found is not None:
             return found
         raise TowerError(
-            f"{type(self.model).__name__} is no CLIP text model: it has no encoder.layers with a "
+            f"{kind} is no CLIP text model: it has no encoder.layers with a "
             f"final_layer_norm. OpenAIClipTower takes a CLIPTextModel or "
             f"CLIPTextModelWithProjection."
         )

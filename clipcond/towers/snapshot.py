@@ -20,7 +20,7 @@ from clipcond.towers.fingerprint import (
     hooks_of,
     is_random,
 )
-from clipcond.towers.weight_keys import DENSE, Sampler, is_dense, serial_of
+from clipcond.towers.weight_keys import DENSE, Sampler, is_dense
 
 _PARTS = itemgetter("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks")
 _Read: TypeAlias = Callable[[Mapping[str, Any]], tuple[Any, ...]]
@@ -99,7 +99,7 @@ class _Reading:
                 found.keys += [settings.key(own[name]) for name in layout.others]
             if layout.has_forward:
                 found.keys.append(forward_of(module, settings))
-        found.keys += [serial_of(kind.forward) for kind in {layout.kind: 0 for layout in layouts}]
+        found.keys += [settings.of_class(kind) for kind in {layout.kind: 0 for layout in layouts}]
         found.tensors += settings.tensors
         if settings.modules:
             raise _Unlike

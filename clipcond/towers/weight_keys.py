@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable, Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain, count
 from weakref import ref
 
@@ -15,6 +16,10 @@ N_WHOLE_VECTOR = 2**18  # so are larger vectors: a whole model as one, as FSDP k
 N_SAMPLES = 32  # values of each of those
 _INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.int64}
 DENSE = (Tensor, nn.Parameter)
+PLAIN_KINDS = (bool, int, float, complex, str, bytes, type(None))
+HELD = (*PLAIN_KINDS, Tensor, list, dict, set, tuple, frozenset)  # by classes, and by files
+# Of libraries that hook models by themselves, and keep nothing there that changes results.
+LIBRARIES = frozenset({"torch", "accelerate", "diffusers", "transformers", "clipcond"})
 
 
 class _Reference(ref[object]):
@@ -62,6 +67,25 @@ def serial_of(value: object) -> int:
     if known is not None and _NUMBERED.get(id(value)) is known:
         _NUMBERED[id(value)] = made
     return _NUMBERED.setdefault(id(value), made).serial
+
+
+def class_settings(kind: type) -> list[object]:
+    """List what a class holds that its objects may compute with; nothing of libraries' classes."""
+    values = (vars(each) for each in own_classes(kind))
+    return [
+        value
+        for own in values
+        for name, value in list(own.items())
+        if not name.startswith("__") and isinstance(value, HELD)
+    ]
+
+
+@lru_cache(1000)
+def own_classes(kind: type) -> tuple[type, ...]:
+    """List which of a class and its bases are no library's."""
+    homes = [(each, each.__module__.split(".", 1)[0]) for each in kind.__mro__]
+    known = LIBRARIES | sys.stdlib_module_names
+    return tuple(each for each, home in homes if home == "__main__" or home not in known)
 
 
 def new_serial() -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from clipcond.errors import TrainingError
-from clipcond.pipelines.building import check_device
+from clipcond.pipelines.devices import check_device
 from clipcond.training.settings import LoopSettings
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ from clipcond.training.pairs import Pairs, read_pairs
 from clipcond.training.pictures import encode_latents, encode_pictures, find_broken_pictures
 from clipcond.training.reporting import check_tensorboard, report_skipped
 from clipcond.training.run_folder import check_absent
-from clipcond.training.settings import AlignSettings, LoopSettings, plain_values
+from clipcond.training.settings import AlignSettings, LoopSettings, check_settings, plain_values
 from clipcond.training.stage import Stage
 from clipcond.training.teacher import Teacher, open_teacher
 
@@ -89,9 +89,11 @@ def align(
         PipelineError: the teacher is of no supported family.
         TowerError: a layer that is not there, or an adapter that does not fit tower and UNet.
         UnknownNameError: no such dialect or kind of adapter.
+        ArgumentError: settings, loop or columns are of another class.
     """
     check_gradients()
-    settings, loop = settings or AlignSettings(), loop or LoopSettings()
+    settings = check_settings("settings", settings, AlignSettings)
+    loop = check_settings("loop", loop, LoopSettings)
     output = check_output(output)
     check_tensorboard(loop)
     folder = local_path(run) if run else output.with_suffix(".run")

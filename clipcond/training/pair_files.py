@@ -18,6 +18,17 @@ from clipcond.errors import PairsError, counted, excerpt, first_line, printable
 
 MAX_LINE = 50_000  # bytes; a caption has hundreds
 NOT_UTF_8 = "it is not UTF-8"
+# What a line of text holds.
+SHAPES = {
+    ".tsv": "A line of a .tsv has two columns with a tab between.",
+    ".jsonl": "A line of a .jsonl is a JSON object.",
+}
+# How files begin that are no text, whatever their names say.
+_OTHERS = (
+    (b"\x1f\x8b", "compressed by gzip", "Unpack it first."),
+    (b"PK\x03\x04", "a .zip or a table of a spreadsheet", "Unpack it, or save it as text."),
+    (b"PAR1", "Parquet", "Name it .parquet."),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,9 @@ def _read_lines(path: Path) -> Iterator[tuple[int, str | BadRow]]:
         start = file.read(4)
         if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise PairsError(f"{str(path)!r} is UTF-16", "Save it as UTF-8.")
+        for beginning, what, remedy in _OTHERS:
+            if start.startswith(beginning):
+                raise PairsError(f"{str(path)!r} is no text: it is {what}", remedy)
         file.seek(3 if start[:3] == b"\xef\xbb\xbf" else 0)
         for number in count(1):
             raw = part = file.readline(MAX_LINE)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from clipcond.errors import PairsError, excerpt, printable
 from clipcond.files import disk_errors, local_path
-from clipcond.training.pair_files import NOT_UTF_8, READERS, BadRow, Columns
+from clipcond.training.pair_files import NOT_UTF_8, READERS, SHAPES, BadRow, Columns
+from clipcond.training.settings import check_settings, check_whole
 
 MAX_BAD_SHARE, MIN_BAD = 0.01, 10
 N_SHOWN = 5
@@ -83,7 +84,9 @@ class Pairs:
             raise PairsError(f"{str(self.path)!r} holds no pairs")
         if len(self.bad) > limit or not self.pairs:
             allowed = f"; {limit} may be" if self.pairs else ""
-            remedy = "Mend the file, or allow more with max_bad=." if self.pairs else ""
+            remedy = "Mend the file, or allow more with max_bad=."
+            if not self.pairs:
+                remedy = SHAPES.get(self.path.suffix.lower(), "")
             if all(each.reason.startswith(NOT_UTF_8) for each in self.bad[:N_SHOWN]):
                 remedy = "Save the file as UTF-8."
             raise PairsError(
@@ -125,8 +128,12 @@ def read_pairs(
         max_bad: how many bad pairs are skipped; None = 1 % of the lines, or 10 if that is more.
     Raises:
         PairsError: not a file of a known kind, a column is missing, too many bad pairs.
+        ArgumentError: `columns` is no Columns.
+        TrainingError: `max_bad` is no number of lines.
     """
-    path, columns = local_path(path, PairsError), columns or Columns()
+    path, columns = local_path(path, PairsError), check_settings("columns", columns, Columns)
+    if max_bad is not None:
+        check_whole("max_bad", max_bad, 0)
     if not path.is_file():
         raise PairsError(f"there is no file {str(path)!r}")
     reader = READERS.get(path.suffix.lower())

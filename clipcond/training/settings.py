@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from clipcond.errors import TrainingError, UnknownNameError
+from clipcond.arguments import type_name
+from clipcond.errors import ArgumentError, TrainingError, UnknownNameError, excerpt
 
 PRECISIONS = ("no", "fp16", "bf16")
 DEVICES = ("cpu", "cuda", "mps")
@@ -165,6 +166,28 @@ def check_whole(name: str, value: int, least: int, most: float = math.inf) -> No
 
 def _finite(value: float) -> float:
     return 1e9 if value == math.inf else value
+
+
+Settings = TypeVar("Settings")
+
+
+def check_settings(name: str, value: Settings | None, kind: type[Settings]) -> Settings:
+    """Return the settings that were given, or those of the defaults for None.
+
+    Raises:
+        ArgumentError: they are of another class; names this one and its fields.
+    """
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        known = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # a dataclass
+        given = value.items() if isinstance(value, Mapping) else ()
+        example = ", ".join(f"{key}={each!r}" for key, each in given if key in known) or "..."
+        raise ArgumentError(
+            f"{name} is of the class {kind.__name__}, not {type_name(value)}: {value!r:.60}",
+            f"Write {name}={kind.__name__}({excerpt(example)}). It has {', '.join(known)}.",
+        )
+    return value
 
 
 def plain_values(settings: object) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from clipcond.training.settings import (
     MAX_SIZE,
     LoopSettings,
     check_number,
+    check_settings,
     check_whole,
     plain_values,
 )
@@ -124,9 +125,11 @@ def tune_tower(
             a loss that is not finite, gradients that are switched off.
         CheckpointError: the tower cannot be read, or the output not written.
         TowerError: a tower that cannot be trained.
+        ArgumentError: settings or loop are of another class.
     """
     check_gradients()
-    settings, loop = settings or TuneSettings(), loop or LoopSettings()
+    settings = check_settings("settings", settings, TuneSettings)
+    loop = check_settings("loop", loop, LoopSettings)
     output = local_path(output)
     folder = local_path(run) if run else output.with_name(output.name + ".run")
     check_tensorboard(loop)

@@ -17,6 +17,8 @@ from safetensors.torch import save_file
 from train_clip import TOKENIZER, known_rows
 from transformers import CLIPModel, CLIPTokenizer
 
+from clipcond.model_defaults import DEFAULTS
+
 PIPELINE = {
     "_class_name": "StableDiffusionPipeline",
     "_diffusers_version": "0.36.0",
@@ -41,11 +43,14 @@ VISION_KEYS = (
 
 
 def write_config(folder: Path, config: object, keys: list[str], name: str, kind: str) -> None:
-    """A config.json of the keys every transformers 5 reads."""
+    """A config.json of the keys every transformers 5 reads, and clipcond's own where there are."""
     folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "config.json"
+    own = json.loads(path.read_text()).get(DEFAULTS) if path.exists() else None
     entries = {"architectures": [name], "model_type": kind, "dtype": "float16"}
     entries |= {key: getattr(config, key) for key in keys}
-    (folder / "config.json").write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
+    entries |= {DEFAULTS: own} if own else {}
+    path.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
 
 
 def half(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -67,9 +72,18 @@ def write_towers(clip: CLIPModel, out: Path) -> None:
     name = "CLIPVisionModelWithProjection"
     folder = out / "vision_tower"
     write_config(folder, clip.config.vision_config, VISION_KEYS, name, "clip_vision_model")
+    write_scale(folder / "config.json", "embedded", clip.logit_scale)
     save_file(half(vision), folder / "model.safetensors", metadata={"format": "pt"})
     projection = {"text_projection.weight": clip.text_projection.weight.detach()}
     save_file(half(projection), folder / "text_projection.safetensors")
+
+
+def write_scale(path: Path, tower: str, logit_scale: torch.Tensor) -> None:
+    """What cosines with this text tower are multiplied with, in the vision tower's config.json."""
+    config = json.loads(path.read_text())
+    scales = config.setdefault(DEFAULTS, {}).setdefault("logit_scale", {})
+    scales[tower] = round(min(100.0, logit_scale.exp().item()), 1)
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
 def without_paths(folder: Path) -> None:

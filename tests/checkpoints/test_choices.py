@@ -71,7 +71,7 @@ def test_a_kind_that_no_folder_has(own):
             load_tower(own / "text_encoder", kind=kind)
         assert str(caught.value) == (
             f"{str(own / 'text_encoder')!r} is a model's folder, and no tower of kind {kind!r}\n"
-            "Kinds of folders: clip, chinese_clip, bert, alt_clip."
+            "Kinds of folders: clip, chinese_clip, bert, alt_clip, meta_clip_2, siglip."
         )
     assert load_tower(own / "text_encoder", kind="clip").width == 32
 

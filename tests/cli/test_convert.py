@@ -63,6 +63,49 @@ def test_what_is_no_single_prompt(capsys, prompt, start):
     assert err.startswith(start)
 
 
+def test_advice_for_python_says_so(capsys):
+    cases = {
+        "a [cat:dog:0.5]": "In Python: convert the texts of schedule(prompt, steps) one by one.",
+        "［猫｜狗］": "In Python: convert the texts of schedule(prompt, steps, fullwidth=True) one "
+        "by one.",
+        "a AND b": "Write 'and' in small letters for the word. In Python: for several conditions, "
+        "convert the parts of compose(prompt) one by one.",
+        "（猫AND狗：0.5）": "Write 'and' in small letters for the word. In Python: for several "
+        "conditions, convert the parts of compose(prompt, fullwidth=True) one by one.",
+    }  # fmt: skip
+    for prompt, remedy in cases.items():
+        code, out, err = converted(capsys, prompt, "--to", "compel")
+        assert (code, out) == (2, "")
+        assert err.splitlines()[-1] == remedy
+
+
+def test_what_cannot_be_converted_is_said_in_chinese(capsys, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    cases = [
+        ("猫 AND 狗：0.5，背景", "a1111", "compel", "AND 无法转换"),
+        ("（猫AND狗：0.5）", "a1111", "comfyui", "AND 无法转换"),
+        ("[猫:狗:0.5]", "a1111", "compel", "'[猫:狗:0.5]' 无法转换"),
+        ("[猫:狗:0.5]", "a1111", "comfyui", "'[猫:狗:0.5]' 无法转换"),
+        ("[猫:狗:5]", "a1111", "comfyui", "'[猫:狗:5]' 无法转换"),
+        ("【猫：狗：0.5】", "a1111", "comfyui", "'【猫：狗：0.5】' 无法转换"),
+        ("[猫|狗]", "a1111", "plain", "'[猫|狗]' 无法转换"),
+        ("猫 BREAK 狗", "a1111", "comfyui", "只有方言 'a1111' 和 'compel' 能在指定处另起一段"),
+        ("(猫:1.2)", "a1111", "plain", "纯文字的提示词没有 1.2 这样的权重"),
+        ("(猫:-1)", "a1111", "compel", "compel 没有小于 0 的权重，例如 -1"),
+        ('("猫","狗").blend(1,1)', "compel", "a1111", "只有方言 'compel' 能按权重混合提示词"),
+        ("猫.swap(狗)", "compel", "a1111", ".swap() 无法转换"),
+        ("猫 withLora(x, 0.5)", "compel", "comfyui", "a LoRA 无法转换"),
+        ("(wow...:1.2)", "a1111", "compel", "语法 'compel' 写不出这个"),
+    ]
+    for prompt, source, target, message in cases:
+        code, out, err = converted(capsys, prompt, "--from", source, "--to", target)
+        first, *_, last = err.splitlines()
+        assert (code, out, first) == (2, "", f"clipcond: {message}")
+        assert any("一" <= letter <= "鿿" for letter in last) or last.strip() == "^", last
+        assert "small letters" not in last
+        assert "one by one" not in last
+
+
 def test_edits_say_what_becomes_of_them_in_each_direction(capsys):
     fraction = "the nodes of prompt-control read {} as it is."
     step = "the nodes of prompt-control read this form with a fraction, 0.25 for step 5 of 20."

@@ -48,7 +48,25 @@ def test_networks_can_stay(capsys):
 def test_words_it_cannot_read_are_issues(capsys):
     issues = json.loads(inspected(capsys, "a xylophone", "--json")[1])["issues"]
 
-    assert any("'xylophone'" in issue["message"] for issue in issues)
+    (issue,) = issues
+    assert "'xylophone'" in issue["message"]
+    assert (issue["words"], issue["prompt"], issue["position"]) == (["xylophone"], "a xylophone", 2)
+
+
+def test_issues_are_worded_for_the_command(capsys):
+    cases = {
+        "[cat:dog:0.5]": "In Python: encode the texts of schedule(prompt, steps) one by one. ",
+        "a AND b": "In Python: for several conditions, encode the parts of compose(prompt) one by ",
+        "[猫：狗：0.5]": "Write it in ASCII, or say --fullwidth; --no-fullwidth if it is meant as ",
+    }
+    for prompt, remedy in cases.items():
+        for prompts in ((prompt,), ("cat", "--negative", prompt.replace("AND", "[x|y]"))):
+            report = json.loads(inspected(capsys, *prompts, "--json")[1])
+            issues = [*report["issues"], *report.get("negative", report)["issues"]]
+            if "AND" not in prompt or len(prompts) == 1:
+                assert any(remedy in issue["remedy"] for issue in issues), issues
+            shown = inspected(capsys, *prompts)[1]
+            assert "schedule(" not in shown.replace("\n", " ") or "In Python: " in shown
 
 
 def test_a_model_or_a_tower(capsys):

@@ -25,7 +25,7 @@ OPTIONS += ["--run", "--overwrite", "--max-bad", "--precision", "--image-column"
         ("x\nSay tower=....", "x\nSay --tower ...."),
         (
             "x\nEncode the texts of schedule(prompt, steps, fullwidth=True) one by one.",
-            "x\nEncode the texts of schedule(prompt, steps, fullwidth=True) one by one.",
+            "x\nIn Python: encode the texts of schedule(prompt, steps, fullwidth=True) one by one.",
         ),
         (
             "x\nSay activation='gelu' or activation='b'.",

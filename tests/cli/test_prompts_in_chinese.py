@@ -1,5 +1,6 @@
 """What is said of prompts is said in Chinese as a whole, message and remedy, or not at all."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,9 @@ def test_issues_of_prompts_are_translated():
 def test_nothing_is_half_translated():
     text = "'(' is never closed\nDo something that no table has."
     assert in_locale(text) == text
+    half = "Write 'and' in small letters for the word. Do something that no table has."
+    assert in_locale(half) == half
+    assert in_locale("Write (a cat. A dog:1.2).") == "请写 (a cat. A dog:1.2)。"
     assert in_locale("'(' is never closed\n  (a\n  ^").startswith("'(' 没有闭合\n  (a")
 
 
@@ -109,6 +113,8 @@ def test_inspect_speaks_it_too(capsys):
     assert "'(' 没有闭合" in out
     assert "issue at" not in out
     assert "；管线会全部绘制" in shown("a cat AND a dog")
+    for prompt in ("猫 AND 狗：0.5，背景", "a [cat:dog:0.5]", "[猫|狗]", "a AND b :0.5"):
+        assert not re.search(r"[a-z]{3} [a-z]{2} [a-z]{3}", shown(prompt)), shown(prompt)
     assert "读不懂" in shown("a xylophone")
     assert "中文请用 --tower embedded-zh" in shown("一只猫")
     assert "位置 0" in shown("a cat", "-n", "(a")

@@ -91,3 +91,26 @@ def test_without_a_limit_all_parts_are_drawn():
 
 def test_a_prompt_that_never_changes_is_checked_once(limited):
     assert [issue.code for issue in limited.check("a (cat")] == ["bracket"]
+
+
+def test_one_number_behind_an_edit_or_in_a_condition_is_one_issue():
+    conditioner = Conditioner(tower_l())
+    cases = {
+        "[cat:dog:0.5]:1.2": ":1.2",
+        "a [cat|dog|fox]:0.8, sky": ":0.8",
+        "a fox, ([cat:dog:0.5]):1.2": None,  # nothing behind the edit itself
+        "cat AND dog:0.5, sky": ":0.5",
+        "猫 AND 狗：0.5，背景": "：0.5",
+        "猫 AND 狗：0.5": "狗：0.5",
+        "猫 AND 狗（0.5）": "狗（0.5）",
+        "cat:1.2 in a hat AND dog": ":1.2",
+    }
+    for prompt, words in cases.items():
+        found = [i for i in conditioner.check(prompt) if i.code in ("weight", "and-weight")]
+        if words is not None:
+            assert [i.words for i in found] == [(words,)], (prompt, found)
+        assert found
+    other = conditioner.check("[cat:dog:0.5]:1.2, (fox=1.2)")
+    assert [i.words for i in other if i.code == "weight"] == [(":1.2",), ("(fox=1.2)",)]
+    other = conditioner.check("cat AND (dog=1.2), sky:0.5, sea")
+    assert {"(dog=1.2)", ":0.5"} <= {word for i in other for word in i.words}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from clipcond import Conditioner, Dialect, HiddenLayer
 from clipcond.chunking import empty_chunk, hard
 from clipcond.conditioning.dialects import DIALECTS
+from clipcond.errors import ArgumentError
 from clipcond.towers import OpenAIClipTower
 from clipcond.weighting import RuleWithNeeds
 from tests.conditioning.conditioners import CLOSE, counted_tower, pair, single
@@ -56,13 +57,22 @@ def test_layer_says_anything_else():
     layer = HiddenLayer(3, False)
     expected = plain_encode(tower_l(), "a cat", layer)
 
-    conditioner = single(layer=layer, clip_skip=2)
+    conditioner = single(layer=layer)
 
     assert torch.equal(conditioner("a cat").embeds, expected)
     assert conditioner.layers() == (layer,)
     assert conditioner.layers(clip_skip=2) == (HiddenLayer(2, True),)
     mixed = pair(layer=(HiddenLayer(1, True), HiddenLayer(4, False)))
     assert mixed.layers() == (HiddenLayer(1, True), HiddenLayer(4, False))
+
+
+def test_clip_skip_and_layer_exclude_each_other():
+    message = "clip_skip and layer both choose a layer: give one of them"
+    for make in (single, pair):
+        for clip_skip in (1, 2):
+            with pytest.raises(ArgumentError) as caught:
+                make(layer=HiddenLayer(1, True), clip_skip=clip_skip)
+            assert str(caught.value) == message
 
 
 @ignore_prompt_warnings

@@ -249,7 +249,7 @@ def test_the_pair_pools_the_second_tower_at_its_first_eos(dialect):
 def test_a_pair_reads_each_towers_own_vectors():
     ours = pair()
     ours.load_inversion({"clip_l": vectors(2), "clip_g": vectors(3, G)}, "foo")
-    alone = single(clip_skip=2, layer=ours.layers()[0])
+    alone = single(layer=ours.layers()[0])
     alone.load_inversion(vectors(2), "foo")
 
     assert torch.equal(ours("a foo").embeds[..., :L], alone("a foo").embeds)

@@ -40,6 +40,8 @@ def test_json_is_the_promised_dict(report):
             "position": 24,
             "code": "bracket",
             "remedy": "Close it with ')' or write '\\(' for a literal bracket.",
+            "words": [],
+            "prompt": "a (red:1.3) cat BREAK x (",
         }
     ]
     first, second = values["chunks"]

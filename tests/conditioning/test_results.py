@@ -32,3 +32,14 @@ def test_pooled_values_that_are_no_numbers_are_refused():
                     f"'broken' itself gives NaN or infinite pooled values for the prompt {shown!r}"
                 )
         assert torch.isfinite(Conditioner(tower, pooled=False)("a cat").embeds).all()
+
+
+def test_equal_prompts_get_tensors_of_their_own():
+    for choices in ({}, {"dialect": "comfyui"}, {"dialect": "compel"}, {"weighting": "none"}):
+        conditioner = Conditioner(OpenAIClipTower(model_l(), tokenizer()), **choices)
+        for prompts, negatives in (("a cat", "a cat"), ("", None), (["a", "a"], "a")):
+            made = conditioner.guided(prompts, negatives)
+            kept = made.negative.embeds.clone()
+            made.positive.embeds.mul_(0)
+            assert torch.equal(made.negative.embeds, kept)
+            assert torch.equal(conditioner.guided(prompts, negatives).positive.embeds, kept)

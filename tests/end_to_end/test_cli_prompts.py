@@ -31,7 +31,7 @@ def test_a_prompt_a_line(batch, generate, monkeypatch):
     code, made, _ = batch("a cat\n\n{a} [dog]\r\n  一只猫  \n", "-n", "blurry", "--seed", "4")
 
     assert (code, len(loads)) == (0, 1)
-    assert [each["path"] for each in made] == ["out-1.png", "out-2.png", "out-3.png"]
+    assert [each["path"] for each in made] == ["out-1.png", "out-3.png", "out-4.png"]
     assert [each["prompt"] for each in made] == ["a cat", "{a} [dog]", "一只猫"]
     assert [each["line"] for each in made] == [1, 3, 4]
     assert made[0] == {

@@ -35,7 +35,7 @@ def conditioner_for(key: str) -> Conditioner:
         layer = layer_of(choice, norm=False)
         return Conditioner(tower_l(), tower_g(), dialect="comfyui", layer=layer)
     dialect = "comfyui_words" if model == "sd1_word_split" else "comfyui"
-    clip_skip = int(choice.removeprefix("skip")) if choice.startswith("skip") else 1
+    clip_skip = int(choice.removeprefix("skip")) if choice.startswith("skip") else None
     layer = layer_of(choice, norm=True)
     return Conditioner(tower_l(), dialect=dialect, clip_skip=clip_skip, layer=layer, pooled=True)
 

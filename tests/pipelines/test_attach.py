@@ -16,8 +16,14 @@ from diffusers import (
 )
 from PIL import Image
 
-from clipcond import Conditioner, attach, detach
-from clipcond.errors import ClipcondError, PipelineError, PromptWarning, UnknownNameError
+from clipcond import Conditioner, HiddenLayer, attach, detach
+from clipcond.errors import (
+    ArgumentError,
+    ClipcondError,
+    PipelineError,
+    PromptWarning,
+    UnknownNameError,
+)
 from tests.parity.models import tower_g, tower_l
 from tests.pipelines.models import final_norm, latents, stock_class, tiny_sd
 
@@ -285,3 +291,21 @@ def test_a_class_is_no_pipeline():
         name = each.__name__
         assert caught.value.message == f"attach needs an object, not the class {name}"
         assert caught.value.remedy == f"Make one: {name}.from_pretrained(...)."
+
+
+def test_a_conditioner_that_is_none():
+    pipe = attach(tiny_sd(), clip_skip=2)
+    own = pipe.conditioner
+    for wrong in ("a1111", 2, Conditioner, {"clip_skip": 1}):
+        with pytest.raises(ArgumentError) as caught:
+            pipe.conditioner = wrong
+        message, remedy = str(caught.value).split("\n")
+        assert message.startswith("conditioner is a Conditioner, not a")
+        assert remedy == "For other choices say attach(pipe, clip_skip=..., dialect=...)."
+        assert pipe.conditioner is own
+    pipe.conditioner = other = Conditioner(tower_l())
+    assert pipe.conditioner is other
+    detach(pipe).conditioner = "x"  # of a stock pipeline, any attribute
+    with pytest.raises(ArgumentError, match="clip_skip and layer both choose a layer"):
+        attach(pipe, clip_skip=1, layer=HiddenLayer(2, False))
+    assert pipe.conditioner == "x"

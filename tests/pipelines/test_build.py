@@ -13,11 +13,19 @@ from diffusers import (
 from safetensors.torch import load_file, save_file
 
 import clipcond
-from clipcond.errors import CheckpointError, ClipcondWarning, PipelineError, UnknownNameError
+from clipcond.errors import (
+    ArgumentError,
+    CheckpointError,
+    ClipcondWarning,
+    PipelineError,
+    UnknownNameError,
+)
 from clipcond.pipelines import build_pipeline
+from clipcond.pipelines.devices import check_device
 from tests.parity.models import tower_g, tower_l
 from tests.pipelines.models import latents, stock_class
 
+HALVES = ("fp16", "half", "FLOAT16", "torch.float16", "float61")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -90,8 +98,13 @@ def test_float16_on_the_cpu_is_explained(sd_folder):
         ({"dialect": "a111"}, "no dialect 'a111'. Did you mean 'a1111'?"),
         ({"weighting": "lrep"}, "no weighting rule 'lrep'."),
         ({"task": "text2img"}, "no task 'text2img'. Did you mean 'text2image'?"),
-        ({"dtype": "float61"}, "no dtype 'float61'. Did you mean 'float16'?"),
+        *(({"dtype": name}, f"no dtype '{name}'. Did you mean 'float16'?") for name in HALVES),
+        ({"dtype": "bf16"}, "no dtype 'bf16'. Did you mean 'bfloat16'?"),
+        ({"dtype": "double64"}, "no dtype 'double64'."),
         ({"device": "cdua"}, "no device 'cdua'. Did you mean 'cuda'?"),
+        ({"device": "gpu"}, "no device 'gpu'. Did you mean 'cuda'? Known: cpu, cuda, mps.\nLeave "),
+        ({"device": "CUDA:x"}, "no device 'CUDA:x'. Did you mean 'cuda'?"),
+        ({"device": "metal"}, "no device 'metal'. Did you mean 'mps'?"),
         ({"attention": "spda"}, "no attention 'spda'. Did you mean 'sdpa'?"),
     ],
 )
@@ -104,8 +117,36 @@ def test_names_that_do_not_exist(sd_folder, choice, message):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="shows what is said without CUDA")
 def test_a_device_that_is_not_there(sd_folder):
-    with pytest.raises(PipelineError, match="This torch sees no cuda device"):
-        build_pipeline(sd_folder, device="cuda")
+    for device in ("cuda", "cuda:9", "mps", "xla", torch.device("cuda")):
+        kind = str(device).partition(":")[0]
+        with pytest.raises(PipelineError) as caught:
+            build_pipeline(sd_folder, device=device)
+
+        message = f"This torch sees no {kind} device.\nLeave out device=, or say device='cpu'."
+        assert str(caught.value) == message
+
+
+def test_an_index_beyond_the_devices_there_are(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+    with pytest.raises(PipelineError) as caught:
+        check_device(torch.device("cuda:9"))
+
+    assert str(caught.value) == "This torch sees no device cuda:9, only cuda:0, cuda:1."
+    check_device(torch.device("cuda:1"))
+
+
+def test_what_is_no_device_and_no_dtype(sd_folder):
+    for choice in ({"device": 1.5}, {"device": True}, {"dtype": 16}, {"dtype": torch.int8}):
+        ((name, value),) = choice.items()
+        with pytest.raises(ArgumentError) as caught:
+            build_pipeline(sd_folder, **choice)
+
+        assert str(caught.value).startswith(f"{name} is ")
+        assert str(caught.value).endswith(f": {value!r}")
+    with pytest.raises(PipelineError, match="holds no numbers"):
+        build_pipeline(sd_folder, device="meta")
 
 
 def test_a_tower_that_does_not_fit_the_unet(sd_folder):

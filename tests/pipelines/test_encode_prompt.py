@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from clipcond import attach
-from clipcond.errors import PipelineError
+from clipcond import attach, detach
+from clipcond.errors import PipelineError, PromptError, PromptTypeError
 from tests.pipelines import zoo
 from tests.pipelines.models import WIDTH, final_norm, latents, seeded
 
@@ -133,15 +133,6 @@ def test_lists_have_a_string_for_each_prompt():
             {"prompt": "a", "negative_prompt": ["x", "y"]},
             "1 prompt, but 2 negative prompts.\nGive as many, or one string for all of them.",
         ),
-        ({"prompt": []}, "There is nothing to encode: the list of prompts is empty."),
-        *(
-            (
-                {"prompt": "a", "negative_prompt": value},
-                f"A prompt is a string or a list of strings, not a{name}",
-            )
-            for value, name in ((5, "n int"), (b"abc", " bytes"), ({}, " dict"), (0.5, " float"))
-        ),
-        ({"prompt": ["a", None]}, "A prompt is a string, not NoneType: None"),
         (
             {"prompt": "a", "negative_prompt_embeds": torch.zeros(2, 77, WIDTH)},
             "1 prompt, but 2 negative embeddings: they pair one to one.",
@@ -163,6 +154,24 @@ def test_what_does_not_pair_is_refused(pipe, arguments, message):
         latents(attach(pipe), **arguments)
 
     assert str(caught.value) == message
+
+
+def test_prompts_are_refused_as_a_conditioner_refuses_them(pipe):
+    cases = [
+        ({"prompt": []}, PromptError),
+        ({"prompt": [], "negative_prompt": ["x"]}, PromptError),
+        ({"prompt": "a", "negative_prompt": []}, PromptError),
+        ({"prompt": ["a", None]}, PromptTypeError),
+        *(({"prompt": "a", "negative_prompt": x}, PromptTypeError) for x in (5, b"abc", {}, 0.5)),
+    ]
+    attach(pipe)
+    for arguments, kind in cases:
+        with pytest.raises(kind) as ours:
+            latents(pipe, **arguments)
+        with pytest.raises(kind) as theirs:
+            pipe.conditioner.guided(arguments["prompt"], arguments.get("negative_prompt"))
+
+        assert str(ours.value) == str(theirs.value), arguments
 
 
 def test_embeddings_of_the_caller_go_through(pipe):
@@ -208,6 +217,20 @@ def test_words_with_long_negative_embeddings(pipe):
         ours, torch.cat([pipe.conditioner("a cat").embeds, pipe.conditioner("").embeds], dim=1)
     )
     assert torch.equal(theirs, negative)
+
+
+def test_embeddings_are_as_good_as_the_words_they_are_of(pipe):
+    """Whatever brings a shorter side to the length of the other: empty chunks or repetition."""
+    long = "a cat, " * 60
+    for dialect in ("a1111", "comfyui", "compel"):
+        attach(pipe, dialect=dialect)
+        for n_words in (1, 30, 60):
+            words = "blurry, " * n_words
+            embeds = pipe.encode_prompt(words, "cpu", 1, False)[0]
+            by_words = pipe.encode_prompt(long, "cpu", 1, True, negative_prompt=words)
+            by_rows = pipe.encode_prompt(long, "cpu", 1, True, negative_prompt_embeds=embeds)
+            assert all(map(torch.equal, by_rows, by_words)), (dialect, n_words)
+        detach(pipe)
 
 
 def test_one_pass_through_the_text_encoder_for_positive_and_negative(pipe):

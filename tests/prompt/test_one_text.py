@@ -43,8 +43,8 @@ def test_what_is_reduced_and_where():
             "AND makes 2 conditions; only the first is encoded: 'a [cat:dog:0.5] in [x|[y:z:3]]'; "
             "not encoded: 'AND 猫 [b:3] :2'",
             31,
-            "Write 'and' in small letters for the word; to make several conditions, encode the "
-            "parts of compose(prompt) one by one.",
+            "Write 'and' in small letters for the word. For several conditions, encode the parts "
+            "of compose(prompt) one by one.",
             words=("AND 猫 [b:3] :2",),
         ),
     )

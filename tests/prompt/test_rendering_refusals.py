@@ -76,7 +76,8 @@ def test_what_cannot_be_said():
             "a1111",
             "a1111",
             "AND cannot be converted\n  a AND b\n    ^\n"
-            "Convert the parts of compose(prompt) one by one, or write 'and' for the word.",
+            "Write 'and' in small letters for the word. For several conditions, convert the parts "
+            "of compose(prompt) one by one.",
         ),
     ]
     assert not failures_of(check, cases)

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+from types import SimpleNamespace
 
 import torch
 from torch import nn
@@ -114,8 +115,100 @@ def by_helper(model):
     hooked(model, lambda module, args, output: scaled(output))
 
 
+class OfClass(nn.Module):
+    """A network whose strength is a class attribute."""
+
+    multiplier = 1.0
+
+    def __init__(self, layer):
+        super().__init__()
+        self.before, layer.forward = layer.forward, self.forward
+
+    def forward(self, x):
+        return self.before(x) * self.multiplier
+
+
+class Linear(nn.Linear):
+    """A part of the model whose strength is a class attribute."""
+
+    strength = 1.0
+
+    def forward(self, x):
+        return super().forward(x) * self.strength
+
+
+class Choices:
+    """What a class holds that a function of its file names, and what an object of it holds."""
+
+    scale = 1.0
+
+    def __init__(self):
+        self.names = ["style"]
+
+
+CHOSEN, OPTIONS = Choices(), SimpleNamespace(scale=1.0)
+ACTIVE = ["style"]
+
+
+def raised(owner, name):
+    setattr(owner, name, getattr(owner, name) + 1)
+
+
+def patched(change):
+    """Replace every forward by a function of its output."""
+
+    def put(model):
+        for layer in layers(model):
+            layer.forward = lambda x, inner=layer.forward: change(inner(x))
+
+    return put
+
+
+def switched(names):
+    """Switch a name off or on again."""
+    names.remove("style") if "style" in names else names.append("style")
+
+
+def own_linear(model):
+    for module in [*model.modules()]:
+        if hasattr(module, "q_proj"):
+            module.q_proj.__class__ = Linear
+
+
+def numbers(model):
+    scale = [1]
+    patched(lambda y: y * scale[0])(model)
+    return scale
+
+
+def names_of_an_object(model):
+    held = Choices()
+    hooked(model, lambda module, args, output: output * (1 + len(held.names)))
+    return held.names
+
+
 # what is put on -> what changes then
 CASES = {
+    "an attribute of its class": (
+        lambda model: [OfClass(layer) for layer in layers(model)],
+        lambda _: raised(OfClass, "multiplier"),
+    ),
+    "an attribute of the class of a part": (own_linear, lambda _: raised(Linear, "strength")),
+    "a class of the file": (
+        patched(lambda y: y * Choices.scale),
+        lambda _: raised(Choices, "scale"),
+    ),
+    "an object of the file": (
+        patched(lambda y: y * (1 + len(CHOSEN.names))),
+        lambda _: switched(CHOSEN.names),
+    ),
+    "options of the file": (
+        patched(lambda y: y * OPTIONS.scale),
+        lambda _: raised(OPTIONS, "scale"),
+    ),
+    "names in a list": (patched(lambda y: y * (1 + len(ACTIVE))), lambda _: switched(ACTIVE)),
+    "a whole number in a list": (numbers, lambda scale: scale.append(scale.pop() + 1)),
+    "names that an object holds": (names_of_an_object, switched),
     "multiplier": (lambda model: [Network(layer) for layer in layers(model)], more),
     "weights": (lambda model: [Network(layer) for layer in layers(model)], trained),
     "multiplier, wrapped": (wrapped, more),
@@ -148,6 +241,7 @@ def test_no_change_is_missed():
             found = ours("a cat").embeds
             assert torch.equal(found, plain("a cat").embeds)
             assert not torch.equal(found, known)
+            assert torch.equal(ours("a cat").embeds, found)
             known = found
 
     assert not failures_of(check, CASES)

@@ -204,6 +204,15 @@ def test_errors_say_what_is_wrong():
         "Linear is no CLIP text model: it has no encoder.layers with a final_layer_norm. "
         "OpenAIClipTower takes a CLIPTextModel or CLIPTextModelWithProjection."
     )
+    part = torch.nn.Module()
+    part.text_model, part.vision_model = tower_l().model, torch.nn.Linear(2, 2)
+    with pytest.raises(TowerError) as caught:
+        OpenAIClipTower(part, tokenizer())
+    assert str(caught.value) == (
+        "Module is a whole CLIP, of texts and pictures. OpenAIClipTower takes its text half: a "
+        "CLIPTextModel or CLIPTextModelWithProjection.\n"
+        "Open its folder with load_tower(folder)."
+    )
     for depth in (0, -1, 1.5, True, "2"):
         with pytest.raises(TowerError, match="depth is a whole number from 1"):
             HiddenLayer(depth)

@@ -219,7 +219,8 @@ def test_a_file_without_a_pair(tmp_path):
         read_pairs(path)
     assert str(caught.value) == (
         f"{str(path)!r}: 1 of 1 lines cannot be used\n"
-        "  line 1: it has 1 column, expected 2, or 3 with a picture"
+        "  line 1: it has 1 column, expected 2, or 3 with a picture\n"
+        "A line of a .tsv has two columns with a tab between."
     )
 
 
@@ -272,3 +273,29 @@ def test_parquet(tmp_path):
     path.write_bytes(b"PAR1 and nothing")
     with pytest.raises(PairsError, match="cannot be read"):
         read_pairs(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"\x1f\x8b\x08\x00" + b"\x80\n" * 30, "it is compressed by gzip\nUnpack it first."),
+        (b"PK\x03\x04" + b"\x00\n" * 30, "it is a .zip or a table of a spreadsheet\nUnpack it, or"),
+        (b"PAR1" + b"a\tb\n" * 30, "it is Parquet\nName it .parquet."),
+    ],
+)
+@pytest.mark.parametrize("ending", [".tsv", ".jsonl"])
+def test_a_file_that_is_no_text(tmp_path, content, what, ending):
+    path = tmp_path / f"pairs{ending}"
+    path.write_bytes(content)
+    with pytest.raises(PairsError) as caught:
+        read_pairs(path)
+
+    assert str(caught.value).startswith(f"{str(path)!r} is no text: {what}")
+
+
+def test_a_file_without_a_good_line_says_how_a_line_is_written(tmp_path):
+    with pytest.raises(PairsError) as caught:
+        read_pairs(write(tmp_path, ['{"teacher": "a"}', "{"], "pairs.jsonl"))
+
+    assert "line 1: the tower's side is missing" in str(caught.value)
+    assert caught.value.remedy == "A line of a .jsonl is a JSON object."

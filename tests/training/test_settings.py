@@ -9,12 +9,51 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from clipcond.errors import TowerError, TrainingError
-from clipcond.training import AlignSettings, LoopSettings, TuneSettings, align, tune_tower
+from clipcond.errors import ArgumentError, TowerError, TrainingError
+from clipcond.training import (
+    AlignSettings,
+    LoopSettings,
+    TuneSettings,
+    align,
+    read_pairs,
+    tune_tower,
+)
 from tests.failures import failures_of
 from tests.training.made import QUIET, settings, teacher, tower_zh, write
 
 pytestmark = pytest.mark.usefixtures("measure_little")
+
+
+def test_settings_of_another_class(tmp_path):
+    def check(case):
+        train, name, value, kind, example, fields = case
+        with pytest.raises(ArgumentError) as caught:
+            train("a", "b", "c", tmp_path / "x.safetensors", **{name: value})
+        message, remedy = str(caught.value).split("\n")
+        assert message.startswith(f"{name} is of the class {kind}, not ")
+        assert remedy.startswith(f"Write {name}={kind}({example}). It has ")
+        assert all(each in remedy for each in fields.split())
+        assert list(tmp_path.iterdir()) == []
+
+    align_fields, tune_fields = "text_steps unet_lr clip_skips", "steps batch lr temperature"
+    loop_fields = "seed device precision save_every"
+    cases = [
+        (align, "settings", {"text_steps": 5}, "AlignSettings", "text_steps=5", align_fields),
+        (align, "settings", {"steps": 5}, "AlignSettings", "...", align_fields),
+        (align, "settings", TuneSettings(), "AlignSettings", "...", align_fields),
+        (align, "loop", {"seed": 1}, "LoopSettings", "seed=1", loop_fields),
+        (align, "loop", {}, "LoopSettings", "...", loop_fields),
+        (tune_tower, "settings", {"steps": 5, "lr": 1}, "TuneSettings", "steps=5, lr=1", "batch"),
+        (tune_tower, "settings", AlignSettings(), "TuneSettings", "...", tune_fields),
+        (tune_tower, "loop", "quiet", "LoopSettings", "...", loop_fields),
+        (tune_tower, "loop", 0, "LoopSettings", "...", loop_fields),
+    ]
+    assert not failures_of(check, cases)
+    with pytest.raises(ArgumentError, match="columns is of the class Columns, not a dict"):
+        read_pairs(tmp_path / "pairs.tsv", {"teacher": "en"})
+    for wrong in ("many", -1, 1.5):
+        with pytest.raises(TrainingError, match="max_bad is "):
+            read_pairs(tmp_path / "pairs.tsv", max_bad=wrong)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])

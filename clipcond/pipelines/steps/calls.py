@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -17,16 +18,46 @@ _TEXT, _NEGATIVE = "prompt", "negative_prompt"
 _EMBEDS = ("prompt_embeds", "prompt_embeds_qwen")  # None until the prompt is encoded
 
 
+class _Ending:
+    """What a call holds, and lets go of as it ends."""
+
+
 def is_drawing(pipe: object) -> bool:
     """Whether a method of the pipeline that draws is being run, in this thread."""
+    return _drawing(pipe) is not None
+
+
+def at_end(pipe: object, act: Callable[[object], None]) -> None:
+    """Do something with the pipeline when its method that is being run ends, in whatever way.
+
+    The dictionary of its further keyword arguments ends with it. A method without one is not waited
+    for; after an exception, the call ends when its traceback is let go.
+    """
+    frame = _drawing(pipe)
+    if frame is None or not frame.f_code.co_flags & inspect.CO_VARKEYWORDS:
+        return
+    code, own = frame.f_code, weakref.ref(pipe)
+    n_before = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & inspect.CO_VARARGS)
+
+    def ended() -> None:
+        known = own()
+        if known is not None and not is_drawing(known):  # no call around the one that ended
+            act(known)
+
+    ending = _Ending()
+    weakref.finalize(ending, ended).atexit = False
+    frame.f_locals[code.co_varnames[n_before]][ending] = None
+
+
+def _drawing(pipe: object) -> FrameType | None:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
         is_method = code.co_name in _DRAWING and code.co_argcount > 0
         if is_method and frame.f_locals.get(code.co_varnames[0]) is pipe:
-            return True
+            return frame
         frame = frame.f_back
-    return False
+    return None
 
 
 def asks_itself(pipe: object) -> bool:

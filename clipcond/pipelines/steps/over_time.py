@@ -11,13 +11,14 @@ from clipcond.pipelines.families.words import as_negatives
 from clipcond.pipelines.family import Encoding
 from clipcond.pipelines.steps.calls import (
     asks_itself,
+    at_end,
     given_tensors,
     is_drawing,
     reads_negative,
 )
 from clipcond.pipelines.steps.drawing import StepsOfPipeline
 from clipcond.pipelines.steps.encoding import Encode, EncodedCall
-from clipcond.pipelines.steps.nesting import STEPS, steps_midway, stop_drawing
+from clipcond.pipelines.steps.nesting import STEPS, rest, steps_midway, stop_drawing
 from clipcond.pipelines.steps.plan import Arguments, changes, plan_steps
 from clipcond.pipelines.steps.position import StepCount, likely_steps
 from clipcond.pipelines.steps.refusals import check_pipeline
@@ -71,6 +72,8 @@ def encode_over_time(
         steps.set_negative(answer)
     if steps is not None and not steps.is_needed:
         stop_drawing(pipe)
+    elif steps is not None and not is_attached:
+        at_end(pipe, rest)  # a modular pipeline
     return answer
 
 

@@ -1,8 +1,12 @@
 """Prompts over time in modular pipelines, against those of SDXL's own pipeline."""
 
+import contextlib
+import logging
+
 import diffusers
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from diffusers.modular_pipelines import SequentialPipelineBlocks
 from diffusers.modular_pipelines.stable_diffusion_xl.modular_blocks_stable_diffusion_xl import (
     StableDiffusionXLCoreDenoiseStep as DENOISE,
@@ -11,6 +15,7 @@ from diffusers.modular_pipelines.stable_diffusion_xl.modular_blocks_stable_diffu
 from clipcond import attach, detach
 from clipcond.errors import PipelineError
 from clipcond.pipelines.modular import ClipcondTextStep, ClipcondXLTextStep
+from clipcond.pipelines.steps.calls import at_end
 from tests.pipelines.models import SIDE, seeded, tiny_sd, tiny_sdxl
 from tests.pipelines.steps.loops import distance
 from tests.pipelines.steps.test_hooks import n_hooks
@@ -41,7 +46,7 @@ def modular(stock, scheduler, **choices):
 
 def draw(pipe, prompt, **call):
     call = {"num_inference_steps": 4, "generator": seeded(), "height": SIDE, "width": SIDE, **call}
-    return pipe(prompt=prompt, output="latents", **call)
+    return pipe(prompt=prompt, **{"output": "latents", **call})
 
 
 @pytest.mark.parametrize("name", ["DDIMScheduler", "EulerDiscreteScheduler"])
@@ -62,13 +67,58 @@ def test_as_in_the_pipeline(name):
                 height=SIDE,
                 width=SIDE,
             ).images
-            assert n_hooks(pipe.unet) > 0
+            assert n_hooks(pipe.unet) == 0
             assert distance(ours, theirs) < 1e-4 * max(1.0, float(theirs.abs().max()))
     detach(stock)
     whole = draw(pipe, "c", negative_prompt="x")
     assert n_hooks(pipe.unet) == 0
     assert torch.equal(draw(pipe, "c AND d :0", negative_prompt="x"), whole)
     assert torch.equal(draw(pipe, "[c:d:99]", negative_prompt="x"), whole)
+
+
+class _Breaks(DDIMScheduler):
+    n_left = 2
+
+    def step(self, *args, **kwargs):
+        self.n_left -= 1
+        if not self.n_left:
+            raise RuntimeError("it broke")
+        return super().step(*args, **kwargs)
+
+
+def test_hooks_are_there_while_it_draws(monkeypatch):
+    """They go with the call: also if it fails, and if the state of it is kept."""
+    logger = logging.getLogger("diffusers.modular_pipelines.modular_pipeline")
+    monkeypatch.setattr(logger, "disabled", True)  # pytest keeps what it logs, tracebacks too
+    pipe = modular(tiny_sdxl(), _Breaks())
+    counts = []
+    pipe.unet.register_forward_pre_hook(lambda *_: counts.append(n_hooks(pipe.unet)))
+    with contextlib.suppress(RuntimeError):
+        draw(pipe, "[a|b]")
+    assert n_hooks(pipe.unet) == 1
+    pipe.update_components(scheduler=DDIMScheduler())
+    drawn = draw(pipe, "[a|b]")
+    state = draw(pipe, "[a|b]", output=None)
+    assert n_hooks(pipe.unet) == 1
+    assert torch.equal(state.get("latents"), drawn)
+    assert min(counts) > 1
+
+
+class _Calls:
+    def __call__(self, *inner, size=1, **more):
+        at_end(self, self.ends.append)
+        for each in inner:
+            each()
+        assert not self.ends
+
+
+def test_the_end_of_a_call_is_that_of_the_outermost():
+    pipe, other = _Calls(), _Calls()
+    pipe.ends, other.ends = [], []
+    pipe(pipe, other, steps=3)
+    assert (pipe.ends, other.ends) == ([pipe], [other])
+    at_end(pipe, pipe.ends.append)
+    assert len(pipe.ends) == 1
 
 
 @pytest.mark.slow
