@@ -131,9 +131,12 @@ class ImageIndex:
         files = (local_path(path, PictureError) for path in _listed(paths))
         return self._contents.remove({_key(path) for path in files})
 
-    def remove_missing(self) -> int:
-        """Remove the pictures whose files are gone; return how many."""
-        return self._contents.remove([k for k in self._contents.files if not os.path.isfile(k)])
+    def remove_missing(self, folder: str | PathLike[str] | None = None) -> int:
+        """Remove the files that are gone, of one folder or of all; return how many."""
+        files = self._contents.files
+        root = "" if folder is None else os.path.join(_key(local_path(folder, PictureError)), "")
+        gone = [key for key in files if key.startswith(root) and not os.path.isfile(key)]
+        return self._contents.remove(gone)
 
     def search(
         self,
@@ -155,7 +158,8 @@ class ImageIndex:
             files with their cosines, the nearest first; of equal ones that which was added first.
         Raises:
             PictureError: a picture cannot be read.
-            ReadingError: `k` is no whole number from 1, or `image_weight` not from 0 to 1.
+            ReadingError: `k` is no whole number from 1, `image_weight` not from 0 to 1, or the
+                text empty.
         """
         if not 0 <= image_weight <= 1:
             raise ReadingError(f"image_weight is a number from 0 to 1, not {image_weight!r}")
@@ -213,6 +217,8 @@ class ImageIndex:
         """Encode a text or a picture: [1 P]."""
         if not isinstance(query, str):
             return self.encoder.encode_image(query)
+        if not query.strip():
+            raise ReadingError("the text to search for is empty")
         if Path(query).suffix.lower() in SUFFIXES and os.path.isfile(query):
             warn(f"{query!r} is searched for as a text; for the picture, give Path({query!r})")
         return self.encoder.encode_text(query)

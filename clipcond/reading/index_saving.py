@@ -35,6 +35,7 @@ class IndexFolder:
     def __init__(self, folder: Path, encoder: DualEncoder) -> None:
         self.folder = folder
         self._encoder = encoder
+        self._fingerprint = encoder.image_fingerprint()
         self._parts: list[Part] = []
         self._files: dict[str, IndexedFile] = {}  # of the next part
         self._rows: list[Tensor] = []
@@ -95,13 +96,13 @@ class IndexFolder:
 
     def _name(self, parts: Sequence[Part]) -> None:
         own = self._encoder
-        saved = Saved(own.name, own.image_fingerprint(), own.width, tuple(parts))
+        saved = Saved(own.name, self._fingerprint, own.width, tuple(parts))
         write_saved(self.folder, saved)
         self._parts = list(parts)
 
     def _check(self, saved: Saved) -> None:
         own = self._encoder
-        if saved.fingerprint == own.image_fingerprint():
+        if saved.fingerprint == self._fingerprint:
             if saved.width == own.width:
                 return
             message = f"{str(self.folder)!r} says a width of {saved.width}, not {own.width}"
@@ -109,7 +110,7 @@ class IndexFolder:
         raise ReadingError(
             f"the index in {str(self.folder)!r} was made by another encoder: its vectors are of "
             f"{saved.encoder!r} ({saved.fingerprint[:12]}), not of {own.name!r} "
-            f"({own.image_fingerprint()[:12]})",
+            f"({self._fingerprint[:12]})",
             f"Open it with load_encoder({saved.encoder!r}), or index the pictures again into "
             "another folder.",
         )

@@ -142,14 +142,44 @@ def test_bad_files_are_named_and_the_others_indexed(tmp_path, files, encoder, co
     assert torch.equal(again.embeds, index.embeds)
 
 
-def test_pictures_are_removed(files, encoder):
+def test_extreme_pictures_are_indexed_or_named(tmp_path, encoder, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 6000)
+    made = {"dot": (1, 1), "line": (1, 10_000), "bomb": (128, 128), "cut": (60, 60)}
+    files = {name: tmp_path / f"{name}.jpg" for name in made}
+    for name, size in made.items():
+        picture(*size, 1).save(files[name])
+    files["cut"].write_bytes(files["cut"].read_bytes()[:-300])
+    index = ImageIndex(encoder)
+
+    update = index.add(tmp_path)
+
+    assert index.paths == [files["dot"], files["line"]]
+    (bomb, why_bomb), (cut, why_cut) = update.bad
+    assert (bomb, cut) == (files["bomb"], files["cut"])
+    assert why_bomb == f"{str(bomb)!r} has more than 12,000 pixels, which may be an attack"
+    assert why_cut.startswith(f"{str(cut)!r} cannot be read as a picture: image file is truncated")
+
+
+def test_a_tower_that_makes_nan_is_refused(files, encoder, monkeypatch):
+    monkeypatch.setattr(encoder, "_encode_pixels", lambda pixels: torch.full((1, 128), torch.nan))
+    index = ImageIndex(encoder)
+
+    assert "made NaN, infinity or only zeros of a picture" in message_of(
+        ReadingError, index.add, files
+    )
+    assert len(index) == 0
+
+
+def test_pictures_are_removed(tmp_path, files, encoder):
     index = ImageIndex(encoder)
     index.add(files)
     rows = index.embeds.clone()
 
     assert index.remove([files[0], "/nowhere.png"]) == 1
     files[2].unlink()
-    assert index.remove_missing() == 1
+    assert index.remove_missing(tmp_path / "pict") == 0
+    assert index.remove_missing(tmp_path / "pictures") == 1
+    assert index.remove_missing() == 0
 
     assert index.paths == [files[1], *files[3:]]
     assert torch.equal(index.embeds, rows[[1, *range(3, len(files))]])
@@ -334,6 +364,7 @@ def test_a_damaged_index_is_refused(tmp_path, files, encoder, what, said):
 def test_wrong_questions_are_refused(tmp_path, files, encoder):
     index = ImageIndex(encoder)
     assert index.search("red") == []
+    assert message_of(ReadingError, index.search, " ") == "the text to search for is empty"
     index.add(files[:2])
 
     assert message_of(ReadingError, index.search, "red", k=0) == "k is a whole number from 1, not 0"
