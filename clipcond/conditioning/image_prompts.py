@@ -37,7 +37,7 @@ class EncodesImages(Protocol):
     def encode_image(self, images: Picture | Sequence[Picture]) -> Tensor:
         """Encode one picture or several as vectors of length 1, [n P]."""
 
-    def fingerprint(self) -> str:
+    def image_fingerprint(self) -> str:
         """Hash what the vectors depend on."""
 
 
@@ -60,9 +60,11 @@ class ImageReader:
                 f"Train an image adapter: {ALIGN}",
             )
         record = adapter.record
-        is_other = record is not None and record.tower != encoder.fingerprint()
+        is_other = record is not None and record.tower != encoder.image_fingerprint()
         if is_other or adapter.config.tower_width != encoder.width:
-            named = "another encoder" if record is None else f"the encoder {record.tower_name!r}"
+            named = "another encoder"
+            if record is not None and record.tower_name != encoder.name:
+                named = f"the encoder {record.tower_name!r}"
             raise TowerError(
                 f"the image adapter was aligned to {named}, not to this {encoder.name!r}",
                 "Open that one with load_encoder().",

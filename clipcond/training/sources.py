@@ -86,7 +86,7 @@ class PictureSource(Source):
         self.images, self.name, self.width = encoder, encoder.name, encoder.width
 
     def fingerprint(self) -> str:
-        return self.images.fingerprint()
+        return self.images.image_fingerprint()
 
     def encoder(self, settings: AlignSettings) -> SideEncoder:
         return _PictureEncoder(self.images, settings.clip_skips)

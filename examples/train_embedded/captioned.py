@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import random
+from dataclasses import replace
 from pathlib import Path
 
 from captions import Mix, describe
@@ -24,14 +25,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=12_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pair", type=float, default=MIX.pair, help="share of pairs")
     parser.add_argument("-o", "--out", type=Path, default=Path("captioned"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    rng = random.Random(f"captioned {options.seed}")
+    rng, mix = random.Random(f"captioned {options.seed}"), replace(MIX, pair=options.pair)
     with (options.out / "captions.tsv").open("w", encoding="utf-8", newline="\n") as file:
         for i in track(range(options.n), "pictures"):
-            background, nouns = draw_things(rng, MIX)
-            sample = describe(background, nouns, rng, MIX)
+            background, nouns = draw_things(rng, mix)
+            sample = describe(background, nouns, rng, mix)
             name = f"{i:05}.png"
             Image.fromarray(render(sample.scene, rng)).save(options.out / name)
             print(name, plain(background, nouns, sample.said), sep="\t", file=file)

@@ -34,13 +34,13 @@ class Encoder:
         rows = [torch.randn(P, generator=torch.Generator().manual_seed(n)) for n in numbers]
         return normalize(torch.stack(rows), dim=-1)
 
-    def fingerprint(self) -> str:
+    def image_fingerprint(self) -> str:
         return "ab" * 32
 
 
 def image_adapter(width: int = 32, length: int = 77, **sizes):
     made = adapter("image", tower_width=P, width=width, length=length, **sizes)
-    made.record = record(tower=Encoder().fingerprint(), tower_name="numbers", width=width)
+    made.record = record(tower=Encoder().image_fingerprint(), tower_name="numbers", width=width)
     return made
 
 
@@ -193,10 +193,13 @@ def test_a_model_without_an_adapter_says_what_to_do():
 def test_what_does_not_belong_together_is_refused(tmp_path):
     other = image_adapter()
     other.record = replace(other.record, tower="0" * 64, tower_name="theirs")
+    namesake = image_adapter()
+    namesake.record = replace(namesake.record, tower="0" * 64)
     too_wide, of_text = image_adapter(24), adapter("resampler")
     unrecorded = adapter("image", tower_width=8, length=77)
     for other_kind, message in (
         (other, "the image adapter was aligned to the encoder 'theirs', not to this 'numbers'\n"),
+        (namesake, "the image adapter was aligned to another encoder, not to this 'numbers'\n"),
         (unrecorded, "the image adapter was aligned to another encoder, not to this 'numbers'\n"),
         (too_wide, "the image adapter makes rows 24 wide, but this model reads 32\n"),
         (of_text, "a 'resampler' adapter reads a text tower, not pictures\n"),

@@ -29,7 +29,7 @@ class Encoder:
         numbers = images if isinstance(images, list) else [images]
         return normalize(torch.stack([torch.randn(P, generator=seeded(n)) for n in numbers]))
 
-    def fingerprint(self) -> str:
+    def image_fingerprint(self) -> str:
         return "ab" * 32
 
 
@@ -44,7 +44,7 @@ def taught(pipe, **choices):
         length=77,
         pooled_width=None if pooled is None else pooled.shape[-1],
     )
-    made.record = record(tower=Encoder().fingerprint(), width=made.config.width)
+    made.record = record(tower=Encoder().image_fingerprint(), width=made.config.width)
     conditioner.take_images(made, Encoder())
     return pipe
 
@@ -157,7 +157,7 @@ def test_the_embedded_model_brings_an_adapter_of_its_own():
     assert image_adapter_file().stat().st_size <= MAX_BYTES
     assert (aligned.tower_name, aligned.tower) == (
         "embedded",
-        load_encoder("embedded").fingerprint(),
+        load_encoder("embedded").image_fingerprint(),
     )
     assert aligned.losses["unet.read"] < 0.5  # 1 = the same rows for every picture
     assert found.embeds.shape == (2, 77, own.config.width)

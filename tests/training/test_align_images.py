@@ -33,7 +33,7 @@ class ColourEncoder:
             rows.append(torch.cat([colour, colour.square() + 0.5]))
         return normalize(torch.stack(rows), dim=-1)
 
-    def fingerprint(self) -> str:
+    def image_fingerprint(self) -> str:
         return "c" * 64
 
 
@@ -60,7 +60,7 @@ def test_the_record_names_encoder_and_layer(tmp_path, captions):
     adapter, record = load_adapter(output)
     assert record == found
     assert (adapter.config.kind, adapter.config.tower_width) == ("image", 6)
-    assert (record.tower, record.tower_name) == (encoder.fingerprint(), "colours")
+    assert (record.tower, record.tower_name) == (encoder.image_fingerprint(), "colours")
     assert (record.tower_clip_skips, record.teacher_clip_skips) == ((1,), (1,))
     assert record.data == "captions.tsv, 40 with pictures"
     assert record.stages == {"text": 2, "unet": 1}
@@ -113,7 +113,7 @@ def test_an_image_adapter_is_trained_further(tmp_path, captions):
 
     assert record.stages == {"text": 4, "unet": 2}
     other = ColourEncoder()
-    other.fingerprint = lambda: "d" * 64  # type: ignore[method-assign]
+    other.image_fingerprint = lambda: "d" * 64  # type: ignore[method-assign]
     with pytest.raises(TrainingError, match="was not aligned to 'colours'"):
         align_images(
             pupil, other, captions, tmp_path / "third.safetensors",
