@@ -147,7 +147,7 @@ CHINESE = {
     "seed {}": "种子 {}",
     "standard output cannot be written: {}": "无法写入标准输出：{}",
     "a number from {} to {} is needed, not {}": "需要 {} 到 {} 之间的数，而不是 {}",
-    "pictures are written as .png": "图片只能保存为 .png",
+    "pictures are written as .png, .jpg or .webp": "图片保存为 .png、.jpg 或 .webp",
     "{} cannot be converted": "{} 无法转换",
     "{} is the label of a prompt, but here a part of it": (
         "{} 是提示词的标题，在这里成为提示词的一部分"

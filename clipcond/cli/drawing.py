@@ -22,7 +22,7 @@ from clipcond.cli.options import (
     Steps,
     Tower,
     check_guidance,
-    check_png,
+    check_picture,
     check_size,
     check_text,
     model_option,
@@ -56,7 +56,7 @@ def generate(
         typer.Option(
             "-o",
             "--output",
-            callback=check_png,
+            callback=check_picture,
             help="With --count, -1, -2, ... are added; with --prompts the line.",
         ),
     ] = Path("out.png"),

@@ -18,7 +18,7 @@ from typing import Any
 
 import typer
 
-from clipcond.cli.options import MAX_SEED, check_guidance, check_png, check_size, check_text
+from clipcond.cli.options import MAX_SEED, check_guidance, check_picture, check_size, check_text
 from clipcond.errors import BadLine, CheckpointError, excerpt
 from clipcond.files import reading
 
@@ -212,5 +212,5 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
         check_text(given["output"])
         if "\0" in given["output"]:
             raise BadLine("'output' is no file name")
-        return {**given, "output": check_png(Path(given["output"]))}
+        return {**given, "output": check_picture(Path(given["output"]))}
     return given
