@@ -73,6 +73,12 @@ CHINESE = {
     "full-width brackets are text here, and syntax where those count": (
         "全角括号在这里是文字；在全角标点算作语法的地方则是语法"
     ),
+    "{} is text here, and a weight where full-width punctuation counts": (
+        "{} 在这里是文字；在全角标点有效的地方是权重"
+    ),
+    "Write spaces around it, or say {}.": "请在两边加空格，或用 {}。",
+    "Say {} if it is meant as syntax.": "若是语法，用 {}。",
+    "Close it with {}; {} if it is meant as text.": "请用 {} 闭合；若是文字，用 {}。",
     "Say {} where dialect {} is encoded.": "编码方言 {1} 时请用 {0}。",
     "Give the negative prompt apart.": "请另外给出反向提示词。",
     "{} alternates in vain: {} steps never draw {}": "{} 没有全部画出：{} 步画不到 {}",

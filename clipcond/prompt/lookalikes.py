@@ -36,7 +36,14 @@ from clipcond.prompt.notations import (
     weights_in,
 )
 from clipcond.prompt.ordinary import ordinary_spans, shown_group
-from clipcond.prompt.other_dialects import CHOOSE_A1111, FULLWIDTH, JOINED, LOOKALIKES, WIDE_SYNTAX
+from clipcond.prompt.other_dialects import (
+    CHOOSE_A1111,
+    FULLWIDTH,
+    JOINED,
+    JOINED_UNASKED,
+    LOOKALIKES,
+    WIDE_SYNTAX,
+)
 from clipcond.prompt.other_tools import OTHER_TOOLS
 from clipcond.prompt.scanner import FACTORS, OPENING, SPOILS, ascii_signs, is_never_closed
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment, in_order
@@ -105,7 +112,7 @@ def _kinds(
     syntax: str, fullwidth: bool | None
 ) -> tuple[tuple[Notation, ...], dict[str, list[int]], list[int]]:
     """List what a syntax reads as text, its indices by sign, and those whose signs are words."""
-    more = {True: READ_WIDE, False: JOINED, None: (*JOINED, *FULLWIDTH)}[fullwidth]
+    more = {True: READ_WIDE, False: JOINED, None: (*JOINED_UNASKED, *FULLWIDTH)}[fullwidth]
     slips = (*COMPEL_SLIPS, *BRACKET_SLIPS, *WEIGHT_SLIPS)
     tools = (*OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS)
     all_kinds = (*BARE_NETWORKS, *slips, *tools, *more)

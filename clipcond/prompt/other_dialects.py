@@ -43,10 +43,10 @@ _SIGNED_QUOTE = (
 )
 _ROUND_TWICE = re.compile(r"(?<!\\)\(\((?=\s*\w)(?P<words>[^()\\]+)\)\)(?![+\-\d]|\.\d)")
 # `【新品】` and `【注】，` are ordinary, `【猫】，狗` is a list.
-_LABELS_CJK = "(?:注|重要|新品|图|圖|図|表|例|参考|限定|速报|速報|公告|通知|公式|官方|原创|更新)"
+LABELS_CJK = "(?:注|重要|新品|图|圖|図|表|例|参考|限定|速报|速報|公告|通知|公式|官方|原创|更新)"
 SQUARE_CJK = (
-    rf"(?:\A\s*|(?<=[,、]))\[(?P<words_3>(?!{_LABELS_CJK})[{CJK}]{{1,20}})\](?=\s?[,、])"
-    rf"|(?<=[,、])\[(?P<words_4>(?!{_LABELS_CJK})[{CJK}]{{1,20}})\](?=\s*\Z)"
+    rf"(?:\A\s*|(?<=[,、]))\[(?P<words_3>(?!{LABELS_CJK})[{CJK}]{{1,20}})\](?=\s?[,、])"
+    rf"|(?<=[,、])\[(?P<words_4>(?!{LABELS_CJK})[{CJK}]{{1,20}})\](?=\s*\Z)"
 )
 # `[sic]` and `[intro]` are ordinary, and so may be several words: `[a cat]`.
 _SQUARES = re.compile(
@@ -61,7 +61,8 @@ _SQUARE = re.compile(r"(?<![\w\\\]])\[(?=\s?[^\W\d])(?P<words>[^\[\]\\:|\n]{2,60
 _A1111S = re.compile(rf"\([^()\n]{{1,120}}:\s?{DECIMAL}\s?\)|\(\((?=\w)|\bBREAK\b|<lora:")
 _TITLE = re.compile(r"\A[A-ZÀ-ÖØ-ÞА-ЯЁ\d_\W]*\Z")
 _AND = re.compile(
-    r"\A(?s:.*?)(?<=[\s,;.)\]])(?<!\A\s)(?<![A-Z]{2}\s)(?<![A-Z]{2},\s)(?P<shown>AND)(?=[\s,;(\[])"
+    r"\A(?s:.*?)(?<=[\s,;.)\]])(?<!\A\s)(?<![A-Z]{2}\s)(?<![A-Z]{2},\s)(?P<shown>AND)"
+    rf"(?=[\s,;(\[{CJK}])"
     r"(?![\s,;]+(?:[A-Z]{2}|gates?\b|operators?\b|symbol\b|circuit\b|logic\b|\Z))"
     rf"|\A(?s:.*?)(?<=[{CJK}])(?P<shown_2>AND)(?=[{CJK}\s,;(\[])"
 )
@@ -201,6 +202,7 @@ _FULLWIDTH_BRACKETS = "|".join(
     for a, b in _PAIRS
 ) + (
     r"|[【［](?!(?:注|注意|重要|例|参考)[:：])[^【】［］\n:：|｜]{1,60}[:：|｜][^【】［］\n]{1,60}[】］]"
+    r"|[【［]\s?(?:[:：]{1,2}[^【】［］\n:：]{1,60}[:：]\s?[\d.．。]{1,9}\s?|[|｜][^【】［］\n]{1,60})[】］]"
     rf"|（[^（）\n]{{1,60}}）(?={DECIMAL}|[+\-＋－])"
 )
 # Where full-width syntax is read, and nobody has said whether it is meant.
@@ -278,17 +280,21 @@ FULLWIDTH = (
     ),
 )
 # BREAK and AND that no space parts from Chinese: words only with `fullwidth=True`.
-JOINED = (
-    Notation(
-        CODE,
-        "KD",
-        re.compile(
-            rf"(?<=[{CJK}])(?:BREAK|AND)(?!\w)|(?<=\S[\s,，])(?:BREAK|AND)(?=[{CJK}])"
-            rf"|(?<=[{CJK}])(?:BREAK|AND)(?=[{CJK}])"
-        ),
-        {"a1111", "sd_embed", "lpw_xl"},
-        _PART_OF_WORD,
-        _SPACES,
-        folded=False,
-    ),
+JOINED, JOINED_UNASKED = (
+    tuple(
+        Notation(
+            CODE,
+            "KD",
+            re.compile(
+                rf"(?<=[{CJK}])(?:{words})(?!\w)|(?<=\S[\s,，])(?:{words})(?=[{CJK}])"
+                rf"|(?<=[{CJK}])(?:{words})(?=[{CJK}])"
+            ),
+            readers,
+            _PART_OF_WORD,
+            remedy,
+            folded=False,
+        )
+        for words, readers in (("BREAK|AND", {"a1111"}), ("BREAK", {"sd_embed", "lpw_xl"}))
+    )
+    for remedy in (_SPACES, "Write spaces around it, or say fullwidth=True.")
 )
