@@ -76,6 +76,16 @@ CHINESE = {
     "{} is text here, and a weight where full-width punctuation counts": (
         "{} 在这里是文字；在全角标点有效的地方是权重"
     ),
+    "{} is a weight without an end, which is two colons": "{} 是没有结尾的权重：结尾是两个冒号",
+    "{} is no weight: those of dialect {} have two colons on each side": (
+        "{} 不是权重：方言 {} 的权重两边各有两个冒号"
+    ),
+    "Write {} in dialect {} for a text that begins then, or {} for one that ends.": (
+        "请用方言 {1}：从那时开始的文字写 {0}，到那时为止的写 {2}。"
+    ),
+    "{} is brackets with slashes: only a backslash makes them text": (
+        "{} 的括号用了斜杠：只有反斜杠能使括号成为文字"
+    ),
     "Write spaces around it, or say {}.": "请在两边加空格，或用 {}。",
     "Say {} if it is meant as syntax.": "若是语法，用 {}。",
     "Close it with {}; {} if it is meant as text.": "请用 {} 闭合；若是文字，用 {}。",
