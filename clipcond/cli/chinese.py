@@ -1,9 +1,11 @@
 """The most common messages in Chinese; {} is what a message is about, in the same order."""
 
+from clipcond.cli.chinese_options import OPTIONS
 from clipcond.cli.chinese_prompts import PROMPTS
 
 CHINESE = {
     **PROMPTS,
+    **OPTIONS,
     "{} is no alternation: a colon in it needs a backslash": (
         "{} 不会逐步交替：其中的冒号前要加反斜杠"
     ),
