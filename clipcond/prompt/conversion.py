@@ -130,10 +130,11 @@ def _convert(
         issues.append(Issue(message, remainder.at(found[0]), remedy, "fullwidth"))
     is_asked = wide or fullwidth is not None or not reads_fullwidth(source)
     doubts = () if is_asked or not _WIDE.search(kept) else tuple(doubtful_fullwidth(kept, source))
-    issues += remainder.restore_issues(doubts)
     parsed = parse(kept, source, fullwidth=wide)
-    shown = with_lookalikes(parsed, fullwidth=True if wide else fullwidth)
-    issues += remainder.restore_issues(shown.issues)
+    shown = with_lookalikes(parsed, fullwidth=True if wide else fullwidth).issues
+    known = {issue.position for issue in shown}
+    new = (issue for issue in doubts if issue.position not in known)
+    issues += remainder.restore_issues((*shown, *new))
     if parsed.syntax == "a1111":
         _refuse_conditions(kept, wide, target)
     written = render(parsed, target, exact=exact)

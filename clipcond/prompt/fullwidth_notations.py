@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import clipcond.lazy_re as re
-from clipcond.prompt.notations import BRACKETS, CJK, DECIMAL, NO_CJK_MEASURE, Notation, not_after
+from clipcond.prompt.notations import (
+    BRACKETS,
+    CJK,
+    DECIMAL,
+    EXCEPT_PLAIN,
+    NO_CJK_MEASURE,
+    Notation,
+    not_after,
+)
 from clipcond.prompt.other_dialects import CODE, PART_OF_WORD, SPACES
 
 # Full-width brackets around something short, and a weight or a form with a full-width sign in it.
@@ -62,6 +70,18 @@ FULLWIDTH = (
         ),
         BRACKETS,
         "no weight: its brackets are of two kinds",
+        "Write {weight}.",
+        folded=False,
+    ),
+    Notation(
+        "weight",
+        "（",
+        re.compile(
+            rf"（(?P<words>[^（）()\n:：]{{1,60}}){NO_CJK_MEASURE}[:：]\s?(?P<number>[+-]?\d?[.．。]\d{{1,3}})"
+            r"(?![\d.])(?![^（）()\n]*[）)])"
+        ),
+        EXCEPT_PLAIN,
+        "no weight: its bracket is never closed",
         "Write {weight}.",
         folded=False,
     ),

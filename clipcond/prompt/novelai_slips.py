@@ -51,7 +51,7 @@ NOVELAI_SLIPS = (
         "novelai-weight",
         ("::",),
         re.compile(
-            rf"{_NUMBER}::(?P<words>[^:;\n]{{1,60}}?)\s?(?:;;|:;|;:|:(?={_LAST}))(?![:;])"
+            rf"{_NUMBER}::(?P<words>[^:;\n]{{1,60}}?)\s?(?:;;|:;|;:|:\s:|:(?={_LAST}))(?![:;])"
             # a `::` behind it would be the end
             r"(?!(?:[^:]|:(?!:)){0,300}(?<![\d.])::)"
         ),

@@ -65,9 +65,8 @@ def test_square_brackets_between_chinese_words_are_said_to_be_text(
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_full_width_bracket_that_is_never_closed_is_said(target):
     for prompt, sign, closing in (
-        ("一只（红色的：1.3猫", "（", "）"),
         ("一只（红色的猫", "（", "）"),
-        ("（猫：1.3", "（", "）"),
+        ("（猫，1.3", "（", "）"),
         ("一只【红色的猫，狗", "【", "】"),
         ("［猫：狗：0.5", "［", "］"),
         ("a cat, （red", "（", "）"),
@@ -77,6 +76,33 @@ def test_a_full_width_bracket_that_is_never_closed_is_said(target):
         assert said(prompt, target) == [shown], prompt
         if target not in {"comfyui", "lpw", "lpw_xl", "sd_embed"}:  # which may read them
             assert said(prompt, target, fullwidth=False) == []
+
+
+@pytest.mark.parametrize("syntax", sorted(EXCEPT_PLAIN))
+def test_a_weight_whose_full_width_bracket_is_never_closed(syntax):
+    def check(case):
+        prompt, shown, words, number = case
+        (issue,) = [
+            i
+            for i in with_lookalikes(parse(prompt, syntax), fullwidth=None).issues
+            if shown in i.words
+        ]
+        assert issue.message == f"{shown!r} is no weight: its bracket is never closed"
+        assert words in issue.remedy
+        assert number in issue.remedy
+        assert prompt.find(shown) == issue.position
+
+    cases = [
+        ("一只（红色的：1.3猫", "（红色的：1.3", "红色的", "1.3"),
+        ("（猫：1.3", "（猫：1.3", "猫", "1.3"),
+        ("（红色的:0.8猫，狗", "（红色的:0.8", "红色的", "0.8"),
+        ("a （red cat：１．２, x", "（red cat：１．２", "red cat", "1.2"),
+        ("（猫：1.3，（狗）", "（猫：1.3", "猫", "1.3"),
+    ]
+    assert not failures_of(check, cases)
+    for prompt in ("例（比例：1.5", "（猫：3", "嬉しい :（", "（1.5", "（猫：1.3米）"):
+        found = with_lookalikes(parse(prompt, syntax), fullwidth=None).issues
+        assert not [i for i in found if "never closed" in i.message]
 
 
 def test_ordinary_full_width_brackets_are_not_spoken_of():

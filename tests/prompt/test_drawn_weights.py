@@ -133,7 +133,15 @@ def test_the_label_of_a_negative_prompt_without_a_colon(syntax):
 @given(words=st.sampled_from(["cat", "red cat", "猫", "a big dog"]), number=NUMBERS)
 @pytest.mark.parametrize(
     "form",
-    ["{}::{}:, fox", "{}::{};; fox", "{}::{}:; fox", "{}::{}:", "{}:{}:, fox", "{};;{};;, fox"],
+    [
+        "{}::{}:, fox",
+        "{}::{};; fox",
+        "{}::{}:; fox",
+        "{}::{}: :, fox",
+        "{}::{}:",
+        "{}:{}:, fox",
+        "{};;{};;, fox",
+    ],
 )
 def test_a_weight_of_novelai_with_other_signs(form, words, number):
     prompt = form.format(number, words)
