@@ -20,8 +20,9 @@ OLDEST = [
     "--deselect=tests/pipelines/test_adapters.py::test_a_tower_by_name_follows_the_pipeline",
     *("tests/cli", "tests/metadata", "tests/prompt/test_parse.py", "tests/chunking"),
     *("tests/tokenizers", "tests/towers", "tests/checkpoints", "tests/weighting"),
-    *("tests/adapters", "tests/conditioning", "tests/pipelines", "tests/training/test_align.py"),
-    *("tests/parity/test_a1111_tensors.py", "tests/end_to_end/test_cli.py"),
+    *("tests/adapters", "tests/reading", "tests/conditioning", "tests/pipelines"),
+    *("tests/training/test_align.py", "tests/parity/test_a1111_tensors.py"),
+    "tests/end_to_end/test_cli.py",
     *("tests/end_to_end/test_embedded.py", "tests/end_to_end/test_embedded_zh.py"),
 ]
 

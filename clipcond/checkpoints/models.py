@@ -93,14 +93,19 @@ def alt_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module
 
 def plain_name(name: str) -> str:
     """Reduce a tensor's name in a text model, whichever version of transformers gave it."""
-    return name.removeprefix(TEXT_MODEL).removeprefix(BERT_PREFIX).replace(_BLOCKS_NOW, _BLOCKS)
+    name = _without(TEXT_MODEL, name).removeprefix(BERT_PREFIX)
+    return name.replace(_BLOCKS_NOW, _BLOCKS)
 
 
 def plain_vision_name(name: str) -> str:
     """Reduce a tensor's name in a vision model, whichever version of transformers gave it."""
-    while name.startswith(VISION_MODEL):  # twice up to transformers 5.5
-        name = name[len(VISION_MODEL) :]
-    return name.replace(_VISION_BLOCKS, _VISION_BLOCKS_NOW)
+    return _without(VISION_MODEL, name).replace(_VISION_BLOCKS, _VISION_BLOCKS_NOW)
+
+
+def _without(prefix: str, name: str) -> str:
+    while name.startswith(prefix):  # twice in a part of a dual model up to transformers 5.5
+        name = name[len(prefix) :]
+    return name
 
 
 def meta_clip_2_model(config: Mapping[str, Any], projection: Tensor | None) -> nn.Module:

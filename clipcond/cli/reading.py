@@ -77,7 +77,7 @@ def classify(
     with waiting("loading"):
         from clipcond.reading import ZeroShotClassifier
 
-        own = _open(encoder, device, allow_pickle)
+        own = open_encoder(encoder, device, allow_pickle)
         classifier = ZeroShotClassifier(own, chosen, templates)
     if test:
         from clipcond.reading import evaluate
@@ -121,7 +121,7 @@ def score(
         from clipcond.reading import score_parts
 
         find_dialect(dialect)  # a typing error should not cost what loading takes
-        own = _open(encoder, device, allow_pickle)
+        own = open_encoder(encoder, device, allow_pickle)
     result = score_parts(own, image, prompt, dialect=dialect)  # type: ignore[arg-type]
     if as_json:
         print(json.dumps(_score_json(result, own, image)))
@@ -129,7 +129,8 @@ def score(
         print("\n".join(_scored(result, parts=parts)))
 
 
-def _open(encoder: str, device: str, allow_pickle: bool) -> DualEncoder:
+def open_encoder(encoder: str, device: str, allow_pickle: bool) -> DualEncoder:
+    """Open both halves of a CLIP."""
     from clipcond.reading import load_encoder
 
     return load_encoder(encoder, allow_pickle=allow_pickle, device=device)

@@ -190,9 +190,24 @@ def tune_tower(
         int, typer.Option(min=2, help="Captions a step, each other's negatives.", **TRAINING)
     ] = 128,
     lr: Annotated[float, RATE] = 5e-5,
+    encode_at_once: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Captions whose activations are in memory at a time; a third slower.",
+            show_default="all of a batch",
+            **TRAINING,
+        ),
+    ] = None,
+    loss: Annotated[str, typer.Option(help="softmax or sigmoid.", **TRAINING)] = "softmax",
     temperature: Annotated[
-        float, typer.Option(help="Of cosines, at first; it is learned.", **TRAINING)
-    ] = 0.07,
+        float | None,
+        typer.Option(
+            help="Of cosines, at first; it is learned.",
+            show_default="0.07, sigmoid 0.1",
+            **TRAINING,
+        ),
+    ] = None,
     seed: Seed = 0,
     device: Device = None,
     precision: Precision = None,
@@ -211,7 +226,14 @@ def tune_tower(
     from clipcond.training import LoopSettings, TuneSettings, read_captions, tune_tower
 
     loop = LoopSettings(seed, device, precision, save_every, tensorboard)
-    settings = TuneSettings(steps=steps, batch=batch, lr=lr, temperature=temperature)
+    settings = TuneSettings(
+        steps=steps,
+        batch=batch,
+        lr=lr,
+        encode_at_once=encode_at_once,
+        loss=loss,
+        temperature=temperature,
+    )
     captions = read_captions(
         pairs, image_column=image_column, text_column=text_column, max_bad=max_bad
     )

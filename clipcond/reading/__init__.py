@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from clipcond.reading.classification import ZeroShotClassifier
     from clipcond.reading.encoder import DualEncoder, EncodedPictures
     from clipcond.reading.evaluation import Evaluation, evaluate
+    from clipcond.reading.index import ImageIndex, IndexUpdate
     from clipcond.reading.open_clip import encoder_from_open_clip
     from clipcond.reading.opening import load_encoder
     from clipcond.reading.pictures import pictures_in, read_picture
@@ -25,6 +26,7 @@ else:
             "classification": ("ZeroShotClassifier",),
             "encoder": ("DualEncoder", "EncodedPictures"),
             "evaluation": ("Evaluation", "evaluate"),
+            "index": ("ImageIndex", "IndexUpdate"),
             "open_clip": ("encoder_from_open_clip",),
             "opening": ("load_encoder",),
             "pictures": ("pictures_in", "read_picture"),
@@ -40,6 +42,8 @@ __all__ = [
     "DualEncoder",
     "EncodedPictures",
     "Evaluation",
+    "ImageIndex",
+    "IndexUpdate",
     "PartScore",
     "Preprocessing",
     "PromptScore",

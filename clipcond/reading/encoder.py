@@ -212,14 +212,23 @@ class DualEncoder:
         Returns:
             64 hexadecimal digits.
         """
+        projection = {} if self.text_projection is None else {"": self.text_projection}
+        parts = (tower_fingerprint(self.tower), tower_hash(projection), self.image_fingerprint())
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def image_fingerprint(self) -> str:
+        """Hash what embeddings of pictures depend on: the vision half, and preprocessing.
+
+        Two encoders with one vision half, such as the embedded ones, share it.
+
+        Returns:
+            64 hexadecimal digits.
+        """
         state = {
             k: t.detach() for k, t in self.vision.state_dict().items() if t.is_floating_point()
         }
-        if self.text_projection is not None:
-            state["text_projection"] = self.text_projection
         prepare = self.prepare
         parts = (
-            tower_fingerprint(self.tower),
             tower_hash(state),
             repr((prepare.size, prepare.shortest, prepare.mean, prepare.std, prepare.resample)),
             repr((prepare.scale, prepare.offset.__name__)),

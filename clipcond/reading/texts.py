@@ -43,13 +43,26 @@ def _mean(rows: Tensor, chunks: Sequence[TokenChunk]) -> Tensor:
 
 
 def _pooled(tower: TextTower, chunks: Sequence[TokenChunk]) -> Tensor:
-    layer, found = HiddenLayer(), []
-    for start in range(0, len(chunks), CHUNKS_AT_ONCE):
-        own = chunks[start : start + CHUNKS_AT_ONCE]
-        ids = torch.tensor([each.input_ids for each in own], device=tower.device)
-        mask = torch.tensor([each.attention_mask for each in own], device=tower.device)
-        pooled = tower.encode(ids, mask, layer, pooled=True).pooled
-        if pooled is None:
-            raise ReadingError(f"{tower.name!r} gives no pooled output, which is what is compared")
-        found.append(pooled.detach().float().cpu())
-    return torch.cat(found)
+    """Encode chunks, those of a causal tower up to their EOS: it sees nothing of the padding."""
+    is_causal = getattr(tower, "causal", False)
+    by_length: dict[int | None, list[int]] = {}
+    for i, each in enumerate(chunks):
+        by_length.setdefault(each.content + 2 if is_causal else None, []).append(i)
+    places: list[int] = []
+    found: list[Tensor] = []
+    for stop, own in by_length.items():
+        for start in range(0, len(own), CHUNKS_AT_ONCE):
+            part = own[start : start + CHUNKS_AT_ONCE]
+            places += part
+            found.append(_encoded(tower, [chunks[i] for i in part], stop))
+    rows = torch.cat(found)
+    return rows[torch.tensor(places).argsort()]
+
+
+def _encoded(tower: TextTower, chunks: Sequence[TokenChunk], stop: int | None) -> Tensor:
+    ids = torch.tensor([each.input_ids[:stop] for each in chunks], device=tower.device)
+    mask = torch.tensor([each.attention_mask[:stop] for each in chunks], device=tower.device)
+    pooled = tower.encode(ids, mask, HiddenLayer(), pooled=True).pooled
+    if pooled is None:
+        raise ReadingError(f"{tower.name!r} gives no pooled output, which is what is compared")
+    return pooled.detach().float().cpu()

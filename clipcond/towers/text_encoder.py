@@ -43,11 +43,13 @@ class TextEncoderTower(ModelTower):
     expected: ClassVar[str]
 
     def _parts(self) -> Any:
-        """Find the text model: `model.text_model`, or the model itself."""
-        for candidate in (getattr(self.model, "text_model", None), self.model):
+        """Find the text model: the model itself, its `text_model`, or the one in that."""
+        candidate: Any = self.model
+        while candidate is not None:  # one in another up to transformers 5.5
             with suppress(AttributeError):
                 attrgetter(*self.parts)(candidate)
                 return candidate
+            candidate = getattr(candidate, "text_model", None)
         raise TowerError(f"{type(self.model).__name__} is no {self.expected}")
 
     def _text_model(self) -> nn.Module:

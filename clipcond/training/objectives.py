@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from clipcond.training.contrastive import contrastive_loss
 from clipcond.training.cross_attention import compare_attention
 from clipcond.training.measures import Baseline, mean_squares
 from clipcond.training.pair_encoding import Draw, EncodedPairs, Group
@@ -51,7 +51,9 @@ class TextObjective(Objective):
         )
         losses = {"read": difference}
         if settings.contrast and len(batch.members) > 1:
-            losses["contrast"] = settings.contrast * contrastive_loss(ours, theirs, batch.members)
+            # of this process alone: each compares outputs of other layers and queries
+            contrast = contrastive_loss(ours, theirs, batch.members, scale=SCALE)
+            losses["contrast"] = settings.contrast * contrast
         return losses | baseline.compare_pooled(pooled, batch)
 
 
@@ -157,27 +159,6 @@ class UnetObjective(Objective):
     def load(self, state: Mapping[str, Any]) -> None:
         for name, values in state.items():
             self._rollout(name).load(values)
-
-
-def contrastive_loss(
-    student: Tensor, teacher: Tensor, *labels: Sequence[int], scale: Tensor | float = SCALE
-) -> Tensor:
-    """Compute the symmetric cross-entropy of cosines: which student belongs to which teacher?
-
-    Args:
-        student, teacher: [b C].
-        labels: of each pair; pairs that share one are not held against each other.
-        scale: that cosines are multiplied by, 1 / temperature.
-    Source: Radford et al. 2021, the objective of CLIP.
-    """
-    cosines = F.normalize(student, dim=-1) @ F.normalize(teacher, dim=-1).T
-    twins = torch.zeros(cosines.shape, dtype=torch.bool)
-    for label in map(torch.as_tensor, labels):
-        twins |= label[:, None] == label
-    twins.fill_diagonal_(False)
-    logits = (scale * cosines).masked_fill(twins.to(cosines.device), -1e4)
-    target = torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
 def _seeded_generator(rng: random.Random) -> torch.Generator:

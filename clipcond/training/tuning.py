@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import random
 from collections.abc import Iterable, Sequence
@@ -21,8 +20,13 @@ from clipcond.errors import PairsError
 from clipcond.files import local_path
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
 from clipcond.training.accelerator import own_accelerate
+from clipcond.training.contrastive import (
+    LearnedScale,
+    check_loss,
+    contrastive_loss,
+    encode_in_parts,
+)
 from clipcond.training.loop import Loop, check_gradients
-from clipcond.training.objectives import contrastive_loss
 from clipcond.training.pair_files import Columns
 from clipcond.training.pairs import Pair, Pairs, read_pairs
 from clipcond.training.pictures import (
@@ -44,7 +48,6 @@ from clipcond.training.settings import (
 from clipcond.training.stage import Losses, Objective, Stage
 from clipcond.training.tower_files import check_replaceable, save_tower, with_projection
 
-MAX_SCALE = math.log(100.0)  # Source: Radford et al. 2021, 2.5
 MAX_HELD_OUT = 512  # pairs that are measured and not trained on
 N_PICTURES = 32  # encoded at once
 
@@ -55,20 +58,30 @@ class TuneSettings:
 
     Args:
         steps, lr: of the one stage; the learning rate at its peak.
-        batch: captions per step and process, each other's negatives.
-        temperature: that cosines are divided by at first; it is learned.
+        batch: captions per step and process; those of all processes are each other's negatives.
+        encode_at_once: captions of a batch whose activations are in memory at a time (see
+            `encode_in_parts`); None = all.
+        loss: "softmax" as CLIP's, or "sigmoid" as SigLIP's.
+        temperature: that cosines are divided by at first; it is learned. None = as the loss's paper
+            has it, 0.07 or 0.1.
     """
 
     steps: int = 2000
     batch: int = 128
     lr: float = 5e-5
-    temperature: float = 0.07
+    encode_at_once: int | None = None
+    loss: str = "softmax"
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
         check_whole("steps", self.steps, 1)
         check_whole("batch", self.batch, 2, MAX_SIZE)
         check_number("lr", self.lr)
-        check_number("temperature", self.temperature)
+        if self.encode_at_once is not None:
+            check_whole("encode_at_once", self.encode_at_once, 1, MAX_SIZE)
+        check_loss(self.loss)
+        if self.temperature is not None:
+            check_number("temperature", self.temperature)
 
 
 def read_captions(
@@ -165,7 +178,7 @@ def _train(
         "vision": tower_hash(vision.model.state_dict()),
     }
     projected = with_projection(tower, vision.width, vision.text_projection, loop_settings.seed)
-    model = _CaptionEncoder(projected, settings.temperature)
+    model = _CaptionEncoder(projected, settings)
     loop = Loop(folder, keys, loop_settings, model)
     images = [pair.image for pair in pairs.pairs if pair.image is not None]
     with loop.storing("pictures", len(images)) as store:
@@ -184,14 +197,18 @@ def _train(
 class _CaptionEncoder(nn.Module):
     """A tower that encodes captions as features, with the learned scale of cosines."""
 
-    def __init__(self, tower: OpenAIClipTower | ChineseClipTower, temperature: float) -> None:
+    def __init__(self, tower: OpenAIClipTower | ChineseClipTower, settings: TuneSettings) -> None:
         super().__init__()
         self.model = tower.model.float().requires_grad_(True)
-        self.scale = nn.Parameter(torch.tensor(-math.log(temperature)))
-        self._tower = tower
+        self.scale = LearnedScale(settings.loss, settings.temperature)
+        self._tower, self._n_at_once = tower, settings.encode_at_once
 
-    def forward(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Encode captions, each cut to one chunk: features [n P], and the scale of cosines."""
+    def forward(self, captions: Sequence[str]) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Encode captions, each cut to one chunk: features [n P]; scale and bias of cosines."""
+        n_at_once = self._n_at_once or len(captions)
+        return encode_in_parts(self._encode, captions, n_at_once), *self.scale()
+
+    def _encode(self, captions: Sequence[str]) -> Tensor:
         special = self._tower.special
         tokens = self._tower.tokenizer.encode_batch(list(captions))
         rows = [[special.bos, *ids[: special.room], special.eos] for ids in tokens]
@@ -199,7 +216,7 @@ class _CaptionEncoder(nn.Module):
         ids = torch.tensor([row + [special.pad] * (length - len(row)) for row in rows])
         mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
         pooled = self._tower.pooled(ids, mask if special.mask_padding else None)
-        return pooled.float(), self.scale.clamp(max=MAX_SCALE).exp()
+        return pooled.float()
 
 
 @dataclass
@@ -219,14 +236,18 @@ class _CaptionObjective(Objective):
         self._labels = _number(pair.image for pair in self.pairs), _number(self._captions)
 
     def losses(self, model: nn.Module, rng: random.Random) -> Losses:
-        return {"loss": self._compare(model, rng.sample(self.trained, self.batch))[0]}
+        drawn = rng.sample(self.trained, self.batch)
+        return {"loss": self._compare(model, drawn, gathered=True)[0]}
 
-    def _compare(self, model: nn.Module, chosen: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def _compare(
+        self, model: nn.Module, chosen: Sequence[int], *, gathered: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Compute the loss, and the similarities [n n] of captions and pictures."""
-        text, scale = model([self._captions[i] for i in chosen])
+        text, scale, bias = model([self._captions[i] for i in chosen])
         images = torch.from_numpy(self.features[list(chosen)]).to(self.device).float()
         labels = [[label[i] for i in chosen] for label in self._labels]
-        return contrastive_loss(text, images, *labels, scale=scale), text @ images.T
+        loss = contrastive_loss(text, images, *labels, scale=scale, bias=bias, gathered=gathered)
+        return loss, text @ images.T
 
     @torch.no_grad()
     def measure(self, model: nn.Module, held_out: Sequence[int]) -> dict[str, float]:

@@ -1,8 +1,7 @@
-"""What the contrastive stages share: pixels, the loss, and accuracy by naming (zero-shot)."""
+"""What the contrastive stages share: pixels, and accuracy by naming (zero-shot)."""
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Sequence
 
@@ -20,18 +19,6 @@ def pixels(scenes: Sequence[Scene], rng: random.Random) -> Tensor:
     """Scenes drawn: float32 [n 3 SIZE SIZE] in -1..1."""
     images = np.stack([render(scene, rng) for scene in scenes])
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-def clip_loss(text: Tensor, image: Tensor, logit_scale: Tensor) -> Tensor:
-    """Symmetric cross-entropy over a batch of texts and images [b P] that belong together.
-
-    Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
-    Supervision", figure 3; the scale is held below 100 as there.
-    """
-    scale = logit_scale.clamp(max=math.log(100)).exp()
-    logits = scale * F.normalize(text, dim=-1) @ F.normalize(image, dim=-1).T
-    target = torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
 @torch.no_grad()

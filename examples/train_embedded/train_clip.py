@@ -17,11 +17,13 @@ from pathlib import Path
 
 import torch
 from captions import Mix, Sample, describe, known_words, lengthened
-from contrastive import clip_loss, pixels, zero_shot
+from contrastive import pixels, zero_shot
 from torch import nn
 from training import Losses, arguments, plan, train
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 from world import COLOURS, NOUNS, SIZE
+
+from clipcond.training.contrastive import bounded_scale, contrastive_loss
 
 TOKENIZER = Path(__file__).parents[2] / "clipcond" / "embedded" / "model" / "tokenizer"
 WIDTH, TEXT_LAYERS, VISION_WIDTH, VISION_LAYERS, PATCH = 128, 6, 192, 4, 16
@@ -90,7 +92,8 @@ class Contrast(nn.Module):
     def forward(self, images: torch.Tensor, input_ids: torch.Tensor) -> Losses:
         text = torch.cat([self.encode_text(ids) for ids in _by_length(input_ids)])
         image = self.clip.visual_projection(self.clip.vision_model(images).pooler_output)
-        return {"loss": clip_loss(text, image, self.clip.logit_scale)}
+        scale = bounded_scale(self.clip.logit_scale)
+        return {"loss": contrastive_loss(text, image, scale=scale)}
 
 
 def _by_length(input_ids: torch.Tensor, n: int = 3) -> list[torch.Tensor]:

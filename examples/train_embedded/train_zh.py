@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from captions import ENGLISH
 from captions_zh import CHINESE, known_words
-from contrastive import clip_loss, pixels, zero_shot
+from contrastive import pixels, zero_shot
 from export import half, write_config
 from phrasing import Mix, Sample
 from rich.progress import track
@@ -36,6 +36,7 @@ from transformers import (
 
 from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.chinese_clip import ChineseTextEncoder
+from clipcond.training.contrastive import bounded_scale, contrastive_loss
 
 EMBEDDED = Path(__file__).parents[2] / "clipcond" / "embedded"
 VOCABULARY = EMBEDDED / "zh" / "tower" / "vocab.txt"
@@ -101,7 +102,8 @@ class TextContrast(nn.Module):
 
     def forward(self, images: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Losses:
         text = encode(self.tower, input_ids, attention_mask)
-        return {"loss": clip_loss(text, images, self.logit_scale)}
+        scale = bounded_scale(self.logit_scale)
+        return {"loss": contrastive_loss(text, images, scale=scale)}
 
 
 def encode(tower: ChineseTextEncoder, input_ids: Tensor, mask: Tensor, n_parts: int = 6) -> Tensor:

@@ -10,6 +10,7 @@ from transformers import CLIPModel
 
 from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.chinese_clip import ChineseTextEncoder
+from clipcond.training.contrastive import bounded_scale, contrastive_loss
 
 from . import models
 from .clip_stage import family_rows, seen
@@ -71,7 +72,8 @@ def chinese_stage(
         rows = family_rows(len(records), work.batches.chinese, now.generator)
         text = encode(contrast.tower, records.chinese[rows], pad)
         keys = records.chinese_key[rows]
-        return {"loss": models.contrastive(text, images[rows], contrast.logit_scale, keys)}
+        scale = bounded_scale(contrast.logit_scale)
+        return {"loss": contrastive_loss(text.float(), images[rows].float(), keys, scale=scale)}
 
     train(Stage("chinese", work, ema=0.997, weight_decay=0.05), model, loss_of)
     torch.save(tower.state_dict(), work.runs / "chinese" / "final.pt")

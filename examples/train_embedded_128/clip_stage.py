@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPModel, CLIPTokenizer
 
+from clipcond.training.contrastive import bounded_scale, contrastive_loss
+
 from . import models
 from .first_edition import TOKENIZER
 from .loop import Losses, Now, Stage, train
@@ -126,7 +128,8 @@ def clip_stage(work: Work, sprites: Sprites, pool: dict[int, Records]) -> CLIPMo
         rows = family_rows(len(records), work.batches.clip, generator)
         images = spoil(renderer.draw(records.scenes[rows], generator), generator)
         text, image = pooled(clip, records.ids[rows, 0]), seen(clip, images)
-        return {"loss": models.contrastive(text, image, clip.logit_scale, records.key[rows])}
+        keys, scale = records.key[rows], bounded_scale(clip.logit_scale)
+        return {"loss": contrastive_loss(text.float(), image.float(), keys, scale=scale)}
 
     train(Stage("clip", work, ema=0.997, weight_decay=0.05), model, loss_of)
     model.save_pretrained(work.runs / "clip" / "final")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import (
     ChineseCLIPTextConfig,
     ChineseCLIPTextModel,
@@ -162,17 +159,3 @@ class Judge(nn.Module):
             name: head(features).float()
             for name, head in zip(self.heads, self.outputs, strict=True)
         }
-
-
-def contrastive(text: Tensor, image: Tensor, logit_scale: Tensor, keys: Tensor) -> Tensor:
-    """Symmetric cross-entropy over texts and images [b P]; rows of one key are all right.
-
-    Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
-    Supervision", figure 3; Khosla et al. 2020, "Supervised Contrastive Learning", for equal keys.
-    """
-    scale = logit_scale.float().clamp(max=math.log(100)).exp()
-    text, image = F.normalize(text.float(), dim=-1), F.normalize(image.float(), dim=-1)
-    logits = scale * text @ image.T
-    target = (keys[:, None] == keys).float()
-    target = target / target.sum(1, keepdim=True)
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2

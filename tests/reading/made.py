@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import transformers
 from PIL import Image
 from tokenizers import Tokenizer
 from tokenizers.models import Unigram
@@ -30,6 +31,11 @@ from clipcond.tokenizers.word_piece import chinese_tokenizer
 from tests.towers import alt, chinese
 from tests.towers.chinese import with_weights
 
+# transformers up to 5.0 names those that compute with PIL without the ending
+CLIPImageProcessorPil, ChineseCLIPImageProcessorPil, SiglipImageProcessorPil = (
+    getattr(transformers, f"{name}Pil", None) or getattr(transformers, name)
+    for name in ("CLIPImageProcessor", "ChineseCLIPImageProcessor", "SiglipImageProcessor")
+)
 VISION = {
     "hidden_size": 64,
     "intermediate_size": 48,

@@ -62,6 +62,24 @@ def test_a_text_does_not_depend_on_its_neighbours(encoder):
         assert torch.equal(encoder.encode_text(text)[0], row)
 
 
+def test_padding_behind_the_eos_is_left_out_and_changes_nothing(encoder, monkeypatch):
+    texts, tower = ["a cat", "", "a red dog", "red cat"], encoder.tower
+    encode, shapes = type(tower).encode, []
+
+    def watching(self, ids, *args, **kwargs):
+        shapes.append(tuple(ids.shape))
+        return encode(self, ids, *args, **kwargs)
+
+    monkeypatch.setattr(type(tower), "encode", watching)
+    short = encoder.encode_text(texts)
+    assert sorted(shapes) == [(1, 2), (1, 5), (2, 4)]
+    monkeypatch.setattr(type(tower), "causal", False)
+    whole = encoder.encode_text(texts)
+    assert shapes[-1] == (4, tower.special.context_length)
+
+    torch.testing.assert_close(short, whole, atol=1e-6, rtol=0)
+
+
 def test_brackets_of_plain_texts_are_text(encoder):
     with pytest.warns(PromptWarning, match="knows 238 words"):
         plain = encoder.encode_text("a xylophone")
@@ -179,7 +197,8 @@ def test_the_fingerprint_is_that_of_weights_and_preparation(encoder):
     assert encoder.fingerprint() == same.fingerprint() == load_encoder("embedded").fingerprint()
 
     def one_value(vision, tower):
-        vision.vision_model.post_layernorm.bias[3] += 0.5
+        [norm] = [module for name, module in vision.named_modules() if "post_layernorm" in name]
+        norm.bias[3] += 0.5
 
     def one_word(vision, tower):
         tower._table()[320] += 1

@@ -3,10 +3,15 @@
 import pytest
 import torch
 from PIL import Image
-from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil
 
 from clipcond.reading import load_encoder
-from tests.reading.made import FAMILIES, TEXTS, pictures_at
+from tests.reading.made import (
+    FAMILIES,
+    TEXTS,
+    CLIPImageProcessorPil,
+    SiglipImageProcessorPil,
+    pictures_at,
+)
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import (
-    ChineseCLIPImageProcessorPil,
-    CLIPImageProcessorPil,
-    SiglipImageProcessorPil,
-)
 
 from clipcond.errors import CheckpointError
 from clipcond.reading import preprocessing as module
@@ -20,7 +15,13 @@ from clipcond.reading.preprocessing import (
     read_preprocessing,
     round_offset,
 )
-from tests.reading.made import SIZES, picture
+from tests.reading.made import (
+    SIZES,
+    ChineseCLIPImageProcessorPil,
+    CLIPImageProcessorPil,
+    SiglipImageProcessorPil,
+    picture,
+)
 
 IMAGES = [picture(*size, seed) for seed, size in enumerate(SIZES)]
 PROCESSORS = {
