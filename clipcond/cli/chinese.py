@@ -89,6 +89,9 @@ CHINESE = {
         "{} 的括号用了斜杠：只有反斜杠能使括号成为文字"
     ),
     "{} is no weight: its bracket is never closed": "{} 的括号没有闭合，不是权重",
+    "{} is brackets with two backslashes: only one makes them text": (
+        "{} 的括号用了两个反斜杠：只有一个才能使括号成为文字"
+    ),
     "Write spaces around it, or say {}.": "请在两边加空格，或用 {}。",
     "Say {} if it is meant as syntax.": "若是语法，用 {}。",
     "Close it with {}; {} if it is meant as text.": "请用 {} 闭合；若是文字，用 {}。",

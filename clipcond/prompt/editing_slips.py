@@ -146,7 +146,10 @@ EDITING_SLIPS = (
         "no-editing",
         ("::",),
         # [::ffff:10] is an address
-        re.compile(rf"\[\s?::+\s?(?![\da-fA-F]{{1,4}}:)(?P<to>{_OPTION}):\s*(?P<when>{WHEN})\s*\]"),
+        re.compile(
+            rf"\[\s?::+\s?(?![\da-fA-F]{{1,4}}:)(?P<to>{_OPTION}):\s*(?P<when>{WHEN})\s*\]"
+            rf"|\[\s?:\s?(?P<to_2>{_OPTION})::+\s*(?P<when_2>{WHEN})\s*\]"
+        ),
         EXCEPT_PLAIN,
         "no prompt editing, which has one colon between its parts",
         "Write [:{to}:{when}] in dialect 'a1111' for a text that begins then, or [{to}::{when}] "

@@ -79,4 +79,14 @@ NOVELAI_SLIPS = (
         "a weight in dialect 'novelai', but not here",
         "Leave it out; a weight is {weight}.",
     ),
+    Notation(
+        "novelai-weight",
+        ("::",),
+        re.compile(
+            rf"(?<![\w.:])(?P<number>{SMALL})\s{{1,3}}::\s?(?P<words>[^\W\d][^:\n]{{0,60}}?)\s?::(?!:)"
+        ),
+        EXCEPT_PLAIN,
+        "no weight, because of the space in it",
+        "Write {weight}.",
+    ),
 )

@@ -70,22 +70,27 @@ def test_a_weight_of_something_drawn(syntax):
         *(("(cat)*2, x", "cat", 2), ("(red fox) * 2", "red fox", 2), ("（猫）^2", "猫", 2)),
         *(("(:1.3 cat)", "cat", 1.3), ("a (: 0.8 red cat), x", "red cat", 0.8)),
         *(("（：1.3 猫）", "猫", 1.3), ("fox :0.3 :0.5", "fox", 0.3)),
+        *(("猫1.2, 夜", "猫", 1.2), ("(red) :1.3 cat", "red", 1.3), ("(cat)**2", "cat", 2)),
+        *(("（:1.3猫）", "猫", 1.3), ("{: 1.3 cat}", "cat", 1.3), ("[:1.3 cat]", "cat", 1.3)),
+        *(("1.2 :: cat ::, dog", "cat", 1.2), ("1.2 ::cat::", "cat", 1.2)),
         *(("fox:0.3:0.5, x", "fox", 0.3), ("猫：0.3：0.5", "猫", 0.3)),
     ]
     assert not failures_of(check, cases)
 
 
 @pytest.mark.parametrize("syntax", sorted(BRACKETS | {"compel"}))
-def test_brackets_with_slashes_are_not_escaped(syntax):
+def test_brackets_with_slashes_or_two_backslashes_are_not_escaped(syntax):
     for prompt, there in (
         ("ganyu /(genshin impact/)", r"ganyu \(genshin impact\)"),
         ("miku/(vocaloid/), night", r"miku\(vocaloid\), night"),
         ("甘雨 /（原神/）", r"甘雨 \(原神\)"),
+        (r"ganyu \\(genshin impact\\)", r"ganyu \(genshin impact\)"),
     ):
         issue = next(i for i in issues(prompt, syntax) if "slashes" in i.message)
+        assert issue.message.startswith(f"'{issue.words[0]}' is brackets")
         assert prompt.replace(issue.words[0], proposed(issue)) == there
         assert all(segment.weight == 1.0 for segment in parse(there, syntax).segments)
-    for prompt in ("and/(or)", "a path/(x)/y", "either/(a or b)"):
+    for prompt in ("and/(or)", "a path/(x)/y", "either/(a or b)", r"a \(b\)", r"a \\\(b\\\)"):
         assert not [i for i in issues(prompt, syntax) if "slashes" in i.message]
 
 
@@ -105,6 +110,7 @@ def test_an_edit_with_two_colons_first(syntax):
         ("[::dog:5]", "[:dog:5]", "[dog::5]"),
         ("a [::red dog:0.5], x", "[:red dog:0.5]", "[red dog::0.5]"),
         ("【：：狗：5】", "[:狗:5]", "[狗::5]"),
+        ("[:dog::5]", "[:dog:5]", "[dog::5]"),
     ):
         remedies = [i.remedy for i in issues(prompt, syntax, "no-editing")]
         assert len(remedies) == 1
@@ -120,6 +126,8 @@ def test_the_label_of_a_negative_prompt_without_a_colon(syntax):
         ("负面提示词 模糊", "负面提示词"),
         ("猫，反向提示词 模糊", "反向提示词"),
         ("a cat\n反向提示词 模糊", "反向提示词"),
+        ("猫，负面词 模糊", "负面词"),
+        ("负面提示词-模糊", "负面提示词"),
         ("ネガティブプロンプト ぼやけ", "ネガティブプロンプト"),
         ("negative prompt blurry", "negative prompt"),
         ("a cat, Negative prompt (worst quality:1.2)", "Negative prompt"),
