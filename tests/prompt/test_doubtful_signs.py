@@ -47,8 +47,7 @@ def test_an_edit_in_full_width_signs_is_refused_as_one_in_ascii_is():
     assert not failures_of(check, list(product(edits, TARGETS)))
 
 
-@given(before=WORDS, inside=WORDS, after=WORDS)
-@pytest.mark.parametrize("pair", ["【】", "［］"])
+@given(pair=st.sampled_from(["【】", "［］"]), before=WORDS, inside=WORDS, after=WORDS)
 @pytest.mark.parametrize("target", TARGETS)
 def test_square_brackets_between_chinese_words_are_said_to_be_text(
     pair, target, before, inside, after
