@@ -13,7 +13,7 @@ OPTIONS = {
     "Option {} requires an argument.": "选项 {} 缺少值",
     "Missing option {}.": "缺少选项 {}",
     "{} is no WIDTHxHEIGHT, such as 512x768": "{} 不是 宽x高 的形式，例如 512x768",
-    "{}: pictures are written as .png": "{}：图片只能保存为 .png",
+    "{}: pictures are written as .png, .jpg or .webp": "{}：图片保存为 .png、.jpg 或 .webp",
     "a file name is missing, such as out.png": "缺少文件名，例如 out.png",
     "a name is missing": "缺少名称",
     "not valid UTF-8 at character {}": "第 {} 个字符不是有效的 UTF-8",
