@@ -42,7 +42,8 @@ class SchedulerRow:
         return " ".join(filter(None, (self.sampler, self.schedule_type)))
 
 
-_ROWS = (
+# The samplers of A1111.
+ROWS = (
     SchedulerRow("DDIM", "DDIMScheduler", has_spacings=False),
     SchedulerRow("DDPM", "DDPMScheduler", has_spacings=False),
     SchedulerRow("PLMS", "PNDMScheduler", {"skip_prk_steps": True}, has_spacings=False),
@@ -71,7 +72,7 @@ _SIGMAS = {
 }
 
 
-def _with_schedule_types(row: SchedulerRow) -> tuple[SchedulerRow, ...]:
+def with_schedule_types(row: SchedulerRow) -> tuple[SchedulerRow, ...]:
     """List the row, and what it is with other spacings of the noise levels."""
     spacings: dict[str, Mapping[str, Any]] = {**_SIGMAS} if row.has_spacings else {}
     if row.class_name != _SINGLESTEP:
@@ -100,7 +101,7 @@ def _key(name: str) -> str:
     return letters.removeprefix("k").replace("gpu", "")  # ComfyUI: on which it draws noise
 
 
-_ALL = tuple(each for row in _ROWS for each in _with_schedule_types(row))
+_ALL = tuple(each for row in ROWS for each in with_schedule_types(row))
 # Names in A1111's writing, for messages and lists of choices.
 SCHEDULERS = tuple(row.name for row in _ALL)
 # What belongs to a sampler, not to the model that it samples.
@@ -124,7 +125,7 @@ def find_scheduler(name: str) -> SchedulerRow:
     if row is None:
         names = [each.lower() for each in SCHEDULERS]
         near = get_close_matches(name[:100].lower(), names, 1)
-        raise UnknownNameError("scheduler", name, {*near, *(row.sampler.lower() for row in _ROWS)})
+        raise UnknownNameError("scheduler", name, {*near, *(row.sampler.lower() for row in ROWS)})
     return row
 
 
