@@ -31,8 +31,8 @@ from clipcond.cli.options import (
     Tower,
     check_text,
     model_option,
+    picture_option,
     plain_option,
-    png_option,
     reading_option,
 )
 from clipcond.cli.picture_jobs import (
@@ -56,7 +56,7 @@ def generate(
         str, typer.Option("-n", "--negative", callback=check_text, help="What to keep out.")
     ] = "",
     output: Annotated[
-        Path, png_option("With --count, -1, -2, ... are added; with --prompts the line.")
+        Path, picture_option("With --count, -1, -2, ... are added; with --prompts the line.")
     ] = Path("out.png"),
     force: Force = False,
     seed: Seed = 0,

@@ -52,15 +52,16 @@ def check_size(value: str | None) -> str | None:
     return value
 
 
-def check_png(value: Path) -> Path:
+def check_picture(value: Path) -> Path:
     """Refuse a file name that names another format, or nothing."""
     if not value.name:
         raise typer.BadParameter("a file name is missing, such as out.png")
-    if value.suffix.lower() != ".png":
-        raise typer.BadParameter(f"{str(value)!r}: pictures are written as .png")
+    if value.suffix.lower() not in PICTURES:
+        raise typer.BadParameter(f"{str(value)!r}: pictures are written as .png, .jpg or .webp")
     return value
 
 
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 SYNTAX_NAMES = "a1111, comfyui, compel, diffusers, lpw, lpw_xl, novelai, plain, sd_embed"
 MODEL, READING = "Model", "How the prompt is read"
 
@@ -82,9 +83,9 @@ def _option(
     )
 
 
-def png_option(text: str) -> object:
-    """Declare the option for the PNG file to write, with this help."""
-    return typer.Option("-o", "--output", callback=check_png, help=text)
+def picture_option(text: str) -> object:
+    """Declare the option for the picture to write, with this help."""
+    return typer.Option("-o", "--output", callback=check_picture, help=text)
 
 
 plain_option = partial(_option, None)
@@ -147,7 +148,7 @@ AllowPickle = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
-Output = Annotated[Path, png_option("With --count, -1, -2, ... are added.")]
+Output = Annotated[Path, picture_option("With --count, -1, -2, ... are added.")]
 Force = Annotated[bool, typer.Option("--force", help="The output may be replaced.")]
 Seed = Annotated[
     int, plain_option("N", "Same seed, same picture; -1 = a random one.", min=-1, max=MAX_SEED)

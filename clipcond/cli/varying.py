@@ -93,7 +93,7 @@ def vary(
     clip_skip: ClipSkip = None,
     dialect: Dialect = "a1111",
 ) -> None:
-    """Make variations of a picture, alone or together with a prompt, and write PNG files."""
+    """Make variations of a picture, alone or together with a prompt, and write them to files."""
     if encoder is not None and image_adapter is None:
         raise typer.BadParameter("--encoder goes with --image-adapter")
     if amount is not None and toward is None:

@@ -89,7 +89,7 @@ def test_prompt_weight_and_another_picture_change_what_is_drawn(run):
             2,
             "Invalid value for '--image-weight': a finite number is needed, not nan",
         ),
-        (("red.png", "-o", "v.jpg"), 2, "Invalid value for '-o' / '--output': 'v.jpg': pictures"),
+        (("red.png", "-o", "v.gif"), 2, "Invalid value for '-o' / '--output': 'v.gif': pictures"),
         (("red.png", "-o", "red.png"), 1, "'red.png' exists already\nSay --force to replace it"),
         (
             ("red.png", "--image-adapter", embedded.adapter_file("embedded-zh")),
