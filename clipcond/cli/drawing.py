@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from clipcond.cli.best_of import MOST, open_best_of
 from clipcond.cli.console import console, waiting
 from clipcond.cli.options import (
     MAX_SEED,
@@ -22,6 +23,7 @@ from clipcond.cli.options import (
     Steps,
     Tower,
     check_guidance,
+    check_name,
     check_png,
     check_size,
     check_text,
@@ -67,6 +69,18 @@ def generate(
     count: Annotated[
         int, plain_option("N", "Pictures, with seed, seed + 1, ...", min=1, max=MAX_COUNT)
     ] = 1,
+    best_of: Annotated[
+        int,
+        plain_option(
+            "N", "Draw N for each picture, and keep the one nearest to its prompt.", min=1, max=MOST
+        ),
+    ] = 1,
+    encoder: Annotated[
+        str | None,
+        model_option(
+            "E", "With --best-of: the whole CLIP that scores.", "the embedded", callback=check_name
+        ),
+    ] = None,
     steps: Steps = None,
     guidance: Annotated[
         float | None,
@@ -133,7 +147,9 @@ def generate(
 ) -> None:
     """Make pictures of a prompt, or of each line of a file, and write them as PNG files."""
     job = PictureJob(prompt or "", negative, seed, steps, guidance, None, size, output)
-    jobs, n_bad = _list_jobs(prompt, prompts, job, count)
+    jobs, n_bad = _list_jobs(prompt, prompts, job, count, best_of)
+    if encoder is not None and best_of == 1:
+        raise typer.BadParameter("--encoder goes with --best-of")
     check_targets(jobs, force=force)
     jobs = _writable(jobs)
     if not jobs:
@@ -154,15 +170,18 @@ def generate(
         "device": device,
         "dtype": dtype,
     }
+    as_json = as_json or prompts is not None
+    chosen = open_best_of(best_of, encoder, (model, tower), allow_pickle) if best_of > 1 else None
     with waiting("loading"):
         artist = _build(model, scheduler, inversion or (), building)
-    n_made = make_all(artist, jobs, as_json=as_json or prompts is not None)
+    make = make_all if chosen is None else chosen.make_all
+    n_made = make(artist, jobs, as_json=as_json)
     if n_bad or n_made < len(jobs):
         raise typer.Exit(1)
 
 
 def _list_jobs(
-    prompt: str | None, prompts: str | None, job: PictureJob, count: int
+    prompt: str | None, prompts: str | None, job: PictureJob, count: int, stride: int
 ) -> tuple[list[PictureJob], int]:
     """List the pictures to make, and count the lines that were refused."""
     if (prompt is None) == (prompts is None):
@@ -171,13 +190,13 @@ def _list_jobs(
         raise typer.BadParameter('a prompt is missing: clipcond generate "a red fox"')
     if prompts is None:
         try:
-            jobs = jobs_of_prompt(job, count)
+            jobs = jobs_of_prompt(job, count, stride)
         except BadLine as error:
             raise typer.BadParameter(str(error)) from None
         if job.seed < 0:
             console.say(f"seed {jobs[0].seed}")
         return jobs, 0
-    jobs, bad = jobs_of_file(prompts, job, count)
+    jobs, bad = jobs_of_file(prompts, job, count, stride)
     for number, message in bad:
         console.say_of(f"line {number}: ", message)
     if not jobs and not bad:
