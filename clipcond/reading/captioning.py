@@ -7,6 +7,7 @@ from os import PathLike
 from typing import Any, TypeAlias
 
 import torch
+from torch import nn
 
 from clipcond.checkpoints.places import find_folder
 from clipcond.errors import CheckpointError, first_line
@@ -62,8 +63,9 @@ def load_captioner(source: str | PathLike[str], device: torch.device | str = "cp
 class _Blip:
     """A captioner that writes the likeliest words, one after the other."""
 
-    def __init__(self, model: Any, processor: Any) -> None:
-        self._model, self._processor = model, processor
+    def __init__(self, model: nn.Module, processor: object) -> None:
+        self._model: Any = model
+        self._processor: Any = processor
 
     @torch.no_grad()
     def __call__(self, picture: Picture) -> str:

@@ -16,11 +16,11 @@ from clipcond.prompt import parse
 from clipcond.prompt.rendering import render
 from clipcond.reading.captioning import Captioner, load_captioner
 from clipcond.reading.encoder import DualEncoder
+from clipcond.reading.phrase_lists import WordList, Words, word_lists
 from clipcond.reading.phrase_search import PhraseSearch
 from clipcond.reading.pictures import Picture, listed
 from clipcond.reading.scoring import WEIGHT
 from clipcond.reading.text_cache import embed_cached
-from clipcond.reading.word_lists import WordList, Words, word_lists
 
 SHORT_LISTS = 256  # phrases of all lists together that are tried in combination
 # By how much a phrase has to raise the cosine, in deviations of the cosines of all phrases.
@@ -73,21 +73,16 @@ def interrogate(
             prompt, and our nouns are left out.
     Raises:
         PictureError: the picture cannot be read.
-        ReadingError: `beam` is no whole number from 1, the pictures are several, or the captioner
-            says nothing; or see `word_lists`.
+        ReadingError: a wrong `beam`, several pictures, an empty caption; or see `word_lists`.
         CheckpointError: the captioner cannot be opened.
         UnknownNameError: no such dialect, or none whose syntax can be written.
         PromptError: the dialect cannot write what was found.
     """
     if isinstance(beam, bool) or not isinstance(beam, int) or beam < 1:
         raise ReadingError(f"beam is a whole number from 1, not {beam!r}")
-    own_dialect = find_dialect(dialect)
-    syntax = own_dialect.syntax if isinstance(own_dialect.syntax, str) else own_dialect.name
-    render(parse("", "plain"), syntax)  # that it can be written should be known first
+    syntax = _syntax_of(dialect)
     lists = word_lists(encoder, words)
-    if len(listed(image)) != 1:
-        raise ReadingError(f"interrogate takes one picture, not {len(listed(image))}")
-    own = encoder.encode_image(image)[0]
+    own = _embedded(encoder, image)
     caption = None
     if captioner is not None:
         caption = _caption(captioner, image, encoder)
@@ -109,10 +104,30 @@ def interrogate(
     return Interrogation(
         render(parse(search.text(chosen), "plain"), syntax),
         WEIGHT * max(cosine, 0.0),
-        {each.kind: own for each, own in zip(lists, chosen, strict=True)},
+        {each.kind: phrases for each, phrases in zip(lists, chosen, strict=True)},
         {each.kind: tuple(best[:SHOWN]) for each, best in zip(lists, ranked, strict=True)},
         caption,
     )
+
+
+def _syntax_of(dialect: DialectName | Dialect) -> str:
+    """Find what a dialect's prompts are written in.
+
+    Raises:
+        UnknownNameError: no such dialect, or none whose syntax can be written.
+    """
+    own = find_dialect(dialect)
+    syntax = own.syntax if isinstance(own.syntax, str) else own.name
+    render(parse("", "plain"), syntax)
+    return syntax
+
+
+def _embedded(encoder: DualEncoder, image: Picture) -> Tensor:
+    """Encode one picture: [P]."""
+    pictures = listed(image)
+    if len(pictures) != 1:
+        raise ReadingError(f"interrogate takes one picture, not {len(pictures)}")
+    return encoder.encode_image(pictures)[0]
 
 
 def _ranked(words: WordList, score: Callable[[Sequence[str]], Tensor]) -> Ranked:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from clipcond.reading.word_lists import WordList
+from clipcond.reading.phrase_lists import WordList
 
 Chosen: TypeAlias = tuple[tuple[str, ...], ...]  # of each list the phrases that were chosen
 Score: TypeAlias = Callable[[Sequence[str]], Tensor]  # texts -> cosines [n]

@@ -43,11 +43,10 @@ def _mean(rows: Tensor, chunks: Sequence[TokenChunk]) -> Tensor:
 
 
 def _pooled(tower: TextTower, chunks: Sequence[TokenChunk]) -> Tensor:
-    """Encode chunks, those of a causal tower up to their EOS: it sees nothing of the padding."""
-    is_causal = getattr(tower, "causal", False)
+    """Encode chunks, without the padding that a tower does not see."""
     by_length: dict[int | None, list[int]] = {}
     for i, each in enumerate(chunks):
-        by_length.setdefault(each.content + 2 if is_causal else None, []).append(i)
+        by_length.setdefault(_seen(tower, each), []).append(i)
     places: list[int] = []
     found: list[Tensor] = []
     for stop, own in by_length.items():
@@ -57,6 +56,14 @@ def _pooled(tower: TextTower, chunks: Sequence[TokenChunk]) -> Tensor:
             found.append(_encoded(tower, [chunks[i] for i in part], stop))
     rows = torch.cat(found)
     return rows[torch.tensor(places).argsort()]
+
+
+def _seen(tower: TextTower, chunk: TokenChunk) -> int | None:
+    """Count the tokens that the pooled output depends on; None = all."""
+    if tower.special.mask_padding:
+        return sum(chunk.attention_mask)
+    # a causal tower is read at the EOS
+    return chunk.content + 2 if getattr(tower, "causal", False) else None
 
 
 def _encoded(tower: TextTower, chunks: Sequence[TokenChunk], stop: int | None) -> Tensor:

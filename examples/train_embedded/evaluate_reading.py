@@ -84,7 +84,7 @@ def drawn_again(pipe, judge, options) -> dict[str, float]:  # type: ignore[no-un
 
 
 def best_of(pipe, judge, options) -> dict[int, dict[str, float]]:  # type: ignore[no-untyped-def]
-    """Draw each prompt of a pair MOST times, and judge the best of the first 1, 2, 4, ... ."""
+    """Draw each prompt of a pair MOST times, and judge the best of each 1, 2, 4, ... of them."""
     encoder, rng = load_encoder(), random.Random("best of")
     right: dict[int, list[Sequence[bool]]] = {n: [] for n in (1, 2, 4, MOST)}
     for i in track(range(options.prompts), "best of"):
@@ -95,9 +95,10 @@ def best_of(pipe, judge, options) -> dict[int, dict[str, float]]:  # type: ignor
         scores = clip_score(encoder, [Image.fromarray(each) for each in pixels], prompt)
         seen = seen_by(judge, images, 2)
         for n, found in right.items():
-            best = int(scores[:n].argmax())
-            same = border_colour(images[best]) == background
-            found.append((set(seen[best]) == set(nouns), seen[best] == nouns, same))
+            for start in range(0, MOST, n):
+                best = start + int(scores[start : start + n].argmax())
+                same = border_colour(images[best]) == background
+                found.append((set(seen[best]) == set(nouns), seen[best] == nouns, same))
     names = ("both objects", "in order", "background")
     return {
         n: dict(zip(names, np.mean(found, axis=0).tolist(), strict=True))

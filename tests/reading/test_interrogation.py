@@ -8,9 +8,9 @@ from PIL import Image
 
 from clipcond.errors import CheckpointError, PictureError, ReadingError, UnknownNameError
 from clipcond.reading import clip_score, interrogate, load_captioner, load_encoder
+from clipcond.reading.phrase_lists import FOLDER, KINDS, WordList, word_lists
 from clipcond.reading.phrase_search import PhraseSearch
 from clipcond.reading.text_cache import embed_cached
-from clipcond.reading.word_lists import FOLDER, KINDS, WordList, word_lists
 from tests.reading.made import clip
 
 RED, BLUE = (Image.new("RGB", (64, 64), c) for c in ((214, 46, 48), (44, 100, 222)))
