@@ -12,7 +12,8 @@ from tests.reading.made import pictures_at
 from tests.reference.live import PLAIN, open_clip
 
 CLIP, CustomTextCLIP = open_clip.model.CLIP, open_clip.model.CustomTextCLIP
-PreprocessCfg, image_transform_v2 = open_clip.PreprocessCfg, open_clip.image_transform_v2
+transform = open_clip.transform
+PreprocessCfg, image_transform_v2 = transform.PreprocessCfg, transform.image_transform_v2
 set_model_preprocess_cfg = open_clip.model.set_model_preprocess_cfg
 
 SIZE = 64
