@@ -16,7 +16,7 @@ _KEPT: WeakKeyDictionary[DualEncoder, tuple[Hashable, dict[str, Tensor]]] = Weak
 
 
 def embed_cached(encoder: DualEncoder, texts: Sequence[str]) -> Tensor:
-    """Encode texts [n P] as `DualEncoder.embed` does; those that are known are not run again.
+    """Encode texts [n P] as `DualEncoder.embed` does, trimmed; known ones are not run again.
 
     What is known is forgotten as soon as a weight of the text tower changes.
     """
@@ -28,6 +28,6 @@ def embed_cached(encoder: DualEncoder, texts: Sequence[str]) -> Tensor:
     if len(kept) + len(new) > MOST:
         kept = {text: kept[text] for text in dict.fromkeys(texts) if text in kept}
     if new:
-        kept.update(zip(new, encoder.embed(new).unbind(), strict=True))
+        kept.update(zip(new, encoder.embed(new, trimmed=True).unbind(), strict=True))
     _KEPT[encoder] = key, kept
     return torch.stack([kept[text] for text in texts])
