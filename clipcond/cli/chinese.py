@@ -1,9 +1,11 @@
 """The most common messages in Chinese; {} is what a message is about, in the same order."""
 
+from clipcond.cli.chinese_options import OPTIONS
 from clipcond.cli.chinese_prompts import PROMPTS
 
 CHINESE = {
     **PROMPTS,
+    **OPTIONS,
     "{} is no alternation: a colon in it needs a backslash": (
         "{} 不会逐步交替：其中的冒号前要加反斜杠"
     ),
@@ -73,6 +75,26 @@ CHINESE = {
     "full-width brackets are text here, and syntax where those count": (
         "全角括号在这里是文字；在全角标点算作语法的地方则是语法"
     ),
+    "{} is text here, and a weight where full-width punctuation counts": (
+        "{} 在这里是文字；在全角标点有效的地方是权重"
+    ),
+    "{} is a weight without an end, which is two colons": "{} 是没有结尾的权重：结尾是两个冒号",
+    "{} is no weight: those of dialect {} have two colons on each side": (
+        "{} 不是权重：方言 {} 的权重两边各有两个冒号"
+    ),
+    "Write {} in dialect {} for a text that begins then, or {} for one that ends.": (
+        "请用方言 {1}：从那时开始的文字写 {0}，到那时为止的写 {2}。"
+    ),
+    "{} is brackets with slashes: only a backslash makes them text": (
+        "{} 的括号用了斜杠：只有反斜杠能使括号成为文字"
+    ),
+    "{} is no weight: its bracket is never closed": "{} 的括号没有闭合，不是权重",
+    "{} is brackets with two backslashes: only one makes them text": (
+        "{} 的括号用了两个反斜杠：只有一个才能使括号成为文字"
+    ),
+    "Write spaces around it, or say {}.": "请在两边加空格，或用 {}。",
+    "Say {} if it is meant as syntax.": "若是语法，用 {}。",
+    "Close it with {}; {} if it is meant as text.": "请用 {} 闭合；若是文字，用 {}。",
     "Say {} where dialect {} is encoded.": "编码方言 {1} 时请用 {0}。",
     "Give the negative prompt apart.": "请另外给出反向提示词。",
     "{} alternates in vain: {} steps never draw {}": "{} 没有全部画出：{} 步画不到 {}",
@@ -147,7 +169,7 @@ CHINESE = {
     "seed {}": "种子 {}",
     "standard output cannot be written: {}": "无法写入标准输出：{}",
     "a number from {} to {} is needed, not {}": "需要 {} 到 {} 之间的数，而不是 {}",
-    "pictures are written as .png": "图片只能保存为 .png",
+    "pictures are written as .png, .jpg or .webp": "图片保存为 .png、.jpg 或 .webp",
     "{} cannot be converted": "{} 无法转换",
     "{} is the label of a prompt, but here a part of it": (
         "{} 是提示词的标题，在这里成为提示词的一部分"

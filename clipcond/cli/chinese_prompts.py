@@ -67,8 +67,8 @@ _MEANINGS = {
     "a pasted block of generation parameters, but here all of it is part of the prompt": (
         "是粘贴的整段生成参数，在这里全部成为提示词"
     ),
-    "a line break as a program writes it, but here two characters of the prompt": (
-        "是程序里换行的写法，在这里是提示词的两个字符"
+    "a line break as a program writes it, but here a backslash and a letter": (
+        "是程序里换行的写法，在这里是反斜杠和字母"
     ),
     "a choice at random in ComfyUI's page and in A1111's Dynamic Prompts, but not here": (
         "在 ComfyUI 和 A1111 的动态提示词中是随机选择，在这里不是"

@@ -131,7 +131,7 @@ class Console:
 
     def _print(self, text: str) -> None:
         with suppress(OSError, ValueError):  # a full log is no reason to lose a picture
-            print(f"clipcond: {self.place}{text}", file=sys.stderr, flush=True)
+            print(f"clipcond: {in_locale(self.place)}{text}", file=sys.stderr, flush=True)
 
 
 console = Console()

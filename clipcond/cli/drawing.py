@@ -24,7 +24,7 @@ from clipcond.cli.options import (
     Tower,
     check_guidance,
     check_name,
-    check_png,
+    check_picture,
     check_size,
     check_text,
     model_option,
@@ -58,7 +58,7 @@ def generate(
         typer.Option(
             "-o",
             "--output",
-            callback=check_png,
+            callback=check_picture,
             help="With --count, -1, -2, ... are added; with --prompts the line.",
         ),
     ] = Path("out.png"),

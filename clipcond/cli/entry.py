@@ -18,6 +18,7 @@ from clipcond import __version__
 from clipcond.cli.checkpoints import checkpoint
 from clipcond.cli.console import check_streams, console, describe, output_failure, short_warnings
 from clipcond.cli.drawing import generate
+from clipcond.cli.metadata import parameters
 from clipcond.cli.prompts import convert, inspect
 from clipcond.cli.reading import classify, score
 from clipcond.cli.searching import interrogate, search
@@ -44,6 +45,9 @@ EXAMPLES: dict[Callable[..., None], str] = {
         clipcond checkpoint model.safetensors
 
         clipcond checkpoint model.safetensors --extract tower.safetensors --part 1
+    """,
+    parameters: """
+        clipcond parameters fox.png --json
     """,
     classify: """
         clipcond classify cat.jpg pictures/ --labels cat,dog,owl

@@ -29,6 +29,14 @@ _SENTENCE = re.compile(r"(?<=[.])\s+(?=[A-Z])")
 _QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|\([^()\n]*\)|\[[^\[\]\n]*\]")
 # A line of `inspect`.
 _FRAMED = re.compile(r"issue at (\d+): (.+?)(; a pipeline draws all of it)?", re.DOTALL)
+# What is wrong about an option, which may have several names, or about a line of a file.
+_FRAMES = (
+    (
+        re.compile(r"Invalid value for ('[^']*'(?: / '[^']*')*): (.+)", re.DOTALL),
+        "{} 的值无效：{}",
+    ),
+    (re.compile(r"line (\d+): (.+)", re.DOTALL), "第 {} 行：{}"),
+)
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -106,6 +114,10 @@ def _translated(line: str) -> str | None:
     sentences = _SENTENCE.split(line)
     if sentences[1:] and None not in (known := list(map(_translated, sentences))):
         return "".join(filter(None, known))
+    for frame, chinese in _FRAMES:
+        if found := frame.fullmatch(line):
+            said = _translated(found[2])
+            return said and chinese.format(found[1], said)
     for pattern, chinese in _PATTERNS:
         found = pattern.fullmatch(line)
         if found and not any(_SENTENCE.search(_QUOTED.sub("", part)) for part in found.groups()):
@@ -114,6 +126,9 @@ def _translated(line: str) -> str | None:
         advice = line.removeprefix(_IN_PYTHON)
         said = _translated(advice[0].upper() + advice[1:])
         return said and f"在 Python 中：{said}"
+    reasons = line.split("; ")  # of a line of prompts
+    if reasons[1:] and None not in (known := list(map(_translated, reasons))):
+        return "；".join(each.rstrip("。") for each in known if each)
     return None
 
 

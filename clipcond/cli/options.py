@@ -43,15 +43,16 @@ def check_size(value: str | None) -> str | None:
     return value
 
 
-def check_png(value: Path) -> Path:
+def check_picture(value: Path) -> Path:
     """Refuse a file name that names another format, or nothing."""
     if not value.name:
         raise typer.BadParameter("a file name is missing, such as out.png")
-    if value.suffix.lower() != ".png":
-        raise typer.BadParameter(f"{str(value)!r}: pictures are written as .png")
+    if value.suffix.lower() not in PICTURES:
+        raise typer.BadParameter(f"{str(value)!r}: pictures are written as .png, .jpg or .webp")
     return value
 
 
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 SYNTAX_NAMES = "a1111, comfyui, compel, diffusers, lpw, lpw_xl, novelai, plain, sd_embed"
 MODEL, READING = "Model", "How the prompt is read"
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import typer
 
-from clipcond.cli.options import MAX_SEED, check_guidance, check_png, check_size, check_text
+from clipcond.cli.options import MAX_SEED, check_guidance, check_picture, check_size, check_text
+from clipcond.cli.usage import option_of
 from clipcond.errors import BadLine, CheckpointError, excerpt
 from clipcond.files import reading
 
@@ -193,7 +194,8 @@ def _wrong(name: str, value: object) -> str:
     """Say what is wrong about a key of a line, or the kind of its value; "" if nothing is."""
     kinds = _KINDS.get(name)
     if kinds is None:
-        near = get_close_matches(name.lower().replace("-", "_"), _KINDS, 1)
+        known = option_of(name)[2:].replace("-", "_")
+        near = [known] if known in _KINDS else get_close_matches(_folded(name), _KINDS, 1)
         guess = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(_KINDS)}."
         return f"it has an unknown {excerpt(name)!r}. {guess}"
     if not isinstance(value, kinds) or isinstance(value, bool):
@@ -207,6 +209,10 @@ def _wrong(name: str, value: object) -> str:
     return f"{name!r} is from {least} to {MAX_SEED}, not {excerpt(str(value))}"
 
 
+def _folded(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
 def _checked(given: dict[str, Any]) -> dict[str, Any]:
     """Check the values of a line as those of options are."""
     check_text(given["prompt"])
@@ -217,5 +223,5 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
         check_text(given["output"])
         if "\0" in given["output"]:
             raise BadLine("'output' is no file name")
-        return {**given, "output": check_png(Path(given["output"]))}
+        return {**given, "output": check_picture(Path(given["output"]))}
     return given

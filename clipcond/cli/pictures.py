@@ -19,6 +19,7 @@ from clipcond.progress import Progress
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from clipcond.metadata import Parameters
     from clipcond.pipelines.picture_batches import Encoded
     from clipcond.pipelines.protocols import ConditionedPipeline
 
@@ -82,21 +83,20 @@ class Artist:
         Raises:
             ClipcondError: the file cannot be written.
         """
-        from clipcond.metadata.png import parameters_text, save_png
+        from clipcond.metadata import save_picture
 
-        call = self._call(job)
-        settings = self._settings(job, call)
-        save_png(image, job.output, parameters_text(job.prompt, job.negative, settings))
+        made = self._parameters(job)
+        save_picture(image, job.output, made.text())
         return {
             "path": str(job.output),
             **({"line": job.line} if job.line else {}),
             "prompt": job.prompt,
             "negative": job.negative,
             "seed": job.seed,
-            "steps": call["num_inference_steps"],
-            "guidance": call["guidance_scale"],
-            "clip_skip": settings["Clip skip"],
-            "size": settings["Size"],
+            "steps": made.steps,
+            "guidance": made.guidance,
+            "clip_skip": made.clip_skip,
+            "size": "x".join(map(str, made.size or ())),
         }
 
     def _call(self, job: PictureJob) -> dict[str, Any]:
@@ -115,22 +115,27 @@ class Artist:
             **({} if job.clip_skip is None else {"clip_skip": job.clip_skip}),
         }
 
-    def _settings(self, job: PictureJob, call: dict[str, Any]) -> dict[str, object]:
-        """List what the picture's file says of it, under A1111's names."""
-        from clipcond.pipelines.schedulers import scheduler_name
+    def _parameters(self, job: PictureJob) -> Parameters:
+        """List what the picture's file says of it."""
+        from clipcond.metadata import Parameters
+        from clipcond.pipelines.schedulers import sampler_and_schedule_type
 
-        conditioner = self.pipe.conditioner
-        return {
-            "Steps": call["num_inference_steps"],
-            "Sampler": scheduler_name(self.pipe.scheduler),
-            "CFG scale": f"{call['guidance_scale']:g}",
-            "Seed": job.seed,
-            "Size": f"{call['width']}x{call['height']}",
-            **{name: value for name, value in self.built_with.items() if value is not None},
-            "Clip skip": conditioner.clip_skip if job.clip_skip is None else job.clip_skip,
-            "Dialect": conditioner.dialect.name,
-            "Version": f"clipcond {__version__}",
-        }
+        call, conditioner = self._call(job), self.pipe.conditioner
+        sampler, schedule_type = sampler_and_schedule_type(self.pipe.scheduler)
+        built = {name: str(value) for name, value in self.built_with.items() if value is not None}
+        named = {"Dialect": conditioner.dialect.name, "Version": f"clipcond {__version__}"}
+        return Parameters(
+            job.prompt,
+            job.negative,
+            steps=call["num_inference_steps"],
+            sampler=sampler,
+            schedule_type=schedule_type,
+            guidance=call["guidance_scale"],
+            seed=job.seed,
+            size=(call["width"], call["height"]),
+            clip_skip=conditioner.clip_skip if job.clip_skip is None else job.clip_skip,
+            others={**built, **named},
+        )
 
 
 def call_default(pipe: ConditionedPipeline, name: str) -> object:

@@ -125,7 +125,7 @@ def convert(
         typer.Option(
             "--fullwidth/--no-fullwidth",
             help="Read （猫：1.3） as (猫:1.3).",
-            show_default="where it can only be syntax",
+            show_default="where it is hardly text",
         ),
     ] = None,
 ) -> None:

@@ -17,7 +17,7 @@ from clipcond.cli.options import (
     Dialect,
     Prompt,
     check_name,
-    check_png,
+    check_picture,
     check_text,
     model_option,
 )
@@ -73,7 +73,7 @@ def classify(
     if confusion is not None:
         if not test:
             raise typer.BadParameter("--confusion goes with --test")
-        check_png(confusion)
+        check_picture(confusion)
     with waiting("loading"):
         from clipcond.reading import ZeroShotClassifier
 
@@ -176,9 +176,9 @@ def _show_evaluation(found: Evaluation, confusion: Path | None, as_json: bool) -
     for _, bad in found.bad:
         console.say(str(bad.error))
     if confusion is not None:
-        from clipcond.metadata.png import save_png
+        from clipcond.metadata import save_picture
 
-        save_png(found.picture(), confusion)
+        save_picture(found.picture(), confusion)
     if as_json:
         results = {
             "n_pictures": found.n_pictures,

@@ -37,6 +37,11 @@ _EXTRA = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DO
 _UNKNOWN = re.compile(r"No such option:? '?(-[^\s']*)'?")
 
 
+def option_of(name: str) -> str:
+    """Look up the option of `generate` that other tools call so, such as "--guidance"; else ""."""
+    return _KNOWN.get(name.lstrip("-").lower().replace("_", "-"), "").split(" ")[0]
+
+
 def advice(message: str, options: Collection[str], prompt: str | None) -> str:
     """Reword a message about wrong use so that it says what to type instead.
 

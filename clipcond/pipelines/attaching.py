@@ -10,7 +10,9 @@ from clipcond.conditioning.cache import CACHE_BYTES
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName
 from clipcond.conditioning.prompt_text import ExtraNetworks
+from clipcond.errors import PipelineError
 from clipcond.pipelines.attachment import Attachment, attachment_of
+from clipcond.pipelines.families.refusals import refusal
 from clipcond.pipelines.own_encoders import check_is_own
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.pipelines.steps import StepCount, check_idle
@@ -86,8 +88,13 @@ def detach(pipe: Pipe) -> Pipe:
     """Undo `attach`: the pipeline is as it was before. Does nothing if it is not attached.
 
     Raises:
-        PipelineError: a call of it is drawing a prompt over time, and goes on after a callback.
+        PipelineError: it is a class or no pipeline; or a call of it is drawing a prompt over time,
+            and goes on after a callback.
     """
+    if isinstance(pipe, type):
+        raise PipelineError(f"detach needs an object, not the class {pipe.__name__}")
+    if not callable(pipe):
+        raise refusal(pipe)
     attachment = attachment_of(pipe)
     if attachment is not None:
         check_idle(pipe)

@@ -1,7 +1,8 @@
 """Find a diffusers scheduler by the name that A1111, ComfyUI or diffusers gives it.
 
-Source of the table: diffusers' documentation, API / Schedulers / Overview, "A1111/k-diffusion".
-What it leaves out (DPM fast, DPM adaptive) diffusers does not have.
+Source of the tables: diffusers' documentation, API / Schedulers / Overview, "A1111/k-diffusion" and
+"Noise schedules and schedule types". What they leave out (DPM fast, DPM adaptive; KL optimal, Align
+your steps) diffusers does not have.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from clipcond.errors import PipelineError, UnknownNameError, first_line
@@ -21,16 +23,27 @@ _MULTISTEP, _SINGLESTEP = "DPMSolverMultistepScheduler", "DPMSolverSinglestepSch
 
 @dataclass(frozen=True, slots=True)
 class SchedulerRow:
-    """A name of A1111, the class of diffusers that computes it, and that class's arguments."""
+    """A name of A1111, the class of diffusers that computes it, and that class's arguments.
 
-    name: str
+    A1111 up to 1.8 has one name for sampler and schedule type, "DPM++ 2M Karras"; since then they
+    are apart.
+    """
+
+    sampler: str
     class_name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     has_spacings: bool = True
+    schedule_type: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Sampler and schedule type."""
+        return " ".join(filter(None, (self.sampler, self.schedule_type)))
 
 
-_ROWS = (
+# The samplers of A1111.
+ROWS = (
     SchedulerRow("DDIM", "DDIMScheduler", has_spacings=False),
     SchedulerRow("DDPM", "DDPMScheduler", has_spacings=False),
     SchedulerRow("PLMS", "PNDMScheduler", {"skip_prk_steps": True}, has_spacings=False),
@@ -51,23 +64,33 @@ _ROWS = (
     SchedulerRow("UniPC", "UniPCMultistepScheduler"),
     SchedulerRow("DEIS", "DEISMultistepScheduler"),
 )  # fmt: skip
-_SPACINGS = {"Karras": "use_karras_sigmas", "Exponential": "use_exponential_sigmas"}
+_TRAILING = {"timestep_spacing": "trailing"}
+_SIGMAS = {
+    "Karras": {"use_karras_sigmas": True},
+    "Exponential": {"use_exponential_sigmas": True},
+    "Beta": {"use_beta_sigmas": True},
+}
 
 
-def _spaced(row: SchedulerRow) -> tuple[SchedulerRow, ...]:
-    """List the row, and what it is with another spacing of the noise levels."""
-    if not row.has_spacings:
-        return (row,)
+def with_schedule_types(row: SchedulerRow) -> tuple[SchedulerRow, ...]:
+    """List the row, and what it is with other spacings of the noise levels."""
+    spacings: dict[str, Mapping[str, Any]] = {**_SIGMAS} if row.has_spacings else {}
+    if row.class_name != _SINGLESTEP:
+        spacings |= {"SGM Uniform": _TRAILING}
     return (
         row,
         *(
             SchedulerRow(
-                f"{row.name} {label}",
+                row.sampler,
                 row.class_name,
-                {**row.arguments, argument: True},
-                tuple(f"{alias} {label}" for alias in row.aliases),
+                {**row.arguments, **arguments},
+                (
+                    *(f"{alias} {label}" for alias in row.aliases),
+                    *((f"{row.sampler} Simple",) if arguments is _TRAILING else ()),
+                ),
+                schedule_type=label,
             )
-            for label, argument in _SPACINGS.items()
+            for label, arguments in spacings.items()
         ),
     )
 
@@ -75,14 +98,16 @@ def _spaced(row: SchedulerRow) -> tuple[SchedulerRow, ...]:
 def _key(name: str) -> str:
     """Reduce a name to what all tools write alike: "DPM++ 2M" and "dpmpp_2m"."""
     letters = re.sub(r"[\s_-]+", "", name.lower()).replace("dpmpp", "dpm++")
-    return letters.removeprefix("k")
+    return letters.removeprefix("k").replace("gpu", "")  # ComfyUI: on which it draws noise
 
 
-_ALL = tuple(each for row in _ROWS for each in _spaced(row))
+_ALL = tuple(each for row in ROWS for each in with_schedule_types(row))
 # Names in A1111's writing, for messages and lists of choices.
 SCHEDULERS = tuple(row.name for row in _ALL)
 # What belongs to a sampler, not to the model that it samples.
-_SAMPLING = {name for row in _ALL for name in row.arguments} | {"use_beta_sigmas"}
+_SAMPLING = {name for row in _ALL for name in row.arguments} - {*_TRAILING}
+# An attribute of what is made here: the settings of the model's own scheduler.
+_OWN = "_clipcond_own_config"
 _BY_KEY = {
     _key(name): row
     for row in reversed(_ALL)  # of rows of one class, the first has the class's name
@@ -98,7 +123,9 @@ def find_scheduler(name: str) -> SchedulerRow:
     """
     row = _BY_KEY.get(_key(name))
     if row is None:
-        raise UnknownNameError("scheduler", name, (each.lower() for each in SCHEDULERS))
+        names = [each.lower() for each in SCHEDULERS]
+        near = get_close_matches(name[:100].lower(), names, 1)
+        raise UnknownNameError("scheduler", name, {*near, *(row.sampler.lower() for row in ROWS)})
     return row
 
 
@@ -115,7 +142,8 @@ def make_scheduler(name: str, like: Scheduler) -> Scheduler:
         PipelineError: diffusers lacks it, or a library that it needs.
     """
     row = find_scheduler(name)
-    config = {key: value for key, value in like.config.items() if key not in _SAMPLING}
+    own: Mapping[str, Any] = getattr(like, _OWN, like.config)
+    config = {key: value for key, value in own.items() if key not in _SAMPLING}
     with silent_libraries():
         import diffusers
 
@@ -123,7 +151,7 @@ def make_scheduler(name: str, like: Scheduler) -> Scheduler:
         if scheduler_class is None:
             raise PipelineError(f"This diffusers has no {row.class_name}.", "Upgrade diffusers.")
         try:
-            return scheduler_class.from_config(config, **row.arguments)
+            made = scheduler_class.from_config(config, **row.arguments)
         except ImportError as error:
             reason = str(error).strip().split(" but it was")[0]
             raise PipelineError(
@@ -133,13 +161,25 @@ def make_scheduler(name: str, like: Scheduler) -> Scheduler:
             raise PipelineError(
                 f"scheduler {row.name!r} cannot be used with this model: {first_line(error)}"
             ) from error
+    setattr(made, _OWN, own)
+    return made
 
 
 def scheduler_name(scheduler: Scheduler) -> str:
     """Name a scheduler as A1111 does, or by its class where A1111 has none."""
+    return " ".join(filter(None, sampler_and_schedule_type(scheduler)))
+
+
+def sampler_and_schedule_type(scheduler: Scheduler) -> tuple[str, str | None]:
+    """Name a scheduler as A1111 does since 1.9; None = the sampler's usual schedule type."""
     class_name, config = type(scheduler).__name__, scheduler.config
-    own = [row for row in _ALL if row.class_name == class_name]
-    for row in reversed(own):  # the one with the most arguments that are set
-        if all(config.get(name) == value for name, value in row.arguments.items()):
-            return row.name
-    return class_name.removesuffix("Scheduler")
+    fitting = [
+        row
+        for row in _ALL
+        if row.class_name == class_name
+        and all(config.get(name) == value for name, value in row.arguments.items())
+    ]
+    if not fitting:
+        return class_name.removesuffix("Scheduler"), None
+    row = max(fitting, key=lambda row: len(row.arguments))
+    return row.sampler, row.schedule_type

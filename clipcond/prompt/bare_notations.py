@@ -56,6 +56,13 @@ _IS = r"\s?[:=：]\s?(?=[\w(\[\"])"
 # A negative is a film too.
 _FILM = r"(?i:negative\s?:[^\n]{0,200}(?:\bfilm\b(?!\sgrain)|photographic|darkroom))"
 _LABELS_CJK = "负面|反面|负向|反向|ネガ|부정"
+# Behind which a space is enough.
+_LABEL_ALONE = (
+    "(?:(?:负面|反向|负向|反面|逆向)(?:提示词?|关键词|词)|ネガティブプロンプト|네거티브 ?프롬프트"
+    r"|(?i:negative[ _]prompts?)(?=[ \t]+[(\[]?(?i:ugly|blur|bad|worst|low|deform|disfigur|extra"
+    "|missing|mutat|watermark|signature|jpeg|nsfw|cropped|errors?|poor|duplicate|easyneg"
+    "|badhand|out of)))"
+)
 
 _NAME = r"(?P<name>\w[\w.\-]{0,99})"
 # `embedding: x` where a tag begins; alone, or it may be ordinary text
@@ -128,11 +135,13 @@ BARE_NOTATIONS = (
     ),
     Notation(
         "negative-label",
-        ":=-：",
+        (*":=-：负反逆ネ네", "egative", "EGATIVE"),
         re.compile(
             rf"\A\s{{0,9}}[(\[{{\"]?(?!{_FILM})(?i:{_LABELS}|{_LABELS_CJK}){_IS}"
             rf"|(?<![^\s,;。、])--?(?i:neg(?:ative)?(?:[_\-]?prompt)?)(?:\s{{1,3}}(?=[\w(\[\"])|{_IS})"
             rf"|(?<=[\n,.;])\s{{0,3}}(?P<shown>(?i:{_OTHER_LABELS}){_IS})"
+            rf"|(?:\A|(?<=[\n,.;、]))\s{{0,3}}(?P<shown_2>{_LABEL_ALONE})"
+            r"(?:[ \t]{1,3}|[-—–]{1,2})(?=[\w(\[])"
         ),
         ALL,
         "the label of a negative prompt, but here a part of the prompt",

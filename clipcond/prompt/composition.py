@@ -54,8 +54,9 @@ def find_and(text: str, *, fullwidth: bool = False) -> int | None:
 
 
 def compose_call(text: str) -> str:
-    """Write the call that splits a prompt with an AND, for a remedy."""
-    return f"compose(prompt{'' if find_and(text) is not None else ', fullwidth=True'})"
+    """Write the call that splits a prompt with an AND, for a remedy; `：0.5` is a weight too."""
+    is_wide = find_and(text) is None or find_parts(text) != find_parts(text, fullwidth=True)
+    return f"compose(prompt{', fullwidth=True' * is_wide})"
 
 
 def is_capitals(text: str, parts: Sequence[tuple[int, int, float]]) -> bool:

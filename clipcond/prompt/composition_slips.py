@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 
 import clipcond.lazy_re as re
@@ -23,7 +23,8 @@ _SLIP = re.compile(
     rf"|:?\s?\((?P<number_3>{_NUMBER})\))[xX×]?[\s,.;:]{{0,4}}\Z"
 )
 _INNER = re.compile(
-    r"(?<=\w)(?:(?<!\d)|\s)\s{0,3}(?P<shown>:\s?(?:[+-]?[0-2]?\.\d{1,3}|[0-2]))(?!,\d{1,3}(?!\w))(?=\s{1,3}[^\W\d]|\s?[,;]\s{0,3}\w)"
+    r"(?<=\w)(?:(?<!\d)|\s)\s{0,3}(?P<shown>:\s?(?:[+-]?[0-2]?\.\d{1,3}|[0-2]))(?!,\d{1,3}(?!\w))"
+    r"(?=\s{1,3}[^\W\d]|\s?[,;]\s{0,3}\w|\s{0,3}\Z)"
 )
 _BRACKET = re.compile(r"(?<!\\)[()\[\]]")
 _SMILEY = re.compile(r"(?:\A|[\s,>]):-?3\Z")
@@ -54,7 +55,10 @@ def condition_issues(text: str, *, fullwidth: bool = False) -> Iterator[Issue]:
         said = _misread(typed, weight) if is_read else _unread(typed)
         if said is not None:
             yield Issue(said[0], at, said[1], "and-weight", (typed,))
-        yield from _inner_weights(text, folded, start, stop)
+        found = islice(_INNER.finditer(folded, start, stop), MOST_ISSUES)
+        # of `a cat :0.5 :0.6` the first is text too
+        inner = [each for each in found if is_read or text[each.end() : stop].strip()]
+        yield from _inner_weights(text, inner, start, stop)
     if all(weight == 0 for *_, weight in parts):
         message = "all conditions have the weight 0: nothing of the prompt is drawn"
         at = signs.find(":", parts[0][1])
@@ -62,9 +66,11 @@ def condition_issues(text: str, *, fullwidth: bool = False) -> Iterator[Issue]:
     yield from _split_brackets(text, signs, parts)
 
 
-def _inner_weights(text: str, folded: str, start: int, stop: int) -> Iterator[Issue]:
+def _inner_weights(
+    text: str, inner: Iterable[re.Match[str]], start: int, stop: int
+) -> Iterator[Issue]:
     """Make an issue of each weight that is not at the end of its condition, and so is text."""
-    for found in islice(_INNER.finditer(folded, start, stop), MOST_ISSUES):
+    for found in inner:
         words = text[start : found.start()].strip() + text[found.end() : stop].rstrip()
         shown, weight = text[slice(*found.span("shown"))], ":" + found["shown"][1:].strip()
         message = f"{shown!r} is text: the weight of a condition is at its end"

@@ -9,6 +9,7 @@ from dataclasses import replace
 from clipcond.arguments import check_arguments
 from clipcond.errors import PromptError, PromptWarning, excerpt, warn
 from clipcond.prompt.composition import compose_call, find_and, find_parts, is_capitals
+from clipcond.prompt.doubtful_signs import doubtful_fullwidth
 from clipcond.prompt.editing import find_changes, schedule_call
 from clipcond.prompt.lookalikes import find_fullwidth, with_lookalikes
 from clipcond.prompt.parsing import SAME_SYNTAX, Syntax, parse, reads_fullwidth
@@ -127,9 +128,13 @@ def _convert(
         message = f"{excerpt(kept[slice(*found)], 40)!r} is read as syntax"
         remedy = "Say fullwidth=False if it is meant as text."
         issues.append(Issue(message, remainder.at(found[0]), remedy, "fullwidth"))
+    is_asked = wide or fullwidth is not None or not reads_fullwidth(source)
+    doubts = () if is_asked or not _WIDE.search(kept) else tuple(doubtful_fullwidth(kept, source))
     parsed = parse(kept, source, fullwidth=wide)
-    shown = with_lookalikes(parsed, fullwidth=True if wide else fullwidth)
-    issues += remainder.restore_issues(shown.issues)
+    shown = with_lookalikes(parsed, fullwidth=True if wide else fullwidth).issues
+    known = {issue.position for issue in shown}
+    new = (issue for issue in doubts if issue.position not in known)
+    issues += remainder.restore_issues((*shown, *new))
     if parsed.syntax == "a1111":
         _refuse_conditions(kept, wide, target)
     written = render(parsed, target, exact=exact)
@@ -137,7 +142,7 @@ def _convert(
         meant = parse(kept, source, fullwidth=True) if reads_fullwidth(source) else parsed
         meant = meant if exact else with_short_weights(meant)
         written, is_safe = _escape_wide(written, target, meant)
-        if not is_safe and (first := _WIDE.search(kept)):
+        if not is_safe and not doubts and (first := _WIDE.search(kept)):
             message = "full-width brackets are text here, and syntax where those count"
             remedy = f"Say fullwidth=False where dialect {target!r} is encoded."
             issues.append(Issue(message, remainder.at(first.start()), remedy, "fullwidth"))

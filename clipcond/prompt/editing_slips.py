@@ -144,6 +144,19 @@ EDITING_SLIPS = (
     ),
     Notation(
         "no-editing",
+        ("::",),
+        # [::ffff:10] is an address
+        re.compile(
+            rf"\[\s?::+\s?(?![\da-fA-F]{{1,4}}:)(?P<to>{_OPTION}):\s*(?P<when>{WHEN})\s*\]"
+            rf"|\[\s?:\s?(?P<to_2>{_OPTION})::+\s*(?P<when_2>{WHEN})\s*\]"
+        ),
+        EXCEPT_PLAIN,
+        "no prompt editing, which has one colon between its parts",
+        "Write [:{to}:{when}] in dialect 'a1111' for a text that begins then, or [{to}::{when}] "
+        "for one that ends.",
+    ),
+    Notation(
+        "no-editing",
         "[",
         re.compile(
             rf"\[{_TAGGED}(?P<to>[^\W\d][^\[\]:|\n]{{0,60}})(?=:)(?i:{_NO_SHARE}){_NO_LABEL}:\s?"

@@ -23,6 +23,7 @@ from clipcond.prompt.bracket_slips import BRACKET_SLIPS
 from clipcond.prompt.compel_slips import CALL, COMPEL_SLIPS, mended_call
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
 from clipcond.prompt.folding import fold, odd_signs
+from clipcond.prompt.fullwidth_notations import FULLWIDTH, JOINED, JOINED_UNASKED, WIDE_SYNTAX
 from clipcond.prompt.misreadings import MAY_BE_MISREAD, find_misreadings
 from clipcond.prompt.notations import (
     CJK,
@@ -35,8 +36,9 @@ from clipcond.prompt.notations import (
     weight_in,
     weights_in,
 )
+from clipcond.prompt.novelai_slips import NOVELAI_SLIPS
 from clipcond.prompt.ordinary import ordinary_spans, shown_group
-from clipcond.prompt.other_dialects import CHOOSE_A1111, FULLWIDTH, JOINED, LOOKALIKES, WIDE_SYNTAX
+from clipcond.prompt.other_dialects import CHOOSE_A1111, LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
 from clipcond.prompt.scanner import FACTORS, OPENING, SPOILS, ascii_signs, is_never_closed
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment, in_order
@@ -105,8 +107,8 @@ def _kinds(
     syntax: str, fullwidth: bool | None
 ) -> tuple[tuple[Notation, ...], dict[str, list[int]], list[int]]:
     """List what a syntax reads as text, its indices by sign, and those whose signs are words."""
-    more = {True: READ_WIDE, False: JOINED, None: (*JOINED, *FULLWIDTH)}[fullwidth]
-    slips = (*COMPEL_SLIPS, *BRACKET_SLIPS, *WEIGHT_SLIPS)
+    more = {True: READ_WIDE, False: JOINED, None: (*JOINED_UNASKED, *FULLWIDTH)}[fullwidth]
+    slips = (*COMPEL_SLIPS, *BRACKET_SLIPS, *WEIGHT_SLIPS, *NOVELAI_SLIPS)
     tools = (*OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS)
     all_kinds = (*BARE_NETWORKS, *slips, *tools, *more)
     kinds = tuple(kind for kind in all_kinds if syntax in kind.readers)
@@ -164,12 +166,17 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[Found]:
         names["odd"] = odd_signs(source[slice(*match.span())], signs[slice(*match.span())])
         if "{odd}" in kind.meaning and not names["odd"]:
             continue
-        message = f"{excerpt(words, SHOWN)!r} is {kind.meaning.format_map(names)}"
+        message = f"{_as_typed(excerpt(words, SHOWN))} is {kind.meaning.format_map(names)}"
         remedy = kind.remedy.format_map(names)
         if remedy == CHOOSE_A1111 and (ascii_words := fold(words)) != words and len(words) < SHOWN:
             remedy = f"Write {ascii_words} in dialect 'a1111'."
         issue = Issue(message, start, remedy, kind.code, (words,))
         yield match.start(group), match.end(group), issue
+
+
+def _as_typed(words: str) -> str:
+    """Quote words; a backslash stays one, unless other characters need one."""
+    return repr(words).replace("\\\\", "\\") if words.isprintable() else repr(words)
 
 
 def _first_open(parsed: ParsedPrompt) -> int:

@@ -34,7 +34,7 @@ _LEVEL = (
     r"|(?:很|最|非常|较|超|极)?[高低强弱中]"
 )
 # What is drawn, and is itself hardly high or low: (cat: high), not (quality: high)
-_DRAWN = (
+DRAWN = (
     "cat|kitten|dog|puppy|puppies|fox|foxes|wolf|wolves|horse|bird|dragon|rabbit|bunny|bear|lion"
     "|tiger|fish|owl|deer|mouse|frog|snake|butterfly|butterflies|unicorn|robot|mecha|monster|elf"
     "|\\dgirls?|\\dboys?|girl|boy|woman|women|man|men|lady|ladies|child|children|person|people|face"
@@ -45,7 +45,7 @@ _DRAWN = (
     "|best quality|worst quality|anime|manga|sketch|watercolor|oil painting|red|blue|green|yellow"
     "|purple|pink|orange|black|white|gold|silver"
 )
-_DRAWN_CJK = (
+DRAWN_CJK = (
     "猫|狗|狐狸|狼|马|鸟|龙|兔子?|熊|狮子|老虎|鱼|蝴蝶|机器人|女孩|男孩|少女|少年|女人|男人|女子|人物?"
     "|女の子|男の子|犬|鳥|竜|花|玫瑰|樱花|桜|头发|長髪|眼睛|翅膀|耳朵|尾巴|微笑|裙子|帽子|眼镜|剑|城堡"
     "|房子|城市|森林|杰作|最佳质量|红色?|蓝色?|绿色?|黄色?|紫色?|粉色?|黑色?|白色?|金色?|银色?"
@@ -85,7 +85,7 @@ LOOSE_WEIGHTS = (
         ":=",
         re.compile(
             r"(?<!\\)[(\[]\s?(?P<words>(?:[a-z][a-z\-]{0,20}\s){0,3}"
-            rf"(?:{_DRAWN})s?|[{CJK}]{{0,9}}(?:{_DRAWN_CJK}))\s?[:=]\s?(?P<number>{_LEVEL})\s?[)\]]"
+            rf"(?:{DRAWN})s?|[{CJK}]{{0,9}}(?:{DRAWN_CJK}))\s?[:=]\s?(?P<number>{_LEVEL})\s?[)\]]"
         ),
         EXCEPT_PLAIN,
         "no weight, because it is no plain number",

@@ -18,6 +18,12 @@ ALL = EXCEPT_PLAIN | {"plain"}
 
 # Chinese, Japanese and Korean letters: no space is between words.
 CJK = r"\u3005\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+# A word of those right behind a number: 1.3猫, but not 1.3米, 1.3倍 or 2比1.
+CJK_BEHIND = (
+    r"(?!米|元|円|圆|圓|倍|[岁歳]|年(?![轻輕])|月(?![亮光])|日(?![落本出])|[时時分秒厘毫千百万萬亿億斤克吨噸升度级級版次个個号號"
+    r"章集话話点點层層楼寸尺亩台本件辆只隻匹枚名位张張比对對巻卷話]|公[里斤分尺顷]|[头頭](?![发髮])|人(?![物形类])|メートル|キロ"
+    rf"|センチ|グラム|リットル|パーセント|インチ|미터|원|배|년|월|일|시간|분|초|층|개|살)(?=[{CJK}])"
+)
 DECIMAL = r"[+-]?(?:\d+\.\d*|\.\d+)"
 SMALL = r"[+-]?[0-2]?\.\d{1,3}"  # a number as weights are
 MOST_WEIGHT = 3.0  # a dozen brackets of A1111

@@ -9,15 +9,14 @@ import clipcond.lazy_re as re
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,
+    CJK_BEHIND,
     DECIMAL,
     EXCEPT_PLAIN,
-    NO_CJK_MEASURE,
     NUMBER,
     OPTION,
     WHEN,
     WITHOUT_BRACKETS,
     Notation,
-    not_after,
 )
 
 CODE = "other-dialect"
@@ -36,17 +35,20 @@ _SIGNED_WORD = (
     rf"(?:(?<![\w+\-.])(?!(?i:notepad|lib|stdc))(?=\w*[^\W\d_])(?P<words>\w{{2,}}(?:-\w{{2,}}){{0,3}}|[{CJK}])(?P<number>\+{{2,}}|-{{2,}})"
     r"(?=[\s,.;:!?)\"]|$))"
 )
-_SIGNED_BRACKET = rf"(?<!\\)\)(?P<number_2>[+-]{{1,9}}|{DECIMAL})(?=[\s,.;)\"]|$)"
+_SIGNED_BRACKET = (
+    rf"(?<!\\)\)(?P<number_2>(?:[+-]{{1,9}}|{DECIMAL})(?=[\s,.;)\"]|$)"
+    rf"|(?:[+-]{{2,9}}|{DECIMAL}){CJK_BEHIND})"
+)
 _SIGNED_QUOTE = (
     r"(?<![\w\"])\"(?P<words_3>[^\W\d][^\"\n]{0,60})\"(?P<number_3>\+{1,4}|-{2,4}|\d?\.\d{1,3})"
     r"(?=[\s,.;)]|$)"
 )
 _ROUND_TWICE = re.compile(r"(?<!\\)\(\((?=\s*\w)(?P<words>[^()\\]+)\)\)(?![+\-\d]|\.\d)")
 # `【新品】` and `【注】，` are ordinary, `【猫】，狗` is a list.
-_LABELS_CJK = "(?:注|重要|新品|图|圖|図|表|例|参考|限定|速报|速報|公告|通知|公式|官方|原创|更新)"
+LABELS_CJK = "(?:注|重要|新品|图|圖|図|表|例|参考|限定|速报|速報|公告|通知|公式|官方|原创|更新)"
 SQUARE_CJK = (
-    rf"(?:\A\s*|(?<=[,、]))\[(?P<words_3>(?!{_LABELS_CJK})[{CJK}]{{1,20}})\](?=\s?[,、])"
-    rf"|(?<=[,、])\[(?P<words_4>(?!{_LABELS_CJK})[{CJK}]{{1,20}})\](?=\s*\Z)"
+    rf"(?:\A\s*|(?<=[,、]))\[(?P<words_3>(?!{LABELS_CJK})[{CJK}]{{1,20}})\](?=\s?[,、])"
+    rf"|(?<=[,、])\[(?P<words_4>(?!{LABELS_CJK})[{CJK}]{{1,20}})\](?=\s*\Z)"
 )
 # `[sic]` and `[intro]` are ordinary, and so may be several words: `[a cat]`.
 _SQUARES = re.compile(
@@ -61,7 +63,8 @@ _SQUARE = re.compile(r"(?<![\w\\\]])\[(?=\s?[^\W\d])(?P<words>[^\[\]\\:|\n]{2,60
 _A1111S = re.compile(rf"\([^()\n]{{1,120}}:\s?{DECIMAL}\s?\)|\(\((?=\w)|\bBREAK\b|<lora:")
 _TITLE = re.compile(r"\A[A-ZÀ-ÖØ-ÞА-ЯЁ\d_\W]*\Z")
 _AND = re.compile(
-    r"\A(?s:.*?)(?<=[\s,;.)\]])(?<!\A\s)(?<![A-Z]{2}\s)(?<![A-Z]{2},\s)(?P<shown>AND)(?=[\s,;(\[])"
+    r"\A(?s:.*?)(?<=[\s,;.)\]])(?<!\A\s)(?<![A-Z]{2}\s)(?<![A-Z]{2},\s)(?P<shown>AND)"
+    rf"(?=[\s,;(\[{CJK}])"
     r"(?![\s,;]+(?:[A-Z]{2}|gates?\b|operators?\b|symbol\b|circuit\b|logic\b|\Z))"
     rf"|\A(?s:.*?)(?<=[{CJK}])(?P<shown_2>AND)(?=[{CJK}\s,;(\[])"
 )
@@ -75,8 +78,8 @@ _JOINED_WORD = re.compile(
     rf"|(?<=[a-z]{{2}})AND(?=[a-z]{{3}}|a\s|\s|\d|[{CJK}])"
     rf"|(?<![A-Za-z\d_])(?:BREAK|AND)(?=\d{{1,3}}[a-z{CJK}])|(?<=\d)(?:BREAK|AND)(?=[{CJK}])"
 )
-_PART_OF_WORD = "a part of a word here"
-_SPACES = "Write spaces around it."
+PART_OF_WORD = "a part of a word here"
+SPACES = "Write spaces around it."
 LOOKALIKES = (
     Notation(CODE, ":", re.compile(_WEIGHT), {"compel", "novelai"}, _WEIGHT_HERE, _OR_A1111),
     Notation(CODE, ":", re.compile(_WEIGHT), {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111),
@@ -137,13 +140,13 @@ LOOKALIKES = (
         "Write 'and' for the word, or choose dialect 'a1111'.",
         unless=_TITLE,
     ),
-    Notation(CODE, ("AND", "BREAK"), _JOINED_WORD, {"a1111"}, _PART_OF_WORD, _SPACES),
+    Notation(CODE, ("AND", "BREAK"), _JOINED_WORD, {"a1111"}, PART_OF_WORD, SPACES),
     Notation(
         CODE,
         ("AND", "BREAK"),
         _JOINED_WORD,
         EXCEPT_PLAIN - {"a1111"},
-        _PART_OF_WORD,
+        PART_OF_WORD,
         "Leave it out, or write spaces around it and choose dialect 'a1111'.",
     ),
     Notation(
@@ -151,8 +154,8 @@ LOOKALIKES = (
         "DK",
         re.compile(rf"(?<!\d):\s?{NUMBER}(?P<shown>AND|BREAK)(?![A-Za-z\d_])"),
         {"a1111"},
-        _PART_OF_WORD,
-        _SPACES,
+        PART_OF_WORD,
+        SPACES,
     ),
     Notation(
         CODE,
@@ -189,106 +192,5 @@ LOOKALIKES = (
         EXCEPT_PLAIN - {"a1111"},
         "alternation in dialect 'a1111', but not here",
         CHOOSE_A1111,
-    ),
-)
-# Full-width brackets around something short, and a weight or a form with a full-width sign in it.
-NO_NOTE = not_after("注 図 图 表 例 頁 页 章 ")
-_PAIRS = (("（", "）"), ("【", "】"), ("［", "］"))
-# `（笑）` and `彼女（20歳）は` are ordinary; doubled, around Latin words or a form they are none.
-_FULLWIDTH_BRACKETS = "|".join(
-    rf"{a}{a}[^{a}{b}\n]{{1,60}}{b}{b}"
-    rf"|(?<![{CJK}]){a}(?=\s?[A-Za-z])[^{a}{b}{CJK}\n]{{1,60}}{b}(?![{CJK}])"
-    for a, b in _PAIRS
-) + (
-    r"|[【［](?!(?:注|注意|重要|例|参考)[:：])[^【】［］\n:：|｜]{1,60}[:：|｜][^【】［］\n]{1,60}[】］]"
-    rf"|（[^（）\n]{{1,60}}）(?={DECIMAL}|[+\-＋－])"
-)
-# Where full-width syntax is read, and nobody has said whether it is meant.
-_FULLWIDTH_ALONE = "|".join(
-    rf"(?<![{CJK}]){a}(?![^{a}{b}\n]{{0,9}}\d|[笑泣汗怒爆謎株注略仮]{b})[^{a}{b}\n]{{1,60}}{b}"
-    for a, b in _PAIRS
-)
-_FULLWIDTH_WEIGHT = "|".join(
-    rf"{NO_NOTE}{colon}\s*[+\-＋－]?{number}\s*{closing}"
-    for colon, number, closing in (
-        ("：", r"[.．。\d]+", "[)）]"),
-        (":", r"[.．。\d]+", "）"),
-        (":", r"\d*[．。]\d+", r"\)"),
-    )
-)
-_FULLWIDTH_FORM = (
-    rf"\[(?:[^\[\]\n:：|]{{0,120}}[:：])?[^\[\]\n:：|]{{0,120}}(?<!\d){NO_CJK_MEASURE}"
-    r"(?:：\s*[\d.．。]{1,9}|:\s*[\d.]*[０-９．。][\d.．。]*)\s*\]"
-    r"|\[(?=\s*[^\s｜|\[\]][^\[\]\n]{0,120}｜)[^\[\]:：\n]{1,120}\]"
-)
-_NOT_WIDE = "syntax where full-width punctuation counts, but not here"
-_BE_WIDE = "Write it in ASCII, or say fullwidth=True; fullwidth=False if it is meant as text."
-WIDE_SYNTAX = re.compile(
-    "|".join((_FULLWIDTH_BRACKETS, _FULLWIDTH_WEIGHT, _FULLWIDTH_FORM, _FULLWIDTH_ALONE))
-)
-# Means more with `fullwidth=True`, or, for compel, in ASCII.
-FULLWIDTH = (
-    Notation(
-        CODE,
-        "（）【［：．。｜０１２３４５６７８９",
-        re.compile(rf"{_FULLWIDTH_BRACKETS}|{_FULLWIDTH_WEIGHT}|{_FULLWIDTH_FORM}"),
-        BRACKETS,
-        _NOT_WIDE,
-        _BE_WIDE,
-        folded=False,
-    ),
-    Notation(
-        "weight",
-        "（【［）】］",
-        re.compile(
-            r"[（【［](?P<words>[^()（）\[\]【】［］:：\n]{1,80})[:：]\s?(?P<number>[+-]?[\d.]{1,6})\s?[)\]]"
-            r"|[(\[](?P<words_2>[^()（）\[\]【】［］:：\n]{1,80}):\s?(?P<number_2>[+-]?[\d.]{1,6})\s?[）】］]"
-        ),
-        BRACKETS,
-        "no weight: its brackets are of two kinds",
-        "Write {weight}.",
-        folded=False,
-    ),
-    Notation(
-        CODE,
-        ("AND",),
-        re.compile(r"：\s*[+\-＋－]?[.．。\d]+(?=\s*(?:AND(?![A-Za-z])|\Z))"),
-        {"a1111"},
-        _NOT_WIDE,
-        _BE_WIDE,
-        folded=False,
-    ),
-    Notation(
-        CODE,
-        "（【［",
-        re.compile(_FULLWIDTH_BRACKETS),
-        {"compel"},
-        "a bracket in ASCII, but not here",
-        "Write it in ASCII; fullwidth=False if it is meant as text.",
-        folded=False,
-    ),
-    Notation(
-        CODE,
-        "＋－",
-        re.compile(r"\w{1,40}(?:＋{2,9}|－{2,9})(?![\w＋－])"),
-        {"compel"},
-        "a weight in ASCII, but not here",
-        "Write it in ASCII; fullwidth=False if it is meant as text.",
-        folded=False,
-    ),
-)
-# BREAK and AND that no space parts from Chinese: words only with `fullwidth=True`.
-JOINED = (
-    Notation(
-        CODE,
-        "KD",
-        re.compile(
-            rf"(?<=[{CJK}])(?:BREAK|AND)(?!\w)|(?<=\S[\s,，])(?:BREAK|AND)(?=[{CJK}])"
-            rf"|(?<=[{CJK}])(?:BREAK|AND)(?=[{CJK}])"
-        ),
-        {"a1111", "sd_embed", "lpw_xl"},
-        _PART_OF_WORD,
-        _SPACES,
-        folded=False,
     ),
 )

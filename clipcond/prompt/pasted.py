@@ -21,16 +21,21 @@ _KEYS_CJK = (
 )
 # Other names of the steps; "Step 1: draw a circle" is a sentence.
 _STEPS = "steps|schritte|[eé]tapes|pasos|passi|passos|шаги|ステップ|스텝|步数"
+# A line break that a program wrote may come before a label, and \b is none there: \nSteps: 20
+_WRITTEN = r"(?<=\\[nrt])"
+_NO_WORD = rf"(?:(?<!\w)|{_WRITTEN})"
+_LINE = rf"(?:(?m:^)|{_WRITTEN})"
 _PASTED = (
     rf"(?:(?i:\b(?:{_KEYS}))\"? ?: ?[\w\"(\[{{<]|(?:{_KEYS_CJK})[ ]?:"
-    rf"|(?im:^)[ \t]{{0,9}}(?i:{_KEYS}|{_KEYS_CJK})[ \t]{{0,9}}(?=\n)"
-    r"|(?<=[\n,.;])\s{0,3}(?i:negativ(?:e|es|o|a|os)?|n[eé]gatif|neg(?:ative)?[ .]? ?prompt|neg"
-    r"|负面|反面|负向|反向|ネガ|부정)"
+    rf"|{_LINE}[ \t]{{0,9}}(?i:{_KEYS}|{_KEYS_CJK})[ \t]{{0,9}}(?=\n|\\n)"
+    rf"|(?:(?<=[\n,.;])|{_WRITTEN})\s{{0,3}}(?i:negativ(?:e|es|o|a|os)?|n[eé]gatif"
+    r"|neg(?:ative)?[ .]? ?prompt|neg|负面|反面|负向|反向|ネガ|부정)"
     r"[ \t]?:[ \t]?[\w(\[]"
-    rf"|(?i:(?<![\w])(?:{_STEPS})) ?: ?\d{{1,3}} ?(?:[,\n;、]|\Z)"
+    rf"|{_NO_WORD}(?i:{_STEPS}) ?: ?\d{{1,3}} ?(?:[,\n;、\\]|\Z)"
     r"|(?i:\b(?:[eé]chantillonneur|muestreador|campionatore|сэмплер|семплер|abtaster)) ?:"
-    r"|(?i:(?<![\w])(?:graine|semilla|seme|сид)) ?: ?\d{4}|(?i:\bcfg) ?: ?\d{1,2}(?:\.\d)?"
-    r" ?(?:[,\n]|\Z)"
+    rf"|{_NO_WORD}(?i:graine|semilla|seme|сид) ?: ?\d{{4}}"
+    r"|(?i:\bcfg) ?: ?\d{1,2}(?:\.\d)?"
+    r" ?(?:[,\n\\]|\Z)"
     r"|(?:种子数?|シード値?|시드) ?: ?\d{3}"
     r"|\"class_type\" ?:"
     r"|(?i:\bsteps) ?: ?\d+ ?[,\n;、] ?\w[\w ]{1,30}:"
@@ -40,7 +45,7 @@ _PASTED = (
     r"|\bSampler: ?[A-Z][\w+ ]{1,30},|(?i:\bseed) ?: ?\d{4}|(?i:\bsize|尺寸|分辨率)"
     r" ?: ?\d{3,4} ?[x×] ?\d{3,4}"
     r"|(?i:\bmodel) ?: ?[\w.\-]{1,80}, ?(?i:vae|seed|steps|sampler|clip skip) ?:)(?s:.*)"
-)
+).replace(r"\b", rf"(?:\b|{_WRITTEN})")
 _NEGATIVES = (
     r"neg(?:ative|ativ|ativo|ativa|atif)?(?:[ _\-]?prompts?)?|n[eé]gatif|unwanted"
     r"|undesired(?:[ _]content)?|негативн\w{2}(?: промпт)?|отрицательный промпт"
@@ -73,7 +78,7 @@ PROMPT_LABEL = Notation(
 )
 PASTED = Notation(
     "pasted-parameters",
-    ":\n",
+    ":\n\\",
     re.compile(_PASTED),
     ALL,
     "a pasted block of generation parameters, but here all of it is part of the prompt",
@@ -98,8 +103,9 @@ _LINE_BREAK = (
 ESCAPED = Notation(
     "escaped-line-break",
     "\\",
-    re.compile(_LINE_BREAK),
+    re.compile(rf"(?P<shown>{_LINE_BREAK})(?s:.*)"),  # of several the first
     ALL,
-    "a line break as a program writes it, but here two characters of the prompt",
+    "a line break as a program writes it, but here a backslash and a letter",
     "Write a line break or a space.",
+    unless=re.compile(r"(?<!\w)[A-Za-z]:\\\w"),  # C:\new\table
 )

@@ -7,10 +7,12 @@ ratios, times and measures.
 from __future__ import annotations
 
 import clipcond.lazy_re as re
+from clipcond.prompt.drawn_weights import DRAWN_WEIGHTS
 from clipcond.prompt.loose_weights import LOOSE_WEIGHTS, WHOLE_TAG
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,
+    CJK_BEHIND,
     EXCEPT_PLAIN,
     MEASURED,
     NO_CJK_MEASURE,
@@ -21,7 +23,6 @@ from clipcond.prompt.notations import (
     Notation,
     not_after,
 )
-from clipcond.prompt.other_dialects import SQUARE_CJK
 
 _WORDS = (
     rf"(?P<words>(?!(?i:{'|'.join(MEASURED.split())})(?![^\W\d_]))(?<![\w\-])(?:embedding:)?\d?[^\W\d_](?:\w|-(?=\w))"
@@ -33,7 +34,7 @@ _NO_WEIGHT_WORD = not_after(
     "weight 权重 权重为 权重是 重みは 權重 重み 重さ 比重 强度 強度 가중치 비중 gewicht poids peso"
 )
 _END = r"(?=[\"'!*]|\s{1,9}[^\s)\],]|\s{0,9}(?:[,;、]|\.?\Z))"
-AT_END = r"(?=(?!,\d)[\s,;)\]}]|\.?\Z|\.\s)"
+AT_END = rf"(?=(?!,\d)[\s,;)\]}}]|\.?\Z|\.\s|{CJK_BEHIND})"
 _NUMBER_OF_OUTER = r"\s?[+-]?(?:\d{1,3}\.?\d{0,3}|\.\d{1,3})\s?\)"  # (a (b):1.2)
 _AND = re.compile("(?<![A-Za-z])AND(?![A-Za-z])")
 _SIGN = r"[^\w\s()\[\]{}:,/.\\]"
@@ -60,19 +61,23 @@ _BY_SIGN = "no weight, because of {odd}"
 
 WEIGHT_SLIPS = (
     *LOOSE_WEIGHTS,
+    *DRAWN_WEIGHTS,
     Notation(
         "weight",
         ":",
         re.compile(
             rf"{_TAG}{NO_MEASURE}:(?P<number_2>{SMALL}))(?=\s{{0,3}}(?:[,;\n]|\Z))"
-            rf"|{_WORDS}(?: : | ?:)(?P<number>{SMALL})[xX×倍배]?{_END}|{WHOLE_TAG}"
+            rf"|{_WORDS}(?: : | ?:)(?P<number>{SMALL})[xX×倍배]?(?:\s?:\s?{SMALL}){{0,3}}{_END}"
+            rf"|{WHOLE_TAG}"
         ),
         EXCEPT_PLAIN,
         "no weight without brackets",
         _WRITE,
         unless=_AND,
         bare=True,
-        hint=re.compile(rf": ?(?:{SMALL}[xX×倍배]?{_END}|[023]\s{{0,3}}(?:[,;、，\n]|\Z))"),
+        hint=re.compile(
+            rf": ?(?:{SMALL}[xX×倍배]?(?:\s?:|{_END})|[023]\s{{0,3}}(?:[,;、，\n]|\Z))"
+        ),
     ),
     Notation(
         "weight",
@@ -252,43 +257,5 @@ WEIGHT_SLIPS = (
         {"compel"},
         _BY_COMMA,
         "Write a decimal point: {weight}.",
-    ),
-    Notation(
-        "novelai-weight",
-        ":",
-        re.compile(r"(?<![\w.])(?P<number>[+-]?\d+,\d+)::(?P<words>[^:\n]{0,60})"),
-        {"novelai"},
-        _BY_COMMA,
-        "Write a decimal point: {weight}.",
-    ),
-    Notation(
-        "novelai-weight",
-        ":",
-        re.compile(
-            r"(?<![\w.])(?P<number>[+-]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9}))::"
-            r"(?P<words>[^:\n]{0,60})(?:::)?"
-        ),
-        {"novelai"},
-        _BY_SIGN,
-        _WRITE,
-        known=re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)::"),
-    ),
-    Notation(
-        "novelai-weight",
-        ":",
-        re.compile(r"::"),
-        {"novelai"},
-        "no end of a weight, because of {odd}",
-        "Write it in ASCII.",
-        known=re.compile(r"::"),
-    ),
-    Notation(
-        "novelai-weight",
-        "{[",
-        re.compile(rf"\{{[^{{}}|\n]{{1,60}}\}}|{SQUARE_CJK}"),
-        {"novelai"},
-        _BY_SIGN,
-        "Write its brackets in ASCII.",
-        known=re.compile(r"[{\[]"),
     ),
 )

@@ -21,6 +21,9 @@ _BRACKETS = str.maketrans({c: f"\\{c}" for c in "\\()[]"})
 _ROUND = str.maketrans({c: f"\\{c}" for c in "()"})
 _QUOTED = str.maketrans({c: f"\\{c}" for c in '()"'})
 _NETWORK = re.compile(r"(<(?!(?i:lora|lyco|hypernet):)\w+):")
+# What `::` would make a weight of, or end too early.
+_ENDS_NUMBER = re.compile(r"(?<![\w.])(?:\d+\.?\d*|\.\d+)\Z|:\Z")
+_NEAR = 40  # characters
 # Signs that compel reads as a weight of the word before them; a single one may be inside a word.
 _SIGNS = re.compile(r"(?<=[^\s+\-\\])([+\-]{2,}|[+\-](?=[\s,.;()\"]|$))")
 
@@ -175,6 +178,8 @@ def _write_parts(
                     pieces.append(" ")
             text = escape(part.text)
             if part.weight != 1.0:
+                if weighted.endswith("::") and _ENDS_NUMBER.search(text[-_NEAR:]):
+                    text += " "  # `2023::` would be a weight of its own
                 # a backslash would escape the bracket, and a word be part of a number
                 last_sign = pieces[-1][-1:] if pieces else ""
                 if last_sign == "\\" or (not weighted.startswith("(") and last_sign.strip()):

@@ -46,7 +46,7 @@ def read_picture(picture: Picture) -> Image:
 
     if isinstance(picture, Image.Image):
         name, path = "the picture", ""
-        with _named(name, path):
+        with naming_errors(name, path):
             picture.load()
             return _as_rgb(ImageOps.exif_transpose(picture), name, path)
     if not isinstance(picture, str | PathLike):
@@ -55,10 +55,10 @@ def read_picture(picture: Picture) -> Image:
         )
     file = local_path(picture, PictureError)
     name = repr(excerpt(str(file), 200))
-    with _named(name, file):
+    with naming_errors(name, file):
         if not file.is_file():
             raise PictureError(f"there is no picture {name}", file)
-        with _silent_pillow(), Image.open(file) as opened:
+        with silent_pillow(), Image.open(file) as opened:
             opened.load()
             return _as_rgb(ImageOps.exif_transpose(opened), name, file)
 
@@ -92,11 +92,11 @@ class _SilentPillow:
                     self._filters.__exit__(None, None, None)
 
 
-_silent_pillow = _SilentPillow()
+silent_pillow = _SilentPillow()
 
 
 @contextmanager
-def _named(name: str, path: str | Path) -> Iterator[None]:
+def naming_errors(name: str, path: str | Path) -> Iterator[None]:
     """Turn what Pillow raises, a dozen kinds, into one error that names the picture."""
     from PIL import Image, UnidentifiedImageError
 

@@ -106,6 +106,20 @@ def test_what_cannot_be_converted_is_said_in_chinese(capsys, monkeypatch):
         assert "one by one" not in last
 
 
+def test_what_may_be_text_is_said_in_chinese(capsys, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    cases = {
+        "一只【红色】猫": "'【红色】' 在这里是文字；"
+            "在全角标点有效的地方是权重。若是语法，用 --fullwidth",
+        "一只（红色的猫": "'（' 没有闭合。请用 '）' 闭合；若是文字，用 --no-fullwidth",
+        "一只（红色的：1.3猫": "'（红色的：1.3' 的括号没有闭合，不是权重。请写 (红色的:1.3)",
+        "猫BREAK狗": "'BREAK' 在这里是词的一部分。请在两边加空格，或用 --fullwidth",
+    }  # fmt: skip
+    for prompt, said in cases.items():
+        out = converted(capsys, prompt, "--to", "compel")
+        assert out == (0, f"{prompt}\n", f"clipcond: 警告：{said}\n")
+
+
 def test_edits_say_what_becomes_of_them_in_each_direction(capsys):
     fraction = "the nodes of prompt-control read {} as it is."
     step = "the nodes of prompt-control read this form with a fraction, 0.25 for step 5 of 20."

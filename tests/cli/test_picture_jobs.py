@@ -61,7 +61,7 @@ def test_all_that_is_wrong_about_a_line_is_listed(tmp_path):
         (
             '{"prompt": "a", "promt": 1, "cfg": 5, "clip-skip": 2}',
             "an unknown 'promt'. Did you mean 'prompt'?",
-            "an unknown 'cfg'. Known: prompt,",
+            "an unknown 'cfg'. Did you mean 'guidance'?",
             "an unknown 'clip-skip'. Did you mean 'clip_skip'?",
         ),
         ('{"prompt": "a", "steps": "x", "sed": 1}', "'steps' is a whole number", "'seed'?"),

@@ -13,8 +13,10 @@ from clipcond.prompt import SYNTAXES, parse, reduce_to_one_text
 from clipcond.prompt.bracket_slips import BRACKET_SLIPS
 from clipcond.prompt.compel_slips import COMPEL_SLIPS
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
+from clipcond.prompt.fullwidth_notations import FULLWIDTH, JOINED, JOINED_UNASKED
 from clipcond.prompt.lookalikes import with_lookalikes
-from clipcond.prompt.other_dialects import FULLWIDTH, JOINED, LOOKALIKES
+from clipcond.prompt.novelai_slips import NOVELAI_SLIPS
+from clipcond.prompt.other_dialects import LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
 from clipcond.prompt.text_layers import network_issues, take_out
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
@@ -38,8 +40,8 @@ def test_every_notation_is_translated():
                 text = with_options(f"{message}\n{remedy}", options)
                 assert in_locale(text) != text
 
-    kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES, *FULLWIDTH, *JOINED)
-    kinds = (*kinds, *EDITING_SLIPS, *READ_WIDE, *BRACKET_SLIPS, *COMPEL_SLIPS)
+    kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES, *FULLWIDTH, *JOINED, *JOINED_UNASKED)
+    kinds = (*kinds, *NOVELAI_SLIPS, *EDITING_SLIPS, *READ_WIDE, *BRACKET_SLIPS, *COMPEL_SLIPS)
     assert not failures_of(check, kinds)
 
 

@@ -17,6 +17,7 @@ import clipcond
 from clipcond.conditioning import dialects
 from clipcond.conditioning.dialects import DIALECTS, Dialect
 from clipcond.errors import PromptError
+from clipcond.pipelines.schedulers import ROWS, with_schedule_types
 from clipcond.prompt import SYNTAXES, Break, ParsedPrompt, parse
 from clipcond.weighting import NORMALIZATIONS, WEIGHTINGS
 from tests.docs import pipeline_table, tower_table
@@ -129,6 +130,16 @@ def walk() -> str:
     return table(["#", "file", "what it is"], numbered)
 
 
+def schedulers() -> str:
+    """A1111's samplers and schedule types, and what they are in diffusers."""
+    rows = []
+    for row in ROWS:
+        made = ", ".join(f"{name}={value!r}" for name, value in row.arguments.items())
+        types = ", ".join(each.schedule_type for each in with_schedule_types(row)[1:]) or "-"
+        rows.append([row.sampler, _code(f"{row.class_name}({made})"), types])
+    return table(["sampler", "in diffusers", "schedule types besides its usual one"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "readings": readings,
     "weightings": weightings,
@@ -140,6 +151,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "refused pipelines": refused_pipelines,
     "features": features,
     "files of a prompt": walk,
+    "schedulers": schedulers,
 }
 
 

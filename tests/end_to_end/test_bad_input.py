@@ -154,7 +154,7 @@ def test_a_pipeline_says_that_a_long_prompt_takes_long():
         (["--clip-skip", "0"], "'--clip-skip'"),
         (["--dialect", "a111"], "no dialect 'a111'. Did you mean 'a1111'?"),
         (["--frobnicate"], "No such option: --frobnicate"),
-        (["-o", "out.jpg"], "'out.jpg': pictures are written as .png"),
+        (["-o", "out.gif"], "'out.gif': pictures are written as .png, .jpg or .webp"),
         (["-n", "(a:1.2.3)"], "'1.2.3' is not a number"),
     ],
 )

@@ -36,7 +36,7 @@ def test_the_embedded_model_draws_as_build_pipeline_does(run):
     ("options", "written"),
     [
         (["--scheduler", "Euler a"], {"Sampler": "Euler a"}),
-        (["--scheduler", "dpmpp_2m_karras"], {"Sampler": "DPM++ 2M Karras"}),
+        (["--scheduler", "dpmpp_2m_karras"], {"Sampler": "DPM++ 2M", "Schedule type": "Karras"}),
         (["--weighting", "none"], {"Weighting": "none"}),
         (["--normalize", "mean"], {"Normalize": "mean"}),
         (["--dtype", "bfloat16", "--device", "cpu"], {}),

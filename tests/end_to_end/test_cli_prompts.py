@@ -83,7 +83,7 @@ BAD = [
     ('{"prompt": "a", "size": "big"}', "'big' is no WIDTHxHEIGHT"),
     ('{"prompt": "a", "size": "20x16"}', "sides are multiples of 8"),
     ('{"prompt": "a", "clip_skip": 99}', "clip-skip 99 names no layer"),
-    ('{"prompt": "a", "output": "a.jpg"}', "pictures are written as .png"),
+    ('{"prompt": "a", "output": "a.gif"}', "pictures are written as .png, .jpg or .webp"),
     ('{"prompt": "a", "output": "no/such/a.png"}', "cannot be written"),
     ('{"prompt": "a", "output": "a\\u0000.png"}', "'output' is no file name"),
     ('{"prompt": "a", "output": "' + "x" * 300 + '.png"}', "File name too long"),

@@ -193,3 +193,14 @@ def test_what_is_no_pipeline_is_refused():
     with pytest.raises(PipelineError) as caught:
         attach(object())
     assert str(caught.value) == "object is no pipeline: it cannot be called."
+
+
+@pytest.mark.parametrize("thing", [None, 5, "a folder", [1], object()])
+def test_what_is_no_pipeline_is_not_detached_in_silence(thing):
+    with pytest.raises(PipelineError) as caught:
+        detach(thing)
+
+    assert str(caught.value) == f"{type(thing).__name__} is no pipeline: it cannot be called."
+    with pytest.raises(PipelineError) as caught:
+        detach(type(thing))
+    assert str(caught.value) == f"detach needs an object, not the class {type(thing).__name__}"

@@ -43,6 +43,12 @@ OWN = DDIMScheduler(
          {"use_karras_sigmas": True, "solver_order": 3}),
         (["DPM++ SDE Karras", "dpmpp_sde_karras"], "DPMSolverSinglestepScheduler",
          {"use_karras_sigmas": True}),
+        (["Euler SGM Uniform", "euler_sgm_uniform", "Euler simple"], "EulerDiscreteScheduler",
+         {"timestep_spacing": "trailing", "use_karras_sigmas": False}),
+        (["Euler a SGM Uniform", "euler_ancestral sgm_uniform"],
+         "EulerAncestralDiscreteScheduler", {"timestep_spacing": "trailing"}),
+        (["DPM++ 2M SDE Karras", "dpmpp_2m_sde_gpu karras"], "DPMSolverMultistepScheduler",
+         {"use_karras_sigmas": True, "algorithm_type": "sde-dpmsolver++"}),
         (["DDIM", "ddim", "DDIMScheduler"], "DDIMScheduler", {}),
         (["PLMS", "pndm", "PNDMScheduler"], "PNDMScheduler", {"skip_prk_steps": True}),
         (["UniPC", "uni_pc", "UniPCMultistep"], "UniPCMultistepScheduler", {}),
@@ -65,8 +71,10 @@ def test_names(names, class_name, settings):
 @pytest.mark.slow
 def test_every_name_keeps_the_training_of_the_model_and_steps():
     for name in SCHEDULERS:
-        if name.startswith("LMS") and find_spec("scipy") is None:
-            with pytest.raises(PipelineError, match="requires the scipy library\nInstall it"):
+        if needs_scipy(name) and find_spec("scipy") is None:
+            is_class = name.startswith("LMS")
+            message = "requires the scipy library" if is_class else "install scipy .* beta sigmas."
+            with pytest.raises(PipelineError, match=rf"{message}\nInstall it"):
                 make_scheduler(name, OWN)
             continue
         scheduler = make_scheduler(name, OWN)
@@ -119,7 +127,7 @@ def test_names_of_a_models_own():
 
 def test_nothing_of_another_sampler_is_kept():
     """Any name gives what it gives alone, also after all others and their settings."""
-    names = [name for name in SCHEDULERS if find_spec("scipy") or not name.startswith("LMS")]
+    names = [name for name in SCHEDULERS if find_spec("scipy") or not needs_scipy(name)]
     own = DDIMScheduler(num_train_timesteps=50, beta_schedule="scaled_linear")
     alone = {name: make_scheduler(name, own) for name in names}
     asked = {f"use_{spacing}_sigmas": True for spacing in ("karras", "exponential", "beta")}
@@ -134,6 +142,10 @@ def test_nothing_of_another_sampler_is_kept():
             for name, before in zip(names, befores, strict=True)
             if settings_of(make_scheduler(name, before)) != settings_of(alone[name])
         ] == []
+
+
+def needs_scipy(name):
+    return name.startswith("LMS") or name.endswith("Beta")
 
 
 def settings_of(scheduler):

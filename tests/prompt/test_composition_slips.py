@@ -3,6 +3,7 @@
 import re
 
 from clipcond.prompt import Issue, compose, reduce_to_one_text
+from clipcond.prompt.composition_slips import condition_issues
 from clipcond.prompt.reduction import misread_forms, reduce, undrawn_edits
 from clipcond.prompt.remainder import Remainder
 from tests.failures import failures_of
@@ -272,3 +273,22 @@ def test_a_weight_behind_an_edit_is_text():
     for prompt in ("[::0.5]", "[:10]", "a [ : :0.3] b"):  # what `[<lora:a:1>::0.5]` leaves
         assert reduce(prompt, is_rest=True)[1] == ()
         assert [issue.code for issue in issues(prompt)] == ["editing"]
+
+
+def test_of_two_weights_the_first_is_text():
+    def check(case):
+        prompt, shown, meant = case
+        (issue,) = [i for i in condition_issues(prompt) if "is at its end" in i.message]
+        assert issue.message == f"{shown!r} is text: the weight of a condition is at its end"
+        assert issue.position == prompt.find(shown)
+        assert issue.remedy == f"Write the condition {meant!r}."
+
+    cases = [
+        ("fox :0.3 AND dog :0.5 :0.6", ":0.5", "dog :0.5"),
+        ("fox :0.3 :0.2 AND dog", ":0.3", "fox :0.3"),
+        ("a red fox:1.2:0.4 AND dog", ":1.2", "a red fox :1.2"),
+        ("a AND 猫：0.5 :0.6", "：0.5", "猫 :0.5"),
+    ]
+    assert not failures_of(check, cases)
+    for prompt in ("fox :0.3 AND dog", "a AND b :0.5", "猫：1.2 AND 狗：0.8", "10:30 AND b :0.5"):
+        assert not [i for i in condition_issues(prompt) if "is at its end" in i.message]

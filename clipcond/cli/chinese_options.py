@@ -1,0 +1,59 @@
+"""What is said of options and of lines of --prompts, in Chinese; {} as in `chinese`."""
+
+OPTIONS = {
+    "line {}: ": "第 {} 行：",
+    # of typer, and of click, which older ones use
+    "Input should be greater than or equal to {}": "应不小于 {}",
+    "Input should be less than or equal to {}": "应不大于 {}",
+    "Input should be a valid integer, unable to parse string as an integer": "需要整数",
+    "Input should be a valid number, unable to parse string as a number": "需要数字",
+    "{} is not in the range {}.": "{} 不在范围 {} 内",
+    "{} is not a valid integer.": "{} 不是整数",
+    "{} is not a valid float.": "{} 不是数字",
+    "Option {} requires an argument.": "选项 {} 缺少值",
+    "Missing option {}.": "缺少选项 {}",
+    "{} is no WIDTHxHEIGHT, such as 512x768": "{} 不是 宽x高 的形式，例如 512x768",
+    "{}: pictures are written as .png, .jpg or .webp": "{}：图片保存为 .png、.jpg 或 .webp",
+    "a file name is missing, such as out.png": "缺少文件名，例如 out.png",
+    "a name is missing": "缺少名称",
+    "not valid UTF-8 at character {}": "第 {} 个字符不是有效的 UTF-8",
+    "--seed plus --count goes beyond {}": "--seed 加 --count 超过了 {}",
+    "--seed plus --count times --best-of goes beyond {}": (
+        "--seed 加 --count 乘 --best-of 超过了 {}"
+    ),
+    "--encoder goes with --best-of": "--encoder 与 --best-of 一起使用",
+    "--model and --tower both name a text tower: give one": (
+        "--model 和 --tower 都指定了文本编码器：只给一个"
+    ),
+    "give a prompt or --prompts, not both": "提示词和 --prompts 只能给一个",
+    "{} holds no prompt": "{} 中没有提示词",
+    "no weighting rule {}. Did you mean {}? Known: {}.": (
+        "没有名为 {} 的权重规则。是不是 {}？可用的有：{}。"
+    ),
+    "no weighting rule {}. Known: {}.": "没有名为 {} 的权重规则。可用的有：{}。",
+    "Leave out --device, or say --device {}.": "请去掉 --device，或用 --device {}。",
+    "--clip-skip {} names no layer of {}, which has {}": (
+        "--clip-skip {} 不是 {} 的层，它共有 {} 层"
+    ),
+    "Use a whole number from 1 (last layer) to {} (first).": (
+        "请用 1（最后一层）到 {}（第一层）之间的整数。"
+    ),
+    "--size {}: sides are multiples of {} for this model, such as {}": (
+        "--size {}：这个模型的边长须是 {} 的倍数，例如 {}"
+    ),
+    # lines of --prompts
+    "it is no UTF-8": "不是 UTF-8",
+    "it is no JSON object: {} at column {}": "不是 JSON 对象：第 {1} 列：{0}",
+    "it is no JSON object: {}": "不是 JSON 对象：{}",
+    "it is a list at column 1, not an object: {}": "第 1 列是列表而不是对象：{}",
+    'it has no "prompt"': '缺少 "prompt"',
+    "it has an unknown {}. Did you mean {}?": "其中有未知的 {}。是不是 {}？",
+    "it has an unknown {}. Known: {}.": "其中有未知的 {}。可用的有：{}。",
+    "{} is text, not {}": "{} 应是文字，而不是 {}",
+    "{} is a whole number, not {}": "{} 应是整数，而不是 {}",
+    "{} is a number, not {}": "{} 应是数字，而不是 {}",
+    "{} counts from 1, the last layer, not {}": "{} 从 1（最后一层）数起，不能是 {}",
+    "{} is from {} to {}, not {}": "{} 应在 {} 到 {} 之间，而不是 {}",
+    "{} is no file name": "{} 不是文件名",
+    "{} is the output of line {} too": "{} 也是第 {} 行的输出",
+}

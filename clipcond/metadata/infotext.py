@@ -1,0 +1,127 @@
+"""Split the text that A1111 calls "parameters" into prompt, negative prompt and settings.
+
+    a (red:1.3) cat
+    Negative prompt: dog, (lowres:1.4)
+    Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 1, Size: 512x768
+
+A value with a comma, a colon, a line break or a quote is written as a JSON string; Civitai writes
+JSON lists and objects as they are. Extensions add lines of their own after the settings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import clipcond.lazy_re as re
+from clipcond.errors import ArgumentError
+
+NEGATIVE = "Negative prompt:"
+# The name of a setting; the text before a colon that is longer, or has quotes, is a value.
+_NAME = r"[^\W\d_][^:,\n\"{}\[\]]{0,63}"
+_PAIR = re.compile(rf"\s*({_NAME}):[ \t]*")
+_NEXT = re.compile(rf"(?:,\s*|\n)(?={_NAME}:)")
+_SETTINGS = re.compile(r"Steps: ?\d+(?:,|\Z)")
+_FEWEST = 3  # pairs by which a line without "Steps" is known as settings
+_JSON = json.JSONDecoder()
+
+
+class Setting(NamedTuple):
+    """A value, and how the text has it: as a JSON string, or as it is."""
+
+    value: str
+    written: str
+
+
+def split_infotext(text: str) -> tuple[str, str, dict[str, Setting]]:
+    """Split into prompt, negative prompt, and settings by name, in order.
+
+    A text without settings is a prompt.
+    """
+    lines = text.replace("\r\n", "\n").strip("\n").split("\n")
+    start = _find_settings(lines)
+    above, settings = lines[:start], _read_settings("\n".join(lines[start:]))
+    negative: list[str] = []
+    for i, line in enumerate(above):
+        if line.startswith(NEGATIVE):
+            above, negative = above[:i], [line[len(NEGATIVE) :].removeprefix(" "), *above[i + 1 :]]
+            break
+    return "\n".join(above), "\n".join(negative), settings
+
+
+def join_infotext(prompt: str, negative: str, settings: Mapping[str, str]) -> str:
+    """Write prompt, negative prompt and settings as A1111 does.
+
+    Args:
+        settings: by name, as `written_value` writes them.
+    Raises:
+        ArgumentError: a name that could not be read again, such as one with a colon.
+    """
+    lines = [prompt] if not negative else [prompt, f"{NEGATIVE} {negative}"]
+    for name in settings:
+        if not re.compile(_NAME).fullmatch(name) or name != name.strip():
+            raise ArgumentError(
+                f"{name!r} cannot be the name of a setting",
+                "A name begins with a letter, and has no colon, comma, quote, bracket or line "
+                "break.",
+            )
+    if settings:
+        lines.append(", ".join(f"{name}: {written}" for name, written in settings.items()))
+    return "\n".join(lines)
+
+
+def _find_settings(lines: list[str]) -> int:
+    """Find the line that the settings begin with: the last that says "Steps: 20"."""
+    starts = [i for i, line in enumerate(lines) if _SETTINGS.match(line.lstrip())]
+    if starts:
+        return starts[-1]
+    is_settings = len(lines) > 1 and len(_read_settings(lines[-1])) >= _FEWEST
+    return len(lines) - is_settings
+
+
+def _read_settings(text: str) -> dict[str, Setting]:
+    found: dict[str, Setting] = {}
+    place = 0
+    while pair := _PAIR.match(text, place):
+        value, end = _read_value(text, pair.end())
+        found[pair[1].strip()] = Setting(value, text[pair.end() : end].strip())
+        after = _NEXT.match(text, end) or _NEXT.search(text, end)
+        if after is None:
+            break
+        place = after.end()
+    return found
+
+
+def _read_value(text: str, start: int) -> tuple[str, int]:
+    """Read the value that begins here; return it, and where it ends."""
+    if text[start : start + 1] in {'"', "[", "{"}:
+        try:
+            value, end = _JSON.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            if end == len(text) or text[end] in ",\n":
+                return value if isinstance(value, str) else text[start:end], end
+    after = _NEXT.search(text, start)
+    end = len(text) if after is None else after.start()
+    return text[start:end].strip(), end
+
+
+def written_value(value: str) -> str:
+    """Write a value as a JSON string where it could not be read back as it is."""
+    if value[:1] in {"[", "{"} and _is_json(value):
+        return value
+    is_plain = value.isprintable() and value == value.strip() and not set(value) & set(',:"')
+    return (
+        value
+        if is_plain and value[:1] not in {"", "[", "{"}
+        else json.dumps(value, ensure_ascii=False)
+    )
+
+
+def _is_json(value: str) -> bool:
+    try:
+        return _JSON.raw_decode(value)[1] == len(value)
+    except (ValueError, RecursionError):
+        return False

@@ -1,0 +1,92 @@
+"""List slips in NovelAI's weights, `1.3::text::`: other signs, one colon in place of two."""
+
+from __future__ import annotations
+
+import clipcond.lazy_re as re
+from clipcond.prompt.notations import CJK, EXCEPT_PLAIN, SMALL, Notation
+from clipcond.prompt.other_dialects import SQUARE_CJK
+
+_NUMBER = r"(?<![\w.])(?P<number>[+-]?(?:\d{1,3}(?:\.\d{0,3})?|\.\d{1,3}))"
+_LAST = r"\s?(?:[,、\n]|\Z)"
+NOVELAI_SLIPS = (
+    Notation(
+        "novelai-weight",
+        ":",
+        re.compile(r"(?<![\w.])(?P<number>[+-]?\d+,\d+)::(?P<words>[^:\n]{0,60})"),
+        {"novelai"},
+        "no weight, because of its comma",
+        "Write a decimal point: {weight}.",
+    ),
+    Notation(
+        "novelai-weight",
+        ":",
+        re.compile(
+            r"(?<![\w.])(?P<number>[+-]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9}))::"
+            r"(?P<words>[^:\n]{0,60})(?:::)?"
+        ),
+        {"novelai"},
+        "no weight, because of {odd}",
+        "Write {weight}.",
+        known=re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)::"),
+    ),
+    Notation(
+        "novelai-weight",
+        ":",
+        re.compile(r"::"),
+        {"novelai"},
+        "no end of a weight, because of {odd}",
+        "Write it in ASCII.",
+        known=re.compile(r"::"),
+    ),
+    Notation(
+        "novelai-weight",
+        "{[",
+        re.compile(rf"\{{[^{{}}|\n]{{1,60}}\}}|{SQUARE_CJK}"),
+        {"novelai"},
+        "no weight, because of {odd}",
+        "Write its brackets in ASCII.",
+        known=re.compile(r"[{\[]"),
+    ),
+    Notation(
+        "novelai-weight",
+        ("::",),
+        re.compile(
+            rf"{_NUMBER}::(?P<words>[^:;\n]{{1,60}}?)\s?(?:;;|:;|;:|:\s:|:(?={_LAST}))(?![:;])"
+            # a `::` behind it would be the end
+            r"(?!(?:[^:]|:(?!:)){0,300}(?<![\d.])::)"
+        ),
+        {"novelai"},
+        "a weight without an end, which is two colons",
+        "Write {weight}.",
+    ),
+    Notation(
+        "novelai-weight",
+        ":;",
+        re.compile(
+            rf"(?<![\w.:\[(])(?P<number>{SMALL})(?!::)[:;]{{1,2}}"
+            rf"(?P<words>[^\W\d][^:;()\[\]\n]{{1,60}}|[{CJK}])"
+            rf"(?::{{1,2}}|[:;]{{2}})(?={_LAST})"
+        ),
+        EXCEPT_PLAIN,
+        "no weight: those of dialect 'novelai' have two colons on each side",
+        "Write {weight}.",
+    ),
+    Notation(
+        "novelai-weight",
+        ("::",),
+        re.compile(r"(?<![\w.:])(?P<number>[+-]?\d{0,2}\.\d{1,3})::(?=\s{0,3}(?:,|\Z))"),
+        EXCEPT_PLAIN - {"novelai"},
+        "a weight in dialect 'novelai', but not here",
+        "Leave it out; a weight is {weight}.",
+    ),
+    Notation(
+        "novelai-weight",
+        ("::",),
+        re.compile(
+            rf"(?<![\w.:])(?P<number>{SMALL})\s{{1,3}}::\s?(?P<words>[^\W\d][^:\n]{{0,60}}?)\s?::(?!:)"
+        ),
+        EXCEPT_PLAIN,
+        "no weight, because of the space in it",
+        "Write {weight}.",
+    ),
+)

@@ -1,0 +1,107 @@
+"""Wrong options and bad lines of --prompts are said in Chinese where the locale is Chinese."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from clipcond.cli.entry import main
+from clipcond.cli.picture_jobs import _KINDS, PictureJob, jobs_of_file
+from clipcond.cli.usage import _OTHER_NAMES
+from tests.failures import failures_of
+
+ENGLISH = re.compile(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}")
+OPTIONS = [
+    *(["--size", size] for size in ("5", "0x5", "ax4", "512*512", "")),
+    *(["--clip-skip", layer] for layer in ("0", "-1", "x", "1.5")),
+    *(["--seed", seed] for seed in ("-2", "x", "1.5", "9" * 30)),
+    *(["--steps", steps] for steps in ("0", "x")),
+    *(["--guidance", guidance] for guidance in ("300", "-1", "nan", "x")),
+    *(["--count", count] for count in ("0", "x")),
+    ["--seed", str(2**64 - 1), "--count", "2"],
+    *(["-o", name] for name in ("x.gif", "x", "")),
+    *([name, "foo"] for name in ("--dialect", "--weighting", "--normalize", "--scheduler")),
+    *([name, "foo"] for name in ("--dtype", "--device")),
+    *([name, ""] for name in ("--model", "--tower")),
+    *(["-n"], ["--cfg", "5"], ["--sise", "5"], ["dog"], ["--prompts", "x"]),
+]  # fmt: skip
+LINES = [
+    {"prompt": 5},
+    {"prompt": "x", "cfg": 7},
+    {"prompt": "x", "seeed": 7},
+    {"prompt": "x", "foo": 7},
+    {"prompt": "x", "foo": 7, "seed": "x"},
+    {"prompt": "x", "seed": -5},
+    {"prompt": "x", "seed": 2**70},
+    {"prompt": "x", "steps": 0},
+    {"prompt": "x", "steps": 1.5},
+    {"prompt": "x", "clip_skip": 0},
+    {"prompt": "x", "guidance": 500},
+    {"prompt": "x", "guidance": "7"},
+    {"prompt": "x", "size": "5"},
+    {"prompt": "x", "output": "a.gif"},
+    {"prompt": "x", "output": "a\0.png"},
+    {"seed": 5},
+    ["a cat"],
+    '{"prompt": "x"',
+    '{"prompt": "x", "output": "a.png"}\n{"prompt": "y", "output": "a.png"}',
+]
+
+
+@pytest.fixture(autouse=True)
+def chinese(monkeypatch, tmp_path):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    monkeypatch.chdir(tmp_path)
+
+
+def check_chinese(said: str) -> None:
+    assert re.search("[一-鿿]", said), said
+    assert not ENGLISH.search(re.sub(r"可用的有：.*", "", said)), said
+
+
+def test_wrong_options(capsys):
+    def check(options):
+        assert main(["generate", "a cat", *options]) == 2
+        check_chinese(capsys.readouterr().err)
+
+    assert not failures_of(check, OPTIONS)
+
+
+def test_layers_that_a_tower_has_not(capsys):
+    assert main(["inspect", "a cat", "--clip-skip", "99"]) == 1
+    check_chinese(capsys.readouterr().err)
+
+
+def test_bad_lines(capsys, tmp_path):
+    def check(line):
+        text = line if isinstance(line, str) else json.dumps(line)
+        (tmp_path / "prompts.txt").write_text(text, encoding="utf-8")
+        assert main(["generate", "--prompts", "prompts.txt"]) == 1
+        said = capsys.readouterr().err
+        assert re.match("clipcond: 第 [12] 行：", said), said
+        check_chinese(said.replace("Expecting ',' delimiter", ""))
+
+    assert not failures_of(check, LINES)
+    (tmp_path / "prompts.txt").write_bytes(b"\n\xc3\x28\n")
+    assert main(["generate", "--prompts", "prompts.txt"]) == 1
+    assert capsys.readouterr().err == "clipcond: 第 2 行：不是 UTF-8\n"
+
+
+def test_lines_know_what_other_tools_call_a_key(tmp_path):
+    def check(case):
+        key, name = case
+        file = tmp_path / "prompts.txt"
+        file.write_text(json.dumps({"prompt": "a cat", name: 1}), encoding="utf-8")
+        job = PictureJob("", "", 0, None, None, None, None, Path("a.png"))
+        ((_, said),) = jobs_of_file(str(file), job, 1)[1]
+        assert said.startswith(f"it has an unknown {name!r}. ")
+        assert said.endswith(f"Did you mean {key!r}?") == (key in _KINDS), said
+
+    cases = [
+        (option.split(" ")[0][2:].replace("-", "_"), spelled)
+        for option, names in _OTHER_NAMES.items()
+        for name in names.split()
+        for spelled in {name, name.replace("-", "_"), name.upper()}
+    ]
+    assert not failures_of(check, cases)

@@ -1,0 +1,145 @@
+"""What a picture was made with as a call of a pipeline: the same picture, and what cannot be so."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+
+from clipcond import build_pipeline
+from clipcond.cli import main
+from clipcond.errors import ClipcondWarning, PipelineError
+from clipcond.metadata import Parameters, read_parameters
+
+WEBUI = (
+    "a (red:1.3) cat\nNegative prompt: dog\nSteps: 2, Sampler: DPM++ 2M, Schedule type: Karras, "
+    "CFG scale: 7, Seed: 1, Size: 64x64, Clip skip: 2, RNG: CPU, Version: v1.10.1"
+)
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    pipe = build_pipeline()
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+# numpy 2 of torch's tensors, in diffusers
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("ending", "options"),
+    [
+        ("png", []),
+        ("jpg", ["--scheduler", "Euler a", "--guidance", "3.1415926535897931"]),
+        ("webp", ["--scheduler", "dpmpp_2m_karras", "--clip-skip", "1", "--size", "72x64"]),
+        ("png", ["--scheduler", "Euler SGM Uniform", "-n", "dog,\na tree", "--seed", "-1"]),
+    ],
+)
+def test_a_picture_that_was_read_back_is_the_same_to_the_bit(tmp_path, ending, options):
+    path = tmp_path / f"cat.{ending}"
+    prompt = "a (red:1.3) cat on a [blue:green:0.5] background,\na tree"
+    assert main(["generate", prompt, "--steps", "4", "-o", str(path), *options]) == 0
+    drawn = build_pipeline()
+
+    parameters = read_parameters(path)
+    with Image.open(path) as image:
+        made = image.convert("RGB")
+    again = drawn(**parameters.call(drawn), num_images_per_prompt=1).images[0]
+
+    assert parameters.prompt == prompt
+    if ending == "jpg":
+        again.save(tmp_path / "again.jpg", quality=95, subsampling=0)
+        again = Image.open(tmp_path / "again.jpg").convert("RGB")
+    assert again.tobytes() == made.tobytes()
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_arguments_and_the_scheduler(pipe):
+    call = read_parameters(WEBUI).call(pipe)
+
+    generator = call.pop("generator")
+    assert call == {
+        "prompt": "a (red:1.3) cat", "negative_prompt": "dog", "num_inference_steps": 2,
+        "guidance_scale": 7.0, "width": 64, "height": 64, "clip_skip": 2,
+    }  # fmt: skip
+    assert generator.device == torch.device("cpu")
+    assert generator.initial_seed() == 1
+    assert pipe.scheduler.config.use_karras_sigmas
+    ours = pipe.scheduler
+    assert read_parameters(WEBUI).call(pipe).keys() == {*call, "generator"}
+    assert pipe.scheduler is ours  # it is so already
+    assert Parameters("a cat").call(pipe) == {"prompt": "a cat", "negative_prompt": ""}
+
+
+def test_what_is_not_honoured_is_listed_and_warned_of(pipe):
+    read = read_parameters(WEBUI)
+    assert read.not_honoured(pipe) == []
+    settings = {
+        "Hires upscale": "2", "Hires prompt": "a cat: " + "x" * 100, "Eta": "0.67",
+        "ControlNet 0": "Module: canny", "Emphasis": "No norm", "TI hashes": "easy: 12, b: 3",
+        "Model": "some-model", "Civitai resources": "[]", "RNG": "NV", "Version": "v1.10.1",
+        "Denoising strength": "0.4",
+    }  # fmt: skip
+    wild = replace(read, sampler="DPM fast", schedule_type=None, others=settings)
+    before = pipe.scheduler
+
+    found = wild.not_honoured(pipe)
+
+    assert found == [
+        'Weights act by scale; here by scale_mean. Say weighting="scale".',
+        "Embeddings that are not loaded: easy, b.",
+        "Sampler 'DPM fast', which diffusers does not have; the pipeline's DPM++ 2M Karras is "
+        "used.",
+        "Noise: drawn on the CPU here, by A1111 on the GPU unless its file says RNG: CPU.",
+        "Hires upscale: 2",
+        f"Hires prompt: a cat: {'x' * 50}...",
+        "Eta: 0.67",
+        "ControlNet 0: Module: canny",
+        "Model: some-model",
+        "RNG: NV",
+        "Denoising strength: 0.4",
+    ]
+    with pytest.warns(ClipcondWarning) as caught:
+        wild.call(pipe)
+    assert str(caught[0].message).split("\n")[1:] == found
+    assert pipe.scheduler is before
+
+
+@pytest.mark.parametrize(
+    ("sampler", "schedule_type", "name"),
+    [
+        ("DPM++ 2M", "Automatic", "DPM++ 2M"),
+        ("Euler", "Uniform", "Euler"),
+        ("Euler", "Simple", "Euler SGM Uniform"),
+        ("dpmpp_2m", "karras", "DPM++ 2M Karras"),
+        ("DPM++ 2M Karras", None, "DPM++ 2M Karras"),
+        ("k_euler_ancestral", "normal", "Euler a"),
+    ],
+)
+def test_names_of_samplers_and_schedule_types(pipe, sampler, schedule_type, name):
+    from clipcond.pipelines.schedulers import scheduler_name
+
+    if "Karras" not in name and "SGM" not in name:
+        name += " SGM Uniform"  # how the embedded model's own scheduler is spaced
+    read = Parameters("a cat", sampler=sampler, schedule_type=schedule_type)
+    automatic = [line for line in read.not_honoured(pipe) if "Automatic" in line]
+    assert len(automatic) == (schedule_type == "Automatic")
+    if automatic:
+        with pytest.warns(ClipcondWarning, match="diffusers' usual one is used"):
+            read.call(pipe)
+    else:
+        read.call(pipe)
+    assert scheduler_name(pipe.scheduler) == name
+
+
+def test_dialects_and_what_is_not_attached(pipe):
+    read = Parameters("a cat", others={"Dialect": "comfyui"})
+    assert read.not_honoured(pipe) == [
+        'The prompt is in the dialect comfyui; this pipeline reads a1111. Say dialect="comfyui".'
+    ]
+    plain = StableDiffusionPipeline(**pipe.components)
+    for ask in (read.call, read.not_honoured):
+        with pytest.raises(PipelineError, match=r"Say attach\(pipe\) first"):
+            ask(plain)

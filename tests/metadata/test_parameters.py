@@ -1,0 +1,129 @@
+"""A1111's "parameters" as A1111, Forge, Civitai and extensions write it: read, written, changed."""
+
+import json
+import string
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clipcond.errors import ArgumentError
+from clipcond.metadata import Parameters, read_parameters
+from clipcond.metadata.parameters import parse_parameters
+
+TEXTS = json.loads((Path(__file__).parents[1] / "data" / "infotexts.json").read_text("utf-8"))
+# What is written otherwise than it came: an empty negative prompt, lines behind the settings, and
+# settings alone.
+REWRITTEN = ("Negative prompt: \n", "\nTemplate: ", "Steps: 20, Sampler: Euler a, CFG scale: 7")
+
+
+def test_texts_of_other_people_survive():
+    rewritten = []
+    for text in TEXTS:
+        read = parse_parameters(text)
+        again = parse_parameters(read.text())
+        assert again == read, text
+        assert again.text() == read.text(), text
+        rewritten += [text] if read.text() != text else []
+
+    assert len(TEXTS) >= 40
+    assert len(rewritten) == len(REWRITTEN), rewritten
+    for text, (empty, behind, alone) in zip(sorted(rewritten), [REWRITTEN] * 3, strict=True):
+        assert text.startswith(alone) or empty in text or behind in text
+
+
+def test_what_is_in_them():
+    at = {text.partition("\n")[0]: parse_parameters(text) for text in TEXTS}
+
+    fields = at["two foxes BREAK snow, <lora:winter_v2:0.8>"]
+    assert fields == Parameters(
+        "two foxes BREAK snow, <lora:winter_v2:0.8>", "EasyNegative, dog", 30, "DPM++ 2M", "Karras",
+        7.0, 3, (512, 768), None,
+        {"Model hash": "aa12bb34cc", "Model": "foxes mix", "Lora hashes": "winter_v2: 0a1b2c3d4e5f",
+         "TI hashes": "EasyNegative: c74b4e810b03", "Version": "v1.10.1"},
+    )  # fmt: skip
+    assert at["a knight, castle"].others["Created Date"] == "2024-05-06T10:11:12.1314151Z"
+    resources = json.loads(at["a knight, castle"].others["Civitai resources"])
+    assert resources[0]["modelName"] == "Some XL, v6"
+    assert at["a knight, castle"].others["Civitai metadata"] == '{"remixOfId":123}'
+    assert at["portrait of a woman"].others["ADetailer prompt"] == 'a face, "calm", eyes: green'
+    wild = at["wild{flower|fruit} in a field"].others
+    assert (wild["Template"], wild["Negative Template"]) == (
+        "wild{flower|fruit} in a __place__", "people",
+    )  # fmt: skip
+    [seed] = [each.seed for name, each in at.items() if "(masterpiece" in name]
+    assert seed == 2**64 - 1
+    assert at["recipe"].prompt == "recipe\nSteps: mix, bake, cool"
+    assert at["a lighthouse in a storm, oil painting"].steps is None
+    lines = parse_parameters(TEXTS[4])
+    assert lines.prompt == "a cat,\nsitting on a wall,\n\nin the rain"
+    assert lines.negative == "bad,\nworse,\nworst"
+    [unread] = [parse_parameters(text) for text in TEXTS if "Steps: abc" in text]
+    assert (unread.steps, unread.guidance, unread.seed, unread.size) == (None,) * 4
+    assert unread.others == {"Steps": "abc", "CFG scale": "high", "Seed": "random", "Size": "big",
+                             "Model": "x"}  # fmt: skip
+
+
+def test_a_change_leaves_the_rest_as_it_was():
+    text = "a cat\nSteps: 20, Sampler: Euler, CFG scale: 7.0, Seed: 6, X: 1, Size: 8x8, Version: v1"
+
+    changed = replace(read_parameters(text), seed=7, clip_skip=2, others={"X": "1", "Y": "a, b"})
+
+    assert changed.text() == (
+        'a cat\nSteps: 20, Sampler: Euler, CFG scale: 7.0, Seed: 7, X: 1, Size: 8x8, Y: "a, b", '
+        "Clip skip: 2"
+    )
+    assert replace(read_parameters(text), guidance=None).text() == text.replace(
+        "CFG scale: 7.0, ", ""
+    )
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "9" * 5000, "", "x"])
+def test_numbers_that_are_none_stay_texts(value):
+    text = f"a cat\nSteps: 20, CFG scale: {value}, Seed: {value}x, Clip skip: 2"
+    read = read_parameters(text)
+    assert (read.guidance, read.seed, read.clip_skip) == (None, None, 2)
+    assert read.text() == text
+
+
+@pytest.mark.parametrize("name", ["", "a:b", "a,b", 'a"b', "a\nb", " a", "[a", "1a", "x" * 70])
+def test_names_that_could_not_be_read_again_are_refused(name):
+    with pytest.raises(ArgumentError, match="cannot be the name of a setting"):
+        Parameters("a", others={name: "1"}).text()
+
+
+NAMES = st.text(string.ascii_letters + string.digits + " /-()é猫", min_size=1, max_size=20).filter(
+    lambda name: name.strip() == name and name[0].isalpha() and name not in READ
+)
+READ = {"Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Clip skip"}
+WORDS = st.text(max_size=40).filter(lambda text: "\r" not in text and not text.startswith("\n"))
+
+
+@given(
+    prompt=WORDS.filter(lambda text: not text.endswith("\n")),
+    negative=WORDS,
+    others=st.dictionaries(NAMES, st.text(max_size=40), max_size=5),
+    guidance=st.floats(0, 100),
+    seed=st.integers(0, 2**64 - 1),
+)
+def test_any_parameters_are_read_as_they_were_written(prompt, negative, others, guidance, seed):
+    for text in (prompt, negative):
+        if "Negative prompt:" in text or "Steps:" in text:
+            return
+    made = Parameters(prompt, negative, steps=20, guidance=guidance, seed=seed, size=(8, 16),
+                      others=others)  # fmt: skip
+
+    read = parse_parameters(made.text())
+
+    assert read == made
+    assert read.text() == made.text()
+
+
+@given(st.text(alphabet=st.sampled_from('a:,"\n{}[]\\ Steps2')), st.text())
+def test_any_text_is_read(quirky, text):
+    for each in (quirky, text, f"a\nSteps: 1, {quirky}", f"a\nSteps: 1, B: {quirky}"):
+        read = parse_parameters(each)
+        if all(name.strip() == name for name in read.others):
+            assert parse_parameters(read.text()).text() == read.text()

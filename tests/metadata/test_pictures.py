@@ -1,0 +1,184 @@
+"""Pictures carry their settings as A1111 writes them, and are written whole or not at all."""
+
+import json
+
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from clipcond.errors import CheckpointError, PictureError
+from clipcond.files import check_writable
+from clipcond.metadata import read_parameters, save_picture
+
+TEXTS = ["", "a cat\nSteps: 2", "一只猫 🐱\nNegative prompt: é\nSteps: 2, Seed: 1, Size: 8x6"]
+
+
+def picture():
+    return Image.effect_mandelbrot((8, 6), (-2, -1, 1, 1), 50)
+
+
+@pytest.mark.parametrize("ending", ["png", "PNG", "jpg", "jpeg", "webp"])
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_picture_keeps_its_settings(tmp_path, text, ending):
+    path = tmp_path / f"out.{ending}"
+    save_picture(picture().convert("RGB"), path, text)
+
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    with Image.open(path) as image:
+        if ending != "jpg" and ending != "jpeg":
+            assert image.convert("RGB").tobytes() == picture().convert("RGB").tobytes()
+        if ending == "png":
+            assert image.text == ({"parameters": text} if text else {})
+    if text:
+        assert read_parameters(path).text() == text
+    else:
+        with pytest.raises(PictureError, match="does not say how it was made"):
+            read_parameters(path)
+
+
+def exif(comment):
+    made = Image.Exif()
+    made.get_ifd(0x8769)[0x9286] = comment
+    return made.tobytes()
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        b"UNICODE\0" + "a 猫, x\nSteps: 3".encode("utf-16-be"),
+        b"UNICODE\0" + "a 猫, x\nSteps: 3".encode("utf-16-le"),
+        b"ASCII\0\0\0" + "a 猫, x\nSteps: 3".encode(),
+        bytes(8) + "a 猫, x\nSteps: 3".encode(),
+    ],
+)
+@pytest.mark.parametrize("ending", ["jpg", "webp", "png"])
+def test_comments_of_other_programs(tmp_path, comment, ending):
+    path = tmp_path / f"civitai.{ending}"
+    picture().save(path, exif=exif(comment))
+
+    found = read_parameters(path)
+
+    assert (found.prompt, found.steps) == ("a 猫, x", 3)
+
+
+def test_texts_behind_the_pixels_comments_of_jpeg_and_txt_files(tmp_path):
+    picture().save(tmp_path / "comment.jpg", comment=b"a cat\nSteps: 3")
+    (tmp_path / "beside.txt").write_bytes(b"\xef\xbb\xbfa cat\r\nSteps: 3\r\n")
+    info = PngInfo()
+    info.add(b"tEXt", b"parameters\0a cat\nSteps: 3", after_idat=True)
+    picture().save(tmp_path / "late.png", pnginfo=info)
+
+    for name in ("comment.jpg", "beside.txt", "late.png"):
+        assert read_parameters(tmp_path / name).text() == "a cat\nSteps: 3", name
+
+
+def tools(folder):
+    """Pictures as other tools write them, by the tool's name."""
+    nodes = {
+        "3": {"class_type": "KSampler", "inputs": {
+            "seed": 5, "steps": 20, "cfg": 8.0, "sampler_name": "dpmpp_2m", "scheduler": "karras",
+            "denoise": 1.0, "model": ["4", 0], "positive": ["6", 0], "negative": ["7", 0],
+            "latent_image": ["5", 0]}},
+        "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "v1.safetensors"}},
+        "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "height": 768}},
+        "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a (red:1.3) cat"}},
+        "7": {"class_type": "CLIPTextEncode", "inputs": {"text": "dog"}},
+    }  # fmt: skip
+    invoke = {
+        "app_version": "3.0.1", "positive_prompt": "a (cat)1.3", "negative_prompt": "dog",
+        "width": 512, "height": 768, "seed": 5, "cfg_scale": 8, "steps": 20, "scheduler": "euler",
+        "model": {"model_name": "x", "base_model": "sd-1"},
+    }  # fmt: skip
+    novel = {"steps": 20, "sampler": "k_euler", "seed": 5, "scale": 8.0, "uc": "dog"}
+    fooocus = {
+        "prompt": "a cat", "negative_prompt": "dog", "steps": 20, "resolution": "(512, 768)",
+        "guidance_scale": 8.0, "sampler": "dpmpp_2m_sde_gpu", "scheduler": "karras", "seed": "5",
+        "base_model": "x", "base_model_hash": "aa", "loras": [], "metadata_scheme": "fooocus",
+    }  # fmt: skip
+    texts = {
+        "ComfyUI": {"prompt": nodes, "workflow": {"nodes": [], "links": []}},
+        "InvokeAI": {"invokeai_metadata": invoke},
+        "NovelAI": {"Software": "NovelAI", "Title": "AI generated image", "Source": "x",
+                    "Description": "a cat", "Comment": novel},
+        "Fooocus": {"parameters": fooocus, "fooocus_scheme": "fooocus"},
+    }  # fmt: skip
+    for tool, chunks in texts.items():
+        info = PngInfo()
+        for name, value in chunks.items():
+            info.add_text(name, value if isinstance(value, str) else json.dumps(value))
+        path = folder / f"{tool}.png"
+        picture().save(path, pnginfo=info)
+        yield tool, path
+
+
+def test_pictures_of_other_tools_through_sd_parsers(tmp_path):
+    samplers = {"ComfyUI": "dpmpp_2m", "InvokeAI": "euler", "NovelAI": "k_euler"}
+    prompts = {"ComfyUI": "a (red:1.3) cat", "InvokeAI": "a (cat)1.3"}
+    dialects = {"ComfyUI": "comfyui", "InvokeAI": "compel", "Fooocus": "a1111"}
+    for tool, path in tools(tmp_path):
+        found = read_parameters(path)
+        assert (found.prompt, found.negative) == (prompts.get(tool, "a cat"), "dog"), tool
+        assert (found.steps, found.guidance, found.seed) == (20, 8.0, 5), tool
+        assert found.sampler == samplers.get(tool, "dpmpp_2m_sde_gpu"), tool
+        assert found.size == (None if tool == "NovelAI" else (512, 768)), tool
+        assert found.others.get("Dialect") == dialects.get(tool), tool
+        assert found.others["Generator"] == tool
+
+
+def test_without_sd_parsers_it_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "sd_parsers", None)
+    for _, path in tools(tmp_path):
+        with pytest.raises(PictureError, match=r"pip install \"clipcond\[metadata\]\""):
+            read_parameters(path)
+    picture().save(tmp_path / "bare.png")
+    with pytest.raises(PictureError, match="does not say how it was made"):
+        read_parameters(tmp_path / "bare.png")
+
+
+def test_what_is_no_picture_says_so(tmp_path):
+    (tmp_path / "text.png").write_text("a cat")
+    picture().save(tmp_path / "cut.png")
+    content = (tmp_path / "cut.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(content[: len(content) // 2])
+
+    for path, why in {
+        tmp_path / "text.png": "is no picture that Pillow can read",
+        tmp_path / "cut.png": "cannot be read as a picture",
+        tmp_path / "none.png": "there is no picture",
+        tmp_path: "there is no picture",
+        str(tmp_path / "none.webp"): "there is no picture",
+    }.items():
+        with pytest.raises(PictureError, match=why):
+            read_parameters(path)
+    with pytest.raises(PictureError, match="a file or a text, not int"):
+        read_parameters(3)
+
+
+def test_what_cannot_be_written_is_found_before_the_work(tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    failures = {
+        tmp_path / "folder.png": "is a folder; a file name is needed",
+        tmp_path / "none" / "out.png": "cannot be written: No such file or directory",
+        tmp_path / f"{'x' * 300}.png": "cannot be written: File name too long",
+    }
+    for path, message in failures.items():
+        with pytest.raises(CheckpointError) as caught:
+            check_writable(path)
+        assert str(caught.value) == f"{str(path)!r} {message}"
+        assert caught.value.path == path
+    check_writable(tmp_path / "out.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
+
+
+def test_a_failure_leaves_the_old_picture(tmp_path):
+    path = tmp_path / "out.png"
+    path.write_bytes(b"old")
+
+    class Broken:
+        def save(self, file, **_):
+            file.write(b"half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(CheckpointError, match="cannot be written: No space left on device"):
+        save_picture(Broken(), path)
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("out.png", b"old")]
