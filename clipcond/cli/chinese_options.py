@@ -18,6 +18,10 @@ OPTIONS = {
     "a name is missing": "缺少名称",
     "not valid UTF-8 at character {}": "第 {} 个字符不是有效的 UTF-8",
     "--seed plus --count goes beyond {}": "--seed 加 --count 超过了 {}",
+    "--seed plus --count times --best-of goes beyond {}": (
+        "--seed 加 --count 乘 --best-of 超过了 {}"
+    ),
+    "--encoder goes with --best-of": "--encoder 与 --best-of 一起使用",
     "--model and --tower both name a text tower: give one": (
         "--model 和 --tower 都指定了文本编码器：只给一个"
     ),

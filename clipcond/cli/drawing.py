@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from clipcond.cli.best_of import MOST, open_best_of
 from clipcond.cli.console import console, waiting
 from clipcond.cli.options import (
     MODEL,
@@ -29,6 +30,7 @@ from clipcond.cli.options import (
     Size,
     Steps,
     Tower,
+    check_name,
     check_text,
     model_option,
     picture_option,
@@ -61,6 +63,18 @@ def generate(
     force: Force = False,
     seed: Seed = 0,
     count: Count = 1,
+    best_of: Annotated[
+        int,
+        plain_option(
+            "N", "Draw N for each picture, and keep the one nearest to its prompt.", min=1, max=MOST
+        ),
+    ] = 1,
+    encoder: Annotated[
+        str | None,
+        model_option(
+            "E", "With --best-of: the whole CLIP that scores.", "the embedded", callback=check_name
+        ),
+    ] = None,
     steps: Steps = None,
     guidance: Guidance = None,
     size: Size = None,
@@ -111,7 +125,9 @@ def generate(
 ) -> None:
     """Make pictures of a prompt, or of each line of a file, and write them as PNG files."""
     job = PictureJob(prompt or "", negative, seed, steps, guidance, None, size, output)
-    jobs, n_bad = _list_jobs(prompt, prompts, job, count)
+    jobs, n_bad = _list_jobs(prompt, prompts, job, count, best_of)
+    if encoder is not None and best_of == 1:
+        raise typer.BadParameter("--encoder goes with --best-of")
     check_targets(jobs, force=force)
     jobs = _writable(jobs)
     if not jobs:
@@ -132,15 +148,18 @@ def generate(
         "device": device,
         "dtype": dtype,
     }
+    as_json = as_json or prompts is not None
+    chosen = open_best_of(best_of, encoder, (model, tower), allow_pickle) if best_of > 1 else None
     with waiting("loading"):
         artist = open_artist(model, scheduler, inversion or (), building)
-    n_made = make_all(artist, jobs, as_json=as_json or prompts is not None)
+    make = make_all if chosen is None else chosen.make_all
+    n_made = make(artist, jobs, as_json=as_json)
     if n_bad or n_made < len(jobs):
         raise typer.Exit(1)
 
 
 def _list_jobs(
-    prompt: str | None, prompts: str | None, job: PictureJob, count: int
+    prompt: str | None, prompts: str | None, job: PictureJob, count: int, stride: int
 ) -> tuple[list[PictureJob], int]:
     """List the pictures to make, and count the lines that were refused."""
     if (prompt is None) == (prompts is None):
@@ -148,8 +167,8 @@ def _list_jobs(
             raise typer.BadParameter("give a prompt or --prompts, not both")
         raise typer.BadParameter('a prompt is missing: clipcond generate "a red fox"')
     if prompts is None:
-        return jobs_of_options(job, count), 0
-    jobs, bad = jobs_of_file(prompts, job, count)
+        return jobs_of_options(job, count, stride), 0
+    jobs, bad = jobs_of_file(prompts, job, count, stride)
     for number, message in bad:
         console.say_of(f"line {number}: ", message)
     if not jobs and not bad:
@@ -157,14 +176,14 @@ def _list_jobs(
     return jobs, len(bad)
 
 
-def jobs_of_options(job: PictureJob, count: int) -> list[PictureJob]:
+def jobs_of_options(job: PictureJob, count: int, stride: int = 1) -> list[PictureJob]:
     """List so many pictures of one prompt, and say which seed was drawn at random.
 
     Raises:
         BadParameter: a seed is beyond what generators take.
     """
     try:
-        jobs = jobs_of_prompt(job, count)
+        jobs = jobs_of_prompt(job, count, stride)
     except BadLine as error:
         raise typer.BadParameter(str(error)) from None
     if job.seed < 0:

@@ -21,7 +21,7 @@ from clipcond.cli.drawing import generate
 from clipcond.cli.metadata import parameters
 from clipcond.cli.prompts import convert, inspect
 from clipcond.cli.reading import classify, score
-from clipcond.cli.searching import search
+from clipcond.cli.searching import interrogate, search
 from clipcond.cli.training import align, tune_tower
 from clipcond.cli.usage import advice
 from clipcond.cli.varying import vary
@@ -69,6 +69,9 @@ EXAMPLES: dict[Callable[..., None], str] = {
         clipcond search pictures "a red fox" --index index
 
         clipcond search index "at night" --image fox.png
+    """,
+    interrogate: """
+        clipcond interrogate fox.png --encoder openai/clip-vit-large-patch14
     """,
     align: """
         clipcond align --tower embedded-zh --pairs pairs.tsv -o adapter.safetensors

@@ -62,28 +62,33 @@ class PictureJob:
         return f"line {self.line}: " if self.line else ""
 
 
-def jobs_of_prompt(job: PictureJob, count: int) -> list[PictureJob]:
-    """List so many pictures of one prompt: seed, seed + 1, ...
+def jobs_of_prompt(job: PictureJob, count: int, stride: int = 1) -> list[PictureJob]:
+    """List so many pictures of one prompt: seed, seed + stride, ...
 
+    Args:
+        stride: how many seeds each takes.
     Raises:
         BadLine: a seed is beyond what generators take.
     """
     seed = secrets.randbelow(2**32) if job.seed == RANDOM else job.seed
-    if seed + count - 1 > MAX_SEED:
-        raise BadLine(f"--seed plus --count goes beyond {MAX_SEED}")
+    if seed + count * stride - 1 > MAX_SEED:
+        more = "--count times --best-of" if stride > 1 else "--count"
+        raise BadLine(f"--seed plus {more} goes beyond {MAX_SEED}")
     if count == 1:
         return [replace(job, seed=seed)]
-    return [replace(job, seed=seed + i, output=_numbered(job.output, i + 1)) for i in range(count)]
+    outputs = [_numbered(job.output, i + 1) for i in range(count)]
+    return [replace(job, seed=seed + i * stride, output=o) for i, o in enumerate(outputs)]
 
 
 def jobs_of_file(
-    file: str, job: PictureJob, count: int
+    file: str, job: PictureJob, count: int, stride: int = 1
 ) -> tuple[list[PictureJob], list[tuple[int, str]]]:
     """Read a file of prompts, one a line; empty lines are counted and make no picture.
 
     Args:
         file: a path, or "-" for standard input.
         job: what a line does not say; the file name of line n's picture ends with -n.
+        count, stride: as for `jobs_of_prompt`.
     Returns:
         the pictures, and of each bad line its number and what is wrong.
     Raises:
@@ -97,7 +102,7 @@ def jobs_of_file(
         try:
             given = _read_line(line)
             named = {"output": _numbered(job.output, number), **given, "line": number}
-            jobs += jobs_of_prompt(replace(job, **named), count)
+            jobs += jobs_of_prompt(replace(job, **named), count, stride)
         except typer.BadParameter as error:
             bad.append((number, error.message))
         except BadLine as error:

@@ -40,14 +40,14 @@ def make_all(artist: Artist, jobs: Sequence[PictureJob], *, as_json: bool) -> in
         how many were made.
     """
     n_made = n_before = 0
-    for batch in _batches(artist, jobs):
+    for batch in batches(artist, jobs):
         n_made += _make(artist, batch, n_before, len(jobs), as_json=as_json)
         n_before += len(batch.jobs)
     console.place = ""
     return n_made
 
 
-def _batches(artist: Artist, jobs: Sequence[PictureJob]) -> Iterator[Batch]:
+def batches(artist: Artist, jobs: Sequence[PictureJob]) -> Iterator[Batch]:
     """Group neighbours with equal settings and equally long texts; what cannot be is alone."""
     for part in in_batches(jobs, artist.most_at_once):
         if len(part) == 1:
@@ -80,7 +80,7 @@ def _make(artist: Artist, batch: Batch, n_before: int, n_all: int, *, as_json: b
         images = artist.draw(jobs, batch.encoded, _label(n_before, len(jobs), n_all))
     except Exception as error:
         if len(jobs) == 1:
-            _report(jobs[0], error)
+            report(jobs[0], error)
             return 0
     if images is None:
         singles = enumerate(batch.singles(), n_before)
@@ -95,7 +95,7 @@ def _make(artist: Artist, batch: Batch, n_before: int, n_all: int, *, as_json: b
         for each in made:  # when all are written: standard output may be full too
             print(json.dumps(each) if as_json else each["path"], flush=True)
     for job, reason in failed:
-        _report(job, reason)
+        report(job, reason)
     return len(made)
 
 
@@ -123,7 +123,7 @@ def interrupts_held() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-def _report(job: PictureJob, error: Exception) -> None:
+def report(job: PictureJob, error: Exception) -> None:
     """Print why a line of a file has no picture; raise what is wrong with a prompt's."""
     if not job.line:
         raise error

@@ -1,10 +1,10 @@
-"""Define `clipcond search`: from a text or a picture to pictures."""
+"""Define `clipcond search` and `clipcond interrogate`: from texts to pictures, and back."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,16 +12,17 @@ from clipcond.cli.console import console, waiting
 from clipcond.cli.options import (
     AllowPickle,
     AsJson,
+    Dialect,
     check_name,
     check_text,
     model_option,
     plain_option,
 )
-from clipcond.cli.reading import Device, open_encoder
+from clipcond.cli.reading import Device, Encoder, open_encoder
 from clipcond.errors import PictureError
 
 if TYPE_CHECKING:
-    from clipcond.reading import ImageIndex
+    from clipcond.reading import ImageIndex, Interrogation
 
 
 def search(
@@ -84,6 +85,44 @@ def search(
         print(f"{score:.4f}  {path}")
 
 
+def interrogate(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture.")],
+    words: Annotated[
+        list[str] | None,
+        plain_option(
+            "FILE",
+            "Phrases to choose from, one a line; or ours: nouns, backgrounds, media, styles, "
+            "colours, quality. More than once.",
+            "all of ours",
+        ),
+    ] = None,
+    dialect: Dialect = "a1111",
+    beam: Annotated[
+        int, plain_option("N", "Prompts to go on with at each step; 1 is fastest.", min=1)
+    ] = 4,
+    captioner: Annotated[
+        str | None,
+        model_option(
+            "C", "A BLIP model, folder or Hub id, that begins the prompt.", callback=check_name
+        ),
+    ] = None,
+    encoder: Encoder = "embedded",
+    device: Device = "cpu",
+    allow_pickle: AllowPickle = False,
+    as_json: AsJson = False,
+) -> None:
+    """Infer a prompt from a picture."""
+    with waiting("loading"):
+        from clipcond.conditioning.dialects import find_dialect
+        from clipcond.reading import interrogate as infer
+
+        own_dialect = find_dialect(dialect)
+        own = open_encoder(encoder, device, allow_pickle)
+    with waiting("reading"):
+        found = infer(own, image, words, dialect=own_dialect, beam=beam, captioner=captioner)
+    print(json.dumps(_interrogation_json(found, own.name, image)) if as_json else found.prompt)
+
+
 def _indexed(
     folder: Path, place: Path | None, encoder: str | None, device: str, allow_pickle: bool
 ) -> tuple[ImageIndex, tuple[tuple[Path, str], ...]]:
@@ -105,3 +144,19 @@ def _indexed(
     asked = set(files)
     index.remove([path for path in index.paths if path not in asked])  # those of other folders
     return index, update.bad
+
+
+def _interrogation_json(found: Interrogation, encoder: str, image: Path) -> dict[str, Any]:
+    ranked = {
+        kind: [{"text": text, "score": score} for text, score in best]
+        for kind, best in found.ranked.items()
+    }
+    return {
+        "encoder": encoder,
+        "file": str(image),
+        "prompt": found.prompt,
+        "score": found.score,
+        "phrases": {kind: list(own) for kind, own in found.phrases.items()},
+        "ranked": ranked,
+        "caption": found.caption,
+    }

@@ -8,10 +8,12 @@ from clipcond.lazy import lazy_names
 
 if TYPE_CHECKING:
     from clipcond.reading.batches import BadPicture
+    from clipcond.reading.captioning import load_captioner
     from clipcond.reading.classification import ZeroShotClassifier
     from clipcond.reading.encoder import DualEncoder, EncodedPictures
     from clipcond.reading.evaluation import Evaluation, evaluate
     from clipcond.reading.index import ImageIndex, IndexUpdate
+    from clipcond.reading.interrogation import Interrogation, interrogate
     from clipcond.reading.open_clip import encoder_from_open_clip
     from clipcond.reading.opening import load_encoder
     from clipcond.reading.pictures import pictures_in, read_picture
@@ -23,10 +25,12 @@ else:
         __name__,
         {
             "batches": ("BadPicture",),
+            "captioning": ("load_captioner",),
             "classification": ("ZeroShotClassifier",),
             "encoder": ("DualEncoder", "EncodedPictures"),
             "evaluation": ("Evaluation", "evaluate"),
             "index": ("ImageIndex", "IndexUpdate"),
+            "interrogation": ("Interrogation", "interrogate"),
             "open_clip": ("encoder_from_open_clip",),
             "opening": ("load_encoder",),
             "pictures": ("pictures_in", "read_picture"),
@@ -44,6 +48,7 @@ __all__ = [
     "Evaluation",
     "ImageIndex",
     "IndexUpdate",
+    "Interrogation",
     "PartScore",
     "Preprocessing",
     "PromptScore",
@@ -51,6 +56,8 @@ __all__ = [
     "clip_score",
     "encoder_from_open_clip",
     "evaluate",
+    "interrogate",
+    "load_captioner",
     "load_encoder",
     "pictures_in",
     "read_picture",

@@ -82,11 +82,22 @@ def clip_score(
         Captioning", section 3.
     """
     pictures = listed(images)
-    given = list_each(prompts, len(pictures), "prompt")
-    texts = [plain_text(parsed) for parsed in _read(encoder, given, dialect)]
+    texts = scored_texts(encoder, list_each(prompts, len(pictures), "prompt"), dialect)
     images_embeds = encoder.encode_image(pictures, batch_size=batch_size)
     cosines = _cosines(images_embeds, encoder.embed(texts))
     return WEIGHT * cosines.clamp(min=0)
+
+
+def scored_texts(
+    encoder: DualEncoder, prompts: Sequence[str], dialect: DialectName | Dialect
+) -> list[str]:
+    """List what of each prompt is scored: its text without syntax.
+
+    Raises:
+        PromptError: a prompt has no text.
+        UnknownNameError: no such dialect.
+    """
+    return [plain_text(parsed) for parsed in _read(encoder, prompts, dialect)]
 
 
 def score_parts(

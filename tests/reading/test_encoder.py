@@ -62,20 +62,22 @@ def test_a_text_does_not_depend_on_its_neighbours(encoder):
         assert torch.equal(encoder.encode_text(text)[0], row)
 
 
-def test_padding_behind_the_eos_is_left_out_and_changes_nothing(encoder, monkeypatch):
-    texts, tower = ["a cat", "", "a red dog", "red cat"], encoder.tower
-    encode, shapes = type(tower).encode, []
+@pytest.mark.parametrize("name", ["embedded", "embedded-zh"])
+def test_padding_is_left_out_and_changes_nothing(name, monkeypatch):
+    encoder, texts = load_encoder(name), ["a cat", "", "a red dog", "red cat", "红色的猫"]
+    tower, shapes = encoder.tower, []
+    encode = type(tower).encode
 
     def watching(self, ids, *args, **kwargs):
         shapes.append(tuple(ids.shape))
         return encode(self, ids, *args, **kwargs)
 
     monkeypatch.setattr(type(tower), "encode", watching)
-    short = encoder.encode_text(texts)
-    assert sorted(shapes) == [(1, 2), (1, 5), (2, 4)]
-    monkeypatch.setattr(type(tower), "causal", False)
-    whole = encoder.encode_text(texts)
-    assert shapes[-1] == (4, tower.special.context_length)
+    short = encoder.embed(texts, trimmed=True)
+    assert len(shapes) > 2
+    assert all(length < tower.special.context_length / 2 for _, length in shapes)
+    whole = encoder.embed(texts)
+    assert shapes[-1] == (5, tower.special.context_length)
 
     torch.testing.assert_close(short, whole, atol=1e-6, rtol=0)
 
