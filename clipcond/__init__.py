@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from clipcond.conditioning.conditioner import Conditioner
     from clipcond.conditioning.dialect import Dialect
     from clipcond.conditioning.dialects import DIALECTS
+    from clipcond.conditioning.interpolating import slerp
     from clipcond.conditioning.report import Report
     from clipcond.conditioning.results import Conditioning, Guided
     from clipcond.pipelines import attach, build_pipeline, detach
@@ -28,6 +29,7 @@ else:
             "conditioning.conditioner": ("Conditioner",),
             "conditioning.dialect": ("Dialect",),
             "conditioning.dialects": ("DIALECTS",),
+            "conditioning.interpolating": ("slerp",),
             "conditioning.report": ("Report",),
             "conditioning.results": ("Conditioning", "Guided"),
             "pipelines": ("attach", "build_pipeline", "detach"),
@@ -56,4 +58,5 @@ __all__ = [
     "load_tower",
     "parse",
     "schedule",
+    "slerp",
 ]

@@ -18,7 +18,7 @@ from clipcond.towers.base import TowerOutput, fingerprint_of
 MAX_SIZE = 2**16
 MAX_LAYERS = 256
 MAX_CHUNKS = 64  # at once: 0.2 GB of activations in a resampler 512 wide
-_LEAST_OWN = {"linear": 0, "resampler": 1}  # of its own sizes, by kind
+_LEAST_OWN = {"linear": 0, "resampler": 1, "image": 1}  # of its own sizes, by kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class AdapterConfig:
     """Kind and sizes of an adapter.
 
     Args:
-        kind: "linear" or "resampler".
-        tower_width: D_tower, the width of the tower's states.
+        kind: "linear", "resampler" or "image".
+        tower_width: D_tower, the width of the tower's states, or of a picture's embedding.
         width: D, the width of the UNet's cross-attention.
         length: rows per chunk, the context length of the UNet's own tower.
         pooled_width: P, the width of the pooled vector; None if the UNet reads none.
-        hidden, heads, layers: a resampler's own sizes; 0 for "linear".
+        hidden, heads, layers: its own sizes; 0 for "linear".
     Raises:
         TowerError: a size is out of range.
     """
@@ -56,7 +56,7 @@ class AdapterConfig:
             if type(value) is not int or not low <= value <= high:
                 expected = f"a whole number from {low} to {high}" if high else "0"
                 raise TowerError(f"{name} of a {self.kind!r} adapter is {expected}, not {value!r}")
-        if self.kind == "resampler" and self.hidden % self.heads:
+        if self.heads and self.hidden % self.heads:
             raise TowerError(
                 f"hidden={self.hidden} of an adapter cannot be shared among heads={self.heads}",
                 "Give a multiple.",

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from clipcond.adapters.base import Adapter, AdapterConfig
+from clipcond.adapters.image import ImageAdapter
 from clipcond.adapters.linear import LinearAdapter
 from clipcond.adapters.record import VERSION, AlignmentRecord, T, from_json, to_json
 from clipcond.adapters.resampler import ResamplerAdapter
@@ -30,7 +31,11 @@ from clipcond.checkpoints.tensors_on_disk import StoredTensors
 from clipcond.errors import CheckpointError, TowerError, UnknownNameError, counted, excerpt
 from clipcond.files import local_path, near, write_whole
 
-KINDS: dict[str, type[Adapter]] = {"linear": LinearAdapter, "resampler": ResamplerAdapter}
+KINDS: dict[str, type[Adapter]] = {
+    "linear": LinearAdapter,
+    "resampler": ResamplerAdapter,
+    "image": ImageAdapter,
+}
 MARK = "clipcond_adapter"
 DTYPES = ("float32", "float16", "bfloat16")
 _TRAIN = "Train one with: clipcond align"

@@ -11,23 +11,29 @@ import typer
 from clipcond.cli.best_of import MOST, open_best_of
 from clipcond.cli.console import console, waiting
 from clipcond.cli.options import (
-    MAX_SEED,
     MODEL,
     AllowPickle,
     ClipSkip,
+    Count,
+    Device,
     Dialect,
+    Dtype,
     ExtraNetworks,
+    Force,
     Fullwidth,
+    Guidance,
     Inversion,
     Model,
+    PictureJson,
+    Scheduler,
+    Seed,
+    Size,
     Steps,
     Tower,
-    check_guidance,
     check_name,
-    check_picture,
-    check_size,
     check_text,
     model_option,
+    picture_option,
     plain_option,
     reading_option,
 )
@@ -42,8 +48,6 @@ from clipcond.cli.pictures import Artist
 from clipcond.errors import BadLine, ClipcondError
 from clipcond.files import check_writable
 
-MAX_COUNT = 10_000
-
 
 def generate(
     prompt: Annotated[
@@ -54,21 +58,11 @@ def generate(
         str, typer.Option("-n", "--negative", callback=check_text, help="What to keep out.")
     ] = "",
     output: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--output",
-            callback=check_picture,
-            help="With --count, -1, -2, ... are added; with --prompts the line.",
-        ),
+        Path, picture_option("With --count, -1, -2, ... are added; with --prompts the line.")
     ] = Path("out.png"),
-    force: Annotated[bool, typer.Option("--force", help="The output may be replaced.")] = False,
-    seed: Annotated[
-        int, plain_option("N", "Same seed, same picture; -1 = a random one.", min=-1, max=MAX_SEED)
-    ] = 0,
-    count: Annotated[
-        int, plain_option("N", "Pictures, with seed, seed + 1, ...", min=1, max=MAX_COUNT)
-    ] = 1,
+    force: Force = False,
+    seed: Seed = 0,
+    count: Count = 1,
     best_of: Annotated[
         int,
         plain_option(
@@ -82,19 +76,9 @@ def generate(
         ),
     ] = None,
     steps: Steps = None,
-    guidance: Annotated[
-        float | None,
-        plain_option(
-            "G", "How closely to follow the prompt.", "the model's", callback=check_guidance
-        ),
-    ] = None,
-    size: Annotated[
-        str | None, typer.Option(metavar="WxH", callback=check_size, show_default="the model's")
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        plain_option("S", 'The sampler: "Euler a", "DPM++ 2M Karras", DDIM, ...', "the model's"),
-    ] = None,
+    guidance: Guidance = None,
+    size: Size = None,
+    scheduler: Scheduler = None,
     prompts: Annotated[
         str | None,
         plain_option(
@@ -104,9 +88,7 @@ def generate(
             callback=check_text,
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON object a picture instead of its path.")
-    ] = False,
+    as_json: PictureJson = False,
     model: Model = None,
     vae: Annotated[
         str | None, model_option("V", "A folder or file with another autoencoder.", "the model's")
@@ -125,12 +107,8 @@ def generate(
         ),
     ] = False,
     inversion: Inversion = None,
-    device: Annotated[
-        str | None, model_option("NAME", "cpu, cuda or mps.", "the best there is")
-    ] = None,
-    dtype: Annotated[
-        str | None, model_option("NAME", "float32, float16 or bfloat16.", "float16 on cuda")
-    ] = None,
+    device: Device = None,
+    dtype: Dtype = None,
     clip_skip: ClipSkip = None,
     dialect: Dialect = "a1111",
     weighting: Annotated[
@@ -173,7 +151,7 @@ def generate(
     as_json = as_json or prompts is not None
     chosen = open_best_of(best_of, encoder, (model, tower), allow_pickle) if best_of > 1 else None
     with waiting("loading"):
-        artist = _build(model, scheduler, inversion or (), building)
+        artist = open_artist(model, scheduler, inversion or (), building)
     make = make_all if chosen is None else chosen.make_all
     n_made = make(artist, jobs, as_json=as_json)
     if n_bad or n_made < len(jobs):
@@ -189,19 +167,28 @@ def _list_jobs(
             raise typer.BadParameter("give a prompt or --prompts, not both")
         raise typer.BadParameter('a prompt is missing: clipcond generate "a red fox"')
     if prompts is None:
-        try:
-            jobs = jobs_of_prompt(job, count, stride)
-        except BadLine as error:
-            raise typer.BadParameter(str(error)) from None
-        if job.seed < 0:
-            console.say(f"seed {jobs[0].seed}")
-        return jobs, 0
+        return jobs_of_options(job, count, stride), 0
     jobs, bad = jobs_of_file(prompts, job, count, stride)
     for number, message in bad:
         console.say_of(f"line {number}: ", message)
     if not jobs and not bad:
         raise typer.BadParameter(f"{prompts!r} holds no prompt")
     return jobs, len(bad)
+
+
+def jobs_of_options(job: PictureJob, count: int, stride: int = 1) -> list[PictureJob]:
+    """List so many pictures of one prompt, and say which seed was drawn at random.
+
+    Raises:
+        BadParameter: a seed is beyond what generators take.
+    """
+    try:
+        jobs = jobs_of_prompt(job, count, stride)
+    except BadLine as error:
+        raise typer.BadParameter(str(error)) from None
+    if job.seed < 0:
+        console.say(f"seed {jobs[0].seed}")
+    return jobs
 
 
 def _writable(jobs: Sequence[PictureJob]) -> list[PictureJob]:
@@ -220,9 +207,15 @@ def _writable(jobs: Sequence[PictureJob]) -> list[PictureJob]:
     return good
 
 
-def _build(
+def open_artist(
     model: str | None, scheduler: str | None, inversions: Sequence[Path], choices: dict[str, Any]
 ) -> Artist:
+    """Build a pipeline to draw with.
+
+    Args:
+        scheduler: a sampler's name; None = the model's own.
+        choices: arguments of `build_pipeline`.
+    """
     from clipcond.conditioning.dialects import find_dialect
     from clipcond.pipelines.schedulers import find_scheduler, make_scheduler
 
@@ -238,12 +231,12 @@ def _build(
     for file in inversions:
         pipe.conditioner.load_inversion(file, allow_pickle=choices["allow_pickle"])
     pipe.set_progress_bar_config(disable=True)
-    adapter = choices["adapter"]
+    adapter = choices.get("adapter")
     named = {
         "Model": "embedded" if model is None else Path(model).stem,
-        "Tower": choices["tower"],
+        "Tower": choices.get("tower"),
         "Adapter": None if adapter is None else adapter.stem,
-        "Weighting": choices["weighting"],
-        "Normalize": choices["normalize"],
+        "Weighting": choices.get("weighting"),
+        "Normalize": choices.get("normalize"),
     }
     return Artist(pipe, named)

@@ -25,6 +25,7 @@ from clipcond.cli.scoring import score
 from clipcond.cli.searching import interrogate, search
 from clipcond.cli.training import align, tune_tower
 from clipcond.cli.usage import advice
+from clipcond.cli.varying import vary
 from clipcond.errors import ClipcondError, PromptError, UnknownNameError, WeightingError
 
 INTERRUPTED = 130
@@ -35,6 +36,13 @@ EXAMPLES: dict[Callable[..., None], str] = {
         clipcond generate "a fox" --model model.safetensors --scheduler "DPM++ 2M Karras" --seed -1
 
         clipcond generate --prompts prompts.txt -o pictures/fox.png
+    """,
+    vary: """
+        clipcond vary fox.png -o variation.png --count 4
+
+        clipcond vary fox.png -p "on a red background" --image-weight 0.7
+
+        clipcond vary fox.png --toward owl.png --amount 0.3
     """,
     inspect: """
         clipcond inspect "a (red:1.3) fox BREAK [cat]"
@@ -70,6 +78,8 @@ EXAMPLES: dict[Callable[..., None], str] = {
     """,
     align: """
         clipcond align --tower embedded-zh --pairs pairs.tsv -o adapter.safetensors
+
+        clipcond align --image --tower embedded --pairs captions.tsv -o image.safetensors
     """,
     tune_tower: """
         clipcond tune-tower --tower embedded --vision embedded --pairs captions.tsv -o tuned

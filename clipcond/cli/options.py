@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 MAX_SEED = 2**64 - 1  # what torch's generators take
 MAX_GUIDANCE = 100
+MAX_COUNT = 10_000
 
 
 def check_text(value: str | None) -> str | None:
@@ -33,6 +35,13 @@ def check_guidance(value: float | None) -> float | None:
     """Refuse a guidance that gives no picture, NaN included."""
     if value is not None and not 0 <= value <= MAX_GUIDANCE:
         raise typer.BadParameter(f"a number from 0 to {MAX_GUIDANCE} is needed, not {value}")
+    return value
+
+
+def check_finite(value: float | None) -> float | None:
+    """Refuse NaN and infinity."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"a finite number is needed, not {value}")
     return value
 
 
@@ -72,6 +81,11 @@ def _option(
     return typer.Option(
         metavar=metavar, help=text, show_default=default, rich_help_panel=panel, **choices
     )
+
+
+def picture_option(text: str) -> object:
+    """Declare the option for the picture to write, with this help."""
+    return typer.Option("-o", "--output", callback=check_picture, help=text)
 
 
 plain_option = partial(_option, None)
@@ -134,3 +148,29 @@ AllowPickle = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
+Output = Annotated[Path, picture_option("With --count, -1, -2, ... are added.")]
+Force = Annotated[bool, typer.Option("--force", help="The output may be replaced.")]
+Seed = Annotated[
+    int, plain_option("N", "Same seed, same picture; -1 = a random one.", min=-1, max=MAX_SEED)
+]
+Count = Annotated[
+    int, plain_option("N", "Pictures, with seed, seed + 1, ...", min=1, max=MAX_COUNT)
+]
+Guidance = Annotated[
+    float | None,
+    plain_option("G", "How closely to follow the prompt.", "the model's", callback=check_guidance),
+]
+Size = Annotated[
+    str | None, typer.Option(metavar="WxH", callback=check_size, show_default="the model's")
+]
+Scheduler = Annotated[
+    str | None,
+    plain_option("S", 'The sampler: "Euler a", "DPM++ 2M Karras", DDIM, ...', "the model's"),
+]
+Device = Annotated[str | None, model_option("NAME", "cpu, cuda or mps.", "the best there is")]
+Dtype = Annotated[
+    str | None, model_option("NAME", "float32, float16 or bfloat16.", "float16 on cuda")
+]
+PictureJson = Annotated[
+    bool, typer.Option("--json", help="Print a JSON object a picture instead of its path.")
+]

@@ -46,15 +46,25 @@ MaxBad = Annotated[
 
 
 def align(
-    tower: Annotated[str, typer.Option(metavar="T", help="The tower to read: as for generate.")],
+    tower: Annotated[
+        str,
+        typer.Option(
+            metavar="T",
+            help="The tower to read: as for generate; with --image a CLIP of both halves.",
+        ),
+    ],
     pairs: Annotated[
         Path,
         typer.Option(
             metavar="FILE",
-            help="Texts that say the same, the teacher's and the tower's: .tsv, .jsonl, .parquet.",
+            help="Texts that say the same, the teacher's and the tower's; with --image pictures "
+            "and captions, as for tune-tower: .tsv, .jsonl, .parquet.",
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The adapter's .safetensors.")],
+    image: Annotated[
+        bool, typer.Option("--image", help="Train an adapter that reads pictures.")
+    ] = False,
     teacher: Annotated[
         str | None,
         typer.Option(
@@ -136,9 +146,22 @@ def align(
     max_bad: MaxBad = None,
     max_chunks: Annotated[int, typer.Option(min=1, help="Longer pairs are skipped.", **PAIRS)] = 4,
 ) -> None:
-    """Train an adapter that lets a pipeline's UNet read another text tower."""
-    from clipcond.training import AlignSettings, Columns, LoopSettings, align, read_pairs
+    """Train an adapter that lets a pipeline's UNet read another text tower, or pictures."""
+    from clipcond.training import (
+        AlignSettings,
+        Columns,
+        LoopSettings,
+        align,
+        align_images,
+        read_captions,
+        read_pairs,
+    )
 
+    if image and (adapter != "resampler" or clip_skip or tower_column):
+        raise typer.BadParameter(
+            "--image goes without --adapter, --clip-skip and --tower-column: a picture is one "
+            "vector, and its caption the teacher's"
+        )
     settings = AlignSettings(
         adapter=adapter,
         hidden=hidden,
@@ -158,14 +181,18 @@ def align(
         gradient_checkpointing=gradient_checkpointing,
     )
     loop = LoopSettings(seed, device, precision, save_every, tensorboard)
+    more: dict[str, Any] = {"settings": settings, "loop": loop, "run": run}
+    more |= {"start_from": start_from, "keep": keep, "overwrite": overwrite}
+    if image:
+        captions = read_captions(
+            pairs, image_column=image_column, text_column=teacher_column, max_bad=max_bad
+        )
+        _print_results(output, align_images(teacher, tower, captions, output, **more).losses)
+        return
     names = "--teacher-column, --tower-column, --image-column"
     columns = Columns(teacher_column, tower_column, image_column, options=names)
-    record = align(
-        teacher, tower, read_pairs(pairs, columns, max_bad=max_bad), output,
-        settings=settings, loop=loop, run=run, start_from=start_from, keep=keep,
-        overwrite=overwrite,
-    )  # fmt: skip
-    _print_results(output, record.losses)
+    texts = read_pairs(pairs, columns, max_bad=max_bad)
+    _print_results(output, align(teacher, tower, texts, output, **more).losses)
 
 
 def tune_tower(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from clipcond.conditioning.conditioner import Conditioner
     from clipcond.conditioning.dialect import Dialect
     from clipcond.conditioning.dialects import DIALECTS
+    from clipcond.conditioning.interpolating import slerp
     from clipcond.conditioning.report import Report
     from clipcond.conditioning.results import Conditioning, Guided
 else:
@@ -19,9 +20,10 @@ else:
             "conditioner": ("Conditioner",),
             "dialect": ("Dialect",),
             "dialects": ("DIALECTS",),
+            "interpolating": ("slerp",),
             "report": ("Report",),
             "results": ("Conditioning", "Guided"),
         },
     )
 
-__all__ = ["DIALECTS", "Conditioner", "Conditioning", "Dialect", "Guided", "Report"]
+__all__ = ["DIALECTS", "Conditioner", "Conditioning", "Dialect", "Guided", "Report", "slerp"]

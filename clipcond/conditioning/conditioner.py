@@ -18,6 +18,7 @@ from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder, e
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName
 from clipcond.conditioning.explaining import Explainer, ModelReads, Prompts
+from clipcond.conditioning.image_prompts import TakesImages
 from clipcond.conditioning.inversions import TakesInversions
 from clipcond.conditioning.plan import Plan
 from clipcond.conditioning.prompt_text import (
@@ -31,7 +32,7 @@ from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import WEIGHTINGS, NormalizeChoice, WeightingChoice, find_rule
 
 
-class Conditioner(Explainer, TakesInversions):
+class Conditioner(Explainer, TakesInversions, TakesImages):
     """A dialect, and one tower or SDXL's pair of towers: turns prompts into conditionings.
 
     Args:
@@ -178,6 +179,29 @@ class Conditioner(Explainer, TakesInversions):
     def adapter(self) -> Adapter | None:
         """The adapter in use."""
         return None if self._adapter_stage is None else self._adapter_stage.adapter
+
+    @property
+    def embeds_width(self) -> int:
+        """D, of the embeds."""
+        if self.adapter is not None:
+            return self.adapter.config.width
+        return sum(tower.width for tower in self.towers)
+
+    def empty_chunk(self, clip_skip: int | None = None) -> Conditioning:
+        """Condition on the empty prompt: one whole chunk, also in dialects that drop rows."""
+        if self.dialect.rows is None:
+            return self("", clip_skip)
+        plain = Conditioner(
+            *self.towers,
+            dialect="plain",
+            clip_skip=self.clip_skip if self.layer is None else None,
+            layer=self.layer,
+            pooled=self.pooled,
+            reads=self.reads,
+            adapter=self.adapter,
+            cache_bytes=0,
+        )
+        return plain("", clip_skip)
 
     def _condition(
         self, rows: Sequence[Sequence[Texts]], clip_skip: int | None

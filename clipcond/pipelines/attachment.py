@@ -34,6 +34,7 @@ from clipcond.pipelines.family import METHODS
 from clipcond.pipelines.further_methods import other_methods, use_own_call
 from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.own_encoders import towers_of
+from clipcond.pipelines.own_images import give_images
 from clipcond.pipelines.pairing import check_conditioner, check_pairs
 from clipcond.pipelines.prompt_embeds import (
     check_width,
@@ -216,7 +217,7 @@ class Attachment:
         before = vars(self.pipe).get(self.family.conditioner)
         if self.tower is None and isinstance(before, Conditioner):
             hand_on(before.towers, towers)
-        return self._made
+        return give_images(self._made, pipe, before)
 
     def move_tower(self, device: torch.device | None) -> None:
         """Move a tower that was opened by name to the pipeline's device and dtype."""
@@ -296,5 +297,4 @@ def _with_calls(stock: type[ConditionedPipeline], own: tuple[tuple[str, float], 
         p.replace(default=values.get(p.name, p.default)) for p in signature.parameters.values()
     ]
     vars(call)["__signature__"] = signature.replace(parameters=parameters)
-    made = {"__call__": call, "__setattr__": set_attribute}
-    return same_named(stock, made, _with_calls, own)
+    return same_named(stock, {"__call__": call, "__setattr__": set_attribute}, _with_calls, own)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from clipcond.adapters import Adapter, AdapterConfig, build_adapter
 from clipcond.errors import TrainingError
-from clipcond.towers import TextTower
 from clipcond.training.settings import AlignSettings
+from clipcond.training.sources import Source
 from clipcond.training.teacher import Teacher
 
 MIN_HIDDEN, MAX_HIDDEN = 128, 768
@@ -19,18 +19,19 @@ DEFAULT_LAYERS = 2
 START = 0.3  # of the teacher's spread: the first rows are guesses, and small ones harm less
 
 
-def new_adapter(teacher: Teacher, tower: TextTower, settings: AlignSettings, seed: int) -> Adapter:
-    """Make an untrained adapter for a tower and a UNet, its weights drawn from `seed`.
+def new_adapter(teacher: Teacher, source: Source, settings: AlignSettings, seed: int) -> Adapter:
+    """Make an untrained adapter for what it reads and a UNet, its weights drawn from `seed`.
 
     Raises:
         TowerError: sizes that do not go together; a tower whose chunks are too long for it.
         UnknownNameError: no such kind.
     """
-    is_linear = settings.adapter == "linear"
-    hidden = settings.hidden or min(MAX_HIDDEN, max(MIN_HIDDEN, tower.width))
+    kind = source.adapter or settings.adapter
+    is_linear = kind == "linear"
+    hidden = settings.hidden or min(MAX_HIDDEN, max(MIN_HIDDEN, source.width))
     config = AdapterConfig(
-        kind=settings.adapter,
-        tower_width=tower.width,
+        kind=kind,
+        tower_width=source.width,
         width=teacher.width,
         length=teacher.length,
         pooled_width=teacher.pooled_width,
@@ -41,19 +42,21 @@ def new_adapter(teacher: Teacher, tower: TextTower, settings: AlignSettings, see
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         adapter = build_adapter(config)
-    adapter.check_context(tower.special.context_length, tower.name)
+    adapter.check_context(source.context_length, source.name)
     return adapter
 
 
-def copy_adapter(start: Adapter, teacher: Teacher, tower: TextTower, tower_hash: str) -> Adapter:
+def copy_adapter(start: Adapter, teacher: Teacher, name: str, fingerprint: str) -> Adapter:
     """Copy an adapter to train it further, in float32.
 
+    Args:
+        name, fingerprint: of the source that it reads.
     Raises:
         TrainingError: it was aligned to another tower, or does not suit this UNet.
     """
-    if start.record is None or start.record.tower != tower_hash:
+    if start.record is None or start.record.tower != fingerprint:
         raise TrainingError(
-            f"the adapter to start from was not aligned to {tower.name!r}",
+            f"the adapter to start from was not aligned to {name!r}",
             "Name its own tower, or begin without start_from=.",
         )
     config = start.config

@@ -1,11 +1,11 @@
-"""Train an adapter that lets a pipeline's UNet read another tower, and write its record."""
+"""Run the stages of an alignment, and write the adapter with its record."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,121 +15,47 @@ from clipcond import __version__
 from clipcond.adapters import (
     Adapter,
     AlignmentRecord,
-    load_adapter,
     save_adapter,
-    tower_fingerprint,
 )
-from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.hashes import tower_hash
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import find_dialect
-from clipcond.errors import CheckpointError
-from clipcond.files import disk_errors, local_path
-from clipcond.pipelines.protocols import DiffusersPipeline
-from clipcond.towers import TextTower
-from clipcond.training.accelerator import own_accelerate
 from clipcond.training.adapter_setup import copy_adapter, new_adapter, set_first_rows
-from clipcond.training.checkpoint import CHECKPOINT
-from clipcond.training.loop import Loop, check_gradients
+from clipcond.training.loop import Loop
 from clipcond.training.measures import Baseline, check_progress, measure_baseline
 from clipcond.training.objectives import Latents, TextObjective, UnetObjective
-from clipcond.training.pair_encoding import GB, EncodedPairs, PromptEncoder, count_pair_chunks
-from clipcond.training.pair_files import Columns
-from clipcond.training.pairs import Pairs, read_pairs
+from clipcond.training.pair_encoding import (
+    GB,
+    EncodedPairs,
+    PromptEncoder,
+    SideEncoder,
+    count_pair_chunks,
+)
+from clipcond.training.pairs import Pairs
 from clipcond.training.pictures import encode_latents, encode_pictures, find_broken_pictures
-from clipcond.training.reporting import check_tensorboard, report_skipped
-from clipcond.training.run_folder import check_absent
-from clipcond.training.settings import AlignSettings, LoopSettings, check_settings, plain_values
+from clipcond.training.reporting import report_skipped
+from clipcond.training.settings import AlignSettings, LoopSettings, plain_values
+from clipcond.training.sources import Source
 from clipcond.training.stage import Stage
-from clipcond.training.teacher import Teacher, open_teacher
+from clipcond.training.teacher import Teacher
 
 MAX_HELD_OUT = 256  # pairs that are measured and not trained on
 N_PICTURES = 8  # encoded at once
 _ENCODING_KEYS = ("pairs", "teacher", "tower", "dialect", "clip_skips", "teacher_clip_skips")
 
 
-def align(
-    teacher: Teacher | DiffusersPipeline | str | os.PathLike[str] | None,
-    tower: TextTower | str | os.PathLike[str],
-    pairs: str | Path | Pairs,
-    output: str | Path,
-    *,
-    settings: AlignSettings | None = None,
-    loop: LoopSettings | None = None,
-    run: str | Path | None = None,
-    start_from: str | Path | None = None,
-    columns: Columns | None = None,
-    max_bad: int | None = None,
-    keep: bool = False,
-    overwrite: bool = False,
-) -> AlignmentRecord:
-    """Train an adapter that lets a pipeline's UNet read another tower.
+@dataclass
+class Alignment:
+    """One call of `align` or `align_images`.
 
     Args:
-        teacher: a Stable Diffusion 1, 2 or XL pipeline, or where to find one; None = the embedded
-            model. A pipeline's modules are frozen and may be moved and cast.
-        tower: the tower to read instead of the pipeline's own, or a name for `load_tower`.
-        pairs: a file of pairs, or what `read_pairs` made of one.
-        output: the adapter's file, .safetensors.
-        run: the folder of checkpoints and encoded pairs; by default next to the output. A run that
-            was stopped goes on there. One that was started with other arguments is an error, and
-            stays as it is.
-        start_from: an adapter of this tower to train further, kind and sizes included; its steps
-            and minutes count in the record.
-        columns, max_bad: as for `read_pairs`.
-        keep: leave the run's folder at the end.
-        overwrite: replace an output that exists.
-    Returns:
-        the record that the output holds.
-    Raises:
-        PairsError: the file of pairs cannot be read, or too much of it cannot be used.
-        TrainingError: settings that do not go together, a folder of another run or a damaged one,
-            a loss that is not finite, gradients that are switched off.
-        CheckpointError: tower, teacher or `start_from` cannot be read, or the output not written.
-        PipelineError: the teacher is of no supported family.
-        TowerError: a layer that is not there, or an adapter that does not fit tower and UNet.
-        UnknownNameError: no such dialect or kind of adapter.
-        ArgumentError: settings, loop or columns are of another class.
+        source: what the adapter reads.
+        folder: of the run.
+        start: an adapter to train further; None = a new one.
     """
-    check_gradients()
-    settings = check_settings("settings", settings, AlignSettings)
-    loop = check_settings("loop", loop, LoopSettings)
-    output = check_output(output)
-    check_tensorboard(loop)
-    folder = local_path(run) if run else output.with_suffix(".run")
-    check_absent(output, overwrite=overwrite or (folder / CHECKPOINT).is_file())
-    if not isinstance(pairs, Pairs):
-        pairs = read_pairs(pairs, columns, max_bad=max_bad)
-    teacher = open_teacher(teacher)
-    tower = load_tower(tower) if isinstance(tower, str | os.PathLike) else tower
-    start = None if start_from is None else load_adapter(start_from)[0]
-    with own_accelerate():
-        alignment = _Alignment(teacher, tower, pairs, folder, settings, loop, start)
-        return alignment.run(output, keep=keep)
-
-
-def check_output(path: str | Path) -> Path:
-    """Check that an adapter's file can be written, before it takes hours to make.
-
-    Raises:
-        CheckpointError: another ending, a folder, or a folder that cannot be written to.
-    """
-    path = local_path(path)
-    if path.suffix != ".safetensors" or path.is_dir():
-        raise CheckpointError(f"{str(path)!r}: an adapter is written to a .safetensors file", path)
-    with disk_errors(f"{str(path.parent)!r} cannot be made", partial(CheckpointError, path=path)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(path.parent, os.W_OK):
-        raise CheckpointError(f"nothing can be written to {str(path.parent)!r}", path)
-    return path
-
-
-@dataclass
-class _Alignment:
-    """One call of `align`."""
 
     teacher: Teacher
-    tower: TextTower
+    source: Source
     pairs: Pairs
     folder: Path
     settings: AlignSettings
@@ -138,11 +64,11 @@ class _Alignment:
 
     def run(self, output: Path, *, keep: bool) -> AlignmentRecord:
         """Train, or train what is left, and write the adapter."""
-        self.tower_hash = tower_fingerprint(self.tower)
+        self.source_hash = self.source.fingerprint()
         if self.start is None:
-            adapter = new_adapter(self.teacher, self.tower, self.settings, self.loop_settings.seed)
+            adapter = new_adapter(self.teacher, self.source, self.settings, self.loop_settings.seed)
         else:
-            adapter = copy_adapter(self.start, self.teacher, self.tower, self.tower_hash)
+            adapter = copy_adapter(self.start, self.teacher, self.source.name, self.source_hash)
         encoders = self._make_encoders()
         sizes = self._skip_unusable(*encoders)
         self.loop = loop = Loop(self.folder, self._keys(), self.loop_settings, adapter)
@@ -160,28 +86,26 @@ class _Alignment:
         loop.finish(lambda: save_adapter(adapter.float(), record, output), keep=keep)
         return record
 
-    def _make_encoders(self) -> tuple[PromptEncoder, PromptEncoder]:
-        """Make the encoders of the teacher's texts and of the tower's.
+    def _make_encoders(self) -> tuple[SideEncoder, SideEncoder]:
+        """Make the encoders of the teacher's texts and of what the adapter reads.
 
         Raises:
             TowerError: a layer that is not there.
         """
-        settings, dialect = self.settings, find_dialect(self.settings.dialect)
-        teacher = Conditioner(*self.teacher.towers, dialect=dialect)
-        tower = Conditioner(self.tower, dialect=dialect, pooled=False)
-        for ours, theirs in zip(settings.clip_skips, settings.paired_teacher_skips, strict=True):
-            tower.layers(ours)
+        settings = self.settings
+        teacher = Conditioner(*self.teacher.towers, dialect=find_dialect(settings.dialect))
+        skips, length = settings.paired_teacher_skips, self.teacher.length
+        source = self.source.encoder(settings)
+        for theirs in skips:
             teacher.layers(theirs)
-        return (
-            PromptEncoder(teacher, settings.paired_teacher_skips, self.teacher.length),
-            PromptEncoder(tower, settings.clip_skips, self.tower.special.context_length),
-        )
+        return PromptEncoder(teacher, skips, length, attrgetter("teacher")), source
 
-    def _skip_unusable(self, teacher: PromptEncoder, tower: PromptEncoder) -> list[tuple[int, int]]:
+    def _skip_unusable(self, teacher: SideEncoder, source: SideEncoder) -> list[tuple[int, int]]:
         """Skip pairs that cannot be used after all; return the others' numbers of chunks."""
         pairs, settings = self.pairs.pairs, self.settings
-        bad, sizes = count_pair_chunks(pairs, teacher, tower, settings.max_chunks)
-        broken = find_broken_pictures(pairs) if settings.unet_steps else []
+        bad, sizes = count_pair_chunks(pairs, teacher, source, settings.max_chunks)
+        reads_pictures = settings.unet_steps or self.source.reads_pictures
+        broken = find_broken_pictures(pairs) if reads_pictures else []
         self.pairs = self.pairs.without((*bad, *broken))
         report_skipped(self.pairs, self.loop_settings)
         return [sizes[pair] for pair in self.pairs.pairs]
@@ -194,22 +118,20 @@ class _Alignment:
             "pairs": self.pairs.fingerprint(),
             "teacher": self.teacher.hashes[0],
             "unet": self.teacher.hashes[1],
-            "tower": self.tower_hash,
+            "tower": self.source_hash,
             "start": None if self.start is None else tower_hash(self.start.state_dict()),
         }
 
     def _move_frozen(self) -> None:
         device, dtype = self.loop.device, self.loop.frozen_dtype
         self.teacher.to(device, dtype)
-        model: Any = getattr(self.tower, "model", None)
-        if model is not None:
-            model.requires_grad_(False).eval().to(device, dtype)
+        self.source.to(device, dtype)
         if self.settings.gradient_checkpointing:
             self.teacher.unet.train()  # diffusers needs it for that; no module here has dropout
             self.teacher.unet.enable_gradient_checkpointing()
 
     def _encode_pairs(
-        self, encoders: tuple[PromptEncoder, PromptEncoder], sizes: list[tuple[int, int]]
+        self, encoders: tuple[SideEncoder, SideEncoder], sizes: list[tuple[int, int]]
     ) -> tuple[EncodedPairs, EncodedPairs]:
         loop, pairs = self.loop, self.pairs.pairs
         trained, held_out = self.pairs.split(MAX_HELD_OUT)
@@ -269,8 +191,8 @@ class _Alignment:
             losses, minutes = {**before.losses, **losses}, before.minutes
         n_pictures = sum(pair.image is not None for pair in pairs)
         return AlignmentRecord(
-            tower=self.tower_hash,
-            tower_name=self.tower.name,
+            tower=self.source_hash,
+            tower_name=self.source.name,
             tower_clip_skips=settings.clip_skips,
             teacher=self.teacher.hashes[0],
             teacher_clip_skips=settings.paired_teacher_skips,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -32,39 +32,55 @@ MAX_WEIGHT = 100  # of emphasis; useful ones are below 2
 Draw = tuple[int, int, bool]  # place in a group, place in clip_skips, whether it is left empty
 
 
+States = tuple[Tensor, Tensor | None, Tensor | None]  # hidden, mask, pooled
+
+
+class SideEncoder(Protocol):
+    """Encodes one side of pairs."""
+
+    @property
+    def clip_skips(self) -> tuple[int, ...]:
+        """The layers it is encoded at."""
+
+    def count_chunks(self, pair: Pair) -> int:
+        """Count the chunks of a pair's side, without running the tower.
+
+        Raises:
+            PromptError: it cannot be read, or a weight in it is too large.
+        """
+
+    def encode(self, pairs: Sequence[Pair], n_chunks: int) -> States:
+        """Encode this side of pairs that take `n_chunks` each, at all K layers.
+
+        Returns:
+            embeds [n K S D], mask [n S] or None, pooled [n P] or None.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class PromptEncoder:
     """A Conditioner, and the layers that prompts are encoded at.
 
     Args:
         length: rows of one chunk.
+        text: takes the text of this side from a pair; "" is repeated.
     """
 
     conditioner: Conditioner
     clip_skips: tuple[int, ...]
     length: int
+    text: Callable[[Pair], str]
 
-    def count_chunks(self, prompt: str) -> int:
-        """Count a prompt's chunks, without running the tower.
-
-        Raises:
-            PromptError: it cannot be read, or a weight in it is too large.
-        """
-        chunks = self.conditioner.chunks(prompt)
+    def count_chunks(self, pair: Pair) -> int:
+        chunks = self.conditioner.chunks(self.text(pair))
         if any(abs(weight) > MAX_WEIGHT for chunk in chunks for weight in chunk.weights):
             raise PromptError(f"a weight in it is beyond {MAX_WEIGHT}")
         return len(chunks)
 
-    def encode(
-        self, prompts: Sequence[str], n_chunks: int
-    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Encode prompts that take `n_chunks` each, at all K layers; "" is repeated.
-
-        Returns:
-            embeds [n K S D], mask [n S] or None, pooled [n P] or None.
-        """
+    def encode(self, pairs: Sequence[Pair], n_chunks: int) -> States:
+        prompts = [self.text(pair) for pair in pairs]
         with collect_warnings(shown=False):
-            found = [self.conditioner(list(prompts), clip_skip=k) for k in self.clip_skips]
+            found = [self.conditioner(prompts, clip_skip=k) for k in self.clip_skips]
         self.conditioner.cache.clear()  # encoded pairs are kept elsewhere
         n_times = n_chunks * self.length // found[0].embeds.shape[1]
         mask = found[0].attention_mask
@@ -76,7 +92,7 @@ class PromptEncoder:
 
 
 def count_pair_chunks(
-    pairs: Iterable[Pair], teacher: PromptEncoder, tower: PromptEncoder, max_chunks: int
+    pairs: Iterable[Pair], teacher: SideEncoder, tower: SideEncoder, max_chunks: int
 ) -> tuple[list[BadPair], dict[Pair, tuple[int, int]]]:
     """Count each pair's chunks, and find pairs whose prompts cannot be read or are too long.
 
@@ -88,7 +104,7 @@ def count_pair_chunks(
     for pair in pairs:
         try:
             with collect_warnings(shown=False):
-                size = (teacher.count_chunks(pair.teacher), tower.count_chunks(pair.tower))
+                size = (teacher.count_chunks(pair), tower.count_chunks(pair))
         except PromptError as error:
             bad.append(BadPair(pair.line, f"its prompt cannot be read: {error.message}"))
             continue
@@ -155,8 +171,8 @@ class EncodedPairs:
     """
 
     pairs: Sequence[Pair]
-    teacher: PromptEncoder
-    tower: PromptEncoder
+    teacher: SideEncoder
+    tower: SideEncoder
     device: torch.device
     groups: list[Group] = field(default_factory=list)
 
@@ -194,8 +210,8 @@ class EncodedPairs:
         self, pairs: Sequence[Pair], size: tuple[int, int], rows: range | None = None
     ) -> Records:
         pairs = pairs if rows is None else pairs[rows.start : rows.stop]
-        embeds, _, pooled = self.teacher.encode([pair.teacher for pair in pairs], size[0])
-        hidden, mask, _ = self.tower.encode([pair.tower for pair in pairs], size[1])
+        embeds, _, pooled = self.teacher.encode(pairs, size[0])
+        hidden, mask, _ = self.tower.encode(pairs, size[1])
         found = {"teacher": embeds, "tower": hidden, "pooled": pooled, "mask": mask}
         fields = {n: t.to("cpu", torch.float16) for n, t in found.items() if t is not None}
         records = np.empty(len(pairs), [(n, "<f2", tuple(t.shape[1:])) for n, t in fields.items()])

@@ -155,6 +155,39 @@ def read_pairs(
     return Pairs(path, tuple(pairs), tuple(bad), max_bad).check()
 
 
+def read_captions(
+    path: str | Path,
+    *,
+    image_column: str | None = None,
+    text_column: str | None = None,
+    max_bad: int | None = None,
+) -> Pairs:
+    """Read a file of pictures and captions: columns `image` and `text`, or a .tsv of these two.
+
+    Raises:
+        PairsError: as for `read_pairs`.
+    """
+    columns = Columns(
+        teacher=image_column,
+        tower=text_column,
+        image=image_column,
+        defaults=("image", "text", "image"),
+        labels=("its picture", "its caption"),
+        options="image_column=, text_column=",
+    )
+    return read_pairs(path, columns, max_bad=max_bad)
+
+
+def check_pictures(pairs: Pairs) -> None:
+    """Refuse captions without a picture.
+
+    Raises:
+        PairsError: there are some.
+    """
+    if any(pair.image is None for pair in pairs.pairs):
+        raise PairsError(f"{str(pairs.path)!r} holds captions without a picture")
+
+
 def _make_pair(line: int, row: Mapping[str, object], columns: Columns, folder: Path) -> Pair:
     first, second = (
         _check_text(row, label, name)

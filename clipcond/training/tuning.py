@@ -16,7 +16,6 @@ from clipcond import __version__
 from clipcond.adapters import tower_fingerprint
 from clipcond.checkpoints import load_tower
 from clipcond.checkpoints.hashes import tower_hash
-from clipcond.errors import PairsError
 from clipcond.files import local_path
 from clipcond.towers import ChineseClipTower, OpenAIClipTower, TextTower
 from clipcond.training.accelerator import own_accelerate
@@ -27,8 +26,7 @@ from clipcond.training.contrastive import (
     encode_in_parts,
 )
 from clipcond.training.loop import Loop, check_gradients
-from clipcond.training.pair_files import Columns
-from clipcond.training.pairs import Pair, Pairs, read_pairs
+from clipcond.training.pairs import Pair, Pairs, check_pictures, read_captions
 from clipcond.training.pictures import (
     VisionTower,
     encode_pictures,
@@ -84,29 +82,6 @@ class TuneSettings:
             check_number("temperature", self.temperature)
 
 
-def read_captions(
-    path: str | Path,
-    *,
-    image_column: str | None = None,
-    text_column: str | None = None,
-    max_bad: int | None = None,
-) -> Pairs:
-    """Read a file of pictures and captions: columns `image` and `text`, or a .tsv of these two.
-
-    Raises:
-        PairsError: as for `read_pairs`.
-    """
-    columns = Columns(
-        teacher=image_column,
-        tower=text_column,
-        image=image_column,
-        defaults=("image", "text", "image"),
-        labels=("its picture", "its caption"),
-        options="image_column=, text_column=",
-    )
-    return read_pairs(path, columns, max_bad=max_bad)
-
-
 def tune_tower(
     tower: TextTower | str | os.PathLike[str],
     vision: VisionTower | str | Path,
@@ -151,8 +126,7 @@ def tune_tower(
     tower = load_tower(tower) if isinstance(tower, str | os.PathLike) else tower
     vision = vision if isinstance(vision, VisionTower) else open_vision(vision)
     pairs = pairs if isinstance(pairs, Pairs) else read_captions(pairs)
-    if any(pair.image is None for pair in pairs.pairs):
-        raise PairsError(f"{str(pairs.path)!r} holds captions without a picture")
+    check_pictures(pairs)
     pairs = pairs.without(find_broken_pictures(pairs.pairs))
     report_skipped(pairs, loop)
     with own_accelerate():

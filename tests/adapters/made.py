@@ -11,7 +11,7 @@ LENGTH = 20  # rows for a chunk: neither the Chinese tower's 52 nor CLIP's 77
 
 def adapter(kind: str = "resampler", *, seed: int = 5, **sizes) -> Adapter:
     """Every weight drawn, also those that begin as zeros and ones, and would hide what they do."""
-    own = {"hidden": 16, "heads": 2, "layers": 2} if kind == "resampler" else {}
+    own = {"hidden": 16, "heads": 2, "layers": 2} if kind != "linear" else {}
     stated = {"tower_width": 32, "width": 32, "length": LENGTH, **own, **sizes}
     with torch.random.fork_rng():
         torch.manual_seed(seed)

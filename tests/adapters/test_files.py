@@ -179,7 +179,7 @@ def test_a_kind_of_a_later_time(path):
     rewrite(path, metadata={"config": json.dumps(config)})
 
     assert refusal(path) == (
-        f"{str(path)!r}: no kind of adapter 'mixer'. Known: linear, resampler.\n"
+        f"{str(path)!r}: no kind of adapter 'mixer'. Known: image, linear, resampler.\n"
         "A newer clipcond may know it: update this one."
     )
 

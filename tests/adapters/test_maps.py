@@ -195,7 +195,7 @@ def test_an_unknown_kind(own_sizes):
         build_adapter(config)
 
     assert str(caught.value) == (
-        "no kind of adapter 'resampled'. Did you mean 'resampler'? Known: linear, resampler."
+        "no kind of adapter 'resampled'. Did you mean 'resampler'? Known: image, linear, resampler."
     )
 
 

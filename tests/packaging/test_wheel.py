@@ -109,6 +109,7 @@ def test_the_wheel_holds_only_the_package(wheels):
     assert {name for name in names if name.endswith(".py")} == sources
     models = {"clipcond/embedded/model/unet/diffusion_pytorch_model.safetensors"}
     models |= {"clipcond/embedded/zh/adapter.safetensors", "clipcond/embedded/LICENSES.md"}
+    models |= {"clipcond/embedded/images/adapter.safetensors"}
     models |= {"clipcond/pipelines/configs/sd1/model_index.json"}
     assert models <= set(names)
 

@@ -141,7 +141,7 @@ def test_only_what_is_of_the_run_is_removed(tmp_path):
 
 def test_where_nothing_can_be_written(tmp_path, monkeypatch):
     output = tmp_path / "a.safetensors"
-    monkeypatch.setattr("clipcond.training.alignment.os.access", lambda *_: False)
+    monkeypatch.setattr("clipcond.training.aligning.os.access", lambda *_: False)
     with pytest.raises(CheckpointError) as caught:
         align(teacher(), tower_zh(), write(tmp_path), output, settings=FEW, loop=QUIET)
 

@@ -15,6 +15,7 @@ from clipcond.training import (
     LoopSettings,
     TuneSettings,
     align,
+    align_images,
     read_pairs,
     tune_tower,
 )
@@ -43,6 +44,7 @@ def test_settings_of_another_class(tmp_path):
         (align, "settings", TuneSettings(), "AlignSettings", "...", align_fields),
         (align, "loop", {"seed": 1}, "LoopSettings", "seed=1", loop_fields),
         (align, "loop", {}, "LoopSettings", "...", loop_fields),
+        (align_images, "settings", {"text_steps": 5}, "AlignSettings", "text_steps=5", "unet_lr"),
         (tune_tower, "settings", {"steps": 5, "lr": 1}, "TuneSettings", "steps=5, lr=1", "batch"),
         (tune_tower, "settings", AlignSettings(), "TuneSettings", "...", tune_fields),
         (tune_tower, "loop", "quiet", "LoopSettings", "...", loop_fields),
