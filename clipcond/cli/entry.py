@@ -20,7 +20,8 @@ from clipcond.cli.console import check_streams, console, describe, output_failur
 from clipcond.cli.drawing import generate
 from clipcond.cli.metadata import parameters
 from clipcond.cli.prompts import convert, inspect
-from clipcond.cli.reading import classify, score
+from clipcond.cli.reading import classify
+from clipcond.cli.scoring import score
 from clipcond.cli.searching import interrogate, search
 from clipcond.cli.training import align, tune_tower
 from clipcond.cli.usage import advice
@@ -66,6 +67,8 @@ EXAMPLES: dict[Callable[..., None], str] = {
     """,
     score: """
         clipcond score fox.png "a (red:1.3) fox, blue background" --parts
+
+        clipcond score pictures/ --matrix matrix.png
     """,
     search: """
         clipcond search pictures "a red fox" --index index

@@ -1,4 +1,4 @@
-"""Define `clipcond classify` and `clipcond score`: pictures against texts."""
+"""Define `clipcond classify`, and what opens an encoder for other commands."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from clipcond.cli.console import console, waiting
 from clipcond.cli.options import (
     AllowPickle,
     AsJson,
-    Dialect,
-    Prompt,
     check_name,
     check_picture,
     check_text,
@@ -23,7 +21,7 @@ from clipcond.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from clipcond.reading import DualEncoder, Evaluation, PromptScore
+    from clipcond.reading import DualEncoder, Evaluation
 
 Encoder = Annotated[
     str,
@@ -103,32 +101,6 @@ def classify(
         raise typer.Exit(1)
 
 
-def score(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture.")],
-    prompt: Prompt,
-    parts: Annotated[
-        bool, typer.Option("--parts", help="Also each part of the prompt: which is missing?")
-    ] = False,
-    dialect: Dialect = "a1111",
-    encoder: Encoder = "embedded",
-    device: Device = "cpu",
-    allow_pickle: AllowPickle = False,
-    as_json: AsJson = False,
-) -> None:
-    """Score how well a picture shows a prompt: CLIPScore, 2.5 * max(cosine, 0)."""
-    with waiting("loading"):
-        from clipcond.conditioning.dialects import find_dialect
-        from clipcond.reading import score_parts
-
-        find_dialect(dialect)  # a typing error should not cost what loading takes
-        own = open_encoder(encoder, device, allow_pickle)
-    result = score_parts(own, image, prompt, dialect=dialect)  # type: ignore[arg-type]
-    if as_json:
-        print(json.dumps(_score_json(result, own, image)))
-    else:
-        print("\n".join(_scored(result, parts=parts)))
-
-
 def open_encoder(encoder: str, device: str, allow_pickle: bool) -> DualEncoder:
     """Open both halves of a CLIP."""
     from clipcond.reading import load_encoder
@@ -199,23 +171,3 @@ def _show_evaluation(found: Evaluation, confusion: Path | None, as_json: bool) -
     print(f"mean per class recall {found.mean_per_class_recall:.1%}")
     if confusion is not None:
         print(f"wrote {confusion}")
-
-
-def _score_json(result: PromptScore, encoder: DualEncoder, image: Path) -> dict[str, Any]:
-    names = ("text", "start", "stop", "score", "gain")
-    return {
-        "encoder": encoder.name,
-        "file": str(image),
-        "prompt": result.prompt,
-        "score": result.score,
-        "parts": [{name: getattr(part, name) for name in names} for part in result.parts],
-    }
-
-
-def _scored(result: PromptScore, *, parts: bool) -> Iterator[str]:
-    yield f"{result.score:.4f}"
-    if parts:
-        yield "score   gain     part"
-        for part in result.parts:
-            gain = "" if part.gain is None else f"{part.gain:+.4f}"
-            yield f"{part.score:.4f}  {gain:8} {part.text}"

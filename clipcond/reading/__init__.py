@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from clipcond.reading.evaluation import Evaluation, evaluate
     from clipcond.reading.index import ImageIndex, IndexUpdate
     from clipcond.reading.interrogation import Interrogation, interrogate
+    from clipcond.reading.matrix import draw_score_matrix
     from clipcond.reading.open_clip import encoder_from_open_clip
     from clipcond.reading.opening import load_encoder
     from clipcond.reading.pictures import pictures_in, read_picture
@@ -31,6 +32,7 @@ else:
             "evaluation": ("Evaluation", "evaluate"),
             "index": ("ImageIndex", "IndexUpdate"),
             "interrogation": ("Interrogation", "interrogate"),
+            "matrix": ("draw_score_matrix",),
             "open_clip": ("encoder_from_open_clip",),
             "opening": ("load_encoder",),
             "pictures": ("pictures_in", "read_picture"),
@@ -54,6 +56,7 @@ __all__ = [
     "PromptScore",
     "ZeroShotClassifier",
     "clip_score",
+    "draw_score_matrix",
     "encoder_from_open_clip",
     "evaluate",
     "interrogate",

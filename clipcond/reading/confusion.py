@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from clipcond.errors import ReadingError, warn
-from clipcond.files import disk_errors
+from clipcond.reading.lettering import (
+    FAINT,
+    INK,
+    PAPER,
+    anchor,
+    open_font,
+    shown_labels,
+    text_picture,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from PIL.ImageFont import FreeTypeFont, ImageFont
 
-CELL, GAP, LETTERS = 34, 6, 24  # pixels of a cell and around texts; letters of a label that fit
+CELL, GAP = 34, 6  # pixels of a cell and around texts
 MOST_NUMBERED = 40  # labels; beyond, cells get smaller and have no numbers
-FONT_SIZE = 12
 SMALLEST_CELL, LARGEST_PICTURE = 3, 4000  # pixels
-PAPER, INK, FAINT = (255, 255, 255), (20, 20, 20), (225, 228, 232)
 RIGHT, WRONG = (21, 101, 192), (198, 40, 40)  # the diagonal and what is off it
 
 
@@ -40,21 +44,18 @@ def draw_confusion(
         ReadingError: the font cannot be read.
     """
     from PIL import Image as Pillow
-    from PIL import ImageDraw, ImageFont
+    from PIL import ImageDraw
 
-    n, font = len(labels), ImageFont.load_default()
-    if font_file is not None:
-        with disk_errors(f"the font {str(font_file)!r} cannot be read", ReadingError):
-            font = ImageFont.truetype(str(font_file), FONT_SIZE)
+    n, font = len(labels), open_font(font_file)
     cell = CELL if n <= MOST_NUMBERED else max(SMALLEST_CELL, min(CELL, LARGEST_PICTURE // n))
-    shown = _shown(labels, has_own_font=font_file is not None)
+    shown = shown_labels(labels, has_own_font=font_file is not None)
     named = cell >= CELL // 2
     edge = GAP + (max(int(font.getlength(each)) for each in shown) + GAP if named else 0)
     image = Pillow.new("RGB", (edge + n * cell + GAP, edge + n * cell + GAP), PAPER)
     draw = ImageDraw.Draw(image)
     if named:
         for i, label in enumerate(shown):
-            name = _name(label, font)
+            name = text_picture(label, font)
             middle = edge + i * cell + (cell - name.height) // 2
             image.paste(name, (edge - GAP - name.width, middle))
             image.paste(name.rotate(90, expand=True), (middle, edge - GAP - name.width))
@@ -64,7 +65,7 @@ def draw_confusion(
             colour = PAPER if count > sum(counts) / 2 else INK
             centre = (edge + (2 * column + 1) * cell // 2 - 1, edge + (2 * row + 1) * cell // 2 - 1)
             if count:
-                draw.text(centre, str(count), colour, font=font, anchor=_anchor(font))
+                draw.text(centre, str(count), colour, font=font, anchor=anchor(font))
     return image
 
 
@@ -81,32 +82,3 @@ def _cells(confusion: Tensor, cell: int) -> Image:
     if cell > SMALLEST_CELL:
         pixels[cell - 1 :: cell], pixels[:, cell - 1 :: cell] = PAPER, PAPER
     return Pillow.fromarray(pixels)
-
-
-def _anchor(font: FreeTypeFont | ImageFont) -> str | None:
-    """Centre a text where the font can: Pillow without FreeType cannot."""
-    return "mm" if hasattr(font, "getmask2") else None
-
-
-def _shown(labels: Sequence[str], *, has_own_font: bool) -> list[str]:
-    """Shorten labels, and number those that cannot be written."""
-    lines = [" ".join(label.split()) for label in labels]
-    if not has_own_font and not all(line.isascii() for line in lines):
-        warn(
-            "Pillow's own font has no letters for some labels, which are shown by their numbers; "
-            "name a font that has them: font_file='...'"
-        )
-        lines = [line if line.isascii() else str(i) for i, line in enumerate(lines, 1)]
-    return [line if len(line) <= LETTERS else line[: LETTERS - 3] + "..." for line in lines]
-
-
-def _name(text: str, font: FreeTypeFont | ImageFont) -> Image:
-    """Draw a text as a picture as large as it."""
-    from PIL import Image as Pillow
-    from PIL import ImageDraw
-
-    left, top, right, bottom = font.getbbox(text)
-    size = max(1, int(right - left)), max(1, int(bottom - top))
-    image = Pillow.new("RGB", size, PAPER)
-    ImageDraw.Draw(image).text((-left, -top), text, INK, font=font)
-    return image

@@ -12,6 +12,7 @@ from clipcond.conditioning.dialects import DialectName
 from clipcond.conditioning.explaining import Explainer
 from clipcond.conditioning.prompt_text import list_each, list_prompts
 from clipcond.prompt.segments import ParsedPrompt
+from clipcond.reading.batches import BadPicture
 from clipcond.reading.encoder import BATCH_SIZE, DualEncoder
 from clipcond.reading.phrases import phrases_of, plain_text
 from clipcond.reading.pictures import Picture, listed
@@ -86,6 +87,24 @@ def clip_score(
     images_embeds = encoder.encode_image(pictures, batch_size=batch_size)
     cosines = _cosines(images_embeds, encoder.embed(texts))
     return WEIGHT * cosines.clamp(min=0)
+
+
+def score_pairs(
+    encoder: DualEncoder, pictures: Sequence[Picture], texts: Sequence[str], *, progress: bool
+) -> list[float | BadPicture]:
+    """Compute the CLIPScore of each of n pictures with its text; pictures may be bad.
+
+    Args:
+        texts: n, see `scored_texts`.
+        progress: show on standard error how many are done.
+    """
+    found = encoder.encode_pictures(pictures, progress=progress)
+    different = list(dict.fromkeys(texts))
+    rows = dict(zip(different, encoder.embed(different), strict=True))
+    scores: dict[int, float | BadPicture] = {bad.place: bad for bad in found.bad}
+    for place, embeds in zip(found.places, found.embeds, strict=True):
+        scores[place] = WEIGHT * max(float(embeds @ rows[texts[place]]), 0.0)
+    return [scores[i] for i in range(len(pictures))]
 
 
 def scored_texts(
