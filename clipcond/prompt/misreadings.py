@@ -32,6 +32,7 @@ MAY_BE_MISREAD = re.compile(
 )
 _ESCAPED = re.compile(r"\\[\\()\[\]]|[()\[\]]")
 _COMFYUI = re.compile(r"(?<!\\)[()]")
+_WEIGHT_AT_END = re.compile(r":\s?[+-]?[.\d]{1,5}\s?\Z")
 _WEIGHT_BEHIND = re.compile(r"\s?:\s?[+-]?[.\d]{1,6}\s?")
 
 # A number in brackets that is hardly a weight, up to the bracket that makes it one.
@@ -47,7 +48,6 @@ _TITLE = re.compile(
     r"(?!(?i:best|high|low|worst|masterpiece|detailed|ultra|very|extremely|beautiful|quality)\b)"
     r"[A-Z][\w'’.\-]*(?: (?:[A-Z\d&][\w'’.\-]*|of|the|and|a|in|to|for|vs|on))*"
 )
-_SQUARE = re.compile(r"\s*1\s*:\s*1\s*")  # (1:1) is a size more often than a text
 _SMILEY = re.compile(
     rf"(?:(?<![^\s,.!?>\])])|(?<=[{CJK}]))[>}}]?"
     r"(?:(?!(?<=[)\]]):[(\[]\w)[:;=][-'^]?(?P<face>[()\[\]])|(?P<back>[(\[]):(?=[\s)\]])(?!\s{1,9}[+\-.\d]{1,9}\s{0,9}\)))"
@@ -116,9 +116,7 @@ def _numbers(parsed: ParsedPrompt, signs: str, known: Sequence[int]) -> Iterator
         if match["sequel"] and not _is_title(parsed.source[start + 1 : colon].strip(), number):
             continue
         inner = parsed.source[start + 1 : closing]
-        if _SQUARE.fullmatch(signs, start + 1, closing) or (
-            is_empty and parsed.syntax == "comfyui"
-        ):
+        if is_empty and parsed.syntax == "comfyui":
             continue
         shown, words = parsed.source[start : closing + 1], parsed.source[start + 1 : colon]
         message = (
@@ -200,12 +198,20 @@ def _smileys(parsed: ParsedPrompt, signs: str) -> Iterator[Issue]:
             continue
         if parsed.syntax == "compel" and "=" in match[0]:  # around which brackets are text
             continue
+        if match["face"] and source[at] not in OPENING and _is_group(source, at, pairs[at]):
+            continue
         face = parsed.source[slice(*match.span())]
         does = "closes" if source[at] in OPENING else "opens"
         message = f"the bracket of the smiley {face!r} {does} others: it is no text"
         escaped = "".join("\\" * (sign in "()[]（）［］【】") + sign for sign in face)
         remedy = f"Write {escaped} for the smiley."
         yield Issue(message, match.start(), remedy, "bracket", (face,))
+
+
+def _is_group(signs: str, start: int, stop: int) -> bool:
+    """Whether a bracket behind the eyes of a smiley is none: `hair:(red)`, `hair :( red:1.2)`."""
+    is_tight = not signs[start + 1].isspace() and start + 1 < stop
+    return is_tight or bool(_WEIGHT_AT_END.search(signs, max(start, stop - _NEAR), stop))
 
 
 def _glued(parsed: ParsedPrompt) -> Iterator[Issue]:

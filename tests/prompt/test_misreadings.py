@@ -54,6 +54,8 @@ def test_a_smiley_a_ratio_or_a_number_is_a_weight():
         ("(2.35:1)", "2.35:1"),
         ("(match 3:0)", "match 3:0"),
         ("(square 1:1)", "square 1:1"),
+        ("(1:1), cat", "1:1"),
+        ("cat (1:1)", "1:1"),
         ("(at 1:00)", "at 1:00"),
         ("(chapter:2)", "chapter:2"),
         ("(Episode:3)", "Episode:3"),
@@ -95,6 +97,26 @@ def test_the_bracket_of_a_smiley():
     assert "smiley" in issues("[happy :]", "a1111")[0].message
     for prompt in ("sad cat :(", "happy :) cat", "(^_^)", "(cat) :)", "(a:1.2) ;)", "(cat \\:\\))"):
         assert not [i for i in issues(prompt, "a1111") if "smiley" in i.message]
+
+
+def test_a_group_behind_a_colon_is_no_smiley():
+    """`hair:(red:1.2)` is read as it is meant."""
+
+    def check(case):
+        prompt, wide = case
+        for syntax in ("a1111", "comfyui", "lpw", "sd_embed", "compel"):
+            if wide and syntax == "compel":
+                continue
+            parsed = with_lookalikes(parse(prompt, syntax, **({"fullwidth": True} if wide else {})))
+            assert not [i for i in parsed.issues if "smiley" in i.message], (syntax, parsed.issues)
+
+    cases = [
+        *(("一只猫，背景：（绿色：1.2）", True), ("主体：（猫），背景：（绿色）", True)),
+        *(("猫:(狗:1.2)", False), ("hair color :(red:1.2)", False), ("cat =(red:1.2)", False)),
+        *(("(red:1.2);(blue:1.1)", False), ("hair :( red : 1.2 )", False), ("a :[red]", False)),
+        *(("cat ;(a dog (brown):0.9), x", False), ("眼睛：【蓝色】", True)),
+    ]
+    assert not failures_of(check, cases)
 
 
 def test_words_without_a_space_become_one():
