@@ -23,7 +23,7 @@ _FULLWIDTH_BRACKETS = "|".join(
     rf"|(?<![{CJK}]){a}(?=\s?[A-Za-z])[^{a}{b}{CJK}\n]{{1,60}}{b}(?![{CJK}])"
     for a, b in _PAIRS
 ) + (
-    r"|[【［](?!(?:注|注意|重要|例|参考)[:：])[^【】［］\n:：|｜]{1,60}[:：|｜][^【】［］\n]{1,60}[】］]"
+    r"|[【［](?!(?:注|注意|重要|例|参考)[:：]|\d{1,4}[:：]\d{1,4}[】］])[^【】［］\n:：|｜]{1,60}[:：|｜][^【】［］\n]{1,60}[】］]"
     r"|[【［]\s?(?:[:：][^【】［］\n:：]{1,60}[:：]\s?[\d.．。]{1,9}\s?|[|｜][^【】［］\n]{1,60})[】］]"
     rf"|（[^（）\n]{{1,60}}）(?={DECIMAL}|[+\-＋－])"
 )
@@ -33,7 +33,7 @@ _FULLWIDTH_ALONE = "|".join(
     for a, b in _PAIRS
 )
 _FULLWIDTH_WEIGHT = "|".join(
-    rf"{NO_NOTE}{colon}\s*[+\-＋－]?{number}\s*{closing}"
+    rf"{NO_NOTE}(?:(?<!\d)|(?=.\s*\d*[.．。])){colon}\s*[+\-＋－]?{number}\s*{closing}"
     for colon, number, closing in (
         ("：", r"[.．。\d]+", "[)）]"),
         (":", r"[.．。\d]+", "）"),
@@ -52,6 +52,17 @@ WIDE_SYNTAX = re.compile(
 )
 # Means more with `fullwidth=True`, or, for compel, in ASCII.
 FULLWIDTH = (
+    Notation(
+        "weight",
+        "【［",
+        re.compile(
+            r"[【［](?P<words>[^【】［］()（）:：|｜\n]{1,60})[:：]\s?(?P<number>[0-2]?[.．。]\d{1,3})\s?[】］]"
+        ),
+        BRACKETS,
+        "no weight in such brackets",
+        "Write {weight}.",
+        folded=False,
+    ),
     Notation(
         CODE,
         "（）【［：．。｜０１２３４５６７８９",

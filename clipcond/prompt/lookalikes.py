@@ -19,19 +19,24 @@ from typing import TypeAlias
 
 from clipcond.errors import excerpt
 from clipcond.prompt.bare_notations import BARE_NETWORKS, BARE_NOTATIONS
-from clipcond.prompt.bracket_slips import BRACKET_SLIPS
+from clipcond.prompt.bracket_slips import (
+    BRACKET_SLIPS,
+    NEAR,
+    between,
+    meant_weight,
+    with_brackets,
+)
 from clipcond.prompt.compel_slips import CALL, COMPEL_SLIPS, mended_call
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
 from clipcond.prompt.folding import fold, odd_signs
 from clipcond.prompt.fullwidth_notations import FULLWIDTH, JOINED, JOINED_UNASKED, WIDE_SYNTAX
 from clipcond.prompt.misreadings import MAY_BE_MISREAD, find_misreadings
 from clipcond.prompt.notations import (
+    BRACKETS,
     CJK,
-    MOST_SIGNS,
     MOST_WEIGHT,
     Notation,
     alternation_of,
-    plain_number,
     plain_share,
     weight_in,
     weights_in,
@@ -40,7 +45,7 @@ from clipcond.prompt.novelai_slips import NOVELAI_SLIPS
 from clipcond.prompt.ordinary import ordinary_spans, shown_group
 from clipcond.prompt.other_dialects import CHOOSE_A1111, LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
-from clipcond.prompt.scanner import FACTORS, OPENING, SPOILS, ascii_signs, is_never_closed
+from clipcond.prompt.scanner import OPENING, SPOILS, ascii_signs, is_never_closed
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment, in_order
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 
@@ -53,9 +58,8 @@ _OPENING = "".join(OPENING.values())
 _STRAY = tuple("()（）")
 _SMILEY = re.compile(rf"(?:(?<!\S)|(?<=[^\w\s])|(?<=[{CJK}]))[>]?[:;=：；]['\-^]?\Z")
 _WORD = re.compile(r"\w")
-_INNER_WEIGHT = re.compile(r":\s*(\d?\.?\d{1,3})\s*\)\Z")
+_OR_CHOOSE = re.compile(r"(, or|; for editing) choose (dialect '(\w+)')")
 _PART_NUMBER = re.compile(r"\A[+-]?[\d.]*(?=[\s,])")
-_NEAR = 100  # characters between two brackets
 
 
 def find_fullwidth(text: str) -> tuple[int, int] | None:
@@ -63,7 +67,7 @@ def find_fullwidth(text: str) -> tuple[int, int] | None:
     for match in WIDE_SYNTAX.finditer(text):
         start, stop = match.span()
         if text[start] in _COLONS:  # of a weight: show the whole bracket
-            opened = max(text.rfind(sign, max(0, stop - _NEAR), start) for sign in "(（")
+            opened = max(text.rfind(sign, max(0, stop - NEAR), start) for sign in "(（")
             start = opened if opened >= 0 else start
         if text[start - 1 : start] != "\\":
             return start, stop
@@ -81,7 +85,7 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     kinds, by_sign, always = _kinds(parsed.syntax, fullwidth)
     signs = by_sign.keys() & {*parsed.source, *folded}
     possible = sorted({*always, *(i for sign in signs for i in by_sign[sign])})
-    found = [each for i in possible for each in _find(parsed, folded, kinds[i])]
+    found = [each for i in possible for each in _find(parsed, folded, kinds[i], fullwidth is True)]
     added = _heavy(parsed)
     if parsed.parts and MAY_BE_MISREAD.search(folded):
         known = [issue.position for issue in added]
@@ -143,7 +147,7 @@ def _is_smiley(source: str, issue: Issue) -> bool:
     return is_bracket and (sign in ")）" or not _WORD.search(source, at))
 
 
-def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[Found]:
+def _find(parsed: ParsedPrompt, folded: str, kind: Notation, wide: bool) -> Iterator[Found]:
     source = parsed.source
     text = folded if kind.folded else source
     is_none = not any(map(text.__contains__, kind.signs))
@@ -159,19 +163,38 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation) -> Iterator[Found]:
         if source[match.start()] in _OPENING and source[match.start() - 1 : match.start()] == "\\":
             continue
         group = shown_group(match)
-        start = _with_bracket(folded, *match.span(group))
-        words = source[start : match.end(group)].lstrip()
-        start = match.end(group) - len(words)
-        names = _names(match, folded, parsed.syntax, start)
+        start, stop = with_brackets(folded, match, group, whole="{weight}" in kind.remedy)
+        words = source[start:stop].lstrip()
+        start = stop - len(words)
+        names = _names(match, folded, parsed.syntax, (start, stop))
+        if "{weight}" in kind.remedy:
+            place = start, stop
+            names["weight"], n_signs = between(names["weight"], source, place, parsed.syntax)
+            start, words = start - n_signs, source[start - n_signs : stop]
         names["odd"] = odd_signs(source[slice(*match.span())], signs[slice(*match.span())])
         if "{odd}" in kind.meaning and not names["odd"]:
             continue
         message = f"{_as_typed(excerpt(words, SHOWN))} is {kind.meaning.format_map(names)}"
-        remedy = kind.remedy.format_map(names)
-        if remedy == CHOOSE_A1111 and (ascii_words := fold(words)) != words and len(words) < SHOWN:
-            remedy = f"Write {ascii_words} in dialect 'a1111'."
+        remedy = _readable(kind.remedy.format_map(names), source, (start, stop), wide)
         issue = Issue(message, start, remedy, kind.code, (words,))
-        yield match.start(group), match.end(group), issue
+        yield match.start(group), stop, issue
+
+
+def _readable(remedy: str, source: str, place: tuple[int, int], wide: bool) -> str:
+    """Say what to write in another dialect, if that does not read the signs as they are typed."""
+    start, stop = place
+    words = source[start:stop]
+    plain, around = fold(words), source[:start][-1:] + source[stop : stop + 1]
+    is_word = words.isalpha() and "dialect 'a1111'" in remedy
+    if (other := _OR_CHOOSE.search(remedy)) and len(words) < SHOWN:
+        is_wide = wide and other[3] in BRACKETS
+        is_joined = is_word and not is_wide and any(map(str.isalpha, around))
+        if is_joined or ascii_signs(words, fullwidth=is_wide) != plain:
+            plain = f"' {plain} '" if is_word else plain
+            return f"{remedy[: other.start()]}{other[1]} write {plain} in {other[2]}."
+    if remedy == CHOOSE_A1111 and plain != words and len(words) < SHOWN:
+        return f"Write {plain} in dialect 'a1111'."
+    return remedy
 
 
 def _as_typed(words: str) -> str:
@@ -185,31 +208,21 @@ def _first_open(parsed: ParsedPrompt) -> int:
     return min(opened, default=len(parsed.source))
 
 
-def _names(match: re.Match[str], folded: str, syntax: str, start: int) -> defaultdict[str, str]:
+def _names(
+    match: re.Match[str], folded: str, syntax: str, place: tuple[int, int]
+) -> defaultdict[str, str]:
     """Collect what a remedy may name: the pattern's groups, and the weight that was meant.
 
     Args:
-        start: where the thing begins; a bracket before the match, as in `(red cat1.3)`.
+        place: where the thing begins and ends; a bracket before the match, as in `(red cat1.3)`.
     """
+    start = place[0]
     groups = {name.rstrip("_23456"): text for name, text in match.groupdict().items() if text}
     names = defaultdict(str, groups)
-    number = groups.get("number", "")
-    if not number and match[0].startswith("{"):
-        number = f"{1.05 ** min(len(groups.get('braces', '{')), MOST_SIGNS):.3g}"
-    if not number and match[0].startswith(("((", "[")):  # of A1111
-        sign, before = match[0][0], folded[max(0, match.start() - SHOWN) : match.start()]
-        n_brackets = len(before) - len(before.rstrip(sign))
-        n_brackets += len(match[0]) - len(match[0].lstrip(sign))
-        number = f"{FACTORS[sign] ** min(n_brackets, MOST_SIGNS):.3g}"
-    words = groups.get("words") or _bracketed(folded, match.start())
-    inner = _INNER_WEIGHT.search(folded, start, match.start() + 1)
-    if inner and number and not number.strip("+-"):  # (red:1.3)++
-        number = f"{float(inner[1]) * float(plain_number(number)):.3g}"
-    if "words" in groups and start < match.start():
-        words = folded[start + 1 : match.start()] + words
+    words, number = meant_weight(match, groups, folded, place)
     names["weight"] = weight_in(syntax, excerpt(words.strip(" _"), SHOWN), number)
     if groups.get("words") and "::" in match[0]:  # Midjourney weighs all since the last one
-        last = folded.rfind("::", max(0, start - 2 * _NEAR), start)
+        last = folded.rfind("::", max(0, start - 2 * NEAR), start)
         part = _PART_NUMBER.sub("", folded[last + 2 if last >= 0 else 0 : start] + words)
         names["part"] = weight_in(syntax, excerpt(part.strip(" ,"), SHOWN), number)
     names["when"] = plain_share(groups.get("when", ""))
@@ -219,38 +232,6 @@ def _names(match: re.Match[str], folded: str, syntax: str, start: int) -> defaul
     names["weights"] = weights_in(syntax, groups.get("list", ""))
     names["plain"] = repr(fold(html.unescape(html.unescape(match[0])))) + "."
     return names
-
-
-def _bracketed(folded: str, position: int) -> str:
-    """Read the words of the bracket that is closed at a position, or has its colon there."""
-    is_closing = folded[position] in OPENING
-    opening = _opening(folded, position)
-    words = folded[opening + 1 : position]
-    if is_closing:
-        while OPENING.get(words[-1:]) == words[:1] and _opening(words, len(words) - 1) == 0:
-            words = words[1:-1]
-        words = re.sub(r"\s*:\s*[\d.,]{0,9}\Z", "", words)
-    if opening < 0:
-        words = re.split(r"\W", folded[max(0, position - SHOWN) : position])[-1]
-    return words.strip() or "cat"
-
-
-def _opening(folded: str, position: int) -> int:
-    """Find the nearest bracket before a position that is not closed before it; -1 if none is near.
-
-    At a closing bracket it is that one's own kind.
-    """
-    wanted = OPENING.get(folded[position], _OPENING)
-    depth = 0
-    for index in range(position - 1, max(-1, position - _NEAR), -1):
-        sign = folded[index]
-        if sign in wanted and depth == 0:
-            return index
-        if sign in OPENING and OPENING[sign] in wanted:
-            depth += 1
-        elif sign in wanted:
-            depth -= 1
-    return -1
 
 
 def _heavy(parsed: ParsedPrompt) -> list[Issue]:
@@ -273,16 +254,3 @@ def _is_ratio(source: str, segment: Segment) -> bool:
     """Whether a weight is the second number of `16:9` or `10:30`."""
     colon = source[segment.stop : segment.stop + 1]
     return segment.weight.is_integer() and segment.text[-1:].isdigit() and colon in _COLONS
-
-
-def _with_bracket(folded: str, start: int, stop: int) -> int:
-    """Find the bracket that a `:1.3)` or `)1.3` closes, if it is near; else return the start."""
-    if folded[start] in OPENING:
-        opening = _opening(folded, start)
-        return start if opening < 0 else opening
-    own = OPENING.get(folded[stop - 1], "")
-    n_opened, n_closed = (folded.count(sign, start, stop) for sign in (own, folded[stop - 1]))
-    if not own or n_opened >= n_closed or stop - start > SHOWN:
-        return start
-    opening = folded.rfind(own, max(0, start - SHOWN), start)
-    return start if opening < 0 else opening

@@ -139,7 +139,7 @@ def weight_in(syntax: str, words: str, number: str) -> str:
     if syntax == "compel" and number[:1] != "-":
         return f"({words}){number}"
     if syntax == "novelai":
-        return f"{number}::{words}::"
+        return f"{number}::{words}{' ' * words[-1:].isdigit()}::"  # `2023::` would be a weight
     return f"({words}:{number})" + (" in dialect 'a1111'" if syntax in WITHOUT_BRACKETS else "")
 
 

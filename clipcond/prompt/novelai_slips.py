@@ -12,7 +12,7 @@ NOVELAI_SLIPS = (
     Notation(
         "novelai-weight",
         ":",
-        re.compile(r"(?<![\w.])(?P<number>[+-]?\d+,\d+)::(?P<words>[^:\n]{0,60})"),
+        re.compile(r"(?<![\w.])(?P<number>[+-]?\d+,\d+)::(?P<words>[^:\n]{0,60})(?:::)?"),
         {"novelai"},
         "no weight, because of its comma",
         "Write a decimal point: {weight}.",

@@ -36,14 +36,18 @@ _SIGNED_WORD = (
     r"(?=[\s,.;:!?)\"]|$))"
 )
 _SIGNED_BRACKET = (
-    rf"(?<!\\)\)(?P<number_2>(?:[+-]{{1,9}}|{DECIMAL})(?=[\s,.;)\"]|$)"
-    rf"|(?:[+-]{{2,9}}|{DECIMAL}){CJK_BEHIND})"
+    rf"(?<!\\)\)(?:\+(?P<more>0?\.\d{{1,3}})(?=[\s,.;)\"]|$)"
+    rf"|(?P<number_4>{DECIMAL})(?:\.\d{{1,3}}){{1,9}}(?=[\s,.;)\"]|$)"
+    rf"|(?P<number_2>(?:[+-]{{1,9}}|{DECIMAL})(?=[\s,.;)\"]|$)"
+    rf"|(?:[+-]{{2,9}}|{DECIMAL}){CJK_BEHIND}))"
 )
 _SIGNED_QUOTE = (
     r"(?<![\w\"])\"(?P<words_3>[^\W\d][^\"\n]{0,60})\"(?P<number_3>\+{1,4}|-{2,4}|\d?\.\d{1,3})"
     r"(?=[\s,.;)]|$)"
 )
-_ROUND_TWICE = re.compile(r"(?<!\\)\(\((?=\s*\w)(?P<words>[^()\\]+)\)\)(?![+\-\d]|\.\d)")
+_TWICE = r"(?<!\\)\(\((?=\s*\w)(?P<words>[^()\\]+)\)\)(?![+\-]|\d?\.\d"
+_ROUND_TWICE = re.compile(rf"{_TWICE})")
+_ROUND_UNWEIGHTED = re.compile(rf"{_TWICE}|\d{{1,3}}\s?(?:[,;.)]|\Z))")
 # `【新品】` and `【注】，` are ordinary, `【猫】，狗` is a list.
 LABELS_CJK = "(?:注|重要|新品|图|圖|図|表|例|参考|限定|速报|速報|公告|通知|公式|官方|原创|更新)"
 SQUARE_CJK = (
@@ -83,7 +87,8 @@ SPACES = "Write spaces around it."
 LOOKALIKES = (
     Notation(CODE, ":", re.compile(_WEIGHT), {"compel", "novelai"}, _WEIGHT_HERE, _OR_A1111),
     Notation(CODE, ":", re.compile(_WEIGHT), {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111),
-    Notation(CODE, "(", _ROUND_TWICE, {"compel", "novelai"}, _WEIGHT_HERE, _OR_A1111),
+    Notation(CODE, "(", _ROUND_UNWEIGHTED, {"compel"}, _WEIGHT_HERE, _OR_A1111),
+    Notation(CODE, "(", _ROUND_TWICE, {"novelai"}, _WEIGHT_HERE, _OR_A1111),
     Notation(CODE, "(", _ROUND_TWICE, {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111),
     Notation(CODE, "[", _SQUARES, {"compel", "comfyui"}, _WEIGHT_HERE, _OR_A1111),
     Notation(CODE, "[", _SQUARES, {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111),

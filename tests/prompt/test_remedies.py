@@ -16,7 +16,7 @@ from tests.prompt.test_weight_slips import CHINESE, COPIED, NO_NUMBER, OUTSIDE
 PROPOSAL = re.compile(
     r"\A(?:Write a decimal point: |Write the number inside: |Write |For a weight write )"
     r"(?P<text>(?!it |spaces )[^.]?.*?)"
-    r"(?:, or (?:choose|as) .*|; for editing .*)?(?: in dialect '(?P<syntax>\w+)'.*)?\.?\Z"
+    r"(?:, or (?:choose|as|write) .*|; for editing .*)?(?: in dialect '(?P<syntax>\w+)'.*)?\.?\Z"
 )
 
 

@@ -1,0 +1,107 @@
+"""What something in a prompt is, in Chinese: what follows `... is` in a message."""
+
+MEANINGS = {
+    "no weight without brackets": "没有括号，不是权重",
+    "no weight behind a bracket": "数字在括号外，不是权重",
+    "no weight behind such a bracket": "这种括号后的数字不是权重",
+    "no weight in such brackets": "这种括号里的数字不是权重",
+    "no weight without a colon": "没有冒号，不是权重",
+    "no weight: the number alone is in brackets": "只有数字在括号里，不是权重",
+    "no weight, because the number comes first": "数字写在前面，不是权重",
+    "no weight, because of its comma": "用了逗号，不是权重",
+    "no weight, because it is no plain number": "不是单纯的数字，因此不是权重",
+    "no weight, because of an invisible character": "含有看不见的字符，不是权重",
+    "no weight, because of {}": "含有 {}，不是权重",
+    "no end of a weight, because of {}": "含有 {}，不能结束权重",
+    "a weight with two colons, of which one is text": "权重有两个冒号，其中一个会成为文字",
+    "no weight, because of the space in it": "中间有空格，不是权重",
+    "no weight: its number is missing": "缺少数字，不是权重",
+    "no weight: its brackets are of two kinds": "括号不成对，不是权重",
+    "a weight in its first part only: the rest is text": "只有前一部分是权重，其余成为文字",
+    "no prompt editing: its end is no plain number": "末尾不是单纯的数字，不会按步骤变化",
+    "several conditions in dialect {}, but a word here": ("在方言 {} 中分出几个条件，在这里是单词"),
+    "a weight in dialect {}, but not here": "在方言 {} 中是权重，在这里不是",
+    "prompt editing in dialect {}, but not here": "在方言 {} 中会按步骤变化，在这里不会",
+    "alternation in dialect {}, but not here": "在方言 {} 中会逐步交替，在这里不会",
+    "a new chunk in dialect {}, but not here": "在方言 {} 中另起一段，在这里不会",
+    "a conjunction of prompts, or a change, in dialect {}, but not here": (
+        "在方言 {} 中组合或改变提示词，在这里不会"
+    ),
+    "no prompt editing: that is two texts, and a number when": (
+        "不会按步骤变化：那需要两段文字和一个表示何时的数字"
+    ),
+    "no list of weights: each needs brackets of its own": "不是权重列表：每个权重要有自己的括号",
+    "two brackets that cross": "是两个交叉的括号",
+    "no weight: its sign touches a full-width sign": "符号后面紧接全角符号，不是权重",
+    "no weight: BREAK has none": "不是权重：BREAK 没有权重",
+    "one weight too many": "多了一个权重",
+    "no blend or conjunction of dialect {}, although it looks like one": (
+        "看起来像方言 {} 的混合或组合，其实不是"
+    ),
+    "no prompt editing: a weight in it needs brackets of its own": (
+        "不会按步骤变化：其中的权重要有自己的括号"
+    ),
+    "no prompt editing, which has one colon between its parts": (
+        "不会按步骤变化：各部分之间只要一个冒号"
+    ),
+    "no prompt editing, because of {}": "含有 {}，不会按步骤变化",
+    "no prompt editing, which has colons": "不会按步骤变化：那要用冒号",
+    "no prompt editing, which has square brackets": "不会按步骤变化：那要用方括号",
+    "a sign as web addresses have it, and encoded as it is written": "是网址里的写法，会原样编码",
+    "no editing: an alternation in it needs brackets of its own": (
+        "不会按步骤变化：其中的交替要有自己的方括号"
+    ),
+    "neither alternation nor editing: a number is at its end": (
+        "既不会交替也不会按步骤变化：末尾有数字"
+    ),
+    "only text, because of its full-width letters": "用了全角字母，只是文字",
+    "the label of a negative prompt, but here a part of the prompt": (
+        "是反向提示词的标题，在这里成为提示词的一部分"
+    ),
+    "a part of a word here": "在这里是词的一部分",
+    "syntax where full-width punctuation counts, but not here": (
+        "在全角标点有效的地方是语法，在这里不是"
+    ),
+    "a weight in ASCII, but not here": "写成半角才是权重，在这里不是",
+    "a bracket in ASCII, but not here": "写成半角才是括号，在这里不是",
+    "a pasted block of generation parameters, but here all of it is part of the prompt": (
+        "是粘贴的整段生成参数，在这里全部成为提示词"
+    ),
+    "a line break as a program writes it, but here a backslash and a letter": (
+        "是程序里换行的写法，在这里是反斜杠和字母"
+    ),
+    "a choice at random in ComfyUI's page and in A1111's Dynamic Prompts, but not here": (
+        "在 ComfyUI 和 A1111 的动态提示词中是随机选择，在这里不是"
+    ),
+    "a variable of a template, as in A1111's Dynamic Prompts, but not here": (
+        "是模板里的变量（如 A1111 的动态提示词），在这里不是"
+    ),
+    "several conditions in dialect {}, but not here": "在方言 {} 中分出几个条件，在这里不会",
+    "a word from a list in A1111's wildcards, but not here": "在 A1111 中是通配符，在这里不是",
+    "a comment that A1111's page takes out, but not here": "在 A1111 中是注释，在这里不是",
+    "a comment that ComfyUI's page takes out, but not here": "在 ComfyUI 中是注释，在这里不是",
+    "no comment: that starts with an ASCII '#', and in dialect {} only": (
+        "不是注释：注释以半角 # 开头，且只在方言 {} 中"
+    ),
+    "a network that A1111's user interface loads, but not here": (
+        "在 A1111 中会加载网络，在这里不会"
+    ),
+    "hardly meant as words": "恐怕不是文字",
+    "hardly meant as words: it refers to no embedding": "恐怕不是文字：它没有指向任何嵌入",
+    "text of a web page's source, and encoded as it is written": "是网页源码，会原样编码",
+    "a tag of a web page, and encoded as words": "是网页标签，会当作文字编码",
+    "a special token of a tokenizer, which has no meaning as text": (
+        "是分词器的特殊标记，作为文字没有意义"
+    ),
+    "a word for an extension of A1111, but not here": "属于 A1111 的扩展，在这里没有作用",
+    "a weight or a border of Midjourney, but not here": (
+        "在 Midjourney 中是权重或分隔，在这里不是"
+    ),
+    "an option of Midjourney, but text here": "是 Midjourney 的参数，在这里只是文字",
+    "an option of a command line, as in A1111's files of prompts, but text here": (
+        "是命令行参数，在这里只是文字"
+    ),
+    "a command of a chat, but text here": "是聊天命令，在这里只是文字",
+    "the address of an image or a page, but text here": "是图片或网页的地址，在这里只是文字",
+    "a textual inversion in dialect {}, but not here": "在方言 {} 中是嵌入，在这里不是",
+}
