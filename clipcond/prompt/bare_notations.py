@@ -6,7 +6,7 @@ Ordinary text has most of these signs too, so each pattern names what it is ordi
 from __future__ import annotations
 
 import clipcond.lazy_re as re
-from clipcond.prompt.notations import ALL, EXCEPT_PLAIN, MEASURED, SMALL, Notation
+from clipcond.prompt.notations import ALL, EXCEPT_PLAIN, MEASURED, SMALL, Notation, not_after
 from clipcond.prompt.ordinary import SEQUELS, SPOKEN
 
 _LETTERS = "a-zß-öø-ÿа-яё"
@@ -52,10 +52,40 @@ _OTHER_LABELS = "undesired(?:[ _]content)?|unwanted|avoid|exclude"
 _LABELS = (
     rf"(?:neg(?:ative|ativ|ativo|ativa|atif)?|n[eé]gatif|uc|{_OTHER_LABELS})(?:[ _]?prompts?)?"
 )
-_IS = r"\s?[:=：]\s?(?=[\w(\[\"])"
+_IS = r"\s?[:=：]\s?(?!\d?\.?\d{1,3}\s?[)\]}])(?=[\w(\[\"])"
 # A negative is a film too.
 _FILM = r"(?i:negative\s?:[^\n]{0,200}(?:\bfilm\b(?!\sgrain)|photographic|darkroom))"
 _LABELS_CJK = "负面|反面|负向|反向|ネガ|부정"
+_CYRILLIC = r"(?:негатив(?:н\w{2})?|отрицательн\w{2})(?: пром[пт]т)?"
+# Before a label within a line; a sentence may have one: "it is negative: no virus".
+_NO_SENTENCE = not_after(
+    "photo film space double false true rh blood test tests tested gram hiv covid is was are be"
+    " an a the and or not non very strongly on as of in result results print prints charge charges"
+    " pole poles terminal terminals side emulsion glass plate plates wire feedback mood tone thought"
+    " energy emotion emotions image cyanotype calotype color colour"
+)
+_CAPITALS = (
+    r"(?:N(?:eg(?:ative|ativ|ativo|ativa|atif)?|[eé]gatif|EG(?:ATIVE)?)|Негатив(?:н\w{2})?)"
+    r"(?:[ _][PpПп]\w{5,6})?"
+)
+_ANY_CASE = (
+    r"(?:(?i:neg(?:ative|ativ|ativo|ativa|atif)?|n[eé]gatif)(?:[ _](?i:prompts?))?"
+    rf"|(?i:{_CYRILLIC}))"
+)
+_THEN = r"\s?[:=](?=\s?(?:\d{0,2}[^\W\d]|[(\[\"]))"  # (negative:1.2) is a weight
+_WITHIN = (
+    rf"(?<=[^\s,;:])(?=\s{{1,3}}[NН负反])(?i:{_NO_SENTENCE})\s{{1,3}}(?P<shown>(?:{_CAPITALS}|负面|负向|反向){_THEN})"
+    r"|(?:(?<![A-Za-z\d_])[(\[{]|\s[|;•]|\s(?:/|[-—–]{1,2})(?=\s))\s{0,2}"
+    rf"(?P<shown_2>(?:{_ANY_CASE}|负面|负向){_THEN})"
+    r"|(?<!\w)(?i:negative[ _]prompts?)"
+    r"(?:\s[-—–]{1,2}\s|\s?[—–→]{1,2}\s?|\s?[-=]>\s?|\s?=\s?)(?=\w)"
+)
+# Behind the label of a prompt any is one.
+_BOTH = (
+    r"\A\s{0,9}[(\[{\"]?(?i:positiv(?:e|o|a)?|pos|prompts?|positif|позитив\w{0,3}|промпт|正面|正向|提示|ポジ|긍정)"
+    r"[^\n:=]{0,12}[:=][^\n]{1,400}?[^\w\n:=]"
+    rf"(?P<shown>(?:{_ANY_CASE}|{_LABELS_CJK})\w{{0,9}}{_THEN})"
+)
 # Behind which a space is enough.
 _LABEL_ALONE = (
     "(?:(?:负面|反向|负向|反面|逆向)(?:提示词?|关键词|词)|ネガティブプロンプト|네거티브 ?프롬프트"
@@ -137,7 +167,7 @@ BARE_NOTATIONS = (
         "negative-label",
         (*":=-：负反逆ネ네", "egative", "EGATIVE"),
         re.compile(
-            rf"\A\s{{0,9}}[(\[{{\"]?(?!{_FILM})(?i:{_LABELS}|{_LABELS_CJK}){_IS}"
+            rf"\A\s{{0,9}}[(\[{{\"]?(?!{_FILM})(?i:{_LABELS}|{_LABELS_CJK}|{_CYRILLIC}){_IS}"
             rf"|(?<![^\s,;。、])--?(?i:neg(?:ative)?(?:[_\-]?prompt)?)(?:\s{{1,3}}(?=[\w(\[\"])|{_IS})"
             rf"|(?<=[\n,.;])\s{{0,3}}(?P<shown>(?i:{_OTHER_LABELS}){_IS})"
             rf"|(?:\A|(?<=[\n,.;、]))\s{{0,3}}(?P<shown_2>{_LABEL_ALONE})"
@@ -146,6 +176,17 @@ BARE_NOTATIONS = (
         ALL,
         "the label of a negative prompt, but here a part of the prompt",
         "Give the negative prompt apart.",
+    ),
+    *(
+        Notation(
+            "negative-label",
+            ("neg", "Neg", "NEG", "NÉG", "Nég", "nég", "егатив", "трицат", *"负反ネ부"),
+            re.compile(pattern),
+            ALL,
+            "the label of a negative prompt, but here a part of the prompt",
+            "Give the negative prompt apart.",
+        )
+        for pattern in (_BOTH, _WITHIN)
     ),
     Notation(
         "embedding",

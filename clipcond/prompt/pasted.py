@@ -29,7 +29,7 @@ _PASTED = (
     rf"(?:(?i:\b(?:{_KEYS}))\"? ?: ?[\w\"(\[{{<]|(?:{_KEYS_CJK})[ ]?:"
     rf"|{_LINE}[ \t]{{0,9}}(?i:{_KEYS}|{_KEYS_CJK})[ \t]{{0,9}}(?=\n|\\n)"
     rf"|(?:(?<=[\n,.;])|{_WRITTEN})\s{{0,3}}(?i:negativ(?:e|es|o|a|os)?|n[eé]gatif"
-    r"|neg(?:ative)?[ .]? ?prompt|neg|负面|反面|负向|反向|ネガ|부정)"
+    r"|neg(?:ative)?[ .]? ?prompt|neg|негатив(?:н\w{2})?|负面|反面|负向|反向|ネガ|부정)"
     r"[ \t]?:[ \t]?[\w(\[]"
     rf"|{_NO_WORD}(?i:{_STEPS}) ?: ?\d{{1,3}} ?(?:[,\n;、\\]|\Z)"
     r"|(?i:\b(?:[eé]chantillonneur|muestreador|campionatore|сэмплер|семплер|abtaster)) ?:"
@@ -69,7 +69,8 @@ PROMPT_LABEL = Notation(
     "pasted-parameters",
     ":=",
     re.compile(
-        r"\A\s{0,9}\{?\s{0,9}(?P<shown>\"?(?i:prompts?|提示词|正面词?|正向词?|プロンプト|프롬프트)"
+        r"\A\s{0,9}\{?\s{0,9}(?P<shown>\"?(?i:prompts?|提示词|正面词?|正向词?|プロンプト|프롬프트"
+        r"|(?:pos(?:itiv(?:e|o|a)?|itif)?|позитив\w{0,3}|ポジティブ|긍정)(?=:[^\n]{1,400}?[^\w\n](?:neg|n[eé]g|нег|ネガ|부정)))"
         r"(?:\"? ?:|\"?=))(?=\s{0,9}\S)"
     ),
     ALL,
