@@ -182,6 +182,8 @@ PROMPTS = {
         "AND 分出 {} 个条件；只编码第一个：{}；没有编码：{}"
     ),
     "Write 'and' in small letters for the word.": "若是单词，请用小写 and。",
+    "AND NOT draws {} as well: it is no negation": "AND NOT 也会绘制 {}：它不表示否定",
+    "Give {} as the negative prompt, or write {}.": "请把 {} 作为反向提示词，或写 {}。",
     "AND is a word here, because all is in capitals": "全部是大写，AND 在这里是单词",
     "Write 'and' in small letters for the word; write words in small letters to make several "
     "conditions.": "若是单词，请用小写 and；要多个条件，请把词写成小写。",

@@ -61,8 +61,8 @@ _CYRILLIC = r"(?:негатив(?:н\w{2})?|отрицательн\w{2})(?: пр
 _NO_SENTENCE = not_after(
     "photo film space double false true rh blood test tests tested gram hiv covid is was are be"
     " an a the and or not non very strongly on as of in result results print prints charge charges"
-    " pole poles terminal terminals side emulsion glass plate plates wire feedback mood tone thought"
-    " energy emotion emotions image cyanotype calotype color colour"
+    " pole poles terminal terminals side emulsion glass plate plates wire feedback mood tone"
+    " thought energy emotion emotions image cyanotype calotype color colour"
 )
 _CAPITALS = (
     r"(?:N(?:eg(?:ative|ativ|ativo|ativa|atif)?|[eé]gatif|EG(?:ATIVE)?)|Негатив(?:н\w{2})?)"

@@ -33,6 +33,10 @@ _CAPITALS_BEFORE = re.compile(r"(?<![^\W\d_])[A-Z]{2,40}\s{1,3}\Z")
 _CAPITALS_BEHIND = re.compile(r"\s{1,3}[A-Z]{2,40}(?![^\W\d_])")
 _CAPITALS = re.compile(r"[^\W\d_]{2}")
 _PHRASE_END = re.compile(r"[,;:.!?|()\[\]{}\n\"“”、，。]")
+_NOT = re.compile(r"\s{1,9}NOT\s{1,9}(?P<words>\w[^\n]*)")
+# Up to an AND, and from one on, in a quotation; 12" is a measure.
+_OPEN_QUOTE = re.compile(r"(?:(?<![^\s(\[,;:])[\"“„](?=\S)|[「『《«])[^\"“”„「」『』《》«»\n]*\Z")
+_CLOSING_QUOTE = re.compile(r"[^\"“”„「」『』《》«»\n]*(?:(?<=\S)[\"”](?!\w)|[」』》»])")
 _NOTHING = " \t\n,;.、，。"
 _NEAR = 60  # characters
 
@@ -64,6 +68,7 @@ def condition_issues(text: str, *, fullwidth: bool = False) -> Iterator[Issue]:
         at = signs.find(":", parts[0][1])
         yield Issue(message, at, "Give one of them another weight, such as :1.", "and-weight")
     yield from _split_brackets(text, signs, parts)
+    yield from _negations(text, parts)
 
 
 def _inner_weights(
@@ -99,6 +104,17 @@ def _split_brackets(
         yield Issue(message, text.find("AND", stop), remedy, "and-in-brackets")
 
 
+def _negations(text: str, parts: Sequence[tuple[int, int, float]]) -> Iterator[Issue]:
+    """Make an issue of each `AND NOT a dog`, which draws the dog."""
+    for start, stop, _ in parts[1:MOST_ISSUES]:
+        if found := _NOT.match(text, start, stop):
+            words = excerpt(found["words"].strip(_NOTHING), SHOWN)
+            message = f"AND NOT draws {words!r} as well: it is no negation"
+            remedy = f"Give {words!r} as the negative prompt, or write {f'AND {words} :-1'!r}."
+            at = text.rfind("AND", 0, start)
+            yield Issue(message, at, remedy, "and-not", (text[at : found.end()].rstrip(),))
+
+
 def _last_words(text: str, start: int, end: int) -> int:
     """Find where the last words of a condition begin: behind a comma, or near its end."""
     at = max(start, end - _NEAR, text.rfind(", ", start, end) + 1)
@@ -112,6 +128,7 @@ def title_issues(text: str, parts: Sequence[tuple[int, int, float]]) -> Iterator
         text: a prompt that AND splits.
         parts: of it, from `composition.find_parts`.
     """
+    negations = {issue.position for issue in _negations(text, parts)}
     places = islice(pairwise(parts), MOST_ISSUES)
     for n, ((start, stop, _), (begin, end, _)) in enumerate(places):
         at = text.find("AND", stop)
@@ -121,7 +138,7 @@ def title_issues(text: str, parts: Sequence[tuple[int, int, float]]) -> Iterator
             message = f"nothing is {side} AND: an empty condition is drawn as well"
             remedy = "Write 'and' for the word, or words on both sides of it."
             yield Issue(message, at, remedy, "and-empty")
-        elif _is_title(text, at, at + len("AND")):
+        elif at not in negations and _is_title(text, at, at + len("AND")):
             shown = " and ".join(repr(excerpt(each, SHOWN)) for each in both)
             message = f"AND makes several conditions, although it is in a title: {shown}"
             yield Issue(message, at, "Write 'And' for the word.", "and-in-title")
@@ -130,7 +147,8 @@ def title_issues(text: str, parts: Sequence[tuple[int, int, float]]) -> Iterator
 def _is_title(text: str, start: int, stop: int) -> bool:
     before, behind = text[max(0, start - _NEAR) : start], text[stop : stop + _NEAR]
     is_between = bool(_CAPITALS_BEFORE.search(before) and _CAPITALS_BEHIND.match(behind))
-    if is_between or is_shouted(text, start, stop):
+    is_quoted = _OPEN_QUOTE.search(before) and _CLOSING_QUOTE.match(behind)
+    if is_between or is_quoted or is_shouted(text, start, stop):
         return True
     # the phrases next to it: A CAT, AND A DOG
     phrases = _PHRASE_END.split(before.rstrip(_NOTHING))[-1], _PHRASE_END.split(behind)[0]

@@ -62,7 +62,7 @@ _GLUE = re.compile(
 )
 _WORD_BEFORE = re.compile(r"[A-Za-z\d]{1,40}\Z")
 _WORD = re.compile(r"[A-Za-z\d]{1,40}")
-_QUOTE_BEFORE = re.compile(r"[\"“„「『][^\"“”„「」『』a-z\n]*\Z")
+_QUOTE_BEFORE = re.compile(r"(?<!\d)[\"“„「『][^\"“”„「」『』a-z\n]*\Z")
 _QUOTE_BEHIND = re.compile(r"[^\"“”„「」『』a-z\n]*[\"”“」』]")
 # Short words of a title, apart from tags in capitals such as HDR and UHD.
 _SMALL_WORD = "THE|MY|UP|OUT|IN|IT|IS|OF|OFF|ON|NO|NOT|YOU|OUR|HIS|HER|TO|FOR|US|ALL|CAN|WE|ME"

@@ -90,13 +90,33 @@ def test_and_in_a_title():
         "PLAN A AND B, a whiteboard",
         "masterpiece. I AND THE CAT. a cat",
         "кот, ЧЁРНЫЙ AND БЕЛЫЙ",
+        '"Guns AND Roses" poster',
+        'a "Rock AND Roll" t-shirt',
+        "cat, “you AND me”",
+        "a sign 「猫 AND 狗」",
+        'a 12" disc, "you AND me" on it',
     ]
     assert not failures_of(check, cases)
     (issue,) = misread_forms(Remainder.whole("a cat, A CAT AND A DOG"))
     assert issue.message.endswith("in a title: 'a cat, A CAT' and 'A DOG'")
-    silent = ["a CAT AND a dog", "(4K) AND a dog", "BLACK AND WHITE", "cat AND dog AND fox"]
+    (issue,) = misread_forms(Remainder.whole('cat AND dog, "you AND me"'))
+    assert issue.position == 18
+    silent = ['"cat" AND "dog"', 'a "cat" AND a "dog"', 'a 12" disc AND 14" pizza', '"a" AND b']
+    silent += ["a CAT AND a dog", "(4K) AND a dog", "BLACK AND WHITE", "cat AND dog AND fox"]
     silent += ["a cat, 4K AND a dog, 8K", "a AND b", "A AND b", "猫 AND 狗", "🐱 AND 🐶"]
     assert [p for p in silent if misread_forms(Remainder.whole(p))] == []
+
+
+def test_and_not_is_no_negation():
+    for prompt, words in (("a cat AND NOT a dog", "a dog"), ("猫 AND NOT 狗 AND 鸟", "狗")):
+        (issue,) = [i for i in reduce(prompt)[1] if i.code == "and-not"]
+        assert issue.message == f"AND NOT draws {words!r} as well: it is no negation"
+        assert f"'AND {words} :-1'" in issue.remedy
+        assert prompt[issue.position :].startswith(f"AND NOT {words}")
+        there = prompt.replace(issue.words[0], f"AND {words} :-1")
+        assert (f" {words}", -1.0) in compose(there)
+        assert misread_forms(Remainder.whole(prompt)) == ()
+    assert [i.code for i in reduce("a cat AND a dog, NOT a fox")[1]] == ["and"]
 
 
 def test_and_with_nothing_on_one_side():
