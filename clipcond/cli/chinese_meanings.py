@@ -45,6 +45,7 @@ MEANINGS = {
         "不会按步骤变化：各部分之间只要一个冒号"
     ),
     "no prompt editing, because of {}": "含有 {}，不会按步骤变化",
+    "no prompt editing, which takes place at one step": "不会按步骤变化：变化只发生在一步",
     "no prompt editing, which has colons": "不会按步骤变化：那要用冒号",
     "no prompt editing, which has square brackets": "不会按步骤变化：那要用方括号",
     "a sign as web addresses have it, and encoded as it is written": "是网址里的写法，会原样编码",

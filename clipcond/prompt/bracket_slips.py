@@ -45,6 +45,18 @@ _BEHIND = re.compile(rf"(?:\+{{1,9}}|-{{1,9}}|\d?\.\d{{1,3}})(?=[\s,.;)\"{CJK}]|
 _PARTED = {"compel": (",(", "+-"), "novelai": (",;([{", ":")}  # what a weight may touch, or not
 
 BRACKET_SLIPS = (
+    Notation(
+        "no-editing",
+        ":",
+        re.compile(
+            rf"\[(?P<from>{OPTION}):(?P<to>{OPTION}):\s*"
+            r"(?:(?P<when>0?\.\d{1,3}|\d{1,3})\s?(?:[-–—~]|to|至|到)|(?P<when_2>[1-9]\d{0,2})\s?[,;、])"
+            r"\s?(?:0?\.)?\d{1,3}\s*\]"
+        ),
+        EXCEPT_PLAIN,
+        "no prompt editing, which takes place at one step",
+        "Write [{from}:{to}:{when}] in dialect 'a1111': two steps are impossible.",
+    ),
     *(
         Notation("no-editing", "|", re.compile(pattern), EXCEPT_PLAIN - {"novelai"}, _ROUND, remedy)
         for pattern, remedy in (

@@ -61,7 +61,7 @@ EDITING_SLIPS = (
         )
         for condition, cause in (
             (
-                r"[^\[\]|\n]{0,200}:\s?[0-2]?\.\d{1,3}\s?\|",
+                r"[^\[\]|\n]{0,200}(?<!\d):\s?(?:[0-2]?\.\d{1,3}|[0-2])\s?\|",
                 "a weight in it needs brackets of its own",
             ),
             (

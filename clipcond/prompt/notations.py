@@ -81,7 +81,9 @@ _SHARES = {
     **{"三分之二": 2 / 3, "四分之三": 0.75},
 }
 _LISTED = re.compile(r"([^:,;、\n]+?)\s*:\s*([+-]?\d*[.,]?\d+)(?!\d)|([^:,;、\n]+)")
-_WEIGHTED = re.compile(r"(?P<words>[^:()]*?)\s?:\s?(?P<number>[0-2]?\.\d{1,3})\s*|.*", re.DOTALL)
+_WEIGHTED = re.compile(
+    r"(?P<words>[^:()]*?)(?<!\d)\s?:\s?(?P<number>[0-2]?\.\d{1,3}|[0-2])\s*|.*", re.DOTALL
+)
 _FREE_COLON = re.compile(r"(?<!\\):(?![^()]*\))")  # outside of brackets
 _TENTHS = re.compile(r"(?:百分之)?([\d一二两三四五六七八九])(?:成|十%?|割|할)")
 _HAS_NUMBER = re.compile(rf"[\d.{''.join([*_DIGITS, *_PARTS])}]")

@@ -153,6 +153,8 @@ def test_editing():
         ("[red cat:|dog:0.5]", "[red cat:[|dog]:0.5]"),
         ("a [red cat:dog:50%]", "a [red cat:dog:0.5]"),
         ("[cat:dog:1/2]", "[cat:dog:0.5]"),
+        *((f"[cat:dog:{n}]", "[cat:dog:5]") for n in ("5-10", "5,10", "5 ~ 8", "5 to 9", "5–8")),
+        *(("[cat:dog:0.3-0.6]", "[cat:dog:0.3]"), ("a [cat:(dog:1.2):3~8]", "a [cat:(dog:1.2):3]")),
         ("[cat:dog:half]", "[cat:dog:0.5]"),
         ("[cat:dog:5 steps]", "[cat:dog:5]"),
         ("[cat:dog:0.4:0.8]", "[cat:dog:0.4]"),
@@ -204,11 +206,15 @@ def test_alternation():
         ("[cat:1.2|dog:0.8]", ["cat", "dog"]),
         ("[red cat:1.2|a dog]", ["red cat", "a dog"]),
         ("[cat:1.2|re:zero]", ["cat", "re:zero"]),
+        ("[cat:1|dog:2]", ["cat", "dog"]),
+        ("[cat:0.5|dog:1]", ["cat", "dog"]),
         ("[fate:zero|(red cat:1.2)]", ["fate:zero", "red cat"]),
     ]
     assert not failures_of(check, cases)
     there, _ = followed("[cat:1.2|dog:0.8]", "a1111", None)
     assert there == "[(cat:1.2)|(dog:0.8)]"
+    there, _ = followed("[cat:1|dog:2]", "a1111", None)
+    assert there == "[(cat:1)|(dog:2)]"
     for prompt in (
         "[mood: happy]",
         "[cat|dog]",
