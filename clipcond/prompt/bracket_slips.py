@@ -21,7 +21,7 @@ from clipcond.prompt.weight_slips import AT_END
 
 _ITEM = r"\s?[^\W\d][^()\[\]{}:,;、\n]{0,60}"
 _IN_LIST = r"[+-]?(?:[0-2]?[.,]\d{1,3}|[0-2])"
-_OTHER_ITEM = rf"{_ITEM}(?::\s?{_IN_LIST}(?=[\s,;、)\]}}]))?"
+_OTHER_ITEM = rf"{_ITEM}(?::\s?{_IN_LIST}(?=[\s,;、/)\]}}]))?"
 _BREAKING = {"a1111", "sd_embed", "lpw_xl"}  # where BREAK is more than a word
 _WEIGHTED_BREAK = re.compile(
     rf"(?<![A-Za-z\d_(])BREAK\s?(?::\s?(?:{SMALL}|[0-2]){AT_END}|[(\[]{SMALL}[)\]])"
@@ -65,6 +65,10 @@ BRACKET_SLIPS = (
                 "Write ([{alternation}]:{number}) in dialect 'a1111'.",
             ),
             (
+                rf"{_BEFORE_ROUND}(?P<options>{_ONE}:\s?[0-2]?\.\d{{1,3}}(?:\|\s?{_ONE}(?::\s?[0-2]?\.\d{{1,3}})?){{1,9}})\)",
+                "Write [{alternation}] in dialect 'a1111'.",
+            ),
+            (
                 rf"{_BEFORE_ROUND}(?P<options>{_TIGHTS}|{_ONE}(?:\|\s?{_ONE}){{1,9}}(?=\)\s[^\W\d]))\)(?![?*+$|])",
                 "Write [{alternation}] in dialect 'a1111'.",
             ),
@@ -86,10 +90,11 @@ BRACKET_SLIPS = (
         "weight",
         ":",
         re.compile(
-            rf"(?<!\\)(?<!\w)[(\[{{](?=[^()\[\]{{}}\n]{{0,400}}(?:\.\d|\d,\d))(?P<list>(?:{_ITEM}[,;、]){{0,9}}{_ITEM}(?=:\s?{_IN_LIST}\s?[,;、\s])"
+            rf"(?<!\\)(?<![A-Za-z\d_])[(\[{{](?=[^()\[\]{{}}\n]{{0,400}}(?:\.\d|\d,\d))(?P<list>(?:{_ITEM}[,;、]){{0,9}}{_ITEM}(?=:\s?{_IN_LIST}\s?[,;、/\s])"
             rf"{NO_MEASURE}:\s?{_IN_LIST}"
-            rf"(?:\s?[,;、]{_OTHER_ITEM}|\s(?=[^\W\d][^()\[\]{{}}:,;、\n]{{0,60}}:\s?{_IN_LIST}[\s,;、)\]}}])"
+            rf"(?:\s?[,;、/]{_OTHER_ITEM}|\s(?=[^\W\d][^()\[\]{{}}:,;、\n]{{0,60}}:\s?{_IN_LIST}[\s,;、)\]}}])"
             rf"{_OTHER_ITEM}){{1,20}}[,;、]?)\s?[)\]}}]"
+            rf"|(?<![\\\w])\((?P<list_2>{_ITEM}{NO_MEASURE}:\s?[0-2]?\.\d{{1,3}}:{_ITEM})\)"
         ),
         EXCEPT_PLAIN,
         "no list of weights: each needs brackets of its own",

@@ -16,7 +16,7 @@ from clipcond.prompt.segments import MOST_ISSUES, Issue
 
 _NOT_MEASURED = f"(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
 # At the end of a condition.
-_NUMBER = r"[+-]?[0-2]?[.,][\doO]{1,3}|\d{1,3}\s?%|\d\s?/\s?\d"
+_NUMBER = r"[+-]?(?:[0-2]|[oO](?=[.,]\d)|[lI](?=[.,]\d))?[.,][\doO]{1,3}|\d{1,3}\s?%|\d\s?/\s?\d"
 _SLIP = re.compile(
     rf"{_NOT_MEASURED}(?:\s{{0,3}}(?<!\d)(?::{{1,2}}|[;=*@×])\s{{0,3}}[xX×]?(?P<number>{_NUMBER}|[+-]?\d)"
     rf"|(?<!:)\s[xX×]?(?P<number_2>[+-]?[0-2]?\.\d{{1,2}}|\d{{1,3}}\s?%)"

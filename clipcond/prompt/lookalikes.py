@@ -167,9 +167,8 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation, wide: bool) -> Iter
         words = source[start:stop].lstrip()
         start = stop - len(words)
         names = _names(match, folded, parsed.syntax, (start, stop))
-        if "{weight}" in kind.remedy:
-            place = start, stop
-            names["weight"], n_signs = between(names["weight"], source, place, parsed.syntax)
+        if key := next((k for k in ("weight", "weights") if f"{{{k}}}" in kind.remedy), None):
+            names[key], n_signs = between(names[key], source, (start, stop), parsed.syntax)
             start, words = start - n_signs, source[start - n_signs : stop]
         names["odd"] = odd_signs(source[slice(*match.span())], signs[slice(*match.span())])
         if "{odd}" in kind.meaning and not names["odd"]:

@@ -129,6 +129,17 @@ LOOSE_WEIGHTS = (
     ),
     Notation(
         "weight",
+        ("weight", "Weight"),
+        re.compile(
+            rf"(?:\A|(?<=[,;\n]))\s?(?P<shown>(?P<words>(?:[a-z\-]{{1,20}}\s){{0,3}}(?:{DRAWN})),?\s(?i:weight)\s?[:=]\s?"
+            rf"(?P<number>{SMALL}))(?=\s{{0,3}}(?:[,;\n]|\Z))"
+        ),
+        EXCEPT_PLAIN,
+        "no weight without brackets",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
         "重",
         re.compile(
             rf"(?P<words>[{CJK}]{{1,20}}?)[\s,、]{{0,2}}(?:权重|權重|重み)(?:为|是|は)?\s?[:=]?\s?"

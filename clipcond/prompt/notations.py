@@ -149,7 +149,7 @@ def weights_in(syntax: str, listed: str) -> str:
     """Write a list such as `cat:0.8, dog:1.1` as a syntax has it, each in its own brackets."""
     target = "a1111" if syntax == "diffusers" else syntax
     written = [
-        weight_in(target, words.strip(), number) if number else plain.strip()
+        weight_in(target, words.strip(" /"), number) if number else plain.strip(" /")
         for words, number, plain in _LISTED.findall(listed)
     ]
     text = ", ".join(filter(None, written)).replace(" in dialect 'a1111'", "")

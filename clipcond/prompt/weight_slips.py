@@ -36,18 +36,22 @@ _NO_WEIGHT_WORD = not_after(
 _END = r"(?=[\"'!*]|\s{1,9}[^\s)\],]|\s{0,9}(?:[,;、]|\.?\Z))"
 AT_END = rf"(?=(?!,\d)[\s,;)\]}}]|\.?\Z|\.\s|{CJK_BEHIND})"
 _NUMBER_OF_OUTER = r"\s?[+-]?(?:\d{1,3}\.?\d{0,3}|\.\d{1,3})\s?\)"  # (a (b):1.2)
+_NO_ZOOM = not_after(
+    "teleconverter converter extender telephoto lens macro digital optical binoculars faster slower"
+    " bigger larger smaller longer taller 放大 变焦 望远镜 镜头 增长 提高 提升 增加 快 速 长 大 高"
+)
 _AND = re.compile("(?<![A-Za-z])AND(?![A-Za-z])")
 _SIGN = r"[^\w\s()\[\]{}:,/.\\]"
 _SLIPS = (
     rf"(?:{_SIGN}{{1,3}}|\\)\s?(?:{SMALL}|[0-2]|\d{{2,3}}%)['\">]?|[xXwW]\s?=?\s?{SMALL}"
     rf"|{WEIGHT_WORD}{SMALL}|\+{{2,4}}|-{{2,4}}|[+-]\s?\d{{1,2}}\s?%",
-    rf"[(\[{{]\s?{SMALL}\s?[)\]}}]|[1-3]\s?/\s?[2-5]|[½¼¾]|[0-2]?\.\d{{1,3}}\s?[/|\-]\s?[0-2]?\.\d{{1,3}}",
+    rf"[(\[{{]\s?{SMALL}\s?[)\]}}]|[1-3]\s?/\s?[2-5]|[½¼¾]|[0-2]?\.\d{{1,3}}\s?[/|~–—\-]\s?[0-2]?\.\d{{1,3}}",
     rf"(?:{NUMBER})\s?[xX×%;]|(?:{SMALL}|[0-2])\s?(?:[fFwW倍배!,]|px|em|pt|weight|times|{_SIGN}{{1,3}})|\d,\d{{1,2}}[fFxX]",
     rf"[0-2]?(?:\s{{1,2}}[.]\s{{0,2}}|[.]\s{{1,2}}|\s|\s?{_SIGN}{{1,2}}\s?)\d{{1,3}}",
     r"[0-2]?[点點]\d{1,2}倍?|[零〇一二两三]点[零〇一二三四五六七八九]{1,2}倍?",
     r"[oO]\.\d{1,2}|[lI]\.\d{1,2}|\d?\.[oO]\d?",
 )
-_OTHER_SIGN = rf"(?:\s?[;=]\s?|\s[-–]\s|[|@*^~,、/>→+×](?:\s?{WEIGHT_WORD})?)"
+_OTHER_SIGN = rf"(?:\s?[;=@]\s?|\s[-–]\s|[|@*^~,、/>→+×](?:\s?{WEIGHT_WORD})?)"
 _TWICE = (
     r"(?:[0-2]?\.\d{1,3}\s?:\s?\d?(?:\.\d{1,3})?|(?<![\s,(>]:)[0-2]\s?:\s?[0-2]?\.\d{1,3}"
     r"|(?:[0-2]?\.\d{1,3}|[0-2])(?:\s?[*×xX+;]\s?|,?\s{1,3})[0-2]?\.\d{1,3})"
@@ -94,7 +98,7 @@ WEIGHT_SLIPS = (
         "weight",
         ")]}⟧",
         re.compile(
-            rf"(?<!\\)[)\]}}⟧](?!\s?:(?:[^\[\]]{{0,9}}\]|{_NUMBER_OF_OUTER}))(?:\s?[:=*^@×~]\s?(?P<number>{SMALL})(?=\s{{0,9}}(?:[,;)\]}}]|\.?\Z))"
+            rf"(?<!\\)[)\]}}⟧](?!\s?:(?:[^\[\]]{{0,9}}\]|{_NUMBER_OF_OUTER}))(?:\s?(?:::?|[=*^@×~])\s?(?P<number>{SMALL})(?=\s{{0,9}}(?:[,;)\]}}]|\.?\Z))"
             rf"|[:=*^@×~]\s?(?P<number_6>[0-2],\d{{1,2}}){AT_END}"
             rf"|[:=*^@×~](?P<number_2>{SMALL}){AT_END}|:(?P<number_3>[0-2]){AT_END}"
             rf"|\s?x(?P<number_4>{SMALL}){AT_END}|(?:\s|:)?[(\[{{](?P<number_5>{SMALL})[)\]}}])"
@@ -116,12 +120,12 @@ WEIGHT_SLIPS = (
         "weight",
         ".",
         re.compile(
-            rf"{_WORDS}\s?:?\s?[(\[{{](?:{WEIGHT_WORD})?(?P<number>[01]?\.\d{{1,2}})[)\]}}]"
+            rf"{_WORDS}{_NO_ZOOM}\s?:?\s?[(\[{{](?:{WEIGHT_WORD}|[xX×](?=1))?(?P<number>[01]?\.\d{{1,2}})[倍배]?[)\]}}]"
         ),
         EXCEPT_PLAIN,
         "no weight: the number alone is in brackets",
         _WRITE,
-        hint=re.compile(rf"[(\[{{](?:{WEIGHT_WORD})?[01]?\.\d{{1,2}}[)\]}}]"),
+        hint=re.compile(rf"[(\[{{](?:{WEIGHT_WORD}|[xX×])?[01]?\.\d{{1,2}}[倍배]?[)\]}}]"),
     ),
     Notation(
         "weight",
@@ -249,6 +253,16 @@ WEIGHT_SLIPS = (
         "no weight, because of an invisible character",
         _WRITE,
         folded=False,
+    ),
+    Notation(
+        "weight",
+        ")",
+        re.compile(
+            r"(?<!\\)(?<=[^\W\d])\)(?P<number>1(?:[1-9]\d|0[1-9])\s?%|[01],\d{1,2})(?=\s?[,;]|\.?\Z)"
+        ),
+        EXCEPT_PLAIN - {"compel"},
+        "no weight behind a bracket",
+        "Write the number inside: {weight}.",
     ),
     Notation(
         "weight",

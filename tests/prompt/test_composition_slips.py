@@ -39,6 +39,8 @@ def test_a_number_that_is_no_weight():
         ("a cat AND a dog *0.5", [("a cat", 1), ("a dog", 0.5)]),
         ("a cat (0.5) AND a dog x1.2", [("a cat", 0.5), ("a dog", 1.2)]),
         ("a cat:1/2 AND a dog", [("a cat", 0.5), ("a dog", 1)]),
+        ("a cat AND a dog :O.5", [("a cat", 1), ("a dog", 0.5)]),
+        ("a cat:l.2 AND a dog", [("a cat", 1.2), ("a dog", 1)]),
         ("猫：1.2 AND 狗：0.4", [("猫", 1.2), ("狗", 0.4)]),
     ]
     assert not failures_of(check, cases)

@@ -45,6 +45,8 @@ def test_weights_that_are_several():
         ("(freckles:0.8, tan:1.1)", [("freckles", 0.8), ("tan", 1.1)]),
         ("(red hair:1.2,eyes: 0.9, hat:1.3)", [("red hair", 1.2), ("eyes", 0.9), ("hat", 1.3)]),
         ("（猫：1.2，狗：0.8）", [("猫", 1.2), ("狗", 0.8)]),
+        ("(cat:1.3/dog:1.2)", [("cat", 1.3), ("dog", 1.2)]),
+        ("(cat:1.2:dog)", [("cat", 1.2), ("dog", 1.0)]),
         ("(cat, dog:1.2, fox)", [("cat", 1.0), ("dog", 1.2), ("fox", 1.0)]),
         ("(cat:1.2, dog)", [("cat", 1.2), ("dog", 1.0)]),
         ("[red:1.2, blue:0.8]", [("red", 1.2), ("blue", 0.8)]),

@@ -87,7 +87,7 @@ KNOWN = [
     ("weight", "(cat:-9)", 1, {*SYNTAXES} - {*BRACKETS}),
     ("weight", "(cat)20", 1, {*SYNTAXES} - {"compel"}),
     ("weight", "20::cat::", 4, {*SYNTAXES} - {"novelai"}),
-    ("weight", "(cat)1,3", 0, {*SYNTAXES} - {"compel"}),
+    ("weight", "(cat)1,3", 0, ("plain",)),
     ("novelai-weight", "1,3::cat::", 0, ("plain",)),
 ]
 

@@ -79,6 +79,10 @@ def test_weights_without_brackets_behind_chinese_signs():
         ("背景：猫:1.3，5狗", [("猫", 1.3)]),
     ]
     assert not failures_of(check, cases)
+    for syntax in ("compel", "novelai"):
+        there, _ = followed("一只（红猫：1.2，白狗：0.8）", syntax)
+        weights = [each for each in read(there, syntax) if each[1] != 1.0]
+        assert weights == [("红猫", 1.2), ("白狗", 0.8)], there
 
 
 def test_weights_in_each_other_are_multiplied():
