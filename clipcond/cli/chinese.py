@@ -53,6 +53,9 @@ CHINESE = {
     "{} is left out of the text, and nothing loads it: its weight needs a colon": (
         "{} 不会编码，也没有加载：权重前要有冒号"
     ),
+    "{} is left out of the text, and nothing loads it: its name is a path, which has a colon": (
+        "{} 不会编码，也没有加载：它的名称是带冒号的路径"
+    ),
     "{} is left out of the text, and nothing loads it: it has no name": (
         "{} 不会编码，也没有加载：它没有名称"
     ),

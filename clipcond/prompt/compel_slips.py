@@ -46,6 +46,18 @@ COMPEL_SLIPS = (
         ),
         hint=re.compile(rf"(?:\.\s?|(?=(?i:blend)\s?\()){_NAMES}"),
     ),
+    Notation(
+        CALL,
+        (").b", ").a", ") ."),
+        re.compile(
+            rf"(?<=\S)\s{{0,9}}(?P<shown>\(\s{{0,9}}{_RIGHT}(?:\s{{0,9}},\s{{0,9}}{_RIGHT}){{0,19}}\s{{0,9}}\)"
+            r"\s{0,9}\.(?:and|add|blend)\s{0,9}\([^()\n]{0,99}\))"
+        ),
+        {"compel"},
+        "text here: a blend or conjunction is a whole prompt",
+        "Write what is before it in each of its prompts.",
+        unless=re.compile(r"\A\s*(?:(?:with|use)Lora\s*\([^()\n]{0,99}\)\s*)+\("),
+    ),
 )
 
 

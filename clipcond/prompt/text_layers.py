@@ -17,7 +17,7 @@ from itertools import count, islice, pairwise
 
 import clipcond.lazy_re as re
 from clipcond.errors import excerpt
-from clipcond.prompt.notations import CJK, SMALL, weight_in
+from clipcond.prompt.notations import CJK, SMALL, plain_number, weight_in
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.scanner import gaps
 from clipcond.prompt.segments import MOST_ISSUES, Issue, in_order
@@ -31,6 +31,7 @@ _NUMBER = re.compile(r"\s*[+-]?(?:\d{1,2}(?:\.\d{1,3})?|\.\d{1,3})\s*")
 _JOINED_NUMBER = re.compile(
     r"(?P<name>[^=@*|;]{1,200}?)\s?(?:[=@*|;]\s?|\s)(?P<number>[+-]?(?:[0-2]?\.\d{1,3}|[0-2]))"
 )
+_LETTERS_FOR_DIGITS = re.compile(r"[oO][.,]?\d{1,3}|[lI](?:[.,]\d{1,3})?|[01]?[.,][oO]\d?")
 _TIMED_NUMBER = re.compile(r"(\d{0,2}\.\d{1,3}|\d{1,2})@")
 _FIRST_NUMBER = re.compile(r"[+-]?\d?[.,]?\d+")
 _WEIGHT_BEHIND = re.compile(
@@ -235,8 +236,16 @@ def _misspelled(network: ExtraNetwork) -> tuple[str, str] | None:
         )
     if not name:
         return "it has no name", f"Write <{network.kind}:NAME:{number}>, the name of its file."
+    if len(name) == 1 and network.arguments[:1] and network.arguments[0][:1] in ("\\", "/"):
+        file = _ENDING.sub("", network.arguments[0].replace("\\", "/").rpartition("/")[2])
+        written = ":".join((network.kind, excerpt(file, SHOWN), *network.arguments[1:]))
+        return "its name is a path, which has a colon", f"Write <{written}>."
     for typed in network.arguments:
         value = typed.replace(",", ".").strip()
+        if value[-1:] == "%" or _LETTERS_FOR_DIGITS.fullmatch(value):
+            number = plain_number(value.replace("l", "1").replace("I", "1").replace("o", "0"))
+            written = f"<{network.kind}:{excerpt(name, SHOWN)}:{number}>"
+            return f"{excerpt(typed, 20)!r} is no number", f"Write {written}."
         if "=" not in typed and not value[:1].isalpha() and not _NUMBER.fullmatch(value):
             over_time = _TIMED_NUMBER.findall(typed)  # 0@0,1@0.5
             found = over_time or _FIRST_NUMBER.findall(value)[:1]

@@ -174,3 +174,28 @@ def test_full_width_signs_in_dialect_diffusers():
         ("(猫：1.3)", "(猫:1.3)"),
     ]
     assert not failures_of(check, cases)
+
+
+def test_text_before_a_blend():
+    """It makes text of the blend; the prompt of the remedy is one."""
+
+    def check(case):
+        prompt, words = case
+        (issue,) = issues_of_all(prompt, "compel")
+        assert (issue.code, issue.words) == (CALL, (words,))
+        before = prompt[: issue.position].strip()
+        there = words.replace('"', f'"{before} ', 1).replace(', "', f', "{before} ')
+        parsed = parse(there, "compel")
+        assert issues_of_all(there, "compel") == []
+        assert all(m.segments[0].text.startswith(before) for m in parsed.members)
+        assert len(parsed.members) == words.count('"') // 2
+
+    cases = [
+        ('a photo of ("cat", "dog").blend(0.5,0.5)', '("cat", "dog").blend(0.5,0.5)'),
+        ('红色的 ("猫", "狗").and()', '("猫", "狗").and()'),
+    ]
+    assert not failures_of(check, cases)
+    for prompt in ('("a", "b").blend(1, 2)', ' ("a", "b").and()'):
+        assert issues_of_all(prompt, "compel") == []
+    loaded = issues_of_all('withLora(x,1) ("a", "b").blend(1, 2)', "compel")
+    assert [issue.code for issue in loaded] != [CALL]
