@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,11 +46,13 @@ from clipcond.cli.picture_jobs import (
 )
 from clipcond.cli.picture_making import make_all
 from clipcond.cli.pictures import Artist
+from clipcond.cli.taking import honour, take_from
 from clipcond.errors import BadLine, ClipcondError
 from clipcond.files import check_writable
 
 
 def generate(
+    context: typer.Context,
     prompt: Annotated[
         str | None,
         typer.Argument(help="What to show, in quotes.", callback=check_text, show_default=False),
@@ -88,6 +91,14 @@ def generate(
             callback=check_text,
         ),
     ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="PICTURE",
+            help="Take what is not said here from this picture's file: prompts, seed, steps, ...",
+        ),
+    ] = None,
     as_json: PictureJson = False,
     model: Model = None,
     vae: Annotated[
@@ -123,17 +134,9 @@ def generate(
     fullwidth: Fullwidth = None,
     extra_networks: ExtraNetworks = None,
 ) -> None:
-    """Make pictures of a prompt, or of each line of a file, and write them as PNG files."""
+    """Make pictures of a prompt, of each line of a file, or as another picture was made."""
     job = PictureJob(prompt or "", negative, seed, steps, guidance, None, size, output)
-    jobs, n_bad = _list_jobs(prompt, prompts, job, count, best_of)
-    if encoder is not None and best_of == 1:
-        raise typer.BadParameter("--encoder goes with --best-of")
-    check_targets(jobs, force=force)
-    jobs = _writable(jobs)
-    if not jobs:
-        raise typer.Exit(1)
-    console.prompts = [text for job in jobs for text in (job.prompt, job.negative)]
-    building = {
+    choices: dict[str, Any] = {
         "vae": vae,
         "allow_pickle": allow_pickle,
         "tower": tower,
@@ -148,14 +151,40 @@ def generate(
         "device": device,
         "dtype": dtype,
     }
+    read = None
+    if like is not None:
+        if prompts is not None:
+            raise typer.BadParameter("give --from or --prompts, not both")
+        job, choices, read = take_from(like, job, choices, partial(_is_given, context))
+        prompt = job.prompt
+    jobs, n_bad = _list_jobs(prompt, prompts, job, count, best_of)
+    if encoder is not None and best_of == 1:
+        raise typer.BadParameter("--encoder goes with --best-of")
+    check_targets(jobs, force=force)
+    jobs = _writable(jobs)
+    if not jobs:
+        raise typer.Exit(1)
+    console.prompts = [text for job in jobs for text in (job.prompt, job.negative)]
     as_json = as_json or prompts is not None
-    chosen = open_best_of(best_of, encoder, (model, tower), allow_pickle) if best_of > 1 else None
+    chosen = (
+        open_best_of(best_of, encoder, (model, choices["tower"]), allow_pickle)
+        if best_of > 1
+        else None
+    )
     with waiting("loading"):
-        artist = open_artist(model, scheduler, inversion or (), building)
+        artist = open_artist(model, scheduler, inversion or (), choices)
+    if read is not None:
+        honour(read, artist.pipe)
     make = make_all if chosen is None else chosen.make_all
     n_made = make(artist, jobs, as_json=as_json)
     if n_bad or n_made < len(jobs):
         raise typer.Exit(1)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether the user said it; otherwise it is a default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def _list_jobs(

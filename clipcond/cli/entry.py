@@ -36,6 +36,8 @@ EXAMPLES: dict[Callable[..., None], str] = {
         clipcond generate "a fox" --model model.safetensors --scheduler "DPM++ 2M Karras" --seed -1
 
         clipcond generate --prompts prompts.txt -o pictures/fox.png
+
+        clipcond generate --from fox.png --seed -1 -o another.png
     """,
     vary: """
         clipcond vary fox.png -o variation.png --count 4

@@ -35,8 +35,7 @@ def make_call(parameters: Parameters, pipe: ConditionedPipeline) -> dict[str, An
     missing = not_honoured(parameters, pipe)
     if missing:
         warn("this pipeline does otherwise than the picture's file says:\n" + "\n".join(missing))
-    if parameters.sampler is not None and not _is_own(parameters, pipe):
-        pipe.scheduler = _scheduler_of(parameters, pipe) or pipe.scheduler
+    set_scheduler(parameters, pipe)
     width, height = parameters.size or (None, None)
     seed = parameters.seed
     call = {
@@ -71,6 +70,12 @@ def not_honoured(parameters: Parameters, pipe: ConditionedPipeline) -> list[str]
         *_of_sampling(parameters, pipe),
         *_of_others(parameters, pipe),
     ]
+
+
+def set_scheduler(parameters: Parameters, pipe: ConditionedPipeline) -> None:
+    """Give a pipeline the scheduler that the settings name, if diffusers has it."""
+    if parameters.sampler is not None and not _is_own(parameters, pipe):
+        pipe.scheduler = _scheduler_of(parameters, pipe) or pipe.scheduler
 
 
 def _of_reading(parameters: Parameters, conditioner: Conditioner) -> Iterator[str]:

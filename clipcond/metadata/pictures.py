@@ -28,15 +28,16 @@ def picture_parameters(source: str | PathLike[str]) -> Parameters:
     with naming_errors(repr(str(file)), file):
         if not file.is_file():
             raise PictureError(f"there is no picture {str(file)!r}", file)
+        other = None
         if file.suffix.lower() == ".txt":  # A1111's option to write one for each picture
-            return parse_parameters(file.read_text(encoding="utf-8-sig", errors="replace"))
-        with silent_pillow():
+            text = file.read_text(encoding="utf-8-sig", errors="replace")
+        else:
             from PIL import Image
 
-            with Image.open(file) as image:
+            with silent_pillow(), Image.open(file) as image:
                 text = _webui_text(image)
                 other = None if text else of_other_tools(image, file)
-    if text:
+    if text.strip():
         return parse_parameters(text)
     if other is not None:
         return other

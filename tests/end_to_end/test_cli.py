@@ -5,6 +5,8 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from PIL import Image
@@ -12,6 +14,7 @@ from safetensors.torch import save_file
 
 from clipcond import Conditioner, __version__
 from clipcond.cli.prompts import _finite
+from clipcond.metadata import read_parameters
 from clipcond.pipelines import build_pipeline
 from tests.parity.models import tower_l
 
@@ -201,3 +204,43 @@ def test_an_inversion_for_another_model_is_one_clear_message(generate, sd_folder
         "It was made for another model: 768 is Stable Diffusion 1, 1024 is 2, 768 and 1280 "
         "together are XL.\n",
     )
+
+
+def test_from_a_picture_takes_what_is_not_said(run, sd_folder):
+    def generate(*options):
+        return run("generate", "--model", sd_folder, *options)
+
+    made = ("a (red:1.3) fox", "-n", "a cat", "--seed", "3", "--scheduler", "Euler a")
+    read = ("--steps", "2", "--dialect", "comfyui", "--clip-skip", "2")
+    assert generate(*made, *read, "-o", "one.png")[0] == 0
+
+    code, _, err = generate("--from", "one.png", "-o", "two.png")
+    assert (code, Path("two.png").read_bytes()) == (0, Path("one.png").read_bytes()), err
+    for options, change in {
+        ("--seed", "4"): {"seed": 4},
+        ("a dog", "-n", ""): {"prompt": "a dog", "negative": ""},
+        ("--guidance", "2", "--steps", "3"): {"guidance": 2.0, "steps": 3},
+        ("--scheduler", "DDIM", "--clip-skip", "1"): {"sampler": "DDIM", "clip_skip": 1},
+    }.items():
+        assert generate(*options, "--from", "one.png", "-o", "two.png", "--force")[0] == 0
+        made, expected = (read_parameters(f"{name}.png") for name in ("two", "one"))
+        assert made == replace(expected, **change), options
+    code, _, err = generate("--from", "one.png", "-o", "two.png", "--force", "--dialect", "a1111")
+    assert "not as the picture was made" not in err
+    assert read_parameters("two.png").others["Dialect"] == "a1111"
+
+    Path("posted.txt").write_text("a fox\nSteps: 2, Sampler: DPM fast, Seed: 1, Hires upscale: 2")
+    code, _, err = generate("--from", "posted.txt", "-o", "three.png")
+    assert code == 0
+    assert err.count("not as the picture was made: ") == 3
+    for words in ("'DPM fast'", "Noise:", "Hires upscale: 2"):
+        assert words in err
+    for options, why in {
+        ("--from", "none.png"): "there is no picture 'none.png'",
+        ("--from", "one.png", "--prompts", "posted.txt"): "give --from or --prompts, not both",
+        ("--from", "empty.txt"): "does not say how it was made",
+    }.items():
+        Path("empty.txt").write_text("")
+        code, _, err = generate(*options, "-o", "four.png")
+        assert code in {1, 2}
+        assert why in err

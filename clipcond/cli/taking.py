@@ -1,0 +1,70 @@
+"""Take from a picture's file what `clipcond generate --from` was not given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from clipcond.cli.picture_jobs import PictureJob
+from clipcond.errors import warn
+from clipcond.metadata import Parameters, read_parameters
+from clipcond.pipelines.protocols import ConditionedPipeline
+
+_EMBEDDED = ("embedded", "embedded-zh")
+# What the file calls the choices of a pipeline.
+_CHOICES = {"Dialect": "dialect", "Weighting": "weighting", "Normalize": "normalize"}
+
+
+def take_from(
+    picture: Path, job: PictureJob, choices: dict[str, Any], is_given: Callable[[str], bool]
+) -> tuple[PictureJob, dict[str, Any], Parameters]:
+    """Fill in what was not given: prompts, numbers, and how the prompt is read.
+
+    Args:
+        job: what the options say, or their defaults.
+        choices: arguments of `build_pipeline`.
+        is_given: whether an option was given.
+    Returns:
+        both, filled in, and what is left of the file's settings to honour.
+    Raises:
+        PictureError: the file does not say how it was made.
+    """
+    read = read_parameters(picture)
+    size = None if read.size is None else "x".join(map(str, read.size))
+    own: dict[str, Any] = {
+        name: value
+        for name, value in {
+            "prompt": read.prompt,
+            "negative": read.negative,
+            "seed": read.seed,
+            "steps": read.steps,
+            "guidance": read.guidance,
+            "clip_skip": read.clip_skip,
+            "size": size,
+        }.items()
+        if value is not None and not is_given(name)
+    }
+    others = {**read.others}
+    taken = {
+        choice: others[name]
+        for name, choice in _CHOICES.items()
+        if name in others and not is_given(choice)
+    }
+    if others.get("Tower") in _EMBEDDED and not is_given("tower"):
+        taken["tower"] = others["Tower"]
+    given = {name for name, choice in _CHOICES.items() if is_given(choice)}
+    left = {name: value for name, value in others.items() if name not in given}
+    sampler = None if is_given("scheduler") else read.sampler
+    return replace(job, **own), {**choices, **taken}, replace(read, sampler=sampler, others=left)
+
+
+def honour(read: Parameters, pipe: ConditionedPipeline) -> None:
+    """Set the scheduler of the file, and warn of what the pipeline does otherwise."""
+    from clipcond.metadata.calls import set_scheduler
+
+    missing = read.not_honoured(pipe)
+    set_scheduler(read, pipe)
+    for each in missing:
+        warn(f"not as the picture was made: {each}")
