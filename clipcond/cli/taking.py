@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clipcond.cli.picture_jobs import PictureJob
 from clipcond.errors import warn
 from clipcond.metadata import Parameters, read_parameters
-from clipcond.pipelines.protocols import ConditionedPipeline
+
+if TYPE_CHECKING:
+    from clipcond.pipelines.protocols import ConditionedPipeline
 
 _EMBEDDED = ("embedded", "embedded-zh")
 # What the file calls the choices of a pipeline.
