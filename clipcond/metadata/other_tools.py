@@ -60,12 +60,14 @@ def of_other_tools(image: Image, file: Path) -> Parameters | None:
     for own in (samplers[0].parameters if samplers else {}, found.metadata):
         single = {name: str(value) for name, value in own.items() if _is_single(value)}
         settings |= {_NAMES.get(name, name): value for name, value in single.items()}
-    settings |= _sizes(found.metadata, settings) | _clip_skips(tool.name, found)
+    settings |= _sizes(found.metadata, settings) | _clip_skips(
+        tool.name, found.metadata, found.raw_parameters
+    )
     model = samplers[0].model.name if samplers and samplers[0].model else None
     settings |= {"Model": model} if isinstance(model, str) else {}
     settings |= {"Dialect": _DIALECTS[tool.name]} if tool.name in _DIALECTS else {}
     settings["Generator"] = tool.value
-    further = [*_nodes(found.raw_parameters), *(each.name for each in samplers[1:])]
+    further = [*_nodes(raw), *(each.name for each in samplers[1:])]
     settings |= {NODES: ", ".join(map(str, further))} if further else {}
     prompt, negative = (
         ", ".join(str(each.value) for each in prompts)
@@ -95,14 +97,14 @@ def _sizes(metadata: Mapping[str, Any], settings: dict[str, str]) -> dict[str, s
     return {"Size": "x".join(resolution.strip("()").split(", "))} if resolution else {}
 
 
-def _clip_skips(tool: str, found: Any) -> dict[str, str]:
+def _clip_skips(tool: str, metadata: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, str]:
     """Count clip skip as A1111 does: InvokeAI counts layers left out, ComfyUI from the end."""
-    own = found.metadata.get("clip_skip")
+    own = metadata.get("clip_skip")
     if isinstance(own, int):
         return {"Clip skip": str(own + (tool == "INVOKEAI"))}
     stops = [
         node["inputs"].get("stop_at_clip_layer")
-        for node in _workflow(found.raw_parameters)
+        for node in _workflow(raw)
         if node["class_type"] == "CLIPSetLastLayer"
     ]
     return {"Clip skip": str(-stops[0])} if len(stops) == 1 and type(stops[0]) is int else {}
