@@ -60,9 +60,8 @@ def of_other_tools(image: Image, file: Path) -> Parameters | None:
     for own in (samplers[0].parameters if samplers else {}, found.metadata):
         single = {name: str(value) for name, value in own.items() if _is_single(value)}
         settings |= {_NAMES.get(name, name): value for name, value in single.items()}
-    settings |= _sizes(found.metadata, settings) | _clip_skips(
-        tool.name, found.metadata, found.raw_parameters
-    )
+    raw = found.raw_parameters
+    settings |= _sizes(found.metadata, settings) | _clip_skips(tool.name, found.metadata, raw)
     model = samplers[0].model.name if samplers and samplers[0].model else None
     settings |= {"Model": model} if isinstance(model, str) else {}
     settings |= {"Dialect": _DIALECTS[tool.name]} if tool.name in _DIALECTS else {}
