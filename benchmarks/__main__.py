@@ -15,7 +15,10 @@ from time import monotonic
 
 from benchmarks.measuring import Options, Table, surroundings
 
-NAMES = ("work", "encode", "overhead", "growth", "imports", "memory", "parse", "cuda")
+NAMES = (
+    *("work", "encode", "overhead", "growth", "imports", "memory", "parse", "pictures"),
+    "cuda",
+)
 RESULTS = Path(__file__).with_name("RESULTS.md")
 HEAD = """\
 # Results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,6 +50,8 @@ from clipcond.cli.pictures import Artist
 from clipcond.cli.taking import honour, take_from
 from clipcond.errors import BadLine, ClipcondError
 from clipcond.files import check_writable
+
+ROOM_OF_SETTINGS = 1000  # characters, beside the prompts
 
 
 def generate(
@@ -222,11 +225,13 @@ def jobs_of_options(job: PictureJob, count: int, stride: int = 1) -> list[Pictur
 
 def _writable(jobs: Sequence[PictureJob]) -> list[PictureJob]:
     """Keep the pictures of a file whose place can be written to; refuse a single one's."""
+    from clipcond.metadata.pictures import check_fits
 
     good = []
     for job in jobs:
         try:
             check_writable(job.output)
+            check_fits(job.prompt + job.negative + " " * ROOM_OF_SETTINGS, job.output)
         except ClipcondError as error:
             if not job.line:
                 raise
@@ -257,15 +262,28 @@ def open_artist(
     pipe = build_pipeline(model, **{**choices, "dialect": dialect})
     if scheduler is not None:
         pipe.scheduler = make_scheduler(scheduler, pipe.scheduler)
+    hashes: list[str] = []
     for file in inversions:
+        before = {*pipe.conditioner.inversions}
         pipe.conditioner.load_inversion(file, allow_pickle=choices["allow_pickle"])
+        names = [name for name in pipe.conditioner.inversions if name not in before]
+        hashes += [f"{name}: {_hash_of(file)}".rstrip(": ") for name in names]
     pipe.set_progress_bar_config(disable=True)
     adapter = choices.get("adapter")
     named = {
         "Model": "embedded" if model is None else Path(model).stem,
         "Tower": choices.get("tower"),
         "Adapter": None if adapter is None else adapter.stem,
+        "VAE": None if choices.get("vae") is None else Path(choices["vae"]).stem,
         "Weighting": choices.get("weighting"),
         "Normalize": choices.get("normalize"),
+        "Full-width": choices.get("fullwidth"),
+        "Extra networks": False if choices.get("extra_networks") is False else None,
+        "TI hashes": ", ".join(hashes) or None,
     }
     return Artist(pipe, named)
+
+
+def _hash_of(file: Path) -> str:
+    """Shorten a file's SHA-256 as A1111 does; "" of a folder."""
+    return sha256(file.read_bytes()).hexdigest()[:12] if file.is_file() else ""

@@ -10,24 +10,28 @@ import typer
 
 from clipcond.cli.console import console
 from clipcond.cli.options import AsJson
-from clipcond.errors import PictureError
+from clipcond.errors import PictureError, printable
 from clipcond.metadata import Parameters, read_parameters
 
 
 def parameters(
     pictures: Annotated[
         list[Path],
-        typer.Argument(metavar="PICTURE...", help="PNG, JPEG or WebP files; A1111's .txt files."),
+        typer.Argument(
+            metavar="PICTURE...",
+            help="PNG, JPEG or WebP files, folders of them, A1111's .txt files.",
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
     """Show what pictures were made with: prompt, seed, steps, sampler, ..."""
     n_bad = 0
-    for i, picture in enumerate(pictures):
+    files = [file for each in pictures for file in _files_of(each)]
+    for i, picture in enumerate(files):
         try:
             found = read_parameters(picture)
         except PictureError as error:
-            if len(pictures) == 1:
+            if len(files) == 1:
                 raise
             n_bad += 1
             console.say(str(error))
@@ -35,11 +39,19 @@ def parameters(
         if as_json:
             print(json.dumps({"path": str(picture), **_json(found)}))
             continue
-        if len(pictures) > 1:
-            print(f"{'' if i == 0 else chr(10)}== {picture}")
-        print(found.text())
+        if len(files) > 1:
+            print(f"{'' if i == 0 else chr(10)}== {printable(str(picture))}")
+        print("\n".join(map(printable, found.as_written().split("\n"))))
     if n_bad:
         raise typer.Exit(1)
+
+
+def _files_of(picture: Path) -> list[Path]:
+    if not picture.is_dir():
+        return [picture]
+    from clipcond.reading import pictures_in
+
+    return pictures_in(picture)
 
 
 def _json(found: Parameters) -> dict[str, Any]:

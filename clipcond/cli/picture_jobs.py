@@ -155,6 +155,8 @@ def _numbered(output: Path, number: int) -> Path:
 
 def _lines(file: str) -> Iterator[str | bytes]:
     """Yield the lines of a file, as bytes where they are no UTF-8."""
+    if file == "-" and sys.stdin is None:
+        raise CheckpointError("standard input is closed", file, "Give a file, or pipe prompts in.")
     with reading(Path(file)):
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # Windows' PowerShell

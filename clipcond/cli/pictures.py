@@ -86,7 +86,7 @@ class Artist:
         from clipcond.metadata import save_picture
 
         made = self._parameters(job)
-        save_picture(image, job.output, made.text())
+        save_picture(image, job.output, made.as_written())
         return {
             "path": str(job.output),
             **({"line": job.line} if job.line else {}),
@@ -118,11 +118,18 @@ class Artist:
     def _parameters(self, job: PictureJob) -> Parameters:
         """List what the picture's file says of it."""
         from clipcond.metadata import Parameters
+        from clipcond.metadata.calls import SPACING
         from clipcond.pipelines.schedulers import sampler_and_schedule_type
 
         call, conditioner = self._call(job), self.pipe.conditioner
         sampler, schedule_type = sampler_and_schedule_type(self.pipe.scheduler)
         built = {name: str(value) for name, value in self.built_with.items() if value is not None}
+        spacing = self.pipe.scheduler.config.get("timestep_spacing")
+        if schedule_type is None and spacing is not None:
+            built[SPACING] = spacing
+        dtype = str(self.pipe.unet.dtype).removeprefix("torch.")
+        if dtype != "float32":
+            built["Precision"] = dtype
         named = {"Dialect": conditioner.dialect.name, "Version": f"clipcond {__version__}"}
         return Parameters(
             job.prompt,

@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clipcond.cli.picture_jobs import PictureJob
 from clipcond.errors import warn
 from clipcond.metadata import Parameters, read_parameters
-from clipcond.pipelines.protocols import ConditionedPipeline
+
+if TYPE_CHECKING:
+    from clipcond.pipelines.protocols import ConditionedPipeline
 
 _EMBEDDED = ("embedded", "embedded-zh")
 # What the file calls the choices of a pipeline.
-_CHOICES = {"Dialect": "dialect", "Weighting": "weighting", "Normalize": "normalize"}
+_CHOICES = {
+    "Dialect": "dialect",
+    "Weighting": "weighting",
+    "Normalize": "normalize",
+    "Full-width": "fullwidth",
+    "Extra networks": "extra_networks",
+    "Precision": "dtype",
+}
+_SWITCHES = {"True": True, "False": False}
 
 
 def take_from(
@@ -48,7 +58,7 @@ def take_from(
     }
     others = {**read.others}
     taken = {
-        choice: others[name]
+        choice: _SWITCHES.get(others[name], others[name])
         for name, choice in _CHOICES.items()
         if name in others and not is_given(choice)
     }

@@ -152,8 +152,12 @@ def one_prompt(prompt: object, what: str = "prompt") -> object:
 
 
 def unlike_numbers(n_given: int, n_prompts: int, what: str) -> PromptError:
-    """Say that negatives (or second prompts) are neither one nor as many as the prompts."""
-    message = f"{counted(n_given, what)} for {counted(n_prompts, 'prompt')}"
+    """Say that negatives (or second prompts) are neither one nor as many as the prompts.
+
+    So are prompts of pictures, where `what` is "prompt".
+    """
+    whose = "picture" if what == "prompt" else "prompt"
+    message = f"{counted(n_given, what)} for {counted(n_prompts, whose)}"
     return PromptError(message, remedy="Give one for all, or one for each.")
 
 

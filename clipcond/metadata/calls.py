@@ -7,8 +7,16 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipcond.errors import PipelineError, UnknownNameError, excerpt, warn
-from clipcond.pipelines.schedulers import make_scheduler, scheduler_name
+from clipcond.conditioning.dialects import DIALECTS
+from clipcond.errors import PipelineError, UnknownNameError, excerpt, first_line, warn
+from clipcond.pipelines.schedulers import (
+    find_scheduler,
+    make_scheduler,
+    sampler_and_schedule_type,
+    scheduler_name,
+)
+from clipcond.weighting import find_rule
+from clipcond.weighting.normalize import find_normalize
 
 if TYPE_CHECKING:
     from clipcond.conditioning.conditioner import Conditioner
@@ -17,15 +25,18 @@ if TYPE_CHECKING:
 
 # What A1111 calls the ways that weights act, and our names of the same.
 _EMPHASIS = {"Original": "scale_mean", "No norm": "scale", "Ignore": "none", "None": "none"}
-# What other tools call the sampler's usual spacing of noise levels.
-_USUAL = {"", "automatic", "normal", "uniform", "default"}
-# Settings that say where a picture is from, or that no picture depends on.
+# What tools call noise levels that are spaced evenly.
+_EVEN = {"", "automatic", "normal", "uniform", "default"}
+SPACING = "Timestep spacing"  # ours, where A1111 has no name for the schedule type
+# Settings that say where a picture is from, that no picture depends on, or that are looked at here.
 _SILENT = frozenset(
     "Version, Generator, Dialect, Weighting, Emphasis, Normalize, Created Date, User, Model hash, "
-    "VAE hash, Lora hashes, TI hashes, Civitai resources, Civitai metadata, Hashes, Template, "
-    "Negative Template, Batch size, Batch pos, NGMS, Sampler, Schedule type".split(", ")
+    "VAE hash, Civitai metadata, Template, Negative Template, Batch size, Batch pos, TI hashes, "
+    "Schedule type, Full-width, Extra networks, Precision, app_version, "
+    f"{SPACING}".split(", ")
 )
-_PARTS = frozenset({"Model", "Tower"})
+_OFF = {"", "0", "0.0", "1.0", "None", "[]", "{}", "False"}
+_SWITCHES = frozenset("Eta, Denoising strength, denoise, strength, noise, Tiling".split(", "))
 
 
 def make_call(parameters: Parameters, pipe: ConditionedPipeline) -> dict[str, Any]:
@@ -45,16 +56,12 @@ def make_call(parameters: Parameters, pipe: ConditionedPipeline) -> dict[str, An
         "guidance_scale": parameters.guidance,
         "width": width,
         "height": height,
-        "clip_skip": parameters.clip_skip,
-        "strength": _number(parameters.others.get("Denoising strength")),
-        "generator": None if seed is None else torch.Generator("cpu").manual_seed(seed % 2**64),
+        "clip_skip": _clip_skip(parameters),
+        "strength": _strength(parameters),
+        "generator": None if seed is None else torch.Generator("cpu").manual_seed(seed),
     }
-    accepted = signature(type(pipe).__call__).parameters
-    return {
-        name: value
-        for name, value in call.items()
-        if value is not None and (name in accepted or name == "clip_skip")
-    }
+    accepted = {*_accepted(pipe), "clip_skip"}
+    return {name: value for name, value in call.items() if value is not None and name in accepted}
 
 
 def not_honoured(parameters: Parameters, pipe: ConditionedPipeline) -> list[str]:
@@ -67,6 +74,7 @@ def not_honoured(parameters: Parameters, pipe: ConditionedPipeline) -> list[str]
         )
     return [
         *_of_reading(parameters, conditioner),
+        *_of_inversions(parameters, conditioner),
         *_of_sampling(parameters, pipe),
         *_of_others(parameters, pipe),
     ]
@@ -74,85 +82,169 @@ def not_honoured(parameters: Parameters, pipe: ConditionedPipeline) -> list[str]
 
 def set_scheduler(parameters: Parameters, pipe: ConditionedPipeline) -> None:
     """Give a pipeline the scheduler that the settings name, if diffusers has it."""
-    if parameters.sampler is not None and not _is_own(parameters, pipe):
-        pipe.scheduler = _scheduler_of(parameters, pipe) or pipe.scheduler
+    if not _is_own(parameters, pipe):
+        try:
+            pipe.scheduler = _scheduler_of(parameters, pipe)
+        except (UnknownNameError, PipelineError):
+            return  # `not_honoured` says so
 
 
 def _of_reading(parameters: Parameters, conditioner: Conditioner) -> Iterator[str]:
     others, dialect = parameters.others, conditioner.dialect
     written = others.get("Dialect", "a1111")
+    if written not in DIALECTS:
+        yield f"Dialect: {excerpt(written)}, which is none of clipcond's."
+        return
     if written != dialect.name:
         yield (
             f"The prompt is in the dialect {written}; this pipeline reads {dialect.name}. "
             f'Say dialect="{written}".'
         )
-    weighting = others.get("Weighting") or _EMPHASIS.get(others.get("Emphasis", ""))
-    own = getattr(dialect.weighting, "__name__", dialect.weighting)
-    if weighting not in {None, own}:
-        yield f'Weights act by {weighting}; here by {own}. Say weighting="{weighting}".'
-    named = others.get("TI hashes", "").split(", ")
+        return
+    usual, emphasis = DIALECTS[written], _EMPHASIS.get(others.get("Emphasis", ""))
+    weighting = others.get("Weighting") or emphasis or usual.weighting
+    normalize = others.get("Normalize") or usual.normalize
+    try:
+        if find_rule(weighting) is not conditioner.rule:
+            yield f'weighting is another here. Say weighting="{weighting}".'
+        if find_normalize(normalize) is not conditioner.normalize:
+            yield f'normalize is another here. Say normalize="{normalize}".'
+    except UnknownNameError as error:
+        yield first_line(error)
+    wide, is_wide = others.get("Full-width"), str(bool(conditioner.fullwidth))
+    if wide not in {None, is_wide}:
+        yield f"fullwidth={wide}; this pipeline has fullwidth={is_wide}. Say fullwidth={wide}."
+    is_kept, keeps = others.get("Extra networks") == "False", conditioner.extra_networks is False
+    if is_kept != keeps and dialect.takes_out:
+        say = "extra_networks=False" if is_kept else "extra_networks=None"
+        yield f"Comments and <lora:...> in a prompt are {'text' if is_kept else 'none'}. Say {say}."
+
+
+def _of_inversions(parameters: Parameters, conditioner: Conditioner) -> Iterator[str]:
+    named = parameters.others.get("TI hashes", "").split(",")
     names = [each.partition(":")[0].strip() for each in named if each.strip()]
-    absent = [name for name in names if name not in conditioner.inversions]
+    known = {name.casefold() for name in conditioner.inversions}
+    absent = [name for name in names if name.casefold() not in known]
     if absent:
         yield f"Embeddings that are not loaded: {', '.join(absent)}."
 
 
 def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[str]:
-    if parameters.sampler is not None and not _is_own(parameters, pipe):
-        if _scheduler_of(parameters, pipe) is None:
+    if not _is_own(parameters, pipe):
+        try:
+            _scheduler_of(parameters, pipe)
+        except UnknownNameError:
             yield (
-                f"Sampler {_sampler(parameters)!r}, which diffusers does not have; the pipeline's "
-                f"{scheduler_name(pipe.scheduler)} is used."
+                f"Sampler {_sampler(parameters, pipe)!r}, which diffusers does not have; the "
+                f"pipeline's {scheduler_name(pipe.scheduler)} is used."
             )
-        elif str(parameters.schedule_type).lower() == "automatic":
-            yield (
-                f"Schedule type Automatic: which one that was for {parameters.sampler} is not "
-                "written; diffusers' usual one is used."
-            )
-    ours = parameters.others.get("Version", "").startswith("clipcond")
-    if not ours and parameters.seed is not None and parameters.others.get("RNG") != "CPU":
+        except PipelineError as error:
+            yield first_line(error)
+        else:
+            if str(parameters.schedule_type).lower() == "automatic":
+                yield (
+                    f"Schedule type Automatic: which one that was for {parameters.sampler} is not "
+                    "written; noise levels are spaced evenly."
+                )
+    is_known = _is_a1111(parameters) and parameters.seed is not None
+    if is_known and parameters.others.get("RNG") != "CPU":
         yield "Noise: drawn on the CPU here, by A1111 on the GPU unless its file says RNG: CPU."
 
 
 def _of_others(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[str]:
-    honoured = {*_SILENT}
-    if "strength" in signature(type(pipe).__call__).parameters:
-        honoured.add("Denoising strength")
+    accepted = _accepted(pipe)
+    if "strength" in accepted and _strength(parameters) is None:
+        yield "No denoising strength from 0 to 1 is given: the pipeline's own is used."
+    if parameters.size is not None and "width" not in accepted:
+        yield f"Size: {parameters.size[0]}x{parameters.size[1]}; the pipeline takes the picture's."
+    dtype = str(getattr(pipe.unet, "dtype", "")).removeprefix("torch.")
+    if parameters.others.get("Precision", dtype) != dtype:
+        yield f"Precision: {parameters.others['Precision']}; this pipeline has {dtype}."
     for name, value in parameters.others.items():
-        is_same = name in _PARTS and value in _names_of(pipe)
-        if not (name in honoured or is_same or (name, value) == ("RNG", "CPU")):
+        is_same = name in {"Model", "Tower"} and value in _names_of(pipe)
+        is_off = name in _SWITCHES and value in _OFF
+        is_strength = name in _STRENGTHS and "strength" in accepted
+        is_model = name == "Civitai resources" and "lora" not in value and "embed" not in value
+        is_cpu = (name, value) == ("RNG", "CPU")
+        if not (name in _SILENT or is_same or is_off or is_strength or is_model or is_cpu):
             yield f"{name}: {excerpt(value)}"
+
+
+_STRENGTHS = ("Denoising strength", "denoise", "strength")
+
+
+def _strength(parameters: Parameters) -> float | None:
+    for name in _STRENGTHS:
+        try:
+            value = float(parameters.others.get(name, ""))
+        except ValueError:
+            continue
+        if 0 < value <= 1:
+            return value
+    return None
+
+
+def _clip_skip(parameters: Parameters) -> int | None:
+    """Take clip skip from the settings; A1111 does not write 1."""
+    is_missing = parameters.clip_skip is None and _is_a1111(parameters)
+    return 1 if is_missing else parameters.clip_skip
+
+
+def _is_a1111(parameters: Parameters) -> bool:
+    """Whether the settings are of A1111 or its like; without steps they are nobody's."""
+    version, generator = (parameters.others.get(name) for name in ("Version", "Generator"))
+    is_ours = str(version).startswith("clipcond")
+    return parameters.steps is not None and not is_ours and generator is None
 
 
 def _names_of(pipe: ConditionedPipeline) -> set[str]:
     """List what the pipeline, and the towers that read its prompts, are called."""
-    paths = [Path(str(pipe.config.get("_name_or_path")))]
-    towers = {tower.name for tower in pipe.conditioner.towers}
-    return {*towers, *(name for path in paths for name in (*path.parts, path.stem))}
+    path = Path(str(pipe.config.get("_name_or_path")))
+    return {*(tower.name for tower in pipe.conditioner.towers), *path.parts, path.stem}
 
 
-def _scheduler_of(parameters: Parameters, pipe: ConditionedPipeline) -> Scheduler | None:
-    """Make the scheduler that the picture was made with; None = diffusers has none such."""
-    try:
-        return make_scheduler(_sampler(parameters), pipe.scheduler)
-    except (UnknownNameError, PipelineError):
-        return None
+def _accepted(pipe: ConditionedPipeline) -> set[str]:
+    return {*signature(type(pipe).__call__).parameters}
+
+
+def _scheduler_of(parameters: Parameters, pipe: ConditionedPipeline) -> Scheduler:
+    """Make the scheduler that the picture was made with.
+
+    Raises:
+        UnknownNameError, PipelineError: diffusers has none such, or it cannot be used here.
+    """
+    return make_scheduler(_sampler(parameters, pipe), pipe.scheduler, _spacing(parameters))
 
 
 def _is_own(parameters: Parameters, pipe: ConditionedPipeline) -> bool:
-    """Whether the pipeline's scheduler has the name already; its settings are kept then."""
-    return _sampler(parameters).lower() == scheduler_name(pipe.scheduler).lower()
+    """Whether the pipeline's scheduler is the one of the settings, or they name none."""
+    if parameters.sampler is None and parameters.schedule_type is None:
+        return True
+    spacing = _spacing(parameters)
+    own = pipe.scheduler.config.get("timestep_spacing")
+    name = _sampler(parameters, pipe)
+    return name.lower() == scheduler_name(pipe.scheduler).lower() and spacing in {None, own}
 
 
-def _sampler(parameters: Parameters) -> str:
-    """Name the sampler with its schedule type, unless that is the usual one."""
+def _sampler(parameters: Parameters, pipe: ConditionedPipeline) -> str:
+    """Name the sampler, by default the pipeline's, with its schedule type unless that is even."""
+    sampler = parameters.sampler or sampler_and_schedule_type(pipe.scheduler)[0]
     kind = str(parameters.schedule_type or "")
-    return f"{parameters.sampler} {kind}" if kind.lower() not in _USUAL else str(parameters.sampler)
+    return sampler if kind.lower() in _EVEN else f"{sampler} {kind}"
 
 
-def _number(text: str | None) -> float | None:
+def _spacing(parameters: Parameters) -> str | None:
+    """Choose diffusers' spacing: as written, else even for the samplers of k-diffusion.
+
+    Source: k-diffusion, `CompVisDenoiser.get_sigmas`.
+    """
+    written = parameters.others.get(SPACING)
+    is_even = str(parameters.schedule_type or "").lower() in _EVEN
+    if written is not None or not is_even or not _is_a1111(parameters):
+        return written
     try:
-        value = float(text or "")
-    except ValueError:
+        row = find_scheduler(str(parameters.sampler))
+    except UnknownNameError:
         return None
-    return value if 0 < value <= 1 else None
+    is_k = row.schedule_type is None and (row.has_spacings or row.sampler == "Euler a")
+    return "linspace" if is_k and row.sampler not in {"UniPC", "DEIS"} else None

@@ -5,7 +5,8 @@
     Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 1, Size: 512x768
 
 A value with a comma, a colon, a line break or a quote is written as a JSON string; Civitai writes
-JSON lists and objects as they are. Extensions add lines of their own after the settings.
+JSON lists and objects as they are. Extensions add lines of their own after the settings: what has
+no name there is kept under BEHIND.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ import clipcond.lazy_re as re
 from clipcond.errors import ArgumentError
 
 NEGATIVE = "Negative prompt:"
+BEHIND = "Remark"
 # The name of a setting; the text before a colon that is longer, or has quotes, is a value.
 _NAME = r"[^\W\d_][^:,\n\"{}\[\]]{0,63}"
 _PAIR = re.compile(rf"\s*({_NAME}):[ \t]*")
-_NEXT = re.compile(rf"(?:,\s*|\n)(?={_NAME}:)")
+_NEXT = re.compile(rf",\s*(?={_NAME}:)")
 _SETTINGS = re.compile(r"Steps: ?\d+(?:,|\Z)")
 _FEWEST = 3  # pairs by which a line without "Steps" is known as settings
 _JSON = json.JSONDecoder()
@@ -39,7 +41,7 @@ def split_infotext(text: str) -> tuple[str, str, dict[str, Setting]]:
 
     A text without settings is a prompt.
     """
-    lines = text.replace("\r\n", "\n").strip("\n").split("\n")
+    lines = _with_newlines(text).strip("\n").split("\n")
     start = _find_settings(lines)
     above, settings = lines[:start], _read_settings("\n".join(lines[start:]))
     negative: list[str] = []
@@ -71,6 +73,22 @@ def join_infotext(prompt: str, negative: str, settings: Mapping[str, str]) -> st
     return "\n".join(lines)
 
 
+def is_read_as(text: str, prompt: str, negative: str) -> bool:
+    """Whether a text is read as these prompts, but for line breaks at their ends."""
+    given = [_with_newlines(each).strip("\n") for each in (prompt, negative)]
+    return [each.strip("\n") for each in split_infotext(text)[:2]] == given
+
+
+def has_settings(text: str) -> bool:
+    """Whether a text has settings or a negative prompt; a comment of a photograph has neither."""
+    _, negative, settings = split_infotext(text)
+    return bool(negative or settings)
+
+
+def _with_newlines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _find_settings(lines: list[str]) -> int:
     """Find the line that the settings begin with: the last that says "Steps: 20"."""
     starts = [i for i, line in enumerate(lines) if _SETTINGS.match(line.lstrip())]
@@ -82,15 +100,32 @@ def _find_settings(lines: list[str]) -> int:
 
 def _read_settings(text: str) -> dict[str, Setting]:
     found: dict[str, Setting] = {}
-    place = 0
-    while pair := _PAIR.match(text, place):
-        value, end = _read_value(text, pair.end())
-        found[pair[1].strip()] = Setting(value, text[pair.end() : end].strip())
-        after = _NEXT.match(text, end) or _NEXT.search(text, end)
-        if after is None:
-            break
-        place = after.end()
+    first, _, behind = text.partition("\n")
+    rest = _read_pairs(first, found)
+    unnamed = [rest] if rest else []
+    for line in behind.split("\n") if behind else ():
+        rest = _read_pairs(line, found)
+        unnamed += [rest] if rest else []
+    if unnamed:
+        value = "\n".join(unnamed)
+        found[BEHIND] = Setting(value, written_value(value))
     return found
+
+
+def _read_pairs(line: str, found: dict[str, Setting]) -> str:
+    """Read the settings of a line; return a line that has none as it is."""
+    place = 0
+    while pair := _PAIR.match(line, place):
+        value, end = _read_value(line, pair.end())
+        written = line[pair.end() : end].strip()
+        if value == written and value[:1] in {'"', "[", "{"}:
+            written = written_value(value)  # no JSON here; what follows another time may close it
+        found[pair[1].strip()] = Setting(value, written)
+        after = _NEXT.match(line, end) or _NEXT.search(line, end)
+        if after is None:
+            return ""
+        place = after.end()
+    return line if place == 0 else ""
 
 
 def _read_value(text: str, start: int) -> tuple[str, int]:
@@ -101,7 +136,7 @@ def _read_value(text: str, start: int) -> tuple[str, int]:
         except (ValueError, RecursionError):
             pass
         else:
-            if end == len(text) or text[end] in ",\n":
+            if end == len(text) or text[end] == ",":
                 return value if isinstance(value, str) else text[start:end], end
     after = _NEXT.search(text, start)
     end = len(text) if after is None else after.start()

@@ -15,51 +15,118 @@ if TYPE_CHECKING:
 # The PNG texts by which their pictures are known.
 _TEXTS = ("prompt", "workflow", "invokeai_metadata", "sd-metadata", "fooocus_scheme", "Comment")
 # The dialect that each one's prompts are written in.
-_DIALECTS = {"COMFYUI": "comfyui", "INVOKEAI": "compel", "FOOOCUS": "a1111"}
+_DIALECTS = {
+    "COMFYUI": "comfyui", "INVOKEAI": "compel", "FOOOCUS": "a1111", "NOVELAI": "novelai",
+}  # fmt: skip
 # A1111's names of what sd-parsers finds.
-_NAMES = {"steps": "Steps", "scheduler": "Schedule type", "cfg_scale": "CFG scale", "seed": "Seed"}
+_NAMES = {
+    "steps": "Steps", "scheduler": "Schedule type", "cfg_scale": "CFG scale", "seed": "Seed",
+    "noise_seed": "Seed",
+}  # fmt: skip
+_READ = {"width", "height", "clip_skip"}  # below other names
+_NOTHING = {"", "None", "[]", "{}"}
+# ComfyUI's nodes that are read, or that do not change the picture.
+_NODES = frozenset(
+    "KSampler KSamplerAdvanced CheckpointLoaderSimple CheckpointLoader CLIPTextEncode VAEDecode "
+    "EmptyLatentImage SaveImage PreviewImage CLIPSetLastLayer Note".split()
+)
+NODES = "Nodes"  # the setting that lists the others
 
 
 def of_other_tools(image: Image, file: Path) -> Parameters | None:
     """Read an open picture; None if no tool that is known wrote anything.
 
     Where a picture went through several samplers, its prompts are joined, and the numbers are those
-    of the first.
+    of the first. `others` lists under NODES what else ComfyUI did, by the kinds of its nodes.
 
     Raises:
-        PictureError: another tool wrote something, and sd-parsers is not installed.
+        PictureError: another tool wrote something, and sd-parsers is not installed, cannot read it,
+            or finds no prompt.
     """
+    is_other = any(name in image.info for name in _TEXTS)
     try:
         from sd_parsers import ParserManager
     except ImportError:
-        if not any(name in image.info for name in _TEXTS):
-            return None
-        raise PictureError(
-            f"{str(file)!r} seems to be of another tool, such as ComfyUI or InvokeAI",
-            file,
-            'To read it: pip install "clipcond[metadata]"',
-        ) from None
+        if is_other:
+            raise _unread(file, 'To read it: pip install "clipcond[metadata]"') from None
+        return None
     found = ParserManager().parse(image)
     if found is None:
+        if is_other:
+            raise _unread(file, "sd-parsers cannot read what it wrote there.")
         return None
-    tool = found.generator
-    settings = {"Sampler": found.samplers[0].name} if found.samplers else {}
-    for own in (found.samplers[0].parameters if found.samplers else {}, found.metadata):
-        single = {name: value for name, value in own.items() if type(value) in (str, int, float)}
-        settings |= {_NAMES.get(name, name): str(value) for name, value in single.items()}
-    sizes = [own for own in _dictionaries(found.metadata) if {"width", "height"} <= own.keys()]
-    if sizes:
-        settings["Size"] = f"{sizes[0]['width']}x{sizes[0]['height']}"
-    elif "resolution" in settings:  # Fooocus: "(512, 768)"
-        settings["Size"] = "x".join(settings.pop("resolution").strip("()").split(", "))
-    models = [each.model.name for each in found.samplers if each.model and each.model.name]
-    settings |= {"Model": models[0]} if models else {}
+    tool, samplers = found.generator, found.samplers
+    settings = {"Sampler": samplers[0].name} if samplers else {}
+    for own in (samplers[0].parameters if samplers else {}, found.metadata):
+        single = {name: str(value) for name, value in own.items() if _is_single(value)}
+        settings |= {_NAMES.get(name, name): value for name, value in single.items()}
+    raw = found.raw_parameters
+    settings |= _sizes(found.metadata, settings) | _clip_skips(tool.name, found.metadata, raw)
+    model = samplers[0].model.name if samplers and samplers[0].model else None
+    settings |= {"Model": model} if isinstance(model, str) else {}
     settings |= {"Dialect": _DIALECTS[tool.name]} if tool.name in _DIALECTS else {}
+    settings["Generator"] = tool.value
+    further = [*_nodes(raw), *(each.name for each in samplers[1:])]
+    settings |= {NODES: ", ".join(map(str, further))} if further else {}
     prompt, negative = (
         ", ".join(str(each.value) for each in prompts)
         for prompts in (found.prompts, found.negative_prompts)
     )
-    return of_settings(prompt, negative, {**settings, "Generator": tool.value})
+    if not prompt:
+        raise _unread(file, "sd-parsers finds no prompt in what it wrote there.")
+    kept = {name: value for name, value in settings.items() if name not in _READ}
+    return of_settings(prompt, negative, kept)
+
+
+def _unread(file: Path, remedy: str) -> PictureError:
+    message = f"{str(file)!r} seems to be of another tool, such as ComfyUI or InvokeAI"
+    return PictureError(message, file, remedy)
+
+
+def _is_single(value: object) -> bool:
+    is_kind = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return is_kind and str(value) not in _NOTHING
+
+
+def _sizes(metadata: Mapping[str, Any], settings: dict[str, str]) -> dict[str, str]:
+    for own in _dictionaries(metadata):
+        if {"width", "height"} <= own.keys():
+            return {"Size": f"{own['width']}x{own['height']}"}
+    resolution = settings.pop("resolution", "")  # Fooocus: "(512, 768)"
+    return {"Size": "x".join(resolution.strip("()").split(", "))} if resolution else {}
+
+
+def _clip_skips(tool: str, metadata: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, str]:
+    """Count clip skip as A1111 does: InvokeAI counts layers left out, ComfyUI from the end."""
+    own = metadata.get("clip_skip")
+    if isinstance(own, int):
+        return {"Clip skip": str(own + (tool == "INVOKEAI"))}
+    stops = [
+        node["inputs"].get("stop_at_clip_layer")
+        for node in _workflow(raw)
+        if node["class_type"] == "CLIPSetLastLayer"
+    ]
+    return {"Clip skip": str(-stops[0])} if len(stops) == 1 and type(stops[0]) is int else {}
+
+
+def _nodes(raw: Mapping[str, Any]) -> list[str]:
+    kinds = dict.fromkeys(node["class_type"] for node in _workflow(raw))
+    return [str(kind) for kind in kinds if kind not in _NODES]
+
+
+def _workflow(raw: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the nodes of ComfyUI's "prompt"."""
+    import json
+
+    nodes = raw.get("prompt")
+    if isinstance(nodes, str):
+        try:
+            nodes = json.loads(nodes)
+        except (ValueError, RecursionError):
+            return
+    for node in nodes.values() if isinstance(nodes, dict) else ():
+        if isinstance(node, dict) and isinstance(node.get("inputs"), dict) and "class_type" in node:
+            yield node
 
 
 def _dictionaries(metadata: Mapping[Any, Any]) -> Iterator[Mapping[str, Any]]:

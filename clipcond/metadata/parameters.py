@@ -8,8 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from clipcond.errors import PictureError
-from clipcond.metadata.infotext import Setting, join_infotext, split_infotext, written_value
+from clipcond.arguments import type_name
+from clipcond.errors import ArgumentError, PictureError
+from clipcond.metadata.infotext import (
+    NEGATIVE,
+    Setting,
+    is_read_as,
+    join_infotext,
+    split_infotext,
+    written_value,
+)
 
 if TYPE_CHECKING:
     from clipcond.pipelines.protocols import ConditionedPipeline
@@ -20,7 +28,17 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".gif", ".tif",
 
 def _read_size(text: str) -> Size:
     width, height = text.lower().split("x")
-    return int(width), int(height)
+    return _at_least(1)(width), _at_least(1)(height)
+
+
+def _at_least(least: int, below: int = 2**64) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        value = int(text)
+        if not least <= value < below:
+            raise ValueError(text)
+        return value
+
+    return read
 
 
 def _read_finite(text: str) -> float:
@@ -28,6 +46,12 @@ def _read_finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(text)
     return value
+
+
+def _read_name(text: str) -> str:
+    if not text.strip():
+        raise ValueError(text)
+    return text
 
 
 def _short(value: float) -> str:
@@ -43,13 +67,13 @@ def _refuse(text: str) -> None:
 # A1111's names of the settings that have a field: the field, how to read it, how to write it. New
 # pictures have them in this order, the others before the last.
 _FIELDS: dict[str, tuple[str, Callable[[str], Any], Callable[[Any], str]]] = {
-    "Steps": ("steps", int, str),
-    "Sampler": ("sampler", str, str),
-    "Schedule type": ("schedule_type", str, str),
+    "Steps": ("steps", _at_least(1), str),
+    "Sampler": ("sampler", _read_name, str),
+    "Schedule type": ("schedule_type", _read_name, str),
     "CFG scale": ("guidance", _read_finite, _short),
-    "Seed": ("seed", int, str),
+    "Seed": ("seed", _at_least(0), str),
     "Size": ("size", _read_size, lambda size: f"{size[0]}x{size[1]}"),
-    "Clip skip": ("clip_skip", int, str),
+    "Clip skip": ("clip_skip", _at_least(1), str),
 }
 
 
@@ -81,8 +105,42 @@ class Parameters:
     # settings as the file has them, so that what is not changed is written as it was
     _read: Mapping[str, Setting] = field(default_factory=dict, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        """Check the kinds of what was given.
+
+        Raises:
+            ArgumentError: a value of another kind, or out of range.
+        """
+        for name in ("prompt", "negative"):
+            if not isinstance(getattr(self, name), str):
+                raise ArgumentError(f"{name} is a str, not {type_name(getattr(self, name))}")
+        for name, (attribute, read, write) in _FIELDS.items():
+            value = getattr(self, attribute)
+            if value is not None and not _fits(value, read, write):
+                raise ArgumentError(f"{attribute}={value!r} cannot be what A1111 calls {name}")
+        if not isinstance(self.others, Mapping) or not all(
+            isinstance(each, str) for pair in self.others.items() for each in pair
+        ):
+            raise ArgumentError("others are texts by name, a dict of str to str")
+
     def text(self) -> str:
-        """Write A1111's "parameters"; what was read from such a text is written as it was.
+        """Write A1111's "parameters"; settings that A1111 wrote are written as they were.
+
+        Raises:
+            ArgumentError: it could not be read again: for a name in `others`, a line in a prompt
+                such as "Negative prompt: x", or settings without steps.
+        """
+        text = self.as_written()
+        if not is_read_as(text, self.prompt, self.negative):
+            raise ArgumentError(
+                "the text would be read as other prompts",
+                f"No line of a prompt may begin with {NEGATIVE!r} or 'Steps: 20', and settings "
+                "need the steps.",
+            )
+        return text
+
+    def as_written(self) -> str:
+        """Write the text also where it would be read otherwise, as A1111 does.
 
         Raises:
             ArgumentError: a name in `others` that could not be read again.
@@ -125,7 +183,7 @@ class Parameters:
         return make_call(self, pipe)
 
     def not_honoured(self, pipe: ConditionedPipeline) -> list[str]:
-        """List, one sentence each, the settings that a call of this pipeline does not follow.
+        """List, a line each, the settings that a call of this pipeline does not follow.
 
         Such as another noise source, high-resolution passes, ControlNet, and inversions that are
         not loaded.
@@ -165,7 +223,8 @@ def read_parameters(source: str | os.PathLike[str]) -> Parameters:
     Args:
         source: a PNG, JPEG or WebP file of A1111, Forge, Civitai or clipcond, and of ComfyUI,
             InvokeAI, Fooocus or NovelAI if sd-parsers is installed; a .txt file of A1111; or the
-            text itself. A `str` of one line that names a file or ends as a picture does is a file.
+            text itself. A `str` of one line that names a file or folder, or ends as such a file
+            does, is a file.
     Raises:
         PictureError: no such file, no picture, or one that does not say how it was made.
     """
@@ -179,9 +238,19 @@ def read_parameters(source: str | os.PathLike[str]) -> Parameters:
 
 
 def _is_name(text: str) -> bool:
-    if "\n" in text or len(text) > 4096 or "\0" in text:
+    if not text or "\n" in text or len(text) > 4096 or "\0" in text:
         return False
-    return text.lower().endswith(_PICTURES) or os.path.isfile(text)
+    return text.lower().endswith((*_PICTURES, ".txt")) or os.path.exists(text)
+
+
+def _fits(value: object, read: Callable[[str], object], write: Callable[[Any], str]) -> bool:
+    """Whether a value is of the field's kind: written and read again, it is the same."""
+    try:
+        again = read(write(value))
+    except (TypeError, ValueError, IndexError):
+        return False
+    numbers = isinstance(value, int | float) and not isinstance(value, bool)
+    return again == value and (numbers or type(again) is type(value))
 
 
 def _try(read: Callable[[str], object], text: str) -> object:

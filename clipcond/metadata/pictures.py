@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipcond.errors import PictureError
+from clipcond.errors import ArgumentError, PictureError
 from clipcond.files import local_path, write_whole
+from clipcond.metadata.infotext import has_settings
 from clipcond.metadata.other_tools import of_other_tools
 from clipcond.metadata.parameters import Parameters, parse_parameters
 from clipcond.reading.pictures import naming_errors, silent_pillow
@@ -19,6 +21,7 @@ PARAMETERS = "parameters"  # the PNG text
 _EXIF, _USER_COMMENT = 0x8769, 0x9286  # Source: Exif 2.32, tables 3 and 7
 # What begins a comment of EXIF. Source: Exif 2.32, table 9
 _UNICODE, _ASCII, _UNDEFINED = b"UNICODE\0", b"ASCII\0\0\0", bytes(8)
+_MOST_OF_JPEG = 65_000  # bytes: a segment has 65,533, and EXIF's tables take some
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
@@ -26,11 +29,13 @@ def picture_parameters(source: str | PathLike[str]) -> Parameters:
     """Read what a picture was made with from its file: see `read_parameters`."""
     file = local_path(source, PictureError)
     with naming_errors(repr(str(file)), file):
+        if file.is_dir():
+            raise PictureError(f"{str(file)!r} is a folder, not a picture", file)
         if not file.is_file():
             raise PictureError(f"there is no picture {str(file)!r}", file)
         other = None
         if file.suffix.lower() == ".txt":  # A1111's option to write one for each picture
-            text = file.read_text(encoding="utf-8-sig", errors="replace")
+            text = _read_text(file)
         else:
             from PIL import Image
 
@@ -48,7 +53,21 @@ def picture_parameters(source: str | PathLike[str]) -> Parameters:
     )
 
 
-def save_picture(image: Image, path: Path, parameters: str = "") -> None:
+def _read_text(file: Path) -> str:
+    content = file.read_bytes()
+    is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if is_utf_16 else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise PictureError(f"{str(file)!r} is no text in UTF-8 or UTF-16", file) from None
+    if "\0" in text:
+        raise PictureError(f"{str(file)!r} is no text", file)
+    return text
+
+
+def save_picture(
+    image: Image, path: str | PathLike[str], parameters: Parameters | str = ""
+) -> None:
     """Write a picture with the text that says how it was made, whole or not at all.
 
     As A1111 does: a PNG file has it as the text "parameters", JPEG and WebP as EXIF's comment. JPEG
@@ -57,27 +76,54 @@ def save_picture(image: Image, path: Path, parameters: str = "") -> None:
     Args:
         path: ends in .png, .jpg, .jpeg or .webp.
     Raises:
+        ArgumentError: another ending, a text that no file can hold, or that JPEG cannot.
         CheckpointError: the file cannot be written.
     """
-    kind = FORMATS[path.suffix.lower()]
+    file = local_path(path)
+    kind = FORMATS.get(file.suffix.lower())
+    if kind is None:
+        endings = ", ".join(FORMATS)
+        raise ArgumentError(f"{str(file)!r}: pictures are written as {endings}")
+    text = parameters.text() if isinstance(parameters, Parameters) else parameters
+    check_fits(text, file)
     options: dict[str, Any] = {"format": kind}
     if kind == "PNG":
         from PIL.PngImagePlugin import PngInfo
 
         options["pnginfo"] = PngInfo()
-        if parameters:
-            options["pnginfo"].add_text(PARAMETERS, parameters)
+        if text:
+            options["pnginfo"].add_text(PARAMETERS, text)
     else:
         options |= {"quality": 95, "subsampling": 0} if kind == "JPEG" else {"lossless": True}
-        options["exif"] = _comment(parameters) if parameters else b""
-    write_whole(path, lambda file: image.save(file, **options))
+        options["exif"] = _comment(text) if text else b""
+    write_whole(file, lambda stream: image.save(stream, **options))
+
+
+def check_fits(text: str, file: Path) -> None:
+    """Refuse a text that a picture's file cannot hold.
+
+    Raises:
+        ArgumentError: it is too long for JPEG, or holds half a character.
+    """
+    try:
+        n_bytes = len(text.encode("utf-16-le"))
+    except UnicodeEncodeError as error:
+        raise ArgumentError(
+            f"the parameters hold half a character, {text[error.start]!r}"
+        ) from error
+    if FORMATS.get(file.suffix.lower()) == "JPEG" and n_bytes > _MOST_OF_JPEG:
+        raise ArgumentError(
+            f"{str(file)!r}: a JPEG file holds {_MOST_OF_JPEG // 2:,} characters of parameters, "
+            f"not {n_bytes // 2:,}",
+            "Write a .png or .webp file.",
+        )
 
 
 def _comment(text: str) -> bytes:
     from PIL.Image import Exif
 
     exif = Exif()
-    exif.get_ifd(_EXIF)[_USER_COMMENT] = _UNICODE + text.encode("utf-16-be", "surrogatepass")
+    exif.get_ifd(_EXIF)[_USER_COMMENT] = _UNICODE + text.encode("utf-16-be")
     return exif.tobytes()
 
 
@@ -87,16 +133,22 @@ def _webui_text(image: Image) -> str:
     if found is None and image.format == "PNG":
         image.load()  # texts may be behind the pixels
         found = image.info.get(PARAMETERS)
-    found = found or image.getexif().get_ifd(_EXIF).get(_USER_COMMENT) or image.info.get("comment")
-    text = _decoded(found) if isinstance(found, bytes) else found
-    text = text.strip("\0") if isinstance(text, str) else ""
-    return "" if text.startswith("{") and text.endswith("}") else text  # Fooocus writes JSON there
+    if isinstance(found, str):
+        # Fooocus writes JSON there
+        return "" if found.startswith("{") and found.rstrip().endswith("}") else found
+    for comment in (image.getexif().get_ifd(_EXIF).get(_USER_COMMENT), image.info.get("comment")):
+        text = _decoded(comment) if isinstance(comment, bytes) else comment
+        # Cameras and editors write comments, too.
+        if isinstance(text, str) and has_settings(text):
+            return text
+    return ""
 
 
 def _decoded(comment: bytes) -> str:
     """Decode EXIF's comment, whose byte order programs disagree on, or a comment of JPEG."""
     kind, text = comment[:8], comment[8:]
-    if kind == _UNICODE:
+    if kind == _UNICODE and b"\0" in text:
         little = text[1::2].count(0) > text[::2].count(0)
         return text.decode("utf-16-le" if little else "utf-16-be", "replace")
-    return (text if kind in {_ASCII, _UNDEFINED} else comment).decode("utf-8", "replace")
+    is_exif = kind in {_UNICODE, _ASCII, _UNDEFINED}
+    return (text if is_exif else comment).decode("utf-8", "replace").strip("\0")

@@ -59,6 +59,7 @@ ROWS = (
     SchedulerRow("DPM2 a", "KDPM2AncestralDiscreteScheduler", aliases=("dpm2 ancestral",)),
     SchedulerRow("DPM++ 2M", _MULTISTEP, {"algorithm_type": "dpmsolver++"}),
     SchedulerRow("DPM++ 2M SDE", _MULTISTEP, _SDE),
+    SchedulerRow("DPM++ 2M SDE Heun", _MULTISTEP, {**_SDE, "solver_type": "heun"}),
     SchedulerRow("DPM++ 3M SDE", _MULTISTEP, {**_SDE, "solver_order": 3}),
     SchedulerRow("DPM++ SDE", _SINGLESTEP, {"algorithm_type": "dpmsolver++", "solver_order": 2}),
     SchedulerRow("UniPC", "UniPCMultistepScheduler"),
@@ -129,7 +130,7 @@ def find_scheduler(name: str) -> SchedulerRow:
     return row
 
 
-def make_scheduler(name: str, like: Scheduler) -> Scheduler:
+def make_scheduler(name: str, like: Scheduler, spacing: str | None = None) -> Scheduler:
     """Make a scheduler for the noise that a model was trained on.
 
     Args:
@@ -137,6 +138,8 @@ def make_scheduler(name: str, like: Scheduler) -> Scheduler:
             hyphens and underscores do not matter.
         like: the model's own scheduler; its training settings (betas, prediction type) are kept,
             and how it samples (solver, spacing of the noise levels) is not.
+        spacing: diffusers' `timestep_spacing` where the name says none: "linspace", "leading" or
+            "trailing"; None = the model's own.
     Raises:
         UnknownNameError: no scheduler of that name.
         PipelineError: diffusers lacks it, or a library that it needs.
@@ -144,6 +147,7 @@ def make_scheduler(name: str, like: Scheduler) -> Scheduler:
     row = find_scheduler(name)
     own: Mapping[str, Any] = getattr(like, _OWN, like.config)
     config = {key: value for key, value in own.items() if key not in _SAMPLING}
+    arguments = {**({} if spacing is None else {"timestep_spacing": spacing}), **row.arguments}
     with silent_libraries():
         import diffusers
 
@@ -151,7 +155,7 @@ def make_scheduler(name: str, like: Scheduler) -> Scheduler:
         if scheduler_class is None:
             raise PipelineError(f"This diffusers has no {row.class_name}.", "Upgrade diffusers.")
         try:
-            made = scheduler_class.from_config(config, **row.arguments)
+            made = scheduler_class.from_config(config, **arguments)
         except ImportError as error:
             reason = str(error).strip().split(" but it was")[0]
             raise PipelineError(

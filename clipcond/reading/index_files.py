@@ -73,7 +73,7 @@ def read_saved(folder: Path) -> Saved:
         CheckpointError: there is none, or it is no index of this version.
     """
     path = folder / MANIFEST
-    if folder.is_dir() and not path.is_file():
+    if not path.is_file():
         raise CheckpointError(f"no index is saved in {str(folder)!r}: there is no {MANIFEST}", path)
     values = read_json(path)
     if values.get("kind") != _KIND or values.get("format") != FORMAT:

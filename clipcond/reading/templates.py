@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from clipcond.arguments import type_name
 from clipcond.errors import ReadingError, UnknownNameError
 
 PLACE = "{}"
@@ -72,8 +73,12 @@ def find_templates(templates: str | Sequence[str]) -> tuple[str, ...]:
         if templates in TEMPLATES:
             return TEMPLATES[templates]
         if PLACE not in templates:
-            raise UnknownNameError("templates", templates, TEMPLATES)
+            error = UnknownNameError("templates", templates, TEMPLATES)
+            error.remedy = "A text of your own has {} where the label goes."
+            raise error
         templates = [templates]
+    if not isinstance(templates, Iterable):
+        raise ReadingError(f"templates are texts with {{}}, not {type_name(templates)}")
     found = tuple(templates)
     if not found or not all(isinstance(each, str) and PLACE in each for each in found):
         raise ReadingError(

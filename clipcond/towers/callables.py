@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Hashable, Mapping
+from collections import deque
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import islice
 from types import CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Protocol
+from zlib import crc32
 
+import numpy as np
 from torch import Tensor, nn
 
 from clipcond.towers.weight_keys import (
@@ -24,6 +27,7 @@ from clipcond.towers.weight_keys import (
 )
 
 N_SEEN = 2000  # objects; who holds more, such as a whole program, is not cached at all
+_ALSO_HELD = (nn.Module, Namespace, SimpleNamespace, deque, np.ndarray, np.generic)
 _KINDS = (bool, float, complex, str, Tensor, nn.Module)  # in a list of a hook that may count
 
 
@@ -94,7 +98,7 @@ class _Walk:
             held = [*islice(list(value), N_SEEN + 1)]
             self.key.append(frozenset(each for each in held if isinstance(each, PLAIN_KINDS)))
             self.waiting += [each for each in held if not isinstance(each, PLAIN_KINDS)]
-        elif isinstance(value, list):
+        elif isinstance(value, list | deque):
             held = [*islice(list(value), N_SEEN + 1)]
             if id(value) in self._counters:
                 held = [each for each in held if isinstance(each, _KINDS) or callable(each)]
@@ -105,9 +109,11 @@ class _Walk:
             entries = value if isinstance(value, Mapping) else vars(value)
             self.key.append(tuple(each for each in list(entries) if isinstance(each, PLAIN_KINDS)))
             self.waiting += islice(list(entries.values()), N_SEEN + 1)
+        elif isinstance(value, np.ndarray | np.generic):
+            self.key.append((str(value.dtype), value.shape, crc32(value.tobytes())))
         elif _home(value) not in sys.stdlib_module_names:
             self.key.append(serial_of(value))
-            self.waiting += [*getattr(value, "__dict__", {}).values(), type(value)]
+            self.waiting += [*getattr(value, "__dict__", {}).values(), *_slots(value), type(value)]
 
     def _add_function(self, function: FunctionType) -> None:
         self.key.append(serial_of(function.__code__))
@@ -127,6 +133,15 @@ class _Walk:
         self.waiting += held
 
 
+def _slots(value: object) -> Iterator[object]:
+    """Yield what an object holds in the `__slots__` of its classes."""
+    for each in type(value).__mro__:
+        names = vars(each).get("__slots__", ())
+        for name in (names,) if isinstance(names, str) else names:
+            with suppress(AttributeError):  # not filled yet, or `__dict__`
+                yield getattr(value, name)
+
+
 def _is_own(value: object, known: Mapping[str, object]) -> bool:
     """Whether what a function names is of its own file, or holds what may be changed there.
 
@@ -137,11 +152,11 @@ def _is_own(value: object, known: Mapping[str, object]) -> bool:
         return value.__globals__ is known
     if isinstance(value, type):
         return bool(own_classes(value))
-    if isinstance(value, (*HELD, nn.Module, Namespace, SimpleNamespace)):
+    if isinstance(value, (*HELD, *_ALSO_HELD)):
         return True
     home = _home(value)
     is_other = home in LIBRARIES or home in sys.stdlib_module_names
-    return hasattr(value, "__dict__") and not (isinstance(value, ModuleType) or is_other)
+    return not (isinstance(value, ModuleType) or is_other)
 
 
 def _names(code: CodeType) -> set[str]:

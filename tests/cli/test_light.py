@@ -11,7 +11,10 @@ from safetensors.torch import save_file
 from clipcond import embedded
 from tests.checkpoints.made_files import unet
 
-COMMANDS = ["generate", "inspect", "convert", "checkpoint", "align", "tune-tower"]
+COMMANDS = (
+    "generate vary inspect convert checkpoint parameters classify score search interrogate align "
+    "tune-tower"
+).split()
 CODE = """
 import json, sys
 from clipcond.cli import main

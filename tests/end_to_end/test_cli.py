@@ -34,7 +34,8 @@ def test_a_picture(generate, sd_folder):
             "a (red:1.3) fox\n"
             "Negative prompt: blurry\n"
             "Steps: 2, Sampler: DDIM, CFG scale: 4.5, Seed: 3, Size: 16x16, Model: tiny-sd, "
-            f"Dialect: a1111, Clip skip: 1, Version: clipcond {__version__}"
+            "Timestep spacing: leading, Dialect: a1111, Clip skip: 1, "
+            f"Version: clipcond {__version__}"
         )
         pipe = build_pipeline(sd_folder)
         same = pipe(

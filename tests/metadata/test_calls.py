@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from PIL import Image
+from safetensors.torch import save_file
 
-from clipcond import build_pipeline
+from clipcond import attach, build_pipeline
 from clipcond.cli import main
 from clipcond.errors import ClipcondWarning, PipelineError
 from clipcond.metadata import Parameters, read_parameters
@@ -79,8 +80,8 @@ def test_what_is_not_honoured_is_listed_and_warned_of(pipe):
     settings = {
         "Hires upscale": "2", "Hires prompt": "a cat: " + "x" * 100, "Eta": "0.67",
         "ControlNet 0": "Module: canny", "Emphasis": "No norm", "TI hashes": "easy: 12, b: 3",
-        "Model": "some-model", "Civitai resources": "[]", "RNG": "NV", "Version": "v1.10.1",
-        "Denoising strength": "0.4",
+        "Model": "some-model", "Civitai resources": '[{"type":"checkpoint"}]', "RNG": "NV",
+        "Version": "v1.10.1", "Denoising strength": "0.4",
     }  # fmt: skip
     wild = replace(read, sampler="DPM fast", schedule_type=None, others=settings)
     before = pipe.scheduler
@@ -88,7 +89,7 @@ def test_what_is_not_honoured_is_listed_and_warned_of(pipe):
     found = wild.not_honoured(pipe)
 
     assert found == [
-        'Weights act by scale; here by scale_mean. Say weighting="scale".',
+        'weighting is another here. Say weighting="scale".',
         "Embeddings that are not loaded: easy, b.",
         "Sampler 'DPM fast', which diffusers does not have; the pipeline's DPM++ 2M Karras is "
         "used.",
@@ -127,19 +128,110 @@ def test_names_of_samplers_and_schedule_types(pipe, sampler, schedule_type, name
     automatic = [line for line in read.not_honoured(pipe) if "Automatic" in line]
     assert len(automatic) == (schedule_type == "Automatic")
     if automatic:
-        with pytest.warns(ClipcondWarning, match="diffusers' usual one is used"):
+        with pytest.warns(ClipcondWarning, match="noise levels are spaced evenly"):
             read.call(pipe)
     else:
         read.call(pipe)
     assert scheduler_name(pipe.scheduler) == name
 
 
-def test_dialects_and_what_is_not_attached(pipe):
-    read = Parameters("a cat", others={"Dialect": "comfyui"})
-    assert read.not_honoured(pipe) == [
-        'The prompt is in the dialect comfyui; this pipeline reads a1111. Say dialect="comfyui".'
+def other(**others):
+    return Parameters(
+        "a cat", others={name.replace("_", " "): text for name, text in others.items()}
+    )
+
+
+def test_what_is_read_otherwise_is_listed(pipe):
+    expected = [
+        (
+            other(Dialect="comfyui"),
+            [
+                "The prompt is in the dialect comfyui; this pipeline reads a1111. "
+                'Say dialect="comfyui".'
+            ],
+        ),
+        (other(Dialect="zork"), ["Dialect: zork, which is none of clipcond's."]),
+        (
+            other(Normalize="mean"),
+            ['normalize is another here. Say normalize="mean".'],
+        ),
+        (other(Emphasis="Original"), []),
+        (
+            other(Extra_networks="False"),
+            ["Comments and <lora:...> in a prompt are text. Say extra_networks=False."],
+        ),
+        (other(Precision="float16"), ["Precision: float16; this pipeline has float32."]),
+        (other(Lora_hashes="x: 12"), ["Lora hashes: x: 12"]),
+        (other(Civitai_resources='[{"type":"lora"}]'), ['Civitai resources: [{"type":"lora"}]']),
+        (other(Civitai_resources='[{"type":"checkpoint"}]', Civitai_metadata="{}"), []),
+        (other(NGMS="3", Eta="0", Denoising_strength="1.0"), ["NGMS: 3"]),
+        (other(Tower="embedded", Model="embedded"), []),
+        (other(Nodes="LoraLoader"), ["Nodes: LoraLoader"]),
     ]
+    for read, lines in expected:
+        assert read.not_honoured(pipe) == lines, read.others
+    attach(pipe, weighting="scale", extra_networks=False)
+    try:
+        assert Parameters("a cat").not_honoured(pipe) == [
+            'weighting is another here. Say weighting="scale_mean".',
+            "Comments and <lora:...> in a prompt are none. Say extra_networks=None.",
+        ]
+    finally:
+        attach(pipe)
+
+
+def test_inversions_are_known_whatever_their_capitals(tmp_path):
+    pipe = build_pipeline()
+    save_file({"easy": torch.ones(1, 128)}, tmp_path / "easy.safetensors")
+    pipe.conditioner.load_inversion(tmp_path / "easy.safetensors", "easy")
+    read = other(TI_hashes="EASY: 12ab, other: 3")
+    assert read.not_honoured(pipe) == ["Embeddings that are not loaded: other."]
+
+
+def test_a1111_leaves_clip_skip_1_and_even_spacing_out(pipe):
+    text = "a cat\nSteps: 2, Sampler: Euler, CFG scale: 3, Seed: 5, RNG: CPU"
+    for kind in ("", ", Schedule type: Uniform", ", Schedule type: Normal"):
+        read = read_parameters(text + kind)
+        assert read.not_honoured(pipe) == []
+        assert read.call(pipe)["clip_skip"] == 1
+        assert pipe.scheduler.config.timestep_spacing == "linspace"
+    assert "clip_skip" not in Parameters("a cat").call(pipe)
+    ours = f"{text}, Timestep spacing: leading, Version: clipcond 0.2.0"
+    assert "clip_skip" not in read_parameters(ours).call(pipe)
+    assert pipe.scheduler.config.timestep_spacing == "leading"
+    Parameters("a cat", schedule_type="Karras").call(pipe)
+    assert pipe.scheduler.config.use_karras_sigmas
+
+
+def test_pictures_to_pictures(pipe):
+    changed = attach(StableDiffusionImg2ImgPipeline(**pipe.components))
+    text = "a cat\nSteps: 2, Seed: 5, RNG: CPU, Size: 16x16"
+    size = "Size: 16x16; the pipeline takes the picture's."
+    for value in ("abc", "nan", "7", "-1", "0", "0,5"):
+        read = read_parameters(f"{text}, Denoising strength: {value}")
+        with pytest.warns(ClipcondWarning, match="No denoising strength"):
+            assert "strength" not in read.call(changed), value
+        assert read.not_honoured(changed) == [
+            "No denoising strength from 0 to 1 is given: the pipeline's own is used.", size
+        ], value  # fmt: skip
+    read = read_parameters(f"{text}, Denoising strength: 0.4")
+    with pytest.warns(ClipcondWarning, match="Size: 16x16"):
+        assert read.call(changed)["strength"] == 0.4
+    assert read.not_honoured(changed) == [size]
+
+
+def test_only_attached_pipelines_are_called(pipe):
+    read = Parameters("a cat")
     plain = StableDiffusionPipeline(**pipe.components)
     for ask in (read.call, read.not_honoured):
         with pytest.raises(PipelineError, match=r"Say attach\(pipe\) first"):
             ask(plain)
+
+
+def test_a_library_that_a_sampler_needs_is_named(pipe, monkeypatch):
+    def no_scipy(*_):
+        raise PipelineError("scheduler 'Euler Beta' cannot be used here: install scipy")
+
+    monkeypatch.setattr("clipcond.metadata.calls.make_scheduler", no_scipy)
+    read = Parameters("a cat", sampler="Euler", schedule_type="Beta")
+    assert read.not_honoured(pipe) == ["scheduler 'Euler Beta' cannot be used here: install scipy"]

@@ -1,6 +1,7 @@
 """A1111's "parameters" as A1111, Forge, Civitai and extensions write it: read, written, changed."""
 
 import json
+import math
 import string
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +93,44 @@ def test_numbers_that_are_none_stay_texts(value):
 def test_names_that_could_not_be_read_again_are_refused(name):
     with pytest.raises(ArgumentError, match="cannot be the name of a setting"):
         Parameters("a", others={name: "1"}).text()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"prompt": None}, {"prompt": 5}, {"negative": None}, {"size": 64}, {"size": (64,)},
+        {"size": "64x64"}, {"size": (0, 64)}, {"guidance": "x"}, {"guidance": math.nan},
+        {"steps": True}, {"steps": 0}, {"steps": 2.5}, {"seed": "a"}, {"seed": -1},
+        {"seed": 2**64}, {"clip_skip": 0}, {"sampler": ""}, {"sampler": 5}, {"others": {"a": 1}},
+        {"others": None}, {"others": {1: "a"}},
+    ],
+)  # fmt: skip
+def test_values_of_another_kind_are_refused(wrong):
+    with pytest.raises(ArgumentError):
+        Parameters(**{"prompt": "a cat", **wrong})
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        Parameters("a\nNegative prompt: b", steps=20),
+        Parameters("a\nSteps: 20, x"),
+        Parameters("a", "b\nSteps: 3"),
+        Parameters("a", seed=1),
+    ],
+)
+def test_what_would_be_read_otherwise_is_refused(made):
+    with pytest.raises(ArgumentError, match="would be read as other prompts"):
+        made.text()
+    assert made.as_written().startswith(made.prompt)
+    assert parse_parameters(made.as_written()) != made
+
+
+def test_lines_behind_the_settings():
+    read = parse_parameters("a\nSteps: 2, Size: 64x64\n\nseen on a forum\nNote: b\nthe end")
+    assert (read.steps, read.size) == (2, (64, 64))
+    assert read.others == {"Note": "b", "Remark": "seen on a forum\nthe end"}
+    assert parse_parameters(read.text()) == read
 
 
 NAMES = st.text(string.ascii_letters + string.digits + " /-()é猫", min_size=1, max_size=20).filter(

@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from clipcond.errors import CheckpointError, PictureError
+from clipcond.errors import ArgumentError, CheckpointError, PictureError
 from clipcond.files import check_writable
-from clipcond.metadata import read_parameters, save_picture
+from clipcond.metadata import Parameters, read_parameters, save_picture
 
 TEXTS = ["", "a cat\nSteps: 2", "一只猫 🐱\nNegative prompt: é\nSteps: 2, Seed: 1, Size: 8x6"]
 
@@ -114,7 +114,8 @@ def tools(folder):
 def test_pictures_of_other_tools_through_sd_parsers(tmp_path):
     samplers = {"ComfyUI": "dpmpp_2m", "InvokeAI": "euler", "NovelAI": "k_euler"}
     prompts = {"ComfyUI": "a (red:1.3) cat", "InvokeAI": "a (cat)1.3"}
-    dialects = {"ComfyUI": "comfyui", "InvokeAI": "compel", "Fooocus": "a1111"}
+    dialects = {"ComfyUI": "comfyui", "InvokeAI": "compel", "Fooocus": "a1111",
+                "NovelAI": "novelai"}  # fmt: skip
     for tool, path in tools(tmp_path):
         found = read_parameters(path)
         assert (found.prompt, found.negative) == (prompts.get(tool, "a cat"), "dog"), tool
@@ -145,7 +146,9 @@ def test_what_is_no_picture_says_so(tmp_path):
         tmp_path / "text.png": "is no picture that Pillow can read",
         tmp_path / "cut.png": "cannot be read as a picture",
         tmp_path / "none.png": "there is no picture",
-        tmp_path: "there is no picture",
+        tmp_path: "is a folder, not a picture",
+        str(tmp_path): "is a folder, not a picture",
+        str(tmp_path / "none.txt"): "there is no picture",
         str(tmp_path / "none.webp"): "there is no picture",
     }.items():
         with pytest.raises(PictureError, match=why):
@@ -182,3 +185,77 @@ def test_a_failure_leaves_the_old_picture(tmp_path):
     with pytest.raises(CheckpointError, match="cannot be written: No space left on device"):
         save_picture(Broken(), path)
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("out.png", b"old")]
+
+
+def test_comments_that_are_no_parameters(tmp_path):
+    """Of editors and cameras; a PNG's own text "parameters" counts whatever it says."""
+    for i, comment in enumerate((b"Created with GIMP", b"CREATOR: gd-jpeg v1.0, quality = 82")):
+        picture().save(tmp_path / f"{i}.jpg", comment=comment)
+    for i, words in enumerate(("Screenshot", " " * 60)):
+        picture().save(tmp_path / f"exif{i}.jpg", exif=exif(b"ASCII\0\0\0" + words.encode()))
+    for path in tmp_path.iterdir():
+        with pytest.raises(PictureError, match="does not say how it was made"):
+            read_parameters(path)
+    save_picture(picture(), tmp_path / "own.png", "a cat")
+    assert read_parameters(tmp_path / "own.png").prompt == "a cat"
+
+
+def test_encodings(tmp_path):
+    words = "一只猫\nNegative prompt: 狗\nSteps: 3"
+    for i, encoding in enumerate(("utf-8", "utf-8-sig", "utf-16")):
+        (tmp_path / f"{i}.txt").write_text(words, encoding)
+        assert read_parameters(tmp_path / f"{i}.txt").text() == words
+    picture().save(tmp_path / "utf8.jpg", exif=exif(b"UNICODE\0" + words.encode()))
+    assert read_parameters(tmp_path / "utf8.jpg").text() == words
+    for i, content in enumerate((words.encode("gbk"), bytes(range(256)), b"a\0b")):
+        (tmp_path / f"bad{i}.txt").write_bytes(content)
+        with pytest.raises(PictureError, match="is no text"):
+            read_parameters(tmp_path / f"bad{i}.txt")
+
+
+def test_what_a_file_cannot_hold_is_refused(tmp_path):
+    long = "x" * 33_000
+    for text, name, why in (
+        (long, "a.jpg", "holds 32,500 characters of parameters, not 33,000"),
+        ("a\ud800b", "a.png", "half a character"),
+        ("a", "a.gif", "pictures are written as .png, .jpg, .jpeg, .webp"),
+    ):
+        with pytest.raises(ArgumentError, match=why):
+            save_picture(picture().convert("RGB"), tmp_path / name, text)
+    assert not [*tmp_path.iterdir()]
+    save_picture(picture(), str(tmp_path / "a.png"), Parameters(long, steps=2))
+    assert read_parameters(str(tmp_path / "a.png")).prompt == long
+
+
+def comfy(path, nodes, **texts):
+    info = PngInfo()
+    for name, value in {"prompt": nodes, "workflow": {"links": []}, **texts}.items():
+        info.add_text(name, json.dumps(value))
+    picture().save(path, pnginfo=info)
+
+
+def test_what_else_comfyui_did_is_listed(tmp_path):
+    inputs = {
+        "seed": 5, "steps": 20, "cfg": 8, "sampler_name": "euler", "scheduler": "normal",
+        "denoise": 1.0, "model": ["8", 0], "positive": ["6", 0], "negative": ["7", 0],
+    }  # fmt: skip
+    nodes = {
+        "3": {"class_type": "KSampler", "inputs": inputs},
+        "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat", "clip": ["9", 0]}},
+        "7": {"class_type": "CLIPTextEncode", "inputs": {"text": "dog", "clip": ["9", 0]}},
+        "8": {"class_type": "LoraLoader", "inputs": {"lora_name": "x", "model": ["4", 0]}},
+        "9": {"class_type": "CLIPSetLastLayer", "inputs": {"stop_at_clip_layer": -2}},
+        "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "v1"}},
+    }
+    comfy(tmp_path / "lora.png", nodes)
+    found = read_parameters(tmp_path / "lora.png")
+    assert (found.prompt, found.negative, found.clip_skip) == ("a cat", "dog", 2)
+    assert found.others["Nodes"] == "LoraLoader"
+    assert all(isinstance(value, str) for value in found.others.values())
+
+    nodes["6"]["inputs"]["text"] = ["13", 0]
+    comfy(tmp_path / "none.png", nodes)
+    comfy(tmp_path / "links.png", nodes, workflow={})
+    for name, why in {"none": "finds no prompt", "links": "cannot read"}.items():
+        with pytest.raises(PictureError, match=why):
+            read_parameters(tmp_path / f"{name}.png")

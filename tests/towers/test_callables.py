@@ -2,8 +2,10 @@
 
 import copy
 import functools
+from collections import deque
 from types import SimpleNamespace
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -146,8 +148,18 @@ class Choices:
         self.names = ["style"]
 
 
+class Slots:
+    """An object without a `__dict__`."""
+
+    __slots__ = ("scale",)
+
+    def __init__(self):
+        self.scale = 1.0
+
+
 CHOSEN, OPTIONS = Choices(), SimpleNamespace(scale=1.0)
 ACTIVE = ["style"]
+SLOTS, QUEUE, ARRAY = Slots(), deque([1.0]), np.ones(2, np.float32)
 
 
 def raised(owner, name):
@@ -187,6 +199,18 @@ def names_of_an_object(model):
     return held.names
 
 
+def slots(model):
+    held = Slots()
+    hooked(model, lambda module, args, output: output * held.scale)
+    return held
+
+
+def numpy_number(model):
+    held = {"of": np.float32(1)}
+    hooked(model, lambda module, args, output: output * float(held["of"]))
+    return held
+
+
 # what is put on -> what changes then
 CASES = {
     "an attribute of its class": (
@@ -206,6 +230,20 @@ CASES = {
         patched(lambda y: y * OPTIONS.scale),
         lambda _: raised(OPTIONS, "scale"),
     ),
+    "slots of an object of the file": (
+        patched(lambda y: y * SLOTS.scale),
+        lambda _: raised(SLOTS, "scale"),
+    ),
+    "slots of an object": (slots, lambda held: raised(held, "scale")),
+    "a queue of the file": (
+        patched(lambda y: y * QUEUE[0]),
+        lambda _: QUEUE.append(QUEUE.popleft() + 1),
+    ),
+    "an array of the file": (
+        patched(lambda y: y * float(ARRAY[1])),
+        lambda _: np.add.at(ARRAY, 1, 1),
+    ),
+    "a number of numpy": (numpy_number, lambda held: held.__setitem__("of", held["of"] + 1)),
     "names in a list": (patched(lambda y: y * (1 + len(ACTIVE))), lambda _: switched(ACTIVE)),
     "a whole number in a list": (numbers, lambda scale: scale.append(scale.pop() + 1)),
     "names that an object holds": (names_of_an_object, switched),
