@@ -180,11 +180,12 @@ BARE_NOTATIONS = (
     *(
         Notation(
             "negative-label",
-            ("neg", "Neg", "NEG", "NÉG", "Nég", "nég", "егатив", "трицат", *"负反ネ부"),
+            ":=-—–→",
             re.compile(pattern),
             ALL,
             "the label of a negative prompt, but here a part of the prompt",
             "Give the negative prompt apart.",
+            hint=re.compile("(?i:n[eé]g|негатив|отрицат)|[负反ネ부]"),
         )
         for pattern in (_BOTH, _WITHIN)
     ),
