@@ -258,3 +258,16 @@ def _form(source: str, bracket: _Bracket, closing: int) -> Change | None:
     before = (begin, colons[0] if is_pair else begin)
     after = (colons[0] + 1 if is_pair else begin, colons[-1])
     return Change(bracket.start, closing + 1, (before, after), when)
+
+
+def never_changes(change: Change) -> bool | None:
+    """Say which text an edit shows if it never changes, whatever the number of steps.
+
+    Returns:
+        True = the second, False = the first, None = it may change.
+    """
+    when = (change.when or "").strip()
+    is_share = "." in when
+    if when and (float(when) <= 0 or (not is_share and float(when) < 1)):
+        return True
+    return False if is_share and float(when) >= 1 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -17,10 +18,11 @@ from clipcond.prompt.editing import (
     find_last_text,
     find_schedule,
     find_undrawn,
+    never_changes,
     schedule_call,
 )
 from clipcond.prompt.misreadings import outer_weights, spoiled_issue
-from clipcond.prompt.notations import MOST_WEIGHT, weight_in
+from clipcond.prompt.notations import MOST_WEIGHT, WEIGHT_WORD, weight_in
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.segments import MOST_ISSUES, Issue, in_order
 
@@ -32,6 +34,7 @@ _SHOWN = 40  # characters
 _NETWORKS = ("lora", "lyco", "locon", "loha", "hypernet")
 _LABELS = ("artist", "character", "copyright", "series", "style", "by")  # of a tag
 _NAMED = 8  # texts
+_WORD_BEFORE = re.compile(r"(?P<words>\w(?:[\w-]{0,39}\w)?)\s{0,3}\Z")
 _WORD = "Write 'and' in small letters for the word"
 
 
@@ -157,7 +160,7 @@ def undrawn_edits(
     for start, stop, _ in _conditions(remainder, negative, fullwidth):
         part = remainder.only([(start, stop)])
         for change, lost in find_undrawn(part.text, steps, fullwidth=fullwidth):
-            is_known = _never(change) is not None or _is_numeric(part.text, change)
+            is_known = never_changes(change) is not None or _is_numeric(part.text, change)
             make = _undrawn_texts if change.when is None else _undrawn_edit
             said = None if is_known else make(part.text, change, lost, steps)
             if said is not None and len(issues) < MOST_ISSUES:
@@ -272,7 +275,7 @@ def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
             "reach; only its first text is encoded"
         )
         remedy = f"Choose a step from 1 to {max(1, steps - 2)}, or a fraction such as 0.5. {remedy}"
-    if (is_over := _never(change)) is not None:
+    if (is_over := never_changes(change)) is not None:
         code, left = "editing-never", texts[is_over].strip()
         kept = f"only {excerpt(left, _SHOWN)!r}" if left else "nothing of it"
         message = f"{excerpt(shown, _SHOWN)!r} never changes while denoising; {kept} is encoded"
@@ -280,20 +283,12 @@ def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
         remedy = f"Write a fraction of all steps below 1, or the number of a step: {example}."
     if label_remedy := _label_remedy(remainder.text, change):
         remedy = label_remedy
+    start = change.start
     if may_be_weight:
-        weight = weight_in("a1111", excerpt(texts[1].strip(), _SHOWN), when)
-        remedy = f"For a weight write {weight}. {remedy}"
-    return Issue(message, remainder.at(change.start), remedy, code=code)
-
-
-def _never(change: Change) -> bool | None:
-    """Say which text an edit shows if it never changes, whatever the number of steps.
-
-    Returns:
-        True = the second, False = the first, None = it may change.
-    """
-    when = (change.when or "").strip()
-    is_share = "." in when
-    if when and (float(when) <= 0 or (not is_share and float(when) < 1)):
-        return True
-    return False if is_share and float(when) >= 1 else None
+        words = texts[1].strip()
+        before = _WORD_BEFORE.search(remainder.text, max(0, start - _SHOWN), start)
+        if before and re.fullmatch(WEIGHT_WORD, words):  # cat [weight: 1.3]
+            start, words = before.start(), before["words"]
+            message = message.replace(shown, remainder.text[start : change.stop])
+        remedy = f"For a weight write {weight_in('a1111', excerpt(words, _SHOWN), when)}. {remedy}"
+    return Issue(message, remainder.at(start), remedy, code=code)

@@ -220,6 +220,19 @@ def test_edits_that_begin_with_a_label():
         assert misread_forms(Remainder.whole(prompt)) == ()
 
 
+def test_a_weight_in_square_brackets_behind_its_word():
+    cases = [("cat [weight: 1.3]", "cat"), ("a dog, big-cat [weight:0.8], x", "big-cat")]
+    cases.append(("猫 [权重：1.3]", "猫"))
+    for prompt, words in cases:
+        (issue,) = reduce(prompt, fullwidth=True)[1]
+        number = re.findall(r"\d\.\d", prompt)[0]
+        assert issue.remedy.startswith(f"For a weight write ({words}:{number}).")
+        assert prompt[issue.position :].startswith(words)
+        assert prompt[issue.position : prompt.index("]") + 1] in issue.message
+    (issue,) = reduce("a cat [red:1.3]")[1]
+    assert issue.remedy.startswith("For a weight write (red:1.3).")
+
+
 def test_times_and_ratios_in_square_brackets():
     def check(case):
         prompt, shown = case
