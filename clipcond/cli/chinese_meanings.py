@@ -48,6 +48,7 @@ MEANINGS = {
     "text here: a blend or conjunction is a whole prompt": (
         "在这里是文字：混合或组合是一整个提示词"
     ),
+    "no weight: its number comes first": "不是权重：数字要写在前面",
     "no prompt editing, which takes place at one step": "不会按步骤变化：变化只发生在一步",
     "no prompt editing, which has colons": "不会按步骤变化：那要用冒号",
     "no prompt editing, which has square brackets": "不会按步骤变化：那要用方括号",

@@ -73,6 +73,7 @@ PROMPTS = {
     ),
     "Write {} in dialect {}: two steps are impossible.": "请用方言 {1} 写 {0}：不能写两步。",
     "Write what is before it in each of its prompts.": "请把前面的文字写进其中每个提示词。",
+    "A name ends at a space: write one behind the comma.": "名称到空格为止：请在逗号后加空格。",
     "Write {} in dialect {} to alternate.": "要交替，请用方言 {1}，写 {0}。",
     "Write {} in dialect {}: a fraction of all steps, or the number of one.": (
         "请用方言 {1}，写 {0}：数字是总步数的比例，或第几步。"

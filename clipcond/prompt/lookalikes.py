@@ -24,6 +24,7 @@ from clipcond.prompt.bracket_slips import (
     NEAR,
     between,
     meant_weight,
+    opening_of,
     with_brackets,
 )
 from clipcond.prompt.compel_slips import CALL, COMPEL_SLIPS, mended_call
@@ -94,7 +95,7 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
         return parsed
     is_ordinary = ordinary_spans(parsed, {i.code for i in (*parsed.issues, *(f[2] for f in found))})
     chosen = _one_a_place([each for each in found if not is_ordinary(each[2].code, *each[:2])])
-    calls = [span for *span, issue in chosen if issue.code == CALL]
+    calls = [span for *span, issue in chosen if issue.code in (CALL, "novelai-weight")]
     kept = [
         issue
         for issue in parsed.issues
@@ -186,6 +187,9 @@ def _readable(remedy: str, source: str, place: tuple[int, int], wide: bool) -> s
     plain, around = fold(words), source[:start][-1:] + source[stop : stop + 1]
     is_word = words.isalpha() and "dialect 'a1111'" in remedy
     if (other := _OR_CHOOSE.search(remedy)) and len(words) < SHOWN:
+        before = fold(source[max(0, start - NEAR) : start + 1])
+        if plain == "BREAK" and opening_of(before, len(before) - 1) >= 0:  # where it is a word
+            return f"{remedy[: other.start()]}."
         is_wide = wide and other[3] in BRACKETS
         is_joined = is_word and not is_wide and any(map(str.isalpha, around))
         if is_joined or ascii_signs(words, fullwidth=is_wide) != plain:

@@ -11,6 +11,19 @@ _LAST = r"\s?(?:[,、\n]|\Z)"
 NOVELAI_SLIPS = (
     Notation(
         "novelai-weight",
+        ("::",),
+        re.compile(
+            r"(?<![\w.])[+-]?[\d.]{1,9}::(?:[^:]|:(?!:)){0,300}(?:::|\Z)"
+            rf"|(?<![\w:])(?P<words>[^\W\d](?:[\w\-]{{0,40}}\w)?)\s?::\s?(?P<number>{SMALL}|[0-2])(?=[\s,]|\Z)"
+        ),
+        {"novelai"},
+        "no weight: its number comes first",
+        "Write {weight}.",
+        known=re.compile(r"[+-]?[\d.]{1,9}::"),
+        folded=False,
+    ),
+    Notation(
+        "novelai-weight",
         ":",
         re.compile(r"(?<![\w.])(?P<number>[+-]?\d+,\d+)::(?P<words>[^:\n]{0,60})(?:::)?"),
         {"novelai"},

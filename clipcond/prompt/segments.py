@@ -198,6 +198,8 @@ class ParsedPrompt:
             else:
                 message = f"there is no embedding {part.text!r}; its name is left out"
                 remedy = "Load its file: conditioner.load_inversion(file)."
+                if "," in part.text.strip(","):
+                    remedy = "A name ends at a space: write one behind the comma."
                 missing.append(Issue(message, part.start, remedy, "inversion", (part.text,)))
         if parts == list(self.parts):
             return self

@@ -179,6 +179,22 @@ def test_no_remedy_sends_to_a_dialect_that_reads_text():
     assert issues("｛猫｝", "a1111", None)[0].remedy.endswith("or write {猫} in dialect 'novelai'.")
 
 
+def test_a_number_behind_the_words_of_novelai():
+    found = issues("cat::2 dog::1.1, fox", "novelai", None)
+    assert [i.remedy for i in found] == ["Write 2::cat::.", "Write 1.1::dog::."]
+    there, _ = followed("cat::2 dog::1.1, fox", "novelai")
+    assert read(there, "novelai") == [("cat", 2.0), ("dog", 1.1), ("fox", 1.0)]
+    for prompt in ("1.3::cat::2 dogs", "1.3::a cat::, dog", "2::cat:: 1 dog"):
+        assert issues(prompt, "novelai", None) == []
+
+
+def test_no_dialect_has_a_chunk_within_brackets():
+    for syntax in ("comfyui", "lpw"):
+        (issue,) = issues("(a cat BREAK dog:1.2)", syntax, None)
+        assert issue.remedy == "Leave it out."
+        assert "choose dialect" in issues("(a cat:1.2) BREAK dog", syntax, None)[0].remedy
+
+
 def test_a_weight_in_full_width_square_brackets():
     for prompt in ("【猫：1.3】", "［红色的猫：0.8］", "a【cat：1．3】"):
         (issue,) = issues(prompt, "a1111", None)
