@@ -116,7 +116,7 @@ def test_ordinary_text_is_not():
 def test_what_a_syntax_reads_itself_is_not():
     assert issues("(cat:1.3) (cat: 1.3) a BREAK b [a:b:0.5]", "a1111") == ()
     assert issues("(cat:1.3) (cat: 1.3) embedding:x", "comfyui") == ()
-    assert issues('cat++ (a b)1.3 ("a","b").blend(1,1)', "compel") == ()
+    assert issues("cat++ (a b)1.3", "compel") == issues('("a","b").blend(1,1)', "compel") == ()
     assert issues("(cat:1.3) cat++ BREAK embedding:x <lora:x:1>", "plain") == ()
 
 
