@@ -41,7 +41,7 @@ _OPENING = "".join(OPENING.values())
 _STRIPPED = re.compile(r"\s*:\s*[\d.,]{0,9}\Z")
 _LAST_WORD = re.compile(r"(?:\w|-(?=\w)){1,40}\s{0,2}\Z")
 _INNER = re.compile(r"([^:]*?)(?<!\d)\s{0,3}:\s{0,3}([0-2]?\.\d{1,3}|[0-2])\s{0,3}")
-_BEHIND = re.compile(rf"(?:\+{{1,9}}|-{{1,9}}|\d?\.\d{{1,3}})(?=[\s,.;)\"{CJK}]|\Z)")
+_BEHIND = re.compile(rf"(?:\+{{2,9}}|-{{2,9}}|\d?\.\d{{1,3}})(?=[\s,.;)\"{CJK}]|\Z)")
 _PARTED = {"compel": (",(", "+-"), "novelai": (",;([{", ":")}  # what a weight may touch, or not
 
 BRACKET_SLIPS = (

@@ -184,7 +184,7 @@ def _readable(remedy: str, source: str, place: tuple[int, int], wide: bool) -> s
     """Say what to write in another dialect, if that does not read the signs as they are typed."""
     start, stop = place
     words = source[start:stop]
-    plain, around = fold(words), source[:start][-1:] + source[stop : stop + 1]
+    plain, around = fold(words), source[max(0, start - 1) : start] + source[stop : stop + 1]
     is_word = words.isalpha() and "dialect 'a1111'" in remedy
     if (other := _OR_CHOOSE.search(remedy)) and len(words) < SHOWN:
         before = fold(source[max(0, start - NEAR) : start + 1])

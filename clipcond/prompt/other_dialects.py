@@ -45,9 +45,9 @@ _SIGNED_QUOTE = (
     r"(?<![\w\"])\"(?P<words_3>[^\W\d][^\"\n]{0,60})\"(?P<number_3>\+{1,4}|-{2,4}|\d?\.\d{1,3})"
     r"(?=[\s,.;)]|$)"
 )
-_TWICE = r"(?<!\\)\(\((?=\s*\w)(?P<words>[^()\\]+)\)\)(?![+\-]|\d?\.\d"
-_ROUND_TWICE = re.compile(rf"{_TWICE})")
-_ROUND_UNWEIGHTED = re.compile(rf"{_TWICE}|\d{{1,3}}\s?(?:[,;.)]|\Z))")
+_TWICE = r"(?<!\\)\(\((?=\s*\w)(?P<words>[^()\\]+)\)\)(?!\d?\.\d"
+_ROUND_TWICE = re.compile(rf"{_TWICE}|\+\+|--)")
+_ROUND_UNWEIGHTED = re.compile(rf"{_TWICE}|[+\-]|\d{{1,3}}\s?(?:[,;.)]|\Z))")
 # `【新品】` and `【注】，` are ordinary, `【猫】，狗` is a list.
 LABELS_CJK = "(?:注|重要|新品|图|圖|図|表|例|参考|限定|速报|速報|公告|通知|公式|官方|原创|更新)"
 SQUARE_CJK = (
