@@ -81,6 +81,15 @@ def test_a_missing_embedding_is_an_issue():
     )
 
 
+def test_a_name_that_a_comma_is_in():
+    (issue,) = parse_groups("cat embedding:foo,dog").with_names(lambda name: None).issues
+
+    assert issue.words == ("foo,dog",)
+    assert issue.remedy == "A name ends at a space: write one behind the comma."
+    mended = parse_groups("cat embedding:foo, dog").with_names(lambda name: name)
+    assert [part.text.strip() for part in mended.parts] == ["cat", "foo", ", dog"]
+
+
 def test_an_embedding_is_a_segment_of_its_own_at_the_weight_around_it():
     parsed = parse_groups("a (embedding:foo\\(1\\).pt, cat:1.2)")
 
