@@ -1,4 +1,4 @@
-"""Measure reading: recall of search, interrogation drawn again, and the best of N pictures.
+"""Measure reading: zero-shot, recall of search, interrogation drawn again, the best of N pictures.
 
 Prints a row a test. Scenes and prompts are fresh; the judge that names objects has never seen the
 vision tower.
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from captions import ENGLISH, Mix
-from captions_zh import CHINESE
+from captions_zh import CHINESE, COLOUR_OF
 from evaluate import Asked, arguments, images_of
 from phrasing import Language
 from PIL import Image
@@ -23,7 +23,7 @@ from world import COLOURS, NOUNS, ONE, PAIR, place, render
 
 from clipcond import build_pipeline
 from clipcond.errors import ClipcondWarning
-from clipcond.reading import DualEncoder, clip_score, interrogate, load_encoder
+from clipcond.reading import DualEncoder, ZeroShotClassifier, clip_score, interrogate, load_encoder
 
 CAPTIONS = Mix(sized=0.0, filler=0.0, strange=0.0, held_out=True)
 LANGUAGES = {"embedded": ENGLISH, "embedded-zh": CHINESE}
@@ -60,6 +60,33 @@ def recall(encoder: DualEncoder, language: Language, n: int, n_things: int) -> d
         rank = (table > table.diagonal()[:, None]).sum(1)
         for k in (1, 5):
             result[f"{name} @{k}"] = float((rank < k).float().mean())
+    return result
+
+
+def named(encoder: DualEncoder, language: Language, n_each: int) -> dict[str, float]:
+    """Name fresh scenes of one thing by zero-shot, with the default template and an ensemble.
+
+    The ensemble names every background, as captions do: the vectors of its texts are averaged.
+    """
+    rng, chinese = random.Random("naming"), language is CHINESE
+    nouns, pictures = [], []
+    for i in range(len(NOUNS) * n_each):
+        nouns.append(i // n_each)
+        scene = place(rng.choice(list(COLOURS)), (nouns[-1],), [ONE], rng)
+        pictures.append(Image.fromarray(render(scene, rng)))
+    labels = [names[0] for names in language.names]
+    backgrounds = [
+        f"{COLOUR_OF[colour]}背景上的一个{{}}" if chinese else f"a {{}} on a {colour} background"
+        for colour in COLOURS
+    ]
+    result = {}
+    for name, templates in (("default", None), ("backgrounds", backgrounds)):
+        found = ZeroShotClassifier(encoder, labels, templates=templates)(pictures, top_k=5)
+        ranks = [
+            [label for label, _ in row].index(labels[noun]) if labels[noun] in dict(row) else 5
+            for row, noun in zip(found, nouns, strict=True)
+        ]
+        result |= {f"{name} @{k}": float(np.mean([rank < k for rank in ranks])) for k in (1, 5)}
     return result
 
 
@@ -121,6 +148,7 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore", ClipcondWarning)
     for name, language in LANGUAGES.items():
+        show(f"{name}, named", named(load_encoder(name), language, 3))
         for n_things, n in ((1, len(NOUNS) * len(COLOURS)), (2, 1000)):
             show(
                 f"{name}, {n} scenes of {n_things}",
