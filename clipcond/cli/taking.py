@@ -41,6 +41,8 @@ def take_from(
     Raises:
         PictureError: the file does not say how it was made.
     """
+    from clipcond.metadata.calls import EMPHASIS, SPACING, clip_skip_of
+
     read = read_parameters(picture)
     size = None if read.size is None else "x".join(map(str, read.size))
     own: dict[str, Any] = {
@@ -51,12 +53,16 @@ def take_from(
             "seed": read.seed,
             "steps": read.steps,
             "guidance": read.guidance,
-            "clip_skip": read.clip_skip,
+            "clip_skip": clip_skip_of(read),
             "size": size,
         }.items()
         if value is not None and not is_given(name)
     }
+    if read.seed is None and not is_given("seed"):
+        warn(f"{str(picture)!r} does not say the seed; {job.seed} is used")
     others = {**read.others}
+    if others.get("Emphasis") in EMPHASIS:
+        others.setdefault("Weighting", EMPHASIS[others["Emphasis"]])
     taken = {
         choice: _SWITCHES.get(others[name], others[name])
         for name, choice in _CHOICES.items()
@@ -64,17 +70,17 @@ def take_from(
     }
     if others.get("Tower") in _EMBEDDED and not is_given("tower"):
         taken["tower"] = others["Tower"]
-    given = {name for name, choice in _CHOICES.items() if is_given(choice)}
-    left = {name: value for name, value in others.items() if name not in given}
-    sampler = None if is_given("scheduler") else read.sampler
-    return replace(job, **own), {**choices, **taken}, replace(read, sampler=sampler, others=left)
+    if is_given("scheduler"):
+        others.pop(SPACING, None)
+        read = replace(read, sampler=None, schedule_type=None)
+    return replace(job, **own), {**choices, **taken}, replace(read, others=others)
 
 
 def honour(read: Parameters, pipe: ConditionedPipeline) -> None:
     """Set the scheduler of the file, and warn of what the pipeline does otherwise."""
-    from clipcond.metadata.calls import set_scheduler
+    from clipcond.metadata.calls import not_honoured, set_scheduler
 
-    missing = read.not_honoured(pipe)
+    missing = not_honoured(read, pipe, is_read_so=True)
     set_scheduler(read, pipe)
     for each in missing:
         warn(f"not as the picture was made: {each}")

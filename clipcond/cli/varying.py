@@ -120,6 +120,8 @@ def vary(
         _take_adapter(conditioner, image_adapter, encoder)
         embeds = conditioner.image_reader.embed(pictures)
     named: dict[str, object] = {"Image": image.name, "Image weight": image_weight}
+    if image_adapter is not None:
+        named["Image adapter"] = image_adapter.stem
     if toward is not None:
         from clipcond.conditioning import slerp
 

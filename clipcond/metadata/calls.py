@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from clipcond.pipelines.protocols import ConditionedPipeline, Scheduler
 
 # What A1111 calls the ways that weights act, and our names of the same.
-_EMPHASIS = {"Original": "scale_mean", "No norm": "scale", "Ignore": "none", "None": "none"}
+EMPHASIS = {"Original": "scale_mean", "No norm": "scale", "Ignore": "none", "None": "none"}
 # What tools call noise levels that are spaced evenly.
 _EVEN = {"", "automatic", "normal", "uniform", "default"}
 SPACING = "Timestep spacing"  # ours, where A1111 has no name for the schedule type
@@ -56,7 +56,7 @@ def make_call(parameters: Parameters, pipe: ConditionedPipeline) -> dict[str, An
         "guidance_scale": parameters.guidance,
         "width": width,
         "height": height,
-        "clip_skip": _clip_skip(parameters),
+        "clip_skip": clip_skip_of(parameters),
         "strength": _strength(parameters),
         "generator": None if seed is None else torch.Generator("cpu").manual_seed(seed),
     }
@@ -64,8 +64,14 @@ def make_call(parameters: Parameters, pipe: ConditionedPipeline) -> dict[str, An
     return {name: value for name, value in call.items() if value is not None and name in accepted}
 
 
-def not_honoured(parameters: Parameters, pipe: ConditionedPipeline) -> list[str]:
-    """List the settings that a call does not follow: see `Parameters.not_honoured`."""
+def not_honoured(
+    parameters: Parameters, pipe: ConditionedPipeline, *, is_read_so: bool = False
+) -> list[str]:
+    """List the settings that a call does not follow: see `Parameters.not_honoured`.
+
+    Args:
+        is_read_so: whether the pipeline was built as the settings say prompts are read.
+    """
     conditioner: Conditioner | None = getattr(pipe, "conditioner", None)
     if conditioner is None:
         raise PipelineError(
@@ -73,7 +79,7 @@ def not_honoured(parameters: Parameters, pipe: ConditionedPipeline) -> list[str]
             "Say attach(pipe) first.",
         )
     return [
-        *_of_reading(parameters, conditioner),
+        *(() if is_read_so else _of_reading(parameters, conditioner)),
         *_of_inversions(parameters, conditioner),
         *_of_sampling(parameters, pipe),
         *_of_others(parameters, pipe),
@@ -101,7 +107,7 @@ def _of_reading(parameters: Parameters, conditioner: Conditioner) -> Iterator[st
             f'Say dialect="{written}".'
         )
         return
-    usual, emphasis = DIALECTS[written], _EMPHASIS.get(others.get("Emphasis", ""))
+    usual, emphasis = DIALECTS[written], EMPHASIS.get(others.get("Emphasis", ""))
     weighting = others.get("Weighting") or emphasis or usual.weighting
     normalize = others.get("Normalize") or usual.normalize
     try:
@@ -144,8 +150,11 @@ def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[
             if str(parameters.schedule_type).lower() == "automatic":
                 yield (
                     f"Schedule type Automatic: which one that was for {parameters.sampler} is not "
-                    "written; noise levels are spaced evenly."
+                    "written."
                 )
+    if _is_a1111(parameters) and _is_left_open(parameters):
+        spacing = pipe.scheduler.config.get("timestep_spacing")
+        yield f"Noise levels: spaced as the pipeline's scheduler says, {spacing}."
     is_known = _is_a1111(parameters) and parameters.seed is not None
     if is_known and parameters.others.get("RNG") != "CPU":
         yield "Noise: drawn on the CPU here, by A1111 on the GPU unless its file says RNG: CPU."
@@ -184,7 +193,7 @@ def _strength(parameters: Parameters) -> float | None:
     return None
 
 
-def _clip_skip(parameters: Parameters) -> int | None:
+def clip_skip_of(parameters: Parameters) -> int | None:
     """Take clip skip from the settings; A1111 does not write 1."""
     is_missing = parameters.clip_skip is None and _is_a1111(parameters)
     return 1 if is_missing else parameters.clip_skip
@@ -233,14 +242,26 @@ def _sampler(parameters: Parameters, pipe: ConditionedPipeline) -> str:
     return sampler if kind.lower() in _EVEN else f"{sampler} {kind}"
 
 
+def _is_even(parameters: Parameters) -> bool:
+    return str(parameters.schedule_type or "").lower() in _EVEN
+
+
+def _is_left_open(parameters: Parameters) -> bool:
+    """Whether a sampler that diffusers has spaces its noise levels as its own code does."""
+    try:
+        find_scheduler(str(parameters.sampler))
+    except UnknownNameError:
+        return False
+    return _is_even(parameters) and _spacing(parameters) is None
+
+
 def _spacing(parameters: Parameters) -> str | None:
     """Choose diffusers' spacing: as written, else even for the samplers of k-diffusion.
 
     Source: k-diffusion, `CompVisDenoiser.get_sigmas`.
     """
     written = parameters.others.get(SPACING)
-    is_even = str(parameters.schedule_type or "").lower() in _EVEN
-    if written is not None or not is_even or not _is_a1111(parameters):
+    if written is not None or not _is_even(parameters) or not _is_a1111(parameters):
         return written
     try:
         row = find_scheduler(str(parameters.sampler))

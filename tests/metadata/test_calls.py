@@ -128,7 +128,7 @@ def test_names_of_samplers_and_schedule_types(pipe, sampler, schedule_type, name
     automatic = [line for line in read.not_honoured(pipe) if "Automatic" in line]
     assert len(automatic) == (schedule_type == "Automatic")
     if automatic:
-        with pytest.warns(ClipcondWarning, match="noise levels are spaced evenly"):
+        with pytest.warns(ClipcondWarning, match="which one that was for DPM"):
             read.call(pipe)
     else:
         read.call(pipe)
@@ -195,6 +195,10 @@ def test_a1111_leaves_clip_skip_1_and_even_spacing_out(pipe):
         assert read.not_honoured(pipe) == []
         assert read.call(pipe)["clip_skip"] == 1
         assert pipe.scheduler.config.timestep_spacing == "linspace"
+    for sampler in ("DDIM", "PLMS", "UniPC", "DEIS"):
+        read = read_parameters(text.replace("Euler", sampler))
+        [line] = read.not_honoured(pipe)
+        assert line.startswith("Noise levels: spaced as the pipeline's scheduler says")
     assert "clip_skip" not in Parameters("a cat").call(pipe)
     ours = f"{text}, Timestep spacing: leading, Version: clipcond 0.2.0"
     assert "clip_skip" not in read_parameters(ours).call(pipe)
