@@ -1,7 +1,8 @@
 """Read rows of .tsv, .jsonl and .parquet files, each with the number of its line.
 
 .tsv      two columns, teacher's text and tower's, perhaps a third with a picture's path; or a
-          first line that names the columns, in any order and among others
+          first line that names the columns, in any order and among others; quoted as by pandas
+          and csv, or not at all
 .jsonl    one JSON object a line
 .parquet  one row a pair (needs pyarrow)
 """
@@ -119,7 +120,7 @@ def _read_tsv(path: Path, columns: Columns) -> Iterator[Row]:
         if isinstance(line, BadRow):
             yield number, line
             continue
-        cells = line.split("\t")
+        cells = _unquoted(line.split("\t"))
         if header is None:
             titles = [cell.strip() for cell in cells]
             header = titles if is_named or set(usual[:2]) <= set(titles) else []
@@ -133,6 +134,25 @@ def _read_tsv(path: Path, columns: Columns) -> Iterator[Row]:
         unnamed = "2, or 3 with a picture" if len(usual) > 2 else "2"
         n_cells = counted(len(cells), "column")
         yield number, BadRow(f"it has {n_cells}, expected {len(header) if header else unnamed}")
+
+
+def _unquoted(cells: list[str]) -> list[str]:
+    """Take off the quotes of pandas, csv and spreadsheets, which double those within.
+
+    A cell in quotes without doubled ones may be a caption in quotes: it is theirs only if all cells
+    of its line are in quotes.
+    """
+    inner = [cell[1:-1] if _is_quoted(cell) else None for cell in cells]
+    is_theirs = None not in inner
+    return [
+        cell if text is None or not (is_theirs or '""' in text) else text.replace('""', '"')
+        for cell, text in zip(cells, inner, strict=True)
+    ]
+
+
+def _is_quoted(cell: str) -> bool:
+    is_framed = len(cell) >= 2 and cell[0] == cell[-1] == '"'
+    return is_framed and '"' not in cell[1:-1].replace('""', "")
 
 
 def _read_jsonl(path: Path, columns: Columns) -> Iterator[Row]:
