@@ -35,18 +35,6 @@ _QUOTING = re.compile(r'(?:[^"]{0,200}"[^\s"][^"]{0,200}"){1,9}[^"]{0,200}')  # 
 COMPEL_SLIPS = (
     Notation(
         CALL,
-        ('")',),
-        re.compile(
-            # a quotation mark that neither begins nor ends a prompt
-            r'(?P<members>\(\s?"(?:[^()"\n]{0,200}"\s?,\s?"){0,9}[^()"\n]{0,200}(?<!\\)"(?=[^,)\s"])[^()\n]{1,400}"\s?\))\.(?P<name>and|add|blend)'
-            rf"(?:{_ENTRIES})"
-        ),
-        EXCEPT_PLAIN,
-        "no blend or conjunction of dialect 'compel', although it looks like one",
-        "Write {call}.",
-    ),
-    Notation(
-        CALL,
         ".ndNDbB",
         re.compile(
             rf"(?<!\\)(?P<members>{_MEMBERS})\s?(?:\.\s?|(?=(?i:blend)\s?\())(?P<name>{_NAMES})(?:{_ENTRIES})"
@@ -59,6 +47,18 @@ COMPEL_SLIPS = (
             rf"\(\s*(?:{NUMBER_OR_NAME}(?:\s*,\s*{NUMBER_OR_NAME})*)?\s*\)"
         ),
         hint=re.compile(rf"(?:\.\s?|(?=(?i:blend)\s?\()){_NAMES}"),
+    ),
+    Notation(
+        CALL,
+        ('")',),
+        re.compile(
+            # a quotation mark that neither begins nor ends a prompt
+            r'(?P<members>\(\s?"(?:[^()"\n]{0,200}"\s?,\s?"){0,9}[^()"\n]{0,200}(?<!\\)"(?=[^,)\s"])[^()\n]{1,400}"\s?\))\.(?P<name>and|add|blend)'
+            rf"(?:{_ENTRIES})"
+        ),
+        EXCEPT_PLAIN,
+        "no blend or conjunction of dialect 'compel', although it looks like one",
+        "Write {call}.",
     ),
     Notation(
         CALL,
