@@ -112,7 +112,7 @@ def of_negative(parsed: ParsedPrompt) -> ParsedPrompt:
         elif found := _GIVE.fullmatch(remedy):
             remedy = f"Write {found['words']}."
         issues.append(issue if remedy == issue.remedy else replace(issue, remedy=remedy))
-    return replace(parsed, issues=tuple(issues)) if issues else parsed
+    return replace(parsed, issues=tuple(issues))
 
 
 def limited_mixture(parsed: ParsedPrompt, limit: int | None) -> ParsedPrompt:

@@ -190,7 +190,7 @@ class PromptReader:
             parsed = without_known(parsed, remainder, whole.issues)
         if not parsed.bare_names:
             parsed = with_bare_inversions(parsed, inversion_names(self.towers))
-        parsed = of_negative(parsed) if text.negative else parsed
+        parsed = of_negative(parsed) if text.negative and parsed.issues else parsed
         parsed = parsed.with_names(partial(find_inversion, self.towers))
         parsed = parsed if remainder is None else remainder.restore(parsed)
         return parsed if parsed.mixture is None else limited_mixture(parsed, self.max_chunks)
