@@ -99,6 +99,22 @@ def without_known(
     return replace(parsed, issues=tuple(i for i in parsed.issues if not is_known(i)))
 
 
+_GIVE = re.compile(r"Leave it out, and give (?P<words>.*) as the negative prompt\.", re.DOTALL)
+
+
+def of_negative(parsed: ParsedPrompt) -> ParsedPrompt:
+    """Word the issues of a negative prompt that say to give it apart: a label, `--no dog`."""
+    issues = []
+    for issue in parsed.issues:
+        remedy = issue.remedy
+        if issue.code == "negative-label":
+            remedy = "Leave it out."
+        elif found := _GIVE.fullmatch(remedy):
+            remedy = f"Write {found['words']}."
+        issues.append(issue if remedy == issue.remedy else replace(issue, remedy=remedy))
+    return replace(parsed, issues=tuple(issues))
+
+
 def limited_mixture(parsed: ParsedPrompt, limit: int | None) -> ParsedPrompt:
     """Drop the prompts of a mixture beyond the limit of chunks, with an issue.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TypeAlias
 
@@ -15,6 +15,7 @@ from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.issues import (
     collect_unread,
     limited_mixture,
+    of_negative,
     with_bare_inversions,
     without_known,
 )
@@ -77,12 +78,14 @@ class PromptText:
         remainder: what remains of it; None = it is read whole.
         issues: what is left out of it, positions in the prompt.
         networks: the extra networks among that.
+        negative: whether it is a negative prompt; the same text is read alike.
     """
 
     prompt: str
     remainder: Remainder | None = None
     issues: tuple[Issue, ...] = ()
     networks: tuple[ExtraNetwork, ...] = ()
+    negative: bool = field(default=False, compare=False)
 
     @property
     def text(self) -> str:
@@ -124,7 +127,7 @@ class PromptReader:
         """Find what is encoded of a prompt; the function for networks is not called."""
         if isinstance(prompt, Settled):
             own = prompt.remainder
-            return PromptText(own.source, own, prompt.issues, prompt.networks)
+            return PromptText(own.source, own, prompt.issues, prompt.networks, negative)
         remainder: Remainder | None = None
         networks: tuple[ExtraNetwork, ...] = ()
         issues: list[Issue] = []
@@ -141,7 +144,7 @@ class PromptReader:
                 reduced, changes = reduce(remainder.text, **choices)
             issues += map(of_one_encoding, remainder.restore_issues(changes))
             remainder = remainder.only(reduced.spans)
-        return PromptText(prompt, remainder, in_order(issues), networks)
+        return PromptText(prompt, remainder, in_order(issues), networks, negative)
 
     def read_each(
         self, texts: Sequence[str], texts_2: Sequence[str] | None, *, negative: bool
@@ -187,6 +190,7 @@ class PromptReader:
             parsed = without_known(parsed, remainder, whole.issues)
         if not parsed.bare_names:
             parsed = with_bare_inversions(parsed, inversion_names(self.towers))
+        parsed = of_negative(parsed) if text.negative and parsed.issues else parsed
         parsed = parsed.with_names(partial(find_inversion, self.towers))
         parsed = parsed if remainder is None else remainder.restore(parsed)
         return parsed if parsed.mixture is None else limited_mixture(parsed, self.max_chunks)

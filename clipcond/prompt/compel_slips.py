@@ -30,6 +30,8 @@ _MEMBER = re.compile(
 )
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)|no_normalize")
 _RIGHT = r'(?:"[^"\n]*"|\([^()\n]*\)|[^\s"(),.;+\-=]+)'
+_BETWEEN = re.compile(r'"\s{0,9},\s{0,9}"')
+_QUOTING = re.compile(r'(?:[^"]{0,200}"[^\s"][^"]{0,200}"){1,9}[^"]{0,200}')  # a "quoted" cat
 COMPEL_SLIPS = (
     Notation(
         CALL,
@@ -45,6 +47,18 @@ COMPEL_SLIPS = (
             rf"\(\s*(?:{NUMBER_OR_NAME}(?:\s*,\s*{NUMBER_OR_NAME})*)?\s*\)"
         ),
         hint=re.compile(rf"(?:\.\s?|(?=(?i:blend)\s?\()){_NAMES}"),
+    ),
+    Notation(
+        CALL,
+        ('")',),
+        re.compile(
+            # a quotation mark that neither begins nor ends a prompt
+            r'(?P<members>\(\s?"(?:[^()"\n]{0,200}"\s?,\s?"){0,9}[^()"\n]{0,200}(?<!\\)"(?=[^,)\s"])[^()\n]{1,400}"\s?\))\.(?P<name>and|add|blend)'
+            rf"(?:{_ENTRIES})"
+        ),
+        EXCEPT_PLAIN,
+        "no blend or conjunction of dialect 'compel', although it looks like one",
+        "Write {call}.",
     ),
     Notation(
         CALL,
@@ -73,6 +87,10 @@ def mended_call(members: str, name: str, entries: str, syntax: str) -> str:
     if '"' in members:
         found = [each for each in found if each["bare"] is None]
     prompts = [_prompt(each) for each in found]
+    inner = _BETWEEN.sub("\n", members[members.find('"') + 1 : members.rfind('"')]).split("\n")
+    quoting = [each for each in inner if '"' in each]
+    if len(inner) > 1 and quoting and all(map(_QUOTING.fullmatch, quoting)):
+        prompts = ['"' + each.replace('"', '\\"') + '"' for each in inner]
     method = next(iter(get_close_matches(name.lower(), _METHODS, 1)), "blend")
     entries = entries.replace(",", ".") if ";" in entries else entries
     weights = _NUMBER.findall(entries)

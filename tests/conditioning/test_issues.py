@@ -77,6 +77,18 @@ def test_threads_get_their_own_issues():
     assert not wrong
 
 
+def test_a_negative_prompt_is_not_to_be_given_apart():
+    conditioner = single()
+    cases = [("Negative: dog", "Leave it out."), ("ugly --no dog", "Write dog.")]
+    for prompt, remedy in cases:
+        found = quiet(lambda prompt=prompt: conditioner.guided("a cat", prompt))
+        assert [i.remedy for i in found.negative.issues if i.code != "unread-words"] == [remedy]
+        as_prompt = quiet(lambda prompt=prompt: conditioner(prompt))
+        said = [i.remedy for i in as_prompt.issues if i.code != "unread-words"]
+        assert len(said) == 1
+        assert "negative prompt" in said[0]
+
+
 def test_more_issues_than_warnings():
     conditioner = single()
     messages = warnings_of(lambda: conditioner("a) " * 20))

@@ -176,6 +176,24 @@ def test_full_width_signs_in_dialect_diffusers():
     assert not failures_of(check, cases)
 
 
+def test_quotation_marks_within_a_prompt_of_a_blend():
+    def check(case):
+        prompt, members = case
+        for syntax in sorted(EXCEPT_PLAIN):
+            there, target = followed(prompt, syntax, None)
+            parsed = parse(there, target)
+            assert [m.segments[0].text for m in parsed.members] == list(members), (syntax, there)
+            assert issues_of_all(there, target) == []
+
+    cases = [
+        ('("a "quoted" cat", "dog").blend(1,1)', ('a "quoted" cat', "dog")),
+        ('("cat", "the "big" dog", "a "b" c").blend(1,1,2)', ("cat", 'the "big" dog', 'a "b" c')),
+        ('("a" "b", "c").blend(1,1,1)', ("a", "b", "c")),
+    ]
+    assert not failures_of(check, cases)
+    assert issues_of_all('("a \\"quoted\\" cat", "dog").blend(1,1)', "compel") == []
+
+
 def test_text_before_a_blend():
     """It makes text of the blend; the prompt of the remedy is one."""
 
