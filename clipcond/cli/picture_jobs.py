@@ -154,18 +154,28 @@ def _numbered(output: Path, number: int) -> Path:
 
 
 def _lines(file: str) -> Iterator[str | bytes]:
-    """Yield the lines of a file, as bytes where they are no UTF-8."""
+    """Yield the lines of a file, as bytes where they are no UTF-8.
+
+    Where one is none, the file has another encoding, in which other lines may be UTF-8 by chance.
+    """
     if file == "-" and sys.stdin is None:
         raise CheckpointError("standard input is closed", file, "Give a file, or pipe prompts in.")
     with reading(Path(file)):
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # Windows' PowerShell
         content = content.decode("utf-16", "replace").encode("utf-8", "replace")
-    for line in content.removeprefix(codecs.BOM_UTF8).split(b"\n"):
-        try:
-            yield line.decode().strip()
-        except UnicodeDecodeError:
-            yield line
+    lines = content.removeprefix(codecs.BOM_UTF8)
+    is_utf_8 = _is_utf_8(lines)
+    for line in lines.split(b"\n"):
+        yield line.decode().strip() if is_utf_8 or line.isascii() else line
+
+
+def _is_utf_8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _read_line(line: str | bytes) -> dict[str, Any]:

@@ -78,6 +78,8 @@ class ModelReads:
 # the penultimate layers, not normed
 SDXL = ModelReads(HiddenLayer(2, final_norm=False), (False, True), zero_negative=True)
 
+_FIXED = frozenset({"dialect", "weighting", "normalize"})
+
 
 class Explainer(SettlesTexts):
     """A dialect, and what is known of one tower or of SDXL's pair: plans and reports, no encoding.
@@ -125,6 +127,16 @@ class Explainer(SettlesTexts):
         # for each tower, its tokenizer at the last call, and the one that the dialect chose then
         self._tokenizers = [(tower.tokenizer, self._tokenizer(tower)) for tower in towers]
         self.layers()  # refuses a layer that is not there now, not at the first prompt
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse choices that count only when it is made: by name they would do nothing later."""
+        if name in _FIXED and isinstance(value, str):
+            raise ArgumentError(
+                f"{name} is chosen when a {type(self).__name__} is made",
+                f"Make another with {name}={value!r}, or for a pipeline say "
+                f"attach(pipe, {name}={value!r}).",
+            )
+        object.__setattr__(self, name, value)
 
     def check(self, prompts: Prompts, *, negative: bool = False) -> tuple[Issue, ...]:
         """List a call's issues without a warning or an encoding; those that need one are missing.

@@ -3,11 +3,12 @@
 import warnings
 from typing import Literal, get_args, get_origin, get_type_hints
 
+import pytest
 import torch
 
 import clipcond
 from clipcond.conditioning.dialects import DIALECTS, Dialect, DialectName
-from clipcond.errors import PromptWarning
+from clipcond.errors import ArgumentError, PromptWarning
 from clipcond.weighting import NORMALIZATIONS, WEIGHTINGS, NormalizationName, WeightingName
 from tests.conditioning.conditioners import single
 
@@ -56,3 +57,13 @@ def test_a_name_that_is_syntax_is_warned_of():
             ours.remove_inversion(name)
             said = [w.message for w in warned if isinstance(w.message, PromptWarning)]
             assert [w.words for w in said] == [(name,)] * (name in names), (dialect, name)
+
+
+def test_names_are_no_attributes_to_set():
+    """They would do nothing, or fail at the next prompt; numbers may be set."""
+    conditioner = single()
+    for name, value in {"weighting": "scale", "dialect": "compel", "normalize": "mean"}.items():
+        with pytest.raises(ArgumentError, match=f"Make another with {name}='{value}'"):
+            setattr(conditioner, name, value)
+    conditioner.clip_skip = 2
+    assert torch.equal(conditioner("a cat").embeds, single(clip_skip=2)("a cat").embeds)

@@ -199,3 +199,12 @@ def test_the_traceback_of_a_bad_line_is_shown_where_asked_for(batch, monkeypatch
     code, _, error = batch('{"prompt": 5}\na cat\n', "--force")  # clipcond's own have none
     assert code == 1
     assert "Traceback" not in error
+
+
+def test_lines_that_are_utf_8_by_chance_are_not_drawn(batch):
+    """In GBK the first is two letters of UTF-8; what is ASCII is the same in all encodings."""
+    code, made, err = batch("一只猫\na cat\n一只狗".encode("gbk"))
+
+    assert code == 1
+    assert [each["prompt"] for each in made] == ["a cat"]
+    assert err.count("it is no UTF-8") == 2
