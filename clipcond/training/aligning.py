@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from clipcond.adapters import AlignmentRecord, load_adapter
 from clipcond.checkpoints import load_tower
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.image_prompts import EncodesImages
-from clipcond.errors import CheckpointError
+from clipcond.errors import CheckpointError, excerpt, warn
 from clipcond.files import disk_errors, local_path
 from clipcond.pipelines.protocols import DiffusersPipeline
 from clipcond.reading import load_encoder
@@ -27,6 +28,8 @@ from clipcond.training.run_folder import check_absent
 from clipcond.training.settings import AlignSettings, LoopSettings, check_settings
 from clipcond.training.sources import PictureSource, Source, TowerSource
 from clipcond.training.teacher import Teacher, open_teacher
+
+N_LOOKED_AT = 500  # texts, in which words that a tower cannot read are looked for
 
 
 def align(
@@ -77,6 +80,8 @@ def align(
         pairs = read_pairs(pairs, columns, max_bad=max_bad)
     teacher = open_teacher(teacher)
     tower = load_tower(tower) if isinstance(tower, str | os.PathLike) else tower
+    _warn_of_unread(teacher.towers[0], [pair.teacher for pair in pairs.pairs], "teacher's")
+    _warn_of_unread(tower, [pair.tower for pair in pairs.pairs], "new tower's")
     return setup.run(teacher, TowerSource(tower), pairs, setup.settings, start_from, keep=keep)
 
 
@@ -109,12 +114,29 @@ def align_images(
     captioned = tuple(replace(pair, teacher=pair.tower) for pair in pairs.pairs)
     pairs = replace(pairs, pairs=captioned)
     teacher = open_teacher(teacher)
+    _warn_of_unread(teacher.towers[0], [pair.teacher for pair in pairs.pairs], "teacher's")
     if isinstance(encoder, str | os.PathLike):
         encoder = load_encoder(encoder)
     settings = setup.settings
     skips = settings.teacher_clip_skips or (Conditioner(*teacher.towers).clip_skip,)
     settings = replace(settings, adapter="image", clip_skips=(1,), teacher_clip_skips=skips)
     return setup.run(teacher, PictureSource(encoder), pairs, settings, start_from, keep=keep)
+
+
+def _warn_of_unread(tower: TextTower, texts: Sequence[str], whose: str) -> None:
+    """Warn if a tower cannot read most of its texts: they may be the other tower's.
+
+    Args:
+        whose: what the message calls the texts.
+    """
+    find = getattr(tower, "unread_words", None)
+    looked_at = texts[:: max(1, len(texts) // N_LOOKED_AT)]
+    unread = [words for text in looked_at if find is not None and (words := find([text]))]
+    if 2 * len(unread) > len(looked_at):
+        warn(
+            f"{tower.name!r} cannot read words in {len(unread)} of {len(looked_at)} of the {whose} "
+            f"texts, such as {excerpt(unread[0][0])!r}; are the columns the other way round?"
+        )
 
 
 class _Setup:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import pytest
 import torch
@@ -10,7 +11,13 @@ from PIL import Image
 from clipcond import Conditioner
 from clipcond.adapters import load_adapter, tower_fingerprint
 from clipcond.cli.entry import main
-from clipcond.errors import PairsError, PipelineError, TrainingError, UnknownNameError
+from clipcond.errors import (
+    ClipcondWarning,
+    PairsError,
+    PipelineError,
+    TrainingError,
+    UnknownNameError,
+)
 from clipcond.training import AlignSettings, LoopSettings, align
 from clipcond.training.teacher import Teacher
 from clipcond.training.tower_files import save_tower
@@ -103,6 +110,25 @@ def test_sdxl_with_its_pooled_vector(tmp_path):
     found = Conditioner(tower_zh(), adapter=adapter)("一只猫")
     assert found.embeds.shape == (1, 77, 72)
     assert found.pooled.shape == (1, 40)
+
+
+@pytest.mark.slow
+def test_swapped_columns_are_warned_of(tmp_path):
+    """A tower that cannot read most of its texts would be trained on nothing."""
+    chosen, output = settings(text_steps=1, unet_steps=0), tmp_path / "zh.safetensors"
+    rows = [f"a {noun}\t一只{name}" for noun, name in (("cat", "猫"), ("dog", "狗"))] * 8
+    swapped = ["\t".join(reversed(row.split("\t"))) for row in rows]
+    (tmp_path / "swapped").mkdir()
+
+    with pytest.warns(ClipcondWarning, match="are the columns the other way round") as caught:
+        align(None, "embedded-zh", write(tmp_path / "swapped", swapped), output, settings=chosen,
+              loop=QUIET)  # fmt: skip
+    said = [str(each.message) for each in caught if "other way round" in str(each.message)]
+    assert "'embedded' cannot read words in 16 of 16 of the teacher's texts" in said[0]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "(?s).*other way round")
+        align(None, "embedded-zh", write(tmp_path, rows), output, settings=chosen, loop=QUIET,
+              overwrite=True)  # fmt: skip
 
 
 def test_the_linear_baseline(tmp_path):
