@@ -1,6 +1,5 @@
 """Files of pairs: what is read, and the message for each kind of bad line."""
 
-import csv
 import json
 
 import pytest
@@ -228,7 +227,6 @@ def test_a_file_without_a_pair(tmp_path):
 def test_an_empty_file(tmp_path):
     path = tmp_path / "pairs.jsonl"
     path.write_bytes(b"")
-
     with pytest.raises(PairsError) as caught:
         read_pairs(path)
     assert str(caught.value) == f"{str(path)!r} holds no pairs"
@@ -300,26 +298,3 @@ def test_a_file_without_a_good_line_says_how_a_line_is_written(tmp_path):
 
     assert "line 1: the tower's side is missing" in str(caught.value)
     assert caught.value.remedy == "A line of a .jsonl is a JSON object."
-
-
-WORDS = st.lists(st.sampled_from(["a", "red", "猫", "(x:1.2)", '"b"', "'c'", ","]), min_size=1)
-
-
-@given(rows=st.lists(st.tuples(WORDS, WORDS), min_size=2, max_size=4))
-@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
-def test_quotes_of_csv_writers_come_off(tmp_path_factory, quoting, rows):
-    """As csv and pandas write captions with words in quotes, or all of them."""
-    path = tmp_path_factory.mktemp("csv") / "pairs.tsv"
-    expected = [(" ".join(first), " ".join(second)) for first, second in rows]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", quoting=quoting, lineterminator="\n")
-        writer.writerows([("teacher", "tower"), *expected])
-
-    assert texts(read_pairs(path)) == expected
-
-
-@pytest.mark.parametrize("caption", ['"Stop" says a sign', 'a "b"', '"', '"a" and "b"'])
-def test_quotes_that_are_words_stay(tmp_path, caption):
-    path = tmp_path / "pairs.tsv"
-    path.write_text(f"{caption}\tx\n" * 2, encoding="utf-8")
-    assert texts(read_pairs(path)) == [(caption, "x")] * 2
