@@ -23,6 +23,7 @@ _CALL = re.compile(
     r"\b(?:(?:pipe|conditioner)\.\w+|schedule|compose|attach|load_\w+|Conditioner|HiddenLayer)\("
 )
 _IN_PYTHON = "In Python: "
+_EXPANDED = re.compile(r"clipcond\.Template\(prompt(?:, wildcards='DIR')?\)")
 _CLAUSE = re.compile(r"(?<=[.;:,])\s+")
 _SENTENCE = re.compile(r"(?<=[.])\s+(?=[A-Z])")
 # What a message quotes may have several sentences; what else is in the place of a {} has one.
@@ -58,6 +59,7 @@ def with_options(text: str, options: Collection[str]) -> str:
             return off
         return option if value in {"", "True"} else f"{option} {value}"
 
+    text = _EXPANDED.sub("--wildcards DIR" if "--wildcards" in options else "clipcond expand", text)
     lines = [
         line if line.startswith(" ") else _ARGUMENT.sub(rename, line) for line in text.split("\n")
     ]
