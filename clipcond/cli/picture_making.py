@@ -16,7 +16,8 @@ import typer
 from clipcond.cli.console import console, describe
 from clipcond.cli.picture_jobs import PictureJob, in_batches
 from clipcond.cli.pictures import Artist
-from clipcond.errors import ClipcondError
+from clipcond.errors import ClipcondError, PromptError
+from clipcond.prompt import Variant
 
 if TYPE_CHECKING:
     from clipcond.pipelines.picture_batches import Encoded
@@ -125,10 +126,20 @@ def interrupts_held() -> Iterator[None]:
 
 def report(job: PictureJob, error: Exception) -> None:
     """Print why a line of a file has no picture; raise what is wrong with a prompt's."""
+    error = _in_template(job, error)
     if not job.line:
         raise error
     console.place = job.place
     console.say(_reason(error))
+
+
+def _in_template(job: PictureJob, error: Exception) -> Exception:
+    """Show an error about a text that a template gave in the template, or in its list."""
+    if isinstance(error, PromptError):
+        for text in (job.prompt, job.negative):
+            if isinstance(text, Variant) and text == error.source:
+                return text.error(error)
+    return error
 
 
 def _reason(error: Exception) -> str:

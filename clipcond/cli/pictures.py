@@ -97,6 +97,7 @@ class Artist:
             "guidance": made.guidance,
             "clip_skip": made.clip_skip,
             "size": "x".join(map(str, made.size or ())),
+            **{name.lower().replace(" ", "_"): text for name, text in _templates(job).items()},
         }
 
     def _call(self, job: PictureJob) -> dict[str, Any]:
@@ -141,8 +142,14 @@ class Artist:
             seed=job.seed,
             size=(call["width"], call["height"]),
             clip_skip=conditioner.clip_skip if job.clip_skip is None else job.clip_skip,
-            others={**built, **named},
+            others={**_templates(job), **built, **named},
         )
+
+
+def _templates(job: PictureJob) -> dict[str, str]:
+    """Name a picture's templates as Dynamic Prompts does; those that are."""
+    named = {"Template": job.template, "Negative Template": job.negative_template}
+    return {name: text for name, text in named.items() if text}
 
 
 def call_default(pipe: ConditionedPipeline, name: str) -> object:

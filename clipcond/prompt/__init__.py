@@ -14,6 +14,7 @@ from clipcond.prompt.parsing import SYNTAXES, Syntax, find_syntax, parse, reads_
 from clipcond.prompt.reduction import reduce_to_one_text
 from clipcond.prompt.rendering import render
 from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt, Part, Segment
+from clipcond.prompt.styles import Style, read_styles
 from clipcond.prompt.templates import Origin, Template, Variant
 from clipcond.prompt.text_layers import ExtraNetwork
 from clipcond.prompt.wildcards import Wildcards
@@ -28,6 +29,7 @@ __all__ = [
     "ParsedPrompt",
     "Part",
     "Segment",
+    "Style",
     "Syntax",
     "Template",
     "Variant",
@@ -36,6 +38,7 @@ __all__ = [
     "convert",
     "find_syntax",
     "parse",
+    "read_styles",
     "reads_fullwidth",
     "reduce_to_one_text",
     "render",

@@ -125,13 +125,6 @@ class Template:
         self._count = self._count or n_texts(self._body)
         return self._count
 
-    @property
-    def shown_count(self) -> str:
-        """The count for messages: Python refuses to write thousands of digits."""
-        if self.count < 10**15:
-            return f"{self.count:,}"
-        return f"10 to the power of {int(self.count.bit_length() * log10(2))}"
-
     def random(self, seed: int | str) -> Variant:
         """Choose at random: the same for a seed on every machine and with every Python.
 
@@ -164,8 +157,17 @@ class Template:
             ArgumentError: there is none with this number.
         """
         if not 0 <= number < self.count:
-            raise ArgumentError(f"there is no such combination: it is not below {self.shown_count}")
+            raise ArgumentError(
+                f"there is no such combination: it is not below {shown_count(self.count)}"
+            )
         return Variant.of(_pieces(self._body, Choice.taken, number))
+
+
+def shown_count(count: int) -> str:
+    """Write a count for a message: Python refuses to write thousands of digits."""
+    if count < 10**15:
+        return f"{count:,}"
+    return f"10 to the power of {int(count.bit_length() * log10(2))}"
 
 
 class _Draws:

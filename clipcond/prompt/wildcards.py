@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -12,13 +11,12 @@ from unicodedata import normalize
 
 import clipcond.lazy_re as re
 from clipcond.errors import ArgumentError, CheckpointError, PromptError, PromptSyntaxError, excerpt
-from clipcond.files import local_path, opened
+from clipcond.files import local_path, read_text
 from clipcond.prompt.choices import Choice, Source
 from clipcond.prompt.template_options import choice_of_options
 from clipcond.prompt.template_reading import names_in, read_option
 
 MOST_FILES = 100_000
-MOST_BYTES = 64 * 2**20  # of a list
 _OTHER_LISTS = (".yaml", ".yml", ".json")
 _COMMENT = re.compile(r"^\s*#.*|\s#(?:\s.*|$)")
 _SPECIAL = re.compile(r"[?\[]")
@@ -162,18 +160,7 @@ class Wildcards:
     def _read(self, name: str) -> list[Source]:
         path = self._path(name)
         file = PurePath(path).relative_to(self._folder).as_posix()
-        with opened(path) as stream:
-            content = stream.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise CheckpointError(f"{str(path)!r} has more than {MOST_BYTES:,} bytes", path)
-        is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        try:
-            text = content.decode("utf-16" if is_utf_16 else "utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = content.count(b"\n", 0, error.start) + 1
-            message = f"{str(path)!r}, line {line} is no UTF-8"
-            raise CheckpointError(message, path, "Save it as UTF-8.") from None
-        return [*_options(text.replace("\r\n", "\n").split("\n"), file)]
+        return [*_options(read_text(path).split("\n"), file)]
 
 
 def _files_in(folder: Path) -> dict[str, Path]:

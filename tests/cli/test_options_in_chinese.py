@@ -2,15 +2,17 @@
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from clipcond.cli.entry import main
-from clipcond.cli.picture_jobs import _KINDS, PictureJob, jobs_of_file
+from clipcond.cli.picture_jobs import _KINDS, PictureJob, jobs_of_file, jobs_of_prompt
 from clipcond.cli.usage import _OTHER_NAMES
 from tests.failures import failures_of
 
+one_of = partial(jobs_of_prompt, count=1)
 ENGLISH = re.compile(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}")
 OPTIONS = [
     *(["--size", size] for size in ("5", "0x5", "ax4", "512*512", "")),
@@ -94,7 +96,7 @@ def test_lines_know_what_other_tools_call_a_key(tmp_path):
         file = tmp_path / "prompts.txt"
         file.write_text(json.dumps({"prompt": "a cat", name: 1}), encoding="utf-8")
         job = PictureJob("", "", 0, None, None, None, None, Path("a.png"))
-        ((_, said),) = jobs_of_file(str(file), job, 1)[1]
+        ((_, said),) = jobs_of_file(str(file), job, one_of)[1]
         assert said.startswith(f"it has an unknown {name!r}. ")
         assert said.endswith(f"Did you mean {key!r}?") == (key in _KINDS), said
 
