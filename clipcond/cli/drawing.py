@@ -11,6 +11,8 @@ import typer
 from clipcond.cli.best_of import MOST, open_best_of
 from clipcond.cli.console import console, waiting
 from clipcond.cli.job_listing import list_jobs, writable
+from clipcond.cli.matrix_asking import Asked, draw_asked
+from clipcond.cli.matrix_drawing import Setup
 from clipcond.cli.opening import open_artist
 from clipcond.cli.options import (
     MODEL,
@@ -46,7 +48,7 @@ from clipcond.cli.options import (
 from clipcond.cli.picture_jobs import JobsOf, PictureJob, check_targets, jobs_of_prompt
 from clipcond.cli.picture_making import make_all
 from clipcond.cli.taking import honour, take_from
-from clipcond.cli.variants import expanding, find_styles, open_expansion, styling
+from clipcond.cli.variants import expanding, open_expansion, open_styles, styling
 
 
 def generate(
@@ -104,6 +106,18 @@ def generate(
         list[str] | None,
         plain_option("NAME", "A style of that file. More than once.", callback=check_texts),
     ] = None,
+    matrix: Annotated[
+        list[str] | None,
+        plain_option(
+            "AXIS=A,B",
+            'Draw a labelled sheet: "steps=10,20", "clip-skip=1,2", "prompt:cat=cat,dog". Up to '
+            "three: columns, rows, sheets.",
+            callback=check_texts,
+        ),
+    ] = None,
+    save_all: Annotated[
+        bool, typer.Option("--save-all", help="With --matrix: write each picture as well.")
+    ] = False,
     as_json: PictureJson = False,
     model: Model = None,
     vae: Annotated[
@@ -168,7 +182,15 @@ def generate(
     jobs_of: JobsOf = partial(jobs_of_prompt, count=count, stride=best_of)
     if expansion := open_expansion(wildcards, combinations=combinations):
         jobs_of = expanding(expansion, count if is_given("count") else None, best_of)
-    jobs_of = styling(find_styles(styles, style or ()), jobs_of)
+    known = open_styles(styles, style or ())
+    if matrix:
+        setup = Setup(model, scheduler, inversion or (), choices, read)
+        asked = Asked(tuple(matrix), save_all, as_json, force)
+        draw_asked(context, asked, job, jobs_of, (known, style or ()), setup)
+        return
+    if save_all:
+        raise typer.BadParameter("--save-all goes with --matrix")
+    jobs_of = styling([known[name] for name in style or ()], jobs_of)
     jobs, n_bad = list_jobs(prompt, prompts, job, jobs_of)
     check_targets(jobs, force=force)
     jobs = writable(jobs)

@@ -37,6 +37,7 @@ _FRAMES = (
         "{} 的值无效：{}",
     ),
     (re.compile(r"line (\d+): (.+)", re.DOTALL), "第 {} 行：{}"),
+    (re.compile(r"([^:\n]+), line (\d+): (.+)", re.DOTALL), "{} 第 {} 行：{}"),  # of a list
 )
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
@@ -118,8 +119,9 @@ def _translated(line: str) -> str | None:
         return "".join(filter(None, known))
     for frame, chinese in _FRAMES:
         if found := frame.fullmatch(line):
-            said = _translated(found[2])
-            return said and chinese.format(found[1], said)
+            *about, message = found.groups()
+            said = _translated(message)
+            return said and chinese.format(*about, said)
     for pattern, chinese in _PATTERNS:
         found = pattern.fullmatch(line)
         if found and not any(_SENTENCE.search(_QUOTED.sub("", part)) for part in found.groups()):

@@ -1,17 +1,23 @@
-"""Open the model that draws."""
+"""Open the model that draws, and let it read and sample otherwise."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from clipcond.cli.pictures import Artist
 
+# The choices of a pipeline that take no new model.
+READING = ("clip_skip", "dialect", "weighting", "normalize", "fullwidth", "extra_networks")
+
 
 def open_artist(
-    model: str | None, scheduler: str | None, inversions: Sequence[Path], choices: dict[str, Any]
+    model: str | None,
+    scheduler: str | None,
+    inversions: Sequence[Path],
+    choices: Mapping[str, Any],
 ) -> Artist:
     """Build a pipeline to draw with.
 
@@ -44,13 +50,38 @@ def open_artist(
         "Tower": choices.get("tower"),
         "Adapter": None if adapter is None else adapter.stem,
         "VAE": None if choices.get("vae") is None else Path(choices["vae"]).stem,
+        **_reading(choices),
+        "TI hashes": ", ".join(hashes) or None,
+    }
+    return Artist(pipe, named)
+
+
+def read_otherwise(artist: Artist, choices: Mapping[str, Any]) -> None:
+    """Let a pipeline read prompts by other choices; the model and what is encoded are kept.
+
+    Args:
+        choices: as `open_artist` got them, but for those in READING.
+    """
+    from clipcond.conditioning import Conditioner
+
+    before = artist.pipe.conditioner
+    chosen: dict[str, Any] = {name: choices[name] for name in READING}
+    kept = ("pooled", "reads", "adapter", "max_chunks")
+    own: dict[str, Any] = {name: getattr(before, name) for name in kept}
+    made = Conditioner(*before.towers, **{**chosen, **own})
+    made.cache = before.cache  # its keys do not depend on how prompts are read
+    artist.pipe.conditioner = made
+    artist.built_with |= _reading(choices)
+
+
+def _reading(choices: Mapping[str, Any]) -> dict[str, object]:
+    """Name the choices of reading as a picture's file does; the dialect is added there."""
+    return {
         "Weighting": choices.get("weighting"),
         "Normalize": choices.get("normalize"),
         "Full-width": choices.get("fullwidth"),
         "Extra networks": False if choices.get("extra_networks") is False else None,
-        "TI hashes": ", ".join(hashes) or None,
     }
-    return Artist(pipe, named)
 
 
 def _hash_of(file: Path) -> str:

@@ -121,6 +121,11 @@ def jobs_of_file(
     return jobs, bad
 
 
+def settings_of(job: PictureJob) -> tuple[object, ...]:
+    """List what pictures that are drawn at once have in common."""
+    return job.steps, job.guidance, job.clip_skip, job.size
+
+
 def in_batches(
     jobs: Sequence[PictureJob], most: Callable[[PictureJob], int]
 ) -> Iterator[list[PictureJob]]:
@@ -129,7 +134,7 @@ def in_batches(
     Args:
         most: how many pictures like this one a part may have.
     """
-    for _, run in groupby(jobs, lambda job: (job.steps, job.guidance, job.clip_skip, job.size)):
+    for _, run in groupby(jobs, settings_of):
         alike = list(run)
         n_parts = math.ceil(len(alike) / most(alike[0]))
         for i in range(n_parts):

@@ -85,9 +85,14 @@ class Artist:
         """
         from clipcond.metadata import save_picture
 
+        parameters, made = self.describe(job)
+        save_picture(image, job.output, parameters.as_written())
+        return made
+
+    def describe(self, job: PictureJob) -> tuple[Parameters, dict[str, object]]:
+        """List what a picture's file says of it, and what it was made with, for JSON."""
         made = self._parameters(job)
-        save_picture(image, job.output, made.as_written())
-        return {
+        return made, {
             "path": str(job.output),
             **({"line": job.line} if job.line else {}),
             "prompt": job.prompt,
@@ -99,6 +104,17 @@ class Artist:
             "size": "x".join(map(str, made.size or ())),
             **{name.lower().replace(" ", "_"): text for name, text in _templates(job).items()},
         }
+
+    def check(self, job: PictureJob) -> tuple[int, int]:
+        """Refuse a picture that the model cannot draw; return its width and height.
+
+        Raises:
+            BadParameter: the model cannot make this size, or so many steps.
+            TowerError: its text tower does not have this layer.
+        """
+        call = self._call(job)
+        self.pipe.conditioner.layers(job.clip_skip)
+        return call["width"], call["height"]
 
     def _call(self, job: PictureJob) -> dict[str, Any]:
         """Make the arguments of the pipeline's call, but for the generator."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -83,22 +83,29 @@ def expanding(expansion: Expansion, count: int | None, stride: int) -> JobsOf:
     return all_of_them if expansion.combinations else at_random
 
 
-def find_styles(file: Path | None, names: Sequence[str]) -> list[Style]:
-    """Look up styles by name.
+def open_styles(file: Path | None, names: Sequence[str]) -> Mapping[str, Style]:
+    """Read a file of styles, if there is one.
 
+    Args:
+        names: those that are wanted.
     Raises:
         BadParameter: names without a file.
         UnknownNameError: the file has no such style.
     """
-    if file is None:
-        if names:
-            raise typer.BadParameter("--style goes with --styles")
-        return []
-    known = read_styles(file)
+    if file is None and names:
+        raise typer.BadParameter("--style goes with --styles")
+    known = {} if file is None else read_styles(file)
     for name in names:
-        if name not in known:
-            raise UnknownNameError("style", name, known)
-    return [known[name] for name in names]
+        check_style(name, known)
+    return known
+
+
+def check_style(name: str, known: Mapping[str, Style]) -> None:
+    """Refuse a name that no style has."""
+    if not known:
+        raise typer.BadParameter("a style needs --styles FILE")
+    if name not in known:
+        raise UnknownNameError("style", name, known)
 
 
 def styling(styles: Sequence[Style], jobs_of: JobsOf) -> JobsOf:
