@@ -26,6 +26,12 @@ OPTIONS = [
     *([name, "foo"] for name in ("--dialect", "--weighting", "--normalize", "--scheduler")),
     *([name, "foo"] for name in ("--dtype", "--device")),
     *([name, ""] for name in ("--model", "--tower")),
+    *(["--matrix", axis] for axis in ("stpes=1", "cfg=1", "steps=1,x", "steps", "steps:1=2")),
+    *(["--matrix", axis] for axis in ("prompt:=a", "prompt:dog=a", 'prompt="a', 'prompt="a"b')),
+    *(["--matrix", axis] for axis in ("dialect=foo", "style=a", "tower=none", "size=5")),
+    *(["--matrix", "seed=1", *more] for more in (["--count", "2"], ["--matrix", "seed=2"])),
+    ["--matrix", "seed=" + "1," * 500],
+    *(["--save-all"], ["--style", "a"]),
     *(["-n"], ["--cfg", "5"], ["--sise", "5"], ["dog"], ["--prompts", "x"]),
 ]  # fmt: skip
 LINES = [
@@ -68,6 +74,50 @@ def test_wrong_options(capsys):
         check_chinese(capsys.readouterr().err)
 
     assert not failures_of(check, OPTIONS)
+
+
+TEMPLATES = [
+    *("{a|b", "{$$a|b}", "{-1::a|b}", "{0::a|0::b}", "${x=1}", "__no__", "__anima__", "__none(a=1)__"),
+    *(
+        "{-$$" + "|".join(map(str, range(200))) + "}",
+        "{a|b}" * 9,
+        "__loop__",
+        "__bad__",
+        "__empty__",
+    ),
+    "__grow9____grow9__",
+]
+
+
+def test_templates(capsys, tmp_path):
+    files = {"animal": "cat", "loop": "__loop__", "bad": "a\n{b|c", "empty": "# x", "grow0": "a"}
+    files |= {f"grow{i}": f"__grow{i - 1}__" * 9 for i in range(1, 10)}
+    for name, content in files.items():
+        (tmp_path / f"{name}.txt").write_text(content, encoding="utf-8")
+
+    def check(template):
+        assert main(["expand", template, "--combinations", "--wildcards", "."]) in (1, 2)
+        check_chinese(capsys.readouterr().err)
+
+    assert not failures_of(check, TEMPLATES)
+    for odd in ("a} b", "{a {b|c}", "{3$$a|b}"):
+        assert main(["expand", odd, "--count", "1"]) == 0
+        check_chinese(capsys.readouterr().err)
+    assert main(["expand", "__a__"]) == 2
+    check_chinese(capsys.readouterr().err)
+    assert main(["expand", "{a|b}", "--combinations", "--count", "1"]) == 0
+    check_chinese(capsys.readouterr().err)
+
+
+def test_files_of_styles(capsys, tmp_path):
+    def check(content):
+        (tmp_path / "s.csv").write_bytes(content)
+        assert main(["generate", "a cat", "--styles", "s.csv", "--style", "x"]) in (1, 2)
+        check_chinese(capsys.readouterr().err)
+
+    head = b"name,prompt\n"
+    cases = [b"a,b", head + b"a,b,c,d", head + b"x\xff,a", head, head + b"y,a"]
+    assert not failures_of(check, cases)
 
 
 def test_layers_that_a_tower_has_not(capsys):
