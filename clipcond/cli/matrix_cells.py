@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ class Cell:
     reading: tuple[tuple[str, object], ...]
 
     @property
-    def key(self) -> object:
+    def key(self) -> Hashable:
         """What cells with the same picture have in common."""
         return replace(self.job, output=Path()), self.models, self.reading
 

@@ -78,7 +78,7 @@ def draw_matrix(
     from clipcond.cli.sheets import Labels, draw_sheet
     from clipcond.metadata import save_picture
 
-    drawn = _draw_each(matrix, setup)
+    drawn = _draw_each(matrix, setup, saves_all=saves_all)
     n_sheets, n_rows = len(matrix.sheets.values), len(matrix.rows.values)
     for z, path in enumerate(outputs_of(matrix, output)):
         grid: list[list[Cell]] = [[] for _ in range(n_rows)]
@@ -96,7 +96,7 @@ def draw_matrix(
         with interrupts_held():
             save_picture(image, path, replace(first, others=named).as_written())
             cells = [cell for row in grid for cell in row]
-            made = [_written(drawn[c.key], c, matrix, saves=saves_all) for c in cells]
+            made = [_made(drawn[c.key], c, matrix, has_file=saves_all) for c in cells]
             axes = {axis.title: axis.written for axis in matrix.axes.values()}
             shown = {"path": str(path), "axes": axes, "pictures": made}
             print(json.dumps(shown) if as_json else path, flush=True)
@@ -115,10 +115,16 @@ def targets_of(matrix: Matrix, output: Path, *, saves_all: bool) -> list[Picture
     return [*sheets, *(jobs if saves_all else ())]
 
 
-def _draw_each(matrix: Matrix, setup: Setup) -> dict[object, Drawn]:
-    """Draw each picture once: those of one model together, of those that are read alike."""
+def _draw_each(matrix: Matrix, setup: Setup, *, saves_all: bool) -> dict[object, Drawn]:
+    """Draw each picture once: those of one model together, of those that are read alike.
+
+    What is saved is saved at once, so that an interrupt leaves it.
+    """
+    from clipcond.metadata import save_picture
+
     drawn: dict[object, Drawn] = {}
-    cells = list({cell.key: cell for cell in matrix.cells}.values())
+    places = dict(_grouped(matrix.cells, lambda cell: cell.key))
+    cells = [group[0] for group in places.values()]
     for models, group in _grouped(cells, lambda cell: cell.models):
         artist = setup.open(dict(models))
         own = artist.pipe.scheduler
@@ -139,6 +145,8 @@ def _draw_each(matrix: Matrix, setup: Setup) -> dict[object, Drawn]:
             for job, image in draw_all(artist, _by_settings(alike), label):
                 parameters, made = artist.describe(job)
                 drawn[keys[id(job)]] = Drawn(image, parameters, made)
+                for cell in places[keys[id(job)]] if saves_all else ():
+                    save_picture(image, cell.job.output, parameters.as_written())
     console.place = ""
     return drawn
 
@@ -198,13 +206,10 @@ def _named_axes(matrix: Matrix) -> dict[str, str]:
     return named
 
 
-def _written(drawn: Drawn, cell: Cell, matrix: Matrix, *, saves: bool) -> dict[str, object]:
-    """Write a picture if it is to be; return what it is, for JSON."""
-    from clipcond.metadata import save_picture
-
+def _made(drawn: Drawn, cell: Cell, matrix: Matrix, *, has_file: bool) -> dict[str, object]:
+    """Say what a picture was made with, and where it is on the axes, for JSON."""
     made = {name: value for name, value in drawn.made.items() if name != "path"}
-    if saves:
-        save_picture(drawn.image, cell.job.output, drawn.parameters.as_written())
+    if has_file:
         made = {"path": str(cell.job.output), **made}
     places = zip((matrix.sheets, matrix.rows, matrix.columns), cell.place, strict=True)
     return {**made, "axes": {a.title: a.written[i] for a, i in places if a.name}}

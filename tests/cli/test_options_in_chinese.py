@@ -77,7 +77,16 @@ def test_wrong_options(capsys):
 
 
 TEMPLATES = [
-    *("{a|b", "{$$a|b}", "{-1::a|b}", "{0::a|0::b}", "${x=1}", "__no__", "__anima__", "__none(a=1)__"),
+    *(
+        "{a|b",
+        "{$$a|b}",
+        "{-1::a|b}",
+        "{0::a|0::b}",
+        "${x=1}",
+        "__no__",
+        "__anima__",
+        "__none(a=1)__",
+    ),
     *(
         "{-$$" + "|".join(map(str, range(200))) + "}",
         "{a|b}" * 9,

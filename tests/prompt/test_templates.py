@@ -239,10 +239,15 @@ def test_what_looks_wrong_is_an_issue():
     cases = [
         ("a} b", 1, "'}' closes nothing, and stays as text"),
         ("a {b, {c|d}", 2, "'{' is never closed, and stays as text"),
+        ("a ｛红｜蓝｝猫", 2, "'｛红｜蓝｝' has full-width signs, which are text"),
+        ("{红｜蓝}", 0, "'{红｜蓝}' has full-width signs, which are text"),
         ("x {3$$a|b}", 2, "3 options are to be taken, and there are 2"),
     ]
     assert not failures_of(check, cases)
     assert len(Template("}" * 5000).issues) == 100
+    assert Template("｛红｜蓝｝").issues[0].remedy == "Write {红|蓝}."
+    assert Template("{a|b｜c}").issues[0].remedy == "Write {a|b|c}."
+    assert Template("｛红｝，｜ {a|b}").issues == ()
 
 
 def test_an_error_of_a_variant_is_shown_in_the_template():
