@@ -19,13 +19,17 @@ from clipcond.cli.options import (
     ClipSkip,
     Dialect,
     ExtraNetworks,
+    Force,
     Fullwidth,
     Inversion,
     Model,
     Negative,
     Prompt,
     Tower,
+    check_name,
+    plain_option,
 )
+from clipcond.cli.pages import OUTPUT, check_page, words_of_pages, write_page
 
 if TYPE_CHECKING:
     from clipcond.conditioning.explaining import Explainer
@@ -46,10 +50,22 @@ def inspect(
     compact: Annotated[
         bool, typer.Option("--compact", help="JSON without the padding of chunks.")
     ] = False,
+    html: Annotated[
+        str | None,
+        plain_option(
+            "FILE", "Write a page for the browser; - = standard output.", callback=check_name
+        ),
+    ] = None,
+    force: Force = False,
 ) -> None:
     """Show what is encoded of a prompt: segments, chunks, tokens and their weights."""
     if model is not None and tower is not None:
         raise typer.BadParameter("--model and --tower both name a text tower: give one")
+    as_json = as_json or compact
+    if html is not None:
+        if as_json and html == OUTPUT:
+            raise typer.BadParameter("--json and --html - both write to standard output: give one")
+        check_page(html, force=force)
     with waiting("loading"):
         from clipcond.conditioning.dialects import find_dialect
 
@@ -63,10 +79,14 @@ def inspect(
         if explainer is None:
             explainer = _with_model(model, tower, inversion or (), allow_pickle, choices)
     report = explainer.explain(prompt, negative)
-    if as_json or compact:
+    if html is not None:
+        write_page(html, report.html(words=words_of_pages(), reword=console.reword))
+    if as_json:
         print(json.dumps(_finite(_worded(report.json(compact=compact)))))
-    else:
+    elif html is None:
         print(report.table(reword=console.reword))
+    elif html != OUTPUT:
+        print(html)
 
 
 def _without_model(

@@ -179,7 +179,8 @@ class Explainer(SettlesTexts):
             parsed = self.reader.parse_and_warn([texts])
             (plans,) = self._plan([texts], parsed)
         issues = prompt_text.issues_of_each(warned, given, rows)
-        reports = build_reports(plans, self.layers(), texts, self.reader, issues)
+        skip = self.clip_skip if self.layer is None else None
+        reports = build_reports(plans, self.layers(), texts, self.reader, issues, skip)
         if negative is None:
             return reports[0]
         return with_negative(*reports, is_zero=self._gives_zeros(texts[1]))

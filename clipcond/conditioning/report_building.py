@@ -25,10 +25,11 @@ def build_reports(
     texts: Sequence[Texts],
     reader: PromptReader,
     issues: Sequence[Sequence[Issue]],
+    clip_skip: int | None,
 ) -> list[Report]:
     """Build the reports of a prompt and of its negative, if any: see `build_report`."""
     return [
-        build_report(each, layers, text[0], reader, own, negative=i > 0)
+        build_report(each, layers, text[0], reader, own, clip_skip, negative=i > 0)
         for i, (each, text, own) in enumerate(zip(plans, texts, issues, strict=True))
     ]
 
@@ -39,6 +40,7 @@ def build_report(
     text: PromptText,
     reader: PromptReader,
     issues: Sequence[Issue],
+    clip_skip: int | None,
     *,
     negative: bool = False,
 ) -> Report:
@@ -46,6 +48,7 @@ def build_report(
 
     Args:
         plans, layers: one a tower.
+        clip_skip: what chose the layers; None = something else did.
         text: what the first tower reads.
         reader: read it.
         issues: of the prompt and of the towers that read it.
@@ -64,7 +67,8 @@ def build_report(
         rows = _rows([*plan.chunks * plan.n_times, *plan.empty], cutter)
         parsed = replace(plan.parsed, issues=())
         tower = cutter.tower
-        reports.append(Report(parsed, rows, cutter.dialect.name, tower.name, layer, tower.depth))
+        own = Report(parsed, rows, cutter.dialect.name, tower.name, layer, tower.depth)
+        reports.append(replace(own, clip_skip=clip_skip, pooled=plan.pooled))
     return replace(
         reports[0],
         parsed=replace(plans[0].parsed, issues=in_order(issues)),
