@@ -37,6 +37,12 @@ REPORT = {
     "Chunks {} to {}, all alike": "第 {} 到 {} 段，全部相同",
     "In numbers": "数值",
     "and {} of padding": "另有 {} 个填充词元",
+    "Orange: a weight above 1. Blue: a weight below 1.": "橙色：权重大于 1。蓝色：权重小于 1。",
+    "Δ: how far the weights move a token's row, relative to its length at weight 1.": (
+        "Δ：权重使词元的行移动的距离，相对于权重为 1 时的长度。"
+    ),
+    "Norm": "范数",
+    "Moved": "移动",
     "Place": "位置",
     "Token": "词元",
     "Id": "编号",

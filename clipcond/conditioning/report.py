@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from clipcond.chunking import TokenChunk
@@ -17,17 +17,24 @@ from clipcond.towers.protocol import HiddenLayer
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
+    from clipcond.conditioning.movement import MeasuredRows
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkReport:
-    """One chunk at full length, specials and padding included.
+    """One chunk at full length L, specials and padding included.
 
-    `tokens`: each id as readable text.
+    Args:
+        tokens: each id as readable text.
+        norms: the Euclidean length of each token's row, weights applied; () = not measured.
+        movements: how far the weights move each row, relative to its length at weight 1.
     """
 
     tokens: tuple[str, ...]
     chunk: TokenChunk
     special: SpecialTokens
+    norms: tuple[float, ...] = ()
+    movements: tuple[float, ...] = ()
 
     @property
     def count(self) -> str:
@@ -48,14 +55,16 @@ class ChunkReport:
         return [*every[:stop], last]
 
     def json(self, *, compact: bool = False) -> dict[str, Any]:
-        """Give tokens, ids and weights; `compact` leaves out the padding."""
-        chunk = self.chunk
-        kept = self.kept if compact else range(len(chunk.input_ids))
-        return {
-            "tokens": [self.tokens[i] for i in kept],
-            "ids": [chunk.input_ids[i] for i in kept],
-            "weights": [chunk.weights[i] for i in kept],
+        """Give tokens, ids, weights and what was measured; `compact` leaves out the padding."""
+        kept = self.kept if compact else range(len(self.tokens))
+        columns: dict[str, Sequence[Any]] = {
+            "tokens": self.tokens,
+            "ids": self.chunk.input_ids,
+            "weights": self.chunk.weights,
         }
+        if self.norms:
+            columns |= {"norms": self.norms, "movements": self.movements}
+        return {name: [column[i] for i in kept] for name, column in columns.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,7 @@ class Report:
         is_zero: whether zeros are passed in place of what is encoded: a pair's empty negative.
         clip_skip: what chose the layer; None = something else did.
         pooled: the chunk that gives the pooled vector, without weights; None = none is wanted.
+        measured: the rows that were encoded, where movement was asked for.
     """
 
     parsed: ParsedPrompt
@@ -96,6 +106,7 @@ class Report:
     is_zero: bool = False
     clip_skip: int | None = None
     pooled: TokenChunk | None = None
+    measured: MeasuredRows | None = field(default=None, compare=False, repr=False)
 
     def json(self, *, compact: bool = False) -> dict[str, Any]:
         """Give a dict for `json.dumps`.
@@ -106,8 +117,9 @@ class Report:
             prompt, dialect, tower; layer: {depth, of, final_norm}; segments: a list of {text,
             weight, start, stop} and {break: True}; chunks: a list of {tokens, ids, weights}, each
             of these a list of length L, special tokens included; issues: a list of {message,
-            position, remedy, code, words, prompt}, as an `Issue` has them. Where there are such,
-            also steps: a list of {until, parts}, tower_2 and negative. Where zeros are passed,
+            position, remedy, code, words, prompt}, as an `Issue` has them. Where movement was asked
+            for, each chunk has norms and movements of length L too. Where there are such, also
+            steps: a list of {until, parts}, tower_2 and negative. Where zeros are passed,
             chunks is empty and zeros is True.
         """
 

@@ -10,8 +10,9 @@ from clipcond.prompt import Issue
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
-    from clipcond.conditioning.report import Report
+    from clipcond.conditioning.report import ChunkReport, Report
 
 ZEROS = "; zeros are passed, nothing is encoded"
 MAX_SHOWN = 50  # chunks and issues in a table: rich takes minutes to lay out thousands
@@ -41,22 +42,11 @@ def report_lines(
     report: Report, reword: Callable[[str], str] | None = None
 ) -> list[RenderableType]:
     """List the lines and tables of a report; arguments are those of its `table`."""
-    from rich.table import Table
     from rich.text import Text
 
     shown: list[RenderableType] = [Text(facts(report))]
     for number, each in enumerate(report.encoded[:MAX_SHOWN], 1):
-        table = Table(title=f"chunk {number}: {each.count}")
-        table.add_column("#", justify="right")
-        table.add_column("token")
-        table.add_column("id", justify="right")
-        table.add_column("weight", justify="right")
-        for i in each.chunk.places:
-            weight, token_id = each.chunk.weights[i], each.chunk.input_ids[i]
-            style = "bold" if weight > 1 else "dim" if weight < 1 else ""
-            cells = (str(i), each.tokens[i], str(token_id), f"{weight:.4g}")
-            table.add_row(*(Text(cell) for cell in cells), style=style)
-        shown.append(table)
+        shown.append(_chunk_table(f"chunk {number}: {each.count}", each))
     shown += and_more(len(report.encoded), "chunks")
     issues = report.parsed.issues
     for issue in issues[:MAX_SHOWN]:
@@ -67,6 +57,23 @@ def report_lines(
     for name, other in (("second tower", report.second), ("negative", report.negative)):
         shown += [] if other is None else [Text(f"\n{name}:"), *report_lines(other, reword)]
     return shown
+
+
+def _chunk_table(title: str, each: ChunkReport) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title)
+    for name in ("#", "token", "id", "weight", *(("norm", "moved") if each.norms else ())):
+        table.add_column(name, justify="left" if name == "token" else "right")
+    for i in each.chunk.places:
+        weight, token_id = each.chunk.weights[i], each.chunk.input_ids[i]
+        style = "bold" if weight > 1 else "dim" if weight < 1 else ""
+        cells = [str(i), each.tokens[i], str(token_id), f"{weight:.4g}"]
+        if each.norms:
+            cells += [f"{each.norms[i]:.4g}", f"{each.movements[i]:.3g}"]
+        table.add_row(*(Text(cell) for cell in cells), style=style)
+    return table
 
 
 def and_more(n: int, what: str) -> list[RenderableType]:

@@ -317,7 +317,7 @@ def test_every_word_of_a_page_is_in_chinese_too(explainer, pair):
             Conditioner(tower_l(), dialect="sd_embed", clip_skip=3, pooled=True).explain(
                 "a (b:1.2)"
             ),
-            Conditioner(tower_l()).explain("a"),
+            Conditioner(tower_l()).explain("a", movement=True),
             Conditioner(tower_l(), dialect="compel", pooled=True).explain("a (b)1.2"),
         ]
     for report in reports:

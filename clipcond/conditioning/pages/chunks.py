@@ -58,18 +58,19 @@ def _token(report: ChunkReport, place: int, wording: Wording) -> str:
         return f'<li class="cc-frame">{shown}</li>'
     weight = chunk.weights[place]
     number = "" if weight == 1.0 else f'<span class="cc-number">{weight:.4g}</span>'
-    return f"<li{colour(weight)}>{shown}{number}</li>"
+    moved = ""
+    if report.movements and report.movements[place]:
+        moved = f'<span class="cc-moved">Δ {report.movements[place]:.3g}</span>'
+    return f"<li{colour(weight)}>{shown}{number}{moved}</li>"
 
 
 def _table(name: str, report: ChunkReport, wording: Wording) -> str:
-    columns = [wording.say(each) for each in ("Place", "Token", "Id", "Weight")]
-    rows = (
-        (
-            str(place),
-            wording.token(report.tokens[place]),
-            str(report.chunk.input_ids[place]),
-            f"{report.chunk.weights[place]:.4g}",
-        )
-        for place in report.kept
-    )
+    names = ["Place", "Token", "Id", "Weight", *(("Norm", "Moved") if report.norms else ())]
+    columns, rows = [wording.say(each) for each in names], []
+    for place in report.kept:
+        cells = [str(place), wording.token(report.tokens[place])]
+        cells += [str(report.chunk.input_ids[place]), f"{report.chunk.weights[place]:.4g}"]
+        if report.norms:
+            cells += [f"{report.norms[place]:.4g}", f"{report.movements[place]:.3g}"]
+        rows.append(cells)
     return write_table(name, columns, rows, head=1)

@@ -146,8 +146,19 @@ def _tower(report: Report, wording: Wording) -> str:
     zeros = (
         f"<p>{wording.say('Zeros are passed; nothing is encoded.')}</p>" if report.is_zero else ""
     )
-    chunks = write_chunks(report.encoded, wording)
+    chunks = _legend(report, wording) + write_chunks(report.encoded, wording)
     return f'<h3>{heading}</h3>\n<dl class="cc-facts">{listed}</dl>\n{zeros}{chunks}'
+
+
+def _legend(report: Report, wording: Wording) -> str:
+    """Say what the colours and numbers of the tokens mean, if there are any."""
+    said = []
+    if any(each.chunk.is_weighted for each in report.encoded):
+        said.append(wording.say("Orange: a weight above 1. Blue: a weight below 1."))
+    if report.encoded and report.encoded[0].movements:
+        template = "Δ: how far the weights move a token's row, relative to its length at weight 1."
+        said.append(wording.say(template))
+    return f'<p class="cc-soft">{" ".join(said)}</p>\n' if said else ""
 
 
 def _layer(report: Report, wording: Wording) -> str:

@@ -68,7 +68,7 @@ STYLE = """
 .clipcond-report .cc-flow > li.cc-up { --part: var(--up); }
 .clipcond-report .cc-flow > li.cc-frame { border-style: dashed; color: var(--soft); }
 .clipcond-report .cc-text { white-space: pre-wrap; min-width: 0; }
-.clipcond-report .cc-number {
+.clipcond-report .cc-number, .clipcond-report .cc-moved {
   font-size: .8rem; font-variant-numeric: tabular-nums; white-space: nowrap;
 }
 .clipcond-report .cc-up .cc-number, .clipcond-report .cc-down .cc-number { font-weight: 700; }
