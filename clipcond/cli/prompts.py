@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -27,12 +27,18 @@ from clipcond.cli.options import (
     Prompt,
     Tower,
     check_name,
+    check_text,
     plain_option,
+    reading_option,
 )
 from clipcond.cli.pages import OUTPUT, check_page, words_of_pages, write_page
 
 if TYPE_CHECKING:
-    from clipcond.conditioning.explaining import Explainer
+    from clipcond.conditioning.dialect import Dialect as ReadAs
+    from clipcond.conditioning.report import Report
+
+# A report of a prompt and its negative, if any, as a dialect reads them.
+Explain: TypeAlias = "Callable[[str, str | None, ReadAs], Report]"
 
 
 def inspect(
@@ -57,6 +63,21 @@ def inspect(
         ),
     ] = None,
     force: Force = False,
+    against: Annotated[
+        str | None,
+        plain_option("PROMPT", "Show what differs in another prompt.", callback=check_text),
+    ] = None,
+    against_dialect: Annotated[
+        str | None,
+        reading_option("D", "Show what differs as another tool reads and weights it."),
+    ] = None,
+    movement: Annotated[
+        bool,
+        typer.Option(
+            "--movement",
+            help="Encode it, to show how far its weight moves each token, and how far two differ.",
+        ),
+    ] = False,
 ) -> None:
     """Show what is encoded of a prompt: segments, chunks, tokens and their weights."""
     if model is not None and tower is not None:
@@ -66,32 +87,48 @@ def inspect(
         if as_json and html == OUTPUT:
             raise typer.BadParameter("--json and --html - both write to standard output: give one")
         check_page(html, force=force)
+    prompts = [(prompt, dialect)]
+    if against is not None or against_dialect is not None:
+        prompts.append((prompt if against is None else against, against_dialect or dialect))
     with waiting("loading"):
         from clipcond.conditioning.dialects import find_dialect
 
+        # a typing error should not cost what loading takes
+        dialects = [find_dialect(name) for _, name in prompts]
         choices = {
-            "dialect": find_dialect(dialect),  # a typing error should not cost what loading takes
             "clip_skip": clip_skip,
             "fullwidth": fullwidth,
             "extra_networks": extra_networks,
         }
-        explainer = None if inversion else _without_model(model, tower, choices)
-        if explainer is None:
-            explainer = _with_model(model, tower, inversion or (), allow_pickle, choices)
-    report = explainer.explain(prompt, negative)
+        explain = None
+        if not inversion and not movement:
+            explain = _without_model(model, tower, choices)
+        if explain is None:
+            inversions = inversion or ()
+            explain = _with_model(model, tower, inversions, allow_pickle, movement, choices)
+    pairs = zip(prompts, dialects, strict=True)
+    _show(
+        [explain(text, negative, read_as) for (text, _), read_as in pairs], html, as_json, compact
+    )
+
+
+def _show(reports: Sequence[Report], html: str | None, as_json: bool, compact: bool) -> None:
+    """Show one report, or what differs between two."""
+    first, *others = reports
+    shown = first.against(*others) if others else first
     if html is not None:
-        write_page(html, report.html(words=words_of_pages(), reword=console.reword))
+        write_page(html, shown.html(words=words_of_pages(), reword=console.reword))
     if as_json:
-        print(json.dumps(_finite(_worded(report.json(compact=compact)))))
+        print(json.dumps(_finite(_worded(shown.json(compact=compact)))))
     elif html is None:
-        print(report.table(reword=console.reword))
+        print(shown.table(reword=console.reword))
     elif html != OUTPUT:
         print(html)
 
 
 def _without_model(
     model: str | None, tower: str | None, choices: Mapping[str, Any]
-) -> Explainer | None:
+) -> Explain | None:
     """Make what explains prompts from configs and vocabularies, without torch.
 
     Returns:
@@ -105,7 +142,13 @@ def _without_model(
     else:
         described = describe_tower(tower or "embedded")
         towers = None if described is None else (described,)
-    return None if towers is None else Explainer(towers, **choices)
+    if towers is None:
+        return None
+
+    def explain(prompt: str, negative: str | None, dialect: ReadAs) -> Report:
+        return Explainer(towers, dialect, **choices).explain(prompt, negative)
+
+    return explain
 
 
 def _with_model(
@@ -113,8 +156,9 @@ def _with_model(
     tower: str | None,
     inversions: Sequence[Path],
     allow_pickle: bool,
+    movement: bool,
     choices: Mapping[str, Any],
-) -> Explainer:
+) -> Explain:
     """Load the text tower of a model and its inversions."""
     from clipcond.checkpoints import load_tower, load_towers
     from clipcond.conditioning.conditioner import Conditioner
@@ -123,10 +167,14 @@ def _with_model(
         towers = [*load_towers(model, allow_pickle=allow_pickle)]
     else:
         towers = [load_tower(tower or "embedded", allow_pickle=allow_pickle)]
-    conditioner = Conditioner(*towers, **choices)
-    for file in inversions:
-        conditioner.load_inversion(file, allow_pickle=allow_pickle)
-    return conditioner
+    for file in inversions:  # the towers have them
+        Conditioner(*towers).load_inversion(file, allow_pickle=allow_pickle)
+
+    def explain(prompt: str, negative: str | None, dialect: ReadAs) -> Report:
+        conditioner = Conditioner(*towers, dialect=dialect, **choices)
+        return conditioner.explain(prompt, negative, movement=movement)
+
+    return explain
 
 
 def convert(
@@ -160,7 +208,7 @@ def _worded(found: dict[str, Any]) -> dict[str, Any]:
     for issue in found["issues"]:
         text = with_options(f"{issue['message']}\n{issue['remedy']}", console.options)
         issue["message"], _, issue["remedy"] = text.partition("\n")
-    for other in ("tower_2", "negative"):
+    for other in ("tower_2", "negative", "against"):
         if other in found:
             _worded(found[other])
     return found

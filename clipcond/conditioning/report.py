@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from clipcond.chunking import TokenChunk
+from clipcond.conditioning.comparison import Comparison, compare
 from clipcond.conditioning.pages.report_page import write_report
 from clipcond.conditioning.pages.wording import Wording
 from clipcond.conditioning.report_table import drawn, report_lines
@@ -200,6 +201,14 @@ class Report:
         """
         wording = Wording(words or {}, reword)
         return wording.fragment(write_report(self, wording))
+
+    def against(self, other: Report) -> Comparison:
+        """Compare this report with another: of another prompt, or of another dialect.
+
+        Which tokens, weights and chunks differ; and how far the embeds do, if movement was asked
+        for in both.
+        """
+        return compare(self, other)
 
     @property
     def encoded(self) -> tuple[ChunkReport, ...]:

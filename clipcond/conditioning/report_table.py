@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from clipcond.conditioning.settled import DRAWN
@@ -48,15 +48,24 @@ def report_lines(
     for number, each in enumerate(report.encoded[:MAX_SHOWN], 1):
         shown.append(_chunk_table(f"chunk {number}: {each.count}", each))
     shown += and_more(len(report.encoded), "chunks")
+    shown += issue_lines(report, reword)
+    for name, other in (("second tower", report.second), ("negative", report.negative)):
+        shown += [] if other is None else [Text(f"\n{name}:"), *report_lines(other, reword)]
+    return shown
+
+
+def issue_lines(
+    report: Report, reword: Callable[[str], str] | None = None
+) -> Iterator[RenderableType]:
+    """Yield what is wrong with a prompt and what to do, the remedy in lines of its own."""
+    from rich.text import Text
+
     issues = report.parsed.issues
     for issue in issues[:MAX_SHOWN]:
         said = f"issue at {issue.position}: {_message(issue)}\n{issue.remedy}".rstrip()
         first, *remedy = (said if reword is None else reword(said)).splitlines()
-        shown += [Text(first), *(Text(f"  {line}") for line in remedy)]
-    shown += and_more(len(issues), "issues")
-    for name, other in (("second tower", report.second), ("negative", report.negative)):
-        shown += [] if other is None else [Text(f"\n{name}:"), *report_lines(other, reword)]
-    return shown
+        yield from (Text(first), *(Text(f"  {line}") for line in remedy))
+    yield from and_more(len(issues), "issues")
 
 
 def _chunk_table(title: str, each: ChunkReport) -> Table:

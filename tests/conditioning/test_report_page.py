@@ -1,8 +1,6 @@
 """The page of a report: all that is encoded, escaped, with nothing from elsewhere."""
 
-import json
 import re
-import warnings
 from itertools import pairwise
 
 import pytest
@@ -11,7 +9,6 @@ from hypothesis import strategies as st
 
 from clipcond import Conditioner
 from clipcond.checkpoints.describing import describe_tower
-from clipcond.cli.chinese_report import REPORT
 from clipcond.conditioning.explaining import Explainer
 from clipcond.conditioning.pages.style import STYLE
 from clipcond.conditioning.pages.text import marked, spans_of, visible
@@ -290,40 +287,3 @@ def test_a_page_of_a_very_long_prompt_says_what_is_missing(explainer):
     prompt = page.all("p", "cc-prompt")[0].text()
     n_more = len(report.parsed.source) - MAX_CHARACTERS
     assert prompt == report.parsed.source[:MAX_CHARACTERS] + f" … and {n_more} more characters"
-
-
-class Words(dict):
-    """What stands for a page's words, and which of them were asked for."""
-
-    def __init__(self, words):
-        super().__init__(words)
-        self.asked = set()
-
-    def get(self, key, default=None):
-        self.asked.add(key)
-        return super().get(key, default)
-
-
-def test_every_word_of_a_page_is_in_chinese_too(explainer, pair):
-    words = Words(REPORT)
-    parts = " AND ".join(f"p{i}" for i in range(60))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        reports = [
-            pair,
-            explainer.explain("", "(x:1.2) " * 3000),
-            explainer.explain(f"[cat|dog] AND {parts}" + ") " * 60 + "x" * MAX_CHARACTERS),
-            Conditioner(tower_l(), tower_g()).explain("a", ""),
-            Conditioner(tower_l(), dialect="sd_embed", clip_skip=3, pooled=True).explain(
-                "a (b:1.2)"
-            ),
-            Conditioner(tower_l()).explain("a", movement=True),
-            Conditioner(tower_l(), dialect="compel", pooled=True).explain("a (b)1.2"),
-        ]
-    for report in reports:
-        for page in (report.html(words=words), report.html_fragment(words=words)):
-            assert 'lang="zh-Hans"' in page
-
-    assert words.asked == set(REPORT)
-    assert all(a.count("{}") == b.count("{}") for a, b in REPORT.items())
-    assert json.dumps(REPORT, ensure_ascii=False).count("�") == 0

@@ -28,19 +28,26 @@ def colour(weight: float) -> str:
 
 
 def write_table(
-    name: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, head: int
+    name: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    head: int = 0,
+    numbers: bool = True,
 ) -> str:
     """Write a table that scrolls by itself, with the keyboard too, where it is too wide.
 
     Args:
         name: what it is called, as HTML; so are the columns and the cells.
-        head: the column that names a row; the others are numbers.
+        head: the column that names a row.
+        numbers: whether the others are numbers, which end at the right.
     """
+    start = '<td class="cc-right">' if numbers else "<td>"
     heads = "".join(f'<th scope="col">{column}</th>' for column in columns)
     written = []
     for row in rows:
         cells = (
-            f'<th scope="row">{cell}</th>' if i == head else f'<td class="cc-right">{cell}</td>'
+            f'<th scope="row">{cell}</th>' if i == head else f"{start}{cell}</td>"
             for i, cell in enumerate(row)
         )
         written.append(f"<tr>{''.join(cells)}</tr>\n")

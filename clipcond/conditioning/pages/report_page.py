@@ -32,9 +32,14 @@ def write_report(report: Report, wording: Wording) -> str:
 
 def write_prompt(report: Report, wording: Wording) -> str:
     """Write one prompt: what was typed, how it is read, and what each tower encodes."""
+    return f"{write_typed(report, wording)}\n{write_reading(report, wording)}"
+
+
+def write_reading(report: Report, wording: Wording) -> str:
+    """Write how a prompt is read, and what each tower encodes."""
     wording.begin()
-    parts = [_typed(report, wording), _segments(report.parsed.parts, wording)]
-    parts += [_issues(report, wording), _steps(report, wording), _tower(report, wording)]
+    parts = [_segments(report.parsed.parts, wording), _issues(report, wording)]
+    parts += [_steps(report, wording), _tower(report, wording)]
     second = report.second
     if second is not None:
         wording.begin()
@@ -44,8 +49,9 @@ def write_prompt(report: Report, wording: Wording) -> str:
     return "\n".join(filter(None, parts))
 
 
-def _typed(report: Report, wording: Wording) -> str:
+def write_typed(report: Report, wording: Wording) -> str:
     """Write the prompt as it was typed, with the places of its issues."""
+    wording.begin()
     source = report.parsed.source
     n_shown = min(len(source), wording.n_characters)
     wording.n_characters -= n_shown
@@ -131,16 +137,9 @@ def _part(part: PartReport, n_parts: int, wording: Wording) -> str:
 
 def _tower(report: Report, wording: Wording) -> str:
     """Write what one tower encodes: its layer in words, its chunks."""
-    facts = {
-        "Dialect": report.dialect,
-        "Layer": _layer(report, wording),
-        "Pooled vector": _pooled(report, wording),
-        "Chunks": str(len(report.encoded)),
-        "Tokens": str(sum(each.chunk.content for each in report.encoded)),
-    }
     listed = "".join(
         f"<div><dt>{wording.say(name)}</dt><dd>{wording.text(value)}</dd></div>"
-        for name, value in facts.items()
+        for name, value in facts_of(report, wording).items()
     )
     heading = wording.say("What tower {} encodes", report.tower)
     zeros = (
@@ -148,6 +147,17 @@ def _tower(report: Report, wording: Wording) -> str:
     )
     chunks = _legend(report, wording) + write_chunks(report.encoded, wording)
     return f'<h3>{heading}</h3>\n<dl class="cc-facts">{listed}</dl>\n{zeros}{chunks}'
+
+
+def facts_of(report: Report, wording: Wording) -> dict[str, str]:
+    """Say what reads and encodes a prompt, and how much it is."""
+    return {
+        "Dialect": report.dialect,
+        "Layer": _layer(report, wording),
+        "Pooled vector": _pooled(report, wording),
+        "Chunks": str(len(report.encoded)),
+        "Tokens": str(sum(each.chunk.content for each in report.encoded)),
+    }
 
 
 def _legend(report: Report, wording: Wording) -> str:

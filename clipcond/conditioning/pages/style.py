@@ -130,6 +130,9 @@ STYLE = """
 @media (min-width: 900px) {
   .clipcond-report .cc-sides { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
 }
-.clipcond-report del { background: var(--gone); text-decoration-thickness: 2px; }
-.clipcond-report ins { background: var(--new); text-decoration: none; font-weight: 700; }
+.clipcond-report .cc-flow > li.cc-del { background: var(--gone); }
+.clipcond-report .cc-flow > li.cc-ins { background: var(--new); }
+.clipcond-report del { text-decoration-thickness: 2px; }
+.clipcond-report ins { text-decoration: none; }
+.clipcond-report ol.cc-flow.cc-card { padding: .8rem .9rem; }
 """
