@@ -99,9 +99,7 @@ def test_two_prompts(capfdbinary):
     prompts = ("a (red:1.3) cat", "--against", "a (red) dog")
     code, out, err = inspected(capfdbinary, *prompts, "--json", "--compact", "-n", "blurry")
     values, (tower,) = json.loads(out), json.loads(out)["differences"]["towers"]
-    alone = json.loads(
-        inspected(capfdbinary, "a (red) dog", "--json", "--compact", "-n", "blurry")[1]
-    )
+    second = inspected(capfdbinary, "a (red) dog", "--json", "--compact", "-n", "blurry")[1]
 
     assert (code, err) == (0, "")
     assert [(each["change"], each["token"]) for each in tower["tokens"]] == [
