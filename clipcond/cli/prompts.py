@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,11 +34,9 @@ from clipcond.cli.options import (
 from clipcond.cli.pages import OUTPUT, check_page, words_of_pages, write_page
 
 if TYPE_CHECKING:
-    from clipcond.conditioning.dialect import Dialect as ReadAs
+    from clipcond.conditioning.conditioner import Conditioner
+    from clipcond.conditioning.explaining import Explainer
     from clipcond.conditioning.report import Report
-
-# A report of a prompt and its negative, if any, as a dialect reads them.
-Explain: TypeAlias = "Callable[[str, str | None, ReadAs], Report]"
 
 
 def inspect(
@@ -94,22 +92,26 @@ def inspect(
         from clipcond.conditioning.dialects import find_dialect
 
         # a typing error should not cost what loading takes
-        dialects = [find_dialect(name) for _, name in prompts]
-        choices = {
-            "clip_skip": clip_skip,
-            "fullwidth": fullwidth,
-            "extra_networks": extra_networks,
-        }
-        explain = None
-        if not inversion and not movement:
-            explain = _without_model(model, tower, choices)
-        if explain is None:
-            inversions = inversion or ()
-            explain = _with_model(model, tower, inversions, allow_pickle, movement, choices)
-    pairs = zip(prompts, dialects, strict=True)
-    _show(
-        [explain(text, negative, read_as) for (text, _), read_as in pairs], html, as_json, compact
-    )
+        ways: list[dict[str, Any]] = [
+            {
+                "dialect": find_dialect(name),
+                "clip_skip": clip_skip,
+                "fullwidth": fullwidth,
+                "extra_networks": extra_networks,
+            }
+            for _, name in prompts
+        ]
+        explainers = None if inversion or movement else _without_model(model, tower, ways)
+        if explainers is None:
+            conditioners = _with_model(model, tower, inversion or (), allow_pickle, ways)
+    texts = [text for text, _ in prompts]
+    if explainers is None:
+        both = zip(conditioners, texts, strict=True)
+        reports = [each.explain(text, negative, movement=movement) for each, text in both]
+    else:
+        pairs = zip(explainers, texts, strict=True)
+        reports = [each.explain(text, negative) for each, text in pairs]
+    _show(reports, html, as_json, compact)
 
 
 def _show(reports: Sequence[Report], html: str | None, as_json: bool, compact: bool) -> None:
@@ -127,10 +129,12 @@ def _show(reports: Sequence[Report], html: str | None, as_json: bool, compact: b
 
 
 def _without_model(
-    model: str | None, tower: str | None, choices: Mapping[str, Any]
-) -> Explain | None:
+    model: str | None, tower: str | None, ways: Sequence[Mapping[str, Any]]
+) -> list[Explainer] | None:
     """Make what explains prompts from configs and vocabularies, without torch.
 
+    Args:
+        ways: the choices of each, of its dialect too.
     Returns:
         None where that takes the model itself.
     """
@@ -142,13 +146,7 @@ def _without_model(
     else:
         described = describe_tower(tower or "embedded")
         towers = None if described is None else (described,)
-    if towers is None:
-        return None
-
-    def explain(prompt: str, negative: str | None, dialect: ReadAs) -> Report:
-        return Explainer(towers, dialect, **choices).explain(prompt, negative)
-
-    return explain
+    return None if towers is None else [Explainer(towers, **choices) for choices in ways]
 
 
 def _with_model(
@@ -156,10 +154,9 @@ def _with_model(
     tower: str | None,
     inversions: Sequence[Path],
     allow_pickle: bool,
-    movement: bool,
-    choices: Mapping[str, Any],
-) -> Explain:
-    """Load the text tower of a model and its inversions."""
+    ways: Sequence[Mapping[str, Any]],
+) -> list[Conditioner]:
+    """Load the text tower of a model and its inversions, which all conditioners share."""
     from clipcond.checkpoints import load_tower, load_towers
     from clipcond.conditioning.conditioner import Conditioner
 
@@ -167,14 +164,10 @@ def _with_model(
         towers = [*load_towers(model, allow_pickle=allow_pickle)]
     else:
         towers = [load_tower(tower or "embedded", allow_pickle=allow_pickle)]
-    for file in inversions:  # the towers have them
-        Conditioner(*towers).load_inversion(file, allow_pickle=allow_pickle)
-
-    def explain(prompt: str, negative: str | None, dialect: ReadAs) -> Report:
-        conditioner = Conditioner(*towers, dialect=dialect, **choices)
-        return conditioner.explain(prompt, negative, movement=movement)
-
-    return explain
+    conditioners = [Conditioner(*towers, **choices) for choices in ways]
+    for file in inversions:
+        conditioners[0].load_inversion(file, allow_pickle=allow_pickle)
+    return conditioners
 
 
 def convert(

@@ -15,6 +15,7 @@ from clipcond.conditioning.pages.text import marked, spans_of, visible
 from clipcond.conditioning.pages.wording import MAX_CHARACTERS, MAX_TOKENS
 from clipcond.errors import PromptError
 from clipcond.prompt import Issue
+from tests.calls import n_calls
 from tests.conditioning.read_pages import read_page, tables
 from tests.failures import failures_of
 from tests.parity.models import tower_g, tower_l
@@ -287,3 +288,19 @@ def test_a_page_of_a_very_long_prompt_says_what_is_missing(explainer):
     prompt = page.all("p", "cc-prompt")[0].text()
     n_more = len(report.parsed.source) - MAX_CHARACTERS
     assert prompt == report.parsed.source[:MAX_CHARACTERS] + f" … and {n_more} more characters"
+
+
+def test_a_page_takes_no_longer_than_its_prompt_is_long(explainer):
+    """In calls of functions; of what is shown, which has a limit, it is always the same."""
+
+    def calls(text, n):
+        report = explainer.explain(text * n)
+        return n_calls(report.html)
+
+    def check(text):
+        calls(text, 4)
+        few, many = calls(text, 1000), calls(text, 4000)
+        assert many < 4.4 * few
+
+    texts = ["cat ", "(red:1.2) ", "a AND ", "[a:b:0.5] ", ")", "<", "xylo "]
+    assert not failures_of(check, texts)

@@ -40,7 +40,7 @@ def _chunk(name: str, report: ChunkReport, wording: Wording) -> str:
     return f"""<div class="cc-card">
 <h4>{name} <span class="cc-count">{wording.say("{} tokens", report.share)}</span></h4>
 <span class="cc-fill" aria-hidden="true"><span style="{share}"></span></span>
-<ol class="cc-flow">
+<ol class="cc-flow" role="list">
 {"".join(_token(report, place, wording) for place in report.kept)}
 </ol>
 {rest if n_padding else ""}<details><summary>{wording.say("In numbers")}</summary>

@@ -118,7 +118,7 @@ def _flow(pairs: Sequence[TokenPair], wording: Wording) -> str:
                 items.append(f'<li class="cc-frame">{left_out}</li>')
     legend = wording.say("− only in A, + only in B, → another weight or chunk in B")
     more = "" if wording.n_tokens > 0 else f"<p>{wording.say('… and more')}</p>"
-    flow = f'<ol class="cc-flow cc-card">\n{"".join(items)}\n</ol>'
+    flow = f'<ol class="cc-flow cc-card" role="list">\n{"".join(items)}\n</ol>'
     return f'<p class="cc-soft">{legend}</p>\n{flow}{more}'
 
 

@@ -9,7 +9,8 @@ from clipcond.conditioning.pages.wording import Wording
 
 def write_flow(items: Iterable[tuple[str, float | None]], wording: Wording) -> str:
     """List texts, each with its weight; None = no text of the prompt, such as a break."""
-    return f'<ol class="cc-flow">\n{"".join(_item(*each, wording) for each in items)}\n</ol>'
+    written = "".join(_item(*each, wording) for each in items)
+    return f'<ol class="cc-flow" role="list">\n{written}\n</ol>'
 
 
 def _item(text: str, weight: float | None, wording: Wording) -> str:

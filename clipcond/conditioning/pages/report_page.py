@@ -119,7 +119,7 @@ def _steps(report: Report, wording: Wording) -> str:
         items.append(f'<li><b>{name}</b>{line}<ul class="cc-parts">{shown}</ul>{more}</li>')
         first = until + 1
     heading = wording.say("What a pipeline draws at each step")
-    return f'<h3>{heading}</h3>\n<ol class="cc-steps cc-card">\n{"".join(items)}\n</ol>'
+    return f'<h3>{heading}</h3>\n<ol class="cc-steps cc-card" role="list">\n{"".join(items)}\n</ol>'
 
 
 def _part(part: PartReport, n_parts: int, wording: Wording) -> str:

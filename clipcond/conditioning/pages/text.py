@@ -14,6 +14,7 @@ Span: TypeAlias = tuple[int, int, int]  # start, stop, and the number of the iss
 # Characters around a place in a prompt.
 BEFORE, AFTER = 40, 60
 MOST_WORDS = 20  # of one issue that are looked for in the prompt
+MOST_SOUGHT = 200  # characters of each
 # What a browser drops, cannot show, or lets change the order of the text around: control
 # characters but tab and newline, soft hyphens, marks of direction, spaces without width, tags.
 _UNSEEN = re.compile(
@@ -84,20 +85,26 @@ def spans_of(issue: Issue, source: str, number: int) -> list[Span]:
     after = _SPACES.match(source, start).end()  # type: ignore[union-attr]  # it matches always
     found: list[Span] = []
     for words in issue.words[:MOST_WORDS] or _QUOTED.findall(issue.message)[:1]:
-        pattern = re.compile(
-            rf"(?<!\w){re.escape(words)}(?!\w)" if found else re.escape(words), re.I
-        )
-        place = pattern.search(source, after) if found else pattern.match(source, after)
-        if not words or place is None:
+        at = _find(words, source, after) if found else after
+        if not words or at < 0 or source[at : at + len(words)].casefold() != words.casefold():
             break
-        after = place.end()
-        found.append((place.start(), after, number))
+        after = at + len(words)
+        found.append((at, after, number))
     if found:
         return found
     if _lasts(issue, source[start:]):
         return [(start, len(source), number)]
     word = _WORD.match(source, start)
     return [(start, word.end() if word else start, number)]
+
+
+def _find(words: str, source: str, start: int) -> int:
+    """Find whole words from a position on; -1 if there are none, or very many are sought."""
+    if len(words) > MOST_SOUGHT:
+        return -1
+    pattern = re.compile(rf"(?<!\w){re.escape(words)}(?!\w)", re.IGNORECASE)
+    place = pattern.search(source, start)
+    return -1 if place is None else place.start()
 
 
 def _lasts(issue: Issue, rest: str) -> bool:
