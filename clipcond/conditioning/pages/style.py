@@ -93,7 +93,9 @@ STYLE = """
   white-space: pre-wrap;
 }
 .clipcond-report .cc-scroll { overflow-x: auto; }
-.clipcond-report table { border-collapse: collapse; font-size: .9rem; margin: .5rem 0; }
+.clipcond-report table {
+  border-collapse: collapse; font-size: .9rem; margin: .5rem 0; overflow-wrap: normal;
+}
 .clipcond-report caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
 .clipcond-report th, .clipcond-report td {
   border-bottom: 1px solid var(--line); padding: .2rem .7rem .2rem 0; text-align: left;

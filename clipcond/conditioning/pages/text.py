@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from html import escape
+from re import escape as escape_pattern
 from typing import TypeAlias
 
+import clipcond.lazy_re as re
 from clipcond.prompt import Issue
 
 Span: TypeAlias = tuple[int, int, int]  # start, stop, and the number of the issue
@@ -21,9 +22,8 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
-_WORD = re.compile(r"\w+|.", re.DOTALL)
-_QUOTED = re.compile(r"\A'(.+?)' ", re.DOTALL)
-_SPACES = re.compile(r"\s*")
+_WORD = re.compile(r"(?s)\w+|.")
+_QUOTED = re.compile(r"(?s)\A'(.+?)' ")
 
 
 def visible(text: str) -> str:
@@ -82,7 +82,8 @@ def excerpt_of(source: str, spans: Sequence[Span]) -> str:
 def spans_of(issue: Issue, source: str, number: int) -> list[Span]:
     """Find what an issue is about in its prompt: its words, what it quotes, or the next word."""
     start = max(0, min(issue.position, len(source)))
-    after = _SPACES.match(source, start).end()  # type: ignore[union-attr]  # it matches always
+    rest = source[start:]
+    after = len(source) - len(rest.lstrip())
     found: list[Span] = []
     for words in issue.words[:MOST_WORDS] or _QUOTED.findall(issue.message)[:1]:
         at = _find(words, source, after) if found else after
@@ -92,7 +93,7 @@ def spans_of(issue: Issue, source: str, number: int) -> list[Span]:
         found.append((at, after, number))
     if found:
         return found
-    if _lasts(issue, source[start:]):
+    if _lasts(issue, rest):
         return [(start, len(source), number)]
     word = _WORD.match(source, start)
     return [(start, word.end() if word else start, number)]
@@ -102,7 +103,7 @@ def _find(words: str, source: str, start: int) -> int:
     """Find whole words from a position on; -1 if there are none, or very many are sought."""
     if len(words) > MOST_SOUGHT:
         return -1
-    pattern = re.compile(rf"(?<!\w){re.escape(words)}(?!\w)", re.IGNORECASE)
+    pattern = re.compile(rf"(?<!\w){escape_pattern(words)}(?!\w)", re.IGNORECASE)
     place = pattern.search(source, start)
     return -1 if place is None else place.start()
 
