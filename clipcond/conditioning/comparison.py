@@ -245,10 +245,11 @@ def _distances(first: Report, second: Report) -> Iterator[Distance | None]:
     """Yield how far the rows of each chunk differ; of chunks that only one has, None."""
     if first.measured is None or second.measured is None:
         return
-    rows = [first.measured.rows, second.measured.rows]
-    lengths = {each.chunks[0].special.context_length for each in (first, second)}
-    if len(lengths) > 1 or rows[0].shape[-1] != rows[1].shape[-1]:
+    both = first.measured, second.measured
+    embeds = [each.embeds for each in both]
+    lengths = {each.chunk_length for each in both}
+    if len(lengths) > 1 or embeds[0].shape[-1] != embeds[1].shape[-1]:
         return
     (length,) = lengths
-    for one, other in zip_longest(*(each.view(-1, length, each.shape[-1]) for each in rows)):
+    for one, other in zip_longest(*(each.view(-1, length, each.shape[-1]) for each in embeds)):
         yield None if one is None or other is None else Distance.between(one, other)

@@ -245,15 +245,21 @@ class Conditioner(Explainer, TakesInversions, TakesImages):
 
     def _measure(self, plans: Sequence[Sequence[Plan]]) -> list[list[MeasuredRows]]:
         """Measure the rows of plans, one a tower, of a prompt and of its negative."""
-        columns = []
+        columns, stage = [], self._adapter_stage
         with torch.inference_mode(False), torch.no_grad():
             for own, layer in zip(zip(*plans, strict=True), self.layers(), strict=True):
                 cutter = own[0].cutter
-                tower, special = cast(TextTower, cutter.tower), cutter.special
-                encode = ChunkEncoder(tower, special, layer, self.cache, pooled=cutter.pooled)
+                tower, pooled = cast(TextTower, cutter.tower), stage is None and cutter.pooled
+                encode = ChunkEncoder(tower, cutter.special, layer, self.cache, pooled=pooled)
                 parts = results.weigh(own, self.rule, encode, tower.name)
+                made = (
+                    parts if stage is None else stage(results.batched(parts), own, encode).split()
+                )
                 columns.append(
-                    [measure_rows(p, self.rule, encode, m) for p, m in zip(own, parts, strict=True)]
+                    [
+                        measure_rows(plan, self.rule, encode, part.embeds[0], result)
+                        for plan, part, result in zip(own, parts, made, strict=True)
+                    ]
                 )
         return [list(row) for row in zip(*columns, strict=True)]
 

@@ -23,43 +23,49 @@ class MeasuredRows:
     """The rows that one tower gives for a prompt, and how far weights move each.
 
     Args:
-        rows: [S D], weights applied, on the CPU; all of the tower's, before a dialect leaves out
-            any, and before an adapter.
+        embeds: [S D], weights applied, after an adapter if there is one; on the CPU. None is left
+            out, also in dialects that hand on some of them only.
         pooled: [P], or None.
-        norms: for each chunk and position, the Euclidean length of its row.
+        chunk_length: how many of the S rows a chunk has.
+        norms: for each chunk and position, the Euclidean length of the tower's row.
         movements: for each, the distance to the row at weight 1 of all tokens, divided by the
             length of that one.
     """
 
-    rows: Tensor
+    embeds: Tensor
     pooled: Tensor | None
-    norms: Numbers
-    movements: Numbers
+    chunk_length: int
+    norms: Numbers = ()
+    movements: Numbers = ()
 
     def zeroed(self) -> MeasuredRows:
-        """Give what is passed where zeros are: no row is longer than 0."""
+        """Give what is passed where zeros are."""
         pooled = None if self.pooled is None else torch.zeros_like(self.pooled)
-        return MeasuredRows(torch.zeros_like(self.rows), pooled, (), ())
+        return MeasuredRows(torch.zeros_like(self.embeds), pooled, self.chunk_length)
 
 
-def measure_rows(plan: Plan, rule: Rule, encode: ChunkEncoder, made: Conditioning) -> MeasuredRows:
+def measure_rows(
+    plan: Plan, rule: Rule, encode: ChunkEncoder, rows: Tensor, made: Conditioning
+) -> MeasuredRows:
     """Measure the rows of a plan; those of a mixture's prompts, before they are mixed.
 
     Args:
         encode: made them, so all chunks are in its cache.
-        made: embeds [1 S D] and pooled [1 P] of the plan.
+        rows: of the tower, weights applied, [S D_tower].
+        made: what became of them: embeds [1 S D], pooled [1 P] or None.
     """
     numbers: list[tuple[tuple[float, ...], tuple[float, ...]]] = []
     with collect_warnings(shown=False):  # the rule has warned already
-        for chunks, weighted in _members(plan, rule, encode, made.embeds[0]):
+        for chunks, weighted in _members(plan, rule, encode, rows):
             plain = change_weights(chunks, lambda weight, segment: 1.0)
             numbers += _measured(weighted, plain, rule, encode)
     numbers = numbers * plan.n_times
     for empty in plan.empty[:1]:
         numbers += [*_measured(encode([empty]).hidden, [empty], rule, encode)] * plan.n_empty
     norms, movements = zip(*numbers, strict=True)
-    pooled = None if made.pooled is None else made.pooled[0].cpu()
-    return MeasuredRows(made.embeds[0].cpu(), pooled, norms, movements)
+    embeds, pooled = made.embeds[0].cpu(), None if made.pooled is None else made.pooled[0].cpu()
+    length = len(embeds) * encode.special.context_length // len(rows)
+    return MeasuredRows(embeds, pooled, length, norms, movements)
 
 
 def _members(

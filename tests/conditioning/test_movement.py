@@ -10,6 +10,7 @@ from clipcond import Conditioner
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.errors import ArgumentError, WeightingError
 from clipcond.weighting import WEIGHTINGS
+from tests.adapters.test_conditioner import made as through_adapter
 from tests.conditioning.conditioners import counted_tower, pair, single
 from tests.conditioning.read_pages import read_page, tables
 from tests.failures import failures_of
@@ -61,7 +62,7 @@ def test_both_towers_of_a_pair():
         pooled = conditioner(WEIGHTED).pooled[0]
         assert torch.equal(each.second.measured.pooled, pooled)
         assert each.measured.pooled is None
-        rows = torch.cat([each.measured.rows, each.second.measured.rows], dim=-1)
+        rows = torch.cat([each.measured.embeds, each.second.measured.embeds], dim=-1)
         assert torch.equal(rows, conditioner(WEIGHTED).embeds[0])
 
 
@@ -77,7 +78,7 @@ def test_several_chunks_and_the_negative_that_is_as_long():
         measured(report.negative, "norms"), negative.double().norm(dim=-1), **CLOSE
     )
     assert not any(report.negative.chunks[1].movements)  # an empty chunk
-    assert torch.equal(report.negative.measured.rows, negative)
+    assert torch.equal(report.negative.measured.embeds, negative)
 
 
 def test_rows_of_dialects_that_leave_some_out_or_repeat_them():
@@ -86,13 +87,13 @@ def test_rows_of_dialects_that_leave_some_out_or_repeat_them():
         for prompt in ("a cat " * 50, "x"):
             report = conditioner.explain(prompt, "a cat " * 50, movement=True)
             made = conditioner.guided(prompt, "a cat " * 50).positive.embeds[0]
-            n = len(report.measured.rows)
+            n = len(report.measured.embeds)
             assert n == 77 * len(report.chunks)
             assert {len(each.norms) for each in report.chunks} == {77}
             assert not measured(report, "movements").any()
             if conditioner.dialect.rows is None:
-                assert torch.equal(report.measured.rows, made)
-            norms = report.measured.rows.double().norm(dim=-1)
+                assert torch.equal(report.measured.embeds, made)
+            norms = report.measured.embeds.double().norm(dim=-1)
             torch.testing.assert_close(measured(report, "norms"), norms, **CLOSE)
 
     with warnings.catch_warnings():
@@ -109,7 +110,27 @@ def test_prompts_of_a_mixture_are_measured_before_they_are_mixed():
         torch.testing.assert_close(chunk.norms, report.chunks[0].norms, **CLOSE)
         torch.testing.assert_close(chunk.movements, report.chunks[0].movements, **CLOSE)
     made = conditioner('("a (red)1.3 cat", "dog").blend(3, 1)').embeds[0]
-    assert torch.equal(mixed.measured.rows[: len(made)], made)
+    assert torch.equal(mixed.measured.embeds[: len(made)], made)
+
+
+@pytest.mark.parametrize("kind", ["linear", "resampler"])
+def test_rows_are_the_towers_and_embeds_the_adapters(kind):
+    adapted = through_adapter(kind, sizes={"pooled_width": 12})
+    plain = Conditioner(*adapted.towers)
+    reports = [each.explain("一只(猫:1.3)", movement=True) for each in (adapted, plain)]
+    made = adapted("一只(猫:1.3)")
+
+    assert reports[0].json() == reports[1].json()
+    measured = reports[0].measured
+    assert torch.equal(measured.embeds, made.embeds[0])
+    assert torch.equal(measured.pooled, made.pooled[0])
+    assert measured.chunk_length == len(made.embeds[0])
+    (tower,) = reports[0].against(adapted.explain("(狗:1.3)", movement=True)).towers
+    other = adapted("(狗:1.3)")
+    for found, name in ((tower.chunks[0], "embeds"), (tower.pooled, "pooled")):
+        a, b = (getattr(each, name).double() for each in (made, other))
+        assert found.max == (a - b).abs().max().item()
+    assert reports[0].against(reports[1]).towers[0].chunks == ()  # other rows
 
 
 def test_the_cache_serves_the_encoding():
@@ -128,18 +149,19 @@ def test_zeros_have_no_length():
     for each in (report.negative, report.negative.second):
         assert each.is_zero
         assert each.json()["chunks"] == []
-        assert not each.measured.rows.any()
+        assert not each.measured.embeds.any()
 
 
 def test_what_weights_cannot_do_is_said():
     with pytest.raises(WeightingError, match="leads to NaN or infinite values"):
         single(weighting="scale").explain(f"(cat:{'9' * 60})", movement=True)
-    turned = single().explain("(cat:-5) (dog:-9)", movement=True)
-    called = single()
+    turned = f"({'cat ' * 70}:-2)"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        issues = called("(cat:-5) (dog:-9)").issues
-    assert [i.message for i in turned.parsed.issues] == [i.message for i in issues] != []
+        issues = single()(turned).issues
+    reported = single().explain(turned, movement=True).parsed.issues
+    assert [i.message for i in reported] == [i.message for i in issues]
+    assert any("restor" in i.message for i in issues), issues
     with pytest.raises(ArgumentError, match="movement"):
         single().explain("a", movement=1)
 

@@ -64,7 +64,7 @@ def write_typed(report: Report, wording: Wording) -> str:
     shown = marked(source, [span for span in spans if span[0] <= n_shown], 0, n_shown)
     more = wording.more(len(source) - n_shown, "… and {} more characters")
     empty = f'<span class="cc-soft">{wording.say("(empty)")}</span>'
-    return f'<div class="cc-card"><p class="cc-prompt">{shown or empty}{more}</p></div>'
+    return f'<div class="cc-card"><p class="cc-prompt" dir="auto">{shown or empty}{more}</p></div>'
 
 
 def _segments(parts: Sequence[Part], wording: Wording) -> str:

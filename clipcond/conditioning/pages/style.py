@@ -61,8 +61,9 @@ STYLE = """
   list-style: none; display: flex; flex-wrap: wrap; gap: .35rem; margin: 0; padding: 0;
 }
 .clipcond-report .cc-flow > li {
-  --part: var(--down); border: 1px solid var(--line); border-radius: .35rem; padding: .05rem .4rem;
-  background: rgb(var(--part) / calc(var(--strength, 0) * var(--most)));
+  --part: var(--down); --strength: 0;
+  border: 1px solid var(--line); border-radius: .35rem; padding: .05rem .4rem;
+  background: rgb(var(--part) / calc(var(--strength) * var(--most)));
   display: inline-flex; align-items: baseline; gap: .4rem; max-width: 100%; min-width: 0;
 }
 .clipcond-report .cc-flow > li.cc-up { --part: var(--up); }
