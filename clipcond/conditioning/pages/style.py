@@ -95,7 +95,8 @@ STYLE = """
 }
 .clipcond-report .cc-scroll { overflow-x: auto; }
 .clipcond-report table {
-  border-collapse: collapse; font-size: .9rem; margin: .5rem 0; overflow-wrap: normal;
+  border-collapse: collapse; font-size: .9rem; margin: .5rem 0;
+  overflow-wrap: normal; word-break: keep-all;
 }
 .clipcond-report caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
 .clipcond-report th, .clipcond-report td {
