@@ -22,7 +22,7 @@ from clipcond.tables import BadRow, parquet_file, parquet_rows, read_lines, unqu
 
 USUAL = ("caption", "text", "prompt")  # columns, the first that a file has
 _BLOCK = 2**20  # bytes
-_COLUMN = "Name the column: column=, or --column on the command line."
+_COLUMN = "Name the column of the captions with column=."
 
 
 @dataclass(frozen=True, slots=True)

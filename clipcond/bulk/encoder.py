@@ -21,7 +21,7 @@ from clipcond.conditioning.alone import ConditionedAlone
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.embedded import ADAPTERS
-from clipcond.errors import ArgumentError, BulkError, PromptError, PromptTypeError, first_line
+from clipcond.errors import ArgumentError, BulkError, first_line
 from clipcond.locks import fork_safe_lock
 from clipcond.weighting import WEIGHTINGS
 
@@ -133,19 +133,24 @@ class CaptionEncoder:
             if isinstance(each, str):
                 kept[text] = each
                 continue
+            try:
+                kept[text] = store(each, self.form)
+            except BulkError as error:
+                kept[text] = error.message
+                continue
             self.issues.update({issue.code for issue in each.conditioning.issues})
-            kept[text] = store(each, self.form)
         return [wrong[i] or kept[str(each)] for i, each in enumerate(captions)]
 
     def _each(self, texts: list[str]) -> list[ConditionedAlone | str]:
         """Encode texts together; where that fails, halves of them."""
         if not texts:
             return []
+        conditioner = self.load()
         try:
-            return [*self.load().each(texts)]
-        except (PromptError, PromptTypeError) as error:
+            return [*conditioner.each(texts)]
+        except Exception as error:  # one caption must not cost the others, whatever it does
             if len(texts) == 1:
-                return [first_line(error)]
+                return [getattr(error, "message", "") or first_line(error)]
         half = len(texts) // 2
         return self._each(texts[:half]) + self._each(texts[half:])
 

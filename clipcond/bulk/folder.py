@@ -105,7 +105,12 @@ class Layout:
         else:
             files = sorted(self.folder.glob("part-*.json"))
             found = [Record.of(read_json(file)) for file in files]
-        return {record.number: record for record in found if self.shard(record.number).is_file()}
+        return {each.number: each for each in found if self._is_whole(each)}
+
+    def _is_whole(self, record: Record) -> bool:
+        with suppress(OSError):
+            return self.shard(record.number).stat().st_size == record.n_bytes
+        return False
 
     def manifest(self, identity: Mapping[str, Any]) -> dict[str, Any]:
         """Describe what the folder holds: what was encoded, with what, into what."""

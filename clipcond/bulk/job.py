@@ -198,7 +198,7 @@ class _Job:
         raise BulkError(
             f"{len(rejected)} captions cannot be encoded; {limit} may be\n"
             + "\n".join(shown + more),
-            "Mend the captions and name a new folder, or allow more with max_bad=, --max-bad.",
+            "Mend the captions and name a new folder, or allow more with max_bad=.",
         )
 
 

@@ -18,6 +18,7 @@ from clipcond import __version__
 from clipcond.cli.checkpoints import checkpoint
 from clipcond.cli.console import check_streams, console, describe, output_failure, short_warnings
 from clipcond.cli.drawing import generate
+from clipcond.cli.embedding import embed
 from clipcond.cli.metadata import parameters
 from clipcond.cli.prompts import convert, inspect
 from clipcond.cli.reading import classify
@@ -77,6 +78,11 @@ EXAMPLES: dict[Callable[..., None], str] = {
     """,
     interrogate: """
         clipcond interrogate fox.png --encoder openai/clip-vit-large-patch14
+    """,
+    embed: """
+        clipcond embed captions.tsv -o embeddings
+
+        clipcond embed captions/ -o embeddings --model sdxl --keep full --engine ray
     """,
     align: """
         clipcond align --tower embedded-zh --pairs pairs.tsv -o adapter.safetensors
