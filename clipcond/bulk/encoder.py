@@ -128,17 +128,13 @@ class CaptionEncoder:
         texts = dict.fromkeys(str(each) for i, each in enumerate(captions) if not wrong[i])
         with collect_warnings(shown=False):
             made = self._each([*texts])
+        good = [each for each in made if isinstance(each, ConditionedAlone)]
+        stored = iter(store(good, self.form))
         kept: dict[str, Stored | str] = {}
         for text, each in zip(texts, made, strict=True):
-            if isinstance(each, str):
-                kept[text] = each
-                continue
-            try:
-                kept[text] = store(each, self.form)
-            except BulkError as error:
-                kept[text] = error.message
-                continue
-            self.issues.update({issue.code for issue in each.conditioning.issues})
+            kept[text] = each if isinstance(each, str) else next(stored)
+            if isinstance(each, ConditionedAlone) and isinstance(kept[text], Stored):
+                self.issues.update({issue.code for issue in each.conditioning.issues})
         return [wrong[i] or kept[str(each)] for i, each in enumerate(captions)]
 
     def _each(self, texts: list[str]) -> list[ConditionedAlone | str]:

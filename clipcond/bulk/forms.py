@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from clipcond.conditioning.alone import ConditionedAlone
-from clipcond.errors import BulkError, UnknownNameError
+from clipcond.errors import UnknownNameError
 
 Keep: TypeAlias = Literal["full", "trimmed", "pooled"]
 StoredDtype: TypeAlias = Literal["float32", "float16", "bfloat16", "int8"]
@@ -68,38 +69,68 @@ class Stored:
     error: float
 
 
-def store(alone: ConditionedAlone, form: Form) -> Stored:
-    """Bring a conditioning into a form.
+def store(made: Sequence[ConditionedAlone], form: Form) -> list[Stored | str]:
+    """Bring conditionings into a form, all at once: one copy from the device.
 
-    Raises:
-        BulkError: it has no pooled vector to keep, or values beyond what the dtype can hold.
+    Returns:
+        of each what is kept, or why it cannot be kept: it has no pooled vector, or values beyond
+        what the dtype can hold.
     """
-    conditioning = alone.conditioning
-    embeds, pooled = conditioning.embeds[0], conditioning.pooled
-    length, own = len(embeds), torch.zeros(len(embeds), dtype=torch.bool)
-    own[list(alone.rows)] = True
-    if form.keep == "pooled":
-        if pooled is None:
-            raise BulkError(
-                "the tower gives no pooled vector that is read, so there is nothing to keep",
-                "Keep 'trimmed' or 'full', or say pooled=True.",
+    if not made:
+        return []
+    rows = [_kept_rows(each, form) for each in made]
+    embeds = [each.conditioning.embeds[0] for each in made]
+    parts = [
+        e if len(r) == len(e) else e[r.to(e.device)] for e, r in zip(embeds, rows, strict=True)
+    ]
+    kept, scales, errors = _cast(torch.cat(parts), form.dtype)
+    vectors, scales_of_vectors, errors_of_vectors = _pooled(made, form)
+    stored: list[Stored | str] = []
+    start = 0
+    for i, each in enumerate(made):
+        here = slice(start, start := start + len(rows[i]))
+        vector = None if vectors is None else vectors[i]
+        error = max(errors[here].tolist(), default=0.0)
+        if errors_of_vectors is not None:
+            error = max(error, float(errors_of_vectors[i]))
+        if form.keep == "pooled" and vector is None:
+            stored.append("the tower gives no pooled vector that is read: say pooled=True")
+        elif not math.isfinite(error):
+            stored.append(f"it has values beyond what {form.dtype} can hold: keep bfloat16 or int8")
+        else:
+            own = torch.zeros(len(embeds[i]), dtype=torch.bool)
+            own[list(each.rows)] = True
+            own_scales = None if scales is None else scales[here]
+            scale = None if scales_of_vectors is None else scales_of_vectors[i : i + 1]
+            stored.append(
+                Stored(
+                    *(len(own), rows[i].int(), own[rows[i]], kept[here], own_scales),
+                    *(vector, scale, error),
+                )
             )
-        embeds, rows = embeds[:0], torch.empty(0, dtype=torch.int32)
-    elif form.keep == "trimmed":
-        rows = torch.tensor(alone.rows, dtype=torch.int32)
-        embeds = embeds[rows.long().to(embeds.device)]
-    else:
-        rows = torch.arange(length, dtype=torch.int32)
-    kept, scales, error = _cast(embeds, form.dtype)
-    vector, scale = None, None
-    if pooled is not None:
-        vectors, scale, error_pooled = _cast(pooled[:1], form.dtype)
-        vector, error = vectors[0], max(error, error_pooled)
-    return Stored(length, rows, own[rows.long()], kept, scales, vector, scale, error)
+    return stored
 
 
-def _cast(values: Tensor, dtype: StoredDtype) -> tuple[Tensor, Tensor | None, float]:
-    """Cast rows [n D] on the CPU; return them, the scales of int8, and the largest error."""
+def _kept_rows(each: ConditionedAlone, form: Form) -> Tensor:
+    """List the rows that are kept, int64."""
+    if form.keep == "trimmed":
+        return torch.tensor(each.rows, dtype=torch.int64)
+    return torch.arange(each.conditioning.embeds.shape[1] if form.keep == "full" else 0)
+
+
+def _pooled(
+    made: Sequence[ConditionedAlone], form: Form
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    pooled = [each.conditioning.pooled for each in made]
+    given = [each for each in pooled if each is not None]
+    return _cast(torch.cat(given), form.dtype) if given else (None, None, None)
+
+
+def _cast(values: Tensor, dtype: StoredDtype) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Cast rows [n D] on the CPU; return them, the scales of int8, and the relative errors [n].
+
+    Where a value is beyond what the dtype can hold, the error is infinite.
+    """
     given = values.detach().to("cpu", torch.float32)
     scales = None
     if dtype == "int8":
@@ -107,14 +138,9 @@ def _cast(values: Tensor, dtype: StoredDtype) -> tuple[Tensor, Tensor | None, fl
         kept = (given / scales[:, None]).round().to(torch.int8)
     else:
         kept = given.to(DTYPES[dtype])
-    if not bool(kept.isfinite().all()):
-        raise BulkError(
-            f"a value of {given.abs().max():.3g} is beyond what {dtype} can hold",
-            "Keep bfloat16 or int8.",
-        )
-    difference = (restore_rows(kept, scales) - given).norm(dim=1)
-    error = (difference / given.norm(dim=1).clamp(min=1e-12)).max().item() if len(given) else 0.0
-    return kept.contiguous(), scales, error
+    difference = (restore_rows(kept, scales) - given).double().norm(dim=1)  # squares overflow
+    errors = difference / given.double().norm(dim=1).clamp(min=1e-12)
+    return kept, scales, errors.where(kept.isfinite().all(1), torch.inf)
 
 
 def restore_rows(values: Tensor, scales: Tensor | None) -> Tensor:
@@ -139,8 +165,3 @@ def padded(values: Tensor, rows: Tensor, length: int, padding: Tensor | None) ->
         whole = padding.to(values.dtype).repeat(-(-length // len(padding)), 1)[:length]
     whole[rows.long()] = values
     return whole
-
-
-def largest_error(stored: Sequence[Stored]) -> float:
-    """Find the largest relative error of some captions."""
-    return max((each.error for each in stored), default=0.0)

@@ -41,7 +41,7 @@ class Worker:
                 found = encode_run(self._layout, run, self._encoder, self._batch_size)
                 made += [json.dumps(asdict(record)) for record in found]
         except ClipcondError as error:
-            made.append(json.dumps({"error": [error.message, error.remedy]}))
+            made.append(json.dumps({"failed": [error.message, error.remedy]}))
         return {"record": made}
 
 
@@ -77,8 +77,8 @@ def run_on_ray(address: str | None, n_workers: int | None) -> Runner:
             )
             for row in found.iter_rows():
                 values = json.loads(row["record"])
-                if "error" in values:
-                    raise BulkError(*values["error"])
+                if "failed" in values:
+                    raise BulkError(*values["failed"])
                 yield Record.of(values)
         except ClipcondError:
             raise

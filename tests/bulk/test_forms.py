@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from clipcond.bulk.forms import DTYPES, Form, padded, restore_rows, store
 from clipcond.conditioning.alone import ConditionedAlone
 from clipcond.conditioning.results import Conditioning
-from clipcond.errors import BulkError, UnknownNameError
+from clipcond.errors import UnknownNameError
 
 
 def made(values, rows=(0, 2), pooled=True):
@@ -20,7 +20,7 @@ def made(values, rows=(0, 2), pooled=True):
 @pytest.mark.parametrize("keep", ["full", "trimmed", "pooled"])
 def test_what_is_kept_comes_back_within_its_stated_error(keep, dtype):
     values = torch.randn(1, 5, 8, generator=torch.Generator().manual_seed(0))
-    stored = store(made(values), Form(keep, dtype))
+    (stored,) = store([made(values)], Form(keep, dtype))
 
     rows = {"full": [0, 1, 2, 3, 4], "trimmed": [0, 2], "pooled": []}[keep]
     assert stored.rows.tolist() == rows
@@ -42,7 +42,7 @@ def test_what_is_kept_comes_back_within_its_stated_error(keep, dtype):
 @given(st.lists(st.floats(-(2.0**100), 2.0**100, width=32), min_size=1, max_size=20))
 def test_int8_is_within_half_a_step_of_each_row(numbers):
     values = torch.tensor(numbers).reshape(1, 1, -1)
-    stored = store(made(values, (0,), pooled=False), Form("full", "int8"))
+    (stored,) = store([made(values, (0,), pooled=False)], Form("full", "int8"))
 
     restored = restore_rows(stored.embeds, stored.scales)
     step = values.abs().amax() / 127
@@ -50,11 +50,13 @@ def test_int8_is_within_half_a_step_of_each_row(numbers):
 
 
 def test_what_cannot_be_kept_is_said():
-    big = torch.full((1, 2, 3), 7e4)
-    with pytest.raises(BulkError, match=r"7e\+04 is beyond what float16 can hold"):
-        store(made(big, (0,), pooled=False), Form("full", "float16"))
-    with pytest.raises(BulkError, match="no pooled vector"):
-        store(made(big, (0,), pooled=False), Form("pooled"))
+    big, small = (made(torch.full((1, 2, 3), x), (0,), pooled=False) for x in (7e4, 1.0))
+    too_big, good = store([big, small], Form("full", "float16"))
+    assert "beyond what float16 can hold" in too_big
+    assert good.embeds.tolist() == [[1.0] * 3] * 2
+    assert "beyond what float16" in store([made(torch.full((1, 2, 3), 7e4))], Form("pooled"))[0]
+    assert "no pooled vector" in store([small], Form("pooled"))[0]
+    assert store([], Form()) == []
     with pytest.raises(UnknownNameError, match="Did you mean 'trimmed'"):
         Form("trimed")
     with pytest.raises(UnknownNameError, match="no dtype 'int4'"):
