@@ -10,19 +10,19 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from clipcond.bulk.folder import EMPTY, FORMAT, INDEX, KIND, MANIFEST, SUFFIXES, Record
-from clipcond.bulk.forms import padded, restore_rows
+from clipcond.bulk.forms import restore_rows, restored
 from clipcond.bulk.shards import Shard, read_shard
-from clipcond.errors import BulkError, UnknownNameError, excerpt
+from clipcond.errors import BulkError, excerpt
 from clipcond.files import local_path, opened, read_json
 
-Padding: TypeAlias = Literal["empty", "zeros"]
 Item: TypeAlias = dict[str, Any]
 _OPEN_SHARDS = 8  # at most, in a process; mapped, so they take little memory
 _BLOCK = 2**20  # bytes
@@ -33,21 +33,15 @@ class Embeddings(Dataset[Item]):
 
     An item is a dict: `embeds` [S D], the caption's conditioning as the UNet reads it;
     `attention_mask` bool [S], which rows are not padding; `pooled` [P] if it was kept; `caption`,
-    `file` and `line`. In form "pooled" there are no embeds and no mask.
+    `file` and `line`. In form "trimmed" padding is the mean of its run, all other rows are exact;
+    in form "pooled" there are no embeds and no mask.
 
     Args:
-        padding: of trimmed captions: "empty" = rows of the empty prompt at the same places, or
-            "zeros". The rows that were kept are exact, padding is not: keep "full" where that
-            matters.
         dtype: of embeds and pooled.
     """
 
-    def __init__(
-        self, folder: Path, *, padding: Padding = "empty", dtype: torch.dtype = torch.float32
-    ) -> None:
-        if padding not in get_args(Padding):
-            raise UnknownNameError("padding", padding, get_args(Padding))
-        self.folder, self.dtype, self.padding = folder, dtype, padding
+    def __init__(self, folder: Path, *, dtype: torch.dtype = torch.float32) -> None:
+        self.folder, self.dtype = folder, dtype
         self.manifest = _read_manifest(folder)
         self._records = [Record.of(each) for each in _read_index(folder)["shards"]]
         self._stops = [*accumulate(record.n_captions for record in self._records)]
@@ -55,7 +49,7 @@ class Embeddings(Dataset[Item]):
         self._suffix = SUFFIXES[self.manifest["files"]]
         self._files = [source["name"] for source in self.manifest["sources"]]
         path = folder / EMPTY
-        self._padding = load_file(path)["embeds"].to(dtype) if path.is_file() else None
+        self._empty = load_file(path)["embeds"].to(dtype) if path.is_file() else None
 
     def __len__(self) -> int:
         return self._stops[-1] if self._stops else 0
@@ -94,10 +88,9 @@ class Embeddings(Dataset[Item]):
     def _rows(self, shard: Shard, i: int, length: int) -> Item:
         rows, own = shard.rows("rows", i), shard.rows("own", i)
         kept = restore_rows(shard.rows("embeds", i), shard.scales(i)).to(self.dtype)
-        filler = self._padding if self.padding == "empty" else None
         mask = torch.zeros(length, dtype=torch.bool)
-        mask[rows.long()] = own
-        return {"embeds": padded(kept, rows, length, filler), "attention_mask": mask}
+        mask[rows[own].long()] = True
+        return {"embeds": restored(kept, rows, length), "attention_mask": mask}
 
     def _shard(self, place: int) -> Shard:
         if place not in self._shards:
@@ -123,7 +116,7 @@ class Embeddings(Dataset[Item]):
         return EmbeddingStream(self, seed)
 
     def collate(self, items: Sequence[Item]) -> Item:
-        """Make a batch of items: embeds as long as the longest, by padding.
+        """Make a batch of items: embeds as long as the longest, by the empty prompt's rows.
 
         Returns:
             `embeds` [b S D], `attention_mask` [b S], `pooled` [b P]; and lists of the others.
@@ -131,10 +124,7 @@ class Embeddings(Dataset[Item]):
         batch: Item = {name: [item[name] for item in items] for name in items[0]}
         if "embeds" in batch:
             longest = max(map(len, batch["embeds"]))
-            filler = self._padding if self.padding == "empty" else None
-            batch["embeds"] = torch.stack(
-                [padded(e, torch.arange(len(e)), longest, filler) for e in batch["embeds"]]
-            )
+            batch["embeds"] = torch.stack([self._lengthened(e, longest) for e in batch["embeds"]])
             masks = torch.zeros(len(items), longest, dtype=torch.bool)
             for row, mask in zip(masks, batch["attention_mask"], strict=True):
                 row[: len(mask)] = mask
@@ -142,6 +132,13 @@ class Embeddings(Dataset[Item]):
         if "pooled" in batch:
             batch["pooled"] = torch.stack(batch["pooled"])
         return batch
+
+    def _lengthened(self, embeds: Tensor, length: int) -> Tensor:
+        n_missing = length - len(embeds)
+        if not n_missing or self._empty is None:
+            return embeds
+        n_times = -(-n_missing // len(self._empty))
+        return torch.cat([embeds, self._empty.repeat(n_times, 1)[:n_missing]])
 
     def verify(self) -> None:
         """Read every shard, and compare its SHA-256 with the index.
@@ -197,21 +194,15 @@ class EmbeddingStream(IterableDataset[Item]):
         return pieces
 
 
-def open(
-    folder: str | PathLike[str],
-    *,
-    padding: Padding = "empty",
-    dtype: torch.dtype = torch.float32,
-) -> Embeddings:
+def open(folder: str | PathLike[str], *, dtype: torch.dtype = torch.float32) -> Embeddings:
     """Open a folder that `encode_captions` or `clipcond embed` has finished.
 
     Args:
-        padding, dtype: see `Embeddings`.
+        dtype: see `Embeddings`.
     Raises:
         BulkError: it holds no embeddings, or they are not finished or damaged.
-        UnknownNameError: no such padding.
     """
-    return Embeddings(local_path(folder, BulkError), padding=padding, dtype=dtype)
+    return Embeddings(local_path(folder, BulkError), dtype=dtype)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

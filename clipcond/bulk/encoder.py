@@ -38,8 +38,8 @@ class CaptionEncoder:
 
     Args:
         model: as for `Conditioner.from_model`, or a function that makes the Conditioner.
-        keep: "full" = all rows; "trimmed" = those that are not padding; "pooled" = the pooled
-            vector alone.
+        keep: "full" = all rows; "trimmed" = those that are not padding, and of each run of padding
+            the mean; "pooled" = the pooled vector alone.
         dtype: "float32", "float16", "bfloat16", or "int8" with a scale for each row.
         column: the captions' name in a batch.
         adapter: a file, or "embedded-zh": maps the tower's rows into a UNet's space.
@@ -157,7 +157,8 @@ class CaptionEncoder:
             batch: arrays of n entries by name; the column of captions has strings.
         Returns:
             the batch, and: `length` int32 [n], the conditioning's S; `embeds` [n], each [rows D];
-            `rows` [n], each int32 [rows], their places among S; `pooled` [n], each [P]; of int8
+            `rows` [n], each int32 [rows], their places among S, or -1 - i for the mean of the
+            padding from row i on; `pooled` [n], each [P]; of int8
             `scales` [n], each float32 [rows], and `pooled_scale` float32 [n]; `error` [n], why a
             caption could not be encoded, then its arrays are empty. bfloat16 is int16 with the
             same bits, because numpy has none.
@@ -199,8 +200,8 @@ class CaptionEncoder:
         return torch.empty(0, width, dtype=DTYPES[self.form.dtype])
 
     def empty(self) -> torch.Tensor | None:
-        """Encode the empty prompt, float32 [L D]: what trimmed captions are padded with."""
-        if self.form.keep != "trimmed":
+        """Encode the empty prompt, float32 [L D]: what shorter captions of a batch end with."""
+        if self.form.keep == "pooled":
             return None
         return self.load().empty_chunk().embeds[0].to("cpu", torch.float32)
 

@@ -131,7 +131,7 @@ class Layout:
         """Make the folder, or check that what it holds is of the same captions and encoder.
 
         Args:
-            empty: the rows of the empty prompt [L D], to pad trimmed captions with.
+            empty: the empty prompt's rows [L D], which shorter captions of a batch end with.
         Raises:
             BulkError: it holds something else; says what differs.
         """

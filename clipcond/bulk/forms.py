@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -28,8 +29,8 @@ class Form:
     """What is kept of a conditioning.
 
     Args:
-        keep: "full" = all rows; "trimmed" = those that are not padding; "pooled" = the pooled
-            vector alone.
+        keep: "full" = all rows; "trimmed" = those that are not padding, and of each run of padding
+            the mean; "pooled" = the pooled vector alone.
         dtype: of what is kept. "int8" has a scale for each row, the largest of its values / 127.
     Raises:
         UnknownNameError: there is no such form or dtype.
@@ -51,7 +52,9 @@ class Stored:
 
     Args:
         length: S, how many rows the conditioning has.
-        rows: int32 [n], which of them are kept, ascending; all S in form "full", none in "pooled".
+        rows: int32 [n], which of them are kept; all S in form "full", none in "pooled". In form
+            "trimmed" first the prompt's own, ascending; then -1 - i for the mean of the padding
+            from row i on.
         own: bool [n], which of those belong to the prompt; the others are padding.
         embeds: [n D] in the stored dtype.
         scales: float32 [n], of int8; else None.
@@ -80,9 +83,7 @@ def store(made: Sequence[ConditionedAlone], form: Form) -> list[Stored | str]:
         return []
     rows = [_kept_rows(each, form) for each in made]
     embeds = [each.conditioning.embeds[0] for each in made]
-    parts = [
-        e if len(r) == len(e) else e[r.to(e.device)] for e, r in zip(embeds, rows, strict=True)
-    ]
+    parts = [*map(_select, embeds, rows)]
     kept, scales, errors = _cast(torch.cat(parts), form.dtype)
     vectors, scales_of_vectors, errors_of_vectors = _pooled(made, form)
     stored: list[Stored | str] = []
@@ -98,13 +99,12 @@ def store(made: Sequence[ConditionedAlone], form: Form) -> list[Stored | str]:
         elif not math.isfinite(error):
             stored.append(f"it has values beyond what {form.dtype} can hold: keep bfloat16 or int8")
         else:
-            own = torch.zeros(len(embeds[i]), dtype=torch.bool)
-            own[list(each.rows)] = True
+            own = torch.isin(rows[i], torch.tensor(each.rows, dtype=torch.int64))
             own_scales = None if scales is None else scales[here]
             scale = None if scales_of_vectors is None else scales_of_vectors[i : i + 1]
             stored.append(
                 Stored(
-                    *(len(own), rows[i].int(), own[rows[i]], kept[here], own_scales),
+                    *(len(embeds[i]), rows[i].int(), own, kept[here], own_scales),
                     *(vector, scale, error),
                 )
             )
@@ -112,10 +112,29 @@ def store(made: Sequence[ConditionedAlone], form: Form) -> list[Stored | str]:
 
 
 def _kept_rows(each: ConditionedAlone, form: Form) -> Tensor:
-    """List the rows that are kept, int64."""
-    if form.keep == "trimmed":
-        return torch.tensor(each.rows, dtype=torch.int64)
-    return torch.arange(each.conditioning.embeds.shape[1] if form.keep == "full" else 0)
+    """List what is kept as `Stored.rows` has it, int64."""
+    length = each.conditioning.embeds.shape[1]
+    if form.keep != "trimmed":
+        return torch.arange(length if form.keep == "full" else 0)
+    ends = zip((-1, *each.rows), (*each.rows, length), strict=True)
+    runs = [-1 - (before + 1) for before, after in ends if after - before > 1]
+    return torch.tensor([*each.rows, *runs], dtype=torch.int64)
+
+
+def _select(whole: Tensor, rows: Tensor) -> Tensor:
+    """Take what is kept out of a conditioning's rows [S D]: [n D]."""
+    runs = [whole[start:stop].mean(0, keepdim=True) for start, stop in _runs(rows, len(whole))]
+    if not runs and len(rows) == len(whole):
+        return whole
+    return torch.cat([whole[rows[rows >= 0].to(whole.device)], *runs])
+
+
+def _runs(rows: Tensor, length: int) -> list[tuple[int, int]]:
+    """List where each run of padding begins and ends."""
+    listed = rows.tolist()
+    own, starts = [row for row in listed if row >= 0], [-1 - row for row in listed if row < 0]
+    stops = [*own, length]
+    return [(start, stops[bisect_right(own, start)]) for start in starts]
 
 
 def _pooled(
@@ -151,17 +170,13 @@ def restore_rows(values: Tensor, scales: Tensor | None) -> Tensor:
     return restored * (scales[:, None] if restored.ndim > 1 else scales)
 
 
-def padded(values: Tensor, rows: Tensor, length: int, padding: Tensor | None) -> Tensor:
-    """Put kept rows [n D] back to their places among S: [S D].
-
-    Args:
-        padding: [L D], what other rows are: row i is padding[i % L]; None = zeros.
-    """
-    if len(values) == length:
+def restored(values: Tensor, rows: Tensor, length: int) -> Tensor:
+    """Put kept rows [n D] back to their places: [S D]; padding is its run's mean."""
+    is_own = rows >= 0
+    if len(values) == length and bool(is_own.all()):
         return values
-    if padding is None:
-        whole = values.new_zeros(length, values.shape[1])
-    else:
-        whole = padding.to(values.dtype).repeat(-(-length // len(padding)), 1)[:length]
-    whole[rows.long()] = values
+    whole = values.new_empty(length, values.shape[1])
+    whole[rows[is_own].long()] = values[is_own]
+    for (start, stop), mean in zip(_runs(rows, length), values[~is_own], strict=True):
+        whole[start:stop] = mean
     return whole

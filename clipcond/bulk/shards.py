@@ -50,8 +50,8 @@ def packed(captions: Sequence[Caption], stored: Sequence[Stored]) -> dict[str, T
     Returns:
         `text` uint8, all captions in UTF-8 one behind the other; `text_ends` int64 [n], where each
         ends; `file` int32 and `line` int64 [n]; `length` int32 [n], the conditionings' S; `embeds`
-        [R D], the kept rows of all; `row_ends` int64 [n]; `rows` int32 [R], each row's place among
-        its S, and `own` bool [R], whether it belongs to the prompt; of int8 `scales` float32 [R];
+        [R D], the kept rows of all; `row_ends` int64 [n]; `rows` int32 and `own` bool [R] as
+        `Stored` has them; of int8 `scales` float32 [R];
         `pooled` [n P] and of int8 `pooled_scales` float32 [n], if there are pooled vectors.
     """
     texts = [caption.text.encode("utf-8") for caption in captions]

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 import clipcond.bulk as bulk
 from clipcond.bulk import CaptionEncoder
-from clipcond.errors import BulkError, UnknownNameError
+from clipcond.errors import BulkError
 from tests.bulk.jobs import CAPTIONS, encode, write_captions
 from tests.conditioning.conditioners import CLOSE, pair
 
@@ -23,7 +23,6 @@ def folder(tmp_path_factory):
 
 def test_every_item_is_what_a_conditioner_gives(folder):
     embeddings, conditioner = bulk.open(folder), pair()
-    empty = conditioner.empty_chunk().embeds[0]
     embeddings.verify()
 
     assert len(embeddings) == len(CAPTIONS)
@@ -34,12 +33,10 @@ def test_every_item_is_what_a_conditioner_gives(folder):
         own = item["attention_mask"]
         assert own.sum() == len(conditioner.each(caption)[0].rows)
         torch.testing.assert_close(item["embeds"][own], alone.embeds[0, own], **CLOSE)
-        padding = empty.repeat(len(own) // 77, 1)[~own]
-        torch.testing.assert_close(item["embeds"][~own], padding, **CLOSE)
+        mean = alone.embeds[0, ~own].mean(0)
+        torch.testing.assert_close(item["embeds"][~own], mean.expand(sum(~own), -1), **CLOSE)
         torch.testing.assert_close(item["pooled"], alone.pooled[0], **CLOSE)
-    zeros = bulk.open(folder, padding="zeros", dtype=torch.float16)[0]
-    assert zeros["embeds"].dtype == torch.float16
-    assert not zeros["embeds"][~zeros["attention_mask"]].any()
+    assert bulk.open(folder, dtype=torch.float16)[0]["embeds"].dtype == torch.float16
     assert torch.equal(embeddings[-1]["embeds"], embeddings[len(CAPTIONS) - 1]["embeds"])
     for index in (len(CAPTIONS), -len(CAPTIONS) - 1):
         with pytest.raises(IndexError):
@@ -85,7 +82,7 @@ def test_ranks_share_the_captions(folder, monkeypatch):
 
 
 def test_a_batch_is_as_long_as_its_longest(folder):
-    embeddings = bulk.open(folder)
+    embeddings, empty = bulk.open(folder), pair().empty_chunk().embeds[0]
     loader = DataLoader(embeddings, batch_size=5, collate_fn=embeddings.collate, num_workers=2)
     batches = list(loader)
 
@@ -101,6 +98,8 @@ def test_a_batch_is_as_long_as_its_longest(folder):
             assert torch.equal(batch["attention_mask"][i, : len(own)], own)
             assert not batch["attention_mask"][i, len(own) :].any()
             assert torch.equal(batch["embeds"][i, : len(own)], item["embeds"])
+            rest = batch["embeds"][i, len(own) :]
+            torch.testing.assert_close(rest, empty[: len(rest)], **CLOSE)
 
 
 def test_opened_shards_stay_out_of_pickles(folder):
@@ -115,8 +114,6 @@ def test_opened_shards_stay_out_of_pickles(folder):
 def test_what_cannot_be_read_is_refused(folder, tmp_path):
     with pytest.raises(BulkError, match="holds no embeddings"):
         bulk.open(tmp_path)
-    with pytest.raises(UnknownNameError, match=r"no padding 'zero'\. Did you mean 'zeros'"):
-        bulk.open(folder, padding="zero")
     for each in folder.iterdir():
         (tmp_path / each.name).write_bytes(each.read_bytes())
     shard = tmp_path / "part-0000001.safetensors"

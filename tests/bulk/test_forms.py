@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipcond.bulk.forms import DTYPES, Form, padded, restore_rows, store
+from clipcond.bulk.forms import DTYPES, Form, restore_rows, restored, store
 from clipcond.conditioning.alone import ConditionedAlone
 from clipcond.conditioning.results import Conditioning
 from clipcond.errors import UnknownNameError
@@ -22,16 +22,19 @@ def test_what_is_kept_comes_back_within_its_stated_error(keep, dtype):
     values = torch.randn(1, 5, 8, generator=torch.Generator().manual_seed(0))
     (stored,) = store([made(values)], Form(keep, dtype))
 
-    rows = {"full": [0, 1, 2, 3, 4], "trimmed": [0, 2], "pooled": []}[keep]
+    rows = {"full": [0, 1, 2, 3, 4], "trimmed": [0, 2, -2, -4], "pooled": []}[keep]
     assert stored.rows.tolist() == rows
     assert stored.own.tolist() == [row in (0, 2) for row in rows]
+    expected = [values[0, row] for row in rows if row >= 0]
+    if keep == "trimmed":
+        expected += [values[0, 1], values[0, 3:].mean(0)]
     assert stored.length == 5
     assert stored.embeds.dtype == DTYPES[dtype]
-    restored = restore_rows(stored.embeds, stored.scales)
+    kept = restore_rows(stored.embeds, stored.scales)
     pooled = restore_rows(stored.pooled, stored.pooled_scale)
     errors = [
         (mine - right).norm() / right.norm()
-        for mine, right in zip([*restored, pooled], [*values[0, rows], values[0, 0]], strict=True)
+        for mine, right in zip([*kept, pooled], [*expected, values[0, 0]], strict=True)
     ]
     assert max(errors) == pytest.approx(stored.error, abs=1e-7)
     assert stored.error <= {"float32": 0, "float16": 5e-4, "bfloat16": 4e-3, "int8": 8e-3}[dtype]
@@ -44,9 +47,9 @@ def test_int8_is_within_half_a_step_of_each_row(numbers):
     values = torch.tensor(numbers).reshape(1, 1, -1)
     (stored,) = store([made(values, (0,), pooled=False)], Form("full", "int8"))
 
-    restored = restore_rows(stored.embeds, stored.scales)
+    kept = restore_rows(stored.embeds, stored.scales)
     step = values.abs().amax() / 127
-    assert ((restored - values[0]).abs() <= step * 0.5001 + 1e-37).all()
+    assert ((kept - values[0]).abs() <= step * 0.5001 + 1e-37).all()
 
 
 def test_what_cannot_be_kept_is_said():
@@ -63,10 +66,17 @@ def test_what_cannot_be_kept_is_said():
         Form("full", "int4")
 
 
-def test_rows_go_back_to_their_places():
-    rows, filler = torch.tensor([0, 1, 4]), torch.tensor([[7.0], [8.0], [9.0]])
-    kept = torch.tensor([[1.0], [2.0], [3.0]])
-
-    assert padded(kept, rows, 5, filler)[:, 0].tolist() == [1, 2, 9, 7, 3]
-    assert padded(kept, rows, 5, None)[:, 0].tolist() == [1, 2, 0, 0, 3]
-    assert padded(kept, torch.arange(3), 3, None) is kept
+def test_rows_go_back_to_their_places_and_padding_is_its_mean():
+    values = torch.randn(1, 9, 4, generator=torch.Generator().manual_seed(0))
+    for rows in ((0, 1, 4), (0, 1, 8), (3,), tuple(range(9)), (), (7, 8)):
+        (stored,) = store([made(values, rows, pooled=False)], Form("trimmed", "float32"))
+        expected, run = values[0].clone(), []
+        for row in range(10):
+            if row < 9 and row not in rows:
+                run.append(row)
+                continue
+            if run:
+                expected[run] = values[0, run].mean(0)
+            run = []
+        torch.testing.assert_close(restored(stored.embeds, stored.rows, 9), expected)
+        assert stored.own.sum() == len(rows)
