@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from clipcond.errors import ClipcondError, first_line, printable
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
 
 MAX_LINE = 50_000  # bytes; a caption has hundreds
 NOT_UTF_8 = "it is not UTF-8"
@@ -83,7 +86,7 @@ def _is_quoted(cell: str) -> bool:
 
 
 @contextmanager
-def parquet_file(path: Path, failed: type[ClipcondError], others: str) -> Iterator[Any]:
+def parquet_file(path: Path, failed: type[ClipcondError], others: str) -> Iterator[ParquetFile]:
     """Open a Parquet file, and turn what pyarrow raises inside into one error.
 
     Args:
@@ -108,7 +111,7 @@ def parquet_file(path: Path, failed: type[ClipcondError], others: str) -> Iterat
 
 
 def parquet_rows(
-    file: Any, columns: Sequence[str], *, skip: int = 0
+    file: ParquetFile, columns: Sequence[str], *, skip: int = 0
 ) -> Iterator[Mapping[str, object]]:
     """Yield rows of an open Parquet file.
 

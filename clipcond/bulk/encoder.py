@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from os import PathLike
 from time import perf_counter
 from typing import Any, TypeAlias
@@ -23,6 +24,7 @@ from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.embedded import ADAPTERS
 from clipcond.errors import ArgumentError, BulkError, first_line
 from clipcond.locks import fork_safe_lock
+from clipcond.towers import TowerOutput
 from clipcond.weighting import WEIGHTINGS
 
 Model: TypeAlias = "str | PathLike[str] | Callable[[], Conditioner]"
@@ -107,8 +109,9 @@ class CaptionEncoder:
     def _timed(self, conditioner: Conditioner) -> Conditioner:
         """Count the seconds that the towers take."""
 
-        def timing(encode: Callable[..., Any]) -> Callable[..., Any]:
-            def timed(*args: Any, **kwargs: Any) -> Any:
+        def timing(encode: Callable[..., TowerOutput]) -> Callable[..., TowerOutput]:
+            @wraps(encode)
+            def timed(*args: object, **kwargs: object) -> TowerOutput:
                 start = perf_counter()
                 output = encode(*args, **kwargs)
                 if output.hidden.is_cuda:

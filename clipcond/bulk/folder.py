@@ -16,7 +16,7 @@ from torch import Tensor
 from clipcond import __version__
 from clipcond.bulk.captions import Caption, Source
 from clipcond.bulk.shards import PARQUET, SAFETENSORS
-from clipcond.errors import BulkError
+from clipcond.errors import BulkError, excerpt
 from clipcond.files import disk_errors, read_json, write_whole
 
 MANIFEST, INDEX, REJECTED, LOCK = "manifest.json", "index.json", "rejected.jsonl", ".lock"
@@ -242,5 +242,4 @@ def _difference(held: Mapping[str, Any], wanted: Mapping[str, Any], within: str 
 
 
 def _short(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return excerpt(json.dumps(value, ensure_ascii=False), 80)

@@ -6,6 +6,7 @@ import json
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from clipcond.bulk.encoder import CaptionEncoder
@@ -95,7 +96,7 @@ def _limits() -> dict[str, int]:
     return {"max_restarts": MOST_RESTARTS, "max_task_retries": MOST_RESTARTS}
 
 
-def _ray_data() -> Any:
+def _ray_data() -> ModuleType:
     try:
         import ray.data as data
     except ImportError as error:
