@@ -98,13 +98,14 @@ def _limits() -> dict[str, int]:
 
 def _ray_data() -> ModuleType:
     try:
-        import ray.data as data
+        import ray.data
     except ImportError as error:
         raise BulkError(
             "engine 'ray' needs Ray Data, which is not installed",
             'Install it with: pip install "clipcond[bulk]"',
         ) from error
-    return data
+    found: ModuleType = ray.data
+    return found
 
 
 def _connect(address: str | None) -> None:
