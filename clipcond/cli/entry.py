@@ -49,6 +49,10 @@ EXAMPLES: dict[Callable[..., None], str] = {
     """,
     inspect: """
         clipcond inspect "a (red:1.3) fox BREAK [cat]"
+
+        clipcond inspect "a (red:1.3) fox" --against "a red fox" --html fox.html
+
+        clipcond inspect "a (red:1.3) fox" --against-dialect comfyui --movement
     """,
     convert: """
         clipcond convert "a (red:1.3) fox" --to compel

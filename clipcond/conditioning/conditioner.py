@@ -33,6 +33,7 @@ from clipcond.conditioning.dialects import DialectName
 from clipcond.conditioning.explaining import Explainer, ModelReads, Prompts
 from clipcond.conditioning.image_prompts import TakesImages
 from clipcond.conditioning.inversions import TakesInversions
+from clipcond.conditioning.movement import MeasuredRows, measure_rows
 from clipcond.conditioning.plan import Plan
 from clipcond.conditioning.prompt_text import (
     ExtraNetworks,
@@ -40,6 +41,7 @@ from clipcond.conditioning.prompt_text import (
     collect_warnings,
     collected_issues,
 )
+from clipcond.conditioning.report import Report
 from clipcond.conditioning.results import Conditioning, Guided
 from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import WEIGHTINGS, NormalizeChoice, WeightingChoice, find_rule
@@ -189,6 +191,22 @@ class Conditioner(Explainer, TakesInversions, TakesImages):
         issues = prompt_text.issues_of_each(warned, both, (positive, negative))
         return Guided(*(replace(each, issues=own) for each, own in zip(pair, issues, strict=True)))
 
+    def explain(
+        self, prompt: str, negative: str | None = None, *, movement: bool = False
+    ) -> Report:
+        """Report what is encoded of a prompt: segments, chunks, tokens, weights, issues.
+
+        Args:
+            prompt: one string.
+            negative: what the report shows as well; both are as long as in `guided`.
+            movement: whether it is encoded, too, to show how long each token's row is, and how far
+                its weight moves it; two reports then also tell how far their embeds differ.
+        Raises:
+            WeightingError: weights beyond what the tower's dtype can hold, where it is encoded.
+        """
+        check_arguments(movement=movement)
+        return self._explain(prompt, negative, self._measure if movement else None)
+
     @property
     def adapter(self) -> Adapter | None:
         """The adapter in use."""
@@ -268,6 +286,26 @@ class Conditioner(Explainer, TakesInversions, TakesImages):
             own, n = results.apart(columns), len(columns) // len(groups)
         of_groups = [own[i : i + n] for i in range(0, len(own), n)]
         return [*map(Encoded, of_groups, groups, kept)]
+
+    def _measure(self, plans: Sequence[Sequence[Plan]]) -> list[list[MeasuredRows]]:
+        """Measure the rows of plans, one a tower, of a prompt and of its negative."""
+        columns, stage = [], self._adapter_stage
+        with torch.inference_mode(False), torch.no_grad():
+            for own, layer in zip(zip(*plans, strict=True), self.layers(), strict=True):
+                cutter = own[0].cutter
+                tower, pooled = cast(TextTower, cutter.tower), stage is None and cutter.pooled
+                encode = ChunkEncoder(tower, cutter.special, layer, self.cache, pooled=pooled)
+                parts = results.weigh(own, self.rule, encode, tower.name)
+                made = (
+                    parts if stage is None else stage(results.batched(parts), own, encode).split()
+                )
+                columns.append(
+                    [
+                        measure_rows(plan, self.rule, encode, part.embeds[0], result)
+                        for plan, part, result in zip(own, parts, made, strict=True)
+                    ]
+                )
+        return [list(row) for row in zip(*columns, strict=True)]
 
     def _encode_and_weigh(
         self,
