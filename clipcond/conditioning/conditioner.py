@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -24,8 +24,6 @@ from clipcond.conditioning.alone import (
 from clipcond.conditioning.cache import (
     CACHE_BYTES,
     ChunkCache,
-    ChunkEncoder,
-    ChunkKey,
     empty_chunks_of,
 )
 from clipcond.conditioning.dialect import Dialect
@@ -33,7 +31,7 @@ from clipcond.conditioning.dialects import DialectName
 from clipcond.conditioning.explaining import Explainer, ModelReads, Prompts
 from clipcond.conditioning.image_prompts import TakesImages
 from clipcond.conditioning.inversions import TakesInversions
-from clipcond.conditioning.movement import MeasuredRows, measure_rows
+from clipcond.conditioning.movement import MeasuredRows
 from clipcond.conditioning.plan import Plan
 from clipcond.conditioning.prompt_text import (
     ExtraNetworks,
@@ -43,8 +41,9 @@ from clipcond.conditioning.prompt_text import (
 )
 from clipcond.conditioning.report import Report
 from clipcond.conditioning.results import Conditioning, Guided
+from clipcond.conditioning.tower_parts import TowerParts
 from clipcond.towers.base import HiddenLayer, TextTower
-from clipcond.weighting import WEIGHTINGS, NormalizeChoice, WeightingChoice, find_rule
+from clipcond.weighting import NormalizeChoice, WeightingChoice, find_rule
 
 
 class Conditioner(Explainer, TakesInversions, TakesImages):
@@ -276,7 +275,7 @@ class Conditioner(Explainer, TakesInversions, TakesImages):
             for t, layer in enumerate(layers):
                 plans = list(dict.fromkeys(each[t] for row in planned for each in row))
                 lengths = lengths_in(groups, kept, t, self.rule)
-                made = self._encode_and_weigh(plans, layer, lengths, is_joined=is_joined)
+                made = self._parts(plans, layer, lengths, is_joined=is_joined)
                 parts.update(zip(plans, made, strict=True))
             columns = [
                 results.join(column, parts, rows)
@@ -289,50 +288,8 @@ class Conditioner(Explainer, TakesInversions, TakesImages):
 
     def _measure(self, plans: Sequence[Sequence[Plan]]) -> list[list[MeasuredRows]]:
         """Measure the rows of plans, one a tower, of a prompt and of its negative."""
-        columns, stage = [], self._adapter_stage
-        with torch.inference_mode(False), torch.no_grad():
-            for own, layer in zip(zip(*plans, strict=True), self.layers(), strict=True):
-                cutter = own[0].cutter
-                tower, pooled = cast(TextTower, cutter.tower), stage is None and cutter.pooled
-                encode = ChunkEncoder(tower, cutter.special, layer, self.cache, pooled=pooled)
-                parts = results.weigh(own, self.rule, encode, tower.name)
-                made = (
-                    parts if stage is None else stage(results.batched(parts), own, encode).split()
-                )
-                columns.append(
-                    [
-                        measure_rows(plan, self.rule, encode, part.embeds[0], result)
-                        for plan, part, result in zip(own, parts, made, strict=True)
-                    ]
-                )
-        return [list(row) for row in zip(*columns, strict=True)]
+        return self._parts.measure(plans, self.layers())
 
-    def _encode_and_weigh(
-        self,
-        plans: Sequence[Plan],
-        layer: HiddenLayer,
-        lengths: dict[ChunkKey, int],
-        *,
-        is_joined: bool,
-    ) -> list[Conditioning]:
-        """Encode one tower's plans, apply the rule, and the adapter if there is one.
-
-        Args:
-            lengths: how many positions of which chunks are handed on, see `wanted_lengths`.
-            is_joined: whether the results are copied when they are joined.
-        """
-        cutter, stage = plans[0].cutter, self._adapter_stage
-        if stage is not None:
-            stage.check_layer(layer)
-        pooled = stage is None and cutter.pooled
-        tower = cast(TextTower, cutter.tower)
-        # rules of others may write into what they get, and do not say so
-        copies = not is_joined or stage is not None or self.rule not in WEIGHTINGS.values()
-        encode = ChunkEncoder(
-            *(tower, cutter.special, layer, self.cache),
-            pooled=pooled,
-            lengths=lengths,
-            gives_copies=copies,
-        )
-        parts = results.weigh(plans, self.rule, encode, cutter.tower.name)
-        return parts if stage is None else stage.of_each(parts, plans, encode)
+    @property
+    def _parts(self) -> TowerParts:
+        return TowerParts(self.rule, self.cache, self._adapter_stage)
