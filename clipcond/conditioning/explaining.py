@@ -242,7 +242,11 @@ class Explainer(SettlesTexts):
         return tower.tokenizer if self.dialect.tokenizer is None else self.dialect.tokenizer(tower)
 
     def _plan(
-        self, rows: Sequence[Sequence[Texts]], parsed: Mapping[PromptText, ParsedPrompt]
+        self,
+        rows: Sequence[Sequence[Texts]],
+        parsed: Mapping[PromptText, ParsedPrompt],
+        *,
+        apart: bool = False,
     ) -> list[list[tuple[Plan, ...]]]:
         cutters = [self._cutter(t) for t in range(len(self.towers))]
-        return plan_call(*prompt_text.plain_texts(rows, parsed), cutters)
+        return plan_call(*prompt_text.plain_texts(rows, parsed), cutters, apart=apart)

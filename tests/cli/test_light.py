@@ -12,8 +12,8 @@ from clipcond import embedded
 from tests.checkpoints.made_files import unet
 
 COMMANDS = (
-    "generate vary inspect convert checkpoint parameters classify score search interrogate align "
-    "tune-tower"
+    "generate expand vary inspect convert checkpoint parameters classify score search interrogate "
+    "align tune-tower"
 ).split()
 CODE = """
 import json, sys
@@ -34,6 +34,7 @@ def test_light_commands_import_nothing_heavy(tmp_path):
         ["--help"],
         *([command, "--help"] for command in COMMANDS),
         ["convert", "a (red:1.3) cat", "--to", "comfyui"],
+        ["expand", "a {red|blue} cat", "--combinations"],
         ["checkpoint", "unet.safetensors"],
         ["inspect", "a (red:1.3) xylophone", "-n", "[a:b:0.5] AND c"],
         ["inspect", "猫 (red:1.3)", "--tower", "embedded-zh", "--json"],
