@@ -16,6 +16,7 @@ from clipcond.cli.matrix_drawing import Setup
 from clipcond.cli.opening import open_artist
 from clipcond.cli.options import (
     MODEL,
+    VARIANTS,
     AllowPickle,
     ClipSkip,
     Combinations,
@@ -34,7 +35,6 @@ from clipcond.cli.options import (
     Seed,
     Size,
     Steps,
-    Styles,
     Tower,
     Wildcards,
     check_name,
@@ -44,6 +44,7 @@ from clipcond.cli.options import (
     picture_option,
     plain_option,
     reading_option,
+    variant_option,
 )
 from clipcond.cli.picture_jobs import JobsOf, PictureJob, check_targets, jobs_of_prompt
 from clipcond.cli.picture_making import make_all
@@ -101,14 +102,16 @@ def generate(
     ] = None,
     wildcards: Wildcards = None,
     combinations: Combinations = False,
-    styles: Styles = None,
+    styles: Annotated[
+        Path | None, variant_option("FILE", "A1111's styles.csv, for --style.")
+    ] = None,
     style: Annotated[
         list[str] | None,
-        plain_option("NAME", "A style of that file. More than once.", callback=check_texts),
+        variant_option("NAME", "A style of that file. More than once.", callback=check_texts),
     ] = None,
     matrix: Annotated[
         list[str] | None,
-        plain_option(
+        variant_option(
             "AXIS=A,B",
             'Draw a labelled sheet: "steps=10,20", "clip-skip=1,2", "prompt:cat=cat,dog". Up to '
             "three: columns, rows, sheets.",
@@ -116,7 +119,12 @@ def generate(
         ),
     ] = None,
     save_all: Annotated[
-        bool, typer.Option("--save-all", help="With --matrix: write each picture as well.")
+        bool,
+        typer.Option(
+            "--save-all",
+            help="With --matrix: write each picture as well.",
+            rich_help_panel=VARIANTS,
+        ),
     ] = False,
     as_json: PictureJson = False,
     model: Model = None,
