@@ -39,6 +39,8 @@ def test_light_commands_import_nothing_heavy(tmp_path):
         ["inspect", "a (red:1.3) xylophone", "-n", "[a:b:0.5] AND c"],
         ["inspect", "猫 (red:1.3)", "--tower", "embedded-zh", "--json"],
         ["inspect", "a cat", "--model", "model", "--dialect", "compel"],
+        ["inspect", "a (cat:1.3)", "--html", "page.html"],
+        ["inspect", "a", "--against", "b", "--against-dialect", "compel", "--html", "-"],
     ]
     done = subprocess.run(
         [sys.executable, "-c", CODE, json.dumps(calls)],
