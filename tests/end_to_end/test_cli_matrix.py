@@ -57,7 +57,7 @@ def test_every_cell_is_the_picture_drawn_alone(generate, counted):
     cells = [cell for sheet in sheets for cell in sheet["pictures"]]
     assert [cell["path"] for cell in cells[:3]] == ["m-1-1-1.png", "m-1-1-2.png", "m-1-2-1.png"]
     assert len({pixels(cell["path"])[0] for cell in cells}) == 8
-    for cell in cells[1::3]:
+    for cell in cells[2::5]:
         options = [word for name, value in cell["axes"].items() for word in (f"--{name}", value)]
         assert generate(prompt, *options, "-o", "alone.png").code == 0
         assert pixels("alone.png") == pixels(cell["path"]), cell["axes"]

@@ -176,12 +176,12 @@ SEEDED = ["h y,x,z a blue hill", "e y,z lake", "c y,z lake", "b z a blue hill", 
 def test_counts_are_exact_without_making_anything():
     assert Template("{a|b}" * 1000).count == 2**1000
     assert Template("{a|{b|c}{d|e|f}}").count == 7
-    numbers = "|".join(map(str, range(10_000)))
-    assert Template(f"{{3$${numbers}}}").count == 10_000 * 9_999 * 9_998
+    numbers = "|".join(map(str, range(2_000)))
+    assert Template(f"{{3$${numbers}}}").count == 2_000 * 1_999 * 1_998
     big = Template(f"{{3$${numbers}}}" * 3)
     made = [*islice(big.combinations(), 2)]
     assert made == ["0,1,20,1,20,1,2", "0,1,20,1,20,1,3"]
-    assert big.combination(big.count - 1) == "9999,9998,9997" * 3
+    assert big.combination(big.count - 1) == "1999,1998,1997" * 3
     many = Template("{a|b}" * 20_000)
     assert many.combination(5) == "a" * 19_997 + "bab"
     with pytest.raises(ArgumentError, match="it is not below 10 to the power of 6020"):
