@@ -28,6 +28,7 @@ from clipcond.conditioning.prompt_text import (
     collected_issues,
 )
 from clipcond.conditioning.results import Conditioning, Guided
+from clipcond.conditioning.token_rows import note
 from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import WEIGHTINGS, NormalizeChoice, WeightingChoice, find_rule
 
@@ -215,6 +216,8 @@ class Conditioner(Explainer, TakesInversions, TakesImages):
         kept, choose = None, self.dialect.rows
         if choose is not None and self._adapter_stage is None:  # its rows are no tokens' places
             kept = choose([plan.chunks for each in own for plan in each])
+        stage = self._adapter_stage
+        note([texts for texts, *_ in rows], [p for p, *_ in plans], kept, stage and stage.config)
         parts: dict[Plan, Conditioning] = {}
         # tensors made under a caller's inference_mode could not serve a later call under autograd
         with torch.inference_mode(False), torch.no_grad():
