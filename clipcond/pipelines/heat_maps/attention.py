@@ -113,9 +113,7 @@ def text_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor:
     return given[0] if isinstance(given, tuple) else given
 
 
-def _project(
-    layer: Attention, kind: _Kind, hidden: Tensor, text: Tensor
-) -> tuple[Tensor, Tensor]:
+def _project(layer: Attention, kind: _Kind, hidden: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
     """Make queries [p heads n d] and keys [p heads m d]; the last S keys are those of text."""
     is_normed = kind.own_scale and not (kind.joint and kind.fused)
     norm_q, norm_k, norm_text = layer.norm_q, layer.norm_k, layer.norm_added_k

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-
 from clipcond.conditioning.token_rows import EncodedPrompt
 from clipcond.errors import PipelineError
 from clipcond.pipelines.heat_maps.sums import Sums
@@ -92,5 +91,3 @@ class Record:
                 "What joins places, such as token merging, cannot be traced: take it off.",
             )
         self.layers.setdefault(name, Layer(name, height, width, n_heads))
-
-

@@ -126,7 +126,9 @@ class Seen:
         if image is None and n == 1:
             return 0
         if image is None or isinstance(image, bool) or not 0 <= index(image) < n:
-            raise ArgumentError(f"the call drew {counted(n, 'picture')}: image= is from 0 to {n - 1}")
+            raise ArgumentError(
+                f"the call drew {counted(n, 'picture')}: image= is from 0 to {n - 1}"
+            )
         return image
 
     def _texts(self, picture: int) -> dict[int, Runs]:
@@ -142,9 +144,7 @@ class Seen:
             raise not_apart("steps", "each_step")
         return numbers("steps", steps, {key.step for key in self._record.sums.found})
 
-    def _chosen_heads(
-        self, heads: Iterable[int] | None, layers: Sequence[str]
-    ) -> list[int] | None:
+    def _chosen_heads(self, heads: Iterable[int] | None, layers: Sequence[str]) -> list[int] | None:
         if heads is None:
             return None
         if not self._record.sums.each_head:

@@ -205,9 +205,7 @@ class Tracer:
             check_layer(name, found[name])
         return {name: found[name] for name in chosen}
 
-    def _watched(
-        self, record: Record, batch: int, picture: int, row: Row, pair: int
-    ) -> _Watched:
+    def _watched(self, record: Record, batch: int, picture: int, row: Row, pair: int) -> _Watched:
         encoded = row.encoded
         text, n_rows = encoded.plan.texts[pair], encoded.tables[TEXT].shape[1]
         if text not in record.texts:

@@ -193,9 +193,7 @@ class StepsOfPipeline:
         of_text = (rows for rows in found.values() if any(row and row.slot == TEXT for row in rows))
         rows = next(of_text, ()) if n != NEGATIVE else ()
         if watcher is not None:
-            watcher.see(
-                DenoiserCall(module, arguments, rows, n, position.step, position.n_steps)
-            )
+            watcher.see(DenoiserCall(module, arguments, rows, n, position.step, position.n_steps))
 
     def after(self, module: nn.Module, output: object) -> object:
         """Mix the passes of a call."""
