@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from clipcond.adapters.base import Adapter, AdapterConfig, CastAdapter
+from clipcond.adapters.base import Adapter, CastAdapter
 from clipcond.chunking import TokenChunk
 from clipcond.conditioning.checks import not_finite, pooled_not_finite
 from clipcond.conditioning.plan import Plan
@@ -41,11 +41,6 @@ class AdapterStage:
                 "Use the tower that it was aligned to.",
             )
         adapter.check_context(tower.special.context_length, tower.name)
-
-    @property
-    def config(self) -> AdapterConfig:
-        """The adapter's kind and sizes."""
-        return self.adapter.config
 
     def wants_pooled(self, wanted: bool | None) -> bool:
         """Decide whether to give pooled vectors: as wanted; by default if the adapter has any.

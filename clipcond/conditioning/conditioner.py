@@ -216,8 +216,8 @@ class Conditioner(Explainer, TakesInversions, TakesImages):
         kept, choose = None, self.dialect.rows
         if choose is not None and self._adapter_stage is None:  # its rows are no tokens' places
             kept = choose([plan.chunks for each in own for plan in each])
-        stage = self._adapter_stage
-        note([texts for texts, *_ in rows], [p for p, *_ in plans], kept, stage and stage.config)
+        config = None if self.adapter is None else self.adapter.config
+        note([texts for texts, *_ in rows], [p for p, *_ in plans], kept, config)
         parts: dict[Plan, Conditioning] = {}
         # tensors made under a caller's inference_mode could not serve a later call under autograd
         with torch.inference_mode(False), torch.no_grad():

@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
-from clipcond.adapters.base import AdapterConfig
 from clipcond.chunking import TokenChunk
 from clipcond.conditioning.plan import Plan
 from clipcond.conditioning.prompt_text import PromptText, Texts
 from clipcond.prompt import ParsedPrompt, Segment
+
+if TYPE_CHECKING:
+    from clipcond.adapters.base import AdapterConfig
 
 
 @dataclass(frozen=True, slots=True)

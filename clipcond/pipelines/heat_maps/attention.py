@@ -100,7 +100,7 @@ def shares_of_text(
     bias = None if kind.joint else _bias(layer, kwargs.get("attention_mask"), rows, keys.shape[2])
     size = max(1, MAX_SCORES // (len(rows) * keys.shape[1] * keys.shape[2]))
     transposed = keys.float().transpose(-1, -2)
-    for some in queries.split(size, dim=2):
+    for some in torch.split(queries, size, dim=2):
         scores = some.float() @ transposed * scale
         if bias is not None:
             scores += bias
@@ -110,34 +110,35 @@ def shares_of_text(
 def text_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor:
     """Get the rows of text [B S D] that a layer is called with; IP-Adapter's pictures apart."""
     given = kwargs.get("encoder_hidden_states", args[1] if len(args) > 1 else None)
-    return given[0] if isinstance(given, tuple) else given
+    text: Tensor = given[0] if isinstance(given, tuple) else given
+    return text
 
 
 def _project(layer: Attention, kind: _Kind, hidden: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
     """Make queries [p heads n d] and keys [p heads m d]; the last S keys are those of text."""
-    is_normed = kind.own_scale and not (kind.joint and kind.fused)
-    norm_q, norm_k, norm_text = layer.norm_q, layer.norm_k, layer.norm_added_k
-    if layer.norm_cross and not kind.joint:
-        text = layer.norm_encoder_hidden_states(text)
-    if kind.joint and kind.fused:
+    if kind.joint and kind.fused:  # whose processor applies no norms
         queries, own, _ = layer.to_qkv(hidden).chunk(3, dim=-1)
         of_text = layer.to_added_qkv(text).chunk(3, dim=-1)[1]
-    elif kind.joint:
-        queries, own, of_text = layer.to_q(hidden), layer.to_k(hidden), layer.add_k_proj(text)
-    else:
-        queries, own, norm_text = layer.to_q(hidden), None, norm_k
-        of_text = layer.to_kv(text).chunk(2, dim=-1)[0] if kind.fused else layer.to_k(text)
-    pairs = [(queries, norm_q), (own, norm_k), (of_text, norm_text)]
-    split = [
-        norm(each) if is_normed and norm is not None else each
-        for each, norm in ((_heads(p, layer), norm) for p, norm in pairs if p is not None)
-    ]
-    return split[0], split[1] if own is None else torch.cat(split[1:], dim=2)
+        split = [_heads(each, layer) for each in (queries, own, of_text)]
+        return split[0], torch.cat(split[1:], dim=2)
+    norm_q: nn.Module | None = layer.norm_q if kind.own_scale else None
+    norm_k: nn.Module | None = layer.norm_k if kind.own_scale else None
+    queries = _heads(layer.to_q(hidden), layer, norm_q)
+    if kind.joint:
+        own = _heads(layer.to_k(hidden), layer, norm_k)
+        of_text = _heads(layer.add_k_proj(text), layer, layer.norm_added_k)
+        return queries, torch.cat([own, of_text], dim=2)
+    if layer.norm_cross:
+        text = layer.norm_encoder_hidden_states(text)
+    of_text = layer.to_kv(text).chunk(2, dim=-1)[0] if kind.fused else layer.to_k(text)
+    return queries, _heads(of_text, layer, norm_k)
 
 
-def _heads(projected: Tensor, layer: Attention) -> Tensor:
+def _heads(projected: Tensor, layer: Attention, norm: nn.Module | None = None) -> Tensor:
     """Split what was projected among the heads: [p n heads*d] -> [p heads n d]."""
-    return projected.unflatten(-1, (layer.heads, -1)).transpose(1, 2)
+    split = projected.view(*projected.shape[:2], layer.heads, -1).transpose(1, 2)
+    normed: Tensor = split if norm is None else norm(split)
+    return normed
 
 
 def _bias(layer: Attention, mask: Tensor | None, rows: list[int], n_keys: int) -> Tensor | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
 from clipcond.arguments import wrong_argument
@@ -129,7 +130,7 @@ class Tracer:
     ) -> None:
         self._pipe, self._layers, self._make_sums = pipe, layers, make_sums
         self._hooks: list[Hooks] = []
-        self._names: dict[nn.Module, str] = {}
+        self._traced: dict[nn.Module, tuple[str, Attention]] = {}
         self._now = _Now()
         self._encoded: EncodedCall | None = None
         self.seen = Seen()
@@ -146,13 +147,13 @@ class Tracer:
 
     def put_on(self) -> None:
         self.take_off()
-        self._names = {module: name for name, module in self._chosen_layers().items()}
-        self._hooks = [Hooks(module, self) for module in self._names]
+        self._traced = {each: (name, each) for name, each in self._chosen_layers().items()}
+        self._hooks = [Hooks(module, self) for module in self._traced]
 
     def take_off(self) -> None:
         for hooks in self._hooks:
             hooks.remove()
-        self._hooks, self._names, self._now.call = [], {}, None
+        self._hooks, self._traced, self._now.call = [], {}, None
 
     def see(self, call: DenoiserCall | None) -> None:
         self._now.call = None
@@ -184,20 +185,20 @@ class Tracer:
         text: Tensor | None = text_of(args, kwargs)
         if call is None or record is None or not call.watched or text is None:
             return args, kwargs
-        name, watched = self._names[module], call.watched
-        check_layer(name, module)
+        (name, layer), watched = self._traced[module], call.watched
+        check_layer(name, layer)
         self._check_rows(name, text, call)
         hidden: Tensor = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
-        record.add_layer(name, hidden.shape[1], call.grid, module.heads)
+        record.add_layer(name, hidden.shape[1], call.grid, layer.heads)
         keys = [Key(name, each.picture, each.text, call.step) for each in watched]
-        parts = shares_of_text(module, args, kwargs, [each.batch for each in watched])
+        parts = shares_of_text(layer, args, kwargs, [each.batch for each in watched])
         record.sums.add(keys, parts, [each.rows for each in watched])
         return args, kwargs
 
     def after(self, module: nn.Module, output: object) -> object:
         return output
 
-    def _chosen_layers(self) -> dict[str, nn.Module]:
+    def _chosen_layers(self) -> dict[str, Attention]:
         _, model = traced_model(self._pipe)
         found = layers_of(model)
         chosen = choose_layers(self._layers, found)
