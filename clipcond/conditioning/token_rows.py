@@ -144,7 +144,7 @@ def _members(
     mixture, n_own = plan.parsed.mixture, plan.n_chunks * length
     sizes = [len(chunks) for chunks in plan.members]
     is_joined = mixture is not None and mixture.mode == "join"
-    firsts = [*accumulate(sizes, initial=0)] if is_joined else [0] * len(sizes)
+    firsts = [*accumulate(sizes[:-1], initial=0)] if is_joined else [0] * len(sizes)
 
     def place(chunk: TokenChunk, first: int, i: int) -> PlacedToken:
         every = (first + i + n * n_own for n in range(plan.n_times))
