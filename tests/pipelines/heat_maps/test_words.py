@@ -65,7 +65,10 @@ def test_a_word_is_not_found_within_others():
 
 def test_a_phrase_may_go_on_in_the_next_chunk():
     filler = "one, " * 37  # 74 tokens of 75
-    assert rows("red cat", f"{filler}red cat", Conditioner(tower_l(), dialect="sd_embed")) == [75, 78]
+    assert rows("red cat", f"{filler}red cat", Conditioner(tower_l(), dialect="sd_embed")) == [
+        75,
+        78,
+    ]
 
 
 @pytest.mark.parametrize(("occurrence", "expected"), [(None, [2, 5]), (1, [2]), (2, [5])])
