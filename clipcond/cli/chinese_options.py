@@ -22,6 +22,8 @@ OPTIONS = {
         "--seed 加 --count 乘 --best-of 超过了 {}"
     ),
     "--encoder goes with --best-of": "--encoder 与 --best-of 一起使用",
+    "--heat-map traces each picture as it is drawn: leave out --best-of, or draw the seed that it "
+    "has chosen once more": "--heat-map 在画图时记录：请去掉 --best-of，或用它选出的种子再画一次",
     "--model and --tower both name a text tower: give one": (
         "--model 和 --tower 都指定了文本编码器：只给一个"
     ),

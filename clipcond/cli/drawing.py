@@ -12,6 +12,7 @@ import typer
 
 from clipcond.cli.best_of import MOST, open_best_of
 from clipcond.cli.console import console, waiting
+from clipcond.cli.heat_maps import TracingArtist, check_one_each, sheet_of
 from clipcond.cli.options import (
     MODEL,
     AllowPickle,
@@ -24,6 +25,7 @@ from clipcond.cli.options import (
     Force,
     Fullwidth,
     Guidance,
+    HeatMap,
     Inversion,
     Model,
     PictureJson,
@@ -81,6 +83,7 @@ def generate(
             "E", "With --best-of: the whole CLIP that scores.", "the embedded", callback=check_name
         ),
     ] = None,
+    heat_map: HeatMap = False,
     steps: Steps = None,
     guidance: Guidance = None,
     size: Size = None,
@@ -163,7 +166,9 @@ def generate(
     jobs, n_bad = _list_jobs(prompt, prompts, job, count, best_of)
     if encoder is not None and best_of == 1:
         raise typer.BadParameter("--encoder goes with --best-of")
-    check_targets(jobs, force=force)
+    if heat_map:
+        check_one_each(best_of)
+    check_targets([*jobs, *map(sheet_of, jobs)] if heat_map else jobs, force=force)
     jobs = _writable(jobs)
     if not jobs:
         raise typer.Exit(1)
@@ -176,6 +181,8 @@ def generate(
     )
     with waiting("loading"):
         artist = open_artist(model, scheduler, inversion or (), choices)
+    if heat_map:
+        artist = TracingArtist(artist.pipe, artist.built_with)
     if read is not None:
         honour(read, artist.pipe)
     make = make_all if chosen is None else chosen.make_all

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 LETTERS = 24  # of a label that fit
 FONT_SIZE = 12
+# what systems have for Chinese and other letters; Pillow looks in their folders
+SYSTEM_FONTS = (
+    *("NotoSansCJK-Regular.ttc", "NotoSansSC-Regular.otf", "wqy-zenhei.ttc", "wqy-microhei.ttc"),
+    *("msyh.ttc", "simsun.ttc", "PingFang.ttc", "Hiragino Sans GB.ttc", "Arial Unicode.ttf"),
+    *("DejaVuSans.ttf", "arial.ttf", "Arial.ttf"),
+)
 PAPER, INK, FAINT = (255, 255, 255), (20, 20, 20), (225, 228, 232)
 
 
@@ -30,6 +36,36 @@ def open_font(font_file: str | PathLike[str] | None) -> FreeTypeFont | ImageFont
         return ImageFont.load_default()
     with disk_errors(f"the font {str(font_file)!r} cannot be read", ReadingError):
         return ImageFont.truetype(str(font_file), FONT_SIZE)
+
+
+def font_for(
+    labels: Sequence[str], font_file: str | PathLike[str] | None
+) -> tuple[FreeTypeFont | ImageFont, bool]:
+    """Open a font for labels; None = Pillow's own, or one of the system's that has their letters.
+
+    Returns:
+        the font, and whether it is another than Pillow's own.
+    Raises:
+        ReadingError: the file cannot be read.
+    """
+    from PIL import ImageFont
+
+    if font_file is not None or all(label.isascii() for label in labels):
+        return open_font(font_file), font_file is not None
+    for name in SYSTEM_FONTS:
+        try:
+            font = ImageFont.truetype(name, FONT_SIZE)
+        except (OSError, ImportError):  # it is not there, or Pillow has no FreeType
+            continue
+        if all(_has_letters(font, label) for label in labels):
+            return font, True
+    return open_font(None), False
+
+
+def _has_letters(font: FreeTypeFont, label: str) -> bool:
+    """Whether a font has all letters: one that it has not looks like one that nobody has."""
+    missing = bytes(font.getmask("\uffff"))
+    return all(letter.isspace() or bytes(font.getmask(letter)) != missing for letter in label)
 
 
 def anchor(font: FreeTypeFont | ImageFont) -> str | None:

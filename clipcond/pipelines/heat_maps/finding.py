@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from clipcond.arguments import wrong_argument
 from clipcond.errors import ArgumentError, PromptError, PromptTypeError, counted, excerpt
-from clipcond.pipelines.heat_maps.words import Runs, Word, units_of
+from clipcond.pipelines.heat_maps.words import Runs, Word, cannot_read, units_of
 
 N_LISTED = 20  # words in a message
 
@@ -74,8 +74,7 @@ def _chosen(text: str, places: list[tuple[int, int]], occurrence: object) -> tup
 def _check_read(words: list[Word]) -> None:
     """Refuse a word that the tower cannot read: its rows say nothing of it."""
     for word in words:
-        unread = getattr(word.tower, "unread_words", None)
-        if unread is not None and unread([word.text]):
+        if cannot_read(word):
             raise PromptError(
                 f"{word.tower.name!r} cannot read {word.text!r}: its rows say nothing of that word",
                 word.prompt,

@@ -70,12 +70,24 @@ class HeatMap:
         return (self.values - low) / (high - low).clamp(min=torch.finfo(torch.float32).tiny)
 
     def _coloured(self) -> Tensor:
-        """Give each place its colour: [height width 3], from 0 to 255."""
-        colours = torch.tensor(_COLOURS, dtype=torch.float32)
-        place = self._relative() * (len(_COLOURS) - 1)
-        below = place.long().clamp(max=len(_COLOURS) - 2)
-        between = (place - below).unsqueeze(-1)
-        return colours[below] * (1 - between) + colours[below + 1] * between
+        return _coloured(self._relative())
+
+
+def scale_bar(width: int, height: int) -> Image:
+    """Draw the colours from the least to the most."""
+    from PIL import Image as Pillow
+
+    values = torch.linspace(0, 1, width).expand(height, -1)
+    return Pillow.fromarray(_coloured(values).byte().numpy(), "RGB")
+
+
+def _coloured(relative: Tensor) -> Tensor:
+    """Give each value its colour: [height width 3], from 0 to 255."""
+    colours = torch.tensor(_COLOURS, dtype=torch.float32)
+    place = relative * (len(_COLOURS) - 1)
+    below = place.long().clamp(max=len(_COLOURS) - 2)
+    between = (place - below).unsqueeze(-1)
+    return colours[below] * (1 - between) + colours[below + 1] * between
 
 
 def _array(image: Image):  # type: ignore[no-untyped-def]

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from operator import index
+from os import PathLike
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from clipcond.errors import ArgumentError, PipelineError, counted
+from clipcond.errors import ArgumentError, PipelineError, counted, warn
 from clipcond.pipelines.heat_maps.choices import choose_layers, not_apart, numbers
 from clipcond.pipelines.heat_maps.finding import find_rows
 from clipcond.pipelines.heat_maps.heat_map import HeatMap
 from clipcond.pipelines.heat_maps.record import Layer, Record
-from clipcond.pipelines.heat_maps.words import Runs
+from clipcond.pipelines.heat_maps.sheet import MOST_SHOWN, draw_sheet
+from clipcond.pipelines.heat_maps.words import Runs, Word, main_words
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 class Seen:
@@ -51,11 +57,31 @@ class Seen:
         Args:
             image: which picture of the call, from 0; needed where it draws several.
         """
-        words = [w for runs in self._texts(self._picture(image)).values() for r in runs for w in r]
-        own = [w for w in words if w.prompt == words[0].prompt and w.rows]
-        named = sorted((w.start, w.text) for w in own if any(map(str.isalnum, w.text)))
-        first = {text.casefold(): text for _, text in reversed(named)}
-        return tuple(dict.fromkeys(first[text.casefold()] for _, text in named))
+        words = (w.text for w in self._words(image) if w.rows and any(map(str.isalnum, w.text)))
+        return tuple({word.casefold(): word for word in words}.values())
+
+    def sheet(
+        self,
+        picture: Image,
+        *,
+        image: int | None = None,
+        font_file: str | PathLike[str] | None = None,
+    ) -> Image:
+        """Draw a picture and the heat maps of the words that say what is shown, also over it.
+
+        Args:
+            picture: the one that the call has drawn.
+            image: which of the call it is, from 0; needed where it draws several.
+            font_file: a font for words in other letters than Pillow's own font has; None = one of
+                the system's, if it has one.
+        Warns:
+            ClipcondWarning: there are more words than a sheet shows, or no letters for one.
+        """
+        words = main_words(self._words(image))
+        if len(words) > MOST_SHOWN:
+            warn(f"the sheet shows the first {MOST_SHOWN} of {len(words)} words")
+        maps = [self.heat_map(word, image=image) for word in words[:MOST_SHOWN]]
+        return draw_sheet(picture, maps, font_file)
 
     def heat_map(
         self,
@@ -130,6 +156,13 @@ class Seen:
                 f"the call drew {counted(n, 'picture')}: image= is from 0 to {n - 1}"
             )
         return image
+
+    def _words(self, image: int | None) -> list[Word]:
+        """List the words of the first tower's prompt, in its order; of several texts, each once."""
+        texts = self._texts(self._picture(image)).values()
+        words = [word for runs in texts for run in runs for word in run]
+        found = {w.start: w for w in reversed(words) if w.prompt == words[0].prompt}
+        return [found[start] for start in sorted(found)]
 
     def _texts(self, picture: int) -> dict[int, Runs]:
         """List the texts of a picture, by their numbers, each with its words."""

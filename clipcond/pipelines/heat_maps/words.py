@@ -23,6 +23,12 @@ from clipcond.prompt.remainder import Remainder
 from clipcond.towers.protocol import ReadsTexts
 
 _UNIT = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+|[^\w\s]")
+_IS_CJK = re.compile(f"[{CJK}]+")
+# words that show nothing by themselves
+_SMALL = frozenset(
+    "a an the this that these those its his her their my your of on in at to into onto and or with "
+    "without by for from as is are be it he she they there which who very two one".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,34 @@ def units_of(text: str) -> list[str]:
     """Split a text into words, Chinese characters and signs, in the form that is compared."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return [match.group() for match in _UNIT.finditer(folded)]
+
+
+def main_words(words: Sequence[Word]) -> list[str]:
+    """List the words that say what is shown, each once: no articles, prepositions and the like.
+
+    Chinese characters next to each other are one word. Words that were dropped, or that their tower
+    cannot read, are left out.
+
+    Args:
+        words: of one run, in order.
+    """
+    joined: list[str] = []
+    end = -1
+    for word in (w for w in words if w.rows and not cannot_read(w)):
+        is_more = (
+            bool(joined) and word.start == end and _IS_CJK.fullmatch(joined[-1][-1] + word.text)
+        )
+        joined = [*joined[:-1], joined[-1] + word.text] if is_more else [*joined, word.text]
+        end = word.start + len(word.text)
+    named = {word.casefold(): word for word in reversed(joined) if any(map(str.isalnum, word))}
+    order = dict.fromkeys(word.casefold() for word in joined)
+    return [named[each] for each in order if each in named and each not in _SMALL]
+
+
+def cannot_read(word: Word) -> bool:
+    """Whether a word means nothing to the tower that has encoded it."""
+    unread = getattr(word.tower, "unread_words", None)
+    return unread is not None and bool(unread([word.text]))
 
 
 def runs_of_words(prompt: EncodedPrompt) -> Runs:
