@@ -70,10 +70,10 @@ def main_words(words: Sequence[Word]) -> list[str]:
     joined: list[str] = []
     end = -1
     for word in (w for w in words if w.rows and not cannot_read(w)):
-        is_more = (
-            bool(joined) and word.start == end and _IS_CJK.fullmatch(joined[-1][-1] + word.text)
-        )
-        joined = [*joined[:-1], joined[-1] + word.text] if is_more else [*joined, word.text]
+        if word.start == end and _IS_CJK.fullmatch(joined[-1][-1] + word.text):
+            joined[-1] += word.text
+        else:
+            joined.append(word.text)
         end = word.start + len(word.text)
     named = {word.casefold(): word for word in reversed(joined) if any(map(str.isalnum, word))}
     order = dict.fromkeys(word.casefold() for word in joined)
