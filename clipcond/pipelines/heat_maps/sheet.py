@@ -41,13 +41,17 @@ def draw_sheet(
     n_columns = min(COLUMNS, max(1, len(maps)))
     n_bands = -(-len(maps) // n_columns)
     band, column = LINE + 2 * (height + GAP), width + GAP
-    size = GAP + (1 + n_columns) * column, GAP + max(band * n_bands, LINE + height + BAR + 2 * GAP)
+    tall = max(band * n_bands, 2 * LINE + height + BAR + 3 * GAP)
+    size = GAP + (1 + n_columns) * column, GAP + tall
     sheet = Pillow.new("RGB", size, PAPER)
     shown = picture.convert("RGB").resize((width, height), Pillow.Resampling.BICUBIC)
     sheet.paste(shown, (GAP, GAP + LINE))
     sheet.paste(scale_bar(width, BAR), (GAP, 2 * GAP + LINE + height))
-    text = text_picture("picture; scale: least to most", font)
-    sheet.paste(text.crop((0, 0, min(text.width, width), text.height)), (GAP, GAP))
+    low = 3 * GAP + LINE + height + BAR
+    most = text_picture("most", font)
+    sheet.paste(text_picture("picture", font), (GAP, GAP))
+    sheet.paste(text_picture("least", font), (GAP, low))
+    sheet.paste(most, (GAP + width - most.width, low))
     for i, (heat, word) in enumerate(zip(maps, words, strict=True)):
         left, top = GAP + (1 + i % n_columns) * column, GAP + i // n_columns * band
         label = text_picture(f"{word}  {float(heat.values.max()):.2g}", font)
