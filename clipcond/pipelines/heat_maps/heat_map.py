@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,7 +47,7 @@ class HeatMap:
         """Draw the map by itself: its lowest value dark violet, its highest pale yellow."""
         from PIL import Image as Pillow
 
-        return Pillow.fromarray(self._coloured().byte().numpy(), "RGB")
+        return Pillow.fromarray(self._coloured().byte().numpy())
 
     def overlay(self, image: Image) -> Image:
         """Draw the map over a picture: where the word drew nothing, the picture is dark.
@@ -56,13 +57,13 @@ class HeatMap:
         """
         from PIL import Image as Pillow
 
-        shown = torch.from_numpy(_array(image)).float()
+        shown = torch.from_numpy(np.array(image.convert("RGB"))).float()
         height, width = shown.shape[:2]
         heat = _resized(self._relative(), height, width).unsqueeze(-1)
         colours = _resized(self._coloured().movedim(-1, 0), height, width).movedim(0, -1)
         light = _FAINTEST + (1 - _FAINTEST) * heat
         mixed = shown * light * (1 - 0.45 * heat) + colours * 0.45 * heat
-        return Pillow.fromarray(mixed.clamp(0, 255).byte().numpy(), "RGB")
+        return Pillow.fromarray(mixed.clamp(0, 255).byte().numpy())
 
     def _relative(self) -> Tensor:
         """Stretch the values from 0 to 1; all 0 where they are all the same."""
@@ -78,7 +79,7 @@ def scale_bar(width: int, height: int) -> Image:
     from PIL import Image as Pillow
 
     values = torch.linspace(0, 1, width).expand(height, -1)
-    return Pillow.fromarray(_coloured(values).byte().numpy(), "RGB")
+    return Pillow.fromarray(_coloured(values).byte().numpy())
 
 
 def _coloured(relative: Tensor) -> Tensor:
@@ -88,12 +89,6 @@ def _coloured(relative: Tensor) -> Tensor:
     below = place.long().clamp(max=len(_COLOURS) - 2)
     between = (place - below).unsqueeze(-1)
     return colours[below] * (1 - between) + colours[below + 1] * between
-
-
-def _array(image: Image):  # type: ignore[no-untyped-def]
-    import numpy
-
-    return numpy.array(image.convert("RGB"))
 
 
 def _resized(values: Tensor, height: int, width: int) -> Tensor:

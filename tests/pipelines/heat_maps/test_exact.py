@@ -5,6 +5,7 @@ import torch
 
 from clipcond import attach
 from clipcond.pipelines import trace
+from clipcond.pipelines.heat_maps import attention
 from tests.pipelines.heat_maps.eager import noted
 from tests.pipelines.models import latents, tiny_sd, tiny_sdxl
 from tests.pipelines.zoo import make, quiet
@@ -55,6 +56,14 @@ def assert_close(ours, theirs):
     assert ours.dtype == torch.float32
     assert torch.allclose(ours, theirs, rtol=0, atol=ATOL)
     assert float(ours.max()) > 10 * ATOL  # else anything would be close
+
+
+def test_places_are_computed_in_parts(pipe, monkeypatch):
+    whole, _ = traced(pipe, LONG)
+    monkeypatch.setattr(attention, "MAX_SCORES", 7 * 4 * 231)  # of 64 places 7 at a time
+    parts, _ = traced(pipe, LONG)
+
+    assert torch.equal(parts.heat_map("fox").values, whole.heat_map("fox").values)
 
 
 @pytest.mark.parametrize("norms", [{}, {"qk_norm": "rms_norm"}])

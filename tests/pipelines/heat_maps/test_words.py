@@ -8,11 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis.strategies import integers, lists, sampled_from
 
-from clipcond import Conditioner
+from clipcond import Conditioner, load_tower
 from clipcond.conditioning.token_rows import note_tokens
 from clipcond.errors import ArgumentError, PromptError, PromptTypeError
 from clipcond.pipelines.heat_maps.finding import find_rows
-from clipcond.pipelines.heat_maps.words import runs_of_words
+from clipcond.pipelines.heat_maps.words import main_words, runs_of_words
 from tests.parity.models import tokenizer, tower_g, tower_l
 from tests.pipelines.models import seeded
 from tests.towers.chinese import tower_zh
@@ -135,6 +135,23 @@ def test_a_word_that_was_cut_off():
     with pytest.raises(PromptError, match="'fox' is in the prompt, but was not encoded"):
         rows("fox", "a cat, " * 30 + "a fox", short)
     assert rows("cat", "a cat, " * 30 + "a fox", short) == [*range(2, 75, 3)]
+
+
+def test_a_word_that_the_tower_cannot_read():
+    embedded = Conditioner(load_tower("embedded"))
+    with pytest.warns(UserWarning, match="it cannot read 'snow'"):
+        found = {0: runs("a cat in the snow", embedded)}
+    assert find_rows("cat", found, None, "") == {0: {2}}
+    with pytest.raises(PromptError, match="'embedded' cannot read 'snow': its rows say nothing"):
+        find_rows("snow", found, None, "a cat in the snow")
+    assert main_words(found[0][0]) == ["cat"]
+
+
+def test_main_words():
+    (run,) = runs("a cat, the Cat in its red (hat:1.2)")
+    assert main_words(run) == ["cat", "red", "hat"]
+    (run,) = runs("一只（红色：1.3）的猫, cat，蓝色", Conditioner(tower_zh()))
+    assert main_words(run) == ["一只", "红色", "的猫", "cat", "蓝色"]
 
 
 def test_wrong_asking():
