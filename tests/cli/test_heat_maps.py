@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from diffusers.models.attention_processor import AttnProcessor
 from PIL import Image
 
 from clipcond import attach
@@ -58,8 +59,11 @@ def test_a_prompt_without_words(pipe):
 
 
 def test_what_cannot_be_traced_is_said(pipe):
-    pipe.unet.compile()
-    with pytest.raises(PipelineError, match="A compiled model cannot be traced"):
+    class Mine(AttnProcessor):
+        pass
+
+    pipe.unet.set_attn_processor(Mine())
+    with pytest.raises(PipelineError, match="how its Mine attends to text is not known"):
         make_all(TracingArtist(pipe, {}), [JOB], as_json=True)
     assert not Path("a.png").exists()
 

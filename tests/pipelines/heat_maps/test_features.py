@@ -21,6 +21,10 @@ REFUSED = {
 }
 
 
+# they touch neither the denoiser nor its rows
+OTHERS = ("textual inversion", "T2I adapter", "VAE slicing and tiling")
+
+
 def fault(feature, column, name):
     """What is wrong with tracing a feature; "" = nothing."""
     pipe = zoo.make(name)
@@ -57,7 +61,7 @@ def faults(features):
 
 @pytest.mark.slow
 def test_features():
-    assert not faults([each for each in FEATURES if not each.package])
+    assert not faults([f for f in FEATURES if not f.package and f.name not in OTHERS])
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.strategies import integers, lists, sampled_from
 
 from clipcond import Conditioner, load_tower
@@ -166,6 +166,7 @@ def test_wrong_asking():
 WORDS = ["cat", "photorealistic", "blue-eyed", "it's", "...", "3d", "Zürich", "&", "a,b"]
 
 
+@settings(max_examples=40)
 @given(lists(sampled_from(WORDS), min_size=1, max_size=60), integers(0, 9))
 def test_every_token_belongs_to_one_word(words, seed):
     """Whatever is around the words; long prompts go on in further chunks."""
