@@ -13,4 +13,4 @@ with trace(pipe) as seen:
 for word in ("cat", "dog"):
     heat = seen.heat_map(word)
     print(f"{word}: at most {heat.values.max():.2f} of the attention, at {heat.peak}")
-seen.sheet(picture).quantize(64).save("heat_maps.png")
+seen.sheet(picture).quantize(192).save("heat_maps.png")
