@@ -68,7 +68,8 @@ def check_layer(name: str, layer: Attention) -> None:
     """
     processor = type(layer.processor)
     is_known = processor.__name__ in _KINDS and processor.__module__.startswith(_HOMES)
-    if is_known and layer.group_norm is None and layer.spatial_norm is None:
+    is_plain = layer.group_norm is None and layer.spatial_norm is None
+    if is_known and is_plain and layer.inner_kv_dim == layer.inner_dim:
         return
     raise PipelineError(
         f"Heat maps cannot be made of {name!r}: how its {processor.__name__} attends to text is "
@@ -101,10 +102,14 @@ def shares_of_text(
     size = max(1, MAX_SCORES // (len(rows) * keys.shape[1] * keys.shape[2]))
     transposed = keys.float().transpose(-1, -2)
     for some in torch.split(queries, size, dim=2):
-        scores = some.float() @ transposed * scale
-        if bias is not None:
-            scores += bias
-        yield scores.softmax(-1)[..., keys.shape[2] - n_text :]
+        yield _softmax(some.float(), transposed, scale, bias)[..., keys.shape[2] - n_text :]
+
+
+def _softmax(queries: Tensor, keys: Tensor, scale: float, bias: Tensor | None) -> Tensor:
+    """Compute the softmax over all keys, in float32 also where autocast would take less."""
+    with torch.autocast(queries.device.type, enabled=False):
+        scores = queries @ keys * scale
+        return (scores if bias is None else scores + bias).softmax(-1)
 
 
 def text_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor:
