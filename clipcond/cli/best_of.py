@@ -58,7 +58,7 @@ class BestOf:
         texts = scored_texts(self.encoder, [job.prompt], artist.pipe.conditioner.dialect)
         candidates = [replace(job, seed=job.seed + i) for i in range(self.n)]
         images = _draw(artist, candidates, label)
-        scores = self._scores(images, texts)
+        scores = self._scores(images, texts[0])
         best = max(range(self.n), key=lambda i: scores[i])  # of equal ones the first
         with interrupts_held():
             made = artist.save(images[best], candidates[best])
@@ -75,7 +75,7 @@ class BestOf:
             shown = ", ".join(f"{each.seed} {score:.4f}" for score, each in ranked)
             console.say(f"seed and score: {shown}")
 
-    def _scores(self, images: Sequence[Image], texts: Sequence[str]) -> list[float]:
+    def _scores(self, images: Sequence[Image], text: str) -> list[float]:
         """Compute each picture's CLIPScore.
 
         Raises:
@@ -83,7 +83,7 @@ class BestOf:
         """
         from clipcond.reading import clip_score
 
-        scores: list[float] = clip_score(self.encoder, images, texts).tolist()
+        scores: list[float] = clip_score(self.encoder, images, text).tolist()
         is_black = [not image.getbbox() for image in images]
         if all(is_black):
             raise PictureError(
