@@ -173,7 +173,9 @@ def test_a_damaged_vision_half_is_refused(tmp_path, change, message):
 
 def test_a_config_that_transformers_cannot_follow_is_refused(tmp_path):
     usual = dict.fromkeys(("ls_init_value", "act_kwargs", "norm_kwargs", "timm_model_name"))
-    usual |= dict.fromkeys(("attentional_pool", "final_ln_after_pool", "no_ln_pre", "qk_norm"), False)
+    usual |= dict.fromkeys(
+        ("attentional_pool", "final_ln_after_pool", "no_ln_pre", "qk_norm"), False
+    )
     usual["pool_type"] = "tok"
     unusual = {
         **{"ls_init_value": 0.1, "act_kwargs": {}, "norm_kwargs": {"eps": 1e-6}},

@@ -164,19 +164,24 @@ def test_other_pairs_are_refused(tmp_path, monkeypatch):
         run(tmp_path, "a")
 
 
-@pytest.mark.parametrize(("part", "name"), [("unet", "unet"), ("text_encoder", "teacher")])
-def test_another_unet_or_text_encoder_of_the_teacher_is_refused(tmp_path, monkeypatch, part, name):
+def test_another_unet_or_text_encoder_of_the_teacher_is_refused(tmp_path, monkeypatch):
     stopped(tmp_path, monkeypatch)
-    pipe = tiny_sd()
-    pipe.unet.register_to_config(sample_size=4)
-    with torch.no_grad():
-        next(getattr(pipe, part).parameters()).mul_(1.1)
-    monkeypatch.setattr("tests.training.child.teacher", lambda: Teacher.from_pipeline(pipe))
+    for part, weight, name in (
+        ("unet", "attn2.to_k.weight", "unet"),
+        ("text_encoder", "token_embedding.weight", "teacher"),
+    ):
+        pipe = tiny_sd()
+        pipe.unet.register_to_config(sample_size=4)
+        named = getattr(pipe, part).named_parameters()
+        with torch.no_grad():
+            next(tensor for key, tensor in named if key.endswith(weight)).mul_(1.1)
+        other = Teacher.from_pipeline(pipe)
+        monkeypatch.setattr("tests.training.child.teacher", lambda made=other: made)
 
-    with pytest.raises(TrainingError) as caught:
-        run(tmp_path, "a")
-    differences = [line.split(":")[0] for line in str(caught.value).splitlines()[1:-1]]
-    assert differences == [f"  {name}"]
+        with pytest.raises(TrainingError) as caught:
+            run(tmp_path, "a")
+        differences = [line.split(":")[0] for line in str(caught.value).splitlines()[1:-1]]
+        assert differences == [f"  {name}"]
 
 
 def test_another_precision_or_seed_is_refused(tmp_path, monkeypatch):
