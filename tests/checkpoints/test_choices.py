@@ -188,10 +188,10 @@ def test_a_dtype_that_torch_lacks(tmp_path):
             read_weights([path])
 
 
-def test_no_function_allows_pickles_by_default():
-    pattern = re.compile(r"\ballow_pickle: \w+ = (\w+)")
+def test_no_function_allows_pickles_or_overwrites_by_default():
+    pattern = re.compile(r"\b(?:allow_pickle|overwrite): \w+ = (\w+)")
     files = Path(clipcond.__file__).parent.rglob("*.py")
     defaults = [found for file in files for found in pattern.findall(file.read_text("utf-8"))]
 
-    assert len(defaults) > 9
+    assert len(defaults) > 12
     assert set(defaults) == {"False"}

@@ -168,6 +168,13 @@ def test_brackets_behind_words_of_compel():
     assert not failures_of(check, cases)
 
 
+def test_brackets_behind_words_are_ordinary_in_compel_alone():
+    for prompt in ("f(a, [b)", "(a; [b)", "cat(dog]) x", "f(x; ]) y"):
+        for syntax in ("a1111", "lpw", "lpw_xl", "novelai", "sd_embed"):
+            assert [i.code for i in issues(prompt, syntax)] == ["bracket"], (prompt, syntax)
+        assert issues(prompt, "compel") == ()
+
+
 def test_plain_reads_nothing():
     silent = ["a // b", "# note\ncat", "{a|b} c", "__animal__", "${x} cat", "/* x */ a", "＃ 备注"]
     silent += [

@@ -9,6 +9,11 @@ import torch
 from clipcond.towers import TowerOutput
 from clipcond.training import objectives
 from clipcond.training.contrastive import contrastive_loss
+from clipcond.training.cross_attention import (
+    N_LAYERS_COMPARED,
+    N_QUERIES_COMPARED,
+    compare_attention,
+)
 from clipcond.training.measures import Baseline
 from clipcond.training.objectives import SCALE, TextObjective, UnetObjective
 from clipcond.training.pair_encoding import Batch
@@ -54,6 +59,42 @@ def test_the_unets_losses():
     assert compared(features=0.5, reads=0.0) == pytest.approx(both)
     every = both | {"read": 0.125 * 0.75, "pooled": 0.125 * 9 / 5}
     assert compared(features=0.5, reads=0.125) == pytest.approx(every)
+
+
+class Layer:
+    """Stands for a layer of a UNet: its difference and its outputs are its number."""
+
+    queries = torch.zeros(500, 2)
+
+    def __init__(self, number):
+        self.number, self.asked = float(number), []
+
+    def attend(self, embeds, which):
+        self.asked.append(which.tolist())
+        return embeds
+
+    def difference(self, student, teacher):
+        assert (float(student), float(teacher)) == (1, 2)
+        return torch.tensor(self.number)
+
+    def summarize(self, outputs, which):
+        return torch.full((1, 1), self.number * float(outputs))
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 9])
+def test_some_layers_are_compared_in_their_order(n):
+    layers, generator = [Layer(i) for i in range(n)], torch.Generator().manual_seed(0)
+    ones = torch.ones(1)
+    loss, ours, theirs = compare_attention(layers, ones, 2 * ones, generator)
+
+    drawn = [layer.number for layer in layers if layer.asked]
+    assert len(drawn) == min(n, N_LAYERS_COMPARED)
+    assert (ours.tolist(), theirs.tolist()) == ([drawn], [[2 * i for i in drawn]])
+    assert loss == sum(drawn) / len(drawn)
+    asked = [layer.asked for layer in layers if layer.asked]
+    assert all(first == second for first, second in asked)  # both by the same queries
+    assert {len(first) for first, _ in asked} == {N_QUERIES_COMPARED}
+    assert len({tuple(first) for first, _ in asked}) == len(asked)  # of each layer others
 
 
 def test_the_text_stages_losses():
