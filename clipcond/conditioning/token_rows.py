@@ -82,7 +82,8 @@ class EncodedPrompt:
         return EncodedPrompt(n_rows, tuple(towers), self.has_places)
 
 
-_NOTED: ContextVar[list[tuple[EncodedPrompt, ...]] | None] = ContextVar("noted", default=None)
+# What collects it; None = nobody does.
+NOTED: ContextVar[list[tuple[EncodedPrompt, ...]] | None] = ContextVar("noted", default=None)
 
 
 @contextmanager
@@ -92,11 +93,11 @@ def note_tokens() -> Iterator[list[tuple[EncodedPrompt, ...]]]:
     Those of a call are in its order, negatives left out.
     """
     noted: list[tuple[EncodedPrompt, ...]] = []
-    token = _NOTED.set(noted)
+    token = NOTED.set(noted)
     try:
         yield noted
     finally:
-        _NOTED.reset(token)
+        NOTED.reset(token)
 
 
 def note(
@@ -112,7 +113,7 @@ def note(
         kept: the rows that are handed on; None = all.
         adapter: what maps the tower's rows, if anything does.
     """
-    noted = _NOTED.get()
+    noted = NOTED.get()
     if noted is not None:
         pairs = zip(texts, plans, strict=True)
         noted.append(tuple(_encoded(own, each, kept, adapter) for own, each in pairs))

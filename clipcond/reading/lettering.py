@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
 
 LETTERS = 24  # of a label that fit
 FONT_SIZE = 12
-# what systems have for Chinese and other letters; Pillow looks in their folders
+# With Chinese, Japanese or Korean letters, by the names of their files on Linux, Windows and macOS.
 SYSTEM_FONTS = (
-    *("NotoSansCJK-Regular.ttc", "NotoSansSC-Regular.otf", "wqy-zenhei.ttc", "wqy-microhei.ttc"),
-    *("msyh.ttc", "simsun.ttc", "PingFang.ttc", "Hiragino Sans GB.ttc", "Arial Unicode.ttf"),
-    *("DejaVuSans.ttf", "arial.ttf", "Arial.ttf"),
+    *("NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf", "NotoSansSC-Regular.otf"),
+    *("SourceHanSansSC-Regular.otf", "SourceHanSansCN-Regular.otf", "wqy-microhei.ttc"),
+    *("wqy-zenhei.ttc", "DroidSansFallbackFull.ttf", "msyh.ttc", "simhei.ttf", "meiryo.ttc"),
+    *("malgun.ttf", "PingFang.ttc", "Hiragino Sans GB.ttc", "STHeiti Light.ttc"),
+    *("Arial Unicode.ttf", "DejaVuSans.ttf"),
 )
 PAPER, INK, FAINT = (255, 255, 255), (20, 20, 20), (225, 228, 232)
 
@@ -38,34 +41,37 @@ def open_font(font_file: str | PathLike[str] | None) -> FreeTypeFont | ImageFont
         return ImageFont.truetype(str(font_file), FONT_SIZE)
 
 
-def font_for(
-    labels: Sequence[str], font_file: str | PathLike[str] | None
-) -> tuple[FreeTypeFont | ImageFont, bool]:
-    """Open a font for labels; None = Pillow's own, or one of the system's that has their letters.
+def font_for(texts: Sequence[str], size: int) -> tuple[FreeTypeFont | ImageFont, bool]:
+    """Find a font that has the letters of all texts: Pillow's own, or one of the system's.
 
+    Args:
+        size: of the letters, in pixels.
     Returns:
-        the font, and whether it is another than Pillow's own.
-    Raises:
-        ReadingError: the file cannot be read.
+        the font, and whether it has all; else it is Pillow's own.
     """
-    from PIL import ImageFont
+    from PIL import ImageFont, features
 
-    if font_file is not None or all(label.isascii() for label in labels):
-        return open_font(font_file), font_file is not None
-    for name in SYSTEM_FONTS:
-        try:
-            font = ImageFont.truetype(name, FONT_SIZE)
-        except (OSError, ImportError):  # it is not there, or Pillow has no FreeType
-            continue
-        if all(_has_letters(font, label) for label in labels):
-            return font, True
-    return open_font(None), False
+    try:
+        own = ImageFont.load_default(size)
+    except TypeError:  # before Pillow 10.1
+        own = ImageFont.load_default()
+    letters = {letter for text in texts for letter in text if not letter.isspace()}
+    if not letters or _has(own, letters):
+        return own, True
+    for name in SYSTEM_FONTS if features.check("freetype2") else ():
+        with suppress(OSError):
+            font = ImageFont.truetype(name, size)
+            if _has(font, letters):
+                return font, True
+    return own, False
 
 
-def _has_letters(font: FreeTypeFont, label: str) -> bool:
-    """Whether a font has all letters: one that it has not looks like one that nobody has."""
+def _has(font: FreeTypeFont | ImageFont, letters: Iterable[str]) -> bool:
+    """Whether a font has these letters: none looks like the sign that stands for missing ones."""
+    if anchor(font) is None:
+        return all(letter.isascii() for letter in letters)
     missing = bytes(font.getmask("\uffff"))
-    return all(letter.isspace() or bytes(font.getmask(letter)) != missing for letter in label)
+    return all(letter.isascii() or bytes(font.getmask(letter)) != missing for letter in letters)
 
 
 def anchor(font: FreeTypeFont | ImageFont) -> str | None:

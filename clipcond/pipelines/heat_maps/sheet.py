@@ -7,7 +7,15 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from clipcond.pipelines.heat_maps.heat_map import HeatMap, scale_bar
-from clipcond.reading.lettering import INK, PAPER, font_for, shown_labels, text_picture
+from clipcond.reading.lettering import (
+    FONT_SIZE,
+    INK,
+    PAPER,
+    font_for,
+    open_font,
+    shown_labels,
+    text_picture,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,8 +44,11 @@ def draw_sheet(
     from PIL import ImageDraw
 
     width, height = _cell(picture.size)
-    font, has_own = font_for([each.text for each in maps], font_file)
-    words = shown_labels([each.text for each in maps], has_own_font=has_own, n_letters=width // 9)
+    labels = [each.text for each in maps]
+    font, has_all = open_font(font_file), True
+    if font_file is None:
+        font, has_all = font_for(labels, FONT_SIZE)
+    words = shown_labels(labels, has_own_font=has_all, n_letters=width // 9)
     n_columns = min(COLUMNS, max(1, len(maps)))
     n_bands = -(-len(maps) // n_columns)
     band, column = LINE + 2 * (height + GAP), width + GAP
