@@ -10,7 +10,7 @@ import typer
 
 from clipcond.cli.best_of import MOST, open_best_of
 from clipcond.cli.console import console, waiting
-from clipcond.cli.heat_maps import TracingArtist, check_one_each, sheet_of
+from clipcond.cli.heat_maps import TracingArtist, with_sheets
 from clipcond.cli.job_listing import list_jobs, writable
 from clipcond.cli.matrix_asking import Asked, draw_asked
 from clipcond.cli.matrix_drawing import Setup
@@ -205,9 +205,7 @@ def generate(
         raise typer.BadParameter("--save-all goes with --matrix")
     jobs_of = styling([known[name] for name in style or ()], jobs_of)
     jobs, n_bad = list_jobs(prompt, prompts, job, jobs_of)
-    if heat_map:
-        check_one_each(best_of)
-    check_targets([*jobs, *map(sheet_of, jobs)] if heat_map else jobs, force=force)
+    check_targets(with_sheets(jobs, best_of) if heat_map else jobs, force=force)
     jobs = writable(jobs)
     if not jobs:
         raise typer.Exit(1)

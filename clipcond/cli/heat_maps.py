@@ -51,14 +51,15 @@ def sheet_of(job: PictureJob) -> PictureJob:
     return replace(job, output=job.output.with_stem(f"{job.output.stem}-heat-map"))
 
 
-def check_one_each(best_of: int) -> None:
-    """Refuse heat maps of several pictures of which one is kept.
+def with_sheets(jobs: Sequence[PictureJob], best_of: int) -> list[PictureJob]:
+    """List pictures and their sheets, all of which are written.
 
     Raises:
-        BadParameter: says so.
+        BadParameter: several pictures are drawn for one that is kept.
     """
     if best_of > 1:
         raise typer.BadParameter(
             "--heat-map traces each picture as it is drawn: leave out --best-of, or draw the seed "
             "that it has chosen once more"
         )
+    return [*jobs, *map(sheet_of, jobs)]

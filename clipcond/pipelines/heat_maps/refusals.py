@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from diffusers import SD3Transformer2DModel, UNet2DConditionModel
 from torch import nn
 
 from clipcond.errors import PipelineError
@@ -19,7 +18,8 @@ _POSSIBLE = (
     "Heat maps are made of Stable Diffusion 1.x, 2.x and XL, whose UNet attends to the rows of "
     "CLIP, and of Stable Diffusion 3, whose transformer attends to picture and text together."
 )
-_MODELS = {"unet": UNet2DConditionModel, "transformer": SD3Transformer2DModel}
+# by name, as importing all transformers of diffusers takes seconds
+_MODELS = {"unet": "UNet2DConditionModel", "transformer": "SD3Transformer2DModel"}
 
 
 def traced_model(pipe: object) -> tuple[Attachment, nn.Module]:
@@ -70,7 +70,7 @@ def _reason_against_models(pipe: object, family: Family) -> str:
     if not found:
         return "it has no UNet and no transformer that draws"
     for name, model in found.items():
-        if not isinstance(model, _MODELS[name]):
+        if _MODELS[name] not in {kind.__name__ for kind in type(model).__mro__}:
             note = f"; of {family.name} clipcond reads {family.note}" if family.note else ""
             return f"its {name} is a {type(model).__name__}{note}"
     return ""

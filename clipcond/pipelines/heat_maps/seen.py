@@ -17,6 +17,7 @@ from clipcond.pipelines.heat_maps.finding import find_rows
 from clipcond.pipelines.heat_maps.heat_map import HeatMap
 from clipcond.pipelines.heat_maps.record import Layer, Record
 from clipcond.pipelines.heat_maps.sheet import MOST_SHOWN, draw_sheet
+from clipcond.pipelines.heat_maps.sums import Key
 from clipcond.pipelines.heat_maps.words import Runs, Word, main_words
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class Seen:
             return None
         if not self._record.sums.each_step:
             raise not_apart("steps", "each_step")
-        return numbers("steps", steps, {key.step for key in self._record.sums.found})
+        return numbers("steps", steps, self._record.sums.steps)
 
     def _chosen_heads(self, heads: Iterable[int] | None, layers: Sequence[str]) -> list[int] | None:
         if heads is None:
@@ -198,7 +199,7 @@ class Seen:
         texts = [*record.texts.values()]
         for n, rows in found.items():
             places = [i for i, row in enumerate(texts[n].encoded.rows) if row in rows]
-            for step, each in record.sums.of(layer.name, picture, n):
+            for step, each in record.sums.of(Key(layer.name, picture, n)).items():
                 if steps is None or step in steps:
                     of_heads = each.total if heads is None else each.total[heads]
                     total += of_heads[:, places].sum(1).mean(0)

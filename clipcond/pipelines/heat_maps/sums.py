@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,16 +11,16 @@ from torch import Tensor
 from clipcond.errors import PipelineError
 
 MIB = 2**20
+ALL_STEPS = -1  # in the place of a step, where they are added up
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Which sum: of one text, for one picture, in one layer; `step` is -1 for all of them."""
+    """What a sum is of: one text, for one picture, in one layer."""
 
     layer: str
     picture: int
     text: int
-    step: int
 
 
 @dataclass(slots=True)
@@ -34,28 +34,27 @@ class Sum:
     n_calls: int = 0
 
 
-@dataclass(frozen=True, slots=True)
 class Sums:
     """All sums of a call of a pipeline.
 
     Args:
         each_step, each_head: whether those are kept apart.
         max_bytes: of all sums together.
+    Attributes:
+        n_bytes: what they take.
+        steps: those that were added up.
     """
 
-    each_step: bool
-    each_head: bool
-    max_bytes: int
-    found: dict[Key, Sum] = field(default_factory=dict)
-
-    @property
-    def n_bytes(self) -> int:
-        """How many bytes the sums take."""
-        return sum(each.total.nbytes for each in self.found.values())
+    def __init__(self, each_step: bool, each_head: bool, max_bytes: int) -> None:
+        self.each_step, self.each_head, self.max_bytes = each_step, each_head, max_bytes
+        self.n_bytes = 0
+        self.steps: set[int] = set()
+        self._found: dict[Key, dict[int, Sum]] = {}
 
     def add(
         self,
         keys: Sequence[Key],
+        step: int,
         parts: Iterable[Tensor],
         tokens: Sequence[Sequence[int]],
     ) -> None:
@@ -63,34 +62,36 @@ class Sums:
 
         Args:
             keys: of each of the p pictures in it.
+            step: counted from 0.
             parts: [p heads places S], consecutive places.
             tokens: for each picture, the rows of S that hold its tokens.
         Raises:
             PipelineError: all sums would take more than `max_bytes`.
         """
-        own = [key if self.each_step else Key(key.layer, key.picture, key.text, -1) for key in keys]
         chosen: list[list[Tensor]] = [[] for _ in keys]
         for part in parts:
             for i, rows in enumerate(tokens):
                 each = part[i][..., list(rows)]  # [heads places T]
                 shown = each if self.each_head else each.mean(0, keepdim=True)
                 chosen[i].append(shown.transpose(-1, -2))
-        for key, pieces in zip(own, chosen, strict=True):
+        self.steps.add(step)
+        own = step if self.each_step else ALL_STEPS
+        for key, pieces in zip(keys, chosen, strict=True):
             made = torch.cat(pieces, dim=-1).cpu()
-            if key not in self.found:
-                self._check(self.n_bytes + made.nbytes)
-                self.found[key] = Sum(torch.zeros_like(made))
-            self.found[key].total += made
-            self.found[key].n_calls += 1
+            sums = self._found.setdefault(key, {})
+            if own not in sums:
+                self._take(made.nbytes)
+                sums[own] = Sum(torch.zeros_like(made))
+            sums[own].total += made
+            sums[own].n_calls += 1
 
-    def of(self, layer: str, picture: int, text: int) -> Iterator[tuple[int, Sum]]:
-        """Yield (step, sum) of a text in a layer; the step is -1 where they are not apart."""
-        for key, each in self.found.items():
-            if (key.layer, key.picture, key.text) == (layer, picture, text):
-                yield key.step, each
+    def of(self, key: Key) -> Mapping[int, Sum]:
+        """Find the sums of a text in a layer: by steps, or one for `ALL_STEPS`."""
+        return self._found.get(key, {})
 
-    def _check(self, needed: int) -> None:
-        if needed <= self.max_bytes:
+    def _take(self, n_bytes: int) -> None:
+        self.n_bytes += n_bytes
+        if self.n_bytes <= self.max_bytes:
             return
         choices = ["layers=... for some layers only"]
         choices += ["each_step=False"] if self.each_step else []

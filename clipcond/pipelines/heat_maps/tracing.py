@@ -57,7 +57,8 @@ def trace(
         each_step, each_head: keep steps or heads apart, so that maps of some of them can be had;
             the sums take as many times the memory.
         max_bytes: of all sums together, on the CPU in float32: 4 bytes for each token of text,
-            place of a layer and picture. 77 tokens of SDXL at 1024 x 1024 take 31 MB a picture.
+            place of a layer and picture. In SDXL at 1024 x 1024 that is
+            31 MB for a full chunk.
     Yields:
         what was seen: `seen.heat_map("cat")`, during the block and after it.
     Raises:
@@ -190,9 +191,9 @@ class Tracer:
         self._check_rows(name, text, call)
         hidden: Tensor = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
         record.add_layer(name, hidden.shape[1], call.grid, layer.heads)
-        keys = [Key(name, each.picture, each.text, call.step) for each in watched]
+        keys = [Key(name, each.picture, each.text) for each in watched]
         parts = shares_of_text(layer, args, kwargs, [each.batch for each in watched])
-        record.sums.add(keys, parts, [each.rows for each in watched])
+        record.sums.add(keys, call.step, parts, [each.rows for each in watched])
         return args, kwargs
 
     def after(self, module: nn.Module, output: object) -> object:

@@ -12,6 +12,7 @@ from clipcond.errors import ArgumentError, PipelineError, UnknownNameError
 from clipcond.pipelines import trace
 from clipcond.pipelines.attention_kernels import KernelProcessor
 from clipcond.pipelines.steps import STEPS, WATCHERS
+from tests.pipelines.heat_maps.eager import noted
 from tests.pipelines.models import latents, tiny_sd
 from tests.pipelines.zoo import draw, make, quiet
 
@@ -250,6 +251,26 @@ def test_pipelines_of_other_tasks(name):
             assert torch.equal(draw(own, name), drawn)
     assert seen.n_pictures == 1
     assert float(seen.heat_map("cat").values.max()) > 1e-3
+
+
+def test_repeated_rows_count_all():
+    """In ComfyUI's dialect a prompt is repeated until it is as long as its negative."""
+    own = attach(tiny_sd(), dialect="comfyui")
+    negative = torch.randn(1, 154, 32, generator=torch.Generator().manual_seed(2))
+    call = {"negative_prompt_embeds": negative}
+    seen = seen_of(own, "a cat", call=call)
+    names = [layer.name for layer in seen.layers]
+    eager, _ = noted(own, own.unet, names, "a cat", **call)
+
+    assert seen.heat_map("cat").n_tokens == 2
+    for layer in seen.layers:
+        theirs = eager.map_of(layer.name, [2, 79], (layer.height, layer.width), (16, 16))
+        assert torch.allclose(seen.heat_map("cat", layers=layer.name).values, theirs, atol=ATOL)
+
+
+def test_a_prompt_without_words(pipe):
+    with pytest.raises(ValueError, match="It has no words"):
+        seen_of(pipe, "").heat_map("cat")
 
 
 def test_sums_stay_within_a_limit(pipe):
