@@ -56,6 +56,9 @@ MEANINGS = {
     "no editing: an alternation in it needs brackets of its own": (
         "不会按步骤变化：其中的交替要有自己的方括号"
     ),
+    "no alternation: an edit in it needs brackets of its own": (
+        "不会逐步交替：其中按步骤变化的部分要有自己的方括号"
+    ),
     "neither alternation nor editing: a number is at its end": (
         "既不会交替也不会按步骤变化：末尾有数字"
     ),

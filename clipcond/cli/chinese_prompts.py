@@ -1,9 +1,11 @@
 """What is said of prompts, in Chinese; {} is what a message is about, in the same order."""
 
+from clipcond.cli.chinese_edits import EDITS
 from clipcond.cli.chinese_meanings import MEANINGS
 
 PROMPTS = {
     **{f"{{}} is {english}": f"{{}} {chinese}" for english, chinese in MEANINGS.items()},
+    **EDITS,
     "Write {}.": "请写 {}。",
     "Write {} for the word.": "若是单词，请写 {}。",
     "Write {} for the word, or choose dialect {}.": "若是单词，请写 {}，或选用方言 {}。",
@@ -54,9 +56,6 @@ PROMPTS = {
     "{} is prompt editing: a text that changes after step {}": "{} 会按步骤变化：在第 {} 步之后",
     "{} never changes while denoising: {} steps draw only {}": (
         "{} 不会随步骤变化：{} 步只画出 {}"
-    ),
-    "Choose a step from 1 to {}, or a fraction such as 0.5.": (
-        "请选 1 到 {} 之间的一步，或比例，例如 0.5。"
     ),
     "Draw more steps.": "请增加步数。",
     "Write a line break or a space.": "请换行，或写空格。",

@@ -18,6 +18,8 @@ from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.novelai_slips import NOVELAI_SLIPS
 from clipcond.prompt.other_dialects import LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
+from clipcond.prompt.reduction import misread_forms, undrawn_edits
+from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.text_layers import network_issues, take_out
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 from tests.failures import failures_of
@@ -51,6 +53,9 @@ def test_issues_of_prompts_are_translated():
         found = [*issues, *network_issues(prompt, networks)]
         found += network_issues(prompt, networks, negative=True)
         found += reduce_to_one_text(left.text)[1]
+        found += misread_forms(Remainder.whole(left.text))
+        for steps in (2, 4, 20):
+            found += undrawn_edits(Remainder.whole(left.text), steps)
         for syntax in SYNTAXES:
             found += with_lookalikes(parse(prompt, syntax), fullwidth=None).issues
         for issue in found:
@@ -69,7 +74,9 @@ def test_issues_of_prompts_are_translated():
         "(masterpiece:13)",
         "a | [cat:dog:0.5]",
         "[cat:dog:0.5] [cat|dog] [cat:1.3] [a:b:1.5] [cat:0.8]",
-        "a cat AND a dog",
+        *("[a:[b:c:0.3]:0.5]", "[[a:b:5]:c:1]", "a, [hat:0.8], [2:3]", "[artist:wlop:0.8]"),
+        "a cat AND a dog [b:1.5] [c:30]",
+        *("[cat:0:5]", "[fox|cat:dog:0.5|bear]", "a cat, [smile:0.8]"),
         "BLACK AND WHITE",
         "1.3::cat::, {{dog}}, fox::, a|b",
         "a cat --ar 16:9",
