@@ -5,9 +5,7 @@ EDITS = {
     "{} is prompt editing: a text that changes at {}": "{} 会按步骤变化：在 {} 处变化",
     "For a weight write {}; for editing write {}.": "要写权重，请写 {}；要按步骤变化，请写 {}。",
     "{} never changes while denoising; only {} is drawn": "{} 不会随步骤变化；只画出 {}",
-    "{} never changes while denoising; nothing of it is drawn": (
-        "{} 不会随步骤变化；完全不会画出"
-    ),
+    "{} never changes while denoising; nothing of it is drawn": ("{} 不会随步骤变化；完全不会画出"),
     "Choose a step from {} to {}, or a fraction such as {}.": (
         "请选 {} 到 {} 之间的一步，或比例，例如 {}。"
     ),

@@ -10,6 +10,8 @@ PROMPTS = {
     "Write {} for the word.": "若是单词，请写 {}。",
     "Write {} for the word, or choose dialect {}.": "若是单词，请写 {}，或选用方言 {}。",
     "Write {} for the smiley.": "要写表情，请写 {}。",
+    "the brackets of {} are no text: they make a weight": "{} 的括号不是文字，而是权重",
+    "Write {} for the name of a tag.": "若是标签的名称，请写 {}。",
     "Write a space or a comma between the brackets.": "请在括号之间写空格或逗号。",
     "For a weight of 1.1 write {}; for text write {}.": (
         "要 1.1 的权重，请写 {}；若是文字，请写 {}。"

@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 from clipcond.errors import excerpt
 from clipcond.prompt.bare_notations import BARE_NETWORKS, BARE_NOTATIONS
+from clipcond.prompt.bracket_misreadings import without_consequences
 from clipcond.prompt.bracket_slips import (
     BRACKET_SLIPS,
     NEAR,
@@ -98,7 +99,7 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     calls = [span for *span, issue in chosen if issue.code in (CALL, "novelai-weight")]
     kept = [
         issue
-        for issue in parsed.issues
+        for issue in without_consequences(parsed.issues, added)
         if not _is_smiley(parsed.source, issue)
         and not is_ordinary(issue.code, issue.position, issue.position + 1)
         and not any(start <= issue.position < stop for start, stop in calls)

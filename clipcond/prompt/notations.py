@@ -53,7 +53,7 @@ MEASURED = (
     "height length weight depth distance margin padding blur spacing duration delay odds f größe "
     "höhe breite länge preis maßstab gewicht zeit taille hauteur prix tamaño altura precio escala"
 )
-_MEASURED_CJK = (
+MEASURED_CJK = (
     "比例 价格 版本 光圈 长度 身高 温度 时间 评分 分数 体重 面积 速度 厚度 画幅 "
     "缩放 尺寸 大小 "
     "高度 宽度 重量 章节 曝光 售价 视力 系数 步数 "
@@ -67,7 +67,7 @@ def not_after(words: str) -> str:
     return "".join(f"(?<!{start}{word})" for start, word in starts)
 
 
-NO_CJK_MEASURE = not_after(_MEASURED_CJK)
+NO_CJK_MEASURE = not_after(MEASURED_CJK)
 NO_MEASURE = f"(?=:)(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
 
 _DIGITS = dict(zip("零〇一二两三四五六七八九点點", "001223456789..", strict=True))

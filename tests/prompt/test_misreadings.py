@@ -95,7 +95,7 @@ def test_the_bracket_of_a_smiley():
     assert "smiley" in issues(":( or :)", "a1111")[0].message
     assert "smiley" in issues("(: hi :)", "a1111")[0].message
     assert "smiley" in issues("[happy :]", "a1111")[0].message
-    for prompt in ("sad cat :(", "happy :) cat", "(^_^)", "(cat) :)", "(a:1.2) ;)", "(cat \\:\\))"):
+    for prompt in ("happy :) cat", "(^_^)", "(cat) :)", "(a:1.2) ;)", "(cat \\:\\))"):
         assert not [i for i in issues(prompt, "a1111") if "smiley" in i.message]
 
 
