@@ -112,4 +112,11 @@ MEANINGS = {
     "a command of a chat, but text here": "是聊天命令，在这里只是文字",
     "the address of an image or a page, but text here": "是图片或网页的地址，在这里只是文字",
     "a textual inversion in dialect {}, but not here": "在方言 {} 中是嵌入，在这里不是",
+    "no escape here: its backslashes are text": "在这里不是转义：反斜杠是文字",
+    "a weight with backslashes: there are no escapes here": "是带反斜杠的权重：这里没有转义",
+    "text without its backslash: one before a letter is left out": (
+        "会失去反斜杠：字母前的反斜杠不会编码"
+    ),
+    "text without its backslash and brackets": "会失去反斜杠和括号",
+    "text with characters as a program writes them": "含有程序里字符的写法",
 }

@@ -30,6 +30,7 @@ from clipcond.prompt.bracket_slips import (
 )
 from clipcond.prompt.compel_slips import CALL, COMPEL_SLIPS, mended_call
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
+from clipcond.prompt.escapes import ESCAPES, escape_names
 from clipcond.prompt.folding import fold, odd_signs
 from clipcond.prompt.fullwidth_notations import FULLWIDTH, JOINED, JOINED_UNASKED, WIDE_SYNTAX
 from clipcond.prompt.misreadings import MAY_BE_MISREAD, find_misreadings
@@ -114,7 +115,7 @@ def _kinds(
 ) -> tuple[tuple[Notation, ...], dict[str, list[int]], list[int]]:
     """List what a syntax reads as text, its indices by sign, and those whose signs are words."""
     more = {True: READ_WIDE, False: JOINED, None: (*JOINED_UNASKED, *FULLWIDTH)}[fullwidth]
-    slips = (*COMPEL_SLIPS, *BRACKET_SLIPS, *WEIGHT_SLIPS, *NOVELAI_SLIPS)
+    slips = (*ESCAPES, *COMPEL_SLIPS, *BRACKET_SLIPS, *WEIGHT_SLIPS, *NOVELAI_SLIPS)
     tools = (*OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS)
     all_kinds = (*BARE_NETWORKS, *slips, *tools, *more)
     kinds = tuple(kind for kind in all_kinds if syntax in kind.readers)
@@ -172,6 +173,7 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation, wide: bool) -> Iter
         if key := next((k for k in ("weight", "weights") if f"{{{k}}}" in kind.remedy), None):
             names[key], n_signs = between(names[key], source, (start, stop), parsed.syntax)
             start, words = start - n_signs, source[start - n_signs : stop]
+        names.update(escape_names(words))
         names["odd"] = odd_signs(source[slice(*match.span())], signs[slice(*match.span())])
         if "{odd}" in kind.meaning and not names["odd"]:
             continue

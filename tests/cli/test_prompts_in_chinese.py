@@ -13,6 +13,7 @@ from clipcond.prompt import SYNTAXES, parse, reduce_to_one_text
 from clipcond.prompt.bracket_slips import BRACKET_SLIPS
 from clipcond.prompt.compel_slips import COMPEL_SLIPS
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
+from clipcond.prompt.escapes import ESCAPES
 from clipcond.prompt.fullwidth_notations import FULLWIDTH, JOINED, JOINED_UNASKED
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.novelai_slips import NOVELAI_SLIPS
@@ -43,7 +44,7 @@ def test_every_notation_is_translated():
                 assert in_locale(text) != text
 
     kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES, *FULLWIDTH, *JOINED, *JOINED_UNASKED)
-    kinds = (*kinds, *NOVELAI_SLIPS, *EDITING_SLIPS, *READ_WIDE, *BRACKET_SLIPS, *COMPEL_SLIPS)
+    kinds = (*kinds, *NOVELAI_SLIPS, *EDITING_SLIPS, *READ_WIDE, *BRACKET_SLIPS, *COMPEL_SLIPS, *ESCAPES)
     assert not failures_of(check, kinds)
 
 
@@ -80,6 +81,7 @@ def test_issues_of_prompts_are_translated():
         "BLACK AND WHITE",
         "1.3::cat::, {{dog}}, fox::, a|b",
         "a cat --ar 16:9",
+        *("saber_(fate)", "\\(a\\)", "AC\\DC", "caf\\u00e9", "(Re:0)"),
         *("(smile, :3) (2:1)", "(happy :)", "sad :( cat)", "(cat)(dog)", "TAKE A BREAK"),
         *("BLACK AND WHITE cat", "a AND b:0,5", "10:30 AND b", "(castle)-1.3", "(cat 1.3)"),
         *("[cat:50%]", "[cat:dog|fox]", "(cat:)", "(cat:1.3]", "BREAKforest", "(cat) ++"),

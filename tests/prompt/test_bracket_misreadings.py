@@ -150,6 +150,14 @@ def test_a_score_or_a_title_is_no_weight():
     narrow = ["(Re:0)", "(Attack on Titan:3)", "(score 2:1)", "(Alien: 3)", "(比分2:1)"]
     narrow += ["(進撃の巨人:3)", "(Red Dead Redemption:0)"]
     assert not failures_of(check, [*((p, True) for p in wide), *((p, False) for p in narrow)])
-    silent = ["(cat:2)", "(cat:0)", "(猫:2)", "（猫：1.3）", "（红色的猫：2）", "(Cat:2)", "(Red Hat:2)"]
+    silent = [
+        "(cat:2)",
+        "(cat:0)",
+        "(猫:2)",
+        "（猫：1.3）",
+        "（红色的猫：2）",
+        "(Cat:2)",
+        "(Red Hat:2)",
+    ]
     silent += ["(猫:3)", "（红色的帽子：1.2）", "(Attack on Titan:1.3)"]
     assert [p for p in silent if issues(p, "a1111", fullwidth=True)] == []
