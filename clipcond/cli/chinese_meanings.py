@@ -119,4 +119,16 @@ MEANINGS = {
     ),
     "text without its backslash and brackets": "会失去反斜杠和括号",
     "text with characters as a program writes them": "含有程序里字符的写法",
+    "no weight: a word with a full stop needs brackets": "不是权重：带句点的词要加括号",
+    "no weight: its sign touches another sign": "符号后面紧接别的符号，不是权重",
+    "no weight, because its signs are dashes": "用了破折号，不是权重",
+    "a weight of its last word only": "权重只作用于最后一个词",
+    "no weight: its minus is a dash": "负号写成了破折号，不是权重",
+    "a weight of its last digits: its decimal point is another sign": (
+        "只有后几位数字是权重：小数点是别的符号"
+    ),
+    "no weight: its colons are one other sign": "不是权重：两个冒号写成了一个别的符号",
+    "a weight of what is behind it, and not of its words": "只作用于后面的文字，不作用于自己的文字",
+    "a weight, although it looks like a ratio": "是权重，虽然看起来像比例",
+    "a new chunk whose other signs stay text": "会另起一段，其余符号成为文字",
 }

@@ -10,6 +10,12 @@ PROMPTS = {
     "Write {} for the word.": "若是单词，请写 {}。",
     "Write {} for the word, or choose dialect {}.": "若是单词，请写 {}，或选用方言 {}。",
     "Write {} for the smiley.": "要写表情，请写 {}。",
+    "Write {} in place of {}.": "请把 {1} 写成 {0}。",
+    "For text write {}:{}.": "若是文字，请写 {}:{}。",
+    "{} acts on what is behind {} too: no {} ends it before": (
+        "{0} 也作用于 {1} 后面的文字：之前没有 {2} 结束它"
+    ),
+    "Write {} before {}.": "请在 {1} 前写 {0}。",
     "the brackets of {} are no text: they make a weight": "{} 的括号不是文字，而是权重",
     "Write {} for the name of a tag.": "若是标签的名称，请写 {}。",
     "Write a space or a comma between the brackets.": "请在括号之间写空格或逗号。",

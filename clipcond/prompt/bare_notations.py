@@ -11,7 +11,7 @@ from clipcond.prompt.ordinary import SEQUELS, SPOKEN
 
 _LETTERS = "a-zß-öø-ÿа-яё"
 # Words with a plus of their own: brands, keys, and what is counted.
-_WITH_PLUS = (
+WITH_PLUS = (
     "disney|google|paramount|apple|discovery|hulu|espn|canal|peacock|sky ?tv|tv|lgbt\\w{0,4}|hdr"
     "|rgb"
     "|pro|plus|max|ultra|premium|prime|notepad|bac|wifi|micro|ctrl|control|alt|shift|cmd|command"
@@ -34,7 +34,7 @@ _SUSPENDED = re.compile(
 _MEASURES = "|".join(MEASURED.split())
 _ENDS = r"(?=[\s,;)\]]|\.?\Z)"
 _PLUS = (
-    rf"(?<![\w+\-.#@&/'’\"$\\])(?<!\d\s)(?!(?:{_WITH_PLUS}|{_MEASURES})\+)"
+    rf"(?<![\w+\-.#@&/'’\"$\\])(?<!\d\s)(?!(?:{WITH_PLUS}|{_MEASURES})\+)"
     rf"(?P<words>[{_LETTERS}](?:[{_LETTERS}_]|-(?=[{_LETTERS}])){{2,40}})(?P<number>\+){_ENDS}"
 )
 _MINUS = (

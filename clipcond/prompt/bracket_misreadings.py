@@ -7,7 +7,7 @@ saber_(fate)           `fate` is a group: as a tag's name it is `saber_\(fate\)`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import clipcond.lazy_re as re
@@ -33,9 +33,10 @@ _SMILEY = re.compile(
     r"(?:(?!(?<=[)\]]):[(\[]\w)[:;=][-'^]?(?P<face>[()\[\]])|(?P<back>[(\[]):(?=[\s)\]])"
     r"(?!\)\s?(?::\s?[+-]?[.\d]|[)\]]))(?!\s{1,9}[+\-.\d]{1,9}\s{0,9}\)))"
 )
+_INNER = r"(?![^()\n]{0,60}:\s?[+\-.\d]{1,6}\s?\))[^()\[\]\n]{1,60}"  # without a weight
 _NAME = re.compile(
-    r"(?<![\w\\])(?=[^\W_])[\w\-.'’!:&+]{3,60}?(?<=_)(?P<first>\()[^()\[\]:\n]{1,60}\)"
-    r"(?:_\([^()\[\]:\n]{1,60}\)){0,5}"
+    rf"(?<![\w\\/])(?=[^\W_])[\w\-.'’!:&+/]{{3,60}}?(?<=_)(?P<first>\(){_INNER}\)"
+    rf"(?:_\({_INNER}\)){{0,5}}"
 )
 _BRACKET = re.compile(r"[()（）]")
 _WORD = re.compile(r"\w")
@@ -121,12 +122,13 @@ def without_consequences(issues: Sequence[Issue], found: Sequence[Issue]) -> lis
         (face,) = smiley.words
         like = _ROUND if any(sign in _ROUND for sign in face) else _SQUARE
         around = [i for i in kept if i.code == "bracket" and i.message[1:2] in [*like]]
+        wanted: Iterable[Issue] = ()
         if smiley.message.endswith(_CLOSES):
-            wanted = (i for i in around if i.position > smiley.position and _STRAY in i.message)
+            wanted = [i for i in around if i.position > smiley.position and _STRAY in i.message]
         else:
             end = smiley.position + len(face)
             before = [i for i in around if i.position < end and _NEVER in i.message]
             wanted = reversed(before)
-        if (dropped := next(wanted, None)) is not None:
+        if (dropped := next(iter(wanted), None)) is not None:
             kept.remove(dropped)
     return kept

@@ -11,7 +11,7 @@ from itertools import islice
 
 import clipcond.lazy_re as re
 from clipcond.errors import excerpt
-from clipcond.prompt.misreadings import SHOWN
+from clipcond.prompt.bracket_misreadings import SHOWN
 from clipcond.prompt.notations import BRACKETS
 from clipcond.prompt.other_dialects import LABELS_CJK
 from clipcond.prompt.parsing import Syntax, parse

@@ -17,7 +17,7 @@ from functools import cache
 from itertools import islice
 from typing import TypeAlias
 
-from clipcond.errors import excerpt
+from clipcond.errors import PromptError, excerpt
 from clipcond.prompt.bare_notations import BARE_NETWORKS, BARE_NOTATIONS
 from clipcond.prompt.bracket_misreadings import without_consequences
 from clipcond.prompt.bracket_slips import (
@@ -29,6 +29,7 @@ from clipcond.prompt.bracket_slips import (
     with_brackets,
 )
 from clipcond.prompt.compel_slips import CALL, COMPEL_SLIPS, mended_call
+from clipcond.prompt.compel_weights import COMPEL_WEIGHTS
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
 from clipcond.prompt.escapes import ESCAPES, escape_names
 from clipcond.prompt.folding import fold, odd_signs
@@ -46,8 +47,10 @@ from clipcond.prompt.notations import (
 )
 from clipcond.prompt.novelai_slips import NOVELAI_SLIPS
 from clipcond.prompt.ordinary import ordinary_spans, shown_group
-from clipcond.prompt.other_dialects import CHOOSE_A1111, LOOKALIKES
+from clipcond.prompt.other_dialects import CHOOSE_A1111, CODE, LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
+from clipcond.prompt.parsing import parse
+from clipcond.prompt.rendering import render
 from clipcond.prompt.scanner import OPENING, SPOILS, ascii_signs, is_never_closed
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment, in_order
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
@@ -60,6 +63,7 @@ _COLONS = (":", "：")
 _OPENING = "".join(OPENING.values())
 _STRAY = tuple("()（）")
 _SMILEY = re.compile(rf"(?:(?<!\S)|(?<=[^\w\s])|(?<=[{CJK}]))[>]?[:;=：；]['\-^]?\Z")
+_OF_COMPEL = re.compile(r"\)(?:[+-]|\d?\.\d)")
 _WORD = re.compile(r"\w")
 _OR_CHOOSE = re.compile(r"(, or|; for editing) choose (dialect '(\w+)')")
 _PART_NUMBER = re.compile(r"\A[+-]?[\d.]*(?=[\s,])")
@@ -115,7 +119,14 @@ def _kinds(
 ) -> tuple[tuple[Notation, ...], dict[str, list[int]], list[int]]:
     """List what a syntax reads as text, its indices by sign, and those whose signs are words."""
     more = {True: READ_WIDE, False: JOINED, None: (*JOINED_UNASKED, *FULLWIDTH)}[fullwidth]
-    slips = (*ESCAPES, *COMPEL_SLIPS, *BRACKET_SLIPS, *WEIGHT_SLIPS, *NOVELAI_SLIPS)
+    slips = (
+        *ESCAPES,
+        *COMPEL_SLIPS,
+        *COMPEL_WEIGHTS,
+        *BRACKET_SLIPS,
+        *WEIGHT_SLIPS,
+        *NOVELAI_SLIPS,
+    )
     tools = (*OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS)
     all_kinds = (*BARE_NETWORKS, *slips, *tools, *more)
     kinds = tuple(kind for kind in all_kinds if syntax in kind.readers)
@@ -170,6 +181,9 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation, wide: bool) -> Iter
         words = source[start:stop].lstrip()
         start = stop - len(words)
         names = _names(match, folded, parsed.syntax, (start, stop))
+        at = match.start(group)
+        if nested := _nested_weight(words, kind, parsed.syntax):
+            names["weight"], at = nested, start
         if key := next((k for k in ("weight", "weights") if f"{{{k}}}" in kind.remedy), None):
             names[key], n_signs = between(names[key], source, (start, stop), parsed.syntax)
             start, words = start - n_signs, source[start - n_signs : stop]
@@ -180,7 +194,27 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation, wide: bool) -> Iter
         message = f"{_as_typed(excerpt(words, SHOWN))} is {kind.meaning.format_map(names)}"
         remedy = _readable(kind.remedy.format_map(names), source, (start, stop), wide)
         issue = Issue(message, start, remedy, kind.code, (words,))
-        yield match.start(group), stop, issue
+        yield at, stop, issue
+
+
+def _nested_weight(words: str, kind: Notation, syntax: str) -> str:
+    """Write a weight with others in it as a syntax has it, all at once; "" if it has none.
+
+    `(a (red:1.2) hat:0.8)` is `0.8::a :: 0.96::red:: 0.8:: hat::` in NovelAI's.
+    """
+    source = next((name for name in ("a1111", "compel") if repr(name) in kind.meaning), "")
+    is_weight = kind.code == CODE and source and kind.remedy.startswith("Write {weight}")
+    n_weights = len(_OF_COMPEL.findall(words)) if source == "compel" else fold(words).count("(")
+    if not is_weight or "|" in words or syntax == "diffusers" or not 1 < n_weights < SHOWN:
+        return ""
+    try:
+        inner = parse(words, source, fullwidth=source == "a1111")
+        is_one = source == "a1111" and len({part.weight for part in inner.segments}) < 2
+        if inner.issues or is_one:
+            return ""
+        return render(inner, syntax, exact=False)
+    except PromptError:
+        return ""
 
 
 def _readable(remedy: str, source: str, place: tuple[int, int], wide: bool) -> str:

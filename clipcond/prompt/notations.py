@@ -190,6 +190,8 @@ _SCIENTIFIC = re.compile(r"\d(?:\.\d{1,3})?[eE][+-]?\d{1,3}")
 def plain_number(typed: str, default: str = "1.2") -> str:
     """Write a number plainly, whatever is wrong about it."""
     signs = typed.strip()
+    if signs and not signs.strip("–—"):  # a phone makes one dash of two
+        signs = "-" * max(2, len(signs))
     if signs and not signs.strip("+-"):
         return f"{_SIGNS[signs[0]] ** min(len(signs), MOST_SIGNS):.2g}"
     if (fraction := _FRACTION.fullmatch(typed)) and int(fraction[2]):

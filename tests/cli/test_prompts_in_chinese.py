@@ -12,6 +12,7 @@ from clipcond.errors import PromptSyntaxError, PromptWarning
 from clipcond.prompt import SYNTAXES, parse, reduce_to_one_text
 from clipcond.prompt.bracket_slips import BRACKET_SLIPS
 from clipcond.prompt.compel_slips import COMPEL_SLIPS
+from clipcond.prompt.compel_weights import COMPEL_WEIGHTS
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
 from clipcond.prompt.escapes import ESCAPES
 from clipcond.prompt.fullwidth_notations import FULLWIDTH, JOINED, JOINED_UNASKED
@@ -44,7 +45,16 @@ def test_every_notation_is_translated():
                 assert in_locale(text) != text
 
     kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES, *FULLWIDTH, *JOINED, *JOINED_UNASKED)
-    kinds = (*kinds, *NOVELAI_SLIPS, *EDITING_SLIPS, *READ_WIDE, *BRACKET_SLIPS, *COMPEL_SLIPS, *ESCAPES)
+    kinds = (
+        *kinds,
+        *NOVELAI_SLIPS,
+        *EDITING_SLIPS,
+        *READ_WIDE,
+        *BRACKET_SLIPS,
+        *COMPEL_SLIPS,
+        *COMPEL_WEIGHTS,
+        *ESCAPES,
+    )
     assert not failures_of(check, kinds)
 
 
@@ -81,6 +91,7 @@ def test_issues_of_prompts_are_translated():
         "BLACK AND WHITE",
         "1.3::cat::, {{dog}}, fox::, a|b",
         "a cat --ar 16:9",
+        *("{1.2::cat}, dog", "[2::a b], c", "it&#39;s", "(a (red:1.2) hat:0.8)"),
         *("saber_(fate)", "\\(a\\)", "AC\\DC", "caf\\u00e9", "(Re:0)"),
         *("(smile, :3) (2:1)", "(happy :)", "sad :( cat)", "(cat)(dog)", "TAKE A BREAK"),
         *("BLACK AND WHITE cat", "a AND b:0,5", "10:30 AND b", "(castle)-1.3", "(cat 1.3)"),

@@ -50,6 +50,8 @@ def test_names_of_tags():
         ("cu_chulainn_(fate/stay night), 1boy", "cu_chulainn_(fate/stay night)"),
         ("1girl, ganyu_(genshin_impact), solo", "ganyu_(genshin_impact)"),
         ("artoria_pendragon_(lancer)_(fate)", "artoria_pendragon_(lancer)_(fate)"),
+        ("k/da_(league_of_legends)", "k/da_(league_of_legends)"),
+        ("2b_(nier:automata)", "2b_(nier:automata)"),
         ("2b_(nier)", "2b_(nier)"),
         ("red-haired_(artist), a cat", "red-haired_(artist)"),
     ]

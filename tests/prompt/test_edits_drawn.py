@@ -137,11 +137,11 @@ def test_a_weight_in_square_brackets_is_said_where_it_is_drawn():
         assert issue.remedy == f"For a weight write {weight}; for editing write {editing}."
         for written in (weight, editing):
             assert misread_forms(Remainder.whole(prompt.replace(shown, written))) == ()
-        texts = [Conditioner(tower_l()).over_time(prompt.replace(shown, each), 20)
-                 for each in (shown, editing)]  # fmt: skip
-        assert [[(n, str(p[0][0])) for n, p in timed] for timed in texts][0] == [
-            (n, str(p[0][0])) for n, p in texts[1]
+        drawn = [
+            [(n, str(parts[0][0])) for n, parts in Conditioner(tower_l()).over_time(each, 20)]
+            for each in (prompt, prompt.replace(shown, editing))
         ]
+        assert drawn[0] == drawn[1]
 
     cases = [
         ("a cat, [smile:0.8]", "[smile:0.8]"),

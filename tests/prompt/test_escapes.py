@@ -1,4 +1,4 @@
-r"""Backslashes that are lost, or are text where an escape was meant, are named: `\(` and `AC\DC`."""
+r"""Backslashes that are lost, or text where an escape was meant, are named: `\(` and `AC\DC`."""
 
 from clipcond.prompt import SYNTAXES, Issue, parse
 from clipcond.prompt.lookalikes import with_lookalikes
