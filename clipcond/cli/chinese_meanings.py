@@ -131,4 +131,7 @@ MEANINGS = {
     "a weight of what is behind it, and not of its words": "只作用于后面的文字，不作用于自己的文字",
     "a weight, although it looks like a ratio": "是权重，虽然看起来像比例",
     "a new chunk whose other signs stay text": "会另起一段，其余符号成为文字",
+    "a textual inversion in dialect {}, and only words in what is converted": (
+        "在方言 {} 中是嵌入，在原来的提示词里只是文字"
+    ),
 }

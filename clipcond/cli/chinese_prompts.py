@@ -10,6 +10,7 @@ PROMPTS = {
     "Write {} for the word.": "若是单词，请写 {}。",
     "Write {} for the word, or choose dialect {}.": "若是单词，请写 {}，或选用方言 {}。",
     "Write {} for the smiley.": "要写表情，请写 {}。",
+    "Write the name alone if it is meant as words.": "若是文字，请只写名称。",
     "Write {} in place of {}.": "请把 {1} 写成 {0}。",
     "For text write {}:{}.": "若是文字，请写 {}:{}。",
     "{} acts on what is behind {} too: no {} ends it before": (

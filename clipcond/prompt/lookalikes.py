@@ -33,7 +33,7 @@ from clipcond.prompt.compel_weights import COMPEL_WEIGHTS
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
 from clipcond.prompt.escapes import ESCAPES, escape_names
 from clipcond.prompt.folding import fold, odd_signs
-from clipcond.prompt.fullwidth_notations import FULLWIDTH, JOINED, JOINED_UNASKED, WIDE_SYNTAX
+from clipcond.prompt.fullwidth_notations import FULLWIDTH, JOINED, JOINED_UNASKED
 from clipcond.prompt.misreadings import MAY_BE_MISREAD, find_misreadings
 from clipcond.prompt.notations import (
     BRACKETS,
@@ -67,18 +67,6 @@ _OF_COMPEL = re.compile(r"\)(?:[+-]|\d?\.\d)")
 _WORD = re.compile(r"\w")
 _OR_CHOOSE = re.compile(r"(, or|; for editing) choose (dialect '(\w+)')")
 _PART_NUMBER = re.compile(r"\A[+-]?[\d.]*(?=[\s,])")
-
-
-def find_fullwidth(text: str) -> tuple[int, int] | None:
-    """Find the first full-width bracket or weight; None if there is none."""
-    for match in WIDE_SYNTAX.finditer(text):
-        start, stop = match.span()
-        if text[start] in _COLONS:  # of a weight: show the whole bracket
-            opened = max(text.rfind(sign, max(0, stop - NEAR), start) for sign in "(（")
-            start = opened if opened >= 0 else start
-        if text[start - 1 : start] != "\\":
-            return start, stop
-    return None
 
 
 def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> ParsedPrompt:
