@@ -113,7 +113,7 @@ def remainders_over_time(
     remainder: Remainder, steps: int, *, negative: bool = False, fullwidth: bool = False
 ) -> tuple[tuple[int, tuple[tuple[Remainder, float], ...]], ...]:
     """Do as `timeline`, and keep where in the prompt each text comes from."""
-    parts = _conditions(remainder, negative, fullwidth)
+    parts = find_conditions(remainder, negative=negative, fullwidth=fullwidth)
     weights = [weight for *_, weight in parts]
     texts = []
     for start, stop, _ in parts:
@@ -127,8 +127,8 @@ def remainders_over_time(
     return tuple(found)
 
 
-def _conditions(
-    remainder: Remainder, negative: bool, fullwidth: bool
+def find_conditions(
+    remainder: Remainder, *, negative: bool = False, fullwidth: bool = False
 ) -> tuple[tuple[int, int, float], ...]:
     """Find (start, stop, weight) of every condition that A1111 draws."""
     with remainder.restore_errors():
@@ -148,7 +148,7 @@ def undrawn_edits(
         steps: how many are drawn.
         negative, fullwidth: as for `reduce_to_one_text`.
     """
-    parts = _conditions(remainder, negative, fullwidth)
+    parts = find_conditions(remainder, negative=negative, fullwidth=fullwidth)
     issues = (
         undrawn_issues(remainder.only([(start, stop)]), steps, fullwidth=fullwidth)
         for start, stop, _ in parts
@@ -166,7 +166,7 @@ def misread_forms(
     Args:
         remainder, negative, fullwidth: as for `undrawn_edits`.
     """
-    parts = _conditions(remainder, negative, fullwidth)
+    parts = find_conditions(remainder, negative=negative, fullwidth=fullwidth)
     titles = remainder.restore_issues(tuple(title_issues(remainder.text, parts)))
     return (*titles, *number_issues(remainder, fullwidth=fullwidth))
 
