@@ -11,6 +11,11 @@ PROMPTS = {
     "Write {} for the word, or choose dialect {}.": "若是单词，请写 {}，或选用方言 {}。",
     "Write {} for the smiley.": "要写表情，请写 {}。",
     "Write the name alone if it is meant as words.": "若是文字，请只写名称。",
+    "{} is a weight here: its sign is no text": "{} 在这里是权重：符号不是文字",
+    "Write {} for the sign as text.": "若符号是文字，请写 {}。",
+    "Write it in words for text: no sign within brackets is.": (
+        "若是文字，请用词语写出：括号里的符号不会是文字。"
+    ),
     "Write {} in place of {}.": "请把 {1} 写成 {0}。",
     "For text write {}:{}.": "若是文字，请写 {}:{}。",
     "{} acts on what is behind {} too: no {} ends it before": (

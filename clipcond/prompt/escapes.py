@@ -76,6 +76,15 @@ ESCAPES = (
         "Write {rounded}.",
         folded=False,
     ),
+    Notation(
+        "escape",
+        ("\\+", "\\-"),
+        re.compile(r"(?<![\w\\])\w{1,40}(?:\\[+\-]){1,9}(?![\w\\])"),
+        {"compel"},
+        "no escape here: its backslashes are text",
+        "Write '{parted}'.",
+        folded=False,
+    ),
 )
 _PAIR = re.compile(r"\\(\\?)")
 _ESCAPED = re.compile(r"\\u([\da-fA-F]{4})|\\x([\da-fA-F]{2})")
@@ -96,6 +105,7 @@ def escape_names(words: str) -> dict[str, str]:
     return {
         "doubled": _PAIR.sub(r"\\\\", words),
         "bare": bare,
+        "parted": words.replace("\\", " ", 1).replace("\\", ""),
         "rounded": bare.translate(_ROUND),
         "decoded": whole,
     }

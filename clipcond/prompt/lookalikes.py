@@ -28,6 +28,7 @@ from clipcond.prompt.bracket_slips import (
     opening_of,
     with_brackets,
 )
+from clipcond.prompt.compel_doubts import doubtful_weights
 from clipcond.prompt.compel_slips import CALL, COMPEL_SLIPS, mended_call
 from clipcond.prompt.compel_weights import COMPEL_WEIGHTS
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
@@ -85,6 +86,8 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     if parsed.parts and MAY_BE_MISREAD.search(folded):
         known = [issue.position for issue in added]
         added += find_misreadings(parsed, known, fullwidth=bool(fullwidth))
+    if parsed.syntax == "compel":
+        added += doubtful_weights(parsed)
     if not (found or added or parsed.issues):
         return parsed
     is_ordinary = ordinary_spans(parsed, {i.code for i in (*parsed.issues, *(f[2] for f in found))})

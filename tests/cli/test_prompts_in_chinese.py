@@ -92,6 +92,7 @@ def test_issues_of_prompts_are_translated():
         "1.3::cat::, {{dog}}, fox::, a|b",
         "a cat --ar 16:9",
         *("{1.2::cat}, dog", "[2::a b], c", "it&#39;s", "(a (red:1.2) hat:0.8)"),
+        *("C++ code", "a :-) b", "(C++)1.2", "C\\+\\+"),
         *("saber_(fate)", "\\(a\\)", "AC\\DC", "caf\\u00e9", "(Re:0)"),
         *("(smile, :3) (2:1)", "(happy :)", "sad :( cat)", "(cat)(dog)", "TAKE A BREAK"),
         *("BLACK AND WHITE cat", "a AND b:0,5", "10:30 AND b", "(castle)-1.3", "(cat 1.3)"),

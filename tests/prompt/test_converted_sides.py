@@ -82,5 +82,7 @@ def test_one_full_width_weight_makes_no_other_bracket_one():
         ("（红，黄：1.2）的花（玫瑰）", "(红，黄:1.2)的花（玫瑰）", 0),
     ]
     assert not failures_of(check, cases)
-    written, _ = convert_with_issues("（猫：1.3），你好（世界）", "a1111", "comfyui", fullwidth=True)
+    written, _ = convert_with_issues(
+        "（猫：1.3），你好（世界）", "a1111", "comfyui", fullwidth=True
+    )
     assert written == "(猫:1.3)，你好(世界:1.1)"

@@ -237,7 +237,7 @@ def test_captions_are_ordinary():
         for syntax in SYNTAXES:
             parsed = parse(prompt, syntax)
             new = [i for i in with_lookalikes(parsed).issues if i not in parsed.issues]
-            assert new == [], syntax
+            assert {i.code for i in new} <= {"doubtful-weight"}, syntax  # of compel: C++ is one
         assert not {i.code for i in reduce(prompt)[1]} - {"and", "and-in-capitals"}
 
     assert not failures_of(check, CAPTIONS.splitlines())
