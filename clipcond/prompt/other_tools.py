@@ -203,8 +203,8 @@ OTHER_TOOLS = (
         "novelai-weight",
         "{",
         re.compile(
-            r"(?<!\{)(?P<braces>\{{2,})(?P<words>[^{}|\"\n]+)\}{2,}"
-            r"|\{(?![^{}]*:\s?[\d.]+\s?\})(?P<words_2>[^\W\d_][\w ,.'()\[\]:\-]*)\}"
+            r"(?<!\{)(?P<braces>\{{2,})(?P<words>[^{}|\"\n]+)\}{2,}(?!\+|--)"
+            r"|\{(?![^{}]*:\s?[\d.]+\s?\})(?P<words_2>[^\W\d_][\w ,.'()\[\]:\-]*)\}(?!\+|--)"
         ),
         EXCEPT_PLAIN - {"novelai"},
         "a weight in dialect 'novelai', but not here",
