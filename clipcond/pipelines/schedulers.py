@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from clipcond.errors import PipelineError, UnknownNameError, first_line
-from clipcond.pipelines.protocols import Scheduler
+from clipcond.pipelines.protocols import ConditionedPipeline, Scheduler
 from clipcond.pipelines.verbosity import silent_libraries
 
 _SDE = {"algorithm_type": "sde-dpmsolver++"}
@@ -109,6 +109,8 @@ SCHEDULERS = tuple(row.name for row in _ALL)
 _SAMPLING = {name for row in _ALL for name in row.arguments} - {*_TRAILING}
 # An attribute of what is made here: the settings of the model's own scheduler.
 _OWN = "_clipcond_own_config"
+# An attribute of what a pipeline was lent: its own scheduler, and what was asked for.
+_LENT = "_clipcond_lent_for"
 _BY_KEY = {
     _key(name): row
     for row in reversed(_ALL)  # of rows of one class, the first has the class's name
@@ -166,6 +168,28 @@ def make_scheduler(name: str, like: Scheduler, spacing: str | None = None) -> Sc
                 f"scheduler {row.name!r} cannot be used with this model: {first_line(error)}"
             ) from error
     setattr(made, _OWN, own)
+    return made
+
+
+def own_scheduler(pipe: ConditionedPipeline) -> Scheduler:
+    """Return the scheduler that a pipeline has, or had before it was lent another."""
+    own: Scheduler = getattr(pipe.scheduler, _LENT, (pipe.scheduler,))[0]
+    return own
+
+
+def lent_scheduler(pipe: ConditionedPipeline, name: str, spacing: str | None) -> Scheduler:
+    """Make a scheduler for a pipeline, or return the one it has been lent if that is the same.
+
+    Args:
+        name, spacing: as `make_scheduler` takes them.
+    Raises:
+        UnknownNameError, PipelineError: as `make_scheduler` does.
+    """
+    asked = own_scheduler(pipe), name, spacing
+    if getattr(pipe.scheduler, _LENT, None) == asked:
+        return pipe.scheduler
+    made = make_scheduler(name, asked[0], spacing)
+    setattr(made, _LENT, asked)
     return made
 
 
