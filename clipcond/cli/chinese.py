@@ -62,6 +62,24 @@ CHINESE = {
     "{} is left out of the text, and nothing loads it: {} is no number": (
         "{} 不会编码，也没有加载：{} 不是数字"
     ),
+    "{} is left out of the text, and nothing loads it: the weight {} is hardly meant": (
+        "{} 不会编码，也没有加载：权重 {} 恐怕不是本意"
+    ),
+    "{} goes to the function of extra_networks: its weight needs a colon": (
+        "{} 交给 extra_networks 的函数：权重前要有冒号"
+    ),
+    "{} goes to the function of extra_networks: its name is a path, which has a colon": (
+        "{} 交给 extra_networks 的函数：它的名称是带冒号的路径"
+    ),
+    "{} goes to the function of extra_networks: it has no name": (
+        "{} 交给 extra_networks 的函数：它没有名称"
+    ),
+    "{} goes to the function of extra_networks: {} is no number": (
+        "{} 交给 extra_networks 的函数：{} 不是数字"
+    ),
+    "{} goes to the function of extra_networks: the weight {} is hardly meant": (
+        "{} 交给 extra_networks 的函数：权重 {} 恐怕不是本意"
+    ),
     "Write {}, the name of its file.": "请写 {}，即文件名。",
     "{} is a network in dialect {}: it is no text there": "{} 在方言 {} 中是网络，不是文字",
     "{} is no weight, because its quotes are curly": "{} 用了弯引号，不是权重",

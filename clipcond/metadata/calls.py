@@ -151,7 +151,8 @@ def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[
     except PipelineError as error:
         yield first_line(error)
     if used is not own and str(parameters.schedule_type).lower() == "automatic":
-        yield f"Schedule type Automatic: which one that was for {parameters.sampler} is not written."
+        sampler = parameters.sampler
+        yield f"Schedule type Automatic: which one that was for {sampler} is not written."
     if _is_a1111(parameters) and _is_left_open(parameters):
         spacing = used.config.get("timestep_spacing")
         yield f"Noise levels: spaced as the pipeline's scheduler says, {spacing}."

@@ -138,7 +138,7 @@ def test_step_count_of_a_schedule_with_timesteps_that_come_twice(skip_prk_steps)
     name = "StableDiffusionImg2ImgPipeline"
     pipe = attach(zoo.make(name), step_count="schedule")
     pipe.scheduler = diffusers.PNDMScheduler(skip_prk_steps=skip_prk_steps)
-    unet, pipe.unet = pipe.unet, Recorder(pipe.unet)
+    pipe.unet = Recorder(pipe.unet)
     cat = pipe.conditioner("cat").embeds[0]
     for strength, start in ((1.0, 0), (0.9, 1), (0.85, 2), (0.75, 2), (0.5, 4)):
         pipe.unet.seen = []
