@@ -140,6 +140,12 @@ CHINESE = {
     "labels are missing, such as --labels cat,dog": "缺少标签，例如 --labels 猫,狗",
     "the label {} is there twice": "标签 {} 重复了",
     "the prompt has no text that could be scored": "提示词里没有可以评分的文字",
+    "the prompt changes while denoising; its text of the last step is scored": (
+        "提示词会随步骤变化；按最后一步的文字评分"
+    ),
+    "Score the texts of schedule(prompt, steps) one by one.": (
+        "请逐个给 schedule(prompt, steps) 的文字评分。"
+    ),
     "{} has no vision half, so it cannot read pictures": "{} 没有视觉部分，无法读图",
     "It holds {}.": "其中有：{}。",
     "A diffusion checkpoint carries the text half of its CLIP and never the vision half.": (
