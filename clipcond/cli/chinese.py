@@ -126,6 +126,9 @@ CHINESE = {
     "Leave it out, or write spaces around it and choose dialect {}.": (
         "请去掉它，或在两边加空格，并选用方言 {}。"
     ),
+    "schedule type Automatic: which one that is for {} is not known": (
+        "调度类型 Automatic：不知道 {} 用的是哪一种"
+    ),
     "interrupted": "已中断",
     "there is no picture {}": "没有图片 {}",
     "there is no picture in {}": "{} 中没有图片",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.errors import PipelineError, UnknownNameError, excerpt, first_line, warn
 from clipcond.pipelines.schedulers import (
+    EVEN,
     find_scheduler,
     lent_scheduler,
     own_scheduler,
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 # What A1111 calls the ways that weights act, and our names of the same.
 EMPHASIS = {"Original": "scale_mean", "No norm": "scale", "Ignore": "none", "None": "none"}
-# What tools call noise levels that are spaced evenly.
-_EVEN = {"", "automatic", "normal", "uniform", "default"}
 SPACING = "Timestep spacing"  # ours, where A1111 has no name for the schedule type
 # Settings that say where a picture is from, that no picture depends on, or that are looked at here.
 _SILENT = frozenset(
@@ -236,11 +235,11 @@ def _sampler(parameters: Parameters, own: Scheduler) -> str:
     """Name the sampler, by default the pipeline's, with its schedule type unless that is even."""
     sampler = parameters.sampler or sampler_and_schedule_type(own)[0]
     kind = str(parameters.schedule_type or "")
-    return sampler if kind.lower() in _EVEN else f"{sampler} {kind}"
+    return sampler if kind.lower() in EVEN else f"{sampler} {kind}"
 
 
 def _is_even(parameters: Parameters) -> bool:
-    return str(parameters.schedule_type or "").lower() in _EVEN
+    return str(parameters.schedule_type or "").lower() in EVEN
 
 
 def _is_left_open(parameters: Parameters) -> bool:
