@@ -108,7 +108,8 @@ class DualEncoder:
         """Encode pictures as unit vectors.
 
         Args:
-            images: files or pictures of Pillow; see `read_picture` for what becomes of them.
+            images: files, their bytes or pictures of Pillow; see `read_picture` for what becomes
+                of them.
             batch_size: how many are encoded at once.
         Returns:
             [n P], float32, on the CPU.
@@ -138,6 +139,7 @@ class DualEncoder:
             ReadingError: there are none, or the tower gave NaN.
         """
         found: list[EncodedPictures] = []
+        pictures = listed(pictures)
         with Progress("picture", len(pictures), silent=not progress) as bar:
             for batch in self.encoded_batches(pictures, batch_size=batch_size):
                 found.append(batch)
@@ -160,7 +162,7 @@ class DualEncoder:
             raise ReadingError(f"batch_size is a whole number from 1, not {batch_size!r}")
         if not pictures:
             raise ReadingError("no pictures were given")
-        for batch in prepared_batches(pictures, self.prepare, batch_size):
+        for batch in prepared_batches(listed(pictures), self.prepare, batch_size):
             embeds = torch.empty(0, self.width)
             if batch.places:
                 embeds = self._unit(self._encode_pixels(batch.pixels), "a picture")

@@ -171,7 +171,8 @@ class ImageIndex:
         """Find the pictures nearest to a text, to a picture, or to both.
 
         Args:
-            query: a text as `str`, which is plain; or a picture: its file as `Path`, or Pillow's.
+            query: a text as `str`, which is plain; or a picture: its file as `Path`, its bytes, or
+                Pillow's.
             image: a picture to be near to as well.
             image_weight: from 0, `query` alone, to 1, `image` alone. With most encoders pictures
                 are nearer to pictures than to texts, so that 0.5 favours the picture.
@@ -276,7 +277,7 @@ def _files_now(paths: Paths) -> tuple[dict[str, IndexedFile], list[tuple[Path, s
 def _listed(paths: Paths) -> Sequence[str | PathLike[str]]:
     if isinstance(paths, str | PathLike):
         return [paths]
-    if not isinstance(paths, Sequence):
+    if not isinstance(paths, Sequence) or isinstance(paths, bytes | bytearray | memoryview):
         kind = type_name(paths)
         raise PictureError(f"paths are files or folders, one or a list, not {kind}")
     return paths
