@@ -191,9 +191,10 @@ def lent_scheduler(pipe: ConditionedPipeline, name: str, spacing: str | None) ->
     Raises:
         UnknownNameError, PipelineError: as `make_scheduler` does.
     """
+    current: Scheduler = pipe.scheduler
     asked = own_scheduler(pipe), name, spacing
-    if getattr(pipe.scheduler, _LENT, None) == asked:
-        return pipe.scheduler
+    if getattr(current, _LENT, None) == asked:
+        return current
     made = make_scheduler(name, asked[0], spacing)
     setattr(made, _LENT, asked)
     return made

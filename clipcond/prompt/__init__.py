@@ -9,11 +9,11 @@ convert(text, a, b)     the same words and weights in b       a (red)1.3 cat
 from clipcond.prompt.composition import compose
 from clipcond.prompt.conversion import convert
 from clipcond.prompt.editing import schedule
+from clipcond.prompt.extra_networks import ExtraNetwork
 from clipcond.prompt.parsing import SYNTAXES, Syntax, find_syntax, parse, reads_fullwidth
 from clipcond.prompt.reduction import reduce_to_one_text
 from clipcond.prompt.rendering import render
 from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt, Part, Segment
-from clipcond.prompt.text_layers import ExtraNetwork
 
 __all__ = [
     "MOST_ISSUES",

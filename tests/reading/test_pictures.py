@@ -97,7 +97,7 @@ def test_every_reading_function_takes_them(tmp_path):
         assert score_parts(encoder, form, "red") == score_parts(encoder, path, "red")
         assert draw_score_matrix(encoder, [form], ["red"])[0].shape == (1, 1)
         assert draw_score_matrix(encoder, form, ["red"])[0].shape == (1, 1)
-        assert ZeroShotClassifier(encoder, ["red", "blue"]).classify(form, top_k=1)
+        assert ZeroShotClassifier(encoder, ["red", "blue"])(form, top_k=1)
         assert interrogate(encoder, form, ["colours"]).prompt
         assert read_parameters(form) == read_parameters(path)
     bad = encoder.encode_pictures([b"", path.read_bytes(), b"no picture"]).bad
@@ -125,7 +125,7 @@ def test_what_no_picture_can_be_read_of(tmp_path, monkeypatch):
     for endless in (open("/dev/zero", "rb", buffering=0), io.BytesIO(content)):  # noqa: SIM115
         with endless, pytest.raises(PictureError, match="has more than 100 bytes"):
             read_picture(endless)
-    with pytest.raises(PictureError, match="paths are files or folders, .* not a bytes"):
+    with pytest.raises(PictureError, match=r"paths are files or folders, .* not a bytes"):
         ImageIndex(load_encoder("embedded")).add(content)
 
 

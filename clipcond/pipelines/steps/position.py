@@ -137,7 +137,7 @@ def _place_of_view(timesteps: Tensor, timestep: Timestep) -> int | None:
     starts = [each.untyped_storage().data_ptr() for each in (timesteps, timestep)]
     if not starts[0] or starts[0] != starts[1] or timesteps.dtype != timestep.dtype:
         return None
-    place = timestep.storage_offset() - timesteps.storage_offset()
+    place = int(timestep.storage_offset()) - int(timesteps.storage_offset())
     return place if 0 <= place < len(timesteps) else None
 
 
