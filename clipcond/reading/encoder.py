@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from clipcond.reading.pictures import Picture, listed
 from clipcond.reading.preprocessing import Preprocessing
 from clipcond.reading.texts import embed_texts
 from clipcond.towers.base import TextTower
+from clipcond.towers.capturing import let_pickle
 from clipcond.towers.chinese_clip import ChineseClipTower
 
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ class DualEncoder:
                 f"{text_width}"
             )
         self.width = width
+
+    def __getstate__(self) -> dict[str, Any]:
+        let_pickle(self.vision)
+        return vars(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, width={self.width})"
