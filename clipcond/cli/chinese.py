@@ -2,12 +2,14 @@
 
 from clipcond.cli.chinese_options import OPTIONS
 from clipcond.cli.chinese_prompts import PROMPTS
+from clipcond.cli.chinese_system import SYSTEM
 from clipcond.cli.chinese_variants import VARIANTS
 
 CHINESE = {
     **PROMPTS,
     **OPTIONS,
     **VARIANTS,
+    **SYSTEM,
     "{} is no alternation: a colon in it needs a backslash": (
         "{} 不会逐步交替：其中的冒号前要加反斜杠"
     ),
@@ -64,6 +66,24 @@ CHINESE = {
     "{} is left out of the text, and nothing loads it: {} is no number": (
         "{} 不会编码，也没有加载：{} 不是数字"
     ),
+    "{} is left out of the text, and nothing loads it: the weight {} is hardly meant": (
+        "{} 不会编码，也没有加载：权重 {} 恐怕不是本意"
+    ),
+    "{} goes to the function of extra_networks: its weight needs a colon": (
+        "{} 交给 extra_networks 的函数：权重前要有冒号"
+    ),
+    "{} goes to the function of extra_networks: its name is a path, which has a colon": (
+        "{} 交给 extra_networks 的函数：它的名称是带冒号的路径"
+    ),
+    "{} goes to the function of extra_networks: it has no name": (
+        "{} 交给 extra_networks 的函数：它没有名称"
+    ),
+    "{} goes to the function of extra_networks: {} is no number": (
+        "{} 交给 extra_networks 的函数：{} 不是数字"
+    ),
+    "{} goes to the function of extra_networks: the weight {} is hardly meant": (
+        "{} 交给 extra_networks 的函数：权重 {} 恐怕不是本意"
+    ),
     "Write {}, the name of its file.": "请写 {}，即文件名。",
     "{} is a network in dialect {}: it is no text there": "{} 在方言 {} 中是网络，不是文字",
     "{} is no weight, because its quotes are curly": "{} 用了弯引号，不是权重",
@@ -110,6 +130,9 @@ CHINESE = {
     "Leave it out, or write spaces around it and choose dialect {}.": (
         "请去掉它，或在两边加空格，并选用方言 {}。"
     ),
+    "schedule type Automatic: which one that is for {} is not known": (
+        "调度类型 Automatic：不知道 {} 用的是哪一种"
+    ),
     "interrupted": "已中断",
     "there is no picture {}": "没有图片 {}",
     "there is no picture in {}": "{} 中没有图片",
@@ -124,6 +147,12 @@ CHINESE = {
     "labels are missing, such as --labels cat,dog": "缺少标签，例如 --labels 猫,狗",
     "the label {} is there twice": "标签 {} 重复了",
     "the prompt has no text that could be scored": "提示词里没有可以评分的文字",
+    "the prompt changes while denoising; its text of the last step is scored": (
+        "提示词会随步骤变化；按最后一步的文字评分"
+    ),
+    "Score the texts of schedule(prompt, steps) one by one.": (
+        "请逐个给 schedule(prompt, steps) 的文字评分。"
+    ),
     "{} has no vision half, so it cannot read pictures": "{} 没有视觉部分，无法读图",
     "It holds {}.": "其中有：{}。",
     "A diffusion checkpoint carries the text half of its CLIP and never the vision half.": (

@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping
 
 from clipcond import lazy_re
 from clipcond.cli.chinese import CHINESE
+from clipcond.cli.chinese_system import REASONS
 
 _ARGUMENT = re.compile(
     r"(?<![\w-])(?<!steps, )(?<!prompt, )([a-z][a-z_0-9]*)="
@@ -39,6 +40,7 @@ _FRAMES = (
     (re.compile(r"line (\d+): (.+)", re.DOTALL), "第 {} 行：{}"),
     (re.compile(r"([^:\n]+), line (\d+): (.+)", re.DOTALL), "{} 第 {} 行：{}"),  # of a list
 )
+_FILE = re.compile(r"('[^'\n]*'|\"[^\"\n]*\"): (.+)")  # and what the system says of it
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -125,7 +127,10 @@ def _translated(line: str) -> str | None:
     for pattern, chinese in _PATTERNS:
         found = pattern.fullmatch(line)
         if found and not any(_SENTENCE.search(_QUOTED.sub("", part)) for part in found.groups()):
-            return chinese.format(*found.groups())
+            return chinese.format(*(REASONS.get(part, part) for part in found.groups()))
+    if found := _FILE.fullmatch(line):
+        reason = REASONS.get(found[2])
+        return reason and f"{found[1]}：{reason}"
     if line.startswith(_IN_PYTHON):
         advice = line.removeprefix(_IN_PYTHON)
         said = _translated(advice[0].upper() + advice[1:])

@@ -180,7 +180,8 @@ class TakesImages:
         is encoded as `conditioner(prompt)` encodes it, with the same warning.
 
         Args:
-            image: a file, a picture of Pillow, or embeddings [n P], as of `slerp`; or several.
+            image: a file, its bytes, a picture of Pillow, or embeddings [n P], as of `slerp`; or
+                several.
             prompt: a prompt of this dialect, or several; "" = the picture alone. One picture serves
                 several prompts, and one prompt several pictures.
             image_weight: 1 = the rows that the adapter makes; 0 = those of the empty prompt; other

@@ -135,8 +135,8 @@ class PromptReader:
         if self.takes_out and any(sign in prompt for sign in "#<"):  # few prompts have any
             remainder, networks, comments = take_out(prompt)
             issues += comments
-            if negative or not callable(wanted):
-                issues += network_issues(prompt, networks, negative=negative)
+            choices = {"negative": negative, "loaded": callable(wanted)}
+            issues += network_issues(prompt, networks, **choices)
         if self.dialect.settles and any(sign in prompt for sign in CHANGING):
             remainder = remainder or Remainder.whole(prompt)
             choices = {"negative": negative, "fullwidth": wide, "is_rest": bool(networks)}

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.errors import PipelineError, UnknownNameError, excerpt, first_line, warn
 from clipcond.pipelines.schedulers import (
+    EVEN,
     find_scheduler,
-    make_scheduler,
+    lent_scheduler,
+    own_scheduler,
     sampler_and_schedule_type,
     scheduler_name,
 )
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
 # What A1111 calls the ways that weights act, and our names of the same.
 EMPHASIS = {"Original": "scale_mean", "No norm": "scale", "Ignore": "none", "None": "none"}
-# What tools call noise levels that are spaced evenly.
-_EVEN = {"", "automatic", "normal", "uniform", "default"}
 SPACING = "Timestep spacing"  # ours, where A1111 has no name for the schedule type
 # Settings that say where a picture is from, that no picture depends on, or that are looked at here.
 _SILENT = frozenset(
@@ -87,12 +87,15 @@ def not_honoured(
 
 
 def set_scheduler(parameters: Parameters, pipe: ConditionedPipeline) -> None:
-    """Give a pipeline the scheduler that the settings name, if diffusers has it."""
-    if not _is_own(parameters, pipe):
-        try:
-            pipe.scheduler = _scheduler_of(parameters, pipe)
-        except (UnknownNameError, PipelineError):
-            return  # `not_honoured` says so
+    """Give a pipeline the scheduler that the settings name, or else its own.
+
+    Its own is the one that it had before any settings, so that no picture depends on the one that
+    was drawn before.
+    """
+    try:
+        pipe.scheduler = _scheduler_of(parameters, pipe)
+    except (UnknownNameError, PipelineError):
+        pipe.scheduler = own_scheduler(pipe)  # `not_honoured` says so
 
 
 def _of_reading(parameters: Parameters, conditioner: Conditioner) -> Iterator[str]:
@@ -136,24 +139,21 @@ def _of_inversions(parameters: Parameters, conditioner: Conditioner) -> Iterator
 
 
 def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[str]:
-    if not _is_own(parameters, pipe):
-        try:
-            _scheduler_of(parameters, pipe)
-        except UnknownNameError:
-            yield (
-                f"Sampler {_sampler(parameters, pipe)!r}, which diffusers does not have; the "
-                f"pipeline's {scheduler_name(pipe.scheduler)} is used."
-            )
-        except PipelineError as error:
-            yield first_line(error)
-        else:
-            if str(parameters.schedule_type).lower() == "automatic":
-                yield (
-                    f"Schedule type Automatic: which one that was for {parameters.sampler} is not "
-                    "written."
-                )
+    used = own = own_scheduler(pipe)
+    try:
+        used = _scheduler_of(parameters, pipe)
+    except UnknownNameError:
+        yield (
+            f"Sampler {_sampler(parameters, own)!r}, which diffusers does not have; the "
+            f"pipeline's {scheduler_name(own)} is used."
+        )
+    except PipelineError as error:
+        yield first_line(error)
+    if used is not own and str(parameters.schedule_type).lower() == "automatic":
+        sampler = parameters.sampler
+        yield f"Schedule type Automatic: which one that was for {sampler} is not written."
     if _is_a1111(parameters) and _is_left_open(parameters):
-        spacing = pipe.scheduler.config.get("timestep_spacing")
+        spacing = used.config.get("timestep_spacing")
         yield f"Noise levels: spaced as the pipeline's scheduler says, {spacing}."
     is_known = _is_a1111(parameters) and parameters.seed is not None
     if is_known and parameters.others.get("RNG") != "CPU":
@@ -217,42 +217,39 @@ def _accepted(pipe: ConditionedPipeline) -> set[str]:
 
 
 def _scheduler_of(parameters: Parameters, pipe: ConditionedPipeline) -> Scheduler:
-    """Make the scheduler that the picture was made with.
+    """Make the scheduler that the picture was made with; the pipeline's own if that is the same.
 
     Raises:
         UnknownNameError, PipelineError: diffusers has none such, or it cannot be used here.
     """
-    return make_scheduler(_sampler(parameters, pipe), pipe.scheduler, _spacing(parameters))
+    own, spacing = own_scheduler(pipe), _spacing(parameters)
+    name = _sampler(parameters, own)
+    is_named = parameters.sampler is not None or parameters.schedule_type is not None
+    is_same = name.lower() == scheduler_name(own).lower()
+    if not is_named or (is_same and spacing in {None, own.config.get("timestep_spacing")}):
+        return own
+    return lent_scheduler(pipe, name, spacing)
 
 
-def _is_own(parameters: Parameters, pipe: ConditionedPipeline) -> bool:
-    """Whether the pipeline's scheduler is the one of the settings, or they name none."""
-    if parameters.sampler is None and parameters.schedule_type is None:
-        return True
-    spacing = _spacing(parameters)
-    own = pipe.scheduler.config.get("timestep_spacing")
-    name = _sampler(parameters, pipe)
-    return name.lower() == scheduler_name(pipe.scheduler).lower() and spacing in {None, own}
-
-
-def _sampler(parameters: Parameters, pipe: ConditionedPipeline) -> str:
+def _sampler(parameters: Parameters, own: Scheduler) -> str:
     """Name the sampler, by default the pipeline's, with its schedule type unless that is even."""
-    sampler = parameters.sampler or sampler_and_schedule_type(pipe.scheduler)[0]
+    sampler = parameters.sampler or sampler_and_schedule_type(own)[0]
     kind = str(parameters.schedule_type or "")
-    return sampler if kind.lower() in _EVEN else f"{sampler} {kind}"
+    return sampler if kind.lower() in EVEN else f"{sampler} {kind}"
 
 
 def _is_even(parameters: Parameters) -> bool:
-    return str(parameters.schedule_type or "").lower() in _EVEN
+    return str(parameters.schedule_type or "").lower() in EVEN
 
 
 def _is_left_open(parameters: Parameters) -> bool:
     """Whether a sampler that diffusers has spaces its noise levels as its own code does."""
     try:
-        find_scheduler(str(parameters.sampler))
+        row = find_scheduler(str(parameters.sampler))
     except UnknownNameError:
         return False
-    return _is_even(parameters) and _spacing(parameters) is None
+    is_said = "timestep_spacing" in row.arguments
+    return _is_even(parameters) and _spacing(parameters) is None and not is_said
 
 
 def _spacing(parameters: Parameters) -> str | None:

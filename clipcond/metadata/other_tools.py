@@ -33,12 +33,14 @@ _NODES = frozenset(
 NODES = "Nodes"  # the setting that lists the others
 
 
-def of_other_tools(image: Image, file: Path) -> Parameters | None:
+def of_other_tools(image: Image, shown: str, path: str | Path) -> Parameters | None:
     """Read an open picture; None if no tool that is known wrote anything.
 
     Where a picture went through several samplers, its prompts are joined, and the numbers are those
     of the first. `others` lists under NODES what else ComfyUI did, by the kinds of its nodes.
 
+    Args:
+        shown, path: what errors call the picture, and their `path`.
     Raises:
         PictureError: another tool wrote something, and sd-parsers is not installed, cannot read it,
             or finds no prompt.
@@ -48,12 +50,12 @@ def of_other_tools(image: Image, file: Path) -> Parameters | None:
         from sd_parsers import ParserManager
     except ImportError:
         if is_other:
-            raise _unread(file, 'To read it: pip install "clipcond[metadata]"') from None
+            raise _unread(shown, path, 'To read it: pip install "clipcond[metadata]"') from None
         return None
     found = ParserManager().parse(image)
     if found is None:
         if is_other:
-            raise _unread(file, "sd-parsers cannot read what it wrote there.")
+            raise _unread(shown, path, "sd-parsers cannot read what it wrote there.")
         return None
     tool, samplers = found.generator, found.samplers
     settings = {"Sampler": samplers[0].name} if samplers else {}
@@ -73,14 +75,14 @@ def of_other_tools(image: Image, file: Path) -> Parameters | None:
         for prompts in (found.prompts, found.negative_prompts)
     )
     if not prompt:
-        raise _unread(file, "sd-parsers finds no prompt in what it wrote there.")
+        raise _unread(shown, path, "sd-parsers finds no prompt in what it wrote there.")
     kept = {name: value for name, value in settings.items() if name not in _READ}
     return of_settings(prompt, negative, kept)
 
 
-def _unread(file: Path, remedy: str) -> PictureError:
-    message = f"{str(file)!r} seems to be of another tool, such as ComfyUI or InvokeAI"
-    return PictureError(message, file, remedy)
+def _unread(shown: str, path: str | Path, remedy: str) -> PictureError:
+    message = f"{shown} seems to be of another tool, such as ComfyUI or InvokeAI"
+    return PictureError(message, path, remedy)
 
 
 def _is_single(value: object) -> bool:

@@ -21,6 +21,7 @@ from clipcond.metadata.infotext import (
 
 if TYPE_CHECKING:
     from clipcond.pipelines.protocols import ConditionedPipeline
+    from clipcond.reading.pictures import Picture
 
 Size: TypeAlias = tuple[int, int]
 _PICTURES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".gif", ".tif", ".tiff")
@@ -217,7 +218,7 @@ def of_settings(prompt: str, negative: str, settings: Mapping[str, str]) -> Para
     return Parameters(prompt, negative, others=others, **fields)
 
 
-def read_parameters(source: str | os.PathLike[str]) -> Parameters:
+def read_parameters(source: Picture) -> Parameters:
     """Read what a picture was made with.
 
     Args:
@@ -230,7 +231,8 @@ def read_parameters(source: str | os.PathLike[str]) -> Parameters:
     """
     if isinstance(source, str) and not _is_name(source):
         return parse_parameters(source)
-    if not isinstance(source, str | os.PathLike):
+    is_picture = isinstance(source, str | os.PathLike | bytes | bytearray | memoryview)
+    if not is_picture and not hasattr(source, "read"):
         raise PictureError(f"parameters are a file or a text, not {type(source).__name__}")
     from clipcond.metadata.pictures import picture_parameters
 

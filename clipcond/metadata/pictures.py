@@ -12,7 +12,7 @@ from clipcond.files import local_path, write_whole
 from clipcond.metadata.infotext import has_settings
 from clipcond.metadata.other_tools import of_other_tools
 from clipcond.metadata.parameters import Parameters, parse_parameters
-from clipcond.reading.pictures import naming_errors, silent_pillow
+from clipcond.reading.pictures import Picture, naming_errors, picture_source, silent_pillow
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,32 +25,28 @@ _MOST_OF_JPEG = 65_000  # bytes: a segment has 65,533, and EXIF's tables take so
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
-def picture_parameters(source: str | PathLike[str]) -> Parameters:
+def picture_parameters(source: Picture) -> Parameters:
     """Read what a picture was made with from its file: see `read_parameters`."""
-    file = local_path(source, PictureError)
-    with naming_errors(repr(str(file)), file):
-        if file.is_dir():
-            raise PictureError(f"{str(file)!r} is a folder, not a picture", file)
-        if not file.is_file():
-            raise PictureError(f"there is no picture {str(file)!r}", file)
+    opened, name, path = picture_source(source)
+    with naming_errors(name, path):
         other = None
-        if file.suffix.lower() == ".txt":  # A1111's option to write one for each picture
-            text = _read_text(file)
+        if isinstance(opened, Path) and opened.suffix.lower() == ".txt":
+            text = _read_text(opened)  # A1111's option to write one for each picture
         else:
             from PIL import Image
 
-            with silent_pillow(), Image.open(file) as image:
+            with silent_pillow(), Image.open(opened) as image:
                 text = _webui_text(image)
-                other = None if text else of_other_tools(image, file)
+                other = None if text else of_other_tools(image, name, path)
     if text.strip():
         return parse_parameters(text)
     if other is not None:
         return other
     remedy = "Sites and editors that save a picture again often leave that out; use the first file."
-    written = file.with_suffix(".txt")
-    if written != file and written.is_file():
+    written = opened.with_suffix(".txt") if isinstance(opened, Path) else None
+    if written is not None and written != opened and written.is_file():
         remedy = f"There is {str(written)!r}: if it was written with the picture, read that."
-    raise PictureError(f"{str(file)!r} does not say how it was made", file, remedy)
+    raise PictureError(f"{name} does not say how it was made", path, remedy)
 
 
 def _read_text(file: Path) -> str:

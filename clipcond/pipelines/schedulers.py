@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from clipcond.errors import PipelineError, UnknownNameError, first_line
-from clipcond.pipelines.protocols import Scheduler
+from clipcond.errors import PipelineError, UnknownNameError, first_line, warn
+from clipcond.pipelines.protocols import ConditionedPipeline, Scheduler
 from clipcond.pipelines.verbosity import silent_libraries
 
 _SDE = {"algorithm_type": "sde-dpmsolver++"}
@@ -62,9 +62,11 @@ ROWS = (
     SchedulerRow("DPM++ 2M SDE Heun", _MULTISTEP, {**_SDE, "solver_type": "heun"}),
     SchedulerRow("DPM++ 3M SDE", _MULTISTEP, {**_SDE, "solver_order": 3}),
     SchedulerRow("DPM++ SDE", _SINGLESTEP, {"algorithm_type": "dpmsolver++", "solver_order": 2}),
-    SchedulerRow("UniPC", "UniPCMultistepScheduler"),
+    SchedulerRow("UniPC", "UniPCMultistepScheduler", aliases=("uni_pc_bh2",)),
     SchedulerRow("DEIS", "DEISMultistepScheduler"),
 )  # fmt: skip
+# What tools call noise levels that are spaced evenly; A1111's "Automatic" is often that.
+EVEN = frozenset({"", "automatic", "normal", "uniform", "default"})
 _TRAILING = {"timestep_spacing": "trailing"}
 _SIGMAS = {
     "Karras": {"use_karras_sigmas": True},
@@ -109,6 +111,8 @@ SCHEDULERS = tuple(row.name for row in _ALL)
 _SAMPLING = {name for row in _ALL for name in row.arguments} - {*_TRAILING}
 # An attribute of what is made here: the settings of the model's own scheduler.
 _OWN = "_clipcond_own_config"
+# An attribute of what a pipeline was lent: its own scheduler, and what was asked for.
+_LENT = "_clipcond_lent_for"
 _BY_KEY = {
     _key(name): row
     for row in reversed(_ALL)  # of rows of one class, the first has the class's name
@@ -122,7 +126,9 @@ def find_scheduler(name: str) -> SchedulerRow:
     Raises:
         UnknownNameError: no scheduler of that name.
     """
-    row = _BY_KEY.get(_key(name))
+    key = _key(name)
+    evenly = (key.removesuffix(kind) for kind in EVEN if key.endswith(kind))
+    row = next((_BY_KEY[each] for each in (key, *evenly) if each in _BY_KEY), None)
     if row is None:
         names = [each.lower() for each in SCHEDULERS]
         near = get_close_matches(name[:100].lower(), names, 1)
@@ -145,6 +151,8 @@ def make_scheduler(name: str, like: Scheduler, spacing: str | None = None) -> Sc
         PipelineError: diffusers lacks it, or a library that it needs.
     """
     row = find_scheduler(name)
+    if _key(name).endswith("automatic"):
+        warn(f"schedule type Automatic: which one that is for {row.sampler} is not known")
     own: Mapping[str, Any] = getattr(like, _OWN, like.config)
     config = {key: value for key, value in own.items() if key not in _SAMPLING}
     arguments = {**({} if spacing is None else {"timestep_spacing": spacing}), **row.arguments}
@@ -166,6 +174,29 @@ def make_scheduler(name: str, like: Scheduler, spacing: str | None = None) -> Sc
                 f"scheduler {row.name!r} cannot be used with this model: {first_line(error)}"
             ) from error
     setattr(made, _OWN, own)
+    return made
+
+
+def own_scheduler(pipe: ConditionedPipeline) -> Scheduler:
+    """Return the scheduler that a pipeline has, or had before it was lent another."""
+    own: Scheduler = getattr(pipe.scheduler, _LENT, (pipe.scheduler,))[0]
+    return own
+
+
+def lent_scheduler(pipe: ConditionedPipeline, name: str, spacing: str | None) -> Scheduler:
+    """Make a scheduler for a pipeline, or return the one it has been lent if that is the same.
+
+    Args:
+        name, spacing: as `make_scheduler` takes them.
+    Raises:
+        UnknownNameError, PipelineError: as `make_scheduler` does.
+    """
+    current: Scheduler = pipe.scheduler
+    asked = own_scheduler(pipe), name, spacing
+    if getattr(current, _LENT, None) == asked:
+        return current
+    made = make_scheduler(name, asked[0], spacing)
+    setattr(made, _LENT, asked)
     return made
 
 

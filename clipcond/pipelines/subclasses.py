@@ -11,6 +11,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, SupportsIndex, cast
 
+from torch import nn
+
+from clipcond.towers.capturing import let_pickle
+
 
 def same_named(
     stock: type, own: Mapping[str, object], make: Callable[..., Any], *choices: Any
@@ -23,6 +27,9 @@ def same_named(
     recipe = (*getattr(stock, "_recipe", (stock,)), (make, *choices))
 
     def reduce_ex(self: object, protocol: SupportsIndex) -> tuple[Any, ...]:
+        for each in vars(self).values():
+            if isinstance(each, nn.Module):
+                let_pickle(each)
         # pickle finds a class by its name, which is the stock one's
         return (_new, recipe, *object.__reduce_ex__(self, protocol)[2:])
 

@@ -10,13 +10,13 @@ Template(text)          what it can be expanded to            a {red|blue} __ani
 from clipcond.prompt.composition import compose
 from clipcond.prompt.conversion import convert
 from clipcond.prompt.editing import schedule
+from clipcond.prompt.extra_networks import ExtraNetwork
 from clipcond.prompt.parsing import SYNTAXES, Syntax, find_syntax, parse, reads_fullwidth
 from clipcond.prompt.reduction import reduce_to_one_text
 from clipcond.prompt.rendering import render
 from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt, Part, Segment
 from clipcond.prompt.styles import Style, read_styles
 from clipcond.prompt.templates import Origin, Template, Variant
-from clipcond.prompt.text_layers import ExtraNetwork
 from clipcond.prompt.wildcards import Wildcards
 
 __all__ = [

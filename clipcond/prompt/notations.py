@@ -184,7 +184,8 @@ def plain_share(typed: str) -> str:
 
 _LESS = re.compile(r"(?:low|weak|less|min)\w*\Z|[低弱]\Z", re.IGNORECASE)  # of how much, in words
 _CALCULATED = re.compile(r"(\d?\.\d{1,3}|\d)\s?([*×xX+])\s?(\d?\.\d{1,3})")
-_SCIENTIFIC = re.compile(r"\d(?:\.\d{1,3})?[eE][+-]?\d{1,3}")
+SCIENTIFIC = r"[+-]?(?:\d{1,6}\.?\d{0,6}|\.\d{1,6})[eE][+-]?\d{1,3}"
+_SCIENTIFIC = re.compile(SCIENTIFIC)
 
 
 def plain_number(typed: str, default: str = "1.2") -> str:
@@ -202,7 +203,7 @@ def plain_number(typed: str, default: str = "1.2") -> str:
         return f"{1 + int(relative[1] + relative[2]) / 100:g}"
     if _SCIENTIFIC.fullmatch(signs):  # beyond all measure, nobody meant it
         value = float(signs)
-        return f"{value:.3f}".rstrip("0").rstrip(".") if value <= MOST_WEIGHT else default
+        return f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) <= MOST_WEIGHT else default
     if result := _CALCULATED.fullmatch(signs):  # 1.2*1.1
         first, second = float(result[1]), float(result[3])
         return f"{first + second if result[2] == '+' else first * second:.3g}"

@@ -10,76 +10,30 @@ so a network in a comment is none. In other tools both are text; `other_tools` w
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count, islice, pairwise
 
 import clipcond.lazy_re as re
 from clipcond.errors import excerpt
-from clipcond.prompt.notations import CJK, SMALL, plain_number, weight_in
+from clipcond.prompt.extra_networks import ENDING, LORAS, SHOWN, ExtraNetwork, misspelling
+from clipcond.prompt.notations import CJK, SMALL, weight_in
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.scanner import gaps
 from clipcond.prompt.segments import MOST_ISSUES, Issue, in_order
 
-SHOWN = 60  # characters
-
 _COMMENT = re.compile(r"#[^\n]*")
 _ENTITY = re.compile(r"&(?:amp;)*(?P<sign>#)(?:\d{2,6}|[xX][\da-fA-F]{2,6});")
 _NETWORK = re.compile(r"<(\w+):([^>]+)>")
-_LORAS = ("lora", "lyco")
 _NUMBER = re.compile(r"\s*[+-]?(?:\d{1,2}(?:\.\d{1,3})?|\.\d{1,3})\s*")
-_JOINED_NUMBER = re.compile(
-    r"(?P<name>[^=@*|;]{1,200}?)\s?(?:[=@*|;]\s?|\s)(?P<number>[+-]?(?:[0-2]?\.\d{1,3}|[0-2]))"
-)
-_LETTERS_FOR_DIGITS = re.compile(r"[oO][.,]?\d{1,3}|[lI](?:[.,]\d{1,3})?|[01]?[.,][oO]\d?")
-_TIMED_NUMBER = re.compile(r"(\d{0,2}\.\d{1,3}|\d{1,2})@")
-_FIRST_NUMBER = re.compile(r"[+-]?\d?[.,]?\d+")
 _WEIGHT_BEHIND = re.compile(
     rf"\s?(?:[:*=]\s?(?P<number>{SMALL}|[0-2])|(?P<bare>{SMALL}))(?=[\s,;]|\.?\Z)"
 )
 _WEIGHT_AROUND = re.compile(r"\s?:\s?(?P<number>[+-]?[\d.]{1,6})(?P<bare>)(?=\s?\))")
 _AND = "AND"  # a number before it is the weight of a condition
-_ENDING = re.compile(r"\.(?:safetensors|pt|ckpt|bin|pth)\Z", re.IGNORECASE)
 # Chinese has no spaces between words; `cat<lora:x:1>s` is a plural.
 _WORD_BEFORE = re.compile(rf"(?:(?![{CJK}])\w){{1,40}}\Z")
 _WORD_BEHIND = re.compile(rf"(?!s\b)(?:(?![{CJK}])\w){{1,40}}")
 _NO_IDENTIFIER = re.compile(r"\W")
-
-
-@dataclass(frozen=True, slots=True)
-class ExtraNetwork:
-    """A `<kind:name:arguments>` of a prompt, at prompt[start:stop].
-
-    Args:
-        kind: `lora`, `lyco`, `hypernet`, or any other word.
-        name: of the network, usually its file's without the ending.
-        arguments: what follows the name, between colons.
-    """
-
-    kind: str
-    name: str
-    arguments: tuple[str, ...]
-    start: int
-    stop: int
-
-    @property
-    def weight(self) -> float:
-        """The first argument, if it is a number, also with a decimal comma; else the UNet's."""
-        return self._number(0, self.weights[1])
-
-    @property
-    def weights(self) -> tuple[float, float]:
-        """What A1111 multiplies it by in the text encoder and in the UNet: `0.8`, `0.5:0.7`, or
-        `te=0.5:unet=0.7`; 1 where nothing is said."""
-        named = dict(each.split("=", 1) for each in self.arguments if "=" in each)
-        encoder = _number(named.get("te", ""), self._number(0, 1.0))
-        return encoder, _number(named.get("unet", ""), self._number(1, encoder))
-
-    def _number(self, index: int, default: float) -> float:
-        positional = [each for each in self.arguments if "=" not in each]
-        return _number(positional[index], default) if index < len(positional) else default
 
 
 def take_out(prompt: str) -> tuple[Remainder, tuple[ExtraNetwork, ...], tuple[Issue, ...]]:
@@ -108,27 +62,32 @@ def take_out(prompt: str) -> tuple[Remainder, tuple[ExtraNetwork, ...], tuple[Is
 
 
 def network_issues(
-    prompt: str, networks: Sequence[ExtraNetwork], *, negative: bool = False
+    prompt: str, networks: Sequence[ExtraNetwork], *, negative: bool = False, loaded: bool = False
 ) -> Iterator[Issue]:
     """Make an issue of each network that nothing loads, up to MOST_ISSUES.
 
     Args:
         prompt: what the networks were found in.
         negative: it is a negative prompt, in which a network means nothing.
+        loaded: a function loads those of prompts, if it can read them.
     """
     networks = networks[:MOST_ISSUES]
     loras = _adapters(networks)
     for network in networks:
-        shown = excerpt(prompt[network.start : network.stop], SHOWN)
-        message = f"{shown!r} is left out of the text, and nothing loads it"
-        remedy = _how_to_load(network, loras)
-        if said := _misspelled(network):
-            message, remedy = f"{message}: {said[0]}", said[1]
+        words, said = prompt[network.start : network.stop], misspelling(network)
+        shown, remedy = repr(excerpt(words, SHOWN)), ""
+        message = f"{shown} is left out of the text, and nothing loads it"
         if negative:
             message += ": it is in a negative prompt"
             remedy = "Remove it; a network acts on both prompts."
-        words = (prompt[network.start : network.stop],)
-        yield Issue(message, network.start, remedy, "extra-network", words)
+        elif loaded and said is None:
+            continue
+        elif said is not None and (loaded or network.kind.lower() in LORAS):
+            where = f"{shown} goes to the function of extra_networks" if loaded else message
+            message, remedy = f"{where}: {said[0]}", said[1]
+        else:
+            remedy = _how_to_load(network, loras)
+        yield Issue(message, network.start, remedy, "extra-network", (words,))
 
 
 def _comment_issue(prompt: str, start: int, stop: int) -> Issue:
@@ -196,19 +155,19 @@ def _adapters(networks: Sequence[ExtraNetwork]) -> dict[str, tuple[str, ExtraNet
             if adapter not in others:
                 break
             adapter = f"{own}_{number}"
-        if network.kind.lower() in _LORAS:
+        if network.kind.lower() in LORAS:
             found[name] = adapter, network
     return found
 
 
 def _file_name(network: ExtraNetwork) -> str:
-    return excerpt(_ENDING.sub("", network.name.strip()), SHOWN)
+    return excerpt(ENDING.sub("", network.name.strip()), SHOWN)
 
 
 def _how_to_load(network: ExtraNetwork, loras: dict[str, tuple[str, ExtraNetwork]]) -> str:
     """Say how to load a network; the last of several LoRAs sets the weights of all."""
     name = _file_name(network)
-    if network.kind.lower() in _LORAS:
+    if network.kind.lower() in LORAS:
         adapter, last = loras[name]
         load = (
             f"Load it: pipe.load_lora_weights({name + '.safetensors'!r}, adapter_name={adapter!r})"
@@ -229,38 +188,6 @@ def _how_to_load(network: ExtraNetwork, loras: dict[str, tuple[str, ExtraNetwork
     return "Write in its place what you want, or say extra_networks=False if it is meant as text."
 
 
-def _misspelled(network: ExtraNetwork) -> tuple[str, str] | None:
-    """Say what is wrong about a LoRA without a name, or with a weight that is no number."""
-    if network.kind.lower() not in _LORAS:
-        return None
-    name, number = network.name.strip(), "1"
-    if joined := _JOINED_NUMBER.fullmatch(name):  # <lora:foo=0.8>
-        name, number = joined["name"], joined["number"]
-        return (
-            "its weight needs a colon",
-            f"Write <{network.kind}:{excerpt(name, SHOWN)}:{number}>.",
-        )
-    if not name:
-        return "it has no name", f"Write <{network.kind}:NAME:{number}>, the name of its file."
-    if len(name) == 1 and network.arguments[:1] and network.arguments[0][:1] in ("\\", "/"):
-        file = _ENDING.sub("", network.arguments[0].replace("\\", "/").rpartition("/")[2])
-        written = ":".join((network.kind, excerpt(file, SHOWN), *network.arguments[1:]))
-        return "its name is a path, which has a colon", f"Write <{written}>."
-    for typed in network.arguments:
-        value = typed.replace(",", ".").strip()
-        if value[-1:] == "%" or _LETTERS_FOR_DIGITS.fullmatch(value):
-            number = plain_number(value.replace("l", "1").replace("I", "1").replace("o", "0"))
-            written = f"<{network.kind}:{excerpt(name, SHOWN)}:{number}>"
-            return f"{excerpt(typed, 20)!r} is no number", f"Write {written}."
-        if "=" not in typed and not value[:1].isalpha() and not _NUMBER.fullmatch(value):
-            over_time = _TIMED_NUMBER.findall(typed)  # 0@0,1@0.5
-            found = over_time or _FIRST_NUMBER.findall(value)[:1]
-            number = max((each.replace(",", ".") for each in found), key=float, default="1")
-            written = f"<{network.kind}:{excerpt(name, SHOWN)}:{number}>"
-            return f"{excerpt(typed, 20)!r} is no number", f"Write {written}."
-    return None
-
-
 def _as_set(network: ExtraNetwork) -> str:
     """Write the weight of a LoRA as diffusers sets it."""
     encoder, unet = network.weights
@@ -269,15 +196,7 @@ def _as_set(network: ExtraNetwork) -> str:
     return f"{{'text_encoder': {encoder:g}, 'unet': {unet:g}}}"
 
 
-def _number(typed: str, default: float) -> float:
-    """Read a number, also with a decimal comma; what is none is the default."""
-    with suppress(ValueError):
-        number = float(typed.replace(",", "."))
-        return number if math.isfinite(number) else default
-    return default
-
-
 def _network(found: re.Match[str], remainder: Remainder) -> ExtraNetwork:
-    name, *arguments = found[2].split(":")
+    name, *arguments = (each.strip() for each in found[2].split(":"))
     start, stop = remainder.at(found.start()), remainder.end(found.end())
     return ExtraNetwork(found[1], name, tuple(arguments), start, stop)

@@ -18,6 +18,7 @@ from clipcond.prompt.notations import (
     NO_CJK_MEASURE,
     NO_MEASURE,
     NUMBER,
+    SCIENTIFIC,
     SMALL,
     WEIGHT_WORD,
     Notation,
@@ -57,7 +58,8 @@ _TWICE = (
     r"|(?:[0-2]?\.\d{1,3}|[0-2])(?:\s?[*×xX+;]\s?|,?\s{1,3})[0-2]?\.\d{1,3})"
     r"(?:\s?:\s?[\d.]{1,5}){0,3}"
 )
-_FLOATS = r"[0-9](?:\.\d{1,3})?[eE][+-]?\d{1,3}|[0-2]?_\d{1,3}"  # as Python reads numbers
+# As Python reads numbers.
+_FLOATS = rf"{SCIENTIFIC}|[0-2]?_\d{{1,3}}"
 _PLAIN = r"(?!\s*[+-]?[.\d]+\s*[)\]])"
 _WRITE = "Write {weight}."
 _INVISIBLE = r"[\u00a0\u00ad\u200b-\u200f\u2060-\u2064\ufeff]"

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from clipcond.reading.pictures import Picture, listed
 from clipcond.reading.preprocessing import Preprocessing
 from clipcond.reading.texts import embed_texts
 from clipcond.towers.base import TextTower
+from clipcond.towers.capturing import let_pickle
 from clipcond.towers.chinese_clip import ChineseClipTower
 
 if TYPE_CHECKING:
@@ -89,6 +90,10 @@ class DualEncoder:
             )
         self.width = width
 
+    def __getstate__(self) -> dict[str, Any]:
+        let_pickle(self.vision)
+        return vars(self)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, width={self.width})"
 
@@ -108,7 +113,8 @@ class DualEncoder:
         """Encode pictures as unit vectors.
 
         Args:
-            images: files or pictures of Pillow; see `read_picture` for what becomes of them.
+            images: files, their bytes or pictures of Pillow; see `read_picture` for what becomes
+                of them.
             batch_size: how many are encoded at once.
         Returns:
             [n P], float32, on the CPU.
@@ -138,6 +144,7 @@ class DualEncoder:
             ReadingError: there are none, or the tower gave NaN.
         """
         found: list[EncodedPictures] = []
+        pictures = listed(pictures)
         with Progress("picture", len(pictures), silent=not progress) as bar:
             for batch in self.encoded_batches(pictures, batch_size=batch_size):
                 found.append(batch)
@@ -160,7 +167,7 @@ class DualEncoder:
             raise ReadingError(f"batch_size is a whole number from 1, not {batch_size!r}")
         if not pictures:
             raise ReadingError("no pictures were given")
-        for batch in prepared_batches(pictures, self.prepare, batch_size):
+        for batch in prepared_batches(listed(pictures), self.prepare, batch_size):
             embeds = torch.empty(0, self.width)
             if batch.places:
                 embeds = self._unit(self._encode_pixels(batch.pixels), "a picture")

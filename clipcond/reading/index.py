@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from clipcond.arguments import type_name
-from clipcond.errors import PictureError, ReadingError, warn
+from clipcond.errors import PictureError, ReadingError, counted, excerpt, warn
 from clipcond.files import local_path
 from clipcond.progress import Progress
 from clipcond.reading.encoder import BATCH_SIZE, DualEncoder, checked_encoder
@@ -32,12 +32,15 @@ class IndexUpdate:
     Attributes:
         n_added, n_changed, n_unchanged: how many were new, were embedded again, were left alone.
         bad: those without a vector, and why: missing, or no picture that can be read.
+        gone: those that the index has of the same files and folders, and that are not there any
+            more; they are still found, until `ImageIndex.remove_missing` removes them.
     """
 
     n_added: int
     n_changed: int
     n_unchanged: int
     bad: tuple[tuple[Path, str], ...] = ()
+    gone: tuple[Path, ...] = ()
 
 
 class ImageIndex:
@@ -81,7 +84,8 @@ class ImageIndex:
         """Embed the pictures that are new or have changed, and list those that cannot be read.
 
         A file has changed if its size or its time has. A file given twice is there once; equal
-        pictures in two files are there twice.
+        pictures in two files are there twice. Files that are gone stay in the index, with a
+        warning.
 
         Args:
             paths: a file or a folder of pictures, or several.
@@ -119,11 +123,29 @@ class ImageIndex:
         results = [contents.files[key] for key in asked]
         bad = [(each.path, each.error) for each in results if each.error is not None]
         n_changed = len(known & good)
+        gone = self._gone(paths, asked)
+        if gone:
+            warn(
+                f"the files of {counted(len(gone), 'picture')} in the index are gone, such as "
+                f"{excerpt(str(gone[0]), 200)!r}: remove_missing() takes them out"
+            )
         return IndexUpdate(
             len(todo.keys() & good) - n_changed,
             n_changed,
             len(good - todo.keys()),
             (*bad, *missing),
+            gone,
+        )
+
+    def _gone(self, paths: Paths, asked: Collection[str]) -> tuple[Path, ...]:
+        """List what the index has of these files and folders, and that no longer is a file."""
+        given = {_key(local_path(path, PictureError)) for path in _listed(paths)}
+        roots = tuple(os.path.join(key, "") for key in given)
+        return tuple(
+            each.path
+            for key, each in self._contents.files.items()
+            if key not in asked and (key in given or key.startswith(roots))
+            if not os.path.isfile(key)
         )
 
     def remove(self, paths: Paths) -> int:
@@ -149,7 +171,8 @@ class ImageIndex:
         """Find the pictures nearest to a text, to a picture, or to both.
 
         Args:
-            query: a text as `str`, which is plain; or a picture: its file as `Path`, or Pillow's.
+            query: a text as `str`, which is plain; or a picture: its file as `Path`, its bytes, or
+                Pillow's.
             image: a picture to be near to as well.
             image_weight: from 0, `query` alone, to 1, `image` alone. With most encoders pictures
                 are nearer to pictures than to texts, so that 0.5 favours the picture.
@@ -254,7 +277,7 @@ def _files_now(paths: Paths) -> tuple[dict[str, IndexedFile], list[tuple[Path, s
 def _listed(paths: Paths) -> Sequence[str | PathLike[str]]:
     if isinstance(paths, str | PathLike):
         return [paths]
-    if not isinstance(paths, Sequence):
+    if not isinstance(paths, Sequence) or isinstance(paths, bytes | bytearray | memoryview):
         kind = type_name(paths)
         raise PictureError(f"paths are files or folders, one or a list, not {kind}")
     return paths

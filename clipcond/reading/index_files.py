@@ -1,8 +1,8 @@
 """Read and write a saved index of pictures: vectors as safetensors, their files as a table.
 
 A folder holds index.json, which names its parts. Each part is a pair of files that are called by a
-hash of what they hold, so a new part never replaces another: until index.json is replaced, in one
-piece, the former index stays whole.
+hash of what they hold, by which damage is found. A new part never replaces another: until
+index.json is replaced, in one piece, the former index stays whole.
 
 The table is Parquet where pyarrow is installed, else JSON, a line a picture; both can be opened.
 """
@@ -127,16 +127,9 @@ def write_part(folder: Path, files: Files, vectors: Tensor) -> Part:
     Raises:
         CheckpointError: a file cannot be written.
     """
-    rows = [
-        {"path": key, "size": each.size, "modified": each.modified, "error": each.error}
-        for key, each in files.items()
-    ]
+    rows = _rows(files)
     write_table, ending = _table_writer(rows)
-    digest = hashlib.sha256()
-    for block in _blocks(vectors):
-        digest.update(block)
-    digest.update(json.dumps(rows).encode())
-    name = digest.hexdigest()[:16]
+    name = _hash_of(rows, vectors)
     part = {"vectors": f"vectors-{name}.safetensors", "pictures": f"pictures-{name}{ending}"}
     with new_folder(folder):
         write_whole(folder / part["vectors"], lambda file: _write_vectors(file, vectors))
@@ -174,7 +167,29 @@ def read_part(folder: Path, part: Part, width: int) -> tuple[dict[str, IndexedFi
             path,
             _AGAIN,
         )
+    if path.stem != f"pictures-{_hash_of(_rows(files), vectors)}":
+        raise CheckpointError(
+            f"{str(path)!r} or {part['vectors']!r} is damaged: they hold other than was saved",
+            path,
+            _AGAIN,
+        )
     return files, vectors
+
+
+def _rows(files: Files) -> list[dict[str, Any]]:
+    return [
+        {"path": key, "size": each.size, "modified": each.modified, "error": each.error}
+        for key, each in files.items()
+    ]
+
+
+def _hash_of(rows: Sequence[Mapping[str, Any]], vectors: Tensor) -> str:
+    """Hash what a part holds, in whatever format: what its files are called by."""
+    digest = hashlib.sha256()
+    for block in _blocks(vectors):
+        digest.update(block)
+    digest.update(json.dumps(rows).encode())
+    return digest.hexdigest()[:16]
 
 
 def _blocks(vectors: Tensor) -> Iterable[bytes]:

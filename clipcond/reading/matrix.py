@@ -22,7 +22,7 @@ from clipcond.reading.lettering import (
     shown_labels,
     text_picture,
 )
-from clipcond.reading.pictures import Picture, read_picture
+from clipcond.reading.pictures import Picture, listed, read_picture
 from clipcond.reading.scoring import WEIGHT, scored_texts
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def draw_score_matrix(
         PromptError: a prompt has no text.
         ReadingError: more than 60, or the font cannot be read.
     """
+    images = listed(images)
     if max(len(images), len(prompts)) > MOST:
         raise ReadingError(
             f"a matrix shows {MOST} prompts and {MOST} pictures at most, not {len(prompts)} and "

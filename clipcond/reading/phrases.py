@@ -30,22 +30,25 @@ class _Letter:
     stop: int
 
 
-def plain_text(parsed: ParsedPrompt) -> str:
-    """Join what a prompt says, without brackets, weights and breaks; plain text stays as it is.
+def plain_text(*conditions: ParsedPrompt) -> str:
+    """Join what the conditions of a prompt say, without brackets, weights and breaks.
+
+    What has a weight of 0 or below is left out. Plain text stays as it is.
 
     Raises:
-        PromptError: it says nothing.
+        PromptError: they say nothing.
     """
-    text = " ".join("".join(each.sign for each in run).strip() for run in _runs(parsed)).strip()
-    if not _says_something(text):
-        raise PromptError("the prompt has no text that could be scored", parsed.source, 0)
-    return parsed.source if parsed.syntax == "plain" else text
+    said = [" ".join(map(_joined, _runs(each))).strip() for each in conditions]
+    text = ", ".join(filter(_says_something, said))
+    if not text:
+        raise PromptError("the prompt has no text that could be scored", conditions[0].source, 0)
+    return conditions[0].source if conditions[0].syntax == "plain" else text
 
 
-def phrases_of(parsed: ParsedPrompt) -> list[Phrase]:
-    """List the phrases of a prompt that are more than punctuation."""
+def phrases_of(*conditions: ParsedPrompt) -> list[Phrase]:
+    """List the phrases of a prompt that are more than punctuation, of weights above 0."""
     found: list[Phrase] = []
-    for run in _runs(parsed):
+    for run in (run for each in conditions for run in _runs(each)):
         first = 0
         for i in [i for i, _ in enumerate(run) if _ends(run, i)] + [len(run)]:
             found += _phrase(run[first:i])
@@ -53,15 +56,24 @@ def phrases_of(parsed: ParsedPrompt) -> list[Phrase]:
     return found
 
 
+def _joined(run: Iterable[_Letter]) -> str:
+    return "".join(each.sign for each in run).strip()
+
+
 def _runs(parsed: ParsedPrompt) -> Iterator[list[_Letter]]:
     """Yield the letters of each chunk that the prompt asks for, with their places."""
+    if parsed.mixture is not None:
+        for prompt, weight in zip(parsed.mixture.prompts, parsed.mixture.weights, strict=True):
+            if weight > 0:
+                yield from _runs(prompt)
+        return
     run: list[_Letter] = []
     for part in parsed.parts:
         if isinstance(part, Break):
             yield run
             run = []
             continue
-        letters = list(_letters(part, parsed.source))
+        letters = list(_letters(part, parsed.source)) if part.weight > 0 else []
         if run and letters and _is_word(run[-1]) and _is_word(letters[0]):
             run.append(_Letter(" ", run[-1].stop, run[-1].stop))  # two segments are two words
         run += letters

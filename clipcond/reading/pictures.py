@@ -6,9 +6,10 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -19,7 +20,12 @@ from clipcond.locks import fork_safe_lock
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Picture: TypeAlias = "str | PathLike[str] | Image"
+# A file by its name, what a file holds, an open file, or a picture of Pillow.
+Picture: TypeAlias = "str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image"
+
+_UNNAMED = "the picture"
+_CONTENT = (bytes, bytearray, memoryview)
+MOST_BYTES = 2**30  # of an open file, which may be endless
 
 # Modes of Pillow with more than 8 bits a channel, of which `convert` would keep the lowest 255.
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
@@ -38,30 +44,67 @@ def read_picture(picture: Picture) -> Image:
     profile.
 
     Args:
-        picture: a file, or a picture of Pillow, which stays as it is.
+        picture: a file by its name, its bytes, a file opened in binary mode, or a picture of
+            Pillow, which stays as it is. Of an open file all is read, whatever was read before, up
+            to 1 GiB; where it can be told, its position stays.
     Raises:
-        PictureError: no such file, no picture, cut short, too many pixels, of floating point, or of
-            32 bits a channel.
+        PictureError: no such file, no picture, cut short, too many pixels or bytes, of floating
+            point, or of 32 bits a channel.
     """
     from PIL import Image, ImageOps
 
     if isinstance(picture, Image.Image):
-        name, path = "the picture", ""
-        with naming_errors(name, path):
+        with naming_errors(_UNNAMED, ""):
             picture.load()
-            return _as_rgb(ImageOps.exif_transpose(picture), name, path)
-    if not isinstance(picture, str | PathLike):
-        raise PictureError(
-            f"a picture is a file or a picture of Pillow, not {type(picture).__name__}"
-        )
-    file = local_path(picture, PictureError)
-    name = repr(excerpt(str(file), 200))
-    with naming_errors(name, file):
-        if not file.is_file():
-            raise PictureError(f"there is no picture {name}", file)
-        with silent_pillow(), Image.open(file) as opened:
-            opened.load()
-            return _as_rgb(ImageOps.exif_transpose(opened), name, file)
+            return _as_rgb(ImageOps.exif_transpose(picture), _UNNAMED, "")
+    source, name, path = picture_source(picture)
+    with naming_errors(name, path), silent_pillow(), Image.open(source) as opened:
+        opened.load()
+        return _as_rgb(ImageOps.exif_transpose(opened), name, path)
+
+
+def picture_source(picture: object) -> tuple[Path | BytesIO, str, str | Path]:
+    """Find what Pillow opens as a picture.
+
+    Returns:
+        its file or its content; what errors call it; its path, "" where it has none.
+    Raises:
+        PictureError: there is no such file, or it is none of these.
+    """
+    if isinstance(picture, str | PathLike):
+        file = local_path(picture, PictureError)
+        name = repr(excerpt(str(file), 200))
+        with naming_errors(name, file):
+            if file.is_dir():
+                raise PictureError(f"{name} is a folder, not a picture", file)
+            if not file.is_file():
+                raise PictureError(f"there is no picture {name}", file)
+        return file, name, file
+    if isinstance(picture, _CONTENT):
+        return BytesIO(picture), _UNNAMED, ""
+    if hasattr(picture, "read"):
+        with naming_errors(_UNNAMED, ""), _READING:
+            return BytesIO(_all_of(picture)), _UNNAMED, ""
+    raise PictureError(
+        f"a picture is a file, its bytes or a picture of Pillow, not {type(picture).__name__}"
+    )
+
+
+_READING = fork_safe_lock()  # of an open file that several threads read
+
+
+def _all_of(file: Any) -> bytes:
+    at = file.tell() if getattr(file, "seekable", bool)() else None
+    if at is not None:
+        file.seek(0)
+    content = file.read(MOST_BYTES + 1)
+    if not isinstance(content, bytes):
+        raise PictureError("the picture's file gives no bytes", "", "Open it in mode 'rb'.")
+    if len(content) > MOST_BYTES:
+        raise PictureError(f"the picture's file has more than {MOST_BYTES:,} bytes")
+    if at is not None:
+        file.seek(at)
+    return content
 
 
 class _SilentPillow:
@@ -192,11 +235,13 @@ def listed(pictures: Picture | Sequence[Picture]) -> list[Picture]:
     """
     from PIL import Image
 
-    if isinstance(pictures, str | PathLike | Image.Image):
+    if isinstance(pictures, str | PathLike | Image.Image | bytes | bytearray | memoryview):
         return [pictures]
+    if hasattr(pictures, "read"):
+        return [pictures]  # type: ignore[list-item]
     if not isinstance(pictures, Sequence):
         raise PictureError(
-            f"pictures are files or pictures of Pillow, one or a list, not "
+            f"pictures are files, their bytes or pictures of Pillow, one or a list, not "
             f"{type(pictures).__name__}"
         )
-    return list(pictures)
+    return list(pictures)  # type: ignore[arg-type]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName
 from clipcond.conditioning.explaining import Explainer
-from clipcond.conditioning.prompt_text import list_prompts
+from clipcond.conditioning.prompt_text import PromptText, list_prompts
+from clipcond.conditioning.settled import CHECKED_STEPS, DRAWN, Settled
 from clipcond.errors import PromptError
-from clipcond.prompt.segments import ParsedPrompt
+from clipcond.prompt.segments import Issue, ParsedPrompt
 from clipcond.reading.batches import BadPicture
 from clipcond.reading.encoder import BATCH_SIZE, DualEncoder, checked_encoder
 from clipcond.reading.phrases import phrases_of, plain_text
@@ -72,8 +73,9 @@ def clip_score(
         images: n pictures, as for `DualEncoder.encode_image`.
         prompts: n prompts, or a single one for all; a list has one for each picture.
         dialect: what brackets and weights in the prompts are: "plain" = text; "a1111", "comfyui",
-            ... = syntax, which is left out, and what it does is not: of a prompt over time the last
-            step's text is scored, as `Conditioner` encodes it.
+            ... = syntax, which is left out. The conditions that AND makes are scored as one text,
+            what has a weight of 0 or below not at all; of a prompt over time, the texts of the
+            last step.
     Returns:
         [n], float32.
     Raises:
@@ -123,7 +125,7 @@ def scored_texts(
         PromptError: a prompt has no text.
         UnknownNameError: no such dialect.
     """
-    return [plain_text(parsed) for parsed in _read(encoder, prompts, dialect)]
+    return [plain_text(*conditions) for conditions in _read(encoder, prompts, dialect)]
 
 
 def score_parts(
@@ -135,7 +137,7 @@ def score_parts(
 ) -> PromptScore:
     """Score a prompt and each of its parts: which part does the picture lack?
 
-    A part is what a comma, another such sign or a break sets apart.
+    A part is what a comma, another such sign, a break or AND sets apart.
 
     Args:
         dialect: of the prompt; see `clip_score`.
@@ -144,8 +146,8 @@ def score_parts(
         PromptError: the prompt has no text.
     """
     (text,) = list_prompts([prompt])
-    (parsed,) = _read(encoder, [text], dialect)
-    whole, parts = plain_text(parsed), phrases_of(parsed)
+    (conditions,) = _read(encoder, [text], dialect)
+    whole, parts = plain_text(*conditions), phrases_of(*conditions)
     rests = [", ".join(each.text for each in parts if each is not part) for part in parts]
     texts = [whole, *(part.text for part in parts), *(rests if len(parts) > 1 else ())]
     cosines = _cosines(encoder.encode_image(image), encoder.embed(texts)).tolist()
@@ -163,12 +165,36 @@ def score_parts(
 
 def _read(
     encoder: DualEncoder, prompts: Sequence[str], dialect: DialectName | Dialect
-) -> list[ParsedPrompt]:
-    """Parse prompts as a `Conditioner` does, and warn of the same."""
-    reader = Explainer((checked_encoder(encoder).tower,), dialect).reader
-    texts = [reader.read(prompt) for prompt in prompts]
-    parsed = reader.parse_and_warn([[(text,)] for text in texts])
-    return [parsed[text] for text in texts]
+) -> list[list[ParsedPrompt]]:
+    """Parse the conditions of prompts as a `Conditioner` does, and warn of the same."""
+    explainer = Explainer((checked_encoder(encoder).tower,), dialect)
+    texts = [_conditions(explainer, prompt) for prompt in prompts]
+    parsed = explainer.reader.parse_and_warn([[(text,)] for each in texts for text in each])
+    return [[parsed[text] for text in each] for each in texts]
+
+
+def _conditions(explainer: Explainer, prompt: str) -> list[PromptText]:
+    """List the texts that a picture should show at the end: one for each condition.
+
+    Raises:
+        PromptError: no condition has a weight above 0.
+    """
+    text = explainer.reader.read(prompt)
+    changes = [issue for issue in text.issues if issue.code in DRAWN]
+    if not changes:
+        return [text]
+    timed = explainer.over_time(prompt, CHECKED_STEPS)
+    issues = timed[0][1][0][0].issues
+    if len(timed) > 1:
+        at = min((each.position for each in changes if each.code == "editing"), default=0)
+        message = "the prompt changes while denoising; its text of the last step is scored"
+        remedy = "Score the texts of schedule(prompt, steps) one by one."
+        issues = (*issues, Issue(message, at, remedy, "editing"))
+    shown = [Settled(each.remainder) for each, weight in timed[-1][1] if weight > 0]
+    if not shown:
+        raise PromptError("the prompt has no text that could be scored", prompt, 0)
+    first, *others = map(explainer.reader.read, shown)
+    return [replace(first, issues=issues), *others]
 
 
 def _cosines(image_embeds: Tensor, text_embeds: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from clipcond.errors import TowerError
 from clipcond.locks import fork_safe_lock
 from clipcond.model_defaults import own_defaults
 from clipcond.tokenizers.wrapped import WrappedTokenizer
+from clipcond.towers.capturing import let_pickle
 from clipcond.towers.fingerprint import execution_device, items_of, model_key, weight_of
 from clipcond.towers.modules import TowerModules
 from clipcond.towers.protocol import HiddenLayer as HiddenLayer  # one place for all types
@@ -93,6 +94,10 @@ class ModelTower(ABC):
         self.model = model
         path = str(getattr(getattr(model, "config", None), "_name_or_path", "") or "")
         self.name = name or path or type(model).__name__
+
+    def __getstate__(self) -> dict[str, Any]:
+        let_pickle(self.model)
+        return vars(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, depth={self.depth}, width={self.width})"

@@ -1,13 +1,17 @@
 """Wrong options and bad lines of --prompts are said in Chinese where the locale is Chinese."""
 
+import errno
 import json
+import os
 import re
 from functools import partial
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from clipcond.cli.entry import main
+from clipcond.cli.messages import in_locale
 from clipcond.cli.picture_jobs import _KINDS, PictureJob, jobs_of_file, jobs_of_prompt
 from clipcond.cli.usage import _OTHER_NAMES
 from tests.failures import failures_of
@@ -55,6 +59,63 @@ LINES = [
     '{"prompt": "x"',
     '{"prompt": "x", "output": "a.png"}\n{"prompt": "y", "output": "a.png"}',
 ]
+
+
+WRONG_USE = """frobnicate
+generat
+generate a --force=3
+checkpoint
+checkpoint bad.safetensors a
+score picture.png a --matrix m.png
+score folder --parts
+search folder
+vary picture.png --amount 0.5
+vary picture.png --encoder x"""
+FILES = """checkpoint none.safetensors
+checkpoint bad.safetensors
+checkpoint empty.safetensors
+checkpoint bad.ckpt
+checkpoint folder
+checkpoint picture.png
+parameters none.png
+parameters picture.png
+parameters folder
+vary none.png
+generate --prompts none.txt
+generate --prompts folder
+generate a -o folder/none/a.png
+generate a --model folder
+generate a --model bad.safetensors"""
+
+
+def test_commands_and_files_that_cannot_be_used(capsys, tmp_path):
+    (tmp_path / "folder").mkdir()
+    for name, content in (("bad.safetensors", "abc"), ("empty.safetensors", ""), ("bad.ckpt", "a")):
+        (tmp_path / name).write_text(content)
+    Image.new("RGB", (64, 64)).save(tmp_path / "picture.png")
+
+    def check(case):
+        code, command = case
+        assert main(command.split()) == code
+        check_chinese(capsys.readouterr().err)
+
+    cases = [(2, line) for line in WRONG_USE.split("\n")]
+    assert not failures_of(check, [*cases, *((1, line) for line in FILES.split("\n"))])
+
+
+def test_what_the_system_says_is_translated():
+    """Of any file, whatever message it is part of; what is not known stays whole, in English."""
+    for number, reason in (
+        (errno.ENOENT, "没有该文件或文件夹"), (errno.EACCES, "没有权限"),
+        (errno.EISDIR, "它是文件夹"), (errno.ENOSPC, "磁盘空间不足"),
+        (errno.EROFS, "文件系统是只读的"), (errno.ENOTDIR, "路径中"),
+    ):  # fmt: skip
+        said = os.strerror(number)
+        for english in ("'a b.png' cannot be read: {}", "'a' cannot be written: {}", "'a': {}"):
+            translated = in_locale(english.format(said))
+            assert reason in translated
+            assert said not in translated
+    assert in_locale("'a': wholly unknown") == "'a': wholly unknown"
 
 
 @pytest.fixture(autouse=True)

@@ -107,7 +107,6 @@ def test_positions_are_those_of_what_was_typed():
 
 
 def test_it_goes_along_with_a_copy():
-    # a model of its own: transformers' hooks on one that was asked for hidden states do not pickle
     tower = ChineseClipTower(whole_model.__wrapped__(), tokenizer(), name="zh")
     plain, chinese = (
         pickle.loads(pickle.dumps(Conditioner(tower, fullwidth=wide))) for wide in (False, None)

@@ -257,7 +257,6 @@ def test_the_reader_is_found_once_and_when_it_is_needed():
 
 
 def test_copies_read_pictures():
-    # a model of its own: transformers' hooks on one that was asked for hidden states do not pickle
     conditioner = Conditioner(OpenAIClipTower(model_l.__wrapped__(), tower_l().tokenizer))
     conditioner.take_images(image_adapter(), Encoder())
     twins = (copy.deepcopy(conditioner), pickle.loads(pickle.dumps(conditioner)))

@@ -1,5 +1,6 @@
 """What a picture was made with as a call of a pipeline: the same picture, and what cannot be so."""
 
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from clipcond import attach, build_pipeline
 from clipcond.cli import main
 from clipcond.errors import ClipcondWarning, PipelineError
 from clipcond.metadata import Parameters, read_parameters
+from clipcond.pipelines.schedulers import make_scheduler, own_scheduler, scheduler_name
 
 WEBUI = (
     "a (red:1.3) cat\nNegative prompt: dog\nSteps: 2, Sampler: DPM++ 2M, Schedule type: Karras, "
@@ -75,6 +77,7 @@ def test_the_arguments_and_the_scheduler(pipe):
 
 
 def test_what_is_not_honoured_is_listed_and_warned_of(pipe):
+    own = own_scheduler(pipe)
     read = read_parameters(WEBUI)
     assert read.not_honoured(pipe) == []
     settings = {
@@ -84,15 +87,14 @@ def test_what_is_not_honoured_is_listed_and_warned_of(pipe):
         "Version": "v1.10.1", "Denoising strength": "0.4",
     }  # fmt: skip
     wild = replace(read, sampler="DPM fast", schedule_type=None, others=settings)
-    before = pipe.scheduler
 
     found = wild.not_honoured(pipe)
 
     assert found == [
         'weighting is another here. Say weighting="scale".',
         "Embeddings that are not loaded: easy, b.",
-        "Sampler 'DPM fast', which diffusers does not have; the pipeline's DPM++ 2M Karras is "
-        "used.",
+        "Sampler 'DPM fast', which diffusers does not have; the pipeline's "
+        f"{scheduler_name(own)} is used.",
         "Noise: drawn on the CPU here, by A1111 on the GPU unless its file says RNG: CPU.",
         "Hires upscale: 2",
         f"Hires prompt: a cat: {'x' * 50}...",
@@ -105,7 +107,7 @@ def test_what_is_not_honoured_is_listed_and_warned_of(pipe):
     with pytest.warns(ClipcondWarning) as caught:
         wild.call(pipe)
     assert str(caught[0].message).split("\n")[1:] == found
-    assert pipe.scheduler is before
+    assert pipe.scheduler is own
 
 
 @pytest.mark.parametrize(
@@ -120,8 +122,6 @@ def test_what_is_not_honoured_is_listed_and_warned_of(pipe):
     ],
 )
 def test_names_of_samplers_and_schedule_types(pipe, sampler, schedule_type, name):
-    from clipcond.pipelines.schedulers import scheduler_name
-
     if "Karras" not in name and "SGM" not in name:
         name += " SGM Uniform"  # how the embedded model's own scheduler is spaced
     read = Parameters("a cat", sampler=sampler, schedule_type=schedule_type)
@@ -203,8 +203,63 @@ def test_a1111_leaves_clip_skip_1_and_even_spacing_out(pipe):
     ours = f"{text}, Timestep spacing: leading, Version: clipcond 0.2.0"
     assert "clip_skip" not in read_parameters(ours).call(pipe)
     assert pipe.scheduler.config.timestep_spacing == "leading"
-    Parameters("a cat", schedule_type="Karras").call(pipe)
+    Parameters("a cat", sampler="Euler", schedule_type="Karras").call(pipe)
     assert pipe.scheduler.config.use_karras_sigmas
+
+
+EVEN = "a fox\nSteps: 6, Sampler: {}, CFG scale: 3, Seed: 1, Size: 64x64, RNG: CPU"
+NONE = EVEN.replace(" Sampler: {},", "")
+
+
+@pytest.mark.parametrize(
+    "text", [NONE, "a fox", *(EVEN.format(name) for name in ("DPM++ 2S a", "DPM fast", "Restart"))]
+)
+def test_no_recipe_draws_with_the_sampler_of_the_former(pipe, text):
+    """Without a sampler that diffusers has, the pipeline's own is used, whatever came before."""
+    own = own_scheduler(pipe)
+    read = read_parameters(text)
+    said = read.not_honoured(pipe)
+    for former in ("Euler", "DPM++ 2M Karras", "LCM"):
+        call_quietly(read_parameters(EVEN.format(former)), pipe)
+        assert pipe.scheduler is not own
+        assert read.not_honoured(pipe) == said
+        call_quietly(read, pipe)
+        assert pipe.scheduler is own
+    assert [line for line in said if line.startswith("Sampler")] == [
+        f"Sampler {read.sampler!r}, which diffusers does not have; the pipeline's "
+        f"{scheduler_name(own)} is used."
+    ] * (read.sampler is not None)
+
+
+def call_quietly(read, pipe):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ClipcondWarning)
+        return read.call(pipe)
+
+
+def test_a_scheduler_that_the_user_sets_is_the_pipelines_own():
+    pipe = build_pipeline()
+    read_parameters(EVEN.format("Euler")).call(pipe)
+    lcm = pipe.scheduler = make_scheduler("LCM", pipe.scheduler)
+    read_parameters(EVEN.format("Heun")).call(pipe)
+    shares = attach(StableDiffusionImg2ImgPipeline(**pipe.components))
+    for each in (pipe, shares):
+        call_quietly(read_parameters(NONE), each)
+        assert each.scheduler is lcm
+
+
+@pytest.mark.parametrize("sampler", ["DDIM", "PLMS", "UniPC", "DEIS", "DPM++ 2M Karras"])
+def test_the_spacing_that_is_said_is_the_one_that_is_used(pipe, sampler):
+    call_quietly(read_parameters(EVEN.format("Euler")), pipe)
+    read = read_parameters(EVEN.format(sampler))
+
+    [line] = read.not_honoured(pipe)
+    call_quietly(read, pipe)
+
+    used = pipe.scheduler.config.timestep_spacing
+    assert line == f"Noise levels: spaced as the pipeline's scheduler says, {used}."
+    assert used == own_scheduler(pipe).config.timestep_spacing
+    assert read_parameters(EVEN.format("Euler SGM Uniform")).not_honoured(pipe) == []
 
 
 def test_pictures_to_pictures(pipe):
@@ -236,6 +291,6 @@ def test_a_library_that_a_sampler_needs_is_named(pipe, monkeypatch):
     def no_scipy(*_):
         raise PipelineError("scheduler 'Euler Beta' cannot be used here: install scipy")
 
-    monkeypatch.setattr("clipcond.metadata.calls.make_scheduler", no_scipy)
+    monkeypatch.setattr("clipcond.pipelines.schedulers.make_scheduler", no_scipy)
     read = Parameters("a cat", sampler="Euler", schedule_type="Beta")
     assert read.not_honoured(pipe) == ["scheduler 'Euler Beta' cannot be used here: install scipy"]

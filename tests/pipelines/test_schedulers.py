@@ -7,7 +7,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, PNDMScheduler
 
-from clipcond.errors import PipelineError, UnknownNameError
+from clipcond.errors import ClipcondWarning, PipelineError, UnknownNameError
 from clipcond.pipelines.schedulers import (
     SCHEDULERS,
     find_scheduler,
@@ -53,6 +53,14 @@ OWN = DDIMScheduler(
         (["PLMS", "pndm", "PNDMScheduler"], "PNDMScheduler", {"skip_prk_steps": True}),
         (["UniPC", "uni_pc", "UniPCMultistep"], "UniPCMultistepScheduler", {}),
         (["Heun", "heun"], "HeunDiscreteScheduler", {}),
+        (["UniPC", "uni_pc_bh2", "UniPC bh2", "uni_pc_bh2 normal"], "UniPCMultistepScheduler",
+         {"solver_type": "bh2"}),
+        (["DPM++ 2M", "DPM++ 2M Normal", "DPM++ 2M Uniform", "dpmpp_2m normal", "dpmpp_2m_uniform",
+          "DPM++ 2M default"],
+         "DPMSolverMultistepScheduler", {"use_karras_sigmas": False}),
+        (["Euler a", "Euler a Normal", "euler_ancestral uniform"],
+         "EulerAncestralDiscreteScheduler", {}),
+        (["DDIM", "DDIM Uniform", "ddim_uniform"], "DDIMScheduler", {}),
         (["DPM2 a", "dpm_2_ancestral", "dpm2 ancestral"], "KDPM2AncestralDiscreteScheduler", {}),
     ],
 )  # fmt: skip
@@ -89,6 +97,16 @@ def test_every_name_keeps_the_training_of_the_model_and_steps():
             model_input = scheduler.scale_model_input(sample, step)
             sample = scheduler.step(model_input * 0.1, step, sample).prev_sample
         assert sample.isfinite().all(), name
+
+
+def test_automatic_is_none_that_is_known():
+    for name in ("Euler Automatic", "dpmpp_2m automatic", "DDIM AUTOMATIC"):
+        with pytest.warns(ClipcondWarning, match="Automatic: which one that is for"):
+            made = make_scheduler(name, OWN)
+        assert settings_of(made) == settings_of(make_scheduler(name[: -len(" automatic")], OWN))
+    for name in ("Automatic", "Normal", "Euler Normal Karras", "Euler a Automatic Karras"):
+        with pytest.raises(UnknownNameError):
+            find_scheduler(name)
 
 
 @pytest.mark.parametrize(

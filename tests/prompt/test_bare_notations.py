@@ -196,9 +196,10 @@ def test_networks_without_a_name_or_a_number():
     def check(case):
         prompt, said, *proposal = case
         networks, found = take_out(prompt)[1:]
-        found = [*network_issues(prompt, networks), *found]
-        remedies = [i.remedy for i in found if said in i.message]
-        assert remedies == [f"Write {written}" for written in proposal], found
+        for loaded in (False, True):  # a slip is one, whoever loads the network
+            issues = [*network_issues(prompt, networks, loaded=loaded), *found]
+            remedies = [i.remedy for i in issues if said in i.message]
+            assert remedies == [f"Write {written}" for written in proposal], issues
 
     cases = [
         ("<lora:foo:0.5@0.2>", "'0.5@0.2' is no number", "<lora:foo:0.5>."),
@@ -216,7 +217,18 @@ def test_networks_without_a_name_or_a_number():
         ("<lora: :0.5>", "has no name", "<lora:NAME:1>, the name of its file."),
         ("(<lora:foo:0.8>:1.2)", "has no effect", "<lora:foo:1.2>."),
         ("( <lora:foo> :0.5 )", "has no effect", "<lora:foo:0.5>."),
+        ("<lora:foo:abc>", "'abc' is no number", "<lora:foo:1>."),
+        ("<lora:foo:nan>", "'nan' is no number", "<lora:foo:1>."),
+        ("<lora:foo:-inf>", "'-inf' is no number", "<lora:foo:1>."),
+        ("<lora:foo:1_0>", "'1_0' is no number", "<lora:foo:1>."),
+        ("<lora:foo:1e400>", "'1e400' is no number", "<lora:foo:1>."),
+        ("<lora:foo:0.8:nan>", "'nan' is no number", "<lora:foo:0.8:1>."),
+        ("<lora:foo:te=x:unet=0.5>", "'x' is no number", "<lora:foo:te=1:unet=0.5>."),
+        ("<lora:foo:1e3>", "the weight '1e3' is hardly meant", "<lora:foo:1>."),
+        ("<lora:foo:-80,0e1>", "'-80,0e1' is hardly meant", "<lora:foo:1>."),
+        ("<lora:foo:120>", "the weight '120' is hardly meant", "<lora:foo:1.2>."),
         *((f"<lora:foo:{n}>", "no number") for n in ("0.8", "0.5:0.7", "1:lbw=ALL", "te=1", "0,8")),
+        *((f"<lora:foo:{n}>", "no number") for n in ("1:MIDD", "1e-1", "0.8375", "TE = .5", " 1 ")),
         *((f"<lora:{n}:1>", "colon") for n in ("a=b", "style 2.5d", "v1-5", "x 12")),
         ("(cat <lora:foo:0.8>:1.2)", "no effect"),
     ]

@@ -115,7 +115,8 @@ def test_weights():
 def test_scientific_numbers():
     cases = {
         "1e30": 1.2, "5e300": 1.2, "2e-1": 0.2, "1.3e0": 1.3, "1.5E-1": 0.15,
-        "9e999": 1.2,
+        "9e999": 1.2, "-1e30": 1.2, "+1e1": 1.2, "-1e-1": -0.1, ".5e0": 0.5, "-.25e+0": -0.25,
+        "12.e-1": 1.2, "12.5e-1": 1.25, "-12340e-4": -1.234, "1e-400": 0.0,
     }  # fmt: skip
     for number, weight in cases.items():
         found = issues(f"(cat:{number})", "a1111", None)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from clipcond.errors import ReadingError
+from clipcond.errors import ClipcondWarning, ReadingError
 from clipcond.reading import ImageIndex
 from clipcond.reading.vectors import nearest_rows
 from tests.reading.indexes import COLOURS, message_of
@@ -125,6 +125,31 @@ def test_a_tower_that_makes_nan_is_refused(files, encoder, monkeypatch):
         ReadingError, index.add, files
     )
     assert len(index) == 0
+
+
+def test_what_is_gone_is_said_and_stays_until_it_is_removed(tmp_path, files, encoder):
+    """Deleted, renamed, a file given by name; of another folder nothing is said."""
+    folder, other = tmp_path / "pictures", tmp_path / "pictures 2"
+    other.mkdir()
+    picture(8, 8).save(other / "a.png")
+    index = ImageIndex(encoder)
+    index.add([folder, other])
+    files[0].unlink()
+    files[1].rename(files[1].with_name("renamed.png"))
+    (other / "a.png").unlink()
+
+    with pytest.warns(ClipcondWarning, match=r"2 pictures .* remove_missing\(\)") as caught:
+        update = index.add(folder)
+    assert repr(str(update.gone[0])) in str(caught[0].message)
+    assert set(update.gone) == {files[0], files[1]}
+    assert (update.n_added, update.n_unchanged) == (1, len(files) - 2)
+    with pytest.warns(ClipcondWarning, match="1 picture "):
+        named = index.add([files[0], files[2]])
+    assert (named.gone, [path for path, _ in named.bad]) == ((files[0],), [files[0]])
+    assert index.remove_missing(folder) == 2
+    assert index.add(folder).gone == ()
+    with pytest.warns(ClipcondWarning, match="1 picture "):
+        assert index.add(tmp_path).gone == (other / "a.png",)
 
 
 def test_pictures_are_removed(tmp_path, files, encoder):

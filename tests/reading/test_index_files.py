@@ -1,5 +1,6 @@
 """An index is saved whole, goes on after a kill, and refuses what is damaged or another's."""
 
+import io
 import json
 import signal
 import subprocess
@@ -188,6 +189,54 @@ def test_a_damaged_index_is_refused(tmp_path, files, encoder, what, said):
     damaged(tmp_path / "index", what)
 
     assert said in message_of(CheckpointError, ImageIndex.open, tmp_path / "index", encoder)
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".jsonl"])
+def test_whatever_is_changed_in_a_part_is_found(tmp_path, files, encoder, ending, monkeypatch):
+    """A bit of a vector, of a name, of a size; signs; rows that are swapped; other values."""
+    if ending == ".jsonl":
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
+    index = ImageIndex(encoder)
+    index.add(files)
+    place = tmp_path / "index"
+    index.save(place)
+    (vectors,), (table,) = place.glob("vectors-*"), place.glob(f"pictures-*{ending}")
+    rows = (
+        index_files._read_parquet(table) if ending == ".parquet" else index_files._read_lines(table)
+    )
+    whole = {path: path.read_bytes() for path in (vectors, table)}
+    numbers, start = index.embeds, len(whole[vectors]) - index.embeds.numel() * 4
+    signs = numbers.clone()
+    signs.view(torch.int32)[0, :40] ^= -(2**31)
+    for path, changed in (
+        (vectors, whole[vectors][:start] + signs.numpy().tobytes()),
+        (vectors, whole[vectors][:start] + numbers.flip(0).numpy().tobytes()),
+        (vectors, flipped(whole[vectors], start)),
+        (vectors, flipped(whole[vectors], len(whole[vectors]) - 4)),
+        (table, table_of([*rows[1:], rows[0]])),
+        *((table, table_of([{**rows[0], **each}, *rows[1:]])) for each in CHANGES),
+    ):
+        assert changed != whole[path]
+        path.write_bytes(changed)
+        for act in (ImageIndex.open, lambda *given: ImageIndex(encoder).add(files, save_to=place)):
+            assert "is damaged" in message_of(CheckpointError, act, place, encoder)
+        path.write_bytes(whole[path])
+    assert torch.equal(ImageIndex.open(place, encoder).embeds, numbers)
+
+
+CHANGES = ({"path": "/other.png"}, {"size": 7}, {"modified": 7})
+
+
+def table_of(rows) -> bytes:
+    """Rows as this installation writes them."""
+    file = io.BytesIO()
+    index_files._table_writer(rows)[0](file)
+    return file.getvalue()
+
+
+def flipped(content: bytes, place: int) -> bytes:
+    """The same but for the last bit of a byte."""
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
 def test_wrong_questions_are_refused(tmp_path, files, encoder):

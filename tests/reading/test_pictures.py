@@ -1,14 +1,29 @@
 """Pictures of every kind, and what is none: what is read, and what is said."""
 
+import contextlib
+import io
 import struct
+import tempfile
 import zlib
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageOps
 
 from clipcond.errors import PictureError
-from clipcond.reading import pictures_in, read_picture
+from clipcond.metadata import Parameters, read_parameters, save_picture
+from clipcond.reading import (
+    ImageIndex,
+    ZeroShotClassifier,
+    clip_score,
+    draw_score_matrix,
+    interrogate,
+    load_encoder,
+    pictures_in,
+    read_picture,
+    score_parts,
+)
 from tests.reading.made import picture
 
 
@@ -30,6 +45,88 @@ def test_a_file_and_its_picture_are_the_same(tmp_path):
     assert read_picture(tmp_path / "a.png").tobytes() == image.tobytes()
     assert read_picture(str(tmp_path / "a.png")).tobytes() == image.tobytes()
     assert read_picture(image).tobytes() == image.tobytes()
+
+
+class Stream:
+    """A file that can be read once, as a network gives it."""
+
+    def __init__(self, content):
+        self._file = io.BytesIO(content)
+
+    def read(self, size=-1):
+        return self._file.read(size)
+
+
+def forms_of(path):
+    """What may stand for a picture: its bytes, however they are kept, and open files."""
+    content = path.read_bytes()
+    at_end = io.BytesIO()
+    at_end.write(content)
+    spooled = tempfile.SpooledTemporaryFile()  # noqa: SIM115 - what a web server gives
+    spooled.write(content)
+    return [
+        content, bytearray(content), memoryview(content), io.BytesIO(content), at_end, spooled,
+        path.open("rb"), Stream(content),
+    ]  # fmt: skip
+
+
+def test_bytes_and_open_files_are_pictures(tmp_path):
+    image = picture(20, 10)
+    image.save(tmp_path / "a.png")
+    for form in forms_of(tmp_path / "a.png"):
+        with contextlib.closing(form) if hasattr(form, "close") else contextlib.nullcontext():
+            at = form.tell() if hasattr(form, "tell") else None
+            assert read_picture(form).tobytes() == image.tobytes(), type(form)
+            assert at is None or form.tell() == at
+
+
+@pytest.mark.filterwarnings("error")
+def test_every_reading_function_takes_them(tmp_path):
+    """One, several, the same open file twice: in threads, each is read whole."""
+    save_picture(picture(20, 10), tmp_path / "a.png", Parameters("red", steps=3))
+    path, encoder = tmp_path / "a.png", load_encoder("embedded")
+    expected = encoder.encode_image(path)
+    index = ImageIndex(encoder)
+    index.add(path)
+    for form in (path.read_bytes(), io.BytesIO(path.read_bytes())):
+        assert torch.equal(encoder.encode_image(form), expected)
+        assert torch.equal(encoder.encode_image([form] * 40), encoder.encode_image([path] * 40))
+        assert torch.equal(encoder.encode_pictures(form).embeds, expected)
+        assert index.search(form, image=form) == index.search(path, image=path)
+        assert clip_score(encoder, form, "red") == clip_score(encoder, path, "red")
+        assert score_parts(encoder, form, "red") == score_parts(encoder, path, "red")
+        assert draw_score_matrix(encoder, [form], ["red"])[0].shape == (1, 1)
+        assert draw_score_matrix(encoder, form, ["red"])[0].shape == (1, 1)
+        assert ZeroShotClassifier(encoder, ["red", "blue"])(form, top_k=1)
+        assert interrogate(encoder, form, ["colours"]).prompt
+        assert read_parameters(form) == read_parameters(path)
+    bad = encoder.encode_pictures([b"", path.read_bytes(), b"no picture"]).bad
+    assert [(each.place, each.error.message) for each in bad] == [
+        (place, "the picture is no picture that Pillow can read") for place in (0, 2)
+    ]
+
+
+def test_what_no_picture_can_be_read_of(tmp_path, monkeypatch):
+    closed = io.BytesIO(b"x")
+    closed.close()
+    picture(20, 10).save(tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    cases = [
+        (io.StringIO("text"), "the picture's file gives no bytes"),
+        (closed, "the picture cannot be read as a picture: I/O operation on closed file"),
+        (content[:-30], "the picture cannot be read as a picture: image file is truncated"),
+        (b"cat.png", "the picture is no picture that Pillow can read"),
+    ]
+    for form, message in cases:
+        with pytest.raises(PictureError) as caught:
+            read_picture(form)
+        assert caught.value.message.startswith(message)
+    monkeypatch.setattr("clipcond.reading.pictures.MOST_BYTES", 100)
+    for endless in (open("/dev/zero", "rb", buffering=0), io.BytesIO(content)):  # noqa: SIM115
+        with endless, pytest.raises(PictureError, match="has more than 100 bytes"):
+            read_picture(endless)
+    with pytest.raises(PictureError, match=r"paths are files or folders, .* not a bytes"):
+        ImageIndex(load_encoder("embedded")).add(content)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -117,11 +214,10 @@ def test_what_is_no_picture_says_so(tmp_path):
     assert said(tmp_path / "text.png") == "'FILE' is no picture that Pillow can read"
     assert said(tmp_path / "empty.jpg") == "'FILE' is no picture that Pillow can read"
     assert said(tmp_path / "cut.jpg").startswith("'FILE' cannot be read as a picture: ")
-    assert (
-        said(tmp_path / "none.png") == said(tmp_path / "folder.png") == "there is no picture 'FILE'"
-    )
+    assert said(tmp_path / "none.png") == "there is no picture 'FILE'"
+    assert said(tmp_path / "folder.png") == "'FILE' is a folder, not a picture"
     assert "floating point" in said(Image.new("F", (3, 3)))
-    with pytest.raises(PictureError, match=r"a picture is a file or .* not int"):
+    with pytest.raises(PictureError, match=r"a picture is a file, its bytes or .* not int"):
         read_picture(3)
     with pytest.raises(PictureError, match="cannot be a path"):
         read_picture("a\0.png")

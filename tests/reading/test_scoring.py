@@ -1,5 +1,7 @@
 """CLIPScore by its formula, and the parts of prompts in every syntax."""
 
+import warnings
+
 import pytest
 import torch
 from PIL import Image
@@ -83,6 +85,58 @@ def test_of_a_prompt_over_time_the_last_text_counts(encoder):
         score = clip_score(encoder, RED, "[blue:red:0.5] background", dialect="a1111")
 
     assert torch.equal(score, clip_score(encoder, RED, "red background"))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("prompt", "said", "parts"),
+    [
+        ("a cat AND red background", "a cat, red background", ["a cat", "red background"]),
+        (
+            "a cat :1.2 AND red background :0.5",
+            "a cat, red background",
+            ["a cat", "red background"],
+        ),
+        ("a cat AND blue :-0.5 AND a dog, red", "a cat, a dog, red", ["a cat", "a dog", "red"]),
+        ("blue :0 AND red background", "red background", ["red background"]),
+        ("a (cat:1.3) AND AND red", "a cat, red", ["a cat", "red"]),
+        ("red background, (blue:-1) (dog:0)", "red background,", ["red background"]),
+        ("A CAT AND RED", "A CAT AND RED", ["A CAT AND RED"]),
+    ],
+)
+def test_all_that_a_picture_should_show_is_scored(encoder, prompt, said, parts):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "nothing is behind AND|AND is a word")
+        score = clip_score(encoder, RED, prompt, dialect="a1111")
+        found = score_parts(encoder, RED, prompt)
+
+    assert torch.equal(score, clip_score(encoder, RED, said))
+    assert [part.text for part in found.parts] == parts
+    assert [prompt[part.start : part.stop] for part in found.parts if "(" not in prompt] == [
+        each for each in parts if "(" not in prompt
+    ]
+    assert found.score == pytest.approx(score.item(), abs=1e-6)
+
+
+def test_of_a_mixture_all_is_scored_that_has_a_weight_above_0(encoder):
+    blend = '("a cat", "red background", "a dog").blend(1, 0.5, -0.3)'
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ClipcondWarning)
+        score = clip_score(encoder, RED, blend, dialect="compel")
+    assert torch.equal(score, clip_score(encoder, RED, "a cat red background"))
+
+
+def test_of_several_conditions_over_time_the_last_texts_count(encoder):
+    prompt = "a [dog:cat:0.5] AND [blue:red:0.5] background"
+    with pytest.warns(PromptWarning, match="its text of the last step is scored") as caught:
+        score = clip_score(encoder, RED, prompt, dialect="a1111")
+    assert len(caught) == 1
+    assert torch.equal(score, clip_score(encoder, RED, "a cat, red background"))
+    for prompt in ("a cat :0 AND a dog :-1", "a cat :-1 AND "):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ClipcondWarning)
+            with pytest.raises(PromptError, match="no text that could be scored"):
+                clip_score(encoder, RED, prompt, dialect="a1111")
 
 
 def test_as_many_prompts_as_pictures(encoder):

@@ -119,9 +119,26 @@ def _place(scheduler: object, timestep: Timestep) -> int:
             return place
     timesteps, now = getattr(scheduler, "timesteps", None), _number(timestep)
     if isinstance(timesteps, Tensor):
+        if (place := _place_of_view(timesteps, timestep)) is not None:
+            return place
         timesteps = timesteps.tolist()  # waits for a device once
     values = [] if timesteps is None else [float(each) for each in timesteps]
     return values.index(now) if now in values else 0
+
+
+def _place_of_view(timesteps: Tensor, timestep: Timestep) -> int | None:
+    """Find the place of a timestep that is an element of the schedule itself; None = it is a copy.
+
+    A loop over the schedule, or over its end, hands its elements on. Their values would not do:
+    PNDM's come twice.
+    """
+    if not isinstance(timestep, Tensor) or not timestep.numel() or timesteps.stride() != (1,):
+        return None
+    starts = [each.untyped_storage().data_ptr() for each in (timesteps, timestep)]
+    if not starts[0] or starts[0] != starts[1] or timesteps.dtype != timestep.dtype:
+        return None
+    place = int(timestep.storage_offset()) - int(timesteps.storage_offset())
+    return place if 0 <= place < len(timesteps) else None
 
 
 def _are_equal(timesteps: object, others: object) -> bool:

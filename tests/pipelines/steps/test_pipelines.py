@@ -132,6 +132,25 @@ def test_step_count_of_image_to_image():
         assert torch.equal(zoo.draw(pipe, name, prompt="[cat:dog:5]", **call), cat)
 
 
+@pytest.mark.parametrize("skip_prk_steps", [True, False])
+def test_step_count_of_a_schedule_with_timesteps_that_come_twice(skip_prk_steps):
+    """Eight steps: by the schedule the first call is at the step that strength names."""
+    name = "StableDiffusionImg2ImgPipeline"
+    pipe = attach(zoo.make(name), step_count="schedule")
+    pipe.scheduler = diffusers.PNDMScheduler(skip_prk_steps=skip_prk_steps)
+    pipe.unet = Recorder(pipe.unet)
+    cat = pipe.conditioner("cat").embeds[0]
+    for strength, start in ((1.0, 0), (0.9, 1), (0.85, 2), (0.75, 2), (0.5, 4)):
+        pipe.unet.seen = []
+        zoo.draw(
+            pipe, name, prompt="[cat:dog:5]", num_inference_steps=8, strength=strength,
+            guidance_scale=1.0,
+        )  # fmt: skip
+        is_cat = [torch.equal(rows[-1], cat) for rows in pipe.unet.seen]
+        n_calls = len(pipe.scheduler.timesteps) - start
+        assert is_cat == [True] * (6 - start) + [False] * (n_calls - 6 + start), strength
+
+
 GO_ON = [
     ("StableDiffusionXLImg2ImgPipeline", diffusers.DDIMScheduler, "a1111"),
     ("StableDiffusionXLImg2ImgPipeline", diffusers.EulerDiscreteScheduler, "a1111"),

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import diffusers
 import pytest
 import torch
 from hypothesis import given, settings
@@ -167,6 +168,19 @@ def test_a_copy_of_a_scheduler_goes_on_where_it_was():
         assert moves(scheduler, noted, step_count)[1] == expected
     late = [*noted[:2], *({**each, "timesteps": timesteps.clone()} for each in noted[1:2])]
     assert moves(SimpleNamespace(order=1), late)[1] == [0, 1, 1]
+
+
+@pytest.mark.parametrize("skip_prk_steps", [True, False])
+def test_the_place_in_a_schedule_with_timesteps_that_come_twice(skip_prk_steps):
+    """PNDM's loop from any place on, whatever shape its timesteps are handed on in."""
+    scheduler = diffusers.PNDMScheduler(skip_prk_steps=skip_prk_steps)
+    for shape in (lambda t: t, lambda t: t[None], lambda t: t.expand(4)):
+        for start in range(7):
+            scheduler.set_timesteps(8)
+            loop = enumerate(scheduler.timesteps[start:])
+            calls = [{"timestep": shape(t), "counter": i} for i, t in loop]
+            _, found = moves(scheduler, calls, "schedule")
+            assert found == [*range(start, len(scheduler.timesteps))], (start, found)
 
 
 def test_the_place_in_the_schedule():
