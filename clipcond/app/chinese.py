@@ -49,14 +49,13 @@ CHINESE = {
     "Writes the prompts above, in their dialect, in that of another tool.": (
         "把上面的提示词从所选方言改写成另一个工具的方言。"
     ),
-    "Compare dialects": "比较方言",
     "Compare": "比较",
     "Dialects": "方言",
     "Choose one or more dialects.": "请选择一个或多个方言。",
     "Draws the prompts above in each dialect, with one seed and Draw's settings.": (
         "用同一个种子和“生成”页的参数，按每种方言各画一张。"
     ),
-    "Read a picture": "解读图片",
+    "Read": "读图",
     "Picture": "图片",
     "Made with (PNG info)": "生成参数（PNG 信息）",
     "Labels, with commas between them": "标签，用逗号分隔",

@@ -64,7 +64,8 @@ def draw_tab(desk: Desk, fields: PromptFields, tabs: gr.Tabs) -> DrawTab:
             gallery = gr.Gallery(
                 label=said("Pictures"),
                 show_label=False,
-                columns=3,
+                columns=4,
+                preview=True,
                 object_fit="contain",
                 height=420,
                 interactive=False,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import accumulate
 
 from clipcond.app.drawing import Progress
 from clipcond.app.studio import Studio
 from clipcond.app.wording import Language
 from clipcond.conditioning.report import Report
+from clipcond.errors import text_width
 from clipcond.reading import PromptScore
 
 
@@ -24,13 +27,31 @@ def header(model: str, language: Language) -> str:
 
 def notes(texts: Iterable[str], kind: str = "note") -> str:
     """Write messages in monospace, so that a caret is under its place; "" if there are none."""
-    blocks = "".join(f"<pre>{escape(text)}</pre>" for text in texts)
+    blocks = "".join(map(block, texts))
     return f'<div class="cc-notes cc-{kind}" role="status">{blocks}</div>' if blocks else ""
+
+
+def block(text: str) -> str:
+    """Write one message, each caret under its character whatever the width of the letters.
+
+    A terminal's Chinese characters are two columns wide; a browser's have the width of their font.
+    So a copy of what is before the character, which cannot be seen, takes the place of the spaces.
+    """
+    lines = text.split("\n")
+    written = [escape(line) for line in lines]
+    for i, line in enumerate(lines[1:], 1):
+        above = lines[i - 1]
+        if re.fullmatch(r" +\^", line) and not above.isascii():
+            columns = accumulate(map(text_width, above))
+            n_before = sum(column < len(line) for column in columns)
+            before = escape(above[:n_before])
+            written[i] = f'<span class="cc-gap" aria-hidden="true">{before}</span>^'
+    return "<pre>" + "\n".join(written) + "</pre>"
 
 
 def error(text: str) -> str:
     """Write what went wrong."""
-    return f'<div class="cc-notes cc-error" role="alert"><pre>{escape(text)}</pre></div>'
+    return f'<div class="cc-notes cc-error" role="alert">{block(text)}</div>'
 
 
 def line(text: str) -> str:
@@ -54,7 +75,10 @@ def progress(at: Progress, language: Language) -> str:
 def report(found: Report, title: str) -> str:
     """Show a report in a frame of its own, which runs no scripts."""
     page = escape(found.html(), quote=True)
-    return f'<iframe class="cc-report" sandbox="" title="{escape(title)}" srcdoc="{page}"></iframe>'
+    return (
+        f'<iframe class="cc-report" sandbox="allow-same-origin" title="{escape(title)}" '
+        f'srcdoc="{page}"></iframe>'
+    )
 
 
 def table(rows: Sequence[tuple[str, str, float | None]], label: str) -> str:

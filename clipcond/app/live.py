@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TypedDict
 
+from clipcond.app import html
 from clipcond.app.prompt_files import did_you_mean, file_named
 from clipcond.app.settings import MOST_CHARACTERS
 from clipcond.app.studio import Reading, Studio
@@ -36,12 +37,12 @@ class Span(TypedDict):
 
 
 class FieldView(TypedDict):
-    """What is shown of one field: its counter, its highlights, what is said of it."""
+    """What is shown of one field: its counter, its highlights, and as HTML what is said of it."""
 
     count: str
     full: bool
     spans: list[Span]
-    notes: list[str]
+    notes: str
     is_error: bool
 
 
@@ -82,12 +83,12 @@ def _view(studio: Studio, field: Field, reading: Reading, language: Language) ->
     text = field.text
     if len(text) > MOST_CHARACTERS:
         message = language.said("This prompt has more than {} characters.", MOST_CHARACTERS)
-        return FieldView(count="", full=True, spans=[], notes=[message], is_error=True)
+        return FieldView(count="", full=True, spans=[], notes=html.block(message), is_error=True)
     try:
         report = report_of(studio.explainer(reading), field)
     except PromptError as error:
         return FieldView(
-            count="", full=False, spans=[], notes=[language.message(error)], is_error=True
+            count="", full=False, spans=[], notes=html.block(language.message(error)), is_error=True
         )
     missing = _missing_networks(studio, field, reading)
     spans = [*_spans(report), *(_network_spans(text, missing) if "<" in text else ())]
@@ -100,7 +101,7 @@ def _view(studio: Studio, field: Field, reading: Reading, language: Language) ->
         count=count(report.chunks),
         full=last.chunk.content == last.special.room,
         spans=_as_javascript_counts(text, spans),
-        notes=notes,
+        notes="".join(map(html.block, notes)),
         is_error=False,
     )
 

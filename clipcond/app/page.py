@@ -38,9 +38,9 @@ def build_page(desk: Desk) -> gr.Blocks:
                 inspect_tab(desk, fields, tab)
             with gr.Tab(said("Convert"), id="convert"):
                 convert_tab(desk, fields)
-            with gr.Tab(said("Compare dialects"), id="compare"):
+            with gr.Tab(said("Compare"), id="compare"):
                 compare_tab(desk, fields, draw.settings)
-            with gr.Tab(said("Read a picture"), id="read"):
+            with gr.Tab(said("Read"), id="read"):
                 read_tab(desk, fields, draw, tabs)
         page.load(
             None, fields.reading, js="(...reading) => window.clipcond.start(...reading)",

@@ -20,6 +20,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
+from clipcond.app import html
 from clipcond.app.guarding import LOCAL, USER, App, Guard
 from clipcond.app.handlers import Desk
 from clipcond.app.live import Field as PromptField
@@ -35,6 +36,13 @@ from clipcond.errors import ClipcondError
 _FILES = Path(__file__).parent / "assets"
 # Nothing is sent anywhere, and nothing is fetched.
 _ENVIRONMENT = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+_ICON = (
+    '<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 '
+    "viewBox=%220 0 16 16%22%3E%3Crect width=%2216%22 height=%2216%22 rx=%224%22 "
+    "fill=%22%234f46e5%22/%3E%3Cpath d=%22M11 5.5a4 4 0 1 0 0 5%22 fill=%22none%22 "
+    'stroke=%22white%22 stroke-width=%222%22/%3E%3C/svg%3E">'
+)
 
 
 class Typed(BaseModel):
@@ -89,7 +97,7 @@ def make_app(
             enable_monitoring=False,
             theme=look(),
             css=(_FILES / "page.css").read_text(encoding="utf-8"),
-            head=f"<script>{(_FILES / 'page.js').read_text(encoding='utf-8')}</script>",
+            head=_ICON + f"<script>{(_FILES / 'page.js').read_text(encoding='utf-8')}</script>",
         )
     return Guard(app, password, hosts)
 
@@ -102,6 +110,10 @@ def _add_routes(app: FastAPI, desks: dict[str, Desk]) -> None:
         name = "zh" if wants_chinese(request.headers.get("accept-language")) else "en"
         return RedirectResponse(f"/{name}/", headers={"vary": "accept-language"})
 
+    @app.get("/manifest.json")
+    def manifest() -> dict[str, str]:
+        return {"name": "clipcond", "start_url": "/", "display": "browser"}
+
     @app.post("/live/{language}/read", response_model=None)
     def read(language: str, typed: Typed) -> list[FieldView]:
         desk = desks.get(language, desks["en"])
@@ -111,7 +123,9 @@ def _add_routes(app: FastAPI, desks: dict[str, Desk]) -> None:
             return view_fields(desk.studio, fields, reading, desk.language)
         except Exception as error:
             wrong = desk.language.failure(error)
-            return [FieldView(count="", full=False, spans=[], notes=[wrong], is_error=True)]
+            return [
+                FieldView(count="", full=False, spans=[], notes=html.block(wrong), is_error=True)
+            ]
 
     @app.post("/live/weight")
     def weight(asked: Selected) -> dict[str, Any]:

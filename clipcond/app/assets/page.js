@@ -113,12 +113,7 @@
     count.textContent = view.count;
     count.classList.toggle("cc-full", view.full);
     notes.className = `cc-notes ${view.is_error ? "cc-error" : "cc-note"}`;
-    const texts = view.notes.map((each) => {
-      const block = document.createElement("pre");
-      block.textContent = each;
-      return block;
-    });
-    notes.replaceChildren(...texts);
+    notes.innerHTML = view.notes; // all of it is escaped: see html.py
     paint(name, view.spans);
   }
 
@@ -204,6 +199,15 @@
       document.querySelector("#cc-draw").click();
     }
   });
+
+  // A report runs no scripts; its frame is as high as its text.
+  function fit(frame) {
+    const root = frame.contentDocument && frame.contentDocument.documentElement;
+    if (root) frame.style.height = `${root.scrollHeight + 4}px`;
+  }
+  document.addEventListener("load", (event) => {
+    if (event.target.matches && event.target.matches(".cc-report")) fit(event.target);
+  }, true);
 
   const watcher = new MutationObserver(() => NAMES.forEach(dress));
   watcher.observe(document.documentElement, { childList: true, subtree: true });
