@@ -65,7 +65,6 @@ def draw_tab(desk: Desk, fields: PromptFields, tabs: gr.Tabs) -> DrawTab:
                 label=said("Pictures"),
                 show_label=False,
                 columns=4,
-                preview=True,
                 object_fit="contain",
                 height=420,
                 interactive=False,
@@ -201,9 +200,11 @@ def shown_of(desk: Desk, view: DrawView, before: Captioned | None) -> tuple[obje
     """Make status, gallery, pictures, seed and facts; the gallery only where it changes."""
     if view.pictures == before:
         return view.status, *(gr.skip() for _ in range(4))
-    facts = desk.parameters_of(view.pictures, len(view.pictures) - 1)
+    last = len(view.pictures) - 1
+    facts = desk.parameters_of(view.pictures, last)
     seed = gr.skip() if view.seed is None else view.seed
-    return view.status, view.pictures, view.pictures, seed, facts
+    gallery = gr.update(value=view.pictures, selected_index=None if last < 0 else last)
+    return view.status, gallery, view.pictures, seed, facts
 
 
 def _chosen(desk: Desk) -> Callable[..., str]:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from clipcond.app import html
 from clipcond.app.converting import convert_prompt
@@ -17,7 +17,8 @@ from clipcond.app.reader import Reader
 from clipcond.app.settings import AppSettings
 from clipcond.app.studio import OWN, Drawn, Reading, Studio, Wish, compared
 from clipcond.app.wording import Language
-from clipcond.errors import ArgumentError, ClipcondError
+from clipcond.conditioning.dialects import DialectName, find_dialect
+from clipcond.errors import ArgumentError, ClipcondError, UnknownNameError
 from clipcond.metadata import read_parameters
 
 log = logging.getLogger("clipcond.app")
@@ -58,9 +59,16 @@ class Desk:
         return self.studio.settings
 
     def reading(self, dialect: str, tower: str | None, clip_skip: float | None) -> Reading:
-        """Make of the fields how prompts are read; clip skip 0 or nothing = the model's own."""
+        """Make of the fields how prompts are read; clip skip 0 or nothing = the model's own.
+
+        Raises:
+            UnknownNameError: no such dialect or tower.
+        """
+        find_dialect(cast(DialectName, dialect))
+        if (tower or OWN) not in self.studio.towers:
+            raise UnknownNameError("text tower here", tower, filter(None, self.studio.towers))
         skip = int(clip_skip) if clip_skip else None
-        return Reading(dialect, skip, tower or OWN)
+        return Reading(cast(DialectName, dialect), skip, tower or OWN)
 
     def draw(self, wish: Wish, session: str) -> Iterator[DrawView]:
         """Draw, and show each step."""
@@ -76,7 +84,8 @@ class Desk:
         yield from self._draw(wishes, session, by_dialect=True)
 
     def _draw(self, wishes: list[Wish], session: str, *, by_dialect: bool) -> Iterator[DrawView]:
-        said, pictures = self.language.said, []
+        said = self.language.said
+        pictures: Captioned = []
         warned: dict[str, None] = {}
         seed = None
         is_stopped = self.stops.asker(session)

@@ -12,15 +12,8 @@ from clipcond.app.prompt_tabs import compare_tab, convert_tab, inspect_tab
 from clipcond.app.read_tab import read_tab
 from clipcond.app.settings import MOST_WAITING
 
-_SANS = ("system-ui", "-apple-system", "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "sans-serif")
-_MONO = (
-    "ui-monospace",
-    "SFMono-Regular",
-    "Menlo",
-    "Consolas",
-    "Noto Sans Mono CJK SC",
-    "monospace",
-)
+_SANS = ("system-ui", "-apple-system", "Segoe UI", "Noto Sans", "sans-serif")
+_MONO = ("ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 
 
 def build_page(desk: Desk) -> gr.Blocks:

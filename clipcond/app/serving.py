@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
+from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
@@ -105,16 +105,16 @@ def make_app(
 def _add_routes(app: FastAPI, desks: dict[str, Desk]) -> None:
     """Add what is asked while one types, and the choice of the language."""
 
-    @app.get("/")
     def choose(request: Request) -> RedirectResponse:
         name = "zh" if wants_chinese(request.headers.get("accept-language")) else "en"
         return RedirectResponse(f"/{name}/", headers={"vary": "accept-language"})
 
-    @app.get("/manifest.json")
     def manifest() -> dict[str, str]:
         return {"name": "clipcond", "start_url": "/", "display": "browser"}
 
-    @app.post("/live/{language}/read", response_model=None)
+    def icon() -> Response:  # asked for whatever the page says
+        return Response(status_code=204)
+
     def read(language: str, typed: Typed) -> list[FieldView]:
         desk = desks.get(language, desks["en"])
         fields = [PromptField(text, negative=i > 0) for i, text in enumerate(typed.texts)]
@@ -127,11 +127,15 @@ def _add_routes(app: FastAPI, desks: dict[str, Desk]) -> None:
                 FieldView(count="", full=False, spans=[], notes=html.block(wrong), is_error=True)
             ]
 
-    @app.post("/live/weight")
     def weight(asked: Selected) -> dict[str, Any]:
         dialect = asked.dialect
         changed = change_weight(asked.text, asked.start, asked.stop, asked.change, dialect)
         return changed._asdict()
+
+    for path, answer in (("/", choose), ("/manifest.json", manifest), ("/favicon.ico", icon)):
+        app.add_api_route(path, answer, methods=["GET"])
+    for path, live in (("/live/{language}/read", read), ("/live/weight", weight)):
+        app.add_api_route(path, live, methods=["POST"], response_model=None)
 
 
 def serve(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from PIL.Image import Image
@@ -17,7 +17,7 @@ from clipcond.app.loras import LoraRack, hashes
 from clipcond.app.pictures import next_file
 from clipcond.app.prompt_files import INVERSIONS, LORAS, find_files
 from clipcond.app.settings import MOST_CHUNKS, AppSettings
-from clipcond.conditioning.dialects import DIALECTS, find_dialect
+from clipcond.conditioning.dialects import DIALECTS, DialectName, find_dialect
 from clipcond.conditioning.explaining import Explainer, ModelReads
 from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.errors import ClipcondError, ClipcondWarning
@@ -50,7 +50,7 @@ class Reading:
         clip_skip: None = the model's own.
     """
 
-    dialect: str = "a1111"
+    dialect: DialectName = "a1111"
     clip_skip: int | None = None
     tower: str = OWN
 
@@ -101,7 +101,7 @@ class Studio:
         self.pipe.set_progress_bar_config(disable=True)
         self._own_scheduler = self.pipe.scheduler
         self._rack = LoraRack(self.pipe)
-        self._attached: tuple[str, str] | None = None
+        self._attached: tuple[str, DialectName] | None = None
         self._towers: dict[str, tuple[tuple[ReadsTexts, ...], ModelReads]] = {}
         self.refused: dict[str, str] = {}  # why an inversion is not loaded
         self.loras: dict[str, Path] = {}
@@ -256,7 +256,7 @@ class Studio:
             on_step((i + 1) * steps // max(getattr(pipe, "num_timesteps", steps), i + 1))
             if is_stopped():
                 # diffusers' own way to leave the loop: the steps that remain do nothing
-                pipe._interrupt = stopped = True
+                vars(pipe)["_interrupt"] = stopped = True
             return tensors
 
         if is_stopped():
@@ -293,5 +293,5 @@ def _taken(networks: object) -> None:
 
 def compared(wish: Wish, dialects: list[str]) -> list[Wish]:
     """List the same wish in several dialects, one picture each."""
-    known = [name for name in DIALECTS if name in dialects]
+    known = [cast(DialectName, name) for name in DIALECTS if name in dialects]
     return [replace(wish, reading=replace(wish.reading, dialect=name), count=1) for name in known]

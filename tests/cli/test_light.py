@@ -12,8 +12,8 @@ from clipcond import embedded
 from tests.checkpoints.made_files import unet
 
 COMMANDS = (
-    "generate vary inspect convert checkpoint parameters classify score search interrogate align "
-    "tune-tower"
+    "generate vary inspect convert checkpoint parameters classify score search interrogate app "
+    "align tune-tower"
 ).split()
 CODE = """
 import json, sys
