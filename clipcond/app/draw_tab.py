@@ -51,7 +51,7 @@ class DrawTab:
     read: gr.Button
 
 
-def draw_tab(desk: Desk, fields: PromptFields, tabs: gr.Tabs) -> DrawTab:
+def add_draw_tab(desk: Desk, fields: PromptFields, tabs: gr.Tabs) -> DrawTab:
     """Lay out settings and gallery."""
     said = desk.language.said
     pictures, last_seed = gr.State([]), gr.State(None)

@@ -15,6 +15,7 @@ from clipcond.app.prompt_files import did_you_mean, file_named
 from clipcond.app.settings import MOST_CHARACTERS
 from clipcond.app.studio import Reading, Studio
 from clipcond.app.wording import Language
+from clipcond.conditioning.dialects import find_dialect
 from clipcond.conditioning.explaining import Explainer
 from clipcond.conditioning.report import ChunkReport, Report
 from clipcond.errors import PromptError, PromptWarning
@@ -91,7 +92,8 @@ def _view(studio: Studio, field: Field, reading: Reading, language: Language) ->
             count="", full=False, spans=[], notes=html.block(language.message(error)), is_error=True
         )
     missing = _missing_networks(studio, field, reading)
-    spans = [*_spans(report), *(_network_spans(text, missing) if "<" in text else ())]
+    has_networks = "<" in text and find_dialect(reading.dialect).takes_out
+    spans = [*_spans(report), *(_network_spans(text, missing) if has_networks else ())]
     issues = (*missing, *report.parsed.issues)
     notes = [language.message(_warning(text, issue)) for issue in issues[:MOST_NOTES]]
     if len(issues) > MOST_NOTES:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gradio as gr
 
 from clipcond.app import html
-from clipcond.app.draw_tab import draw_tab
+from clipcond.app.draw_tab import add_draw_tab
 from clipcond.app.handlers import Desk
-from clipcond.app.prompt_fields import prompt_fields
-from clipcond.app.prompt_tabs import compare_tab, convert_tab, inspect_tab
-from clipcond.app.read_tab import read_tab
+from clipcond.app.prompt_fields import add_prompt_fields
+from clipcond.app.prompt_tabs import add_compare_tab, add_convert_tab, add_inspect_tab
+from clipcond.app.read_tab import add_read_tab
 from clipcond.app.settings import MOST_WAITING
 
 _SANS = ("system-ui", "-apple-system", "Segoe UI", "Noto Sans", "sans-serif")
@@ -23,18 +23,18 @@ def build_page(desk: Desk) -> gr.Blocks:
         title="clipcond", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
     ) as page:
         gr.HTML(html.header(_model(desk), desk.language), elem_id="cc-header")
-        fields = prompt_fields(desk)
+        fields = add_prompt_fields(desk)
         with gr.Tabs(selected="draw", elem_id="cc-tabs") as tabs:
             with gr.Tab(said("Draw"), id="draw"):
-                draw = draw_tab(desk, fields, tabs)
+                draw = add_draw_tab(desk, fields, tabs)
             with gr.Tab(said("Inspect"), id="inspect") as tab:
-                inspect_tab(desk, fields, tab)
+                add_inspect_tab(desk, fields, tab)
             with gr.Tab(said("Convert"), id="convert"):
-                convert_tab(desk, fields)
+                add_convert_tab(desk, fields)
             with gr.Tab(said("Compare"), id="compare"):
-                compare_tab(desk, fields, draw.settings)
+                add_compare_tab(desk, fields, draw.settings)
             with gr.Tab(said("Read"), id="read"):
-                read_tab(desk, fields, draw, tabs)
+                add_read_tab(desk, fields, draw, tabs)
         page.load(
             None, fields.reading, js="(...reading) => window.clipcond.start(...reading)",
             api_visibility="private",

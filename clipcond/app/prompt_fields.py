@@ -38,7 +38,7 @@ class PromptFields:
         return [self.dialect, self.tower, self.clip_skip]
 
 
-def prompt_fields(desk: Desk) -> PromptFields:
+def add_prompt_fields(desk: Desk) -> PromptFields:
     """Lay out the fields, and let their counters and highlights follow them."""
     said = desk.language.said
     with gr.Row(elem_id="cc-top"):

@@ -15,7 +15,7 @@ from clipcond.app.prompt_fields import PromptFields
 from clipcond.conditioning.dialects import DIALECTS
 
 
-def inspect_tab(desk: Desk, fields: PromptFields, tab: gr.Tab) -> None:
+def add_inspect_tab(desk: Desk, fields: PromptFields, tab: gr.Tab) -> None:
     """Show what is encoded, whenever the tab is opened or a field changes."""
     shown = gr.HTML(elem_id="cc-inspect")
 
@@ -35,7 +35,7 @@ def inspect_tab(desk: Desk, fields: PromptFields, tab: gr.Tab) -> None:
     )
 
 
-def convert_tab(desk: Desk, fields: PromptFields) -> None:
+def add_convert_tab(desk: Desk, fields: PromptFields) -> None:
     """Write the prompts in another dialect, and take them over."""
     said = desk.language.said
     gr.HTML(_hint(said("Writes the prompts above, in their dialect, in that of another tool.")))
@@ -79,7 +79,7 @@ def _used(prompt: str, negative: str, target: str) -> tuple[object, ...]:
     return prompt, negative, target if target in DIALECTS else gr.skip()
 
 
-def compare_tab(desk: Desk, fields: PromptFields, settings: DrawSettings) -> None:
+def add_compare_tab(desk: Desk, fields: PromptFields, settings: DrawSettings) -> None:
     """Draw the prompts above in several dialects with one seed."""
     said = desk.language.said
     gr.HTML(

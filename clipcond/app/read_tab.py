@@ -17,7 +17,7 @@ _PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 _WORK: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": DRAWING, **_PRIVATE}
 
 
-def read_tab(desk: Desk, fields: PromptFields, draw: DrawTab, tabs: gr.Tabs) -> None:
+def add_read_tab(desk: Desk, fields: PromptFields, draw: DrawTab, tabs: gr.Tabs) -> None:
     """Lay out what can be asked about a picture."""
     said = desk.language.said
     with gr.Row():

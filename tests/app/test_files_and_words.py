@@ -1,0 +1,133 @@
+"""Files that prompts may name, file names of pictures, and the page's own words."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import clipcond.app
+from clipcond.app.chinese import CHINESE
+from clipcond.app.html import block, file_names
+from clipcond.app.pictures import next_file
+from clipcond.app.prompt_files import did_you_mean, file_named, find_files
+from clipcond.app.settings import AppSettings
+from clipcond.app.studio import Studio
+from clipcond.app.wording import Language, wants_chinese
+from clipcond.cli.serving import worded
+
+ROOM = Path(clipcond.app.__file__).parent
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "loras"
+    for name in ("style.safetensors", "sub/style.safetensors", "sub/Other.safetensors"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"x")
+    (root / "pickle.ckpt").write_bytes(b"x")
+    (tmp_path / "outside.safetensors").write_bytes(b"x")
+    (root / "link.safetensors").symlink_to(tmp_path / "outside.safetensors")
+    (root / "up").symlink_to(tmp_path, target_is_directory=True)
+    return root
+
+
+def test_files_by_the_names_that_prompts_have_for_them(folder):
+    found = find_files(folder, (".safetensors",))
+
+    assert sorted(found) == ["Other", "style", "sub/style"]
+    assert find_files(None, (".safetensors",)) == {}
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "link", "up/outside", "", "pickle"])
+def test_names_lead_nowhere_else(folder, name):
+    assert file_named(name, find_files(folder, (".safetensors",))) is None
+
+
+def test_names_whatever_their_case(folder):
+    files = find_files(folder, (".safetensors",))
+
+    assert file_named("STYLE", files) == "style"
+    assert did_you_mean("styl", files) == "Did you mean 'style'?"
+    assert did_you_mean("x", files) == "There are style, Other, sub/style."
+    assert did_you_mean("x", {}) == "The folder is empty."
+
+
+def test_pictures_are_numbered(tmp_path):
+    assert next_file(tmp_path, 7).name == "00000-7.png"
+    (tmp_path / "00041-3.png").touch()
+    (tmp_path / "holiday.png").touch()
+    assert next_file(tmp_path, 7).name == "00042-7.png"
+
+
+def test_inversions_of_the_folder_are_loaded(tmp_path):
+    folder = tmp_path / "embeddings"
+    folder.mkdir()
+    save_file({"<mood>": torch.zeros(3, 128)}, folder / "mood.safetensors")
+    save_file({"<wide>": torch.zeros(3, 768)}, folder / "sd15.safetensors")
+    studio = Studio(AppSettings(tmp_path, device="cpu", embeddings_dir=folder))
+    from clipcond.app.live import Field, view_fields
+    from clipcond.app.studio import Reading
+
+    (view,) = view_fields(studio, [Field("a mood cat")], Reading(), Language())
+    shown = file_names(studio, Language())
+    assert studio.inversions == ("mood",)
+    assert view["count"] == "5/75"
+    assert 'data-insert="mood"' in shown
+    assert "sd15: " in shown
+
+
+@pytest.mark.parametrize(
+    ("header", "chinese"),
+    [
+        ("zh-CN,zh;q=0.9,en;q=0.8", True),
+        ("en-US,en;q=0.9,zh;q=0.8", False),
+        ("de,zh;q=0.5", True),
+        ("zh;q=0, en;q=0.1", False),
+        ("ZH-Hant", True),
+        ("", False),
+        (None, False),
+        ("zh;q=x,en;q=0.5", False),
+        ("*", False),
+    ],
+)
+def test_which_language_a_browser_asks_for(header, chinese):
+    assert wants_chinese(header) == chinese
+
+
+def test_every_text_of_the_page_is_there_in_chinese():
+    said = set()
+    for path in ROOM.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(
+                getattr(node, "func", None), "attr", getattr(getattr(node, "func", None), "id", "")
+            )
+            if isinstance(node, ast.Call) and name == "said":
+                (first, *_) = node.args
+                assert isinstance(first, ast.Constant), (path, node.lineno)
+                said.add(first.value)
+
+    assert said == set(CHINESE)
+    assert all(text.count("{}") == CHINESE[text].count("{}") for text in said)
+
+
+def test_a_caret_is_under_its_character_whatever_its_width():
+    shown = block("'（' 没有闭合\n  一只（猫\n      ^\n请闭合")
+
+    assert '\n<span class="cc-gap" aria-hidden="true">  一只</span>^\n' in shown
+    assert block("a\n  b\n  ^") == "<pre>a\n  b\n  ^</pre>"
+
+
+def test_messages_name_fields_of_the_page():
+    said = worded("clip_skip=9 names no layer of 'embedded', which has 6", False)
+
+    assert said.startswith("Clip skip 9 names no layer")
+    assert worded("x\nSay fullwidth=True if it is meant as syntax.", False) == "x"
+    assert "Python" not in worded("x\nConvert the parts of compose('a AND b') one by one.", False)
+
+
+def test_the_log_is_nobodys_page():
+    assert not re.search(r"https?://(?!www\.w3\.org)", (ROOM / "assets/page.js").read_text())
+    assert "url(" not in (ROOM / "assets/page.css").read_text()
