@@ -13,7 +13,7 @@ CHINESE = {
     "English": "英文",
     "Chinese": "中文",
     "the model's": "模型自带",
-    "the embedded model: a miniature, to try things out": "内置模型：很小，供试用",
+    "embedded miniature model, to try things out": "内置模型：很小，供试用",
     "model {}": "模型 {}",
     # draw
     "Steps": "步数",

@@ -103,10 +103,12 @@ def _settings(desk: Desk) -> tuple[DrawSettings, gr.Button, gr.Button]:
     said, own = desk.language.said, desk.studio.own
     width, height = own["size"]
     with gr.Row():
-        steps = gr.Slider(1, MOST_STEPS, own["steps"], step=1, label=said("Steps"), buttons=[])
+        steps = gr.Slider(
+            1, MOST_STEPS, own["steps"], step=1, label=said("Steps"), buttons=[], min_width=200
+        )
         guidance = gr.Slider(
             0, min(30, MAX_GUIDANCE), own["guidance"], step=0.5, label=said("Guidance (CFG)"),
-            buttons=[],
+            buttons=[], min_width=200,
         )  # fmt: skip
     scheduler = gr.Dropdown(
         [(said("{} (the model's)", own["scheduler"]), OWN), *((n, n) for n in SCHEDULERS)],

@@ -105,7 +105,7 @@ class Desk:
             return
         n_all = sum(wish.count for wish in wishes)
         done = said("Stopped: {} of {} drawn.", len(pictures), n_all) if is_stopped() else ""
-        folder = said("Saved in {}", str(self.settings.output)) if pictures else ""
+        folder = said("Saved in {}", str(self.settings.output.resolve())) if pictures else ""
         status = html.line(" ".join(filter(None, (done, folder))))
         yield DrawView(status + html.notes(warned), pictures, seed)
 

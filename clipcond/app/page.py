@@ -56,6 +56,8 @@ def look() -> gr.themes.Base:
     )
     return theme.set(
         block_shadow="none",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
         block_border_width="0px",
         block_background_fill="transparent",
         block_label_background_fill="transparent",
@@ -69,5 +71,5 @@ def look() -> gr.themes.Base:
 def _model(desk: Desk) -> str:
     model = desk.settings.model
     if model is None:
-        return desk.language.said("the embedded model: a miniature, to try things out")
+        return desk.language.said("embedded miniature model, to try things out")
     return desk.language.said("model {}", model)

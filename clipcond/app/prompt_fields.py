@@ -55,7 +55,7 @@ def add_prompt_fields(desk: Desk) -> PromptFields:
             with gr.Row():
                 tower = gr.Dropdown(
                     _towers(desk),
-                    value=OWN,
+                    value=_first_tower(desk),
                     label=said("Text tower"),
                     elem_id="cc-tower",
                     min_width=120,
@@ -94,6 +94,12 @@ def _towers(desk: Desk) -> list[tuple[str, str]]:
     names = {OWN: said("English") if desk.settings.model is None else said("the model's")}
     names |= {"embedded-zh": said("Chinese")}
     return [(names.get(tower, tower), tower) for tower in desk.studio.towers]
+
+
+def _first_tower(desk: Desk) -> str:
+    """Choose the tower at the start: for Chinese visitors of the embedded model the Chinese one."""
+    chinese = desk.language.chinese and desk.settings.model is None
+    return desk.studio.towers[-1] if chinese else OWN
 
 
 def _clip_skips(desk: Desk) -> list[tuple[str, int]]:

@@ -99,7 +99,7 @@ def add_compare_tab(desk: Desk, fields: PromptFields, settings: DrawSettings) ->
         label=said("Pictures"),
         show_label=False,
         columns=4,
-        height=420,
+        height="auto",
         object_fit="contain",
         interactive=False,
         buttons=["download", "fullscreen"],

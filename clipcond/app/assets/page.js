@@ -209,7 +209,27 @@
     if (event.target.matches && event.target.matches(".cc-report")) fit(event.target);
   }, true);
 
-  const watcher = new MutationObserver(() => NAMES.forEach(dress));
+  // What screen readers and keyboards need, and gradio's own parts lack.
+  function mend() {
+    for (const empty of document.querySelectorAll(".empty[aria-label]:not([role])")) {
+      empty.setAttribute("role", "img");
+    }
+    for (const button of document.querySelectorAll("button.upload-container[aria-label]")) {
+      button.removeAttribute("aria-label"); // its text says it
+    }
+    for (const block of document.querySelectorAll(".cc-notes pre")) {
+      const scrolls = block.scrollWidth > block.clientWidth;
+      if (scrolls !== block.hasAttribute("tabindex")) block.toggleAttribute("tabindex", scrolls);
+      if (scrolls) block.tabIndex = 0;
+    }
+  }
+
+  let mending = 0;
+  const watcher = new MutationObserver(() => {
+    NAMES.forEach(dress);
+    clearTimeout(mending);
+    mending = setTimeout(mend, 100);
+  });
   watcher.observe(document.documentElement, { childList: true, subtree: true });
 
   window.clipcond = {
