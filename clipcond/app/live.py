@@ -20,6 +20,7 @@ from clipcond.conditioning.explaining import Explainer
 from clipcond.conditioning.report import ChunkReport, Report
 from clipcond.errors import PromptError, PromptWarning
 from clipcond.prompt import Break, Issue
+from clipcond.prompt.scanner import gaps
 from clipcond.prompt.text_layers import take_out
 
 MOST_NOTES = 4  # under a field; `inspect` has them all
@@ -93,7 +94,8 @@ def _view(studio: Studio, field: Field, reading: Reading, language: Language) ->
         )
     missing = _missing_networks(studio, field, reading)
     has_networks = "<" in text and find_dialect(reading.dialect).takes_out
-    spans = [*_spans(report), *(_network_spans(text, missing) if has_networks else ())]
+    networks = list(_network_spans(text, missing)) if has_networks else []
+    spans = [*_spans(report, networks), *networks]
     issues = (*missing, *report.parsed.issues)
     notes = [language.message(_warning(text, issue)) for issue in issues[:MOST_NOTES]]
     if len(issues) > MOST_NOTES:
@@ -138,23 +140,26 @@ def _network_spans(text: str, missing: Sequence[Issue]) -> Iterator[Span]:
         yield Span(start=network.start, stop=network.stop, kind=kind, weight=1.0)
 
 
-def _spans(report: Report) -> Iterator[Span]:
-    """Yield the weighted pieces, and between all pieces what is syntax."""
+def _spans(report: Report, networks: Sequence[Span]) -> Iterator[Span]:
+    """Yield the weighted pieces, and between all pieces and networks what is syntax."""
     source, at = report.parsed.source, 0
     for part in report.parsed.parts:
-        yield from _syntax(source, at, part.start)
+        yield from _syntax(source, at, part.start, networks)
         at = max(at, part.stop)
         if isinstance(part, Break):
             yield Span(start=part.start, stop=part.stop, kind="break", weight=1.0)
         elif part.weight != 1:
             weight = part.weight if part.weight == part.weight else 0.0
             yield Span(start=part.start, stop=part.stop, kind="weight", weight=weight)
-    yield from _syntax(source, at, len(source))
+    yield from _syntax(source, at, len(source), networks)
 
 
-def _syntax(source: str, start: int, stop: int) -> Iterator[Span]:
-    if source[start:stop].strip():
-        yield Span(start=start, stop=stop, kind="syntax", weight=1.0)
+def _syntax(source: str, start: int, stop: int, networks: Sequence[Span]) -> Iterator[Span]:
+    taken = ((each["start"], each["stop"]) for each in networks)
+    inner = [(a, b) for a, b in taken if start <= a and b <= stop]
+    for a, b in gaps(inner, start, stop):
+        if source[a:b].strip():
+            yield Span(start=a, stop=b, kind="syntax", weight=1.0)
 
 
 def _as_javascript_counts(text: str, spans: Sequence[Span]) -> list[Span]:

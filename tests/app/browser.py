@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -74,10 +74,8 @@ def wait_for(address: str) -> None:
     from urllib.error import HTTPError
     from urllib.request import urlopen
 
-    try:
+    with suppress(HTTPError):  # it wants a password
         urlopen(address, timeout=180).close()
-    except HTTPError:  # it wants a password
-        pass
 
 
 class Visit:

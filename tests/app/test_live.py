@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,8 @@ def test_loras_of_the_folder(studio_with_folder):
     found = view(studio_with_folder, "a cat <lora:Style:0.8> <lora:stile:1> <hypernet:x:1>")
     kinds = [each["kind"] for each in found["spans"]]
 
+    ends = [(each["start"], each["stop"]) for each in sorted(found["spans"], key=str)]
+    assert all(a[1] <= b[0] for a, b in pairwise(sorted(ends)))
     assert kinds.count("network") == 1
     assert kinds.count("missing") == 2
     assert "there is no LoRA &#x27;stile&#x27; in the folder" in found["notes"]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -288,7 +289,7 @@ def test_every_tab_fits_and_is_accessible(visit, width):
         visit.tab(name)
         visit.page.wait_for_timeout(800)
         assert visit.page.evaluate("() => document.documentElement.scrollWidth") <= width, name
-        visit.page.evaluate(open(AXE).read())
+        visit.page.evaluate(Path(AXE).read_text(encoding="utf-8"))
         found = visit.page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
         wrong += [
             (name, each["id"], [node["html"][:100] for node in each["nodes"]])
@@ -314,6 +315,7 @@ def test_focus_goes_through_the_page_in_order(visit):
 def test_every_field_has_a_label(visit):
     for name in TABS:
         visit.tab(name)
+        visit.page.wait_for_timeout(400)
         nameless = visit.page.eval_on_selector_all(
             "input:visible, textarea:visible, button:visible".replace(":visible", ""),
             """all => all.filter(e => e.offsetParent && !(e.labels && e.labels.length)

@@ -217,6 +217,10 @@
     for (const button of document.querySelectorAll("button.upload-container[aria-label]")) {
       button.removeAttribute("aria-label"); // its text says it
     }
+    for (const text of document.querySelectorAll(".block textarea:not([aria-label])")) {
+      const label = text.closest(".block").querySelector("[data-testid=block-info]");
+      if (!text.labels.length && label) text.setAttribute("aria-label", label.textContent.trim());
+    }
     for (const block of document.querySelectorAll(".cc-notes pre")) {
       const scrolls = block.scrollWidth > block.clientWidth;
       if (scrolls !== block.hasAttribute("tabindex")) block.toggleAttribute("tabindex", scrolls);
