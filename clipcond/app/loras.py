@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from clipcond.app.prompt_files import file_named
-from clipcond.errors import ClipcondError, PipelineError, PromptError, first_line
+from clipcond.errors import PipelineError, PromptError, first_line
 from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.pipelines.verbosity import silent_libraries
 from clipcond.prompt import ExtraNetwork
@@ -41,7 +41,8 @@ class LoraRack:
         named = [(each, file_named(each.name, files)) for each in networks if each.kind == "lora"]
         wanted = [(network, files[name]) for network, name in named if name is not None]
         if not wanted:
-            self._remove_all()
+            if self._loaded:
+                self._remove_all()
             return {}
         if find_spec("peft") is None:
             raise PromptError(
@@ -67,18 +68,16 @@ class LoraRack:
                 self._pipe.load_lora_weights(
                     str(path.parent), weight_name=path.name, adapter_name=adapter
                 )
-        except ClipcondError:
-            raise
         except Exception as error:  # of many kinds, by what is wrong about the file
+            self._remove_all()  # diffusers may have loaded a half of it
             raise PipelineError(
                 f"LoRA {name!r} cannot be used with this model: {first_line(error)}"
             ) from error
         self._loaded[path] = adapter
 
     def _remove_all(self) -> None:
-        if self._loaded:
-            self._pipe.unload_lora_weights()
-            self._loaded.clear()
+        self._pipe.unload_lora_weights()
+        self._loaded.clear()
 
 
 def _strength(network: ExtraNetwork) -> float | dict[str, float]:

@@ -39,7 +39,6 @@ _FIELDS = {
     "--count": ("Count", "张数"),
 }
 _IN_PYTHON = re.compile(r"\s*In Python: .*")
-_EXTRA = ("gradio", "uvicorn", "fastapi")
 
 
 def app(
@@ -95,10 +94,9 @@ def app(
     for name, folder in (("--lora-dir", lora_dir), ("--embeddings-dir", embeddings_dir)):
         if folder is not None and not folder.is_dir():
             raise typer.BadParameter(f"{name}: there is no folder {str(folder)!r}")
-    missing = [name for name in _EXTRA if find_spec(name) is None]
-    if missing:
+    if find_spec("gradio") is None:
         raise ClipcondError(
-            f"the page needs the package {missing[0]}, which is not installed",
+            "the page needs the package gradio, which is not installed",
             'Install it: pip install "clipcond[app]"',
         )
     with waiting("loading"):

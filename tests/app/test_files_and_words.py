@@ -128,6 +128,32 @@ def test_messages_name_fields_of_the_page():
     assert "Python" not in worded("x\nConvert the parts of compose('a AND b') one by one.", False)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "there is no LoRA 'x' in the folder\nThere are style, other.",
+        "there is no LoRA 'x' in the folder\nThe folder is empty.",
+        "'<hypernet:x:1>' is not loaded: only <lora:...> is",
+        "LoRAs are loaded with the package peft, which is not installed\n"
+        "Install it: pip install peft",
+        "steps is a number from 1 to 150 here, not 151",
+        "size=9000x9000: pictures have at most 4,194,304 pixels here",
+        "size=60x64: sides are multiples of 8 for this model, such as 64x64",
+        "size=900x64: this model was made for 64x64; at most 512x512",
+        "steps=1000: this model has 999 steps at most",
+        "a picture is missing\nDrop one into the field, or choose a file.",
+        "'a.png' has more than 50,000,000 pixels",
+        "labels are missing, such as: cat, dog, owl",
+        "no dialect 'comfy'. Did you mean 'comfyui'? Known: a1111, comfyui.",
+        "no text tower here 'x'. Known: embedded-zh.",
+    ],
+)
+def test_messages_of_the_page_are_there_in_chinese(message):
+    lines = zip(message.split("\n"), worded(message, True).split("\n"), strict=True)
+
+    assert all(re.search("[\u4e00-\u9fff]", chinese) for _, chinese in lines)
+
+
 def test_the_log_is_nobodys_page():
     assert not re.search(r"https?://(?!www\.w3\.org)", (ROOM / "assets/page.js").read_text())
     assert "url(" not in (ROOM / "assets/page.css").read_text()
