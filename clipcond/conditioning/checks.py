@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from clipcond.arguments import type_name, wrong_argument
-from clipcond.chunking import Token, TokenChunk, inner_ids
+from clipcond.chunking import TokenChunk
 from clipcond.errors import (
     ClipcondError,
     LimitError,
@@ -22,7 +22,7 @@ from clipcond.errors import (
     excerpt,
     warn,
 )
-from clipcond.prompt import Break, Issue
+from clipcond.prompt import Issue
 from clipcond.towers.protocol import HiddenLayer, ReadsTexts, TowerOutput, too_deep
 
 if TYPE_CHECKING:
@@ -44,47 +44,6 @@ def warn_issues(prompt: str, issues: Sequence[Issue]) -> None:
     n_more = len(issues) - MAX_SHOWN
     if n_more > 0:
         warn(PromptWarning(f"{n_more} more such places in this prompt"), collected=False)
-
-
-def warn_cut(tokens: Sequence[Token | Break], tower: ReadsTexts, prompt: str) -> None:
-    """Warn of a textual inversion that is cut because no chunk can hold it."""
-    inner = inner_ids((token for token in tokens if isinstance(token, Token)), tower.special)
-    n_vectors, room = 0, tower.special.room
-    for token in tokens if inner else ():
-        n_vectors = n_vectors + 1 if isinstance(token, Token) and token.id in inner else 1
-        if n_vectors == room + 1:
-            message = f"a textual inversion has more vectors than the {room} tokens of a chunk of "
-            message += f"{tower.name!r}: it is cut"
-            code, position = "inversion-cut", token.start
-            warn(PromptWarning(message, position=position, code=code, prompt=prompt))
-            break
-
-
-def warn_dropped(
-    chunks: Sequence[TokenChunk], n_kept: int, tower: ReadsTexts, limit: str, at: tuple[str, int]
-) -> None:
-    """Warn of what is lost of a prompt that has more chunks than are taken.
-
-    Args:
-        limit: what limits it: "dialect '...'", or a conditioner's "max_chunks".
-        at: the prompt, and where the first loss is.
-    """
-    ids = [chunk.input_ids[place] for chunk in chunks[n_kept:] for place in chunk.places]
-    lost = excerpt(" ".join(tower.tokenizer.pieces(ids[:60])))
-    is_own = limit == "max_chunks"
-    warn(
-        PromptWarning(
-            f"the prompt needs {len(chunks)} chunks of {tower.special.room} tokens; {limit} "
-            f"takes {n_kept}; dropped: {lost!r}",
-            position=at[1],
-            remedy="Shorten the prompt, or give the Conditioner a higher max_chunks=."
-            if is_own
-            else "Shorten the prompt, or take dialect 'a1111', which takes any length.",
-            code="prompt-cut",
-            words=(lost,),
-            prompt=at[0],
-        )
-    )
 
 
 def check_limits(max_chunks: object, cache_bytes: object) -> None:

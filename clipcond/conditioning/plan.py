@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
-import clipcond.lazy_re as re
 from clipcond.chunking import (
     Token,
     TokenChunk,
@@ -20,11 +18,10 @@ from clipcond.chunking import (
     pad_tokens,
     tokenize_each,
 )
-from clipcond.conditioning import checks
+from clipcond.conditioning import cut_text
 from clipcond.conditioning.dialect import Dialect
 from clipcond.errors import SUBJECT
 from clipcond.prompt import Break, ParsedPrompt, parse
-from clipcond.prompt.notations import CJK
 from clipcond.tokenizers.base import SpecialTokens, Tokenizer
 from clipcond.towers.protocol import ReadsTexts
 from clipcond.weighting.mixing import mix, mix_masks, mixed_length
@@ -37,7 +34,6 @@ if TYPE_CHECKING:
 
 Chunks: TypeAlias = tuple[TokenChunk, ...]
 Tokens: TypeAlias = tuple[Token | Break, ...]
-_WORD = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+|[^\w\s]")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -73,7 +69,7 @@ class Cutter:
             n_members: how many prompts of a mixture share the limit.
         """
         if len(tokens) > self.special.room:
-            checks.warn_cut(tokens, self.tower, prompt)
+            cut_text.warn_cut(tokens, self.tower, prompt)
         padded = pad_tokens(tokens, n_tokens, self.special)
         chunks = chunk(padded, self.special, self.dialect.splitter)
         limit = self._share(n_members)
@@ -81,26 +77,19 @@ class Cutter:
         own_segments = {token.segment for token in tokens if lost and isinstance(token, Token)}
         first = next((c for c in lost if not own_segments.isdisjoint(c.segments)), None)
         if limit is not None and first is not None:
-            at = prompt, self._first_lost(first, chunks[:limit], tokens, prompt)
-            own = self.dialect.max_chunks is None or limit < self.dialect.max_chunks
-            name = "max_chunks" if own else f"dialect {self.dialect.name!r}"
-            checks.warn_dropped(chunks, limit, self.tower, name, at)
+            at = cut_text.first_lost_word(first, chunks[:limit], tokens, prompt, self.tokenizer)
+            self._warn_dropped(chunks, limit, (prompt, at))
+        elif limit is not None and lost:
+            unpadded = chunk(tokens, self.special, self.dialect.splitter)
+            if len(unpadded) > limit:  # breaks alone make more
+                self._warn_dropped(unpadded, limit, (prompt, max(t.start for t in tokens)))
         chunks = chunks[:limit]
         return chunks if self.normalize is None else tuple(self.normalize(chunks))
 
-    def _first_lost(self, lost: TokenChunk, kept: Chunks, tokens: Tokens, prompt: str) -> int:
-        """Find where the first word is that is not kept; if text was escaped, its segment."""
-        first = lost.segments[lost.places.start]
-        own = [t for t in tokens if isinstance(t, Token) and t.segment == first]
-        start, stop = (own[0].start, own[0].stop) if own else (0, 0)
-        n_before = sum(chunk.segments.count(first) for chunk in kept)
-        encode = self.tokenizer.encode
-        if not n_before or len(encode(prompt[start:stop])) != len(own):
-            return start
-        words = [*islice(_WORD.finditer(prompt, start, stop), n_before + 1)]
-        ends = [word.end() for word in words]
-        index = bisect_right(ends, n_before, key=lambda end: len(encode(prompt[start:end])))
-        return words[min(index, len(words) - 1)].start()
+    def _warn_dropped(self, chunks: Chunks, limit: int, at: tuple[str, int]) -> None:
+        own = self.dialect.max_chunks is None or limit < self.dialect.max_chunks
+        name = "max_chunks" if own else f"dialect {self.dialect.name!r}"
+        cut_text.warn_dropped(chunks, limit, self.tower, name, at)
 
     def _share(self, n_members: int) -> int | None:
         """Find how many chunks of a prompt, or of one prompt of a mixture, are kept."""

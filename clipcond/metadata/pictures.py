@@ -46,11 +46,11 @@ def picture_parameters(source: str | PathLike[str]) -> Parameters:
         return parse_parameters(text)
     if other is not None:
         return other
-    raise PictureError(
-        f"{str(file)!r} does not say how it was made",
-        file,
-        "Sites and editors that write a picture anew often leave that out; use the first file.",
-    )
+    remedy = "Sites and editors that save a picture again often leave that out; use the first file."
+    written = file.with_suffix(".txt")
+    if written != file and written.is_file():
+        remedy = f"There is {str(written)!r}: if it was written with the picture, read that."
+    raise PictureError(f"{str(file)!r} does not say how it was made", file, remedy)
 
 
 def _read_text(file: Path) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 from clipcond.errors import ReadingError
 from clipcond.progress import Progress
 from clipcond.reading.batches import BadPicture
-from clipcond.reading.encoder import BATCH_SIZE, DualEncoder
+from clipcond.reading.encoder import BATCH_SIZE, DualEncoder, checked_encoder
 from clipcond.reading.pictures import Picture, listed
 from clipcond.reading.templates import fill, find_templates, usual_templates
 
@@ -40,7 +40,7 @@ class ZeroShotClassifier:
         labels: Sequence[str],
         templates: str | Sequence[str] | None = None,
     ) -> None:
-        self.encoder = encoder
+        self.encoder = checked_encoder(encoder)
         self._templates = None if templates is None else find_templates(templates)
         self._labels: tuple[str, ...] = ()
         self._embeds = torch.empty(0, encoder.width)

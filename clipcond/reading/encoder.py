@@ -263,3 +263,15 @@ class DualEncoder:
             )
         unit: Tensor = embeds / lengths
         return unit
+
+
+def checked_encoder(encoder: object) -> DualEncoder:
+    """Return the encoder itself.
+
+    Raises:
+        ReadingError: it is none.
+    """
+    if isinstance(encoder, DualEncoder):
+        return encoder
+    given = f"load_encoder({encoder!r})" if isinstance(encoder, str) else "load_encoder(...)"
+    raise ReadingError(f"encoder is a DualEncoder, not {type(encoder).__name__}: give {given}")

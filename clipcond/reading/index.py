@@ -16,7 +16,7 @@ from clipcond.arguments import type_name
 from clipcond.errors import PictureError, ReadingError, warn
 from clipcond.files import local_path
 from clipcond.progress import Progress
-from clipcond.reading.encoder import BATCH_SIZE, DualEncoder
+from clipcond.reading.encoder import BATCH_SIZE, DualEncoder, checked_encoder
 from clipcond.reading.index_contents import Files, IndexContents, IndexedFile
 from clipcond.reading.index_saving import IndexFolder
 from clipcond.reading.pictures import SUFFIXES, Picture, pictures_in
@@ -51,8 +51,8 @@ class ImageIndex:
     """
 
     def __init__(self, encoder: DualEncoder) -> None:
-        self.encoder = encoder
-        self._contents = IndexContents(encoder.width)
+        self.encoder = checked_encoder(encoder)
+        self._contents = IndexContents(self.encoder.width)
 
     def __len__(self) -> int:
         return len(self._contents.keys)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from clipcond.checkpoints.places import NAMES
 from clipcond.errors import ReadingError, UnknownNameError, counted
 from clipcond.files import local_path, opened
-from clipcond.reading.encoder import DualEncoder
+from clipcond.reading.encoder import DualEncoder, checked_encoder
 
 FOLDER = Path(__file__).parent / "words"
 # Our lists, in the order of a prompt, and how many phrases of each a prompt may have.
@@ -47,7 +47,7 @@ def word_lists(encoder: DualEncoder, words: Words = None) -> tuple[WordList, ...
         UnknownNameError: there is neither a list of ours nor a file of that name.
         ReadingError: a list is empty, no UTF-8, or has nothing that the tower can read.
     """
-    language = "zh" if encoder.reads_chinese_best else "en"
+    language = "zh" if checked_encoder(encoder).reads_chinese_best else "en"
     is_embedded = encoder.tower.name in NAMES
     if words is None:
         words = EMBEDDED if is_embedded else tuple(KINDS)

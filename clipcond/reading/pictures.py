@@ -40,7 +40,8 @@ def read_picture(picture: Picture) -> Image:
     Args:
         picture: a file, or a picture of Pillow, which stays as it is.
     Raises:
-        PictureError: no such file, no picture, cut short, too many pixels, or of floating point.
+        PictureError: no such file, no picture, cut short, too many pixels, of floating point, or of
+            32 bits a channel.
     """
     from PIL import Image, ImageOps
 
@@ -130,11 +131,24 @@ def _as_rgb(image: Image, name: str, path: str | Path) -> Image:
             "Save it with 8 or 16 bits a channel.",
         )
     if image.mode in _DEEP:
+        if image.mode == "I":
+            _refuse_unless_16_bits(image, name, path)
         return _from_16_bits(image)
     if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
         own = image.convert("RGBA")
         return Pillow.alpha_composite(Pillow.new("RGBA", own.size, _WHITE), own).convert("RGB")
     return image.convert("RGB")
+
+
+def _refuse_unless_16_bits(image: Image, name: str, path: str | Path) -> None:
+    """Refuse 32 bits of which nothing says what is white; a PNG file of grey has 16."""
+    darkest, brightest = np.asarray(image).min(), np.asarray(image).max()
+    if darkest < 0 or brightest > 65535 or (0 < brightest < 256 and image.format != "PNG"):
+        raise PictureError(
+            f"{name} has whole numbers from {darkest} to {brightest}; nothing says which is white",
+            path,
+            "Save or convert it with 8 or 16 bits a channel.",
+        )
 
 
 def _from_16_bits(image: Image) -> Image:

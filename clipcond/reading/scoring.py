@@ -10,10 +10,11 @@ from torch import Tensor
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName
 from clipcond.conditioning.explaining import Explainer
-from clipcond.conditioning.prompt_text import list_each, list_prompts
+from clipcond.conditioning.prompt_text import list_prompts
+from clipcond.errors import PromptError
 from clipcond.prompt.segments import ParsedPrompt
 from clipcond.reading.batches import BadPicture
-from clipcond.reading.encoder import BATCH_SIZE, DualEncoder
+from clipcond.reading.encoder import BATCH_SIZE, DualEncoder, checked_encoder
 from clipcond.reading.phrases import phrases_of, plain_text
 from clipcond.reading.pictures import Picture, listed
 
@@ -69,7 +70,7 @@ def clip_score(
 
     Args:
         images: n pictures, as for `DualEncoder.encode_image`.
-        prompts: n prompts, or one for all.
+        prompts: n prompts, or a single one for all; a list has one for each picture.
         dialect: what brackets and weights in the prompts are: "plain" = text; "a1111", "comfyui",
             ... = syntax, which is left out, and what it does is not: of a prompt over time the last
             step's text is scored, as `Conditioner` encodes it.
@@ -77,13 +78,19 @@ def clip_score(
         [n], float32.
     Raises:
         PictureError: a picture cannot be read.
-        PromptError: there are neither n prompts nor one, or one has no text.
+        PromptError: there are not as many prompts as pictures, or one has no text.
         UnknownNameError: no such dialect.
     Source: Hessel et al. 2021, "CLIPScore: A Reference-free Evaluation Metric for Image
         Captioning", section 3.
     """
     pictures = listed(images)
-    texts = scored_texts(encoder, list_each(prompts, len(pictures), "prompt"), dialect)
+    given = [prompts] * len(pictures) if isinstance(prompts, str) else list_prompts(prompts)
+    if len(given) != len(pictures):
+        raise PromptError(
+            f"{len(pictures)} pictures, but {len(given)} prompts",
+            remedy="Give each picture its prompt, or a single text for all of them.",
+        )
+    texts = scored_texts(encoder, given, dialect)
     images_embeds = encoder.encode_image(pictures, batch_size=batch_size)
     cosines = _cosines(images_embeds, encoder.embed(texts))
     return WEIGHT * cosines.clamp(min=0)
@@ -158,7 +165,7 @@ def _read(
     encoder: DualEncoder, prompts: Sequence[str], dialect: DialectName | Dialect
 ) -> list[ParsedPrompt]:
     """Parse prompts as a `Conditioner` does, and warn of the same."""
-    reader = Explainer((encoder.tower,), dialect).reader
+    reader = Explainer((checked_encoder(encoder).tower,), dialect).reader
     texts = [reader.read(prompt) for prompt in prompts]
     parsed = reader.parse_and_warn([[(text,)] for text in texts])
     return [parsed[text] for text in texts]

@@ -51,12 +51,14 @@ def test_issues_of_later_parts_are_listed_once_and_in_the_prompt():
     assert len(set(issues)) == len(issues)
 
 
-def test_only_text_that_is_lost_is_an_issue():
+def test_what_is_lost_is_an_issue():
     cases = {
-        "a BREAK BREAK": (1, None),
-        "BREAK BREAK": (1, None),
-        "a BREAK BREAK BREAK": (2, None),
-        "a BREAK b BREAK BREAK": (2, None),
+        "a BREAK": (1, None),
+        "BREAK": (1, None),
+        "a BREAK BREAK": (1, "BREAK"),
+        "BREAK BREAK": (1, "BREAK"),
+        "a BREAK BREAK BREAK": (2, "BREAK"),
+        "a BREAK b BREAK BREAK": (2, "BREAK"),
         "a BREAK BREAK b c": (1, "b"),
         "a BREAK BREAK (b c:1.2)": (2, "b c"),
         "BREAK a": (1, "a"),

@@ -192,6 +192,23 @@ def test_max_chunks_cuts_and_says_so():
     assert both.positive.embeds.shape == both.negative.embeds.shape == (1, 154, 32)
 
 
+def test_empty_chunks_that_are_cut_are_said():
+    for prompt, n_empty, limit in (
+        ("a cat BREAK BREAK BREAK BREAK", 2, 2),
+        ("a cat BREAK BREAK", 1, 1),
+        ("BREAK BREAK BREAK", 1, 2),
+    ):
+        (issue,) = [i for i in single(max_chunks=limit).check(prompt) if i.code == "prompt-cut"]
+        noun = "empty chunk" if n_empty == 1 else "empty chunks"
+        assert issue.message.endswith(f"takes {limit}; dropped: {n_empty} {noun}")
+        assert issue.words == ()
+        assert prompt[issue.position :] == "BREAK"
+    limited = single(max_chunks=1)
+    assert not limited.check("a cat BREAK")  # one chunk
+    made = quiet(lambda: limited.guided("a cat", "a dog BREAK BREAK"))
+    assert [i.code for i in made.issues] == ["prompt-cut"]
+
+
 def test_a_cut_is_shown_at_the_first_word_that_is_lost():
     def check(case):
         prompt, lost, choices = case

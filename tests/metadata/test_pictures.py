@@ -34,6 +34,9 @@ def test_a_picture_keeps_its_settings(tmp_path, text, ending):
     else:
         with pytest.raises(PictureError, match="does not say how it was made"):
             read_parameters(path)
+        path.with_suffix(".txt").write_text(TEXTS[1])
+        with pytest.raises(PictureError, match=r"There is '.*out\.txt'"):
+            read_parameters(path)
 
 
 def exif(comment):

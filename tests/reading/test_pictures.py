@@ -80,6 +80,16 @@ def test_16_bits_are_scaled_to_8(tmp_path):
     assert pixel(read_picture(Image.fromarray(values.astype(np.int32))), (3, 0)) == (255,) * 3
 
 
+def test_32_bits_whose_white_nothing_says_are_refused(tmp_path):
+    for values in ([0, 200, 255], [0, 70_000], [-1, 300], [1]):
+        image = Image.fromarray(np.array([values], np.int32))
+        image.save(tmp_path / "deep.tif")
+        for given in (image, tmp_path / "deep.tif"):
+            with pytest.raises(PictureError, match="nothing says which is white"):
+                read_picture(given)
+    assert pixel(read_picture(Image.new("I", (2, 2)))) == (0, 0, 0)
+
+
 def test_other_modes_are_converted_as_pillow_does(tmp_path):
     for mode, name in (("CMYK", "a.jpg"), ("L", "a.png"), ("1", "b.png"), ("P", "a.gif")):
         image = picture(9, 7).convert(mode)

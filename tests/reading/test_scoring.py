@@ -5,8 +5,21 @@ import torch
 from PIL import Image
 
 from clipcond.conditioning.explaining import Explainer
-from clipcond.errors import ClipcondWarning, PictureError, PromptError, PromptWarning
-from clipcond.reading import clip_score, load_encoder, score_parts
+from clipcond.errors import (
+    ClipcondWarning,
+    PictureError,
+    PromptError,
+    PromptWarning,
+    ReadingError,
+)
+from clipcond.reading import (
+    ImageIndex,
+    ZeroShotClassifier,
+    clip_score,
+    interrogate,
+    load_encoder,
+    score_parts,
+)
 from clipcond.reading.phrases import phrases_of, plain_text
 
 RED, BLUE = Image.new("RGB", (128, 128), (214, 46, 48)), Image.new("RGB", (200, 90), (44, 100, 222))
@@ -75,6 +88,10 @@ def test_of_a_prompt_over_time_the_last_text_counts(encoder):
 def test_as_many_prompts_as_pictures(encoder):
     with pytest.raises(PromptError):
         clip_score(encoder, [RED, BLUE, RED], ["a cat", "a dog"])
+    with pytest.raises(PromptError, match="2 pictures, but 1 prompts"):
+        clip_score(encoder, [RED, BLUE], ["a cat"])
+    both = clip_score(encoder, [RED, BLUE], "a cat")
+    assert torch.equal(both, clip_score(encoder, [RED, BLUE], ["a cat", "a cat"]))
     for empty in ("", "()", "  "):
         with pytest.raises(PromptError, match="no text that could be scored"):
             clip_score(encoder, RED, empty, dialect="a1111")
@@ -141,3 +158,18 @@ def test_a_prompt_of_one_part_has_no_gain(encoder):
 def test_words_that_are_not_read_are_warned_of(encoder):
     with pytest.warns(ClipcondWarning, match="cannot read 'xylophone'"):
         score_parts(encoder, RED, "a xylophone, red background")
+
+
+@pytest.mark.parametrize("given", [None, "embedded", 3])
+def test_what_is_no_encoder_is_refused(given, tmp_path):
+    for read in (
+        lambda: ImageIndex(given),
+        lambda: ImageIndex.open(tmp_path, given),
+        lambda: ZeroShotClassifier(given, ["cat"]),
+        lambda: clip_score(given, RED, "a cat"),
+        lambda: score_parts(given, RED, "a cat"),
+        lambda: interrogate(given, RED),
+    ):
+        with pytest.raises(ReadingError, match="encoder is a DualEncoder") as raised:
+            read()
+        assert "load_encoder('embedded')" in str(raised.value) or given != "embedded"
