@@ -12,7 +12,7 @@ from clipcond.app import html
 from clipcond.app.handlers import Captioned, Desk, DrawView
 from clipcond.app.prompt_fields import PromptFields
 from clipcond.app.settings import MAX_GUIDANCE, MAX_SEED, MOST_PICTURES, MOST_STEPS
-from clipcond.app.studio import OWN, Wish
+from clipcond.app.wishes import OWN, Wish
 from clipcond.pipelines.schedulers import SCHEDULERS
 
 DRAWING = "drawing"  # what takes the model's time waits for its turn

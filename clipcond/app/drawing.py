@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from clipcond.app.settings import (
-    MAX_GUIDANCE,
-    MAX_SEED,
-    MOST_CHARACTERS,
-    MOST_PICTURES,
-    MOST_PIXELS,
-    MOST_STEPS,
-)
-from clipcond.app.studio import Drawn, Studio, Wish
-from clipcond.errors import ArgumentError
-
-RANDOM = -1
+from clipcond.app.studio import Drawn, Studio
+from clipcond.app.wishes import Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,35 +25,6 @@ class Progress:
     def share(self) -> float:
         """Of all steps, from 0 to 1."""
         return (self.number - 1 + self.done / self.steps) / self.count
-
-
-def chosen_seed(seed: int) -> int:
-    """Draw a seed at random for -1, as A1111's page does."""
-    return secrets.randbelow(2**32) if seed == RANDOM else seed
-
-
-def check_wish(wish: Wish) -> None:
-    """Refuse what a visitor may not ask for; the model refuses more.
-
-    Raises:
-        ArgumentError: says which number is out of range.
-    """
-    if max(len(wish.prompt), len(wish.negative)) > MOST_CHARACTERS:
-        raise ArgumentError(f"a prompt has at most {MOST_CHARACTERS:,} characters here")
-    ranges = (
-        ("steps", wish.steps, 1, MOST_STEPS),
-        ("guidance", wish.guidance, 0, MAX_GUIDANCE),
-        ("count", wish.count, 1, MOST_PICTURES),
-        ("seed", wish.seed, 0, MAX_SEED - wish.count + 1),
-    )
-    for name, value, least, most in ranges:
-        if not least <= value <= most:
-            raise ArgumentError(f"{name} is a number from {least} to {most} here, not {value}")
-    width, height = wish.size
-    if min(width, height) < 1 or width * height > MOST_PIXELS:
-        raise ArgumentError(
-            f"size={width}x{height}: pictures have at most {MOST_PIXELS:,} pixels here"
-        )
 
 
 class Stops:

@@ -10,12 +10,13 @@ from typing import TypeAlias, cast
 
 from clipcond.app import html
 from clipcond.app.converting import convert_prompt
-from clipcond.app.drawing import Progress, Stops, check_wish, chosen_seed, follow
+from clipcond.app.drawing import Progress, Stops, follow
 from clipcond.app.live import count
 from clipcond.app.pictures import check_upload
 from clipcond.app.reader import Reader
 from clipcond.app.settings import AppSettings
-from clipcond.app.studio import OWN, Drawn, Reading, Studio, Wish, compared
+from clipcond.app.studio import Drawn, Studio
+from clipcond.app.wishes import OWN, Reading, Wish, check_wish, chosen_seed, compared
 from clipcond.app.wording import Language
 from clipcond.conditioning.dialects import DialectName, find_dialect
 from clipcond.errors import ArgumentError, ClipcondError, UnknownNameError

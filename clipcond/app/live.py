@@ -13,7 +13,8 @@ from typing import TypedDict
 from clipcond.app import html
 from clipcond.app.prompt_files import did_you_mean, file_named
 from clipcond.app.settings import MOST_CHARACTERS
-from clipcond.app.studio import Reading, Studio
+from clipcond.app.studio import Studio
+from clipcond.app.wishes import Reading
 from clipcond.app.wording import Language
 from clipcond.conditioning.dialects import find_dialect
 from clipcond.conditioning.explaining import Explainer

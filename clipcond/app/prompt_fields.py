@@ -8,7 +8,7 @@ import gradio as gr
 
 from clipcond.app.handlers import Desk
 from clipcond.app.settings import MOST_CHARACTERS
-from clipcond.app.studio import OWN
+from clipcond.app.wishes import OWN
 from clipcond.conditioning.dialects import DIALECTS
 
 _AS_TEXT = {"spellcheck": False, "autocapitalize": "off", "autocomplete": "off"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from clipcond.app.settings import MAX_SEED
-from clipcond.app.studio import OWN, Studio
+from clipcond.app.studio import Studio
+from clipcond.app.wishes import OWN
 from clipcond.app.wording import Language
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.errors import UnknownNameError, excerpt

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from PIL.Image import Image
@@ -17,7 +17,10 @@ from clipcond.app.loras import LoraRack, hashes
 from clipcond.app.pictures import next_file
 from clipcond.app.prompt_files import INVERSIONS, LORAS, find_files
 from clipcond.app.settings import MOST_CHUNKS, AppSettings
-from clipcond.conditioning.dialects import DIALECTS, DialectName, find_dialect
+from clipcond.app.wishes import OWN, Reading, Wish
+from clipcond.checkpoints.inversion_lookup import inversion_names
+from clipcond.checkpoints.textual_inversions import hand_on, load_inversion
+from clipcond.conditioning.dialects import DialectName, find_dialect
 from clipcond.conditioning.explaining import Explainer, ModelReads
 from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.errors import ClipcondError, ClipcondWarning
@@ -35,39 +38,9 @@ from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.pipelines.schedulers import make_scheduler, scheduler_name
 from clipcond.prompt import ExtraNetwork
 from clipcond.prompt.text_layers import take_out
-from clipcond.towers.protocol import ReadsTexts
+from clipcond.towers import TextTower
 
 log = logging.getLogger("clipcond.app")
-OWN = ""  # the model's own tower, scheduler, ...
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How prompts are read.
-
-    Args:
-        tower: "" = the model's own.
-        clip_skip: None = the model's own.
-    """
-
-    dialect: DialectName = "a1111"
-    clip_skip: int | None = None
-    tower: str = OWN
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """Pictures to draw, with seed, seed + 1, ...; scheduler "" = the model's own."""
-
-    prompt: str
-    negative: str
-    reading: Reading
-    steps: int
-    guidance: float
-    scheduler: str
-    seed: int
-    size: tuple[int, int]
-    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +75,11 @@ class Studio:
         self._own_scheduler = self.pipe.scheduler
         self._rack = LoraRack(self.pipe)
         self._attached: tuple[str, DialectName] | None = None
-        self._towers: dict[str, tuple[tuple[ReadsTexts, ...], ModelReads]] = {}
+        self._towers: dict[str, tuple[tuple[TextTower, ...], ModelReads]] = {}
         self.refused: dict[str, str] = {}  # why an inversion is not loaded
         self.loras: dict[str, Path] = {}
         for tower in self.towers[::-1]:  # the model's own last, so that it is the one at hand
             self._attach(Reading(tower=tower))
-            conditioner = self.pipe.conditioner
-            self._towers[tower] = (conditioner.towers, conditioner.reads)
         self.look_for_files()
         self.explainer = lru_cache(64)(self._explainer)
 
@@ -121,7 +92,7 @@ class Studio:
     @property
     def inversions(self) -> tuple[str, ...]:
         """The names of the textual inversions that prompts can name."""
-        return self.pipe.conditioner.inversions
+        return inversion_names(self._towers[OWN][0])
 
     @property
     def own(self) -> dict[str, Any]:
@@ -144,13 +115,11 @@ class Studio:
             if name in known:
                 continue
             try:
-                with collect_warnings(shown=False):
-                    self.pipe.conditioner.load_inversion(
-                        path, name, allow_pickle=settings.allow_pickle
-                    )
+                load_inversion(self._towers[OWN][0], path, name, allow_pickle=settings.allow_pickle)
             except ClipcondError as error:
                 log.warning("%s is not loaded: %s", path, error)
                 self.refused[name] = str(error)
+        self._attached = None  # the pipeline's towers get them when it is attached again
 
     def loads_loras(self, reading: Reading) -> bool:
         """Whether `<lora:x:1>` loads a file: there is a folder, and the dialect has networks."""
@@ -187,6 +156,9 @@ class Studio:
             extra_networks=self._networks_choice(reading),
             max_chunks=MOST_CHUNKS,
         )
+        towers = self.pipe.conditioner.towers
+        kept, _ = self._towers.setdefault(reading.tower, (towers, self.pipe.conditioner.reads))
+        hand_on(kept, towers)
         self._attached = wanted
 
     def draw(
@@ -289,9 +261,3 @@ def partial_step(on_step: Callable[[int, int], None], i: int) -> Callable[[int],
 
 def _taken(networks: object) -> None:
     """Do nothing with the networks of a prompt: they were loaded before the call."""
-
-
-def compared(wish: Wish, dialects: list[str]) -> list[Wish]:
-    """List the same wish in several dialects, one picture each."""
-    known = [cast(DialectName, name) for name in DIALECTS if name in dialects]
-    return [replace(wish, reading=replace(wish.reading, dialect=name), count=1) for name in known]

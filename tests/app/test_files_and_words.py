@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 import clipcond.app
 from clipcond.app.chinese import CHINESE
 from clipcond.app.html import block, file_names
+from clipcond.app.live import Field, view_fields
 from clipcond.app.pictures import next_file
 from clipcond.app.prompt_files import did_you_mean, file_named, find_files
 from clipcond.app.settings import AppSettings
 from clipcond.app.studio import Studio
+from clipcond.app.wishes import Reading, Wish
 from clipcond.app.wording import Language, wants_chinese
 from clipcond.cli.serving import worded
 
@@ -62,17 +65,27 @@ def test_pictures_are_numbered(tmp_path):
     assert next_file(tmp_path, 7).name == "00042-7.png"
 
 
+# The same prompt before and after a picture that another tower reads.
+INVERSION_CALLS = [("a mood cat", ""), ("猫", "embedded-zh"), ("a mood cat", "")]
+
+
+def pixels_of(studio, prompt, tower):
+    wish = Wish(prompt, "", Reading(tower=tower), 1, 3.0, "", 7, (64, 64))
+    (drawn,) = studio.draw(wish, lambda: False, lambda i, done: None)
+    assert not drawn.warnings
+    return Image.open(drawn.path).tobytes()
+
+
 def test_inversions_of_the_folder_are_loaded(tmp_path):
     folder = tmp_path / "embeddings"
     folder.mkdir()
     save_file({"<mood>": torch.zeros(3, 128)}, folder / "mood.safetensors")
     save_file({"<wide>": torch.zeros(3, 768)}, folder / "sd15.safetensors")
     studio = Studio(AppSettings(tmp_path, device="cpu", embeddings_dir=folder))
-    from clipcond.app.live import Field, view_fields
-    from clipcond.app.studio import Reading
-
     (view,) = view_fields(studio, [Field("a mood cat")], Reading(), Language())
     shown = file_names(studio, Language())
+    drawn = [pixels_of(studio, *each) for each in INVERSION_CALLS]
+    assert drawn[0] == drawn[2] != drawn[1]
     assert studio.inversions == ("mood",)
     assert view["count"] == "5/75"
     assert 'data-insert="mood"' in shown

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from clipcond.app.converting import convert_prompt
-from clipcond.app.drawing import Progress, check_wish, chosen_seed, follow
+from clipcond.app.drawing import Progress, follow
 from clipcond.app.sending import sent
 from clipcond.app.settings import MAX_SEED
-from clipcond.app.studio import Reading, Wish
+from clipcond.app.wishes import Reading, Wish, check_wish, chosen_seed
 from clipcond.errors import ArgumentError, ClipcondError
 from clipcond.metadata import Parameters, read_parameters
 from clipcond.metadata.parameters import parse_parameters

@@ -10,7 +10,8 @@ import pytest
 import clipcond.app
 from clipcond.app.live import Field, view_fields
 from clipcond.app.settings import MOST_CHARACTERS, AppSettings
-from clipcond.app.studio import Reading, Studio
+from clipcond.app.studio import Studio
+from clipcond.app.wishes import Reading
 from clipcond.app.wording import Language
 from clipcond.cli.serving import worded
 

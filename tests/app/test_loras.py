@@ -12,7 +12,8 @@ from clipcond.app import loras as loras_file
 from clipcond.app.handlers import Desk
 from clipcond.app.reader import Reader
 from clipcond.app.settings import AppSettings
-from clipcond.app.studio import Reading, Studio, Wish
+from clipcond.app.studio import Studio
+from clipcond.app.wishes import Reading, Wish
 from clipcond.metadata import read_parameters
 
 WISH = Wish("a red apple", "", Reading(clip_skip=1), 2, 3.0, "", 7, (64, 64))
