@@ -19,6 +19,7 @@ from clipcond.app.wording import Language
 from clipcond.conditioning.dialects import find_dialect
 from clipcond.conditioning.explaining import Explainer
 from clipcond.conditioning.report import ChunkReport, Report
+from clipcond.conditioning.settled import DRAWN
 from clipcond.errors import PromptError, PromptWarning
 from clipcond.prompt import Break, Issue
 from clipcond.prompt.scanner import gaps
@@ -97,7 +98,8 @@ def _view(studio: Studio, field: Field, reading: Reading, language: Language) ->
     has_networks = "<" in text and find_dialect(reading.dialect).takes_out
     networks = list(_network_spans(text, missing)) if has_networks else []
     spans = [*_spans(report, networks), *networks]
-    issues = (*missing, *report.parsed.issues)
+    found = (issue for issue in report.parsed.issues if issue.code not in DRAWN)
+    issues = (*missing, *found)
     notes = [language.message(_warning(text, issue)) for issue in issues[:MOST_NOTES]]
     if len(issues) > MOST_NOTES:
         notes.append(language.said("{} more: see Inspect.", len(issues) - MOST_NOTES))

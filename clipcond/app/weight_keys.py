@@ -13,6 +13,7 @@ _NO_WEIGHTS = {"plain", "diffusers"}
 _NUMBER = r"-?(?:\d+(?:\.\d*)?|\.\d+)"
 _WORD = re.compile(r"[^\s.,/!?%^*;:{}=`~()\[\]<>|\\\"]+")
 _NETWORK = re.compile(rf"<\w+:[^<>:]+(?::(?P<number>{_NUMBER}))?(?P<rest>[^<>]*)>")
+_LONGEST = 30  # characters of a weight with its colon and spaces
 _COLON_END = re.compile(rf"\s*:\s*({_NUMBER})\s*\Z")
 _BEHIND = re.compile(rf"({_NUMBER}|\++|-+)?")
 _NOVELAI = re.compile(rf"({_NUMBER})::(.*?)::", re.DOTALL)
@@ -135,7 +136,7 @@ def _brackets(text: str) -> Iterator[tuple[int, int]]:
 def _colon_groups(text: str) -> Iterator[_Group]:
     """Yield `(x:1.3)` and `(x)`, which is 1.1."""
     for start, end in _brackets(text):
-        number = _COLON_END.search(text, start + 1, end)
+        number = _COLON_END.search(text, max(start + 1, end - _LONGEST), end)
         if number is None:
             yield _Group(start, start + 1, end, end + 1, 1.1)
         else:

@@ -74,6 +74,12 @@ def test_a_bracket_that_is_never_closed(studio):
     assert not found["is_error"]
 
 
+def test_what_a_pipeline_draws_step_by_step_is_no_fault(studio):
+    found = view(studio, "a [cat:dog:0.5] AND an owl")
+
+    assert found["notes"] == ""
+
+
 def test_a_prompt_that_the_dialect_refuses(studio):
     found = view(studio, '("a", "b").blend(1)', dialect="compel")
 
