@@ -41,7 +41,6 @@ CHINESE = {
     "Seed {}": "种子 {}",
     # other tabs
     "Inspect": "查看编码",
-    "What is encoded": "编码的内容",
     "Convert": "转换",
     "To": "转换为",
     "Use the result": "采用结果",

@@ -53,7 +53,9 @@ class Desk:
     @classmethod
     def of(cls, studio: Studio, reader: Reader, *, chinese: bool) -> Desk:
         """Make the desk of one language."""
-        return cls(studio, reader, Language(chinese, studio.settings.reword))
+        settings = studio.settings
+        words = settings.report_words if chinese else {}
+        return cls(studio, reader, Language(chinese, settings.reword, words))
 
     @property
     def settings(self) -> AppSettings:
@@ -121,7 +123,7 @@ class Desk:
         try:
             explainer = self.studio.explainer(reading)
             found = explainer.explain(prompt, negative or None)
-            return html.report(found, self.language.said("What is encoded"))
+            return html.report(found, self.language)
         except Exception as error:
             return html.error(self.language.failure(error))
 

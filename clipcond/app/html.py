@@ -38,6 +38,8 @@ def block(text: str) -> str:
     So a copy of what is before the character, which cannot be seen, takes the place of the spaces.
     """
     lines = text.split("\n")
+    if not any(re.fullmatch(r" +\^", line) for line in lines):
+        return f'<pre class="cc-plain">{escape(text)}</pre>'
     written = [escape(line) for line in lines]
     for i, line in enumerate(lines[1:], 1):
         above = lines[i - 1]
@@ -72,13 +74,9 @@ def progress(at: Progress, language: Language) -> str:
     )
 
 
-def report(found: Report, title: str) -> str:
-    """Show a report in a frame of its own, which runs no scripts."""
-    page = escape(found.html(), quote=True)
-    return (
-        f'<iframe class="cc-report" sandbox="allow-same-origin" title="{escape(title)}" '
-        f'srcdoc="{page}"></iframe>'
-    )
+def report(found: Report, language: Language) -> str:
+    """Show a report: a part of the page, which runs no scripts and has its own style."""
+    return found.html_fragment(words=language.report_words, reword=language.reworded)
 
 
 def table(rows: Sequence[tuple[str, str, float | None]], label: str) -> str:

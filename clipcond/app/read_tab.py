@@ -52,7 +52,8 @@ def add_read_tab(desk: Desk, fields: PromptFields, draw: DrawTab, tabs: gr.Tabs)
             return gr.skip(), gr.skip()
         return shown[0], gr.update(selected="read")
 
-    draw.read.click(read, [draw.pictures, draw.facts], [picture, tabs], queue=False, **_PRIVATE)
+    # In the queue: without it, gradio gives pictures an address that lacks the page's own path.
+    draw.read.click(read, [draw.pictures, draw.facts], [picture, tabs], **_PRIVATE)
 
 
 def _classify(desk: Desk, picture: gr.Image) -> None:

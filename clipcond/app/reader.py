@@ -9,8 +9,9 @@ from pathlib import Path
 
 from clipcond.app.settings import MOST_CHARACTERS, MOST_LABELS
 from clipcond.conditioning.dialects import DIALECTS
+from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.errors import ReadingError
-from clipcond.metadata import Parameters, read_parameters
+from clipcond.metadata import read_parameters
 from clipcond.reading import (
     DualEncoder,
     PromptScore,
@@ -75,7 +76,8 @@ class Reader:
         if len(prompt) > MOST_CHARACTERS:
             raise ReadingError(f"a prompt has at most {MOST_CHARACTERS:,} characters here")
         encoder = self._encoder(prompt)
-        return score_parts(encoder, picture, prompt, dialect=dialect)  # type: ignore[arg-type]
+        with collect_warnings(shown=False):  # the prompt field says them
+            return score_parts(encoder, picture, prompt, dialect=dialect)  # type: ignore[arg-type]
 
     def _encoder(self, texts: str) -> DualEncoder:
         is_chinese = self.name == "embedded" and _HAN.search(texts) is not None
@@ -86,12 +88,3 @@ class Reader:
                     name, allow_pickle=self.allow_pickle, device=self.device or "cpu"
                 )
             return self._encoders[name]
-
-
-def info(picture: Path) -> Parameters:
-    """Read what a picture was made with.
-
-    Raises:
-        PictureError: it does not say.
-    """
-    return read_parameters(picture)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 MOST_CHARACTERS = 20_000  # of a prompt: reading takes time in proportion
@@ -36,6 +36,7 @@ class AppSettings:
         lora_dir, embeddings_dir: folders of the files that prompts may name.
         encoder: what reads pictures, as for `load_encoder`.
         reword: words a message of clipcond for the page: the message, and whether in Chinese.
+        report_words: the words of reports in Chinese, as for `Report.html`.
     """
 
     output: Path
@@ -49,6 +50,7 @@ class AppSettings:
     embeddings_dir: Path | None = None
     encoder: str = "embedded"
     reword: Callable[[str, bool], str] = as_written
+    report_words: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def second_tower(self) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from clipcond.app.chinese import CHINESE
 from clipcond.app.settings import as_written
@@ -22,11 +22,12 @@ class Language:
 
     Args:
         chinese: else English.
-        reword: words clipcond's messages, see `AppSettings`.
+        reword, report_words: see `AppSettings`.
     """
 
     chinese: bool = False
     reword: Callable[[str, bool], str] = as_written
+    report_words: Mapping[str, str] = field(default_factory=dict)
 
     def said(self, english: str, *about: object) -> str:
         """Say a sentence of the page, each {} in it filled in.
@@ -36,9 +37,13 @@ class Language:
         """
         return (CHINESE[english] if self.chinese else english).format(*about)
 
+    def reworded(self, text: str) -> str:
+        """Word a message of clipcond."""
+        return self.reword(text, self.chinese)
+
     def message(self, said: ClipcondError | ClipcondWarning) -> str:
         """Word an error or a warning of clipcond, with its caret if it has one."""
-        return self.reword(str(said), self.chinese)
+        return self.reworded(str(said))
 
     def failure(self, error: Exception) -> str:
         """Word whatever went wrong; what is not clipcond's own goes to the log in full."""

@@ -11,7 +11,7 @@ import typer
 
 from clipcond.cli.console import console, waiting
 from clipcond.cli.picture_jobs import PictureJob
-from clipcond.cli.picture_making import batches, interrupts_held, report
+from clipcond.cli.picture_making import draw_all, interrupts_held, report
 from clipcond.cli.pictures import Artist
 from clipcond.cli.reading import open_encoder
 from clipcond.errors import PictureError
@@ -117,15 +117,9 @@ def open_best_of(
 
 
 def _draw(artist: Artist, candidates: Sequence[PictureJob], label: str) -> list[Image]:
-    """Draw candidates in batches, or where a batch fails, one by one."""
-    images: list[Image] = []
-    for batch in batches(artist, candidates):
-        number = f"{label}{len(images) + 1}-{len(images) + len(batch.jobs)}: step"
-        try:
-            images += artist.draw(batch.jobs, batch.encoded, number)
-        except Exception:
-            if len(batch.jobs) == 1:
-                raise
-            for each in batch.singles():
-                images += artist.draw(each.jobs, each.encoded, number)
-    return images
+    """Draw candidates; their steps are counted behind the label."""
+
+    def named(n_done: int, n: int) -> str:
+        return f"{label}{n_done + 1}-{n_done + n}: step"
+
+    return [image for _, image in draw_all(artist, candidates, named)]

@@ -25,6 +25,15 @@ OPTIONS = {
     "--model and --tower both name a text tower: give one": (
         "--model 和 --tower 都指定了文本编码器：只给一个"
     ),
+    "Dialects apply weights in different ways: --movement shows how far embeds differ.": (
+        "各方言应用权重的方式不同：--movement 显示嵌入相差多少。"
+    ),
+    "--json and --html - both write to standard output: give one": (
+        "--json 和 --html - 都写到标准输出：只给一个"
+    ),
+    "Say --force to replace it, or --html with another name.": (
+        "用 --force 覆盖，或给 --html 换一个文件名。"
+    ),
     "give a prompt or --prompts, not both": "提示词和 --prompts 只能给一个",
     "{} holds no prompt": "{} 中没有提示词",
     "no weighting rule {}. Did you mean {}? Known: {}.": (

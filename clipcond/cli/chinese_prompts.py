@@ -95,7 +95,12 @@ PROMPTS = {
     "Write spaces around it.": "请在两边加空格。",
     "Write its value.": "请写出它的值。",
     "Write the one that you want.": "请写出想要的那一个。",
-    "Write the word that you want.": "请写出想要的词。",
+    "Write the one that you want, or expand the prompt: {}.": (
+        "请写出想要的那一个，或展开提示词：{}。"
+    ),
+    "Write the word that you want, or expand the prompt: {}.": (
+        "请写出想要的词，或展开提示词：{}。"
+    ),
     "Write its bare name, {}, once its file is loaded.": "加载它的文件后，直接写名称 {}。",
     "Write embedding:{} behind a space, a bracket or a line end.": (
         "请写 embedding:{}，前面是空格、括号或换行。"

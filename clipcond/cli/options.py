@@ -24,6 +24,13 @@ def check_text(value: str | None) -> str | None:
     return value
 
 
+def check_texts(values: list[str] | None) -> list[str] | None:
+    """Refuse texts that have no UTF-8."""
+    for value in values or ():
+        check_text(value)
+    return values
+
+
 def check_name(value: str | None) -> str | None:
     """Refuse an empty name, which would mean the folder at hand."""
     if value is not None and not value.strip():
@@ -150,6 +157,19 @@ AllowPickle = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
 Output = Annotated[Path, picture_option("With --count, -1, -2, ... are added.")]
 Force = Annotated[bool, typer.Option("--force", help="The output may be replaced.")]
+Wildcards = Annotated[
+    Path | None,
+    plain_option(
+        "DIR", "Expand {a|b} and __name__ in prompts, with the lists of words in this folder."
+    ),
+]
+Combinations = Annotated[
+    bool,
+    typer.Option(
+        "--combinations", help="Expand to every combination, not to one at random for each seed."
+    ),
+]
+Styles = Annotated[Path | None, plain_option("FILE", "A1111's styles.csv, for --style.")]
 Seed = Annotated[
     int, plain_option("N", "Same seed, same picture; -1 = a random one.", min=-1, max=MAX_SEED)
 ]

@@ -77,9 +77,14 @@ class Artist:
         """
         from clipcond.metadata import save_picture
 
+        parameters, made = self.describe(job)
+        save_picture(image, job.output, parameters.as_written())
+        return made
+
+    def describe(self, job: PictureJob) -> tuple[Parameters, dict[str, object]]:
+        """List what a picture's file says of it, and what it was made with, for JSON."""
         made = self._parameters(job)
-        save_picture(image, job.output, made.as_written())
-        return {
+        return made, {
             "path": str(job.output),
             **({"line": job.line} if job.line else {}),
             "prompt": job.prompt,
@@ -89,7 +94,19 @@ class Artist:
             "guidance": made.guidance,
             "clip_skip": made.clip_skip,
             "size": "x".join(map(str, made.size or ())),
+            **{name.lower().replace(" ", "_"): text for name, text in _templates(job).items()},
         }
+
+    def check(self, job: PictureJob) -> tuple[int, int]:
+        """Refuse a picture that the model cannot draw; return its width and height.
+
+        Raises:
+            BadParameter: the model cannot make this size, or so many steps.
+            TowerError: its text tower does not have this layer.
+        """
+        call = self._call(job)
+        self.pipe.conditioner.layers(job.clip_skip)
+        return call["width"], call["height"]
 
     def _call(self, job: PictureJob) -> dict[str, Any]:
         """Make the arguments of the pipeline's call, but for the generator."""
@@ -114,8 +131,15 @@ class Artist:
         """List what the picture's file says of it."""
         from clipcond.metadata.drawn import parameters_of
 
+        built = {**_templates(job), **self.built_with}
         prompts = (job.prompt, job.negative)
-        return parameters_of(self.pipe, self._call(job), prompts, job.seed, self.built_with)
+        return parameters_of(self.pipe, self._call(job), prompts, job.seed, built)
+
+
+def _templates(job: PictureJob) -> dict[str, str]:
+    """Name a picture's templates as Dynamic Prompts does; those that are."""
+    named = {"Template": job.template, "Negative Template": job.negative_template}
+    return {name: text for name, text in named.items() if text}
 
 
 def picture_size(pipe: ConditionedPipeline, size: str | None) -> tuple[int, int]:

@@ -101,6 +101,7 @@ def app(
         )
     with waiting("loading"):
         from clipcond.app import AppSettings, serve
+        from clipcond.cli.chinese_report import REPORT
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
     settings = AppSettings(
@@ -115,6 +116,7 @@ def app(
         embeddings_dir=embeddings_dir,
         encoder=encoder,
         reword=worded,
+        report_words=REPORT,
     )
     serve(
         settings,

@@ -14,6 +14,7 @@ from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.issues import (
     collect_unread,
+    issues_of,
     limited_mixture,
     of_negative,
     with_bare_inversions,
@@ -235,10 +236,9 @@ def issues_of_each(
         warned: what was collected.
         given, read: the prompts of each as they were given, and as the towers read them.
     """
-    pairs, issues = zip(given, read, strict=True), collected_issues(warned)
+    pairs = zip(given, read, strict=True)
     sides = [{*own, *(text.prompt for texts in side for text in texts)} for own, side in pairs]
-    known = set().union(*sides)
-    return [tuple(i for i in issues if i.prompt in own or i.prompt not in known) for own in sides]
+    return issues_of(sides, collected_issues(warned))
 
 
 def _origin(text: str) -> tuple[str, Remainder | None]:

@@ -159,11 +159,21 @@ def join(
 
 
 def apart(made: Sequence[Conditioning]) -> list[Conditioning]:
-    """Give conditionings of equal prompts embeds of their own: a caller may write into them."""
-    first, *others = made
-    shared = [each.embeds is first.embeds for each in others]
-    pairs = zip(others, shared, strict=True)
-    return [first, *(replace(c, embeds=c.embeds.clone()) if same else c for c, same in pairs)]
+    """Give conditionings of equal prompts tensors of their own: a caller may write into them."""
+    seen: set[int] = set()
+
+    def own(tensor: Tensor) -> Tensor:
+        is_shared = id(tensor) in seen
+        seen.add(id(tensor))
+        return tensor.clone() if is_shared else tensor
+
+    def given(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else own(tensor)
+
+    return [
+        Conditioning(own(c.embeds), given(c.pooled), given(c.attention_mask), c.issues)
+        for c in made
+    ]
 
 
 def with_zeros(conditioning: Conditioning, rows: Sequence[bool]) -> Conditioning:

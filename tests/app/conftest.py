@@ -10,6 +10,7 @@ from clipcond.app.handlers import Desk
 from clipcond.app.reader import Reader
 from clipcond.app.settings import AppSettings
 from clipcond.app.studio import Studio
+from clipcond.cli.chinese_report import REPORT
 from clipcond.cli.serving import worded
 from tests.app.browser import SWITCHES, Visit, chromium, need, served
 
@@ -17,7 +18,7 @@ from tests.app.browser import SWITCHES, Visit, chromium, need, served
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
-    return Studio(AppSettings(folder, device="cpu", reword=worded))
+    return Studio(AppSettings(folder, device="cpu", reword=worded, report_words=REPORT))
 
 
 @pytest.fixture

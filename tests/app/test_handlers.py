@@ -180,9 +180,12 @@ def test_follow_says_how_far_it_is(studio):
     assert shares == [0.25, 0.5, 0.75, 1.0]
 
 
-def test_inspect(desk):
-    assert "iframe" in desk.inspect("a (red:1.3) cat", "", Reading())
-    assert "chunk 1: 3 of 75 tokens" in desk.inspect("a (red:1.3) cat", "", Reading())
+def test_inspect(desk, chinese_desk):
+    found = desk.inspect("a (red:1.3) cat", "a dog", Reading())
+
+    assert "3 of 75 tokens" in found
+    assert "2 of 75 tokens" in found
+    assert "没有闭合" in chinese_desk.inspect("a (cat", "", Reading())
     assert "cc-error" in desk.inspect('("a").blend(1, 2)', "", Reading("compel"))
 
 

@@ -196,7 +196,7 @@ def test_names_of_files_are_added_to_the_prompt(visit):
 def test_inspect(visit):
     visit.type("a (red:1.3) cat")
     visit.tab("inspect")
-    report = visit.page.frame_locator("#cc-inspect iframe")
+    report = visit.page.locator("#cc-inspect")
     report.get_by_text("3 of 75 tokens").wait_for()
 
     visit.page.fill("#cc-prompt textarea", "a blue dog and a cat")
@@ -244,6 +244,8 @@ def test_read(visit, site):
     )
     visit.page.click("#cc-score")
     visit.page.wait_for_selector("#cc-score-shown .cc-score")
+    assert visit.page.eval_on_selector("#cc-picture img", "e => e.naturalWidth") == 64
+    assert not visit.complaints
 
 
 def test_a_file_that_is_no_picture_of_ours(visit, tmp_path):

@@ -200,15 +200,6 @@
     }
   });
 
-  // A report runs no scripts; its frame is as high as its text.
-  function fit(frame) {
-    const root = frame.contentDocument && frame.contentDocument.documentElement;
-    if (root) frame.style.height = `${root.scrollHeight + 4}px`;
-  }
-  document.addEventListener("load", (event) => {
-    if (event.target.matches && event.target.matches(".cc-report")) fit(event.target);
-  }, true);
-
   // What screen readers and keyboards need, and gradio's own parts lack.
   function mend() {
     for (const empty of document.querySelectorAll(".empty[aria-label]:not([role])")) {
