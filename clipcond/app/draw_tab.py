@@ -55,12 +55,12 @@ def add_draw_tab(desk: Desk, fields: PromptFields, tabs: gr.Tabs) -> DrawTab:
     """Lay out settings and gallery."""
     said = desk.language.said
     pictures, last_seed = gr.State([]), gr.State(None)
-    with gr.Row(elem_id="cc-drawing"):
-        with gr.Column(scale=2, min_width=300, elem_id="cc-settings"):
+    with gr.Row(elem_id="cp-drawing"):
+        with gr.Column(scale=2, min_width=300, elem_id="cp-settings"):
             settings, random, reuse = _settings(desk)
             _files(desk)
-        with gr.Column(scale=3, min_width=300, elem_id="cc-results"):
-            status = gr.HTML(elem_id="cc-status")
+        with gr.Column(scale=3, min_width=300, elem_id="cp-results"):
+            status = gr.HTML(elem_id="cp-status")
             gallery = gr.Gallery(
                 label=said("Pictures"),
                 show_label=False,
@@ -69,7 +69,7 @@ def add_draw_tab(desk: Desk, fields: PromptFields, tabs: gr.Tabs) -> DrawTab:
                 height=420,
                 interactive=False,
                 buttons=["download", "fullscreen"],
-                elem_id="cc-gallery",
+                elem_id="cp-gallery",
             )
             facts = gr.Textbox(
                 label=said("Made with"),
@@ -77,10 +77,10 @@ def add_draw_tab(desk: Desk, fields: PromptFields, tabs: gr.Tabs) -> DrawTab:
                 max_lines=10,
                 interactive=False,
                 buttons=["copy"],
-                elem_id="cc-facts",
-                elem_classes="cc-mono",
+                elem_id="cp-facts",
+                elem_classes="cp-mono",
             )
-            with gr.Row(elem_classes="cc-small"):
+            with gr.Row(elem_classes="cp-small"):
                 use_all = gr.Button(said("Use these settings"), size="sm", min_width=120)
                 read = gr.Button(said("Read this picture"), size="sm", min_width=120)
     random.click(lambda: -1, None, settings.seed, queue=False, api_visibility="private")
@@ -114,21 +114,21 @@ def _settings(desk: Desk) -> tuple[DrawSettings, gr.Button, gr.Button]:
         [(said("{} (the model's)", own["scheduler"]), OWN), *((n, n) for n in SCHEDULERS)],
         value=OWN,
         label=said("Sampler"),
-        elem_id="cc-scheduler",
+        elem_id="cp-scheduler",
     )
-    with gr.Row(elem_id="cc-seed-row"):
+    with gr.Row(elem_id="cp-seed-row"):
         seed = gr.Number(
             -1, label=said("Seed (-1 = random)"), precision=0, minimum=-1, maximum=MAX_SEED,
-            min_width=140, elem_id="cc-seed",
+            min_width=140, elem_id="cp-seed",
         )  # fmt: skip
-        random = gr.Button(said("Random"), size="sm", min_width=80, elem_id="cc-random")
-        reuse = gr.Button(said("Reuse last"), size="sm", min_width=80, elem_id="cc-reuse")
+        random = gr.Button(said("Random"), size="sm", min_width=80, elem_id="cp-random")
+        reuse = gr.Button(said("Reuse last"), size="sm", min_width=80, elem_id="cp-reuse")
     with gr.Row():
         numbers = {"precision": 0, "min_width": 80}
         wide = gr.Number(width, label=said("Width"), minimum=8, step=8, **numbers)
         high = gr.Number(height, label=said("Height"), minimum=8, step=8, **numbers)
         n = gr.Number(
-            1, label=said("Count"), minimum=1, maximum=MOST_PICTURES, elem_id="cc-count", **numbers
+            1, label=said("Count"), minimum=1, maximum=MOST_PICTURES, elem_id="cp-count", **numbers
         )
     return DrawSettings(steps, guidance, seed, wide, high, n, scheduler), random, reuse
 
@@ -138,7 +138,7 @@ def _files(desk: Desk) -> None:
     settings, said = desk.settings, desk.language.said
     if settings.lora_dir is None and settings.embeddings_dir is None:
         return
-    with gr.Accordion(said("LoRAs and textual inversions"), open=False, elem_id="cc-files"):
+    with gr.Accordion(said("LoRAs and textual inversions"), open=False, elem_id="cp-files"):
         shown = gr.HTML(html.file_names(desk.studio, desk.language))
         again = gr.Button(said("Look for new files"), size="sm")
     again.click(lambda: _look(desk), None, shown, queue=False, api_visibility="private")

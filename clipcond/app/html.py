@@ -19,8 +19,8 @@ def header(model: str, language: Language) -> str:
     """Write the head of the page: its name, the model, and the link to the other language."""
     other = ("/en/", "en", "English") if language.chinese else ("/zh/", "zh", "中文")
     return (
-        '<header class="cc-head"><h1>clipcond</h1>'
-        f'<p class="cc-model">{escape(model)}</p>'
+        '<header class="cp-head"><h1>clipcond</h1>'
+        f'<p class="cp-model">{escape(model)}</p>'
         f'<a href="{other[0]}" lang="{other[1]}" hreflang="{other[1]}">{other[2]}</a></header>'
     )
 
@@ -28,7 +28,7 @@ def header(model: str, language: Language) -> str:
 def notes(texts: Iterable[str], kind: str = "note") -> str:
     """Write messages in monospace, so that a caret is under its place; "" if there are none."""
     blocks = "".join(map(block, texts))
-    return f'<div class="cc-notes cc-{kind}" role="status">{blocks}</div>' if blocks else ""
+    return f'<div class="cp-notes cp-{kind}" role="status">{blocks}</div>' if blocks else ""
 
 
 def block(text: str) -> str:
@@ -39,7 +39,7 @@ def block(text: str) -> str:
     """
     lines = text.split("\n")
     if not any(re.fullmatch(r" +\^", line) for line in lines):
-        return f'<pre class="cc-plain">{escape(text)}</pre>'
+        return f'<pre class="cp-plain">{escape(text)}</pre>'
     written = [escape(line) for line in lines]
     for i, line in enumerate(lines[1:], 1):
         above = lines[i - 1]
@@ -47,18 +47,18 @@ def block(text: str) -> str:
             columns = accumulate(map(text_width, above))
             n_before = sum(column < len(line) for column in columns)
             before = escape(above[:n_before])
-            written[i] = f'<span class="cc-gap" aria-hidden="true">{before}</span>^'
+            written[i] = f'<span class="cp-gap" aria-hidden="true">{before}</span>^'
     return "<pre>" + "\n".join(written) + "</pre>"
 
 
 def error(text: str) -> str:
     """Write what went wrong."""
-    return f'<div class="cc-notes cc-error" role="alert">{block(text)}</div>'
+    return f'<div class="cp-notes cp-error" role="alert">{block(text)}</div>'
 
 
 def line(text: str) -> str:
     """Write one line of status."""
-    return f'<p class="cc-line" role="status">{escape(text)}</p>'
+    return f'<p class="cp-line" role="status">{escape(text)}</p>'
 
 
 def progress(at: Progress, language: Language) -> str:
@@ -68,9 +68,9 @@ def progress(at: Progress, language: Language) -> str:
         text = language.said("Picture {} of {}", at.number, at.count) + " · " + text
     share = f"{at.share:.0%}"
     return (
-        f'<div class="cc-progress"><div class="cc-bar" role="progressbar" aria-valuemin="0" '
+        f'<div class="cp-progress"><div class="cp-bar" role="progressbar" aria-valuemin="0" '
         f'aria-valuemax="100" aria-valuenow="{share[:-1]}" aria-label="{escape(text)}">'
-        f'<span style="width:{share}"></span></div><p class="cc-line">{escape(text)}</p></div>'
+        f'<span style="width:{share}"></span></div><p class="cp-line">{escape(text)}</p></div>'
     )
 
 
@@ -84,14 +84,14 @@ def table(rows: Sequence[tuple[str, str, float | None]], label: str) -> str:
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td>'
         + (
-            f'<td aria-hidden="true"><span class="cc-share" '
+            f'<td aria-hidden="true"><span class="cp-share" '
             f'style="width:{min(max(share, 0.0), 1.0):.0%}"></span></td></tr>'
             if share is not None
             else "<td></td></tr>"
         )
         for name, value, share in rows
     )
-    return f'<table class="cc-table" aria-label="{escape(label)}"><tbody>{body}</tbody></table>'
+    return f'<table class="cp-table" aria-label="{escape(label)}"><tbody>{body}</tbody></table>'
 
 
 def score(found: PromptScore, language: Language) -> str:
@@ -106,8 +106,8 @@ def score(found: PromptScore, language: Language) -> str:
         for part in found.parts
     ]
     told = language.said("In brackets: what the part adds; below 0 the picture lacks it.")
-    more = table(rows, head) + f'<p class="cc-hint">{escape(told)}</p>' if len(rows) > 1 else ""
-    return f'<p class="cc-score">{escape(head)}</p>{more}'
+    more = table(rows, head) + f'<p class="cp-hint">{escape(told)}</p>' if len(rows) > 1 else ""
+    return f'<p class="cp-score">{escape(head)}</p>{more}'
 
 
 def file_names(studio: Studio, language: Language) -> str:
@@ -126,9 +126,9 @@ def file_names(studio: Studio, language: Language) -> str:
 
 
 def _chips(title: str, named: Sequence[tuple[str, str]], language: Language) -> str:
-    empty = f'<p class="cc-hint">{escape(language.said("The folder has none."))}</p>'
+    empty = f'<p class="cp-hint">{escape(language.said("The folder has none."))}</p>'
     buttons = "".join(
-        f'<button type="button" class="cc-chip" data-insert="{escape(text, quote=True)}">'
+        f'<button type="button" class="cp-chip" data-insert="{escape(text, quote=True)}">'
         f"{escape(name)}</button>"
         for name, text in named
     )

@@ -22,9 +22,9 @@ def build_page(desk: Desk) -> gr.Blocks:
     with gr.Blocks(
         title="clipcond", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
     ) as page:
-        gr.HTML(html.header(_model(desk), desk.language), elem_id="cc-header")
+        gr.HTML(html.header(_model(desk), desk.language), elem_id="cp-header")
         fields = add_prompt_fields(desk)
-        with gr.Tabs(selected="draw", elem_id="cc-tabs") as tabs:
+        with gr.Tabs(selected="draw", elem_id="cp-tabs") as tabs:
             with gr.Tab(said("Draw"), id="draw"):
                 draw = add_draw_tab(desk, fields, tabs)
             with gr.Tab(said("Inspect"), id="inspect") as tab:

@@ -41,23 +41,23 @@ class PromptFields:
 def add_prompt_fields(desk: Desk) -> PromptFields:
     """Lay out the fields, and let their counters and highlights follow them."""
     said = desk.language.said
-    with gr.Row(elem_id="cc-top"):
-        with gr.Column(scale=5, min_width=320, elem_id="cc-prompts"):
-            prompt = _text(said("Prompt"), "cc-prompt", 3)
-            negative = _text(said("Negative prompt"), "cc-negative", 2)
-        with gr.Column(scale=2, min_width=280, elem_id="cc-reading"):
-            with gr.Row(elem_id="cc-buttons"):
-                draw = gr.Button(said("Draw"), variant="primary", elem_id="cc-draw", min_width=80)
-                stop = gr.Button(said("Stop"), elem_id="cc-stop", min_width=80)
+    with gr.Row(elem_id="cp-top"):
+        with gr.Column(scale=5, min_width=320, elem_id="cp-prompts"):
+            prompt = _text(said("Prompt"), "cp-prompt", 3)
+            negative = _text(said("Negative prompt"), "cp-negative", 2)
+        with gr.Column(scale=2, min_width=280, elem_id="cp-reading"):
+            with gr.Row(elem_id="cp-buttons"):
+                draw = gr.Button(said("Draw"), variant="primary", elem_id="cp-draw", min_width=80)
+                stop = gr.Button(said("Stop"), elem_id="cp-stop", min_width=80)
             dialect = gr.Dropdown(
-                list(DIALECTS), value="a1111", label=said("Dialect"), elem_id="cc-dialect"
+                list(DIALECTS), value="a1111", label=said("Dialect"), elem_id="cp-dialect"
             )
             with gr.Row():
                 tower = gr.Dropdown(
                     _towers(desk),
                     value=_first_tower(desk),
                     label=said("Text tower"),
-                    elem_id="cc-tower",
+                    elem_id="cp-tower",
                     min_width=120,
                     visible=len(desk.studio.towers) > 1,
                 )
@@ -65,7 +65,7 @@ def add_prompt_fields(desk: Desk) -> PromptFields:
                     _clip_skips(desk),
                     value=0,
                     label=said("Clip skip"),
-                    elem_id="cc-skip",
+                    elem_id="cp-skip",
                     min_width=120,
                 )
     fields = PromptFields(prompt, negative, dialect, tower, clip_skip, draw, stop)
@@ -80,7 +80,7 @@ def _text(label: str, name: str, lines: int) -> gr.Textbox:
     return gr.Textbox(
         label=label,
         elem_id=name,
-        elem_classes="cc-text",
+        elem_classes="cp-text",
         lines=lines,
         max_lines=12,
         max_length=MOST_CHARACTERS,

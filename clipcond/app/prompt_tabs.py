@@ -17,7 +17,7 @@ from clipcond.conditioning.dialects import DIALECTS
 
 def add_inspect_tab(desk: Desk, fields: PromptFields, tab: gr.Tab) -> None:
     """Show what is encoded, whenever the tab is opened or a field changes."""
-    shown = gr.HTML(elem_id="cc-inspect")
+    shown = gr.HTML(elem_id="cp-inspect")
 
     def inspect(prompt: str, negative: str, *reading: Any) -> str:
         return desk.inspect(prompt or "", negative or "", desk.reading(*reading))
@@ -39,23 +39,23 @@ def add_convert_tab(desk: Desk, fields: PromptFields) -> None:
     """Write the prompts in another dialect, and take them over."""
     said = desk.language.said
     gr.HTML(_hint(said("Writes the prompts above, in their dialect, in that of another tool.")))
-    with gr.Row(elem_classes="cc-small"):
+    with gr.Row(elem_classes="cp-small"):
         target = gr.Dropdown(
-            list(TARGETS), value="compel", label=said("To"), elem_id="cc-target", min_width=200
+            list(TARGETS), value="compel", label=said("To"), elem_id="cp-target", min_width=200
         )
-        convert = gr.Button(said("Convert"), variant="primary", elem_id="cc-convert", min_width=120)
-        use = gr.Button(said("Use the result"), elem_id="cc-use", min_width=120)
+        convert = gr.Button(said("Convert"), variant="primary", elem_id="cp-convert", min_width=120)
+        use = gr.Button(said("Use the result"), elem_id="cp-use", min_width=120)
     with gr.Row():
         prompt, negative = (
             gr.Textbox(
                 label=label, lines=3, interactive=False, buttons=["copy"],
-                elem_classes="cc-mono", elem_id=name,
+                elem_classes="cp-mono", elem_id=name,
             )
             for label, name in (
-                (said("Prompt"), "cc-converted"), (said("Negative prompt"), "cc-converted-negative")
+                (said("Prompt"), "cp-converted"), (said("Negative prompt"), "cp-converted-negative")
             )
         )  # fmt: skip
-    lost = gr.HTML(elem_id="cc-lost")
+    lost = gr.HTML(elem_id="cp-lost")
     gr.on(
         [convert.click, target.input],
         lambda text, other, source, to: desk.convert((text or "", other or ""), source, to),
@@ -89,12 +89,12 @@ def add_compare_tab(desk: Desk, fields: PromptFields, settings: DrawSettings) ->
         list(DIALECTS),
         value=["a1111", "comfyui", "compel"],
         label=said("Dialects"),
-        elem_id="cc-dialects",
+        elem_id="cp-dialects",
     )
-    with gr.Row(elem_classes="cc-small"):
-        compare = gr.Button(said("Compare"), variant="primary", elem_id="cc-compare", min_width=120)
+    with gr.Row(elem_classes="cp-small"):
+        compare = gr.Button(said("Compare"), variant="primary", elem_id="cp-compare", min_width=120)
         stop = gr.Button(said("Stop"), min_width=120)
-    status = gr.HTML(elem_id="cc-compared-status")
+    status = gr.HTML(elem_id="cp-compared-status")
     gallery = gr.Gallery(
         label=said("Pictures"),
         show_label=False,
@@ -103,7 +103,7 @@ def add_compare_tab(desk: Desk, fields: PromptFields, settings: DrawSettings) ->
         object_fit="contain",
         interactive=False,
         buttons=["download", "fullscreen"],
-        elem_id="cc-compared",
+        elem_id="cp-compared",
     )
 
     def begin(request: gr.Request) -> str:
@@ -137,4 +137,4 @@ def _comparing(desk: Desk) -> Callable[..., Iterator[tuple[object, ...]]]:
 
 
 def _hint(text: str) -> str:
-    return f'<p class="cc-hint">{text}</p>'
+    return f'<p class="cp-hint">{text}</p>'

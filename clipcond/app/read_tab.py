@@ -29,15 +29,15 @@ def add_read_tab(desk: Desk, fields: PromptFields, draw: DrawTab, tabs: gr.Tabs)
                 sources=["upload", "clipboard"],
                 height=320,
                 buttons=[],
-                elem_id="cc-picture",
+                elem_id="cp-picture",
             )
         with gr.Column(scale=3, min_width=300):
             facts = gr.Textbox(
                 label=said("Made with (PNG info)"), lines=4, max_lines=10, interactive=False,
-                buttons=["copy"], elem_classes="cc-mono", elem_id="cc-info",
+                buttons=["copy"], elem_classes="cp-mono", elem_id="cp-info",
             )  # fmt: skip
-            wrong = gr.HTML(elem_id="cc-info-wrong")
-            use = gr.Button(said("Use these settings"), size="sm", elem_id="cc-send")
+            wrong = gr.HTML(elem_id="cp-info-wrong")
+            use = gr.Button(said("Use these settings"), size="sm", elem_id="cp-send")
     with gr.Row():
         _classify(desk, picture)
         _interrogate(desk, picture, fields)
@@ -58,26 +58,26 @@ def add_read_tab(desk: Desk, fields: PromptFields, draw: DrawTab, tabs: gr.Tabs)
 
 def _classify(desk: Desk, picture: gr.Image) -> None:
     said = desk.language.said
-    with gr.Column(min_width=280, elem_classes="cc-card"):
+    with gr.Column(min_width=280, elem_classes="cp-card"):
         labels = gr.Textbox(
             label=said("Labels, with commas between them"),
             value=said("cat, dog, owl"),
-            elem_id="cc-labels",
+            elem_id="cp-labels",
         )
-        button = gr.Button(said("Classify"), size="sm", elem_id="cc-classify")
-        shown = gr.HTML(elem_id="cc-classified")
+        button = gr.Button(said("Classify"), size="sm", elem_id="cp-classify")
+        shown = gr.HTML(elem_id="cp-classified")
     button.click(desk.classify, [picture, labels], shown, **_WORK)
 
 
 def _interrogate(desk: Desk, picture: gr.Image, fields: PromptFields) -> None:
     said = desk.language.said
-    with gr.Column(min_width=280, elem_classes="cc-card"):
+    with gr.Column(min_width=280, elem_classes="cp-card"):
         found = gr.Textbox(
             label=said("A prompt for this picture"), lines=2, interactive=False, buttons=["copy"],
-            elem_id="cc-interrogated",
+            elem_id="cp-interrogated",
         )  # fmt: skip
         with gr.Row():
-            button = gr.Button(said("Interrogate"), size="sm", elem_id="cc-interrogate")
+            button = gr.Button(said("Interrogate"), size="sm", elem_id="cp-interrogate")
             use = gr.Button(said("Use as prompt"), size="sm")
         wrong = gr.HTML()
     button.click(desk.interrogate, [picture, fields.dialect], [found, wrong], **_WORK)
@@ -86,14 +86,14 @@ def _interrogate(desk: Desk, picture: gr.Image, fields: PromptFields) -> None:
 
 def _score(desk: Desk, picture: gr.Image, fields: PromptFields) -> None:
     said = desk.language.said
-    with gr.Column(min_width=280, elem_classes="cc-card"):
+    with gr.Column(min_width=280, elem_classes="cp-card"):
         prompt = gr.Textbox(
             label=said("Prompt to score"),
             placeholder=said("empty: the picture's own"),
-            elem_id="cc-scored",
+            elem_id="cp-scored",
         )
-        button = gr.Button(said("CLIP score"), size="sm", elem_id="cc-score")
-        shown = gr.HTML(elem_id="cc-score-shown")
+        button = gr.Button(said("CLIP score"), size="sm", elem_id="cp-score")
+        shown = gr.HTML(elem_id="cp-score-shown")
     button.click(desk.score, [picture, prompt, fields.dialect], shown, **_WORK)
 
 

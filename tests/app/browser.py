@@ -94,42 +94,42 @@ class Visit:
 
     def open(self, path: str = "") -> "Visit":
         self.page.goto(self.address + path)
-        self.page.wait_for_selector("#cc-prompt-count:not(:empty)")
+        self.page.wait_for_selector("#cp-prompt-count:not(:empty)")
         return self
 
     def type(self, text: str, field: str = "prompt") -> None:
         """Fill a prompt field, and wait until the server has read it."""
         with self.page.expect_response("**/live/*/read"):
-            self.page.fill(f"#cc-{field} textarea", text)
+            self.page.fill(f"#cp-{field} textarea", text)
 
     def prompt(self) -> str:
-        return self.page.input_value("#cc-prompt textarea")
+        return self.page.input_value("#cp-prompt textarea")
 
     def count(self, field: str = "prompt") -> str:
-        return self.page.inner_text(f"#cc-{field}-count")
+        return self.page.inner_text(f"#cp-{field}-count")
 
     def tab(self, name: str) -> None:
         self.page.locator(f"button[role=tab][data-tab-id={name}]").click()
 
     def choose(self, field: str, option: str) -> None:
         """Choose an option of a dropdown, and wait until the prompts are read so."""
-        self.page.click(f"#cc-{field} input")
+        self.page.click(f"#cp-{field} input")
         self.page.get_by_role("option", name=option, exact=True).click()
         self.page.wait_for_timeout(400)
 
     def draw(self) -> str:
         """Draw with the button, and return what the picture was made with."""
         before = self.facts()
-        self.page.click("#cc-draw")
+        self.page.click("#cp-draw")
         return self.drawn(before)
 
     def drawn(self, before: str) -> str:
         self.page.wait_for_function(
-            "before => { const now = document.querySelector('#cc-facts textarea').value;"
+            "before => { const now = document.querySelector('#cp-facts textarea').value;"
             " return now && now !== before }",
             arg=before,
         )
         return self.facts()
 
     def facts(self) -> str:
-        return self.page.input_value("#cc-facts textarea")
+        return self.page.input_value("#cp-facts textarea")

@@ -129,7 +129,7 @@ def test_every_text_of_the_page_is_there_in_chinese():
 def test_a_caret_is_under_its_character_whatever_its_width():
     shown = block("'（' 没有闭合\n  一只（猫\n      ^\n请闭合")
 
-    assert '\n<span class="cc-gap" aria-hidden="true">  一只</span>^\n' in shown
+    assert '\n<span class="cp-gap" aria-hidden="true">  一只</span>^\n' in shown
     assert block("a\n  b\n  ^") == "<pre>a\n  b\n  ^</pre>"
 
 

@@ -27,24 +27,24 @@ def test_the_counter_is_that_of_inspect(visit, capsys):
 
 def test_weights_are_marked_where_they_are(visit):
     visit.type("a (red:1.3) cat, a [small] dog")
-    visit.page.wait_for_selector("#cc-prompt .cc-more")
+    visit.page.wait_for_selector("#cp-prompt .cp-more")
     found = visit.page.eval_on_selector_all(
-        "#cc-prompt .cc-layer mark", "marks => marks.map(m => [m.className, m.textContent])"
+        "#cp-prompt .cp-layer mark", "marks => marks.map(m => [m.className, m.textContent])"
     )
 
     assert found == [
-        ["cc-syntax", "("],
-        ["cc-weight cc-more", "red"],
-        ["cc-syntax", ":1.3)"],
-        ["cc-syntax", "["],
-        ["cc-weight cc-less", "small"],
-        ["cc-syntax", "]"],
+        ["cp-syntax", "("],
+        ["cp-weight cp-more", "red"],
+        ["cp-syntax", ":1.3)"],
+        ["cp-syntax", "["],
+        ["cp-weight cp-less", "small"],
+        ["cp-syntax", "]"],
     ]
     style = "(e, name) => getComputedStyle(e).getPropertyValue(name)"
     for name in ("font-size", "line-height", "padding-left", "padding-top", "font-family"):
         area, layer = (
-            visit.page.eval_on_selector(f"#cc-prompt {each}", style, name)
-            for each in ("textarea", ".cc-layer")
+            visit.page.eval_on_selector(f"#cp-prompt {each}", style, name)
+            for each in ("textarea", ".cp-layer")
         )
         assert area == layer, name
 
@@ -52,7 +52,7 @@ def test_weights_are_marked_where_they_are(visit):
 @pytest.mark.parametrize("text", ["a (cat", "一只（猫🦊 (cat"])
 def test_a_caret_under_the_bracket_that_is_never_closed(visit, text):
     visit.type(text)
-    block = visit.page.locator("#cc-prompt-notes pre", has_text="is never closed")
+    block = visit.page.locator("#cp-prompt-notes pre", has_text="is never closed")
     block.wait_for()
     left = """(pre, which) => {
         const lines = pre.textContent.split("\\n");
@@ -77,11 +77,11 @@ def test_a_caret_under_the_bracket_that_is_never_closed(visit, text):
 def test_a_prompt_that_is_refused_says_so_under_its_field_and_nowhere_else(visit):
     visit.choose("dialect", "compel")
     visit.type('("a", "b").blend(1)')
-    visit.page.wait_for_selector("#cc-prompt-notes.cc-error")
-    visit.page.click("#cc-draw")
-    visit.page.wait_for_selector("#cc-status .cc-error")
+    visit.page.wait_for_selector("#cp-prompt-notes.cp-error")
+    visit.page.click("#cp-draw")
+    visit.page.wait_for_selector("#cp-status .cp-error")
 
-    assert "^" in visit.page.inner_text("#cc-prompt-notes")
+    assert "^" in visit.page.inner_text("#cp-prompt-notes")
     assert "Traceback" not in visit.page.inner_text("body")
     assert visit.page.locator(".toast-wrap .toast-body").count() == 0
 
@@ -89,25 +89,25 @@ def test_a_prompt_that_is_refused_says_so_under_its_field_and_nowhere_else(visit
 def test_control_and_enter_draw_a_picture_that_is_saved(visit, site):
     visit.type("a red apple")
     before = visit.facts()
-    visit.page.focus("#cc-prompt textarea")
+    visit.page.focus("#cp-prompt textarea")
     visit.page.keyboard.press("Control+Enter")
     facts = visit.drawn(before)
-    visit.page.wait_for_selector("#cc-gallery img")
+    visit.page.wait_for_selector("#cp-gallery img")
     width = "e => new Promise(r => { const ready = () => e.naturalWidth ? r(e.naturalWidth) "
     width += ": setTimeout(ready, 50); ready() })"
 
     assert facts.startswith("a red apple\nSteps: 20, ")
-    assert visit.page.eval_on_selector("#cc-gallery .preview img", width) == 64
+    assert visit.page.eval_on_selector("#cp-gallery .preview img", width) == 64
     seed = int(re.search(r"Seed: (\d+)", facts)[1])
     (file,) = (site[1] / "out").glob(f"*-{seed}.png")
     assert read_parameters(file).prompt == "a red apple"
-    assert "Saved in" in visit.page.inner_text("#cc-status")
+    assert "Saved in" in visit.page.inner_text("#cp-status")
 
 
 def test_control_and_arrows_change_weights(visit):
     press = visit.page.keyboard.press
     visit.type("a red cat")
-    visit.page.focus("#cc-prompt textarea")
+    visit.page.focus("#cp-prompt textarea")
     press("End")
     steps = [
         ("Control+ArrowUp", "a red (cat:1.1)"),
@@ -120,11 +120,11 @@ def test_control_and_arrows_change_weights(visit):
     for keys, text in steps:
         press(keys)
         visit.page.wait_for_function(
-            "text => document.querySelector('#cc-prompt textarea').value === text", arg=text
+            "text => document.querySelector('#cp-prompt textarea').value === text", arg=text
         )
     press("Control+ArrowUp")
     visit.page.wait_for_function(
-        "() => document.querySelector('#cc-prompt textarea').value.endsWith(':1.1)')"
+        "() => document.querySelector('#cp-prompt textarea').value.endsWith(':1.1)')"
     )
     press("Control+z")
     assert visit.prompt() == "a red cat"
@@ -134,31 +134,31 @@ def test_keys_write_the_syntax_of_the_dialect(visit):
     visit.choose("dialect", "compel")
     visit.type("a red cat")
     visit.page.eval_on_selector(
-        "#cc-prompt textarea", "e => { e.focus(); e.setSelectionRange(2, 9) }"
+        "#cp-prompt textarea", "e => { e.focus(); e.setSelectionRange(2, 9) }"
     )
     visit.page.keyboard.press("Control+ArrowUp")
     visit.page.wait_for_function(
-        "() => document.querySelector('#cc-prompt textarea').value === 'a (red cat)1.1'"
+        "() => document.querySelector('#cp-prompt textarea').value === 'a (red cat)1.1'"
     )
-    visit.page.wait_for_selector("#cc-prompt .cc-more")
+    visit.page.wait_for_selector("#cp-prompt .cp-more")
 
 
 def test_the_last_seed_again_is_the_same_picture(visit, site):
     visit.type("a dog")
     first = visit.draw()
-    visit.page.click("#cc-reuse")
+    visit.page.click("#cp-reuse")
     seed = re.search(r"Seed: (\d+)", first)[1]
     visit.page.wait_for_function(
-        "seed => document.querySelector('#cc-seed input').value === seed", arg=seed
+        "seed => document.querySelector('#cp-seed input').value === seed", arg=seed
     )
-    visit.page.click("#cc-draw")
-    visit.page.wait_for_selector("#cc-status .cc-progress")
-    visit.page.wait_for_selector("#cc-status .cc-line:has-text('Saved in')")
+    visit.page.click("#cp-draw")
+    visit.page.wait_for_selector("#cp-status .cp-progress")
+    visit.page.wait_for_selector("#cp-status .cp-line:has-text('Saved in')")
 
     one, two = sorted((site[1] / "out").glob(f"*-{seed}.png"))
     assert Image.open(one).tobytes() == Image.open(two).tobytes()
-    visit.page.click("#cc-random")
-    visit.page.wait_for_function("() => document.querySelector('#cc-seed input').value === '-1'")
+    visit.page.click("#cp-random")
+    visit.page.wait_for_function("() => document.querySelector('#cp-seed input').value === '-1'")
 
 
 def test_settings_of_a_picture_go_back_into_the_fields(visit):
@@ -167,27 +167,27 @@ def test_settings_of_a_picture_go_back_into_the_fields(visit):
     visit.draw()
     visit.type("something else")
     visit.page.get_by_role("button", name="Use these settings").first.click()
-    visit.page.wait_for_function("() => document.querySelector('#cc-seed input').value !== '-1'")
+    visit.page.wait_for_function("() => document.querySelector('#cp-seed input').value !== '-1'")
 
     assert visit.prompt() == "a (red:1.2) apple"
 
 
 def test_stop(visit):
     visit.type("a dog")
-    visit.page.fill("#cc-count input", "16")
+    visit.page.fill("#cp-count input", "16")
     visit.page.keyboard.press("Tab")
-    visit.page.click("#cc-draw")
-    visit.page.wait_for_selector("#cc-status .cc-progress")
-    visit.page.click("#cc-stop")
-    visit.page.wait_for_selector("#cc-status :text('Stopped: ')")
+    visit.page.click("#cp-draw")
+    visit.page.wait_for_selector("#cp-status .cp-progress")
+    visit.page.click("#cp-stop")
+    visit.page.wait_for_selector("#cp-status :text('Stopped: ')")
 
 
 def test_names_of_files_are_added_to_the_prompt(visit):
     visit.type("a cat")
     visit.page.get_by_role("button", name="LoRAs and textual inversions").click()
-    visit.page.click(".cc-chip:text('mood')")
-    visit.page.click(".cc-chip:text('broken')")
-    visit.page.wait_for_selector("#cc-prompt .cc-network")
+    visit.page.click(".cp-chip:text('mood')")
+    visit.page.click(".cp-chip:text('broken')")
+    visit.page.wait_for_selector("#cp-prompt .cp-network")
 
     assert visit.prompt() == "a cat mood <lora:broken:1>"
     assert visit.count() == "5/75"
@@ -196,35 +196,35 @@ def test_names_of_files_are_added_to_the_prompt(visit):
 def test_inspect(visit):
     visit.type("a (red:1.3) cat")
     visit.tab("inspect")
-    report = visit.page.locator("#cc-inspect")
-    report.get_by_text("3 of 75 tokens").wait_for()
+    report = visit.page.locator("#cp-inspect")
+    report.get_by_text("3/75 tokens").wait_for()
 
-    visit.page.fill("#cc-prompt textarea", "a blue dog and a cat")
+    visit.page.fill("#cp-prompt textarea", "a blue dog and a cat")
     visit.page.keyboard.press("Tab")
-    report.get_by_text("6 of 75 tokens").wait_for()
+    report.get_by_text("6/75 tokens").wait_for()
 
 
 def test_convert(visit):
     visit.type("a (red:1.3) cat # note")
     visit.tab("convert")
-    visit.page.click("#cc-convert")
-    visit.page.wait_for_selector("#cc-lost pre:has-text('# note')")
-    assert visit.page.input_value("#cc-converted textarea") == "a (red)1.3 cat"
+    visit.page.click("#cp-convert")
+    visit.page.wait_for_selector("#cp-lost pre:has-text('# note')")
+    assert visit.page.input_value("#cp-converted textarea") == "a (red)1.3 cat"
 
-    visit.page.click("#cc-use")
+    visit.page.click("#cp-use")
     visit.page.wait_for_function(
-        "() => document.querySelector('#cc-prompt textarea').value === 'a (red)1.3 cat'"
+        "() => document.querySelector('#cp-prompt textarea').value === 'a (red)1.3 cat'"
     )
-    assert visit.page.input_value("#cc-dialect input") == "compel"
+    assert visit.page.input_value("#cp-dialect input") == "compel"
 
 
 def test_compare(visit):
     visit.type("a (red:1.3) apple")
     visit.tab("compare")
-    visit.page.click("#cc-compare")
-    visit.page.wait_for_selector("#cc-compared-status :text('Saved in')")
+    visit.page.click("#cp-compare")
+    visit.page.wait_for_selector("#cp-compared-status :text('Saved in')")
 
-    captions = visit.page.locator("#cc-compared .caption-label").all_inner_texts()
+    captions = visit.page.locator("#cp-compared .caption-label").all_inner_texts()
     assert [each.partition(":")[0] for each in captions] == ["a1111", "comfyui", "compel"]
 
 
@@ -233,26 +233,26 @@ def test_read(visit, site):
     facts = visit.draw()
     visit.page.get_by_role("button", name="Read this picture").click()
     visit.page.wait_for_function(
-        "facts => document.querySelector('#cc-info textarea').value === facts", arg=facts
+        "facts => document.querySelector('#cp-info textarea').value === facts", arg=facts
     )
-    visit.page.fill("#cc-labels textarea, #cc-labels input", "apple, dog")
-    visit.page.click("#cc-classify")
-    visit.page.wait_for_selector("#cc-classified th:text-is('apple')")
-    visit.page.click("#cc-interrogate")
+    visit.page.fill("#cp-labels textarea, #cp-labels input", "apple, dog")
+    visit.page.click("#cp-classify")
+    visit.page.wait_for_selector("#cp-classified th:text-is('apple')")
+    visit.page.click("#cp-interrogate")
     visit.page.wait_for_function(
-        "() => document.querySelector('#cc-interrogated textarea').value !== ''"
+        "() => document.querySelector('#cp-interrogated textarea').value !== ''"
     )
-    visit.page.click("#cc-score")
-    visit.page.wait_for_selector("#cc-score-shown .cc-score")
-    assert visit.page.eval_on_selector("#cc-picture img", "e => e.naturalWidth") == 64
+    visit.page.click("#cp-score")
+    visit.page.wait_for_selector("#cp-score-shown .cp-score")
+    assert visit.page.eval_on_selector("#cp-picture img", "e => e.naturalWidth") == 64
     assert not visit.complaints
 
 
 def test_a_file_that_is_no_picture_of_ours(visit, tmp_path):
     Image.new("RGB", (32, 32)).save(tmp_path / "plain.png")
     visit.tab("read")
-    visit.page.set_input_files("#cc-picture input[type=file]", tmp_path / "plain.png")
-    visit.page.wait_for_selector("#cc-info-wrong .cc-error")
+    visit.page.set_input_files("#cp-picture input[type=file]", tmp_path / "plain.png")
+    visit.page.wait_for_selector("#cp-info-wrong .cp-error")
 
     assert "Traceback" not in visit.page.inner_text("body")
 
@@ -262,11 +262,11 @@ def test_a_chinese_browser_gets_a_chinese_page(site, browsers):
     visit = Visit(page, site[0]).open()
 
     assert page.url.endswith("/zh/")
-    assert page.inner_text("#cc-draw") == "生成"
+    assert page.inner_text("#cp-draw") == "生成"
     assert page.eval_on_selector("html", "e => e.lang") == "zh-CN"
     visit.type("一只（红色：1.3）的猫 (")
-    page.wait_for_selector("#cc-prompt-notes :text('没有闭合')")
-    assert "种子" in page.inner_text("#cc-settings")
+    page.wait_for_selector("#cp-prompt-notes :text('没有闭合')")
+    assert "种子" in page.inner_text("#cp-settings")
     visible = page.inner_text(".gradio-container")
     known = {"clipcond", "English", "Clip skip", "CFG", "LoRA", "DDIM SGM Uniform"}
     words = set(re.findall(r"[A-Za-z][A-Za-z ]{2,}[A-Za-z]", visible)) - known
@@ -276,7 +276,7 @@ def test_a_chinese_browser_gets_a_chinese_page(site, browsers):
 
 def test_the_other_language_is_a_link_away(visit):
     visit.page.click("header a")
-    visit.page.wait_for_selector("#cc-draw:has-text('生成')")
+    visit.page.wait_for_selector("#cp-draw:has-text('生成')")
 
 
 @pytest.mark.parametrize("width", [390, 1440])
@@ -303,14 +303,14 @@ def test_every_tab_fits_and_is_accessible(visit, width):
 
 
 def test_focus_goes_through_the_page_in_order(visit):
-    visit.page.focus("#cc-prompt textarea")
+    visit.page.focus("#cp-prompt textarea")
     seen = []
     for _ in range(7):
-        seen.append(visit.page.evaluate("() => document.activeElement.closest('[id^=cc-]').id"))
+        seen.append(visit.page.evaluate("() => document.activeElement.closest('[id^=cp-]').id"))
         visit.page.keyboard.press("Tab")
 
     assert seen[:6] == [
-        *("cc-prompt", "cc-negative", "cc-draw", "cc-stop", "cc-dialect", "cc-tower"),
+        *("cp-prompt", "cp-negative", "cp-draw", "cp-stop", "cp-dialect", "cp-tower"),
     ]
 
 

@@ -69,7 +69,7 @@ def test_a_path_in_place_of_an_upload_is_refused(site):
     address, root = site
     config = json.loads(ask(address, "/en/config")[1])
     (picture,) = (
-        each["id"] for each in config["components"] if each["props"].get("elem_id") == "cc-picture"
+        each["id"] for each in config["components"] if each["props"].get("elem_id") == "cp-picture"
     )
     number = next(each["id"] for each in config["dependencies"] if each["inputs"] == [picture])
     for path in ("/etc/passwd", str(root / "loras" / "broken.safetensors")):

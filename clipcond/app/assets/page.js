@@ -1,7 +1,7 @@
 // Highlights, counters and keys of the prompt fields. The server reads the prompts; see live.py.
 (() => {
   "use strict";
-  const NAMES = ["cc-prompt", "cc-negative"];
+  const NAMES = ["cp-prompt", "cp-negative"];
   const language = location.pathname.startsWith("/zh") ? "zh" : "en";
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   let reading = { dialect: "a1111", tower: "", skip: 0 };
@@ -26,15 +26,15 @@
     if (!text || text.dataset.dressed) return;
     text.dataset.dressed = "yes";
     const layer = document.createElement("div");
-    layer.className = "cc-layer";
+    layer.className = "cp-layer";
     layer.setAttribute("aria-hidden", "true");
-    text.parentElement.classList.add("cc-stack");
+    text.parentElement.classList.add("cp-stack");
     text.parentElement.insertBefore(layer, text);
     const below = document.createElement("div");
-    below.className = "cc-below";
+    below.className = "cp-below";
     below.innerHTML =
-      `<div class="cc-notes" id="${name}-notes" aria-live="polite"></div>` +
-      `<span class="cc-count" id="${name}-count"></span>`;
+      `<div class="cp-notes" id="${name}-notes" aria-live="polite"></div>` +
+      `<span class="cp-count" id="${name}-count"></span>`;
     document.getElementById(name).appendChild(below);
     text.setAttribute("aria-describedby", `${name}-count ${name}-notes`);
     text.addEventListener("input", () => typed(name));
@@ -47,7 +47,7 @@
   // The layer has the field's own place, size and letters, so that each mark is behind its words.
   function place(name) {
     const text = area(name);
-    const layer = text && text.parentElement.querySelector(".cc-layer");
+    const layer = text && text.parentElement.querySelector(".cp-layer");
     if (!layer) return;
     const style = getComputedStyle(text);
     for (const each of ["font", "letterSpacing", "lineHeight", "padding", "textIndent"]) {
@@ -62,7 +62,7 @@
 
   function paint(name, spans) {
     const text = area(name);
-    const layer = text && text.parentElement.querySelector(".cc-layer");
+    const layer = text && text.parentElement.querySelector(".cp-layer");
     if (!layer) return;
     const value = text.value;
     layer.textContent = "";
@@ -71,10 +71,10 @@
       if (span.start < at || span.stop > value.length) continue;
       layer.append(value.slice(at, span.start));
       const mark = document.createElement("mark");
-      mark.className = `cc-${span.kind}`;
+      mark.className = `cp-${span.kind}`;
       if (span.kind === "weight") {
         const strength = Math.min(Math.abs(span.weight - 1) / 0.5, 1) * 0.5 + 0.12;
-        mark.classList.add(span.weight > 1 ? "cc-more" : "cc-less");
+        mark.classList.add(span.weight > 1 ? "cp-more" : "cp-less");
         mark.style.setProperty("--strength", strength.toFixed(2));
       }
       mark.textContent = value.slice(span.start, span.stop);
@@ -111,8 +111,8 @@
     const notes = document.getElementById(`${name}-notes`);
     if (!count || !notes) return;
     count.textContent = view.count;
-    count.classList.toggle("cc-full", view.full);
-    notes.className = `cc-notes ${view.is_error ? "cc-error" : "cc-note"}`;
+    count.classList.toggle("cp-full", view.full);
+    notes.className = `cp-notes ${view.is_error ? "cp-error" : "cp-note"}`;
     notes.innerHTML = view.notes; // all of it is escaped: see html.py
     paint(name, view.spans);
   }
@@ -141,7 +141,7 @@
     if (!(event.ctrlKey || event.metaKey)) return;
     if (event.key === "Enter") {
       event.preventDefault();
-      document.querySelector("#cc-draw").click();
+      document.querySelector("#cp-draw").click();
     } else if (event.key === "ArrowUp" || event.key === "ArrowDown") {
       event.preventDefault();
       const step = (event.shiftKey ? 0.05 : 0.1) * (event.key === "ArrowUp" ? 1 : -1);
@@ -184,8 +184,8 @@
   }
 
   document.addEventListener("click", (event) => {
-    const chip = event.target.closest && event.target.closest(".cc-chip");
-    const text = chip && area("cc-prompt");
+    const chip = event.target.closest && event.target.closest(".cp-chip");
+    const text = chip && area("cp-prompt");
     if (!text) return;
     const value = text.value;
     const gap = !value || /\s$/.test(value) ? "" : " ";
@@ -196,7 +196,7 @@
     const inField = event.target.matches && event.target.matches("textarea");
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && !inField) {
       event.preventDefault();
-      document.querySelector("#cc-draw").click();
+      document.querySelector("#cp-draw").click();
     }
   });
 
@@ -212,7 +212,7 @@
       const label = text.closest(".block").querySelector("[data-testid=block-info]");
       if (!text.labels.length && label) text.setAttribute("aria-label", label.textContent.trim());
     }
-    for (const block of document.querySelectorAll(".cc-notes pre")) {
+    for (const block of document.querySelectorAll(".cp-notes pre")) {
       const scrolls = block.scrollWidth > block.clientWidth;
       if (scrolls !== block.hasAttribute("tabindex")) block.toggleAttribute("tabindex", scrolls);
       if (scrolls) block.tabIndex = 0;
