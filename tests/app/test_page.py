@@ -233,7 +233,7 @@ def test_read(visit, site):
     facts = visit.draw()
     visit.page.get_by_role("button", name="Read this picture").click()
     visit.page.wait_for_function(
-        "facts => document.querySelector('#cp-info textarea').value === facts", arg=facts
+        "facts => (document.querySelector('#cp-info textarea') || {}).value === facts", arg=facts
     )
     visit.page.fill("#cp-labels textarea, #cp-labels input", "apple, dog")
     visit.page.click("#cp-classify")
