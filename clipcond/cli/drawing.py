@@ -10,12 +10,14 @@ import typer
 
 from clipcond.cli.best_of import MOST, open_best_of
 from clipcond.cli.console import console, waiting
+from clipcond.cli.heat_maps import TracingArtist, check_one_each, sheet_of
 from clipcond.cli.job_listing import list_jobs, writable
 from clipcond.cli.matrix_asking import Asked, draw_asked
 from clipcond.cli.matrix_drawing import Setup
 from clipcond.cli.opening import open_artist
 from clipcond.cli.options import (
     MODEL,
+    VARIANTS,
     AllowPickle,
     ClipSkip,
     Combinations,
@@ -27,6 +29,7 @@ from clipcond.cli.options import (
     Force,
     Fullwidth,
     Guidance,
+    HeatMap,
     Inversion,
     Model,
     PictureJson,
@@ -34,7 +37,6 @@ from clipcond.cli.options import (
     Seed,
     Size,
     Steps,
-    Styles,
     Tower,
     Wildcards,
     check_name,
@@ -44,6 +46,7 @@ from clipcond.cli.options import (
     picture_option,
     plain_option,
     reading_option,
+    variant_option,
 )
 from clipcond.cli.picture_jobs import JobsOf, PictureJob, check_targets, jobs_of_prompt
 from clipcond.cli.picture_making import make_all
@@ -78,6 +81,7 @@ def generate(
             "E", "With --best-of: the whole CLIP that scores.", "the embedded", callback=check_name
         ),
     ] = None,
+    heat_map: HeatMap = False,
     steps: Steps = None,
     guidance: Guidance = None,
     size: Size = None,
@@ -101,14 +105,16 @@ def generate(
     ] = None,
     wildcards: Wildcards = None,
     combinations: Combinations = False,
-    styles: Styles = None,
+    styles: Annotated[
+        Path | None, variant_option("FILE", "A1111's styles.csv, for --style.")
+    ] = None,
     style: Annotated[
         list[str] | None,
-        plain_option("NAME", "A style of that file. More than once.", callback=check_texts),
+        variant_option("NAME", "A style of that file. More than once.", callback=check_texts),
     ] = None,
     matrix: Annotated[
         list[str] | None,
-        plain_option(
+        variant_option(
             "AXIS=A,B",
             'Draw a labelled sheet: "steps=10,20", "clip-skip=1,2", "prompt:cat=cat,dog". Up to '
             "three: columns, rows, sheets.",
@@ -116,7 +122,12 @@ def generate(
         ),
     ] = None,
     save_all: Annotated[
-        bool, typer.Option("--save-all", help="With --matrix: write each picture as well.")
+        bool,
+        typer.Option(
+            "--save-all",
+            help="With --matrix: write each picture as well.",
+            rich_help_panel=VARIANTS,
+        ),
     ] = False,
     as_json: PictureJson = False,
     model: Model = None,
@@ -184,6 +195,8 @@ def generate(
         jobs_of = expanding(expansion, count if is_given("count") else None, best_of)
     known = open_styles(styles, style or ())
     if matrix:
+        if heat_map:
+            raise typer.BadParameter("--heat-map does not go with --matrix")
         setup = Setup(model, scheduler, inversion or (), choices, read)
         asked = Asked(tuple(matrix), save_all, as_json, force)
         draw_asked(context, asked, job, jobs_of, (known, style or ()), setup)
@@ -192,7 +205,9 @@ def generate(
         raise typer.BadParameter("--save-all goes with --matrix")
     jobs_of = styling([known[name] for name in style or ()], jobs_of)
     jobs, n_bad = list_jobs(prompt, prompts, job, jobs_of)
-    check_targets(jobs, force=force)
+    if heat_map:
+        check_one_each(best_of)
+    check_targets([*jobs, *map(sheet_of, jobs)] if heat_map else jobs, force=force)
     jobs = writable(jobs)
     if not jobs:
         raise typer.Exit(1)
@@ -203,6 +218,8 @@ def generate(
         make = open_best_of(best_of, encoder, models, allow_pickle).make_all
     with waiting("loading"):
         artist = open_artist(model, scheduler, inversion or (), choices)
+    if heat_map:
+        artist = TracingArtist(artist.pipe, artist.built_with)
     if read is not None:
         honour(read, artist.pipe)
     n_made = make(artist, jobs, as_json=as_json or prompts is not None)

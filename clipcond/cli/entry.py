@@ -42,6 +42,8 @@ EXAMPLES: dict[Callable[..., None], str] = {
 
         clipcond generate "a {red|blue} __animal__" --wildcards lists --count 4
 
+        clipcond generate "a fox" --matrix "prompt:fox=fox,owl" --matrix "steps=10,20"
+
         clipcond generate --from fox.png --seed -1 -o another.png
     """,
     expand: """

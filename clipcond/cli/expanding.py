@@ -10,9 +10,9 @@ import typer
 
 from clipcond.cli.options import (
     MAX_COUNT,
+    MAX_SEED,
     AsJson,
     Combinations,
-    Seed,
     Wildcards,
     check_text,
     plain_option,
@@ -27,7 +27,9 @@ def expand(
     template: Annotated[str, typer.Argument(help="The template, in quotes.", callback=check_text)],
     wildcards: Wildcards = None,
     combinations: Combinations = False,
-    seed: Seed = 0,
+    seed: Annotated[
+        int, plain_option("N", "Same seed, same text; -1 = a random one.", min=RANDOM, max=MAX_SEED)
+    ] = 0,
     count: Annotated[
         int | None,
         plain_option("N", "How many prompts.", "1, or all combinations", min=1, max=MAX_COUNT),

@@ -79,6 +79,7 @@ def make_matrix(
     Raises:
         BadParameter: the prompt does not have a text that is to be replaced.
     """
+    axes = [_with_seeds(axis) for axis in axes]
     columns, rows, sheets = [*axes, *[_NO_AXIS] * (3 - len(axes))]
     for axis in axes:
         _check_searched(axis, job, axes)
@@ -119,10 +120,16 @@ def _cell(
             models.append((field, value))
         else:
             reading.append((field, value))
-    if fields.get("seed") == RANDOM:
-        fields["seed"] = secrets.randbelow(2**32)
     (drawn,) = styling([known[name] for name in names], jobs_of)(replace(job, **fields))
     return Cell(place, drawn, tuple(models), tuple(reading))
+
+
+def _with_seeds(axis: Axis) -> Axis:
+    """Draw the random seeds of an axis: one for all cells of a value, and the label says it."""
+    if axis.name != "seed" or RANDOM not in axis.values:
+        return axis
+    seeds = [secrets.randbelow(2**32) if seed == RANDOM else seed for seed in axis.values]
+    return replace(axis, values=tuple(seeds), written=tuple(map(str, seeds)))
 
 
 def _check_searched(axis: Axis, job: PictureJob, axes: Sequence[Axis]) -> None:

@@ -3,5 +3,6 @@
 # Not loaded lazily: with `lazy_names` a submodule could hide a function of its name.
 from clipcond.pipelines.attaching import attach, detach
 from clipcond.pipelines.building import build_pipeline
+from clipcond.pipelines.heat_maps import HeatMap, trace
 
-__all__ = ["attach", "build_pipeline", "detach"]
+__all__ = ["HeatMap", "attach", "build_pipeline", "detach", "trace"]

@@ -116,6 +116,28 @@ def test_whole_prompts_styles_and_templates(generate):
     ]  # fmt: skip
 
 
+def test_a_random_seed_is_one_for_all_cells_of_its_value(generate):
+    axes = ("--matrix", "seed=-1,-1,5", "--matrix", "guidance=1,2")
+    (sheet,) = made(generate("a cat", *axes, "--json", steps=1))
+    seeds = [cell["seed"] for cell in sheet["pictures"]]
+    assert seeds[:3] == seeds[3:]
+    assert len({*seeds}) == 3
+    assert sheet["axes"]["seed"] == [str(seed) for seed in seeds[:3]]
+    outcome = generate("a cat", "--matrix", "guidance=1,2", "--seed", "-1", "--json", steps=1)
+    ((first, second),) = [sheet["pictures"] for sheet in made(outcome)]
+    assert first["seed"] == second["seed"]
+    assert f"seed {first['seed']}\n" in outcome.err
+
+
+def test_switches_are_axes(generate):
+    axes = ("--matrix", "fullwidth=true,false", "--matrix", "extra-networks=yes,no")
+    (sheet,) = made(generate("（猫：1.3） # x", *axes, "--json", "--save-all", steps=1))
+    cells = {tuple(cell["axes"].values()): pixels(cell["path"]) for cell in sheet["pictures"]}
+    assert len({bits for bits, _ in cells.values()}) == 4
+    assert "Full-width: True, Extra networks: False" in cells["no", "true"][1]
+    assert "Extra networks" not in cells["yes", "true"][1]
+
+
 def test_models_are_loaded_once_each(generate, sd_folder, counted):
     axes = ("--matrix", f"tower=,{sd_folder}", "--matrix", "seed=1,2")
     (sheet,) = made(generate("a cat", *axes, "--json", steps=1))
@@ -135,6 +157,7 @@ def test_wrong_use_is_said_before_anything_is_drawn(generate, counted):
         ("--matrix", "tower=nowhere"): (2, "there is no file or folder 'nowhere'"),
         ("--matrix", "seed=1", "--count", "2"): (2, "--matrix and --count do not go together"),
         ("--matrix", "seed=1", "--combinations"): (2, "--matrix and --combinations do not go"),
+        ("--matrix", f"prompt=a,{'b' * 20_000}", "-o", "x.jpg"): (1, "a JPEG file holds 32,500"),
         ("--save-all",): (2, "--save-all goes with --matrix"),
         ("--matrix", "size=16x16,17x17"): (2, "  size=16x16,17x17\n             ^"),
         ("--matrix", "clip-skip=1,99"): (2, "  clip-skip=1,99\n              ^"),
