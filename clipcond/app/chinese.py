@@ -29,6 +29,8 @@ CHINESE = {
     "Textual inversions": "嵌入（Textual Inversion）",
     "Look for new files": "查找新文件",
     "The folder has none.": "文件夹里没有。",
+    "Heat maps: what each word drew": "热力图：每个词画在哪里",
+    "What each word drew": "每个词画在哪里",
     "Pictures": "图片",
     "Made with": "生成参数",
     "Use these settings": "套用这些参数",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -58,6 +58,7 @@ def add_draw_tab(desk: Desk, fields: PromptFields, tabs: gr.Tabs) -> DrawTab:
     with gr.Row(elem_id="cp-drawing"):
         with gr.Column(scale=2, min_width=300, elem_id="cp-settings"):
             settings, random, reuse = _settings(desk)
+            heat = gr.Checkbox(label=said("Heat maps: what each word drew"), elem_id="cp-heat")
             _files(desk)
         with gr.Column(scale=3, min_width=300, elem_id="cp-results"):
             status = gr.HTML(elem_id="cp-status")
@@ -91,7 +92,8 @@ def add_draw_tab(desk: Desk, fields: PromptFields, tabs: gr.Tabs) -> DrawTab:
         queue=False,
         api_visibility="private",
     )
-    _connect(desk, fields, settings, tabs, (status, gallery, pictures, last_seed, facts))
+    inputs = [*fields.texts, *fields.reading, *settings.all, heat]
+    _connect(desk, fields, inputs, tabs, (status, gallery, pictures, last_seed, facts))
     gallery.select(
         _chosen(desk), pictures, facts, queue=False, show_progress="hidden",
         api_visibility="private",
@@ -152,7 +154,7 @@ def _look(desk: Desk) -> str:
 def _connect(
     desk: Desk,
     fields: PromptFields,
-    settings: DrawSettings,
+    inputs: list[gr.components.Component],
     tabs: gr.Tabs,
     outputs: tuple[gr.components.Component, ...],
 ) -> None:
@@ -172,7 +174,7 @@ def _connect(
     )  # fmt: skip
     started.then(
         _drawing(desk),
-        [*fields.texts, *fields.reading, *settings.all],
+        inputs,
         list(outputs),
         show_progress="hidden",
         concurrency_limit=1,
@@ -191,7 +193,9 @@ def wish_of(desk: Desk, values: tuple[Any, ...]) -> Wish:
 def _drawing(desk: Desk) -> Callable[..., Iterator[tuple[object, ...]]]:
     def draw(request: gr.Request, *values: Any) -> Iterator[tuple[object, ...]]:
         shown: Captioned | None = None
-        for view in desk.draw(wish_of(desk, values), str(request.session_hash)):
+        *own, heat_maps = values
+        wish = replace(wish_of(desk, tuple(own)), heat_maps=bool(heat_maps))
+        for view in desk.draw(wish, str(request.session_hash)):
             yield shown_of(desk, view, shown)
             shown = view.pictures
 

@@ -90,7 +90,7 @@ class Desk:
         said = self.language.said
         pictures: Captioned = []
         warned: dict[str, None] = {}
-        seed = None
+        seed, n_drawn = None, 0
         is_stopped = self.stops.asker(session)
         try:
             for wish in wishes:
@@ -100,14 +100,17 @@ class Desk:
                     yield DrawView(html.progress(event, self.language), pictures, seed)
                     continue
                 seed = event.seed if seed is None else seed
-                caption = self._caption(event, wishes[len(pictures)] if by_dialect else None)
+                caption = self._caption(event, wishes[n_drawn] if by_dialect else None)
                 pictures = [*pictures, (str(event.path), caption)]
+                if event.sheet is not None:
+                    pictures = [*pictures, (str(event.sheet), said("What each word drew"))]
+                n_drawn += 1
                 warned |= dict.fromkeys(map(self.language.message, event.warnings))
         except Exception as error:
             yield DrawView(html.error(self.language.failure(error)), pictures, seed)
             return
         n_all = sum(wish.count for wish in wishes)
-        done = said("Stopped: {} of {} drawn.", len(pictures), n_all) if is_stopped() else ""
+        done = said("Stopped: {} of {} drawn.", n_drawn, n_all) if is_stopped() else ""
         folder = said("Saved in {}", str(self.settings.output.resolve())) if pictures else ""
         status = html.line(" ".join(filter(None, (done, folder))))
         yield DrawView(status + html.notes(warned), pictures, seed)

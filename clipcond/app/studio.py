@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.errors import ClipcondError, ClipcondWarning
 from clipcond.metadata import save_picture
 from clipcond.metadata.drawn import parameters_of
-from clipcond.pipelines import attach, build_pipeline
+from clipcond.pipelines import attach, build_pipeline, trace
 from clipcond.pipelines.own_settings import (
     call_default,
     check_size,
@@ -45,12 +46,13 @@ log = logging.getLogger("clipcond.app")
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A picture, where it was written to, and what was said while it was drawn."""
+    """A picture, where it and its sheet were written to, and what was said while it was drawn."""
 
     path: Path
     seed: int
     parameters: str
     warnings: tuple[ClipcondWarning, ...]
+    sheet: Path | None = None
 
 
 class Studio:
@@ -175,10 +177,13 @@ class Studio:
         with self._drawing, collect_warnings(shown=False) as warned:
             call, built = self._prepare(wish)
             for i in range(wish.count):
-                image = self._draw_one(call, wish.seed + i, is_stopped, partial_step(on_step, i))
+                with trace(self.pipe) if wish.heat_maps else nullcontext() as seen:
+                    after = partial_step(on_step, i)
+                    image = self._draw_one(call, wish.seed + i, is_stopped, after)
                 if image is None:
                     return
-                yield self._save(image, wish, i, call, built, tuple(dict.fromkeys(warned)))
+                drawn = self._save(image, wish, i, call, built, tuple(dict.fromkeys(warned)))
+                yield drawn if seen is None else _with_sheet(drawn, seen.sheet(image))
 
     def _prepare(self, wish: Wish) -> tuple[dict[str, Any], dict[str, object]]:
         """Set up the pipeline; return arguments of its call, and what the file says besides."""
@@ -252,6 +257,13 @@ class Studio:
         path = next_file(self.settings.output, seed)
         save_picture(image, path, text)
         return Drawn(path, seed, text, warned)
+
+
+def _with_sheet(drawn: Drawn, sheet: Image) -> Drawn:
+    """Write what each word drew next to the picture."""
+    path = drawn.path.with_stem(f"{drawn.path.stem}-heat-map")
+    save_picture(sheet, path, drawn.parameters)
+    return replace(drawn, sheet=path)
 
 
 def partial_step(on_step: Callable[[int, int], None], i: int) -> Callable[[int], None]:

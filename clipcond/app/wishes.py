@@ -37,7 +37,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Pictures to draw, with seed, seed + 1, ...; scheduler "" = the model's own."""
+    """Pictures to draw, with seed, seed + 1, ...; scheduler "" = the model's own.
+
+    `heat_maps`: whether a sheet of what each word drew is drawn for each.
+    """
 
     prompt: str
     negative: str
@@ -48,6 +51,7 @@ class Wish:
     seed: int
     size: tuple[int, int]
     count: int = 1
+    heat_maps: bool = False
 
 
 def compared(wish: Wish, dialects: list[str]) -> list[Wish]:

@@ -50,6 +50,19 @@ def test_the_same_seed_is_the_same_picture_and_that_of_generate(desk, tmp_path):
     assert pixels[0] == pixels[1] == pixels[2]
 
 
+def test_heat_maps_are_drawn_next_to_a_picture_that_stays_the_same(desk):
+    view = last(desk.draw(replace(WISH, heat_maps=True), "me"))
+    plain = last(desk.draw(WISH, "me"))
+
+    assert [caption for _, caption in view.pictures] == ["Seed 7", "What each word drew"]
+    picture, sheet, again = (
+        Image.open(path).copy() for path, _ in (*view.pictures, *plain.pictures)
+    )
+    assert picture.tobytes() == again.tobytes()
+    assert sheet.width > picture.width
+    assert read_parameters(view.pictures[1][0]).prompt == WISH.prompt
+
+
 def test_each_step_is_shown(desk):
     shown = [view.status for view in desk.draw(WISH, "me")]
 

@@ -182,6 +182,14 @@ def test_stop(visit):
     visit.page.wait_for_selector("#cp-status :text('Stopped: ')")
 
 
+def test_heat_maps(visit):
+    visit.type("a red apple")
+    visit.page.check("#cp-heat input")
+    visit.draw()
+    visit.page.wait_for_selector("#cp-gallery caption:has-text('What each word drew')")
+    visit.page.uncheck("#cp-heat input")
+
+
 def test_names_of_files_are_added_to_the_prompt(visit):
     visit.type("a cat")
     visit.page.get_by_role("button", name="LoRAs and textual inversions").click()
