@@ -268,13 +268,13 @@ def caret(source: str, position: int) -> str:
         before = "..." + before
     if position + last < end:
         after += "..."
-    indent = 2 + _width(label) + _width(before)
+    indent = 2 + text_width(label) + text_width(before)
     return f"  {label}{before}{after}\n{' ' * indent}^"
 
 
 def _n_that_fit(characters: Iterable[str], columns: int) -> int:
     """Count the characters that fit into so many columns."""
-    return sum(taken <= columns for taken in accumulate(map(_width, characters)))
+    return sum(taken <= columns for taken in accumulate(map(text_width, characters)))
 
 
 def _without_controls(text: str) -> str:
@@ -287,7 +287,7 @@ def _without_controls(text: str) -> str:
     )
 
 
-def _width(text: str) -> int:
+def text_width(text: str) -> int:
     """Count the columns that a text takes on a terminal."""
     return sum(
         0

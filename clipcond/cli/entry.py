@@ -25,6 +25,7 @@ from clipcond.cli.prompts import convert, inspect
 from clipcond.cli.reading import classify
 from clipcond.cli.scoring import score
 from clipcond.cli.searching import interrogate, search
+from clipcond.cli.serving import app as page
 from clipcond.cli.training import align, tune_tower
 from clipcond.cli.usage import advice
 from clipcond.cli.varying import vary
@@ -92,6 +93,11 @@ EXAMPLES: dict[Callable[..., None], str] = {
     """,
     interrogate: """
         clipcond interrogate fox.png --encoder openai/clip-vit-large-patch14
+    """,
+    page: """
+        clipcond app
+
+        clipcond app --model model.safetensors --lora-dir loras --embeddings-dir embeddings
     """,
     embed: """
         clipcond embed captions.tsv -o embeddings

@@ -98,12 +98,15 @@ def speaks_chinese(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def in_locale(text: str) -> str:
-    """Translate a message if the locale is Chinese and the table has all of it: never a half.
+    """Translate a message if the locale is Chinese; see `in_chinese`."""
+    return in_chinese(text) if speaks_chinese() else text
+
+
+def in_chinese(text: str) -> str:
+    """Translate a message if the table has all of it: never a half.
 
     Lines that quote a prompt (indented) are kept.
     """
-    if not speaks_chinese():
-        return text
     lines = [
         line if line.startswith(" ") or not line else _translated(line) for line in text.split("\n")
     ]

@@ -13,7 +13,7 @@ from tests.checkpoints.made_files import unet
 
 COMMANDS = (
     "generate expand vary inspect convert checkpoint parameters classify score search interrogate "
-    "align tune-tower"
+    "app align tune-tower"
 ).split()
 CODE = """
 import json, sys
