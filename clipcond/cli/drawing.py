@@ -195,8 +195,6 @@ def generate(
         jobs_of = expanding(expansion, count if is_given("count") else None, best_of)
     known = open_styles(styles, style or ())
     if matrix:
-        if heat_map:
-            raise typer.BadParameter("--heat-map does not go with --matrix")
         setup = Setup(model, scheduler, inversion or (), choices, read)
         asked = Asked(tuple(matrix), save_all, as_json, force)
         draw_asked(context, asked, job, jobs_of, (known, style or ()), setup)

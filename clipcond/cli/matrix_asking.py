@@ -21,7 +21,8 @@ from clipcond.errors import CheckpointError
 from clipcond.files import local_path, near
 from clipcond.prompt import Style
 
-_APART = ("prompts", "count", "best_of", "combinations")  # options that make several pictures
+# Options that make several pictures of one, or draw on it.
+_APART = ("prompts", "count", "best_of", "combinations", "heat_map")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def draw_asked(
         job, jobs_of, styles: as for `make_matrix`.
         setup: what draws.
     Raises:
-        BadParameter: an axis cannot be read, or another option makes several pictures.
+        BadParameter: an axis cannot be read, or another option does not go with it.
     """
     for name in _APART:
         source = context.get_parameter_source(name)
