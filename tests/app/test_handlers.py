@@ -37,6 +37,7 @@ def test_a_picture_is_drawn_and_saved_with_its_settings(desk):
     assert desk.settings.output.name in view.status
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_picture_and_that_of_generate(desk, tmp_path):
     from clipcond.cli import main
 
@@ -277,6 +278,7 @@ def test_empty_fields_are_the_models_own(desk):
     assert wish.count == 1
 
 
+@pytest.mark.slow
 def test_a_picture_is_read(desk, capsys):
     from clipcond.cli import main
 
