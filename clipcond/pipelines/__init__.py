@@ -3,5 +3,6 @@
 # Not loaded lazily: with `lazy_names` a submodule could hide a function of its name.
 from clipcond.pipelines.attaching import attach, detach
 from clipcond.pipelines.building import build_pipeline
+from clipcond.pipelines.regions.region import Region, regional
 
-__all__ = ["attach", "build_pipeline", "detach"]
+__all__ = ["Region", "attach", "build_pipeline", "detach", "regional"]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from clipcond.errors import PromptWarning, warn
 from clipcond.pipelines.steps.calls import is_drawing
+from clipcond.pipelines.steps.cross_attention import RegionalAttention
 from clipcond.pipelines.steps.encoding import EncodedCall, Row
 from clipcond.pipelines.steps.hooks import Hooks, remove_strays
 from clipcond.pipelines.steps.passes import (
@@ -24,7 +25,7 @@ from clipcond.pipelines.steps.passes import (
     passes_of,
 )
 from clipcond.pipelines.steps.position import Position, StepCount, scheduler_of
-from clipcond.pipelines.steps.refusals import DENOISERS, no_negative
+from clipcond.pipelines.steps.refusals import DENOISERS, no_negative, strange_rows
 from clipcond.pipelines.steps.residuals import Residuals
 from clipcond.pipelines.steps.rows import MarkedRows, Seen, map_tensors, read_serials
 from clipcond.pipelines.steps.texts import CallArguments, Found, TextsOfStep
@@ -49,6 +50,7 @@ class StepsOfPipeline:
         self._encoded: list[EncodedCall] = []
         self._hooks: dict[str, Hooks] = {}
         self._call = _Call()
+        self._attention = RegionalAttention()
         self.is_midway = False  # a call has begun to draw with marked rows
         self._forget()
 
@@ -81,6 +83,8 @@ class StepsOfPipeline:
             if isinstance(module, nn.Module) and name not in self._hooks:
                 remove_strays(module)
                 self._hooks[name] = Hooks(module, self)
+        if any(each.regions for each in self._encoded):
+            self._attention.put_on(hooks.module for hooks in self._hooks.values())
 
     @property
     def is_needed(self) -> bool:
@@ -112,6 +116,7 @@ class StepsOfPipeline:
         """Take the hooks off; rows that a callback has kept may be drawn in a later call."""
         for hooks in self._hooks.values():
             hooks.remove()
+        self._attention.remove()
         self._hooks, self.is_midway = {}, False
 
     def rest(self) -> None:
@@ -170,12 +175,25 @@ class StepsOfPipeline:
             self._call.passes = outputs
         elif has_mixture(rows, step):
             self._call.mixture = Mixture(rows, step, outputs)
+        self._begin_regions(rows, kwargs.get("sample", args[0] if args else None))
         return self._put((args, kwargs), found, 0)
+
+    def _begin_regions(self, rows: Rows, sample: Tensor | None) -> None:
+        """Let the layers of a model read the texts of regions, if its prompts have any."""
+        encoded = next(row.encoded for row in rows if row is not None)
+        if encoded.regions is None or sample is None:
+            return
+        lengths = [each.tables["embeds"].shape[1] for each in encoded.with_regions]
+        height, width = sample.shape[-2:]
+        scale = getattr(self._pipe(), "vae_scale_factor", 8)
+        shares = encoded.regions.shares((height, width), (height * scale, width * scale))
+        self._attention.begin(shares, lengths)
 
     def after(self, module: nn.Module, output: object) -> object:
         """Mix the passes of a call."""
         if self._call.is_pass:
             return output
+        self._attention.end()
         mixture, passes = self._call.mixture, self._call.passes
         self._call.mixture = self._call.passes = None
         if passes:
@@ -217,8 +235,9 @@ class StepsOfPipeline:
         apart = [self.find(each.negative["embeds"]) or () for each in own if each.negative]
         for encoded in own | {row.encoded for rows in apart for row in rows if row is not None}:
             encoded.is_used = True
-            if encoded.settle(self._position.n_steps):
-                self._texts.forget()
+            for each in encoded.with_regions:
+                if each.settle(self._position.n_steps):
+                    self._texts.forget()
         self._texts.step = self._position.step
 
     def _put(self, arguments: CallArguments, found: Found, n: int) -> CallArguments:
@@ -239,7 +258,13 @@ class StepsOfPipeline:
             self._call.is_pass = False
 
     def _warn_of_loss(self) -> None:
-        """Warn if the pipeline itself makes this call, with other embeddings than it was given."""
+        """Warn if the pipeline itself makes this call, with other embeddings than it was given.
+
+        Raises:
+            PipelineError: so it does, in a call with regions.
+        """
+        if self._is_awaited and self._encoded[-1].regions and is_drawing(self._pipe()):
+            raise strange_rows()
         unused = any(not each.is_used for each in self._encoded)
         if not (self._is_awaited and unused and is_drawing(self._pipe())):
             return

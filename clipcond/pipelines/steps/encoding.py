@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -20,6 +20,9 @@ from clipcond.pipelines.steps.plan import (
     warn_undrawn,
 )
 from clipcond.pipelines.steps.rows import MarkedRows
+
+if TYPE_CHECKING:
+    from clipcond.pipelines.steps.regions import RegionTexts
 
 Encode = Callable[[Arguments], tuple[Tensor | None, ...]]
 Place = tuple[Tensor, int]  # rows, and which of them
@@ -93,6 +96,7 @@ class EncodedCall:
         self._n_steps = 0
         self.is_used = False
         self.negative: dict[str, Tensor] | None = None  # of another call of the method
+        self.regions: RegionTexts | None = None
         self.tables = self._made()
         last = [row[-1][1][0][0] for row in plan.rows]
         self._shown = {name: each[last] for name, each in self.tables.items()}
@@ -110,6 +114,11 @@ class EncodedCall:
                 rows[name] = repeated.movedim(0, self._axis(name))
         pairs = zip(self.family.returns, self._answer, strict=True)
         return tuple(value if name in ("", LENGTHS) else rows.get(name) for name, value in pairs)
+
+    @property
+    def with_regions(self) -> tuple[EncodedCall, ...]:
+        """This call, and what encodes the texts of each of its regions."""
+        return (self,) if self.regions is None else (self, *self.regions.calls)
 
     def row(self, name: str, place: int) -> Row:
         """Name a marked row of a prompt or negative."""

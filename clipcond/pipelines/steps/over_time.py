@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from clipcond.errors import PipelineError
+from clipcond.pipelines.call_context import regions_of
 from clipcond.pipelines.families.words import as_negatives
 from clipcond.pipelines.family import Encoding
 from clipcond.pipelines.steps.calls import (
@@ -22,6 +23,7 @@ from clipcond.pipelines.steps.nesting import STEPS, rest, steps_midway, stop_dra
 from clipcond.pipelines.steps.plan import Arguments, changes, plan_steps
 from clipcond.pipelines.steps.position import StepCount, likely_steps
 from clipcond.pipelines.steps.refusals import check_pipeline
+from clipcond.pipelines.steps.regions import encode_regions
 from clipcond.pipelines.steps.rows import read_serials
 
 _PROMPTS = ("prompt", "prompt_2")  # of methods that are called for negatives again
@@ -52,13 +54,16 @@ def encode_over_time(
     is_negative = family.negatives_apart and reads_negative(pipe, arguments)
     if steps is not None and not is_negative:
         steps.keep([*arguments.values(), *given_tensors(pipe)])
-    plan = None
-    if changes(arguments, conditioner, negative=is_negative):
+    plan, regional, encoded = None, regions_of(pipe), None
+    if regional is not None:
+        encoded = encode_regions(encoding, arguments, encode, regional)
+    elif changes(arguments, conditioner, negative=is_negative):
         of_call = {"negative": is_negative, "limited": family.n_chunks is None}
         plan = plan_steps(arguments, conditioner, likely_steps(pipe), **of_call)
     if plan is not None:
         check_pipeline(pipe, family, plan)
         encoded = EncodedCall(arguments, plan, conditioner, family, encode, is_negative=is_negative)
+    if encoded is not None:
         steps = STEPS.setdefault(pipe, StepsOfPipeline(pipe))
         steps.put_on(encoded, step_count)
         answer = encoded.shown()
