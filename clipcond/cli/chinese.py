@@ -2,12 +2,14 @@
 
 from clipcond.cli.chinese_options import OPTIONS
 from clipcond.cli.chinese_prompts import PROMPTS
+from clipcond.cli.chinese_regions import REGIONS
 from clipcond.cli.chinese_variants import VARIANTS
 
 CHINESE = {
     **PROMPTS,
     **OPTIONS,
     **VARIANTS,
+    **REGIONS,
     "{} is no alternation: a colon in it needs a backslash": (
         "{} 不会逐步交替：其中的冒号前要加反斜杠"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from clipcond.cli.options import (
     MODEL,
     VARIANTS,
     AllowPickle,
+    BaseShare,
     ClipSkip,
     Combinations,
     Count,
@@ -31,6 +33,7 @@ from clipcond.cli.options import (
     Inversion,
     Model,
     PictureJson,
+    Regions,
     Scheduler,
     Seed,
     Size,
@@ -48,6 +51,7 @@ from clipcond.cli.options import (
 )
 from clipcond.cli.picture_jobs import JobsOf, PictureJob, check_targets, jobs_of_prompt
 from clipcond.cli.picture_making import make_all
+from clipcond.cli.regions import check_regions
 from clipcond.cli.taking import honour, take_from
 from clipcond.cli.variants import expanding, open_expansion, open_styles, styling
 
@@ -83,6 +87,8 @@ def generate(
     guidance: Guidance = None,
     size: Size = None,
     scheduler: Scheduler = None,
+    region: Regions = None,
+    base_share: BaseShare = None,
     prompts: Annotated[
         str | None,
         plain_option(
@@ -163,6 +169,7 @@ def generate(
 ) -> None:
     """Make pictures of a prompt, of its variants, of a file's lines, or as another was made."""
     job = PictureJob(prompt or "", negative, seed, steps, guidance, None, size, output)
+    job = replace(job, regions=tuple(region or ()), base_share=base_share)
     choices: dict[str, Any] = {
         "vae": vae,
         "allow_pickle": allow_pickle,
@@ -185,6 +192,9 @@ def generate(
             raise typer.BadParameter("give --from or --prompts, not both")
         job, choices, read = take_from(like, job, choices, is_given)
         prompt = job.prompt
+    check_regions(job.regions, job.base_share)
+    if job.regions and prompts is None:
+        prompt = job.prompt  # which may be empty
     if encoder is not None and best_of == 1:
         raise typer.BadParameter("--encoder goes with --best-of")
     jobs_of: JobsOf = partial(jobs_of_prompt, count=count, stride=best_of)

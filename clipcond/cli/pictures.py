@@ -12,6 +12,7 @@ import typer
 
 from clipcond import __version__
 from clipcond.cli.picture_jobs import PictureJob
+from clipcond.cli.regions import region_arguments
 from clipcond.errors import warn
 from clipcond.model_defaults import own_defaults
 from clipcond.progress import Progress
@@ -46,7 +47,7 @@ class Artist:
         return most_at_once(self.pipe, width, height)
 
     def encode(self, job: PictureJob) -> Encoded | None:
-        """Encode a picture's texts; None = they change from step to step.
+        """Encode a picture's texts; None = they change from step to step, or are several.
 
         Raises:
             BadParameter: the model cannot make this size, or so many steps.
@@ -54,6 +55,8 @@ class Artist:
         """
         from clipcond.pipelines.picture_batches import encode_alone
 
+        if job.regions:
+            return None  # their texts are encoded in the call
         return encode_alone(self.pipe, self._call(job))
 
     def draw(
@@ -97,6 +100,7 @@ class Artist:
             **({"line": job.line} if job.line else {}),
             "prompt": job.prompt,
             "negative": job.negative,
+            **({"regions": [*job.regions]} if job.regions else {}),
             "seed": job.seed,
             "steps": made.steps,
             "guidance": made.guidance,
@@ -130,12 +134,14 @@ class Artist:
             "width": width,
             "height": height,
             **({} if job.clip_skip is None else {"clip_skip": job.clip_skip}),
+            **region_arguments(job.regions, job.base_share),
         }
 
     def _parameters(self, job: PictureJob) -> Parameters:
         """List what the picture's file says of it."""
         from clipcond.metadata import Parameters
         from clipcond.metadata.calls import SPACING
+        from clipcond.metadata.regions import written_regions
         from clipcond.pipelines.schedulers import sampler_and_schedule_type
 
         call, conditioner = self._call(job), self.pipe.conditioner
@@ -158,7 +164,12 @@ class Artist:
             seed=job.seed,
             size=(call["width"], call["height"]),
             clip_skip=conditioner.clip_skip if job.clip_skip is None else job.clip_skip,
-            others={**_templates(job), **built, **named},
+            others={
+                **_templates(job),
+                **built,
+                **written_regions(job.regions, job.base_share),
+                **named,
+            },
         )
 
 
