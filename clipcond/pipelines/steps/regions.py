@@ -79,14 +79,17 @@ def encode_regions(
             "Pass prompt= in place of prompt_embeds=.",
         )
     own = [arguments, *(_of_region(arguments, each) for each in regional.regions)]
-    n_steps, limited = likely_steps(pipe), family.n_chunks is None
-    plans = [_plan(each, plan_steps(each, conditioner, n_steps, limited=limited)) for each in own]
-    encode(_joined(plans))  # the calls below take what they need from the cache
-    made = []
+    n_steps, of_call = likely_steps(pipe), {"limited": family.n_chunks is None}
+    plans = [_plan(each, plan_steps(each, conditioner, n_steps, **of_call)) for each in own]
+    encode(
+        _joined(plans)
+    )  # reports what is wrong; the calls below take what they need of the cache
     with collect_warnings(shown=False):
-        for each, plan in zip(own, plans, strict=True):
-            made.append(EncodedCall(each, plan, conditioner, family, encode))
-    base, *others = made
+        base, *others = (
+            EncodedCall(each, _plan(each, plan), conditioner, family, encode)
+            for each in own
+            for plan in [plan_steps(each, conditioner, n_steps, again=True, **of_call)]
+        )
     share = regional.base_share
     if share is None:
         share = USUAL_SHARE if any(text.strip() for text in _texts(arguments, "prompt")) else 0.0

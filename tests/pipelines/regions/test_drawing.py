@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from clipcond import attach
-from clipcond.errors import ArgumentError, PipelineError, PromptError
+from clipcond.errors import ArgumentError, ClipcondWarning, PipelineError, PromptError
 from clipcond.pipelines import Region
 from tests.pipelines import zoo
 from tests.pipelines.models import WIDTH, latents, seeded, tiny_sd, tiny_sdxl, unet_of
@@ -132,6 +132,21 @@ def test_all_texts_are_encoded_in_one_run_of_the_tower(sd):
         assert len(runs) == 1
     finally:
         handle.remove()
+
+
+def test_networks_of_regions_are_handed_over_once():
+    given = []
+    pipe = attach(tiny_sd(), extra_networks=given.append)
+    regions = [Region("a cat <lora:two:0.5>", "left"), Region("a dog", "right")]
+    latents(pipe, ["a <lora:one:1>", "b"], negative_prompt=["", ""], regions=regions)
+
+    assert sorted(each.name for networks in given for each in networks) == ["one", "two"]
+
+
+def test_warnings_of_regions_are_given_once(sd):
+    with pytest.warns(ClipcondWarning) as caught:
+        latents(sd, ["a", "b"], negative_prompt=["", ""], regions=[Region("cat:1.3", "left")])
+    assert [each.message.message for each in caught] == ["'cat:1.3' is no weight without brackets"]
 
 
 def test_a_region_changes_over_the_steps(sd):
