@@ -13,7 +13,7 @@ from clipcond.pipelines.call_context import drawing_regions
 from clipcond.pipelines.pairing import check_conditioner
 from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.pipelines.regions.region import Region, read_regions
-from clipcond.pipelines.steps import STEPS, follow_models, rest, running
+from clipcond.pipelines.steps import STEPS, check_regions_drawn, follow_models, rest, running
 from clipcond.pipelines.subclasses import same_named, signature_of
 
 _OWN_DEFAULTS = ("guidance_scale", "num_inference_steps")
@@ -62,7 +62,10 @@ def _with_calls(
             kwargs |= {"regions": regions, "base_share": base_share}
         with running(self) if STEPS else nullcontext(), drawing_regions(self, regional):
             try:
-                return stock.__call__(self, *args, **kwargs, **missing)
+                result = stock.__call__(self, *args, **kwargs, **missing)
+                if regional is not None and not takes_regions:
+                    check_regions_drawn(self, regional)
+                return result
             finally:
                 if STEPS:
                     rest(self)

@@ -78,14 +78,21 @@ class RegionalAttention:
     def before(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> CallArguments:
-        """Call a layer with each text but one; return the arguments with that one."""
+        """Call a layer with each text but one; return the arguments with that one.
+
+        Raises:
+            PipelineError: it reads something else, or a layer of its size is not known.
+        """
         now = self._now
         if now.shares is None or now.is_part:
             return args, kwargs
         text = kwargs.get(_TEXT, args[1] if len(args) > 1 else None)
         own = text[0] if isinstance(text, tuple) else text
         if not isinstance(own, Tensor) or own.shape[1] != sum(now.lengths):
-            return args, kwargs
+            raise PipelineError(
+                "A layer of cross-attention reads something else than the texts of the regions.",
+                "Draw without regions=.",
+            )
         hidden = args[0] if args else kwargs["hidden_states"]
         parts = torch.split(own, list(now.lengths), dim=1)
         shares = now.shares.of_layer(hidden)

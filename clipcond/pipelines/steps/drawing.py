@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from clipcond.errors import PromptWarning, warn
+from clipcond.pipelines.regions.region import Regional
 from clipcond.pipelines.steps.calls import is_drawing
 from clipcond.pipelines.steps.cross_attention import RegionalAttention
 from clipcond.pipelines.steps.encoding import EncodedCall, Row
@@ -90,6 +91,11 @@ class StepsOfPipeline:
     def is_needed(self) -> bool:
         """Whether there is a call to draw."""
         return bool(self._encoded)
+
+    def has_drawn(self, regional: Regional) -> bool:
+        """Whether a call with these regions has been drawn."""
+        drawn = (each.regions for each in self._encoded if each.is_used)
+        return any(each is not None and each.regional is regional for each in drawn)
 
     def set_negative(self, answer: Sequence[object]) -> None:
         """Let what the pipeline gets as negatives be those of the prompts."""
@@ -175,13 +181,13 @@ class StepsOfPipeline:
             self._call.passes = outputs
         elif has_mixture(rows, step):
             self._call.mixture = Mixture(rows, step, outputs)
-        self._begin_regions(rows, kwargs.get("sample", args[0] if args else None))
+        self._begin_regions(rows, kwargs["sample"] if "sample" in kwargs else args[0])
         return self._put((args, kwargs), found, 0)
 
-    def _begin_regions(self, rows: Rows, sample: Tensor | None) -> None:
+    def _begin_regions(self, rows: Rows, sample: Tensor) -> None:
         """Let the layers of a model read the texts of regions, if its prompts have any."""
         encoded = next(row.encoded for row in rows if row is not None)
-        if encoded.regions is None or sample is None:
+        if encoded.regions is None:
             return
         lengths = [each.tables["embeds"].shape[1] for each in encoded.with_regions]
         height, width = sample.shape[-2:]

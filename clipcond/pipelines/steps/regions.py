@@ -46,14 +46,14 @@ class RegionTexts:
     """
 
     def __init__(self, calls: Sequence[EncodedCall], regional: Regional, base_share: float) -> None:
-        self.calls, self._regional, self._base_share = tuple(calls), regional, base_share
+        self.calls, self.regional, self._base_share = tuple(calls), regional, base_share
         self._shares: dict[tuple[Size, Size], Shares] = {}
 
     def shares(self, latents: Size, picture: Size) -> Shares:
         """Compute the shares in a picture of this size, height and width."""
         key = latents, picture
         if key not in self._shares:
-            regions, share = self._regional.regions, self._base_share
+            regions, share = self.regional.regions, self._base_share
             self._shares[key] = Shares(regions, share, latents, picture)
         return self._shares[key]
 
@@ -81,9 +81,7 @@ def encode_regions(
     own = [arguments, *(_of_region(arguments, each) for each in regional.regions)]
     n_steps, of_call = likely_steps(pipe), {"limited": family.n_chunks is None}
     plans = [_plan(each, plan_steps(each, conditioner, n_steps, **of_call)) for each in own]
-    encode(
-        _joined(plans)
-    )  # reports what is wrong; the calls below take what they need of the cache
+    encode(_joined(plans))  # warns; what is encoded below comes from the cache
     with collect_warnings(shown=False):
         base, *others = (
             EncodedCall(each, _plan(each, plan), conditioner, family, encode)

@@ -9,6 +9,7 @@ import math
 import torch
 
 from clipcond import detach
+from tests.pipelines.models import latents
 
 
 class PlainAttention:
@@ -48,8 +49,6 @@ def draw_by_hand(pipe, base, texts, shares, **call):
         base, texts: of the call and of each region, what `encode_prompt` returns, by names.
         shares: height and width -> of each of them, the call's first, its share [h w].
     """
-    from tests.pipelines.models import latents
-
     detach(pipe)
     own = {name: each for name, each in base.items() if each is not None}
     embeds = [

@@ -43,6 +43,17 @@ def test_one_region_over_everything_is_the_plain_prompt(make, guidance):
     assert distance(latents(pipe, text, regions=thirds, base_share=0.4, **call), plain) < 1e-5
 
 
+@pytest.mark.parametrize("dialect", ["comfyui", "compel", "sd_embed"])
+def test_a_region_is_as_long_as_its_prompt_alone(dialect):
+    """A long base prompt, of other chunks and another layer, leaves a short region as it is."""
+    pipe = attach(tiny_sd(), dialect=dialect, clip_skip=2)
+    region = [Region("a red cat", "all")]
+
+    plain = latents(pipe, "a red cat", negative_prompt="fog")
+    ours = latents(pipe, "a dog, " * 60, negative_prompt="fog", regions=region, base_share=0)
+    assert torch.equal(ours, plain)
+
+
 def test_the_order_of_regions_does_not_matter(sd):
     regions = [*HALVES, Region("a fox", "centre", weight=0.5)]
     one, two = (latents(sd, "a", regions=own) for own in (regions, regions[::-1]))
@@ -199,6 +210,13 @@ def test_negative_embeddings_are_those_of_regions_without_a_negative(sd):
     ours = latents(sd, "a field", negative_prompt_embeds=made, regions=regions)
     theirs = latents(sd, "a field", negative_prompt="fog", regions=regions)
     assert torch.equal(ours, theirs)
+
+
+def test_regions_that_are_not_drawn_are_an_error(sd, monkeypatch):
+    """As of a pipeline that reads its prompts otherwise."""
+    monkeypatch.setattr("clipcond.pipelines.steps.over_time.is_drawing", lambda pipe: False)
+    with pytest.raises(PipelineError, match="has not drawn the regions of its call"):
+        latents(sd, "a", regions=HALVES)
 
 
 def test_a_call_within_a_call_has_no_regions_of_its_own(sd):
