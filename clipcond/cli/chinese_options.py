@@ -22,6 +22,16 @@ OPTIONS = {
         "--seed 加 --count 乘 --best-of 超过了 {}"
     ),
     "--encoder goes with --best-of": "--encoder 与 --best-of 一起使用",
+    "This pipeline's adapter reads a whole chunk for each row that it writes, so that no row "
+    "belongs to a word: there are no heat maps of its prompts.": (
+        "这个管线的适配器写每一行都要读整段，行与词不对应：它的提示词没有热力图。"
+    ),
+    "Trace with the UNet's own text tower, or with a linear adapter.": (
+        "请用 UNet 自己的文本编码器，或用 linear 适配器。"
+    ),
+    "the sheet shows the first {} of {} words": "图表只显示 {1} 个词中的前 {0} 个",
+    "--heat-map traces each picture as it is drawn: leave out --best-of, or draw the seed that it "
+    "has chosen once more": "--heat-map 在画图时记录：请去掉 --best-of，或用它选出的种子再画一次",
     "--model and --tower both name a text tower: give one": (
         "--model 和 --tower 都指定了文本编码器：只给一个"
     ),

@@ -11,6 +11,7 @@ import typer
 
 from clipcond.cli.best_of import MOST, open_best_of
 from clipcond.cli.console import console, waiting
+from clipcond.cli.heat_maps import TracingArtist, check_one_each, sheet_of
 from clipcond.cli.job_listing import list_jobs, writable
 from clipcond.cli.matrix_asking import Asked, draw_asked
 from clipcond.cli.matrix_drawing import Setup
@@ -30,6 +31,7 @@ from clipcond.cli.options import (
     Force,
     Fullwidth,
     Guidance,
+    HeatMap,
     Inversion,
     Model,
     PictureJson,
@@ -83,6 +85,7 @@ def generate(
             "E", "With --best-of: the whole CLIP that scores.", "the embedded", callback=check_name
         ),
     ] = None,
+    heat_map: HeatMap = False,
     steps: Steps = None,
     guidance: Guidance = None,
     size: Size = None,
@@ -202,6 +205,8 @@ def generate(
         jobs_of = expanding(expansion, count if is_given("count") else None, best_of)
     known = open_styles(styles, style or ())
     if matrix:
+        if heat_map:
+            raise typer.BadParameter("--heat-map does not go with --matrix")
         setup = Setup(model, scheduler, inversion or (), choices, read)
         asked = Asked(tuple(matrix), save_all, as_json, force)
         draw_asked(context, asked, job, jobs_of, (known, style or ()), setup)
@@ -210,7 +215,9 @@ def generate(
         raise typer.BadParameter("--save-all goes with --matrix")
     jobs_of = styling([known[name] for name in style or ()], jobs_of)
     jobs, n_bad = list_jobs(prompt, prompts, job, jobs_of)
-    check_targets(jobs, force=force)
+    if heat_map:
+        check_one_each(best_of)
+    check_targets([*jobs, *map(sheet_of, jobs)] if heat_map else jobs, force=force)
     jobs = writable(jobs)
     if not jobs:
         raise typer.Exit(1)
@@ -221,6 +228,8 @@ def generate(
         make = open_best_of(best_of, encoder, models, allow_pickle).make_all
     with waiting("loading"):
         artist = open_artist(model, scheduler, inversion or (), choices)
+    if heat_map:
+        artist = TracingArtist(artist.pipe, artist.built_with)
     if read is not None:
         honour(read, artist.pipe)
     n_made = make(artist, jobs, as_json=as_json or prompts is not None)

@@ -109,9 +109,11 @@ def outputs_of(matrix: Matrix, output: Path) -> list[Path]:
 
 
 def targets_of(matrix: Matrix, output: Path, *, saves_all: bool) -> list[PictureJob]:
-    """List all files that are written, as jobs."""
+    """List all files that are written, as jobs whose texts are as long as theirs."""
     jobs = [cell.job for cell in matrix.cells]
-    sheets = [replace(jobs[0], output=path) for path in outputs_of(matrix, output)]
+    values = "".join(value for axis in matrix.axes.values() for value in axis.written)
+    texts = f"{jobs[0].prompt}{values}{values}"  # quotes in them are written as two signs
+    sheets = [replace(jobs[0], output=o, prompt=texts) for o in outputs_of(matrix, output)]
     return [*sheets, *(jobs if saves_all else ())]
 
 

@@ -212,6 +212,9 @@ Device = Annotated[str | None, model_option("NAME", "cpu, cuda or mps.", "the be
 Dtype = Annotated[
     str | None, model_option("NAME", "float32, float16 or bfloat16.", "float16 on cuda")
 ]
+HeatMap = Annotated[
+    bool, typer.Option("--heat-map", help="Also write a sheet: what each word drew, and where.")
+]
 PictureJson = Annotated[
     bool, typer.Option("--json", help="Print a JSON object a picture instead of its path.")
 ]

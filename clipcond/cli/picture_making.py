@@ -125,7 +125,8 @@ def _make(artist: Artist, batch: Batch, n_before: int, n_all: int, *, as_json: b
             except Exception as error:
                 failed.append((job, error))
         for each in made:  # when all are written: standard output may be full too
-            print(json.dumps(each) if as_json else each["path"], flush=True)
+            paths = (str(each[name]) for name in ("path", "heat_map") if name in each)
+            print(json.dumps(each) if as_json else "\n".join(paths), flush=True)
     for job, reason in failed:
         report(job, reason)
     return len(made)

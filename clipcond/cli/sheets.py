@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clipcond.errors import warn
-from clipcond.reading.lettering import INK, PAPER, font_for
+from clipcond.reading.lettering import INK, PAPER, anchor, font_for
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -183,5 +183,5 @@ def _width(text: str, font: FreeTypeFont | ImageFont) -> int:
 
 
 def _line_height(font: FreeTypeFont | ImageFont) -> int:
-    _, top, _, bottom = font.getbbox("Ag中")
+    _, top, _, bottom = font.getbbox("Ag中" if anchor(font) else "Ag")
     return int(bottom) + max(2, int(bottom - top) // 5)

@@ -1,35 +1,17 @@
-"""Conditionings of prompts that are encoded together, each as if it were alone."""
+"""Condition on prompts together, on each as if it were alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from clipcond.chunking import TokenChunk
-from clipcond.conditioning.cache import ChunkKey
+from clipcond.conditioning import prompt_text
+from clipcond.conditioning.explaining import Prompts
+from clipcond.conditioning.issues import issues_of
 from clipcond.conditioning.plan import Plan
-from clipcond.conditioning.results import Conditioning, wanted_lengths
-from clipcond.weighting import Rule
-
-ChooseRows: TypeAlias = Callable[[Sequence[Sequence[TokenChunk]]], Sequence[int]]
-# The plans of some prompts: of each, of the prompt and its negative if any, one a tower.
-Planned: TypeAlias = Sequence[Sequence[tuple[Plan, ...]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """What prompts that share a length came to.
-
-    Args:
-        columns: the conditioning of all prompts, and that of their negatives if any.
-        planned: their plans.
-        kept: the rows that the dialect hands on; None = all.
-    """
-
-    columns: list[Conditioning]
-    planned: Planned
-    kept: Sequence[int] | None
+from clipcond.conditioning.prompt_text import Texts, collect_warnings, collected_issues
+from clipcond.conditioning.results import Conditioning, Encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +28,38 @@ class ConditionedAlone:
     rows: tuple[int, ...]
 
 
-def kept_rows(planned: Planned, choose: ChooseRows) -> Sequence[int]:
-    """Choose the rows that a dialect hands on of prompts that share a length."""
-    n_towers = range(len(planned[0][0]))
-    own = [dict.fromkeys(each[t] for row in planned for each in row) for t in n_towers]
-    return choose([plan.chunks for each in own for plan in each])
+class ConditionsEach:
+    """A mixin for a Conditioner: several prompts, each with a length of its own."""
 
+    @abstractmethod
+    def _texts(
+        self, texts: list[str], texts_2: Prompts | None, *, negative: bool = False
+    ) -> list[Texts]: ...
 
-def lengths_in(
-    groups: Sequence[Planned], kept: Sequence[Sequence[int] | None], tower: int, rule: Rule
-) -> dict[ChunkKey, int]:
-    """Count the positions of one tower's chunks up to the last that any group hands on.
+    @abstractmethod
+    def _condition(
+        self, rows: Sequence[Sequence[Texts]], clip_skip: int | None, *, apart: bool = False
+    ) -> list[Encoded]: ...
 
-    Returns:
-        as of `wanted_lengths`.
-    """
-    longest: dict[ChunkKey, int] = {}
-    for planned, rows in zip(groups, kept, strict=True):
-        plans = list(dict.fromkeys(each[tower] for row in planned for each in row))
-        wanted = {} if rows is None else wanted_lengths(plans, rule, rows)
-        if not wanted:
-            return {}
-        for key, n in wanted.items():
-            longest[key] = max(n, longest.get(key, 0))
-    return longest
+    def each(self, prompts: Prompts, clip_skip: int | None = None) -> list[ConditionedAlone]:
+        """Condition on each prompt as if it were alone, in as few tower calls as for all at once.
+
+        Each result is as long as its own prompt needs, and has the issues of its own prompt.
+        Arguments and errors are those of a call.
+        """
+        texts = prompt_text.list_prompts(prompts)
+        with collect_warnings() as warned:
+            read = self._texts(texts, None)
+            made = self._condition([(prompt,) for prompt in read], clip_skip, apart=True)
+        own = [
+            {text, *(part.prompt for part in parts)}
+            for text, parts in zip(texts, read, strict=True)
+        ]
+        issues = issues_of(own, collected_issues(warned))
+        return [
+            ConditionedAlone(replace(encoded.columns[0], issues=found), own_rows(encoded))
+            for encoded, found in zip(made, issues, strict=True)
+        ]
 
 
 def own_rows(encoded: Encoded) -> tuple[int, ...]:

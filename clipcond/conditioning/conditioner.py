@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -14,24 +14,14 @@ from clipcond.arguments import check_arguments
 from clipcond.checkpoints import load_towers
 from clipcond.conditioning import checks, prompt_text, results
 from clipcond.conditioning.adapter_stage import AdapterStage
-from clipcond.conditioning.alone import (
-    ConditionedAlone,
-    Encoded,
-    kept_rows,
-    lengths_in,
-    own_rows,
-)
-from clipcond.conditioning.cache import (
-    CACHE_BYTES,
-    ChunkCache,
-    empty_chunks_of,
-)
+from clipcond.conditioning.alone import ConditionsEach
+from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder, empty_chunks_of
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName
 from clipcond.conditioning.explaining import Explainer, ModelReads, Prompts
 from clipcond.conditioning.image_prompts import TakesImages
 from clipcond.conditioning.inversions import TakesInversions
-from clipcond.conditioning.movement import MeasuredRows
+from clipcond.conditioning.measuring import MeasuresRows
 from clipcond.conditioning.plan import Plan
 from clipcond.conditioning.prompt_text import (
     ExtraNetworks,
@@ -40,13 +30,13 @@ from clipcond.conditioning.prompt_text import (
     collected_issues,
 )
 from clipcond.conditioning.report import Report
-from clipcond.conditioning.results import Conditioning, Guided
-from clipcond.conditioning.tower_parts import TowerParts
+from clipcond.conditioning.results import Conditioning, Encoded, Guided
+from clipcond.conditioning.token_rows import NOTED, note
 from clipcond.towers.base import HiddenLayer, TextTower
-from clipcond.weighting import NormalizeChoice, WeightingChoice, find_rule
+from clipcond.weighting import WEIGHTINGS, NormalizeChoice, WeightingChoice, find_rule
 
 
-class Conditioner(Explainer, TakesInversions, TakesImages):
+class Conditioner(Explainer, ConditionsEach, MeasuresRows, TakesInversions, TakesImages):
     """A dialect, and one tower or SDXL's pair of towers: turns prompts into conditionings.
 
     Args:
@@ -234,22 +224,6 @@ class Conditioner(Explainer, TakesInversions, TakesImages):
         )
         return plain("", clip_skip)
 
-    def each(self, prompts: Prompts, clip_skip: int | None = None) -> list[ConditionedAlone]:
-        """Condition on each prompt as if it were alone, in as few tower calls as for all at once.
-
-        Each result is as long as its own prompt needs, and has the issues of its own prompt.
-        Arguments and errors are those of a call.
-        """
-        texts = prompt_text.list_prompts(prompts)
-        with collect_warnings() as warned:
-            read = self._texts(texts, None)
-            made = self._condition([(prompt,) for prompt in read], clip_skip, apart=True)
-        issues = prompt_text.issues_of_each(warned, [[t] for t in texts], [[t] for t in read])
-        return [
-            ConditionedAlone(replace(encoded.columns[0], issues=own), own_rows(encoded))
-            for encoded, own in zip(made, issues, strict=True)
-        ]
-
     def _condition(
         self, rows: Sequence[Sequence[Texts]], clip_skip: int | None, *, apart: bool = False
     ) -> list[Encoded]:
@@ -267,15 +241,18 @@ class Conditioner(Explainer, TakesInversions, TakesImages):
         groups = [[row] for row in planned] if apart else [planned]
         # what an adapter makes is no tokens' places
         choose = None if self._adapter_stage is not None else self.dialect.rows
-        kept = [None if choose is None else kept_rows(group, choose) for group in groups]
+        kept = [None if choose is None else results.kept_rows(group, choose) for group in groups]
+        if NOTED.get() is not None:
+            config = None if self.adapter is None else self.adapter.config
+            note([texts for texts, *_ in rows], [p for p, *_ in planned], kept[0], config)
         parts: dict[Plan, Conditioning] = {}
         # tensors made under a caller's inference_mode could not serve a later call under autograd
         with torch.inference_mode(False), torch.no_grad():
             is_joined = len(groups[0]) > 1 or len(layers) > 1 or kept[0] is not None
             for t, layer in enumerate(layers):
                 plans = list(dict.fromkeys(each[t] for row in planned for each in row))
-                lengths = lengths_in(groups, kept, t, self.rule)
-                made = self._parts(plans, layer, lengths, is_joined=is_joined)
+                lengths = results.lengths_in(groups, kept, t, self.rule)
+                made = self._encode_and_weigh(plans, layer, lengths, is_joined=is_joined)
                 parts.update(zip(plans, made, strict=True))
             columns = [
                 results.join(column, parts, rows)
@@ -286,10 +263,31 @@ class Conditioner(Explainer, TakesInversions, TakesImages):
         of_groups = [own[i : i + n] for i in range(0, len(own), n)]
         return [*map(Encoded, of_groups, groups, kept)]
 
-    def _measure(self, plans: Sequence[Sequence[Plan]]) -> list[list[MeasuredRows]]:
-        """Measure the rows of plans, one a tower, of a prompt and of its negative."""
-        return self._parts.measure(plans, self.layers())
+    def _encode_and_weigh(
+        self,
+        plans: Sequence[Plan],
+        layer: HiddenLayer,
+        lengths: results.Lengths,
+        *,
+        is_joined: bool,
+    ) -> list[Conditioning]:
+        """Encode one tower's plans, apply the rule, and the adapter if there is one."""
+        stage = self._adapter_stage
+        if stage is not None:
+            stage.check_layer(layer)
+        # rules of others may write into what they get, and do not say so
+        copies = not is_joined or self.rule not in WEIGHTINGS.values()
+        encode = self._encoder(plans[0], layer, lengths, copies=copies)
+        parts = results.weigh(plans, self.rule, encode, plans[0].cutter.tower.name)
+        return parts if stage is None else stage.of_each(parts, plans, encode)
 
-    @property
-    def _parts(self) -> TowerParts:
-        return TowerParts(self.rule, self.cache, self._adapter_stage)
+    def _encoder(
+        self, plan: Plan, layer: HiddenLayer, lengths: results.Lengths, *, copies: bool
+    ) -> ChunkEncoder:
+        cutter, is_bare = plan.cutter, self._adapter_stage is None
+        return ChunkEncoder(
+            *(cast(TextTower, cutter.tower), cutter.special, layer, self.cache),
+            pooled=is_bare and cutter.pooled,
+            lengths=lengths,
+            gives_copies=copies or not is_bare,
+        )

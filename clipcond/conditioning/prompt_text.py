@@ -14,7 +14,6 @@ from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.issues import (
     collect_unread,
-    issues_of,
     limited_mixture,
     of_negative,
     with_bare_inversions,
@@ -238,7 +237,8 @@ def issues_of_each(
     """
     pairs = zip(given, read, strict=True)
     sides = [{*own, *(text.prompt for texts in side for text in texts)} for own, side in pairs]
-    return issues_of(sides, collected_issues(warned))
+    issues, known = collected_issues(warned), set().union(*sides)
+    return [tuple(i for i in issues if i.prompt in own or i.prompt not in known) for own in sides]
 
 
 def _origin(text: str) -> tuple[str, Remainder | None]:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
+from clipcond.chunking import TokenChunk
 from clipcond.conditioning.cache import ChunkEncoder, ChunkKey, key_of
 from clipcond.conditioning.checks import not_finite, pooled_not_finite
 from clipcond.conditioning.plan import Plan
 from clipcond.prompt import Issue
 from clipcond.weighting import Rule
+
+ChooseRows: TypeAlias = Callable[[Sequence[Sequence[TokenChunk]]], Sequence[int]]
+# How many positions of chunks are wanted; those that are not in it, whole.
+Lengths: TypeAlias = Mapping[ChunkKey, int]
+# The plans of some prompts: of each, of the prompt and its negative if any, one a tower.
+Planned: TypeAlias = Sequence[Sequence[tuple[Plan, ...]]]
 
 STEP = 16  # positions
 
@@ -70,6 +78,21 @@ class Guided:
         return tuple(dict.fromkeys(self.positive.issues + self.negative.issues))
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What prompts that share a length came to.
+
+    Args:
+        columns: the conditioning of all prompts, and that of their negatives if any.
+        planned: their plans.
+        kept: the rows that the dialect hands on; None = all.
+    """
+
+    columns: list[Conditioning]
+    planned: Planned
+    kept: Sequence[int] | None
+
+
 def weigh(plans: Sequence[Plan], rule: Rule, encode: ChunkEncoder, name: str) -> list[Conditioning]:
     """Encode one tower's plans, together as far as one tower call goes; apply the rule to each.
 
@@ -123,6 +146,32 @@ def wanted_lengths(plans: Sequence[Plan], rule: Rule, rows: Sequence[int]) -> di
             key, n = key_of(chunk), min(length, -(-n // STEP) * STEP)
             found[key] = max(n, found.get(key, 0))
     return found
+
+
+def kept_rows(planned: Planned, choose: ChooseRows) -> Sequence[int]:
+    """Choose the rows that a dialect hands on of prompts that share a length."""
+    n_towers = range(len(planned[0][0]))
+    own = [dict.fromkeys(each[t] for row in planned for each in row) for t in n_towers]
+    return choose([plan.chunks for each in own for plan in each])
+
+
+def lengths_in(
+    groups: Sequence[Planned], kept: Sequence[Sequence[int] | None], tower: int, rule: Rule
+) -> dict[ChunkKey, int]:
+    """Count the positions of one tower's chunks up to the last that any group hands on.
+
+    Returns:
+        as of `wanted_lengths`.
+    """
+    longest: dict[ChunkKey, int] = {}
+    for planned, rows in zip(groups, kept, strict=True):
+        plans = list(dict.fromkeys(each[tower] for row in planned for each in row))
+        wanted = {} if rows is None else wanted_lengths(plans, rule, rows)
+        if not wanted:
+            return {}
+        for key, n in wanted.items():
+            longest[key] = max(n, longest.get(key, 0))
+    return longest
 
 
 def batched(parts: Sequence[Conditioning]) -> Conditioning:

@@ -41,7 +41,7 @@ def open_font(font_file: str | PathLike[str] | None) -> FreeTypeFont | ImageFont
         return ImageFont.truetype(str(font_file), FONT_SIZE)
 
 
-def font_for(texts: Iterable[str], size: int) -> tuple[FreeTypeFont | ImageFont, bool]:
+def font_for(texts: Sequence[str], size: int) -> tuple[FreeTypeFont | ImageFont, bool]:
     """Find a font that has the letters of all texts: Pillow's own, or one of the system's.
 
     Args:
@@ -51,8 +51,6 @@ def font_for(texts: Iterable[str], size: int) -> tuple[FreeTypeFont | ImageFont,
     """
     from PIL import ImageFont, features
 
-    if not features.check("freetype2"):
-        return ImageFont.load_default(), all(text.isascii() for text in texts)
     try:
         own = ImageFont.load_default(size)
     except TypeError:  # before Pillow 10.1
@@ -60,7 +58,7 @@ def font_for(texts: Iterable[str], size: int) -> tuple[FreeTypeFont | ImageFont,
     letters = {letter for text in texts for letter in text if not letter.isspace()}
     if not letters or _has(own, letters):
         return own, True
-    for name in SYSTEM_FONTS:
+    for name in SYSTEM_FONTS if features.check("freetype2") else ():
         with suppress(OSError):
             font = ImageFont.truetype(name, size)
             if _has(font, letters):
@@ -70,6 +68,8 @@ def font_for(texts: Iterable[str], size: int) -> tuple[FreeTypeFont | ImageFont,
 
 def _has(font: FreeTypeFont | ImageFont, letters: Iterable[str]) -> bool:
     """Whether a font has these letters: none looks like the sign that stands for missing ones."""
+    if anchor(font) is None:
+        return all(letter.isascii() for letter in letters)
     missing = bytes(font.getmask("\uffff"))
     return all(letter.isascii() or bytes(font.getmask(letter)) != missing for letter in letters)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageFont
 
 from clipcond.cli import sheets
 from clipcond.cli.sheets import Labels, draw_sheet
@@ -67,6 +67,17 @@ def test_labels_in_chinese(monkeypatch):
         numbered = draw_sheet([images * 2], Labels("", ["猫", "b"], [""]))
     plain = draw_sheet([images * 2], Labels("", ["1", "b"], [""]))
     assert not ImageChops.difference(numbered, plain).getbbox()
+
+
+def test_labels_in_the_font_of_a_pillow_without_freetype(monkeypatch):
+    bitmap = getattr(ImageFont, "load_default_imagefont", ImageFont.load_default)()  # Pillow 11
+    monkeypatch.setattr(ImageFont, "load_default", lambda *_: bitmap)
+    monkeypatch.setattr(lettering, "SYSTEM_FONTS", ())
+    images = coloured(2)
+    sheet = draw_sheet([images], Labels("steps: 5", ["a long label of words", "b"], ["seed: 1"]))
+    assert [places(sheet, image) for image in images] == [1, 1]
+    with pytest.warns(ClipcondWarning, match="shown by their numbers"):
+        draw_sheet([images], Labels("猫", ["é", "b"], [""]))
 
 
 def test_a_sheet_that_would_be_too_large_is_scaled_down(monkeypatch):

@@ -157,6 +157,7 @@ def test_wrong_use_is_said_before_anything_is_drawn(generate, counted):
         ("--matrix", "tower=nowhere"): (2, "there is no file or folder 'nowhere'"),
         ("--matrix", "seed=1", "--count", "2"): (2, "--matrix and --count do not go together"),
         ("--matrix", "seed=1", "--combinations"): (2, "--matrix and --combinations do not go"),
+        ("--matrix", f"prompt=a,{'b' * 20_000}", "-o", "x.jpg"): (1, "a JPEG file holds 32,500"),
         ("--save-all",): (2, "--save-all goes with --matrix"),
         ("--matrix", "size=16x16,17x17"): (2, "  size=16x16,17x17\n             ^"),
         ("--matrix", "clip-skip=1,99"): (2, "  clip-skip=1,99\n              ^"),

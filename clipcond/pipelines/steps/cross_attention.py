@@ -21,10 +21,12 @@ from torch import Tensor, nn
 
 from clipcond.errors import PipelineError
 from clipcond.pipelines.regions.shares import Shares
+from clipcond.pipelines.steps.encoding import TEXT
 from clipcond.pipelines.steps.hooks import Hooks, remove_strays
+from clipcond.pipelines.steps.passes import Rows
 from clipcond.pipelines.steps.texts import CallArguments
 
-_TEXT = "encoder_hidden_states"
+_ARGUMENT = "encoder_hidden_states"
 
 
 class _Now(threading.local):
@@ -58,9 +60,24 @@ class RegionalAttention:
             hooks.remove()
         self._hooks = {}
 
-    def begin(self, shares: Shares, lengths: Sequence[int]) -> None:
-        """Begin a call of a model whose text is the texts of base and regions, of these lengths."""
-        self._now.shares, self._now.lengths, self._now.n_layers = shares, lengths, 0
+    def begin(self, rows: Rows, arguments: CallArguments, pipe: object) -> None:
+        """Begin a call of a model: let its layers read the texts of regions, if it has any.
+
+        Args:
+            rows: of its text.
+            arguments: its own; the first, or `sample`, are the latents [... h w].
+        """
+        encoded = next(row.encoded for row in rows if row is not None)
+        if encoded.regions is None:
+            return
+        args, kwargs = arguments
+        sample = kwargs["sample"] if "sample" in kwargs else args[0]
+        height, width = sample.shape[-2:]
+        scale = getattr(pipe, "vae_scale_factor", 8)
+        now = self._now
+        now.shares = encoded.regions.shares((height, width), (height * scale, width * scale))
+        now.lengths = [each.tables[TEXT].shape[1] for each in encoded.with_regions]
+        now.n_layers = 0
 
     def end(self) -> None:
         """End the call of the model.
@@ -86,7 +103,7 @@ class RegionalAttention:
         now = self._now
         if now.shares is None or now.is_part:
             return args, kwargs
-        text = kwargs.get(_TEXT, args[1] if len(args) > 1 else None)
+        text = kwargs.get(_ARGUMENT, args[1] if len(args) > 1 else None)
         own = text[0] if isinstance(text, tuple) else text
         if not isinstance(own, Tensor) or own.shape[1] != sum(now.lengths):
             raise PipelineError(
@@ -132,8 +149,8 @@ def cross_attentions(model: nn.Module) -> list[nn.Module]:
 
 def _with_text(args: tuple[Any, ...], kwargs: dict[str, Any], part: Tensor) -> CallArguments:
     """Put a text into the arguments of a layer; an IP-Adapter's pictures stay where they are."""
-    given = kwargs.get(_TEXT, args[1] if len(args) > 1 else None)
+    given = kwargs.get(_ARGUMENT, args[1] if len(args) > 1 else None)
     own = (part, *given[1:]) if isinstance(given, tuple) else part
-    if _TEXT in kwargs:
-        return args, {**kwargs, _TEXT: own}
+    if _ARGUMENT in kwargs:
+        return args, {**kwargs, _ARGUMENT: own}
     return (args[0], own, *args[2:]), kwargs

@@ -15,7 +15,7 @@ from clipcond.errors import PromptWarning, warn
 from clipcond.pipelines.regions.region import Regional
 from clipcond.pipelines.steps.calls import is_drawing
 from clipcond.pipelines.steps.cross_attention import RegionalAttention
-from clipcond.pipelines.steps.encoding import EncodedCall, Row
+from clipcond.pipelines.steps.encoding import TEXT, EncodedCall, recognise
 from clipcond.pipelines.steps.hooks import Hooks, remove_strays
 from clipcond.pipelines.steps.passes import (
     NEGATIVE,
@@ -28,8 +28,9 @@ from clipcond.pipelines.steps.passes import (
 from clipcond.pipelines.steps.position import Position, StepCount, scheduler_of
 from clipcond.pipelines.steps.refusals import DENOISERS, no_negative, strange_rows
 from clipcond.pipelines.steps.residuals import Residuals
-from clipcond.pipelines.steps.rows import MarkedRows, Seen, map_tensors, read_serials
+from clipcond.pipelines.steps.rows import Seen, map_tensors
 from clipcond.pipelines.steps.texts import CallArguments, Found, TextsOfStep
+from clipcond.pipelines.steps.watching import WATCHERS, DenoiserCall, Watcher
 
 _TIMES = ("timestep", "timesteps", "timestep_ratio", "r")  # what they call the timestep
 _MOST_CALLS = 4  # encoded, and not drawn yet
@@ -72,6 +73,8 @@ class StepsOfPipeline:
         self._position = Position("schedule" if goes_on else step_count)
         self._forget()
         self._is_awaited = True
+        if (watcher := self._watcher) is not None:
+            watcher.begin(encoded)
         self._install()
 
     def _install(self) -> None:
@@ -86,6 +89,13 @@ class StepsOfPipeline:
                 self._hooks[name] = Hooks(module, self)
         if any(each.regions for each in self._encoded):
             self._attention.put_on(hooks.module for hooks in self._hooks.values())
+        if (watcher := self._watcher) is not None:
+            watcher.put_on()
+
+    @property
+    def _watcher(self) -> Watcher | None:
+        pipe = self._pipe()
+        return None if pipe is None else WATCHERS.get(pipe)
 
     @property
     def is_needed(self) -> bool:
@@ -124,6 +134,8 @@ class StepsOfPipeline:
             hooks.remove()
         self._attention.remove()
         self._hooks, self.is_midway = {}, False
+        if (watcher := self._watcher) is not None:
+            watcher.take_off()
 
     def rest(self) -> None:
         """Pause at the end of a call, and let go of what its ControlNet gave."""
@@ -174,6 +186,7 @@ class StepsOfPipeline:
                 continue  # the pipeline gives its negatives the residuals of the prompt
             own_args, own_kwargs = self._put((args, kwargs), found, n)
             with self._passing():
+                self._show(module, (own_args, own_kwargs), found, n)
                 output = module(*own_args, **own_kwargs)
             # compiled models may use the memory of an output again
             outputs[n] = map_tensors(output, torch.clone)
@@ -181,25 +194,26 @@ class StepsOfPipeline:
             self._call.passes = outputs
         elif has_mixture(rows, step):
             self._call.mixture = Mixture(rows, step, outputs)
-        self._begin_regions(rows, kwargs["sample"] if "sample" in kwargs else args[0])
-        return self._put((args, kwargs), found, 0)
+        self._attention.begin(rows, (args, kwargs), self._pipe())
+        own = self._put((args, kwargs), found, 0)
+        self._show(module, own, found, 0)
+        return own
 
-    def _begin_regions(self, rows: Rows, sample: Tensor) -> None:
-        """Let the layers of a model read the texts of regions, if its prompts have any."""
-        encoded = next(row.encoded for row in rows if row is not None)
-        if encoded.regions is None:
-            return
-        lengths = [each.tables["embeds"].shape[1] for each in encoded.with_regions]
-        height, width = sample.shape[-2:]
-        scale = getattr(self._pipe(), "vae_scale_factor", 8)
-        shares = encoded.regions.shares((height, width), (height * scale, width * scale))
-        self._attention.begin(shares, lengths)
+    def _show(self, module: nn.Module, arguments: CallArguments, found: Found, n: int) -> None:
+        """Let the watcher see a pass."""
+        watcher, position = self._watcher, self._position
+        of_text = (rows for rows in found.values() if any(row and row.slot == TEXT for row in rows))
+        rows = next(of_text, ()) if n != NEGATIVE else ()
+        if watcher is not None:
+            watcher.see(DenoiserCall(module, arguments, rows, n, position.step, position.n_steps))
 
     def after(self, module: nn.Module, output: object) -> object:
         """Mix the passes of a call."""
         if self._call.is_pass:
             return output
         self._attention.end()
+        if (watcher := self._watcher) is not None:
+            watcher.see(None)
         mixture, passes = self._call.mixture, self._call.passes
         self._call.mixture = self._call.passes = None
         if passes:
@@ -228,7 +242,7 @@ class StepsOfPipeline:
         ]
         if not slots or not tensor.is_floating_point():
             return None
-        return self._seen(tensor, lambda own: _recognise(own, slots))
+        return self._seen(tensor, lambda own: recognise(own, slots))
 
     def _move(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], found: Found
@@ -283,12 +297,3 @@ class StepsOfPipeline:
             "embeddings before the model reads them: only its last text, or first part, is drawn"
         )
         warn(PromptWarning(message, remedy="Write the prompt without [a:b:0.5], [a|b] and AND."))
-
-
-def _recognise(tensor: Tensor, slots: list[tuple[EncodedCall, str, MarkedRows]]) -> Rows | None:
-    rows: list[Row | None] = []
-    for serial, own in zip(read_serials(tensor), tensor, strict=True):
-        places = ((each, name, slot.place(serial, own)) for each, name, slot in slots if serial)
-        hits = (each.row(name, place) for each, name, place in places if place is not None)
-        rows.append(next(hits, None))
-    return None if all(row is None for row in rows) else rows

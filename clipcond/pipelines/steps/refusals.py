@@ -59,6 +59,15 @@ def reason_against_and(pipe: object) -> str | None:
     return named_reason(pipe, _NOT_MIXED)
 
 
+def no_texts(pipe: object) -> PipelineError:
+    """Make the error for a traced call whose prompts are not given as text."""
+    return PipelineError(
+        "Heat maps are of the words of a prompt, and this call was given embeddings, or prompts "
+        "and negatives that do not pair.",
+        f"Pass the text itself: {type(pipe).__name__} takes prompt= and negative_prompt=.",
+    )
+
+
 def no_negative(pipe: object, arguments: Arguments, index: int, total: float) -> PromptError:
     """Make the error for weights of AND that a negative would have to complete, without one.
 
@@ -87,6 +96,14 @@ def strange_rows() -> PipelineError:
         "A call with regions has other embeddings than its prompts': the pipeline, or a callback, "
         "has put them there.",
         "Leave prompt_embeds as they are, or draw without regions=.",
+    )
+
+
+def regions_traced() -> PipelineError:
+    """Make the error for a call with regions that is to be traced."""
+    return PipelineError(
+        "A call with regions cannot be traced: each word's places depend on its region.",
+        "Trace a call without regions=.",
     )
 
 

@@ -15,7 +15,7 @@ from clipcond.pipelines.family import Encoding, Family
 from clipcond.pipelines.regions.region import USUAL_SHARE, Region, Regional
 from clipcond.pipelines.regions.shares import Shares, Size
 from clipcond.pipelines.steps.cross_attention import cross_attentions
-from clipcond.pipelines.steps.encoding import Encode, EncodedCall, Row
+from clipcond.pipelines.steps.encoding import TEXT, Encode, EncodedCall, Row
 from clipcond.pipelines.steps.plan import NUMBERS, Arguments, Plan, plan_steps
 from clipcond.pipelines.steps.position import likely_steps
 from clipcond.pipelines.steps.refusals import (
@@ -168,7 +168,7 @@ def reason_against_regions(pipe: object, family: Family) -> str | None:
     unet = getattr(pipe, "unet", None)
     if not isinstance(unet, nn.Module):
         return "it has no UNet, whose cross-attention regions are made of"
-    if "embeds" not in family.returns or family.negatives_apart or family.cut:
+    if TEXT not in family.returns or family.negatives_apart or family.cut:
         return f"regions are made for Stable Diffusion 1, 2 and XL, and it is {family.name}"
     reason = reason_against(pipe, family) or reason_against_and(pipe) or cache_of(pipe)
     if reason is not None:

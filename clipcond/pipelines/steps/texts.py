@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from clipcond.errors import PipelineError
-from clipcond.pipelines.steps.encoding import LENGTHS, Place, Row
+from clipcond.pipelines.steps.encoding import LENGTHS, TEXT, Place, Row
 from clipcond.pipelines.steps.passes import NEGATIVE, Rows
 from clipcond.pipelines.steps.refusals import strange_rows
 from clipcond.pipelines.steps.residuals import Residuals
@@ -68,7 +68,7 @@ class TextsOfStep:
     ) -> Tensor:
         """Put the texts of regions behind those of the call, if it has any: [b S D]."""
         regions = next(row.encoded for row in rows if row is not None).regions
-        if regions is None or any(row is not None and row.slot != "embeds" for row in rows):
+        if regions is None or any(row is not None and row.slot != TEXT for row in rows):
             return built
         known = [row for row in rows if row is not None and row.encoded.regions is regions]
         if len(known) < len(rows):

@@ -7,7 +7,7 @@ import torch
 
 from clipcond import attach
 from clipcond.errors import ArgumentError, ClipcondWarning, PipelineError, PromptError
-from clipcond.pipelines import Region
+from clipcond.pipelines import Region, trace
 from tests.pipelines import zoo
 from tests.pipelines.models import WIDTH, latents, seeded, tiny_sd, tiny_sdxl, unet_of
 
@@ -210,6 +210,12 @@ def test_negative_embeddings_are_those_of_regions_without_a_negative(sd):
     ours = latents(sd, "a field", negative_prompt_embeds=made, regions=regions)
     theirs = latents(sd, "a field", negative_prompt="fog", regions=regions)
     assert torch.equal(ours, theirs)
+
+
+def test_traced_calls_have_no_regions(sd):
+    with trace(sd), pytest.raises(PipelineError, match="A call with regions cannot be traced"):
+        latents(sd, "a", regions=HALVES)
+    assert latents(sd, "a", regions=HALVES).isfinite().all()
 
 
 def test_regions_that_are_not_drawn_are_an_error(sd, monkeypatch):
