@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,7 +52,7 @@ from clipcond.cli.options import (
 )
 from clipcond.cli.picture_jobs import JobsOf, PictureJob, check_targets, jobs_of_prompt
 from clipcond.cli.picture_making import make_all
-from clipcond.cli.regions import check_regions
+from clipcond.cli.regions import with_regions
 from clipcond.cli.taking import honour, take_from
 from clipcond.cli.variants import expanding, open_expansion, open_styles, styling
 
@@ -172,7 +171,6 @@ def generate(
 ) -> None:
     """Make pictures of a prompt, of its variants, of a file's lines, or as another was made."""
     job = PictureJob(prompt or "", negative, seed, steps, guidance, None, size, output)
-    job = replace(job, regions=tuple(region or ()), base_share=base_share)
     choices: dict[str, Any] = {
         "vae": vae,
         "allow_pickle": allow_pickle,
@@ -185,19 +183,16 @@ def generate(
         "normalize": normalize,
         "fullwidth": fullwidth,
         "extra_networks": extra_networks,
-        "device": device,
-        "dtype": dtype,
+        **{"device": device, "dtype": dtype},
     }
-    is_given = partial(_is_given, context)
-    read = None
+    is_given, read = partial(_is_given, context), None
     if like is not None:
         if prompts is not None:
             raise typer.BadParameter("give --from or --prompts, not both")
         job, choices, read = take_from(like, job, choices, is_given)
         prompt = job.prompt
-    check_regions(job.regions, job.base_share)
-    if job.regions and prompts is None:
-        prompt = job.prompt  # which may be empty
+    job = with_regions(job, region, base_share)
+    prompt = job.prompt if job.regions and prompts is None else prompt  # it may be empty
     if encoder is not None and best_of == 1:
         raise typer.BadParameter("--encoder goes with --best-of")
     jobs_of: JobsOf = partial(jobs_of_prompt, count=count, stride=best_of)
@@ -224,8 +219,7 @@ def generate(
     console.prompts = [text for job in jobs for text in (job.prompt, job.negative)]
     make = make_all
     if best_of > 1:
-        models = model, choices["tower"]
-        make = open_best_of(best_of, encoder, models, allow_pickle).make_all
+        make = open_best_of(best_of, encoder, (model, choices["tower"]), allow_pickle).make_all
     with waiting("loading"):
         artist = open_artist(model, scheduler, inversion or (), choices)
     if heat_map:
