@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clipcond.conditioning.report import Report
     from clipcond.conditioning.results import Conditioning, Guided
     from clipcond.pipelines import attach, build_pipeline, detach
-    from clipcond.prompt import compose, convert, parse, schedule
+    from clipcond.prompt import Template, compose, convert, parse, schedule
     from clipcond.towers.base import HiddenLayer, TextTower
 else:
     __getattr__, __dir__ = lazy_names(
@@ -33,7 +33,7 @@ else:
             "conditioning.report": ("Report",),
             "conditioning.results": ("Conditioning", "Guided"),
             "pipelines": ("attach", "build_pipeline", "detach"),
-            "prompt": ("compose", "convert", "parse", "schedule"),
+            "prompt": ("Template", "compose", "convert", "parse", "schedule"),
             "towers.base": ("HiddenLayer", "TextTower"),
         },
     )
@@ -48,6 +48,7 @@ __all__ = [
     "Guided",
     "HiddenLayer",
     "Report",
+    "Template",
     "TextTower",
     "__version__",
     "attach",

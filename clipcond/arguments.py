@@ -40,6 +40,7 @@ _ARGUMENTS: dict[str, tuple[Check, str]] = {
     "negative": _FLAG,
     "again": _FLAG,
     "limited": _FLAG,
+    "movement": _FLAG,
     "steps": _STEPS,
     "token": (
         lambda value: value is None or (isinstance(value, str) and bool(value.strip())),

@@ -108,24 +108,20 @@ class TowerError(ClipcondError, ValueError):
     """A text tower was asked for something it does not have or cannot do."""
 
 
-class CheckpointError(ClipcondError, OSError):
+class _AtPath(Exception):
+    def __init__(self, message: str, path: str | os.PathLike[str] = "", remedy: str = "") -> None:
+        Exception.__init__(self, message, path, remedy)
+        self.message = message
+        self.path = path
+        self.remedy = remedy
+
+
+class CheckpointError(_AtPath, ClipcondError, OSError):
     """The file or folder at `path` cannot be opened as what it should be."""
 
-    def __init__(self, message: str, path: str | os.PathLike[str] = "", remedy: str = "") -> None:
-        Exception.__init__(self, message, path, remedy)
-        self.message = message
-        self.path = path
-        self.remedy = remedy
 
-
-class PictureError(ClipcondError, OSError):
+class PictureError(_AtPath, ClipcondError, OSError):
     """A picture cannot be read, or is none; `path` is its file, or "" for one in memory."""
-
-    def __init__(self, message: str, path: str | os.PathLike[str] = "", remedy: str = "") -> None:
-        Exception.__init__(self, message, path, remedy)
-        self.message = message
-        self.path = path
-        self.remedy = remedy
 
 
 class ReadingError(ClipcondError, ValueError):
@@ -142,6 +138,10 @@ class PairingError(PipelineError, ValueError):
 
 class PairsError(ClipcondError, ValueError):
     """A file of pairs cannot be trained on, because it or too many of its rows are unreadable."""
+
+
+class BulkError(ClipcondError, ValueError):
+    """Captions cannot be encoded into a folder, or what a folder holds cannot be read."""
 
 
 class BadLine(ClipcondError, ValueError):
@@ -268,13 +268,13 @@ def caret(source: str, position: int) -> str:
         before = "..." + before
     if position + last < end:
         after += "..."
-    indent = 2 + _width(label) + _width(before)
+    indent = 2 + text_width(label) + text_width(before)
     return f"  {label}{before}{after}\n{' ' * indent}^"
 
 
 def _n_that_fit(characters: Iterable[str], columns: int) -> int:
     """Count the characters that fit into so many columns."""
-    return sum(taken <= columns for taken in accumulate(map(_width, characters)))
+    return sum(taken <= columns for taken in accumulate(map(text_width, characters)))
 
 
 def _without_controls(text: str) -> str:
@@ -287,7 +287,7 @@ def _without_controls(text: str) -> str:
     )
 
 
-def _width(text: str) -> int:
+def text_width(text: str) -> int:
     """Count the columns that a text takes on a terminal."""
     return sum(
         0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from typing import Any, BinaryIO, cast
 
 from clipcond.errors import CheckpointError, ClipcondError, excerpt, first_line
 
-MOST_JSON = 64 * 2**20  # bytes; the largest index of a model's parts has 2 MB
+MOST_JSON = MOST_TEXT = 64 * 2**20  # bytes; the largest index of a model's parts has 2 MB
 
 
 def local_path(source: object, failed: Callable[[str], ClipcondError] = CheckpointError) -> Path:
@@ -93,6 +94,26 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise CheckpointError(f"{str(path)!r} holds no JSON object", path)
     return values
+
+
+def read_text(path: Path) -> str:
+    """Read a text file in UTF-8, or in UTF-16 with its byte order; lines end in newlines.
+
+    Raises:
+        CheckpointError: no file, larger than 64 MB, or another encoding; says in which line.
+    """
+    with opened(path) as file:
+        content = file.read(MOST_TEXT + 1)
+    if len(content) > MOST_TEXT:
+        raise CheckpointError(f"{str(path)!r} has more than {MOST_TEXT:,} bytes", path)
+    is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if is_utf_16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        message = f"{str(path)!r}, line {line} is no UTF-8"
+        raise CheckpointError(message, path, "Save it as UTF-8.") from None
+    return text.replace("\r\n", "\n")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ TORCHS = ("data.pkl", "constants.pkl", "version", "byteorder")  # members of eac
 NAME_PREFIXES = ("module.", "_orig_mod.")
 
 
-def read_any_header(path: Path, *, allow_pickle: bool = False) -> Header:
+def read_any_header(path: Path, *, allow_pickle: bool) -> Header:
     """Read the header of a safetensors file or, if that is allowed, of a pickle.
 
     Returns:
@@ -49,7 +49,7 @@ def read_any_header(path: Path, *, allow_pickle: bool = False) -> Header:
     return header
 
 
-def file_format(path: Path, *, allow_pickle: bool = False) -> str:
+def file_format(path: Path, *, allow_pickle: bool) -> str:
     """Find out how a model file is written: "safetensors", "archive" of torch's, "old pickle".
 
     Raises:

@@ -39,7 +39,7 @@ class TowerLayout:
         scheme: how it names the tensors.
         prefix: the beginning of every name of the tower.
         inner: what may follow the prefix, as `text_model.` does.
-        requires: beginnings of other names, one of which the file must have.
+        requires: other names, one of which the file must have.
         activation: where the place settles it.
         depth: how many blocks are used, where the model's UNet was trained on fewer than there are.
         pads_with_eos: as SD1 and SDXL's first tower pad; the others pad with id 0.
@@ -178,7 +178,7 @@ def find_towers(header: Header) -> tuple[FoundTower, ...]:
     for layout in (*LAYOUTS, *_elsewhere(header.entries)):
         tensors = _tensors(layout, header.entries)
         has_marks = not tensors.keys().isdisjoint(layout.scheme.marks)
-        has_others = any(name.startswith(layout.requires or "") for name in header.entries)
+        has_others = not layout.requires or any(map(header.entries.__contains__, layout.requires))
         if has_marks and has_others and taken.isdisjoint(tensors.values()):
             taken.update(tensors.values())
             found.append(_found(len(found) + 1, layout, tensors, header))

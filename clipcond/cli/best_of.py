@@ -11,7 +11,7 @@ import typer
 
 from clipcond.cli.console import console, waiting
 from clipcond.cli.picture_jobs import PictureJob
-from clipcond.cli.picture_making import batches, interrupts_held, report
+from clipcond.cli.picture_making import draw_all, interrupts_held, report
 from clipcond.cli.pictures import Artist
 from clipcond.cli.reading import open_encoder
 from clipcond.errors import PictureError
@@ -58,7 +58,7 @@ class BestOf:
         texts = scored_texts(self.encoder, [job.prompt], artist.pipe.conditioner.dialect)
         candidates = [replace(job, seed=job.seed + i) for i in range(self.n)]
         images = _draw(artist, candidates, label)
-        scores = self._scores(images, texts)
+        scores = self._scores(images, texts[0])
         best = max(range(self.n), key=lambda i: scores[i])  # of equal ones the first
         with interrupts_held():
             made = artist.save(images[best], candidates[best])
@@ -75,7 +75,7 @@ class BestOf:
             shown = ", ".join(f"{each.seed} {score:.4f}" for score, each in ranked)
             console.say(f"seed and score: {shown}")
 
-    def _scores(self, images: Sequence[Image], texts: Sequence[str]) -> list[float]:
+    def _scores(self, images: Sequence[Image], text: str) -> list[float]:
         """Compute each picture's CLIPScore.
 
         Raises:
@@ -83,7 +83,7 @@ class BestOf:
         """
         from clipcond.reading import clip_score
 
-        scores: list[float] = clip_score(self.encoder, images, texts).tolist()
+        scores: list[float] = clip_score(self.encoder, images, text).tolist()
         is_black = [not image.getbbox() for image in images]
         if all(is_black):
             raise PictureError(
@@ -117,15 +117,9 @@ def open_best_of(
 
 
 def _draw(artist: Artist, candidates: Sequence[PictureJob], label: str) -> list[Image]:
-    """Draw candidates in batches, or where a batch fails, one by one."""
-    images: list[Image] = []
-    for batch in batches(artist, candidates):
-        number = f"{label}{len(images) + 1}-{len(images) + len(batch.jobs)}: step"
-        try:
-            images += artist.draw(batch.jobs, batch.encoded, number)
-        except Exception:
-            if len(batch.jobs) == 1:
-                raise
-            for each in batch.singles():
-                images += artist.draw(each.jobs, each.encoded, number)
-    return images
+    """Draw candidates; their steps are counted behind the label."""
+
+    def named(n_done: int, n: int) -> str:
+        return f"{label}{n_done + 1}-{n_done + n}: step"
+
+    return [image for _, image in draw_all(artist, candidates, named)]

@@ -3,10 +3,12 @@
 from clipcond.cli.chinese_options import OPTIONS
 from clipcond.cli.chinese_prompts import PROMPTS
 from clipcond.cli.chinese_system import SYSTEM
+from clipcond.cli.chinese_variants import VARIANTS
 
 CHINESE = {
     **PROMPTS,
     **OPTIONS,
+    **VARIANTS,
     **SYSTEM,
     "{} is no alternation: a colon in it needs a backslash": (
         "{} 不会逐步交替：其中的冒号前要加反斜杠"

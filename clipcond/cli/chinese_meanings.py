@@ -56,6 +56,9 @@ MEANINGS = {
     "no editing: an alternation in it needs brackets of its own": (
         "不会按步骤变化：其中的交替要有自己的方括号"
     ),
+    "no alternation: an edit in it needs brackets of its own": (
+        "不会逐步交替：其中按步骤变化的部分要有自己的方括号"
+    ),
     "neither alternation nor editing: a number is at its end": (
         "既不会交替也不会按步骤变化：末尾有数字"
     ),
@@ -109,4 +112,26 @@ MEANINGS = {
     "a command of a chat, but text here": "是聊天命令，在这里只是文字",
     "the address of an image or a page, but text here": "是图片或网页的地址，在这里只是文字",
     "a textual inversion in dialect {}, but not here": "在方言 {} 中是嵌入，在这里不是",
+    "no escape here: its backslashes are text": "在这里不是转义：反斜杠是文字",
+    "a weight with backslashes: there are no escapes here": "是带反斜杠的权重：这里没有转义",
+    "text without its backslash: one before a letter is left out": (
+        "会失去反斜杠：字母前的反斜杠不会编码"
+    ),
+    "text without its backslash and brackets": "会失去反斜杠和括号",
+    "text with characters as a program writes them": "含有程序里字符的写法",
+    "no weight: a word with a full stop needs brackets": "不是权重：带句点的词要加括号",
+    "no weight: its sign touches another sign": "符号后面紧接别的符号，不是权重",
+    "no weight, because its signs are dashes": "用了破折号，不是权重",
+    "a weight of its last word only": "权重只作用于最后一个词",
+    "no weight: its minus is a dash": "负号写成了破折号，不是权重",
+    "a weight of its last digits: its decimal point is another sign": (
+        "只有后几位数字是权重：小数点是别的符号"
+    ),
+    "no weight: its colons are one other sign": "不是权重：两个冒号写成了一个别的符号",
+    "a weight of what is behind it, and not of its words": "只作用于后面的文字，不作用于自己的文字",
+    "a weight, although it looks like a ratio": "是权重，虽然看起来像比例",
+    "a new chunk whose other signs stay text": "会另起一段，其余符号成为文字",
+    "a textual inversion in dialect {}, and only words in what is converted": (
+        "在方言 {} 中是嵌入，在原来的提示词里只是文字"
+    ),
 }

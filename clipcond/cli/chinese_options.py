@@ -22,8 +22,27 @@ OPTIONS = {
         "--seed 加 --count 乘 --best-of 超过了 {}"
     ),
     "--encoder goes with --best-of": "--encoder 与 --best-of 一起使用",
+    "This pipeline's adapter reads a whole chunk for each row that it writes, so that no row "
+    "belongs to a word: there are no heat maps of its prompts.": (
+        "这个管线的适配器写每一行都要读整段，行与词不对应：它的提示词没有热力图。"
+    ),
+    "Trace with the UNet's own text tower, or with a linear adapter.": (
+        "请用 UNet 自己的文本编码器，或用 linear 适配器。"
+    ),
+    "the sheet shows the first {} of {} words": "图表只显示 {1} 个词中的前 {0} 个",
+    "--heat-map traces each picture as it is drawn: leave out --best-of, or draw the seed that it "
+    "has chosen once more": "--heat-map 在画图时记录：请去掉 --best-of，或用它选出的种子再画一次",
     "--model and --tower both name a text tower: give one": (
         "--model 和 --tower 都指定了文本编码器：只给一个"
+    ),
+    "Dialects apply weights in different ways: --movement shows how far embeds differ.": (
+        "各方言应用权重的方式不同：--movement 显示嵌入相差多少。"
+    ),
+    "--json and --html - both write to standard output: give one": (
+        "--json 和 --html - 都写到标准输出：只给一个"
+    ),
+    "Say --force to replace it, or --html with another name.": (
+        "用 --force 覆盖，或给 --html 换一个文件名。"
     ),
     "give a prompt or --prompts, not both": "提示词和 --prompts 只能给一个",
     "{} holds no prompt": "{} 中没有提示词",
@@ -41,6 +60,38 @@ OPTIONS = {
     "--size {}: sides are multiples of {} for this model, such as {}": (
         "--size {}：这个模型的边长须是 {} 的倍数，例如 {}"
     ),
+    # of app
+    "the page needs the package {}, which is not installed": "网页需要软件包 {}，但没有安装",
+    "Install it: {}": "请安装：{}",
+    "--adapter goes with --tower": "--adapter 与 --tower 一起使用",
+    "{}: there is no folder {}": "{}：没有文件夹 {}",
+    "port {} of {} cannot be used: {}": "不能使用 {1} 的端口 {0}：{2}",
+    "Choose another with --port.": "请用 --port 选择另一个。",
+    "Others can reach {}: the user is {}, the password {}.": (
+        "其他人可以访问 {}：用户名是 {}，密码是 {}。"
+    ),
+    "LoRAs are loaded with the package peft, which is not installed": (
+        "加载 LoRA 需要软件包 peft，但没有安装"
+    ),
+    "LoRA {} cannot be used with this model: {}": "LoRA {} 不能用于这个模型：{}",
+    "there is no LoRA {} in the folder": "文件夹里没有 LoRA {}",
+    "{} is not loaded: only <lora:...> is": "{} 不会加载：只加载 <lora:...>",
+    "The folder is empty.": "文件夹是空的。",
+    "There are {}.": "其中有：{}。",
+    "a prompt has at most {} characters here": "这里的提示词最多 {} 个字符",
+    "{} is a number from {} to {} here, not {}": "{} 在这里应为 {} 到 {} 的数，而不是 {}",
+    "--size {}: pictures have at most {} pixels here": "--size {}：这里的图片最多 {} 像素",
+    "--size {}: this model was made for {}; at most {}": ("--size {}：这个模型适合 {}；最大 {}"),
+    "--size {}: this model was made for {}; pictures more than twice that wide or high repeat "
+    "themselves": "--size {}：这个模型适合 {}；宽或高超过两倍的图片会重复自身",
+    "--steps {}: this model has {} steps at most": "--steps {}：这个模型最多 {} 步",
+    "a picture is missing": "缺少图片",
+    "Drop one into the field, or choose a file.": "请把图片拖入框中，或选择文件。",
+    "{} has more than {} MB": "{} 超过 {} MB",
+    "{} has more than {} pixels": "{} 超过 {} 像素",
+    "labels are missing, such as: cat, dog, owl": "缺少标签，例如：猫，狗，猫头鹰",
+    "there are at most {} labels here, not {}": "这里最多 {} 个标签，而不是 {}",
+    "no text tower here {}. Known: {}.": "这里没有文本编码器 {}。可用的有：{}。",
     # lines of --prompts
     "it is no UTF-8": "不是 UTF-8",
     "it is no JSON object: {} at column {}": "不是 JSON 对象：第 {1} 列：{0}",

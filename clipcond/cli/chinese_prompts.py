@@ -1,13 +1,29 @@
 """What is said of prompts, in Chinese; {} is what a message is about, in the same order."""
 
+from clipcond.cli.chinese_edits import EDITS
 from clipcond.cli.chinese_meanings import MEANINGS
 
 PROMPTS = {
     **{f"{{}} is {english}": f"{{}} {chinese}" for english, chinese in MEANINGS.items()},
+    **EDITS,
     "Write {}.": "请写 {}。",
     "Write {} for the word.": "若是单词，请写 {}。",
     "Write {} for the word, or choose dialect {}.": "若是单词，请写 {}，或选用方言 {}。",
     "Write {} for the smiley.": "要写表情，请写 {}。",
+    "Write the name alone if it is meant as words.": "若是文字，请只写名称。",
+    "{} is a weight here: its sign is no text": "{} 在这里是权重：符号不是文字",
+    "Write {} for the sign as text.": "若符号是文字，请写 {}。",
+    "Write it in words for text: no sign within brackets is.": (
+        "若是文字，请用词语写出：括号里的符号不会是文字。"
+    ),
+    "Write {} in place of {}.": "请把 {1} 写成 {0}。",
+    "For text write {}:{}.": "若是文字，请写 {}:{}。",
+    "{} acts on what is behind {} too: no {} ends it before": (
+        "{0} 也作用于 {1} 后面的文字：之前没有 {2} 结束它"
+    ),
+    "Write {} before {}.": "请在 {1} 前写 {0}。",
+    "the brackets of {} are no text: they make a weight": "{} 的括号不是文字，而是权重",
+    "Write {} for the name of a tag.": "若是标签的名称，请写 {}。",
     "Write a space or a comma between the brackets.": "请在括号之间写空格或逗号。",
     "For a weight of 1.1 write {}; for text write {}.": (
         "要 1.1 的权重，请写 {}；若是文字，请写 {}。"
@@ -55,9 +71,6 @@ PROMPTS = {
     "{} never changes while denoising: {} steps draw only {}": (
         "{} 不会随步骤变化：{} 步只画出 {}"
     ),
-    "Choose a step from 1 to {}, or a fraction such as 0.5.": (
-        "请选 1 到 {} 之间的一步，或比例，例如 0.5。"
-    ),
     "Draw more steps.": "请增加步数。",
     "Write a line break or a space.": "请换行，或写空格。",
     "Write {} in dialect {}.": "请用方言 {1}，写 {0}。",
@@ -95,7 +108,12 @@ PROMPTS = {
     "Write spaces around it.": "请在两边加空格。",
     "Write its value.": "请写出它的值。",
     "Write the one that you want.": "请写出想要的那一个。",
-    "Write the word that you want.": "请写出想要的词。",
+    "Write the one that you want, or expand the prompt: {}.": (
+        "请写出想要的那一个，或展开提示词：{}。"
+    ),
+    "Write the word that you want, or expand the prompt: {}.": (
+        "请写出想要的词，或展开提示词：{}。"
+    ),
     "Write its bare name, {}, once its file is loaded.": "加载它的文件后，直接写名称 {}。",
     "Write embedding:{} behind a space, a bracket or a line end.": (
         "请写 embedding:{}，前面是空格、括号或换行。"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +10,17 @@ import typer
 
 from clipcond.cli.best_of import MOST, open_best_of
 from clipcond.cli.console import console, waiting
+from clipcond.cli.heat_maps import TracingArtist, with_sheets
+from clipcond.cli.job_listing import list_jobs, writable
+from clipcond.cli.matrix_asking import Asked, draw_asked
+from clipcond.cli.matrix_drawing import Setup
+from clipcond.cli.opening import open_artist
 from clipcond.cli.options import (
     MODEL,
+    VARIANTS,
     AllowPickle,
     ClipSkip,
+    Combinations,
     Count,
     Device,
     Dialect,
@@ -24,6 +29,7 @@ from clipcond.cli.options import (
     Force,
     Fullwidth,
     Guidance,
+    HeatMap,
     Inversion,
     Model,
     PictureJson,
@@ -32,26 +38,20 @@ from clipcond.cli.options import (
     Size,
     Steps,
     Tower,
+    Wildcards,
     check_name,
     check_text,
+    check_texts,
     model_option,
     picture_option,
     plain_option,
     reading_option,
+    variant_option,
 )
-from clipcond.cli.picture_jobs import (
-    PictureJob,
-    check_targets,
-    jobs_of_file,
-    jobs_of_prompt,
-)
+from clipcond.cli.picture_jobs import JobsOf, PictureJob, check_targets, jobs_of_prompt
 from clipcond.cli.picture_making import make_all
-from clipcond.cli.pictures import Artist
 from clipcond.cli.taking import honour, take_from
-from clipcond.errors import BadLine, ClipcondError
-from clipcond.files import check_writable
-
-ROOM_OF_SETTINGS = 1000  # characters, beside the prompts
+from clipcond.cli.variants import expanding, open_expansion, open_styles, styling
 
 
 def generate(
@@ -81,6 +81,7 @@ def generate(
             "E", "With --best-of: the whole CLIP that scores.", "the embedded", callback=check_name
         ),
     ] = None,
+    heat_map: HeatMap = False,
     steps: Steps = None,
     guidance: Guidance = None,
     size: Size = None,
@@ -102,6 +103,32 @@ def generate(
             help="Take what is not said here from this picture's file: prompts, seed, steps, ...",
         ),
     ] = None,
+    wildcards: Wildcards = None,
+    combinations: Combinations = False,
+    styles: Annotated[
+        Path | None, variant_option("FILE", "A1111's styles.csv, for --style.")
+    ] = None,
+    style: Annotated[
+        list[str] | None,
+        variant_option("NAME", "A style of that file. More than once.", callback=check_texts),
+    ] = None,
+    matrix: Annotated[
+        list[str] | None,
+        variant_option(
+            "AXIS=A,B",
+            'Draw a labelled sheet: "steps=10,20", "clip-skip=1,2", "prompt:cat=cat,dog". Up to '
+            "three: columns, rows, sheets.",
+            callback=check_texts,
+        ),
+    ] = None,
+    save_all: Annotated[
+        bool,
+        typer.Option(
+            "--save-all",
+            help="With --matrix: write each picture as well.",
+            rich_help_panel=VARIANTS,
+        ),
+    ] = False,
     as_json: PictureJson = False,
     model: Model = None,
     vae: Annotated[
@@ -137,7 +164,7 @@ def generate(
     fullwidth: Fullwidth = None,
     extra_networks: ExtraNetworks = None,
 ) -> None:
-    """Make pictures of a prompt, of each line of a file, or as another picture was made."""
+    """Make pictures of a prompt, of its variants, of a file's lines, or as another was made."""
     job = PictureJob(prompt or "", negative, seed, steps, guidance, None, size, output)
     choices: dict[str, Any] = {
         "vae": vae,
@@ -154,32 +181,44 @@ def generate(
         "device": device,
         "dtype": dtype,
     }
+    is_given = partial(_is_given, context)
     read = None
     if like is not None:
         if prompts is not None:
             raise typer.BadParameter("give --from or --prompts, not both")
-        job, choices, read = take_from(like, job, choices, partial(_is_given, context))
+        job, choices, read = take_from(like, job, choices, is_given)
         prompt = job.prompt
-    jobs, n_bad = _list_jobs(prompt, prompts, job, count, best_of)
     if encoder is not None and best_of == 1:
         raise typer.BadParameter("--encoder goes with --best-of")
-    check_targets(jobs, force=force)
-    jobs = _writable(jobs)
+    jobs_of: JobsOf = partial(jobs_of_prompt, count=count, stride=best_of)
+    if expansion := open_expansion(wildcards, combinations=combinations):
+        jobs_of = expanding(expansion, count if is_given("count") else None, best_of)
+    known = open_styles(styles, style or ())
+    if matrix:
+        setup = Setup(model, scheduler, inversion or (), choices, read)
+        asked = Asked(tuple(matrix), save_all, as_json, force)
+        draw_asked(context, asked, job, jobs_of, (known, style or ()), setup)
+        return
+    if save_all:
+        raise typer.BadParameter("--save-all goes with --matrix")
+    jobs_of = styling([known[name] for name in style or ()], jobs_of)
+    jobs, n_bad = list_jobs(prompt, prompts, job, jobs_of)
+    check_targets(with_sheets(jobs, best_of) if heat_map else jobs, force=force)
+    jobs = writable(jobs)
     if not jobs:
         raise typer.Exit(1)
     console.prompts = [text for job in jobs for text in (job.prompt, job.negative)]
-    as_json = as_json or prompts is not None
-    chosen = (
-        open_best_of(best_of, encoder, (model, choices["tower"]), allow_pickle)
-        if best_of > 1
-        else None
-    )
+    make = make_all
+    if best_of > 1:
+        models = model, choices["tower"]
+        make = open_best_of(best_of, encoder, models, allow_pickle).make_all
     with waiting("loading"):
         artist = open_artist(model, scheduler, inversion or (), choices)
+    if heat_map:
+        artist = TracingArtist(artist.pipe, artist.built_with)
     if read is not None:
         honour(read, artist.pipe)
-    make = make_all if chosen is None else chosen.make_all
-    n_made = make(artist, jobs, as_json=as_json)
+    n_made = make(artist, jobs, as_json=as_json or prompts is not None)
     if n_bad or n_made < len(jobs):
         raise typer.Exit(1)
 
@@ -188,102 +227,3 @@ def _is_given(context: typer.Context, name: str) -> bool:
     """Whether the user said it; otherwise it is a default."""
     source = context.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"
-
-
-def _list_jobs(
-    prompt: str | None, prompts: str | None, job: PictureJob, count: int, stride: int
-) -> tuple[list[PictureJob], int]:
-    """List the pictures to make, and count the lines that were refused."""
-    if (prompt is None) == (prompts is None):
-        if prompts is not None:
-            raise typer.BadParameter("give a prompt or --prompts, not both")
-        raise typer.BadParameter('a prompt is missing: clipcond generate "a red fox"')
-    if prompts is None:
-        return jobs_of_options(job, count, stride), 0
-    jobs, bad = jobs_of_file(prompts, job, count, stride)
-    for number, message in bad:
-        console.say_of(f"line {number}: ", message)
-    if not jobs and not bad:
-        raise typer.BadParameter(f"{prompts!r} holds no prompt")
-    return jobs, len(bad)
-
-
-def jobs_of_options(job: PictureJob, count: int, stride: int = 1) -> list[PictureJob]:
-    """List so many pictures of one prompt, and say which seed was drawn at random.
-
-    Raises:
-        BadParameter: a seed is beyond what generators take.
-    """
-    try:
-        jobs = jobs_of_prompt(job, count, stride)
-    except BadLine as error:
-        raise typer.BadParameter(str(error)) from None
-    if job.seed < 0:
-        console.say(f"seed {jobs[0].seed}")
-    return jobs
-
-
-def _writable(jobs: Sequence[PictureJob]) -> list[PictureJob]:
-    """Keep the pictures of a file whose place can be written to; refuse a single one's."""
-    from clipcond.metadata.pictures import check_fits
-
-    good = []
-    for job in jobs:
-        try:
-            check_writable(job.output)
-            check_fits(job.prompt + job.negative + " " * ROOM_OF_SETTINGS, job.output)
-        except ClipcondError as error:
-            if not job.line:
-                raise
-            console.say_of(job.place, str(error))
-        else:
-            good.append(job)
-    return good
-
-
-def open_artist(
-    model: str | None, scheduler: str | None, inversions: Sequence[Path], choices: dict[str, Any]
-) -> Artist:
-    """Build a pipeline to draw with.
-
-    Args:
-        scheduler: a sampler's name; None = the model's own.
-        choices: arguments of `build_pipeline`.
-    """
-    from clipcond.conditioning.dialects import find_dialect
-    from clipcond.pipelines.schedulers import find_scheduler, make_scheduler
-
-    # a typing error should not cost the minutes that loading takes
-    dialect = find_dialect(choices["dialect"])
-    if scheduler is not None:
-        find_scheduler(scheduler)
-    from clipcond.pipelines import build_pipeline
-
-    pipe = build_pipeline(model, **{**choices, "dialect": dialect})
-    if scheduler is not None:
-        pipe.scheduler = make_scheduler(scheduler, pipe.scheduler)
-    hashes: list[str] = []
-    for file in inversions:
-        before = {*pipe.conditioner.inversions}
-        pipe.conditioner.load_inversion(file, allow_pickle=choices["allow_pickle"])
-        names = [name for name in pipe.conditioner.inversions if name not in before]
-        hashes += [f"{name}: {_hash_of(file)}".rstrip(": ") for name in names]
-    pipe.set_progress_bar_config(disable=True)
-    adapter = choices.get("adapter")
-    named = {
-        "Model": "embedded" if model is None else Path(model).stem,
-        "Tower": choices.get("tower"),
-        "Adapter": None if adapter is None else adapter.stem,
-        "VAE": None if choices.get("vae") is None else Path(choices["vae"]).stem,
-        "Weighting": choices.get("weighting"),
-        "Normalize": choices.get("normalize"),
-        "Full-width": choices.get("fullwidth"),
-        "Extra networks": False if choices.get("extra_networks") is False else None,
-        "TI hashes": ", ".join(hashes) or None,
-    }
-    return Artist(pipe, named)
-
-
-def _hash_of(file: Path) -> str:
-    """Shorten a file's SHA-256 as A1111 does; "" of a folder."""
-    return sha256(file.read_bytes()).hexdigest()[:12] if file.is_file() else ""

@@ -18,11 +18,14 @@ from clipcond import __version__
 from clipcond.cli.checkpoints import checkpoint
 from clipcond.cli.console import check_streams, console, describe, output_failure, short_warnings
 from clipcond.cli.drawing import generate
+from clipcond.cli.embedding import embed
+from clipcond.cli.expanding import expand
 from clipcond.cli.metadata import parameters
 from clipcond.cli.prompts import convert, inspect
 from clipcond.cli.reading import classify
 from clipcond.cli.scoring import score
 from clipcond.cli.searching import interrogate, search
+from clipcond.cli.serving import app as page
 from clipcond.cli.training import align, tune_tower
 from clipcond.cli.usage import advice
 from clipcond.cli.varying import vary
@@ -37,7 +40,16 @@ EXAMPLES: dict[Callable[..., None], str] = {
 
         clipcond generate --prompts prompts.txt -o pictures/fox.png
 
+        clipcond generate "a {red|blue} __animal__" --wildcards lists --count 4
+
+        clipcond generate "a fox" --matrix "prompt:fox=fox,owl" --matrix "steps=10,20"
+
         clipcond generate --from fox.png --seed -1 -o another.png
+    """,
+    expand: """
+        clipcond expand "a {red|blue} __animal__" --wildcards lists --count 5
+
+        clipcond expand "a {red|blue} {fox|owl}" --combinations
     """,
     vary: """
         clipcond vary fox.png -o variation.png --count 4
@@ -48,6 +60,10 @@ EXAMPLES: dict[Callable[..., None], str] = {
     """,
     inspect: """
         clipcond inspect "a (red:1.3) fox BREAK [cat]"
+
+        clipcond inspect "a (red:1.3) fox" --against "a red fox" --html fox.html
+
+        clipcond inspect "a (red:1.3) fox" --against-dialect comfyui --movement
     """,
     convert: """
         clipcond convert "a (red:1.3) fox" --to compel
@@ -77,6 +93,16 @@ EXAMPLES: dict[Callable[..., None], str] = {
     """,
     interrogate: """
         clipcond interrogate fox.png --encoder openai/clip-vit-large-patch14
+    """,
+    page: """
+        clipcond app
+
+        clipcond app --model model.safetensors --lora-dir loras --embeddings-dir embeddings
+    """,
+    embed: """
+        clipcond embed captions.tsv -o embeddings
+
+        clipcond embed captions/ -o embeddings --model sdxl --keep full --engine ray
     """,
     align: """
         clipcond align --tower embedded-zh --pairs pairs.tsv -o adapter.safetensors

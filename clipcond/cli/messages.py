@@ -24,6 +24,7 @@ _CALL = re.compile(
     r"\b(?:(?:pipe|conditioner)\.\w+|schedule|compose|attach|load_\w+|Conditioner|HiddenLayer)\("
 )
 _IN_PYTHON = "In Python: "
+_EXPANDED = re.compile(r"clipcond\.Template\(prompt(?:, wildcards='DIR')?\)")
 _CLAUSE = re.compile(r"(?<=[.;:,])\s+")
 _SENTENCE = re.compile(r"(?<=[.])\s+(?=[A-Z])")
 # What a message quotes may have several sentences; what else is in the place of a {} has one.
@@ -37,6 +38,7 @@ _FRAMES = (
         "{} 的值无效：{}",
     ),
     (re.compile(r"line (\d+): (.+)", re.DOTALL), "第 {} 行：{}"),
+    (re.compile(r"([^:\n]+), line (\d+): (.+)", re.DOTALL), "{} 第 {} 行：{}"),  # of a list
 )
 _FILE = re.compile(r"('[^'\n]*'|\"[^\"\n]*\"): (.+)")  # and what the system says of it
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -60,6 +62,7 @@ def with_options(text: str, options: Collection[str]) -> str:
             return off
         return option if value in {"", "True"} else f"{option} {value}"
 
+    text = _EXPANDED.sub("--wildcards DIR" if "--wildcards" in options else "clipcond expand", text)
     lines = [
         line if line.startswith(" ") else _ARGUMENT.sub(rename, line) for line in text.split("\n")
     ]
@@ -95,12 +98,15 @@ def speaks_chinese(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def in_locale(text: str) -> str:
-    """Translate a message if the locale is Chinese and the table has all of it: never a half.
+    """Translate a message if the locale is Chinese; see `in_chinese`."""
+    return in_chinese(text) if speaks_chinese() else text
+
+
+def in_chinese(text: str) -> str:
+    """Translate a message if the table has all of it: never a half.
 
     Lines that quote a prompt (indented) are kept.
     """
-    if not speaks_chinese():
-        return text
     lines = [
         line if line.startswith(" ") or not line else _translated(line) for line in text.split("\n")
     ]
@@ -118,8 +124,9 @@ def _translated(line: str) -> str | None:
         return "".join(filter(None, known))
     for frame, chinese in _FRAMES:
         if found := frame.fullmatch(line):
-            said = _translated(found[2])
-            return said and chinese.format(found[1], said)
+            *about, message = found.groups()
+            said = _translated(message)
+            return said and chinese.format(*about, said)
     for pattern, chinese in _PATTERNS:
         found = pattern.fullmatch(line)
         if found and not any(_SENTENCE.search(_QUOTED.sub("", part)) for part in found.groups()):

@@ -24,6 +24,13 @@ def check_text(value: str | None) -> str | None:
     return value
 
 
+def check_texts(values: list[str] | None) -> list[str] | None:
+    """Refuse texts that have no UTF-8."""
+    for value in values or ():
+        check_text(value)
+    return values
+
+
 def check_name(value: str | None) -> str | None:
     """Refuse an empty name, which would mean the folder at hand."""
     if value is not None and not value.strip():
@@ -63,7 +70,7 @@ def check_picture(value: Path) -> Path:
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 SYNTAX_NAMES = "a1111, comfyui, compel, diffusers, lpw, lpw_xl, novelai, plain, sd_embed"
-MODEL, READING = "Model", "How the prompt is read"
+MODEL, READING, VARIANTS = "Model", "How the prompt is read", "Variants"
 
 
 def _option(
@@ -91,6 +98,7 @@ def picture_option(text: str) -> object:
 plain_option = partial(_option, None)
 model_option = partial(_option, MODEL)
 reading_option = partial(_option, READING)
+variant_option = partial(_option, VARIANTS)
 
 Prompt = Annotated[str, typer.Argument(help="The prompt, in quotes.", callback=check_text)]
 Dialect = Annotated[str, reading_option("D", "The tool to read and weight as.")]
@@ -150,6 +158,18 @@ AllowPickle = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
 Output = Annotated[Path, picture_option("With --count, -1, -2, ... are added.")]
 Force = Annotated[bool, typer.Option("--force", help="The output may be replaced.")]
+Wildcards = Annotated[
+    Path | None,
+    variant_option("DIR", "Expand {a|b} and __name__ in prompts; DIR has the lists, name.txt."),
+]
+Combinations = Annotated[
+    bool,
+    typer.Option(
+        "--combinations",
+        help="Expand to every combination, not to one at random for each seed.",
+        rich_help_panel=VARIANTS,
+    ),
+]
 Seed = Annotated[
     int, plain_option("N", "Same seed, same picture; -1 = a random one.", min=-1, max=MAX_SEED)
 ]
@@ -170,6 +190,9 @@ Scheduler = Annotated[
 Device = Annotated[str | None, model_option("NAME", "cpu, cuda or mps.", "the best there is")]
 Dtype = Annotated[
     str | None, model_option("NAME", "float32, float16 or bfloat16.", "float16 on cuda")
+]
+HeatMap = Annotated[
+    bool, typer.Option("--heat-map", help="Also write a sheet: what each word drew, and where.")
 ]
 PictureJson = Annotated[
     bool, typer.Option("--json", help="Print a JSON object a picture instead of its path.")

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import typer
 
 from clipcond.cli.options import MAX_SEED, check_guidance, check_picture, check_size, check_text
 from clipcond.cli.usage import option_of
-from clipcond.errors import BadLine, CheckpointError, excerpt
+from clipcond.errors import BadLine, CheckpointError, PromptError, excerpt
 from clipcond.files import reading
 
 RANDOM = -1
@@ -44,7 +44,13 @@ _LEAST = {"steps": 1, "clip_skip": 1, "seed": RANDOM}
 
 @dataclass(frozen=True, slots=True)
 class PictureJob:
-    """One picture to make; None = the model's own. `line` is its place in a file, from 1."""
+    """One picture to make.
+
+    Args:
+        steps, guidance, clip_skip, size: None = the model's own.
+        line: its place in a file, from 1.
+        template, negative_template: what the texts were made of; "" = they are as they were given.
+    """
 
     prompt: str
     negative: str
@@ -55,11 +61,16 @@ class PictureJob:
     size: str | None
     output: Path
     line: int = 0
+    template: str = ""
+    negative_template: str = ""
 
     @property
     def place(self) -> str:
         """What messages about it begin with."""
         return f"line {self.line}: " if self.line else ""
+
+
+JobsOf: TypeAlias = Callable[[PictureJob], list[PictureJob]]
 
 
 def jobs_of_prompt(job: PictureJob, count: int, stride: int = 1) -> list[PictureJob]:
@@ -76,19 +87,19 @@ def jobs_of_prompt(job: PictureJob, count: int, stride: int = 1) -> list[Picture
         raise BadLine(f"--seed plus {more} goes beyond {MAX_SEED}")
     if count == 1:
         return [replace(job, seed=seed)]
-    outputs = [_numbered(job.output, i + 1) for i in range(count)]
+    outputs = [numbered(job.output, i + 1) for i in range(count)]
     return [replace(job, seed=seed + i * stride, output=o) for i, o in enumerate(outputs)]
 
 
 def jobs_of_file(
-    file: str, job: PictureJob, count: int, stride: int = 1
+    file: str, job: PictureJob, jobs_of: JobsOf
 ) -> tuple[list[PictureJob], list[tuple[int, str]]]:
     """Read a file of prompts, one a line; empty lines are counted and make no picture.
 
     Args:
         file: a path, or "-" for standard input.
         job: what a line does not say; the file name of line n's picture ends with -n.
-        count, stride: as for `jobs_of_prompt`.
+        jobs_of: lists the pictures of a line.
     Returns:
         the pictures, and of each bad line its number and what is wrong.
     Raises:
@@ -101,13 +112,18 @@ def jobs_of_file(
             continue
         try:
             given = _read_line(line)
-            named = {"output": _numbered(job.output, number), **given, "line": number}
-            jobs += jobs_of_prompt(replace(job, **named), count, stride)
+            named = {"output": numbered(job.output, number), **given, "line": number}
+            jobs += jobs_of(replace(job, **named))
         except typer.BadParameter as error:
             bad.append((number, error.message))
-        except BadLine as error:
+        except (BadLine, PromptError) as error:
             bad.append((number, str(error)))
     return jobs, bad
+
+
+def settings_of(job: PictureJob) -> tuple[object, ...]:
+    """List what pictures that are drawn at once have in common."""
+    return job.steps, job.guidance, job.clip_skip, job.size
 
 
 def in_batches(
@@ -118,7 +134,7 @@ def in_batches(
     Args:
         most: how many pictures like this one a part may have.
     """
-    for _, run in groupby(jobs, lambda job: (job.steps, job.guidance, job.clip_skip, job.size)):
+    for _, run in groupby(jobs, settings_of):
         alike = list(run)
         n_parts = math.ceil(len(alike) / most(alike[0]))
         for i in range(n_parts):
@@ -149,7 +165,7 @@ def check_targets(jobs: Sequence[PictureJob], *, force: bool) -> None:
         )
 
 
-def _numbered(output: Path, number: int) -> Path:
+def numbered(output: Path, number: int) -> Path:
     return output.with_stem(f"{output.stem}-{number}")
 
 

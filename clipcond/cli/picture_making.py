@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,9 +16,12 @@ import typer
 from clipcond.cli.console import console, describe
 from clipcond.cli.picture_jobs import PictureJob, in_batches
 from clipcond.cli.pictures import Artist
-from clipcond.errors import ClipcondError
+from clipcond.errors import ClipcondError, PromptError
+from clipcond.prompt import Variant
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from clipcond.pipelines.picture_batches import Encoded
 
 
@@ -59,6 +62,35 @@ def batches(artist: Artist, jobs: Sequence[PictureJob]) -> Iterator[Batch]:
             yield from [batch] if None not in batch.encoded else batch.singles()
 
 
+def draw_all(
+    artist: Artist, jobs: Sequence[PictureJob], label: Callable[[int, int], str]
+) -> Iterator[tuple[PictureJob, Image]]:
+    """Draw pictures in batches, or where a batch fails, one by one.
+
+    Args:
+        label: of those done before and those of a batch, what its steps are called.
+    Raises:
+        Exception: whatever ends the drawing of a picture.
+    """
+    n_done = 0
+    for batch in batches(artist, jobs):
+        for each in _parts(artist, batch, label(n_done, len(batch.jobs))):
+            yield from each
+        n_done += len(batch.jobs)
+
+
+def _parts(artist: Artist, batch: Batch, label: str) -> Iterator[list[tuple[PictureJob, Image]]]:
+    try:
+        images = artist.draw(batch.jobs, batch.encoded, label)
+    except Exception as error:
+        if len(batch.jobs) == 1:
+            raise _in_template(batch.jobs[0], error) from error
+        for single in batch.singles():
+            yield from _parts(artist, single, label)
+    else:
+        yield [*zip(batch.jobs, images, strict=True)]
+
+
 def _encoded(artist: Artist, job: PictureJob) -> Encoded | None:
     console.place = job.place
     try:
@@ -77,7 +109,7 @@ def _make(artist: Artist, batch: Batch, n_before: int, n_all: int, *, as_json: b
     console.place = jobs[0].place
     images = None
     try:
-        images = artist.draw(jobs, batch.encoded, _label(n_before, len(jobs), n_all))
+        images = artist.draw(jobs, batch.encoded, step_label(n_before, len(jobs), n_all))
     except Exception as error:
         if len(jobs) == 1:
             report(jobs[0], error)
@@ -93,13 +125,14 @@ def _make(artist: Artist, batch: Batch, n_before: int, n_all: int, *, as_json: b
             except Exception as error:
                 failed.append((job, error))
         for each in made:  # when all are written: standard output may be full too
-            print(json.dumps(each) if as_json else each["path"], flush=True)
+            paths = (str(each[name]) for name in ("path", "heat_map") if name in each)
+            print(json.dumps(each) if as_json else "\n".join(paths), flush=True)
     for job, reason in failed:
         report(job, reason)
     return len(made)
 
 
-def _label(n_before: int, n: int, n_all: int) -> str:
+def step_label(n_before: int, n: int, n_all: int) -> str:
     """Say which pictures the steps are of."""
     if n_all == 1:
         return "step"
@@ -125,10 +158,20 @@ def interrupts_held() -> Iterator[None]:
 
 def report(job: PictureJob, error: Exception) -> None:
     """Print why a line of a file has no picture; raise what is wrong with a prompt's."""
+    error = _in_template(job, error)
     if not job.line:
         raise error
     console.place = job.place
     console.say(_reason(error))
+
+
+def _in_template(job: PictureJob, error: Exception) -> Exception:
+    """Show an error about a text that a template gave in the template, or in its list."""
+    if isinstance(error, PromptError):
+        for text in (job.prompt, job.negative):
+            if isinstance(text, Variant) and text == error.source:
+                return text.error(error)
+    return error
 
 
 def _reason(error: Exception) -> str:

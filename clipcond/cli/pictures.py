@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from clipcond import __version__
 from clipcond.cli.picture_jobs import PictureJob
-from clipcond.errors import warn
-from clipcond.model_defaults import own_defaults
+from clipcond.errors import ArgumentError, warn
 from clipcond.progress import Progress
 
 if TYPE_CHECKING:
@@ -22,12 +19,6 @@ if TYPE_CHECKING:
     from clipcond.metadata import Parameters
     from clipcond.pipelines.picture_batches import Encoded
     from clipcond.pipelines.protocols import ConditionedPipeline
-
-# A picture with sides this many times those the model was made for is noise, and may take all
-# memory there is.
-MAX_ENLARGED = 8
-WARN_ENLARGED = 2
-USUAL_STEPS = 20
 
 
 @dataclass
@@ -39,6 +30,7 @@ class Artist:
 
     def most_at_once(self, job: PictureJob) -> int:
         """Count how many pictures like this one may be drawn at once."""
+        from clipcond.pipelines.own_settings import own_size
         from clipcond.pipelines.picture_batches import most_at_once
 
         sides = job.size.split("x") if job.size else own_size(self.pipe)
@@ -85,9 +77,14 @@ class Artist:
         """
         from clipcond.metadata import save_picture
 
+        parameters, made = self.describe(job)
+        save_picture(image, job.output, parameters.as_written())
+        return made
+
+    def describe(self, job: PictureJob) -> tuple[Parameters, dict[str, object]]:
+        """List what a picture's file says of it, and what it was made with, for JSON."""
         made = self._parameters(job)
-        save_picture(image, job.output, made.as_written())
-        return {
+        return made, {
             "path": str(job.output),
             **({"line": job.line} if job.line else {}),
             "prompt": job.prompt,
@@ -97,13 +94,28 @@ class Artist:
             "guidance": made.guidance,
             "clip_skip": made.clip_skip,
             "size": "x".join(map(str, made.size or ())),
+            **{name.lower().replace(" ", "_"): text for name, text in _templates(job).items()},
         }
+
+    def check(self, job: PictureJob) -> tuple[int, int]:
+        """Refuse a picture that the model cannot draw; return its width and height.
+
+        Raises:
+            BadParameter: the model cannot make this size, or so many steps.
+            TowerError: its text tower does not have this layer.
+        """
+        call = self._call(job)
+        self.pipe.conditioner.layers(job.clip_skip)
+        return call["width"], call["height"]
 
     def _call(self, job: PictureJob) -> dict[str, Any]:
         """Make the arguments of the pipeline's call, but for the generator."""
+        from clipcond.pipelines.own_settings import call_default, check_steps, own_steps
+
         width, height = picture_size(self.pipe, job.size)
         steps = own_steps(self.pipe) if job.steps is None else job.steps
-        check_steps(self.pipe, steps)
+        with wrong_use():
+            check_steps(self.pipe, steps)
         own = call_default(self.pipe, "guidance_scale")
         return {
             "prompt": job.prompt,
@@ -117,83 +129,38 @@ class Artist:
 
     def _parameters(self, job: PictureJob) -> Parameters:
         """List what the picture's file says of it."""
-        from clipcond.metadata import Parameters
-        from clipcond.metadata.calls import SPACING
-        from clipcond.pipelines.schedulers import sampler_and_schedule_type
+        from clipcond.metadata.drawn import parameters_of
 
-        call, conditioner = self._call(job), self.pipe.conditioner
-        sampler, schedule_type = sampler_and_schedule_type(self.pipe.scheduler)
-        built = {name: str(value) for name, value in self.built_with.items() if value is not None}
-        spacing = self.pipe.scheduler.config.get("timestep_spacing")
-        if schedule_type is None and spacing is not None:
-            built[SPACING] = spacing
-        dtype = str(self.pipe.unet.dtype).removeprefix("torch.")
-        if dtype != "float32":
-            built["Precision"] = dtype
-        named = {"Dialect": conditioner.dialect.name, "Version": f"clipcond {__version__}"}
-        return Parameters(
-            job.prompt,
-            job.negative,
-            steps=call["num_inference_steps"],
-            sampler=sampler,
-            schedule_type=schedule_type,
-            guidance=call["guidance_scale"],
-            seed=job.seed,
-            size=(call["width"], call["height"]),
-            clip_skip=conditioner.clip_skip if job.clip_skip is None else job.clip_skip,
-            others={**built, **named},
-        )
+        built = {**_templates(job), **self.built_with}
+        prompts = (job.prompt, job.negative)
+        return parameters_of(self.pipe, self._call(job), prompts, job.seed, built)
 
 
-def call_default(pipe: ConditionedPipeline, name: str) -> object:
-    """Look up an argument's default in the pipeline's calls: the model's own if it has one."""
-    return signature(type(pipe).__call__).parameters[name].default
-
-
-def own_steps(pipe: ConditionedPipeline) -> int:
-    """Look up how many denoising steps the model names as best, or else the usual number."""
-
-    named = own_defaults(getattr(pipe, "text_encoder", None))
-    return int(named.get("num_inference_steps", USUAL_STEPS))
-
-
-def own_size(pipe: ConditionedPipeline) -> tuple[int, int]:
-    """Look up the width and height in pixels that the model was made for."""
-    own = pipe.unet.config["sample_size"]
-    height, width = (own, own) if isinstance(own, int) else own
-    return width * pipe.vae_scale_factor, height * pipe.vae_scale_factor
+def _templates(job: PictureJob) -> dict[str, str]:
+    """Name a picture's templates as Dynamic Prompts does; those that are."""
+    named = {"Template": job.template, "Negative Template": job.negative_template}
+    return {name: text for name, text in named.items() if text}
 
 
 def picture_size(pipe: ConditionedPipeline, size: str | None) -> tuple[int, int]:
     """Return width and height in pixels, and refuse sizes that the model cannot make."""
-    own_width, own_height = own_size(pipe)
+    from clipcond.pipelines.own_settings import check_size, own_size
+
     if size is None:
-        return own_width, own_height
+        return own_size(pipe)
     width, height = (int(side) for side in size.split("x"))
-    multiple = math.lcm(8, pipe.vae_scale_factor)  # diffusers wants 8, whatever the autoencoder
-    if width % multiple or height % multiple:
-        near = "x".join(str(max(1, round(side / multiple)) * multiple) for side in (width, height))
-        raise typer.BadParameter(
-            f"--size {size}: sides are multiples of {multiple} for this model, such as {near}"
-        )
-    enlarged = max(width / own_width, height / own_height)
-    made_for = f"--size {size}: this model was made for {own_width}x{own_height}"
-    if enlarged > MAX_ENLARGED:
-        most = f"{own_width * MAX_ENLARGED}x{own_height * MAX_ENLARGED}"
-        raise typer.BadParameter(f"{made_for}; at most {most}")
-    if enlarged > WARN_ENLARGED:
-        what = "pictures more than twice that wide or high repeat themselves"
-        warn(f"{made_for}; {what}")
+    with wrong_use():
+        check_size(pipe, width, height)
     return width, height
 
 
-def check_steps(pipe: ConditionedPipeline, steps: int) -> None:
-    """Refuse more steps than the model was trained with."""
-    config = pipe.scheduler.config
-    # The offset moves every step; the last of all training steps would go beyond their end.
-    most = config.get("num_train_timesteps", steps) - config.get("steps_offset", 0)
-    if steps > most:
-        raise typer.BadParameter(f"--steps {steps}: this model has {most} steps at most")
+@contextmanager
+def wrong_use() -> Iterator[None]:
+    """Make wrong use of an option out of a wrong argument."""
+    try:
+        yield
+    except ArgumentError as error:
+        raise typer.BadParameter(error.message) from None
 
 
 def draw(

@@ -19,16 +19,24 @@ from clipcond.cli.options import (
     ClipSkip,
     Dialect,
     ExtraNetworks,
+    Force,
     Fullwidth,
     Inversion,
     Model,
     Negative,
     Prompt,
     Tower,
+    check_name,
+    check_text,
+    plain_option,
+    reading_option,
 )
+from clipcond.cli.pages import OUTPUT, check_page, words_of_pages, write_page
 
 if TYPE_CHECKING:
+    from clipcond.conditioning.conditioner import Conditioner
     from clipcond.conditioning.explaining import Explainer
+    from clipcond.conditioning.report import Report
 
 
 def inspect(
@@ -46,34 +54,87 @@ def inspect(
     compact: Annotated[
         bool, typer.Option("--compact", help="JSON without the padding of chunks.")
     ] = False,
+    html: Annotated[
+        str | None,
+        plain_option(
+            "FILE", "Write a page for the browser; - = standard output.", callback=check_name
+        ),
+    ] = None,
+    force: Force = False,
+    against: Annotated[
+        str | None,
+        plain_option("PROMPT", "Show what differs in another prompt.", callback=check_text),
+    ] = None,
+    against_dialect: Annotated[
+        str | None,
+        reading_option("D", "Show what differs as another tool reads and weights it."),
+    ] = None,
+    movement: Annotated[
+        bool,
+        typer.Option(
+            "--movement",
+            help="Encode it, to show how far its weight moves each token, and how far two differ.",
+        ),
+    ] = False,
 ) -> None:
     """Show what is encoded of a prompt: segments, chunks, tokens and their weights."""
     if model is not None and tower is not None:
         raise typer.BadParameter("--model and --tower both name a text tower: give one")
+    as_json = as_json or compact
+    if html is not None:
+        if as_json and html == OUTPUT:
+            raise typer.BadParameter("--json and --html - both write to standard output: give one")
+        check_page(html, force=force)
+    prompts = [(prompt, dialect)]
+    if against is not None or against_dialect is not None:
+        prompts.append((prompt if against is None else against, against_dialect or dialect))
     with waiting("loading"):
         from clipcond.conditioning.dialects import find_dialect
 
-        choices = {
-            "dialect": find_dialect(dialect),  # a typing error should not cost what loading takes
-            "clip_skip": clip_skip,
-            "fullwidth": fullwidth,
-            "extra_networks": extra_networks,
-        }
-        explainer = None if inversion else _without_model(model, tower, choices)
-        if explainer is None:
-            explainer = _with_model(model, tower, inversion or (), allow_pickle, choices)
-    report = explainer.explain(prompt, negative)
-    if as_json or compact:
-        print(json.dumps(_finite(_worded(report.json(compact=compact)))))
+        # a typing error should not cost what loading takes
+        ways: list[dict[str, Any]] = [
+            {
+                "dialect": find_dialect(name),
+                "clip_skip": clip_skip,
+                "fullwidth": fullwidth,
+                "extra_networks": extra_networks,
+            }
+            for _, name in prompts
+        ]
+        explainers = None if inversion or movement else _without_model(model, tower, ways)
+        if explainers is None:
+            conditioners = _with_model(model, tower, inversion or (), allow_pickle, ways)
+    texts = [text for text, _ in prompts]
+    if explainers is None:
+        both = zip(conditioners, texts, strict=True)
+        reports = [each.explain(text, negative, movement=movement) for each, text in both]
     else:
-        print(report.table(reword=console.reword))
+        pairs = zip(explainers, texts, strict=True)
+        reports = [each.explain(text, negative) for each, text in pairs]
+    _show(reports, html, as_json, compact)
+
+
+def _show(reports: Sequence[Report], html: str | None, as_json: bool, compact: bool) -> None:
+    """Show one report, or what differs between two."""
+    first, *others = reports
+    shown = first.against(*others) if others else first
+    if html is not None:
+        write_page(html, shown.html(words=words_of_pages(), reword=console.reword))
+    if as_json:
+        print(json.dumps(_finite(_worded(shown.json(compact=compact)))))
+    elif html is None:
+        print(shown.table(reword=console.reword))
+    elif html != OUTPUT:
+        print(html)
 
 
 def _without_model(
-    model: str | None, tower: str | None, choices: Mapping[str, Any]
-) -> Explainer | None:
+    model: str | None, tower: str | None, ways: Sequence[Mapping[str, Any]]
+) -> list[Explainer] | None:
     """Make what explains prompts from configs and vocabularies, without torch.
 
+    Args:
+        ways: the choices of each, of its dialect too.
     Returns:
         None where that takes the model itself.
     """
@@ -85,7 +146,7 @@ def _without_model(
     else:
         described = describe_tower(tower or "embedded")
         towers = None if described is None else (described,)
-    return None if towers is None else Explainer(towers, **choices)
+    return None if towers is None else [Explainer(towers, **choices) for choices in ways]
 
 
 def _with_model(
@@ -93,9 +154,9 @@ def _with_model(
     tower: str | None,
     inversions: Sequence[Path],
     allow_pickle: bool,
-    choices: Mapping[str, Any],
-) -> Explainer:
-    """Load the text tower of a model and its inversions."""
+    ways: Sequence[Mapping[str, Any]],
+) -> list[Conditioner]:
+    """Load the text tower of a model and its inversions, which all conditioners share."""
     from clipcond.checkpoints import load_tower, load_towers
     from clipcond.conditioning.conditioner import Conditioner
 
@@ -103,10 +164,10 @@ def _with_model(
         towers = [*load_towers(model, allow_pickle=allow_pickle)]
     else:
         towers = [load_tower(tower or "embedded", allow_pickle=allow_pickle)]
-    conditioner = Conditioner(*towers, **choices)
+    conditioners = [Conditioner(*towers, **choices) for choices in ways]
     for file in inversions:
-        conditioner.load_inversion(file, allow_pickle=allow_pickle)
-    return conditioner
+        conditioners[0].load_inversion(file, allow_pickle=allow_pickle)
+    return conditioners
 
 
 def convert(
@@ -140,7 +201,7 @@ def _worded(found: dict[str, Any]) -> dict[str, Any]:
     for issue in found["issues"]:
         text = with_options(f"{issue['message']}\n{issue['remedy']}", console.options)
         issue["message"], _, issue["remedy"] = text.partition("\n")
-    for other in ("tower_2", "negative"):
+    for other in ("tower_2", "negative", "against"):
         if other in found:
             _worded(found[other])
     return found

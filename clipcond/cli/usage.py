@@ -24,6 +24,9 @@ _OTHER_NAMES = {
     "--force": "overwrite yes y f",
     "--weighting": "emphasis weights",
     "--dialect": "syntax style parser",
+    "--matrix": "xyz xyz-plot plot grid xy xyz-grid script",
+    "--wildcards": "wildcard wildcards-dir wildcard-dir dynamic-prompts",
+    "--styles": "styles-file styles-csv",
     "--tower": "text-encoder clip-model te",
 }
 # What is done in Python alone.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clipcond.cli.console import console, waiting
-from clipcond.cli.drawing import jobs_of_options, open_artist
+from clipcond.cli.job_listing import jobs_of_options
+from clipcond.cli.opening import open_artist
 from clipcond.cli.options import (
     AllowPickle,
     ClipSkip,
@@ -33,7 +35,7 @@ from clipcond.cli.options import (
     model_option,
     plain_option,
 )
-from clipcond.cli.picture_jobs import PictureJob, check_targets
+from clipcond.cli.picture_jobs import PictureJob, check_targets, jobs_of_prompt
 from clipcond.cli.picture_making import make_all
 from clipcond.cli.pictures import Artist
 from clipcond.files import check_writable
@@ -101,7 +103,7 @@ def vary(
     if amount is not None and toward is None:
         raise typer.BadParameter("--amount goes with --toward")
     job = PictureJob(text, negative, seed, steps, guidance, None, size, output)
-    jobs = jobs_of_options(job, count)
+    jobs = jobs_of_options(job, partial(jobs_of_prompt, count=count))
     check_targets(jobs, force=force)
     for each in jobs:
         check_writable(each.output)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from clipcond.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from clipcond.conditioning.comparison import Comparison
     from clipcond.conditioning.conditioner import Conditioner
     from clipcond.conditioning.dialect import Dialect
     from clipcond.conditioning.dialects import DIALECTS
@@ -17,6 +18,7 @@ else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
+            "comparison": ("Comparison",),
             "conditioner": ("Conditioner",),
             "dialect": ("Dialect",),
             "dialects": ("DIALECTS",),
@@ -26,4 +28,13 @@ else:
         },
     )
 
-__all__ = ["DIALECTS", "Conditioner", "Conditioning", "Dialect", "Guided", "Report", "slerp"]
+__all__ = [
+    "DIALECTS",
+    "Comparison",
+    "Conditioner",
+    "Conditioning",
+    "Dialect",
+    "Guided",
+    "Report",
+    "slerp",
+]

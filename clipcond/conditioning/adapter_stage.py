@@ -10,7 +10,7 @@ from clipcond.adapters.base import Adapter, CastAdapter
 from clipcond.chunking import TokenChunk
 from clipcond.conditioning.checks import not_finite, pooled_not_finite
 from clipcond.conditioning.plan import Plan
-from clipcond.conditioning.results import Conditioning
+from clipcond.conditioning.results import Conditioning, batched
 from clipcond.errors import TowerError, warn
 from clipcond.towers.base import HiddenLayer, TextTower, TowerOutput
 from clipcond.weighting import Encode
@@ -67,6 +67,20 @@ class AdapterStage:
             message = f"the adapter was aligned to {self._name!r} at clip skip {known}, not "
             message += f"{layer.depth}: what it makes of that layer was never trained"
             warn(message)
+
+    def of_each(
+        self, parts: Sequence[Conditioning], plans: Sequence[Plan], encode: Encode
+    ) -> list[Conditioning]:
+        """Turn the parts of plans into what the UNet reads, those of one length together."""
+        made: dict[int, Conditioning] = {}
+        by_length: dict[int, list[int]] = {}
+        for i, part in enumerate(parts):
+            by_length.setdefault(part.embeds.shape[1], []).append(i)
+        for places in by_length.values():
+            of_plans = [plans[i] for i in places]
+            adapted = self(batched([parts[i] for i in places]), of_plans, encode).split()
+            made.update(zip(places, adapted, strict=True))
+        return [made[i] for i in range(len(parts))]
 
     def __call__(self, part: Conditioning, plans: Sequence[Plan], encode: Encode) -> Conditioning:
         """Turn a tower's part of a call into what the UNet reads.

@@ -14,12 +14,14 @@ from clipcond.arguments import check_arguments
 from clipcond.checkpoints import load_towers
 from clipcond.conditioning import checks, prompt_text, results
 from clipcond.conditioning.adapter_stage import AdapterStage
+from clipcond.conditioning.alone import ConditionsEach
 from clipcond.conditioning.cache import CACHE_BYTES, ChunkCache, ChunkEncoder, empty_chunks_of
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DialectName
 from clipcond.conditioning.explaining import Explainer, ModelReads, Prompts
 from clipcond.conditioning.image_prompts import TakesImages
 from clipcond.conditioning.inversions import TakesInversions
+from clipcond.conditioning.measuring import MeasuresRows
 from clipcond.conditioning.plan import Plan
 from clipcond.conditioning.prompt_text import (
     ExtraNetworks,
@@ -27,12 +29,14 @@ from clipcond.conditioning.prompt_text import (
     collect_warnings,
     collected_issues,
 )
-from clipcond.conditioning.results import Conditioning, Guided
+from clipcond.conditioning.report import Report
+from clipcond.conditioning.results import Conditioning, Encoded, Guided
+from clipcond.conditioning.token_rows import NOTED, note
 from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import WEIGHTINGS, NormalizeChoice, WeightingChoice, find_rule
 
 
-class Conditioner(Explainer, TakesInversions, TakesImages):
+class Conditioner(Explainer, ConditionsEach, MeasuresRows, TakesInversions, TakesImages):
     """A dialect, and one tower or SDXL's pair of towers: turns prompts into conditionings.
 
     Args:
@@ -142,7 +146,7 @@ class Conditioner(Explainer, TakesInversions, TakesImages):
         """
         with collect_warnings() as warned:
             positive = self._texts(prompt_text.list_prompts(prompts), prompts_2)
-            made = self._condition([(prompt,) for prompt in positive], clip_skip)[0]
+            made = self._condition([(prompt,) for prompt in positive], clip_skip)[0].columns[0]
         return replace(made, issues=collected_issues(warned))
 
     def guided(
@@ -168,12 +172,29 @@ class Conditioner(Explainer, TakesInversions, TakesImages):
         with collect_warnings() as warned:
             positive = self._texts(both[0], prompts_2)
             negative = self._texts(both[1], negatives_2, negative=True)
-            pair = self._condition(list(zip(positive, negative, strict=True)), clip_skip)
+            (made,) = self._condition(list(zip(positive, negative, strict=True)), clip_skip)
+        pair = made.columns
         is_given = negatives is not None or negatives_2 is not None
         zeros = [self._gives_zeros(each if is_given else None) for each in negative]
         pair[1] = results.with_zeros(pair[1], zeros)
         issues = prompt_text.issues_of_each(warned, both, (positive, negative))
         return Guided(*(replace(each, issues=own) for each, own in zip(pair, issues, strict=True)))
+
+    def explain(
+        self, prompt: str, negative: str | None = None, *, movement: bool = False
+    ) -> Report:
+        """Report what is encoded of a prompt: segments, chunks, tokens, weights, issues.
+
+        Args:
+            prompt: one string.
+            negative: what the report shows as well; both are as long as in `guided`.
+            movement: whether it is encoded, too, to show how long each token's row is, and how far
+                its weight moves it; two reports then also tell how far their embeds differ.
+        Raises:
+            WeightingError: weights beyond what the tower's dtype can hold, where it is encoded.
+        """
+        check_arguments(movement=movement)
+        return self._explain(prompt, negative, self._measure if movement else None)
 
     @property
     def adapter(self) -> Adapter | None:
@@ -204,54 +225,69 @@ class Conditioner(Explainer, TakesInversions, TakesImages):
         return plain("", clip_skip)
 
     def _condition(
-        self, rows: Sequence[Sequence[Texts]], clip_skip: int | None
-    ) -> list[Conditioning]:
-        """Condition on rows of a prompt and its negative, if any: one conditioning a column."""
+        self, rows: Sequence[Sequence[Texts]], clip_skip: int | None, *, apart: bool = False
+    ) -> list[Encoded]:
+        """Condition on rows of a prompt and its negative, if any.
+
+        Args:
+            apart: each row as if it were alone.
+        Returns:
+            what all rows came to; or of each row.
+        """
         layers = self.layers(clip_skip)
         parsed = self.reader.parse_and_warn(rows)
         self.reader.hand_over([texts for texts, *_ in rows])
-        plans = self._plan(rows, parsed)
-        own = [list(dict.fromkeys(p[t] for row in plans for p in row)) for t in range(len(layers))]
-        kept, choose = None, self.dialect.rows
-        if choose is not None and self._adapter_stage is None:  # its rows are no tokens' places
-            kept = choose([plan.chunks for each in own for plan in each])
+        planned = self._plan(rows, parsed, apart=apart)
+        groups = [[row] for row in planned] if apart else [planned]
+        # what an adapter makes is no tokens' places
+        choose = None if self._adapter_stage is not None else self.dialect.rows
+        kept = [None if choose is None else results.kept_rows(group, choose) for group in groups]
+        if NOTED.get() is not None:
+            config = None if self.adapter is None else self.adapter.config
+            note([texts for texts, *_ in rows], [p for p, *_ in planned], kept[0], config)
         parts: dict[Plan, Conditioning] = {}
         # tensors made under a caller's inference_mode could not serve a later call under autograd
         with torch.inference_mode(False), torch.no_grad():
-            is_joined = len(rows) > 1 or len(own) > 1 or kept is not None
-            for each, layer in zip(own, layers, strict=True):
-                made = self._encode_and_weigh(each, layer, kept, is_joined=is_joined)
-                parts.update(zip(each, made, strict=True))
-            columns = [results.join(column, parts, kept) for column in zip(*plans, strict=True)]
-            return results.apart(columns)
+            is_joined = len(groups[0]) > 1 or len(layers) > 1 or kept[0] is not None
+            for t, layer in enumerate(layers):
+                plans = list(dict.fromkeys(each[t] for row in planned for each in row))
+                lengths = results.lengths_in(groups, kept, t, self.rule)
+                made = self._encode_and_weigh(plans, layer, lengths, is_joined=is_joined)
+                parts.update(zip(plans, made, strict=True))
+            columns = [
+                results.join(column, parts, rows)
+                for group, rows in zip(groups, kept, strict=True)
+                for column in zip(*group, strict=True)
+            ]
+            own, n = results.apart(columns), len(columns) // len(groups)
+        of_groups = [own[i : i + n] for i in range(0, len(own), n)]
+        return [*map(Encoded, of_groups, groups, kept)]
 
     def _encode_and_weigh(
         self,
         plans: Sequence[Plan],
         layer: HiddenLayer,
-        kept: Sequence[int] | None,
+        lengths: results.Lengths,
         *,
         is_joined: bool,
     ) -> list[Conditioning]:
-        """Encode one tower's plans, apply the rule, and the adapter if there is one.
-
-        Args:
-            kept: the rows that are handed on; None = all.
-            is_joined: whether the results are copied when they are joined.
-        """
-        cutter, stage = plans[0].cutter, self._adapter_stage
+        """Encode one tower's plans, apply the rule, and the adapter if there is one."""
+        stage = self._adapter_stage
         if stage is not None:
             stage.check_layer(layer)
-        pooled = stage is None and cutter.pooled
-        tower = cast(TextTower, cutter.tower)
-        lengths = {} if kept is None else results.wanted_lengths(plans, self.rule, kept)
         # rules of others may write into what they get, and do not say so
-        copies = not is_joined or stage is not None or self.rule not in WEIGHTINGS.values()
-        encode = ChunkEncoder(
-            *(tower, cutter.special, layer, self.cache),
-            pooled=pooled,
+        copies = not is_joined or self.rule not in WEIGHTINGS.values()
+        encode = self._encoder(plans[0], layer, lengths, copies=copies)
+        parts = results.weigh(plans, self.rule, encode, plans[0].cutter.tower.name)
+        return parts if stage is None else stage.of_each(parts, plans, encode)
+
+    def _encoder(
+        self, plan: Plan, layer: HiddenLayer, lengths: results.Lengths, *, copies: bool
+    ) -> ChunkEncoder:
+        cutter, is_bare = plan.cutter, self._adapter_stage is None
+        return ChunkEncoder(
+            *(cast(TextTower, cutter.tower), cutter.special, layer, self.cache),
+            pooled=is_bare and cutter.pooled,
             lengths=lengths,
-            gives_copies=copies,
+            gives_copies=copies or not is_bare,
         )
-        parts = results.weigh(plans, self.rule, encode, cutter.tower.name)
-        return parts if stage is None else stage(results.batched(parts), plans, encode).split()

@@ -14,6 +14,7 @@ from clipcond.prompt.notations import CJK
 from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.protocol import ReadsTexts
 
+_BYTES = re.compile(r"\\x[\da-f]{2}|\ufffd")
 _WORD = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+|[^\w\s]")
 
 
@@ -43,6 +44,8 @@ def warn_dropped(
     ids = [chunk.input_ids[place] for chunk in chunks[n_kept:] for place in chunk.places]
     n_empty = len(chunks) - n_kept
     lost = excerpt(" ".join(tower.tokenizer.pieces(ids[:60])))
+    if _BYTES.search(lost):  # of characters that the tower has no words for
+        lost = excerpt(at[0][at[1] :].strip()) or lost
     is_own = limit == "max_chunks"
     warn(
         PromptWarning(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias
 
 from clipcond.arguments import check_arguments
 from clipcond.conditioning import checks, prompt_text
@@ -28,7 +29,12 @@ from clipcond.tokenizers.base import Tokenizer
 from clipcond.towers.protocol import HiddenLayer, ReadsTexts
 from clipcond.weighting.normalize import NormalizeChoice, find_normalize
 
+if TYPE_CHECKING:
+    from clipcond.conditioning.movement import MeasuredRows
+
 Prompts = str | Sequence[str]
+# Of the plans of a prompt and of its negative, one a tower, what was measured of each.
+Measure: TypeAlias = "Callable[[Sequence[Sequence[Plan]]], list[list[MeasuredRows]]]"
 _hidden_layer = lru_cache(256)(HiddenLayer)  # each is checked once
 _LAST = HiddenLayer(1, final_norm=True)
 
@@ -169,6 +175,10 @@ class Explainer(SettlesTexts):
             prompt: one string.
             negative: what the report shows as well; both are as long as in `guided`.
         """
+        return self._explain(prompt, negative)
+
+    def _explain(self, prompt: str, negative: str | None, measure: Measure | None = None) -> Report:
+        """Report what is encoded, with what is measured of the plans, if anything."""
         given = [prompt_text.list_prompts([checks.one_prompt(prompt)])]
         if negative is not None:
             one = checks.one_prompt(negative, "negative prompt")
@@ -178,8 +188,13 @@ class Explainer(SettlesTexts):
             (texts,) = zip(*rows, strict=True)
             parsed = self.reader.parse_and_warn([texts])
             (plans,) = self._plan([texts], parsed)
+            measured = None if measure is None else measure(plans)
+            for i, (text,) in enumerate(given):
+                checks.warn_issues(text, self.dropped_parts(text, negative=i > 0))
         issues = prompt_text.issues_of_each(warned, given, rows)
-        reports = build_reports(plans, self.layers(), texts, self.reader, issues)
+        skip = self.clip_skip if self.layer is None else None
+        layers = self.layers()
+        reports = build_reports(plans, layers, texts, self.reader, issues, skip, measured)
         if negative is None:
             return reports[0]
         return with_negative(*reports, is_zero=self._gives_zeros(texts[1]))
@@ -229,7 +244,11 @@ class Explainer(SettlesTexts):
         return tower.tokenizer if self.dialect.tokenizer is None else self.dialect.tokenizer(tower)
 
     def _plan(
-        self, rows: Sequence[Sequence[Texts]], parsed: Mapping[PromptText, ParsedPrompt]
+        self,
+        rows: Sequence[Sequence[Texts]],
+        parsed: Mapping[PromptText, ParsedPrompt],
+        *,
+        apart: bool = False,
     ) -> list[list[tuple[Plan, ...]]]:
         cutters = [self._cutter(t) for t in range(len(self.towers))]
-        return plan_call(*prompt_text.plain_texts(rows, parsed), cutters)
+        return plan_call(*prompt_text.plain_texts(rows, parsed), cutters, apart=apart)

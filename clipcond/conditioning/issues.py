@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from operator import itemgetter
 
 from clipcond.errors import PromptError, PromptWarning, warn
 from clipcond.prompt import Issue, ParsedPrompt
@@ -138,3 +139,13 @@ def limited_mixture(parsed: ParsedPrompt, limit: int | None) -> ParsedPrompt:
     kept = replace(mixture, prompts=mixture.prompts[:limit], weights=weights)
     parts, issues = parsed.parts[:n_parts], in_order([*parsed.issues, issue])
     return replace(parsed, parts=parts, mixture=kept, issues=issues)
+
+
+def issues_of(sides: Sequence[Collection[str]], issues: Sequence[Issue]) -> list[tuple[Issue, ...]]:
+    """List for each group of prompts its own issues, and those of no prompt of any group."""
+    by_prompt: dict[str, list[tuple[int, Issue]]] = {}
+    for place, issue in enumerate(issues):
+        by_prompt.setdefault(issue.prompt, []).append((place, issue))
+    of_none = by_prompt.keys() - set().union(*sides)
+    found = ([i for p in {*own, *of_none} for i in by_prompt.get(p, ())] for own in sides)
+    return [tuple(issue for _, issue in sorted(own, key=itemgetter(0))) for own in found]

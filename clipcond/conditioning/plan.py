@@ -247,10 +247,13 @@ def plan_call(
     rows: Sequence[Sequence[tuple[str, ...]]],
     parsed: Mapping[str, ParsedPrompt],
     cutters: Sequence[Cutter],
+    *,
+    apart: bool = False,
 ) -> list[list[tuple[Plan, ...]]]:
     """Plan a call: one plan for each text and tower, all of one length.
 
     Args:
+        apart: each row has a length of its own, as if it were alone.
         rows: for each prompt, what each tower reads: of the prompt, and of its negative if any.
         parsed: every text that occurs in them.
         cutters: one a tower.
@@ -283,7 +286,11 @@ def plan_call(
             for i, plans in enumerate(row):
                 n_chunks = max(len(plan.chunks) for plan in plans)
                 row[i] = tuple(lengthen(plan, n_chunks) for plan in plans)
-    counts = {plan.n_chunks for row in planned for plans in row for plan in plans}
-    n_chunks = common_length(counts, repeats=repeats)
     finish = cache(Plan.finished)
-    return [[tuple(finish(p, n_chunks) for p in plans) for plans in row] for row in planned]
+
+    def finished(rows: Sequence[Sequence[tuple[Plan, ...]]]) -> list[list[tuple[Plan, ...]]]:
+        counts = {plan.n_chunks for row in rows for plans in row for plan in plans}
+        n_chunks = common_length(counts, repeats=repeats)
+        return [[tuple(finish(p, n_chunks) for p in plans) for plans in row] for row in rows]
+
+    return [row for each in planned for row in finished([each])] if apart else finished(planned)

@@ -235,9 +235,9 @@ def issues_of_each(
         warned: what was collected.
         given, read: the prompts of each as they were given, and as the towers read them.
     """
-    pairs, issues = zip(given, read, strict=True), collected_issues(warned)
+    pairs = zip(given, read, strict=True)
     sides = [{*own, *(text.prompt for texts in side for text in texts)} for own, side in pairs]
-    known = set().union(*sides)
+    issues, known = collected_issues(warned), set().union(*sides)
     return [tuple(i for i in issues if i.prompt in own or i.prompt not in known) for own in sides]
 
 

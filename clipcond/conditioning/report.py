@@ -2,52 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from html import escape
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from clipcond.chunking import TokenChunk
-from clipcond.conditioning.settled import DRAWN
-from clipcond.prompt import Issue, ParsedPrompt, Part, Segment
+from clipcond.conditioning.comparison import Comparison, compare
+from clipcond.conditioning.pages.report_page import write_report
+from clipcond.conditioning.pages.wording import Wording
+from clipcond.conditioning.report_table import drawn, report_lines
+from clipcond.prompt import ParsedPrompt, Part, Segment
 from clipcond.tokenizers.base import SpecialTokens
 from clipcond.towers.protocol import HiddenLayer
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.console import Console, ConsoleOptions, RenderResult
 
-ZEROS = "; zeros are passed, nothing is encoded"
-MAX_SHOWN = 50  # chunks and issues in a table: rich takes minutes to lay out thousands
+    from clipcond.conditioning.movement import MeasuredRows
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkReport:
-    """One chunk at full length, specials and padding included.
+    """One chunk at full length L, specials and padding included.
 
-    `tokens`: each id as readable text.
+    Args:
+        tokens: each id as readable text.
+        norms: the Euclidean length of each token's row, weights applied; () = not measured.
+        movements: how far the weights move each row, relative to its length at weight 1.
     """
 
     tokens: tuple[str, ...]
     chunk: TokenChunk
     special: SpecialTokens
+    norms: tuple[float, ...] = ()
+    movements: tuple[float, ...] = ()
 
     @property
     def count(self) -> str:
         """How full it is, in words."""
         return f"{self.chunk.content} of {self.special.room} tokens"
 
-    def json(self, *, compact: bool = False) -> dict[str, Any]:
-        """Give tokens, ids and weights; `compact` leaves out the padding."""
+    @property
+    def share(self) -> str:
+        """How full it is, such as 43/75."""
+        return f"{self.chunk.content}/{self.special.room}"
+
+    @property
+    def kept(self) -> list[int]:
+        """The positions of all that is no padding, special tokens included."""
         chunk, stop = self.chunk, self.chunk.places.stop
-        kept = list(range(len(chunk.input_ids)))
-        if compact:
-            last = stop if chunk.input_ids[stop] == self.special.eos else kept[-1]
-            kept = [*kept[:stop], last]
-        return {
-            "tokens": [self.tokens[i] for i in kept],
-            "ids": [chunk.input_ids[i] for i in kept],
-            "weights": [chunk.weights[i] for i in kept],
+        every = range(len(chunk.input_ids))
+        last = stop if chunk.input_ids[stop] == self.special.eos else every[-1]
+        return [*every[:stop], last]
+
+    def json(self, *, compact: bool = False) -> dict[str, Any]:
+        """Give tokens, ids, weights and what was measured; `compact` leaves out the padding."""
+        kept = self.kept if compact else range(len(self.tokens))
+        columns: dict[str, Sequence[Any]] = {
+            "tokens": self.tokens,
+            "ids": self.chunk.input_ids,
+            "weights": self.chunk.weights,
         }
+        if self.norms:
+            columns |= {"norms": self.norms, "movements": self.movements}
+        return {name: [column[i] for i in kept] for name, column in columns.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +90,9 @@ class Report:
         second: the report of a pair's second tower.
         negative: the report of the negative prompt.
         is_zero: whether zeros are passed in place of what is encoded: a pair's empty negative.
+        clip_skip: what chose the layer; None = something else did.
+        pooled: the chunk that gives the pooled vector, without weights; None = none is wanted.
+        measured: the rows that were encoded, where movement was asked for.
     """
 
     parsed: ParsedPrompt
@@ -84,6 +105,9 @@ class Report:
     second: Report | None = None
     negative: Report | None = None
     is_zero: bool = False
+    clip_skip: int | None = None
+    pooled: TokenChunk | None = None
+    measured: MeasuredRows | None = field(default=None, compare=False, repr=False)
 
     def json(self, *, compact: bool = False) -> dict[str, Any]:
         """Give a dict for `json.dumps`.
@@ -94,8 +118,9 @@ class Report:
             prompt, dialect, tower; layer: {depth, of, final_norm}; segments: a list of {text,
             weight, start, stop} and {break: True}; chunks: a list of {tokens, ids, weights}, each
             of these a list of length L, special tokens included; issues: a list of {message,
-            position, remedy, code, words, prompt}, as an `Issue` has them. Where there are such,
-            also steps: a list of {until, parts}, tower_2 and negative. Where zeros are passed,
+            position, remedy, code, words, prompt}, as an `Issue` has them. Where movement was asked
+            for, each chunk has norms and movements of length L too. Where there are such, also
+            steps: a list of {until, parts}, tower_2 and negative. Where zeros are passed,
             chunks is empty and zeros is True.
         """
 
@@ -109,7 +134,7 @@ class Report:
             "tower": self.tower,
             "layer": {"depth": layer.depth, "of": self.n_layers, "final_norm": layer.final_norm},
             "segments": [_segment(part) for part in self.parsed.parts],
-            "chunks": rows(self._encoded),
+            "chunks": rows(self.encoded),
             "issues": [{**asdict(i), "words": [*i.words]} for i in self.parsed.issues],
         }
         if self.is_zero:
@@ -145,130 +170,59 @@ class Report:
             width: in columns; None = the terminal's.
             reword: changes the text of an issue, whose remedy is in the lines behind its first.
         """
-        from rich.console import Console
+        return drawn(report_lines(self, reword), width)
 
-        console = Console(width=width, no_color=True, highlight=False, force_terminal=False)
-        with console.capture() as capture:
-            for renderable in self._renderables(reword):
-                console.print(renderable)
-        return capture.get()
+    def html(
+        self,
+        *,
+        words: Mapping[str, str] | None = None,
+        reword: Callable[[str], str] | None = None,
+    ) -> str:
+        """Write a page for any browser, which needs nothing else: no script, no other file.
 
-    def html(self) -> str:
-        """Write a page for any browser: weights as colours, a paragraph for each chunk."""
-        return _PAGE.format(parts="\n".join(each._html() for each in self._all()))
+        Of a very long prompt it shows the first tokens, and says how many are missing.
 
-    def _html(self) -> str:
-        chunks = "\n".join(_chunk_html(i, chunk) for i, chunk in enumerate(self._encoded, 1))
-        issues = "".join(
-            f"<li>{escape(_message(issue))} (at {issue.position})</li>"
-            for issue in self.parsed.issues
-        )
-        return _PART.format(
-            prompt=escape(self.parsed.source),
-            facts=escape(self._facts()),
-            chunks=chunks,
-            issues=f"<ul class=issues>{issues}</ul>" if issues else "",
-        )
+        Args:
+            words: what stands for the page's English words, and at "en" its language.
+            reword: as for `table`.
+        """
+        wording = Wording(words or {}, reword)
+        return wording.page(wording.plain("How a prompt is read"), write_report(self, wording))
+
+    def html_fragment(
+        self,
+        *,
+        words: Mapping[str, str] | None = None,
+        reword: Callable[[str], str] | None = None,
+    ) -> str:
+        """Write one `div` to put into another page: its headings begin at `h2`.
+
+        Its style counts inside of it only. Arguments are those of `html`.
+        """
+        wording = Wording(words or {}, reword)
+        return wording.fragment(write_report(self, wording))
+
+    def against(self, other: Report) -> Comparison:
+        """Compare this report with another: of another prompt, or of another dialect.
+
+        Which tokens, weights and chunks differ; and how far the embeds do, if movement was asked
+        for in both.
+        """
+        return compare(self, other)
 
     @property
-    def _encoded(self) -> tuple[ChunkReport, ...]:
+    def encoded(self) -> tuple[ChunkReport, ...]:
+        """The chunks, but where zeros are passed: none."""
         return () if self.is_zero else self.chunks
-
-    def _all(self) -> Iterator[Report]:
-        """Yield this report, that of the second tower, and those of the negative."""
-        yield self
-        if self.second is not None:
-            yield self.second
-        if self.negative is not None:
-            yield from self.negative._all()
 
     def __str__(self) -> str:
         return self.table()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from self._renderables()
-
-    def _facts(self) -> str:
-        norm = "normed" if self.layer.final_norm else "not normed"
-        return (
-            f"dialect {self.dialect}, tower {self.tower}, layer {self.layer.depth} from the end "
-            f"of {self.n_layers}, {norm}{ZEROS if self.is_zero else ''}"
-        )
-
-    def _renderables(self, reword: Callable[[str], str] | None = None) -> list[RenderableType]:
-        from rich.table import Table
-        from rich.text import Text
-
-        shown: list[RenderableType] = [Text(self._facts())]
-        for number, each in enumerate(self._encoded[:MAX_SHOWN], 1):
-            table = Table(title=f"chunk {number}: {each.count}")
-            table.add_column("#", justify="right")
-            table.add_column("token")
-            table.add_column("id", justify="right")
-            table.add_column("weight", justify="right")
-            for i in each.chunk.places:
-                weight, token_id = each.chunk.weights[i], each.chunk.input_ids[i]
-                style = "bold" if weight > 1 else "dim" if weight < 1 else ""
-                cells = (str(i), each.tokens[i], str(token_id), f"{weight:.4g}")
-                table.add_row(*(Text(cell) for cell in cells), style=style)
-            shown.append(table)
-        shown += _and_more(len(self._encoded), "chunks")
-        issues = self.parsed.issues
-        for issue in issues[:MAX_SHOWN]:
-            said = f"issue at {issue.position}: {_message(issue)}\n{issue.remedy}".rstrip()
-            first, *remedy = (said if reword is None else reword(said)).splitlines()
-            shown += [Text(first), *(Text(f"  {line}") for line in remedy)]
-        shown += _and_more(len(issues), "issues")
-        for name, other in (("second tower", self.second), ("negative", self.negative)):
-            shown += [] if other is None else [Text(f"\n{name}:"), *other._renderables(reword)]
-        return shown
-
-
-def _message(issue: Issue) -> str:
-    """Word an issue for a report, which shows one encoding of what pipelines draw whole."""
-    return f"{issue.message}; a pipeline draws all of it" if issue.code in DRAWN else issue.message
-
-
-def _and_more(n: int, what: str) -> list[RenderableType]:
-    from rich.text import Text
-
-    return [Text(f"... and {n - MAX_SHOWN} more {what}")] if n > MAX_SHOWN else []
+        yield from report_lines(self)
 
 
 def _segment(part: Part) -> dict[str, Any]:
     if not isinstance(part, Segment):
         return {"break": True}
     return {"text": part.text, "weight": part.weight, "start": part.start, "stop": part.stop}
-
-
-def _chunk_html(number: int, report: ChunkReport) -> str:
-    chunk = report.chunk
-    tokens = "".join(
-        f'<span style="background:{_colour(chunk.weights[i])}" '
-        f'title="id {chunk.input_ids[i]}, weight {chunk.weights[i]:.4g}">'
-        f"{escape(report.tokens[i])}</span>"
-        for i in chunk.places
-    )
-    return f"<h2>chunk {number}: {report.count}</h2><p>{tokens or '(empty)'}</p>"
-
-
-def _colour(weight: float) -> str:
-    """Choose a colour: orange above 1, blue below 1, the stronger the farther from 1."""
-    strength = min(abs(weight - 1.0), 1.0) if weight == weight else 1.0
-    return f"rgba({'255,140,0' if weight > 1 else '30,120,255'},{strength:.2f})"
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>prompt</title>
-<style>
-body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; }}
-h2 {{ font-size: 1rem; }} pre {{ white-space: pre-wrap; }}
-span {{ border: 1px solid #8884; border-radius: 4px; padding: 0 .3em; margin: .1em; }}
-</style>
-{parts}
-</html>
-"""
-_PART = """<pre>{prompt}</pre>
-<p>{facts}</p>
-{issues}
-{chunks}"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from clipcond.chunking import TokenChunk
 from clipcond.conditioning.plan import Cutter, Plan
@@ -18,6 +19,9 @@ from clipcond.prompt import Issue
 from clipcond.prompt.segments import in_order
 from clipcond.towers.protocol import HiddenLayer
 
+if TYPE_CHECKING:
+    from clipcond.conditioning.movement import MeasuredRows
+
 
 def build_reports(
     plans: Sequence[Sequence[Plan]],
@@ -25,12 +29,26 @@ def build_reports(
     texts: Sequence[Texts],
     reader: PromptReader,
     issues: Sequence[Sequence[Issue]],
+    clip_skip: int | None,
+    measured: Sequence[Sequence[MeasuredRows]] | None = None,
 ) -> list[Report]:
     """Build the reports of a prompt and of its negative, if any: see `build_report`."""
-    return [
-        build_report(each, layers, text[0], reader, own, negative=i > 0)
+    reports = [
+        build_report(each, layers, text[0], reader, own, clip_skip, negative=i > 0)
         for i, (each, text, own) in enumerate(zip(plans, texts, issues, strict=True))
     ]
+    if measured is None:
+        return reports
+    return [_with_measured(*each) for each in zip(reports, measured, strict=True)]
+
+
+def _with_measured(report: Report, measured: Sequence[MeasuredRows]) -> Report:
+    """Add to the reports of all towers what was measured of each."""
+    own, *others = measured
+    rows = zip(report.chunks, own.norms, own.movements, strict=True)
+    chunks = tuple(replace(each, norms=n, movements=m) for each, n, m in rows)
+    second = report.second and _with_measured(report.second, others)
+    return replace(report, chunks=chunks, measured=own, second=second)
 
 
 def build_report(
@@ -39,6 +57,7 @@ def build_report(
     text: PromptText,
     reader: PromptReader,
     issues: Sequence[Issue],
+    clip_skip: int | None,
     *,
     negative: bool = False,
 ) -> Report:
@@ -46,6 +65,7 @@ def build_report(
 
     Args:
         plans, layers: one a tower.
+        clip_skip: what chose the layers; None = something else did.
         text: what the first tower reads.
         reader: read it.
         issues: of the prompt and of the towers that read it.
@@ -64,7 +84,8 @@ def build_report(
         rows = _rows([*plan.chunks * plan.n_times, *plan.empty], cutter)
         parsed = replace(plan.parsed, issues=())
         tower = cutter.tower
-        reports.append(Report(parsed, rows, cutter.dialect.name, tower.name, layer, tower.depth))
+        own = Report(parsed, rows, cutter.dialect.name, tower.name, layer, tower.depth)
+        reports.append(replace(own, clip_skip=clip_skip, pooled=plan.pooled))
     return replace(
         reports[0],
         parsed=replace(plans[0].parsed, issues=in_order(issues)),
@@ -75,8 +96,15 @@ def build_report(
 
 def with_negative(report: Report, negative: Report, *, is_zero: bool) -> Report:
     """Add the report of the negative prompt, in whose place zeros are passed or not."""
-    second = negative.second and replace(negative.second, is_zero=is_zero)
-    return replace(report, negative=replace(negative, second=second, is_zero=is_zero))
+    if is_zero:
+        second = negative.second and _with_zeros(negative.second)
+        negative = replace(_with_zeros(negative), second=second)
+    return replace(report, negative=negative)
+
+
+def _with_zeros(report: Report) -> Report:
+    measured = report.measured and report.measured.zeroed()
+    return replace(report, is_zero=True, measured=measured)
 
 
 def _cut(part: str, plan: Plan, reader: PromptReader) -> tuple[ChunkReport, ...]:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
+from clipcond.chunking import TokenChunk
 from clipcond.conditioning.cache import ChunkEncoder, ChunkKey, key_of
 from clipcond.conditioning.checks import not_finite, pooled_not_finite
 from clipcond.conditioning.plan import Plan
 from clipcond.prompt import Issue
 from clipcond.weighting import Rule
+
+ChooseRows: TypeAlias = Callable[[Sequence[Sequence[TokenChunk]]], Sequence[int]]
+# How many positions of chunks are wanted; those that are not in it, whole.
+Lengths: TypeAlias = Mapping[ChunkKey, int]
+# The plans of some prompts: of each, of the prompt and its negative if any, one a tower.
+Planned: TypeAlias = Sequence[Sequence[tuple[Plan, ...]]]
 
 STEP = 16  # positions
 
@@ -68,6 +76,21 @@ class Guided:
     def issues(self) -> tuple[Issue, ...]:
         """The issues of prompts and negatives, each once."""
         return tuple(dict.fromkeys(self.positive.issues + self.negative.issues))
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What prompts that share a length came to.
+
+    Args:
+        columns: the conditioning of all prompts, and that of their negatives if any.
+        planned: their plans.
+        kept: the rows that the dialect hands on; None = all.
+    """
+
+    columns: list[Conditioning]
+    planned: Planned
+    kept: Sequence[int] | None
 
 
 def weigh(plans: Sequence[Plan], rule: Rule, encode: ChunkEncoder, name: str) -> list[Conditioning]:
@@ -125,6 +148,32 @@ def wanted_lengths(plans: Sequence[Plan], rule: Rule, rows: Sequence[int]) -> di
     return found
 
 
+def kept_rows(planned: Planned, choose: ChooseRows) -> Sequence[int]:
+    """Choose the rows that a dialect hands on of prompts that share a length."""
+    n_towers = range(len(planned[0][0]))
+    own = [dict.fromkeys(each[t] for row in planned for each in row) for t in n_towers]
+    return choose([plan.chunks for each in own for plan in each])
+
+
+def lengths_in(
+    groups: Sequence[Planned], kept: Sequence[Sequence[int] | None], tower: int, rule: Rule
+) -> dict[ChunkKey, int]:
+    """Count the positions of one tower's chunks up to the last that any group hands on.
+
+    Returns:
+        as of `wanted_lengths`.
+    """
+    longest: dict[ChunkKey, int] = {}
+    for planned, rows in zip(groups, kept, strict=True):
+        plans = list(dict.fromkeys(each[tower] for row in planned for each in row))
+        wanted = {} if rows is None else wanted_lengths(plans, rule, rows)
+        if not wanted:
+            return {}
+        for key, n in wanted.items():
+            longest[key] = max(n, longest.get(key, 0))
+    return longest
+
+
 def batched(parts: Sequence[Conditioning]) -> Conditioning:
     """Join conditionings of one tower along the batch."""
     embeds = joined([part.embeds for part in parts])
@@ -159,11 +208,21 @@ def join(
 
 
 def apart(made: Sequence[Conditioning]) -> list[Conditioning]:
-    """Give conditionings of equal prompts embeds of their own: a caller may write into them."""
-    first, *others = made
-    shared = [each.embeds is first.embeds for each in others]
-    pairs = zip(others, shared, strict=True)
-    return [first, *(replace(c, embeds=c.embeds.clone()) if same else c for c, same in pairs)]
+    """Give conditionings of equal prompts tensors of their own: a caller may write into them."""
+    seen: set[int] = set()
+
+    def own(tensor: Tensor) -> Tensor:
+        is_shared = id(tensor) in seen
+        seen.add(id(tensor))
+        return tensor.clone() if is_shared else tensor
+
+    def given(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else own(tensor)
+
+    return [
+        Conditioning(own(c.embeds), given(c.pooled), given(c.attention_mask), c.issues)
+        for c in made
+    ]
 
 
 def with_zeros(conditioning: Conditioning, rows: Sequence[bool]) -> Conditioning:

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from clipcond.arguments import check_arguments
 from clipcond.prompt import ExtraNetwork, Issue
-from clipcond.prompt.composition import find_parts
-from clipcond.prompt.reduction import misread_forms, remainders_over_time, undrawn_edits
+from clipcond.prompt.reduction import (
+    find_conditions,
+    misread_forms,
+    remainders_over_time,
+    undrawn_edits,
+)
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.text_layers import take_out
 
@@ -113,7 +117,8 @@ class SettlesTexts(ABC):
         if limited and reader.max_chunks is not None and len(timed[0][1]) > reader.max_chunks:
             timed = [(until, parts[: reader.max_chunks]) for until, parts in timed]
             if first:
-                first = [((*issues, self._too_many(whole, negative)), read.networks)]
+                cut = self.dropped_parts(prompt, negative=negative)
+                first = [((*issues, *cut), read.networks)]
         return tuple(
             (until, tuple((Settled(part, *(first.pop() if first else ())), w) for part, w in parts))
             for until, parts in timed
@@ -134,16 +139,25 @@ class SettlesTexts(ABC):
     def _whole(self, prompt: str) -> Remainder:
         return take_out(prompt)[0] if self.reader.takes_out else Remainder.whole(prompt)
 
-    def _too_many(self, whole: Remainder, negative: bool) -> Issue:
-        """Make the issue of parts of AND that a limit of chunks drops: each is a chunk at least."""
-        reader = self.reader
-        parts = find_parts(whole.text, fullwidth=bool(reader.fullwidth))
-        limit = reader.max_chunks or 1
-        message = f"AND makes {len(parts)} parts; max_chunks takes {limit}; the others are dropped"
+    def dropped_parts(self, prompt: str, *, negative: bool = False) -> tuple[Issue, ...]:
+        """Make an issue of parts of AND that a limit of chunks drops: each is a chunk at least.
+
+        Args:
+            negative: AND is a word like any other.
+        """
+        reader, limit = self.reader, self.reader.max_chunks
+        whole = self._whole(prompt)
+        if limit is None or not reader.dialect.settles:
+            return ()
+        parts = find_conditions(whole, negative=negative, fullwidth=bool(reader.fullwidth))
+        if len(parts) <= limit:
+            return ()
+        message = f"AND makes {len(parts)} parts of a chunk or more each; max_chunks takes {limit} "
+        message += "in all; the others are dropped"
         remedy = "Write fewer parts, or give the Conditioner a higher max_chunks=."
         start, stop, _ = parts[limit]
         words = (whole.text[start:stop].strip(),)
-        return Issue(message, whole.at(start), remedy, "prompt-cut", words)
+        return (Issue(message, whole.at(start), remedy, "prompt-cut", words),)
 
     def _drawn(self, prompts: Sequence[str], *, negative: bool) -> list[str]:
         """List the texts that a pipeline draws of prompts that change, of all steps and parts."""

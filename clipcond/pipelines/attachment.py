@@ -47,6 +47,7 @@ from clipcond.pipelines.prompt_embeds import (
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.pipelines.steps import (
     STEPS,
+    WATCHERS,
     StepCount,
     check_given,
     check_step_count,
@@ -238,14 +239,13 @@ class Attachment:
         call = read_arguments(self.pipe, given)
         self.explain_clip_skip(given.get("clip_skip"))
         self.move_tower(call.device)
-        if self._drew_over_time or may_change(given):
-            self._drew_over_time = True
+        self._drew_over_time = self._drew_over_time or may_change(given)
+        if self._drew_over_time or self.pipe in WATCHERS:
             answer = encode_over_time(self, given, self.encode_plain, self.step_count)
         else:
             answer = self.encode_plain(given)
-        if self.family.joins:
-            return self.family.join(answer, is_guided=call.do_classifier_free_guidance)
-        return answer
+        family, is_guided = self.family, call.do_classifier_free_guidance
+        return family.join(answer, is_guided=is_guided) if family.joins else answer
 
     def encode_plain(self, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
         """Answer the arguments of a call that is the same at all steps: the family's `returns`."""

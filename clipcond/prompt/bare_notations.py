@@ -11,7 +11,7 @@ from clipcond.prompt.ordinary import SEQUELS, SPOKEN
 
 _LETTERS = "a-zß-öø-ÿа-яё"
 # Words with a plus of their own: brands, keys, and what is counted.
-_WITH_PLUS = (
+WITH_PLUS = (
     "disney|google|paramount|apple|discovery|hulu|espn|canal|peacock|sky ?tv|tv|lgbt\\w{0,4}|hdr"
     "|rgb"
     "|pro|plus|max|ultra|premium|prime|notepad|bac|wifi|micro|ctrl|control|alt|shift|cmd|command"
@@ -21,7 +21,7 @@ _WITH_PLUS = (
     "|hundreds?|thousands?|millions?|dozens?|regex|sin|cos|log|exp"
 )
 # Words that a hyphen ends where another word is to follow: low- and mid-range.
-_WITH_HYPHEN = (
+WITH_HYPHEN = (
     "low|mid|high|pre|post|semi|self|non|anti|multi|early|late|short|long|over|under|half|full|left"
     "|right|two|three|four|five|six|seven|eight|nine|ten|first|second|third|front|back|upper|lower"
     "|inner|outer|north|south|east|west|micro|macro|nano|mega|super|hyper|ultra|sub|inter|intra"
@@ -34,12 +34,12 @@ _SUSPENDED = re.compile(
 _MEASURES = "|".join(MEASURED.split())
 _ENDS = r"(?=[\s,;)\]]|\.?\Z)"
 _PLUS = (
-    rf"(?<![\w+\-.#@&/'’\"$\\])(?<!\d\s)(?!(?:{_WITH_PLUS}|{_MEASURES})\+)"
+    rf"(?<![\w+\-.#@&/'’\"$\\])(?<!\d\s)(?!(?:{WITH_PLUS}|{_MEASURES})\+)"
     rf"(?P<words>[{_LETTERS}](?:[{_LETTERS}_]|-(?=[{_LETTERS}])){{2,40}})(?P<number>\+){_ENDS}"
 )
 _MINUS = (
     rf"(?:\A|(?<=[,;]))\s?(?:[{_LETTERS}]{{1,40}}\s){{0,2}}(?P<shown>"
-    rf"(?!(?:{_WITH_HYPHEN}|{_MEASURES}|{SPOKEN})-)(?P<words_2>[{_LETTERS}](?:[{_LETTERS}_]|-(?=[{_LETTERS}])){{2,40}})"
+    rf"(?!(?:{WITH_HYPHEN}|{_MEASURES}|{SPOKEN})-)(?P<words_2>[{_LETTERS}](?:[{_LETTERS}_]|-(?=[{_LETTERS}])){{2,40}})"
     r"(?P<number_2>-))(?=\s?(?:[,;]|\Z))"
 )
 LOAD = "Leave it out, and load the network into the pipeline: load_lora_weights."

@@ -23,9 +23,11 @@ _ITEM = r"\s?[^\W\d][^()\[\]{}:,;、\n]{0,60}"
 _IN_LIST = r"[+-]?(?:[0-2]?[.,]\d{1,3}|[0-2])"
 _OTHER_ITEM = rf"{_ITEM}(?::\s?{_IN_LIST}(?=[\s,;、/)\]}}]))?"
 _BREAKING = {"a1111", "sd_embed", "lpw_xl"}  # where BREAK is more than a word
-_WEIGHTED_BREAK = re.compile(
+_WEIGHTED_BREAK_TEXT = (
     rf"(?<![A-Za-z\d_(])BREAK\s?(?::\s?(?:{SMALL}|[0-2]){AT_END}|[(\[]{SMALL}[)\]])"
 )
+_WEIGHTED_BREAK = re.compile(_WEIGHTED_BREAK_TEXT)
+_CLOSERS = r"[>}|*~=/–—!?:;\-]"
 
 # Alternation in round brackets, or without any; `(4k | hdr), cat` is a list.
 _ONE = r"[^\W\d][^()\[\]{}:|\n]{0,40}"
@@ -112,6 +114,25 @@ BRACKET_SLIPS = (
         "Write ({words}:{number}) in dialect 'a1111'.",
     ),
     Notation(
+        "break-signs",
+        "K",
+        re.compile(
+            rf"[<{{|*~=/–—\-]{{1,9}}\s?BREAK(?![A-Za-z\d_])(?:\s?{_CLOSERS}{{1,9}})?"
+            rf"|(?<![A-Za-z\d_(])(?!{_WEIGHTED_BREAK_TEXT})BREAK\s?{_CLOSERS}{{1,9}}"
+        ),
+        {"a1111"},
+        "a new chunk whose other signs stay text",
+        "Write ' BREAK '.",
+    ),
+    Notation(
+        "other-dialect",
+        "K",
+        re.compile(r"\{{1,9}\s?BREAK\s?\}{1,9}"),
+        EXCEPT_PLAIN - {"a1111", "novelai"},
+        "a new chunk in dialect 'a1111', but not here",
+        "Leave it out, or choose dialect 'a1111'.",
+    ),
+    Notation(
         "weight",
         "K",
         _WEIGHTED_BREAK,
@@ -196,6 +217,8 @@ def meant_weight(
         words = _bracketed(folded, start, match.start())
     elif start < match.start() and not match[0].startswith(("((", "[[")):
         words = folded[start + 1 : match.start()] + words
+    if words[:1] in ('"', "'") and words.count(words[0]) == 1:  # ("cat: 1.2")
+        words = words[1:]
     if signs := groups.get("signs"):  # (cat)+2 is (cat)++
         number = signs[0] * int(signs[1:])
     if more := groups.get("more"):  # (cat)+0.3

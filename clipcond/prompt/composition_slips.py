@@ -7,9 +7,10 @@ from itertools import islice, pairwise
 
 import clipcond.lazy_re as re
 from clipcond.errors import excerpt
+from clipcond.prompt.bracket_misreadings import SHOWN
 from clipcond.prompt.composition import find_parts
 from clipcond.prompt.folding import fold
-from clipcond.prompt.misreadings import SHOWN, is_shouted
+from clipcond.prompt.misreadings import is_shouted
 from clipcond.prompt.notations import MEASURED, MOST_WEIGHT, NO_CJK_MEASURE, not_after, plain_number
 from clipcond.prompt.scanner import ascii_signs
 from clipcond.prompt.segments import MOST_ISSUES, Issue

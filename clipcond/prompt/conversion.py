@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from clipcond.arguments import check_arguments
@@ -11,16 +12,19 @@ from clipcond.errors import PromptError, PromptWarning, excerpt, warn
 from clipcond.prompt.composition import compose_call, find_and, find_parts, is_capitals
 from clipcond.prompt.doubtful_signs import doubtful_fullwidth
 from clipcond.prompt.editing import find_changes, schedule_call
-from clipcond.prompt.lookalikes import find_fullwidth, with_lookalikes
+from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.parsing import SAME_SYNTAX, Syntax, parse, reads_fullwidth
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.rendering import render, weighted_words, with_short_weights
 from clipcond.prompt.scanner import ascii_signs
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, in_order
+from clipcond.prompt.syntaxes.comfyui import parse_groups
 from clipcond.prompt.text_layers import network_issues, take_out
+from clipcond.prompt.wide_brackets import find_fullwidth, with_ascii_signs
 
 # What the tools of these syntaxes act on before the syntax is read, or beyond it.
 _WIDE = re.compile("[（）【】［］＼]")
+_REFERENCE = "a textual inversion in dialect 'comfyui'"
 _READ_OTHERWISE = {
     "comfyui": ("random-choice", "comment"),
     "novelai": ("prompt-mixing",),
@@ -83,9 +87,33 @@ def convert_with_issues(
     issues += found
     if source != target:
         issues += _read_otherwise(text, written, target, {issue.words for issue in issues})
+    if (source == "comfyui") != (target == "comfyui"):
+        issues = _with_references(text, written, target, issues)
     if (source, target) == ("comfyui", "a1111"):
         issues = [_over_time(issue) for issue in issues]
     return written, in_order(issues)
+
+
+def _with_references(text: str, written: str, target: str, issues: list[Issue]) -> list[Issue]:
+    """Say of each `embedding:name` that it is a reference on one side, and words on the other."""
+    if target == "comfyui":
+        issues = [i for i in issues if not (i.code == "embedding" and _REFERENCE in i.message)]
+        both, meaning = written, f"{_REFERENCE}, and only words in what is converted"
+    else:
+        both, meaning = text, f"{_REFERENCE}, but not here"
+    known = {word for issue in issues if issue.code == "embedding" for word in issue.words}
+    names = [segment for segment in parse_groups(both).segments if segment.is_name]
+    at = 0
+    for segment in names[:MOST_ISSUES]:
+        words = f"embedding:{segment.text}"
+        at = max(at, text.find(words, at))
+        remedy = f"Write its bare name, {segment.text}, once its file is loaded."
+        if target == "comfyui":
+            remedy = "Write the name alone if it is meant as words."
+        if words not in known:
+            message = f"{excerpt(words, 40)!r} is {meaning}"
+            issues.append(Issue(message, at, remedy, "embedding", (words,)))
+    return issues
 
 
 def _read_otherwise(
@@ -118,26 +146,30 @@ def _convert(
 ) -> tuple[str, list[Issue]]:
     """Do as `convert_with_issues` with what remains of a prompt; errors are about that text."""
     issues: list[Issue] = []
-    kept = remainder.text
+    kept = text = remainder.text
     parse(kept, source)  # an unknown name, before anything else is said
     wide = bool(fullwidth)
     found = find_fullwidth(kept) if fullwidth is None and reads_fullwidth(source) else None
     is_edited = source == "a1111"  # which `parse` does not read
     if found and (is_edited or _words(kept, source, True) != _words(kept, source, False)):
-        wide = True
+        text = with_ascii_signs(kept)  # other full-width signs are text
         message = f"{excerpt(kept[slice(*found)], 40)!r} is read as syntax"
         remedy = "Say fullwidth=False if it is meant as text."
         issues.append(Issue(message, remainder.at(found[0]), remedy, "fullwidth"))
-    is_asked = wide or fullwidth is not None or not reads_fullwidth(source)
-    doubts = () if is_asked or not _WIDE.search(kept) else tuple(doubtful_fullwidth(kept, source))
-    parsed = parse(kept, source, fullwidth=wide)
-    shown = with_lookalikes(parsed, fullwidth=True if wide else fullwidth).issues
-    known = {issue.position for issue in shown}
-    new = (issue for issue in doubts if issue.position not in known)
-    issues += remainder.restore_issues((*shown, *new))
-    if parsed.syntax == "a1111":
-        _refuse_conditions(kept, wide, target)
-    written = render(parsed, target, exact=exact)
+    with _in_typed_signs(kept, text):
+        parsed = parse(text, source, fullwidth=wide)
+        is_asked = fullwidth is not None or not reads_fullwidth(source)
+        doubts = (
+            () if is_asked or not _WIDE.search(text) else tuple(doubtful_fullwidth(text, source))
+        )
+        shown = with_lookalikes(parsed, fullwidth=fullwidth).issues
+        known = {issue.position for issue in shown}
+        new = (issue for issue in doubts if issue.position not in known)
+        said = (_as_typed(issue, kept) for issue in (*shown, *new))
+        issues += remainder.restore_issues(tuple(said))
+        if parsed.syntax == "a1111":
+            _refuse_conditions(kept, wide or text != kept, target)
+        written = render(parsed, target, exact=exact)
     if fullwidth is not False and reads_fullwidth(target) and _WIDE.search(written):
         meant = parse(kept, source, fullwidth=True) if reads_fullwidth(source) else parsed
         meant = meant if exact else with_short_weights(meant)
@@ -147,6 +179,27 @@ def _convert(
             remedy = f"Say fullwidth=False where dialect {target!r} is encoded."
             issues.append(Issue(message, remainder.at(first.start()), remedy, "fullwidth"))
     return written, issues
+
+
+@contextmanager
+def _in_typed_signs(kept: str, text: str) -> Iterator[None]:
+    """Give errors about a text with signs in ASCII the text as it was typed."""
+    try:
+        yield
+    except PromptError as error:
+        if text == kept or error.source != text:
+            raise
+        raise type(error)(error.message, kept, error.position, error.remedy) from error
+
+
+def _as_typed(issue: Issue, kept: str) -> Issue:
+    """Give an issue about a text with signs in ASCII the words as they were typed."""
+    at = issue.position
+    words = tuple(
+        kept[at : at + len(word)] if ascii_signs(kept[at : at + len(word)]) == word else word
+        for word in issue.words
+    )
+    return issue if words == issue.words else replace(issue, words=words)
 
 
 def _words(text: str, syntax: str | Syntax, fullwidth: bool) -> list[tuple[str, float]]:

@@ -1,6 +1,6 @@
 """Find full-width brackets that may be syntax or text: `一只【红色的】猫`, and one never closed.
 
-`lookalikes.find_fullwidth` finds those that are hardly text; round ones between Chinese words, as
+`wide_spans` finds those that are hardly text; round ones between Chinese words, as
 in `你好（世界）`, hardly ever are syntax.
 """
 
@@ -11,7 +11,7 @@ from itertools import islice
 
 import clipcond.lazy_re as re
 from clipcond.errors import excerpt
-from clipcond.prompt.misreadings import SHOWN
+from clipcond.prompt.bracket_misreadings import SHOWN
 from clipcond.prompt.notations import BRACKETS
 from clipcond.prompt.other_dialects import LABELS_CJK
 from clipcond.prompt.parsing import Syntax, parse

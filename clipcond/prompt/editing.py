@@ -48,6 +48,22 @@ class Change:
     when: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Undrawn:
+    """A change of which some texts are never drawn.
+
+    Args:
+        change: the edit or alternation.
+        lost: which of its texts, counted from 0.
+        first, last: the first and the last step, counted from 1, that draw a text of it.
+    """
+
+    change: Change
+    lost: tuple[int, ...]
+    first: int
+    last: int
+
+
 def schedule(
     text: str,
     steps: int,
@@ -115,10 +131,8 @@ def find_last_text(source: str, changes: Sequence[Change], steps: int) -> list[t
     return _pieces_at(len(source), timed, steps)
 
 
-def find_undrawn(
-    text: str, steps: int, *, fullwidth: bool = False
-) -> list[tuple[Change, tuple[int, ...]]]:
-    """Find each change of which some texts are never drawn, and which, counted from 0.
+def find_undrawn(text: str, steps: int, *, fullwidth: bool = False) -> list[Undrawn]:
+    """Find each change of which some texts are never drawn.
 
     The last of several steps is not drawn: of 20, counted from 0, that is number 19. What is inside
     of a text that is never drawn is left out.
@@ -127,15 +141,23 @@ def find_undrawn(
     timed = [(change, _switch(change, steps, False, None)) for change in changes]
     n_texts = sum(len(change.options) for change in changes)
     drawn: set[tuple[int, int]] = set()  # where a change starts, and which text of it
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
     for step in range(1, max(2, steps)):
         if len(drawn) == n_texts:
             break
-        _pieces_at(len(text), timed, step, drawn)
+        now: set[tuple[int, int]] = set()
+        _pieces_at(len(text), timed, step, now)
+        drawn |= now
+        for start, _ in now:
+            first.setdefault(start, step)
+            last[start] = step
     found = []
     for change in changes:
-        lost = [i for i in range(len(change.options)) if (change.start, i) not in drawn]
+        start = change.start
+        lost = [i for i in range(len(change.options)) if (start, i) not in drawn]
         if 0 < len(lost) < len(change.options):
-            found.append((change, tuple(lost)))
+            found.append(Undrawn(change, tuple(lost), first[start], last[start]))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import clipcond.lazy_re as re
+from clipcond.prompt.alternation_slips import ALTERNATION_SLIPS, NO_LABEL, TAGGED
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,
@@ -16,27 +17,13 @@ from clipcond.prompt.notations import (
 
 # An option of a form, and one that has a letter.
 _SHORT = r"[^\W\d][^\[\]():：∶꞉﹕ː|\n]{1,60}"
-_TAGGED = (
-    r"(?!(?i:rating|artist|character|copyright|style|species|meta|score|title|name|note|text|time|by"
-    r"|series|source|date|age|color|colour|camera|lens|lighting|mood|setting|scene|subject|background"
-    r"|seed|size|model|general|user|https?|re|fate|todo|fixme|warning|chapter|part|format|type|genre"
-    r"|medium|quality|speaker|laughs?|sep|cls|nsfw|sfw|lora|lyco|hypernet|embedding):)"
-)
 _WORDS = r"\s?[^\W\d][^\[\]():|,;/>@=→\n]{0,60}"
 _PART = r"0?\.\d{1,3}"  # of all steps
-_NO_LABEL = not_after(
-    "风格 主题 主体 标题 题目 题材 场景 背景 人物 角色 画风 画质 质量 色调 色彩 颜色 构图 光线 "
-    "光影 光源 灯光 视角 镜头 景别 材质 纹理 情绪 氛围 气氛 心情 时间 时代 季节 天气 地点 位置 "
-    "环境 作者 作品 艺术家 摄影师 备注 注意 提示 提示词 说明 要求 内容 服装 发型 表情 动作 姿势 "
-    "细节 特征 年龄 性别 职业 类型 格式 媒介 相机 参数 参考 公告 通知 新品 价格 元素 描述 名称 "
-    "名字 名前 場所 時間 注 スタイル タイトル テーマ キャラ 제목 스타일 배경 주제 장소 시간"
-)
 _NO_SHARE = not_after(
     f"{MEASURED} humidity battery discount progress saturation contrast brightness sharpness cotton"
     " volume off loading download chance coverage alcohol clock fuel"
 )
 _NO_EDITING = "no prompt editing: that is two texts, and a number when"
-_MIXED = "no editing: an alternation in it needs brackets of its own"
 _UNBRACKETED = "no prompt editing: a weight in it needs brackets of its own"
 _EDIT = (
     "Write [{from}:{to}:{when}] in dialect 'a1111': a fraction of all steps, or the number of one."
@@ -44,34 +31,7 @@ _EDIT = (
 _WEIGHT = r"(?:[0-2]?\.\d{1,3}|[12])"  # of an option, before a colon
 _INNER = r"[^()\[\]:|\n]{1,60}"
 _OPTION = r"[^\W\d][^\[\]():|\n]{0,60}"
-_PLAIN_PART = r"[^\[\]():|\\\n]{0,99}"
-_COLONED = r"(?:[^\[\]()|\n]|\([^()\[\]\n]{0,80}\)){0,99}"  # a text that may have colons
-_TITLES = r"(?i:re|nier|fate|artist|character|copyright|series|by)"  # [re:zero|cat]
 EDITING_SLIPS = (
-    *(
-        Notation(
-            "no-editing",
-            "|",
-            re.compile(
-                rf"\[(?={_COLONED}\|)(?={condition})(?P<options>{_COLONED}(?:\|{_COLONED}){{1,9}})\]"
-            ),
-            EXCEPT_PLAIN,
-            f"no alternation: {cause}",
-            "Write [{alternation}] in dialect 'a1111'.",
-        )
-        for condition, cause in (
-            (
-                r"[^\[\]|\n]{0,200}(?<!\d):\s?(?:[0-2]?\.\d{1,3}|[0-2])\s?\|",
-                "a weight in it needs brackets of its own",
-            ),
-            (
-                rf"{_PLAIN_PART}:{_PLAIN_PART}\|{_PLAIN_PART}:(?!\s*{WHEN}\s*\])"
-                rf"|{_TITLES}:{_PLAIN_PART}\||{_TAGGED}{_PLAIN_PART}:\s[^\W\d]"
-                rf"|{_PLAIN_PART}\|{_PLAIN_PART}:\s[^\W\d]",
-                "a colon in it needs a backslash",
-            ),
-        )
-    ),
     Notation(
         "no-editing",
         ":",
@@ -159,7 +119,7 @@ EDITING_SLIPS = (
         "no-editing",
         "[",
         re.compile(
-            rf"\[{_TAGGED}(?P<to>[^\W\d][^\[\]:|\n]{{0,60}})(?=:)(?i:{_NO_SHARE}){_NO_LABEL}:\s?"
+            rf"\[{TAGGED}(?P<to>[^\W\d][^\[\]:|\n]{{0,60}})(?=:)(?i:{_NO_SHARE}){NO_LABEL}:\s?"
             r"(?P<when>\d{1,3}\s?%|\d\s?/\s?\d|half|\d{1,3}\s?steps?|(?:after|step|from|at)\s?\d{1,3})\s?\]"
         ),
         EXCEPT_PLAIN,
@@ -193,7 +153,8 @@ EDITING_SLIPS = (
         "[",
         re.compile(
             rf"\[(?=[^\[\]:|\n]{{0,120}}[^\W\d_]|[🌀-🫿])(?P<from>{OPTION}):(?P<to>{OPTION})"
-            rf"(?::(?!\s*{WHEN}\s*\])(?P<when>{OPTION})|:(?P<when_2>{OPTION})(?::{OPTION}){{1,6}})\]"
+            rf"(?::(?!\s*{WHEN}\s*\])(?P<when>{OPTION})|:(?P<when_2>\s?0?:\d{{1,3}}\s?)"
+            rf"|:(?P<when_3>{OPTION})(?::{OPTION}){{1,6}})\]|\[:(?P<to_2>{_OPTION}):(?P<when_4>0?:\d{{1,3}})\]"
         ),
         EXCEPT_PLAIN,
         _NO_EDITING,
@@ -203,7 +164,7 @@ EDITING_SLIPS = (
         "no-editing",
         "[",
         re.compile(
-            rf"\[{_TAGGED}(?P<from>[{CJK}]|{_SHORT}){_NO_LABEL}[:：∶꞉﹕ː](?P<to>[{CJK}]|{_SHORT})"
+            rf"\[{TAGGED}(?P<from>[{CJK}]|{_SHORT}){NO_LABEL}[:：∶꞉﹕ː](?P<to>[{CJK}]|{_SHORT})"
             r"(?<![\s:])\]"
         ),
         EXCEPT_PLAIN,
@@ -227,67 +188,20 @@ EDITING_SLIPS = (
         "no-editing",
         "({<⟦",
         re.compile(
-            rf"[({{<⟦]{_TAGGED}(?P<from>{_SHORT}|[{CJK}]):(?P<to>{_SHORT}|[{CJK}]):\s?(?P<when>{_PART})\s?[)}}>⟧]"
+            rf"[({{<⟦]{TAGGED}(?P<from>{_SHORT}|[{CJK}]):(?P<to>{_SHORT}|[{CJK}]):\s?(?P<when>{_PART})\s?[)}}>⟧]"
         ),
         EXCEPT_PLAIN,
         "no prompt editing, which has square brackets",
         "Write [{from}:{to}:{when}] in dialect 'a1111'.",
     ),
-    Notation(
-        "no-editing",
-        "|",
-        re.compile(rf"\[(?=[^\[\]:]*\|)(?P<words>[^\[\]:]+):\s*{WHEN}\s*\]"),
-        EXCEPT_PLAIN,
-        "neither alternation nor editing: a number is at its end",
-        "Write [{words}] in dialect 'a1111' to alternate.",
-    ),
-    Notation(
-        "no-editing",
-        "|",
-        re.compile(
-            rf"\[(?P<from>{OPTION}):(?P<to>{OPTION}\|(?:{OPTION}\|)?{OPTION}):\s*(?P<when>{WHEN})\s*\]"
-        ),
-        EXCEPT_PLAIN,
-        _MIXED,
-        "Write [{from}:[{to}]:{when}] in dialect 'a1111'.",
-    ),
-    Notation(
-        "no-editing",
-        "|",
-        re.compile(
-            rf"\[(?P<from>{OPTION}\|(?:{OPTION}\|)?{OPTION}):(?P<to>{OPTION}):\s*(?P<when>{WHEN})\s*\]"
-        ),
-        EXCEPT_PLAIN,
-        _MIXED,
-        "Write [[{from}]:{to}:{when}] in dialect 'a1111'.",
-    ),
-    Notation(
-        "no-editing",
-        "|",
-        re.compile(
-            rf"\[{_TAGGED}(?P<from>[^\W\d]{OPTION}){_NO_LABEL}(?<!\\):(?P<to>{OPTION}\|(?:{OPTION}\|)?{OPTION})\]"
-        ),
-        EXCEPT_PLAIN,
-        _MIXED,
-        "Write [{from}:[{to}]:0.5] in dialect 'a1111'.",
-    ),
-    Notation(
-        "no-editing",
-        "|",
-        re.compile(
-            rf"\[(?P<from>[^\W\d]{OPTION}\|(?:{OPTION}\|)?{OPTION})(?<!\\):(?P<to>(?![\d.]){OPTION})\]"
-        ),
-        EXCEPT_PLAIN,
-        _MIXED,
-        "Write [[{from}]:{to}:0.5] in dialect 'a1111'.",
-    ),
+    *ALTERNATION_SLIPS,
 )
 # Read where full-width punctuation counts.
 READ_WIDE = (
     Notation(
         "no-editing",
         "【［",
-        re.compile(rf"[【［](?P<from>[{CJK}]{{1,8}}){_NO_LABEL}[:：](?P<to>[{CJK}]{{1,8}})[】］]"),
+        re.compile(rf"[【［](?P<from>[{CJK}]{{1,8}}){NO_LABEL}[:：](?P<to>[{CJK}]{{1,8}})[】］]"),
         BRACKETS,
         _NO_EDITING,
         _EDIT,

@@ -17,8 +17,9 @@ from functools import cache
 from itertools import islice
 from typing import TypeAlias
 
-from clipcond.errors import excerpt
+from clipcond.errors import PromptError, excerpt
 from clipcond.prompt.bare_notations import BARE_NETWORKS, BARE_NOTATIONS
+from clipcond.prompt.bracket_misreadings import without_consequences
 from clipcond.prompt.bracket_slips import (
     BRACKET_SLIPS,
     NEAR,
@@ -27,10 +28,13 @@ from clipcond.prompt.bracket_slips import (
     opening_of,
     with_brackets,
 )
+from clipcond.prompt.compel_doubts import doubtful_weights
 from clipcond.prompt.compel_slips import CALL, COMPEL_SLIPS, mended_call
+from clipcond.prompt.compel_weights import COMPEL_WEIGHTS
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
+from clipcond.prompt.escapes import ESCAPES, escape_names
 from clipcond.prompt.folding import fold, odd_signs
-from clipcond.prompt.fullwidth_notations import FULLWIDTH, JOINED, JOINED_UNASKED, WIDE_SYNTAX
+from clipcond.prompt.fullwidth_notations import FULLWIDTH, JOINED, JOINED_UNASKED
 from clipcond.prompt.misreadings import MAY_BE_MISREAD, find_misreadings
 from clipcond.prompt.notations import (
     BRACKETS,
@@ -44,8 +48,10 @@ from clipcond.prompt.notations import (
 )
 from clipcond.prompt.novelai_slips import NOVELAI_SLIPS
 from clipcond.prompt.ordinary import ordinary_spans, shown_group
-from clipcond.prompt.other_dialects import CHOOSE_A1111, LOOKALIKES
+from clipcond.prompt.other_dialects import CHOOSE_A1111, CODE, LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
+from clipcond.prompt.parsing import parse
+from clipcond.prompt.rendering import render
 from clipcond.prompt.scanner import OPENING, SPOILS, ascii_signs, is_never_closed
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment, in_order
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
@@ -58,21 +64,10 @@ _COLONS = (":", "：")
 _OPENING = "".join(OPENING.values())
 _STRAY = tuple("()（）")
 _SMILEY = re.compile(rf"(?:(?<!\S)|(?<=[^\w\s])|(?<=[{CJK}]))[>]?[:;=：；]['\-^]?\Z")
+_OF_COMPEL = re.compile(r"\)(?:[+-]|\d?\.\d)")
 _WORD = re.compile(r"\w")
 _OR_CHOOSE = re.compile(r"(, or|; for editing) choose (dialect '(\w+)')")
 _PART_NUMBER = re.compile(r"\A[+-]?[\d.]*(?=[\s,])")
-
-
-def find_fullwidth(text: str) -> tuple[int, int] | None:
-    """Find the first full-width bracket or weight; None if there is none."""
-    for match in WIDE_SYNTAX.finditer(text):
-        start, stop = match.span()
-        if text[start] in _COLONS:  # of a weight: show the whole bracket
-            opened = max(text.rfind(sign, max(0, stop - NEAR), start) for sign in "(（")
-            start = opened if opened >= 0 else start
-        if text[start - 1 : start] != "\\":
-            return start, stop
-    return None
 
 
 def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> ParsedPrompt:
@@ -91,6 +86,8 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     if parsed.parts and MAY_BE_MISREAD.search(folded):
         known = [issue.position for issue in added]
         added += find_misreadings(parsed, known, fullwidth=bool(fullwidth))
+    if parsed.syntax == "compel":
+        added += doubtful_weights(parsed)
     if not (found or added or parsed.issues):
         return parsed
     is_ordinary = ordinary_spans(parsed, {i.code for i in (*parsed.issues, *(f[2] for f in found))})
@@ -98,7 +95,7 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     calls = [span for *span, issue in chosen if issue.code in (CALL, "novelai-weight")]
     kept = [
         issue
-        for issue in parsed.issues
+        for issue in without_consequences(parsed.issues, added)
         if not _is_smiley(parsed.source, issue)
         and not is_ordinary(issue.code, issue.position, issue.position + 1)
         and not any(start <= issue.position < stop for start, stop in calls)
@@ -113,7 +110,14 @@ def _kinds(
 ) -> tuple[tuple[Notation, ...], dict[str, list[int]], list[int]]:
     """List what a syntax reads as text, its indices by sign, and those whose signs are words."""
     more = {True: READ_WIDE, False: JOINED, None: (*JOINED_UNASKED, *FULLWIDTH)}[fullwidth]
-    slips = (*COMPEL_SLIPS, *BRACKET_SLIPS, *WEIGHT_SLIPS, *NOVELAI_SLIPS)
+    slips = (
+        *ESCAPES,
+        *COMPEL_SLIPS,
+        *COMPEL_WEIGHTS,
+        *BRACKET_SLIPS,
+        *WEIGHT_SLIPS,
+        *NOVELAI_SLIPS,
+    )
     tools = (*OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS)
     all_kinds = (*BARE_NETWORKS, *slips, *tools, *more)
     kinds = tuple(kind for kind in all_kinds if syntax in kind.readers)
@@ -168,16 +172,40 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation, wide: bool) -> Iter
         words = source[start:stop].lstrip()
         start = stop - len(words)
         names = _names(match, folded, parsed.syntax, (start, stop))
+        at = match.start(group)
+        if nested := _nested_weight(words, kind, parsed.syntax):
+            names["weight"], at = nested, start
         if key := next((k for k in ("weight", "weights") if f"{{{k}}}" in kind.remedy), None):
             names[key], n_signs = between(names[key], source, (start, stop), parsed.syntax)
             start, words = start - n_signs, source[start - n_signs : stop]
+        names.update(escape_names(words))
         names["odd"] = odd_signs(source[slice(*match.span())], signs[slice(*match.span())])
         if "{odd}" in kind.meaning and not names["odd"]:
             continue
         message = f"{_as_typed(excerpt(words, SHOWN))} is {kind.meaning.format_map(names)}"
         remedy = _readable(kind.remedy.format_map(names), source, (start, stop), wide)
         issue = Issue(message, start, remedy, kind.code, (words,))
-        yield match.start(group), stop, issue
+        yield at, stop, issue
+
+
+def _nested_weight(words: str, kind: Notation, syntax: str) -> str:
+    """Write a weight with others in it as a syntax has it, all at once; "" if it has none.
+
+    `(a (red:1.2) hat:0.8)` is `0.8::a :: 0.96::red:: 0.8:: hat::` in NovelAI's.
+    """
+    source = next((name for name in ("a1111", "compel") if repr(name) in kind.meaning), "")
+    is_weight = kind.code == CODE and source and kind.remedy.startswith("Write {weight}")
+    n_weights = len(_OF_COMPEL.findall(words)) if source == "compel" else fold(words).count("(")
+    if not is_weight or "|" in words or syntax == "diffusers" or not 1 < n_weights < SHOWN:
+        return ""
+    try:
+        inner = parse(words, source, fullwidth=source == "a1111")
+        is_one = source == "a1111" and len({part.weight for part in inner.segments}) < 2
+        if inner.issues or is_one:
+            return ""
+        return render(inner, syntax, exact=False)
+    except PromptError:
+        return ""
 
 
 def _readable(remedy: str, source: str, place: tuple[int, int], wide: bool) -> str:

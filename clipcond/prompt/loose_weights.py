@@ -126,6 +126,7 @@ LOOSE_WEIGHTS = (
         EXCEPT_PLAIN,
         "no weight, because of the space in it",
         _WRITE,
+        known=re.compile(r"\(?[^\s()]{1,60}\)?[^ \t\w()][+-]"),  # an invisible sign, no space
     ),
     Notation(
         "weight",

@@ -13,34 +13,39 @@ from itertools import islice
 
 import clipcond.lazy_re as re
 from clipcond.errors import excerpt
+from clipcond.prompt.bracket_misreadings import (
+    HAS_NAME,
+    HAS_SMILEY,
+    JOINING,
+    NEAR,
+    SHOWN,
+    named_tags,
+    pairs_of,
+    smileys,
+)
 from clipcond.prompt.editing import Change
 from clipcond.prompt.folding import fold
-from clipcond.prompt.notations import BRACKETS, CJK, SMALL
+from clipcond.prompt.notations import BRACKETS, CJK, MEASURED_CJK, SMALL
 from clipcond.prompt.ordinary import LABELS, SEQUEL
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.scanner import OPENING, ascii_signs
 from clipcond.prompt.segments import MOST_ISSUES, Break, Issue, ParsedPrompt
 
-SHOWN = 40  # characters
-_NEAR = 9  # brackets around
 TITLE = 60
 TIGHT = frozenset({"lpw", "lpw_xl", "sd_embed"})  # no spaces around a number
-JOINING = BRACKETS - {"comfyui"}  # neighbours of equal weight are one text
 # Found wherever something here may be.
 MAY_BE_MISREAD = re.compile(
-    r":\s?-?\d{1,2}\s?\)|\(:\d|[:;=][-'^]?[()\[\]]|[(\[]:\s|[)\]][(\[]|BREAK|\["
+    rf":\s?-?\d{{1,2}}\s?\)|\(:\d|{HAS_SMILEY}|{HAS_NAME}|[)\]][(\[]|BREAK|\["
 )
 _ESCAPED = re.compile(r"\\[\\()\[\]]|[()\[\]]")
-_COMFYUI = re.compile(r"(?<!\\)[()]")
-_WEIGHT_AT_END = re.compile(r":\s?[+-]?[.\d]{1,5}\s?\Z")
 _WEIGHT_BEHIND = re.compile(r"\s?:\s?[+-]?[.\d]{1,6}\s?")
 
 # A number in brackets that is hardly a weight, up to the bracket that makes it one.
 _NUMBER = re.compile(
     r"(?:(?<![^\s,(>;|/])[>}]?:-?[03]|(?<=\():(?:[4-9]|\d{2,4})"
-    r"|(?<![\w.\-])\d{1,4}(?:\.\d{1,2})?\s?:\s?\d{1,2}"
-    rf"|(?i:\b(?:{LABELS}))\s?:\s?\d{{1,2}}"
-    r"|(?P<sequel>(?<=[^\W\d_]):\s?[23]))\s?\)"
+    rf"|(?:(?<![\w.\-])|(?<=[{CJK}]))\d{{1,4}}(?:\.\d{{1,2}})?\s?:\s?\d{{1,2}}"
+    rf"|(?:(?i:\b(?:{LABELS}))|{'|'.join(MEASURED_CJK.split())})\s?:\s?\d{{1,2}}"
+    r"|(?P<sequel>(?<=[^\W\d_]):\s?[023]))\s?\)"
 )
 _SEQUEL = re.compile(SEQUEL)
 # The Witcher: 3
@@ -48,10 +53,7 @@ _TITLE = re.compile(
     r"(?!(?i:best|high|low|worst|masterpiece|detailed|ultra|very|extremely|beautiful|quality)\b)"
     r"[A-Z][\w'’.\-]*(?: (?:[A-Z\d&][\w'’.\-]*|of|the|and|a|in|to|for|vs|on))*"
 )
-_SMILEY = re.compile(
-    rf"(?:(?<![^\s,.!?>\])])|(?<=[{CJK}]))[>}}]?"
-    r"(?:(?!(?<=[)\]]):[(\[]\w)[:;=][-'^]?(?P<face>[()\[\]])|(?P<back>[(\[]):(?=[\s)\]])(?!\s{1,9}[+\-.\d]{1,9}\s{0,9}\)))"
-)
+_TITLE_CJK = re.compile(rf"[{CJK}]{{3,20}}")
 # A weight behind a bracket.
 _OUTER = re.compile(
     rf"\s?(?P<shown>[:*]\s?(?P<number>{SMALL}|[0-2])|(?P<number_2>{SMALL}))(?=\s{{0,9}}(?:[,;\n]|\.?\Z)|\s[^\W\d])"
@@ -89,8 +91,9 @@ def find_misreadings(
     signs = ascii_signs(parsed.source, fullwidth=fullwidth)
     if parsed.syntax in BRACKETS:
         issues += _numbers(parsed, signs, known)
+        issues += named_tags(parsed, signs)
     if parsed.syntax in BRACKETS | {"compel"}:
-        issues += _smileys(parsed, signs)
+        issues += smileys(parsed, signs)
     if parsed.syntax in JOINING:
         issues += _glued(parsed)
         issues += islice(_crossing(parsed.source, signs), MOST_ISSUES)
@@ -102,7 +105,7 @@ def find_misreadings(
 def _numbers(parsed: ParsedPrompt, signs: str, known: Sequence[int]) -> Iterator[Issue]:
     """Make an issue of each smiley, ratio or label that is read as a weight."""
     matches = list(islice(_NUMBER.finditer(signs), MOST_ISSUES))
-    pairs = _pairs(signs, parsed.syntax) if matches else {}
+    pairs = pairs_of(signs, parsed.syntax) if matches else {}
     for match in matches:
         closing = match.end() - 1
         start = pairs.get(closing, -1)
@@ -123,31 +126,27 @@ def _numbers(parsed: ParsedPrompt, signs: str, known: Sequence[int]) -> Iterator
             f"{excerpt(shown, SHOWN)!r} ends in a weight: it is {excerpt(words.strip(), SHOWN)!r} "
             f"at {float(number):g}"
         )
-        remedy = f"For a weight of 1.1 write ({inner.strip()}:1.1); for text write \\({inner}\\)."
-        if len(inner) > SHOWN:
+        text = f"\\{shown[0]}{inner}\\{shown[-1]}"
+        remedy = f"For a weight of 1.1 write ({inner.strip()}:1.1); for text write {text}."
+        if match["sequel"] and number.strip() == "0":  # of (Re:0:1.1) it is one weight too many
+            remedy = f"For text write {text}."
+        elif len(inner) > SHOWN:
             remedy = "Write ':1.1' before its last bracket, or its brackets \\( and \\) for text."
         yield Issue(message, start, remedy, "weight", (shown,))
 
 
 def _is_title(words: str, number: str) -> bool:
-    """Whether words and the number behind their colon are a title: `Toy Story: 3`."""
-    is_spaced = number != number.strip()
-    return bool(_SEQUEL.fullmatch(words) or (is_spaced and _TITLE.fullmatch(words)))
+    """Whether words and the number behind their colon are a title: `Toy Story: 3`, `Re:0`.
 
-
-def _pairs(signs: str, syntax: str) -> dict[int, int]:
-    """Find the partner of each bracket, round and square ones apart, in both directions."""
-    escape = _COMFYUI if syntax == "comfyui" else _ESCAPED
-    opened: dict[str, list[int]] = {"(": [], "[": []}
-    pairs: dict[int, int] = {}
-    for match in escape.finditer(signs):
-        bracket, position = match[0], match.start()
-        if bracket in opened:
-            opened[bracket].append(position)
-        elif bracket in OPENING and opened[OPENING[bracket]]:
-            start = opened[OPENING[bracket]].pop()
-            pairs[start], pairs[position] = position, start
-    return pairs
+    2 is a weight as well; 0 and 3 hardly are.
+    """
+    is_spaced, is_likely = number != number.strip(), number.strip() == "2"
+    if _SEQUEL.fullmatch(words):
+        return True
+    if _TITLE_CJK.fullmatch(words):
+        return is_spaced or not is_likely
+    has_two = " " in words or number.strip() == "0"
+    return bool((is_spaced or (has_two and not is_likely)) and _TITLE.fullmatch(words))
 
 
 def _crossing(source: str, signs: str) -> Iterator[Issue]:
@@ -159,7 +158,7 @@ def _crossing(source: str, signs: str) -> Iterator[Issue]:
         if bracket in ("(", "["):
             opened.append(position)
         elif bracket in OPENING:
-            near = range(len(opened) - 1, max(-1, len(opened) - 1 - _NEAR), -1)
+            near = range(len(opened) - 1, max(-1, len(opened) - 1 - NEAR), -1)
             index = next((n for n in near if signs[opened[n]] == OPENING[bracket]), -1)
             if index < 0:
                 continue
@@ -184,34 +183,6 @@ def _crossed(source: str, signs: str, start: int, middle: int, inner: int, stop:
     remedy = f"Write {meant}." if len(meant) <= TITLE else "Close the inner one first."
     message = f"{excerpt(shown, SHOWN)!r} is two brackets that cross"
     return Issue(message, start, remedy, "bracket", (shown,))
-
-
-def _smileys(parsed: ParsedPrompt, signs: str) -> Iterator[Issue]:
-    """Make an issue of each smiley whose bracket opens or closes something."""
-    source = signs
-    matches = list(islice(_SMILEY.finditer(source), MOST_ISSUES))
-    pairs = _pairs(source, parsed.syntax) if matches else {}
-    has_squares = parsed.syntax in JOINING
-    for match in matches:
-        at = match.start("face") if match["face"] else match.start("back")
-        if at not in pairs or (source[at] in "[]" and not has_squares):
-            continue
-        if parsed.syntax == "compel" and "=" in match[0]:  # around which brackets are text
-            continue
-        if match["face"] and source[at] not in OPENING and _is_group(source, at, pairs[at]):
-            continue
-        face = parsed.source[slice(*match.span())]
-        does = "closes" if source[at] in OPENING else "opens"
-        message = f"the bracket of the smiley {face!r} {does} others: it is no text"
-        escaped = "".join("\\" * (sign in "()[]（）［］【】") + sign for sign in face)
-        remedy = f"Write {escaped} for the smiley."
-        yield Issue(message, match.start(), remedy, "bracket", (face,))
-
-
-def _is_group(signs: str, start: int, stop: int) -> bool:
-    """Whether a bracket behind the eyes of a smiley is none: `hair:(red)`, `hair :( red:1.2)`."""
-    is_tight = not signs[start + 1].isspace() and start + 1 < stop
-    return is_tight or bool(_WEIGHT_AT_END.search(signs, max(start, stop - _NEAR), stop))
 
 
 def _glued(parsed: ParsedPrompt) -> Iterator[Issue]:

@@ -53,7 +53,7 @@ MEASURED = (
     "height length weight depth distance margin padding blur spacing duration delay odds f größe "
     "höhe breite länge preis maßstab gewicht zeit taille hauteur prix tamaño altura precio escala"
 )
-_MEASURED_CJK = (
+MEASURED_CJK = (
     "比例 价格 版本 光圈 长度 身高 温度 时间 评分 分数 体重 面积 速度 厚度 画幅 "
     "缩放 尺寸 大小 "
     "高度 宽度 重量 章节 曝光 售价 视力 系数 步数 "
@@ -67,7 +67,7 @@ def not_after(words: str) -> str:
     return "".join(f"(?<!{start}{word})" for start, word in starts)
 
 
-NO_CJK_MEASURE = not_after(_MEASURED_CJK)
+NO_CJK_MEASURE = not_after(MEASURED_CJK)
 NO_MEASURE = f"(?=:)(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
 
 _DIGITS = dict(zip("零〇一二两三四五六七八九点點", "001223456789..", strict=True))
@@ -84,6 +84,7 @@ _LISTED = re.compile(r"([^:,;、\n]+?)\s*:\s*([+-]?\d*[.,]?\d+)(?!\d)|([^:,;、\
 _WEIGHTED = re.compile(
     r"(?P<words>[^:()]*?)(?<!\d)\s?:\s?(?P<number>[0-2]?\.\d{1,3}|[0-2])\s*|.*", re.DOTALL
 )
+_EDIT = re.compile(rf"(?P<texts>{OPTION}:{OPTION}:)\s*(?P<when>{WHEN})\s*")
 _FREE_COLON = re.compile(r"(?<!\\):(?![^()]*\))")  # outside of brackets
 _TENTHS = re.compile(r"(?:百分之)?([\d一二两三四五六七八九])(?:成|十%?|割|할)")
 _HAS_NUMBER = re.compile(rf"[\d.{''.join([*_DIGITS, *_PARTS])}]")
@@ -159,7 +160,9 @@ def weights_in(syntax: str, listed: str) -> str:
 def alternation_of(options: str) -> str:
     """Write the options of an alternation, such as `cat:1.2|re:zero`, as A1111 reads them."""
     return "|".join(
-        f"({words}:{number})"
+        f"[{edit['texts']}{plain_share(edit['when'])}]"
+        if (edit := _EDIT.fullmatch(option))
+        else f"({words}:{number})"
         if (words := found["words"]) and (number := found["number"])
         else _FREE_COLON.sub(r"\\:", option)
         for option in options.split("|")
@@ -170,11 +173,13 @@ def alternation_of(options: str) -> str:
 def plain_share(typed: str) -> str:
     """Write when an edit takes place: a share of all steps, or the number of a step."""
     share = next((s for word, s in reversed(_SHARES.items()) if word in typed.lower()), None)
-    if share is None and (percent := re.fullmatch(r"\s*(\d{1,2})(?:\.\d+)?\s*[%％]\s*", typed)):
+    if share is None and (percent := re.fullmatch(r"\s*(\d{1,3})(?:\.\d+)?\s*[%％]\s*", typed)):
         share = int(percent[1]) / 100
     elif share is None and (tenths := _TENTHS.fullmatch(typed.strip())):
         share = int(tenths[1].translate(_TO_DIGITS)) / 10
-    return plain_number(typed, "0.5") if share is None else f"{share:.2g}"
+    when = plain_number(typed, "0.5") if share is None else f"{share:.2g}"
+    is_over = float(when) <= 0 or (("." in when or share is not None) and float(when) >= 1)
+    return "0.5" if is_over else when  # one that never changes was hardly meant
 
 
 _LESS = re.compile(r"(?:low|weak|less|min)\w*\Z|[低弱]\Z", re.IGNORECASE)  # of how much, in words
@@ -186,6 +191,8 @@ _SCIENTIFIC = re.compile(SCIENTIFIC)
 def plain_number(typed: str, default: str = "1.2") -> str:
     """Write a number plainly, whatever is wrong about it."""
     signs = typed.strip()
+    if signs and not signs.strip("–—"):  # a phone makes one dash of two
+        signs = "-" * max(2, len(signs))
     if signs and not signs.strip("+-"):
         return f"{_SIGNS[signs[0]] ** min(len(signs), MOST_SIGNS):.2g}"
     if (fraction := _FRACTION.fullmatch(typed)) and int(fraction[2]):

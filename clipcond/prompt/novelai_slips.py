@@ -8,7 +8,62 @@ from clipcond.prompt.other_dialects import SQUARE_CJK
 
 _NUMBER = r"(?<![\w.])(?P<number>[+-]?(?:\d{1,3}(?:\.\d{0,3})?|\.\d{1,3}))"
 _LAST = r"\s?(?:[,、\n]|\Z)"
+_PLAIN = r"(?:\d{1,3}(?:\.\d{0,3})?|\.\d{1,3})"
 NOVELAI_SLIPS = (
+    Notation(
+        "novelai-weight",
+        "–—―-",
+        re.compile(
+            rf"(?:(?<![\w.])(?P<number>[–—―]\s{{0,2}}{_PLAIN})|(?:\A|(?<=[,;(\[{{\n]))\s{{0,3}}(?P<number_2>-\s{{1,2}}{_PLAIN}))"
+            r"::(?P<words>[^:\n]{1,300})(?:::)?"
+        ),
+        EXCEPT_PLAIN,
+        "no weight: its minus is a dash",
+        "Write {weight}.",
+        folded=False,
+    ),
+    Notation(
+        "novelai-weight",
+        "·•‧∙⋅・'’`",
+        re.compile(
+            r"(?<![\w.])(?P<number>[+-]?\d{0,2}[·•‧∙⋅・'’`]\d{1,3})::(?P<words>[^:\n]{1,300})(?:::)?"
+        ),
+        {"novelai"},
+        "a weight of its last digits: its decimal point is another sign",
+        "Write {weight}.",
+        folded=False,
+    ),
+    Notation(
+        "novelai-weight",
+        "∷⸬",
+        re.compile(
+            rf"(?<![\w.])(?P<number>[+-]?{_PLAIN})\s?(?:[∷⸬](?P<words>[^:∷⸬\n]{{1,300}})(?:::|[∷⸬])?|::(?P<words_2>[^:∷⸬\n]{{1,300}})[∷⸬])"
+        ),
+        EXCEPT_PLAIN,
+        "no weight: its colons are one other sign",
+        "Write {weight}.",
+        folded=False,
+    ),
+    Notation(
+        "novelai-weight",
+        ("::",),
+        re.compile(
+            rf"(?<!\\)[({{\[](?P<words>[^\W\d][^()\[\]{{}}:\n]{{0,60}}):\s?(?P<number>[+-]?{_PLAIN})::\s?[)}}\]]"
+        ),
+        {"novelai"},
+        "a weight of what is behind it, and not of its words",
+        "Write {weight}.",
+    ),
+    Notation(
+        "novelai-weight",
+        ("::",),
+        re.compile(
+            r"(?<![\w.:])(?P<first>[1-3])::(?P<second>\d{1,2})(?![\w.:])(?!(?:[^:]|:(?!:)){0,300}::)"
+        ),
+        {"novelai"},
+        "a weight, although it looks like a ratio",
+        "For text write {first}:{second}.",
+    ),
     Notation(
         "novelai-weight",
         ("::",),

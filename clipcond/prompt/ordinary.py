@@ -193,6 +193,11 @@ ORDINARY = (
         "注図图表例頁页章",
         re.compile(r"[(（](?:注|図|图|表|例|頁|页|章)\s?[:：]\s?[\d.]{1,9}\s?[)）]"),
     ),
+    Ordinary(  # print("hello: 1")
+        frozenset({"weight"}),
+        ('("', "('"),
+        re.compile(r"(?<=[A-Za-z_\d])\((?:\"[^\"\n()]{0,200}\"|'[^'\n()]{0,200}')\)"),
+    ),
     Ordinary(
         frozenset({"bracket"}),
         "(",

@@ -28,8 +28,9 @@ _EDITING_HERE = "prompt editing in dialect 'a1111', but not here"
 
 # A number that is a weight, not the 9 of 16:9: it has a dot, or no digit comes before the colon.
 # Nor is it the 3 of a smiley.
-_WEIGHT = rf":(?P<number>{DECIMAL}|(?<!\d:)(?!(?<=[\s,(>]:)-?[03]\))[+-]?\d+)\)"
-_SPACED_WEIGHT = rf":(?P<number>\s+{DECIMAL}\s*|{DECIMAL}\s+|(?<!\d:)\s+[+-]?\d+\s*)\)"
+_LIKELY = r"[+-]?(?:\d\.\d*|\.\d+)"
+_WEIGHT = rf":(?P<number>{_LIKELY}|(?<!\d:)(?!(?<=[\s,(>]:)-?[03]\))[+-]?[0-3])\)"
+_SPACED_WEIGHT = rf":(?P<number>\s+{_LIKELY}\s*|{_LIKELY}\s+|(?<!\d:)\s+[+-]?[0-3]\s*)\)"
 # A lone Latin letter may be a language: C++.
 _SIGNED_WORD = (
     rf"(?:(?<![\w+\-.])(?!(?i:notepad|lib|stdc))(?=\w*[^\W\d_])(?P<words>\w{{2,}}(?:-\w{{2,}}){{0,3}}|[{CJK}])(?P<number>\+{{2,}}|-{{2,}})"

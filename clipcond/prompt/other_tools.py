@@ -49,7 +49,7 @@ OTHER_TOOLS = (
         re.compile(r"\{[^{}|]*\|[^{}]*\}"),
         EXCEPT_PLAIN,
         "a choice at random in ComfyUI's page and in A1111's Dynamic Prompts, but not here",
-        "Write the one that you want.",
+        "Write the one that you want, or expand the prompt: clipcond.Template(prompt).",
     ),
     Notation(
         "variable",
@@ -73,7 +73,8 @@ OTHER_TOOLS = (
         ),
         EXCEPT_PLAIN,
         "a word from a list in A1111's wildcards, but not here",
-        "Write the word that you want.",
+        "Write the word that you want, or expand the prompt: "
+        "clipcond.Template(prompt, wildcards='DIR').",
     ),
     Notation(
         "comment",
@@ -202,8 +203,8 @@ OTHER_TOOLS = (
         "novelai-weight",
         "{",
         re.compile(
-            r"(?<!\{)(?P<braces>\{{2,})(?P<words>[^{}|\"\n]+)\}{2,}"
-            r"|\{(?![^{}]*:\s?[\d.]+\s?\})(?P<words_2>[^\W\d_][\w ,.'()\[\]:\-]*)\}"
+            r"(?<!\{)(?P<braces>\{{2,})(?P<words>[^{}|\"\n]+)\}{2,}(?!\+|--)"
+            r"|\{(?![^{}]*:\s?[\d.]+\s?\})(?P<words_2>[^\W\d_][\w ,.'()\[\]:\-]*)\}(?!\+|--)"
         ),
         EXCEPT_PLAIN - {"novelai"},
         "a weight in dialect 'novelai', but not here",

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from itertools import chain, islice
 from typing import TypeAlias
 
 from clipcond.arguments import check_arguments
 from clipcond.errors import excerpt
-from clipcond.prompt.bare_notations import LOAD
 from clipcond.prompt.composition import compose_call, find_and, find_parts, is_capitals
 from clipcond.prompt.composition_slips import condition_issues, title_issues
-from clipcond.prompt.editing import (
-    Change,
-    find_changes,
-    find_forms,
-    find_last_text,
-    find_schedule,
-    find_undrawn,
-    never_changes,
-    schedule_call,
+from clipcond.prompt.edit_issues import (
+    change_issues,
+    never_issues,
+    number_issues,
+    undrawn_issues,
 )
+from clipcond.prompt.editing import Change, find_forms, find_last_text, find_schedule
 from clipcond.prompt.misreadings import outer_weights, spoiled_issue
-from clipcond.prompt.notations import MOST_WEIGHT, WEIGHT_WORD, weight_in
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.segments import MOST_ISSUES, Issue, in_order
 
@@ -31,10 +25,6 @@ Timeline: TypeAlias = tuple[tuple[int, tuple[tuple[str, float], ...]], ...]
 STEPS = 20
 CHANGING = ("AND", "[", "【", "［")  # one of these is in every prompt that is reduced
 _SHOWN = 40  # characters
-_NETWORKS = ("lora", "lyco", "locon", "loha", "hypernet")
-_LABELS = ("artist", "character", "copyright", "series", "style", "by")  # of a tag
-_NAMED = 8  # texts
-_WORD_BEFORE = re.compile(r"(?P<words>\w(?:[\w-]{0,39}\w)?)\s{0,3}\Z")
 _WORD = "Write 'and' in small letters for the word"
 
 
@@ -74,28 +64,32 @@ def reduce(
 
     `is_rest`: networks were taken out, so nothing is lost with an edit that has no text.
     """
-    remainder, issues = Remainder.whole(text), []
+    whole = remainder = Remainder.whole(text)
+    issues: list[Issue] = []
     at = find_and(text, fullwidth=fullwidth) if not negative and "AND" in text else None
     if at is not None:
         remainder, issue = _first_condition(text, at, fullwidth)
         issues.append(issue)
         if issue.code == "and":
             issues += condition_issues(text, fullwidth=fullwidth)
+            for start, stop, _ in find_parts(text, fullwidth=fullwidth)[1:MOST_ISSUES]:
+                issues += never_issues(whole.only([(start, stop)]), steps, fullwidth=fullwidth)
     if any(bracket in text for bracket in "[【［"):
         changes, spoiler = find_forms(remainder.text, fullwidth=fullwidth)
         if changes and spoiler is not None:
             issues.append(spoiled_issue(remainder, changes[0], spoiler))
             changes = ()
-        reached, text = 0, remainder.text
-        for change in changes:
-            if change.start >= reached and len(issues) < MOST_ISSUES:
-                reached = change.stop
-                if not is_rest or any(text[slice(*span)].strip() for span in change.options):
-                    issues.append(_change_issue(remainder, change, steps))
+        meant = [c for c in changes if not is_rest or _has_text(remainder.text, c)]
+        n_left = max(0, MOST_ISSUES - len(issues))
+        issues += islice(change_issues(remainder, meant, steps), n_left)
         if changes:
             issues += outer_weights(remainder, changes)
             remainder = remainder.only(find_last_text(remainder.text, changes, steps))
     return remainder, in_order(issues)
+
+
+def _has_text(text: str, change: Change) -> bool:
+    return any(text[slice(*span)].strip() for span in change.options)
 
 
 def timeline(
@@ -119,7 +113,7 @@ def remainders_over_time(
     remainder: Remainder, steps: int, *, negative: bool = False, fullwidth: bool = False
 ) -> tuple[tuple[int, tuple[tuple[Remainder, float], ...]], ...]:
     """Do as `timeline`, and keep where in the prompt each text comes from."""
-    parts = _conditions(remainder, negative, fullwidth)
+    parts = find_conditions(remainder, negative=negative, fullwidth=fullwidth)
     weights = [weight for *_, weight in parts]
     texts = []
     for start, stop, _ in parts:
@@ -133,8 +127,8 @@ def remainders_over_time(
     return tuple(found)
 
 
-def _conditions(
-    remainder: Remainder, negative: bool, fullwidth: bool
+def find_conditions(
+    remainder: Remainder, *, negative: bool = False, fullwidth: bool = False
 ) -> tuple[tuple[int, int, float], ...]:
     """Find (start, stop, weight) of every condition that A1111 draws."""
     with remainder.restore_errors():
@@ -149,96 +143,32 @@ def undrawn_edits(
 ) -> tuple[Issue, ...]:
     """Make an issue of each edit and alternation of which so many steps do not draw all texts.
 
-    A1111 draws a text that ends at step 5 in six steps: the last step of 20 is number 19.
-
     Args:
         remainder: what is read of a prompt.
         steps: how many are drawn.
         negative, fullwidth: as for `reduce_to_one_text`.
     """
-    issues: list[Issue] = []
-    for start, stop, _ in _conditions(remainder, negative, fullwidth):
-        part = remainder.only([(start, stop)])
-        for change, lost in find_undrawn(part.text, steps, fullwidth=fullwidth):
-            is_known = never_changes(change) is not None or _is_numeric(part.text, change)
-            make = _undrawn_texts if change.when is None else _undrawn_edit
-            said = None if is_known else make(part.text, change, lost, steps)
-            if said is not None and len(issues) < MOST_ISSUES:
-                issues.append(Issue(said[0], part.at(change.start), said[1], "editing-undrawn"))
-    return tuple(issues)
-
-
-def _undrawn_edit(
-    text: str, change: Change, lost: Sequence[int], steps: int
-) -> tuple[str, str] | None:
-    shown = excerpt(text[change.start : change.stop], _SHOWN)
-    kept = excerpt(text[slice(*change.options[1 - lost[0]])].strip(), _SHOWN)
-    message = f"{shown!r} never changes while denoising: {steps} steps draw only {kept!r}"
-    if steps > 2:
-        return message, f"Choose a step from 1 to {steps - 2}, or a fraction such as 0.5."
-    return message, "Draw more steps."
-
-
-def _undrawn_texts(
-    text: str, change: Change, lost: Sequence[int], steps: int
-) -> tuple[str, str] | None:
-    """Say which texts of an alternation are never drawn; None if each is drawn elsewhere in it."""
-    options = [text[start:stop].strip() for start, stop in change.options]
-    drawn = {option for i, option in enumerate(options) if i not in lost}
-    names = [excerpt(options[i], _SHOWN) for i in lost if options[i] not in drawn]
-    if not names:
-        return None
-    shown = excerpt(text[change.start : change.stop], _SHOWN)
-    listed = ", ".join(map(repr, names[:_NAMED])) + (", ..." if len(names) > _NAMED else "")
-    message = f"{shown!r} alternates in vain: {steps} steps never draw {listed}"
-    if len(options) >= steps:
-        return message, f"Draw at least {len(options) + 1} steps, or write fewer texts."
-    return message, "Write all texts in one pair of brackets, or give the outer ones more steps."
+    parts = find_conditions(remainder, negative=negative, fullwidth=fullwidth)
+    issues = (
+        undrawn_issues(remainder.only([(start, stop)]), steps, fullwidth=fullwidth)
+        for start, stop, _ in parts
+    )
+    return tuple(islice(chain.from_iterable(issues), MOST_ISSUES))
 
 
 def misread_forms(
     remainder: Remainder, *, negative: bool = False, fullwidth: bool = False
 ) -> tuple[Issue, ...]:
-    """Make an issue of each AND in a title, and each edit that may be a time or a ratio: `[3:2]`.
+    """Make an issue of each AND in a title, and each edit that may be a number: `[3:2]`.
 
     Where one text is encoded, issues say already that they change what is drawn.
 
     Args:
         remainder, negative, fullwidth: as for `undrawn_edits`.
     """
-    parts = _conditions(remainder, negative, fullwidth)
-    issues = list(remainder.restore_issues(tuple(title_issues(remainder.text, parts))))
-    for change in find_changes(remainder.text, fullwidth=fullwidth)[:MOST_ISSUES]:
-        if remedy := _label_remedy(remainder.text, change):
-            shown = excerpt(remainder.text[change.start : change.stop], _SHOWN)
-            message = f"{shown!r} is prompt editing: a text that changes at {change.when}"
-            issues.append(Issue(message, remainder.at(change.start), remedy, "editing-number"))
-        elif _is_numeric(remainder.text, change):
-            shown = excerpt(remainder.text[change.start : change.stop], _SHOWN)
-            message = f"{shown!r} is prompt editing: a text that changes after step {change.when}"
-            remedy = f"For text write \\{shown[:-1]}\\{shown[-1]}."
-            issues.append(Issue(message, remainder.at(change.start), remedy, "editing-number"))
-    return tuple(issues)
-
-
-def _label_remedy(text: str, change: Change) -> str:
-    """Say what to write for an edit that begins with the label of a LoRA or a tag; '' for others.
-
-    `[lora:foo:0.8]` changes from `lora` to `foo`, and `[artist:wlop:0.8]` from `artist` to `wlop`.
-    """
-    label, *others = (text[start:stop].strip() for start, stop in change.options)
-    when = (change.when or "").strip()
-    is_network = bool(when) and label.lower() in _NETWORKS
-    if not others or not (is_network or ("." in when and label.lower() in _LABELS)):
-        return ""
-    words = f"{label}:{excerpt(others[0], _SHOWN)}"
-    return LOAD if is_network else f"For a weight write {weight_in('a1111', words, when)}."
-
-
-def _is_numeric(text: str, change: Change) -> bool:
-    """Whether an edit has digits only, as a time or a ratio has."""
-    words = [text[start:stop] for start, stop in change.options]
-    return "".join([*words, change.when or "-"]).replace(" ", "").isdigit()
+    parts = find_conditions(remainder, negative=negative, fullwidth=fullwidth)
+    titles = remainder.restore_issues(tuple(title_issues(remainder.text, parts)))
+    return (*titles, *number_issues(remainder, fullwidth=fullwidth))
 
 
 def _first_condition(text: str, at: int, fullwidth: bool) -> tuple[Remainder, Issue]:
@@ -256,39 +186,3 @@ def _first_condition(text: str, at: int, fullwidth: bool) -> tuple[Remainder, Is
     remedy = f"{_WORD}. For several conditions, encode the parts of {compose_call(text)} "
     issue = Issue(message, at, f"{remedy}one by one.", "and", (lost,))
     return Remainder.whole(text).only([(start, stop)]), issue
-
-
-def _change_issue(remainder: Remainder, change: Change, steps: int) -> Issue:
-    """Make the issue of an edit: it changes, never changes, or is probably a weight."""
-    shown, *texts = (
-        remainder.text[start:stop] for start, stop in ((change.start, change.stop), *change.options)
-    )
-    when = (change.when or "").strip()
-    is_short = texts[0] == "" and change.options[0][0] == change.options[1][0]  # [to:when]
-    is_plain = is_short and not any(sign in texts[1] for sign in "(（:：")
-    may_be_weight = is_plain and "." in when and 0 < float(when) <= MOST_WEIGHT
-    message = f"{excerpt(shown, _SHOWN)!r} changes while denoising; only its last text is encoded"
-    remedy, code = f"Encode the texts of {schedule_call(shown)} one by one.", "editing"
-    if when and "." not in when and float(when) >= steps:
-        message = (
-            f"{excerpt(shown, _SHOWN)!r} changes after step {when}, which {steps} steps do not "
-            "reach; only its first text is encoded"
-        )
-        remedy = f"Choose a step from 1 to {max(1, steps - 2)}, or a fraction such as 0.5. {remedy}"
-    if (is_over := never_changes(change)) is not None:
-        code, left = "editing-never", texts[is_over].strip()
-        kept = f"only {excerpt(left, _SHOWN)!r}" if left else "nothing of it"
-        message = f"{excerpt(shown, _SHOWN)!r} never changes while denoising; {kept} is encoded"
-        example = "0.5".join(shown.rsplit(when, 1)) if when in shown else "[a:b:0.5]"
-        remedy = f"Write a fraction of all steps below 1, or the number of a step: {example}."
-    if label_remedy := _label_remedy(remainder.text, change):
-        remedy = label_remedy
-    start = change.start
-    if may_be_weight:
-        words = texts[1].strip()
-        before = _WORD_BEFORE.search(remainder.text, max(0, start - _SHOWN), start)
-        if before and re.fullmatch(WEIGHT_WORD, words):  # cat [weight: 1.3]
-            start, words = before.start(), before["words"]
-            message = message.replace(shown, remainder.text[start : change.stop])
-        remedy = f"For a weight write {weight_in('a1111', excerpt(words, _SHOWN), when)}. {remedy}"
-    return Issue(message, remainder.at(start), remedy, code=code)

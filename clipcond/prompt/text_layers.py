@@ -9,6 +9,7 @@ so a network in a comment is none. In other tools both are text; `other_tools` w
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Sequence
 from itertools import count, islice, pairwise
 
@@ -21,6 +22,7 @@ from clipcond.prompt.scanner import gaps
 from clipcond.prompt.segments import MOST_ISSUES, Issue, in_order
 
 _COMMENT = re.compile(r"#[^\n]*")
+_ENTITY = re.compile(r"&(?:amp;)*(?P<sign>#)(?:\d{2,6}|[xX][\da-fA-F]{2,6});")
 _NETWORK = re.compile(r"<(\w+):([^>]+)>")
 _NUMBER = re.compile(r"\s*[+-]?(?:\d{1,2}(?:\.\d{1,3})?|\.\d{1,3})\s*")
 _WEIGHT_BEHIND = re.compile(
@@ -92,6 +94,10 @@ def _comment_issue(prompt: str, start: int, stop: int) -> Issue:
     shown = prompt[start:stop].rstrip()
     message = f"{excerpt(shown, SHOWN)!r} is a comment, and left out of the text"
     remedy = "Say extra_networks=False if it is meant as text."
+    entity = _ENTITY.match(prompt, max(0, prompt.rfind("&", 0, start)))
+    if entity and entity.start("sign") == start:  # it&#39;s, of a web page's source
+        plain = html.unescape(html.unescape(entity[0]))
+        remedy = f"Write {plain!r} in place of {entity[0]!r}."
     return Issue(message, start, remedy, "comment", (shown,))
 
 

@@ -62,6 +62,7 @@ _TWICE = (
 _FLOATS = rf"{SCIENTIFIC}|[0-2]?_\d{{1,3}}"
 _PLAIN = r"(?!\s*[+-]?[.\d]+\s*[)\]])"
 _WRITE = "Write {weight}."
+_INVISIBLE = r"[\u00a0\u00ad\u200b-\u200f\u2060-\u2064\ufeff]"
 _BY_COMMA = "no weight, because of its comma"
 _BY_SIGN = "no weight, because of {odd}"
 
@@ -114,7 +115,7 @@ WEIGHT_SLIPS = (
         "weight",
         "]}⟧",
         re.compile(rf"(?<!\\)[\]}}⟧](?P<number>{SMALL}|\+{{1,4}}){AT_END}"),
-        EXCEPT_PLAIN,
+        EXCEPT_PLAIN - {"compel"},
         "no weight behind such a bracket",
         _WRITE,
     ),
@@ -248,10 +249,21 @@ WEIGHT_SLIPS = (
         "weight",
         "\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff",
         re.compile(
-            r"(?P<words>\w{1,40})?[)）]?[\u00a0\u00ad\u200b-\u200f\u2060-\u2064\ufeff]{1,9}"
+            rf"(?P<words>\w{{1,40}})?[)）]?{_INVISIBLE}{{1,9}}"
             r"(?P<number>[+-]{2,9}|(?<=[)）].)\d?\.\d{1,3})(?=[\s,.;)]|\Z)"
         ),
-        EXCEPT_PLAIN,
+        EXCEPT_PLAIN - {"compel"},
+        "no weight, because of an invisible character",
+        _WRITE,
+        folded=False,
+    ),
+    Notation(
+        "weight",
+        ")",
+        re.compile(
+            rf"(?<!\\)\){_INVISIBLE}{{1,9}}(?P<number>[+-]{{1,9}}|\d?\.\d{{1,3}})(?=[\s,.;)]|\Z)"
+        ),
+        {"compel"},  # there a word with one has the weight
         "no weight, because of an invisible character",
         _WRITE,
         folded=False,

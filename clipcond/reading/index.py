@@ -123,12 +123,7 @@ class ImageIndex:
         results = [contents.files[key] for key in asked]
         bad = [(each.path, each.error) for each in results if each.error is not None]
         n_changed = len(known & good)
-        gone = self._gone(paths, asked)
-        if gone:
-            warn(
-                f"the files of {counted(len(gone), 'picture')} in the index are gone, such as "
-                f"{excerpt(str(gone[0]), 200)!r}: remove_missing() takes them out"
-            )
+        gone = self._warned_gone(paths, asked)
         return IndexUpdate(
             len(todo.keys() & good) - n_changed,
             n_changed,
@@ -137,16 +132,22 @@ class ImageIndex:
             gone,
         )
 
-    def _gone(self, paths: Paths, asked: Collection[str]) -> tuple[Path, ...]:
+    def _warned_gone(self, paths: Paths, asked: Collection[str]) -> tuple[Path, ...]:
         """List what the index has of these files and folders, and that no longer is a file."""
         given = {_key(local_path(path, PictureError)) for path in _listed(paths)}
         roots = tuple(os.path.join(key, "") for key in given)
-        return tuple(
+        gone = tuple(
             each.path
             for key, each in self._contents.files.items()
             if key not in asked and (key in given or key.startswith(roots))
             if not os.path.isfile(key)
         )
+        if gone:
+            warn(
+                f"the files of {counted(len(gone), 'picture')} in the index are gone, such as "
+                f"{excerpt(str(gone[0]), 200)!r}: remove_missing() takes them out"
+            )
+        return gone
 
     def remove(self, paths: Paths) -> int:
         """Remove files; return how many were there."""

@@ -12,24 +12,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 
-from clipcond.errors import PairsError, counted, excerpt, first_line, printable
+from clipcond.errors import PairsError, counted, excerpt
+from clipcond.tables import BadRow, parquet_file, parquet_rows, read_lines, unquoted
 
-MAX_LINE = 50_000  # bytes; a caption has hundreds
-NOT_UTF_8 = "it is not UTF-8"
 # What a line of text holds.
 SHAPES = {
     ".tsv": "A line of a .tsv has two columns with a tab between.",
     ".jsonl": "A line of a .jsonl is a JSON object.",
 }
-# How files begin that are no text, whatever their names say.
-_OTHERS = (
-    (b"\x1f\x8b", "compressed by gzip", "Unpack it first."),
-    (b"PK\x03\x04", "a .zip or a table of a spreadsheet", "Unpack it, or save it as text."),
-    (b"PAR1", "Parquet", "Name it .parquet."),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,54 +65,18 @@ class Columns:
                 )
 
 
-class BadRow(Exception):
-    """Why a row cannot be used."""
-
-
 Row = tuple[int, Mapping[str, object] | BadRow]
-
-
-def _read_lines(path: Path) -> Iterator[tuple[int, str | BadRow]]:
-    """Yield numbered lines; a line without end takes no more memory than MAX_LINE."""
-    with open(path, "rb") as file:
-        start = file.read(4)
-        if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise PairsError(f"{str(path)!r} is UTF-16", "Save it as UTF-8.")
-        for beginning, what, remedy in _OTHERS:
-            if start.startswith(beginning):
-                raise PairsError(f"{str(path)!r} is no text: it is {what}", remedy)
-        file.seek(3 if start[:3] == b"\xef\xbb\xbf" else 0)
-        for number in count(1):
-            raw = part = file.readline(MAX_LINE)
-            if not raw:
-                return
-            while len(part) == MAX_LINE and not part.endswith(b"\n"):
-                part = file.readline(MAX_LINE)
-            if len(raw) == MAX_LINE and not raw.endswith(b"\n"):
-                yield number, BadRow(f"it is longer than {MAX_LINE} bytes")
-            else:
-                yield number, _decode(raw)
-
-
-def _decode(raw: bytes) -> str | BadRow:
-    try:
-        line = raw.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        return BadRow(f"{NOT_UTF_8}: byte {raw[error.start]:#04x}")
-    if "\0" in line:
-        return BadRow("it holds a zero byte")
-    return line if line.strip() else BadRow("it is empty")
 
 
 def _read_tsv(path: Path, columns: Columns) -> Iterator[Row]:
     usual = list(dict.fromkeys(columns.names))
     is_named = any((columns.teacher, columns.tower, columns.image))
     header: list[str] | None = None  # [] = without one
-    for number, line in _read_lines(path):
+    for number, line in read_lines(path, PairsError):
         if isinstance(line, BadRow):
             yield number, line
             continue
-        cells = _unquoted(line.split("\t"))
+        cells = unquoted(line.split("\t"))
         if header is None:
             titles = [cell.strip() for cell in cells]
             header = titles if is_named or set(usual[:2]) <= set(titles) else []
@@ -136,27 +92,8 @@ def _read_tsv(path: Path, columns: Columns) -> Iterator[Row]:
         yield number, BadRow(f"it has {n_cells}, expected {len(header) if header else unnamed}")
 
 
-def _unquoted(cells: list[str]) -> list[str]:
-    """Take off the quotes of pandas, csv and spreadsheets, which double those within.
-
-    A cell in quotes without doubled ones may be a caption in quotes: it is theirs only if all cells
-    of its line are in quotes.
-    """
-    inner = [cell[1:-1] if _is_quoted(cell) else None for cell in cells]
-    is_theirs = None not in inner
-    return [
-        cell if text is None or not (is_theirs or '""' in text) else text.replace('""', '"')
-        for cell, text in zip(cells, inner, strict=True)
-    ]
-
-
-def _is_quoted(cell: str) -> bool:
-    is_framed = len(cell) >= 2 and cell[0] == cell[-1] == '"'
-    return is_framed and '"' not in cell[1:-1].replace('""', "")
-
-
 def _read_jsonl(path: Path, columns: Columns) -> Iterator[Row]:
-    for number, line in _read_lines(path):
+    for number, line in read_lines(path, PairsError):
         row: object = line
         if isinstance(line, str):
             try:
@@ -169,29 +106,11 @@ def _read_jsonl(path: Path, columns: Columns) -> Iterator[Row]:
 
 
 def _read_parquet(path: Path, columns: Columns) -> Iterator[Row]:
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise PairsError(
-            f"{str(path)!r}: reading Parquet needs pyarrow, which is not installed",
-            "Install it with: pip install pyarrow, or give a .tsv or .jsonl file.",
-        ) from error
-    try:
-        file = parquet.ParquetFile(path, page_checksum_verification=True)
+    with parquet_file(path, PairsError, "a .tsv or .jsonl file") as file:
         present = list(file.schema_arrow.names)
         columns.check(path, present)
         wanted = [name for name in dict.fromkeys(columns.names) if name in present]
-        numbers = count(1)
-        for batch in file.iter_batches(columns=wanted):
-            for row in batch.to_pylist():
-                yield next(numbers), row
-        if next(numbers) != file.metadata.num_rows + 1:
-            raise ValueError("it has fewer rows than it says")
-    except PairsError:
-        raise
-    except Exception as error:  # pyarrow fails with a dozen kinds
-        reason = printable(first_line(error))
-        raise PairsError(f"{str(path)!r} cannot be read: {reason}") from error
+        yield from enumerate(parquet_rows(file, wanted), 1)
 
 
 READERS: dict[str, Callable[[Path, Columns], Iterator[Row]]] = {

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from clipcond.errors import PairsError, excerpt, printable
 from clipcond.files import disk_errors, local_path
-from clipcond.training.pair_files import NOT_UTF_8, READERS, SHAPES, BadRow, Columns
+from clipcond.tables import NOT_UTF_8, BadRow
+from clipcond.training.pair_files import READERS, SHAPES, Columns
 from clipcond.training.settings import check_settings, check_whole
 
 MAX_BAD_SHARE, MIN_BAD = 0.01, 10

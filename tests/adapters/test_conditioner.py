@@ -41,6 +41,19 @@ def by_hand(conditioner: Conditioner, prompt: str, layer: HiddenLayer | None = N
     return conditioner.adapter(hidden, mask)
 
 
+def test_an_adapter_may_write_into_what_it_gets():
+    conditioner = made()
+
+    def double(_, args):
+        args[0].mul_(2)
+
+    conditioner.adapter.register_forward_pre_hook(double)
+    first = conditioner([CAT, CAT]).embeds  # encoded once
+
+    assert torch.equal(conditioner([CAT, CAT]).embeds, first)
+    assert torch.equal(conditioner(CAT).embeds, first[:1])
+
+
 @KINDS
 @pytest.mark.parametrize("prompt", ["", CAT, f"({CAT}:1.0)", LONG, "a red cat", f"{CAT} BREAK 狗"])
 def test_weights_of_one_are_the_plain_encoding_through_the_adapter(kind, prompt):

@@ -53,6 +53,16 @@ def test_saved_and_loaded_is_exact(tmp_path, kind, dtype, pooled_width):
     assert not any(p.requires_grad for p in loaded.parameters())
 
 
+def test_names_can_be_read_in_the_file(tmp_path):
+    stated = record(tower_name="中文塔", data="提示词.tsv")
+    save_adapter(adapter(), stated, tmp_path / "zh.file")
+    written = (tmp_path / "zh.file").read_bytes()
+
+    # safetensors writes the text as a JSON string
+    assert all(name.encode() in written for name in ("中文塔", "提示词.tsv"))
+    assert load_adapter(tmp_path / "zh.file")[1] == stated
+
+
 def test_saving_again_replaces_and_leaves_nothing_else(path):
     save_adapter(adapter(seed=6), record(n_pairs=4), str(path))
 

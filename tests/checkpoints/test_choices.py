@@ -3,12 +3,15 @@
 import copy
 import json
 import pickle
+import re
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import clipcond
 from clipcond import load_tower
 from clipcond.checkpoints import opening
 from clipcond.checkpoints.extraction import extract
@@ -139,7 +142,7 @@ def test_every_pickle_needs_to_be_allowed(tmp_path):
             path = tmp_path / f"x{protocol}{ending}"
             path.write_bytes(pickle.dumps({"a": [bytes(range(256))]}, protocol))
             with pytest.raises(CheckpointError, match="is a pickle, which can run code"):
-                file_format(path)
+                file_format(path, allow_pickle=False)
             assert file_format(path, allow_pickle=True) == "old pickle"
 
 
@@ -183,3 +186,12 @@ def test_a_dtype_that_torch_lacks(tmp_path):
         path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(n_bytes))
         with pytest.raises(CheckpointError, match=r"'x' is of float[46]_e[23]m[123], which torch"):
             read_weights([path])
+
+
+def test_no_function_allows_pickles_or_overwrites_by_default():
+    pattern = re.compile(r"\b(?:allow_pickle|overwrite): \w+ = (\w+)")
+    files = Path(clipcond.__file__).parent.rglob("*.py")
+    defaults = [found for file in files for found in pattern.findall(file.read_text("utf-8"))]
+
+    assert len(defaults) > 12
+    assert set(defaults) == {"False"}

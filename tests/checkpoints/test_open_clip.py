@@ -64,6 +64,7 @@ def test_what_is_beside_the_text_half_is_ignored():
         "logit_scale": torch.zeros(()),
         "attn_mask": torch.zeros(77, 77),
         "text_decoder.transformer.resblocks.0.attn.in_proj_weight": torch.zeros(3, 1),
+        **{"epoch": 3, "visual.image_size": (224, 224), "version": "1.0"},  # of training scripts
     }
     expected = tower("flat").encode(chunks(), None, HiddenLayer(2), pooled=True)
     for prefix in ("module.", "cond_stage_model.model.", "text.", "module.text."):

@@ -3,11 +3,13 @@
 import io
 import pickle
 import resource
+from itertools import pairwise
 
 import pytest
 import torch
 
 from clipcond import load_tower
+from clipcond.checkpoints.old_pickles import read_old_pickle
 from clipcond.checkpoints.pickle_guard import check_pickle
 from clipcond.checkpoints.textual_inversions import load_inversion
 from clipcond.errors import CheckpointError
@@ -15,6 +17,8 @@ from tests.failures import failures_of
 from tests.parity.models import tower_l
 
 N = 1_500_000_000
+_DOUBLED = b"h\x00h\x00\x86q\x00" * 40
+FOR_EVER = b"\x80\x02}X\x01\x00\x00\x00aq\x00" + _DOUBLED + b"K\x01s."  # to hash its key
 
 
 class Calls:
@@ -107,9 +111,25 @@ def test_tensors_that_share_their_values_are_bounded_together(tmp_path):
 
 
 def test_a_key_that_would_take_for_ever_to_hash():
-    doubled = b"h\x00h\x00\x86q\x00" * 40
     with pytest.raises(ValueError, match="tuples within tuples without end"):
-        check_pickle(io.BytesIO(b"\x80\x02}X\x01\x00\x00\x00aq\x00" + doubled + b"K\x01s."))
+        check_pickle(io.BytesIO(FOR_EVER))
+
+
+def test_each_pickle_of_an_old_file_is_checked_before_torch_reads_one(tmp_path, monkeypatch):
+    file, path = io.BytesIO(), tmp_path / "x.pt"
+    torch.save({"x": torch.ones(2, 32)}, file, _use_new_zipfile_serialization=False)
+    file.seek(0)
+    ends = [0]
+    while len(ends) <= 5:  # magic number, version, system, the values, their places
+        check_pickle(file)
+        ends.append(file.tell())
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch reads it"))
+
+    for start, stop in pairwise(ends):
+        path.write_bytes(file.getvalue()[:start] + FOR_EVER + file.getvalue()[stop:])
+        with pytest.raises(CheckpointError) as caught:
+            read_old_pickle(path, 10**6)
+        assert "tuples within tuples without end" in str(caught.value.__cause__)
 
 
 def test_too_many_instructions():

@@ -12,8 +12,8 @@ from clipcond import embedded
 from tests.checkpoints.made_files import unet
 
 COMMANDS = (
-    "generate vary inspect convert checkpoint parameters classify score search interrogate align "
-    "tune-tower"
+    "generate expand vary inspect convert checkpoint parameters classify score search interrogate "
+    "app align tune-tower"
 ).split()
 CODE = """
 import json, sys
@@ -34,10 +34,13 @@ def test_light_commands_import_nothing_heavy(tmp_path):
         ["--help"],
         *([command, "--help"] for command in COMMANDS),
         ["convert", "a (red:1.3) cat", "--to", "comfyui"],
+        ["expand", "a {red|blue} cat", "--combinations"],
         ["checkpoint", "unet.safetensors"],
         ["inspect", "a (red:1.3) xylophone", "-n", "[a:b:0.5] AND c"],
         ["inspect", "猫 (red:1.3)", "--tower", "embedded-zh", "--json"],
         ["inspect", "a cat", "--model", "model", "--dialect", "compel"],
+        ["inspect", "a (cat:1.3)", "--html", "page.html"],
+        ["inspect", "a", "--against", "b", "--against-dialect", "compel", "--html", "-"],
     ]
     done = subprocess.run(
         [sys.executable, "-c", CODE, json.dumps(calls)],

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from PIL import Image
 
 from clipcond.cli.entry import main
 from clipcond.cli.messages import in_locale
-from clipcond.cli.picture_jobs import _KINDS, PictureJob, jobs_of_file
+from clipcond.cli.picture_jobs import _KINDS, PictureJob, jobs_of_file, jobs_of_prompt
 from clipcond.cli.usage import _OTHER_NAMES
 from tests.failures import failures_of
 
+one_of = partial(jobs_of_prompt, count=1)
 ENGLISH = re.compile(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}")
 OPTIONS = [
     *(["--size", size] for size in ("5", "0x5", "ax4", "512*512", "")),
@@ -28,6 +30,12 @@ OPTIONS = [
     *([name, "foo"] for name in ("--dialect", "--weighting", "--normalize", "--scheduler")),
     *([name, "foo"] for name in ("--dtype", "--device")),
     *([name, ""] for name in ("--model", "--tower")),
+    *(["--matrix", axis] for axis in ("stpes=1", "cfg=1", "steps=1,x", "steps", "steps:1=2")),
+    *(["--matrix", axis] for axis in ("prompt:=a", "prompt:dog=a", 'prompt="a', 'prompt="a"b')),
+    *(["--matrix", axis] for axis in ("dialect=foo", "style=a", "tower=none", "size=5")),
+    *(["--matrix", "seed=1", *more] for more in (["--count", "2"], ["--matrix", "seed=2"])),
+    ["--matrix", "seed=" + "1," * 500],
+    *(["--save-all"], ["--style", "a"]),
     *(["-n"], ["--cfg", "5"], ["--sise", "5"], ["dog"], ["--prompts", "x"]),
 ]  # fmt: skip
 LINES = [
@@ -129,6 +137,59 @@ def test_wrong_options(capsys):
     assert not failures_of(check, OPTIONS)
 
 
+TEMPLATES = [
+    *(
+        "{a|b",
+        "{$$a|b}",
+        "{-1::a|b}",
+        "{0::a|0::b}",
+        "${x=1}",
+        "__no__",
+        "__anima__",
+        "__none(a=1)__",
+    ),
+    *(
+        "{-$$" + "|".join(map(str, range(200))) + "}",
+        "{a|b}" * 9,
+        "__loop__",
+        "__bad__",
+        "__empty__",
+    ),
+    "__grow9____grow9__",
+]
+
+
+def test_templates(capsys, tmp_path):
+    files = {"animal": "cat", "loop": "__loop__", "bad": "a\n{b|c", "empty": "# x", "grow0": "a"}
+    files |= {f"grow{i}": f"__grow{i - 1}__" * 9 for i in range(1, 10)}
+    for name, content in files.items():
+        (tmp_path / f"{name}.txt").write_text(content, encoding="utf-8")
+
+    def check(template):
+        assert main(["expand", template, "--combinations", "--wildcards", "."]) in (1, 2)
+        check_chinese(capsys.readouterr().err)
+
+    assert not failures_of(check, TEMPLATES)
+    for odd in ("a} b", "{a {b|c}", "{3$$a|b}"):
+        assert main(["expand", odd, "--count", "1"]) == 0
+        check_chinese(capsys.readouterr().err)
+    assert main(["expand", "__a__"]) == 2
+    check_chinese(capsys.readouterr().err)
+    assert main(["expand", "{a|b}", "--combinations", "--count", "1"]) == 0
+    check_chinese(capsys.readouterr().err)
+
+
+def test_files_of_styles(capsys, tmp_path):
+    def check(content):
+        (tmp_path / "s.csv").write_bytes(content)
+        assert main(["generate", "a cat", "--styles", "s.csv", "--style", "x"]) in (1, 2)
+        check_chinese(capsys.readouterr().err)
+
+    head = b"name,prompt\n"
+    cases = [b"a,b", head + b"a,b,c,d", head + b"x\xff,a", head, head + b"y,a"]
+    assert not failures_of(check, cases)
+
+
 def test_layers_that_a_tower_has_not(capsys):
     assert main(["inspect", "a cat", "--clip-skip", "99"]) == 1
     check_chinese(capsys.readouterr().err)
@@ -155,7 +216,7 @@ def test_lines_know_what_other_tools_call_a_key(tmp_path):
         file = tmp_path / "prompts.txt"
         file.write_text(json.dumps({"prompt": "a cat", name: 1}), encoding="utf-8")
         job = PictureJob("", "", 0, None, None, None, None, Path("a.png"))
-        ((_, said),) = jobs_of_file(str(file), job, 1)[1]
+        ((_, said),) = jobs_of_file(str(file), job, one_of)[1]
         assert said.startswith(f"it has an unknown {name!r}. ")
         assert said.endswith(f"Did you mean {key!r}?") == (key in _KINDS), said
 

@@ -1,12 +1,15 @@
 """The pictures of a file of prompts: each has a file of its own."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from clipcond.cli.picture_jobs import PictureJob, check_targets, jobs_of_file
+from clipcond.cli.picture_jobs import PictureJob, check_targets, jobs_of_file, jobs_of_prompt
 from clipcond.errors import CheckpointError
 from tests.failures import failures_of
+
+one_of = partial(jobs_of_prompt, count=1)
 
 
 def jobs(*names):
@@ -49,7 +52,7 @@ def test_all_that_is_wrong_about_a_line_is_listed(tmp_path):
         line, *said = case
         file = tmp_path / "prompts.jsonl"
         file.write_text(line, encoding="utf-8")
-        made, bad = jobs_of_file(str(file), jobs("a.png")[0], 1)
+        made, bad = jobs_of_file(str(file), jobs("a.png")[0], one_of)
         assert made == []
         ((number, message),) = bad
         assert number == 1
@@ -91,5 +94,5 @@ def test_brackets_of_prompts_are_no_json(tmp_path):
     ]
     file = tmp_path / "prompts.txt"
     file.write_text("\n".join(lines), encoding="utf-8")
-    made, bad = jobs_of_file(str(file), jobs("a.png")[0], 1)
+    made, bad = jobs_of_file(str(file), jobs("a.png")[0], one_of)
     assert ([job.prompt for job in made], bad) == (lines, [])

@@ -12,12 +12,16 @@ from clipcond.errors import PromptSyntaxError, PromptWarning
 from clipcond.prompt import SYNTAXES, parse, reduce_to_one_text
 from clipcond.prompt.bracket_slips import BRACKET_SLIPS
 from clipcond.prompt.compel_slips import COMPEL_SLIPS
+from clipcond.prompt.compel_weights import COMPEL_WEIGHTS
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
+from clipcond.prompt.escapes import ESCAPES
 from clipcond.prompt.fullwidth_notations import FULLWIDTH, JOINED, JOINED_UNASKED
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.novelai_slips import NOVELAI_SLIPS
 from clipcond.prompt.other_dialects import LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
+from clipcond.prompt.reduction import misread_forms, undrawn_edits
+from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.text_layers import network_issues, take_out
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 from tests.failures import failures_of
@@ -41,7 +45,16 @@ def test_every_notation_is_translated():
                 assert in_locale(text) != text
 
     kinds = (*WEIGHT_SLIPS, *OTHER_TOOLS, *LOOKALIKES, *FULLWIDTH, *JOINED, *JOINED_UNASKED)
-    kinds = (*kinds, *NOVELAI_SLIPS, *EDITING_SLIPS, *READ_WIDE, *BRACKET_SLIPS, *COMPEL_SLIPS)
+    kinds = (
+        *kinds,
+        *NOVELAI_SLIPS,
+        *EDITING_SLIPS,
+        *READ_WIDE,
+        *BRACKET_SLIPS,
+        *COMPEL_SLIPS,
+        *COMPEL_WEIGHTS,
+        *ESCAPES,
+    )
     assert not failures_of(check, kinds)
 
 
@@ -51,6 +64,9 @@ def test_issues_of_prompts_are_translated():
         found = [*issues, *network_issues(prompt, networks)]
         found += network_issues(prompt, networks, negative=True)
         found += reduce_to_one_text(left.text)[1]
+        found += misread_forms(Remainder.whole(left.text))
+        for steps in (2, 4, 20):
+            found += undrawn_edits(Remainder.whole(left.text), steps)
         for syntax in SYNTAXES:
             found += with_lookalikes(parse(prompt, syntax), fullwidth=None).issues
         for issue in found:
@@ -69,10 +85,15 @@ def test_issues_of_prompts_are_translated():
         "(masterpiece:13)",
         "a | [cat:dog:0.5]",
         "[cat:dog:0.5] [cat|dog] [cat:1.3] [a:b:1.5] [cat:0.8]",
-        "a cat AND a dog",
+        *("[a:[b:c:0.3]:0.5]", "[[a:b:5]:c:1]", "a, [hat:0.8], [2:3]", "[artist:wlop:0.8]"),
+        "a cat AND a dog [b:1.5] [c:30]",
+        *("[cat:0:5]", "[fox|cat:dog:0.5|bear]", "a cat, [smile:0.8]"),
         "BLACK AND WHITE",
         "1.3::cat::, {{dog}}, fox::, a|b",
         "a cat --ar 16:9",
+        *("{1.2::cat}, dog", "[2::a b], c", "it&#39;s", "(a (red:1.2) hat:0.8)"),
+        *("C++ code", "a :-) b", "(C++)1.2", "C\\+\\+"),
+        *("saber_(fate)", "\\(a\\)", "AC\\DC", "caf\\u00e9", "(Re:0)"),
         *("(smile, :3) (2:1)", "(happy :)", "sad :( cat)", "(cat)(dog)", "TAKE A BREAK"),
         *("BLACK AND WHITE cat", "a AND b:0,5", "10:30 AND b", "(castle)-1.3", "(cat 1.3)"),
         *("[cat:50%]", "[cat:dog|fox]", "(cat:)", "(cat:1.3]", "BREAKforest", "(cat) ++"),

@@ -6,6 +6,7 @@ import pytest
 
 from clipcond import Conditioner, load_tower
 from clipcond.errors import PromptSyntaxError
+from tests.failures import failures_of
 from tests.parity.models import tower_l
 
 LONG = "dog, " * 100
@@ -80,7 +81,11 @@ def test_parts_beyond_the_limit_are_dropped_with_an_issue(limited):
 
     assert [str(text) for text, _ in timed[1]] == ["a cat"]
     (issue,) = [issue for issue in limited.check(prompt) if issue.code == "prompt-cut"]
-    assert issue.message == "AND makes 61 parts; max_chunks takes 1; the others are dropped"
+    assert issue.message == (
+        "AND makes 61 parts of a chunk or more each; max_chunks takes 1 in all; the others are "
+        "dropped"
+    )
+    assert issue in limited.explain(prompt).parsed.issues
     assert prompt[issue.position :].strip().startswith("a dog")
 
 
@@ -116,3 +121,47 @@ def test_one_number_behind_an_edit_or_in_a_condition_is_one_issue():
     assert [i.words for i in other if i.code == "weight"] == [(":1.2",), ("(fox=1.2)",)]
     other = conditioner.check("cat AND (dog=1.2), sky:0.5, sea")
     assert {"(dog=1.2)", ":0.5"} <= {word for i in other for word in i.words}
+
+
+def test_explain_says_what_a_limit_drops():
+    def check(case):
+        prompt, limit, lost = case
+        conditioner = Conditioner(tower_l(), max_chunks=limit)
+        for issues in (conditioner.check(prompt), conditioner.explain(prompt).parsed.issues):
+            cut = [issue.words for issue in issues if issue.code == "prompt-cut"]
+            assert cut == ([(lost,)] if lost else [])
+
+    cases = [
+        ("a cat AND a dog", 1, "a dog"),
+        ("a cat AND a dog", 2, ""),
+        ("a AND b AND c d :0.5", 2, "c d"),
+        ("BLACK AND WHITE", 1, ""),
+        ("# x AND y\na AND b", 1, "b"),
+        ("a AND [b:c:0.5]", 1, "[b:c:0.5]"),
+    ]
+    assert not failures_of(check, cases)
+    assert [i.code for i in Conditioner(tower_l(), max_chunks=1).explain(
+        "x", negative="a AND b").parsed.issues] == []  # fmt: skip
+
+
+def test_what_is_cut_is_shown_as_it_was_typed():
+    """CLIP's BPE has bytes only for most Chinese characters."""
+
+    def check(case):
+        prompt, begins = case
+        conditioner = Conditioner(tower_l(), max_chunks=1)
+        (issue,) = [i for i in conditioner.check(prompt) if i.code == "prompt-cut"]
+        (lost,) = issue.words
+        assert "\\x" not in issue.message
+        assert lost.startswith(begins)
+        assert prompt[issue.position :].startswith(begins)
+        assert repr(lost) in issue.message
+
+    cases = [
+        ("cat " * 75 + "一只红色的猫", "一只红色的猫"),
+        ("猫" * 80, "猫猫"),
+        ("cat " * 75 + "（狗：1.2），树", "（狗：1.2），树"),
+        ("cat " * 75 + "ねこ", "ねこ"),
+        ("cat " * 75 + "red fox", "red fox"),
+    ]
+    assert not failures_of(check, cases)

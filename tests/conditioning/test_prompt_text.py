@@ -7,6 +7,7 @@ from clipcond import Conditioner
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.prompt import ExtraNetwork
 from tests.conditioning.conditioners import pair, single, warnings_of
+from tests.conditioning.read_pages import read_page
 from tests.failures import failures_of
 from tests.parity.models import tower_l
 
@@ -190,7 +191,10 @@ def test_other_side_of_a_report_is_drawn():
     table = report.table()
     assert "second tower:" in table
     assert "negative:" in table
-    assert report.html().count("<h2>") == 4
+    page = read_page(report.html())
+    towers = [f"What tower {name} encodes" for name in "LGLG"]
+    assert [each.text() for each in page.all("h3") if "tower" in each.text()] == towers
+    assert len(page.all("h4")) == 4  # chunks
 
 
 def test_a_second_prompt_for_one_tower_is_warned_of():

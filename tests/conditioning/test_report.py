@@ -2,7 +2,6 @@
 
 import json
 import warnings
-from html.parser import HTMLParser
 
 import pytest
 import torch
@@ -93,20 +92,6 @@ def test_markup_in_a_prompt_stays_text():
     assert "&lt;script&gt;" in page
 
 
-def test_the_page_is_well_formed(report):
-    seen = []
-
-    class Tags(HTMLParser):
-        def handle_starttag(self, tag, attributes):
-            seen.append(tag)
-
-    Tags().feed(report.html())
-
-    assert seen.count("h2") == 2
-    assert seen.count("span") == 4
-    assert "src" not in report.html()  # nothing is fetched from elsewhere
-
-
 def test_rich_prints_it(report):
     from io import StringIO
 
@@ -149,7 +134,7 @@ def test_zeros_are_shown_where_they_are_passed(dialect, text, is_zero):
     assert shown.get("zeros", False) is passed is shown["tower_2"].get("zeros", False)
     assert (shown["chunks"] == []) is passed
     assert report.table(200).count("zeros are passed, nothing is encoded") == 2 * passed
-    assert ("zeros are passed" in report.html()) is passed
+    assert report.html().count("Zeros are passed; nothing is encoded.") == 2 * passed
     assert "zeros" not in report.json()
     assert "zeros" not in Conditioner(tower_l(), dialect=dialect).explain("a", text).table(200)
 
@@ -229,23 +214,3 @@ def test_a_mean_of_no_weight_is_refused_at_its_place():
             assert "max_chunks" in e.value.remedy
 
     assert not failures_of(check, cases)
-
-
-def test_tokens_are_the_more_coloured_the_farther_their_weight_is_from_one():
-    orange, blue = "255,140,0", "30,120,255"
-    colours = {
-        1.0: f"rgba({blue},0.00)",
-        1.3: f"rgba({orange},0.30)",
-        0.5: f"rgba({blue},0.50)",
-        0.0: f"rgba({blue},1.00)",
-        2.0: f"rgba({orange},1.00)",
-        5.0: f"rgba({orange},1.00)",
-        -1.0: f"rgba({blue},1.00)",
-    }
-    conditioner = Conditioner(tower_l())
-
-    def check(weight):
-        page = conditioner.explain(f"(cat:{weight})").html()
-        assert f'background:{colours[weight]}" title="id ' in page
-
-    assert not failures_of(check, colours)

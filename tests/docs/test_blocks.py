@@ -16,7 +16,7 @@ LANGUAGES = (*RUN, "text", "json", "toml")
 MOST_UNRUN = 6
 SLOW = (
     *("README.zh.md", "index.md", "training.md", "chinese.md", "command-line.md", "lpw.md"),
-    *("towers.md", "image-prompts.md"),
+    *("towers.md", "image-prompts.md", "variants.md", "heat-maps.md"),
 )
 
 

@@ -12,7 +12,7 @@ from diffusers.modular_pipelines.stable_diffusion_xl.encoders import (
 )
 
 from clipcond import Conditioner, attach
-from clipcond.errors import PipelineError
+from clipcond.errors import PairingError, PipelineError
 from clipcond.pipelines.modular import ClipcondTextStep, ClipcondXLTextStep
 from clipcond.towers import OpenAIClipTower
 from tests.pipelines.models import SIDE, seeded, tiny_sd, tiny_sdxl
@@ -58,6 +58,13 @@ def test_sd():
     again = run(step, components(pipe), NAMES, prompt="a cat", clip_skip=1)[0]
     theirs = pipe.encode_prompt("a cat", "cpu", 1, False)[0]
     assert torch.equal(again, theirs)
+
+
+def test_negatives_that_are_not_as_many_as_the_prompts_are_refused():
+    own, call = components(tiny_sd()), {"prompt": ["a", "b"], "negative_prompt": ["x", "y", "z"]}
+
+    with pytest.raises(PairingError, match=r"^2 prompts, but 3 negative prompts\."):
+        run(ClipcondTextStep(), own, NAMES, **call)
 
 
 def test_attaching_one_names_the_block():

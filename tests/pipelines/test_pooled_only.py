@@ -63,6 +63,16 @@ def test_flux_gets_the_words_and_one_warning(flux):
     assert all(map(torch.equal, again, theirs))
 
 
+def test_flux_reads_the_first_condition_of_an_and(flux):
+    attach(flux)
+    with pytest.warns(PromptWarning, match="AND makes 2 conditions; only the first is encoded"):
+        ours = encode(flux, "a cat AND a dog")
+    first = encode(flux, "a cat")
+    detach(flux)
+
+    assert all(map(torch.equal, ours, first))
+
+
 def test_flux_embeddings_of_the_caller_need_no_encoder(flux):
     theirs = encode(flux)
     given = {"prompt_embeds": theirs[0], "pooled_prompt_embeds": theirs[1]}

@@ -147,6 +147,7 @@ def test_an_adapter_without_its_tower(pipe):
         "An adapter was given without the tower that it reads.\n"
         "Say tower=...: it was aligned to 'zh'."
     )
+    assert refused(pipe, adapter=adapter()).endswith("\nSay tower=....")  # without a record
     assert refused(pipe, tower=tower_zh(), adapter=7) == (
         "adapter=7 is no adapter.\nGive the path of its file, or an Adapter."
     )

@@ -105,7 +105,7 @@ def test_ordinary_text_is_not():
             "(version 2) 1.3, x.blend, bland.and",
             "an embedding: how, reembedding:x",
             "a < b, <token>, <lora> <lora:>",
-            "\\(cat:1.3\\), \\((a)\\), (()), ( ( ) )",
+            "(()), ( ( ) )",
             "((a) and (b)), [|], a | b, [x] | [y]",
             "",
         ],

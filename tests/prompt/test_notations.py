@@ -15,6 +15,7 @@ def found(prompt: str, syntax: str) -> list[tuple[str, str, str]]:
     """The code of each issue that the look for notations adds, what it is about, its remedy."""
     parsed = parse(prompt, syntax)
     new = [i for i in with_lookalikes(parsed).issues if i not in parsed.issues]
+    new = [i for i in new if i.code != "doubtful-weight"]  # C++ is a weight in compel
     return [(issue.code, prompt[issue.position :], issue.remedy) for issue in new]
 
 

@@ -56,6 +56,15 @@ def test_steps_decide_what_is_reached():
     assert reduce_to_one_text("[a|b]", 21)[0] == "a"
 
 
+def test_an_edit_of_40_characters_is_shown_whole_and_a_longer_one_cut():
+    whole, longer = (f"[{'a' * n}:{'b' * 16}:0.5]" for n in (17, 18))
+    ends = " changes while denoising; only its last text is encoded"
+
+    for prompt, shown in ((whole, whole), (longer, longer[:37] + "...")):
+        (issue,) = reduce_to_one_text(prompt)[1]
+        assert issue.message == f"{shown!r}{ends}"
+
+
 def test_many_changes_are_few_issues():
     text, issues = reduce_to_one_text("[a|b]" * 1_000)
 

@@ -246,7 +246,7 @@ def test_a_smiley_is_no_bracket():
             parsed = parse(prompt, fullwidth=bool(fullwidth))
             assert with_lookalikes(parsed, fullwidth=fullwidth).issues == ()
 
-    cases = [":) a happy cat", "cat :-)", "cat ;)", "a sad dog :(", "她笑了：）", "cat =)"]
+    cases = [":) a happy cat", "cat :-)", "cat ;)", "她笑了：）", "cat =)"]
     assert not failures_of(check_smiley, cases)
     assert len(with_lookalikes(parse(">:( angry cat")).issues) == 1
     assert len(with_lookalikes(parse("cat)")).issues) == 1

@@ -61,7 +61,7 @@ def test_next_to_letters_digits_and_chinese_signs():
         *(("一只", "猫"), ("red", ""), ("3", " dogs"), ("", "5 dogs"), ("眼睛：", "")),
         *(("，", "，狗"), ("（狗：0.7），", "。"), ("a.", ", b"), ("x-", ""), ("a, ", "")),
         *(("a,", ",b"), ("“", "”"), ("cat（dog：1.2）、", ""), ("1", "2 dogs"), ("b/", "/c")),
-        *(("! ", "!"), ("a:", " b"), ("a+", ""), ("cat ++", " ++")),
+        *(("! ", "!"), ("a:", " b"), ("a+", ""), ("i ++", " ++")),
     ]
     assert not failures_of(check, [(a, slip, b) for slip in slips for a, b in places])
 
@@ -148,6 +148,35 @@ def test_signs_with_numbers_behind_a_bracket():
     for syntax in (*READ_ALIKE, "novelai"):
         assert read(*followed("(cat)-2", syntax)) == [("cat", pytest.approx(0.81))]
     assert "below 0" in issues("(cat)-2", "compel", None)[0].remedy
+
+
+def test_a_weight_with_others_in_it_is_one_remedy():
+    """Followed, the words have the weights that the other dialect gives them, and no issue."""
+
+    def check(case):
+        prompt, source = case
+        for syntax in ("compel", "novelai", *READ_ALIKE):
+            if syntax == source or (source == "a1111" and syntax in READ_ALIKE):
+                continue
+            found = [i for i in issues(prompt, syntax, None) if i.code == "other-dialect"]
+            assert len(found) == 1, (syntax, found)
+            there, target = followed(prompt, syntax)
+            assert target == syntax
+            assert issues(there, syntax, None) == []
+            wanted = [each for each in read(prompt, source, True) if each[1] != 1.0]
+            assert [each for each in read(there, syntax) if each[1] != 1.0] == wanted, there
+
+    cases = [
+        ("(a (red:1.2) hat:0.8)", "a1111"),
+        ("x, (saber (fate):1.2)", "a1111"),
+        ("(red (big (x:1.3)):0.9), y", "a1111"),
+        ("（猫（红：1.2）：0.8）", "a1111"),
+        ("(a (b) c:1.1) d (e:0.9)"[:14], "a1111"),
+        ("((hat)1.2)1.3", "compel"),
+        ("((a)++ b)1.2, c", "compel"),
+        ("x (y (z)0.8)1.3", "compel"),
+    ]
+    assert not failures_of(check, cases)
 
 
 def test_no_remedy_sends_to_a_dialect_that_reads_text():

@@ -94,6 +94,7 @@ NO_NUMBER = [
     ("a (red hat × 0.8)", 2, "red hat", "0.8"),
     ("(cat::1.3)", 0, "cat", "1.3"),
 ]
+INVISIBLE = "\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
 COPIED = [
     *(
         (f"(cat:1.3{sign})", 0, "cat", "1.3")
@@ -166,7 +167,8 @@ def test_signs_of_compel():
         ("猫--，狗", ("a1111", "comfyui", "lpw"), "(猫:0.81)"),
         ("（猫）1.3", ("a1111", "comfyui", "lpw", "diffusers"), "(猫:1.3)"),
         ("（cat）1.3", ("a1111", "comfyui", "lpw", "diffusers"), "(cat:1.3)"),
-        ("cat\u200b++", ("a1111", "compel"), "1.2"),
+        ("cat\u200b++", ("a1111",), "1.2"),
+        *((f"cat{sign}--, hat", ("a1111",), "0.81") for sign in INVISIBLE),
     ]
     assert not failures_of(check, cases)
     assert issues("猫++， (狗)1.3", "compel", None) == ()

@@ -172,12 +172,29 @@ def test_a_damaged_vision_half_is_refused(tmp_path, change, message):
 
 
 def test_a_config_that_transformers_cannot_follow_is_refused(tmp_path):
-    vision = {**CONFIG["model_cfg"]["vision_cfg"], "attentional_pool": True}
-    config = {"model_cfg": {**CONFIG["model_cfg"], "vision_cfg": vision}}
-    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    usual = dict.fromkeys(("ls_init_value", "act_kwargs", "norm_kwargs", "timm_model_name"))
+    usual |= dict.fromkeys(
+        ("attentional_pool", "final_ln_after_pool", "no_ln_pre", "qk_norm"), False
+    )
+    usual["pool_type"] = "tok"
+    unusual = {
+        **{"ls_init_value": 0.1, "act_kwargs": {}, "norm_kwargs": {"eps": 1e-6}},
+        **{"timm_model_name": "vit_base", "attentional_pool": True, "final_ln_after_pool": True},
+        **{"no_ln_pre": True, "qk_norm": True, "pool_type": "avg"},
+    }
+    model_cfg = CONFIG["model_cfg"]
     save_file(in_open_clip_layout(clip()), tmp_path / "open_clip_model.safetensors")
 
-    assert "says attentional_pool=True, which a CLIPVisionModel" in failure(tmp_path)
+    def write(vision):
+        config = {"model_cfg": {**model_cfg, "vision_cfg": {**model_cfg["vision_cfg"], **vision}}}
+        (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+
+    assert unusual.keys() == usual.keys()
+    for name, value in unusual.items():
+        write({name: value})
+        assert f"says {name}={value!r}, which a CLIPVisionModel" in failure(tmp_path)
+    write(usual)
+    compared(load_encoder(tmp_path), clip(), tmp_path)
 
 
 def test_without_a_logit_scale_the_largest_is_taken_with_a_warning(tmp_path):

@@ -12,6 +12,7 @@ from clipcond import Conditioner
 from clipcond.adapters import load_adapter, tower_fingerprint
 from clipcond.cli.entry import main
 from clipcond.errors import (
+    CheckpointError,
     ClipcondWarning,
     PairsError,
     PipelineError,
@@ -202,6 +203,11 @@ def test_other_refusals(tmp_path):
         "StableDiffusionPipeline cannot teach: it has no UNet that reads its own CLIP towers as "
         "they are.\nTake a Stable Diffusion 1.x, 2.x or XL pipeline."
     )
+    output = tmp_path / "a.safetensors"
+    output.write_bytes(b"an adapter")
+    with pytest.raises(CheckpointError, match="is there already"):
+        align("nowhere", "nothing", "none.tsv", output)
+    assert output.read_bytes() == b"an adapter"
 
 
 @pytest.mark.slow

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipcond.errors import PairsError
+from clipcond.tables import MAX_LINE
 from clipcond.training import Columns, read_pairs
-from clipcond.training.pair_files import MAX_LINE
 from tests.training.made import write
 
 GOOD = ["a cat\t猫", "a dog\t狗"]

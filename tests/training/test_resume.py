@@ -15,7 +15,9 @@ from clipcond.errors import CheckpointError, ClipcondWarning, TrainingError
 from clipcond.training import align
 from clipcond.training.loop import Loop
 from clipcond.training.objectives import TextObjective
+from clipcond.training.teacher import Teacher
 from tests.forked import fork_all
+from tests.pipelines.models import tiny_sd
 from tests.training.child import CHOICES, MIXED, run, run_and_print
 from tests.training.made import QUIET, settings, teacher, tower_zh, write
 
@@ -160,6 +162,26 @@ def test_other_pairs_are_refused(tmp_path, monkeypatch):
 
     with pytest.raises(TrainingError, match=r"other arguments:\n  pairs: '[0-9a-f]{64}' then"):
         run(tmp_path, "a")
+
+
+def test_another_unet_or_text_encoder_of_the_teacher_is_refused(tmp_path, monkeypatch):
+    stopped(tmp_path, monkeypatch)
+    for part, weight, name in (
+        ("unet", "attn2.to_k.weight", "unet"),
+        ("text_encoder", "token_embedding.weight", "teacher"),
+    ):
+        pipe = tiny_sd()
+        pipe.unet.register_to_config(sample_size=4)
+        named = getattr(pipe, part).named_parameters()
+        with torch.no_grad():
+            next(tensor for key, tensor in named if key.endswith(weight)).mul_(1.1)
+        other = Teacher.from_pipeline(pipe)
+        monkeypatch.setattr("tests.training.child.teacher", lambda made=other: made)
+
+        with pytest.raises(TrainingError) as caught:
+            run(tmp_path, "a")
+        differences = [line.split(":")[0] for line in str(caught.value).splitlines()[1:-1]]
+        assert differences == [f"  {name}"]
 
 
 def test_another_precision_or_seed_is_refused(tmp_path, monkeypatch):

@@ -168,3 +168,22 @@ def test_a_tower_without_a_token_to_stand_in_is_told():
         "this tower has no token that can stand in for a word that is left out\n"
         "Use weighting='lerp', which leaves no words out."
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@each_rule
+def test_half_precision_gives_the_same_within_its_own_and_stays(rule, dtype):
+    class Half(Encode):
+        def row(self, ids):
+            return super().row(ids).to(dtype)
+
+    class Exact(Encode):
+        def row(self, ids):
+            return super().row(ids).to(dtype).float()
+
+    chunks = chunks_of([(0.5, 1), (1.0, 1), (0.3, 2), (1.4, 1)])
+    ours, exact = (find_rule(rule)(chunks, encode()).hidden for encode in (Half, Exact))
+
+    assert (ours.dtype, exact.dtype) == (dtype, torch.float32)
+    close = 8 * torch.finfo(dtype).eps
+    torch.testing.assert_close(ours.float(), exact, rtol=close, atol=close)

@@ -21,9 +21,12 @@ from clipcond.pipelines.steps.over_time import (
     encode_over_time,
 )
 from clipcond.pipelines.steps.position import StepCount, check_step_count
+from clipcond.pipelines.steps.watching import WATCHERS, DenoiserCall
 
 __all__ = [
     "STEPS",
+    "WATCHERS",
+    "DenoiserCall",
     "StepCount",
     "check_given",
     "check_idle",

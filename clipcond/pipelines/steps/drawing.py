@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from clipcond.errors import PromptWarning, warn
 from clipcond.pipelines.steps.calls import is_drawing
-from clipcond.pipelines.steps.encoding import EncodedCall, Row
+from clipcond.pipelines.steps.encoding import TEXT, EncodedCall, Row
 from clipcond.pipelines.steps.hooks import Hooks, remove_strays
 from clipcond.pipelines.steps.passes import (
     NEGATIVE,
@@ -28,6 +28,7 @@ from clipcond.pipelines.steps.refusals import DENOISERS, no_negative
 from clipcond.pipelines.steps.residuals import Residuals
 from clipcond.pipelines.steps.rows import MarkedRows, Seen, map_tensors, read_serials
 from clipcond.pipelines.steps.texts import CallArguments, Found, TextsOfStep
+from clipcond.pipelines.steps.watching import WATCHERS, DenoiserCall, Watcher
 
 _TIMES = ("timestep", "timesteps", "timestep_ratio", "r")  # what they call the timestep
 _MOST_CALLS = 4  # encoded, and not drawn yet
@@ -69,6 +70,8 @@ class StepsOfPipeline:
         self._position = Position("schedule" if goes_on else step_count)
         self._forget()
         self._is_awaited = True
+        if (watcher := self._watcher) is not None:
+            watcher.begin(encoded)
         self._install()
 
     def _install(self) -> None:
@@ -81,6 +84,13 @@ class StepsOfPipeline:
             if isinstance(module, nn.Module) and name not in self._hooks:
                 remove_strays(module)
                 self._hooks[name] = Hooks(module, self)
+        if (watcher := self._watcher) is not None:
+            watcher.put_on()
+
+    @property
+    def _watcher(self) -> Watcher | None:
+        pipe = self._pipe()
+        return None if pipe is None else WATCHERS.get(pipe)
 
     @property
     def is_needed(self) -> bool:
@@ -113,6 +123,8 @@ class StepsOfPipeline:
         for hooks in self._hooks.values():
             hooks.remove()
         self._hooks, self.is_midway = {}, False
+        if (watcher := self._watcher) is not None:
+            watcher.take_off()
 
     def rest(self) -> None:
         """Pause at the end of a call, and let go of what its ControlNet gave."""
@@ -163,6 +175,7 @@ class StepsOfPipeline:
                 continue  # the pipeline gives its negatives the residuals of the prompt
             own_args, own_kwargs = self._put((args, kwargs), found, n)
             with self._passing():
+                self._show(module, (own_args, own_kwargs), found, n)
                 output = module(*own_args, **own_kwargs)
             # compiled models may use the memory of an output again
             outputs[n] = map_tensors(output, torch.clone)
@@ -170,12 +183,24 @@ class StepsOfPipeline:
             self._call.passes = outputs
         elif has_mixture(rows, step):
             self._call.mixture = Mixture(rows, step, outputs)
-        return self._put((args, kwargs), found, 0)
+        own = self._put((args, kwargs), found, 0)
+        self._show(module, own, found, 0)
+        return own
+
+    def _show(self, module: nn.Module, arguments: CallArguments, found: Found, n: int) -> None:
+        """Let the watcher see a pass."""
+        watcher, position = self._watcher, self._position
+        of_text = (rows for rows in found.values() if any(row and row.slot == TEXT for row in rows))
+        rows = next(of_text, ()) if n != NEGATIVE else ()
+        if watcher is not None:
+            watcher.see(DenoiserCall(module, arguments, rows, n, position.step, position.n_steps))
 
     def after(self, module: nn.Module, output: object) -> object:
         """Mix the passes of a call."""
         if self._call.is_pass:
             return output
+        if (watcher := self._watcher) is not None:
+            watcher.see(None)
         mixture, passes = self._call.mixture, self._call.passes
         self._call.mixture = self._call.passes = None
         if passes:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.conditioning.settled import SettlesTexts
+from clipcond.conditioning.token_rows import EncodedPrompt, note_tokens
 from clipcond.pipelines.family import Family
 from clipcond.pipelines.steps.plan import (
     NUMBERS,
@@ -26,7 +27,8 @@ Place = tuple[Tensor, int]  # rows, and which of them
 NEGATIVE_OF = "negative_"  # what the names of negatives begin with
 LENGTHS = "lengths"  # of texts; the pipeline has where each ends in a row of all
 _GUIDED = "do_classifier_free_guidance"
-_MARKED = ("embeds", "pooled")  # the others cannot be recognised, or are the same at all steps
+TEXT = "embeds"  # the rows of text
+_MARKED = (TEXT, "pooled")  # the others cannot be recognised, or are the same at all steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class EncodedCall:
         encode: what the method does for prompts without editing and AND.
         is_negative: whether the call is for negatives, which the method has as its prompts.
     """
+
+    tokens: Sequence[EncodedPrompt]  # of each pair of texts of the plan, those of the prompt
 
     def __init__(
         self,
@@ -156,5 +160,7 @@ class EncodedCall:
         arguments: dict[str, Any] = dict(self.plan.arguments)
         if self.plan.needs_negative and _GUIDED in arguments:  # though the pipeline does without
             arguments[_GUIDED] = True
-        self._answer = self._encode(arguments)
+        with note_tokens() as noted:
+            self._answer = self._encode(arguments)
+        self.tokens = next(iter(noted), ())
         return self.rows_of(self._answer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from clipcond.errors import PipelineError
@@ -12,6 +12,7 @@ from clipcond.pipelines.steps.calls import is_drawing
 from clipcond.pipelines.steps.drawing import StepsOfPipeline
 from clipcond.pipelines.steps.refusals import DENOISERS
 from clipcond.pipelines.steps.rows import map_tensors
+from clipcond.pipelines.steps.watching import unwatched
 
 STEPS: weakref.WeakKeyDictionary[Any, StepsOfPipeline] = weakref.WeakKeyDictionary()
 
@@ -29,7 +30,8 @@ def running(pipe: object) -> Iterator[None]:
         outer.pause()
         del STEPS[pipe]
     try:
-        yield
+        with nullcontext() if outer is None else unwatched(pipe):
+            yield
     finally:
         for own, values in kept:
             vars(own).update(values)

@@ -21,8 +21,9 @@ from clipcond.pipelines.steps.encoding import Encode, EncodedCall
 from clipcond.pipelines.steps.nesting import STEPS, rest, steps_midway, stop_drawing
 from clipcond.pipelines.steps.plan import Arguments, changes, plan_steps
 from clipcond.pipelines.steps.position import StepCount, likely_steps
-from clipcond.pipelines.steps.refusals import check_pipeline
+from clipcond.pipelines.steps.refusals import check_pipeline, no_texts
 from clipcond.pipelines.steps.rows import read_serials
+from clipcond.pipelines.steps.watching import WATCHERS
 
 _PROMPTS = ("prompt", "prompt_2")  # of methods that are called for negatives again
 
@@ -52,10 +53,12 @@ def encode_over_time(
     is_negative = family.negatives_apart and reads_negative(pipe, arguments)
     if steps is not None and not is_negative:
         steps.keep([*arguments.values(), *given_tensors(pipe)])
-    plan = None
-    if changes(arguments, conditioner, negative=is_negative):
+    plan, is_watched = None, pipe in WATCHERS
+    if is_watched or changes(arguments, conditioner, negative=is_negative):
         of_call = {"negative": is_negative, "limited": family.n_chunks is None}
         plan = plan_steps(arguments, conditioner, likely_steps(pipe), **of_call)
+    if plan is None and is_watched:
+        raise no_texts(pipe)
     if plan is not None:
         check_pipeline(pipe, family, plan)
         encoded = EncodedCall(arguments, plan, conditioner, family, encode, is_negative=is_negative)

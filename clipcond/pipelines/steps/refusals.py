@@ -40,7 +40,7 @@ def check_pipeline(pipe: object, family: Family, plan: Plan) -> None:
     if reason is None and not any(getattr(pipe, name, None) is not None for name in DENOISERS):
         reason = "it has no model that draws"
     if reason is None and plan.is_mixed:
-        reason, what = reason_against_and(pipe) or _cache_of(pipe), "AND"
+        reason, what = reason_against_and(pipe) or cache_of(pipe), "AND"
     if reason is not None:
         raise PipelineError(
             f"This {type(pipe).__name__} cannot draw {what}: {reason}.",
@@ -57,6 +57,15 @@ def reason_against(pipe: object, family: Family) -> str | None:
 def reason_against_and(pipe: object) -> str | None:
     """Say why a class of pipelines that draws prompts over time cannot draw AND; None = it can."""
     return _named(pipe, _NOT_MIXED)
+
+
+def no_texts(pipe: object) -> PipelineError:
+    """Make the error for a traced call whose prompts are not given as text."""
+    return PipelineError(
+        "Heat maps are of the words of a prompt, and this call was given embeddings, or prompts "
+        "and negatives that do not pair.",
+        f"Pass the text itself: {type(pipe).__name__} takes prompt= and negative_prompt=.",
+    )
 
 
 def no_negative(pipe: object, arguments: Arguments, index: int, total: float) -> PromptError:
@@ -86,7 +95,7 @@ def _named(pipe: object, reasons: dict[str, str]) -> str | None:
     return next((reasons[name] for name in names if name in reasons), None)
 
 
-def _cache_of(pipe: object) -> str | None:
+def cache_of(pipe: object) -> str | None:
     """Find a cache between steps, which would mix up the parts of AND."""
     for name in DENOISERS:
         model = getattr(pipe, name, None)

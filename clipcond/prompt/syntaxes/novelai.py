@@ -23,6 +23,7 @@ from clipcond.prompt.scanner import OPENING, read_weight, segments_of
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, in_order
 
 FACTORS = {"{": 1.05, "[": 1 / 1.05}
+_SHOWN = 60  # characters
 _DEEPEST = 14_000  # 1.05 to this power is still a number
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
@@ -58,6 +59,7 @@ class _Reader:
         self.source = source
         self.at = 0  # where text goes on
         self.number: float | None = None  # that no `::` has ended yet
+        self.started = 0, 0  # where that is, and where its text begins
         self.opened = {kind: array("I") for kind in FACTORS}
         self.pieces = array("d"), array("I"), array("I")  # weight, start, stop
         self.issues: list[Issue] = []
@@ -82,16 +84,33 @@ class _Reader:
         self.text_until(start)
         self.at = start + n_closed if kind == "close" else stop
         if kind == "number":
-            self.number = read_weight(self.source, start, stop - 2)
+            self.number, self.started = read_weight(self.source, start, stop - 2), (start, stop)
         elif kind == "open":
             self.opened[sign].extend(range(start, stop))
         elif kind == "close":
+            self._add_crossing(sign, start, n_closed)
             del self.opened[OPENING[sign]][-n_closed:]
         else:
             if self.number is None:
                 message = "'::' ends no weight, and is left out"
                 self._add_issues(message, (start,), "A weight is 1.3::text::.", "weight")
             self.number = None
+
+    def _add_crossing(self, sign: str, position: int, n_closed: int) -> None:
+        """Add an issue if a number begins within brackets that end here, and goes on behind."""
+        opening = self.opened[OPENING[sign]][-n_closed]
+        start, stop = self.started
+        if self.number is None or start < opening or not self.source[stop:position].strip():
+            return
+        self.started = 0, 0  # said once
+        words = self.source[opening : position + n_closed]
+        number = self.source[start:stop]
+        message = f"{number!r} acts on what is behind {sign!r} too: no '::' ends it before"
+        remedy = f"Write '::' before {sign!r}."
+        if len(words) <= _SHOWN:
+            remedy = f"Write {self.source[opening:position]}::{sign * n_closed}."
+        if len(self.issues) < MOST_ISSUES:
+            self.issues.append(Issue(message, opening, remedy, "novelai-weight", (words,)))
 
     def text_until(self, stop: int) -> None:
         """Add the text up to a position, at the weight that holds here."""

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from clipcond.cli.pictures import own_steps
+from clipcond.pipelines.own_settings import own_steps
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,121 @@
+"""Lay out the tab that reads pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from clipcond.app import html
+from clipcond.app.draw_tab import DRAWING, DrawTab
+from clipcond.app.handlers import Captioned, Desk
+from clipcond.app.prompt_fields import PromptFields
+from clipcond.app.sending import sent
+from clipcond.metadata.parameters import parse_parameters
+
+_PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+_WORK: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": DRAWING, **_PRIVATE}
+
+
+def add_read_tab(desk: Desk, fields: PromptFields, draw: DrawTab, tabs: gr.Tabs) -> None:
+    """Lay out what can be asked about a picture."""
+    said = desk.language.said
+    with gr.Row():
+        with gr.Column(scale=2, min_width=280):
+            picture = gr.Image(
+                label=said("Picture"),
+                type="filepath",
+                image_mode=None,
+                sources=["upload", "clipboard"],
+                height=320,
+                buttons=[],
+                elem_id="cp-picture",
+            )
+        with gr.Column(scale=3, min_width=300):
+            facts = gr.Textbox(
+                label=said("Made with (PNG info)"), lines=4, max_lines=10, interactive=False,
+                buttons=["copy"], elem_classes="cp-mono", elem_id="cp-info",
+            )  # fmt: skip
+            wrong = gr.HTML(elem_id="cp-info-wrong")
+            use = gr.Button(said("Use these settings"), size="sm", elem_id="cp-send")
+    with gr.Row():
+        _classify(desk, picture)
+        _interrogate(desk, picture, fields)
+        _score(desk, picture, fields)
+    picture.change(desk.info, picture, [facts, wrong], queue=False, **_PRIVATE)
+    _send(desk, use, facts, fields, draw, tabs)
+    _send(desk, draw.use_all, draw.facts, fields, draw, tabs)
+
+    def read(pictures: Captioned, text: str) -> tuple[object, object]:
+        shown = [path for path, _ in pictures if desk.parameters_of([(path, "")], 0) == text]
+        if not shown:
+            return gr.skip(), gr.skip()
+        return shown[0], gr.update(selected="read")
+
+    # In the queue: without it, gradio gives pictures an address that lacks the page's own path.
+    draw.read.click(read, [draw.pictures, draw.facts], [picture, tabs], **_PRIVATE)
+
+
+def _classify(desk: Desk, picture: gr.Image) -> None:
+    said = desk.language.said
+    with gr.Column(min_width=280, elem_classes="cp-card"):
+        labels = gr.Textbox(
+            label=said("Labels, with commas between them"),
+            value=said("cat, dog, owl"),
+            elem_id="cp-labels",
+        )
+        button = gr.Button(said("Classify"), size="sm", elem_id="cp-classify")
+        shown = gr.HTML(elem_id="cp-classified")
+    button.click(desk.classify, [picture, labels], shown, **_WORK)
+
+
+def _interrogate(desk: Desk, picture: gr.Image, fields: PromptFields) -> None:
+    said = desk.language.said
+    with gr.Column(min_width=280, elem_classes="cp-card"):
+        found = gr.Textbox(
+            label=said("A prompt for this picture"), lines=2, interactive=False, buttons=["copy"],
+            elem_id="cp-interrogated",
+        )  # fmt: skip
+        with gr.Row():
+            button = gr.Button(said("Interrogate"), size="sm", elem_id="cp-interrogate")
+            use = gr.Button(said("Use as prompt"), size="sm")
+        wrong = gr.HTML()
+    button.click(desk.interrogate, [picture, fields.dialect], [found, wrong], **_WORK)
+    use.click(lambda text: text or gr.skip(), found, fields.prompt, queue=False, **_PRIVATE)
+
+
+def _score(desk: Desk, picture: gr.Image, fields: PromptFields) -> None:
+    said = desk.language.said
+    with gr.Column(min_width=280, elem_classes="cp-card"):
+        prompt = gr.Textbox(
+            label=said("Prompt to score"),
+            placeholder=said("empty: the picture's own"),
+            elem_id="cp-scored",
+        )
+        button = gr.Button(said("CLIP score"), size="sm", elem_id="cp-score")
+        shown = gr.HTML(elem_id="cp-score-shown")
+    button.click(desk.score, [picture, prompt, fields.dialect], shown, **_WORK)
+
+
+def _send(
+    desk: Desk,
+    button: gr.Button,
+    facts: gr.Textbox,
+    fields: PromptFields,
+    draw: DrawTab,
+    tabs: gr.Tabs,
+) -> None:
+    """Let a button put what a picture was made with into the fields."""
+    settings = draw.settings
+    numbers = [settings.steps, settings.guidance, settings.scheduler, settings.seed]
+    numbers += [settings.width, settings.height]
+
+    def send(text: str) -> tuple[object, ...]:
+        if not text.strip():
+            return tuple(gr.skip() for _ in range(13))
+        *values, notes = sent(parse_parameters(text), desk.studio, desk.language)
+        kept = (gr.skip() if value is None else value for value in values)
+        return *kept, html.notes(notes), gr.update(selected="draw")
+
+    outputs = [*fields.texts, *fields.reading, *numbers, draw.status, tabs]
+    button.click(send, facts, outputs, queue=False, **_PRIVATE)

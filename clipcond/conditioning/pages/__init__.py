@@ -1,0 +1,1 @@
+"""Write reports as HTML: pages of their own, or parts of other pages."""

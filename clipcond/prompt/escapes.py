@@ -1,0 +1,111 @@
+r"""List backslashes that are read otherwise than they are meant: `\(` as text, `\D` as `D`.
+
+Where a backslash escapes brackets, one before a letter is left out; elsewhere it is text.
+"""
+
+from __future__ import annotations
+
+import clipcond.lazy_re as re
+from clipcond.prompt.notations import ALL, BRACKETS, Notation
+
+_SWALLOWING = BRACKETS - {"comfyui"}
+_TEXT = r"[^\s\\,()\[\]{}<>\"]{0,40}"
+# `AN\D` and `BREA\K` hide words from A1111; `\n` is a line break; C:\new is neither.
+_LONE = r"\\(?![nrt]|(?<=AN\\)D\b|(?<=BREA\\)K\b|u[\da-fA-F]{4}|x[\da-fA-F]{2})[^\W_]"
+_LEFT_OUT = "text without its backslash: one before a letter is left out"
+_UNICODE = r"\\u[\da-fA-F]{4}|\\x[\da-fA-F]{2}"
+_BEFORE = r"(?<!\\)(?:\\\\){0,9}"
+ESCAPES = (
+    Notation(
+        "escape",
+        "\\",
+        re.compile(
+            rf"{_BEFORE}(?P<shown>[A-Za-z]:(?:\\\\?[^\s\\,()\[\]{{}}<>\"]{{1,60}}){{1,9}})"
+            rf"|{_BEFORE}(?P<shown_2>{_TEXT}(?:\\\\{_TEXT}){{0,3}}{_LONE}{_TEXT}(?:(?:\\\\|{_LONE}){_TEXT}){{0,9}})"
+        ),
+        _SWALLOWING,
+        _LEFT_OUT,
+        "Write {doubled}.",
+        folded=False,
+        known=re.compile(r"[A-Za-z]:(?:\\\\[^\s\\]*)+(?![\\])"),
+    ),
+    Notation(
+        "escape",
+        "\\",
+        re.compile(r"¯\\_\([^()\n]{1,3}\)_/¯"),
+        _SWALLOWING,
+        "text without its backslash and brackets",
+        r"Write ¯\\_\(ツ\)_/¯.",
+        folded=False,
+    ),
+    Notation(
+        "escape",
+        ("\\u", "\\x"),
+        re.compile(rf"{_BEFORE}(?P<shown>[^\W_]{{0,40}}(?:(?:{_UNICODE})[^\W_]{{0,40}}){{1,20}})"),
+        ALL,
+        "text with characters as a program writes them",
+        "Write {decoded}.",
+        folded=False,
+    ),
+    Notation(
+        "escape",
+        ("\\(", "\\)"),
+        re.compile(
+            r"(?<!\\)(?P<shown>[^\s\\,()\[\]{}<>\"]{0,40}\\\((?P<words>[^()\\\n]{0,80})\\\))|(?<!\\)\\[()]"
+        ),
+        {"novelai", "diffusers", "plain"},
+        "no escape here: its backslashes are text",
+        "Write {bare}.",
+        folded=False,
+    ),
+    Notation(
+        "escape",
+        ("\\[", "\\]", "\\{", "\\}"),
+        re.compile(r"(?<!\\)\\[\[{](?P<words>[^()\[\]{}\\\n]{0,80})\\[\]}]|(?<!\\)\\[\[\]{}]"),
+        {"comfyui", "compel", "diffusers", "plain"},
+        "no escape here: its backslashes are text",
+        "Write {bare}.",
+        folded=False,
+    ),
+    Notation(
+        "escape",
+        ("\\[", "\\]", "\\{", "\\}"),
+        re.compile(r"(?<!\\)\\[\[{](?P<words>[^()\[\]{}\\\n]{0,80})\\[\]}]|(?<!\\)\\[\[\]{}]"),
+        {"novelai"},
+        "a weight with backslashes: there are no escapes here",
+        "Write {rounded}.",
+        folded=False,
+    ),
+    Notation(
+        "escape",
+        ("\\+", "\\-"),
+        re.compile(r"(?<![\w\\])\w{1,40}(?:\\[+\-]){1,9}(?![\w\\])"),
+        {"compel"},
+        "no escape here: its backslashes are text",
+        "Write '{parted}'.",
+        folded=False,
+    ),
+)
+_PAIR = re.compile(r"\\(\\?)")
+_ESCAPED = re.compile(r"\\u([\da-fA-F]{4})|\\x([\da-fA-F]{2})")
+_ROUND = str.maketrans("[]{}", "()()")
+
+
+def escape_names(words: str) -> dict[str, str]:
+    """Write what has backslashes with all of them doubled, without any, or decoded.
+
+    Args:
+        words: as they are typed.
+    """
+    if "\\" not in words:
+        return {}
+    bare = words.replace("\\", "")
+    decoded = _ESCAPED.sub(lambda found: chr(int(found[1] or found[2], 16)), words)
+    whole = decoded.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return {
+        "doubled": _PAIR.sub(r"\\\\", words),
+        "bare": bare,
+        "parted": words.replace("\\", " ", 1).replace("\\", ""),
+        "rounded": bare.translate(_ROUND),
+        "decoded": whole,
+    }

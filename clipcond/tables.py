@@ -1,0 +1,132 @@
+"""Read numbered lines of text files and rows of Parquet files, whatever is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipcond.errors import ClipcondError, first_line, printable
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+MAX_LINE = 50_000  # bytes; a caption has hundreds
+NOT_UTF_8 = "it is not UTF-8"
+# How files begin that are no text, whatever their names say.
+_OTHERS = (
+    (b"\x1f\x8b", "compressed by gzip", "Unpack it first."),
+    (b"PK\x03\x04", "a .zip or a table of a spreadsheet", "Unpack it, or save it as text."),
+    (b"PAR1", "Parquet", "Name it .parquet."),
+)
+
+
+class BadRow(Exception):
+    """Why a row cannot be used."""
+
+
+def read_lines(
+    path: Path, failed: type[ClipcondError], *, offset: int = 0, first: int = 1
+) -> Iterator[tuple[int, str | BadRow]]:
+    """Yield numbered lines; a line without end takes no more memory than MAX_LINE.
+
+    Args:
+        failed: the error where the file is no text.
+        offset, first: where to begin, in bytes, and the number of the line there.
+    """
+    with open(path, "rb") as file:
+        start = file.read(4)
+        if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise failed(f"{str(path)!r} is UTF-16", "Save it as UTF-8.")
+        for beginning, what, remedy in _OTHERS:
+            if start.startswith(beginning):
+                raise failed(f"{str(path)!r} is no text: it is {what}", remedy)
+        file.seek(offset or (3 if start[:3] == b"\xef\xbb\xbf" else 0))
+        for number in count(first):
+            raw = part = file.readline(MAX_LINE)
+            if not raw:
+                return
+            while len(part) == MAX_LINE and not part.endswith(b"\n"):
+                part = file.readline(MAX_LINE)
+            if len(raw) == MAX_LINE and not raw.endswith(b"\n"):
+                yield number, BadRow(f"it is longer than {MAX_LINE} bytes")
+            else:
+                yield number, _decode(raw)
+
+
+def _decode(raw: bytes) -> str | BadRow:
+    try:
+        line = raw.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        return BadRow(f"{NOT_UTF_8}: byte {raw[error.start]:#04x}")
+    if "\0" in line:
+        return BadRow("it holds a zero byte")
+    return line if line.strip() else BadRow("it is empty")
+
+
+def unquoted(cells: list[str]) -> list[str]:
+    """Take off the quotes of pandas, csv and spreadsheets, which double those within.
+
+    A cell in quotes without doubled ones may be a caption in quotes: it is theirs only if all cells
+    of its line are in quotes.
+    """
+    inner = [cell[1:-1] if _is_quoted(cell) else None for cell in cells]
+    is_theirs = None not in inner
+    return [
+        cell if text is None or not (is_theirs or '""' in text) else text.replace('""', '"')
+        for cell, text in zip(cells, inner, strict=True)
+    ]
+
+
+def _is_quoted(cell: str) -> bool:
+    is_framed = len(cell) >= 2 and cell[0] == cell[-1] == '"'
+    return is_framed and '"' not in cell[1:-1].replace('""', "")
+
+
+@contextmanager
+def parquet_file(path: Path, failed: type[ClipcondError], others: str) -> Iterator[ParquetFile]:
+    """Open a Parquet file, and turn what pyarrow raises inside into one error.
+
+    Args:
+        failed: the error.
+        others: which files need no pyarrow, for the remedy.
+    """
+    try:
+        import pyarrow.parquet as parquet
+    except ImportError as error:
+        raise failed(
+            f"{str(path)!r}: reading Parquet needs pyarrow, which is not installed",
+            f"Install it with: pip install pyarrow, or give {others}.",
+        ) from error
+    try:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except ClipcondError:
+        raise
+    except Exception as error:  # pyarrow fails with a dozen kinds
+        reason = printable(first_line(error))
+        raise failed(f"{str(path)!r} cannot be read: {reason}") from error
+
+
+def parquet_rows(
+    file: ParquetFile, columns: Sequence[str], *, skip: int = 0
+) -> Iterator[Mapping[str, object]]:
+    """Yield rows of an open Parquet file.
+
+    Args:
+        skip: how many rows to leave out; whole row groups of them are not read.
+    Raises:
+        ValueError: there are fewer than the file says.
+    """
+    groups, n_rows = list(range(file.num_row_groups)), file.metadata.num_rows
+    while groups and skip >= (size := file.metadata.row_group(groups[0]).num_rows):
+        skip, n_rows, groups = skip - size, n_rows - size, groups[1:]
+    n_read = 0
+    for batch in file.iter_batches(columns=list(columns), row_groups=groups):
+        rows = batch.slice(max(0, skip - n_read)).to_pylist()
+        n_read += len(batch)
+        yield from rows
+    if n_read != n_rows:
+        raise ValueError("it has fewer rows than it says")

@@ -1,0 +1,95 @@
+"""The same bytes on Ray Data; workers that die cost time, or end in one clear message."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from clipcond.bulk import CaptionEncoder
+from clipcond.errors import BulkError
+from tests.bulk.jobs import contents, encode, write_captions
+
+ray = pytest.importorskip("ray", reason="Ray is not installed")
+
+# Ray copies its own settings, the deprecated ones too
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+
+class Dying(CaptionEncoder):
+    """Kills its process at a caption, as often as there are marks left in a folder."""
+
+    def __init__(self, marks, **choices):
+        super().__init__(**choices)
+        self.marks = marks
+
+    def encode(self, captions):
+        left = sorted(self.marks.iterdir())
+        if left and any("number 12" in str(each) for each in captions):
+            left[0].unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().encode(captions)
+
+
+@pytest.fixture
+def marks(tmp_path):
+    folder = tmp_path / "marks"
+    folder.mkdir()
+    return folder
+
+
+def test_ray_makes_the_same_bytes_and_survives_a_worker_that_dies(tmp_path, marks):
+    captions = write_captions(tmp_path)
+    encode(captions, tmp_path / "local", CaptionEncoder())
+    (marks / "0").touch()
+
+    made = encode(captions, tmp_path / "ray", Dying(marks), engine="ray", n_workers=2)
+
+    assert not list(marks.iterdir())
+    assert (made.n_captions, made.n_new, made.tower_share) == (23, 23, None)
+    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+    assert not ray.is_initialized()
+
+
+def test_a_worker_that_always_dies_ends_in_a_message_and_the_run_goes_on_later(tmp_path, marks):
+    captions = write_captions(tmp_path)
+    for i in range(50):
+        (marks / f"{i:02d}").touch()
+    with pytest.raises(BulkError, match="Ray stopped") as raised:
+        encode(captions, tmp_path / "out", Dying(marks), engine="ray", n_workers=1)
+    assert "the same command goes on" in str(raised.value)
+    assert len(list(marks.iterdir())) > 40
+
+    encode(captions, tmp_path / "local", CaptionEncoder())
+    assert encode(captions, tmp_path / "out", CaptionEncoder()).n_new > 0
+    assert contents(tmp_path / "out") == contents(tmp_path / "local")
+
+
+def test_our_own_errors_come_through(tmp_path):
+    path = tmp_path / "captions.txt"
+    path.write_text("a cat\n\n\n")
+    with pytest.raises(BulkError, match="2 captions cannot be encoded; 1 may be"):
+        encode(path, tmp_path / "out", CaptionEncoder(), engine="ray", max_bad=1)
+    with pytest.raises(BulkError, match="Ray does not start at"):
+        encode(path, tmp_path / "out", CaptionEncoder(), engine="ray", address="127.0.0.1:1")
+
+
+def test_the_encoder_serves_ray_data_itself(tmp_path):
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    try:
+        captions = ["a cat", "a (red:1.3) dog", "x " * 90, "a cat"]
+        data = ray.data.from_items([{"caption": each} for each in captions])
+        strategy = ray.data.ActorPoolStrategy(size=1)
+        made = data.map_batches(
+            CaptionEncoder,
+            fn_constructor_kwargs={"keep": "trimmed", "pooled": True},
+            batch_size=2,
+            compute=strategy,
+        ).take_all()
+        direct = CaptionEncoder(pooled=True)({"caption": np.array(captions, object)})
+        assert [row["caption"] for row in made] == captions
+        for i, row in enumerate(made):
+            for name in ("embeds", "rows", "pooled"):
+                np.testing.assert_allclose(row[name], direct[name][i], atol=2e-3)
+    finally:
+        ray.shutdown()
