@@ -178,8 +178,6 @@ class Explainer(SettlesTexts):
             (texts,) = zip(*rows, strict=True)
             parsed = self.reader.parse_and_warn([texts])
             (plans,) = self._plan([texts], parsed)
-            for i, (text,) in enumerate(given):
-                checks.warn_issues(text, self.dropped_parts(text, negative=i > 0))
         issues = prompt_text.issues_of_each(warned, given, rows)
         reports = build_reports(plans, self.layers(), texts, self.reader, issues)
         if negative is None:
