@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias, cast, cast
+from typing import IO, TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 
