@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, cast
 
+from clipcond.errors import ArgumentError
 from clipcond.model_defaults import own_defaults
 from clipcond.pipelines.call_context import drawing_regions
 from clipcond.pipelines.pairing import check_conditioner
@@ -21,6 +23,8 @@ _FURTHER = [
     inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
     for name, kind in (("regions", Sequence[Region | str] | None), ("base_share", float | None))
 ]
+
+_STEPS, _SCHEDULES = "num_inference_steps", ("timesteps", "sigmas")
 
 ConditionerNames = Callable[[object], list[str]]  # of an attached pipeline
 
@@ -54,7 +58,8 @@ def _with_calls(
         base_share: float | None = None,
         **kwargs: Any,
     ) -> object:
-        given = signature.bind_partial(self, *args, **kwargs).arguments if own else {}
+        given = {**dict(zip(signature.parameters, (self, *args), strict=False)), **kwargs}
+        _check_numbers(given)
         missing = {name: value for name, value in own if name not in given}
         has_regions = regions is not None or base_share is not None
         regional = read_regions(regions, base_share) if has_regions else None
@@ -80,6 +85,23 @@ def _with_calls(
     vars(call)["__signature__"] = signature.replace(parameters=_parameters(signature, values))
     attributes = {"__call__": call, "__setattr__": set_attribute}
     return same_named(stock, attributes, _with_calls, own, conditioner_names)
+
+
+def _check_numbers(given: Mapping[str, object]) -> None:
+    """Refuse numbers of a call that would draw nothing, or noise, without a word.
+
+    Raises:
+        ArgumentError: one is NaN or infinite, or there are no steps.
+    """
+    for name, value in given.items():
+        each = value if isinstance(value, list | tuple) else (value,)
+        if any(isinstance(number, float) and not math.isfinite(number) for number in each):
+            raise ArgumentError(f"{name}={value!r} is no finite number")
+    if any(given.get(name) is not None for name in _SCHEDULES):
+        return
+    for name, value in given.items():
+        if name.endswith(_STEPS) and isinstance(value, int) and value < 1:
+            raise ArgumentError(f"{name}={value!r}: a picture takes 1 step at least")
 
 
 def _parameters(signature: inspect.Signature, values: dict[str, float]) -> list[inspect.Parameter]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def picture_source(picture: object) -> tuple[Path | BytesIO, str, str | Path]:
 _READING = fork_safe_lock()  # of an open file that several threads read
 
 
-def _all_of(file: Any) -> bytes:
+def _all_of(file: IO[bytes]) -> bytes:
     at = file.tell() if getattr(file, "seekable", bool)() else None
     if at is not None:
         file.seek(0)
