@@ -11,53 +11,33 @@ copy that knows the new one.
 from __future__ import annotations
 
 import copy
-import inspect
 import weakref
 from collections.abc import Mapping
-from contextlib import nullcontext
 from os import PathLike
 from typing import Any, cast
-
-import torch
-from torch import Tensor
 
 from clipcond.adapters import Adapter
 from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
-from clipcond.errors import PipelineError
 from clipcond.pipelines import compatibility
-from clipcond.pipelines.call_context import regions_of
-from clipcond.pipelines.clip_skip_counts import warn_of_clip_skip
 from clipcond.pipelines.families import Family, companions_of, family_of
 from clipcond.pipelines.family import METHODS
 from clipcond.pipelines.further_methods import other_methods, use_own_call
-from clipcond.pipelines.lora_scale import lora_scaled
-from clipcond.pipelines.own_calls import use_own_calls
+from clipcond.pipelines.own_calls import AnswersPrompts, use_own_calls
 from clipcond.pipelines.own_encoders import towers_of
 from clipcond.pipelines.own_images import give_images
-from clipcond.pipelines.pairing import check_pairs
 from clipcond.pipelines.prompt_embeds import (
     check_width,
     components_of,
-    make_prompt_embeds,
-    may_change,
-    model_dtype,
-    read_arguments,
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.pipelines.steps import (
-    WATCHERS,
     StepCount,
-    check_given,
     check_step_count,
-    encode_over_time,
     stop_drawing,
 )
 from clipcond.pipelines.subclasses import renew_when_read
 from clipcond.towers import TextTower
-
-# What a text tower computes in; a UNet may be stored in less.
-_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def attachment_of(pipe: object) -> Attachment | None:
@@ -66,11 +46,9 @@ def attachment_of(pipe: object) -> Attachment | None:
     return next((each for each in found if isinstance(each, Attachment)), None)
 
 
-class Attachment:
+class Attachment(AnswersPrompts):
     """A substitute for one pipeline's `encode_prompt`: the same arguments and kind of result."""
 
-    _pipe: weakref.ref[ConditionedPipeline]
-    family: Family
     replaced: dict[str, Any]  # the pipeline's own values of `attributes`, for detach
     replaced_class: type  # and its own class
 
@@ -141,11 +119,6 @@ class Attachment:
         vars(self).update(state, _pipe=weakref.ref(state["_pipe"]))
 
     @property
-    def __signature__(self) -> inspect.Signature:
-        stock = getattr(type(self.pipe), self.family.method)  # family_of found it
-        return inspect.signature(stock.__get__(self.pipe))
-
-    @property
     def families(self) -> tuple[Family, ...]:
         """The pipeline's family, and those of its further text encoders."""
         return (self.family, *companions_of(self.pipe))
@@ -171,35 +144,6 @@ class Attachment:
         made._made, made._made_from = None, ()
         return made
 
-    @property
-    def pipe(self) -> ConditionedPipeline:
-        pipe = self._pipe()
-        if pipe is None:
-            raise PipelineError("The pipeline of this encode_prompt no longer exists.")
-        return pipe
-
-    @property
-    def conditioner(self) -> Conditioner:
-        """The pipeline's Conditioner; a new one if its text encoder or tokenizer was replaced.
-
-        The new one gets the textual inversions of the old one, as far as they fit.
-        """
-        conditioner: Conditioner | None = vars(self.pipe).get(self.family.conditioner)
-        is_own, ids = conditioner is self._made, map(id, components_of(self))
-        if conditioner is None or (is_own and list(ids) != list(map(id, self._made_from))):
-            conditioner = vars(self.pipe)[self.family.conditioner] = self.make_conditioner()
-        return conditioner
-
-    @property
-    def can_encode(self) -> bool:
-        """Whether there is a tower, or all that one is made of."""
-        return self.tower is not None or None not in components_of(self)
-
-    def explain_clip_skip(self, clip_skip: int | None) -> None:
-        """Warn once of a clip skip that a call was given: it may be counted as diffusers does."""
-        if self.explains_clip_skip and clip_skip is not None and self.can_encode:
-            self.explains_clip_skip = not warn_of_clip_skip(clip_skip, self.conditioner)
-
     def make_conditioner(self) -> Conditioner:
         """Make a Conditioner of the choices and of the pipeline's towers of now."""
         pipe, family = self.pipe, self.family
@@ -214,45 +158,6 @@ class Attachment:
         if self.tower is None and isinstance(before, Conditioner):
             hand_on(before.towers, towers)
         return give_images(self._made, pipe, before)
-
-    def move_tower(self, device: torch.device | None) -> None:
-        """Move a tower that was opened by name to the pipeline's device and dtype."""
-        tower, dtype = self.tower, model_dtype(self.pipe)
-        if tower is None or self.tower_name is None or dtype not in _DTYPES:
-            return
-        device = tower.device if device is None else torch.device(device)
-        if (tower.device, tower.dtype) != (device, dtype):
-            tower.model.to(device, dtype)  # type: ignore[attr-defined]  # load_tower's have one
-
-    @torch.no_grad()
-    def __call__(self, *args: Any, **kwargs: Any) -> object:
-        (bound := self.__signature__.bind(*args, **kwargs)).apply_defaults()
-        given = bound.arguments
-        if any(isinstance(each, list | tuple | Tensor) for each in given.values()):
-            check_pairs(given)
-            check_given(self.pipe, given)
-        call = read_arguments(self.pipe, given)
-        self.explain_clip_skip(given.get("clip_skip"))
-        self.move_tower(call.device)
-        self._drew_over_time = self._drew_over_time or may_change(given)
-        is_special = self.pipe in WATCHERS or regions_of(self.pipe) is not None
-        if self._drew_over_time or is_special:
-            answer = encode_over_time(self, given, self.encode_plain, self.step_count)
-        else:
-            answer = self.encode_plain(given)
-        family, is_guided = self.family, call.do_classifier_free_guidance
-        return family.join(answer, is_guided=is_guided) if family.joins else answer
-
-    def encode_plain(self, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Answer the arguments of a call that is the same at all steps: the family's `returns`."""
-        family = self.family
-        if family.encode is not None:
-            return family.encode(self, arguments)
-        call = read_arguments(self.pipe, arguments)
-        encoders, scale = family.encoder_names, call.lora_scale
-        with nullcontext() if scale is None else lora_scaled(self.pipe, encoders, scale):
-            made = make_prompt_embeds(self, call)
-        return tuple(getattr(made, name) for name in family.returns)
 
 
 def _conditioner_names(pipe: object) -> list[str]:

@@ -1,22 +1,49 @@
-"""The `__call__` of an attached pipeline: its own, with the model's defaults, and with regions."""
+"""What runs in a call of an attached pipeline: its own `__call__`, and what answers its prompts."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import math
+import weakref
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, cast
 
-from clipcond.errors import ArgumentError
+import torch
+from torch import Tensor
+
+from clipcond.conditioning.conditioner import Conditioner
+from clipcond.errors import ArgumentError, PipelineError
 from clipcond.model_defaults import own_defaults
-from clipcond.pipelines.call_context import drawing_regions
-from clipcond.pipelines.pairing import check_conditioner
+from clipcond.pipelines.call_context import REGIONS, drawing_regions
+from clipcond.pipelines.clip_skip_counts import warn_of_clip_skip
+from clipcond.pipelines.families import Family
+from clipcond.pipelines.lora_scale import lora_scaled
+from clipcond.pipelines.pairing import check_conditioner, check_pairs
+from clipcond.pipelines.prompt_embeds import (
+    components_of,
+    make_prompt_embeds,
+    may_change,
+    model_dtype,
+    read_arguments,
+)
 from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.pipelines.regions.region import Region, read_regions
-from clipcond.pipelines.steps import STEPS, check_regions_drawn, follow_models, rest, running
+from clipcond.pipelines.steps import (
+    STEPS,
+    WATCHERS,
+    StepCount,
+    check_given,
+    check_regions_drawn,
+    encode_over_time,
+    follow_models,
+    rest,
+    running,
+)
 from clipcond.pipelines.subclasses import same_named, signature_of
+from clipcond.towers import TextTower
 
 _OWN_DEFAULTS = ("guidance_scale", "num_inference_steps")
 _FURTHER = [
@@ -27,6 +54,101 @@ _FURTHER = [
 _STEPS, _SCHEDULES = "num_inference_steps", ("timesteps", "sigmas")
 
 ConditionerNames = Callable[[object], list[str]]  # of an attached pipeline
+
+
+# What a text tower computes in; a UNet may be stored in less.
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+
+class AnswersPrompts:
+    """What an Attachment does in a call of its pipeline: it answers in place of `encode_prompt`."""
+
+    _pipe: weakref.ref[ConditionedPipeline]
+    family: Family
+    tower: TextTower | None
+    tower_name: str | None
+    step_count: StepCount
+    explains_clip_skip: bool
+    _drew_over_time: bool
+    _made: Conditioner | None
+    _made_from: tuple[object, ...]
+
+    @abstractmethod
+    def make_conditioner(self) -> Conditioner:
+        """Make a Conditioner of the choices and of the pipeline's towers of now."""
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        stock = getattr(type(self.pipe), self.family.method)  # family_of found it
+        return inspect.signature(stock.__get__(self.pipe))
+
+    @property
+    def pipe(self) -> ConditionedPipeline:
+        pipe = self._pipe()
+        if pipe is None:
+            raise PipelineError("The pipeline of this encode_prompt no longer exists.")
+        return pipe
+
+    @property
+    def conditioner(self) -> Conditioner:
+        """The pipeline's Conditioner; a new one if its text encoder or tokenizer was replaced.
+
+        The new one gets the textual inversions of the old one, as far as they fit.
+        """
+        conditioner: Conditioner | None = vars(self.pipe).get(self.family.conditioner)
+        is_own, ids = conditioner is self._made, map(id, components_of(self))
+        if conditioner is None or (is_own and list(ids) != list(map(id, self._made_from))):
+            conditioner = vars(self.pipe)[self.family.conditioner] = self.make_conditioner()
+        return conditioner
+
+    @property
+    def can_encode(self) -> bool:
+        """Whether there is a tower, or all that one is made of."""
+        return self.tower is not None or None not in components_of(self)
+
+    def explain_clip_skip(self, clip_skip: int | None) -> None:
+        """Warn once of a clip skip that a call was given: it may be counted as diffusers does."""
+        if self.explains_clip_skip and clip_skip is not None and self.can_encode:
+            self.explains_clip_skip = not warn_of_clip_skip(clip_skip, self.conditioner)
+
+    def move_tower(self, device: torch.device | None) -> None:
+        """Move a tower that was opened by name to the pipeline's device and dtype."""
+        tower, dtype = self.tower, model_dtype(self.pipe)
+        if tower is None or self.tower_name is None or dtype not in _DTYPES:
+            return
+        device = tower.device if device is None else torch.device(device)
+        if (tower.device, tower.dtype) != (device, dtype):
+            tower.model.to(device, dtype)  # type: ignore[attr-defined]  # load_tower's have one
+
+    @torch.no_grad()
+    def __call__(self, *args: Any, **kwargs: Any) -> object:
+        (bound := self.__signature__.bind(*args, **kwargs)).apply_defaults()
+        given = bound.arguments
+        if any(isinstance(each, list | tuple | Tensor) for each in given.values()):
+            check_pairs(given)
+            check_given(self.pipe, given)
+        call = read_arguments(self.pipe, given)
+        self.explain_clip_skip(given.get("clip_skip"))
+        self.move_tower(call.device)
+        self._drew_over_time = self._drew_over_time or may_change(given)
+        is_special = self.pipe in WATCHERS or REGIONS.get()[1] is not None
+        if self._drew_over_time or is_special:
+            answer = encode_over_time(self, given, self.encode_plain, self.step_count)
+        else:
+            answer = self.encode_plain(given)
+        family, is_guided = self.family, call.do_classifier_free_guidance
+        return family.join(answer, is_guided=is_guided) if family.joins else answer
+
+    def encode_plain(self, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Answer the arguments of a call that is the same at all steps: the family's `returns`."""
+        family = self.family
+        if family.encode is not None:
+            return family.encode(self, arguments)
+        call = read_arguments(self.pipe, arguments)
+        encoders, scale = family.encoder_names, call.lora_scale
+        with nullcontext() if scale is None else lora_scaled(self.pipe, encoders, scale):
+            made = make_prompt_embeds(self, call)
+        return tuple(getattr(made, name) for name in family.returns)
 
 
 def use_own_calls(pipe: object, conditioner_names: ConditionerNames) -> None:
@@ -65,7 +187,9 @@ def _with_calls(
         regional = read_regions(regions, base_share) if has_regions else None
         if takes_regions:
             kwargs |= {"regions": regions, "base_share": base_share}
-        with running(self) if STEPS else nullcontext(), drawing_regions(self, regional):
+        has_regions = regional is not None or REGIONS.get()[1] is not None
+        own_regions = drawing_regions(self, regional) if has_regions else nullcontext()
+        with running(self) if STEPS else nullcontext(), own_regions:
             try:
                 result = stock.__call__(self, *args, **kwargs, **missing)
                 if regional is not None and not takes_regions:
