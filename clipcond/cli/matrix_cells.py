@@ -15,7 +15,7 @@ from clipcond.prompt import Style
 
 _NO_AXIS = Axis("", "", ("",), (None,))
 # What only a model can refuse.
-_OF_MODEL = {"size": "--size ", "steps": "--steps ", "clip-skip": "clip_skip="}
+_OF_MODEL = {"size": "size=", "steps": "steps=", "clip-skip": "clip_skip="}
 
 
 @dataclass(frozen=True, slots=True)
