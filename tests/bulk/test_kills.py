@@ -1,4 +1,4 @@
-"""Twenty kills at random moments end with the bytes of an undisturbed run."""
+"""Kills at random moments end with the bytes of an undisturbed run."""
 
 import os
 import random
@@ -14,7 +14,7 @@ from tests.bulk.jobs import contents
 
 pytestmark = pytest.mark.slow
 
-N_CAPTIONS, SHARD, N_KILLS = 1_200, 20, 20
+N_CAPTIONS, SHARD, N_KILLS = 600, 20, 8
 
 
 def run(captions, folder, engine="local"):
@@ -55,7 +55,7 @@ def kill_often(captions, folder, engine, n_kills, rng):
     return n_done
 
 
-def test_twenty_kills_end_with_the_bytes_of_an_undisturbed_run(tmp_path):
+def test_kills_end_with_the_bytes_of_an_undisturbed_run(tmp_path):
     captions, folder = write(tmp_path), tmp_path / "killed"
     choices = {"shard_size": SHARD, "batch_size": 10}
     encode_captions(captions, tmp_path / "whole", CaptionEncoder(), **choices)
@@ -63,7 +63,7 @@ def test_twenty_kills_end_with_the_bytes_of_an_undisturbed_run(tmp_path):
     n_done = kill_often(captions, folder, "local", N_KILLS, random.Random(0))
 
     assert n_done == sorted(n_done)  # nothing that was done is lost
-    assert n_done[-1] > 5
+    assert n_done[-1] > 2
     last = run(captions, folder)
     output = last.communicate(timeout=300)[0]
     assert last.returncode == 0, output

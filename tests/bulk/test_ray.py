@@ -71,7 +71,7 @@ def test_our_own_errors_come_through(tmp_path):
     with pytest.raises(BulkError, match="2 captions cannot be encoded; 1 may be"):
         encode(path, tmp_path / "out", CaptionEncoder(), engine="ray", max_bad=1)
     with pytest.raises(BulkError, match="Ray does not start at"):
-        encode(path, tmp_path / "out", CaptionEncoder(), engine="ray", address="127.0.0.1:1")
+        encode(path, tmp_path / "new", CaptionEncoder(), engine="ray", address="127.0.0.1:1")
 
 
 def test_the_encoder_serves_ray_data_itself(tmp_path):
