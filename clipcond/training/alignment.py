@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -121,9 +120,7 @@ class Alignment:
             "unet": self.teacher.hashes[1],
             "unet_weights": module_hash(self.teacher.unet),
             "vae": module_hash(self.teacher.vae),
-            "scheduler": json.dumps(
-                dict(self.teacher.scheduler.config), sort_keys=True, default=str
-            ),
+            "scheduler": self.teacher.scheduler_settings(),
             "tower": self.source_hash,
             "start": None if self.start is None else tower_hash(self.start.state_dict()),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -92,6 +93,11 @@ class Teacher:
     def pixels_per_latent(self) -> int:
         """Compute the height and width in pixels of one latent."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    def scheduler_settings(self) -> str:
+        """Write the scheduler's settings as JSON, without what diffusers notes for itself."""
+        config = {k: v for k, v in self.scheduler.config.items() if not k.startswith("_")}
+        return json.dumps(config, sort_keys=True, default=str)
 
     def latent_shape(self) -> tuple[int, int, int]:
         """List [C H W] of the latents the UNet was made for."""
