@@ -134,4 +134,6 @@ MEANINGS = {
     "a textual inversion in dialect {}, and only words in what is converted": (
         "在方言 {} 中是嵌入，在原来的提示词里只是文字"
     ),
+    "a list of weights as a program writes it, but not here": "是程序里权重列表的写法，在这里不是",
+    "a list as a program writes it, but here one text": "是程序里列表的写法，在这里是一段文字",
 }

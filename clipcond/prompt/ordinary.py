@@ -34,7 +34,7 @@ _MONEY = re.compile(
     r"[$€£¥₹₩￥]|(?i:\b(?:prices?|priced|menu|receipt|invoice|cents?|dollars?|euros?|usd|eur|gbp)\b)"
     r"|\d\s?[元円원]|价格|価格|(?<![\d.])(?:[3-9]|\d{2,3})\.\d{2}(?![\d.])"
 )
-_UNITS = (
+UNITS = (
     "[kmcµ]?g|[mcd]?l|[kmcµn]?m|tsp|tbsp|cups?|oz|lbs?|ft|feet|inch|inches|h|hrs?|hours?|mins?"
     "|minutes?|m?s|secs?|seconds?"
     "|mph|km/h|[kMGT]i?B|[kMG]?Hz|[kMG]?W|m?V|m?A|fps|rpm|dpi|°[CF]|K|mol|bar|Pa|[元円원]|歳|岁|年"
@@ -186,7 +186,7 @@ ORDINARY = (
     Ordinary(
         frozenset({"weight"}),
         ".:=@",
-        re.compile(rf"(?<=\w)\s?[:=@]\s?\d{{0,3}}\.?\d{{1,3}}\s?(?:{_UNITS})(?![\w°])"),
+        re.compile(rf"(?<=\w)\s?[:=@]\s?\d{{0,3}}\.?\d{{1,3}}\s?(?:{UNITS})(?![\w°])"),
     ),
     Ordinary(
         _SIGNED,
