@@ -84,6 +84,13 @@ def tower_hash(weights: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def module_hash(module: torch.nn.Module | None) -> str:
+    """Hash all floating-point tensors of a module; "" of None."""
+    state = {} if module is None else module.state_dict()
+    weights = {name: t.detach() for name, t in state.items() if t.is_floating_point()}
+    return tower_hash(weights) if weights else ""
+
+
 def compare(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> Comparison:
     """Compare two results of `tower_weights`, one pair of tensors at a time."""
     both = [n for n in first if n in second and first[n].shape == second[n].shape]

@@ -2,6 +2,7 @@
 
 from clipcond.cli.chinese_options import OPTIONS
 from clipcond.cli.chinese_prompts import PROMPTS
+from clipcond.cli.chinese_regions import REGIONS
 from clipcond.cli.chinese_system import SYSTEM
 from clipcond.cli.chinese_variants import VARIANTS
 
@@ -10,6 +11,7 @@ CHINESE = {
     **OPTIONS,
     **VARIANTS,
     **SYSTEM,
+    **REGIONS,
     "{} is no alternation: a colon in it needs a backslash": (
         "{} 不会逐步交替：其中的冒号前要加反斜杠"
     ),
@@ -185,7 +187,9 @@ CHINESE = {
         "请给出 diffusers 文件夹、.safetensors 文件，或 Hub 编号：owner/name。"
     ),
     "Did you mean {}?": "是不是 {}？",
-    "For Chinese: --tower embedded-zh": "中文请用 --tower embedded-zh",
+    "For Chinese: {}": "中文请用 {}",
+    "some pictures are of tower {}, others are not: all are scored with {}. Say --encoder {} for "
+    "the others": "有的图片用了文本编码器 {}，有的没有：全部按 {} 评分。其他的请用 --encoder {}",
     "{} reads {} of the {} characters here; the others reach it as bytes it never learned: {}": (
         "{0} 只认识这里 {2} 个字符中的 {1} 个，其余的它没有学过：{3}"
     ),

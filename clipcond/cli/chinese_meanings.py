@@ -114,8 +114,8 @@ MEANINGS = {
     "a textual inversion in dialect {}, but not here": "在方言 {} 中是嵌入，在这里不是",
     "no escape here: its backslashes are text": "在这里不是转义：反斜杠是文字",
     "a weight with backslashes: there are no escapes here": "是带反斜杠的权重：这里没有转义",
-    "text without its backslash: one before a letter is left out": (
-        "会失去反斜杠：字母前的反斜杠不会编码"
+    "text without its backslash: one that escapes nothing is left out": (
+        "会失去反斜杠：不是转义的反斜杠不会编码"
     ),
     "text without its backslash and brackets": "会失去反斜杠和括号",
     "text with characters as a program writes them": "含有程序里字符的写法",
@@ -136,4 +136,5 @@ MEANINGS = {
     ),
     "a list of weights as a program writes it, but not here": "是程序里权重列表的写法，在这里不是",
     "a list as a program writes it, but here one text": "是程序里列表的写法，在这里是一段文字",
+    "a weight up to the end: no {} ends it": "权重直到末尾：没有 {} 结束它",
 }

@@ -22,7 +22,7 @@ PROMPTS = {
         "{0} 也作用于 {1} 后面的文字：之前没有 {2} 结束它"
     ),
     "Write {} before {}.": "请在 {1} 前写 {0}。",
-    "the brackets of {} are no text: they make a weight": "{} 的括号不是文字，而是权重",
+    "the brackets of {} are no text: they make a group": "{} 的括号不是文字，而是分组",
     "Write {} for the name of a tag.": "若是标签的名称，请写 {}。",
     "Write a space or a comma between the brackets.": "请在括号之间写空格或逗号。",
     "For a weight of 1.1 write {}; for text write {}.": (

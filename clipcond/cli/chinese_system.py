@@ -5,9 +5,8 @@ import os
 
 SYSTEM = {
     # of typer and click
-    "No such command {}.": "没有命令 {}",
-    "No such command {}. Did you mean {}?": "没有命令 {}。是不是 {}？",
-    "No such command {}. Did you mean one of: {}?": "没有命令 {}。是不是其中之一：{}？",
+    "No such command {}.": "没有命令 {}。",
+    "Did you mean one of: {}?": "是不是其中之一：{}？",
     "Option {} does not take a value.": "选项 {} 不带值",
     "Option {} requires {} arguments.": "选项 {} 需要 {} 个值",
     "Got unexpected extra argument ({})": "多余的参数：{}",

@@ -19,6 +19,7 @@ from clipcond.cli.options import (
     MODEL,
     VARIANTS,
     AllowPickle,
+    BaseShare,
     ClipSkip,
     Combinations,
     Count,
@@ -33,6 +34,7 @@ from clipcond.cli.options import (
     Inversion,
     Model,
     PictureJson,
+    Regions,
     Scheduler,
     Seed,
     Size,
@@ -50,6 +52,7 @@ from clipcond.cli.options import (
 )
 from clipcond.cli.picture_jobs import JobsOf, PictureJob, check_targets, jobs_of_prompt
 from clipcond.cli.picture_making import make_all
+from clipcond.cli.regions import with_regions
 from clipcond.cli.taking import honour, take_from
 from clipcond.cli.variants import expanding, open_expansion, open_styles, styling
 
@@ -86,6 +89,8 @@ def generate(
     guidance: Guidance = None,
     size: Size = None,
     scheduler: Scheduler = None,
+    region: Regions = None,
+    base_share: BaseShare = None,
     prompts: Annotated[
         str | None,
         plain_option(
@@ -178,16 +183,16 @@ def generate(
         "normalize": normalize,
         "fullwidth": fullwidth,
         "extra_networks": extra_networks,
-        "device": device,
-        "dtype": dtype,
+        **{"device": device, "dtype": dtype},
     }
-    is_given = partial(_is_given, context)
-    read = None
+    is_given, read = partial(_is_given, context), None
     if like is not None:
         if prompts is not None:
             raise typer.BadParameter("give --from or --prompts, not both")
         job, choices, read = take_from(like, job, choices, is_given)
         prompt = job.prompt
+    job = with_regions(job, region, base_share)
+    prompt = job.prompt if job.regions and prompts is None else prompt  # it may be empty
     if encoder is not None and best_of == 1:
         raise typer.BadParameter("--encoder goes with --best-of")
     jobs_of: JobsOf = partial(jobs_of_prompt, count=count, stride=best_of)
@@ -210,8 +215,7 @@ def generate(
     console.prompts = [text for job in jobs for text in (job.prompt, job.negative)]
     make = make_all
     if best_of > 1:
-        models = model, choices["tower"]
-        make = open_best_of(best_of, encoder, models, allow_pickle).make_all
+        make = open_best_of(best_of, encoder, (model, choices["tower"]), allow_pickle).make_all
     with waiting("loading"):
         artist = open_artist(model, scheduler, inversion or (), choices)
     if heat_map:

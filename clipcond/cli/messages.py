@@ -152,8 +152,9 @@ def _pattern(template: str) -> re.Pattern[str]:
 def hint(text: str, prompts: Collection[str], options: Collection[str]) -> str:
     """Add to a warning of Chinese that a tower cannot read which tower can."""
     is_unread = re.search(r"reads \d+ of the \d+ characters", text) and "embedded-zh" not in text
-    if is_unread and "--tower" in options and any(map(_HAN.search, prompts)):
-        return f"{text}\nFor Chinese: --tower embedded-zh"
+    option = next((each for each in ("--tower", "--encoder") if each in options), None)
+    if is_unread and option is not None and any(map(_HAN.search, prompts)):
+        return f"{text}\nFor Chinese: {option} embedded-zh"
     return text
 
 

@@ -52,6 +52,13 @@ def check_finite(value: float | None) -> float | None:
     return value
 
 
+def check_share(value: float | None) -> float | None:
+    """Refuse a share that leaves nothing to regions, NaN included."""
+    if value is not None and not 0 <= value < 1:
+        raise typer.BadParameter(f"a number from 0 to below 1 is needed, not {value}")
+    return value
+
+
 def check_size(value: str | None) -> str | None:
     """Refuse what is not two numbers of pixels."""
     if value is not None and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", value):
@@ -186,6 +193,20 @@ Size = Annotated[
 Scheduler = Annotated[
     str | None,
     plain_option("S", 'The sampler: "Euler a", "DPM++ 2M Karras", DDIM, ...', "the model's"),
+]
+Regions = Annotated[
+    list[str] | None,
+    plain_option(
+        "REGION",
+        "A prompt for a part of the picture: 'left: a cat', '0.5,0,1,1: a dog', 'mask.png: a fox'. "
+        "More than once.",
+    ),
+]
+BaseShare = Annotated[
+    float | None,
+    plain_option(
+        "B", "How much PROMPT counts within regions, 0 to below 1.", "0.2", callback=check_share
+    ),
 ]
 Device = Annotated[str | None, model_option("NAME", "cpu, cuda or mps.", "the best there is")]
 Dtype = Annotated[

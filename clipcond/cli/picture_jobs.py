@@ -50,6 +50,8 @@ class PictureJob:
         steps, guidance, clip_skip, size: None = the model's own.
         line: its place in a file, from 1.
         template, negative_template: what the texts were made of; "" = they are as they were given.
+        regions: texts as `regional` reads them.
+        base_share: None = the usual one.
     """
 
     prompt: str
@@ -63,6 +65,8 @@ class PictureJob:
     line: int = 0
     template: str = ""
     negative_template: str = ""
+    regions: tuple[str, ...] = ()
+    base_share: float | None = None
 
     @property
     def place(self) -> str:

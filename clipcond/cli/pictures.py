@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from clipcond.cli.picture_jobs import PictureJob
+from clipcond.cli.regions import region_arguments
 from clipcond.errors import ArgumentError, warn
 from clipcond.progress import Progress
 
@@ -38,7 +39,7 @@ class Artist:
         return most_at_once(self.pipe, width, height)
 
     def encode(self, job: PictureJob) -> Encoded | None:
-        """Encode a picture's texts; None = they change from step to step.
+        """Encode a picture's texts; None = they change from step to step, or are several.
 
         Raises:
             BadParameter: the model cannot make this size, or so many steps.
@@ -46,6 +47,8 @@ class Artist:
         """
         from clipcond.pipelines.picture_batches import encode_alone
 
+        if job.regions:
+            return None  # their texts are encoded in the call
         return encode_alone(self.pipe, self._call(job))
 
     def draw(
@@ -89,6 +92,7 @@ class Artist:
             **({"line": job.line} if job.line else {}),
             "prompt": job.prompt,
             "negative": job.negative,
+            **({"regions": [*job.regions]} if job.regions else {}),
             "seed": job.seed,
             "steps": made.steps,
             "guidance": made.guidance,
@@ -125,13 +129,16 @@ class Artist:
             "width": width,
             "height": height,
             **({} if job.clip_skip is None else {"clip_skip": job.clip_skip}),
+            **region_arguments(job.regions, job.base_share),
         }
 
     def _parameters(self, job: PictureJob) -> Parameters:
         """List what the picture's file says of it."""
         from clipcond.metadata.drawn import parameters_of
+        from clipcond.metadata.regions import written_regions
 
-        built = {**_templates(job), **self.built_with}
+        regions = written_regions(job.regions, job.base_share)
+        built = {**_templates(job), **self.built_with, **regions}
         prompts = (job.prompt, job.negative)
         return parameters_of(self.pipe, self._call(job), prompts, job.seed, built)
 

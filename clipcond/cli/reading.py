@@ -23,13 +23,8 @@ from clipcond.cli.options import (
 if TYPE_CHECKING:
     from clipcond.reading import DualEncoder, Evaluation
 
-Encoder = Annotated[
-    str,
-    model_option(
-        "E", "Both halves of a CLIP: embedded, embedded-zh, folder, file or Hub id.",
-        callback=check_name,
-    ),
-]  # fmt: skip
+ENCODERS = "Both halves of a CLIP: embedded, embedded-zh, folder, file or Hub id."
+Encoder = Annotated[str, model_option("E", ENCODERS, callback=check_name)]
 Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 # What separates labels, also as Chinese input methods type it.
 _COMMAS = re.compile("[,，、]")

@@ -11,14 +11,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clipcond.cli.console import console, waiting
-from clipcond.cli.options import AllowPickle, AsJson, check_picture, check_text, reading_option
-from clipcond.cli.reading import Device, Encoder, open_encoder
-from clipcond.errors import ClipcondError
+from clipcond.cli.options import (
+    AllowPickle,
+    AsJson,
+    check_name,
+    check_picture,
+    check_text,
+    model_option,
+    reading_option,
+)
+from clipcond.cli.reading import ENCODERS, Device, open_encoder
+from clipcond.errors import ClipcondError, warn
 
 if TYPE_CHECKING:
     from clipcond.reading import DualEncoder, PromptScore
 
 A1111 = "a1111"
+EMBEDDED, EMBEDDED_ZH = "embedded", "embedded-zh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,12 @@ def score(
         str | None,
         reading_option("D", "The tool to read as.", "the picture's, or a1111"),
     ] = None,
-    encoder: Encoder = "embedded",
+    encoder: Annotated[
+        str | None,
+        model_option(
+            "E", ENCODERS, "that of the picture's tower, or embedded", callback=check_name
+        ),
+    ] = None,
     device: Device = "cpu",
     allow_pickle: AllowPickle = False,
     as_json: AsJson = False,
@@ -68,11 +82,13 @@ def score(
         from clipcond.reading import score_parts
 
         find_dialect(dialect or A1111)  # a typing error should not cost what loading takes
-        own = open_encoder(encoder, device, allow_pickle)
+        named = encoder or _encoder_of(image, prompt)
+        own = open_encoder(named, device, allow_pickle)
     if is_folder:
         _score_folder(own, image, (prompt, dialect), matrix, as_json)
         return
     text, name = _prompt_of(image, prompt, dialect)
+    console.prompts = [text]
     result = score_parts(own, image, text, dialect=name)  # type: ignore[arg-type]
     if as_json:
         print(json.dumps(_score_json(result, own, image)))
@@ -111,6 +127,31 @@ def _score_folder(
         if "score" in each:
             print(f"{each['score']:.4f}  {each['file']}")
     print(f"mean {mean:.4f} of {len(found)}")
+
+
+def _encoder_of(image: Path, prompt: str | None) -> str:
+    """Choose the encoder of the embedded tower that read the pictures' own prompts.
+
+    Where pictures of a folder name both, one is taken for all: scores of two cannot be compared.
+    """
+    if prompt is not None:
+        return EMBEDDED
+    from clipcond.metadata import read_parameters
+    from clipcond.reading import pictures_in
+
+    towers = set()
+    for file in pictures_in(image) if image.is_dir() else [image]:
+        try:
+            own = read_parameters(file).others.get("Tower")
+        except ClipcondError:  # it is said when the picture is scored
+            continue
+        towers.add(EMBEDDED_ZH if own == EMBEDDED_ZH else EMBEDDED)
+    if len(towers) > 1:
+        warn(
+            f"some pictures are of tower {EMBEDDED_ZH}, others are not: all are scored with "
+            f"{EMBEDDED}. Say --encoder {EMBEDDED_ZH} for the others"
+        )
+    return EMBEDDED_ZH if towers == {EMBEDDED_ZH} else EMBEDDED
 
 
 def _prompt_of(file: Path, prompt: str | None, dialect: str | None) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from clipcond.cli.options import (
     model_option,
     plain_option,
 )
-from clipcond.cli.reading import Device, Encoder, open_encoder
+from clipcond.cli.reading import ENCODERS, Device, Encoder, open_encoder
 from clipcond.errors import PictureError
 
 if TYPE_CHECKING:
@@ -43,12 +43,7 @@ def search(
     ] = None,
     encoder: Annotated[
         str | None,
-        model_option(
-            "E",
-            "Both halves of a CLIP: embedded, embedded-zh, folder, file or Hub id.",
-            "the index's, or embedded",
-            callback=check_name,
-        ),
+        model_option("E", ENCODERS, "the index's, or embedded", callback=check_name),
     ] = None,
     device: Device = "cpu",
     allow_pickle: AllowPickle = False,

@@ -28,6 +28,7 @@ from clipcond.cli.options import (
     Seed,
     Size,
     Steps,
+    Tower,
     check_finite,
     check_name,
     check_text,
@@ -79,6 +80,7 @@ def vary(
     scheduler: Scheduler = None,
     as_json: PictureJson = False,
     model: Model = None,
+    tower: Tower = None,
     allow_pickle: AllowPickle = False,
     image_adapter: Annotated[
         Path | None,
@@ -115,6 +117,7 @@ def vary(
         "dialect": dialect,
         "device": device,
         "dtype": dtype,
+        "tower": tower,
     }
     with waiting("loading"):
         artist = open_artist(model, scheduler, (), building)

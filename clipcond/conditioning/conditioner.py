@@ -61,7 +61,8 @@ class Conditioner(Explainer, ConditionsEach, MeasuresRows, TakesInversions, Take
             `<lora:name:0.8>`, are taken out of prompts, with a warning; by default in dialect
             `a1111`, as its user interface does. A function receives the networks of each prompt,
             before it is encoded: a sequence of `clipcond.prompt.ExtraNetwork`, without a warning.
-        max_chunks: how many chunks of a prompt are encoded; the rest is dropped, with an issue.
+        max_chunks: how many chunks of a prompt are encoded; the rest is dropped, with an issue. Of
+            parts of AND a pipeline draws as many: each counts as a chunk, however short it is.
         cache_bytes: for encoded chunks, on the tower's device; 0 for those who train the tower.
     Raises:
         UnknownNameError: there is no such dialect, rule or normalization; or `fullwidth` is wanted

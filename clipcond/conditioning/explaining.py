@@ -189,8 +189,6 @@ class Explainer(SettlesTexts):
             parsed = self.reader.parse_and_warn([texts])
             (plans,) = self._plan([texts], parsed)
             measured = None if measure is None else measure(plans)
-            for i, (text,) in enumerate(given):
-                checks.warn_issues(text, self.dropped_parts(text, negative=i > 0))
         issues = prompt_text.issues_of_each(warned, given, rows)
         skip = self.clip_skip if self.layer is None else None
         layers = self.layers()

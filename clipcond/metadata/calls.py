@@ -9,6 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.errors import PipelineError, UnknownNameError, excerpt, first_line, warn
+from clipcond.metadata.regions import (
+    MASKS,
+    REGIONS,
+    SHARE,
+    base_share_of,
+    region_texts_of,
+    regions_not_honoured,
+)
+from clipcond.pipelines.regions.region import regional
 from clipcond.pipelines.schedulers import (
     EVEN,
     find_scheduler,
@@ -33,7 +42,7 @@ _SILENT = frozenset(
     "Version, Generator, Dialect, Weighting, Emphasis, Normalize, Created Date, User, Model hash, "
     "VAE hash, Civitai metadata, Template, Negative Template, Batch size, Batch pos, TI hashes, "
     "Schedule type, Full-width, Extra networks, Precision, app_version, "
-    f"{SPACING}".split(", ")
+    f"{SPACING}, {REGIONS}, {SHARE}, {MASKS}".split(", ")
 )
 _OFF = {"", "0", "0.0", "1.0", "None", "[]", "{}", "False"}
 _SWITCHES = frozenset("Eta, Denoising strength, denoise, strength, noise, Tiling".split(", "))
@@ -59,6 +68,8 @@ def make_call(parameters: Parameters, pipe: ConditionedPipeline) -> dict[str, An
         "clip_skip": clip_skip_of(parameters),
         "strength": _strength(parameters),
         "generator": None if seed is None else torch.Generator("cpu").manual_seed(seed),
+        "regions": regional(*region_texts_of(parameters.others)) or None,
+        "base_share": base_share_of(parameters.others),
     }
     accepted = {*_accepted(pipe), "clip_skip"}
     return {name: value for name, value in call.items() if value is not None and name in accepted}
@@ -82,6 +93,7 @@ def not_honoured(
         *(() if is_read_so else _of_reading(parameters, conditioner)),
         *_of_inversions(parameters, conditioner),
         *_of_sampling(parameters, pipe),
+        *regions_not_honoured(parameters.others),
         *_of_others(parameters, pipe),
     ]
 

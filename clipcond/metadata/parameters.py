@@ -174,8 +174,8 @@ class Parameters:
             pipe: one that is attached, of text or picture to image.
         Returns:
             prompt, negative_prompt, and as far as they are known and the pipeline takes them
-            num_inference_steps, guidance_scale, width, height, clip_skip, strength and generator,
-            a CPU generator at the seed.
+            num_inference_steps, guidance_scale, width, height, clip_skip, strength, regions,
+            base_share and generator, a CPU generator at the seed.
         Raises:
             PipelineError: the pipeline is not attached.
         """

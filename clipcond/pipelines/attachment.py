@@ -11,7 +11,6 @@ copy that knows the new one.
 from __future__ import annotations
 
 import copy
-import functools
 import inspect
 import weakref
 from collections.abc import Mapping
@@ -26,16 +25,17 @@ from clipcond.adapters import Adapter
 from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.errors import PipelineError
-from clipcond.model_defaults import own_defaults
 from clipcond.pipelines import compatibility
+from clipcond.pipelines.call_context import regions_of
 from clipcond.pipelines.clip_skip_counts import warn_of_clip_skip
 from clipcond.pipelines.families import Family, companions_of, family_of
 from clipcond.pipelines.family import METHODS
 from clipcond.pipelines.further_methods import other_methods, use_own_call
 from clipcond.pipelines.lora_scale import lora_scaled
+from clipcond.pipelines.own_calls import use_own_calls
 from clipcond.pipelines.own_encoders import towers_of
 from clipcond.pipelines.own_images import give_images
-from clipcond.pipelines.pairing import check_conditioner, check_pairs
+from clipcond.pipelines.pairing import check_pairs
 from clipcond.pipelines.prompt_embeds import (
     check_width,
     components_of,
@@ -46,23 +46,18 @@ from clipcond.pipelines.prompt_embeds import (
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.pipelines.steps import (
-    STEPS,
     WATCHERS,
     StepCount,
     check_given,
     check_step_count,
     encode_over_time,
-    follow_models,
-    rest,
-    running,
     stop_drawing,
 )
-from clipcond.pipelines.subclasses import renew_when_read, same_named, signature_of
+from clipcond.pipelines.subclasses import renew_when_read
 from clipcond.towers import TextTower
 
 # What a text tower computes in; a UNet may be stored in less.
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
-_OWN_DEFAULTS = ("guidance_scale", "num_inference_steps")
 
 
 def attachment_of(pipe: object) -> Attachment | None:
@@ -118,7 +113,7 @@ class Attachment:
         vars(pipe)[self.family.method] = self
         self._put_others(pipe)
         pipe.__class__ = self.replaced_class
-        _use_own_calls(pipe)
+        use_own_calls(pipe, _conditioner_names)
         use_own_call(pipe)
         renew_when_read(pipe, {each.conditioner: each.method for each in self.families})
         return conditioned
@@ -240,7 +235,8 @@ class Attachment:
         self.explain_clip_skip(given.get("clip_skip"))
         self.move_tower(call.device)
         self._drew_over_time = self._drew_over_time or may_change(given)
-        if self._drew_over_time or self.pipe in WATCHERS:
+        is_special = self.pipe in WATCHERS or regions_of(self.pipe) is not None
+        if self._drew_over_time or is_special:
             answer = encode_over_time(self, given, self.encode_plain, self.step_count)
         else:
             answer = self.encode_plain(given)
@@ -259,42 +255,7 @@ class Attachment:
         return tuple(getattr(made, name) for name in family.returns)
 
 
-def _use_own_calls(pipe: object) -> None:
-    """Keep a pipeline's calls apart, and give them the model's own defaults, if it names some.
-
-    diffusers keeps defaults in the signature of the class's `__call__`.
-    """
-    named = own_defaults(getattr(pipe, "text_encoder", None))
-    accepted = signature_of(type(pipe)).parameters
-    own = tuple((name, named[name]) for name in _OWN_DEFAULTS if name in named and name in accepted)
-    pipe.__class__ = _with_calls(cast(Any, type(pipe)), own)
-
-
-@functools.cache
-def _with_calls(stock: type[ConditionedPipeline], own: tuple[tuple[str, float], ...]) -> type:
-    """Make a subclass whose `__call__` has these defaults, and runs as `running` says."""
-    signature, values = signature_of(stock), dict(own)
-
-    @functools.wraps(stock.__call__)
-    def call(self: ConditionedPipeline, *args: Any, **kwargs: Any) -> object:
-        given = signature.bind_partial(self, *args, **kwargs).arguments if own else {}
-        missing = {name: value for name, value in own if name not in given}
-        with running(self) if STEPS else nullcontext():
-            try:
-                return stock.__call__(self, *args, **kwargs, **missing)
-            finally:
-                if STEPS:
-                    rest(self)
-
-    def set_attribute(self: ConditionedPipeline, name: str, value: object) -> None:
-        if "conditioner" in name and (attached := attachment_of(self)):
-            check_conditioner(name, value, [each.conditioner for each in attached.families])
-        stock.__setattr__(self, name, value)
-        if STEPS:
-            follow_models(self, name)
-
-    parameters = [
-        p.replace(default=values.get(p.name, p.default)) for p in signature.parameters.values()
-    ]
-    vars(call)["__signature__"] = signature.replace(parameters=parameters)
-    return same_named(stock, {"__call__": call, "__setattr__": set_attribute}, _with_calls, own)
+def _conditioner_names(pipe: object) -> list[str]:
+    """List the attributes of an attached pipeline that hold a Conditioner."""
+    attached = attachment_of(pipe)
+    return [] if attached is None else [each.conditioner for each in attached.families]

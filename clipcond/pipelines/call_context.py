@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from clipcond.pipelines.regions.region import Regional
+
 # the number of rows that embeddings have at least
 LEAST_ROWS: ContextVar[int] = ContextVar("LEAST_ROWS", default=0)
 # the clip skip of a call that hands none to the encoding
@@ -30,3 +32,23 @@ def by_default(clip_skip: int | None) -> Iterator[None]:
         yield
     finally:
         CLIP_SKIP.reset(before)
+
+
+# the pipeline of the call that runs, and its regions
+REGIONS: ContextVar[tuple[object, Regional | None]] = ContextVar("REGIONS", default=(None, None))
+
+
+@contextmanager
+def drawing_regions(pipe: object, regional: Regional | None) -> Iterator[None]:
+    """Let a call of the pipeline in this context draw these regions, and none if None."""
+    before = REGIONS.set((pipe, regional))
+    try:
+        yield
+    finally:
+        REGIONS.reset(before)
+
+
+def regions_of(pipe: object) -> Regional | None:
+    """Find the regions of the pipeline's call that runs; None = it has none."""
+    owner, regional = REGIONS.get()
+    return regional if owner is pipe else None

@@ -17,7 +17,6 @@ from clipcond.conditioning.results import Conditioning, zeros_like
 from clipcond.errors import PipelineError, PromptWarning, counted, warn
 from clipcond.pipelines.call_context import CLIP_SKIP, LEAST_ROWS
 from clipcond.pipelines.family import RENAMED, Encoding
-from clipcond.pipelines.steps.calls import check_numbers
 from clipcond.prompt.reduction import CHANGING
 
 _GUIDED = "do_classifier_free_guidance"
@@ -63,12 +62,7 @@ _KNOWN = frozenset(each.name for each in fields(EncodePromptArguments))
 
 
 def read_arguments(pipe: object, arguments: Mapping[str, Any]) -> EncodePromptArguments:
-    """Read a method's arguments; what it has no argument for is an attribute of the pipeline.
-
-    Raises:
-        ArgumentError: a number of the call that asks to encode is not finite, or too small.
-    """
-    check_numbers(pipe)
+    """Read a method's arguments; what it has no argument for is an attribute of the pipeline."""
     named = {RENAMED.get(name, name): value for name, value in arguments.items()}
     named.setdefault(_GUIDED, getattr(pipe, _GUIDED, True))
     if named.get("clip_skip") is None:

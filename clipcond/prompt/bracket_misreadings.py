@@ -102,7 +102,9 @@ def named_tags(parsed: ParsedPrompt, signs: str) -> Iterator[Issue]:
     """
     for match in islice(_NAME.finditer(signs), MOST_ISSUES):
         name = parsed.source[slice(*match.span())]
-        message = f"the brackets of {excerpt(name, SHOWN)!r} are no text: they make a weight"
+        if parsed.syntax == "compel" and any(name in segment.text for segment in parsed.segments):
+            continue
+        message = f"the brackets of {excerpt(name, SHOWN)!r} are no text: they make a group"
         written = _BRACKET.sub(r"\\\g<0>", name)
         remedy = f"Write {written} for the name of a tag."
         yield Issue(message, match.start(), remedy, "bracket", (name,))

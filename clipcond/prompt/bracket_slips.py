@@ -27,7 +27,7 @@ _WEIGHTED_BREAK_TEXT = (
     rf"(?<![A-Za-z\d_(])BREAK\s?(?::\s?(?:{SMALL}|[0-2]){AT_END}|[(\[]{SMALL}[)\]])"
 )
 _WEIGHTED_BREAK = re.compile(_WEIGHTED_BREAK_TEXT)
-_CLOSERS = r"[>}|*~=/–—!?:;\-]"
+_CLOSERS = r"(?:[>}|*~=/–—!?:;\-]|\.(?=\s))"
 
 # Alternation in round brackets, or without any; `(4k | hdr), cat` is a list.
 _ONE = r"[^\W\d][^()\[\]{}:|\n]{0,40}"

@@ -31,7 +31,7 @@ _DOUBTFUL = re.compile(
     # pre- and post-war
     rf"|(?<![\w+\-])(?P<hanging>(?i:{WITH_HYPHEN}))(?P<hyphen>-)(?=,?\s{_AND}\b|,\s\w)"
     # C++, 18+, Disney+, A+, Na+, Qh5+
-    rf"|(?<![\w+\-.])(?P<word>[A-Za-z]|\d[\d,]{{0,9}}[kKmM%]?|(?i:{WITH_PLUS})|[A-Z]{{2,6}}"
+    rf"|(?<![\w+\-.])(?P<word>[A-Zci]|\d[\d,]{{0,9}}[kKmM%]?|(?i:{WITH_PLUS})|[A-Z]{{2,6}}"
     r"|[A-Z][a-z]?\d?|[KQRBN]?[a-h]?x?[a-h][1-8](?:=[QRBN])?|O-O(?:-O)?)"
     rf"(?P<sign>\+{{1,3}}|-){_END}"
 )

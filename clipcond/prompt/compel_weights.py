@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import clipcond.lazy_re as re
 from clipcond.prompt.bare_notations import LOAD, WITH_PLUS
+from clipcond.prompt.compel_grammar import NAME, NUMBER
 from clipcond.prompt.notations import EXCEPT_PLAIN, SMALL, Notation
 from clipcond.prompt.ordinary import SPOKEN
 from clipcond.prompt.weight_slips import AT_END
@@ -19,10 +20,10 @@ _LETTERS = r"[^\W\d_]"
 COMPEL_WEIGHTS = (
     Notation(
         "weight",
-        "+-",
+        "+-.",
         re.compile(
             r"(?:(?<!\\)\((?P<words>[^()\n]{2,60})\)|(?<![\w\"])\"(?P<words_2>[^\W\d][^\"\n]{1,60})\")"
-            rf"[ \t]{{1,3}}(?P<number>\+{{1,9}}|-{{2,9}})(?=\s)"
+            rf"[ \t]{{1,3}}(?P<number>\+{{1,9}}|-{{2,9}}|[01]?\.\d{{1,2}})(?=\s)"
             rf"|(?<![\w+\-.])(?!(?i:{WITH_PLUS})\s)(?P<words_3>{_LETTERS}{{3,40}})[ \t]{{1,3}}"
             r"(?P<number_3>\+{2,9})(?=\s)"
         ),
@@ -47,7 +48,7 @@ COMPEL_WEIGHTS = (
         "weight",
         "+-",
         re.compile(
-            rf"(?<![\w+\-.])(?!(?:{WITH_PLUS})\+)(?P<words>[a-zß-ÿ]{{3,40}})(?P<number>\+)(?=[!?:;])"
+            rf"(?<![\w+\-.])(?!(?:{WITH_PLUS})\+)(?P<words>[a-zß-ÿ]{{3,40}})(?P<number>\+)(?=[!?:;/|~*&%\]}}'’…>])"
         ),
         _COMPEL,
         "no weight: its sign touches another sign",
@@ -110,11 +111,12 @@ COMPEL_WEIGHTS = (
     ),
     Notation(
         "extra-network",
-        ("LoRA(", "LORA(", "lora(", "LoRA (", "lora (", "LORA ("),
-        re.compile(r"(?<!\w)(?:[wW]ith|[uU]se)_?(?:LoRA|LORA|lora)\s?\([^()\n]{1,99}\)"),
+        ("ora(", "oRA(", "ORA(", "ora (", "oRA (", "ORA ("),
+        re.compile(r"(?<!\w)(?i:(?:with|use)_?lora)\s?\([^()\n]{1,99}\)"),
         EXCEPT_PLAIN,
         "hardly meant as words",
         LOAD,
+        known=re.compile(rf"(?:with|use)Lora\s*\(\s*{NAME}\s*(?:,\s*-?{NUMBER}\s*)?\)"),
         folded=False,
     ),
 )

@@ -20,7 +20,7 @@ from clipcond.prompt.scanner import ascii_signs
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, in_order
 from clipcond.prompt.syntaxes.comfyui import parse_groups
 from clipcond.prompt.text_layers import network_issues, take_out
-from clipcond.prompt.wide_brackets import find_fullwidth, with_ascii_signs
+from clipcond.prompt.wide_signs import find_fullwidth, with_ascii_signs
 
 # What the tools of these syntaxes act on before the syntax is read, or beyond it.
 _WIDE = re.compile("[（）【】［］＼]")

@@ -1,6 +1,6 @@
 """Find full-width brackets that may be syntax or text: `一只【红色的】猫`, and one never closed.
 
-`wide_spans` finds those that are hardly text; round ones between Chinese words, as
+`wide_signs` finds those that are hardly text; round ones between Chinese words, as
 in `你好（世界）`, hardly ever are syntax.
 """
 

@@ -163,7 +163,7 @@ def _is_tag(text: str, change: Change) -> bool:
     """
     when = (change.when or "").strip()
     words = text[slice(*change.options[1])]
-    if not when or change.options[0][0] != change.options[1][0] or words != words.strip():
+    if not when or change.options[0][0] != change.options[1][0] or words[:1].isspace():
         return False
     if not _LETTER.search(words) or _SYNTAX.search(words) or len(words) > SHOWN:
         return False

@@ -11,8 +11,9 @@ from clipcond.prompt.notations import ALL, BRACKETS, Notation
 _SWALLOWING = BRACKETS - {"comfyui"}
 _TEXT = r"[^\s\\,()\[\]{}<>\"]{0,40}"
 # `AN\D` and `BREA\K` hide words from A1111; `\n` is a line break; C:\new is neither.
-_LONE = r"\\(?![nrt]|(?<=AN\\)D\b|(?<=BREA\\)K\b|u[\da-fA-F]{4}|x[\da-fA-F]{2})[^\W_]"
-_LEFT_OUT = "text without its backslash: one before a letter is left out"
+_HIDING = r"(?<=AN\\)D\b|(?<=BREA\\)K\b|u[\da-fA-F]{4}|x[\da-fA-F]{2}"
+_LONE = rf"(?:\\(?=[ \t]|\Z)|\\(?![nrt]|{_HIDING})[^\W_])"
+_LEFT_OUT = "text without its backslash: one that escapes nothing is left out"
 _UNICODE = r"\\u[\da-fA-F]{4}|\\x[\da-fA-F]{2}"
 _BEFORE = r"(?<!\\)(?:\\\\){0,9}"
 ESCAPES = (
@@ -51,7 +52,7 @@ ESCAPES = (
         "escape",
         ("\\(", "\\)"),
         re.compile(
-            r"(?<!\\)(?P<shown>[^\s\\,()\[\]{}<>\"]{0,40}\\\((?P<words>[^()\\\n]{0,80})\\\))|(?<!\\)\\[()]"
+            r"(?<!\\)(?P<shown>[^\s\\,()\[\]{}<>\"]{0,40}\\{1,2}\((?P<words>[^()\\\n]{0,80})\\{1,2}\))|(?<!\\)\\[()]"
         ),
         {"novelai", "diffusers", "plain"},
         "no escape here: its backslashes are text",

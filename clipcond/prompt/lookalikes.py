@@ -86,9 +86,8 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     if parsed.parts and MAY_BE_MISREAD.search(folded):
         known = [issue.position for issue in added]
         added += find_misreadings(parsed, known, fullwidth=bool(fullwidth))
-    if parsed.syntax == "compel":
-        added += doubtful_weights(parsed)
-    if not (found or added or parsed.issues):
+    doubts = list(doubtful_weights(parsed)) if parsed.syntax == "compel" else []
+    if not (found or added or doubts or parsed.issues):
         return parsed
     is_ordinary = ordinary_spans(parsed, {i.code for i in (*parsed.issues, *(f[2] for f in found))})
     chosen = _one_a_place([each for each in found if not is_ordinary(each[2].code, *each[:2])])
@@ -101,6 +100,8 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
         and not any(start <= issue.position < stop for start, stop in calls)
     ]
     added += [issue for *_, issue in chosen]
+    starts = [start for start, *_ in chosen]  # of an option too: a cat--ar 16:9
+    added += [i for i in doubts if not any(0 <= at - i.position < len(i.words[0]) for at in starts)]
     return replace(parsed, issues=in_order([*kept, *added])[:MOST_ISSUES])
 
 

@@ -91,8 +91,8 @@ def find_misreadings(
     signs = ascii_signs(parsed.source, fullwidth=fullwidth)
     if parsed.syntax in BRACKETS:
         issues += _numbers(parsed, signs, known)
-        issues += named_tags(parsed, signs)
     if parsed.syntax in BRACKETS | {"compel"}:
+        issues += named_tags(parsed, signs)
         issues += smileys(parsed, signs)
     if parsed.syntax in JOINING:
         issues += _glued(parsed)

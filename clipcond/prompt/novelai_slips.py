@@ -12,6 +12,16 @@ _PLAIN = r"(?:\d{1,3}(?:\.\d{0,3})?|\.\d{1,3})"
 NOVELAI_SLIPS = (
     Notation(
         "novelai-weight",
+        ("::",),
+        re.compile(
+            rf"\((?P<number>[+-]?{_PLAIN})::(?P<words>[^:()\n]{{1,60}})\)(?!(?:[^:]|:(?!:)){{0,300}}(?<![\d.])::)"
+        ),
+        {"novelai"},
+        "a weight up to the end: no '::' ends it",
+        "Write {weight}.",
+    ),
+    Notation(
+        "novelai-weight",
         "–—―-",
         re.compile(
             rf"(?:(?<![\w.])(?P<number>[–—―]\s{{0,2}}{_PLAIN})|(?:\A|(?<=[,;(\[{{\n]))\s{{0,3}}(?P<number_2>-\s{{1,2}}{_PLAIN}))"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 
@@ -84,7 +84,7 @@ def picture_source(picture: object) -> tuple[Path | BytesIO, str, str | Path]:
         return BytesIO(picture), _UNNAMED, ""
     if hasattr(picture, "read"):
         with naming_errors(_UNNAMED, ""), _READING:
-            return BytesIO(_all_of(picture)), _UNNAMED, ""
+            return BytesIO(_all_of(cast("IO[bytes]", picture))), _UNNAMED, ""
     raise PictureError(
         f"a picture is a file, its bytes or a picture of Pillow, not {type(picture).__name__}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,7 @@ from clipcond.adapters import (
     AlignmentRecord,
     save_adapter,
 )
-from clipcond.checkpoints.hashes import tower_hash
+from clipcond.checkpoints.hashes import module_hash, tower_hash
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import find_dialect
 from clipcond.training.adapter_setup import copy_adapter, new_adapter, set_first_rows
@@ -118,6 +119,11 @@ class Alignment:
             "pairs": self.pairs.fingerprint(),
             "teacher": self.teacher.hashes[0],
             "unet": self.teacher.hashes[1],
+            "unet_weights": module_hash(self.teacher.unet),
+            "vae": module_hash(self.teacher.vae),
+            "scheduler": json.dumps(
+                dict(self.teacher.scheduler.config), sort_keys=True, default=str
+            ),
             "tower": self.source_hash,
             "start": None if self.start is None else tower_hash(self.start.state_dict()),
         }
@@ -155,7 +161,11 @@ class Alignment:
         _, height, width = self.teacher.latent_shape()
         scale = self.teacher.pixels_per_latent
         size = (height * scale, width * scale)
-        keys = {"unet": self.teacher.hashes[1], "pairs": self.pairs.fingerprint(), "size": size}
+        keys = {
+            "vae": module_hash(self.teacher.vae),
+            "pairs": self.pairs.fingerprint(),
+            "size": size,
+        }
         with loop.storing("pictures", len(pictures)) as store:
             encode = partial(encode_latents, vae.to(loop.device))
             compute = partial(encode_pictures, [image for _, image in pictures], size, encode)

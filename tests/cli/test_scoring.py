@@ -61,6 +61,28 @@ def test_the_dialect_of_a_picture_is_its_own(run, folder):
     assert run(folder / "red.png")[1] == f"{float(expected[0]):.4f}\n"
 
 
+def test_the_encoder_is_that_of_the_pictures_tower(run, folder, tmp_path):
+    """Alone, and in a folder of such; where others are among them, one is taken for all."""
+    chinese = tmp_path / "zh"
+    chinese.mkdir()
+    for name, prompt in (("red", "红色背景"), ("blue", "蓝色背景")):
+        text = f"{prompt}\nSteps: 2, Tower: embedded-zh"
+        save_picture(Image.new("RGB", (64, 48), COLOURS[name]), chinese / f"{name}.png", text)
+    file, zh = chinese / "red.png", load_encoder("embedded-zh")
+    expected = float(clip_score(zh, file, "红色背景")[0])
+
+    assert run(file)[:] == (0, f"{expected:.4f}\n", "")
+    assert run(file, "--encoder", "embedded-zh")[1] == f"{expected:.4f}\n"
+    found = json.loads(run(chinese, "--json")[1])
+    assert found["encoder"] == "embedded-zh"
+    assert found["pictures"][1]["score"] == pytest.approx(expected)
+    code, out, err = run(folder, "--json")
+    assert (code, json.loads(out)["encoder"]) == (0, "embedded")
+    assert "Say --encoder embedded-zh for the others" in err
+    for argv in ((file, "--encoder", "embedded"), (file, "红色背景")):
+        assert "For Chinese: --encoder embedded-zh" in run(*argv)[2]
+
+
 def test_one_prompt_for_all(run, folder):
     files = [folder / f"{name}.png" for name in COLOURS]
     scores = clip_score(load_encoder(), files, "red background").tolist()

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
-from clipcond import embedded
+from clipcond import build_pipeline, embedded
 from clipcond.adapters import save_adapter
 from clipcond.cli.entry import main
+from clipcond.metadata import read_parameters
 from tests.adapters.made import adapter, record
 
 RED, BLUE = (214, 46, 48), (44, 100, 222)
@@ -74,6 +76,22 @@ def test_prompt_weight_and_another_picture_change_what_is_drawn(run):
         run("red.png", "--toward", "blue.png", "--amount", 1, "--steps", 1, "-o", "to.png")[0] == 0
     )
     assert pixels("to.png") == pixels("end.png")
+
+
+@pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")  # numpy 2, in diffusers
+def test_a_prompt_in_chinese(run):
+    """The picture's rows, and those of the Chinese tower behind them."""
+    pipe, picture = build_pipeline(tower="embedded-zh"), Image.open("red.png")
+    embeds = pipe.conditioner.with_image(picture, "一只（狐狸：1.3）").embeds
+    generator = torch.Generator("cpu").manual_seed(0)
+    drawn = pipe(prompt_embeds=embeds, num_inference_steps=1, generator=generator).images[0]
+
+    options = ("-p", "一只（狐狸：1.3）", "--steps", 1, "--tower", "embedded-zh")
+    assert run("red.png", *options, "-o", "zh.png")[:2] == (0, "zh.png\n")
+
+    assert pixels("zh.png") == drawn.tobytes()
+    assert read_parameters("zh.png").others["Tower"] == "embedded-zh"
+    assert "For Chinese: --tower embedded-zh" in run("red.png", *options[:4], "-o", "en.png")[2]
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,6 @@ def test_parts_beyond_the_limit_are_dropped_with_an_issue(limited):
         "AND makes 61 parts of a chunk or more each; max_chunks takes 1 in all; the others are "
         "dropped"
     )
-    assert issue in limited.explain(prompt).parsed.issues
     assert prompt[issue.position :].strip().startswith("a dog")
 
 
@@ -123,13 +122,14 @@ def test_one_number_behind_an_edit_or_in_a_condition_is_one_issue():
     assert {"(dog=1.2)", ":0.5"} <= {word for i in other for word in i.words}
 
 
-def test_explain_says_what_a_limit_drops():
+def test_a_limit_counts_a_part_as_a_chunk():
     def check(case):
         prompt, limit, lost = case
         conditioner = Conditioner(tower_l(), max_chunks=limit)
-        for issues in (conditioner.check(prompt), conditioner.explain(prompt).parsed.issues):
-            cut = [issue.words for issue in issues if issue.code == "prompt-cut"]
-            assert cut == ([(lost,)] if lost else [])
+        cut = [issue.words for issue in conditioner.check(prompt) if issue.code == "prompt-cut"]
+        assert cut == ([(lost,)] if lost else [])
+        first = conditioner.over_time(prompt, 20)[0][1]
+        assert len(first) == min(limit, len(first)) if lost else len(first) <= limit
 
     cases = [
         ("a cat AND a dog", 1, "a dog"),
@@ -140,8 +140,7 @@ def test_explain_says_what_a_limit_drops():
         ("a AND [b:c:0.5]", 1, "[b:c:0.5]"),
     ]
     assert not failures_of(check, cases)
-    assert [i.code for i in Conditioner(tower_l(), max_chunks=1).explain(
-        "x", negative="a AND b").parsed.issues] == []  # fmt: skip
+    assert Conditioner(tower_l(), max_chunks=1).check("a AND b", negative=True) == ()
 
 
 def test_what_is_cut_is_shown_as_it_was_typed():

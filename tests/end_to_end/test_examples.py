@@ -36,7 +36,7 @@ def test_it_is_short_and_says_what_it_shows(path):
 SLOW = (
     *("align_a_tower", "clip_skip", "compose_with_and", "controlnet", "custom_pipeline"),
     *("attach_to_a_pipeline", "long_prompt", "picture_grid", "picture_grid_zh"),
-    *("heat_maps", "prompts_over_time", "vary_a_picture"),
+    *("heat_maps", "prompts_over_time", "regions", "vary_a_picture"),
 )
 
 

@@ -37,7 +37,7 @@ def test_names_of_tags():
         for syntax in sorted(BRACKETS):
             (issue,) = issues(prompt, syntax)
             assert issue.words == (name,)
-            assert issue.message == f"the brackets of {name!r} are no text: they make a weight"
+            assert issue.message == f"the brackets of {name!r} are no text: they make a group"
             there = followed(prompt, issue)
             assert issues(there, syntax) == ()
             assert name in text(there, syntax)
@@ -60,6 +60,15 @@ def test_names_of_tags():
     assert [(p, s) for p in silent for s in BRACKETS if issues(p, s)] == []
     for syntax in ("novelai", "diffusers", "plain"):  # where they are text
         assert issues("saber_(fate)", syntax) == ()
+
+
+def test_names_of_tags_in_groups_of_compel():
+    for prompt in ("(saber_(fate))1.2", "a (red miku_(vocaloid))++"):
+        (issue,) = issues(prompt, "compel")
+        there = followed(prompt, issue)
+        assert issues(there, "compel") == ()
+        assert issue.words[0] in text(there, "compel")
+    assert issues("saber_(fate), a cat", "compel") == ()  # text there
 
 
 def test_names_of_tags_with_full_width_brackets():

@@ -48,7 +48,7 @@ def test_signs_of_ordinary_text():
 def test_weights_are_no_doubt():
     silent = ["cat++", "(cat)--", '"a cat"+', "a big-cat--", "Cat++", "dog-, cat", "猫++", "cat+"]
     silent += ["(a (b c)++)1.1", "masterpiece+++", "red hair-", "a cat++, dog--", "Rembrandt+"]
-    silent += ["well-known", "a - b", "C ++", "-5 degrees", "sci-fi"]
+    silent += ["a cat--ar 16:9", "a++ (b)+", "well-known", "a - b", "C ++", "-5 degrees", "sci-fi"]
     assert [prompt for prompt in silent if doubts(prompt)] == []
     for syntax in ("a1111", "comfyui", "novelai", "plain"):
         assert doubts("C++ code, :-)", syntax) == []

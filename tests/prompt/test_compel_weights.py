@@ -50,6 +50,9 @@ def test_a_weight_that_acts_on_less_than_meant():
         ("cat+?", "cat", 1.1),
         ("a dog+: fox", "dog", 1.1),
         ("hat+;dog", "hat", 1.1),
+        ("hat+/dog", "hat", 1.1),
+        ("(red cat) 1.2 dog", "red cat", 1.2),
+        ('"red cat" 0.8 dog', "red cat", 0.8),
         ("(cat)1/2", "cat", 0.5),
         ("(cat)1e1", "cat", 1.2),
         ("(cat)1.2x", "cat", 1.2),
@@ -82,8 +85,9 @@ def test_a_weight_that_acts():
 
 
 def test_a_lora_whose_call_is_mistyped():
-    for prompt in ("withLoRA(foo,1)", "useLoRA(foo)", "a cat withlora(foo, 0.5)", "withLORA(x_1)",
-                   "uselora (x)"):  # fmt: skip
+    cases = ["withLoRA(foo,1)", "useLoRA(foo)", "a cat withlora(foo, 0.5)", "withLORA(x_1)"]
+    cases += ["uselora (x)", "withLora(foo 0.5)", "withLora('foo', 1)", "useLora(a, b)"]
+    for prompt in cases:
         (issue,) = issues(prompt)
         assert issue.code == "extra-network"
         assert issue.remedy.startswith("Leave it out, and load")

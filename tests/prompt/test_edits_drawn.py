@@ -147,6 +147,7 @@ def test_a_weight_in_square_brackets_is_said_where_it_is_drawn():
         ("a cat, [smile:0.8]", "[smile:0.8]"),
         ("[blurry:0.5]", "[blurry:0.5]"),
         ("[smile:2]", "[smile:2]"),
+        ("a, ([sad smile:0.7]), b", "[sad smile:0.7]"),
         ("1girl, [red hair:0.3], solo", "[red hair:0.3]"),
         ("([hat: 0.9])", "[hat: 0.9]"),
         ("a fox AND [cat:0.7]", "[cat:0.7]"),

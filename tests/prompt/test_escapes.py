@@ -47,6 +47,7 @@ def test_escapes_where_there_are_none():
         ("1girl, miku \\(vocaloid\\), solo", {"": "1girl, miku (vocaloid), solo"}, none),
         ("2b_\\(nier\\) \\(cosplay\\)", {"": "2b_(nier) (cosplay)"}, none),
         ("a \\(red, big\\) cat", {"": "a (red, big) cat"}, none),
+        ("saber \\\\(fate\\\\)", {"": "saber (fate)"}, none),
         ("sad :\\(", {"": "sad :("}, none),
         ("\\[cat\\]", {"": "[cat]", "novelai": "(cat)"}, squares),
         ("a \\[big cat\\] x", {"": "a [big cat] x", "novelai": "a (big cat) x"}, squares),
@@ -70,10 +71,11 @@ def test_a_backslash_that_is_left_out():
 
     cases = ["AC\\DC poster", "either\\or", "C:\\Users\\me\\cat.png", "C:\\new\\table"]
     cases += ["¯\\_(ツ)_/¯", "\\d+ on a shirt", "cats\\dogs\\foxes", "a\\b"]
+    cases += ["either \\ or", "C:\\ drive", "C:\\", "a cat \\"]
     cases += ["the letter \\alpha", "D:\\temp"]
     assert not failures_of(check, cases)
     silent = ["BLACK AN\\D WHITE", "BREA\\K it", "hatsune\\_miku", "a\\\\b", "50\\%", "\\(a\\)"]
-    silent += ["C:\\\\Users\\\\me", "a\\nb", "re\\:zero", "a \\ b"]
+    silent += ["C:\\\\Users\\\\me", "a\\nb", "re\\:zero", "a\\,b"]
     assert [p for p in silent for s in SWALLOWING if escapes(p, s)] == []
 
 

@@ -41,7 +41,12 @@ def test_signs_next_to_a_break():
     cases = ["a cat <BREAK> a dog", "a cat | BREAK | a dog", "a cat BREAK! a dog"]
     cases += ["a cat {BREAK} a dog", "a cat|BREAK|a dog", "a cat --BREAK-- a dog"]
     cases += ["a cat === BREAK === a dog", "a cat **BREAK** a dog", "a cat BREAK: a dog"]
-    cases += ["a cat <BREAK>a dog", "a cat BREAK; a dog", "a cat / BREAK a dog"]
+    cases += [
+        "a cat <BREAK>a dog",
+        "a cat BREAK; a dog",
+        "a cat / BREAK a dog",
+        "a cat BREAK. a dog",
+    ]
     assert not failures_of(check, cases)
     silent = [
         "a, BREAK, b",
@@ -107,6 +112,8 @@ def test_weights_of_novelai_in_other_signs():
         ("{cat:1.2::}", [("cat", 1.2)]),
         ("(red cat:1.2::), dog", [("red cat", 1.2), ("dog", 1.0)]),
         ("[cat:0.8::] dog", [("cat", 0.8), ("dog", 1.0)]),
+        ("(1.2::cat), dog", [("cat", 1.2), ("dog", 1.0)]),
+        ("a (0.5::red hat) b", [("a", 1.0), ("red hat", 0.5), ("b", 1.0)]),
         ("3::1 ratio", [("3:1 ratio", 1.0)]),
         ("a 3::2 photo", [("a 3:2 photo", 1.0)]),
         ("score 2::0", [("score 2:0", 1.0)]),

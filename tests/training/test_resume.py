@@ -167,7 +167,9 @@ def test_other_pairs_are_refused(tmp_path, monkeypatch):
 def test_another_unet_or_text_encoder_of_the_teacher_is_refused(tmp_path, monkeypatch):
     stopped(tmp_path, monkeypatch)
     for part, weight, name in (
-        ("unet", "attn2.to_k.weight", "unet"),
+        ("unet", "attn2.to_k.weight", "unet unet_weights"),
+        ("unet", "conv_in.bias", "unet_weights"),
+        ("vae", "decoder.conv_in.weight", "vae"),
         ("text_encoder", "token_embedding.weight", "teacher"),
     ):
         pipe = tiny_sd()
@@ -181,7 +183,7 @@ def test_another_unet_or_text_encoder_of_the_teacher_is_refused(tmp_path, monkey
         with pytest.raises(TrainingError) as caught:
             run(tmp_path, "a")
         differences = [line.split(":")[0] for line in str(caught.value).splitlines()[1:-1]]
-        assert differences == [f"  {name}"]
+        assert differences == [f"  {each}" for each in name.split()]
 
 
 def test_another_precision_or_seed_is_refused(tmp_path, monkeypatch):

@@ -2,14 +2,17 @@
 
 encode_prompt -> plan       the texts of each step, the weights of parts
               -> encoding   all of them encoded at once; the pipeline gets marked rows
+                            or `regions`, all of those too
 call of a UNet -> position  which step it is
                -> rows      marked rows are recognised, and replaced by those of the step
                -> passes    one for each part of AND, mixed
+call of a layer -> cross_attention  each region's text, mixed by place
 """
 
 from clipcond.pipelines.steps.nesting import (
     STEPS,
     check_idle,
+    check_regions_drawn,
     follow_models,
     rest,
     running,
@@ -30,6 +33,7 @@ __all__ = [
     "StepCount",
     "check_given",
     "check_idle",
+    "check_regions_drawn",
     "check_step_count",
     "encode_over_time",
     "follow_models",

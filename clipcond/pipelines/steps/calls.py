@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import inspect
-import math
 import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 from torch import Tensor
 
-from clipcond.errors import ArgumentError
 from clipcond.pipelines.steps.plan import Arguments
 
 _DRAWING = ("__call__", "generate_mask", "invert")  # methods of pipelines that draw
 _TEXT, _NEGATIVE = "prompt", "negative_prompt"
-_STEPS, _SCHEDULES = "num_inference_steps", ("timesteps", "sigmas")
 _EMBEDS = ("prompt_embeds", "prompt_embeds_qwen")  # None until the prompt is encoded
 
 
@@ -30,36 +27,6 @@ def is_drawing(pipe: object) -> bool:
     return _drawing(pipe) is not None
 
 
-def check_numbers(pipe: object) -> None:
-    """Refuse numbers of the call that draws which would draw nothing, or noise, without a word.
-
-    Raises:
-        ArgumentError: one is NaN or infinite, or there are no steps.
-    """
-    frame = _drawing(pipe)
-    if frame is None:
-        return
-    code, variables = frame.f_code, frame.f_locals
-    given = {name: variables.get(name) for name in code.co_varnames[: _n_named(code)]}
-    for name, value in given.items():
-        if any(not math.isfinite(each) for each in _floats(value)):
-            raise ArgumentError(f"{name}={value!r} is no finite number")
-    if any(given.get(name) is not None for name in _SCHEDULES):
-        return
-    for name, value in given.items():
-        if name.endswith(_STEPS) and isinstance(value, int) and value < 1:
-            raise ArgumentError(f"{name}={value!r}: a picture takes 1 step at least")
-
-
-def _floats(value: object) -> list[float]:
-    each = value if isinstance(value, list | tuple) else [value]
-    return [number for number in each if isinstance(number, float)]
-
-
-def _n_named(code: CodeType) -> int:
-    return code.co_argcount + code.co_kwonlyargcount
-
-
 def at_end(pipe: object, act: Callable[[object], None]) -> None:
     """Do something with the pipeline when its method that is being run ends, in whatever way.
 
@@ -70,7 +37,7 @@ def at_end(pipe: object, act: Callable[[object], None]) -> None:
     if frame is None or not frame.f_code.co_flags & inspect.CO_VARKEYWORDS:
         return
     code, own = frame.f_code, weakref.ref(pipe)
-    n_before = _n_named(code) + bool(code.co_flags & inspect.CO_VARARGS)
+    n_before = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & inspect.CO_VARARGS)
 
     def ended() -> None:
         known = own()

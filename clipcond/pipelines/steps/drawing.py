@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from clipcond.errors import PromptWarning, warn
+from clipcond.pipelines.regions.region import Regional
 from clipcond.pipelines.steps.calls import is_drawing
-from clipcond.pipelines.steps.encoding import TEXT, EncodedCall, Row
+from clipcond.pipelines.steps.cross_attention import RegionalAttention
+from clipcond.pipelines.steps.encoding import TEXT, EncodedCall, recognise
 from clipcond.pipelines.steps.hooks import Hooks, remove_strays
 from clipcond.pipelines.steps.passes import (
     NEGATIVE,
@@ -24,9 +26,9 @@ from clipcond.pipelines.steps.passes import (
     passes_of,
 )
 from clipcond.pipelines.steps.position import Position, StepCount, scheduler_of
-from clipcond.pipelines.steps.refusals import DENOISERS, no_negative
+from clipcond.pipelines.steps.refusals import DENOISERS, no_negative, strange_rows
 from clipcond.pipelines.steps.residuals import Residuals
-from clipcond.pipelines.steps.rows import MarkedRows, Seen, map_tensors, read_serials
+from clipcond.pipelines.steps.rows import Seen, map_tensors
 from clipcond.pipelines.steps.texts import CallArguments, Found, TextsOfStep
 from clipcond.pipelines.steps.watching import WATCHERS, DenoiserCall, Watcher
 
@@ -50,6 +52,7 @@ class StepsOfPipeline:
         self._encoded: list[EncodedCall] = []
         self._hooks: dict[str, Hooks] = {}
         self._call = _Call()
+        self._attention = RegionalAttention()
         self.is_midway = False  # a call has begun to draw with marked rows
         self._forget()
 
@@ -84,6 +87,8 @@ class StepsOfPipeline:
             if isinstance(module, nn.Module) and name not in self._hooks:
                 remove_strays(module)
                 self._hooks[name] = Hooks(module, self)
+        if any(each.regions for each in self._encoded):
+            self._attention.put_on(hooks.module for hooks in self._hooks.values())
         if (watcher := self._watcher) is not None:
             watcher.put_on()
 
@@ -96,6 +101,11 @@ class StepsOfPipeline:
     def is_needed(self) -> bool:
         """Whether there is a call to draw."""
         return bool(self._encoded)
+
+    def has_drawn(self, regional: Regional) -> bool:
+        """Whether a call with these regions has been drawn."""
+        drawn = (each.regions for each in self._encoded if each.is_used)
+        return any(each is not None and each.regional is regional for each in drawn)
 
     def set_negative(self, answer: Sequence[object]) -> None:
         """Let what the pipeline gets as negatives be those of the prompts."""
@@ -122,6 +132,7 @@ class StepsOfPipeline:
         """Take the hooks off; rows that a callback has kept may be drawn in a later call."""
         for hooks in self._hooks.values():
             hooks.remove()
+        self._attention.remove()
         self._hooks, self.is_midway = {}, False
         if (watcher := self._watcher) is not None:
             watcher.take_off()
@@ -183,6 +194,7 @@ class StepsOfPipeline:
             self._call.passes = outputs
         elif has_mixture(rows, step):
             self._call.mixture = Mixture(rows, step, outputs)
+        self._attention.begin(rows, (args, kwargs), self._pipe())
         own = self._put((args, kwargs), found, 0)
         self._show(module, own, found, 0)
         return own
@@ -199,6 +211,7 @@ class StepsOfPipeline:
         """Mix the passes of a call."""
         if self._call.is_pass:
             return output
+        self._attention.end()
         if (watcher := self._watcher) is not None:
             watcher.see(None)
         mixture, passes = self._call.mixture, self._call.passes
@@ -229,7 +242,7 @@ class StepsOfPipeline:
         ]
         if not slots or not tensor.is_floating_point():
             return None
-        return self._seen(tensor, lambda own: _recognise(own, slots))
+        return self._seen(tensor, lambda own: recognise(own, slots))
 
     def _move(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], found: Found
@@ -242,8 +255,9 @@ class StepsOfPipeline:
         apart = [self.find(each.negative["embeds"]) or () for each in own if each.negative]
         for encoded in own | {row.encoded for rows in apart for row in rows if row is not None}:
             encoded.is_used = True
-            if encoded.settle(self._position.n_steps):
-                self._texts.forget()
+            for each in encoded.with_regions:
+                if each.settle(self._position.n_steps):
+                    self._texts.forget()
         self._texts.step = self._position.step
 
     def _put(self, arguments: CallArguments, found: Found, n: int) -> CallArguments:
@@ -264,7 +278,13 @@ class StepsOfPipeline:
             self._call.is_pass = False
 
     def _warn_of_loss(self) -> None:
-        """Warn if the pipeline itself makes this call, with other embeddings than it was given."""
+        """Warn if the pipeline itself makes this call, with other embeddings than it was given.
+
+        Raises:
+            PipelineError: so it does, in a call with regions.
+        """
+        if self._is_awaited and self._encoded[-1].regions and is_drawing(self._pipe()):
+            raise strange_rows()
         unused = any(not each.is_used for each in self._encoded)
         if not (self._is_awaited and unused and is_drawing(self._pipe())):
             return
@@ -277,12 +297,3 @@ class StepsOfPipeline:
             "embeddings before the model reads them: only its last text, or first part, is drawn"
         )
         warn(PromptWarning(message, remedy="Write the prompt without [a:b:0.5], [a|b] and AND."))
-
-
-def _recognise(tensor: Tensor, slots: list[tuple[EncodedCall, str, MarkedRows]]) -> Rows | None:
-    rows: list[Row | None] = []
-    for serial, own in zip(read_serials(tensor), tensor, strict=True):
-        places = ((each, name, slot.place(serial, own)) for each, name, slot in slots if serial)
-        hits = (each.row(name, place) for each, name, place in places if place is not None)
-        rows.append(next(hits, None))
-    return None if all(row is None for row in rows) else rows

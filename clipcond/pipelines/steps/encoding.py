@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -20,7 +20,10 @@ from clipcond.pipelines.steps.plan import (
     plan_steps,
     warn_undrawn,
 )
-from clipcond.pipelines.steps.rows import MarkedRows
+from clipcond.pipelines.steps.rows import MarkedRows, read_serials
+
+if TYPE_CHECKING:
+    from clipcond.pipelines.steps.regions import RegionTexts
 
 Encode = Callable[[Arguments], tuple[Tensor | None, ...]]
 Place = tuple[Tensor, int]  # rows, and which of them
@@ -97,6 +100,7 @@ class EncodedCall:
         self._n_steps = 0
         self.is_used = False
         self.negative: dict[str, Tensor] | None = None  # of another call of the method
+        self.regions: RegionTexts | None = None
         self.tables = self._made()
         last = [row[-1][1][0][0] for row in plan.rows]
         self._shown = {name: each[last] for name, each in self.tables.items()}
@@ -114,6 +118,11 @@ class EncodedCall:
                 rows[name] = repeated.movedim(0, self._axis(name))
         pairs = zip(self.family.returns, self._answer, strict=True)
         return tuple(value if name in ("", LENGTHS) else rows.get(name) for name, value in pairs)
+
+    @property
+    def with_regions(self) -> tuple[EncodedCall, ...]:
+        """This call, and what encodes the texts of each of its regions."""
+        return (self,) if self.regions is None else (self, *self.regions.calls)
 
     def row(self, name: str, place: int) -> Row:
         """Name a marked row of a prompt or negative."""
@@ -164,3 +173,15 @@ class EncodedCall:
             self._answer = self._encode(arguments)
         self.tokens = next(iter(noted), ())
         return self.rows_of(self._answer)
+
+
+def recognise(
+    tensor: Tensor, slots: Sequence[tuple[EncodedCall, str, MarkedRows]]
+) -> list[Row | None] | None:
+    """Find which marked rows those of a tensor are; None if none of them is one."""
+    rows: list[Row | None] = []
+    for serial, own in zip(read_serials(tensor), tensor, strict=True):
+        places = ((each, name, slot.place(serial, own)) for each, name, slot in slots if serial)
+        hits = (each.row(name, place) for each, name, place in places if place is not None)
+        rows.append(next(hits, None))
+    return None if all(row is None for row in rows) else rows

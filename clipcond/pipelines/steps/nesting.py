@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from clipcond.errors import PipelineError
+from clipcond.pipelines.regions.region import Regional
 from clipcond.pipelines.steps.calls import is_drawing
 from clipcond.pipelines.steps.drawing import StepsOfPipeline
 from clipcond.pipelines.steps.refusals import DENOISERS
@@ -52,6 +53,21 @@ def steps_midway(pipe: object) -> StepsOfPipeline | None:
     """Find what a pipeline is drawing over time now, in this thread; None = nothing."""
     steps = STEPS.get(pipe)
     return steps if steps is not None and steps.is_midway and is_drawing(pipe) else None
+
+
+def check_regions_drawn(pipe: object, regional: Regional) -> None:
+    """Refuse to return a picture whose regions were not drawn.
+
+    Raises:
+        PipelineError: the pipeline has encoded no prompt, or called no model with it.
+    """
+    steps = STEPS.get(pipe)
+    if steps is None or not steps.has_drawn(regional):
+        raise PipelineError(
+            f"This {type(pipe).__name__} has not drawn the regions of its call: it did not ask for "
+            "the prompt, or drew nothing with it.",
+            "Draw without regions=.",
+        )
 
 
 def follow_models(pipe: object, name: str) -> None:

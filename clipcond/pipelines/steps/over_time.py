@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from clipcond.errors import PipelineError
+from clipcond.pipelines.call_context import regions_of
 from clipcond.pipelines.families.words import as_negatives
 from clipcond.pipelines.family import Encoding
 from clipcond.pipelines.steps.calls import (
@@ -21,7 +22,8 @@ from clipcond.pipelines.steps.encoding import Encode, EncodedCall
 from clipcond.pipelines.steps.nesting import STEPS, rest, steps_midway, stop_drawing
 from clipcond.pipelines.steps.plan import Arguments, changes, plan_steps
 from clipcond.pipelines.steps.position import StepCount, likely_steps
-from clipcond.pipelines.steps.refusals import check_pipeline, no_texts
+from clipcond.pipelines.steps.refusals import check_pipeline, no_texts, regions_traced
+from clipcond.pipelines.steps.regions import encode_regions
 from clipcond.pipelines.steps.rows import read_serials
 from clipcond.pipelines.steps.watching import WATCHERS
 
@@ -53,8 +55,13 @@ def encode_over_time(
     is_negative = family.negatives_apart and reads_negative(pipe, arguments)
     if steps is not None and not is_negative:
         steps.keep([*arguments.values(), *given_tensors(pipe)])
-    plan, is_watched = None, pipe in WATCHERS
-    if is_watched or changes(arguments, conditioner, negative=is_negative):
+    plan, is_watched, encoded = None, pipe in WATCHERS, None
+    regional = regions_of(pipe)
+    if regional is not None:
+        if is_watched:
+            raise regions_traced()
+        encoded = encode_regions(encoding, arguments, encode, regional)
+    elif is_watched or changes(arguments, conditioner, negative=is_negative):
         of_call = {"negative": is_negative, "limited": family.n_chunks is None}
         plan = plan_steps(arguments, conditioner, likely_steps(pipe), **of_call)
     if plan is None and is_watched:
@@ -62,6 +69,7 @@ def encode_over_time(
     if plan is not None:
         check_pipeline(pipe, family, plan)
         encoded = EncodedCall(arguments, plan, conditioner, family, encode, is_negative=is_negative)
+    if encoded is not None:
         steps = STEPS.setdefault(pipe, StepsOfPipeline(pipe))
         steps.put_on(encoded, step_count)
         answer = encoded.shown()

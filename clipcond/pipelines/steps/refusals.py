@@ -51,12 +51,12 @@ def check_pipeline(pipe: object, family: Family, plan: Plan) -> None:
 def reason_against(pipe: object, family: Family) -> str | None:
     """Say why a class of pipelines cannot draw prompts over time; None = it can."""
     unknown = "" if family.returns else "its family does not say which rows its model reads"
-    return _named(pipe, _NEVER) or family.fixed_because or unknown or None
+    return named_reason(pipe, _NEVER) or family.fixed_because or unknown or None
 
 
 def reason_against_and(pipe: object) -> str | None:
     """Say why a class of pipelines that draws prompts over time cannot draw AND; None = it can."""
-    return _named(pipe, _NOT_MIXED)
+    return named_reason(pipe, _NOT_MIXED)
 
 
 def no_texts(pipe: object) -> PipelineError:
@@ -90,13 +90,31 @@ def no_negative(pipe: object, arguments: Arguments, index: int, total: float) ->
     return PromptError(message, prompt, max(0, prompt.find("AND")), f"{remedy}.")
 
 
-def _named(pipe: object, reasons: dict[str, str]) -> str | None:
+def strange_rows() -> PipelineError:
+    """Make the error for a call of a model with other texts than those of the call's regions."""
+    return PipelineError(
+        "A call with regions has other embeddings than its prompts': the pipeline, or a callback, "
+        "has put them there.",
+        "Leave prompt_embeds as they are, or draw without regions=.",
+    )
+
+
+def regions_traced() -> PipelineError:
+    """Make the error for a call with regions that is to be traced."""
+    return PipelineError(
+        "A call with regions cannot be traced: each word's places depend on its region.",
+        "Trace a call without regions=.",
+    )
+
+
+def named_reason(pipe: object, reasons: dict[str, str]) -> str | None:
+    """Look up the reason of a pipeline's class, or of one that it is made of."""
     names = [each.__name__ for each in type(pipe).__mro__]
     return next((reasons[name] for name in names if name in reasons), None)
 
 
 def cache_of(pipe: object) -> str | None:
-    """Find a cache between steps, which would mix up the parts of AND."""
+    """Find a cache between steps, which would mix up the parts of AND, and regions."""
     for name in DENOISERS:
         model = getattr(pipe, name, None)
         forward = getattr(model, "__dict__", {}).get("forward")

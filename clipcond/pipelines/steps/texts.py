@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from clipcond.errors import PipelineError
-from clipcond.pipelines.steps.encoding import LENGTHS, Place, Row
+from clipcond.pipelines.steps.encoding import LENGTHS, TEXT, Place, Row
 from clipcond.pipelines.steps.passes import NEGATIVE, Rows
+from clipcond.pipelines.steps.refusals import strange_rows
 from clipcond.pipelines.steps.residuals import Residuals
 from clipcond.pipelines.steps.rows import map_tensors
 
@@ -55,11 +56,25 @@ class TextsOfStep:
             rows = found.get(id(tensor))
             if rows is None:
                 return residuals.of_pass(tensor, n)
-            return self._build(tensor, [place(row) for row in rows])
+            built = self._build(tensor, [place(row) for row in rows])
+            return self._with_regions(built, rows, place)
 
         args, kwargs = cast(CallArguments, map_tensors(arguments, change))
         self._follow(kwargs, max(found.values(), key=len), place)
         return args, kwargs
+
+    def _with_regions(
+        self, built: Tensor, rows: Rows, place: Callable[[Row], Place | None]
+    ) -> Tensor:
+        """Put the texts of regions behind those of the call, if it has any: [b S D]."""
+        regions = next(row.encoded for row in rows if row is not None).regions
+        if regions is None or any(row is not None and row.slot != TEXT for row in rows):
+            return built
+        known = [row for row in rows if row is not None and row.encoded.regions is regions]
+        if len(known) < len(rows):
+            raise strange_rows()
+        texts = [self._build(built, [place(row) for row in each]) for each in regions.rows(known)]
+        return torch.cat([built, *texts], dim=1)
 
     def _follow(
         self, kwargs: dict[str, Any], rows: Rows, place: Callable[..., Place | None]
