@@ -28,14 +28,10 @@ _INNER = re.compile(
     r"(?<=\w)(?:(?<!\d)|\s)\s{0,3}(?P<shown>:\s?(?:[+-]?[0-2]?\.\d{1,3}|-?[0-2]))(?!,\d{1,3}(?!\w))"
     r"(?=\s{1,3}[^\W\d]|\s?[,;]\s{0,3}\w|\s{0,3}\Z)"
 )
-_MEASURED = (
-    rf"(?:{UNITS}|(?:kilo|milli|centi|deci)?(?:lit(?:er|re)|met(?:er|re)|gram)s?|pounds?|percent|million"
-    r"|billion|miles?|yards?|years?|days?|weeks?|months?|times|scale|ratio|stops?)(?!\w)"
-)
 # At the start of a condition; 0.5 liter is a measure.
 _FIRST = re.compile(
     r"\s{0,9}(?P<shown>(?P<number>[0-2]?\.\d{1,2})"
-    rf"(?:(?P<colon>\s?::?\s?|\s?[*×]\s?)|\s))(?!{_MEASURED})(?=[^\W\d])"
+    rf"(?:(?P<colon>\s?::?\s?|\s?[*×]\s?)|\s))(?!(?:{UNITS}|times|scale|ratio|stops?)(?!\w))(?=[^\W\d])"
 )
 # Right behind the last of several tags: a cat, dog:-1
 _LAST_TAG = re.compile(r"(?P<tag>[^,、\s:][^,、:]{0,60}):(?P<number>-\d{0,2}\.?\d{1,3})\s{0,9}\Z")

@@ -39,6 +39,8 @@ UNITS = (
     "|minutes?|m?s|secs?|seconds?"
     "|mph|km/h|[kMGT]i?B|[kMG]?Hz|[kMG]?W|m?V|m?A|fps|rpm|dpi|°[CF]|K|mol|bar|Pa|[元円원]|歳|岁|年"
     "|月|日|時|点|分|秒|人|個|个|米|升|斤"
+    "|(?:kilo|milli|centi)?(?:lit(?:er|re)|met(?:er|re)|gram)s?|pounds?|percent|miles?|yards?|years?"
+    "|days?|weeks?|months?|million|billion"
 )
 _CODE_WORD = (
     r"(?:dict|dictionary|set|list|json|yaml|toml|code|regex|tuple|struct|enum|union|map|object|array|class|def|function|func"

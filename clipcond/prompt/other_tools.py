@@ -9,6 +9,7 @@ from html.entities import name2codepoint
 
 import clipcond.lazy_re as re
 from clipcond.prompt.command_options import COMMAND_OPTIONS
+from clipcond.prompt.labels import LABELS, OF_PROGRAM
 from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, SMALL, Notation
 from clipcond.prompt.pasted import EMPTY_LABEL, ESCAPED, PASTED, PROMPT_LABEL
 
@@ -39,10 +40,12 @@ _TEMPLATE = (
 )
 
 OTHER_TOOLS = (
+    OF_PROGRAM,
     EMPTY_LABEL,
     PROMPT_LABEL,
     PASTED,
     ESCAPED,
+    *LABELS,
     Notation(
         "random-choice",
         "{",
