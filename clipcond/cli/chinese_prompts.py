@@ -36,6 +36,8 @@ PROMPTS = {
     "Leave out its brackets and quotes, or give each text as a prompt of its own.": (
         "请去掉括号和引号，或把每段文字分别作为提示词。"
     ),
+    "Say it in words.": "请用词语写出。",
+    "Write what it makes.": "请写出它的结果。",
     "If it is text, write {}.": "若是文字，请写 {}。",
     "For text write {}.": "若是文字，请写 {}。",
     "{} ends in a weight: it is {} at {}": "{} 的末尾是权重：成为 {}，权重 {}",

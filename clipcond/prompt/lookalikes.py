@@ -54,6 +54,7 @@ from clipcond.prompt.parsing import parse
 from clipcond.prompt.rendering import render
 from clipcond.prompt.scanner import OPENING, SPOILS, ascii_signs, is_never_closed
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment, in_order
+from clipcond.prompt.tool_words import TOOL_WORDS
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 
 SHOWN = 40  # characters
@@ -120,7 +121,7 @@ def _kinds(
         *NOVELAI_SLIPS,
     )
     tools = (*OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS)
-    all_kinds = (*BARE_NETWORKS, *slips, *tools, *more)
+    all_kinds = (*BARE_NETWORKS, *TOOL_WORDS, *slips, *tools, *more)
     kinds = tuple(kind for kind in all_kinds if syntax in kind.readers)
     by_sign: dict[str, list[int]] = {}
     for i, kind in enumerate(kinds):

@@ -181,10 +181,10 @@ OTHER_TOOLS = (
     ),
     Notation(
         "region",
-        ("ADD", "AND_", "[S", "[PROMPT]", "[filewords]", "COUPLE(", "MASK(", "AREA(", "FEATHER("),
+        ("ADD", "AND_", "[S", "[PROMPT]", "[filewords]"),
         re.compile(
             r"\bADD(?:COL|ROW|COMM|BASE)\b|\[(?:SEP|SKIP|PROMPT)\]|\[filewords\]"
-            r"|\bAND_[A-Z]{2,}\w*|\b(?:COUPLE|MASK|AREA|FEATHER)\("
+            r"|\bAND_[A-Z]{2,}\w*"
         ),
         EXCEPT_PLAIN,
         "a word for an extension of A1111, but not here",
