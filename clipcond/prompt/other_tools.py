@@ -8,6 +8,7 @@ from __future__ import annotations
 from html.entities import name2codepoint
 
 import clipcond.lazy_re as re
+from clipcond.prompt.bare_notations import INVERSION_TAGS
 from clipcond.prompt.command_options import COMMAND_OPTIONS
 from clipcond.prompt.labels import LABELS, OF_PROGRAM
 from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, SMALL, Notation
@@ -109,6 +110,7 @@ OTHER_TOOLS = (
         "Leave it out.",
         folded=False,
     ),
+    *INVERSION_TAGS,
     *(
         Notation(
             "extra-network",
@@ -123,11 +125,6 @@ OTHER_TOOLS = (
         )
         for tags, meaning, remedy in (
             (_NETWORKS, "a network that A1111's user interface loads, but not here", _LOAD),
-            (
-                "emb|embed|embedding|ti",
-                "a textual inversion of another user interface, but not here",
-                "Write its bare name, once its file is loaded.",
-            ),
             (
                 "wildcard|wc|random",
                 "a choice at random of a user interface, but not here",
@@ -194,8 +191,9 @@ OTHER_TOOLS = (
         "novelai-weight",
         ":",
         re.compile(
-            r"(?<![\w.:])(?P<number>[+-]?(?:\d+(?:[.,]\d*)?|\.\d+))::(?=[\s{\[]{0,3}\w{0,9}[^\W\d_])"
-            r"(?P<words>(?:(?![\s,]{0,9}[+-]?[\d.]{1,9}::)(?:[^:;\n]|;(?![;:])|(?<=\w):(?=[^\W\d;]))){1,300})"
+            r"(?<![\w.:])(?P<number>[+-]?(?:\d+(?:[.,]\d*)?|\.\d+))::(?=[\s{\[(]{0,3}\w{0,9}[^\W\d_])"
+            r"(?P<words>(?:(?![\s,]{0,9}[+-]?[\d.]{1,9}::)(?:[(\[{][^()\[\]{}:\n]{1,80}:"
+            r"\s?[+-]?[\d.]{1,6}\s?[)\]}]|[^:;\n]|;(?![;:])|(?<=\w):(?=[^\W\d;]))){1,300})"
             r"(?:::|[:;]{2}|:(?=\s?(?:,|\Z)))?"
         ),
         EXCEPT_PLAIN - {"novelai"},

@@ -1,4 +1,4 @@
-"""List words in capitals, tags and signs on which extensions of A1111 and ComfyUI, or NovelAI, act."""
+"""List words, tags and signs on which extensions of A1111 and ComfyUI, or NovelAI, act."""
 
 from __future__ import annotations
 
