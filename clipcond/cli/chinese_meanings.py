@@ -143,4 +143,5 @@ MEANINGS = {
     "what begins a writing in NovelAI's pictures, but text here": (
         "在 NovelAI 中表示要写在图里的文字，在这里只是文字"
     ),
+    "a variable of a template, but not here": "是模板里的变量，在这里不是",
 }

@@ -93,11 +93,15 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     is_ordinary = ordinary_spans(parsed, {i.code for i in (*parsed.issues, *(f[2] for f in found))})
     chosen = _one_a_place([each for each in found if not is_ordinary(each[2].code, *each[:2])])
     calls = [span for *span, issue in chosen if issue.code in (CALL, "novelai-weight")]
+    last = max(map(parsed.source.rfind, "(（"))  # bracket that others may spoil
     kept = [
         issue
         for issue in without_consequences(parsed.issues, added)
         if not _is_smiley(parsed.source, issue)
-        and not is_ordinary(issue.code, issue.position, issue.position + 1)
+        and (
+            (issue.message.endswith(SPOILS) and issue.position < last)
+            or not is_ordinary(issue.code, issue.position, issue.position + 1)
+        )
         and not any(start <= issue.position < stop for start, stop in calls)
     ]
     added += [issue for *_, issue in chosen]

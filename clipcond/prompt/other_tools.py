@@ -39,7 +39,14 @@ _TEMPLATE = (
     r"\{{1,2}\s?(?i:(?:user|input|base|main|original|my)?[_ ]?(?:prompts?|captions?|input|query)"
     r"|(?:positive|negative)(?:[_ ]prompt)?|placeholder)\s?\}{1,2}"
 )
-
+# What templates ask for; {cat} and {red} are weights of NovelAI's.
+_PLACEHOLDERS = (
+    "subject|subjects|style|styles|name|colou?r|animal|object|character|artist|theme|place|location"
+    "|scene|setting|background|clothing|clothes|outfit|pose|mood|lighting|medium|season|weather"
+    "|adjective|noun|verb|adverb|emotion|expression|trigger|token|topic|concept|keyword|keywords"
+    "|description|text|action|item|genre|era|country|city|job|profession|gender|age|material|texture"
+    "|your[ _]\\w{1,20}|insert[ _]\\w{1,20}|主体|风格|风景主题|颜色|人物|场景|动作|服装|背景"
+)
 OTHER_TOOLS = (
     OF_PROGRAM,
     EMPTY_LABEL,
@@ -66,6 +73,17 @@ OTHER_TOOLS = (
         ),
         EXCEPT_PLAIN,
         "a variable of a template, as in A1111's Dynamic Prompts, but not here",
+        "Write its value.",
+    ),
+    Notation(
+        "variable",
+        "{",
+        re.compile(
+            rf"\{{{{1,2}}\s?(?i:{_PLACEHOLDERS})\s?\}}{{1,2}}|(?<=\s)\{{\d\}}(?=[\s,.])"
+            r"|\{[a-z][a-z_\d]{0,40}_(?:colou?r|name|style|type|subject|prompt|theme|artist|object)s?\}"
+        ),
+        EXCEPT_PLAIN - {"novelai"},
+        "a variable of a template, but not here",
         "Write its value.",
     ),
     Notation(

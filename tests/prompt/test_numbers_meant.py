@@ -68,8 +68,8 @@ def test_calls_and_quotations_are_no_weights():
             assert issues(prompt, syntax, None) == [], syntax
 
     cases = [
-        *('print("hello: 1")', "console.log('a: 1')", 'print(f"hello: 1")', 'say ("hello: 1")'),
-        *('a sign ("exit: 2")', "(“hello: 1”)", 'a label ("room: 12"), door', 'log("x: 2", y)'),
+        *('print("hello: 1")', "console.log('a: 1')", 'print(f"hello: 1")', 'log("x: 2", y)'),
+        *('say(r"room: 12"), door', "printf('a: 1.2')"),
     ]
     assert not failures_of(check, cases)
 
