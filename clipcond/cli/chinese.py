@@ -91,6 +91,25 @@ CHINESE = {
     "{} is no weight, because its quotes are curly": "{} 用了弯引号，不是权重",
     "Write a space next to {}.": "请在 {} 旁边加空格。",
     "{} is a loaded textual inversion, but only words here": "{} 是已加载的嵌入，在这里只是文字",
+    "there is no embedding {}; its name is left out": "没有嵌入 {}；它的名称不会编码",
+    "Load its file: conditioner.load_inversion(file).": (
+        "请加载它的文件：conditioner.load_inversion(文件)。"
+    ),
+    "{} is a loaded textual inversion, but its ending is text here": (
+        "{} 是已加载的嵌入，但扩展名在这里是文字"
+    ),
+    "A name ends at a space: write embedding:{} and a space.": (
+        "名称到空格为止：请写 embedding:{} 和一个空格。"
+    ),
+    "A name ends at a space. Load it with a token= of letters, digits and '_'.": (
+        "名称到空格为止。请用 token= 另取只含字母、数字和 '_' 的名称。"
+    ),
+    "Load it with a token= of letters, digits and '_'.": (
+        "请用 token= 另取只含字母、数字和 '_' 的名称。"
+    ),
+    "Write embedding:{} and a space in this dialect.": (
+        "在这种方言中请写 embedding:{} 和一个空格。"
+    ),
     "Write embedding:{} in this dialect.": "在这种方言中请写 embedding:{}。",
     "Leave it out, and give {} as the negative prompt.": "请去掉它，并把 {} 作为反向提示词。",
     "Useful weights are between 0 and 2.": "合适的权重在 0 到 2 之间。",

@@ -134,5 +134,14 @@ MEANINGS = {
     "a textual inversion in dialect {}, and only words in what is converted": (
         "在方言 {} 中是嵌入，在原来的提示词里只是文字"
     ),
+    "a list of weights as a program writes it, but not here": "是程序里权重列表的写法，在这里不是",
+    "a list as a program writes it, but here one text": "是程序里列表的写法，在这里是一段文字",
     "a weight up to the end: no {} ends it": "权重直到末尾：没有 {} 结束它",
+    "a word for an extension of ComfyUI, but not here": "属于 ComfyUI 的扩展，在这里没有作用",
+    "a tag for an extension of A1111, but not here": "是 A1111 扩展的标签，在这里没有作用",
+    "a tag of who does it in NovelAI, but text here": "在 NovelAI 中表示由谁来做，在这里只是文字",
+    "what begins a writing in NovelAI's pictures, but text here": (
+        "在 NovelAI 中表示要写在图里的文字，在这里只是文字"
+    ),
+    "a variable of a template, but not here": "是模板里的变量，在这里不是",
 }

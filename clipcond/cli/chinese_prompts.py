@@ -31,6 +31,13 @@ PROMPTS = {
     "Write {} before its last bracket, or its brackets {} and {} for text.": (
         "请在最后的括号前写 {}；若是文字，括号写作 {} 和 {}。"
     ),
+    "{} is the weight of its whole condition, {}": "{} 是整个条件 {} 的权重",
+    "For {} alone write {}; for all write {}.": "只给 {} 权重，请写 {}；给整个条件，请写 {}。",
+    "Leave out its brackets and quotes, or give each text as a prompt of its own.": (
+        "请去掉括号和引号，或把每段文字分别作为提示词。"
+    ),
+    "Say it in words.": "请用词语写出。",
+    "Write what it makes.": "请写出它的结果。",
     "If it is text, write {}.": "若是文字，请写 {}。",
     "For text write {}.": "若是文字，请写 {}。",
     "{} ends in a weight: it is {} at {}": "{} 的末尾是权重：成为 {}，权重 {}",

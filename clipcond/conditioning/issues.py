@@ -1,17 +1,16 @@
-"""Make the issues of words that no tower reads, bare inversions, mixtures of too many prompts."""
+"""Make the issues of words that no tower reads, and of mixtures of too many prompts."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from operator import itemgetter
 
 from clipcond.errors import PromptError, PromptWarning, warn
 from clipcond.prompt import Issue, ParsedPrompt
 from clipcond.prompt.remainder import Remainder
-from clipcond.prompt.segments import MOST_ISSUES, in_order, sum_to_zero
+from clipcond.prompt.segments import in_order, sum_to_zero
 from clipcond.towers.protocol import ReadsTexts
 
 _NEAR = 4  # characters, between the ends of two issues about one number
@@ -33,42 +32,6 @@ def find_word(source: str, words: Sequence[str]) -> int:
     patterns = (rf"(?<!\w){any_word}(?!\w)", any_word) if words else ()
     found = (re.search(pattern, source, re.IGNORECASE) for pattern in patterns)
     return next((match.start() for match in found if match is not None), 0)
-
-
-def with_bare_inversions(parsed: ParsedPrompt, names: Sequence[str]) -> ParsedPrompt:
-    """Add an issue for each textual inversion whose bare name is only words in the dialect.
-
-    Args:
-        parsed: of a dialect that refers to them as `embedding:name` alone.
-        names: of those that are loaded.
-    """
-    pattern, own = _bare_names(tuple(names))
-    if pattern is None:
-        return parsed
-    issues = [
-        Issue(
-            f"{found[0]!r} is a loaded textual inversion, but only words here",
-            found.start(),
-            f"Write embedding:{own.get(found[0].casefold(), found[0])} in this dialect.",
-            "inversion",
-            (found[0],),
-        )
-        for segment in parsed.segments
-        if not segment.is_name
-        for found in pattern.finditer(parsed.source, segment.start, segment.stop)
-    ]
-    return replace(parsed, issues=in_order([*parsed.issues, *issues[:MOST_ISSUES]]))
-
-
-@lru_cache(16)
-def _bare_names(names: tuple[str, ...]) -> tuple[re.Pattern[str] | None, dict[str, str]]:
-    """Make a pattern of the names without spaces, and list them by what it finds."""
-    written = sorted((name for name in names if not re.search(r"\s", name)), key=len, reverse=True)
-    if not written:
-        return None, {}
-    any_name = "|".join(map(re.escape, written))
-    pattern = re.compile(rf"(?<![\w\-])(?<!embedding:)(?:{any_name})(?![\w\-])", re.IGNORECASE)
-    return pattern, {name.casefold(): name for name in written}
 
 
 def without_known(

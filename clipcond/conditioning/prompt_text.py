@@ -12,11 +12,11 @@ from typing import TypeAlias
 from clipcond.checkpoints.inversion_lookup import find_inversion, inversion_names
 from clipcond.conditioning import checks
 from clipcond.conditioning.dialect import Dialect
+from clipcond.conditioning.inversion_issues import with_inversion_issues, with_known_names
 from clipcond.conditioning.issues import (
     collect_unread,
     limited_mixture,
     of_negative,
-    with_bare_inversions,
     without_known,
 )
 from clipcond.conditioning.settled import Settled, of_one_encoding
@@ -188,10 +188,10 @@ class PromptReader:
         if remainder is not None and any(issue.code == "weight" for issue in parsed.issues):
             whole = text if text.issues else self.read(text.prompt)
             parsed = without_known(parsed, remainder, whole.issues)
-        if not parsed.bare_names:
-            parsed = with_bare_inversions(parsed, inversion_names(self.towers))
+        names = inversion_names(self.towers)
+        parsed = with_inversion_issues(parsed, names)
         parsed = of_negative(parsed) if text.negative and parsed.issues else parsed
-        parsed = parsed.with_names(partial(find_inversion, self.towers))
+        parsed = with_known_names(parsed.with_names(partial(find_inversion, self.towers)), names)
         parsed = parsed if remainder is None else remainder.restore(parsed)
         return parsed if parsed.mixture is None else limited_mixture(parsed, self.max_chunks)
 

@@ -94,15 +94,59 @@ _LABEL_ALONE = (
     "|badhand|out of)))"
 )
 
-_NAME = r"(?P<name>\w[\w.\-]{0,99})"
+_ENDING = r"(?:\.(?:safetensors|ckpt|pth|pt|bin))"
+_NAME = rf"(?P<name>\w(?:[\w.\-]{{0,99}}?[\w\-])??)(?:{_ENDING}(?!\w)|(?![\w\-]|\.\w))"
 # `embedding: x` where a tag begins; alone, or it may be ordinary text
 _ALONE = (
     r"(?:(?:^|[,，(;\n])[ \t]{0,9}"
     r"|(?<!\w)(?=\w{9,10}[ \t]{0,3}[:：][ \t]{0,3}[a-z]{0,60}[A-Z\d_\-]))"
     r"(?P<shown>(?!(?i:embeddings?)[:：]\w)(?i:embeddings?)[ \t]{0,3}"
-    r"[:：=/][ \t]{0,3}(?P<name_2>\w[\w.\-]{0,99})(?=\s{0,9}(?:[,，):;\n]|\Z)))"
+    r"[:：=/][ \t]{0,3}(?P<name_2>\w[\w.\-]{0,99}?)"
+    rf"{_ENDING}?(?=\s{{0,9}}(?:[,，):;\n]|\Z)))"
 )
 
+_TAG = r"<(?i:emb|embed|embedding|ti):\s?"
+_TAG_NAME = rf"(?P<name>[^<>:\n]{{1,200}}?){_ENDING}?\s?"
+_OF_OTHER = "a textual inversion of another user interface, but not here"
+_NAMED = "Write embedding:{name} behind a space, a bracket or a line end."
+_BARE = "Write its bare name, {name}, once its file is loaded."
+# <embedding:name>, and with a weight
+INVERSION_TAGS = (
+    Notation(
+        "extra-network",
+        "<",
+        re.compile(rf"{_TAG}{_TAG_NAME}>"),
+        {"comfyui"},
+        _OF_OTHER,
+        _NAMED,
+    ),
+    Notation(
+        "extra-network",
+        "<",
+        re.compile(rf"{_TAG}{_TAG_NAME}>"),
+        EXCEPT_PLAIN - {"comfyui"},
+        _OF_OTHER,
+        _BARE,
+    ),
+    Notation(
+        "extra-network",
+        "<",
+        re.compile(rf"{_TAG}{_TAG_NAME}:\s?(?P<number>{SMALL}|[0-3])\s?>"),
+        {"comfyui"},
+        _OF_OTHER,
+        "Write (embedding:{name}:{number}).",
+    ),
+    Notation(
+        "extra-network",
+        "<",
+        re.compile(
+            rf"{_TAG}(?P<words>[^<>:\n]{{1,200}}?){_ENDING}?:\s?(?P<number>{SMALL}|[0-3])\s?>"
+        ),
+        EXCEPT_PLAIN - {"comfyui"},
+        _OF_OTHER,
+        "Write {weight}.",
+    ),
+)
 BARE_NETWORKS = (
     Notation(
         "extra-network",
@@ -198,7 +242,7 @@ BARE_NOTATIONS = (
         ),
         {"comfyui"},
         "hardly meant as words: it refers to no embedding",
-        "Write embedding:{name} behind a space, a bracket or a line end.",
+        _NAMED,
         folded=False,
     ),
     Notation(
@@ -207,6 +251,6 @@ BARE_NOTATIONS = (
         re.compile(rf"(?<![^\s(,;])(?i:embeddings?):{_NAME}|{_ALONE}"),
         EXCEPT_PLAIN - {"comfyui"},
         "a textual inversion in dialect 'comfyui', but not here",
-        "Write its bare name, {name}, once its file is loaded.",
+        _BARE,
     ),
 )

@@ -219,6 +219,8 @@ def meant_weight(
         words = folded[start + 1 : match.start()] + words
     if words[:1] in ('"', "'") and words.count(words[0]) == 1:  # ("cat: 1.2")
         words = words[1:]
+    if words.count('"') % 2:  # (a "cat: 1.2")
+        words = words.replace('"', "")
     if signs := groups.get("signs"):  # (cat)+2 is (cat)++
         number = signs[0] * int(signs[1:])
     if more := groups.get("more"):  # (cat)+0.3

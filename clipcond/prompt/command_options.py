@@ -36,6 +36,13 @@ _DASH_FLAGS = (
     rf"|no[ \t]{{1,3}}(?!{_SAID}\b)[^—–.]{{1,60}}(?=\Z|\s[—–]|\s--)"
     r"|(?:negative[_\-])?prompt[ \t]{1,3}(?=[\"'])"
 )
+# A space behind its hyphens, one hyphen, or none.
+_LOOSE_FLAG = (
+    r"(?<=\s)(?:-{1,2}|[—–―])\s(?i:ar|aspect|v|version|niji|s|stylize|c|chaos|q|quality|seed|iw|weird)"
+    r"\s[\d.]{1,12}(?::\d{1,2})?(?=[\s,;]|\.?\Z)"
+    r"|(?<=\s)-(?:ar|v|niji|s|stylize|c|chaos|q|seed|iw|weird)\s[\d.]{1,12}(?::\d{1,2})?(?=\s{0,9}(?:[,;]|\.?\Z|--))"
+    r"|(?<=[\s,])(?i:ar)\s\d{1,2}:\d{1,2}(?=\s{0,9}(?:[,;]|\.?\Z|-))"
+)
 _VALUE = r"(?:[ \t]*=?[\d.:]+)?"
 
 COMMAND_OPTIONS = (
@@ -52,10 +59,10 @@ COMMAND_OPTIONS = (
     ),
     Notation(
         "midjourney-flag",
-        "-—–―－",
+        ("-", "—", "–", "―", "－", "ar ", "AR "),
         re.compile(
             rf"(?:{_BEFORE}(?:(?:--(?i:{_FLAGS})(?:(?=\d)|(?![\w\-]))(?=[\s,.:=\d]|\Z)|-ar(?=\s\d))"
-            rf"|[—–―]{{1,2}}(?:{_DASH_FLAGS}))|{_JOINED_FLAG}){_VALUE}"
+            rf"|[—–―]{{1,2}}(?:{_DASH_FLAGS}))|{_JOINED_FLAG}){_VALUE}|{_LOOSE_FLAG}"
         ),
         EXCEPT_PLAIN,
         "an option of Midjourney, but text here",

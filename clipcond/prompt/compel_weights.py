@@ -9,7 +9,7 @@ import clipcond.lazy_re as re
 from clipcond.prompt.bare_notations import LOAD, WITH_PLUS
 from clipcond.prompt.compel_grammar import NAME, NUMBER
 from clipcond.prompt.notations import EXCEPT_PLAIN, SMALL, Notation
-from clipcond.prompt.ordinary import SPOKEN
+from clipcond.prompt.ordinary import SPOKEN, UNITS
 from clipcond.prompt.weight_slips import AT_END
 
 _COMPEL = frozenset({"compel"})
@@ -24,6 +24,7 @@ COMPEL_WEIGHTS = (
         re.compile(
             r"(?:(?<!\\)\((?P<words>[^()\n]{2,60})\)|(?<![\w\"])\"(?P<words_2>[^\W\d][^\"\n]{1,60})\")"
             rf"[ \t]{{1,3}}(?P<number>\+{{1,9}}|-{{2,9}}|[01]?\.\d{{1,2}})(?=\s)"
+            rf"(?!\s(?:{UNITS}|lens|lenses|zoom)(?!\w))"
             rf"|(?<![\w+\-.])(?!(?i:{WITH_PLUS})\s)(?P<words_3>{_LETTERS}{{3,40}})[ \t]{{1,3}}"
             r"(?P<number_3>\+{2,9})(?=\s)"
         ),

@@ -12,6 +12,7 @@ from clipcond.prompt.composition import find_parts
 from clipcond.prompt.folding import fold
 from clipcond.prompt.misreadings import is_shouted
 from clipcond.prompt.notations import MEASURED, MOST_WEIGHT, NO_CJK_MEASURE, not_after, plain_number
+from clipcond.prompt.ordinary import UNITS
 from clipcond.prompt.scanner import ascii_signs
 from clipcond.prompt.segments import MOST_ISSUES, Issue
 
@@ -19,14 +20,21 @@ _NOT_MEASURED = f"(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
 # At the end of a condition.
 _NUMBER = r"[+-]?(?:[0-2]|[oO](?=[.,]\d)|[lI](?=[.,]\d))?[.,][\doO]{1,3}|\d{1,3}\s?%|\d\s?/\s?\d"
 _SLIP = re.compile(
-    rf"{_NOT_MEASURED}(?:\s{{0,3}}(?<!\d)(?::{{1,2}}|[;=*@×])\s{{0,3}}[xX×]?(?P<number>{_NUMBER}|[+-]?\d)"
+    rf"{_NOT_MEASURED}(?:\s{{0,3}}(?<!\d)(?::{{1,2}}|={{1,2}}>?|->|→|:=|[;*@×^~])\s{{0,3}}[xX×]?(?P<number>{_NUMBER}|[+-]?\d)"
     rf"|(?<!:)\s[xX×]?(?P<number_2>[+-]?[0-2]?\.\d{{1,2}}|\d{{1,3}}\s?%)"
     rf"|:?\s?\((?P<number_3>{_NUMBER})\))[xX×]?[\s,.;:]{{0,4}}\Z"
 )
 _INNER = re.compile(
-    r"(?<=\w)(?:(?<!\d)|\s)\s{0,3}(?P<shown>:\s?(?:[+-]?[0-2]?\.\d{1,3}|[0-2]))(?!,\d{1,3}(?!\w))"
+    r"(?<=\w)(?:(?<!\d)|\s)\s{0,3}(?P<shown>:\s?(?:[+-]?[0-2]?\.\d{1,3}|-?[0-2]))(?!,\d{1,3}(?!\w))"
     r"(?=\s{1,3}[^\W\d]|\s?[,;]\s{0,3}\w|\s{0,3}\Z)"
 )
+# At the start of a condition; 0.5 liter is a measure.
+_FIRST = re.compile(
+    r"\s{0,9}(?P<shown>(?P<number>[0-2]?\.\d{1,2})"
+    rf"(?:(?P<colon>\s?::?\s?|\s?[*×]\s?)|\s))(?!(?:{UNITS}|times|scale|ratio|stops?)(?!\w))(?=[^\W\d])"
+)
+# Right behind the last of several tags: a cat, dog:-1
+_LAST_TAG = re.compile(r"(?P<tag>[^,、\s:][^,、:]{0,60}):(?P<number>-\d{0,2}\.?\d{1,3})\s{0,9}\Z")
 _BRACKET = re.compile(r"(?<!\\)[()\[\]]")
 _SMILEY = re.compile(r"(?:\A|[\s,>]):-?3\Z")
 _CLOCK = re.compile(r"\d(?::| : )\d{1,2}\Z")
@@ -64,6 +72,8 @@ def condition_issues(text: str, *, fullwidth: bool = False) -> Iterator[Issue]:
         # of `a cat :0.5 :0.6` the first is text too
         inner = [each for each in found if is_read or text[each.end() : stop].strip()]
         yield from _inner_weights(text, inner, start, stop)
+    yield from _first_weights(text, folded, parts)
+    yield from _last_tags(text, folded, parts)
     if all(weight == 0 for *_, weight in parts):
         message = "all conditions have the weight 0: nothing of the prompt is drawn"
         at = signs.find(":", parts[0][1])
@@ -84,6 +94,41 @@ def _inner_weights(
         if len(words) > _NEAR:
             remedy = f"Write {f' {weight}'!r} behind the last word of the condition."
         yield Issue(message, found.start("shown"), remedy, "and-weight", (shown,))
+
+
+def _first_weights(
+    text: str, folded: str, parts: Sequence[tuple[int, int, float]]
+) -> Iterator[Issue]:
+    """Make an issue of each weight at the start of its condition: `0.5: a cat AND 0.5: a dog`."""
+    found = [_FIRST.match(folded, *part[:2]) for part in parts[:MOST_ISSUES]]
+    n_found = sum(each is not None for each in found) + sum(part[2] != 1.0 for part in parts)
+    for match, (_, stop, weight) in zip(found, parts, strict=False):
+        if match is None or weight != 1.0 or (n_found < 2 and not match["colon"]):
+            continue
+        start, end = match.span("shown")
+        words, shown = text[end:stop].rstrip(" ,;.:"), text[start:end].rstrip()
+        message = f"{shown!r} is text: the weight of a condition is at its end"
+        number = plain_number(match["number"])
+        remedy = f"Write the condition {f'{words} :{number}'!r}."
+        if len(words) > _NEAR:
+            remedy = f"Write {f' :{number}'!r} behind the last word of the condition."
+        yield Issue(message, start, remedy, "and-weight", (text[start:stop].rstrip(),))
+
+
+def _last_tags(text: str, folded: str, parts: Sequence[tuple[int, int, float]]) -> Iterator[Issue]:
+    """Make an issue of each weight below 0 of a whole condition, typed as one of its last tag."""
+    for n, (start, stop, _) in enumerate(parts[:MOST_ISSUES]):
+        end = text.find("AND", stop) if n + 1 < len(parts) else len(text)
+        found = _LAST_TAG.search(folded, max(start, end - 2 * _NEAR), end)
+        if found is None or found.end("tag") != stop or not text[start : found.start()].strip():
+            continue
+        number, tag = found["number"], text[slice(*found.span("tag"))]
+        whole = excerpt(text[start:stop].strip(), SHOWN)
+        message = f"{f':{number}'!r} is the weight of its whole condition, {whole!r}"
+        alone, whole = f"({tag}:{number})", f"{tag} :{number}"
+        remedy = f"For {tag!r} alone write {alone!r}; for all write {whole!r}."
+        words = text[found.start() : found.end("number")]
+        yield Issue(message, found.start(), remedy, "and-weight", (words,))
 
 
 def _split_brackets(

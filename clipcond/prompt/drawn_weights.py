@@ -22,12 +22,12 @@ DRAWN_WEIGHTS = (
         "weight",
         ".",
         re.compile(
-            rf"{_FIRST}(?P<shown>{_THING}(?:\s{{1,3}}|(?<=[{CJK}]))(?P<number>{_SHARE})){_LAST}"
+            rf"{_FIRST}(?P<shown>{_THING}(?:\s{{1,3}}|(?<=[{CJK}]))(?P<number>{_SHARE}\s?[xX×倍배]?)){_LAST}"
         ),
         EXCEPT_PLAIN,
         "no weight without brackets",
         _WRITE,
-        hint=re.compile(rf"(?<=[\s{CJK}]){_SHARE}{_LAST}"),
+        hint=re.compile(rf"(?<=[\s{CJK}]){_SHARE}\s?[xX×倍배]?{_LAST}"),
     ),
     Notation(
         "weight",
@@ -36,6 +36,7 @@ DRAWN_WEIGHTS = (
         EXCEPT_PLAIN,
         "no weight without brackets",
         _WRITE,
+        unless=re.compile("(?<![A-Za-z])AND(?![A-Za-z])"),
         hint=re.compile(r":\s?-[12]"),
     ),
     Notation(

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import clipcond.lazy_re as re
 from clipcond.errors import excerpt
+from clipcond.prompt.folding import fold
 from clipcond.prompt.notations import plain_number
 
 SHOWN = 60  # characters
 LORAS = ("lora", "lyco")
+INVERSIONS = ("embedding", "embed", "emb", "ti")
 ENDING = re.compile(r"\.(?:safetensors|pt|ckpt|bin|pth)\Z", re.IGNORECASE)
 _OUTSIZED = 100.0  # a weight that was hardly meant: percents, or without a point
 
@@ -20,7 +22,8 @@ _JOINED_NUMBER = re.compile(
 )
 _LETTERS_FOR_DIGITS = re.compile(r"[oO][.,]?\d{1,3}|[lI](?:[.,]\d{1,3})?|[01]?[.,][oO]\d?")
 _TIMED_NUMBER = re.compile(r"(\d{0,2}\.\d{1,3}|\d{1,2})@")
-_FIRST_NUMBER = re.compile(r"[+-]?\d?[.,]?\d+")
+_FIRST_DECIMAL = re.compile(r"[+-]?(?:\d\.|(?<!\d\.)\.)\d+")
+_LETTERS_BEFORE = re.compile(r"\A[^\W\d_]{2,}[\s=]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,9 @@ def _misspelled_number(value: str, own: str, place: int) -> tuple[str, str] | No
     """
     if own and own not in ("te", "unet"):
         return None
-    point, shown = value.replace(",", "."), excerpt(value, 20)
-    if point[-1:] == "%" or _LETTERS_FOR_DIGITS.fullmatch(value):
+    folded, shown = fold(value), excerpt(value, 20)
+    point = folded.replace(",", ".")
+    if point[-1:] == "%" or _LETTERS_FOR_DIGITS.fullmatch(folded):
         digits = point.replace("l", "1").replace("I", "1").replace("o", "0").replace("O", "0")
         return f"{shown!r} is no number", str(plain_number(digits))
     number = _number(value, math.nan)
@@ -105,9 +109,10 @@ def _misspelled_number(value: str, own: str, place: int) -> tuple[str, str] | No
     is_word = value[:1].isalpha() and value.lower() not in _NO_NUMBERS
     if math.isfinite(number) or (is_word and place > 0 and not own):
         return None
-    over_time = _TIMED_NUMBER.findall(point)  # 0@0,1@0.5
-    found = over_time or _FIRST_NUMBER.findall(point)[:1]
-    proposed = max((each.replace(",", ".") for each in found), key=float, default="1")
+    over_time = _TIMED_NUMBER.findall(folded)  # 0@0,1@0.5
+    decimal = _FIRST_DECIMAL.search(point)
+    proposed = max(over_time, key=float, default="") or (decimal[0] if decimal else "")
+    proposed = proposed or plain_number(_LETTERS_BEFORE.sub("", folded), "1")
     return f"{shown!r} is no number", "1" if is_word else proposed
 
 

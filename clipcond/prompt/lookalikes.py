@@ -54,6 +54,7 @@ from clipcond.prompt.parsing import parse
 from clipcond.prompt.rendering import render
 from clipcond.prompt.scanner import OPENING, SPOILS, ascii_signs, is_never_closed
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment, in_order
+from clipcond.prompt.tool_words import TOOL_WORDS
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 
 SHOWN = 40  # characters
@@ -92,11 +93,15 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     is_ordinary = ordinary_spans(parsed, {i.code for i in (*parsed.issues, *(f[2] for f in found))})
     chosen = _one_a_place([each for each in found if not is_ordinary(each[2].code, *each[:2])])
     calls = [span for *span, issue in chosen if issue.code in (CALL, "novelai-weight")]
+    last = max(map(parsed.source.rfind, "(（"))  # bracket that others may spoil
     kept = [
         issue
         for issue in without_consequences(parsed.issues, added)
         if not _is_smiley(parsed.source, issue)
-        and not is_ordinary(issue.code, issue.position, issue.position + 1)
+        and (
+            (issue.message.endswith(SPOILS) and issue.position < last)
+            or not is_ordinary(issue.code, issue.position, issue.position + 1)
+        )
         and not any(start <= issue.position < stop for start, stop in calls)
     ]
     added += [issue for *_, issue in chosen]
@@ -120,7 +125,7 @@ def _kinds(
         *NOVELAI_SLIPS,
     )
     tools = (*OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS)
-    all_kinds = (*BARE_NETWORKS, *slips, *tools, *more)
+    all_kinds = (*BARE_NETWORKS, *TOOL_WORDS, *slips, *tools, *more)
     kinds = tuple(kind for kind in all_kinds if syntax in kind.readers)
     by_sign: dict[str, list[int]] = {}
     for i, kind in enumerate(kinds):

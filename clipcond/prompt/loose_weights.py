@@ -21,9 +21,9 @@ _NO_NAME = not_after(
     " engine turbo patch firmware edition gen generation"
 )
 # A whole tag, in small letters; `part:2`, `toy story:2` and `eggs:2` are none.
-_NO_TAG = rf"(?:[\w ]{{0,80}}\b(?:says|reads|is|are|the)\b|(?:{COUNTED})\b|[a-z]+s:|{SEQUEL}:)"
+NO_TAG = rf"(?:[\w ]{{0,80}}\b(?:says|reads|is|are|the)\b|(?:{COUNTED})\b|[a-z]+s:|{SEQUEL}:)"
 WHOLE_TAG = (
-    rf"(?:\A|(?<=[,;、，\n]))\s?(?P<shown_2>(?!{_NO_TAG})"
+    rf"(?:\A|(?<=[,;、，\n]))\s?(?P<shown_2>(?!{NO_TAG})"
     rf"(?P<words_3>[a-z][a-z\-]{{2,40}}(?: [a-z\-]{{1,40}}){{0,3}}|[{CJK}]{{2,20}}){NO_MEASURE}"
     r":(?P<number_3>[023]))(?=\s{0,3}(?:[,;、，\n]|\Z))"
 )
@@ -50,7 +50,7 @@ DRAWN_CJK = (
     "|女の子|男の子|犬|鳥|竜|花|玫瑰|樱花|桜|头发|長髪|眼睛|翅膀|耳朵|尾巴|微笑|裙子|帽子|眼镜|剑|城堡"
     "|房子|城市|森林|杰作|最佳质量|红色?|蓝色?|绿色?|黄色?|紫色?|粉色?|黑色?|白色?|金色?|银色?"
 )
-_NO_SETTING = not_after(
+NO_SETTING = not_after(
     f"{MEASURED} dropout momentum epsilon eps tol decay noise grid gain label bias seed"
 )
 LOOSE_WEIGHTS = (
@@ -96,7 +96,7 @@ LOOSE_WEIGHTS = (
         "=*@^×~xX",
         re.compile(
             rf"(?<![\\\w)\]])[\[{{]\s?(?P<words>(?:[^\W\d_][\w\-]{{1,40}}(?:\s[\w\-]{{1,40}}){{0,3}}|[{CJK}]{{1,20}}))"
-            rf"(?i:{_NO_SETTING}){NO_CJK_MEASURE}"
+            rf"(?i:{NO_SETTING}){NO_CJK_MEASURE}"
             rf"(?:\s?[=*@^×~]\s?|\s[xX]\s?)(?P<number>{SMALL})\s?[\]}}]"
         ),
         EXCEPT_PLAIN,

@@ -71,7 +71,10 @@ NO_CJK_MEASURE = not_after(MEASURED_CJK)
 NO_MEASURE = f"(?=:)(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
 
 _DIGITS = dict(zip("零〇一二两三四五六七八九点點", "001223456789..", strict=True))
-_PARTS = {"½": "0.5", "¼": "0.25", "¾": "0.75"}
+_PARTS = {"½": 0.5, "¼": 0.25, "¾": 0.75, "⅓": 1 / 3, "⅔": 2 / 3}
+FRACTIONS = "".join(_PARTS)
+_MIXED = re.compile(rf"([0-2]?)\s?([{FRACTIONS}])")
+_RANGE = re.compile(r"(\d?\.\d{1,3}|\d)\s?(?:[/|~–—\-至到]|\.{2,3}|to)\s?(\d?\.\d{1,3}|\d)")
 _RELATIVE = re.compile(r"([+-])\s?(\d{1,2})\s?%")
 _NEGATIVE = re.compile(r"[-–—―−‒‐]\s?(\d{0,2}\.\d{1,3}|\d{1,2})")  # a dash, or a space behind
 _SHARES = {
@@ -80,7 +83,10 @@ _SHARES = {
     **dict.fromkeys("third 三分之一".split(), 1 / 3),
     **{"三分之二": 2 / 3, "四分之三": 0.75},
 }
-_LISTED = re.compile(r"([^:,;、\n]+?)\s*:\s*([+-]?\d*[.,]?\d+)(?!\d)|([^:,;、\n]+)")
+_LISTED = re.compile(r"([^:,;、|\n]+?)\s*:\s*([+-]?\d*[.,]?\d+)(?!\d)|([^:,;、|\n]+)")
+# As a program lists them: ("cat", 1.2), "dog": 0.8
+_PAIRED = re.compile(r"([\"'])([^\n]+?)\1\s*[,:]\s*([+-]?\d*\.?\d+)()")
+_AROUND = " /\"'"
 _WEIGHTED = re.compile(
     r"(?P<words>[^:()]*?)(?<!\d)\s?:\s?(?P<number>[0-2]?\.\d{1,3}|[0-2])\s*|.*", re.DOTALL
 )
@@ -88,8 +94,8 @@ _EDIT = re.compile(rf"(?P<texts>{OPTION}:{OPTION}:)\s*(?P<when>{WHEN})\s*")
 _FREE_COLON = re.compile(r"(?<!\\):(?![^()]*\))")  # outside of brackets
 _TENTHS = re.compile(r"(?:百分之)?([\d一二两三四五六七八九])(?:成|十%?|割|할)")
 _HAS_NUMBER = re.compile(rf"[\d.{''.join([*_DIGITS, *_PARTS])}]")
-_TO_DIGITS = str.maketrans({**_DIGITS, **_PARTS, "o": "0", "O": "0", "l": "1", "I": "1"})
-_READ = re.compile(r"(-?)(\d*)(?:\s{0,2}[^\d\s]?\s{0,2}(\d+))?")
+_TO_DIGITS = str.maketrans({**_DIGITS, "o": "0", "O": "0", "l": "1", "I": "1"})
+_READ = re.compile(r"(-?)(\d*)(?:\s{0,2}[^\d\s]{0,2}\s{0,2}(\d+))?")
 _FRACTION = re.compile(r"\s*(\d{1,2})\s*/\s*(\d{1,2})\s*")
 MOST_SIGNS = 99  # that multiply: more would be beyond what numbers can hold
 _SIGNS = {"+": 1.1, "-": 0.9}  # of compel, for each sign
@@ -148,13 +154,15 @@ def weight_in(syntax: str, words: str, number: str) -> str:
 
 def weights_in(syntax: str, listed: str) -> str:
     """Write a list such as `cat:0.8, dog:1.1` as a syntax has it, each in its own brackets."""
-    target = "a1111" if syntax == "diffusers" else syntax
+    found = _PAIRED.findall(listed) if listed[-1:] in ("]", ")", "}") else _LISTED.findall(listed)
+    is_below = any(number.startswith("-") for *_, number, _ in found)  # compel has none such
+    target = "a1111" if syntax == "diffusers" or (syntax == "compel" and is_below) else syntax
     written = [
-        weight_in(target, words.strip(" /"), number) if number else plain.strip(" /")
-        for words, number, plain in _LISTED.findall(listed)
+        weight_in(target, words.strip(_AROUND), number) if number else plain.strip(_AROUND)
+        for *_, words, number, plain in found
     ]
-    text = ", ".join(filter(None, written)).replace(" in dialect 'a1111'", "")
-    return text + (" in dialect 'a1111'" if syntax == "diffusers" else "")
+    text = ", ".join(filter(None, written))
+    return text + (" in dialect 'a1111'" if target != syntax else "")
 
 
 def alternation_of(options: str) -> str:
@@ -204,6 +212,10 @@ def plain_number(typed: str, default: str = "1.2") -> str:
     if _SCIENTIFIC.fullmatch(signs):  # beyond all measure, nobody meant it
         value = float(signs)
         return f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) <= MOST_WEIGHT else default
+    if mixed := _MIXED.fullmatch(signs):  # 1½
+        return f"{int(mixed[1] or 0) + _PARTS[mixed[2]]:.3g}"
+    if (ends := _RANGE.fullmatch(signs)) and "." in ends[1] + ends[2]:  # one that is a weight
+        return f"{float(ends[1] if float(ends[1]) != 1 else ends[2]):g}"
     if result := _CALCULATED.fullmatch(signs):  # 1.2*1.1
         first, second = float(result[1]), float(result[3])
         return f"{first + second if result[2] == '+' else first * second:.3g}"

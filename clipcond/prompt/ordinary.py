@@ -34,11 +34,13 @@ _MONEY = re.compile(
     r"[$€£¥₹₩￥]|(?i:\b(?:prices?|priced|menu|receipt|invoice|cents?|dollars?|euros?|usd|eur|gbp)\b)"
     r"|\d\s?[元円원]|价格|価格|(?<![\d.])(?:[3-9]|\d{2,3})\.\d{2}(?![\d.])"
 )
-_UNITS = (
+UNITS = (
     "[kmcµ]?g|[mcd]?l|[kmcµn]?m|tsp|tbsp|cups?|oz|lbs?|ft|feet|inch|inches|h|hrs?|hours?|mins?"
     "|minutes?|m?s|secs?|seconds?"
     "|mph|km/h|[kMGT]i?B|[kMG]?Hz|[kMG]?W|m?V|m?A|fps|rpm|dpi|°[CF]|K|mol|bar|Pa|[元円원]|歳|岁|年"
     "|月|日|時|点|分|秒|人|個|个|米|升|斤"
+    "|(?:kilo|milli|centi)?(?:lit(?:er|re)|met(?:er|re)|gram)s?|pounds?|percent|miles?|yards?|years?"
+    "|days?|weeks?|months?|million|billion"
 )
 _CODE_WORD = (
     r"(?:dict|dictionary|set|list|json|yaml|toml|code|regex|tuple|struct|enum|union|map|object|array|class|def|function|func"
@@ -186,7 +188,7 @@ ORDINARY = (
     Ordinary(
         frozenset({"weight"}),
         ".:=@",
-        re.compile(rf"(?<=\w)\s?[:=@]\s?\d{{0,3}}\.?\d{{1,3}}\s?(?:{_UNITS})(?![\w°])"),
+        re.compile(rf"(?<=\w)\s?[:=@]\s?\d{{0,3}}\.?\d{{1,3}}\s?(?:{UNITS})(?![\w°])"),
     ),
     Ordinary(
         _SIGNED,
@@ -195,8 +197,51 @@ ORDINARY = (
     ),
     Ordinary(  # print("hello: 1")
         frozenset({"weight"}),
-        ('("', "('"),
-        re.compile(r"(?<=[A-Za-z_\d])\((?:\"[^\"\n()]{0,200}\"|'[^'\n()]{0,200}')\)"),
+        ('"', "'"),
+        re.compile(r"(?<=[A-Za-z_\d])\([a-zA-Z]?(?:\"[^\"\n()]{0,200}\"|'[^'\n()]{0,200}')\)"),
+    ),
+    Ordinary(  # Evangelion:1.0, Web:2.0
+        frozenset({"weight"}),
+        ":",
+        re.compile(
+            r"(?<![\w:(\[{])[A-Z][a-z]{1,30}(?:\s[A-Z]\w{0,20}){0,3}\s?:\s?[1-9]\.0{1,2}(?![\d)\]}])"
+            r"|(?<!\w)(?i:evangelion|rebuild):\s?[1-4]\.\d{1,2}(?![\d)])"
+        ),
+    ),
+    Ordinary(  # fe80::1, IPv6 ::1
+        _SLIP,
+        ("::",),
+        re.compile(
+            r"(?i:(?<!\w)(?:ip(?:v[46])?|localhost|address|loopback|ping|host|subnet|route|server)\s{1,3}"
+            r"(?:is\s)?::\d{1,4}|(?<![\w:.])(?:(?=\w{0,3}\d)(?=\w{0,3}[a-f])[\da-f]{4}"
+            r"|[\da-f]{2,4}(?::[\da-f]{1,4}){1,6})::[\da-f]{0,4}(?![\w.])(?=[\s,;)/]|\.?\Z)"
+            r"|(?<!\w)::(?:ffff:)?\d{1,3}(?:\.\d{1,3}){3})"
+        ),
+        readers={"a1111", "comfyui", "compel", "diffusers", "lpw", "lpw_xl", "sd_embed"},
+    ),
+    Ordinary(  # the bracket of [0,1) that closes nothing
+        frozenset({"bracket"}),
+        ")]",
+        re.compile(
+            r"(?:\[\s?[+-]?[\d.a-z∞]{1,8}\s?[,;]\s?[+-]?[\d.a-z∞]{1,8}\s?(?P<shown>\))"
+            r"|\(\s?[+-]?[\d.a-z∞]{1,8}\s?[,;]\s?[+-]?[\d.a-z∞]{1,8}\s?(?P<shown_2>\]))(?!\d)"
+        ),
+    ),
+    Ordinary(  # 1) cat, 2) dog
+        frozenset({"bracket"}),
+        ")",
+        re.compile(r"(?:\A|(?<=[\s,;.:]))(?:\d{1,2}|[a-hA-H])(?P<shown>\))(?=\s)"),
+        within=re.compile(r"(?:\A|[\n,;.:])\s{0,3}[1aA]\)\s(?s:.){1,400}?[2bB]\)\s"),
+    ),
+    Ordinary(
+        frozenset({"bracket"}),
+        ("O)",),
+        re.compile(r"(?i:\bsunn\s?)O(?P<shown>\){2,4})"),
+    ),
+    Ordinary(  # [10:30], [16:9]
+        frozenset({"other-dialect"}),
+        "[",
+        re.compile(r"\[\s?\d{1,4}\s?:\s?\d{1,4}(?::\d{2})?(?:\s?[apAP]\.?[mM]\.?)?\s?\]"),
     ),
     Ordinary(
         frozenset({"bracket"}),

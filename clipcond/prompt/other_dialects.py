@@ -66,6 +66,18 @@ _SQUARES = re.compile(
 _SQUARE = re.compile(r"(?<![\w\\\]])\[(?=\s?[^\W\d])(?P<words>[^\[\]\\:|\n]{2,60})\](?![\w(\]])")
 # What only A1111's prompts have.
 _A1111S = re.compile(rf"\([^()\n]{{1,120}}:\s?{DECIMAL}\s?\)|\(\((?=\w)|\bBREAK\b|<lora:")
+# LUNCH BREAK, BREAK TIME
+_NO_TITLE_BEFORE = "".join(
+    rf"(?<!\b{word} BREAK)"
+    for word in (
+        "LUNCH COFFEE TEA SPRING SUMMER WINTER FALL AUTUMN PRISON JAIL COMMERCIAL A THE TIE STATION"
+        " BIG LUCKY CAREER TAX MENTAL SMOKE FAST HEART SCHOOL WORK FIRE POINT PLEASE NOT DONT DON'T"
+        " DON’T CANT CAN'T NEVER WILL TO NO WE YOU CLEAN PAGE LINE"
+    ).split()
+)
+_TITLE_BEHIND = (
+    "TIME|ROOM|DANCE|DANCING|FREE|UP|OUT|DOWN|POINT|EVEN|BAD|THE|IN|INTO|THROUGH|YOUR|MY|IT"
+)
 _TITLE = re.compile(r"\A[A-ZÀ-ÖØ-ÞА-ЯЁ\d_\W]*\Z")
 _AND = re.compile(
     r"\A(?s:.*?)(?<=[\s,;.)\]])(?<!\A\s)(?<![A-Z]{2}\s)(?<![A-Z]{2},\s)(?P<shown>AND)"
@@ -124,7 +136,9 @@ LOOKALIKES = (
     Notation(
         CODE,
         "K",
-        re.compile(rf"\bBREAK\b|(?<=[{CJK}\s,])(?a:BREAK\b)"),
+        re.compile(
+            rf"(?:\bBREAK\b|(?<=[{CJK}\s,])(?a:BREAK\b)){_NO_TITLE_BEFORE}(?!\s(?:{_TITLE_BEHIND})\b)"
+        ),
         WITHOUT_BRACKETS | {"comfyui", "lpw", "novelai"},
         "a new chunk in dialect 'a1111', but not here",
         "Leave it out, or choose dialect 'a1111'.",

@@ -8,7 +8,9 @@ from __future__ import annotations
 from html.entities import name2codepoint
 
 import clipcond.lazy_re as re
+from clipcond.prompt.bare_notations import INVERSION_TAGS
 from clipcond.prompt.command_options import COMMAND_OPTIONS
+from clipcond.prompt.labels import LABELS, OF_PROGRAM
 from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, SMALL, Notation
 from clipcond.prompt.pasted import EMPTY_LABEL, ESCAPED, PASTED, PROMPT_LABEL
 
@@ -37,12 +39,21 @@ _TEMPLATE = (
     r"\{{1,2}\s?(?i:(?:user|input|base|main|original|my)?[_ ]?(?:prompts?|captions?|input|query)"
     r"|(?:positive|negative)(?:[_ ]prompt)?|placeholder)\s?\}{1,2}"
 )
-
+# What templates ask for; {cat} and {red} are weights of NovelAI's.
+_PLACEHOLDERS = (
+    "subject|subjects|style|styles|name|colou?r|animal|object|character|artist|theme|place|location"
+    "|scene|setting|background|clothing|clothes|outfit|pose|mood|lighting|medium|season|weather"
+    "|adjective|noun|verb|adverb|emotion|expression|trigger|token|topic|concept|keyword|keywords"
+    "|description|text|action|item|genre|era|country|city|job|profession|gender|age|material|texture"
+    "|your[ _]\\w{1,20}|insert[ _]\\w{1,20}|主体|风格|风景主题|颜色|人物|场景|动作|服装|背景"
+)
 OTHER_TOOLS = (
+    OF_PROGRAM,
     EMPTY_LABEL,
     PROMPT_LABEL,
     PASTED,
     ESCAPED,
+    *LABELS,
     Notation(
         "random-choice",
         "{",
@@ -62,6 +73,17 @@ OTHER_TOOLS = (
         ),
         EXCEPT_PLAIN,
         "a variable of a template, as in A1111's Dynamic Prompts, but not here",
+        "Write its value.",
+    ),
+    Notation(
+        "variable",
+        "{",
+        re.compile(
+            rf"\{{{{1,2}}\s?(?i:{_PLACEHOLDERS})\s?\}}{{1,2}}|(?<=\s)\{{\d\}}(?=[\s,.])"
+            r"|\{[a-z][a-z_\d]{0,40}_(?:colou?r|name|style|type|subject|prompt|theme|artist|object)s?\}"
+        ),
+        EXCEPT_PLAIN - {"novelai"},
+        "a variable of a template, but not here",
         "Write its value.",
     ),
     Notation(
@@ -106,6 +128,7 @@ OTHER_TOOLS = (
         "Leave it out.",
         folded=False,
     ),
+    *INVERSION_TAGS,
     *(
         Notation(
             "extra-network",
@@ -120,11 +143,6 @@ OTHER_TOOLS = (
         )
         for tags, meaning, remedy in (
             (_NETWORKS, "a network that A1111's user interface loads, but not here", _LOAD),
-            (
-                "emb|embed|embedding|ti",
-                "a textual inversion of another user interface, but not here",
-                "Write its bare name, once its file is loaded.",
-            ),
             (
                 "wildcard|wc|random",
                 "a choice at random of a user interface, but not here",
@@ -178,10 +196,10 @@ OTHER_TOOLS = (
     ),
     Notation(
         "region",
-        ("ADD", "AND_", "[S", "[PROMPT]", "[filewords]", "COUPLE(", "MASK(", "AREA(", "FEATHER("),
+        ("ADD", "AND_", "[S", "[PROMPT]", "[filewords]"),
         re.compile(
             r"\bADD(?:COL|ROW|COMM|BASE)\b|\[(?:SEP|SKIP|PROMPT)\]|\[filewords\]"
-            r"|\bAND_[A-Z]{2,}\w*|\b(?:COUPLE|MASK|AREA|FEATHER)\("
+            r"|\bAND_[A-Z]{2,}\w*"
         ),
         EXCEPT_PLAIN,
         "a word for an extension of A1111, but not here",
@@ -191,8 +209,9 @@ OTHER_TOOLS = (
         "novelai-weight",
         ":",
         re.compile(
-            r"(?<![\w.:])(?P<number>[+-]?(?:\d+(?:[.,]\d*)?|\.\d+))::(?=[\s{\[]{0,3}\w{0,9}[^\W\d_])"
-            r"(?P<words>(?:(?![\s,]{0,9}[+-]?[\d.]{1,9}::)(?:[^:;\n]|;(?![;:])|(?<=\w):(?=[^\W\d;]))){1,300})"
+            r"(?<![\w.:])(?P<number>[+-]?(?:\d+(?:[.,]\d*)?|\.\d+))::(?=[\s{\[(]{0,3}\w{0,9}[^\W\d_])"
+            r"(?P<words>(?:(?![\s,]{0,9}[+-]?[\d.]{1,9}::)(?:[(\[{][^()\[\]{}:\n]{1,80}:"
+            r"\s?[+-]?[\d.]{1,6}\s?[)\]}]|[^:;\n]|;(?![;:])|(?<=\w):(?=[^\W\d;]))){1,300})"
             r"(?:::|[:;]{2}|:(?=\s?(?:,|\Z)))?"
         ),
         EXCEPT_PLAIN - {"novelai"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import clipcond.lazy_re as re
+from clipcond.prompt.labels import NEGATIVE_CJK
 from clipcond.prompt.notations import ALL, Notation
 
 # Keys of a block of parameters: those that no sentence has, and those that need a number.
@@ -11,7 +12,10 @@ _KEYS = (
     r"|prompts?[ _\-](?:n[eé]gatif|negativ[oae]?)|(?:негативный|отрицательный) промпт"
     r"|positive[ _]prompt|cfg[ _\-](?:scale|skala)"
     r"|clip[ _]skip|model hash|denoising strength|hires upscale\w*"
-    r"|schedule type|lora hashes|ensd|civitai resources"
+    r"|schedule type|lora[ _]hashes|ti hashes|vae hash|hashes(?=\"? ?: ?\{)|ensd|civitai resources"
+    r"|hires steps|adetailer (?:model|prompt|version|confidence)|variation seed(?: strength)?"
+    r"|seed resize from|face restoration|mask blur|token merging ratio|schedule max sigma|eta ddim"
+    r"|refiner switch(?: at)?|controlnet \d|distilled cfg scale|diffusion in low bits"
 )
 _KEYS_CJK = (
     "(?:反向|负面|负向|反面|逆向)(?:提示|关键)词?|(?:正向|正面)提示词|采样器|采样方法|采样方式|采样步数|迭代步数|随机种子"
@@ -47,6 +51,7 @@ _PASTED = (
     r"|(?i:\bmodel) ?: ?[\w.\-]{1,80}, ?(?i:vae|seed|steps|sampler|clip skip) ?:)(?s:.*)"
 ).replace(r"\b", rf"(?:\b|{_WRITTEN})")
 _NEGATIVES = (
+    rf"{NEGATIVE_CJK}|"
     r"neg(?:ative|ativ|ativo|ativa|atif)?(?:[ _\-]?prompts?)?|n[eé]gatif|unwanted"
     r"|undesired(?:[ _]content)?|негативн\w{2}(?: промпт)?|отрицательный промпт"
     r"|prompts?[ _\-]n[eé]gatif|prompts? negativo|(?:反向|负面|负向|反面|逆向)(?:提示|关键)?词?"

@@ -15,7 +15,14 @@ from itertools import count, islice, pairwise
 
 import clipcond.lazy_re as re
 from clipcond.errors import excerpt
-from clipcond.prompt.extra_networks import ENDING, LORAS, SHOWN, ExtraNetwork, misspelling
+from clipcond.prompt.extra_networks import (
+    ENDING,
+    INVERSIONS,
+    LORAS,
+    SHOWN,
+    ExtraNetwork,
+    misspelling,
+)
 from clipcond.prompt.notations import CJK, SMALL, weight_in
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.scanner import gaps
@@ -183,6 +190,11 @@ def _how_to_load(network: ExtraNetwork, loras: dict[str, tuple[str, ExtraNetwork
         return f"{load}, then pipe.set_adapters({names}, [{', '.join(weights)}])."
     if network.kind.lower() == "hypernet":
         return "Remove it: hypernetworks cannot be loaded."
+    if network.kind.lower() in INVERSIONS and name:
+        number = next(iter(network.arguments), "")
+        if number and network.weight > 0:
+            return f"Write {weight_in('a1111', name, number)}."
+        return f"Write its bare name, {name}, once its file is loaded."
     if _NUMBER.fullmatch(name):
         return f"For a weight write {weight_in('a1111', network.kind, name)}."
     return "Write in its place what you want, or say extra_networks=False if it is meant as text."

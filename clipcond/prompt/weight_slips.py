@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import clipcond.lazy_re as re
 from clipcond.prompt.drawn_weights import DRAWN_WEIGHTS
+from clipcond.prompt.listed_weights import LISTED_WEIGHTS
 from clipcond.prompt.loose_weights import LOOSE_WEIGHTS, WHOLE_TAG
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,
     CJK_BEHIND,
     EXCEPT_PLAIN,
+    FRACTIONS,
     MEASURED,
     NO_CJK_MEASURE,
     NO_MEASURE,
@@ -46,7 +48,7 @@ _SIGN = r"[^\w\s()\[\]{}:,/.\\]"
 _SLIPS = (
     rf"(?:{_SIGN}{{1,3}}|\\)\s?(?:{SMALL}|[0-2]|\d{{2,3}}%)['\">]?|[xXwW]\s?=?\s?{SMALL}"
     rf"|{WEIGHT_WORD}{SMALL}|\+{{2,4}}|-{{2,4}}|[+-]\s?\d{{1,2}}\s?%",
-    rf"[(\[{{]\s?{SMALL}\s?[)\]}}]|[1-3]\s?/\s?[2-5]|[½¼¾]|[0-2]?\.\d{{1,3}}\s?[/|~–—\-]\s?[0-2]?\.\d{{1,3}}",
+    rf"[(\[{{]\s?{SMALL}\s?[)\]}}]|[1-3]\s?/\s?[2-5]|[0-2]?\s?[{FRACTIONS}]",
     rf"(?:{NUMBER})\s?[xX×%;]|(?:{SMALL}|[0-2])\s?(?:[fFwW倍배!,]|px|em|pt|weight|times|{_SIGN}{{1,3}})|\d,\d{{1,2}}[fFxX]",
     rf"[0-2]?(?:\s{{1,2}}[.]\s{{0,2}}|[.]\s{{1,2}}|\s|\s?{_SIGN}{{1,2}}\s?)\d{{1,3}}",
     r"[0-2]?[点點]\d{1,2}倍?|[零〇一二两三]点[零〇一二三四五六七八九]{1,2}倍?",
@@ -67,6 +69,7 @@ _BY_COMMA = "no weight, because of its comma"
 _BY_SIGN = "no weight, because of {odd}"
 
 WEIGHT_SLIPS = (
+    *LISTED_WEIGHTS,
     *LOOSE_WEIGHTS,
     *DRAWN_WEIGHTS,
     Notation(

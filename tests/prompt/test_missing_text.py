@@ -133,7 +133,7 @@ def test_the_label_of_the_prompt_itself():
             issue = issues(f"{label} cat", syntax)[0]
             assert issue.message == f"{label!r} is the label of a prompt, but here a part of it"
     assert issues("prompt engineering: a poster", "a1111") == []
-    assert issues('{"prompt": "a cat"}', "diffusers")[0].words == ('"prompt":',)
+    assert issues('{"prompt": "a cat"}', "diffusers")[0].words == ('{"prompt": "a cat"}',)
 
 
 def test_conditions_in_chinese_are_mended_by_their_remedies():

@@ -102,7 +102,7 @@ def test_text_of_other_tools():
         ("image-address", "https://s.mj.run/abc", "https://s.mj.run/abc"),
         ("region", "a cat AND_PERP a dog", "AND_PERP"),
         ("region", "cat AND_SALT dog", "AND_SALT"),
-        ("region", "a COUPLE(0 0.5) b", "COUPLE("),
+        ("region", "a COUPLE(0 0.5) b", "COUPLE(0 0.5)"),
         ("html", "cat &lt;lora:foo:1&gt;", "&lt;lora:foo:1&gt;"),
         ("html", "cat &amp; dog", "&amp;"),
         ("html", "&quot;cat&quot;", "&quot;"),

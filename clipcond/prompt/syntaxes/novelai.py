@@ -52,12 +52,16 @@ def parse(text: str) -> ParsedPrompt:
     return reader.parsed()
 
 
+_VALUE = re.compile(r"(?<![\w)\]}|])(?P<bar>\|{1,2})[A-Za-z]{1,2}(?P=bar)(?![\w(\[{|])(?!\s\w)")
+
+
 class _Reader:
     """Reads one prompt from left to right; brackets of two kinds nest apart."""
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.at = 0  # where text goes on
+        self.value_end = 0  # of an absolute value, whose bars are text
         self.number: float | None = None  # that no `::` has ended yet
         self.started = 0, 0  # where that is, and where its text begins
         self.opened = {kind: array("I") for kind in FACTORS}
@@ -67,6 +71,11 @@ class _Reader:
     def read(self, kind: str, start: int, stop: int) -> None:
         """Take one lexeme, and the text before it; brackets and bars may be several in a row."""
         sign = self.source[start]
+        if kind == "bar" and start < self.value_end:  # the second of |x|
+            return
+        if kind == "bar" and (value := _VALUE.match(self.source, start)):
+            self.value_end = value.end()
+            return
         if kind == "bar":
             message = "'|' mixes prompts in NovelAI, which is not supported: here it is text"
             if stop - start == 2:
