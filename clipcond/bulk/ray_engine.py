@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from types import ModuleType
@@ -116,10 +117,22 @@ def _connect(address: str | None) -> None:
     if not ray.is_initialized():
         choices = {} if address else {"include_dashboard": False}
         try:
+            _reach(address or "")
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **choices)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             where = f"at {address!r}" if address else "here"
             raise BulkError(f"Ray does not start {where}: {first_line(error)}") from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def _reach(address: str) -> None:
+    """Try whether anything answers at a host and port: Ray itself would wait for minutes.
+
+    Raises:
+        OSError: nothing does.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=10).close()
