@@ -14,7 +14,6 @@ LISTS = [
     "a) cat b) dog",
     "A) red, B) blue, C) green",
     "1) cat\n2) dog",
-    "x: 1) a",
 ]
 TIMES = ["[10:30]", "clock [10:30 pm]", "[16:9]", "[12:30:15]", "photo [4:3]"]
 BREAKS = [
