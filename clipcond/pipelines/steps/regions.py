@@ -136,8 +136,8 @@ def _joined(plans: Sequence[Plan]) -> Arguments:
             if name not in first:
                 continue
             lists = [
-                _texts(plan.arguments, name)
-                or _texts(plan.arguments, usual)
+                _planned(plan, name)
+                or _planned(plan, usual)
                 or [""] * len(_texts(plan.arguments, "prompt"))
                 for plan in plans
             ]
@@ -145,6 +145,14 @@ def _joined(plans: Sequence[Plan]) -> Arguments:
     tensors = {name: None for name, value in first.items() if isinstance(value, Tensor)}
     numbers: dict[str, Any] = {name: 1 for name in first if name in NUMBERS}
     return {**first, **tensors, **numbers, **joined}
+
+
+def _planned(plan: Plan, name: str) -> list[str]:
+    """List the texts that an argument has for each pair of a plan; none if it is empty.
+
+    A plan leaves "" as it is, one string for all its pairs, and pipelines take it for none.
+    """
+    return [] if plan.arguments.get(name) == "" else _texts(plan.arguments, name)
 
 
 def check_regions(pipe: object, family: Family) -> None:
