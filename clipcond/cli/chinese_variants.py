@@ -84,6 +84,15 @@ VARIANTS = {
     "Write fewer values, or a smaller --size.": "请减少值的个数，或缩小 --size。",
     "the prompt does not have the text {}": "提示词里没有文字 {}",
     "the negative prompt does not have the text {}": "反向提示词里没有文字 {}",
+    "two axes replace the same place of the prompt: {} and {} overlap": (
+        "两个轴要替换提示词的同一处：{} 和 {} 重叠"
+    ),
+    "two axes replace the same place of the negative prompt: {} and {} overlap": (
+        "两个轴要替换反向提示词的同一处：{} 和 {} 重叠"
+    ),
+    "Write more of the words around it in an axis, so that it is found elsewhere.": (
+        "请在轴里多写一些前后的词，使它只在别处出现。"
+    ),
     "Write a part of it, letter by letter.": "请照原样写其中的一段。",
     "--matrix and {} do not go together": "--matrix 不能和 {} 一起用",
     "--save-all goes with --matrix": "--save-all 与 --matrix 一起使用",

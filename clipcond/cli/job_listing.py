@@ -55,13 +55,15 @@ def jobs_of_options(job: PictureJob, jobs_of: JobsOf) -> list[PictureJob]:
 
 def writable(jobs: Sequence[PictureJob]) -> list[PictureJob]:
     """Keep the pictures of a file whose place can be written to; refuse a single one's."""
+    from clipcond.metadata.infotext import join_infotext
     from clipcond.metadata.pictures import check_fits
 
     good = []
     for job in jobs:
         try:
             check_writable(job.output)
-            texts = job.prompt, job.negative, job.template, job.negative_template
+            above = join_infotext(job.prompt, job.negative, {"Steps": "1"})
+            texts = above, job.template, job.negative_template
             check_fits("".join(texts) + " " * ROOM_OF_SETTINGS, job.output)
         except ClipcondError as error:
             if not job.line:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clipcond.cli.matrix_axes import OF_MODELS, OF_PICTURES, Axis, wrong
+from clipcond.cli.matrix_axes import OF_MODELS, OF_PICTURES, SEARCHED, Axis, wrong
 from clipcond.cli.picture_jobs import RANDOM, JobsOf, PictureJob
 from clipcond.cli.variants import styling
 from clipcond.prompt import Style
@@ -81,8 +81,8 @@ def make_matrix(
     """
     axes = [_with_seeds(axis) for axis in axes]
     columns, rows, sheets = [*axes, *[_NO_AXIS] * (3 - len(axes))]
-    for axis in axes:
-        _check_searched(axis, job, axes)
+    for name in SEARCHED:
+        _check_searched(name, axes, getattr(job, name))
     cells = []
     for z, sheet in enumerate(sheets.values):
         for y, row in enumerate(rows.values):
@@ -106,13 +106,11 @@ def _cell(
     models, reading = [], []
     known, names = styles
     fields: dict[str, Any] = {}
-    # whole prompts first, or what replaces a part of one would be lost
-    for axis, value in sorted(chosen.items(), key=lambda pair: bool(pair[0].searched)):
+    for axis, value in chosen.items():
         field = axis.name.replace("-", "_")
         if axis.searched:
-            text = fields.get(field, getattr(job, field))
-            fields[field] = text.replace(axis.searched, str(value))
-        elif axis.name in OF_PICTURES:
+            continue
+        if axis.name in OF_PICTURES:
             fields[field] = value
         elif axis.name == "style":
             names = [] if value is None else [str(value)]
@@ -120,6 +118,11 @@ def _cell(
             models.append((field, value))
         else:
             reading.append((field, value))
+    for field in SEARCHED:
+        # whole prompts are chosen by now: what replaces a part is looked for in them
+        parts = {axis: str(v) for axis, v in chosen.items() if axis.name == field and axis.searched}
+        if parts:
+            fields[field] = _replaced(fields.get(field, getattr(job, field)), parts)
     (drawn,) = styling([known[name] for name in names], jobs_of)(replace(job, **fields))
     return Cell(place, drawn, tuple(models), tuple(reading))
 
@@ -132,13 +135,52 @@ def _with_seeds(axis: Axis) -> Axis:
     return replace(axis, values=tuple(seeds), written=tuple(map(str, seeds)))
 
 
-def _check_searched(axis: Axis, job: PictureJob, axes: Sequence[Axis]) -> None:
-    """Refuse to replace what the prompt does not have."""
-    texts = [getattr(job, axis.name)] if axis.searched else []
-    for each in axes:
-        if each.name == axis.name and axis.searched and not each.searched:
-            texts = list(map(str, each.values))
-    if not all(axis.searched in text for text in texts):
-        what = "the prompt" if axis.name == "prompt" else "the negative prompt"
-        message = f"{what} does not have the text {axis.searched!r}"
-        raise wrong(axis.spec, len(axis.name) + 1, message, "Write a part of it, letter by letter.")
+def _check_searched(name: str, axes: Sequence[Axis], written: str) -> None:
+    """Refuse to replace what a prompt does not have, or one place of it by two axes."""
+    searching = [axis for axis in axes if axis.name == name and axis.searched]
+    texts = [written]
+    for axis in axes:
+        if axis.name == name and not axis.searched:
+            texts = list(map(str, axis.values))
+    what = "the prompt" if name == "prompt" else "the negative prompt"
+    for axis in searching:
+        if not all(axis.searched in text for text in texts):
+            message = f"{what} does not have the text {axis.searched!r}"
+            remedy = "Write a part of it, letter by letter."
+            raise wrong(axis.spec, len(axis.name) + 1, message, remedy)
+    for text in texts:
+        _check_apart(text, searching, what)
+
+
+def _check_apart(text: str, axes: Sequence[Axis], what: str) -> None:
+    """Refuse axes that replace the same letters of a text."""
+    end, before = 0, None
+    for start, axis in _places(text, axes):
+        if before is not None and start < end:
+            pair = " and ".join(repr(each.searched) for each in axes if each in (before, axis))
+            message = f"two axes replace the same place of {what}: {pair} overlap"
+            remedy = "Write more of the words around it in an axis, so that it is found elsewhere."
+            raise wrong(text, start, message, remedy)
+        end, before = start + len(axis.searched), axis
+
+
+def _places(text: str, axes: Sequence[Axis]) -> list[tuple[int, Axis]]:
+    """List in order where the texts of axes are, each as often as `str.replace` finds it."""
+    places = [(start, axis) for axis in axes for start in _found(text, axis.searched)]
+    return sorted(places, key=lambda place: place[0])
+
+
+def _found(text: str, searched: str) -> Iterator[int]:
+    start = text.find(searched)
+    while start >= 0:
+        yield start
+        start = text.find(searched, start + len(searched))
+
+
+def _replaced(text: str, values: Mapping[Axis, str]) -> str:
+    """Replace all axes' texts at once: what one puts in is never replaced by another."""
+    parts, end = [], 0
+    for start, axis in _places(text, [*values]):
+        parts += [text[end:start], values[axis]]
+        end = start + len(axis.searched)
+    return "".join([*parts, text[end:]])

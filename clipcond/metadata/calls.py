@@ -44,7 +44,7 @@ _SILENT = frozenset(
     "Schedule type, Full-width, Extra networks, Precision, app_version, "
     f"{SPACING}, {REGIONS}, {SHARE}, {MASKS}".split(", ")
 )
-_OFF = {"", "0", "0.0", "1.0", "None", "[]", "{}", "False"}
+_OFF = {"", "None", "[]", "{}", "False"}
 _SWITCHES = frozenset("Eta, Denoising strength, denoise, strength, noise, Tiling".split(", "))
 
 
@@ -183,12 +183,21 @@ def _of_others(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[st
         yield f"Precision: {parameters.others['Precision']}; this pipeline has {dtype}."
     for name, value in parameters.others.items():
         is_same = name in {"Model", "Tower"} and value in _names_of(pipe)
-        is_off = name in _SWITCHES and value in _OFF
+        is_off = name in _SWITCHES and _is_off(name, value)
         is_strength = name in _STRENGTHS and "strength" in accepted
         is_model = name == "Civitai resources" and "lora" not in value and "embed" not in value
         is_cpu = (name, value) == ("RNG", "CPU")
         if not (name in _SILENT or is_same or is_off or is_strength or is_model or is_cpu):
             yield f"{name}: {excerpt(value)}"
+
+
+def _is_off(name: str, value: str) -> bool:
+    """Whether a setting changes nothing, however its file writes the number: 1, 1.0 or 1.00."""
+    try:
+        number = float(value)
+    except ValueError:
+        return value in _OFF
+    return number == 0 or (number == 1 and name != "Tiling")
 
 
 _STRENGTHS = ("Denoising strength", "denoise", "strength")

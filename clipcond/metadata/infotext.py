@@ -6,7 +6,8 @@
 
 A value with a comma, a colon, a line break or a quote is written as a JSON string; Civitai writes
 JSON lists and objects as they are. Extensions add lines of their own after the settings: what has
-no name there is kept under BEHIND.
+no name there is kept under BEHIND. Prompts that this form cannot hold, such as a line that begins
+with "Negative prompt:", are also written as settings of our own, EXACT; A1111 passes over them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from clipcond.errors import ArgumentError
 
 NEGATIVE = "Negative prompt:"
 BEHIND = "Remark"
+EXACT = ("Exact prompt", "Exact negative prompt")
 # The name of a setting; the text before a colon that is longer, or has quotes, is a value.
 _NAME = r"[^\W\d_][^:,\n\"{}\[\]]{0,63}"
 _PAIR = re.compile(rf"\s*({_NAME}):[ \t]*")
@@ -49,18 +51,34 @@ def split_infotext(text: str) -> tuple[str, str, dict[str, Setting]]:
         if line.startswith(NEGATIVE):
             above, negative = above[:i], [line[len(NEGATIVE) :].removeprefix(" "), *above[i + 1 :]]
             break
-    return "\n".join(above), "\n".join(negative), settings
+    written = "\n".join(lines[:start])
+    prompts = "\n".join(above), "\n".join(negative)
+    return *_exact_prompts(written, settings, prompts), settings
+
+
+def _exact_prompts(
+    written: str, settings: dict[str, Setting], prompts: tuple[str, str]
+) -> tuple[str, str]:
+    """Take the prompts out of EXACT, unless the text above was changed since or says the same."""
+    if not settings.keys() >= {*EXACT}:
+        return prompts
+    prompt, negative = (settings[name].value for name in EXACT)
+    above = _with_newlines(_joined_prompts(prompt, negative)).strip("\n")
+    if above != written.strip("\n") or (prompt, negative) == prompts:
+        return prompts
+    for name in EXACT:
+        del settings[name]
+    return prompt, negative
 
 
 def join_infotext(prompt: str, negative: str, settings: Mapping[str, str]) -> str:
-    """Write prompt, negative prompt and settings as A1111 does.
+    """Write prompt, negative prompt and settings as A1111 does, and EXACT where those need it.
 
     Args:
         settings: by name, as `written_value` writes them.
     Raises:
         ArgumentError: a name that could not be read again, such as one with a colon.
     """
-    lines = [prompt] if not negative else [prompt, f"{NEGATIVE} {negative}"]
     for name in settings:
         if not re.compile(_NAME).fullmatch(name) or name != name.strip():
             raise ArgumentError(
@@ -68,9 +86,22 @@ def join_infotext(prompt: str, negative: str, settings: Mapping[str, str]) -> st
                 "A name begins with a letter, and has no colon, comma, quote, bracket or line "
                 "break.",
             )
-    if settings:
-        lines.append(", ".join(f"{name}: {written}" for name, written in settings.items()))
-    return "\n".join(lines)
+    text = _joined(prompt, negative, settings)
+    if "Steps" not in settings or is_read_as(text, prompt, negative):
+        return text
+    values = map(written_value, (prompt, negative))
+    exact = _joined(prompt, negative, {**settings, **dict(zip(EXACT, values, strict=True))})
+    return exact if is_read_as(exact, prompt, negative) else text
+
+
+def _joined(prompt: str, negative: str, settings: Mapping[str, str]) -> str:
+    above = _joined_prompts(prompt, negative)
+    pairs = ", ".join(f"{name}: {written}" for name, written in settings.items())
+    return f"{above}\n{pairs}" if pairs else above
+
+
+def _joined_prompts(prompt: str, negative: str) -> str:
+    return f"{prompt}\n{NEGATIVE} {negative}" if negative else prompt
 
 
 def is_read_as(text: str, prompt: str, negative: str) -> bool:

@@ -128,15 +128,15 @@ class Parameters:
         """Write A1111's "parameters"; settings that A1111 wrote are written as they were.
 
         Raises:
-            ArgumentError: it could not be read again: for a name in `others`, a line in a prompt
-                such as "Negative prompt: x", or settings without steps.
+            ArgumentError: it could not be read again: for a name in `others`, settings without
+                steps, or without any a line in a prompt such as "Negative prompt: x".
         """
         text = self.as_written()
         if not is_read_as(text, self.prompt, self.negative):
             raise ArgumentError(
                 "the text would be read as other prompts",
-                f"No line of a prompt may begin with {NEGATIVE!r} or 'Steps: 20', and settings "
-                "need the steps.",
+                f"Give the steps; without, no line of a prompt may begin with {NEGATIVE!r} or "
+                "'Steps: 20'.",
             )
         return text
 

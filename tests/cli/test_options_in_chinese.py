@@ -34,6 +34,8 @@ OPTIONS = [
     *(["--matrix", axis] for axis in ("prompt:=a", "prompt:dog=a", 'prompt="a', 'prompt="a"b')),
     *(["--matrix", axis] for axis in ("dialect=foo", "style=a", "tower=none", "size=5")),
     *(["--matrix", "seed=1", *more] for more in (["--count", "2"], ["--matrix", "seed=2"])),
+    ["--matrix", "prompt:cat=x", "--matrix", "prompt:a=x"],
+    ["-n", "a cat", "--matrix", "negative:cat=x", "--matrix", "negative:a=x"],
     ["--matrix", "seed=" + "1," * 500],
     *(["--save-all"], ["--style", "a"]),
     *(["-n"], ["--cfg", "5"], ["--sise", "5"], ["dog"], ["--prompts", "x"]),

@@ -165,6 +165,9 @@ def test_what_is_read_otherwise_is_listed(pipe):
         (other(Civitai_resources='[{"type":"lora"}]'), ['Civitai resources: [{"type":"lora"}]']),
         (other(Civitai_resources='[{"type":"checkpoint"}]', Civitai_metadata="{}"), []),
         (other(NGMS="3", Eta="0", Denoising_strength="1.0"), ["NGMS: 3"]),
+        *((other(denoise=n, strength=n, Denoising_strength=n), []) for n in ("1", "1.0", "1.00")),
+        *((other(Eta=n, noise=n, Tiling=n), []) for n in ("0", "0.0", "0.000")),
+        (other(denoise="0.5", Eta="0.1", Tiling="1"), ["denoise: 0.5", "Eta: 0.1", "Tiling: 1"]),
         (other(Tower="embedded", Model="embedded"), []),
         (other(Nodes="LoraLoader"), ["Nodes: LoraLoader"]),
     ]

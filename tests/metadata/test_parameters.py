@@ -113,7 +113,7 @@ def test_values_of_another_kind_are_refused(wrong):
 @pytest.mark.parametrize(
     "made",
     [
-        Parameters("a\nNegative prompt: b", steps=20),
+        Parameters("a\nNegative prompt: b"),
         Parameters("a\nSteps: 20, x"),
         Parameters("a", "b\nSteps: 3"),
         Parameters("a", seed=1),
@@ -124,6 +124,38 @@ def test_what_would_be_read_otherwise_is_refused(made):
         made.text()
     assert made.as_written().startswith(made.prompt)
     assert parse_parameters(made.as_written()) != made
+
+
+def test_prompts_that_its_form_cannot_hold_are_settings_too():
+    made = Parameters("a\nNegative prompt: b", 'c\nNegative prompt: "d"', steps=20, seed=1)
+    text = made.text()
+    assert text.startswith("a\nNegative prompt: b\nNegative prompt: c\n")
+    assert text.endswith(
+        r'Exact prompt: "a\nNegative prompt: b", '
+        r'Exact negative prompt: "c\nNegative prompt: \"d\""'
+    )
+    read = parse_parameters(text)
+    assert read == made
+    assert read.text() == text
+    assert replace(read, prompt="a").text().startswith("a\nNegative prompt: c\nNeg")
+    assert "Exact" not in replace(read, prompt="a").text()
+    # who changes the prompt by hand means the new one
+    edited = parse_parameters(text.replace("a\nNeg", "x\nNeg", 1))
+    assert (edited.prompt, edited.negative) == ("x", 'b\nNegative prompt: c\nNegative prompt: "d"')
+    own = Parameters("a", steps=2, others={"Exact prompt": "a", "Exact negative prompt": ""})
+    assert parse_parameters(own.text()) == own
+
+
+LINES = st.lists(
+    st.sampled_from(["a", "", "Negative prompt: b", "Negative prompt:", "Steps: 3", "Steps: 2, x",
+                     " Steps: 1", "A: 1, B: 2, C: 3", 'Exact prompt: "a"']), max_size=4
+).map("\n".join)  # fmt: skip
+
+
+@given(LINES.map(lambda text: text.strip("\n")), LINES.map(lambda text: text.strip("\n")))
+def test_any_lines_are_read_as_they_were_written(prompt, negative):
+    made = Parameters(prompt, negative, steps=20, seed=3)
+    assert parse_parameters(made.text()) == made
 
 
 def test_lines_behind_the_settings():
@@ -148,9 +180,6 @@ WORDS = st.text(max_size=40).filter(lambda text: "\r" not in text and not text.s
     seed=st.integers(0, 2**64 - 1),
 )
 def test_any_parameters_are_read_as_they_were_written(prompt, negative, others, guidance, seed):
-    for text in (prompt, negative):
-        if "Negative prompt:" in text or "Steps:" in text:
-            return
     made = Parameters(prompt, negative, steps=20, guidance=guidance, seed=seed, size=(8, 16),
                       others=others)  # fmt: skip
 
