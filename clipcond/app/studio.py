@@ -21,6 +21,7 @@ from clipcond.app.settings import MOST_CHUNKS, AppSettings
 from clipcond.app.wishes import OWN, Reading, Wish
 from clipcond.checkpoints.inversion_lookup import inversion_names
 from clipcond.checkpoints.textual_inversions import hand_on, load_inversion
+from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import DialectName, find_dialect
 from clipcond.conditioning.explaining import Explainer, ModelReads
 from clipcond.conditioning.prompt_text import collect_warnings
@@ -36,7 +37,7 @@ from clipcond.pipelines.own_settings import (
     own_steps,
 )
 from clipcond.pipelines.protocols import ConditionedPipeline
-from clipcond.pipelines.schedulers import make_scheduler, scheduler_name
+from clipcond.pipelines.schedulers import lent_scheduler, own_scheduler, scheduler_name
 from clipcond.prompt import ExtraNetwork
 from clipcond.prompt.text_layers import take_out
 from clipcond.towers import TextTower
@@ -74,7 +75,6 @@ class Studio:
             max_chunks=MOST_CHUNKS,
         )
         self.pipe.set_progress_bar_config(disable=True)
-        self._own_scheduler = self.pipe.scheduler
         self._rack = LoraRack(self.pipe)
         self._attached: tuple[str, DialectName] | None = None
         self._towers: dict[str, tuple[tuple[TextTower, ...], ModelReads]] = {}
@@ -103,7 +103,8 @@ class Studio:
             "steps": own_steps(self.pipe),
             "guidance": call_default(self.pipe, "guidance_scale"),
             "size": own_size(self.pipe),
-            "scheduler": scheduler_name(self._own_scheduler),
+            "scheduler": scheduler_name(own_scheduler(self.pipe)),
+            "spacing": own_scheduler(self.pipe).config.get("timestep_spacing", "-"),
             "clip_skip": self.explainer(Reading()).clip_skip,
             "depth": min(tower.depth for tower in self._towers[OWN][0]),
         }
@@ -138,6 +139,16 @@ class Studio:
             max_chunks=MOST_CHUNKS,
         )
 
+    def conditioner(self, reading: Reading) -> Conditioner:
+        """Make what reads prompts so, on the towers that are loaded."""
+        towers, reads = self._towers[reading.tower]
+        return Conditioner(
+            *towers,
+            dialect=reading.dialect,
+            reads=reads,
+            extra_networks=self._networks_choice(reading),
+        )
+
     def _networks_choice(self, reading: Reading) -> Callable[[object], None] | None:
         """Take networks without a warning where they are loaded."""
         return _taken if self.loads_loras(reading) else None
@@ -149,8 +160,12 @@ class Studio:
             return
         self._attached = None
         is_own = reading.tower == OWN
+        is_known = reading.tower in self._towers
+        # said here, its counting is not explained in each call: the page says how it counts
+        clip_skip = self.explainer(Reading(tower=reading.tower)).clip_skip if is_known else None
         attach(
             self.pipe,
+            clip_skip=clip_skip,
             dialect=reading.dialect,
             tower=None if is_own else reading.tower,
             adapter=None if is_own else self.settings.adapter,
@@ -189,8 +204,10 @@ class Studio:
         """Set up the pipeline; return arguments of its call, and what the file says besides."""
         reading = wish.reading
         self._attach(reading)
-        own = self._own_scheduler
-        self.pipe.scheduler = make_scheduler(wish.scheduler, own) if wish.scheduler else own
+        self.pipe.scheduler = own = own_scheduler(self.pipe)
+        if wish.scheduler or wish.spacing:
+            name = wish.scheduler or scheduler_name(own)
+            self.pipe.scheduler = lent_scheduler(self.pipe, name, wish.spacing or None)
         width, height = wish.size
         check_size(self.pipe, width, height)
         check_steps(self.pipe, wish.steps)
