@@ -117,8 +117,13 @@ def _not_taken(
     conditioner = studio.conditioner(reading)
     if dialect is not None:
         for found, choice in otherwise_read(parameters, conditioner):
-            no_field = "The prompts were read with {}; the page has no field for that."
-            yield language.said(no_field, choice) if choice else language.reworded(found)
+            yield (
+                language.said(
+                    "The prompts were read with {}; the page has no field for that.", choice
+                )
+                if choice
+                else language.reworded(found)
+            )
     left = replace(parameters, others=others)
     said = not_honoured(left, studio.pipe, is_read_so=True, conditioner=conditioner)
     yield from map(language.reworded, said)

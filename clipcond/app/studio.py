@@ -20,10 +20,11 @@ from clipcond.app.prompt_files import INVERSIONS, LORAS, find_files
 from clipcond.app.settings import MOST_CHUNKS, AppSettings
 from clipcond.app.wishes import OWN, Reading, Wish
 from clipcond.checkpoints.inversion_lookup import inversion_names
-from clipcond.checkpoints.textual_inversions import hand_on, load_inversion
+from clipcond.checkpoints.textual_inversions import hand_on
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import DialectName, find_dialect
 from clipcond.conditioning.explaining import Explainer, ModelReads
+from clipcond.conditioning.inversions import load_file_into
 from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.errors import ClipcondError, ClipcondWarning
 from clipcond.metadata import save_picture
@@ -78,6 +79,8 @@ class Studio:
         self._rack = LoraRack(self.pipe)
         self._attached: tuple[str, DialectName] | None = None
         self._towers: dict[str, tuple[tuple[TextTower, ...], ModelReads]] = {}
+        self._looked_at: set[Path] = set()  # files of inversions
+        self._hashes: dict[str, str] = {}  # of the file of each inversion
         self.refused: dict[str, str] = {}  # why an inversion is not loaded
         self.loras: dict[str, Path] = {}
         for tower in self.towers[::-1]:  # the model's own last, so that it is the one at hand
@@ -113,12 +116,13 @@ class Studio:
         """Find the LoRAs and load the inversions that are in the folders now."""
         settings = self.settings
         self.loras = find_files(settings.lora_dir, LORAS)
-        known = {*self.inversions, *self.refused}
+        towers, pickles = self._towers[OWN][0], settings.allow_pickle
         for name, path in find_files(settings.embeddings_dir, INVERSIONS).items():
-            if name in known:
+            if path in self._looked_at:
                 continue
+            self._looked_at.add(path)
             try:
-                load_inversion(self._towers[OWN][0], path, name, allow_pickle=settings.allow_pickle)
+                self._hashes |= load_file_into(towers, path, name, allow_pickle=pickles)
             except ClipcondError as error:
                 log.warning("%s is not loaded: %s", path, error)
                 self.refused[name] = str(error)
@@ -269,7 +273,8 @@ class Studio:
         warned: tuple[ClipcondWarning, ...],
     ) -> Drawn:
         seed = wish.seed + i
-        made = parameters_of(self.pipe, call, (wish.prompt, wish.negative), seed, built)
+        prompts = (wish.prompt, wish.negative)
+        made = parameters_of(self.pipe, call, prompts, seed, built, self._hashes)
         text = made.as_written()
         path = next_file(self.settings.output, seed)
         save_picture(image, path, text)
