@@ -85,6 +85,7 @@ CHINESE = {
     "The prompts were read with {}; the page has no field for that.": (
         "提示词原来按 {} 解读；本页面没有这一项。"
     ),
+    "The clip skip {} is too large for this page.": "clip skip {} 对本页面来说太大。",
     "The seed {} is too large for this page.": "种子 {} 对本页面来说太大。",
     "There is not enough memory for this. Try a smaller size.": "内存不足，请试试更小的尺寸。",
     "Something went wrong here; the log of clipcond says what.": "出错了；详情见 clipcond 的日志。",

@@ -71,6 +71,9 @@ def sent(parameters: Parameters, studio: Studio, language: Language) -> Sent:
     clip_skip = clip_skip_of(parameters)
     if clip_skip is None and is_said:
         clip_skip = 0  # the model's own
+    if clip_skip is not None and clip_skip > studio.own["most_skip"]:
+        notes.append(language.said("The clip skip {} is too large for this page.", clip_skip))
+        clip_skip = None
     return Sent(
         parameters.prompt,
         parameters.negative,

@@ -109,7 +109,7 @@ class Studio:
             "scheduler": scheduler_name(own_scheduler(self.pipe)),
             "spacing": own_scheduler(self.pipe).config.get("timestep_spacing", "-"),
             "clip_skip": self.explainer(Reading()).clip_skip,
-            "depth": min(tower.depth for tower in self._towers[OWN][0]),
+            "most_skip": min(12, *(tower.depth for tower in self._towers[OWN][0])),
         }
 
     def look_for_files(self) -> None:

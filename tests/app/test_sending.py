@@ -43,13 +43,14 @@ def test_what_is_not_known_here_is_noted(desk):
         sampler="DPM adaptive",
         schedule_type=None,
         seed=2**60,
+        clip_skip=13,
         others={**OURS, "Dialect": "x", "Tower": "y"},
     )
     found = sent(strange, desk.studio, desk.language)
 
-    assert (found.dialect, found.tower, found.seed) == (None,) * 3
+    assert (found.dialect, found.tower, found.seed, found.clip_skip) == (None,) * 4
     assert (found.scheduler, found.spacing) == ("", "")  # as `Parameters.call` does
-    assert len(found.notes) == 4
+    assert len(found.notes) == 5
 
 
 def test_fields_that_a_picture_says_nothing_of_stay(desk):
