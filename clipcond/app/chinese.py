@@ -19,6 +19,7 @@ CHINESE = {
     "Steps": "步数",
     "Guidance (CFG)": "引导强度（CFG）",
     "Sampler": "采样器",
+    "Timestep spacing": "时间步间隔",
     "Seed (-1 = random)": "种子（-1 为随机）",
     "Random": "随机",
     "Reuse last": "沿用上次",
@@ -78,7 +79,13 @@ CHINESE = {
     "{} more: see Inspect.": "还有 {} 条：见“查看编码”。",
     "The dialect {} is not known here.": "这里没有方言 {}。",
     "The text tower {} is not loaded here.": "这里没有加载文本编码器 {}。",
-    "The sampler {} is not known here.": "这里没有采样器 {}。",
+    "The page draws no regions: {}": "本页面不画分区：{}",
+    "The LoRA {} is not here.": "这里没有 LoRA {}。",
+    "The LoRA {} is another file here.": "这里的 LoRA {} 是另一个文件。",
+    "The prompts were read with {}; the page has no field for that.": (
+        "提示词原来按 {} 解读；本页面没有这一项。"
+    ),
+    "The clip skip {} is too large for this page.": "clip skip {} 对本页面来说太大。",
     "The seed {} is too large for this page.": "种子 {} 对本页面来说太大。",
     "There is not enough memory for this. Try a smaller size.": "内存不足，请试试更小的尺寸。",
     "Something went wrong here; the log of clipcond says what.": "出错了；详情见 clipcond 的日志。",

@@ -13,7 +13,7 @@ from clipcond.app.handlers import Captioned, Desk, DrawView
 from clipcond.app.prompt_fields import PromptFields
 from clipcond.app.settings import MAX_GUIDANCE, MAX_SEED, MOST_PICTURES, MOST_STEPS
 from clipcond.app.wishes import OWN, Wish
-from clipcond.pipelines.schedulers import SCHEDULERS
+from clipcond.pipelines.schedulers import SCHEDULERS, SPACINGS
 
 DRAWING = "drawing"  # what takes the model's time waits for its turn
 
@@ -29,13 +29,14 @@ class DrawSettings:
     height: gr.Number
     count: gr.Number
     scheduler: gr.Dropdown
+    spacing: gr.Dropdown
 
     @property
     def all(self) -> list[gr.components.Component]:
         """In the order of `Desk.wish`."""
         return [
             *(self.steps, self.guidance, self.seed, self.width, self.height, self.count),
-            self.scheduler,
+            *(self.scheduler, self.spacing),
         ]
 
 
@@ -112,12 +113,7 @@ def _settings(desk: Desk) -> tuple[DrawSettings, gr.Button, gr.Button]:
             0, min(30, MAX_GUIDANCE), own["guidance"], step=0.5, label=said("Guidance (CFG)"),
             buttons=[], min_width=200,
         )  # fmt: skip
-    scheduler = gr.Dropdown(
-        [(said("{} (the model's)", own["scheduler"]), OWN), *((n, n) for n in SCHEDULERS)],
-        value=OWN,
-        label=said("Sampler"),
-        elem_id="cp-scheduler",
-    )
+    scheduler, spacing = _sampling(desk)
     with gr.Row(elem_id="cp-seed-row"):
         seed = gr.Number(
             -1, label=said("Seed (-1 = random)"), precision=0, minimum=-1, maximum=MAX_SEED,
@@ -132,7 +128,28 @@ def _settings(desk: Desk) -> tuple[DrawSettings, gr.Button, gr.Button]:
         n = gr.Number(
             1, label=said("Count"), minimum=1, maximum=MOST_PICTURES, elem_id="cp-count", **numbers
         )
-    return DrawSettings(steps, guidance, seed, wide, high, n, scheduler), random, reuse
+    settings = DrawSettings(steps, guidance, seed, wide, high, n, scheduler, spacing)
+    return settings, random, reuse
+
+
+def _sampling(desk: Desk) -> tuple[gr.Dropdown, gr.Dropdown]:
+    said, own = desk.language.said, desk.studio.own
+    with gr.Row():
+        scheduler = gr.Dropdown(
+            [(said("{} (the model's)", own["scheduler"]), OWN), *((n, n) for n in SCHEDULERS)],
+            value=OWN,
+            label=said("Sampler"),
+            elem_id="cp-scheduler",
+            min_width=180,
+        )
+        spacing = gr.Dropdown(
+            [(said("{} (the model's)", own["spacing"]), OWN), *((n, n) for n in SPACINGS)],
+            value=OWN,
+            label=said("Timestep spacing"),
+            elem_id="cp-spacing",
+            min_width=120,
+        )
+    return scheduler, spacing
 
 
 def _files(desk: Desk) -> None:
@@ -186,8 +203,8 @@ def _connect(
 
 def wish_of(desk: Desk, values: tuple[Any, ...]) -> Wish:
     """Make a wish of the fields' values: texts, reading, settings."""
-    texts, reading, numbers = values[:2], values[2:5], values[5:11]
-    return desk.wish((texts[0] or "", texts[1] or ""), desk.reading(*reading), numbers, values[11])
+    texts, reading, numbers, sampling = values[:2], values[2:5], values[5:11], values[11:]
+    return desk.wish((texts[0] or "", texts[1] or ""), desk.reading(*reading), numbers, *sampling)
 
 
 def _drawing(desk: Desk) -> Callable[..., Iterator[tuple[object, ...]]]:

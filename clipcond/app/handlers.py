@@ -179,6 +179,7 @@ class Desk:
         reading: Reading,
         numbers: tuple[float | None, ...],
         scheduler: str,
+        spacing: str = OWN,
     ) -> Wish:
         """Make a wish of the fields' values; fields left empty are the model's own.
 
@@ -196,6 +197,7 @@ class Desk:
             chosen_seed(-1 if seed is None else int(seed)),
             (int(width or own["size"][0]), int(height or own["size"][1])),
             int(n or 1),
+            spacing=spacing,
         )
 
     def parameters_of(self, pictures: Captioned, index: int) -> str:

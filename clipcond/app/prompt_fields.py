@@ -105,4 +105,4 @@ def _first_tower(desk: Desk) -> str:
 def _clip_skips(desk: Desk) -> list[tuple[str, int]]:
     own = desk.studio.own
     first = desk.language.said("{} (the model's)", own["clip_skip"])
-    return [(first, 0), *((str(n), n) for n in range(1, min(own["depth"], 12) + 1))]
+    return [(first, 0), *((str(n), n) for n in range(1, own["most_skip"] + 1))]

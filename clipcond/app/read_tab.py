@@ -107,12 +107,12 @@ def _send(
 ) -> None:
     """Let a button put what a picture was made with into the fields."""
     settings = draw.settings
-    numbers = [settings.steps, settings.guidance, settings.scheduler, settings.seed]
-    numbers += [settings.width, settings.height]
+    numbers = [settings.steps, settings.guidance, settings.scheduler, settings.spacing]
+    numbers += [settings.seed, settings.width, settings.height]
 
     def send(text: str) -> tuple[object, ...]:
         if not text.strip():
-            return tuple(gr.skip() for _ in range(13))
+            return tuple(gr.skip() for _ in outputs)
         *values, notes = sent(parse_parameters(text), desk.studio, desk.language)
         kept = (gr.skip() if value is None else value for value in values)
         return *kept, html.notes(notes), gr.update(selected="draw")

@@ -20,9 +20,11 @@ from clipcond.app.prompt_files import INVERSIONS, LORAS, find_files
 from clipcond.app.settings import MOST_CHUNKS, AppSettings
 from clipcond.app.wishes import OWN, Reading, Wish
 from clipcond.checkpoints.inversion_lookup import inversion_names
-from clipcond.checkpoints.textual_inversions import hand_on, load_inversion
+from clipcond.checkpoints.textual_inversions import hand_on
+from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import DialectName, find_dialect
 from clipcond.conditioning.explaining import Explainer, ModelReads
+from clipcond.conditioning.inversions import load_file_into
 from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.errors import ClipcondError, ClipcondWarning
 from clipcond.metadata import save_picture
@@ -36,7 +38,7 @@ from clipcond.pipelines.own_settings import (
     own_steps,
 )
 from clipcond.pipelines.protocols import ConditionedPipeline
-from clipcond.pipelines.schedulers import make_scheduler, scheduler_name
+from clipcond.pipelines.schedulers import lent_scheduler, own_scheduler, scheduler_name
 from clipcond.prompt import ExtraNetwork
 from clipcond.prompt.text_layers import take_out
 from clipcond.towers import TextTower
@@ -74,10 +76,11 @@ class Studio:
             max_chunks=MOST_CHUNKS,
         )
         self.pipe.set_progress_bar_config(disable=True)
-        self._own_scheduler = self.pipe.scheduler
         self._rack = LoraRack(self.pipe)
         self._attached: tuple[str, DialectName] | None = None
         self._towers: dict[str, tuple[tuple[TextTower, ...], ModelReads]] = {}
+        self._looked_at: set[Path] = set()  # files of inversions
+        self._hashes: dict[str, str] = {}  # of the file of each inversion
         self.refused: dict[str, str] = {}  # why an inversion is not loaded
         self.loras: dict[str, Path] = {}
         for tower in self.towers[::-1]:  # the model's own last, so that it is the one at hand
@@ -103,21 +106,23 @@ class Studio:
             "steps": own_steps(self.pipe),
             "guidance": call_default(self.pipe, "guidance_scale"),
             "size": own_size(self.pipe),
-            "scheduler": scheduler_name(self._own_scheduler),
+            "scheduler": scheduler_name(own_scheduler(self.pipe)),
+            "spacing": own_scheduler(self.pipe).config.get("timestep_spacing", "-"),
             "clip_skip": self.explainer(Reading()).clip_skip,
-            "depth": min(tower.depth for tower in self._towers[OWN][0]),
+            "most_skip": min(12, *(tower.depth for tower in self._towers[OWN][0])),
         }
 
     def look_for_files(self) -> None:
         """Find the LoRAs and load the inversions that are in the folders now."""
         settings = self.settings
         self.loras = find_files(settings.lora_dir, LORAS)
-        known = {*self.inversions, *self.refused}
+        towers, pickles = self._towers[OWN][0], settings.allow_pickle
         for name, path in find_files(settings.embeddings_dir, INVERSIONS).items():
-            if name in known:
+            if path in self._looked_at:
                 continue
+            self._looked_at.add(path)
             try:
-                load_inversion(self._towers[OWN][0], path, name, allow_pickle=settings.allow_pickle)
+                self._hashes |= load_file_into(towers, path, name, allow_pickle=pickles)
             except ClipcondError as error:
                 log.warning("%s is not loaded: %s", path, error)
                 self.refused[name] = str(error)
@@ -138,6 +143,16 @@ class Studio:
             max_chunks=MOST_CHUNKS,
         )
 
+    def conditioner(self, reading: Reading) -> Conditioner:
+        """Make what reads prompts so, on the towers that are loaded."""
+        towers, reads = self._towers[reading.tower]
+        return Conditioner(
+            *towers,
+            dialect=reading.dialect,
+            reads=reads,
+            extra_networks=self._networks_choice(reading),
+        )
+
     def _networks_choice(self, reading: Reading) -> Callable[[object], None] | None:
         """Take networks without a warning where they are loaded."""
         return _taken if self.loads_loras(reading) else None
@@ -149,8 +164,12 @@ class Studio:
             return
         self._attached = None
         is_own = reading.tower == OWN
+        is_known = reading.tower in self._towers
+        # said here, its counting is not explained in each call: the page says how it counts
+        clip_skip = self.explainer(Reading(tower=reading.tower)).clip_skip if is_known else None
         attach(
             self.pipe,
+            clip_skip=clip_skip,
             dialect=reading.dialect,
             tower=None if is_own else reading.tower,
             adapter=None if is_own else self.settings.adapter,
@@ -189,8 +208,10 @@ class Studio:
         """Set up the pipeline; return arguments of its call, and what the file says besides."""
         reading = wish.reading
         self._attach(reading)
-        own = self._own_scheduler
-        self.pipe.scheduler = make_scheduler(wish.scheduler, own) if wish.scheduler else own
+        self.pipe.scheduler = own = own_scheduler(self.pipe)
+        if wish.scheduler or wish.spacing:
+            name = wish.scheduler or scheduler_name(own)
+            self.pipe.scheduler = lent_scheduler(self.pipe, name, wish.spacing or None)
         width, height = wish.size
         check_size(self.pipe, width, height)
         check_steps(self.pipe, wish.steps)
@@ -252,7 +273,8 @@ class Studio:
         warned: tuple[ClipcondWarning, ...],
     ) -> Drawn:
         seed = wish.seed + i
-        made = parameters_of(self.pipe, call, (wish.prompt, wish.negative), seed, built)
+        prompts = (wish.prompt, wish.negative)
+        made = parameters_of(self.pipe, call, prompts, seed, built, self._hashes)
         text = made.as_written()
         path = next_file(self.settings.output, seed)
         save_picture(image, path, text)

@@ -37,9 +37,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Pictures to draw, with seed, seed + 1, ...; scheduler "" = the model's own.
+    """Pictures to draw, with seed, seed + 1, ...; scheduler or spacing "" = the model's own.
 
-    `heat_maps`: whether a sheet of what each word drew is drawn for each.
+    `heat_maps`: whether a sheet of what each word drew is drawn for each. `spacing`: diffusers'
+    `timestep_spacing`, where the scheduler's name says none.
     """
 
     prompt: str
@@ -52,6 +53,7 @@ class Wish:
     size: tuple[int, int]
     count: int = 1
     heat_maps: bool = False
+    spacing: str = OWN
 
 
 def compared(wish: Wish, dialects: list[str]) -> list[Wish]:

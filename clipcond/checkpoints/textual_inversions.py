@@ -49,9 +49,12 @@ def load_inversion(
     token: str | None = None,
     *,
     allow_pickle: bool = False,
+    single: str | None = None,
 ) -> str:
     """Give one tower, or a pair, the vectors of a textual inversion; all of them or none.
 
+    Args:
+        single: the name of a file's only term; several keep their own. None = the one in the file.
     Returns:
         the name by which prompts use them; names joined by spaces, where a file has several.
     Raises:
@@ -70,7 +73,8 @@ def load_inversion(
         named: dict[str, list[Tensor]] = {}
         for term in terms:
             # token= first, then the file's own name for the term, then its file name
-            name = token if token and len(terms) == 1 else term.name or own
+            given = (token or single) if len(terms) == 1 else None
+            name = given or term.name or own
             if _folded(name) in map(_folded, named):
                 raise TowerError(
                     f"two of its terms are called {excerpt(name)!r}, but for capitals",
@@ -88,6 +92,18 @@ def load_inversion(
         for keeper, rows in zip(keepers, vectors, strict=True):
             keeper.add(name, rows)
     return " ".join(named)
+
+
+def name_of_file(path: Path, name: str | None = None) -> str | None:
+    """Name a file's only inversion as A1111 and ComfyUI do; None = by what is in the file.
+
+    That is so where diffusers has chosen the file's name, which is the same for all inversions.
+
+    Args:
+        name: what a list of files calls it; None = the file's name without its ending.
+    """
+    usual = {*IN_FOLDER, *SECOND_IN_FOLDER}
+    return None if path.is_dir() or path.name in usual else name or path.stem
 
 
 def remove_inversion(towers: Sequence[TextTower], name: str) -> None:

@@ -219,7 +219,7 @@ def generate(
     with waiting("loading"):
         artist = open_artist(model, scheduler, inversion or (), choices)
     if heat_map:
-        artist = TracingArtist(artist.pipe, artist.built_with)
+        artist = TracingArtist(artist.pipe, artist.built_with, inversions=artist.inversions)
     if read is not None:
         honour(read, artist.pipe)
     n_made = make(artist, jobs, as_json=as_json or prompts is not None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ def open_artist(
         choices: arguments of `build_pipeline`.
     """
     from clipcond.conditioning.dialects import find_dialect
+    from clipcond.conditioning.inversions import load_file
     from clipcond.pipelines.schedulers import find_scheduler, make_scheduler
 
     # a typing error should not cost the minutes that loading takes
@@ -37,12 +37,9 @@ def open_artist(
     pipe = build_pipeline(model, **{**choices, "dialect": dialect})
     if scheduler is not None:
         pipe.scheduler = make_scheduler(scheduler, pipe.scheduler)
-    hashes: list[str] = []
+    hashes: dict[str, str] = {}
     for file in inversions:
-        before = {*pipe.conditioner.inversions}
-        pipe.conditioner.load_inversion(file, allow_pickle=choices["allow_pickle"])
-        names = [name for name in pipe.conditioner.inversions if name not in before]
-        hashes += [f"{name}: {_hash_of(file)}".rstrip(": ") for name in names]
+        hashes |= load_file(pipe.conditioner, file, allow_pickle=choices["allow_pickle"])
     pipe.set_progress_bar_config(disable=True)
     adapter = choices.get("adapter")
     named = {
@@ -51,9 +48,8 @@ def open_artist(
         "Adapter": None if adapter is None else adapter.stem,
         "VAE": None if choices.get("vae") is None else Path(choices["vae"]).stem,
         **_reading(choices),
-        "TI hashes": ", ".join(hashes) or None,
     }
-    return Artist(pipe, named)
+    return Artist(pipe, named, inversions=hashes)
 
 
 def read_otherwise(artist: Artist, choices: Mapping[str, Any]) -> None:
@@ -82,8 +78,3 @@ def _reading(choices: Mapping[str, Any]) -> dict[str, object]:
         "Full-width": choices.get("fullwidth"),
         "Extra networks": False if choices.get("extra_networks") is False else None,
     }
-
-
-def _hash_of(file: Path) -> str:
-    """Shorten a file's SHA-256 as A1111 does; "" of a folder."""
-    return sha256(file.read_bytes()).hexdigest()[:12] if file.is_file() else ""

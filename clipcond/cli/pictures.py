@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Artist:
-    """A pipeline, and what its pictures' settings say of how it was built."""
+    """A pipeline, and what its pictures' settings say of how it was built.
+
+    `inversions`: the hash of each one's file, or "", by its name.
+    """
 
     pipe: ConditionedPipeline
     built_with: dict[str, object]
+    inversions: dict[str, str] = field(default_factory=dict, kw_only=True)
 
     def most_at_once(self, job: PictureJob) -> int:
         """Count how many pictures like this one may be drawn at once."""
@@ -140,7 +144,8 @@ class Artist:
         regions = written_regions(job.regions, job.base_share)
         built = {**_templates(job), **self.built_with, **regions}
         prompts = (job.prompt, job.negative)
-        return parameters_of(self.pipe, self._call(job), prompts, job.seed, built)
+        call = self._call(job)
+        return parameters_of(self.pipe, call, prompts, job.seed, built, self.inversions)
 
 
 def _templates(job: PictureJob) -> dict[str, str]:

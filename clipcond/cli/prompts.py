@@ -159,6 +159,7 @@ def _with_model(
     """Load the text tower of a model and its inversions, which all conditioners share."""
     from clipcond.checkpoints import load_tower, load_towers
     from clipcond.conditioning.conditioner import Conditioner
+    from clipcond.conditioning.inversions import load_file
 
     if model is not None:
         towers = [*load_towers(model, allow_pickle=allow_pickle)]
@@ -166,7 +167,7 @@ def _with_model(
         towers = [load_tower(tower or "embedded", allow_pickle=allow_pickle)]
     conditioners = [Conditioner(*towers, **choices) for choices in ways]
     for file in inversions:
-        conditioners[0].load_inversion(file, allow_pickle=allow_pickle)
+        load_file(conditioners[0], file, allow_pickle=allow_pickle)
     return conditioners
 
 

@@ -76,25 +76,31 @@ def make_call(parameters: Parameters, pipe: ConditionedPipeline) -> dict[str, An
 
 
 def not_honoured(
-    parameters: Parameters, pipe: ConditionedPipeline, *, is_read_so: bool = False
+    parameters: Parameters,
+    pipe: ConditionedPipeline,
+    *,
+    is_read_so: bool = False,
+    conditioner: Conditioner | None = None,
 ) -> list[str]:
     """List the settings that a call does not follow: see `Parameters.not_honoured`.
 
     Args:
         is_read_so: whether the pipeline was built as the settings say prompts are read.
+        conditioner: the one that will read the prompts; None = the pipeline's.
     """
-    conditioner: Conditioner | None = getattr(pipe, "conditioner", None)
-    if conditioner is None:
+    reads: Conditioner | None = conditioner or getattr(pipe, "conditioner", None)
+    if reads is None:
         raise PipelineError(
             f"this {type(pipe).__name__} does not read prompts with clipcond",
             "Say attach(pipe) first.",
         )
+    read_so = () if is_read_so else otherwise_read(parameters, reads)
     return [
-        *(() if is_read_so else _of_reading(parameters, conditioner)),
-        *_of_inversions(parameters, conditioner),
+        *(f"{found} Say {choice}." if choice else found for found, choice in read_so),
+        *_of_inversions(parameters, reads),
         *_of_sampling(parameters, pipe),
         *regions_not_honoured(parameters.others),
-        *_of_others(parameters, pipe),
+        *_of_others(parameters, pipe, reads),
     ]
 
 
@@ -105,40 +111,43 @@ def set_scheduler(parameters: Parameters, pipe: ConditionedPipeline) -> None:
     was drawn before.
     """
     try:
-        pipe.scheduler = _scheduler_of(parameters, pipe)
+        pipe.scheduler = scheduler_of(parameters, pipe)
     except (UnknownNameError, PipelineError):
         pipe.scheduler = own_scheduler(pipe)  # `not_honoured` says so
 
 
-def _of_reading(parameters: Parameters, conditioner: Conditioner) -> Iterator[str]:
+def otherwise_read(parameters: Parameters, conditioner: Conditioner) -> Iterator[tuple[str, str]]:
+    """List what a conditioner reads otherwise than the settings say.
+
+    Returns:
+        pairs: what is otherwise, and the choice that would be the same, or "".
+    """
     others, dialect = parameters.others, conditioner.dialect
     written = others.get("Dialect", "a1111")
     if written not in DIALECTS:
-        yield f"Dialect: {excerpt(written)}, which is none of clipcond's."
+        yield f"Dialect: {excerpt(written)}, which is none of clipcond's.", ""
         return
     if written != dialect.name:
-        yield (
-            f"The prompt is in the dialect {written}; this pipeline reads {dialect.name}. "
-            f'Say dialect="{written}".'
-        )
+        found = f"The prompt is in the dialect {written}; this pipeline reads {dialect.name}."
+        yield found, f'dialect="{written}"'
         return
     usual, emphasis = DIALECTS[written], EMPHASIS.get(others.get("Emphasis", ""))
     weighting = others.get("Weighting") or emphasis or usual.weighting
     normalize = others.get("Normalize") or usual.normalize
     try:
         if find_rule(weighting) is not conditioner.rule:
-            yield f'weighting is another here. Say weighting="{weighting}".'
+            yield "weighting is another here.", f'weighting="{weighting}"'
         if find_normalize(normalize) is not conditioner.normalize:
-            yield f'normalize is another here. Say normalize="{normalize}".'
+            yield "normalize is another here.", f'normalize="{normalize}"'
     except UnknownNameError as error:
-        yield first_line(error)
+        yield first_line(error), ""
     wide, is_wide = others.get("Full-width"), str(bool(conditioner.fullwidth))
     if wide not in {None, is_wide}:
-        yield f"fullwidth={wide}; this pipeline has fullwidth={is_wide}. Say fullwidth={wide}."
+        yield f"fullwidth={wide}; this pipeline has fullwidth={is_wide}.", f"fullwidth={wide}"
     is_kept, keeps = others.get("Extra networks") == "False", conditioner.extra_networks is False
     if is_kept != keeps and dialect.takes_out:
-        say = "extra_networks=False" if is_kept else "extra_networks=None"
-        yield f"Comments and <lora:...> in a prompt are {'text' if is_kept else 'none'}. Say {say}."
+        found = f"Comments and <lora:...> in a prompt are {'text' if is_kept else 'none'}."
+        yield found, "extra_networks=False" if is_kept else "extra_networks=None"
 
 
 def _of_inversions(parameters: Parameters, conditioner: Conditioner) -> Iterator[str]:
@@ -153,7 +162,7 @@ def _of_inversions(parameters: Parameters, conditioner: Conditioner) -> Iterator
 def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[str]:
     used = own = own_scheduler(pipe)
     try:
-        used = _scheduler_of(parameters, pipe)
+        used = scheduler_of(parameters, pipe)
     except UnknownNameError:
         yield (
             f"Sampler {_sampler(parameters, own)!r}, which diffusers does not have; the "
@@ -172,7 +181,9 @@ def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[
         yield "Noise: drawn on the CPU here, by A1111 on the GPU unless its file says RNG: CPU."
 
 
-def _of_others(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[str]:
+def _of_others(
+    parameters: Parameters, pipe: ConditionedPipeline, conditioner: Conditioner
+) -> Iterator[str]:
     accepted = _accepted(pipe)
     if "strength" in accepted and _strength(parameters) is None:
         yield "No denoising strength from 0 to 1 is given: the pipeline's own is used."
@@ -182,7 +193,7 @@ def _of_others(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[st
     if parameters.others.get("Precision", dtype) != dtype:
         yield f"Precision: {parameters.others['Precision']}; this pipeline has {dtype}."
     for name, value in parameters.others.items():
-        is_same = name in {"Model", "Tower"} and value in _names_of(pipe)
+        is_same = name in {"Model", "Tower"} and value in _names_of(pipe, conditioner)
         is_off = name in _SWITCHES and _is_off(name, value)
         is_strength = name in _STRENGTHS and "strength" in accepted
         is_model = name == "Civitai resources" and "lora" not in value and "embed" not in value
@@ -222,22 +233,26 @@ def clip_skip_of(parameters: Parameters) -> int | None:
 
 def _is_a1111(parameters: Parameters) -> bool:
     """Whether the settings are of A1111 or its like; without steps they are nobody's."""
-    version, generator = (parameters.others.get(name) for name in ("Version", "Generator"))
-    is_ours = str(version).startswith("clipcond")
-    return parameters.steps is not None and not is_ours and generator is None
+    generator = parameters.others.get("Generator")
+    return parameters.steps is not None and not is_own(parameters) and generator is None
 
 
-def _names_of(pipe: ConditionedPipeline) -> set[str]:
+def is_own(parameters: Parameters) -> bool:
+    """Whether the settings are of clipcond."""
+    return parameters.others.get("Version", "").startswith("clipcond")
+
+
+def _names_of(pipe: ConditionedPipeline, conditioner: Conditioner) -> set[str]:
     """List what the pipeline, and the towers that read its prompts, are called."""
     path = Path(str(pipe.config.get("_name_or_path")))
-    return {*(tower.name for tower in pipe.conditioner.towers), *path.parts, path.stem}
+    return {*(tower.name for tower in conditioner.towers), *path.parts, path.stem}
 
 
 def _accepted(pipe: ConditionedPipeline) -> set[str]:
     return {*signature(type(pipe).__call__).parameters}
 
 
-def _scheduler_of(parameters: Parameters, pipe: ConditionedPipeline) -> Scheduler:
+def scheduler_of(parameters: Parameters, pipe: ConditionedPipeline) -> Scheduler:
     """Make the scheduler that the picture was made with; the pipeline's own if that is the same.
 
     Raises:

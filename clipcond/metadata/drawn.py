@@ -20,14 +20,17 @@ def parameters_of(
     prompts: tuple[str, str],
     seed: int,
     built_with: Mapping[str, object],
+    inversions: Mapping[str, str] | None = None,
 ) -> Parameters:
     """List what the picture's file says of how it was drawn.
 
     Args:
         call: arguments of the pipeline's call: num_inference_steps, guidance_scale, width, height
-            and, where it was given, clip_skip.
+            and, where they were given, clip_skip and regions.
         prompts: prompt and negative as they were written.
         built_with: further settings by the name that the file has for them; None = left out.
+        inversions: the hash of each one's file, or "", by its name; those that the prompts use are
+            written.
     """
     conditioner = pipe.conditioner
     sampler, schedule_type = sampler_and_schedule_type(pipe.scheduler)
@@ -38,6 +41,12 @@ def parameters_of(
     dtype = str(pipe.unet.dtype).removeprefix("torch.")
     if dtype != "float32":
         built["Precision"] = dtype
+    regions = call.get("regions") or ()
+    if inversions:
+        texts = [prompts, *((each.prompt, each.negative or "") for each in regions)]
+        used = {name for pair in texts for name in conditioner.inversions_in(*pair)}
+        hashes = (f"{name}: {inversions[name]}" for name in inversions if name in used)
+        built |= {"TI hashes": text} if (text := ", ".join(hashes)) else {}
     named = {"Dialect": conditioner.dialect.name, "Version": f"clipcond {__version__}"}
     return Parameters(
         *prompts,

@@ -67,6 +67,7 @@ ROWS = (
 )  # fmt: skip
 # What tools call noise levels that are spaced evenly; A1111's "Automatic" is often that.
 EVEN = frozenset({"", "automatic", "normal", "uniform", "default"})
+SPACINGS = ("linspace", "leading", "trailing")  # diffusers' `timestep_spacing`
 _TRAILING = {"timestep_spacing": "trailing"}
 _SIGMAS = {
     "Karras": {"use_karras_sigmas": True},

@@ -11,7 +11,10 @@ from clipcond.app.wishes import Reading, Wish
 from clipcond.errors import ClipcondError
 from clipcond.metadata import Parameters, read_parameters
 from clipcond.metadata.parameters import parse_parameters
+from clipcond.pipelines import attach, build_pipeline
 
+# diffusers' samplers of k-diffusion, with numpy 2
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 WISH = Wish("a (red:1.3) apple", "a cat", Reading(clip_skip=1), 2, 3.0, "DDIM", 7, (64, 64))
 
 
@@ -20,16 +23,16 @@ def last(views):
     return view
 
 
-PARAMETERS = Parameters(
-    "a fox", "blurry", 30, "DPM++ 2M", "Karras", 5.5, 42, (128, 64), 2, {"Dialect": "compel"}
-)
+OURS = {"Dialect": "compel", "Version": "clipcond 1"}
+PARAMETERS = Parameters("a fox", "blurry", 30, "DPM++ 2M", "Karras", 5.5, 42, (128, 64), 2, OURS)
+A1111 = "a fox\nSteps: 2, Sampler: {}, CFG scale: 7, Seed: 42, Size: 64x64, RNG: CPU"
 
 
 def test_what_a_picture_was_made_with_goes_into_the_fields(desk):
     found = sent(PARAMETERS, desk.studio, desk.language)
 
     assert found[:-1] == (
-        *("a fox", "blurry", "compel", "", 2, 30, 5.5, "DPM++ 2M Karras", 42, 128, 64),
+        *("a fox", "blurry", "compel", "", 2, 30, 5.5, "DPM++ 2M Karras", "", 42, 128, 64),
     )
     assert found.notes == ()
 
@@ -40,29 +43,92 @@ def test_what_is_not_known_here_is_noted(desk):
         sampler="DPM adaptive",
         schedule_type=None,
         seed=2**60,
-        others={"Dialect": "x", "Tower": "y"},
+        clip_skip=13,
+        others={**OURS, "Dialect": "x", "Tower": "y"},
     )
     found = sent(strange, desk.studio, desk.language)
 
-    assert (found.dialect, found.tower, found.scheduler, found.seed) == (None,) * 4
-    assert len(found.notes) == 4
+    assert (found.dialect, found.tower, found.seed, found.clip_skip) == (None,) * 4
+    assert (found.scheduler, found.spacing) == ("", "")  # as `Parameters.call` does
+    assert len(found.notes) == 5
 
 
 def test_fields_that_a_picture_says_nothing_of_stay(desk):
     found = sent(parse_parameters("a fox"), desk.studio, desk.language)
 
-    assert found[2:-1] == (None,) * 9
+    assert found[2:-1] == (None,) * 10
 
 
-def test_sent_and_drawn_again_it_is_the_same_picture(desk):
-    path = last(desk.draw(WISH, "me")).pictures[0][0]
-    f = sent(read_parameters(path), desk.studio, desk.language)
+@pytest.mark.parametrize(
+    "wish",
+    [
+        WISH,
+        replace(WISH, reading=Reading("compel", tower="embedded-zh"), scheduler=""),
+        replace(WISH, scheduler="Euler", spacing="linspace"),
+        replace(WISH, scheduler="Euler SGM Uniform"),
+    ],
+)
+def test_sent_and_drawn_again_it_is_the_same_picture(desk, wish):
+    path = last(desk.draw(wish, "me")).pictures[0][0]
+    found = sent(read_parameters(path), desk.studio, desk.language)
+    again = last(desk.draw(wish_of(desk, found), "me")).pictures[0][0]
+
+    assert found.notes == ()
+    assert Image.open(path).tobytes() == Image.open(again).tobytes()
+
+
+def wish_of(desk, f):
     reading = desk.reading(f.dialect, f.tower, f.clip_skip)
     numbers = (f.steps, f.guidance, f.seed, f.width, f.height, 1)
-    wish = desk.wish((f.prompt, f.negative), reading, numbers, f.scheduler)
-    again = last(desk.draw(wish, "me")).pictures[0][0]
+    return desk.wish((f.prompt, f.negative), reading, numbers, f.scheduler, f.spacing)
 
-    assert Image.open(path).tobytes() == Image.open(again).tobytes()
+
+@pytest.mark.parametrize("sampler", ["Euler", "Euler a", "DPM++ 2M, Schedule type: Karras"])
+def test_a_picture_of_a1111_is_drawn_as_parameters_call_it(desk, sampler):
+    read = parse_parameters(A1111.format(sampler))
+    found = sent(read, desk.studio, desk.language)
+    drawn = last(desk.draw(wish_of(desk, found), "me")).pictures[0][0]
+    pipe = attach(build_pipeline(device="cpu"), clip_skip=1)
+    pipe.set_progress_bar_config(disable=True)
+    image = pipe(**read.call(pipe)).images[0]
+
+    assert (found.dialect, found.tower, found.clip_skip, found.notes) == ("a1111", "", 1, ())
+    assert Image.open(drawn).tobytes() == image.tobytes()
+
+
+# What a file says, and what the page says of it.
+NOT_TAKEN = {
+    'Regions: "[\\"left: a cat\\"]", Base share: 0.2': 'The page draws no regions: ["left: a cat"]',
+    "Weighting: scale": 'The prompts were read with weighting="scale"',
+    "Emphasis: No norm": 'The prompts were read with weighting="scale"',
+    "Normalize: length": 'The prompts were read with normalize="length"',
+    "Full-width: True": "The prompts were read with fullwidth=True",
+    "Extra networks: False": "The prompts were read with extra_networks=False",
+    "Precision: float16": "Precision: float16; this pipeline has float32.",
+    "Hires upscale: 2": "Hires upscale: 2",
+    "ControlNet 0: canny": "ControlNet 0: canny",
+    "ADetailer model: face": "ADetailer model: face",
+    "Model: foxes": "Model: foxes",
+    "Script: X/Y/Z plot": "Script: X/Y/Z plot",
+    'TI hashes: "easy: 12"': "Embeddings that are not loaded: easy.",
+    'Lora hashes: "winter: 12"': "The LoRA winter is not here.",
+}
+
+
+@pytest.mark.parametrize("setting", NOT_TAKEN)
+def test_what_the_page_does_not_take_over_is_noted(desk, chinese_desk, setting):
+    read = parse_parameters(f"{A1111.format('Euler')}, {setting}")
+    [note] = sent(read, desk.studio, desk.language).notes
+    [chinese] = sent(read, desk.studio, chinese_desk.language).notes
+
+    assert note.startswith(NOT_TAKEN[setting])
+    assert chinese
+
+
+def test_a_clip_skip_is_not_explained_as_if_to_a_program(desk):
+    wish = replace(WISH, reading=Reading(clip_skip=2))
+
+    assert "attach" not in last(desk.draw(wish, "me")).status
 
 
 def test_empty_fields_are_the_models_own(desk):
