@@ -212,7 +212,7 @@ def generate(
     jobs = writable(jobs)
     if not jobs:
         raise typer.Exit(1)
-    console.prompts = [text for job in jobs for text in (job.prompt, job.negative)]
+    console.prompts = [text for job in jobs for text in (job.prompt, job.negative, *job.regions)]
     make = make_all
     if best_of > 1:
         make = open_best_of(best_of, encoder, (model, choices["tower"]), allow_pickle).make_all

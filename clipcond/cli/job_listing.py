@@ -61,7 +61,7 @@ def writable(jobs: Sequence[PictureJob]) -> list[PictureJob]:
     for job in jobs:
         try:
             check_writable(job.output)
-            texts = job.prompt, job.negative, job.template, job.negative_template
+            texts = job.prompt, job.negative, job.template, job.negative_template, *job.regions
             check_fits("".join(texts) + " " * ROOM_OF_SETTINGS, job.output)
         except ClipcondError as error:
             if not job.line:

@@ -1,12 +1,16 @@
 """`clipcond generate --region`: the options, what is refused, and the picture's file."""
 
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from clipcond.cli.entry import main
 from clipcond.cli.messages import in_locale
+from clipcond.cli.picture_jobs import PictureJob
+from clipcond.cli.picture_making import report
+from clipcond.cli.variants import expanding, open_expansion
 from clipcond.errors import ArgumentError, ClipcondError, PromptError
 from clipcond.metadata import read_parameters
 from clipcond.metadata.regions import (
@@ -120,3 +124,79 @@ def test_other_messages_are_translated(monkeypatch, tmp_path):
     assert main(["generate", "a", "--region", "no.png: a", "-o", str(tmp_path / "a.png")]) != 0
     for error in found:
         assert in_locale(str(error)) != str(error)
+
+
+@pytest.fixture
+def lists(tmp_path):
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    (folder / "thing.txt").write_text("cat\ndog\nfox\n")
+    (folder / "two.txt").write_text("cat AND dog\n")
+    return str(folder)
+
+
+def listed(lists, *regions, count=None, combinations=False, prompt="a field", seed=3):
+    """The jobs of a prompt whose regions are templates."""
+    job = PictureJob(prompt, "", seed, 1, None, None, None, Path("a.png"), regions=regions)
+    expansion = open_expansion(Path(lists), combinations=combinations)
+    return expanding(expansion, count, 1)(job)
+
+
+def test_templates_of_regions_are_drawn_by_the_seed(lists):
+    texts = ("left *1.5: a __thing__ Negative prompt: {red|blue}", "right: a __thing__")
+    jobs = listed(lists, *texts, count=40)
+    assert [each.regions for each in jobs] == [
+        each.regions for each in listed(lists, *texts, count=40)
+    ]
+    assert [each.regions for each in listed(lists, *texts, seed=5)] == [jobs[2].regions]
+    read = [[read_region(text) for text in each.regions] for each in jobs]
+    things = {f"a {thing}" for thing in ("cat", "dog", "fox")}
+    assert {left.prompt for left, _ in read} == things
+    assert {left.negative for left, _ in read} == {"red", "blue"}
+    assert all(left.weight == 1.5 for left, _ in read)
+    assert len({(left.prompt, right.prompt) for left, right in read}) == 9  # apart
+
+
+def test_combinations_are_multiplied_by_those_of_regions(lists):
+    given = ("left: {red|blue} __thing__", "right: a {b|c}")
+    jobs = listed(lists, *given, prompt="a {1|2}", combinations=True)
+    assert len({(each.prompt, *each.regions) for each in jobs}) == len(jobs) == 2 * 6 * 2
+    assert [each.regions for each in jobs[:3]] == [
+        ("left: red cat", "right: a b"),
+        ("left: red cat", "right: a c"),
+        ("left: red dog", "right: a b"),
+    ]
+
+
+def test_the_name_of_a_mask_is_no_template(lists):
+    (job,) = listed(lists, "a__thing__{b|c}.png: a {cat|cat}")
+    assert job.regions == ("a__thing__{b|c}.png: a cat",)
+
+
+@pytest.mark.parametrize(
+    ("region", "shown"),
+    [
+        ("left: a __thing__ __no__", ["no list 'no' in", "  a __thing__ __no__", " " * 14 + "^"]),
+        ("left:  a {b|c", ["  a {b|c", "    ^"]),
+        ("left: {|}", ["a region has no prompt behind its colon", "  left: {|}", " " * 8 + "^"]),
+        ("left: a __two__", ["two.txt, line 1: AND cannot be drawn", "  cat AND dog", "      ^"]),
+        ("left:a {b|b} AND c", ["AND cannot be drawn", "  a {b|b} AND c", " " * 10 + "^"]),
+    ],
+)  # fmt: skip
+def test_errors_of_templates_are_shown_where_they_are(region, shown, lists, capsys, tmp_path):
+    made = ["generate", "a", "--wildcards", lists, "--region", region]
+    assert main([*made, "-o", str(tmp_path / "a.png")]) == 2
+    lines = capsys.readouterr().err
+    assert all(each in lines for each in shown), lines
+
+
+def test_errors_about_negatives_of_regions_are_shown_in_their_templates(lists):
+    (job,) = listed(lists, "left: red Negative prompt: {red|red} red")
+    with pytest.raises(PromptError) as caught:
+        report(job, PromptError("wrong", "red red", 4, "Say more."))
+    assert str(caught.value).split("\n") == [
+        "wrong",
+        "  red Negative prompt: {red|red} red",
+        " " * 33 + "^",
+        "Say more.",
+    ]
