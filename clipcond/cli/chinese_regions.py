@@ -36,6 +36,15 @@ REGIONS = {
     "Boxes in pixels are (left, top, right, bottom).": "像素框是 (左, 上, 右, 下)。",
     "the mask {} cannot be read: there is no such file": "蒙版 {} 无法读取：没有这个文件",
     "Give its path, or a place such as 'left: a cat'.": "请给出路径，或位置，例如 '左: 一只猫'。",
+    "the mask {} of {} is neither where it was nor next to the picture": (
+        "{1} 的蒙版 {0} 不在原处，也不在图片旁边"
+    ),
+    "Copy it next to the picture, or give all regions again with its path:": (
+        "请把它复制到图片旁边，或重新给出所有区域，写上它的路径："
+    ),
+    "--heat-map traces pictures without regions: leave out --heat-map, or the regions": (
+        "--heat-map 只能记录没有区域的图片：请去掉 --heat-map 或区域"
+    ),
     "a mask is 0 all over: nothing is inside": "蒙版全是 0：里面什么也没有",
     "White, or 1, is inside.": "白色（即 1）是里面。",
     "the mask of {} is {}, the picture {}: the mask is stretched to it": (

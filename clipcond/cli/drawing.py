@@ -191,7 +191,7 @@ def generate(
             raise typer.BadParameter("give --from or --prompts, not both")
         job, choices, read = take_from(like, job, choices, is_given)
         prompt = job.prompt
-    job = with_regions(job, region, base_share)
+    job = with_regions(job, region, base_share, like)
     prompt = job.prompt if job.regions and prompts is None else prompt  # it may be empty
     if encoder is not None and best_of == 1:
         raise typer.BadParameter("--encoder goes with --best-of")

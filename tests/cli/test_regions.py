@@ -1,6 +1,7 @@
 """`clipcond generate --region`: the options, what is refused, and the picture's file."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from clipcond.metadata.regions import (
     base_share_of,
     region_texts_of,
     regions_not_honoured,
+    settings_here,
     written_regions,
 )
 from clipcond.pipelines import Region
@@ -124,6 +126,79 @@ def test_other_messages_are_translated(monkeypatch, tmp_path):
     assert main(["generate", "a", "--region", "no.png: a", "-o", str(tmp_path / "a.png")]) != 0
     for error in found:
         assert in_locale(str(error)) != str(error)
+
+
+def mask_file(path, colour=255):
+    image = Image.new("L", (16, 16), 0)
+    image.paste(colour, (0, 0, 8, 16))
+    path.parent.mkdir(exist_ok=True)
+    image.save(path)
+
+
+@pytest.mark.parametrize("name", ["m.png", "a: b.png", "sub/m.png"])
+def test_a_mask_is_found_next_to_its_picture(name, tmp_path, capsys, monkeypatch):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    monkeypatch.chdir(here)
+    mask_file(here / name)
+    given = ["--region", f"{name} *1.5: a dog", "--region", "左: a cat", "--base-share", "0.4"]
+    assert main(["generate", "a", *given, *DRAW, "-o", "a.png"]) == 0
+    (here / name).rename(here / Path(name).name)  # what is copied is often copied to one folder
+    monkeypatch.chdir(there)
+    mask_file(there / name, 128)  # another one
+    assert main(["generate", "--from", "../here/a.png", "--json", "-o", "b.png"]) == 0
+
+    shown = capsys.readouterr()
+    assert "another file" not in shown.err
+    assert pixels(here / "a.png") == pixels(there / "b.png")
+    assert json.loads(shown.out.split("\n")[1])["regions"][0].startswith("../here/")
+    parameters = read_parameters("../here/a.png")
+    found = json.loads(settings_here(parameters)["Regions"])
+    assert found == [f"../here/{Path(name).name} *1.5: a dog", "左: a cat"]
+    assert json.loads(parameters.others["Regions"])[0] == f"{name} *1.5: a dog"  # as written
+
+
+def test_a_mask_that_is_another_one_now_is_said(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mask_file(tmp_path / "m.png")
+    assert main(["generate", "a", "--region", "m.png: a dog", *DRAW, "-o", "a.png"]) == 0
+    mask_file(tmp_path / "m.png", 128)
+    assert main(["generate", "--from", "a.png", "--json", "-o", "b.png"]) == 0
+    assert "'m.png' is another file than the picture was made with" in capsys.readouterr().err
+
+
+def test_a_lost_mask_can_be_given_by_another_path(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mask_file(tmp_path / "m.png")
+    given = ["--region", "m.png *2: it's a dog", "--region", "left: a cat", "--base-share", "0.4"]
+    assert main(["generate", "a", *given, *DRAW, "-o", "a.png"]) == 0
+    (tmp_path / "m.png").rename(tmp_path / "PATH.png")
+    capsys.readouterr()
+    assert main(["generate", "--from", "a.png", "-o", "b.png"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("'m.png' of 'a.png' is neither where it was nor next to the picture")
+    options = [each.replace("PATH/m.png", "PATH.png") for each in shlex.split(lines[2])]
+    assert options == [each.replace("m.png", "PATH.png") for each in given]
+    assert main(["generate", "--from", "a.png", *options, "--json", "-o", "b.png"]) == 0
+    assert pixels("a.png") == pixels("b.png")
+
+
+def test_a_name_that_is_too_long_is_no_mask(capsys, tmp_path):
+    assert (
+        main(["generate", "a", "--region", f"{'a' * 300}.png: a", "-o", f"{tmp_path}/a.png"]) == 1
+    )
+    assert "there is no such file" in capsys.readouterr().err
+
+
+def test_heat_maps_of_regions_are_refused_before_loading(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("clipcond.cli.drawing.open_artist", None)
+    made = ["generate", "a cat", "--region", "left: a", "--heat-map", "-o", f"{tmp_path}/a.png"]
+    assert main(made) == 2
+    assert "--heat-map traces pictures without regions" in capsys.readouterr().err
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert main(made) == 2
+    assert "--heat-map 只能" in capsys.readouterr().err
 
 
 @pytest.fixture
