@@ -8,11 +8,10 @@ import pytest
 from PIL import Image
 
 from clipcond.cli.entry import main
-from clipcond.cli.messages import in_locale
 from clipcond.cli.picture_jobs import PictureJob
 from clipcond.cli.picture_making import report
 from clipcond.cli.variants import expanding, open_expansion
-from clipcond.errors import ArgumentError, ClipcondError, PromptError
+from clipcond.errors import PromptError
 from clipcond.metadata import read_parameters
 from clipcond.metadata.regions import (
     base_share_of,
@@ -21,8 +20,6 @@ from clipcond.metadata.regions import (
     settings_here,
     written_regions,
 )
-from clipcond.pipelines import Region
-from clipcond.pipelines.regions.shares import Shares
 from clipcond.prompt.region_texts import read_region
 
 DRAW = ["--steps", "2", "--json"]
@@ -101,31 +98,6 @@ def test_settings_that_cannot_be_followed(tmp_path):
     assert regions_not_honoured({"Regions": "two"}) == [
         "Regions: two, which are none of clipcond's."
     ]
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["left", "lefft: a", "xyz: a", ": a", "left:", "left *0: a", "0,,1,1: a", "0,0,1: a",
-     "0,0,nan,1: a", "0,-1,1,1: a", "0,0,1.5,1: a", "0,0,0,1: a", "0,1,1,1: a"],
-)  # fmt: skip
-def test_errors_are_translated(text, monkeypatch):
-    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-    with pytest.raises(PromptError) as caught:
-        read_region(text)
-    first, *_, last = in_locale(str(caught.value)).split("\n")
-    assert not caught.value.message.startswith(first)
-    assert not caught.value.remedy.startswith(last)
-
-
-def test_other_messages_are_translated(monkeypatch, tmp_path):
-    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-    found: list[ClipcondError] = []
-    with pytest.raises(ArgumentError) as caught:
-        Shares([Region("a", (0, 0, 99, 99))], 0.0, (8, 8), (64, 64))
-    found.append(caught.value)
-    assert main(["generate", "a", "--region", "no.png: a", "-o", str(tmp_path / "a.png")]) != 0
-    for error in found:
-        assert in_locale(str(error)) != str(error)
 
 
 def mask_file(path, colour=255):
