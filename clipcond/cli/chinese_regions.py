@@ -35,7 +35,19 @@ REGIONS = {
     ),
     "Boxes in pixels are (left, top, right, bottom).": "像素框是 (左, 上, 右, 下)。",
     "the mask {} cannot be read: there is no such file": "蒙版 {} 无法读取：没有这个文件",
+    "the mask {} cannot be read: cannot identify image file {}": "蒙版 {} 无法读取：{} 不是图片",
+    "a mask is no picture of the mode {}": "蒙版不能是 {} 模式的图片",
+    "Save it as 8 bit.": "请存为 8 位。",
     "Give its path, or a place such as 'left: a cat'.": "请给出路径，或位置，例如 '左: 一只猫'。",
+    "the mask {} of {} is neither where it was nor next to the picture": (
+        "{1} 的蒙版 {0} 不在原处，也不在图片旁边"
+    ),
+    "Copy it next to the picture, or give all regions again with its path:": (
+        "请把它复制到图片旁边，或重新给出所有区域，写上它的路径："
+    ),
+    "--heat-map traces pictures without regions: leave out --heat-map, or the regions": (
+        "--heat-map 只能记录没有区域的图片：请去掉 --heat-map 或区域"
+    ),
     "a mask is 0 all over: nothing is inside": "蒙版全是 0：里面什么也没有",
     "White, or 1, is inside.": "白色（即 1）是里面。",
     "the mask of {} is {}, the picture {}: the mask is stretched to it": (
@@ -52,6 +64,27 @@ REGIONS = {
     "Write a region for each part: regions may overlap, and have weights.": (
         "请为每一部分写一个区域：区域可以重叠，也可以有权重。"
     ),
+    "This {} cannot draw regions: it has no UNet, whose cross-attention regions are made of.": (
+        "这个 {} 不能画区域：它没有 UNet，而区域要用 UNet 的交叉注意力。"
+    ),
+    "This {} cannot draw regions: regions are made for Stable Diffusion 1, 2 and XL, "
+    "and it is {}.": "这个 {} 不能画区域：区域用于 Stable Diffusion 1、2 和 XL，而它是 {}。",
+    "This {} cannot draw regions: its {} mixes the rows of text before it reads them.": (
+        "这个 {} 不能画区域：它的 {} 在读取文字之前先把各行混合。"
+    ),
+    "This {} cannot draw regions: its {} reads the rows of text in other places than "
+    "cross-attention.": "这个 {} 不能画区域：它的 {} 在交叉注意力以外的地方也读取文字。",
+    "This {} cannot draw regions: its {} reads text otherwise than Stable Diffusion's does.": (
+        "这个 {} 不能画区域：它的 {} 读取文字的方式与 Stable Diffusion 不同。"
+    ),
+    "Draw without --region.": "请去掉 --region 再画。",
+    "not as the picture was made: The mask {} is another file than the picture was made with.": (
+        "与图片的画法不同：蒙版 {} 已不是画图时的文件"
+    ),
+    "not as the picture was made: Regions: {}, which are none of clipcond's.": (
+        "与图片的画法不同：区域：{}，不是 clipcond 的"
+    ),
+    "not as the picture was made: Base share: {}": "与图片的画法不同：基础提示词的份额：{}",
     "--base-share goes with --region": "--base-share 与 --region 一起使用",
     "a number from 0 to below 1 is needed, not {}": "需要 0 到小于 1 的数，而不是 {}",
 }

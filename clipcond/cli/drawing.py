@@ -191,7 +191,7 @@ def generate(
             raise typer.BadParameter("give --from or --prompts, not both")
         job, choices, read = take_from(like, job, choices, is_given)
         prompt = job.prompt
-    job = with_regions(job, region, base_share)
+    job = with_regions(job, region, base_share, like)
     prompt = job.prompt if job.regions and prompts is None else prompt  # it may be empty
     if encoder is not None and best_of == 1:
         raise typer.BadParameter("--encoder goes with --best-of")
@@ -212,7 +212,7 @@ def generate(
     jobs = writable(jobs)
     if not jobs:
         raise typer.Exit(1)
-    console.prompts = [text for job in jobs for text in (job.prompt, job.negative)]
+    console.prompts = [text for job in jobs for text in (job.prompt, job.negative, *job.regions)]
     make = make_all
     if best_of > 1:
         make = open_best_of(best_of, encoder, (model, choices["tower"]), allow_pickle).make_all

@@ -55,8 +55,12 @@ def with_sheets(jobs: Sequence[PictureJob], best_of: int) -> list[PictureJob]:
     """List pictures and their sheets, all of which are written.
 
     Raises:
-        BadParameter: several pictures are drawn for one that is kept.
+        BadParameter: several pictures are drawn for one that is kept, or there are regions.
     """
+    if any(job.regions for job in jobs):
+        raise typer.BadParameter(
+            "--heat-map traces pictures without regions: leave out --heat-map, or the regions"
+        )
     if best_of > 1:
         raise typer.BadParameter(
             "--heat-map traces each picture as it is drawn: leave out --best-of, or draw the seed "

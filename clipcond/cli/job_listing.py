@@ -63,7 +63,7 @@ def writable(jobs: Sequence[PictureJob]) -> list[PictureJob]:
         try:
             check_writable(job.output)
             above = join_infotext(job.prompt, job.negative, {"Steps": "1"})
-            texts = above, job.template, job.negative_template
+            texts = above, job.template, job.negative_template, *job.regions
             check_fits("".join(texts) + " " * ROOM_OF_SETTINGS, job.output)
         except ClipcondError as error:
             if not job.line:

@@ -54,6 +54,7 @@ def with_options(text: str, options: Collection[str]) -> str:
 
     def rename(found: re.Match[str]) -> str:
         option = "--" + found[1].replace("_", "-")
+        option = option if option in options else option.removesuffix("s")  # regions=, --region
         if option not in options:
             return found[0]
         value = found[2].strip("'")

@@ -18,6 +18,7 @@ from clipcond.cli.picture_jobs import PictureJob, in_batches
 from clipcond.cli.pictures import Artist
 from clipcond.errors import ClipcondError, PromptError
 from clipcond.prompt import Variant
+from clipcond.prompt.region_texts import prompt_start, read_region
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -171,7 +172,19 @@ def _in_template(job: PictureJob, error: Exception) -> Exception:
         for text in (job.prompt, job.negative):
             if isinstance(text, Variant) and text == error.source:
                 return text.error(error)
+        for text in job.regions:
+            if isinstance(text, Variant) and (at := _place_in(text, error.source)) is not None:
+                moved = type(error)(error.message, text, at + error.position, error.remedy)
+                return text.error(moved)
     return error
+
+
+def _place_in(region: str, text: str) -> int | None:
+    """Find where a region's prompt, or its negative prompt, begins; None = the text is neither."""
+    read = read_region(region)
+    if text == read.prompt:
+        return region.index(text, prompt_start(region))
+    return region.rindex(text) if text and text == read.negative else None
 
 
 def _reason(error: Exception) -> str:

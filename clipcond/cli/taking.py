@@ -42,7 +42,7 @@ def take_from(
         PictureError: the file does not say how it was made.
     """
     from clipcond.metadata.calls import EMPHASIS, SPACING, clip_skip_of
-    from clipcond.metadata.regions import base_share_of, region_texts_of
+    from clipcond.metadata.regions import base_share_of, region_texts_of, settings_here
 
     read = read_parameters(picture)
     size = None if read.size is None else "x".join(map(str, read.size))
@@ -61,7 +61,7 @@ def take_from(
     }
     if read.seed is None and not is_given("seed"):
         warn(f"{str(picture)!r} does not say the seed; {job.seed} is used")
-    others = {**read.others}
+    others = settings_here(read)
     if not is_given("region"):
         own["regions"] = region_texts_of(others)
         if not is_given("base_share"):

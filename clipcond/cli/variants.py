@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 
 import typer
 
 from clipcond.cli.console import console
 from clipcond.cli.picture_jobs import JobsOf, PictureJob, jobs_of_prompt, numbered
-from clipcond.errors import BadLine, PromptWarning, UnknownNameError, warn
+from clipcond.errors import BadLine, PromptError, PromptWarning, UnknownNameError, warn
 from clipcond.prompt import Style, Template, Variant, Wildcards, read_styles
+from clipcond.prompt.region_texts import prompt_start, read_region
 from clipcond.prompt.templates import shown_count
 
 MOST_UNASKED = 100  # combinations, where --count does not say how many
@@ -35,6 +37,34 @@ class Expansion:
         for issue in template.issues:
             warn(PromptWarning(issue.message, text, issue.position, issue.remedy, code=issue.code))
         return template
+
+    def region(self, text: str) -> RegionTemplate:
+        """Read the template of a region: what is behind its place."""
+        start = prompt_start(text)
+        start += len(text[start:]) - len(text[start:].lstrip())
+        return RegionTemplate(text[:start], self.template(text[start:]))
+
+
+@dataclass(frozen=True, slots=True)
+class RegionTemplate:
+    """A region whose prompt, and negative prompt if it has one, are a template."""
+
+    place: str
+    template: Template
+
+    def of(self, variant: Variant) -> Variant:
+        """Make the text of the region with one of its template's texts.
+
+        Raises:
+            PromptError: it is no region then, as its prompt is empty.
+        """
+        text = variant.behind(self.place)
+        try:
+            read_region(text)
+        except PromptError as error:
+            whole, start = self.place + self.template.text, len(self.place)
+            raise type(error)(error.message, whole, start, error.remedy) from None
+        return text
 
 
 def open_expansion(folder: Path | None, *, combinations: bool) -> Expansion | None:
@@ -62,22 +92,30 @@ def expanding(expansion: Expansion, count: int | None, stride: int) -> JobsOf:
 
     def at_random(job: PictureJob) -> list[PictureJob]:
         template, negative = map(expansion.template, (job.prompt, job.negative))
-        return [
-            # not the same draw for both, or the first options would come together
-            _expanded(each, template.random(each.seed), negative.random(f"{each.seed}/negative"))
-            for each in jobs_of_prompt(job, count or 1, stride)
-        ]
+        regions = [expansion.region(text) for text in job.regions]
+        made = []
+        for each in jobs_of_prompt(job, count or 1, stride):
+            # not the same draw for all, or the first options would come together
+            texts = template.random(each.seed), negative.random(f"{each.seed}/negative")
+            own = [
+                region.of(region.template.random(f"{each.seed}/region {i}"))
+                for i, region in enumerate(regions, 1)
+            ]
+            made.append(_expanded(each, *texts, own))
+        return made
 
     def all_of_them(job: PictureJob) -> list[PictureJob]:
-        template, negative = map(expansion.template, (job.prompt, job.negative))
-        n = number_of(template.count * negative.count, count, job.place)
+        regions = [expansion.region(text) for text in job.regions]
+        templates = [*map(expansion.template, (job.prompt, job.negative))]
+        templates += [region.template for region in regions]
+        n = number_of(prod(each.count for each in templates), count, job.place)
         (first,) = jobs_of_prompt(job, 1, stride)
         jobs = []
         for i in range(n):
-            of_prompt, of_negative = divmod(i, negative.count)
-            texts = template.combination(of_prompt), negative.combination(of_negative)
+            prompt, negative, *others = _combination(templates, i)
+            own = [region.of(text) for region, text in zip(regions, others, strict=True)]
             output = numbered(job.output, i + 1) if n > 1 else job.output
-            jobs.append(replace(_expanded(first, *texts), output=output))
+            jobs.append(replace(_expanded(first, prompt, negative, own), output=output))
         return jobs
 
     return all_of_them if expansion.combinations else at_random
@@ -135,7 +173,18 @@ def number_of(n_all: int, count: int | None, place: str = "") -> int:
     return n
 
 
-def _expanded(job: PictureJob, prompt: Variant, negative: Variant) -> PictureJob:
+def _combination(templates: Sequence[Template], number: int) -> list[Variant]:
+    """Make the texts of one combination of several templates; those of the last differ first."""
+    texts = []
+    for template in reversed(templates):
+        number, own = divmod(number, template.count)
+        texts.append(template.combination(own))
+    return texts[::-1]
+
+
+def _expanded(
+    job: PictureJob, prompt: Variant, negative: Variant, regions: Sequence[Variant]
+) -> PictureJob:
     """Put texts in the places of their templates, which are kept where they differ."""
     return replace(
         job,
@@ -143,4 +192,5 @@ def _expanded(job: PictureJob, prompt: Variant, negative: Variant) -> PictureJob
         negative=negative,
         template="" if prompt == job.prompt else job.prompt,
         negative_template="" if negative == job.negative else job.negative,
+        regions=tuple(regions),
     )

@@ -16,6 +16,7 @@ from clipcond.metadata.regions import (
     base_share_of,
     region_texts_of,
     regions_not_honoured,
+    settings_here,
 )
 from clipcond.pipelines.regions.region import regional
 from clipcond.pipelines.schedulers import (
@@ -58,6 +59,7 @@ def make_call(parameters: Parameters, pipe: ConditionedPipeline) -> dict[str, An
     set_scheduler(parameters, pipe)
     width, height = parameters.size or (None, None)
     seed = parameters.seed
+    others = settings_here(parameters)
     call = {
         "prompt": parameters.prompt,
         "negative_prompt": parameters.negative,
@@ -68,8 +70,8 @@ def make_call(parameters: Parameters, pipe: ConditionedPipeline) -> dict[str, An
         "clip_skip": clip_skip_of(parameters),
         "strength": _strength(parameters),
         "generator": None if seed is None else torch.Generator("cpu").manual_seed(seed),
-        "regions": regional(*region_texts_of(parameters.others)) or None,
-        "base_share": base_share_of(parameters.others),
+        "regions": regional(*region_texts_of(others)) or None,
+        "base_share": base_share_of(others),
     }
     accepted = {*_accepted(pipe), "clip_skip"}
     return {name: value for name, value in call.items() if value is not None and name in accepted}
@@ -99,7 +101,7 @@ def not_honoured(
         *(f"{found} Say {choice}." if choice else found for found, choice in read_so),
         *_of_inversions(parameters, reads),
         *_of_sampling(parameters, pipe),
-        *regions_not_honoured(parameters.others),
+        *regions_not_honoured(settings_here(parameters)),
         *_of_others(parameters, pipe, reads),
     ]
 

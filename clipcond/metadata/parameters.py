@@ -105,6 +105,8 @@ class Parameters:
     others: Mapping[str, str] = field(default_factory=dict)
     # settings as the file has them, so that what is not changed is written as it was
     _read: Mapping[str, Setting] = field(default_factory=dict, repr=False, compare=False)
+    # of the file, where masks are looked for; None = there is none
+    _folder: str | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the kinds of what was given.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,8 @@ def picture_parameters(source: Picture) -> Parameters:
                 text = _webui_text(image)
                 other = None if text else of_other_tools(image, name, path)
     if text.strip():
-        return parse_parameters(text)
+        folder = str(opened.parent) if isinstance(opened, Path) else None
+        return replace(parse_parameters(text), _folder=folder)
     if other is not None:
         return other
     remedy = "Sites and editors that save a picture again often leave that out; use the first file."

@@ -6,12 +6,18 @@ Regions: ["left: a cat", "mask.png: a dog"], Base share: 0.2, Region masks: "mas
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clipcond.errors import PromptSyntaxError, excerpt
 from clipcond.prompt.region_texts import read_region
+
+if TYPE_CHECKING:
+    from clipcond.metadata.parameters import Parameters
 
 REGIONS, SHARE, MASKS = "Regions", "Base share", "Region masks"
 
@@ -32,6 +38,44 @@ def written_regions(texts: Sequence[str], base_share: float | None) -> dict[str,
     if masks:
         written[MASKS] = json.dumps({each: _hash_of(each) for each in masks}, ensure_ascii=False)
     return written
+
+
+def settings_here(parameters: Parameters) -> dict[str, str]:
+    """List `others` of a picture, with its masks named where they are now.
+
+    A mask is looked for where it was, and next to the picture; of several files the one that the
+    picture was made with is taken.
+    """
+    others, folder = {**parameters.others}, parameters._folder
+    known, texts = _read(others.get(MASKS, "null")), region_texts_of(others)
+    if folder is None or not isinstance(known, dict) or not texts:
+        return others
+    named = {mask: _find(mask, hash_, folder) for mask, hash_ in known.items()}
+    others[REGIONS] = json.dumps([_moved(text, named) for text in texts], ensure_ascii=False)
+    others[MASKS] = json.dumps(
+        {named[mask]: hash_ for mask, hash_ in known.items()}, ensure_ascii=False
+    )
+    return others
+
+
+def base_name(file: str) -> str:
+    """Find the last part of a file's name, as any system writes it."""
+    return re.split(r"[\\/]", file)[-1]
+
+
+def _find(mask: str, hash_: object, folder: str) -> str:
+    names = [mask, os.path.join(folder, mask), os.path.join(folder, base_name(mask))]
+    there = [name for name in names if os.path.isfile(name)]
+    return next((name for name in there if _hash_of(name) == hash_), [*there, mask][0])
+
+
+def _moved(text: str, named: Mapping[str, str]) -> str:
+    """Put the file of a mask in the place of its former name in the text of a region."""
+    typed = text.lstrip()
+    for mask, file in named.items():
+        if typed.startswith(mask) and typed[len(mask) :].lstrip()[:1] in ("*", "×", ":", "："):
+            return file + typed[len(mask) :]
+    return text
 
 
 def region_texts_of(others: Mapping[str, str]) -> tuple[str, ...]:
@@ -63,7 +107,7 @@ def regions_not_honoured(others: Mapping[str, str]) -> list[str]:
         missing.append(f"{SHARE}: {excerpt(others[SHARE])}")
     masks = _read(others.get(MASKS, "{}"))
     for file, known in masks.items() if isinstance(masks, dict) else ():
-        if Path(file).is_file() and _hash_of(file) != known:
+        if os.path.isfile(file) and _hash_of(file) != known:
             missing.append(f"The mask {file!r} is another file than the picture was made with.")
     return missing
 
@@ -77,4 +121,4 @@ def _read(value: str) -> object:
 
 
 def _hash_of(file: str) -> str:
-    return sha256(Path(file).read_bytes()).hexdigest()[:12] if Path(file).is_file() else ""
+    return sha256(Path(file).read_bytes()).hexdigest()[:12] if os.path.isfile(file) else ""

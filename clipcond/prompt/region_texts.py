@@ -9,6 +9,7 @@ A place is a name, a box, or the file of a mask.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -18,10 +19,11 @@ from clipcond.prompt.places import Box, box_fault, known_places, place_named
 
 MASK_FILES = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "avif")
 _NEGATIVE = re.compile(r"(?:^|\s)negative prompt\s*[:：]", re.IGNORECASE)
-# The only colon of a file's name is that of a drive.
+# The only colon of a file's name is that of a drive, unless there is such a file.
 _FILE = re.compile(
     rf"\s*((?:[a-z]:(?=[\\/]))?[^:：]*\.(?:{'|'.join(MASK_FILES)}))\s*(?=[*×:：])", re.IGNORECASE
 )
+_MASK_END = re.compile(rf"\.(?:{'|'.join(MASK_FILES)})(?=\s*[*×:：])", re.IGNORECASE)
 _COLON = re.compile(r"[:：]")
 _WEIGHT = re.compile(r"[*×]")
 _NUMBER = re.compile(r"[^,，]+|(?<=[,，])(?=[,，]|\Z)")
@@ -51,23 +53,45 @@ def read_region(text: str) -> RegionText:
     Raises:
         PromptSyntaxError: shows where.
     """
-    file = _FILE.match(text)
-    colon = _COLON.search(text, file.end() if file else 0)
-    if colon is None:
-        raise PromptSyntaxError("a region has no colon behind its place", text, 0, _FORM)
-    place, prompt = text[: colon.start()], text[colon.end() :]
-    star = _WEIGHT.search(place, file.end() if file else 0)
-    weight = 1.0 if star is None else _read_weight(text, star.end(), colon.start())
+    mask, mask_end = _find_mask(text)
+    start = prompt_start(text)
+    place, prompt = text[: start - 1], text[start:]
+    star = _WEIGHT.search(place, mask_end)
+    weight = 1.0 if star is None else _read_weight(text, star.end(), start - 1)
     place = place if star is None else place[: star.start()]
     negative = None
     if marked := _NEGATIVE.search(prompt):
         prompt, negative = prompt[: marked.start()], prompt[marked.end() :].strip()
     if not prompt.strip():
         message = "a region has no prompt behind its colon"
-        raise PromptSyntaxError(message, text, colon.end(), _FORM)
-    mask = file[1] if file else ""
-    box = None if file else _read_box(text, place)
+        raise PromptSyntaxError(message, text, start, _FORM)
+    box = None if mask else _read_box(text, place)
     return RegionText(prompt.strip(), box, mask, negative, weight)
+
+
+def prompt_start(text: str) -> int:
+    """Find where the prompt of a region begins: behind the colon of its place.
+
+    Raises:
+        PromptSyntaxError: there is no colon.
+    """
+    colon = _COLON.search(text, _find_mask(text)[1])
+    if colon is None:
+        raise PromptSyntaxError("a region has no colon behind its place", text, 0, _FORM)
+    return colon.end()
+
+
+def _find_mask(text: str) -> tuple[str, int]:
+    """Find the file of a mask at the beginning of a text, and where its name ends; "" = none.
+
+    A name with a colon is one if there is such a file.
+    """
+    start = len(text) - len(text.lstrip())
+    for end in _MASK_END.finditer(text):
+        if os.path.isfile(text[start : end.end()]):
+            return text[start : end.end()], end.end()
+    file = _FILE.match(text)
+    return (file[1], file.end()) if file else ("", 0)
 
 
 def _read_weight(text: str, start: int, end: int) -> float:

@@ -60,6 +60,10 @@ class Variant(str):
         made._pieces, made._starts = pieces, tuple(starts)
         return made
 
+    def behind(self, text: str) -> Variant:
+        """Put a text that no template gives before this one."""
+        return Variant.of([Literal(Source(text), 0, len(text)), *self._pieces])
+
     def origin(self, position: int) -> Origin:
         """Find where a character is written.
 

@@ -1,22 +1,25 @@
 """`clipcond generate --region`: the options, what is refused, and the picture's file."""
 
 import json
+import shlex
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from clipcond.cli.entry import main
-from clipcond.cli.messages import in_locale
-from clipcond.errors import ArgumentError, ClipcondError, PromptError
+from clipcond.cli.picture_jobs import PictureJob
+from clipcond.cli.picture_making import report
+from clipcond.cli.variants import expanding, open_expansion
+from clipcond.errors import PromptError
 from clipcond.metadata import read_parameters
 from clipcond.metadata.regions import (
     base_share_of,
     region_texts_of,
     regions_not_honoured,
+    settings_here,
     written_regions,
 )
-from clipcond.pipelines import Region
-from clipcond.pipelines.regions.shares import Shares
 from clipcond.prompt.region_texts import read_region
 
 DRAW = ["--steps", "2", "--json"]
@@ -97,26 +100,150 @@ def test_settings_that_cannot_be_followed(tmp_path):
     ]
 
 
+def mask_file(path, colour=255):
+    image = Image.new("L", (16, 16), 0)
+    image.paste(colour, (0, 0, 8, 16))
+    path.parent.mkdir(exist_ok=True)
+    image.save(path)
+
+
+@pytest.mark.parametrize("name", ["m.png", "a: b.png", "sub/m.png"])
+def test_a_mask_is_found_next_to_its_picture(name, tmp_path, capsys, monkeypatch):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    monkeypatch.chdir(here)
+    mask_file(here / name)
+    given = ["--region", f"{name} *1.5: a dog", "--region", "左: a cat", "--base-share", "0.4"]
+    assert main(["generate", "a", *given, *DRAW, "-o", "a.png"]) == 0
+    (here / name).rename(here / Path(name).name)  # what is copied is often copied to one folder
+    monkeypatch.chdir(there)
+    mask_file(there / name, 128)  # another one
+    assert main(["generate", "--from", "../here/a.png", "--json", "-o", "b.png"]) == 0
+
+    shown = capsys.readouterr()
+    assert "another file" not in shown.err
+    assert pixels(here / "a.png") == pixels(there / "b.png")
+    assert json.loads(shown.out.split("\n")[1])["regions"][0].startswith("../here/")
+    parameters = read_parameters("../here/a.png")
+    found = json.loads(settings_here(parameters)["Regions"])
+    assert found == [f"../here/{Path(name).name} *1.5: a dog", "左: a cat"]
+    assert json.loads(parameters.others["Regions"])[0] == f"{name} *1.5: a dog"  # as written
+
+
+def test_a_mask_that_is_another_one_now_is_said(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mask_file(tmp_path / "m.png")
+    assert main(["generate", "a", "--region", "m.png: a dog", *DRAW, "-o", "a.png"]) == 0
+    mask_file(tmp_path / "m.png", 128)
+    assert main(["generate", "--from", "a.png", "--json", "-o", "b.png"]) == 0
+    assert "'m.png' is another file than the picture was made with" in capsys.readouterr().err
+
+
+def test_a_lost_mask_can_be_given_by_another_path(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mask_file(tmp_path / "m.png")
+    given = ["--region", "m.png *2: it's a dog", "--region", "left: a cat", "--base-share", "0.4"]
+    assert main(["generate", "a", *given, *DRAW, "-o", "a.png"]) == 0
+    (tmp_path / "m.png").rename(tmp_path / "PATH.png")
+    capsys.readouterr()
+    assert main(["generate", "--from", "a.png", "-o", "b.png"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("'m.png' of 'a.png' is neither where it was nor next to the picture")
+    options = [each.replace("PATH/m.png", "PATH.png") for each in shlex.split(lines[2])]
+    assert options == [each.replace("m.png", "PATH.png") for each in given]
+    assert main(["generate", "--from", "a.png", *options, "--json", "-o", "b.png"]) == 0
+    assert pixels("a.png") == pixels("b.png")
+
+
+def test_a_name_that_is_too_long_is_no_mask(capsys, tmp_path):
+    assert (
+        main(["generate", "a", "--region", f"{'a' * 300}.png: a", "-o", f"{tmp_path}/a.png"]) == 1
+    )
+    assert "there is no such file" in capsys.readouterr().err
+
+
+def test_heat_maps_of_regions_are_refused_before_loading(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("clipcond.cli.drawing.open_artist", None)
+    made = ["generate", "a cat", "--region", "left: a", "--heat-map", "-o", f"{tmp_path}/a.png"]
+    assert main(made) == 2
+    assert "--heat-map traces pictures without regions" in capsys.readouterr().err
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert main(made) == 2
+    assert "--heat-map 只能" in capsys.readouterr().err
+
+
+@pytest.fixture
+def lists(tmp_path):
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    (folder / "thing.txt").write_text("cat\ndog\nfox\n")
+    (folder / "two.txt").write_text("cat AND dog\n")
+    return str(folder)
+
+
+def listed(lists, *regions, count=None, combinations=False, prompt="a field", seed=3):
+    """The jobs of a prompt whose regions are templates."""
+    job = PictureJob(prompt, "", seed, 1, None, None, None, Path("a.png"), regions=regions)
+    expansion = open_expansion(Path(lists), combinations=combinations)
+    return expanding(expansion, count, 1)(job)
+
+
+def test_templates_of_regions_are_drawn_by_the_seed(lists):
+    texts = ("left *1.5: a __thing__ Negative prompt: {red|blue}", "right: a __thing__")
+    jobs = listed(lists, *texts, count=40)
+    assert [each.regions for each in jobs] == [
+        each.regions for each in listed(lists, *texts, count=40)
+    ]
+    assert [each.regions for each in listed(lists, *texts, seed=5)] == [jobs[2].regions]
+    read = [[read_region(text) for text in each.regions] for each in jobs]
+    things = {f"a {thing}" for thing in ("cat", "dog", "fox")}
+    assert {left.prompt for left, _ in read} == things
+    assert {left.negative for left, _ in read} == {"red", "blue"}
+    assert all(left.weight == 1.5 for left, _ in read)
+    assert len({(left.prompt, right.prompt) for left, right in read}) == 9  # apart
+
+
+def test_combinations_are_multiplied_by_those_of_regions(lists):
+    given = ("left: {red|blue} __thing__", "right: a {b|c}")
+    jobs = listed(lists, *given, prompt="a {1|2}", combinations=True)
+    assert len({(each.prompt, *each.regions) for each in jobs}) == len(jobs) == 2 * 6 * 2
+    assert [each.regions for each in jobs[:3]] == [
+        ("left: red cat", "right: a b"),
+        ("left: red cat", "right: a c"),
+        ("left: red dog", "right: a b"),
+    ]
+
+
+def test_the_name_of_a_mask_is_no_template(lists):
+    (job,) = listed(lists, "a__thing__{b|c}.png: a {cat|cat}")
+    assert job.regions == ("a__thing__{b|c}.png: a cat",)
+
+
 @pytest.mark.parametrize(
-    "text",
-    ["left", "lefft: a", "xyz: a", ": a", "left:", "left *0: a", "0,,1,1: a", "0,0,1: a",
-     "0,0,nan,1: a", "0,-1,1,1: a", "0,0,1.5,1: a", "0,0,0,1: a", "0,1,1,1: a"],
+    ("region", "shown"),
+    [
+        ("left: a __thing__ __no__", ["no list 'no' in", "  a __thing__ __no__", " " * 14 + "^"]),
+        ("left:  a {b|c", ["  a {b|c", "    ^"]),
+        ("left: {|}", ["a region has no prompt behind its colon", "  left: {|}", " " * 8 + "^"]),
+        ("left: a __two__", ["two.txt, line 1: AND cannot be drawn", "  cat AND dog", "      ^"]),
+        ("left:a {b|b} AND c", ["AND cannot be drawn", "  a {b|b} AND c", " " * 10 + "^"]),
+    ],
 )  # fmt: skip
-def test_errors_are_translated(text, monkeypatch):
-    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+def test_errors_of_templates_are_shown_where_they_are(region, shown, lists, capsys, tmp_path):
+    made = ["generate", "a", "--wildcards", lists, "--region", region]
+    assert main([*made, "-o", str(tmp_path / "a.png")]) == 2
+    lines = capsys.readouterr().err
+    assert all(each in lines for each in shown), lines
+
+
+def test_errors_about_negatives_of_regions_are_shown_in_their_templates(lists):
+    (job,) = listed(lists, "left: red Negative prompt: {red|red} red")
     with pytest.raises(PromptError) as caught:
-        read_region(text)
-    first, *_, last = in_locale(str(caught.value)).split("\n")
-    assert not caught.value.message.startswith(first)
-    assert not caught.value.remedy.startswith(last)
-
-
-def test_other_messages_are_translated(monkeypatch, tmp_path):
-    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-    found: list[ClipcondError] = []
-    with pytest.raises(ArgumentError) as caught:
-        Shares([Region("a", (0, 0, 99, 99))], 0.0, (8, 8), (64, 64))
-    found.append(caught.value)
-    assert main(["generate", "a", "--region", "no.png: a", "-o", str(tmp_path / "a.png")]) != 0
-    for error in found:
-        assert in_locale(str(error)) != str(error)
+        report(job, PromptError("wrong", "red red", 4, "Say more."))
+    assert str(caught.value).split("\n") == [
+        "wrong",
+        "  red Negative prompt: {red|red} red",
+        " " * 33 + "^",
+        "Say more.",
+    ]
