@@ -33,6 +33,7 @@ OPTIONS = [
     *(["--matrix", axis] for axis in ("stpes=1", "cfg=1", "steps=1,x", "steps", "steps:1=2")),
     *(["--matrix", axis] for axis in ("prompt:=a", "prompt:dog=a", 'prompt="a', 'prompt="a"b')),
     *(["--matrix", axis] for axis in ("dialect=foo", "style=a", "tower=none", "size=5")),
+    *(["--matrix", axis] for axis in ("fullwidth=x", "guidance=x", "clip-skip=,2", "seed=1.5")),
     *(["--matrix", "seed=1", *more] for more in (["--count", "2"], ["--matrix", "seed=2"])),
     ["--matrix", "prompt:cat=x", "--matrix", "prompt:a=x"],
     ["-n", "a cat", "--matrix", "negative:cat=x", "--matrix", "negative:a=x"],
