@@ -4,6 +4,7 @@ from clipcond.cli.chinese_options import OPTIONS
 from clipcond.cli.chinese_prompts import PROMPTS
 from clipcond.cli.chinese_regions import REGIONS
 from clipcond.cli.chinese_system import SYSTEM
+from clipcond.cli.chinese_taking import TAKING
 from clipcond.cli.chinese_variants import VARIANTS
 
 CHINESE = {
@@ -12,6 +13,7 @@ CHINESE = {
     **VARIANTS,
     **SYSTEM,
     **REGIONS,
+    **TAKING,
     "{} is no alternation: a colon in it needs a backslash": (
         "{} 不会逐步交替：其中的冒号前要加反斜杠"
     ),

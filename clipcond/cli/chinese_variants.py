@@ -19,7 +19,7 @@ VARIANTS = {
     "Give one a weight above 0.": "请给其中一个大于 0 的权重。",
     "up to {} options are taken at once; at most {} can be": "一次最多取 {} 个选项；上限是 {}",
     "Write a range such as 1-3$$.": "请写一个范围，例如 1-3$$。",
-    "{} options are to be taken, and there are {}": "要取 {} 个选项，但只有 {} 个",
+    "{}: {} options are to be taken, and there are {}": "{}：要取 {} 个选项，但只有 {} 个",
     "Name more, or fewer to take.": "请增加选项，或少取几个。",
     "a text of it may have over {} characters": "展开后的文字可能超过 {} 个字符",
     "Name fewer lists, or lists that name fewer.": "请减少列表，或减少列表之间的引用。",
@@ -37,6 +37,9 @@ VARIANTS = {
     r"Say {}, or write \__ for underscores that are text.": r"请用 {}；若下划线是文字，请写 \__。",
     "the list names itself: {}": "列表引用了自己：{}",
     "Leave the name out here: its options would never end.": "请去掉这里的名称：否则选项没有尽头。",
+    r"Write a line into it, or \__ for underscores that are text.": (
+        r"请在其中写一行；若下划线是文字，请写 \__。"
+    ),
     "the list {} has no options": "列表 {} 没有选项",
     "the list {} has only options of weight 0": "列表 {} 的选项权重都是 0",
     "{} is no folder": "{} 不是文件夹",
@@ -76,6 +79,12 @@ VARIANTS = {
     'Write " in them as "".': '引号内的 " 请写作 ""。',
     "the quotes are never closed": "引号没有闭合",
     "Write another at their end.": "请在末尾再写一个引号。",
+    "a whole number is needed, not {}": "需要整数，而不是 {}",
+    "a number is needed, not {}": "需要数字，而不是 {}",
+    "true or false is needed, not {}": "需要 true 或 false，而不是 {}",
+    "--style {} is not used: the axis 'style' has the styles of each picture": (
+        "不使用 --style {}：每张图的样式由轴 'style' 决定"
+    ),
     "the axis {} is there twice": "轴 {} 重复了",
     "a matrix has {} axes at most, not {}": "矩阵最多有 {} 个轴，而不是 {} 个",
     "the matrix has {} pictures; at most {} are drawn": "矩阵有 {} 张图；最多画 {} 张",

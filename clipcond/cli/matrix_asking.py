@@ -17,7 +17,7 @@ from clipcond.cli.matrix_cells import make_matrix
 from clipcond.cli.matrix_drawing import Setup, draw_matrix, targets_of
 from clipcond.cli.picture_jobs import RANDOM, JobsOf, PictureJob, check_targets
 from clipcond.cli.variants import check_style
-from clipcond.errors import CheckpointError
+from clipcond.errors import CheckpointError, warn
 from clipcond.files import local_path, near
 from clipcond.prompt import Style
 
@@ -58,6 +58,9 @@ def draw_asked(
             option = name.replace("_", "-")
             raise typer.BadParameter(f"--matrix and --{option} do not go together")
     axes = read_axes(asked.specs, value_reader(context, _checks(styles[0])))
+    if styles[1] and any(axis.name == "style" for axis in axes):
+        names = ", ".join(styles[1])
+        warn(f"--style {names} is not used: the axis 'style' has the styles of each picture")
     if not job.prompt and not any(axis.name == "prompt" for axis in axes):
         raise typer.BadParameter('a prompt is missing: clipcond generate "a red fox"')
     if job.seed == RANDOM:  # one for all cells

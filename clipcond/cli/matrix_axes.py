@@ -22,6 +22,14 @@ SEARCHED = ("prompt", "negative")
 MOST_AXES, MOST_CELLS = 3, 400
 _VALUE = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"(?P<behind>[^,]*)|(?P<plain>[^,]*))(?:,|\Z)')
 
+_WHOLE, _NUMBER, _SWITCH = "a whole number", "a number", "true or false"
+_KINDS = {
+    **dict.fromkeys(("seed", "steps", "clip-skip"), _WHOLE),
+    "guidance": _NUMBER,
+    **dict.fromkeys(("fullwidth", "extra-networks"), _SWITCH),
+}
+
+_SWITCHES = frozenset("true false yes no on off 1 0 t f y n".split())
 Read = Callable[[str], object]
 
 
@@ -148,6 +156,16 @@ def _guess(name: str) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
+def _is_kind(text: str, kind: str) -> bool:
+    if kind == _SWITCH:
+        return text.strip().lower() in _SWITCHES
+    try:
+        (float if kind == _NUMBER else int)(text)
+    except ValueError:
+        return False
+    return True
+
+
 def value_reader(
     context: typer.Context, checks: dict[str, Callable[[str], object]]
 ) -> Callable[[str], Read]:
@@ -166,6 +184,8 @@ def value_reader(
             if not text and name in (*MAY_BE_DEFAULT, "style"):
                 return None
             # a style is one of a list of names
+            if name in _KINDS and not _is_kind(text, _KINDS[name]):
+                raise typer.BadParameter(f"{_KINDS[name]} is needed, not {excerpt(text)!r}")
             value: object = text if name == "style" else option.process_value(context, text)
             if name in checks:
                 checks[name](text)

@@ -15,6 +15,13 @@ from collections.abc import Collection, Mapping
 from clipcond import lazy_re
 from clipcond.cli.chinese import CHINESE
 from clipcond.cli.chinese_system import REASONS
+from clipcond.cli.chinese_taking import (
+    REGION,
+    REGION_IN_CHINESE,
+    SETTING,
+    SETTING_IN_CHINESE,
+    count_in_chinese,
+)
 
 _ARGUMENT = re.compile(
     r"(?<![\w-])(?<!steps, )(?<!prompt, )([a-z][a-z_0-9]*)="
@@ -131,7 +138,12 @@ def _translated(line: str) -> str | None:
     for pattern, chinese in _PATTERNS:
         found = pattern.fullmatch(line)
         if found and not any(_SENTENCE.search(_QUOTED.sub("", part)) for part in found.groups()):
-            return chinese.format(*(REASONS.get(part, part) for part in found.groups()))
+            parts = (REASONS.get(part, count_in_chinese(part)) for part in found.groups())
+            return chinese.format(*parts)
+    if line.startswith(REGION):
+        return _of_region(line.removeprefix(REGION))
+    if found := SETTING.fullmatch(line):
+        return SETTING_IN_CHINESE.format(found[1])
     if found := _FILE.fullmatch(line):
         reason = REASONS.get(found[2])
         return reason and f"{found[1]}：{reason}"
@@ -142,6 +154,14 @@ def _translated(line: str) -> str | None:
     reasons = line.split("; ")  # of a line of prompts
     if reasons[1:] and None not in (known := list(map(_translated, reasons))):
         return "；".join(each.rstrip("。") for each in known if each)
+    return None
+
+
+def _of_region(said: str) -> str | None:
+    """Translate what is wrong about a region: its text, in which colons may be, and a message."""
+    for colon in re.finditer(": ", said):
+        if message := _translated(said[colon.end() :].removesuffix(".")):
+            return REGION_IN_CHINESE.format(said[: colon.start()], message)
     return None
 
 

@@ -44,7 +44,7 @@ def report_lines(
     """List the lines and tables of a report; arguments are those of its `table`."""
     from rich.text import Text
 
-    shown: list[RenderableType] = [Text(facts(report))]
+    shown: list[RenderableType] = [Text(facts(report)), *_step_lines(report)]
     for number, each in enumerate(report.encoded[:MAX_SHOWN], 1):
         shown.append(_chunk_table(f"chunk {number}: {each.count}", each))
     shown += and_more(len(report.encoded), "chunks")
@@ -52,6 +52,23 @@ def report_lines(
     for name, other in (("second tower", report.second), ("negative", report.negative)):
         shown += [] if other is None else [Text(f"\n{name}:"), *report_lines(other, reword)]
     return shown
+
+
+def _step_lines(report: Report) -> Iterator[RenderableType]:
+    """Yield what a pipeline draws at each step, a line for each condition."""
+    from rich.text import Text
+
+    if report.steps:
+        yield Text("what a pipeline draws at each step:")
+    first = 1
+    for until, parts in report.steps:
+        span = f"step {first}" if first == until else f"steps {first} to {until}"
+        for part in parts[:MAX_SHOWN]:
+            weight = f", weight {part.weight:.4g}" if len(parts) > 1 else ""
+            below = "; shown below" if part.is_encoded else ""
+            yield Text(f"  {span} of {report.steps[-1][0]}: {part.text.strip()!r}{weight}{below}")
+        yield from and_more(len(parts), "conditions")
+        first = until + 1
 
 
 def issue_lines(

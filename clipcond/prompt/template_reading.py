@@ -241,7 +241,8 @@ class _Reader:
         asked, most = sorted((least, max(least, len(options)) if most is None else most))
         least, most = min(asked, len(options)), min(most, len(options))
         if asked > len(options):
-            message = f"{asked} options are to be taken, and there are {len(options)}"
+            written = excerpt(head[0].strip())
+            message = f"{written!r}: {asked} options are to be taken, and there are {len(options)}"
             self._add_issue(message, head.start(), "Name more, or fewer to take.")
         if most > MOST_TAKEN:
             raise self._wrong(

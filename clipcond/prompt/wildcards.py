@@ -10,7 +10,14 @@ from pathlib import Path, PurePath
 from unicodedata import normalize
 
 import clipcond.lazy_re as re
-from clipcond.errors import ArgumentError, CheckpointError, PromptError, PromptSyntaxError, excerpt
+from clipcond.errors import (
+    ArgumentError,
+    CheckpointError,
+    PromptError,
+    PromptSyntaxError,
+    caret,
+    excerpt,
+)
 from clipcond.files import local_path, read_text
 from clipcond.prompt.choices import Choice, Source
 from clipcond.prompt.template_options import choice_of_options
@@ -85,13 +92,14 @@ class Wildcards:
         # lists whose lines are searched for names, the outer ones first
         searched: dict[str, Iterator[tuple[Source, str, int]]] = {"": _named(source)}
         lines: dict[str, list[Source]] = {}
+        naming: dict[str, tuple[Source, int]] = {}  # where each is named first
         while searched:
             key = next(reversed(searched))
             step = next(searched[key], None)
             if step is None:
                 del searched[key]
                 if key:
-                    self._built[key] = self._choice(key, lines.pop(key))
+                    self._built[key] = self._choice(key, lines.pop(key), *naming[key])
                 continue
             line, written, position = step
             name = _plain(written)
@@ -105,6 +113,7 @@ class Wildcards:
                     position,
                     "Leave the name out here: its options would never end.",
                 )
+            naming[name] = line, position
             lines[name] = self._lines(name, line, position)
             searched[name] = _chained(lines[name])
         return self._built
@@ -113,11 +122,14 @@ class Wildcards:
         """Return the choice of a list that `choices_for` has read."""
         return self._built[_plain(name)]
 
-    def _choice(self, name: str, lines: list[Source]) -> Choice:
+    def _choice(self, name: str, lines: list[Source], source: Source, position: int) -> Choice:
         choice = choice_of_options([read_option(line, self.find) for line in lines])
         if choice is None:
             why = "only options of weight 0" if lines else "no options"
-            raise CheckpointError(f"the list {name!r} has {why}", self._path(name))
+            message = f"{source.place}the list {name!r} has {why}"
+            message = f"{message}\n{caret(source.text, position)}"
+            remedy = r"Write a line into it, or \__ for underscores that are text."
+            raise CheckpointError(message, self._path(name), remedy)
         return choice
 
     def _lines(self, name: str, source: Source, position: int) -> list[Source]:

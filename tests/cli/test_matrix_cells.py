@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from clipcond.cli.entry import main
 from clipcond.cli.matrix_axes import read_axes
 from clipcond.cli.matrix_cells import make_matrix
 from clipcond.cli.picture_jobs import PictureJob, jobs_of_prompt
@@ -51,5 +52,33 @@ def test_axes_of_one_place_are_refused():
         ("a red cat", ["prompt:red cat=x", "prompt:a red=y"], "a red cat", 2),
         ("cat", ["prompt:cat=x", "prompt:cat =y", "prompt=cat dog"], "cat dog", 0),
         ("cats", ["prompt:cat=x", "prompt:s=y", "prompt:ts=z"], "cats", 2),
+    ]
+    assert not failures_of(check, cases)
+
+
+def test_a_style_that_the_axis_replaces_is_said(capsys, tmp_path):
+    styles = tmp_path / "styles.csv"
+    styles.write_text("name,prompt\nbig,big\nblue,blue\n", encoding="utf-8")
+    given = ["generate", "", "--styles", str(styles), "--matrix", "style=,blue"]
+    for more, is_said in ((["--style", "big"], True), ([], False)):
+        assert main([*given, *more]) == 2  # there is no prompt
+        said = capsys.readouterr().err
+        assert ("--style big is not used: the axis 'style' has the styles" in said) == is_said
+
+
+def test_values_of_another_kind_are_said_in_our_words(capsys):
+    def check(case):
+        axis, value, kind, place = case
+        assert main(["generate", "a", "--matrix", axis]) == 2
+        said = f"clipcond: {kind} is needed, not {value!r}\n  {axis}\n{' ' * (2 + place)}^\n"
+        assert capsys.readouterr().err == said
+
+    cases = [
+        ("steps=2,x", "x", "a whole number", 8),
+        ("clip-skip=,2", "", "a whole number", 10),
+        ("seed=1.5", "1.5", "a whole number", 5),
+        ("guidance=7,x", "x", "a number", 11),
+        ("fullwidth=yes,x", "x", "true or false", 14),
+        ("extra-networks=2", "2", "true or false", 15),
     ]
     assert not failures_of(check, cases)

@@ -14,6 +14,8 @@ from clipcond.cli.entry import main
 from clipcond.cli.messages import in_locale
 from clipcond.cli.picture_jobs import _KINDS, PictureJob, jobs_of_file, jobs_of_prompt
 from clipcond.cli.usage import _OTHER_NAMES
+from clipcond.metadata import read_parameters
+from clipcond.pipelines import build_pipeline
 from tests.failures import failures_of
 
 one_of = partial(jobs_of_prompt, count=1)
@@ -33,6 +35,7 @@ OPTIONS = [
     *(["--matrix", axis] for axis in ("stpes=1", "cfg=1", "steps=1,x", "steps", "steps:1=2")),
     *(["--matrix", axis] for axis in ("prompt:=a", "prompt:dog=a", 'prompt="a', 'prompt="a"b')),
     *(["--matrix", axis] for axis in ("dialect=foo", "style=a", "tower=none", "size=5")),
+    *(["--matrix", axis] for axis in ("fullwidth=x", "guidance=x", "clip-skip=,2", "seed=1.5")),
     *(["--matrix", "seed=1", *more] for more in (["--count", "2"], ["--matrix", "seed=2"])),
     ["--matrix", "prompt:cat=x", "--matrix", "prompt:a=x"],
     ["-n", "a cat", "--matrix", "negative:cat=x", "--matrix", "negative:a=x"],
@@ -195,6 +198,41 @@ def test_files_of_styles(capsys, tmp_path):
 def test_layers_that_a_tower_has_not(capsys):
     assert main(["inspect", "a cat", "--clip-skip", "99"]) == 1
     check_chinese(capsys.readouterr().err)
+
+
+def test_what_is_not_as_the_picture_was_made():
+    """Of every kind: settings of the file stay as they are, and the rest is Chinese."""
+    pipe = build_pipeline()
+    head, rest = "a cat\nSteps: 2, Sampler: ", "CFG scale: 3, Seed: 5"
+    regions = json.dumps(["nowhere: a cat", "left *x: a: b"])
+    written = [
+        f"{head}DPM fast, {rest}, Denoising strength: 0.4, Hires upscale: 2, RNG: NV",
+        f"{head}Euler, Schedule type: Automatic, {rest}, TI hashes: easy: 12, Precision: float16",
+        f"{head}DDIM, {rest}, Regions: {regions}, Base share: 5, Hires prompt: 'x. Y: z'",
+        f"{head}DDIM, {rest}, Regions: none",
+    ]
+    lines = [each for text in written for each in read_parameters(text).not_honoured(pipe)]
+    lines = [line for line in lines if "Say " not in line]  # the command reads prompts as it says
+    lines += [
+        "No denoising strength from 0 to 1 is given: the pipeline's own is used.",
+        "Size: 64x64; the pipeline takes the picture's.",
+        "The mask 'a.png' is another file than the picture was made with.",
+        "This diffusers has no DDIMScheduler.",
+        "scheduler 'Euler Beta' cannot be used here: install scipy",
+    ]
+    assert len(lines) >= 15
+
+    def check(line):
+        said = in_locale(f"not as the picture was made: {line}")
+        assert said.startswith("与原图的画法不同：")
+        check_chinese(said)
+
+    assert not failures_of(check, lines)
+    said = "10 to the power of 18"
+    assert "10 的 18 次方" in in_locale(f"2 of {said} combinations are made")
+    assert "10 的 18 次方" in in_locale(f"there are {said} combinations: say how many with --count")
+    assert re.search("种子", in_locale("'a.png' does not say the seed; 0 is used"))
+    check_chinese(in_locale("Input should be a valid boolean, unable to interpret input"))
 
 
 def test_bad_lines(capsys, tmp_path):

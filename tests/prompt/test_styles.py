@@ -30,6 +30,11 @@ def test_what_a_style_does():
         ("", " a cat ", " a cat "),
         ("photo of {prompt}, 35mm", "a cat", "photo of a cat, 35mm"),
         ("{prompt} {prompt}", "", " "),
+        ("{prompt}, blue background", "", "blue background"),
+        ("{prompt}, blue", " ", "blue"),
+        ("35mm, {prompt}", "", "35mm"),
+        ("35mm, {prompt}, blue", "", "35mm, blue"),
+        ("{prompt}, blue", "a", "a, blue"),
         (" , 35mm", "a cat,", "a cat,, , 35mm"),
     ]
     assert not failures_of(check, cases)

@@ -55,7 +55,7 @@ def test_what_looks_wrong_is_an_issue():
         ("a {b, {c|d}", 2, "'{' is never closed, and stays as text"),
         ("a ｛红｜蓝｝猫", 2, "'｛红｜蓝｝' has full-width signs, which are text"),
         ("{红｜蓝}", 0, "'{红｜蓝}' has full-width signs, which are text"),
-        ("x {3$$a|b}", 2, "3 options are to be taken, and there are 2"),
+        ("x {3$$a|b}", 2, "'{3$$': 3 options are to be taken, and there are 2"),
     ]
     assert not failures_of(check, cases)
     assert len(Template("}" * 5000).issues) == 100

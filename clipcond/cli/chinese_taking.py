@@ -1,0 +1,47 @@
+"""What `--from` says that it does otherwise than the picture was made, in Chinese."""
+
+import re
+
+_ENGLISH, _CHINESE = "not as the picture was made: ", "与原图的画法不同："
+_LINES = {
+    "Embeddings that are not loaded: {}.": "没有加载的嵌入：{}。",
+    "Sampler {}, which diffusers does not have; the pipeline's {} is used.": (
+        "采样器 {}：diffusers 没有，改用管线自己的 {}。"
+    ),
+    "Schedule type Automatic: which one that was for {} is not written.": (
+        "调度类型 Automatic：文件没有写 {} 当时用的是哪一种。"
+    ),
+    "Noise levels: spaced as the pipeline's scheduler says, {}.": (
+        "噪声级别：按管线的调度器分布，{}。"
+    ),
+    "Noise: drawn on the CPU here, by A1111 on the GPU unless its file says RNG: CPU.": (
+        "噪声：这里在 CPU 上生成；A1111 在 GPU 上生成，除非文件写有 RNG: CPU。"
+    ),
+    "No denoising strength from 0 to 1 is given: the pipeline's own is used.": (
+        "没有给出 0 到 1 的重绘幅度：使用管线自己的。"
+    ),
+    "Size: {}; the pipeline takes the picture's.": "尺寸：{}；管线使用输入图片的尺寸。",
+    "Precision: {}; this pipeline has {}.": "精度：{}；这个管线是 {}。",
+    "Regions: {}, which are none of clipcond's.": "区域：{}，不是 clipcond 的写法。",
+    "The mask {} is another file than the picture was made with.": (
+        "遮罩 {} 与画原图时的不是同一个文件。"
+    ),
+    "This diffusers has no {}.": "这个版本的 diffusers 没有 {}。",
+    "scheduler {} cannot be used here: {}": "调度器 {} 在这里不能用：{}",
+    "scheduler {} cannot be used with this model: {}": "调度器 {} 不能用于这个模型：{}",
+}
+TAKING = {
+    **{_ENGLISH + english: _CHINESE + chinese for english, chinese in _LINES.items()},
+    "{} does not say the seed; {} is used": "{} 里没有写种子；使用 {}",
+    "Input should be a valid boolean, unable to interpret input": "需要 true 或 false",
+}
+# A setting of the file and its value, which stay as they are; sentences are those above.
+SETTING = re.compile(rf"{_ENGLISH}(?!Regions: )([^:'\n]{{1,64}}: [^\n]*)")
+SETTING_IN_CHINESE = _CHINESE + "{}"
+REGION, REGION_IN_CHINESE = f"{_ENGLISH}Regions: ", _CHINESE + "区域：{}：{}"
+_POWER = re.compile(r"10 to the power of (\d+)")
+
+
+def count_in_chinese(part: str) -> str:
+    """Write a count that is too long for its digits."""
+    return _POWER.sub(r"10 的 \1 次方", part)
