@@ -15,14 +15,9 @@ from clipcond.app.wording import Language
 from clipcond.conditioning.dialects import DIALECTS, DialectName
 from clipcond.errors import PipelineError, UnknownNameError, excerpt
 from clipcond.metadata import Parameters
-from clipcond.metadata.calls import (
-    clip_skip_of,
-    is_own,
-    not_honoured,
-    otherwise_read,
-    scheduler_of,
-)
+from clipcond.metadata.calls import clip_skip_of, not_honoured, otherwise_read
 from clipcond.metadata.regions import MASKS, REGIONS, SHARE
+from clipcond.metadata.samplers import is_own, scheduler_of
 from clipcond.pipelines.schedulers import own_scheduler, scheduler_name
 
 SPACING, LORA_HASHES = "timestep_spacing", "Lora hashes"

@@ -41,8 +41,9 @@ def take_from(
     Raises:
         PictureError: the file does not say how it was made.
     """
-    from clipcond.metadata.calls import EMPHASIS, SPACING, clip_skip_of
+    from clipcond.metadata.calls import EMPHASIS, clip_skip_of
     from clipcond.metadata.regions import base_share_of, region_texts_of, settings_here
+    from clipcond.metadata.samplers import SPACING
 
     read = read_parameters(picture)
     size = None if read.size is None else "x".join(map(str, read.size))

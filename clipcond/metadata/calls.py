@@ -18,13 +18,16 @@ from clipcond.metadata.regions import (
     regions_not_honoured,
     settings_here,
 )
+from clipcond.metadata.samplers import (
+    SPACING,
+    is_a1111,
+    is_left_open,
+    sampler_of,
+    scheduler_of,
+)
 from clipcond.pipelines.regions.region import regional
 from clipcond.pipelines.schedulers import (
-    EVEN,
-    find_scheduler,
-    lent_scheduler,
     own_scheduler,
-    sampler_and_schedule_type,
     scheduler_name,
 )
 from clipcond.weighting import find_rule
@@ -33,11 +36,10 @@ from clipcond.weighting.normalize import find_normalize
 if TYPE_CHECKING:
     from clipcond.conditioning.conditioner import Conditioner
     from clipcond.metadata.parameters import Parameters
-    from clipcond.pipelines.protocols import ConditionedPipeline, Scheduler
+    from clipcond.pipelines.protocols import ConditionedPipeline
 
 # What A1111 calls the ways that weights act, and our names of the same.
 EMPHASIS = {"Original": "scale_mean", "No norm": "scale", "Ignore": "none", "None": "none"}
-SPACING = "Timestep spacing"  # ours, where A1111 has no name for the schedule type
 # Settings that say where a picture is from, that no picture depends on, or that are looked at here.
 _SILENT = frozenset(
     "Version, Generator, Dialect, Weighting, Emphasis, Normalize, Created Date, User, Model hash, "
@@ -167,7 +169,7 @@ def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[
         used = scheduler_of(parameters, pipe)
     except UnknownNameError:
         yield (
-            f"Sampler {_sampler(parameters, own)!r}, which diffusers does not have; the "
+            f"Sampler {sampler_of(parameters, own)!r}, which diffusers does not have; the "
             f"pipeline's {scheduler_name(own)} is used."
         )
     except PipelineError as error:
@@ -175,10 +177,10 @@ def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[
     if used is not own and str(parameters.schedule_type).lower() == "automatic":
         sampler = parameters.sampler
         yield f"Schedule type Automatic: which one that was for {sampler} is not written."
-    if _is_a1111(parameters) and _is_left_open(parameters):
+    if is_a1111(parameters) and is_left_open(parameters):
         spacing = used.config.get("timestep_spacing")
         yield f"Noise levels: spaced as the pipeline's scheduler says, {spacing}."
-    is_known = _is_a1111(parameters) and parameters.seed is not None
+    is_known = is_a1111(parameters) and parameters.seed is not None
     if is_known and parameters.others.get("RNG") != "CPU":
         yield "Noise: drawn on the CPU here, by A1111 on the GPU unless its file says RNG: CPU."
 
@@ -229,19 +231,8 @@ def _strength(parameters: Parameters) -> float | None:
 
 def clip_skip_of(parameters: Parameters) -> int | None:
     """Take clip skip from the settings; A1111 does not write 1."""
-    is_missing = parameters.clip_skip is None and _is_a1111(parameters)
+    is_missing = parameters.clip_skip is None and is_a1111(parameters)
     return 1 if is_missing else parameters.clip_skip
-
-
-def _is_a1111(parameters: Parameters) -> bool:
-    """Whether the settings are of A1111 or its like; without steps they are nobody's."""
-    generator = parameters.others.get("Generator")
-    return parameters.steps is not None and not is_own(parameters) and generator is None
-
-
-def is_own(parameters: Parameters) -> bool:
-    """Whether the settings are of clipcond."""
-    return parameters.others.get("Version", "").startswith("clipcond")
 
 
 def _names_of(pipe: ConditionedPipeline, conditioner: Conditioner) -> set[str]:
@@ -252,55 +243,3 @@ def _names_of(pipe: ConditionedPipeline, conditioner: Conditioner) -> set[str]:
 
 def _accepted(pipe: ConditionedPipeline) -> set[str]:
     return {*signature(type(pipe).__call__).parameters}
-
-
-def scheduler_of(parameters: Parameters, pipe: ConditionedPipeline) -> Scheduler:
-    """Make the scheduler that the picture was made with; the pipeline's own if that is the same.
-
-    Raises:
-        UnknownNameError, PipelineError: diffusers has none such, or it cannot be used here.
-    """
-    own, spacing = own_scheduler(pipe), _spacing(parameters)
-    name = _sampler(parameters, own)
-    is_named = parameters.sampler is not None or parameters.schedule_type is not None
-    is_same = name.lower() == scheduler_name(own).lower()
-    if not is_named or (is_same and spacing in {None, own.config.get("timestep_spacing")}):
-        return own
-    return lent_scheduler(pipe, name, spacing)
-
-
-def _sampler(parameters: Parameters, own: Scheduler) -> str:
-    """Name the sampler, by default the pipeline's, with its schedule type unless that is even."""
-    sampler = parameters.sampler or sampler_and_schedule_type(own)[0]
-    kind = str(parameters.schedule_type or "")
-    return sampler if kind.lower() in EVEN else f"{sampler} {kind}"
-
-
-def _is_even(parameters: Parameters) -> bool:
-    return str(parameters.schedule_type or "").lower() in EVEN
-
-
-def _is_left_open(parameters: Parameters) -> bool:
-    """Whether a sampler that diffusers has spaces its noise levels as its own code does."""
-    try:
-        row = find_scheduler(str(parameters.sampler))
-    except UnknownNameError:
-        return False
-    is_said = "timestep_spacing" in row.arguments
-    return _is_even(parameters) and _spacing(parameters) is None and not is_said
-
-
-def _spacing(parameters: Parameters) -> str | None:
-    """Choose diffusers' spacing: as written, else even for the samplers of k-diffusion.
-
-    Source: k-diffusion, `CompVisDenoiser.get_sigmas`.
-    """
-    written = parameters.others.get(SPACING)
-    if written is not None or not _is_even(parameters) or not _is_a1111(parameters):
-        return written
-    try:
-        row = find_scheduler(str(parameters.sampler))
-    except UnknownNameError:
-        return None
-    is_k = row.schedule_type is None and (row.has_spacings or row.sampler == "Euler a")
-    return "linspace" if is_k and row.sampler not in {"UniPC", "DEIS"} else None

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from clipcond import __version__
-from clipcond.metadata.calls import SPACING
 from clipcond.metadata.parameters import Parameters
+from clipcond.metadata.samplers import SPACING
 from clipcond.pipelines.schedulers import sampler_and_schedule_type
 
 if TYPE_CHECKING:

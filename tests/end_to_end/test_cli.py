@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from clipcond import Conditioner, __version__
 from clipcond.cli.prompts import _finite
 from clipcond.metadata import read_parameters
-from clipcond.metadata.calls import SPACING
+from clipcond.metadata.samplers import SPACING
 from clipcond.pipelines import build_pipeline
 from tests.parity.models import tower_l
 

@@ -1,0 +1,84 @@
+"""Find the scheduler that a picture was made with, by the names of webui's samplers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clipcond.errors import UnknownNameError
+from clipcond.pipelines.schedulers import (
+    EVEN,
+    find_scheduler,
+    lent_scheduler,
+    own_scheduler,
+    sampler_and_schedule_type,
+    scheduler_name,
+)
+
+if TYPE_CHECKING:
+    from clipcond.metadata.parameters import Parameters
+    from clipcond.pipelines.protocols import ConditionedPipeline, Scheduler
+
+SPACING = "Timestep spacing"  # ours, where A1111 has no name for the schedule type
+
+
+def is_a1111(parameters: Parameters) -> bool:
+    """Whether the settings are of A1111 or its like; without steps they are nobody's."""
+    generator = parameters.others.get("Generator")
+    return parameters.steps is not None and not is_own(parameters) and generator is None
+
+
+def is_own(parameters: Parameters) -> bool:
+    """Whether the settings are of clipcond."""
+    return parameters.others.get("Version", "").startswith("clipcond")
+
+
+def scheduler_of(parameters: Parameters, pipe: ConditionedPipeline) -> Scheduler:
+    """Make the scheduler that the picture was made with; the pipeline's own if that is the same.
+
+    Raises:
+        UnknownNameError, PipelineError: diffusers has none such, or it cannot be used here.
+    """
+    own, spacing = own_scheduler(pipe), spacing_of(parameters)
+    name = sampler_of(parameters, own)
+    is_named = parameters.sampler is not None or parameters.schedule_type is not None
+    is_same = name.lower() == scheduler_name(own).lower()
+    if not is_named or (is_same and spacing in {None, own.config.get("timestep_spacing")}):
+        return own
+    return lent_scheduler(pipe, name, spacing)
+
+
+def sampler_of(parameters: Parameters, own: Scheduler) -> str:
+    """Name the sampler, by default the pipeline's, with its schedule type unless that is even."""
+    sampler = parameters.sampler or sampler_and_schedule_type(own)[0]
+    kind = str(parameters.schedule_type or "")
+    return sampler if kind.lower() in EVEN else f"{sampler} {kind}"
+
+
+def is_even(parameters: Parameters) -> bool:
+    return str(parameters.schedule_type or "").lower() in EVEN
+
+
+def is_left_open(parameters: Parameters) -> bool:
+    """Whether a sampler that diffusers has spaces its noise levels as its own code does."""
+    try:
+        row = find_scheduler(str(parameters.sampler))
+    except UnknownNameError:
+        return False
+    is_said = "timestep_spacing" in row.arguments
+    return is_even(parameters) and spacing_of(parameters) is None and not is_said
+
+
+def spacing_of(parameters: Parameters) -> str | None:
+    """Choose diffusers' spacing: as written, else even for the samplers of k-diffusion.
+
+    Source: k-diffusion, `CompVisDenoiser.get_sigmas`.
+    """
+    written = parameters.others.get(SPACING)
+    if written is not None or not is_even(parameters) or not is_a1111(parameters):
+        return written
+    try:
+        row = find_scheduler(str(parameters.sampler))
+    except UnknownNameError:
+        return None
+    is_k = row.schedule_type is None and (row.has_spacings or row.sampler == "Euler a")
+    return "linspace" if is_k and row.sampler not in {"UniPC", "DEIS"} else None
