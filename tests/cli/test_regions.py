@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from clipcond import attach
 from clipcond.cli.entry import main
 from clipcond.cli.picture_jobs import PictureJob
 from clipcond.cli.picture_making import report
 from clipcond.cli.variants import expanding, open_expansion
 from clipcond.errors import PromptError
-from clipcond.metadata import read_parameters
+from clipcond.metadata import Parameters, read_parameters, save_picture
 from clipcond.metadata.regions import (
     base_share_of,
     region_texts_of,
@@ -21,6 +22,7 @@ from clipcond.metadata.regions import (
     written_regions,
 )
 from clipcond.prompt.region_texts import read_region
+from tests.pipelines.models import tiny_sd
 
 DRAW = ["--steps", "2", "--json"]
 
@@ -129,6 +131,18 @@ def test_a_mask_is_found_next_to_its_picture(name, tmp_path, capsys, monkeypatch
     found = json.loads(settings_here(parameters)["Regions"])
     assert found == [f"../here/{Path(name).name} *1.5: a dog", "左: a cat"]
     assert json.loads(parameters.others["Regions"])[0] == f"{name} *1.5: a dog"  # as written
+
+
+def test_python_finds_a_mask_next_to_its_picture(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mask_file(tmp_path / "sub" / "m.png")
+    picture, settings = Image.new("L", (8, 8)), written_regions(["sub/m.png: a dog"], None)
+    save_picture(picture, "sub/a.png", Parameters("a", steps=2, others=settings).as_written())
+    monkeypatch.chdir(tmp_path.parent)
+
+    read = read_parameters(tmp_path / "sub" / "a.png")
+    (region,) = read.call(attach(tiny_sd()))["regions"]
+    assert region.mask.tolist() == [[1.0] * 8 + [0.0] * 8] * 16
 
 
 def test_a_mask_that_is_another_one_now_is_said(tmp_path, capsys, monkeypatch):
