@@ -1,5 +1,6 @@
 """Cells of a matrix: the prompts that its axes make."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import pytest
 import typer
 
 from clipcond.cli.entry import main
+from clipcond.cli.job_listing import writable
 from clipcond.cli.matrix_axes import read_axes
 from clipcond.cli.matrix_cells import make_matrix
 from clipcond.cli.picture_jobs import PictureJob, jobs_of_prompt
+from clipcond.errors import ArgumentError
 from tests.failures import failures_of
 
 
@@ -82,3 +85,11 @@ def test_values_of_another_kind_are_said_in_our_words(capsys):
         ("extra-networks=2", "2", "true or false", 15),
     ]
     assert not failures_of(check, cases)
+
+
+def test_a_prompt_that_is_written_twice_needs_room_twice(tmp_path):
+    job = PictureJob("", "", 0, None, None, None, None, tmp_path / "a.jpg")
+    long = "x" * 20_000
+    assert writable([replace(job, prompt=f"a\n{long}")])
+    with pytest.raises(ArgumentError, match="a JPEG file holds"):
+        writable([replace(job, prompt=f"a\nNegative prompt: {long}")])
