@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from clipcond.app.loras import hashes
 from clipcond.app.sending import sent
 from clipcond.app.wishes import Reading, Wish
 from clipcond.errors import ClipcondError
@@ -123,6 +124,19 @@ def test_what_the_page_does_not_take_over_is_noted(desk, chinese_desk, setting):
 
     assert note.startswith(NOT_TAKEN[setting])
     assert chinese
+
+
+def test_a_lora_is_the_one_that_the_picture_was_drawn_with(desk, tmp_path, monkeypatch):
+    (tmp_path / "winter.safetensors").write_bytes(b"x")
+    files = {"winter": tmp_path / "winter.safetensors"}
+    monkeypatch.setattr(desk.studio, "loras", files)
+
+    for written, notes in {
+        hashes(files): (),
+        "winter: 0123456789ab": ("The LoRA winter is another file here.",),
+    }.items():
+        drawn = replace(PARAMETERS, others={**OURS, "Lora hashes": written})
+        assert sent(drawn, desk.studio, desk.language).notes == notes
 
 
 def test_a_clip_skip_is_not_explained_as_if_to_a_program(desk):
