@@ -25,8 +25,6 @@ def with_inversion_issues(parsed: ParsedPrompt, names: Sequence[str]) -> ParsedP
     Args:
         names: of those that are loaded.
     """
-    if not names:
-        return parsed
     issues = _files(parsed, tuple(names)) if parsed.bare_names else ()
     found = [*_words(parsed, tuple(names)), *issues]
     if not found:
@@ -36,7 +34,7 @@ def with_inversion_issues(parsed: ParsedPrompt, names: Sequence[str]) -> ParsedP
 
 def with_known_names(parsed: ParsedPrompt, names: Sequence[str]) -> ParsedPrompt:
     """Say of each embedding that is missing which of those that are loaded was meant."""
-    if not names or not any(issue.message.startswith(_MISSING) for issue in parsed.issues):
+    if not any(issue.message.startswith(_MISSING) for issue in parsed.issues):
         return parsed
     issues = [
         replace(issue, remedy=_meant(parsed.source, issue, names) or issue.remedy)

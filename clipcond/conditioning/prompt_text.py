@@ -188,10 +188,12 @@ class PromptReader:
         if remainder is not None and any(issue.code == "weight" for issue in parsed.issues):
             whole = text if text.issues else self.read(text.prompt)
             parsed = without_known(parsed, remainder, whole.issues)
-        names = inversion_names(self.towers)
-        parsed = with_inversion_issues(parsed, names)
+        has_any = any(getattr(getattr(t, "inversions", None), "by_name", None) for t in self.towers)
+        names = inversion_names(self.towers) if has_any else ()
+        parsed = with_inversion_issues(parsed, names) if names else parsed
         parsed = of_negative(parsed) if text.negative and parsed.issues else parsed
-        parsed = with_known_names(parsed.with_names(partial(find_inversion, self.towers)), names)
+        parsed = parsed.with_names(partial(find_inversion, self.towers))
+        parsed = with_known_names(parsed, names) if names else parsed
         parsed = parsed if remainder is None else remainder.restore(parsed)
         return parsed if parsed.mixture is None else limited_mixture(parsed, self.max_chunks)
 
