@@ -79,12 +79,12 @@ REGIONS = {
     ),
     "Draw without --region.": "请去掉 --region 再画。",
     "not as the picture was made: The mask {} is another file than the picture was made with.": (
-        "与图片的画法不同：蒙版 {} 已不是画图时的文件"
+        "与原图的画法不同：蒙版 {} 已不是画图时的文件"
     ),
     "not as the picture was made: Regions: {}, which are none of clipcond's.": (
-        "与图片的画法不同：区域：{}，不是 clipcond 的"
+        "与原图的画法不同：区域：{}，不是 clipcond 的"
     ),
-    "not as the picture was made: Base share: {}": "与图片的画法不同：基础提示词的份额：{}",
+    "not as the picture was made: Base share: {}": "与原图的画法不同：基础提示词的份额：{}",
     "--base-share goes with --region": "--base-share 与 --region 一起使用",
     "a number from 0 to below 1 is needed, not {}": "需要 0 到小于 1 的数，而不是 {}",
 }

@@ -59,7 +59,7 @@ def _step_lines(report: Report) -> Iterator[RenderableType]:
     from rich.text import Text
 
     if report.steps:
-        yield Text("what a pipeline draws at each step:")
+        yield Text("each step of a pipeline:")
     first = 1
     for until, parts in report.steps:
         span = f"step {first}" if first == until else f"steps {first} to {until}"

@@ -86,7 +86,7 @@ def test_the_table_fits_a_terminal(report):
 def test_the_table_shows_what_is_drawn_at_which_steps():
     table = Conditioner(tower_l()).explain("a [cat:dog:0.5] AND b :2").table(width=90)
     assert table.splitlines()[1:6] == [
-        "what a pipeline draws at each step:",
+        "each step of a pipeline:",
         "  steps 1 to 10 of 20: 'a cat', weight 1",
         "  steps 1 to 10 of 20: 'b', weight 2",
         "  steps 11 to 20 of 20: 'a dog', weight 1; shown below",
