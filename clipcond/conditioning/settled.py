@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from clipcond.arguments import check_arguments
+from clipcond.errors import excerpt
 from clipcond.prompt import ExtraNetwork, Issue
 from clipcond.prompt.reduction import (
     find_conditions,
@@ -153,11 +154,10 @@ class SettlesTexts(ABC):
         if len(parts) <= limit:
             return ()
         message = f"AND makes {len(parts)} parts of a chunk or more each; max_chunks takes {limit} "
-        message += "in all; the others are dropped"
+        start, lost = parts[limit][0], whole.text[parts[limit][0] : parts[-1][1]].strip()
+        message += f"in all; dropped: {excerpt(lost)!r}"
         remedy = "Write fewer parts, or give the Conditioner a higher max_chunks=."
-        start, stop, _ = parts[limit]
-        words = (whole.text[start:stop].strip(),)
-        return (Issue(message, whole.at(start), remedy, "prompt-cut", words),)
+        return (Issue(message, whole.at(start), remedy, "prompt-cut", (lost,)),)
 
     def _drawn(self, prompts: Sequence[str], *, negative: bool) -> list[str]:
         """List the texts that a pipeline draws of prompts that change, of all steps and parts."""

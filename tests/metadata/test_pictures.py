@@ -1,6 +1,7 @@
 """Pictures carry their settings as A1111 writes them, and are written whole or not at all."""
 
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -9,7 +10,9 @@ from PIL.PngImagePlugin import PngInfo
 from clipcond.errors import ArgumentError, CheckpointError, PictureError
 from clipcond.files import check_writable
 from clipcond.metadata import Parameters, read_parameters, save_picture
+from tests.failures import failures_of
 
+DATA = Path(__file__).parents[1] / "data"
 TEXTS = ["", "a cat\nSteps: 2", "一只猫 🐱\nNegative prompt: é\nSteps: 2, Seed: 1, Size: 8x6"]
 
 
@@ -37,6 +40,26 @@ def test_a_picture_keeps_its_settings(tmp_path, text, ending):
         path.with_suffix(".txt").write_text(TEXTS[1])
         with pytest.raises(PictureError, match=r"There is '.*out\.txt'"):
             read_parameters(path)
+
+
+def test_files_made_by_the_rules_of_webui_survive_reading_writing_and_reading(tmp_path):
+    """What make_webui_pictures.py put together without clipcond: PNG, JPEG, WebP, GIF."""
+    texts = json.loads((DATA / "infotexts.json").read_text(encoding="utf-8"))
+
+    def check(path):
+        found = read_parameters(path)
+        text = texts[int(path.name[:2])]
+        assert found.text() == read_parameters(text).text()
+        is_prompt = "\n" not in text  # a comment of a JPEG file would be any photograph's
+        ending = ".webp" if path.suffix == ".png" and not is_prompt else ".png"
+        again = tmp_path / path.with_suffix(ending).name
+        with Image.open(path) as image:
+            save_picture(image.convert("RGB"), again, found)
+        assert read_parameters(again).text() == found.text()
+
+    paths = sorted((DATA / "webui_pictures").iterdir())
+    assert len(paths) == len(texts) >= 40
+    assert not failures_of(check, paths)
 
 
 def exif(comment):
