@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +86,8 @@ class Report:
         parsed: what is encoded, with all issues; positions are those in the prompt.
         chunks: exactly those that the first tower encodes.
         dialect, tower, layer, n_layers: what reads and encodes them.
-        steps: of a prompt with editing or AND, what a pipeline draws with up to each of 20 steps.
+        steps: of a prompt with editing or AND, what a pipeline draws with up to each of 20 steps,
+            which count from 0.
         second: the report of a pair's second tower.
         negative: the report of the negative prompt.
         is_zero: whether zeros are passed in place of what is encoded: a pair's empty negative.
@@ -109,6 +110,19 @@ class Report:
     pooled: TokenChunk | None = None
     measured: MeasuredRows | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def drawn_steps(self) -> Iterator[tuple[int, int, tuple[PartReport, ...]]]:
+        """Yield the first and last step that draws each text, counted from 1, and its parts.
+
+        A text holds at the step that ends it, too; the last texts of an alternation may come late.
+        """
+        first = 1
+        for until, parts in self.steps:
+            last = min(until + 1, self.steps[-1][0])
+            if first <= last:
+                yield first, last, parts
+            first = last + 1
+
     def json(self, *, compact: bool = False) -> dict[str, Any]:
         """Give a dict for `json.dumps`.
 
@@ -120,8 +134,9 @@ class Report:
             of these a list of length L, special tokens included; issues: a list of {message,
             position, remedy, code, words, prompt}, as an `Issue` has them. Where movement was asked
             for, each chunk has norms and movements of length L too. Where there are such, also
-            steps: a list of {until, parts}, tower_2 and negative. Where zeros are passed,
-            chunks is empty and zeros is True.
+            steps: a list of {until, parts}, tower_2 and negative; `until` is the last step that
+            draws the parts, counted from 0. Where zeros are passed, chunks is empty and zeros is
+            True.
         """
 
         def rows(chunks: Sequence[ChunkReport]) -> list[dict[str, Any]]:

@@ -60,15 +60,13 @@ def _step_lines(report: Report) -> Iterator[RenderableType]:
 
     if report.steps:
         yield Text("each step of a pipeline:")
-    first = 1
-    for until, parts in report.steps:
-        span = f"step {first}" if first == until else f"steps {first} to {until}"
+    for first, last, parts in report.drawn_steps:
+        span = f"step {first}" if first == last else f"steps {first} to {last}"
         for part in parts[:MAX_SHOWN]:
             weight = f", weight {part.weight:.4g}" if len(parts) > 1 else ""
             below = "; shown below" if part.is_encoded else ""
             yield Text(f"  {span} of {report.steps[-1][0]}: {part.text.strip()!r}{weight}{below}")
         yield from and_more(len(parts), "conditions")
-        first = until + 1
 
 
 def issue_lines(

@@ -87,10 +87,10 @@ def test_the_table_shows_what_is_drawn_at_which_steps():
     table = Conditioner(tower_l()).explain("a [cat:dog:0.5] AND b :2").table(width=90)
     assert table.splitlines()[1:6] == [
         "each step of a pipeline:",
-        "  steps 1 to 10 of 20: 'a cat', weight 1",
-        "  steps 1 to 10 of 20: 'b', weight 2",
-        "  steps 11 to 20 of 20: 'a dog', weight 1; shown below",
-        "  steps 11 to 20 of 20: 'b', weight 2",
+        "  steps 1 to 11 of 20: 'a cat', weight 1",
+        "  steps 1 to 11 of 20: 'b', weight 2",
+        "  steps 12 to 20 of 20: 'a dog', weight 1; shown below",
+        "  steps 12 to 20 of 20: 'b', weight 2",
     ]
     assert "step" not in Conditioner(tower_l()).explain("a cat").table()
 

@@ -154,11 +154,11 @@ def test_steps_and_parts(pair):
     ranges = [each for each in items if each.all("b")[0].text().startswith("Step")]
 
     assert [each.all("b")[0].text() for each in ranges] == [
-        "Steps 1 to 10 of 20",
-        "Steps 11 to 20 of 20",
+        "Steps 1 to 11 of 20",
+        "Steps 12 to 20 of 20",
     ]
     lines = [each.all("span", "cc-line")[0].children[0].attributes["style"] for each in ranges]
-    assert lines == ["--from:0.0000;--share:0.5000", "--from:0.5000;--share:0.5000"]
+    assert lines == ["--from:0.0000;--share:0.5500", "--from:0.5500;--share:0.4500"]
     for each, step in zip(ranges, steps, strict=True):
         parts = each.all("ul", "cc-parts")[0].all("li")
         assert [part.all("span", "cc-text")[0].text() for part in parts] == [

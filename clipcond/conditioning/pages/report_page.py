@@ -107,17 +107,16 @@ def _steps(report: Report, wording: Wording) -> str:
     """Write what is drawn at which steps, as a time line."""
     if not report.steps:
         return ""
-    n_steps, first, items = report.steps[-1][0], 1, []
-    for until, parts in report.steps:
-        name = wording.say("Steps {} to {} of {}", first, until, n_steps)
-        if first == until:
+    n_steps, items = report.steps[-1][0], []
+    for first, last, parts in report.drawn_steps:
+        name = wording.say("Steps {} to {} of {}", first, last, n_steps)
+        if first == last:
             name = wording.say("Step {} of {}", first, n_steps)
-        share = f"--from:{(first - 1) / n_steps:.4f};--share:{(until - first + 1) / n_steps:.4f}"
+        share = f"--from:{(first - 1) / n_steps:.4f};--share:{(last - first + 1) / n_steps:.4f}"
         line = f'<span class="cc-line" aria-hidden="true"><span style="{share}"></span></span>'
         shown = "".join(_part(part, len(parts), wording) for part in parts[:MAX_ITEMS])
         more = wording.more(len(parts) - MAX_ITEMS, LEFT_OUT)
         items.append(f'<li><b>{name}</b>{line}<ul class="cc-parts">{shown}</ul>{more}</li>')
-        first = until + 1
     heading = wording.say("What a pipeline draws at each step")
     return f'<h3>{heading}</h3>\n<ol class="cc-steps cc-card" role="list">\n{"".join(items)}\n</ol>'
 

@@ -122,3 +122,20 @@ def test_what_a_call_draws_otherwise_than_meant_is_warned_of(pipe):
             pipe(prompt, num_inference_steps=3, output_type="latent")
         (warning,) = warned
         assert (warning.message.message, warning.filename) == (message, __file__)
+
+
+@pytest.mark.parametrize("prompt", ["a [cat:dog:0.5]", "a [cat:dog:1]", "[[a|b]:c:3]", "[b:a:19]"])
+def test_the_report_says_which_steps_draw_which_text(pipe, prompt):
+    pipe.scheduler = diffusers.DDIMScheduler()
+    seen = []
+    keys = next(m for n, m in pipe.unet.named_modules() if n.endswith("attn2.to_k"))
+    handle = keys.register_forward_pre_hook(lambda module, args: seen.append(args[0][1]))
+    drawn(pipe, prompt, "", 20)
+    handle.remove()
+
+    said = list(pipe.conditioner.explain(prompt).drawn_steps)
+    assert [first for first, _, _ in said] == [1, *(last + 1 for _, last, _ in said[:-1])]
+    assert said[-1][1] == len(seen) == 20
+    for first, last, (part,) in said:
+        rows = pipe.conditioner(part.text).embeds[0]
+        assert all(torch.allclose(each, rows, atol=1e-5) for each in seen[first - 1 : last])
