@@ -134,10 +134,12 @@ def _webui_text(image: Image) -> str:
     if isinstance(found, str):
         # Fooocus writes JSON there
         return "" if found.startswith("{") and found.rstrip().endswith("}") else found
-    for comment in (image.getexif().get_ifd(_EXIF).get(_USER_COMMENT), image.info.get("comment")):
+    exif = image.getexif()
+    for comment in (exif.get_ifd(_EXIF).get(_USER_COMMENT), image.info.get("comment")):
         text = _decoded(comment) if isinstance(comment, bytes) else comment
-        # Cameras and editors write comments, too.
-        if isinstance(text, str) and has_settings(text):
+        # Cameras and editors write comments, too: a prompt alone is one of a file without a camera.
+        is_prompt = isinstance(comment, bytes) and comment.startswith(_UNICODE) and len(exif) == 1
+        if isinstance(text, str) and (has_settings(text) or is_prompt):
             return text
     return ""
 
@@ -147,6 +149,6 @@ def _decoded(comment: bytes) -> str:
     kind, text = comment[:8], comment[8:]
     if kind == _UNICODE and b"\0" in text:
         little = text[1::2].count(0) > text[::2].count(0)
-        return text.decode("utf-16-le" if little else "utf-16-be", "replace")
+        return text.decode("utf-16-le" if little else "utf-16-be", "replace").lstrip("\ufeff")
     is_exif = kind in {_UNICODE, _ASCII, _UNDEFINED}
     return (text if is_exif else comment).decode("utf-8", "replace").strip("\0")

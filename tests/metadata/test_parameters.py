@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from clipcond.errors import ArgumentError
-from clipcond.metadata import Parameters, read_parameters
+from clipcond.metadata import Parameters, read_parameters, save_picture
 from clipcond.metadata.parameters import parse_parameters
+from tests.failures import failures_of
 
-TEXTS = json.loads((Path(__file__).parents[1] / "data" / "infotexts.json").read_text("utf-8"))
+DATA = Path(__file__).parents[1] / "data"
+TEXTS = json.loads((DATA / "infotexts.json").read_text("utf-8"))
 # What is written otherwise than it came: an empty negative prompt, lines behind the settings, and
 # settings alone.
 REWRITTEN = ("Negative prompt: \n", "\nTemplate: ", "Steps: 20, Sampler: Euler a, CFG scale: 7")
@@ -33,6 +36,23 @@ def test_texts_of_other_people_survive():
     assert len(rewritten) == len(REWRITTEN), rewritten
     for text, (empty, behind, alone) in zip(sorted(rewritten), [REWRITTEN] * 3, strict=True):
         assert text.startswith(alone) or empty in text or behind in text
+
+
+def test_files_made_by_the_rules_of_webui_survive_reading_writing_and_reading(tmp_path):
+    """What make_webui_pictures.py put together without clipcond: PNG, JPEG, WebP, GIF."""
+
+    def check(path):
+        found = read_parameters(path)
+        text = TEXTS[int(path.name[:2])]
+        assert found.text() == read_parameters(text).text()
+        again = tmp_path / path.with_suffix(".webp" if path.suffix == ".png" else ".png").name
+        with Image.open(path) as image:
+            save_picture(image.convert("RGB"), again, found)
+        assert read_parameters(again).text() == found.text()
+
+    paths = sorted((DATA / "webui_pictures").iterdir())
+    assert len(paths) == len(TEXTS) >= 40
+    assert not failures_of(check, paths)
 
 
 def test_what_is_in_them():
