@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 STEP, SMALL_STEP = 0.1, 0.05
@@ -13,6 +15,7 @@ _NO_WEIGHTS = {"plain", "diffusers"}
 _NUMBER = r"-?(?:\d+(?:\.\d*)?|\.\d+)"
 _WORD = re.compile(r"[^\s.,/!?%^*;:{}=`~()\[\]<>|\\\"]+")
 _NETWORK = re.compile(rf"<\w+:[^<>:]+(?::(?P<number>{_NUMBER}))?(?P<rest>[^<>]*)>")
+_DEEPEST = 100  # brackets within each other: weights beyond are far above _MOST
 _LONGEST = 30  # characters of a weight with its colon and spaces
 _COLON_END = re.compile(rf"\s*:\s*({_NUMBER})\s*\Z")
 _BEHIND = re.compile(rf"({_NUMBER}|\++|-+)?")
@@ -56,8 +59,7 @@ def change_weight(text: str, start: int, stop: int, change: float, dialect: str)
     changed = _change_network(text, start, stop, change)
     if changed is not None:
         return changed
-    find = {"compel": _compel_groups, "novelai": _novelai_groups}.get(dialect, _colon_groups)
-    group = _at(text, start, stop, list(find(text)))
+    group = _at(text, start, stop, list(_GROUPS.get(dialect, _colon_groups)(text)))
     if group is None:
         return Edited(text, start, stop)
     weight = min(max(round(group.weight + change, 2), 0.0), _MOST)
@@ -120,27 +122,66 @@ def _change_network(text: str, start: int, stop: int, change: float) -> Edited |
     return None
 
 
-def _brackets(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the places of each pair of round brackets, the inner ones first."""
+def _brackets(text: str, pairs: str = "()") -> Iterator[tuple[int, int]]:
+    """Yield the places of each pair of brackets, such as "()[]", the inner ones first."""
     opened: list[int] = []
     escaped = False
     for i, character in enumerate(text):
         if escaped or character == "\\":
             escaped = not escaped
-        elif character == "(":
+        elif character in pairs[::2]:
             opened.append(i)
-        elif character == ")" and opened:
+        elif (
+            character in pairs and opened and pairs[pairs.index(character) - 1] == text[opened[-1]]
+        ):
             yield opened.pop(), i
 
 
-def _colon_groups(text: str) -> Iterator[_Group]:
-    """Yield `(x:1.3)` and `(x)`, which is 1.1."""
-    for start, end in _brackets(text):
+def _colon_groups(text: str, pairs: str = "()[]") -> Iterator[_Group]:
+    """Yield `(x:1.3)`, and brackets alone: `(x)` and `((x))` are 1.1 and 1.2, `[x]` is 0.9."""
+    alone = _Alone(text, 1.1, 0.1)
+    for start, end in _brackets(text, pairs):
         number = _COLON_END.search(text, max(start + 1, end - _LONGEST), end)
-        if number is None:
-            yield _Group(start, start + 1, end, end + 1, 1.1)
+        if number is None or text[start] == "[":
+            alone.add(start, end)
         else:
             yield _Group(start, start + 1, number.start(), end + 1, float(number[1]))
+    yield from alone.groups()
+
+
+class _Alone:
+    """Brackets without a number: those directly within others are one group with them.
+
+    Args:
+        factor: the weight of a pair; square ones divide by it.
+        step: what their weights are rounded to, as A1111's page does.
+    """
+
+    def __init__(self, text: str, factor: float, step: float) -> None:
+        self._text, self._factor, self._step = text, factor, step
+        self._signs = [i for i, character in enumerate(text) if character in ":|"]
+        self._found: dict[int, tuple[_Group, int]] = {}
+
+    def add(self, start: int, end: int) -> None:
+        """Add a pair of brackets; those within it came before."""
+        is_square = self._text[start] == "["
+        if is_square and bisect(self._signs, start) != bisect(self._signs, end):
+            return  # an edit or an alternation
+        group, power = _Group(start, start + 1, end, end + 1, 1.0), 0
+        within = self._found.get(start + 1)
+        if within is not None and within[0].stop == end:
+            del self._found[start + 1]
+            group, power = (
+                replace(group, inner=within[0].inner, inner_stop=within[0].inner_stop),
+                within[1],
+            )
+        self._found[start] = group, power + (-1 if is_square else 1)
+
+    def groups(self) -> Iterator[_Group]:
+        """Yield them with their weights."""
+        for group, power in self._found.values():
+            weight = self._factor ** max(-_DEEPEST, min(power, _DEEPEST))
+            yield replace(group, weight=round(weight / self._step) * self._step)
 
 
 def _compel_groups(text: str) -> Iterator[_Group]:
@@ -162,6 +203,19 @@ def _compel_weight(sign: str | None) -> float:
 
 
 def _novelai_groups(text: str) -> Iterator[_Group]:
-    """Yield NovelAI's `1.3::x::`."""
+    """Yield NovelAI's `1.3::x::`, and `{x}` and `[x]`, which are 1.05 and 0.95."""
     for found in _NOVELAI.finditer(text):
         yield _Group(found.start(), *found.span(2), found.end(), float(found[1]))
+    alone = _Alone(text, 1.05, 0.05)
+    for start, end in _brackets(text, "{}[]"):
+        alone.add(start, end)
+    yield from alone.groups()
+
+
+_round_groups = partial(_colon_groups, pairs="()")
+_GROUPS: dict[str, Callable[[str], Iterator[_Group]]] = {
+    "comfyui": _round_groups,
+    "comfyui_words": _round_groups,
+    "compel": _compel_groups,
+    "novelai": _novelai_groups,
+}

@@ -127,6 +127,44 @@ def test_control_and_arrows_change_weights(visit):
     assert visit.prompt() == "a red cat"
 
 
+SELECT = "(e, [start, stop]) => { e.focus(); e.setSelectionRange(start, stop) }"
+SLOW_WEIGHTS = """() => {
+    const fetched = window.fetch;
+    window.fetch = async (url, ...rest) => {
+        if (url.endsWith("/live/weight")) await new Promise((done) => setTimeout(done, 300));
+        return fetched(url, ...rest);
+    };
+}"""
+UP, RED, FOX, START = "Control+ArrowUp", (2, 5), (6, 9), (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("done", "text"),
+    [
+        ([RED, UP, (9, 9), " in snow"], "a (red:1.1) fox in snow"),
+        ([FOX, UP, START, "big "], "big a red (fox:1.1)"),
+        ([RED, UP, UP, UP, FOX, UP], "a (red:1.3) (fox:1.1)"),
+        ([RED, UP, FOX, UP, START, "so ", UP], "so (a:1.1) (red:1.1) (fox:1.1)"),
+        ([RED, UP, "big"], "a big fox"),  # what was pressed for is gone
+        ([RED, UP, (5, 5), "dish"], "a (red:1.1)dish fox"),
+    ],
+)
+def test_a_press_means_the_words_of_its_time(visit, done, text):
+    """However late the answer comes, and whatever is typed or selected meanwhile."""
+    visit.type("a red fox")
+    visit.page.evaluate(SLOW_WEIGHTS)
+    for each in done:
+        if isinstance(each, tuple):
+            visit.page.eval_on_selector("#cp-prompt textarea", SELECT, list(each))
+        elif each == UP:
+            visit.page.keyboard.press(each)
+        else:
+            visit.page.keyboard.type(each)
+    visit.page.wait_for_timeout(300 * (done.count(UP) + 2))
+
+    assert visit.prompt() == text
+
+
 def test_keys_write_the_syntax_of_the_dialect(visit):
     visit.choose("dialect", "compel")
     visit.type("a red cat")

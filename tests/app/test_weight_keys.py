@@ -30,6 +30,16 @@ def marked(text: str) -> tuple[str, int, int]:
         ("a (|red|:1.1) cat", "a1111", -0.1, "a |red| cat"),
         ("a |(red:1.1)| cat", "a1111", 0.1, "a (|red|:1.2) cat"),
         ("a (r|ed)", "a1111", 0.1, "a (|red|:1.2)"),
+        ("a ((r|ed)) cat", "a1111", 0.1, "a (|red|:1.3) cat"),
+        ("a (((|red|)))", "sd_embed", -0.1, "a (|red|:1.2)"),
+        ("a [r|ed] cat", "a1111", 0.1, "a |red| cat"),
+        ("a [[|red|]]", "lpw", -0.1, "a (|red|:0.7)"),
+        ("a ([r|ed])", "a1111", 0.1, "a (|red|:1.1)"),
+        ("a [r|ed]", "comfyui", 0.1, "a [(|red|:1.1)]"),
+        ("a [r|ed:cat:0.5]", "a1111", 0.1, "a [(|red|:1.1):cat:0.5]"),
+        ("((red) f|ox)", "a1111", 0.1, "(|(red) fox|:1.2)"),
+        ("a {r|ed}", "novelai", 0.1, "a 1.15::|red|::"),
+        ("a [[r|ed]]", "novelai", 0.1, "a |red|"),
         ("((r|ed:1.2) fox:1.3)", "a1111", 0.1, "((|red|:1.3) fox:1.3)"),
         (r"a \(c|at\)", "a1111", 0.1, r"a \((|cat|:1.1)\)"),
         ("a (cat:1|.95)", "a1111", 0.05, "a (|cat|:2.0)"),
@@ -77,6 +87,13 @@ def test_the_dialect_reads_the_weight_that_was_asked_for(syntax, words, which, c
         if isinstance(part, Segment) and part.start <= edited[1] < part.stop
     }
     assert weights == {wanted}
+
+
+def test_brackets_may_be_deep():
+    deep = "(" * 9000 + "a" + ")" * 9000
+    assert change_weight(deep, 9000, 9000, 0.1, "a1111") == ("(a:10.0)", 1, 2)
+    deep = "[" * 9000 + "a" + "]" * 9000
+    assert change_weight(deep, 9000, 9000, 0.1, "a1111") == ("(a:0.1)", 1, 2)
 
 
 @given(

@@ -91,14 +91,9 @@
     const text = area(name);
     const before = text.painted;
     if (before && before.value !== text.value) {
-      const old = before.value, now = text.value;
-      let head = 0;
-      while (head < old.length && head < now.length && old[head] === now[head]) head++;
-      let tail = 0;
-      while (tail < Math.min(old.length, now.length) - head &&
-             old[old.length - 1 - tail] === now[now.length - 1 - tail]) tail++;
-      const moved = now.length - old.length;
-      const shift = (place) => (place > old.length - tail ? place + moved : Math.min(place, now.length));
+      const longer = text.value.length - before.value.length;
+      const { end } = difference(before.value, text.value);
+      const shift = (place) => (place > end ? place + longer : Math.min(place, text.value.length));
       paint(name, before.spans
         .map((span) => ({ ...span, start: shift(span.start), stop: shift(span.stop) }))
         .filter((span) => span.stop > span.start));
@@ -145,38 +140,63 @@
     } else if (event.key === "ArrowUp" || event.key === "ArrowDown") {
       event.preventDefault();
       const step = (event.shiftKey ? 0.05 : 0.1) * (event.key === "ArrowUp" ? 1 : -1);
-      weighing = weighing.then(() => weigh(event.target, step)).catch(console.warn);
+      const { value, selectionStart, selectionEnd } = event.target;
+      const press = { value, start: selectionStart, stop: selectionEnd, step };
+      weighing = weighing.then(() => weigh(event.target, press)).catch(console.warn);
     }
   }
 
-  async function weigh(text, change) {
-    const before = text.value;
-    const points = (place) => [...before.slice(0, place)].length; // the server counts characters
-    const found = await post("/live/weight", {
-      text: before,
-      start: points(text.selectionStart),
-      stop: points(text.selectionEnd),
-      change,
-      dialect: reading.dialect,
-    });
-    if (text.value !== before || found.text === before) return;
-    write(text, found.text);
-    const letters = [...found.text];
-    const units = (place) => letters.slice(0, place).join("").length;
-    text.setSelectionRange(units(found.start), units(found.stop));
-  }
-
-  // Change a field as if it were typed, so that the browser's undo knows of it.
-  function write(text, now) {
-    const old = text.value;
+  // What one text has in place of another's letters from `head` to `end`.
+  function difference(old, now) {
     let head = 0;
     while (head < old.length && head < now.length && old[head] === now[head]) head++;
     let tail = 0;
     while (tail < Math.min(old.length, now.length) - head &&
            old[old.length - 1 - tail] === now[now.length - 1 - tail]) tail++;
+    const end = old.length - tail;
+    return { head, end, added: now.slice(head, now.length - tail) };
+  }
+
+  // Where a place of the old text is in the new one.
+  function moved(place, { head, end, added }) {
+    if (place <= head && !(place === head && end === head)) return place;
+    return place >= end ? place + added.length - (end - head) : Math.min(place, head + added.length);
+  }
+
+  // A press means the selection of its time; the answer meets what has been typed meanwhile.
+  async function weigh(text, press) {
+    const before = text.value;
+    const since = difference(press.value, before);
+    const [start, stop] = [press.start, press.stop].map((place) => moved(place, since));
+    const selected = [text.selectionStart, text.selectionEnd];
+    const points = (place) => [...before.slice(0, place)].length; // the server counts characters
+    const found = await post("/live/weight", {
+      text: before,
+      start: points(start),
+      stop: points(stop),
+      change: press.step,
+      dialect: reading.dialect,
+    });
+    if (found.text === before) return;
+    const own = difference(before, text.value);
+    const { head, end, added } = difference(before, found.text);
+    const isTyped = text.value !== before;
+    if (isTyped && own.head < end && own.end > head) return; // in the words that change
+    const isMoved = isTyped || text.selectionStart !== selected[0] || text.selectionEnd !== selected[1];
+    const shift = own.head >= end ? 0 : text.value.length - before.length;
+    const at = { head: head + shift, end: end + shift, added };
+    const kept = [text.selectionStart, text.selectionEnd].map((place) => moved(place, at));
+    write(text, text.value.slice(0, at.head) + added + text.value.slice(at.end));
+    const letters = [...found.text];
+    const units = (place) => letters.slice(0, place).join("").length;
+    text.setSelectionRange(...(isMoved ? kept : [units(found.start), units(found.stop)]));
+  }
+
+  // Change a field as if it were typed, so that the browser's undo knows of it.
+  function write(text, now) {
+    const { head, end, added } = difference(text.value, now);
     text.focus();
-    text.setSelectionRange(head, old.length - tail);
-    const added = now.slice(head, now.length - tail);
+    text.setSelectionRange(head, end);
     if (!document.execCommand(added ? "insertText" : "delete", false, added)) {
       text.setRangeText(added);
       text.dispatchEvent(new Event("input", { bubbles: true }));
