@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import mimetypes
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
@@ -26,6 +27,7 @@ class Guard:
     * Another site's page cannot use the server: its Origin is another. Nor can one whose name was
       made to point at this computer (DNS rebinding): the Host is not one of `hosts`.
     * With a password, every request needs it (HTTP's Basic authentication, user "clipcond").
+    * Of the files that gradio may give, only pictures are given.
     * A body that says it is larger than an upload may be is refused; one that does not say is cut
       off there.
 
@@ -48,7 +50,7 @@ class Guard:
                 await self._app(scope, receive, send)
             return
         headers = {name.lower(): value for name, value in scope["headers"]}
-        status = self._refusal(headers)
+        status = self._refusal(headers) or _refusal_of(scope.get("path", ""))
         if status is None:
             await self._app(scope, _bounded(receive), _with_headers(send))
             return
@@ -68,9 +70,17 @@ class Guard:
         return 413 if not length.isdigit() or int(length) > _MOST_SENT else None
 
 
+def _refusal_of(path: str) -> int | None:
+    """Refuse a file that is no picture; gradio says itself whose folder it may come from."""
+    _, asked, file = path.partition("/file=")
+    kind = mimetypes.guess_type(file)[0] or ""
+    return 404 if asked and (not kind.startswith("image/") or "svg" in kind) else None
+
+
 _REASONS = {
     401: "A password is needed.",
     403: "Other sites' pages may not use this server.",
+    404: "There is no such picture.",
     413: "That is too large.",
     421: "This server is not asked by that name.",
 }

@@ -82,9 +82,10 @@ def make_app(
     desks = {name: Desk.of(studio, reader, chinese=name == "zh") for name in ("en", "zh")}
     _add_routes(app, desks)
     for name, desk in desks.items():
+        page = build_page(desk)
         gr.mount_gradio_app(
             app,
-            build_page(desk),
+            page,
             f"/{name}",
             allowed_paths=[str(settings.output.resolve())],
             max_file_size=MOST_UPLOADED_BYTES,
@@ -99,6 +100,9 @@ def make_app(
             css=(_FILES / "page.css").read_text(encoding="utf-8"),
             head=_ICON + f"<script>{(_FILES / 'page.js').read_text(encoding='utf-8')}</script>",
         )
+        # Until it is launched, which a mounted page never is, gradio takes any path of this
+        # computer in place of an upload.
+        page.has_launched = True
     return Guard(app, password, hosts)
 
 

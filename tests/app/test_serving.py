@@ -2,11 +2,15 @@
 
 import json
 import socket
+import tempfile
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from clipcond.app.settings import MOST_UPLOADED_BYTES, AppSettings
 from clipcond.errors import ClipcondError
@@ -53,6 +57,8 @@ def test_files_of_other_folders_are_not_given(site):
     ):
         assert raw(address, f"/en/gradio_api/file={path}") in {403, 404}, path
     assert raw(address, f"/en/gradio_api/file={root}/out/shown.png") == 200
+    (root / "out" / "notes.txt").write_text("of its owner")
+    assert raw(address, f"/en/gradio_api/file={root}/out/notes.txt") == 404
     assert raw(address, "/en/static/../../../../etc/passwd") in {403, 404}
 
 
@@ -65,23 +71,40 @@ def test_a_link_in_the_output_folder_leads_nowhere_else(site):
     link.unlink()
 
 
-def test_a_path_in_place_of_an_upload_is_refused(site):
+def answered(address, number, data):
+    """Call a function of the page as its browser does: through the queue, and at once."""
+    body = {"data": data, "fn_index": number, "session_hash": f"s{number}"}
+    texts = [ask(address, "/en/gradio_api/run/predict", body)[1]]
+    status, text, _ = ask(address, "/en/gradio_api/queue/join", body)
+    texts.append(text)
+    if status == 200:
+        with urlopen(
+            f"{address}en/gradio_api/queue/data?session_hash=s{number}", timeout=60
+        ) as now:
+            for line in now:
+                texts.append(line.decode())
+                if "process_completed" in texts[-1] or "close_stream" in texts[-1]:
+                    break
+    return "".join(texts)
+
+
+def test_a_path_in_place_of_an_upload_is_refused_by_every_function(site):
     address, root = site
-    config = json.loads(ask(address, "/en/config")[1])
-    (picture,) = (
-        each["id"] for each in config["components"] if each["props"].get("elem_id") == "cp-picture"
-    )
-    number = next(each["id"] for each in config["dependencies"] if each["inputs"] == [picture])
-    for path in ("/etc/passwd", str(root / "loras" / "broken.safetensors")):
-        for file in ({"path": path}, {"path": "", "url": f"file://{path}"}):
-            body = {
-                "data": [{**file, "meta": {"_type": "gradio.FileData"}}],
-                "fn_index": number,
-                "session_hash": "x",
-            }
-            status, text, _ = ask(address, "/en/gradio_api/run/predict", body)
-            assert status == 500
-            assert "root:" not in text
+    secret = root / "secret.png"
+    kept = PngInfo()
+    kept.add_text("parameters", "nobody's prompt\nSteps: 2")
+    Image.new("RGB", (8, 8)).save(secret, pnginfo=kept)
+    content = secret.read_bytes()
+    temporary = Path(tempfile.gettempdir())
+    for each in json.loads(ask(address, "/en/config")[1])["dependencies"]:
+        number, n_inputs = each["id"], len(each["inputs"])
+        for file in ({"path": str(secret)}, {"path": "", "url": f"file://{secret}"}):
+            whole = {**file, "meta": {"_type": "gradio.FileData"}}
+            text = answered(address, number, [whole] * n_inputs)
+            assert "nobody" not in text, (number, text)
+            assert str(temporary / "clipcond-") not in text, (number, text)
+    for folder in temporary.glob("clipcond-*"):
+        assert all(each.read_bytes() != content for each in folder.rglob("*") if each.is_file())
 
 
 def test_an_upload_has_a_bound(site):
