@@ -13,6 +13,14 @@ import pytest
 
 REQUIRED = "CLIPCOND_REQUIRE_BROWSER" in os.environ
 AXE = os.environ.get("CLIPCOND_AXE")  # axe.min.js of npm's axe-core
+# Answers about weights wait for `window.release()`.
+HOLD = """() => {
+    const fetched = window.fetch, held = new Promise((done) => { window.release = done; });
+    window.fetch = async (url, ...rest) => {
+        if (url.endsWith("/live/weight")) await held;
+        return fetched(url, ...rest);
+    };
+}"""
 SWITCHES = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync"

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from clipcond.metadata import read_parameters
+from tests.app.browser import HOLD
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 TABS = ("draw", "inspect", "convert", "compare", "read")
@@ -128,13 +129,6 @@ def test_control_and_arrows_change_weights(visit):
 
 
 SELECT = "(e, [start, stop]) => { e.focus(); e.setSelectionRange(start, stop) }"
-SLOW_WEIGHTS = """() => {
-    const fetched = window.fetch;
-    window.fetch = async (url, ...rest) => {
-        if (url.endsWith("/live/weight")) await new Promise((done) => setTimeout(done, 300));
-        return fetched(url, ...rest);
-    };
-}"""
 UP, RED, FOX, START = "Control+ArrowUp", (2, 5), (6, 9), (0, 0)
 
 
@@ -152,7 +146,7 @@ UP, RED, FOX, START = "Control+ArrowUp", (2, 5), (6, 9), (0, 0)
 def test_a_press_means_the_words_of_its_time(visit, done, text):
     """However late the answer comes, and whatever is typed or selected meanwhile."""
     visit.type("a red fox")
-    visit.page.evaluate(SLOW_WEIGHTS)
+    visit.page.evaluate(HOLD)
     for each in done:
         if isinstance(each, tuple):
             visit.page.eval_on_selector("#cp-prompt textarea", SELECT, list(each))
@@ -160,9 +154,11 @@ def test_a_press_means_the_words_of_its_time(visit, done, text):
             visit.page.keyboard.press(each)
         else:
             visit.page.keyboard.type(each)
-    visit.page.wait_for_timeout(300 * (done.count(UP) + 2))
-
-    assert visit.prompt() == text
+    visit.page.evaluate("() => window.release()")
+    visit.page.wait_for_timeout(500)
+    visit.page.wait_for_function(
+        "text => document.querySelector('#cp-prompt textarea').value === text", arg=text
+    )
 
 
 def test_keys_write_the_syntax_of_the_dialect(visit):
