@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from clipcond.app import html
 from clipcond.app.converting import convert_prompt
@@ -16,7 +16,16 @@ from clipcond.app.pictures import check_upload
 from clipcond.app.reader import Reader
 from clipcond.app.settings import AppSettings
 from clipcond.app.studio import Drawn, Studio
-from clipcond.app.wishes import OWN, Reading, Wish, check_wish, chosen_seed, compared
+from clipcond.app.wishes import (
+    OWN,
+    RANDOM,
+    Reading,
+    Wish,
+    check_wish,
+    chosen_seed,
+    compared,
+    whole,
+)
 from clipcond.app.wording import Language
 from clipcond.conditioning.dialects import DialectName, find_dialect
 from clipcond.errors import ArgumentError, ClipcondError, UnknownNameError
@@ -168,35 +177,41 @@ class Desk:
 
     def info(self, picture: str | None) -> tuple[str, str]:
         """Read what a picture was made with; return it, and what went wrong as HTML."""
+        if not picture:
+            return "", ""
         try:
             return read_parameters(check_upload(picture)).as_written(), ""
         except Exception as error:
-            return "", html.error(self.language.failure(error))
+            # its name is the visitor's, its folder is the server's
+            said = self.language.failure(error).replace(picture, Path(picture).name)
+            return "", html.error(said)
 
     def wish(
         self,
         texts: tuple[str, str],
         reading: Reading,
-        numbers: tuple[float | None, ...],
+        numbers: tuple[Any, ...],
         scheduler: str,
         spacing: str = OWN,
     ) -> Wish:
         """Make a wish of the fields' values; fields left empty are the model's own.
 
         Args:
-            numbers: steps, guidance, seed, width, height, count.
+            numbers: steps, guidance, seed, width, height, count; `check_wish` refuses what is none.
         """
         own = self.studio.own
-        steps, guidance, seed, width, height, n = numbers
+        usual = (own["steps"], own["guidance"], RANDOM, *own["size"], 1)
+        given = (whole(use if n is None else n) for n, use in zip(numbers, usual, strict=True))
+        steps, guidance, seed, width, height, n = given
         return Wish(
             *texts,
             reading,
-            int(own["steps"] if steps is None else steps),
-            float(own["guidance"] if guidance is None else guidance),
+            steps,
+            guidance,
             scheduler,
-            chosen_seed(-1 if seed is None else int(seed)),
-            (int(width or own["size"][0]), int(height or own["size"][1])),
-            int(n or 1),
+            chosen_seed(seed),
+            (width, height),
+            n,
             spacing=spacing,
         )
 

@@ -9,6 +9,7 @@ import gradio as gr
 from clipcond.app import html
 from clipcond.app.draw_tab import DRAWING, DrawTab
 from clipcond.app.handlers import Captioned, Desk
+from clipcond.app.inputs import Upload
 from clipcond.app.prompt_fields import PromptFields
 from clipcond.app.sending import sent
 from clipcond.metadata.parameters import parse_parameters
@@ -22,7 +23,7 @@ def add_read_tab(desk: Desk, fields: PromptFields, draw: DrawTab, tabs: gr.Tabs)
     said = desk.language.said
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
-            picture = gr.Image(
+            picture = Upload(
                 label=said("Picture"),
                 type="filepath",
                 image_mode=None,
@@ -39,10 +40,14 @@ def add_read_tab(desk: Desk, fields: PromptFields, draw: DrawTab, tabs: gr.Tabs)
             wrong = gr.HTML(elem_id="cp-info-wrong")
             use = gr.Button(said("Use these settings"), size="sm", elem_id="cp-send")
     with gr.Row():
-        _classify(desk, picture)
-        _interrogate(desk, picture, fields)
-        _score(desk, picture, fields)
-    picture.change(desk.info, picture, [facts, wrong], queue=False, **_PRIVATE)
+        shown = [_classify(desk, picture)]
+        shown += _interrogate(desk, picture, fields)
+        shown += [_score(desk, picture, fields)]
+
+    def info(path: str | None) -> tuple[str, ...]:
+        return *desk.info(path), *("" for _ in shown)  # those of the picture before go
+
+    picture.change(info, picture, [facts, wrong, *shown], queue=False, **_PRIVATE)
     _send(desk, use, facts, fields, draw, tabs)
     _send(desk, draw.use_all, draw.facts, fields, draw, tabs)
 
@@ -56,7 +61,7 @@ def add_read_tab(desk: Desk, fields: PromptFields, draw: DrawTab, tabs: gr.Tabs)
     draw.read.click(read, [draw.pictures, draw.facts], [picture, tabs], **_PRIVATE)
 
 
-def _classify(desk: Desk, picture: gr.Image) -> None:
+def _classify(desk: Desk, picture: gr.Image) -> gr.HTML:
     said = desk.language.said
     with gr.Column(min_width=280, elem_classes="cp-card"):
         labels = gr.Textbox(
@@ -67,9 +72,10 @@ def _classify(desk: Desk, picture: gr.Image) -> None:
         button = gr.Button(said("Classify"), size="sm", elem_id="cp-classify")
         shown = gr.HTML(elem_id="cp-classified")
     button.click(desk.classify, [picture, labels], shown, **_WORK)
+    return shown
 
 
-def _interrogate(desk: Desk, picture: gr.Image, fields: PromptFields) -> None:
+def _interrogate(desk: Desk, picture: gr.Image, fields: PromptFields) -> list[gr.Component]:
     said = desk.language.said
     with gr.Column(min_width=280, elem_classes="cp-card"):
         found = gr.Textbox(
@@ -82,9 +88,10 @@ def _interrogate(desk: Desk, picture: gr.Image, fields: PromptFields) -> None:
         wrong = gr.HTML()
     button.click(desk.interrogate, [picture, fields.dialect], [found, wrong], **_WORK)
     use.click(lambda text: text or gr.skip(), found, fields.prompt, queue=False, **_PRIVATE)
+    return [found, wrong]
 
 
-def _score(desk: Desk, picture: gr.Image, fields: PromptFields) -> None:
+def _score(desk: Desk, picture: gr.Image, fields: PromptFields) -> gr.HTML:
     said = desk.language.said
     with gr.Column(min_width=280, elem_classes="cp-card"):
         prompt = gr.Textbox(
@@ -95,6 +102,7 @@ def _score(desk: Desk, picture: gr.Image, fields: PromptFields) -> None:
         button = gr.Button(said("CLIP score"), size="sm", elem_id="cp-score")
         shown = gr.HTML(elem_id="cp-score-shown")
     button.click(desk.score, [picture, prompt, fields.dialect], shown, **_WORK)
+    return shown
 
 
 def _send(

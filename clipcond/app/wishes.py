@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 from clipcond.app.settings import (
     MAX_GUIDANCE,
@@ -67,6 +67,12 @@ def chosen_seed(seed: int) -> int:
     return secrets.randbelow(2**32) if seed == RANDOM else seed
 
 
+def whole(number: Any) -> Any:
+    """Make a whole number of 2.0, as browsers send it; anything else stays what it is."""
+    is_whole = isinstance(number, float) and number.is_integer()
+    return int(number) if is_whole else number
+
+
 def check_wish(wish: Wish) -> None:
     """Refuse what a visitor may not ask for; the model refuses more.
 
@@ -75,6 +81,11 @@ def check_wish(wish: Wish) -> None:
     """
     if max(len(wish.prompt), len(wish.negative)) > MOST_CHARACTERS:
         raise ArgumentError(f"a prompt has at most {MOST_CHARACTERS:,} characters here")
+    width, height = wish.size
+    wholes = (("steps", wish.steps), ("count", wish.count), ("seed", wish.seed))
+    for name, whole_number in (*wholes, ("width", width), ("height", height)):
+        if type(whole_number) is not int:
+            raise ArgumentError(f"{name} is a whole number, not {whole_number}")
     ranges = (
         ("steps", wish.steps, 1, MOST_STEPS),
         ("guidance", wish.guidance, 0, MAX_GUIDANCE),
@@ -82,9 +93,8 @@ def check_wish(wish: Wish) -> None:
         ("seed", wish.seed, 0, MAX_SEED - wish.count + 1),
     )
     for name, value, least, most in ranges:
-        if not least <= value <= most:
+        if not isinstance(value, int | float) or not least <= value <= most:
             raise ArgumentError(f"{name} is a number from {least} to {most} here, not {value}")
-    width, height = wish.size
     if min(width, height) < 1 or width * height > MOST_PIXELS:
         raise ArgumentError(
             f"size={width}x{height}: pictures have at most {MOST_PIXELS:,} pixels here"

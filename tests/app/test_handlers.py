@@ -142,6 +142,10 @@ def test_too_little_memory_is_said(desk, monkeypatch):
         ({"seed": MAX_SEED, "count": 2}, "seed is a number from 0 to"),
         ({"size": (4096, 4096)}, "pictures have at most 4,194,304 pixels here"),
         ({"size": (-8, 64)}, "pictures have at most"),
+        ({"seed": 1.5}, "seed is a whole number, not 1.5"),
+        ({"size": (64, "x")}, "height is a whole number, not x"),
+        ({"steps": None}, "steps is a whole number, not None"),
+        ({"guidance": "x"}, "guidance is a number from 0 to 100 here, not x"),
         ({"prompt": "a" * 20_001}, "a prompt has at most 20,000 characters here"),
     ],
 )

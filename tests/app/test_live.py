@@ -170,7 +170,7 @@ def test_a_lora_is_text_in_a_dialect_without_networks(studio_with_folder):
 
 def test_what_the_tabs_compute_needs_no_gradio():
     """Only what lays out and serves the page imports it, or a file that does."""
-    needs = {"page", "prompt_fields", "draw_tab", "prompt_tabs", "read_tab", "serving"}
+    needs = {"page", "prompt_fields", "draw_tab", "prompt_tabs", "read_tab", "inputs", "serving"}
     for path in Path(clipcond.app.__file__).parent.glob("*.py"):
         text = path.read_text(encoding="utf-8")
         names = re.findall(r"^(?:from|import) (?:clipcond\.app\.)?(\w+)", text, re.MULTILINE)
