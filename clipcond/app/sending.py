@@ -63,7 +63,7 @@ def sent(parameters: Parameters, studio: Studio, language: Language) -> Sent:
         notes.append(language.said("The seed {} is too large for this page.", seed))
         seed = None
     width, height = parameters.size or (None, None)
-    clip_skip = clip_skip_of(parameters)
+    clip_skip = clip_skip_of(parameters, n_towers=len(studio.pipe.conditioner.towers))
     if clip_skip is None and is_said:
         clip_skip = 0  # the model's own
     if clip_skip is not None and clip_skip > studio.own["most_skip"]:

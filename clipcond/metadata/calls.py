@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from clipcond.pipelines.protocols import ConditionedPipeline
 
 # What A1111 calls the ways that weights act, and our names of the same.
-EMPHASIS = {"Original": "scale_mean", "No norm": "scale", "Ignore": "none", "None": "none"}
+EMPHASIS = {"Original": "scale_mean", "No norm": "scale", "Ignore": "none"}
+LITERAL = "None"  # its emphasis without any: brackets are text
+LITERAL_CHOICE = 'dialect=replace(DIALECTS["a1111"], syntax="plain")'
 # Settings that say where a picture is from, that no picture depends on, or that are looked at here.
 _SILENT = frozenset(
     "Version, Generator, Dialect, Weighting, Emphasis, Normalize, Created Date, User, Model hash, "
@@ -69,7 +71,7 @@ def make_call(parameters: Parameters, pipe: ConditionedPipeline) -> dict[str, An
         "guidance_scale": parameters.guidance,
         "width": width,
         "height": height,
-        "clip_skip": clip_skip_of(parameters),
+        "clip_skip": clip_skip_of(parameters, n_towers=len(pipe.conditioner.towers)),
         "strength": _strength(parameters),
         "generator": None if seed is None else torch.Generator("cpu").manual_seed(seed),
         "regions": regional(*region_texts_of(others)) or None,
@@ -101,6 +103,7 @@ def not_honoured(
     read_so = () if is_read_so else otherwise_read(parameters, reads)
     return [
         *(f"{found} Say {choice}." if choice else found for found, choice in read_so),
+        *_of_clip_skip(parameters, reads),
         *_of_inversions(parameters, reads),
         *_of_sampling(parameters, pipe),
         *regions_not_honoured(settings_here(parameters)),
@@ -136,6 +139,10 @@ def otherwise_read(parameters: Parameters, conditioner: Conditioner) -> Iterator
         yield found, f'dialect="{written}"'
         return
     usual, emphasis = DIALECTS[written], EMPHASIS.get(others.get("Emphasis", ""))
+    is_literal = others.get("Emphasis") == LITERAL
+    if is_literal != (dialect.syntax == "plain") and usual.syntax != "plain":
+        choice = LITERAL_CHOICE if is_literal else f'dialect="{written}"'
+        yield f"Brackets are {'text' if is_literal else 'weights'} there, not here.", choice
     weighting = others.get("Weighting") or emphasis or usual.weighting
     normalize = others.get("Normalize") or usual.normalize
     try:
@@ -152,6 +159,12 @@ def otherwise_read(parameters: Parameters, conditioner: Conditioner) -> Iterator
     if is_kept != keeps and dialect.takes_out:
         found = f"Comments and <lora:...> in a prompt are {'text' if is_kept else 'none'}."
         yield found, "extra_networks=False" if is_kept else "extra_networks=None"
+
+
+def _of_clip_skip(parameters: Parameters, conditioner: Conditioner) -> Iterator[str]:
+    written, n_towers = parameters.clip_skip, len(conditioner.towers)
+    if written is not None and written != clip_skip_of(parameters, n_towers=n_towers):
+        yield f"Clip skip: {written}; A1111 takes none of models with several text towers."
 
 
 def _of_inversions(parameters: Parameters, conditioner: Conditioner) -> Iterator[str]:
@@ -203,7 +216,7 @@ def _of_others(
         is_model = name == "Civitai resources" and "lora" not in value and "embed" not in value
         is_cpu = (name, value) == ("RNG", "CPU")
         if not (name in _SILENT or is_same or is_off or is_strength or is_model or is_cpu):
-            yield f"{name}: {excerpt(value)}"
+            yield f"{name}: {excerpt(' '.join(value.split()))}"  # a line, whatever it holds
 
 
 def _is_off(name: str, value: str) -> bool:
@@ -229,10 +242,11 @@ def _strength(parameters: Parameters) -> float | None:
     return None
 
 
-def clip_skip_of(parameters: Parameters) -> int | None:
-    """Take clip skip from the settings; A1111 does not write 1."""
-    is_missing = parameters.clip_skip is None and is_a1111(parameters)
-    return 1 if is_missing else parameters.clip_skip
+def clip_skip_of(parameters: Parameters, *, n_towers: int = 1) -> int | None:
+    """Take clip skip from the settings; A1111 does not write 1, and has none for several towers."""
+    if is_a1111(parameters):
+        return 1 if n_towers > 1 else parameters.clip_skip or 1
+    return parameters.clip_skip
 
 
 def _names_of(pipe: ConditionedPipeline, conditioner: Conditioner) -> set[str]:

@@ -99,7 +99,10 @@ def _sizes(metadata: Mapping[str, Any], settings: dict[str, str]) -> dict[str, s
 
 
 def _clip_skips(tool: str, metadata: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, str]:
-    """Count clip skip as A1111 does: InvokeAI counts layers left out, ComfyUI from the end."""
+    """Count clip skip as A1111 does: InvokeAI counts layers left out, ComfyUI from the end.
+
+    Where neither says so, it is the last layer, whatever a model's own is.
+    """
     own = metadata.get("clip_skip")
     if isinstance(own, int):
         return {"Clip skip": str(own + (tool == "INVOKEAI"))}
@@ -108,6 +111,8 @@ def _clip_skips(tool: str, metadata: Mapping[str, Any], raw: Mapping[str, Any]) 
         for node in _workflow(raw)
         if node["class_type"] == "CLIPSetLastLayer"
     ]
+    if not stops and tool in {"COMFYUI", "INVOKEAI"}:
+        return {"Clip skip": "1"}
     return {"Clip skip": str(-stops[0])} if len(stops) == 1 and type(stops[0]) is int else {}
 
 

@@ -144,6 +144,7 @@ def test_pictures_of_other_tools_through_sd_parsers(tmp_path):
         assert found.sampler == samplers.get(tool, "dpmpp_2m_sde_gpu"), tool
         assert found.size == (None if tool == "NovelAI" else (512, 768)), tool
         assert found.others.get("Dialect") == dialects.get(tool), tool
+        assert found.clip_skip == (1 if tool in {"ComfyUI", "InvokeAI"} else None), tool
         assert found.others["Generator"] == tool
 
 

@@ -89,6 +89,10 @@ def _not_there(text: str, words: list[Word], prompt: str) -> PromptError:
     at = prompt.casefold().find(text.casefold()) if text.strip() else -1
     if at >= 0:
         whole = next((w for w in words if w.start <= at < w.start + len(w.text)), None)
+        within = [w.text for w in words if w.prompt == prompt and at <= w.start < at + len(text)]
+        if whole is None and within:
+            message = f"{shown} has more than words: signs that give a weight draw nothing"
+            return PromptError(message, prompt, at, f"Ask for {' '.join(within)!r}.")
         if whole is None:
             return _not_encoded(text, prompt, at)
         message = f"{shown} is no word by itself: it is part of {excerpt(repr(whole.text))}"

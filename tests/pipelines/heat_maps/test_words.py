@@ -129,6 +129,17 @@ def test_words_that_are_not_there(text, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("text", ["(red:1.3)", "(red:1.3", "(red:1.3) fox"])
+def test_a_word_with_its_weight_names_the_word(text):
+    with pytest.raises(PromptError) as caught:
+        rows(text, "a (red:1.3) fox")
+    message, _, caret, remedy = str(caught.value).split("\n")
+    assert message == f"{text!r} has more than words: signs that give a weight draw nothing"
+    assert caret.index("^") == len("  a ")
+    asked = remedy.removeprefix("Ask for '").removesuffix("'.")
+    assert rows(asked, "a (red:1.3) fox") == ([2, 3] if "fox" in text else [2])
+
+
 @pytest.mark.filterwarnings("ignore:the prompt needs")
 def test_a_word_that_was_cut_off():
     short = Conditioner(tower_l(), max_chunks=1)

@@ -1,0 +1,75 @@
+"""A picture's file says how its prompts were read, too: emphasis, clip skip."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from clipcond import attach
+from clipcond.conditioning.dialects import DIALECTS
+from clipcond.metadata import read_parameters
+from tests.pipelines.models import tiny_sd, tiny_sdxl
+
+SAID = "a (cat:1.3)\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 1, {}, RNG: CPU"
+LITERAL = "Brackets are {} there, not here. Say "
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return attach(tiny_sd())
+
+
+@pytest.mark.parametrize(
+    ("emphasis", "choices", "remedy"),
+    [
+        ("Original", {}, None),
+        (
+            "Original",
+            {"weighting": "none"},
+            'weighting is another here. Say weighting="scale_mean"',
+        ),
+        ("Ignore", {"weighting": "none"}, None),
+        ("Ignore", {}, 'weighting is another here. Say weighting="none"'),
+        ("No norm", {"weighting": "scale"}, None),
+        ("None", {"dialect": replace(DIALECTS["a1111"], syntax="plain")}, None),
+        (
+            "None",
+            {},
+            LITERAL.format("text") + 'dialect=replace(DIALECTS["a1111"], syntax="plain")',
+        ),
+        (
+            "None",
+            {"weighting": "none"},
+            LITERAL.format("text") + 'dialect=replace(DIALECTS["a1111"], syntax="plain")',
+        ),
+        (
+            "Original",
+            {"dialect": replace(DIALECTS["a1111"], syntax="plain")},
+            LITERAL.format("weights") + 'dialect="a1111"',
+        ),
+    ],
+)
+def test_emphasis(emphasis, choices, remedy):
+    read = read_parameters(SAID.format(f"Emphasis: {emphasis}"))
+    found = read.not_honoured(attach(tiny_sd(), **choices))
+
+    if remedy is None:
+        assert found == []
+    else:
+        assert found[0] == f"{remedy}."
+
+
+def test_a1111_takes_no_clip_skip_of_several_towers(pipe):
+    for said in ("Clip skip: 3", "Model: x"):
+        pair = attach(tiny_sdxl())
+        read = read_parameters(SAID.format(f"{said}, Version: v1.10.1"))
+        with pytest.warns(match="this pipeline does otherwise"):
+            call = read.call(pair)
+        drawn = pair.conditioner(read.prompt, clip_skip=call["clip_skip"]).embeds
+        assert torch.equal(drawn, pair.conditioner(read.prompt, clip_skip=2).embeds), said
+        listed = [line for line in read.not_honoured(pair) if "Clip skip" in line]
+        assert listed == ["Clip skip: 3; A1111 takes none of models with several text towers."] * (
+            "3" in said
+        )
+    read = read_parameters(SAID.format("Clip skip: 3, Version: clipcond 0.2.0"))
+    assert read.call(pair)["clip_skip"] == 3
