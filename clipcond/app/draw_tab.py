@@ -10,7 +10,7 @@ import gradio as gr
 
 from clipcond.app import html
 from clipcond.app.handlers import Captioned, Desk, DrawView
-from clipcond.app.inputs import Number, Slider
+from clipcond.app.inputs import as_typed
 from clipcond.app.prompt_fields import PromptFields
 from clipcond.app.settings import MAX_GUIDANCE, MAX_SEED, MOST_PICTURES, MOST_STEPS
 from clipcond.app.wishes import OWN, Wish
@@ -107,16 +107,16 @@ def _settings(desk: Desk) -> tuple[DrawSettings, gr.Button, gr.Button]:
     said, own = desk.language.said, desk.studio.own
     width, height = own["size"]
     with gr.Row():
-        steps = Slider(
+        steps = gr.Slider(
             1, MOST_STEPS, own["steps"], step=1, label=said("Steps"), buttons=[], min_width=200
         )
-        guidance = Slider(
+        guidance = gr.Slider(
             0, min(30, MAX_GUIDANCE), own["guidance"], step=0.5, label=said("Guidance (CFG)"),
             buttons=[], min_width=200,
         )  # fmt: skip
     scheduler, spacing = _sampling(desk)
     with gr.Row(elem_id="cp-seed-row"):
-        seed = Number(
+        seed = gr.Number(
             -1, label=said("Seed (-1 = random)"), precision=0, minimum=-1, maximum=MAX_SEED,
             min_width=140, elem_id="cp-seed",
         )  # fmt: skip
@@ -124,11 +124,13 @@ def _settings(desk: Desk) -> tuple[DrawSettings, gr.Button, gr.Button]:
         reuse = gr.Button(said("Reuse last"), size="sm", min_width=80, elem_id="cp-reuse")
     with gr.Row():
         numbers = {"precision": 0, "min_width": 80}
-        wide = Number(width, label=said("Width"), minimum=8, step=8, **numbers)
-        high = Number(height, label=said("Height"), minimum=8, step=8, **numbers)
-        n = Number(
+        wide = gr.Number(width, label=said("Width"), minimum=8, step=8, **numbers)
+        high = gr.Number(height, label=said("Height"), minimum=8, step=8, **numbers)
+        n = gr.Number(
             1, label=said("Count"), minimum=1, maximum=MOST_PICTURES, elem_id="cp-count", **numbers
         )
+    for field in (steps, guidance, seed, wide, high, n):
+        as_typed(field)
     settings = DrawSettings(steps, guidance, seed, wide, high, n, scheduler, spacing)
     return settings, random, reuse
 

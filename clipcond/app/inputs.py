@@ -1,40 +1,27 @@
-"""Fields whose values reach clipcond as they are: it says what is wrong with them itself."""
+"""Let fields pass what was put into them: clipcond says itself what is wrong with it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
+
+# By instance: for a class of one's own, gradio writes a file of types next to its module.
 
 
-class _Named:
-    """Let the browser show what it shows for the class of gradio."""
-
-    def get_block_name(self) -> str:
-        """Name gradio's class, without which the browser finds no field."""
-        return type(self).__mro__[2].__name__.lower()
+def as_typed(field: gr.Number | gr.Slider) -> None:
+    """Let a number pass as it was typed; its bounds are for the browser's arrows."""
+    field.preprocess = _unchanged
 
 
-class Number(_Named, gr.Number):  # type: ignore[misc, unused-ignore]
-    """A number; the bounds are for the browser's arrows, and no number is rounded."""
-
-    def preprocess(self, payload: float | None) -> Any:
-        """Pass what was typed."""
-        return payload
+def as_handed_in(picture: gr.Image) -> None:
+    """Let a picture's file pass unopened, by its path: it may be none."""
+    picture.preprocess = _path_of
 
 
-class Slider(_Named, gr.Slider):  # type: ignore[misc, unused-ignore]
-    """A slider; beyond its bounds, a number can be typed into its field."""
-
-    def preprocess(self, payload: float) -> Any:
-        """Pass what was typed."""
-        return payload
+def _unchanged(payload: Any) -> Any:
+    return payload
 
 
-class Upload(_Named, gr.Image):  # type: ignore[misc, unused-ignore]
-    """A picture's file, as it was handed in: it may be none, or say how it was made."""
-
-    def preprocess(self, payload: ImageData | None) -> str | None:
-        """Pass the path of the file in gradio's own folder."""
-        return None if payload is None else payload.path
+def _path_of(payload: Any) -> str | None:
+    return None if payload is None else payload.path

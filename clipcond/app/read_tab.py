@@ -9,7 +9,7 @@ import gradio as gr
 from clipcond.app import html
 from clipcond.app.draw_tab import DRAWING, DrawTab
 from clipcond.app.handlers import Captioned, Desk
-from clipcond.app.inputs import Upload
+from clipcond.app.inputs import as_handed_in
 from clipcond.app.prompt_fields import PromptFields
 from clipcond.app.sending import sent
 from clipcond.metadata.parameters import parse_parameters
@@ -23,7 +23,7 @@ def add_read_tab(desk: Desk, fields: PromptFields, draw: DrawTab, tabs: gr.Tabs)
     said = desk.language.said
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
-            picture = Upload(
+            picture = gr.Image(
                 label=said("Picture"),
                 type="filepath",
                 image_mode=None,
@@ -32,6 +32,7 @@ def add_read_tab(desk: Desk, fields: PromptFields, draw: DrawTab, tabs: gr.Tabs)
                 buttons=[],
                 elem_id="cp-picture",
             )
+            as_handed_in(picture)
         with gr.Column(scale=3, min_width=300):
             facts = gr.Textbox(
                 label=said("Made with (PNG info)"), lines=4, max_lines=10, interactive=False,

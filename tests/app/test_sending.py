@@ -102,7 +102,7 @@ NOT_TAKEN = {
     'Regions: "[\\"left: a cat\\"]", Base share: 0.2': 'The page draws no regions: ["left: a cat"]',
     "Weighting: scale": 'The prompts were read with weighting="scale"',
     "Emphasis: No norm": 'The prompts were read with weighting="scale"',
-    "Emphasis: None": 'The prompts were read with dialect=replace(DIALECTS["a1111"], syntax="plain")',
+    "Emphasis: None": "The prompts were read with dialect=replace(",
     "Normalize: length": 'The prompts were read with normalize="length"',
     "Full-width: True": "The prompts were read with fullwidth=True",
     "Extra networks: False": "The prompts were read with extra_networks=False",
