@@ -37,6 +37,7 @@ _FIELDS = {
     "--seed": ("Seed", "种子"),
     "--guidance": ("Guidance", "引导强度"),
     "--count": ("Count", "张数"),
+    "--allow-pickle": ("clipcond app --allow-pickle", "clipcond app --allow-pickle"),
 }
 _IN_PYTHON = re.compile(r"\s*In Python: .*")
 

@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from clipcond.app.settings import MOST_UPLOADED_BYTES, AppSettings
 from clipcond.errors import ClipcondError
-from tests.app.browser import need
+from tests.app.browser import need, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -181,6 +181,15 @@ def started(monkeypatch, tmp_path):
         return said, made
 
     return start
+
+
+def test_a_server_that_is_ended_takes_its_uploads_with_it(tmp_path):
+    before = set(Path(tempfile.gettempdir()).glob("clipcond-*"))
+    with served("--output", str(tmp_path / "out")) as (address, _):
+        (own,) = set(Path(tempfile.gettempdir()).glob("clipcond-*")) - before
+        assert raw(address, "/en/") == 200
+
+    assert not own.exists()
 
 
 def test_only_this_computer_without_a_password(started):
