@@ -69,16 +69,21 @@ def is_left_open(parameters: Parameters) -> bool:
 
 
 def spacing_of(parameters: Parameters) -> str | None:
-    """Choose diffusers' spacing: as written, else even for the samplers of k-diffusion.
+    """Choose diffusers' spacing: as written, else that of A1111 for the samplers of k-diffusion.
 
-    Source: k-diffusion, `CompVisDenoiser.get_sigmas`.
+    Theirs goes from the largest to the smallest noise level of the model, with any schedule type;
+    diffusers' begins and ends its Karras, Exponential and Beta where the spacing does.
+
+    Source: k-diffusion, `CompVisDenoiser.get_sigmas` and `get_sigmas_karras`.
     """
     written = parameters.others.get(SPACING)
-    if written is not None or not is_even(parameters) or not is_a1111(parameters):
+    if written is not None or not is_a1111(parameters):
         return written
+    kind = "" if is_even(parameters) else f" {parameters.schedule_type}"
     try:
-        row = find_scheduler(str(parameters.sampler))
+        row = find_scheduler(f"{parameters.sampler}{kind}")
     except UnknownNameError:
         return None
-    is_k = row.schedule_type is None and (row.has_spacings or row.sampler == "Euler a")
-    return "linspace" if is_k and row.sampler not in {"UniPC", "DEIS"} else None
+    is_k = row.has_spacings or row.sampler == "Euler a" or row.schedule_type is not None
+    is_k &= row.sampler not in {"DDIM", "DDPM", "PLMS", "LCM", "UniPC", "DEIS"}
+    return "linspace" if is_k and "timestep_spacing" not in row.arguments else None

@@ -251,7 +251,7 @@ def test_a_scheduler_that_the_user_sets_is_the_pipelines_own():
         assert each.scheduler is lcm
 
 
-@pytest.mark.parametrize("sampler", ["DDIM", "PLMS", "UniPC", "DEIS", "DPM++ 2M Karras"])
+@pytest.mark.parametrize("sampler", ["DDIM", "PLMS", "UniPC", "DEIS"])
 def test_the_spacing_that_is_said_is_the_one_that_is_used(pipe, sampler):
     call_quietly(read_parameters(EVEN.format("Euler")), pipe)
     read = read_parameters(EVEN.format(sampler))

@@ -1,9 +1,11 @@
-"""A picture's file says how its prompts were read, too: emphasis, clip skip."""
+"""A picture's file says more than prompts: emphasis, clip skip, the noise levels."""
 
+import warnings
 from dataclasses import replace
 
 import pytest
 import torch
+from diffusers import DDIMScheduler
 
 from clipcond import attach
 from clipcond.conditioning.dialects import DIALECTS
@@ -73,3 +75,27 @@ def test_a1111_takes_no_clip_skip_of_several_towers(pipe):
         )
     read = read_parameters(SAID.format("Clip skip: 3, Version: clipcond 0.2.0"))
     assert read.call(pair)["clip_skip"] == 3
+
+
+@pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
+@pytest.mark.parametrize("kind", ["Karras", "Exponential", "Uniform"])
+@pytest.mark.parametrize("sampler", ["Euler", "Heun"])
+@pytest.mark.parametrize("is_apart", [True, False])
+@pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+def test_noise_levels_are_those_of_k_diffusion(pipe, sampler, kind, spacing, is_apart):
+    """From the model's largest to its smallest, however the pipeline's own scheduler is spaced."""
+    if not is_apart and kind == "Uniform":
+        kind = ""
+    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, timestep_spacing=spacing)
+    text = SAID.replace("Sampler: Euler", f"Sampler: {sampler}" + f" {kind}" * (not is_apart))
+    read = read_parameters(text.format(f"Schedule type: {kind}" if is_apart else "Model: x"))
+    with warnings.catch_warnings(action="ignore"):
+        read.call(pipe)
+    pipe.scheduler.set_timesteps(20)
+
+    cumulative = pipe.scheduler.alphas_cumprod
+    levels = ((1 - cumulative) / cumulative).sqrt()
+    drawn = [float(level) for level in pipe.scheduler.sigmas if level > 0]
+    assert drawn[0] == pytest.approx(float(levels[-1]), rel=1e-3)
+    assert min(drawn) == pytest.approx(float(levels[0]), rel=1e-3)
+    assert not [line for line in read.not_honoured(pipe) if "Noise levels" in line]
