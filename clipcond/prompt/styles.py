@@ -3,8 +3,8 @@
     name,prompt,negative_prompt
     photo,"photo of {prompt}, 35mm","drawing, painting"
 
-`{prompt}` is where the prompt goes, and no comma stays next to an empty one; a text without it is
-added behind the prompt, after a comma.
+`{prompt}` is where the prompt goes, and nothing else changes there, as in A1111: of an empty prompt
+the comma next to it stays. A text without it is added behind the prompt, after a comma.
 """
 
 from __future__ import annotations
@@ -16,13 +16,10 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-import clipcond.lazy_re as re
 from clipcond.errors import CheckpointError, warn
 from clipcond.files import local_path, read_text
 
 PLACE = "{prompt}"
-# the place of an empty prompt, and the comma next to it
-_EMPTY = re.compile(r"^\s*\{prompt\}\s*,\s*|\s*,\s*\{prompt\}(?=\s*(?:,|$))")
 _PROMPT = ("prompt", "text")  # A1111's files of 2022 have "text"
 
 
@@ -106,8 +103,6 @@ def _numbered(rows: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _added(style: str, text: str) -> str:
-    if not text.strip():
-        style = _EMPTY.sub("", style)
     if PLACE in style:
         return style.replace(PLACE, text)
     return ", ".join(each for each in (text.strip(), style.strip()) if each) if style else text
