@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from clipcond.bulk.captions import column_of
-from clipcond.bulk.folder import Layout, Record
+from clipcond.bulk.folder import Layout, Record, size_of
 from clipcond.bulk.shards import PARQUET, SAFETENSORS
 
 EMPTY = "empty.safetensors"  # the rows of the empty prompt
@@ -56,11 +55,9 @@ class EmbeddingLayout(Layout[EmbeddingRecord]):
         """The file of a shard."""
         return self.folder / f"part-{number:07d}{self.suffix}"
 
-    def is_whole(self, record: EmbeddingRecord) -> bool:
-        """Whether a shard's file has the size that was written."""
-        with suppress(OSError):
-            return self.shard(record.number).stat().st_size == record.n_bytes
-        return False
+    def whole(self, records: Sequence[EmbeddingRecord]) -> list[EmbeddingRecord]:
+        """List those shards whose files have the sizes that were written."""
+        return [each for each in records if size_of(self.shard(each.number)) == each.n_bytes]
 
     def described(self) -> dict[str, object]:
         """Describe sources and files for the manifest."""

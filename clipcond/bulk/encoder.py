@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -15,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from clipcond.adapters import load_adapter
-from clipcond.adapters.fingerprints import tower_fingerprint
 from clipcond.bulk.forms import DTYPES, Form, Keep, Stored, StoredDtype, store
+from clipcond.bulk.identity import identity_of
 from clipcond.checkpoints import load_towers
 from clipcond.conditioning.alone import ConditionedAlone
 from clipcond.conditioning.conditioner import Conditioner
@@ -25,7 +24,6 @@ from clipcond.embedded import ADAPTERS
 from clipcond.errors import ArgumentError, BulkError, first_line
 from clipcond.locks import fork_safe_lock
 from clipcond.towers import TowerOutput
-from clipcond.weighting import WEIGHTINGS
 
 Model: TypeAlias = "str | PathLike[str] | Callable[[], Conditioner]"
 _LOADING = fork_safe_lock()
@@ -210,46 +208,14 @@ class CaptionEncoder:
 
     def identity(self) -> dict[str, Any]:
         """Describe what decides the numbers, as plain JSON: towers, layers, dialect, rule, form."""
-        conditioner = self.load()
-        adapter = conditioner.adapter
-        return {
-            "towers": [
-                {"name": tower.name, "hash": tower_fingerprint(tower)}
-                for tower in conditioner.towers
-            ],
-            "layers": [str(layer) for layer in conditioner.layers()],
-            "dialect": conditioner.dialect.name,
-            "weighting": _name_of(conditioner.rule, WEIGHTINGS),
-            "normalize": _name_of(conditioner.normalize, {}),
-            "pooled": conditioner.pooled,
-            "max_chunks": conditioner.max_chunks,
-            "adapter": None if adapter is None else _hash_of(adapter),
-            "width": conditioner.embeds_width,
-            "keep": self.form.keep,
-            "dtype": self.form.dtype,
-        }
+        form = {"keep": self.form.keep, "dtype": self.form.dtype}
+        return {**identity_of(self.load()), **form}
 
 
 def _wrong(caption: object) -> str:
     if not isinstance(caption, str):
         return f"it is {'null' if caption is None else type(caption).__name__}, not a string"
     return ""
-
-
-def _name_of(thing: object, known: Mapping[str, object]) -> str | None:
-    """Find the name of a rule or the like: ours, or that of the function or class."""
-    if thing is None:
-        return None
-    own = next((name for name, each in known.items() if each is thing), None)
-    return own or str(getattr(thing, "__qualname__", type(thing).__qualname__))
-
-
-def _hash_of(module: torch.nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().to("cpu", torch.float32).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _numpy(tensor: torch.Tensor | None) -> NDArray[Any]:

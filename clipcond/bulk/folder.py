@@ -102,7 +102,7 @@ class Layout(Generic[R]):
         if not (self.folder / INDEX).is_file():
             files = sorted(self.record_file(0).parent.glob("part-*.json"))
             found = [self.record_of(read_json(file)) for file in files]
-        return {each.number: each for each in found if self.is_whole(each)}
+        return {each.number: each for each in self.whole(found)}
 
     def indexed(self) -> list[R]:
         """List the shards of a folder that was closed once."""
@@ -117,8 +117,8 @@ class Layout(Generic[R]):
         return made
 
     @abstractmethod
-    def is_whole(self, record: R) -> bool:
-        """Whether the files of a shard are as they were written."""
+    def whole(self, records: Sequence[R]) -> list[R]:
+        """List those shards whose files are as they were written."""
 
     @abstractmethod
     def described(self) -> dict[str, object]:
@@ -148,9 +148,7 @@ class Layout(Generic[R]):
             BulkError: it holds something else; says what differs.
         """
         path, wanted = self.folder / MANIFEST, self.manifest(identity)
-        is_closed = (self.folder / INDEX).is_file()
-        left = self.record_file(0).parent.glob("part-*.json") if is_closed else ()
-        for stale in (*self.stale(), *left):  # of a run that was killed
+        for stale in self.stale():  # of a run that was killed
             with suppress(OSError):
                 stale.unlink()
         if path.is_file():
@@ -165,9 +163,11 @@ class Layout(Generic[R]):
             write_bytes(self.folder / name, content)
         write_json(path, {**wanted, "version": __version__})
 
-    def stale(self) -> Iterable[Path]:
-        """List what a killed run has left half written."""
-        return self.folder.glob(".*.part")
+    def stale(self) -> Iterator[Path]:
+        """List what a killed run has left half written, or behind a whole index."""
+        yield from self.folder.glob(".*.part")
+        if (self.folder / INDEX).is_file():
+            yield from self.folder.glob("part-*.json")
 
     def close(self, records: Sequence[R]) -> None:
         """Write the index and the rejected rows; the records of single shards go."""
@@ -198,6 +198,14 @@ class Layout(Generic[R]):
         path = self.folder / REJECTED
         if lines or path.exists():
             write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
+
+
+def size_of(path: Path) -> int:
+    """Look up how many bytes a file has; -1 = there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
 
 
 def issues_of(records: Iterable[Record]) -> dict[str, int]:
