@@ -9,7 +9,8 @@ from os import PathLike
 from pathlib import Path
 
 from clipcond.bulk import sources
-from clipcond.bulk.sources import Place, Row, Source, find_column, no_column, read_rows
+from clipcond.bulk.rows import Row, read_rows
+from clipcond.bulk.sources import Place, Source, find_column, no_column
 from clipcond.errors import BulkError
 from clipcond.tables import BadRow
 

@@ -50,6 +50,7 @@ class EmbeddingLayout(Layout[EmbeddingRecord]):
     record: ClassVar[type[Record]] = EmbeddingRecord
     noun: ClassVar[str] = "caption"
     made: ClassVar[str] = "encoded"
+    unit: ClassVar[str] = "captions"
 
     def shard(self, number: int) -> Path:
         """The file of a shard."""

@@ -73,6 +73,7 @@ class Layout(Generic[R]):
     record: ClassVar[type[Record]]
     noun: ClassVar[str]  # of a row
     made: ClassVar[str]  # what is done with one
+    unit: ClassVar[str]  # what is counted
 
     @property
     def n_lines(self) -> int:
@@ -173,9 +174,8 @@ class Layout(Generic[R]):
         """Write the index and the rejected rows; the records of single shards go."""
         ordered = sorted(records, key=lambda each: each.number)
         self.write_rejected(ordered)
-        total = {f"n_{self.noun}s": sum(each.n_made for each in ordered), **self.totals(ordered)}
         shards = [asdict(each) for each in ordered]
-        write_json(self.folder / INDEX, {"total": total, "shards": shards})
+        write_json(self.folder / INDEX, {"total": self.totals(ordered), "shards": shards})
         for each in ordered:
             with suppress(OSError):
                 self.record_file(each.number).unlink()
@@ -183,6 +183,7 @@ class Layout(Generic[R]):
     def totals(self, ordered: Sequence[R]) -> dict[str, object]:
         """Sum up what the index says of the whole folder."""
         return {
+            f"n_{self.unit}": sum(each.n_made for each in ordered),
             "n_rejected": sum(len(each.rejected) for each in ordered),
             "n_bytes": sum(each.n_bytes for each in ordered),
             "issues": issues_of(ordered),

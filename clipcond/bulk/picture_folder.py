@@ -58,6 +58,7 @@ class PictureLayout(Layout[PictureRecord]):
     record: ClassVar[type[Record]] = PictureRecord
     noun: ClassVar[str] = "prompt"
     made: ClassVar[str] = "drawn"
+    unit: ClassVar[str] = "pictures"
 
     def picture(self, row: PicturePrompt, copy: int) -> str:
         """Name a picture's file, relative to the folder."""

@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from clipcond.bulk import sources
 from clipcond.bulk.captions import text_in
-from clipcond.bulk.sources import Place, Row, Source, find_column, no_column, read_rows, row_of_json
+from clipcond.bulk.rows import Row, read_rows, row_of_json
+from clipcond.bulk.sources import Place, Source, find_column, no_column
 from clipcond.errors import BulkError, excerpt
 from clipcond.tables import BadRow
 

@@ -1,4 +1,4 @@
-"""Read rows of text files, tables and folders of them, from any place on.
+"""Find text files, tables and folders of them, and from where each n-th row can be read.
 
 .txt      a text a line
 .tsv      columns by a first line that names them; or one column without such a line
@@ -9,26 +9,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from clipcond.errors import BulkError, excerpt
 from clipcond.files import local_path, reading
-from clipcond.tables import BadRow, parquet_file, parquet_rows, read_lines, unquoted
+from clipcond.tables import BadRow, parquet_file, read_lines, unquoted
 
 if TYPE_CHECKING:
     from pyarrow import DataType
 
 _BLOCK = 2**20  # bytes
-_OTHERS = "a .txt, .tsv or .jsonl file"
+KINDS = (".txt", ".tsv", ".jsonl", ".parquet")
+OTHERS = "a .txt, .tsv or .jsonl file"  # that need no pyarrow
 
-# A text, a table's values by their columns, or why neither can be read.
-Row: TypeAlias = "str | Mapping[str, object] | BadRow"
 # A file and the columns that it has -> the column of each role. () as columns: it names none, as
 # .txt and .jsonl. None as the answer: what was taken for the names of columns is a first row.
 Choose: TypeAlias = "Callable[[Path, Sequence[str]], Mapping[str, str] | None]"
@@ -85,24 +82,24 @@ def find_sources(
     others: list[Path] = []
     if root.is_dir():
         found = sorted(path for path in root.rglob("*") if path.is_file() and path.name[0] != ".")
-        others = [path for path in found if path.suffix.lower() not in _READERS]
-        found = [path for path in found if path.suffix.lower() in _READERS]
+        others = [path for path in found if path.suffix.lower() not in KINDS]
+        found = [path for path in found if path.suffix.lower() in KINDS]
     elif not root.is_file():
         raise BulkError(f"there is no file or folder {str(root)!r}")
-    elif root.suffix.lower() in _READERS:
+    elif root.suffix.lower() in KINDS:
         found = [root]
     else:
-        known = ", ".join(_READERS)
+        known = ", ".join(KINDS)
         raise BulkError(f"{str(root)!r} is none of {known}", "Name it by what it holds.")
     if not found:
-        raise BulkError(f"there is no file of {what} in {str(root)!r}: {', '.join(_READERS)}")
+        raise BulkError(f"there is no file of {what} in {str(root)!r}: {', '.join(KINDS)}")
     return [_look_through(path, root, choose, carry) for path in found], others
 
 
 def _look_through(path: Path, root: Path, choose: Choose, carry: bool) -> Source:
     name = str(path.relative_to(root)) if path != root else path.name
     if path.suffix.lower() == ".parquet":
-        with parquet_file(path, BulkError, _OTHERS) as file:
+        with parquet_file(path, BulkError, OTHERS) as file:
             schema = file.schema_arrow
             own = choose(path, schema.names) or {}
             read = [*dict.fromkeys(own.values())]
@@ -187,7 +184,7 @@ def places_of(sources: Sequence[Source], every: int) -> list[Place]:
         if source.path.suffix.lower() == ".parquet":
             places += [Place(i, 0, row + 1) for row in wanted]
             continue
-        first = _has_header_line(source)
+        first = has_header_line(source)
         offsets = _offsets(source.path, [row + first for row in wanted])
         rows = zip(wanted, offsets, strict=True)
         places += [Place(i, offset, row + first + 1) for row, offset in rows]
@@ -212,93 +209,6 @@ def _offsets(path: Path, lines: Sequence[int]) -> list[int]:
     return found
 
 
-def read_rows(
-    sources: Sequence[Source], place: Place, n_rows: int
-) -> Iterator[tuple[int, int, Row]]:
-    """Read rows from a place on, bad ones included.
-
-    Args:
-        place: one of `places_of`.
-    Yields:
-        the file's number, that of the line in it, or of Parquet's row, from 1, and the row.
-    Raises:
-        BulkError: a file has changed since it was looked through, or cannot be read.
-    """
-    left = n_rows
-    for i in range(place.file, len(sources)):
-        source = sources[i]
-        first = 1 + _has_header_line(source)
-        here = place if i == place.file else Place(i, 0, first)
-        n_here = min(left, source.n_lines - (here.line - first))
-        n_read = 0
-        for line, row in islice(_READERS[source.path.suffix.lower()](source, here), n_here):
-            n_read += 1
-            yield i, line, row
-        if n_read < n_here:
-            raise BulkError(f"{str(source.path)!r} has changed while it was read")
-        left -= n_here
-        if not left:
-            return
-
-
-def _has_header_line(source: Source) -> bool:
+def has_header_line(source: Source) -> bool:
+    """Whether a file's first line names its columns."""
     return bool(source.header) and source.path.suffix.lower() == ".tsv"
-
-
-Rows: TypeAlias = Iterator[tuple[int, Row]]
-
-
-def _lines(source: Source, place: Place) -> Iterator[tuple[int, str | BadRow]]:
-    """Yield the lines from a place on, without the header."""
-    found = read_lines(source.path, BulkError, offset=place.offset, first=place.line)
-    if _has_header_line(source) and not place.offset:
-        found = read_lines(source.path, BulkError)
-        next(found)
-    return found
-
-
-def _read_txt(source: Source, place: Place) -> Rows:
-    for number, line in _lines(source, place):
-        yield number, line if isinstance(line, BadRow) else line.strip()
-
-
-def _read_tsv(source: Source, place: Place) -> Rows:
-    names = source.header
-    for number, line in _lines(source, place):
-        if isinstance(line, BadRow):
-            yield number, line
-            continue
-        cells = unquoted(line.split("\t"))
-        if len(cells) != max(1, len(names)):
-            yield number, BadRow(f"it has {len(cells)} columns, expected {max(1, len(names))}")
-        else:
-            yield number, dict(zip(names, cells, strict=True)) if names else cells[0]
-
-
-def _read_jsonl(source: Source, place: Place) -> Rows:
-    for number, line in _lines(source, place):
-        yield number, line if isinstance(line, BadRow) else row_of_json(line)
-
-
-def row_of_json(line: str) -> Row:
-    """Read a row of JSON: an object or a string."""
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return BadRow("it is no JSON")
-    if isinstance(row, str | Mapping):
-        return row
-    return BadRow(f"it is neither a JSON object nor a string but {excerpt(json.dumps(row))}")
-
-
-def _read_parquet(source: Source, place: Place) -> Rows:
-    with parquet_file(source.path, BulkError, _OTHERS) as file:
-        yield from enumerate(parquet_rows(file, source.header, skip=place.line - 1), place.line)
-
-
-_READERS: dict[str, Callable[[Source, Place], Rows]] = {
-    ".txt": _read_txt,
-    ".tsv": _read_tsv,
-    ".jsonl": _read_jsonl,
-    ".parquet": _read_parquet,
-}
