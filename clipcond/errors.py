@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from difflib import get_close_matches
 from itertools import accumulate
 from types import FrameType
+from typing import NamedTuple
 
 # Columns of the source shown before and after the caret; with the indent this fits 80 columns.
 BEFORE, AFTER = 40, 30
@@ -183,10 +184,23 @@ class PromptWarning(_AtPosition, ClipcondWarning):
 
 # The prompt at work, and a position in it: for warnings from functions that do not know the prompt.
 SUBJECT: ContextVar[tuple[str, int] | None] = ContextVar("subject", default=None)
-# Where this thread's warnings are collected, and whether they are given as well.
-COLLECTED: ContextVar[tuple[list[ClipcondWarning], bool] | None] = ContextVar(
-    "collected", default=None
-)
+
+
+class Collection(NamedTuple):
+    """Where a thread's warnings are collected.
+
+    Args:
+        own: of this collection alone, not of those within it.
+        shown: whether they are given as well.
+        whole: where those within it are collected, too.
+    """
+
+    own: list[ClipcondWarning]
+    shown: bool
+    whole: list[ClipcondWarning] | None = None
+
+
+COLLECTED: ContextVar[Collection | None] = ContextVar("collected", default=None)
 
 
 def warn(warning: ClipcondWarning | str, *, shown: bool = True, collected: bool = True) -> None:
@@ -202,9 +216,10 @@ def warn(warning: ClipcondWarning | str, *, shown: bool = True, collected: bool 
         code, words = warning.code, warning.words
         warning = PromptWarning(warning.message, *subject, warning.remedy, code=code, words=words)
     if collection is not None:
-        if collected:
-            collection[0].append(warning)
-        shown = shown and collection[1]
+        for each in (collection.own, collection.whole) if collected else ():
+            if each is not None:
+                each.append(warning)
+        shown = shown and collection.shown
     if shown:
         warnings.warn(warning, stacklevel=_level_of_the_user())
 

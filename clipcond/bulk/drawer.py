@@ -15,7 +15,7 @@ from clipcond.bulk.identity import identity_of
 from clipcond.bulk.prompts import MAX_SEED, PicturePrompt
 from clipcond.checkpoints.hashes import module_hash
 from clipcond.conditioning.prompt_text import collect_warnings
-from clipcond.errors import ArgumentError, ClipcondWarning, LimitError, PromptWarning, first_line
+from clipcond.errors import ArgumentError, ClipcondWarning, LimitError, first_line
 from clipcond.metadata.drawn import Opened, open_pipeline, parameters_of
 from clipcond.pipelines.own_settings import own_size, picture_call
 from clipcond.pipelines.picture_batches import (
@@ -197,7 +197,7 @@ class PictureDrawer:
 
     def _plan(self, wanted: Wanted, *, is_alone: bool) -> _Planned | str:
         row, pipe = wanted.row, self.load().pipe
-        with collect_warnings(shown=False) as warned:
+        with collect_warnings(shown=False, whole=True) as warned:
             try:
                 call = picture_call(
                     pipe,
@@ -215,7 +215,7 @@ class PictureDrawer:
 
     def _draw(self, run: Sequence[_Planned], encoded: Sequence[Encoded]) -> list[Drawn | str]:
         """Draw pictures at once; where that fails, one by one."""
-        with collect_warnings(shown=False) as warned:
+        with collect_warnings(shown=False, whole=True) as warned:
             try:
                 images, blanked = self._call(run, encoded)
             except Exception as error:  # out of memory, numbers that are not finite, ...
@@ -270,8 +270,7 @@ def _settings_of(wanted: Wanted) -> tuple[object, ...]:
 
 def _issues_of(warned: Sequence[ClipcondWarning]) -> tuple[str, ...]:
     """Name what was warned of: the codes of prompts' issues, else the warnings."""
-    named = (each.code if isinstance(each, PromptWarning) else first_line(each) for each in warned)
-    return tuple(dict.fromkeys(filter(None, named)))
+    return tuple(dict.fromkeys(getattr(each, "code", "") or first_line(each) for each in warned))
 
 
 def _reason(error: Exception) -> str:

@@ -18,7 +18,7 @@ from clipcond.bulk.picture_folder import (
     line_of,
 )
 from clipcond.bulk.prompts import MAX_SEED, PicturePrompt, find_prompts, read_prompts
-from clipcond.bulk.running import Engine, Job, Workers, check_found, check_sizes
+from clipcond.bulk.running import Engine, Job, Outcome, Workers, check_found, check_sizes
 from clipcond.bulk.work import Run, Work
 from clipcond.errors import ArgumentError, UnknownNameError
 from clipcond.files import disk_errors, local_path
@@ -44,6 +44,18 @@ class PictureSummary:
     n_bytes: int
     seconds: float
     issues: dict[str, int] = field(default_factory=dict)
+
+    @staticmethod
+    def of(outcome: Outcome[PictureRecord]) -> PictureSummary:
+        """Sum up what a run has done."""
+        return PictureSummary(
+            outcome.n_made,
+            outcome.n_new,
+            outcome.n_rejected,
+            outcome.n_bytes,
+            outcome.seconds,
+            issues_of(outcome.records),
+        )
 
     @property
     def rate(self) -> float:
@@ -107,15 +119,7 @@ def draw_pictures(
         if not workers.are_here:
             drawer.unload()  # a worker may need the memory
         job = Job(layout, Drawing(layout, drawer), max_bad)
-        outcome = job.run(workers, progress=progress)
-    return PictureSummary(
-        outcome.n_made,
-        outcome.n_new,
-        outcome.n_rejected,
-        outcome.n_bytes,
-        outcome.seconds,
-        issues_of(outcome.records),
-    )
+        return PictureSummary.of(job.run(workers, progress=progress))
 
 
 @dataclass(frozen=True)

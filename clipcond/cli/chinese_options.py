@@ -55,7 +55,9 @@ OPTIONS = {
     "standard input cannot be read again when a run goes on: give --prompts a file": (
         "继续画时不能再次读取标准输入：请给 --prompts 一个文件"
     ),
-    "--address and --workers go with --engine ray": "--address 和 --workers 与 --engine ray 一起使用",
+    "--address and --workers go with --engine ray": (
+        "--address 和 --workers 与 --engine ray 一起使用"
+    ),
     "a run that goes on has a seed that is no random one, from 0": (
         "能继续的任务需要从 0 起的固定种子，而不是随机种子"
     ),

@@ -216,10 +216,8 @@ def generate(
         "allow_unaligned": allow_unaligned,
         "clip_skip": clip_skip,
         "dialect": dialect,
-        "weighting": weighting,
-        "normalize": normalize,
-        "fullwidth": fullwidth,
-        "extra_networks": extra_networks,
+        **{"weighting": weighting, "normalize": normalize},
+        **{"fullwidth": fullwidth, "extra_networks": extra_networks},
         **{"device": device, "dtype": dtype},
     }
     is_given, read = partial(_is_given, context), None

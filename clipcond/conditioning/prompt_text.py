@@ -20,7 +20,7 @@ from clipcond.conditioning.issues import (
     without_known,
 )
 from clipcond.conditioning.settled import Settled, of_one_encoding
-from clipcond.errors import COLLECTED, ClipcondWarning, PromptWarning, warn
+from clipcond.errors import COLLECTED, ClipcondWarning, Collection, PromptWarning, warn
 from clipcond.prompt import ExtraNetwork, Issue, ParsedPrompt
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.reduction import CHANGING, Timeline, reduce, timeline
@@ -262,15 +262,20 @@ def plain_texts(
 
 
 @contextmanager
-def collect_warnings(*, shown: bool = True) -> Iterator[list[ClipcondWarning]]:
+def collect_warnings(*, shown: bool = True, whole: bool = False) -> Iterator[list[ClipcondWarning]]:
     """Collect what this thread warns of inside, whatever filters and other threads do.
 
     Args:
         shown: whether warnings are given as well; not where an outer collection keeps them back.
+        whole: collect also what collections within this one do.
     """
     collected: list[ClipcondWarning] = []
     outer = COLLECTED.get()
-    token = COLLECTED.set((collected, shown and (outer is None or outer[1])))
+    is_shown = shown and (outer is None or outer.shown)
+    if whole:
+        token = COLLECTED.set(Collection([], is_shown, collected))
+    else:
+        token = COLLECTED.set(Collection(collected, is_shown, outer and outer.whole))
     try:
         yield collected
     finally:
