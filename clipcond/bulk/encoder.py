@@ -25,6 +25,7 @@ from clipcond.errors import ArgumentError, BulkError, first_line
 from clipcond.locks import fork_safe_lock
 from clipcond.towers import TowerOutput
 
+Column: TypeAlias = "NDArray[Any] | Sequence[object]"
 Model: TypeAlias = "str | PathLike[str] | Callable[[], Conditioner]"
 _LOADING = fork_safe_lock()
 
@@ -151,11 +152,12 @@ class CaptionEncoder:
         half = len(texts) // 2
         return self._each(texts[:half]) + self._each(texts[half:])
 
-    def __call__(self, batch: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def __call__(self, batch: Mapping[str, Column]) -> dict[str, Any]:
         """Encode a batch.
 
         Args:
-            batch: arrays of n entries by name; the column of captions has strings.
+            batch: columns of n entries by name, as Ray Data, webdataset or Daft have them: arrays,
+                lists, Series; that of captions has strings.
         Returns:
             the batch, and: `length` int32 [n], the conditioning's S; `embeds` [n], each [rows D];
             `rows` [n], each int32 [rows], their places among S, or -1 - i for the mean of the
@@ -171,7 +173,7 @@ class CaptionEncoder:
                 f"the batch has no column {self.column!r}; it has {', '.join(batch)}",
                 "Name the column of the captions: CaptionEncoder(column=...).",
             )
-        results = self.encode(batch[self.column].tolist())
+        results = self.encode(_listed(batch[self.column]))
         empty = torch.empty(0)
         columns: dict[str, list[NDArray[Any]]] = {"embeds": [], "rows": [], "pooled": []}
         if self.form.dtype == "int8":
@@ -189,7 +191,10 @@ class CaptionEncoder:
                 columns["scales"].append(_numpy(good.scales if good else empty))
             scale = good.pooled_scale if good else None
             pooled_scales.append(0.0 if scale is None else float(scale))
-        made = {**batch, **{name: _ragged(arrays) for name, arrays in columns.items()}}
+        made: dict[str, Any] = {
+            **batch,
+            **{name: _ragged(arrays) for name, arrays in columns.items()},
+        }
         made["length"] = np.array(lengths, np.int32)
         made["error"] = np.array(errors, object)
         if "scales" in columns:
@@ -210,6 +215,15 @@ class CaptionEncoder:
         """Describe what decides the numbers, as plain JSON: towers, layers, dialect, rule, form."""
         form = {"keep": self.form.keep, "dtype": self.form.dtype}
         return {**identity_of(self.load()), **form}
+
+
+def _listed(column: Column) -> list[object]:
+    """List the values of numpy's, torch's, pyarrow's or Daft's column, or of another sequence."""
+    for name in ("to_pylist", "tolist"):
+        if hasattr(column, name):
+            values: list[object] = getattr(column, name)()
+            return values
+    return [*column]
 
 
 def _wrong(caption: object) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeAlias
 from clipcond.bulk.folder import INDEX, REJECTED, Layout, R
 from clipcond.bulk.sources import Source, places_of
 from clipcond.bulk.work import Run, Work
-from clipcond.errors import BulkError, LimitError, UnknownNameError, warn
+from clipcond.errors import BulkError, LimitError, UnknownNameError, counted, warn
 from clipcond.progress import Progress
 
 Engine: TypeAlias = Literal["local", "ray"]
@@ -211,7 +211,7 @@ class Job(Generic[R]):
         shown = [f"  {names[f].name}, line {n}: {why}" for f, n, why in rejected[:N_SHOWN]]
         more = [f"  and {len(rejected) - N_SHOWN} more, see {REJECTED}"] * (len(rejected) > N_SHOWN)
         raise BulkError(
-            f"{len(rejected)} {noun}s cannot be {self.layout.made}; {limit} may be\n"
+            f"{counted(len(rejected), noun)} cannot be {self.layout.made}; {limit} may be\n"
             + "\n".join(shown + more),
             f"Mend the {noun}s and name a new folder, or allow more with max_bad=.",
         )
