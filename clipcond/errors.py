@@ -16,7 +16,6 @@ from contextvars import ContextVar
 from difflib import get_close_matches
 from itertools import accumulate
 from types import FrameType
-from typing import NamedTuple
 
 # Columns of the source shown before and after the caret; with the indent this fits 80 columns.
 BEFORE, AFTER = 40, 30
@@ -184,23 +183,11 @@ class PromptWarning(_AtPosition, ClipcondWarning):
 
 # The prompt at work, and a position in it: for warnings from functions that do not know the prompt.
 SUBJECT: ContextVar[tuple[str, int] | None] = ContextVar("subject", default=None)
-
-
-class Collection(NamedTuple):
-    """Where a thread's warnings are collected.
-
-    Args:
-        own: of this collection alone, not of those within it.
-        shown: whether they are given as well.
-        whole: where those within it are collected, too.
-    """
-
-    own: list[ClipcondWarning]
-    shown: bool
-    whole: list[ClipcondWarning] | None = None
-
-
-COLLECTED: ContextVar[Collection | None] = ContextVar("collected", default=None)
+# Lists in which this thread's warnings are collected, the first of them by the innermost collection
+# alone, and whether they are given as well.
+COLLECTED: ContextVar[tuple[tuple[list[ClipcondWarning], ...], bool] | None] = ContextVar(
+    "collected", default=None
+)
 
 
 def warn(warning: ClipcondWarning | str, *, shown: bool = True, collected: bool = True) -> None:
@@ -216,10 +203,9 @@ def warn(warning: ClipcondWarning | str, *, shown: bool = True, collected: bool 
         code, words = warning.code, warning.words
         warning = PromptWarning(warning.message, *subject, warning.remedy, code=code, words=words)
     if collection is not None:
-        for each in (collection.own, collection.whole) if collected else ():
-            if each is not None:
-                each.append(warning)
-        shown = shown and collection.shown
+        for each in collection[0] if collected else ():
+            each.append(warning)
+        shown = shown and collection[1]
     if shown:
         warnings.warn(warning, stacklevel=_level_of_the_user())
 

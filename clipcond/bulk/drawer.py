@@ -197,7 +197,7 @@ class PictureDrawer:
 
     def _plan(self, wanted: Wanted, *, is_alone: bool) -> _Planned | str:
         row, pipe = wanted.row, self.load().pipe
-        with collect_warnings(shown=False, whole=True) as warned:
+        with collect_warnings(shown=False, deep=True) as warned:
             try:
                 call = picture_call(
                     pipe,
@@ -215,7 +215,7 @@ class PictureDrawer:
 
     def _draw(self, run: Sequence[_Planned], encoded: Sequence[Encoded]) -> list[Drawn | str]:
         """Draw pictures at once; where that fails, one by one."""
-        with collect_warnings(shown=False, whole=True) as warned:
+        with collect_warnings(shown=False, deep=True) as warned:
             try:
                 images, blanked = self._call(run, encoded)
             except Exception as error:  # out of memory, numbers that are not finite, ...
