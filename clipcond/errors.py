@@ -183,8 +183,9 @@ class PromptWarning(_AtPosition, ClipcondWarning):
 
 # The prompt at work, and a position in it: for warnings from functions that do not know the prompt.
 SUBJECT: ContextVar[tuple[str, int] | None] = ContextVar("subject", default=None)
-# Where this thread's warnings are collected, and whether they are given as well.
-COLLECTED: ContextVar[tuple[list[ClipcondWarning], bool] | None] = ContextVar(
+# Lists in which this thread's warnings are collected, the first of them by the innermost collection
+# alone, and whether they are given as well.
+COLLECTED: ContextVar[tuple[tuple[list[ClipcondWarning], ...], bool] | None] = ContextVar(
     "collected", default=None
 )
 
@@ -202,8 +203,8 @@ def warn(warning: ClipcondWarning | str, *, shown: bool = True, collected: bool 
         code, words = warning.code, warning.words
         warning = PromptWarning(warning.message, *subject, warning.remedy, code=code, words=words)
     if collection is not None:
-        if collected:
-            collection[0].append(warning)
+        for each in collection[0] if collected else ():
+            each.append(warning)
         shown = shown and collection[1]
     if shown:
         warnings.warn(warning, stacklevel=_level_of_the_user())

@@ -1,4 +1,4 @@
-"""Captions by the million: encode them into a folder, and train from it."""
+"""Work in bulk: encode captions by the million, train from them, and draw pictures of a list."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 from clipcond.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from clipcond.bulk.drawer import PictureDrawer
     from clipcond.bulk.embeddings import Embeddings, EmbeddingStream, open
     from clipcond.bulk.encoder import CaptionEncoder
     from clipcond.bulk.job import Summary, encode_captions
+    from clipcond.bulk.pictures import PictureSummary, draw_pictures
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
+            "drawer": ("PictureDrawer",),
             "embeddings": ("Embeddings", "EmbeddingStream", "open"),
             "encoder": ("CaptionEncoder",),
             "job": ("Summary", "encode_captions"),
+            "pictures": ("PictureSummary", "draw_pictures"),
         },
     )
 
@@ -24,7 +28,10 @@ __all__ = [
     "CaptionEncoder",
     "EmbeddingStream",
     "Embeddings",
+    "PictureDrawer",
+    "PictureSummary",
     "Summary",
+    "draw_pictures",
     "encode_captions",
     "open",
 ]

@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
-from clipcond.bulk.folder import EMPTY, FORMAT, INDEX, KIND, MANIFEST, SUFFIXES, Record
+from clipcond.bulk.embedding_folder import EMPTY, SUFFIXES, EmbeddingLayout, EmbeddingRecord
+from clipcond.bulk.folder import FORMAT, INDEX, MANIFEST
 from clipcond.bulk.forms import restore_rows, restored
 from clipcond.bulk.shards import Shard, read_shard
 from clipcond.errors import BulkError, excerpt
@@ -43,7 +44,7 @@ class Embeddings(Dataset[Item]):
     def __init__(self, folder: Path, *, dtype: torch.dtype = torch.float32) -> None:
         self.folder, self.dtype = folder, dtype
         self.manifest = _read_manifest(folder)
-        self._records = [Record.of(each) for each in _read_index(folder)["shards"]]
+        self._records = [EmbeddingRecord.of(each) for each in _read_index(folder)["shards"]]
         self._stops = [*accumulate(record.n_captions for record in self._records)]
         self._shards: OrderedDict[int, Shard] = OrderedDict()
         self._suffix = SUFFIXES[self.manifest["files"]]
@@ -210,7 +211,10 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise BulkError(f"{str(folder)!r} holds no embeddings: there is no {MANIFEST}")
     manifest = read_json(path)
-    if manifest.get("kind") != KIND or manifest.get("format") != FORMAT:
+    if (
+        manifest.get("kind") != f"clipcond {EmbeddingLayout.kind}"
+        or manifest.get("format") != FORMAT
+    ):
         kind, number = (excerpt(repr(manifest.get(name))) for name in ("kind", "format"))
         raise BulkError(f"{str(path)!r} is of kind {kind}, format {number}: it cannot be opened")
     return manifest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -15,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from clipcond.adapters import load_adapter
-from clipcond.adapters.fingerprints import tower_fingerprint
 from clipcond.bulk.forms import DTYPES, Form, Keep, Stored, StoredDtype, store
+from clipcond.bulk.identity import identity_of
 from clipcond.checkpoints import load_towers
 from clipcond.conditioning.alone import ConditionedAlone
 from clipcond.conditioning.conditioner import Conditioner
@@ -25,8 +24,8 @@ from clipcond.embedded import ADAPTERS
 from clipcond.errors import ArgumentError, BulkError, first_line
 from clipcond.locks import fork_safe_lock
 from clipcond.towers import TowerOutput
-from clipcond.weighting import WEIGHTINGS
 
+Column: TypeAlias = "NDArray[Any] | Sequence[object]"
 Model: TypeAlias = "str | PathLike[str] | Callable[[], Conditioner]"
 _LOADING = fork_safe_lock()
 
@@ -153,11 +152,12 @@ class CaptionEncoder:
         half = len(texts) // 2
         return self._each(texts[:half]) + self._each(texts[half:])
 
-    def __call__(self, batch: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def __call__(self, batch: Mapping[str, Column]) -> dict[str, Any]:
         """Encode a batch.
 
         Args:
-            batch: arrays of n entries by name; the column of captions has strings.
+            batch: columns of n entries by name, as Ray Data, webdataset or Daft have them: arrays,
+                lists, Series; that of captions has strings.
         Returns:
             the batch, and: `length` int32 [n], the conditioning's S; `embeds` [n], each [rows D];
             `rows` [n], each int32 [rows], their places among S, or -1 - i for the mean of the
@@ -173,7 +173,7 @@ class CaptionEncoder:
                 f"the batch has no column {self.column!r}; it has {', '.join(batch)}",
                 "Name the column of the captions: CaptionEncoder(column=...).",
             )
-        results = self.encode(batch[self.column].tolist())
+        results = self.encode(_listed(batch[self.column]))
         empty = torch.empty(0)
         columns: dict[str, list[NDArray[Any]]] = {"embeds": [], "rows": [], "pooled": []}
         if self.form.dtype == "int8":
@@ -191,7 +191,10 @@ class CaptionEncoder:
                 columns["scales"].append(_numpy(good.scales if good else empty))
             scale = good.pooled_scale if good else None
             pooled_scales.append(0.0 if scale is None else float(scale))
-        made = {**batch, **{name: _ragged(arrays) for name, arrays in columns.items()}}
+        made: dict[str, Any] = {
+            **batch,
+            **{name: _ragged(arrays) for name, arrays in columns.items()},
+        }
         made["length"] = np.array(lengths, np.int32)
         made["error"] = np.array(errors, object)
         if "scales" in columns:
@@ -210,46 +213,23 @@ class CaptionEncoder:
 
     def identity(self) -> dict[str, Any]:
         """Describe what decides the numbers, as plain JSON: towers, layers, dialect, rule, form."""
-        conditioner = self.load()
-        adapter = conditioner.adapter
-        return {
-            "towers": [
-                {"name": tower.name, "hash": tower_fingerprint(tower)}
-                for tower in conditioner.towers
-            ],
-            "layers": [str(layer) for layer in conditioner.layers()],
-            "dialect": conditioner.dialect.name,
-            "weighting": _name_of(conditioner.rule, WEIGHTINGS),
-            "normalize": _name_of(conditioner.normalize, {}),
-            "pooled": conditioner.pooled,
-            "max_chunks": conditioner.max_chunks,
-            "adapter": None if adapter is None else _hash_of(adapter),
-            "width": conditioner.embeds_width,
-            "keep": self.form.keep,
-            "dtype": self.form.dtype,
-        }
+        form = {"keep": self.form.keep, "dtype": self.form.dtype}
+        return {**identity_of(self.load()), **form}
+
+
+def _listed(column: Column) -> list[object]:
+    """List the values of numpy's, torch's, pyarrow's or Daft's column, or of another sequence."""
+    for name in ("to_pylist", "tolist"):
+        if hasattr(column, name):
+            values: list[object] = getattr(column, name)()
+            return values
+    return [*column]
 
 
 def _wrong(caption: object) -> str:
     if not isinstance(caption, str):
         return f"it is {'null' if caption is None else type(caption).__name__}, not a string"
     return ""
-
-
-def _name_of(thing: object, known: Mapping[str, object]) -> str | None:
-    """Find the name of a rule or the like: ours, or that of the function or class."""
-    if thing is None:
-        return None
-    own = next((name for name, each in known.items() if each is thing), None)
-    return own or str(getattr(thing, "__qualname__", type(thing).__qualname__))
-
-
-def _hash_of(module: torch.nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().to("cpu", torch.float32).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _numpy(tensor: torch.Tensor | None) -> NDArray[Any]:

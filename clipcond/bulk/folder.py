@@ -1,75 +1,79 @@
-"""Keep what is encoded in one folder: its manifest, its shards, and how far it is."""
+"""Keep what is made in one folder: its manifest, its shards, and how far it is."""
 
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-
-from safetensors.torch import save
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from clipcond import __version__
-from clipcond.bulk.captions import Caption, Source
-from clipcond.bulk.shards import PARQUET, SAFETENSORS
+from clipcond.bulk.sources import Source
 from clipcond.errors import BulkError, excerpt
 from clipcond.files import disk_errors, read_json, write_whole
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 MANIFEST, INDEX, REJECTED, LOCK = "manifest.json", "index.json", "rejected.jsonl", ".lock"
-EMPTY = "empty.safetensors"  # the rows of the empty prompt
-KIND, FORMAT = "clipcond embeddings", 1
-SUFFIXES = {"safetensors": SAFETENSORS, "parquet": PARQUET}
+FORMAT = 1
 _OTHER = "Name another folder, or remove this one."
+Rejected = tuple[int, int, str]  # file, line, reason
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """What is known of a shard that is done.
 
     Args:
         number: of the shard.
-        sha256: of its file.
-        n_captions, n_rows: what it holds.
-        n_bytes: the size of its file.
-        rejected: the captions that could not be encoded: file, line, reason.
-        issues: of how many captions there is an issue of each code.
-        error: the largest relative error of a kept row.
+        n_bytes: the size of its files.
+        rejected: the rows of which nothing could be made: file, line, reason.
+        issues: of how many rows there is an issue of each code.
     """
 
     number: int
-    sha256: str
-    n_captions: int
-    n_rows: int
     n_bytes: int
-    rejected: tuple[tuple[int, int, str], ...] = ()
+    rejected: tuple[Rejected, ...] = ()
     issues: Mapping[str, int] = field(default_factory=dict)
-    error: float = 0.0
 
-    @staticmethod
-    def of(values: Mapping[str, Any]) -> Record:
+    @property
+    @abstractmethod
+    def n_made(self) -> int:
+        """How many things it holds."""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
         """Make a record of its JSON."""
         rejected = tuple((int(f), int(line), str(why)) for f, line, why in values["rejected"])
-        return Record(**{**values, "rejected": rejected})
+        return cls(**{**values, "rejected": rejected})
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How captions are spread over the shards of a folder.
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout(Generic[R]):
+    """How rows are spread over the shards of a folder.
 
     Args:
-        suffix: of the shards' files.
-        sources: the files of captions.
-        size: captions a shard, bad ones included.
+        sources: the files of rows.
+        size: rows a shard, bad ones included.
     """
 
     folder: Path
-    suffix: str
     sources: tuple[Source, ...]
     size: int
+
+    kind: ClassVar[str]  # what the folder holds
+    record: ClassVar[type[Record]]
+    noun: ClassVar[str]  # of a row
+    made: ClassVar[str]  # what is done with one
+    unit: ClassVar[str]  # what is counted
 
     @property
     def n_lines(self) -> int:
@@ -85,106 +89,132 @@ class Layout:
         """How many captions belong to a shard, bad ones included."""
         return min(self.size, self.n_lines - number * self.size)
 
-    def shard(self, number: int) -> Path:
-        """The file of a shard."""
-        return self.folder / f"part-{number:07d}{self.suffix}"
-
     def record_file(self, number: int) -> Path:
         """The file that says that a shard is done; it is written after the shard."""
         return self.folder / f"part-{number:07d}.json"
 
-    def finish(self, record: Record) -> None:
+    def finish(self, record: R) -> None:
         """Write down that a shard is done."""
-        _write_json(self.record_file(record.number), asdict(record))
+        write_json(self.record_file(record.number), asdict(record))
 
-    def done(self) -> dict[int, Record]:
+    def done(self) -> dict[int, R]:
         """List the shards that are done; a half one has no record."""
-        index = self.folder / INDEX
-        if index.is_file():
-            found = [Record.of(each) for each in read_json(index)["shards"]]
-        else:
-            files = sorted(self.folder.glob("part-*.json"))
-            found = [Record.of(read_json(file)) for file in files]
-        return {each.number: each for each in found if self._is_whole(each)}
+        found = self.indexed()
+        if not (self.folder / INDEX).is_file():
+            files = sorted(self.record_file(0).parent.glob("part-*.json"))
+            found = [self.record_of(read_json(file)) for file in files]
+        return {each.number: each for each in self.whole(found)}
 
-    def _is_whole(self, record: Record) -> bool:
-        with suppress(OSError):
-            return self.shard(record.number).stat().st_size == record.n_bytes
-        return False
+    def indexed(self) -> list[R]:
+        """List the shards of a folder that was closed once."""
+        index = self.folder / INDEX
+        if not index.is_file():
+            return []
+        return [self.record_of(each) for each in read_json(index)["shards"]]
+
+    def record_of(self, values: Mapping[str, Any]) -> R:
+        """Make a record of its JSON."""
+        made: R = self.record.of(values)  # type: ignore[assignment]
+        return made
+
+    @abstractmethod
+    def whole(self, records: Sequence[R]) -> list[R]:
+        """List those shards whose files are as they were written."""
+
+    @abstractmethod
+    def described(self) -> dict[str, object]:
+        """Describe the form of what the folder holds, for its manifest."""
+
+    def begun(self) -> dict[int, tuple[int, int]]:
+        """Count of half shards the rows that are done, and what was made of them."""
+        return {}
 
     def manifest(self, identity: Mapping[str, Any]) -> dict[str, Any]:
-        """Describe what the folder holds: what was encoded, with what, into what."""
-        sources = [
-            {"name": s.name, "column": s.column, "n_captions": s.n_lines, "sha256": s.digest}
-            for s in self.sources
-        ]
+        """Describe what the folder holds: what was made, with what, into what."""
         return {
-            "kind": KIND,
+            "kind": f"clipcond {self.kind}",
             "format": FORMAT,
-            "encoder": {**identity},
-            "sources": sources,
+            **identity,
+            **self.described(),
             "shard_size": self.size,
-            "files": next(name for name, each in SUFFIXES.items() if each == self.suffix),
         }
 
-    def begin(self, identity: Mapping[str, Any], empty: Tensor | None) -> None:
-        """Make the folder, or check that what it holds is of the same captions and encoder.
+    def begin(self, identity: Mapping[str, Any], own: Mapping[str, bytes]) -> None:
+        """Make the folder, or check that what it holds is of the same rows and settings.
 
         Args:
-            empty: the empty prompt's rows [L D], which shorter captions of a batch end with.
+            identity: what decides what is made.
+            own: further files that are written first, and their contents.
         Raises:
             BulkError: it holds something else; says what differs.
         """
         path, wanted = self.folder / MANIFEST, self.manifest(identity)
-        for stale in self.folder.glob(".*.part"):  # of a run that was killed
+        for stale in self.stale():  # of a run that was killed
             with suppress(OSError):
                 stale.unlink()
         if path.is_file():
             held = {k: v for k, v in read_json(path).items() if k != "version"}
             if differs := _difference(held, wanted):
-                raise BulkError(f"{str(self.folder)!r} holds other embeddings: {differs}", _OTHER)
+                raise BulkError(f"{str(self.folder)!r} holds other {self.kind}: {differs}", _OTHER)
             return
-        if any(each.name not in (LOCK, EMPTY) for each in self.folder.iterdir()):
-            message = f"{str(self.folder)!r} is not empty, and holds no embeddings of clipcond"
+        if any(each.name not in (LOCK, *own) for each in self.folder.iterdir()):
+            message = f"{str(self.folder)!r} is not empty, and holds no {self.kind} of clipcond"
             raise BulkError(message, _OTHER)
-        if empty is not None:
-            content = save({"embeds": empty.contiguous()})
-            write_whole(self.folder / EMPTY, lambda file: file.write(content))
-        _write_json(path, {**wanted, "version": __version__})
+        for name, content in own.items():
+            write_bytes(self.folder / name, content)
+        write_json(path, {**wanted, "version": __version__})
 
-    def close(self, records: Sequence[Record]) -> None:
-        """Write the index and the rejected captions; the records of single shards go."""
+    def stale(self) -> Iterator[Path]:
+        """List what a killed run has left half written, or behind a whole index."""
+        yield from self.folder.glob(".*.part")
+        if (self.folder / INDEX).is_file():
+            yield from self.folder.glob("part-*.json")
+
+    def close(self, records: Sequence[R]) -> None:
+        """Write the index and the rejected rows; the records of single shards go."""
         ordered = sorted(records, key=lambda each: each.number)
         self.write_rejected(ordered)
-        total = {
-            "n_captions": sum(each.n_captions for each in ordered),
-            "n_rejected": sum(len(each.rejected) for each in ordered),
-            "n_bytes": sum(each.n_bytes for each in ordered),
-            "largest_error": max((each.error for each in ordered), default=0.0),
-            "issues": dict(sorted(sum((Counter(r.issues) for r in ordered), Counter()).items())),
-        }
         shards = [asdict(each) for each in ordered]
-        _write_json(self.folder / INDEX, {"total": total, "shards": shards})
+        write_json(self.folder / INDEX, {"total": self.totals(ordered), "shards": shards})
         for each in ordered:
             with suppress(OSError):
                 self.record_file(each.number).unlink()
 
-    def write_rejected(self, records: Sequence[Record]) -> None:
-        """Write a line of JSON for each rejected caption: file, line, reason."""
+    def totals(self, ordered: Sequence[R]) -> dict[str, object]:
+        """Sum up what the index says of the whole folder."""
+        return {
+            f"n_{self.unit}": sum(each.n_made for each in ordered),
+            "n_rejected": sum(len(each.rejected) for each in ordered),
+            "n_bytes": sum(each.n_bytes for each in ordered),
+            "issues": issues_of(ordered),
+        }
+
+    def write_rejected(self, records: Sequence[R]) -> None:
+        """Write a line of JSON for each rejected row: file, line, reason."""
         lines = [
             json.dumps({"file": self.sources[f].name, "line": n, "reason": why}, ensure_ascii=False)
             for record in records
             for f, n, why in record.rejected
         ]
-        content = "".join(f"{line}\n" for line in lines).encode()
         path = self.folder / REJECTED
         if lines or path.exists():
-            write_whole(path, lambda file: file.write(content))
+            write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
 
 
-def rejected_of(captions: Sequence[Caption]) -> tuple[tuple[int, int, str], ...]:
-    """List what is wrong with captions: file, line, reason."""
-    return tuple((each.file, each.line, each.error) for each in captions if each.error)
+def size_of(path: Path) -> int:
+    """Look up how many bytes a file has; -1 = there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def issues_of(records: Iterable[Record]) -> dict[str, int]:
+    """Count of how many rows of all shards there is an issue of each code."""
+    found: Counter[str] = Counter()
+    for record in records:
+        found.update(record.issues)
+    return dict(sorted(found.items()))
 
 
 @contextmanager
@@ -224,8 +254,12 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    content = (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    write_bytes(path, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
     write_whole(path, lambda file: file.write(content))
 
 

@@ -1,4 +1,4 @@
-"""Run the work of an encoding on Ray Data: this machine's processes, or those of a cluster."""
+"""Run the work of a folder on Ray Data: this machine's processes, or those of a cluster."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from clipcond.bulk.encoder import CaptionEncoder
-from clipcond.bulk.folder import Layout, Record
-from clipcond.bulk.work import Run, encode_run
+from clipcond.bulk.folder import R
+from clipcond.bulk.work import Run, Work
 from clipcond.errors import BulkError, ClipcondError, first_line
-
-if TYPE_CHECKING:
-    from clipcond.bulk.job import Runner
 
 # A worker that dies is started again so often, and so is its run. Ray's own default has no end.
 MOST_RESTARTS = 3
@@ -24,31 +20,29 @@ _AGAIN = "What is done stays: the same command goes on there."
 
 
 class Worker:
-    """What Ray keeps on a worker: the encoder, and where to write.
+    """What Ray keeps on a worker: the work, with its model loaded."""
 
-    Args:
-        layout, encoder, batch_size: as for `encode_run`.
-    """
-
-    def __init__(self, layout: Layout, encoder: CaptionEncoder, batch_size: int) -> None:
-        self._layout, self._encoder, self._batch_size = layout, encoder, batch_size
-        encoder.load()
+    def __init__(self, work: Work[Any, Any]) -> None:
+        self._work = work
+        work.load()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        """Encode runs, and return their records; an error of ours as it is."""
+        """Do runs, and return the records of their shards; an error of ours as it is."""
         made: list[str] = []
         try:
             for each in batch["run"]:
                 run: Run = pickle.loads(each)
-                found = encode_run(self._layout, run, self._encoder, self._batch_size)
+                found = (one for one in self._work.each(run) if not isinstance(one, int))
                 made += [json.dumps(asdict(record)) for record in found]
         except ClipcondError as error:
             made.append(json.dumps({"failed": [error.message, error.remedy]}))
         return {"record": made}
 
 
-def run_on_ray(address: str | None, n_workers: int | None) -> Runner:
-    """Make what runs the work on Ray.
+def run_on_ray(
+    runs: Sequence[Run], work: Work[R, Any], address: str | None, n_workers: int | None
+) -> Iterator[R]:
+    """Do the work on Ray; yield the records as they come.
 
     Args:
         address: of the cluster; None = the one that is connected, or a new one here.
@@ -56,41 +50,35 @@ def run_on_ray(address: str | None, n_workers: int | None) -> Runner:
     Raises:
         BulkError: Ray is not installed, no cluster answers there, or a worker died too often.
     """
+    data = _ray_data()
+    import ray
 
-    def run(
-        runs: Sequence[Run], layout: Layout, encoder: CaptionEncoder, batch_size: int
-    ) -> Iterator[Record]:
-        data = _ray_data()
-        import ray
-
-        is_ours = not ray.is_initialized()
-        try:
-            _connect(address)
-            has = ray.cluster_resources()
-            n_gpus, n_cpus = int(has.get("GPU", 0)), int(has.get("CPU", 1))
-            n = min(n_workers or n_gpus or max(1, n_cpus // 2), len(runs))
-            found = data.from_items([{"run": pickle.dumps(each)} for each in runs]).map_batches(
-                Worker,
-                fn_constructor_args=(layout, encoder, batch_size),
-                batch_size=1,
-                compute=data.ActorPoolStrategy(min_size=n, max_size=n),
-                num_gpus=1 if n_gpus else 0,
-                ray_remote_args_fn=_limits,
-            )
-            for row in found.iter_rows():
-                values = json.loads(row["record"])
-                if "failed" in values:
-                    raise BulkError(*values["failed"])
-                yield Record.of(values)
-        except ClipcondError:
-            raise
-        except Exception as error:  # Ray's own, of a dozen kinds
-            raise BulkError(f"Ray stopped: {first_line(error)}", _AGAIN) from error
-        finally:
-            if is_ours:
-                ray.shutdown()
-
-    return run
+    is_ours = not ray.is_initialized()
+    try:
+        _connect(address)
+        has = ray.cluster_resources()
+        n_gpus, n_cpus = int(has.get("GPU", 0)), int(has.get("CPU", 1))
+        n = min(n_workers or n_gpus or max(1, n_cpus // 2), len(runs))
+        found = data.from_items([{"run": pickle.dumps(each)} for each in runs]).map_batches(
+            Worker,
+            fn_constructor_args=(work,),
+            batch_size=1,
+            compute=data.ActorPoolStrategy(min_size=n, max_size=n),
+            num_gpus=1 if n_gpus else 0,
+            ray_remote_args_fn=_limits,
+        )
+        for row in found.iter_rows():
+            values = json.loads(row["record"])
+            if "failed" in values:
+                raise BulkError(*values["failed"])
+            yield work.layout.record_of(values)
+    except ClipcondError:
+        raise
+    except Exception as error:  # Ray's own, of a dozen kinds
+        raise BulkError(f"Ray stopped: {first_line(error)}", _AGAIN) from error
+    finally:
+        if is_ours:
+            ray.shutdown()
 
 
 def _limits() -> dict[str, int]:

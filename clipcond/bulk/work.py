@@ -1,25 +1,25 @@
-"""Encode a run of shards: what a worker of any engine does."""
+"""Make a run of shards: what a worker of any engine does."""
 
 from __future__ import annotations
 
-from collections import Counter
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Generic, TypeVar
 
-from clipcond.bulk.captions import Caption, Place, read_captions
-from clipcond.bulk.encoder import CaptionEncoder
-from clipcond.bulk.folder import Layout, Record
-from clipcond.bulk.forms import Stored
-from clipcond.bulk.shards import write_shard
+from clipcond.bulk.folder import Layout, R
+from clipcond.bulk.sources import Place
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Shards that are encoded one after the other.
+    """Shards that are made one after the other.
 
     Args:
-        place: where the captions of the first begin.
+        place: where the rows of the first begin.
         first, stop: the numbers of the shards.
         todo: those of them that are not done yet.
     """
@@ -30,59 +30,45 @@ class Run:
     todo: frozenset[int]
 
 
-def encode_run(
-    layout: Layout, run: Run, encoder: CaptionEncoder, batch_size: int
-) -> Iterator[Record]:
-    """Encode the shards of a run that are not done; yield the record of each, once it is written.
+@dataclass(frozen=True)
+class Work(ABC, Generic[R, T]):
+    """What is made of the rows of a folder; can be pickled.
 
     Args:
-        batch_size: how many captions are given to the encoder at once.
-    Raises:
-        BulkError: the captions have changed.
-        CheckpointError: the disk is full.
+        layout: where it is written.
     """
-    n_captions = sum(layout.n_in(number) for number in range(run.first, run.stop))
-    captions = read_captions(layout.sources, run.place, n_captions)
-    for number in range(run.first, run.stop):
-        own = islice(captions, layout.n_in(number))
-        if number not in run.todo:
-            for _ in own:
+
+    layout: Layout[R]
+
+    @abstractmethod
+    def load(self) -> None:
+        """Load the model, once a process."""
+
+    @abstractmethod
+    def read(self, run: Run, n_rows: int) -> Iterator[T]:
+        """Read the rows of a run."""
+
+    @abstractmethod
+    def make(self, number: int, rows: Iterator[T]) -> Iterator[R | int]:
+        """Make a shard; yield counts of rows as they are done, if any, and at last its record."""
+
+    def each(self, run: Run) -> Iterator[R | int]:
+        """Make the shards of a run that are not done; yield each record once all is written.
+
+        Yields:
+            also how many rows of a shard are done before its record, where that takes long.
+        Raises:
+            BulkError: the rows have changed.
+            CheckpointError: the disk is full.
+        """
+        numbers = range(run.first, run.stop)
+        rows = self.read(run, sum(map(self.layout.n_in, numbers)))
+        for number in numbers:
+            own = islice(rows, self.layout.n_in(number))
+            if number in run.todo:
+                for made in self.make(number, own):
+                    if not isinstance(made, int):
+                        self.layout.finish(made)
+                    yield made
+            for _ in own:  # what was not read
                 pass
-            continue
-        record = _encode_shard(layout, number, own, encoder, batch_size)
-        layout.finish(record)
-        yield record
-
-
-def _encode_shard(
-    layout: Layout,
-    number: int,
-    captions: Iterator[Caption],
-    encoder: CaptionEncoder,
-    batch_size: int,
-) -> Record:
-    kept: list[tuple[Caption, Stored]] = []
-    rejected: list[tuple[int, int, str]] = []
-    issues_before = Counter(encoder.issues)
-    while batch := [*islice(captions, batch_size)]:
-        good = [each for each in batch if not each.error]
-        results = zip(good, encoder.encode([each.text for each in good]), strict=True)
-        by_place = {(caption.file, caption.line): result for caption, result in results}
-        for caption in batch:
-            result = by_place.get((caption.file, caption.line), caption.error)
-            if isinstance(result, Stored):
-                kept.append((caption, result))
-            else:
-                rejected.append((caption.file, caption.line, result))
-    path = layout.shard(number)
-    digest = write_shard(path, [caption for caption, _ in kept], [each for _, each in kept])
-    return Record(
-        number,
-        digest,
-        len(kept),
-        sum(len(each.embeds) for _, each in kept),
-        path.stat().st_size,
-        tuple(rejected),
-        dict(encoder.issues - issues_before),
-        max((each.error for _, each in kept), default=0.0),
-    )

@@ -44,6 +44,23 @@ OPTIONS = {
     "Say --force to replace it, or --html with another name.": (
         "用 --force 覆盖，或给 --html 换一个文件名。"
     ),
+    # of --prompts FILE -o FOLDER
+    "{} is drawn into a folder, not to {}": "{} 要画到文件夹里，而不是 {}",
+    "Name one: -o FOLDER.": "请指定文件夹：-o FOLDER。",
+    "{} goes with --prompts FILE -o FOLDER": "{} 与 --prompts FILE -o FOLDER 一起使用",
+    "{} does not go with --prompts FILE -o FOLDER": "{} 不能与 --prompts FILE -o FOLDER 一起使用",
+    "a prompt does not go with --prompts FILE -o FOLDER": (
+        "提示词不能与 --prompts FILE -o FOLDER 一起使用"
+    ),
+    "standard input cannot be read again when a run goes on: give --prompts a file": (
+        "继续画时不能再次读取标准输入：请给 --prompts 一个文件"
+    ),
+    "--address and --workers go with --engine ray": (
+        "--address 和 --workers 与 --engine ray 一起使用"
+    ),
+    "a run that goes on has a seed that is no random one, from 0": (
+        "能继续的任务需要从 0 起的固定种子，而不是随机种子"
+    ),
     "give a prompt or --prompts, not both": "提示词和 --prompts 只能给一个",
     "{} holds no prompt": "{} 中没有提示词",
     "no weighting rule {}. Did you mean {}? Known: {}.": (

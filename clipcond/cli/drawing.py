@@ -45,10 +45,16 @@ from clipcond.cli.options import (
     check_text,
     check_texts,
     model_option,
-    picture_option,
     plain_option,
     reading_option,
     variant_option,
+)
+from clipcond.cli.picture_folders import (
+    FolderOptions,
+    check_named,
+    draw_folder,
+    folder_option,
+    into_folder,
 )
 from clipcond.cli.picture_jobs import JobsOf, PictureJob, check_targets, jobs_of_prompt
 from clipcond.cli.picture_making import make_all
@@ -67,7 +73,14 @@ def generate(
         str, typer.Option("-n", "--negative", callback=check_text, help="What to keep out.")
     ] = "",
     output: Annotated[
-        Path, picture_option("With --count, -1, -2, ... are added; with --prompts the line.")
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            callback=check_named,
+            help="With --count, -1, -2, ... are added; with --prompts the line. With --prompts "
+            "also a FOLDER, new or begun: it goes on there.",
+        ),
     ] = Path("out.png"),
     force: Force = False,
     seed: Seed = 0,
@@ -96,7 +109,8 @@ def generate(
         plain_option(
             "FILE",
             'A prompt a line, or {"prompt": ..., "negative": ..., "seed": ...}; - = standard '
-            "input. One JSON object a picture is printed.",
+            "input. One JSON object a picture is printed. Into a FOLDER also .tsv, .jsonl, "
+            ".parquet, or a folder of them.",
             callback=check_text,
         ),
     ] = None,
@@ -168,6 +182,29 @@ def generate(
     ] = None,
     fullwidth: Fullwidth = None,
     extra_networks: ExtraNetworks = None,
+    column: Annotated[
+        list[str] | None,
+        folder_option(
+            "KIND=NAME",
+            "A table's column of prompt, negative, seed, steps, guidance, clip_skip, size, width, "
+            "height or name. More than once.",
+            "by their names",
+            callback=check_texts,
+        ),
+    ] = None,
+    files: Annotated[str, folder_option("KIND", "png, jpg or webp.")] = "png",
+    batch_size: Annotated[
+        int | None,
+        folder_option("N", "Pictures at once.", "what keeps the bits of single ones", min=1),
+    ] = None,
+    max_bad: Annotated[
+        int | None, folder_option("N", "Rows that may be rejected.", "1 % of all, or 10", min=0)
+    ] = None,
+    engine: Annotated[str, folder_option("NAME", "local, or ray = Ray Data.")] = "local",
+    address: Annotated[
+        str | None, folder_option("ADDRESS", "Of a Ray cluster, such as auto.")
+    ] = None,
+    workers: Annotated[int | None, folder_option("N", "Of Ray.", "one for each GPU", min=1)] = None,
 ) -> None:
     """Make pictures of a prompt, of its variants, of a file's lines, or as another was made."""
     job = PictureJob(prompt or "", negative, seed, steps, guidance, None, size, output)
@@ -179,13 +216,17 @@ def generate(
         "allow_unaligned": allow_unaligned,
         "clip_skip": clip_skip,
         "dialect": dialect,
-        "weighting": weighting,
-        "normalize": normalize,
-        "fullwidth": fullwidth,
-        "extra_networks": extra_networks,
+        **{"weighting": weighting, "normalize": normalize},
+        **{"fullwidth": fullwidth, "extra_networks": extra_networks},
         **{"device": device, "dtype": dtype},
     }
     is_given, read = partial(_is_given, context), None
+    if into_folder(prompts, output, is_given):
+        folder = FolderOptions(
+            column or (), files, batch_size, max_bad, engine, address, workers, as_json
+        )
+        draw_folder(str(prompts), job, (model, scheduler, inversion or ()), choices, count, folder)
+        return
     if like is not None:
         if prompts is not None:
             raise typer.BadParameter("give --from or --prompts, not both")

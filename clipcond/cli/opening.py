@@ -24,32 +24,10 @@ def open_artist(
         scheduler: a sampler's name; None = the model's own.
         choices: arguments of `build_pipeline`.
     """
-    from clipcond.conditioning.dialects import find_dialect
-    from clipcond.conditioning.inversions import load_file
-    from clipcond.pipelines.schedulers import find_scheduler, make_scheduler
+    from clipcond.metadata.drawn import open_pipeline
 
-    # a typing error should not cost the minutes that loading takes
-    dialect = find_dialect(choices["dialect"])
-    if scheduler is not None:
-        find_scheduler(scheduler)
-    from clipcond.pipelines import build_pipeline
-
-    pipe = build_pipeline(model, **{**choices, "dialect": dialect})
-    if scheduler is not None:
-        pipe.scheduler = make_scheduler(scheduler, pipe.scheduler)
-    hashes: dict[str, str] = {}
-    for file in inversions:
-        hashes |= load_file(pipe.conditioner, file, allow_pickle=choices["allow_pickle"])
-    pipe.set_progress_bar_config(disable=True)
-    adapter = choices.get("adapter")
-    named = {
-        "Model": "embedded" if model is None else Path(model).stem,
-        "Tower": choices.get("tower"),
-        "Adapter": None if adapter is None else adapter.stem,
-        "VAE": None if choices.get("vae") is None else Path(choices["vae"]).stem,
-        **_reading(choices),
-    }
-    return Artist(pipe, named, inversions=hashes)
+    pipe, built_with, hashes = open_pipeline(model, scheduler, inversions, choices)
+    return Artist(pipe, built_with, inversions=hashes)
 
 
 def read_otherwise(artist: Artist, choices: Mapping[str, Any]) -> None:
@@ -59,6 +37,7 @@ def read_otherwise(artist: Artist, choices: Mapping[str, Any]) -> None:
         choices: as `open_artist` got them, but for those in READING.
     """
     from clipcond.conditioning import Conditioner
+    from clipcond.metadata.drawn import named_reading
 
     before = artist.pipe.conditioner
     chosen: dict[str, Any] = {name: choices[name] for name in READING}
@@ -67,14 +46,4 @@ def read_otherwise(artist: Artist, choices: Mapping[str, Any]) -> None:
     made = Conditioner(*before.towers, **{**chosen, **own})
     made.cache = before.cache  # its keys do not depend on how prompts are read
     artist.pipe.conditioner = made
-    artist.built_with |= _reading(choices)
-
-
-def _reading(choices: Mapping[str, Any]) -> dict[str, object]:
-    """Name the choices of reading as a picture's file does; the dialect is added there."""
-    return {
-        "Weighting": choices.get("weighting"),
-        "Normalize": choices.get("normalize"),
-        "Full-width": choices.get("fullwidth"),
-        "Extra networks": False if choices.get("extra_networks") is False else None,
-    }
+    artist.built_with |= named_reading(choices)

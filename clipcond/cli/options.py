@@ -80,7 +80,7 @@ SYNTAX_NAMES = "a1111, comfyui, compel, diffusers, lpw, lpw_xl, novelai, plain, 
 MODEL, READING, VARIANTS = "Model", "How the prompt is read", "Variants"
 
 
-def _option(
+def declare_option(
     panel: str | None, metavar: str | None, text: str, default: bool | str = True, **choices: Any
 ) -> object:
     """Declare an option.
@@ -102,10 +102,10 @@ def picture_option(text: str) -> object:
     return typer.Option("-o", "--output", callback=check_picture, help=text)
 
 
-plain_option = partial(_option, None)
-model_option = partial(_option, MODEL)
-reading_option = partial(_option, READING)
-variant_option = partial(_option, VARIANTS)
+plain_option = partial(declare_option, None)
+model_option = partial(declare_option, MODEL)
+reading_option = partial(declare_option, READING)
+variant_option = partial(declare_option, VARIANTS)
 
 Prompt = Annotated[str, typer.Argument(help="The prompt, in quotes.", callback=check_text)]
 Dialect = Annotated[str, reading_option("D", "The tool to read and weight as.")]

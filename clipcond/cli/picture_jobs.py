@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import codecs
 import json
-import math
 import os
-import re
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import typer
 
+from clipcond.bulk.prompts import LIKE_JSON
 from clipcond.cli.options import MAX_SEED, check_guidance, check_picture, check_size, check_text
 from clipcond.cli.usage import option_of
 from clipcond.errors import BadLine, CheckpointError, PromptError, excerpt
 from clipcond.files import reading
 
 RANDOM = -1
-# A line of JSON, whole or broken; `{cat}` and `["a cat":0.5]` are prompts.
-_LIKE_JSON = re.compile(
-    r"""\s*(\{\s*(["']\w*["']?\s*(:|,?\s*$)|(prompt|negative|seed)\s*:|\}?,?\s*$)"""
-    r"""|\[\s*(\{|$|"[^"]*"?\s*(,\s*"[^"]*"?\s*)*\]?,?\s*$)|[\]}]\s*,?\s*$)"""
-)
 _KINDS: dict[str, tuple[type, ...]] = {
     "prompt": (str,),
     "negative": (str,),
@@ -130,21 +123,6 @@ def settings_of(job: PictureJob) -> tuple[object, ...]:
     return job.steps, job.guidance, job.clip_skip, job.size
 
 
-def in_batches(
-    jobs: Sequence[PictureJob], most: Callable[[PictureJob], int]
-) -> Iterator[list[PictureJob]]:
-    """Yield runs of neighbours with equal settings, in even parts.
-
-    Args:
-        most: how many pictures like this one a part may have.
-    """
-    for _, run in groupby(jobs, settings_of):
-        alike = list(run)
-        n_parts = math.ceil(len(alike) / most(alike[0]))
-        for i in range(n_parts):
-            yield alike[i * len(alike) // n_parts : (i + 1) * len(alike) // n_parts]
-
-
 def check_targets(jobs: Sequence[PictureJob], *, force: bool) -> None:
     """Refuse to replace a file, before anything is loaded.
 
@@ -202,7 +180,7 @@ def _read_line(line: str | bytes) -> dict[str, Any]:
     """Return what a line says of its picture: a prompt, or a JSON object with one."""
     if isinstance(line, bytes):
         raise BadLine("it is no UTF-8")
-    if not _LIKE_JSON.match(line):
+    if not LIKE_JSON.match(line):
         return {"prompt": line}
     try:
         given = json.loads(line)

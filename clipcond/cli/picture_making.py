@@ -8,13 +8,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import typer
 
 from clipcond.cli.console import console, describe
-from clipcond.cli.picture_jobs import PictureJob, in_batches
+from clipcond.cli.picture_jobs import PictureJob, settings_of
 from clipcond.cli.pictures import Artist
 from clipcond.errors import ClipcondError, PromptError
 from clipcond.prompt import Variant
@@ -53,14 +52,14 @@ def make_all(artist: Artist, jobs: Sequence[PictureJob], *, as_json: bool) -> in
 
 def batches(artist: Artist, jobs: Sequence[PictureJob]) -> Iterator[Batch]:
     """Group neighbours with equal settings and equally long texts; what cannot be is alone."""
-    for part in in_batches(jobs, artist.most_at_once):
+    from clipcond.pipelines.picture_batches import in_parts, of_equal_shapes
+
+    for part in in_parts(jobs, settings_of, artist.most_at_once):
         if len(part) == 1:
             yield Batch(part)
             continue
-        pairs = [(job, _encoded(artist, job)) for job in part]
-        for _, run in groupby(pairs, lambda pair: _shapes(pair[1])):
-            batch = Batch(*zip(*run, strict=True))
-            yield from [batch] if None not in batch.encoded else batch.singles()
+        for run, encoded in of_equal_shapes(part, [_encoded(artist, job) for job in part]):
+            yield Batch(run, encoded)
 
 
 def draw_all(
@@ -98,10 +97,6 @@ def _encoded(artist: Artist, job: PictureJob) -> Encoded | None:
         return artist.encode(job)
     except Exception:  # drawn alone, it fails again and is reported in its turn
         return None
-
-
-def _shapes(encoded: Encoded | None) -> object:
-    return encoded and {name: each.shape for name, each in encoded.items()}
 
 
 def _make(artist: Artist, batch: Batch, n_before: int, n_all: int, *, as_json: bool) -> int:

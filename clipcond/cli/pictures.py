@@ -38,9 +38,7 @@ class Artist:
         from clipcond.pipelines.own_settings import own_size
         from clipcond.pipelines.picture_batches import most_at_once
 
-        sides = job.size.split("x") if job.size else own_size(self.pipe)
-        width, height = map(int, sides)
-        return most_at_once(self.pipe, width, height)
+        return most_at_once(self.pipe, *(sides(job.size) if job.size else own_size(self.pipe)))
 
     def encode(self, job: PictureJob) -> Encoded | None:
         """Encode a picture's texts; None = they change from step to step, or are several.
@@ -118,23 +116,19 @@ class Artist:
 
     def _call(self, job: PictureJob) -> dict[str, Any]:
         """Make the arguments of the pipeline's call, but for the generator."""
-        from clipcond.pipelines.own_settings import call_default, check_steps, own_steps
+        from clipcond.pipelines.own_settings import picture_call
 
-        width, height = picture_size(self.pipe, job.size)
-        steps = own_steps(self.pipe) if job.steps is None else job.steps
         with wrong_use():
-            check_steps(self.pipe, steps)
-        own = call_default(self.pipe, "guidance_scale")
-        return {
-            "prompt": job.prompt,
-            "negative_prompt": job.negative,
-            "num_inference_steps": steps,
-            "guidance_scale": own if job.guidance is None else job.guidance,
-            "width": width,
-            "height": height,
-            **({} if job.clip_skip is None else {"clip_skip": job.clip_skip}),
-            **region_arguments(job.regions, job.base_share),
-        }
+            call = picture_call(
+                self.pipe,
+                job.prompt,
+                job.negative,
+                steps=job.steps,
+                guidance=job.guidance,
+                clip_skip=job.clip_skip,
+                size=sides(job.size) if job.size else None,
+            )
+        return call | region_arguments(job.regions, job.base_share)
 
     def _parameters(self, job: PictureJob) -> Parameters:
         """List what the picture's file says of it."""
@@ -154,15 +148,9 @@ def _templates(job: PictureJob) -> dict[str, str]:
     return {name: text for name, text in named.items() if text}
 
 
-def picture_size(pipe: ConditionedPipeline, size: str | None) -> tuple[int, int]:
-    """Return width and height in pixels, and refuse sizes that the model cannot make."""
-    from clipcond.pipelines.own_settings import check_size, own_size
-
-    if size is None:
-        return own_size(pipe)
-    width, height = (int(side) for side in size.split("x"))
-    with wrong_use():
-        check_size(pipe, width, height)
+def sides(size: str) -> tuple[int, int]:
+    """Return width and height of WIDTHxHEIGHT in pixels."""
+    width, height = map(int, size.split("x"))
     return width, height
 
 

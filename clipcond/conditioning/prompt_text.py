@@ -210,8 +210,7 @@ class PromptReader:
 
     def parse_and_warn(self, rows: Sequence[Sequence[Texts]]) -> dict[PromptText, ParsedPrompt]:
         """Parse every text of a call once, and warn as `warn` does."""
-        parsed = self.parse_each(rows)
-        self.warn(parsed)
+        self.warn(parsed := self.parse_each(rows))
         return parsed
 
     def warn(self, parsed: Mapping[PromptText, ParsedPrompt]) -> None:
@@ -262,15 +261,17 @@ def plain_texts(
 
 
 @contextmanager
-def collect_warnings(*, shown: bool = True) -> Iterator[list[ClipcondWarning]]:
+def collect_warnings(*, shown: bool = True, deep: bool = False) -> Iterator[list[ClipcondWarning]]:
     """Collect what this thread warns of inside, whatever filters and other threads do.
 
     Args:
         shown: whether warnings are given as well; not where an outer collection keeps them back.
+        deep: collect also what collections within this one do.
     """
     collected: list[ClipcondWarning] = []
-    outer = COLLECTED.get()
-    token = COLLECTED.set((collected, shown and (outer is None or outer[1])))
+    lists, is_shown = COLLECTED.get() or ((), True)
+    own = ([], collected) if deep else (collected, *lists[1:])
+    token = COLLECTED.set((own, shown and is_shown))
     try:
         yield collected
     finally:
@@ -292,8 +293,7 @@ def warn_unread(parsed: Iterable[ParsedPrompt], towers: Sequence[ReadsTexts]) ->
     every = [text for own in texts.values() for text in own]
     for tower in towers:
         read = getattr(tower, "unread", lambda _: "")
-        message = read(every)
-        if message:
+        if message := read(every):
             warn(PromptWarning(message), collected=False)
             for source, own in texts.items():
                 collect_unread(source, own, tower, message if len(texts) == 1 else read(own))

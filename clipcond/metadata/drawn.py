@@ -1,17 +1,84 @@
-"""List what a picture was drawn with, for its file."""
+"""Open a pipeline to draw with, and list what a picture was drawn with, for its file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clipcond import __version__
+from clipcond.conditioning.dialects import find_dialect
+from clipcond.conditioning.inversions import load_file
 from clipcond.metadata.parameters import Parameters
 from clipcond.metadata.samplers import SPACING
-from clipcond.pipelines.schedulers import sampler_and_schedule_type
+from clipcond.pipelines.building import build_pipeline
+from clipcond.pipelines.schedulers import (
+    find_scheduler,
+    make_scheduler,
+    sampler_and_schedule_type,
+)
 
 if TYPE_CHECKING:
     from clipcond.pipelines.protocols import ConditionedPipeline
+
+
+class Opened(NamedTuple):
+    """A pipeline, and what its pictures' files say of how it was built.
+
+    Args:
+        inversions: the hash of each one's file, or "", by its name.
+    """
+
+    pipe: ConditionedPipeline
+    built_with: dict[str, object]
+    inversions: dict[str, str]
+
+
+def open_pipeline(
+    model: str | PathLike[str] | None,
+    scheduler: str | None,
+    inversions: Sequence[Path],
+    choices: Mapping[str, Any],
+) -> Opened:
+    """Build a pipeline to draw with.
+
+    Args:
+        scheduler: a sampler's name; None = the model's own.
+        inversions: files of textual inversions.
+        choices: arguments of `build_pipeline`, by their names.
+    """
+    # a typing error should not cost the minutes that loading takes
+    dialect = find_dialect(choices.get("dialect", "a1111"))
+    if scheduler is not None:
+        find_scheduler(scheduler)
+    pipe = build_pipeline(model, **{**choices, "dialect": dialect})
+    if scheduler is not None:
+        pipe.scheduler = make_scheduler(scheduler, pipe.scheduler)
+    hashes: dict[str, str] = {}
+    for file in inversions:
+        found = load_file(pipe.conditioner, file, allow_pickle=choices.get("allow_pickle", False))
+        hashes |= found
+    pipe.set_progress_bar_config(disable=True)
+    adapter, vae = choices.get("adapter"), choices.get("vae")
+    named = {
+        "Model": "embedded" if model is None else Path(model).stem,
+        "Tower": choices.get("tower"),
+        "Adapter": None if adapter is None else Path(adapter).stem,
+        "VAE": None if vae is None else Path(vae).stem,
+        **named_reading(choices),
+    }
+    return Opened(pipe, named, hashes)
+
+
+def named_reading(choices: Mapping[str, Any]) -> dict[str, object]:
+    """Name the choices of reading as a picture's file does; the dialect is added there."""
+    return {
+        "Weighting": choices.get("weighting"),
+        "Normalize": choices.get("normalize"),
+        "Full-width": choices.get("fullwidth"),
+        "Extra networks": False if choices.get("extra_networks") is False else None,
+    }
 
 
 def parameters_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from inspect import signature
+from typing import Any
 
 from clipcond.errors import ArgumentError, warn
 from clipcond.model_defaults import own_defaults
@@ -74,3 +75,38 @@ def check_steps(pipe: ConditionedPipeline, steps: int) -> None:
     most = config.get("num_train_timesteps", steps) - config.get("steps_offset", 0)
     if steps > most:
         raise ArgumentError(f"steps={steps}: this model has {most} steps at most")
+
+
+def picture_call(
+    pipe: ConditionedPipeline,
+    prompt: str,
+    negative: str,
+    *,
+    steps: int | None = None,
+    guidance: float | None = None,
+    clip_skip: int | None = None,
+    size: tuple[int, int] | None = None,
+) -> dict[str, Any]:
+    """Make the arguments of a pipeline's call for a picture, but for the generator.
+
+    Args:
+        steps, guidance, clip_skip, size: None = the model's own.
+        size: width and height in pixels.
+    Raises:
+        ArgumentError: the model cannot make this size, or so many steps.
+    """
+    if size is None:
+        size = own_size(pipe)
+    else:
+        check_size(pipe, *size)
+    steps = own_steps(pipe) if steps is None else steps
+    check_steps(pipe, steps)
+    return {
+        "prompt": prompt,
+        "negative_prompt": negative,
+        "num_inference_steps": steps,
+        "guidance_scale": call_default(pipe, "guidance_scale") if guidance is None else guidance,
+        "width": size[0],
+        "height": size[1],
+        **({} if clip_skip is None else {"clip_skip": clip_skip}),
+    }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from itertools import groupby
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +14,8 @@ from torch.overrides import TorchFunctionMode
 
 from clipcond.pipelines.prompt_embeds import may_change, model_dtype
 from clipcond.pipelines.protocols import ConditionedPipeline
+
+T = TypeVar("T")
 
 # The arguments of a pipeline's call that replace a picture's texts, [1 S D] and [1 P].
 Encoded = Mapping[str, Tensor]
@@ -35,6 +39,39 @@ def most_at_once(pipe: ConditionedPipeline, width: int, height: int) -> int:
     if pipe.device.type != "cpu" or model_dtype(pipe) != torch.float32:
         return 1
     return max(1, min(MOST_PIXELS // (width * height), MOST_ROWS // 2))
+
+
+def in_parts(
+    pictures: Sequence[T], settings_of: Callable[[T], object], most: Callable[[T], int]
+) -> Iterator[list[T]]:
+    """Yield runs of neighbours with equal settings, in even parts.
+
+    Args:
+        most: how many pictures like this one a part may have.
+    """
+    for _, run in groupby(pictures, settings_of):
+        alike = list(run)
+        n_parts = math.ceil(len(alike) / most(alike[0]))
+        for i in range(n_parts):
+            yield alike[i * len(alike) // n_parts : (i + 1) * len(alike) // n_parts]
+
+
+def of_equal_shapes(
+    pictures: Sequence[T], encoded: Sequence[Encoded | None]
+) -> Iterator[tuple[list[T], list[Encoded]]]:
+    """Yield runs of neighbours whose texts can be joined; one without encoded texts is alone."""
+    pairs = zip(pictures, encoded, strict=True)
+    for _, run in groupby(pairs, lambda pair: _shapes(pair[1])):
+        own = [*run]
+        texts = [each for _, each in own if each is not None]
+        if texts:
+            yield [picture for picture, _ in own], texts
+        else:
+            yield from (([picture], []) for picture, _ in own)
+
+
+def _shapes(encoded: Encoded | None) -> object:
+    return encoded and {name: each.shape for name, each in encoded.items()}
 
 
 def encode_alone(pipe: ConditionedPipeline, call: Mapping[str, Any]) -> Encoded | None:
@@ -73,11 +110,17 @@ def join_encoded(encoded: Sequence[Encoded]) -> dict[str, Tensor]:
 @contextmanager
 def each_as_alone(pipe: ConditionedPipeline, n: int) -> Iterator[None]:
     """Let a call of the pipeline for n pictures give each the bits that it has alone, on a CPU."""
+    with decoded_singly(pipe), _FewRowsApart(n):
+        yield
+
+
+@contextmanager
+def decoded_singly(pipe: ConditionedPipeline) -> Iterator[None]:
+    """Let the autoencoder decode the pictures of a batch one by one, in the memory of one."""
     vae, sliced = pipe.vae, pipe.vae.use_slicing
     vae.use_slicing = True
     try:
-        with _FewRowsApart(n):
-            yield
+        yield
     finally:
         vae.use_slicing = sliced
 

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from clipcond.bulk import CaptionEncoder, encode_captions
+from clipcond.bulk import CaptionEncoder, PictureDrawer, draw_pictures, encode_captions
+from tests.bulk.drawings import all_contents
 from tests.bulk.jobs import contents
 
 pytestmark = pytest.mark.slow
@@ -17,12 +18,10 @@ pytestmark = pytest.mark.slow
 N_CAPTIONS, SHARD, N_KILLS = 600, 20, 8
 
 
-def run(captions, folder, engine="local"):
+def run(*command):
     """The command in a process group of its own."""
-    command = [sys.executable, "-m", "clipcond", "embed", captions, "-o", folder]
-    choices = ["--shard-size", SHARD, "--batch-size", 10, "--engine", engine]
     return subprocess.Popen(
-        [*map(str, (*command, *choices))],
+        [*map(str, (sys.executable, "-m", "clipcond", *command))],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
 
@@ -34,16 +33,21 @@ def write(folder):
     return path
 
 
-def kill_often(captions, folder, engine, n_kills, rng):
-    """Start the command again and again; kill it while it loads, encodes or writes."""
+def kill_often(command, folder, made, n_kills, rng, most=2):
+    """Start the command again and again; kill it while it loads, works or writes.
+
+    Args:
+        made: what is counted in the folder, as a pattern.
+        most: how many more of that there are, at most, before a kill.
+    """
     n_done = []
     for _ in range(n_kills):
-        process = run(captions, folder, engine)
-        before = len([*folder.glob("part-*.json")])
-        wanted = before + rng.randrange(3)  # shards more, then a moment in the next one
+        process = run(*command)
+        before = len([*folder.glob(made)])
+        wanted = before + rng.randrange(most + 1)  # then a moment in the next one
         deadline = time.monotonic() + 120
         while process.poll() is None and time.monotonic() < deadline:
-            if len([*folder.glob("part-*.json")]) >= wanted and (folder / ".lock").exists():
+            if len([*folder.glob(made)]) >= wanted and (folder / ".lock").exists():
                 break
             time.sleep(0.01)
         time.sleep(rng.random() * 0.3)
@@ -51,7 +55,11 @@ def kill_often(captions, folder, engine, n_kills, rng):
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stdout.close()
-        n_done.append(len([*folder.glob("part-*.json")]))
+        n_done.append(len([*folder.glob(made)]))
+    assert n_done == sorted(n_done)  # nothing that was done is lost
+    last = run(*command)
+    output = last.communicate(timeout=300)[0]
+    assert last.returncode == 0, output
     return n_done
 
 
@@ -59,12 +67,22 @@ def test_kills_end_with_the_bytes_of_an_undisturbed_run(tmp_path):
     captions, folder = write(tmp_path), tmp_path / "killed"
     choices = {"shard_size": SHARD, "batch_size": 10}
     encode_captions(captions, tmp_path / "whole", CaptionEncoder(), **choices)
+    command = ["embed", captions, "-o", folder, "--shard-size", SHARD, "--batch-size", 10]
 
-    n_done = kill_often(captions, folder, "local", N_KILLS, random.Random(0))
+    n_done = kill_often(command, folder, "part-*.json", N_KILLS, random.Random(0))
 
-    assert n_done == sorted(n_done)  # nothing that was done is lost
     assert n_done[-1] > 2
-    last = run(captions, folder)
-    output = last.communicate(timeout=300)[0]
-    assert last.returncode == 0, output
     assert contents(folder) == contents(tmp_path / "whole")
+
+
+def test_kills_while_pictures_are_drawn(tmp_path):
+    prompts, folder = tmp_path / "prompts.tsv", tmp_path / "killed"
+    lines = [f"a {i} (cat:1.2)\t{'' if i % 3 else i}\n" for i in range(70)]
+    prompts.write_text("prompt\tseed\n" + "".join(lines))
+    command = ["generate", "--prompts", prompts, "-o", folder, "--steps", 4, "--device", "cpu"]
+    draw_pictures(prompts, tmp_path / "whole", PictureDrawer(steps=4, device="cpu"))
+
+    n_done = kill_often(command, folder, "00000/*.png", 4, random.Random(1), most=14)
+
+    assert n_done[-1] > 10
+    assert all_contents(folder) == all_contents(tmp_path / "whole")

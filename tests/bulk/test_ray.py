@@ -6,8 +6,9 @@ import signal
 import numpy as np
 import pytest
 
-from clipcond.bulk import CaptionEncoder
+from clipcond.bulk import CaptionEncoder, PictureDrawer
 from clipcond.errors import BulkError
+from tests.bulk.drawings import N_GOOD, all_contents, draw, write_prompts
 from tests.bulk.jobs import contents, encode, write_captions
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
@@ -31,6 +32,21 @@ class Dying(CaptionEncoder):
         return super().encode(captions)
 
 
+class DyingDrawer(PictureDrawer):
+    """Kills its process in the middle of a shard of pictures, as often as there are marks left."""
+
+    def __init__(self, marks, **choices):
+        super().__init__(steps=2, **choices)
+        self.marks = marks
+
+    def draw(self, part):
+        left = sorted(self.marks.iterdir())
+        if left and part[0].row.prompt == "a small cat":
+            left[0].unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().draw(part)
+
+
 @pytest.fixture
 def marks(tmp_path):
     folder = tmp_path / "marks"
@@ -49,6 +65,33 @@ def test_ray_makes_the_same_bytes_and_survives_a_worker_that_dies(tmp_path, mark
     assert (made.n_captions, made.n_new, made.tower_share) == (23, 23, None)
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
     assert not ray.is_initialized()
+
+
+def test_pictures_of_ray_are_the_same_and_survive_a_worker_that_dies(tmp_path, marks):
+    prompts = write_prompts(tmp_path)
+    prompts.write_text(prompts.read_text().replace("24x16", "64x48"))
+    draw(prompts, tmp_path / "local", PictureDrawer(steps=2))
+    (marks / "0").touch()
+
+    made = draw(prompts, tmp_path / "ray", DyingDrawer(marks), engine="ray", n_workers=2)
+
+    assert not list(marks.iterdir())
+    assert (made.n_pictures, made.n_new, made.n_rejected) == (N_GOOD, N_GOOD, 1)
+    assert all_contents(tmp_path / "ray") == all_contents(tmp_path / "local")
+
+
+def test_a_row_that_always_kills_its_worker_ends_in_a_message(tmp_path, marks):
+    prompts = write_prompts(tmp_path)
+    prompts.write_text(prompts.read_text().replace("24x16", "64x48"))
+    for i in range(50):
+        (marks / f"{i:02d}").touch()
+    with pytest.raises(BulkError, match="Ray stopped"):
+        draw(prompts, tmp_path / "out", DyingDrawer(marks), engine="ray", n_workers=1)
+    assert len(list(marks.iterdir())) > 30
+
+    draw(prompts, tmp_path / "local", PictureDrawer(steps=2))
+    draw(prompts, tmp_path / "out", PictureDrawer(steps=2))
+    assert all_contents(tmp_path / "out") == all_contents(tmp_path / "local")
 
 
 def test_a_worker_that_always_dies_ends_in_a_message_and_the_run_goes_on_later(tmp_path, marks):

@@ -11,11 +11,11 @@ from PIL import Image
 from clipcond import attach
 from clipcond.cli import picture_making, pictures
 from clipcond.cli.console import short_warnings
-from clipcond.cli.picture_jobs import PictureJob, in_batches
+from clipcond.cli.picture_jobs import PictureJob, settings_of
 from clipcond.cli.pictures import Artist
 from clipcond.errors import CheckpointError
 from clipcond.pipelines import build_pipeline
-from clipcond.pipelines.picture_batches import most_at_once
+from clipcond.pipelines.picture_batches import in_parts, most_at_once
 from clipcond.pipelines.schedulers import make_scheduler
 from tests.pipelines.models import tiny_sd
 
@@ -108,9 +108,9 @@ def test_pictures_of_the_embedded_model(artist, sizes):
 
 def test_batches_are_even_and_have_one_setting():
     jobs = [*several(JOB, 16), *several(JOB, 2, steps=5), *several(JOB, 1), *several(JOB, 8)]
-    assert [len(part) for part in in_batches(jobs, lambda _: 7)] == [5, 5, 6, 2, 4, 5]
-    assert [len(part) for part in in_batches(jobs[:5], lambda _: 1)] == [1] * 5
-    assert [job for part in in_batches(jobs, lambda _: 3) for job in part] == jobs
+    assert [len(part) for part in in_parts(jobs, settings_of, lambda _: 7)] == [5, 5, 6, 2, 4, 5]
+    assert [len(part) for part in in_parts(jobs[:5], settings_of, lambda _: 1)] == [1] * 5
+    assert [job for part in in_parts(jobs, settings_of, lambda _: 3) for job in part] == jobs
 
 
 def test_how_many_are_drawn_at_once(artist):
