@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 import gradio as gr
+from gradio.data_classes import ImageData
+
+_Payload = TypeVar("_Payload")
 
 # By instance: for a class of one's own, gradio writes a file of types next to its module.
 
@@ -19,9 +22,9 @@ def as_handed_in(picture: gr.Image) -> None:
     picture.preprocess = _path_of
 
 
-def _unchanged(payload: Any) -> Any:
+def _unchanged(payload: _Payload) -> _Payload:
     return payload
 
 
-def _path_of(payload: Any) -> str | None:
-    return None if payload is None else payload.path
+def _path_of(payload: ImageData | None) -> str | None:
+    return None if payload is None else str(payload.path)

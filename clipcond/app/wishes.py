@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import TypeVar, cast
 
 from clipcond.app.settings import (
     MAX_GUIDANCE,
@@ -18,6 +18,7 @@ from clipcond.conditioning.dialects import DIALECTS, DialectName
 from clipcond.errors import ArgumentError
 
 RANDOM = -1
+_Number = TypeVar("_Number")
 OWN = ""  # the model's own tower, scheduler, ...
 
 
@@ -67,10 +68,9 @@ def chosen_seed(seed: int) -> int:
     return secrets.randbelow(2**32) if seed == RANDOM else seed
 
 
-def whole(number: Any) -> Any:
+def whole(number: _Number) -> _Number | int:
     """Make a whole number of 2.0, as browsers send it; anything else stays what it is."""
-    is_whole = isinstance(number, float) and number.is_integer()
-    return int(number) if is_whole else number
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def check_wish(wish: Wish) -> None:

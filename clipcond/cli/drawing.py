@@ -262,7 +262,7 @@ def generate(
     if heat_map:
         artist = TracingArtist(artist.pipe, artist.built_with, inversions=artist.inversions)
     if read is not None:
-        honour(read, artist.pipe)
+        honour(read, artist, choices)
     n_made = make(artist, jobs, as_json=as_json or prompts is not None)
     if n_bad or n_made < len(jobs):
         raise typer.Exit(1)

@@ -18,7 +18,7 @@ from clipcond.cli.opening import READING, open_artist, read_otherwise
 from clipcond.cli.picture_jobs import PictureJob, settings_of
 from clipcond.cli.picture_making import draw_all, interrupts_held, step_label
 from clipcond.cli.pictures import Artist
-from clipcond.cli.taking import honour
+from clipcond.cli.taking import honour, with_towers
 from clipcond.errors import TowerError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Setup:
         with waiting("loading"):
             artist = open_artist(model, self.scheduler, self.inversions, choices)
         if self.read is not None:
-            honour(self.read, artist.pipe)
+            honour(self.read, artist, choices)
         return artist
 
 
@@ -133,6 +133,8 @@ def _draw_each(matrix: Matrix, setup: Setup, *, saves_all: bool) -> dict[object,
         _check(artist, matrix, group, len(cells))
         for reading, alike in _grouped(group, lambda cell: cell.reading):
             choices = {**setup.choices, **dict(models), **dict(reading)}
+            if "clip_skip" not in dict(reading):
+                choices = {**with_towers(choices, setup.read, artist.pipe)}
             if {*dict(reading)} & {*READING}:
                 read_otherwise(artist, choices)
             if "scheduler" in choices:

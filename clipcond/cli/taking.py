@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipcond.cli.opening import read_otherwise
 from clipcond.cli.picture_jobs import PictureJob
+from clipcond.cli.pictures import Artist
 from clipcond.errors import warn
 from clipcond.metadata import Parameters, read_parameters
 
@@ -41,7 +43,7 @@ def take_from(
     Raises:
         PictureError: the file does not say how it was made.
     """
-    from clipcond.metadata.calls import EMPHASIS, clip_skip_of
+    from clipcond.metadata.calls import EMPHASIS, LITERAL, clip_skip_of, literal
     from clipcond.metadata.regions import base_share_of, region_texts_of, settings_here
     from clipcond.metadata.samplers import SPACING
 
@@ -55,7 +57,6 @@ def take_from(
             "seed": read.seed,
             "steps": read.steps,
             "guidance": read.guidance,
-            "clip_skip": clip_skip_of(read),
             "size": size,
         }.items()
         if value is not None and not is_given(name)
@@ -69,11 +70,17 @@ def take_from(
             own["base_share"] = base_share_of(others)
     if others.get("Emphasis") in EMPHASIS:
         others.setdefault("Weighting", EMPHASIS[others["Emphasis"]])
-    taken = {
+    taken: dict[str, Any] = {
         choice: _SWITCHES.get(others[name], others[name])
         for name, choice in _CHOICES.items()
         if name in others and not is_given(choice)
     }
+    if others.get("Emphasis") == LITERAL and not is_given("dialect"):
+        taken["dialect"] = literal(taken.get("dialect", "a1111"))
+    if is_given("clip_skip"):
+        read = replace(read, clip_skip=None)
+    else:
+        taken["clip_skip"] = clip_skip_of(read)
     if others.get("Tower") in _EMBEDDED and not is_given("tower"):
         taken["tower"] = others["Tower"]
     if is_given("scheduler"):
@@ -82,10 +89,28 @@ def take_from(
     return replace(job, **own), {**choices, **taken}, replace(read, others=others)
 
 
-def honour(read: Parameters, pipe: ConditionedPipeline) -> None:
-    """Set the scheduler of the file, and warn of what the pipeline does otherwise."""
+def with_towers(
+    choices: Mapping[str, Any], read: Parameters | None, pipe: ConditionedPipeline
+) -> Mapping[str, Any]:
+    """Leave out the clip skip of a file that its tool does not follow with several towers."""
+    from clipcond.metadata.calls import clip_skip_of
+
+    if read is None or read.clip_skip is None:
+        return choices
+    skip = clip_skip_of(read, n_towers=len(pipe.conditioner.towers))
+    return {**choices, "clip_skip": skip}
+
+
+def honour(read: Parameters, artist: Artist, choices: Mapping[str, Any]) -> None:
+    """Read and sample as the file says, and warn of what the pipeline does otherwise.
+
+    Args:
+        choices: arguments of `build_pipeline`.
+    """
     from clipcond.metadata.calls import not_honoured, set_scheduler
 
+    pipe = artist.pipe
+    read_otherwise(artist, with_towers(choices, read, pipe))
     missing = not_honoured(read, pipe, is_read_so=True)
     set_scheduler(read, pipe)
     for each in missing:

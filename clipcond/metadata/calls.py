@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.errors import PipelineError, UnknownNameError, excerpt, first_line, warn
 from clipcond.metadata.regions import (
@@ -111,6 +113,12 @@ def not_honoured(
     ]
 
 
+def literal(dialect: str) -> Dialect | str:
+    """Make a dialect in which brackets are text: what A1111 calls emphasis None."""
+    known = DIALECTS.get(dialect)
+    return dialect if known is None else replace(known, syntax="plain")
+
+
 def set_scheduler(parameters: Parameters, pipe: ConditionedPipeline) -> None:
     """Give a pipeline the scheduler that the settings name, or else its own.
 
@@ -162,9 +170,10 @@ def otherwise_read(parameters: Parameters, conditioner: Conditioner) -> Iterator
 
 
 def _of_clip_skip(parameters: Parameters, conditioner: Conditioner) -> Iterator[str]:
-    written, n_towers = parameters.clip_skip, len(conditioner.towers)
-    if written is not None and written != clip_skip_of(parameters, n_towers=n_towers):
-        yield f"Clip skip: {written}; A1111 takes none of models with several text towers."
+    """Say which clip skip is not followed; 1 and 2 are one layer of several towers."""
+    written = parameters.clip_skip or 1
+    if written > 2 and clip_skip_of(parameters, n_towers=len(conditioner.towers)) != written:
+        yield f"Clip skip: {written}; with several text towers A1111 does not follow it, nor this."
 
 
 def _of_inversions(parameters: Parameters, conditioner: Conditioner) -> Iterator[str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clipcond import __version__
-from clipcond.conditioning.dialects import find_dialect
+from clipcond.conditioning.dialects import DIALECTS, find_dialect
 from clipcond.conditioning.inversions import load_file
+from clipcond.metadata.calls import LITERAL
 from clipcond.metadata.parameters import Parameters
 from clipcond.metadata.samplers import SPACING
 from clipcond.pipelines.building import build_pipeline
@@ -114,7 +115,11 @@ def parameters_of(
         used = {name for pair in texts for name in conditioner.inversions_in(*pair)}
         hashes = (f"{name}: {inversions[name]}" for name in inversions if name in used)
         built |= {"TI hashes": text} if (text := ", ".join(hashes)) else {}
-    named = {"Dialect": conditioner.dialect.name, "Version": f"clipcond {__version__}"}
+    dialect = conditioner.dialect
+    usual = DIALECTS.get(dialect.name, dialect)
+    if dialect.syntax == "plain" and usual.syntax != "plain":
+        built["Emphasis"] = LITERAL
+    named = {"Dialect": dialect.name, "Version": f"clipcond {__version__}"}
     return Parameters(
         *prompts,
         steps=call["num_inference_steps"],
