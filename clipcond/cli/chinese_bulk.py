@@ -44,6 +44,7 @@ BULK = {
         "请修正描述并指定新的文件夹，或用 --max-bad 允许更多。"
     ),
     "engine 'ray' needs Ray Data, which is not installed": "引擎 ray 需要 Ray Data，但没有安装",
+    "out of memory: {}": "内存不足：{}",
     "Ray stopped: {}": "Ray 停止了：{}",
     "What is done stays: the same command goes on there.": ("已完成的保留：同一命令会从那里继续。"),
     "no kind of files {}. Known: {}.": "没有 {} 这种文件。可用的有：{}。",
