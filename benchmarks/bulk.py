@@ -138,7 +138,7 @@ print(f"{made.rate:.0f}")
 
 def _memory(options: Options) -> Table:
     rows = []
-    for n in (1_000, 20_000) if options.quick else (1_000, 100_000, 1_000_000):
+    for n in (1_000, 20_000) if options.quick else (1_000, 10_000, 100_000, 1_000_000):
         with TemporaryDirectory() as folder:
             used = run_process("-c", _STREAM, str(n), folder)
         rows.append([f"{n:,}", f"{used.megabytes:.0f}", used.printed.split()[-1]])

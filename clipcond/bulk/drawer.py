@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 PictureModel: TypeAlias = "str | PathLike[str] | Callable[[], ConditionedPipeline] | None"
+# What one more try may mend, or less of other work: no fault of a row.
+OF_THE_MACHINE = (MemoryError, torch.cuda.OutOfMemoryError)
 BLANKED = "the model's safety checker blanked it"
 
 
@@ -186,7 +188,11 @@ class PictureDrawer:
         return most_at_once(pipe, *(size or own_size(pipe)))
 
     def draw(self, part: Sequence[Wanted]) -> list[Drawn | str]:
-        """Draw pictures with equal settings; in place of one that cannot be drawn, say why."""
+        """Draw pictures with equal settings; in place of one that cannot be drawn, say why.
+
+        Raises:
+            MemoryError, OutOfMemoryError: there is not enough memory for a single one.
+        """
         planned = [self._plan(each, is_alone=len(part) == 1) for each in part]
         good = [each for each in planned if isinstance(each, _Planned)]
         drawn: dict[tuple[int, int], Drawn | str] = {}
@@ -218,7 +224,9 @@ class PictureDrawer:
         with collect_warnings(shown=False, deep=True) as warned:
             try:
                 images, blanked = self._call(run, encoded)
-            except Exception as error:  # out of memory, numbers that are not finite, ...
+            except Exception as error:  # of a prompt, numbers that are not finite, ...
+                if len(run) == 1 and isinstance(error, OF_THE_MACHINE):
+                    raise
                 if len(run) == 1:
                     return [_reason(error)]
                 return [result for each in run for result in self._draw([each], [])]

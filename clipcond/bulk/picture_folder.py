@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from clipcond.files import disk_errors, reading, write_whole
 METADATA, WORK = "metadata.jsonl", ".work"  # the first is what Hugging Face's datasets look for
 PER_FOLDER = 5000  # pictures
 SUFFIXES = {"png": ".png", "jpg": ".jpg", "webp": ".webp"}
+_NUMBERED = re.compile(r"(\d{7,})[-.]")
 Key = tuple[int, int]  # a row's number, and which of its pictures
 
 
@@ -76,12 +78,15 @@ class PictureLayout(Layout[PictureRecord]):
 
     def journal(self, number: int) -> Journal:
         """Open the journal of a shard that is not done."""
-        return Journal(self.folder / WORK / f"part-{number:07d}.journal", self.folder)
+        return Journal(self._journal_file(number), self.folder)
+
+    def _journal_file(self, number: int) -> Path:
+        return self.folder / WORK / f"part-{number:07d}.journal"
 
     def finish(self, record: PictureRecord) -> None:
         """Write down that a shard is done; then its journal goes."""
         Layout.finish(self, record)
-        self.journal(record.number).path.unlink(missing_ok=True)
+        self._journal_file(record.number).unlink(missing_ok=True)
 
     def whole(self, records: Sequence[PictureRecord]) -> list[PictureRecord]:
         """List those shards whose pictures have the sizes that were written."""
@@ -99,8 +104,9 @@ class PictureLayout(Layout[PictureRecord]):
                 continue
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.name[:7].isdecimal() and entry.name.endswith(self.suffix):
-                        yield int(entry.name[:7]) - 1, entry.stat().st_size
+                    found = _NUMBERED.match(entry.name)
+                    if found and entry.name.endswith(self.suffix):
+                        yield int(found[1]) - 1, entry.stat().st_size
 
     def described(self) -> dict[str, object]:
         """Describe sources and files for the manifest."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
-from clipcond.bulk.drawer import PictureDrawer, Wanted
+from clipcond.bulk.drawer import OF_THE_MACHINE, PictureDrawer, Wanted
 from clipcond.bulk.folder import Rejected, issues_of, locked, write_bytes
 from clipcond.bulk.picture_folder import (
     SUFFIXES,
@@ -20,7 +20,7 @@ from clipcond.bulk.picture_folder import (
 from clipcond.bulk.prompts import MAX_SEED, PicturePrompt, find_prompts, read_prompts
 from clipcond.bulk.running import Engine, Job, Outcome, Workers, check_found, check_sizes
 from clipcond.bulk.work import Run, Work
-from clipcond.errors import ArgumentError, UnknownNameError
+from clipcond.errors import ArgumentError, BulkError, UnknownNameError, first_line
 from clipcond.files import disk_errors, local_path
 from clipcond.metadata.pictures import save_picture
 
@@ -169,8 +169,22 @@ class Drawing(Work[PictureRecord, PicturePrompt]):
         return wanted, rejected
 
     def _draw(self, part: Sequence[Wanted]) -> Iterator[dict[str, Any]]:
-        """Draw and save pictures; yield what the journal holds of each."""
-        for each, drawn in zip(part, self.drawer.draw(part), strict=True):
+        """Draw and save pictures; yield what the journal holds of each.
+
+        Raises:
+            BulkError: there is not enough memory.
+            CheckpointError: the disk is full.
+        """
+        try:
+            all_drawn = self.drawer.draw(part)
+        except OF_THE_MACHINE as error:
+            row = part[0].row
+            raise BulkError(
+                f"{self.layout.sources[row.file].name}, line {row.line}: out of memory: "
+                + first_line(error),
+                "What is done stays: the same command goes on there.",
+            ) from error
+        for each, drawn in zip(part, all_drawn, strict=True):
             row = each.row
             entry: dict[str, Any] = {"number": row.number, "copy": each.copy}
             if isinstance(drawn, str):

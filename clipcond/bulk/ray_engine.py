@@ -65,7 +65,8 @@ def run_on_ray(
             batch_size=1,
             compute=data.ActorPoolStrategy(min_size=n, max_size=n),
             num_gpus=1 if n_gpus else 0,
-            ray_remote_args_fn=_limits,
+            max_restarts=MOST_RESTARTS,
+            max_task_retries=MOST_RESTARTS,
         )
         for row in found.iter_rows():
             values = json.loads(row["record"])
@@ -79,10 +80,6 @@ def run_on_ray(
     finally:
         if is_ours:
             ray.shutdown()
-
-
-def _limits() -> dict[str, int]:
-    return {"max_restarts": MOST_RESTARTS, "max_task_retries": MOST_RESTARTS}
 
 
 def _ray_data() -> ModuleType:

@@ -1,5 +1,6 @@
 """The most common messages in Chinese; {} is what a message is about, in the same order."""
 
+from clipcond.cli.chinese_bulk import BULK
 from clipcond.cli.chinese_options import OPTIONS
 from clipcond.cli.chinese_prompts import PROMPTS
 from clipcond.cli.chinese_regions import REGIONS
@@ -10,6 +11,7 @@ from clipcond.cli.chinese_variants import VARIANTS
 CHINESE = {
     **PROMPTS,
     **OPTIONS,
+    **BULK,
     **VARIANTS,
     **SYSTEM,
     **REGIONS,

@@ -22,7 +22,7 @@ from clipcond.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from clipcond.bulk import Summary
+    from clipcond.bulk import PictureSummary, Summary
 
 WORK: dict[str, Any] = {"rich_help_panel": "How the work is done"}
 
@@ -137,8 +137,11 @@ def _lines(summary: Summary, output: Path) -> list[str]:
         lines.append(f"{summary.n_new} of them new, {summary.rate:.0f} a second{limit}")
     if summary.largest_error:
         lines.append(f"largest error of a row by its dtype: {summary.largest_error:.1e}, relative")
-    if summary.n_rejected:
-        lines.append(f"{summary.n_rejected} rejected: see {output / 'rejected.jsonl'}")
-    for code, n in sorted(summary.issues.items()):
-        lines.append(f"{n} with the issue {code!r}")
-    return lines
+    return lines + lines_of_issues(summary, output)
+
+
+def lines_of_issues(summary: Summary | PictureSummary, output: Path) -> list[str]:
+    """Say what was rejected, and what issues there are."""
+    rejected = f"{summary.n_rejected} rejected: see {output / 'rejected.jsonl'}"
+    issues = [f"{n} with the issue {code!r}" for code, n in sorted(summary.issues.items())]
+    return [rejected] * bool(summary.n_rejected) + issues

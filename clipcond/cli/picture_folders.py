@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from clipcond.cli.console import waiting
+from clipcond.cli.embedding import lines_of_issues
 from clipcond.cli.options import PICTURES, check_picture, check_text, declare_option
 from clipcond.cli.pictures import sides
 from clipcond.errors import CheckpointError
@@ -171,7 +172,4 @@ def _lines(summary: PictureSummary, output: Path) -> list[str]:
     lines = [f"{summary.n_pictures} pictures in {output}, {size:.1f} MiB: see metadata.jsonl there"]
     if summary.n_new:
         lines.append(f"{summary.n_new} of them new, {summary.rate:.3g} a second")
-    if summary.n_rejected:
-        lines.append(f"{summary.n_rejected} rejected: see {output / 'rejected.jsonl'}")
-    lines += [f"{n} with the issue {code!r}" for code, n in sorted(summary.issues.items())]
-    return lines
+    return lines + lines_of_issues(summary, output)

@@ -224,9 +224,28 @@ def test_a_poisoned_row_costs_only_itself(tmp_path, own, pipe, monkeypatch):
     assert "prompts.jsonl, line 3: size=20x16: sides are multiples of 8" in str(raised.value)
     assert "prompts.jsonl, line 4: the numbers are not finite" in str(raised.value)
     made = draw(prompts, tmp_path / "out", own, max_bad=2)
+    assert made.n_pictures + made.n_rejected == len(rows)
     assert (made.n_pictures, made.n_rejected) == (3, 2)
     names = [line["file_name"] for line in lines_of(tmp_path / "out")]
     assert names == [f"00000/000000{i + 1}-{i}-x.png" for i in (0, 1, 4)]
+
+
+def test_a_lack_of_memory_is_no_fault_of_a_row(tmp_path, whole, own, pipe, monkeypatch):
+    prompts, call = write_prompts(tmp_path), type(pipe).__call__
+
+    @wraps(call)
+    def fails(self, *args, **kwargs):
+        if kwargs["width"] == 24:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 GiB")
+        return call(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(pipe), "__call__", fails)
+        with pytest.raises(BulkError, match=r"prompts.tsv, line 9: out of memory: CUDA") as raised:
+            draw(prompts, tmp_path / "out", own)
+    assert "the same command goes on there" in str(raised.value)
+    assert draw(prompts, tmp_path / "out", own).n_new == N_GOOD - 7
+    assert all_contents(tmp_path / "out") == all_contents(whole)
 
 
 def test_several_pictures_a_row_have_seeds_of_their_own(tmp_path, own, monkeypatch):

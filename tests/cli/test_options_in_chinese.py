@@ -72,6 +72,14 @@ generate a --force=3
 checkpoint
 checkpoint bad.safetensors a
 score picture.png a --matrix m.png
+generate a --prompts one.tsv -o out
+generate --prompts one.tsv -o out --force
+generate --prompts - -o out
+generate --prompts one.tsv -o out --seed -1
+generate --prompts one.tsv -o out --workers 2
+generate --prompts one.tsv -o out --engine rey
+generate --prompts one.tsv -o out --files gif
+generate a --engine ray
 score folder --parts
 search folder
 vary picture.png --amount 0.5
@@ -88,6 +96,14 @@ parameters folder
 vary none.png
 generate --prompts none.txt
 generate --prompts folder
+generate --prompts none.txt -o out
+generate --prompts folder -o out
+generate --prompts two.tsv -o out
+generate --prompts two.tsv -o out --column prompt=x
+generate --prompts two.tsv -o out --column prompt=a --column sed=b
+generate --prompts one.tsv -o full
+generate --prompts bad.jsonl -o out --max-bad 0
+generate --prompts one.tsv
 generate a -o folder/none/a.png
 generate a --model folder
 generate a --model bad.safetensors"""
@@ -95,8 +111,12 @@ generate a --model bad.safetensors"""
 
 def test_commands_and_files_that_cannot_be_used(capsys, tmp_path):
     (tmp_path / "folder").mkdir()
-    for name, content in (("bad.safetensors", "abc"), ("empty.safetensors", ""), ("bad.ckpt", "a")):
+    for name, content in (
+        *(("bad.safetensors", "abc"), ("empty.safetensors", ""), ("bad.ckpt", "a")),
+        *(("two.tsv", "a\tb\nc\td\n"), ("one.tsv", "a cat\n"), ("bad.jsonl", "{\n")),
+    ):
         (tmp_path / name).write_text(content)
+    (tmp_path / "full" / "mine").mkdir(parents=True)
     Image.new("RGB", (64, 64)).save(tmp_path / "picture.png")
 
     def check(case):
