@@ -25,7 +25,9 @@ CLIP_NUMBERS = {75, 77, 267, 49406, 49407, 49408}
 MAY_KNOW_THEM = ("towers", "tokenizers", "checkpoints")
 
 
-def test_rooms_import_lower_rooms_only(capsys):
+def test_rooms_import_lower_rooms_only(capsys, monkeypatch):
+    # it would switch the loggers of all other tests off
+    monkeypatch.setattr("logging.config.dictConfig", lambda settings: None)
     status = lint_imports(config_filename=str(ROOT.parent / "pyproject.toml"), no_cache=True)
 
     assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
