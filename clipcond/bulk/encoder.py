@@ -75,6 +75,8 @@ class CaptionEncoder:
         self._conditioner: Conditioner | None = None
         if callable(model) and (adapter is not None or choices):
             raise ArgumentError("a function makes its Conditioner itself: it takes no choices")
+        if keep == "pooled" and not callable(model):
+            self._choices = {"pooled": True, **choices}
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the loaded model out: each process loads its own."""
@@ -85,10 +87,17 @@ class CaptionEncoder:
 
         Raises:
             CheckpointError: as for `load_tower`.
+            ArgumentError: pooled vectors are to be kept, and it gives none.
         """
         with _LOADING:
             if self._conditioner is None:
-                self._conditioner = self._timed(self._made())
+                made = self._made()
+                if self.form.keep == "pooled" and not made.pooled:
+                    raise ArgumentError(
+                        "this Conditioner gives no pooled vectors to keep",
+                        "Make it with pooled=True, or keep other rows.",
+                    )
+                self._conditioner = self._timed(made)
             return self._conditioner
 
     def _made(self) -> Conditioner:
