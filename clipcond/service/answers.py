@@ -67,10 +67,8 @@ def pack(
     issues = list_issues(answered.columns[0].issues, prompts, reword)
     if negatives is not None:
         issues += list_issues(answered.columns[1].issues, negatives, reword, negative=True)
-    about: dict[str, object] = {
-        "dialect": reading.dialect,
-        "length": answered.columns[0].embeds.shape[1],
-    }
+    length = answered.columns[0].embeds.shape[1]
+    about: dict[str, object] = {"dialect": reading.dialect, "length": length}
     codes = tuple(sorted({str(issue["code"]) for issue in issues}))
     if form.kind == "safetensors":
         metadata = {**{name: str(value) for name, value in about.items()}}

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from clipcond.service.bodies import Receive
 from clipcond.service.refusals import ClientGone, RequestError
@@ -33,7 +33,7 @@ class Hall:
         """Let a request in.
 
         Raises:
-            RequestError: 503, the model is loading or the service is being stopped; 429, it is full.
+            RequestError: 503, the model is loading, or the service ends; 429, it is full.
         """
         if self.state == "loading":
             raise RequestError("the model is loading", "Ask again later.", 503, "loading")
@@ -49,7 +49,7 @@ class Hall:
             self.n_inside -= 1
 
     async def drain(self, seconds: float) -> None:
-        """Let nobody in, and wait until all are out; what is left after some seconds is given up."""
+        """Let nobody in, and wait until all are out; give up what is left after some seconds."""
         self.state = "draining"
         until = monotonic() + seconds
         while self.n_inside and monotonic() < until:
@@ -58,9 +58,7 @@ class Hall:
         while self.n_inside and monotonic() < until + 1:  # they answer that they are given up
             await asyncio.sleep(0.02)
 
-    async def attend(
-        self, work: Coroutine[object, object, T], receive: Receive, seconds: float
-    ) -> T:
+    async def attend(self, work: Coroutine[Any, Any, T], receive: Receive, seconds: float) -> T:
         """Do the work of a request as long as somebody waits for it.
 
         Args:
@@ -73,7 +71,7 @@ class Hall:
         task = asyncio.create_task(work)
         gone = asyncio.create_task(_disconnected(receive))
         closed = asyncio.create_task(self._closed.wait())
-        every: set[asyncio.Task[object]] = {task, gone, closed}  # type: ignore[arg-type]
+        every: set[asyncio.Task[Any]] = {task, gone, closed}
         try:
             await asyncio.wait(every, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if task.done():

@@ -17,6 +17,7 @@ from clipcond.embedded import ADAPTERS
 from clipcond.pipelines import build_pipeline
 from clipcond.pipelines.devices import find_device, find_dtype
 from clipcond.service.settings import ServiceSettings
+from clipcond.towers.protocol import TextTower
 from clipcond.towers.timing import time_tower
 from clipcond.weighting import find_rule
 
@@ -163,7 +164,7 @@ def _text_side(settings: ServiceSettings, choices: dict[str, Any]) -> Conditione
     opened: dict[str, Any] = {"dtype": dtype, "device": device}
     opened["allow_pickle"] = settings.allow_pickle
     if settings.tower is not None:
-        towers = (load_tower(settings.tower, **opened),)
+        towers: tuple[TextTower, ...] = (load_tower(settings.tower, **opened),)
     else:
         towers = load_towers(settings.model or "embedded", **opened)
     if settings.adapter is not None:

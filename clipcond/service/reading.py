@@ -39,8 +39,9 @@ def converted(asked: ConvertAsked, reword: Callable[[str], str]) -> dict[str, ob
     Raises:
         ClipcondError: as `convert`.
     """
-    choices = {"exact": asked.exact, "fullwidth": asked.fullwidth}
-    written, issues = convert_with_issues(asked.prompt, asked.source, asked.target, **choices)
+    written, issues = convert_with_issues(
+        asked.prompt, asked.source, asked.target, exact=asked.exact, fullwidth=asked.fullwidth
+    )
     return {"prompt": written, "issues": list_issues(issues, [asked.prompt], reword)}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -29,7 +29,7 @@ from clipcond.service.reading import converted, inspected
 from clipcond.service.refusals import ClientGone, Refused, RequestError, refused
 
 # What answers a route, of its fields; it has seen to it that its client waits.
-Handler: TypeAlias = Callable[[Desk, dict[str, object], Request], Awaitable[Response]]
+Handler: TypeAlias = Callable[[Desk, dict[str, object], Request], Coroutine[Any, Any, Response]]
 
 _MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 _PIECE = 2**18  # bytes of an answer that are handed to the connection at once
@@ -59,13 +59,14 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
     for path, answer in (("/healthz", ready), ("/healthz/live", live), ("/metrics", metrics)):
         app.add_api_route(path, answer, methods=["GET"])
 
-    async def unrouted(request: Request, error: HTTPException) -> Response:
+    async def unrouted(request: Request, error: Exception) -> Response:
         """Answer what no route takes."""
-        if error.status_code == 405:
+        status = getattr(error, "status_code", 404)
+        if status == 405:
             wrong = RequestError("this route has another method", "", 405, "method")
         else:
             remedy = f"Known: {', '.join([*handlers, '/healthz', '/metrics'])}."
-            wrong = RequestError("there is no such route", remedy, error.status_code, "route")
+            wrong = RequestError("there is no such route", remedy, status, "route")
         return _refusal(request, refused(wrong, desk.settings.reword))
 
     app.add_exception_handler(HTTPException, unrouted)

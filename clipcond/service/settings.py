@@ -59,7 +59,7 @@ class ServiceSettings:
         model, tower, adapter, device, dtype, allow_pickle: as for `build_pipeline`.
         inversions: files of textual inversions that prompts can name.
         text_only: load the text tower alone: there is no /generate.
-        dialect, clip_skip, weighting: where a request names none; None = the model's, the dialect's.
+        dialect, clip_skip, weighting: where a request names none; None = as the model, the dialect.
         limits: what requests can ask for at most.
         token: what each request needs, as "Authorization: Bearer ..."; None = nothing.
         log_prompts: whether prompts are in the log.
