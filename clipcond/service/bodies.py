@@ -87,7 +87,7 @@ def read_json(body: bytes) -> dict[str, object]:
     try:
         found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except json.JSONDecodeError as error:
-        said = error.msg[0].lower() + error.msg[1:]
+        said = error.msg[0].lower() + error.msg[1:].removesuffix(" at")
         raise _no_json(f"{said} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise _no_json("it is nested too deeply") from None

@@ -42,7 +42,8 @@ def converted(asked: ConvertAsked, reword: Callable[[str], str]) -> dict[str, ob
     written, issues = convert_with_issues(
         asked.prompt, asked.source, asked.target, exact=asked.exact, fullwidth=asked.fullwidth
     )
-    return {"prompt": written, "issues": list_issues(issues, [asked.prompt], reword)}
+    of_one = [""]  # they do not name the prompt, because there is one
+    return {"prompt": written, "issues": list_issues(issues, of_one, reword)}
 
 
 def _bounded(found: dict[str, Any], reword: Callable[[str], str]) -> dict[str, Any]:

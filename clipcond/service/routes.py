@@ -24,7 +24,7 @@ from clipcond.service.asking import (
 from clipcond.service.bodies import check_headers, read_body, read_json
 from clipcond.service.desk import Desk
 from clipcond.service.encoding import EncodeJob
-from clipcond.service.entrance import VISIT, Visit
+from clipcond.service.entrance import GONE, VISIT, Visit
 from clipcond.service.reading import converted, inspected
 from clipcond.service.refusals import ClientGone, Refused, RequestError, refused
 
@@ -88,7 +88,7 @@ def _endpoint(
             work = handler(desk, fields, request)
             return await desk.hall.attend(work, request.receive, seconds)
         except ClientGone:
-            raise
+            return Response(status_code=GONE)  # nobody reads it, but the log has it
         except Exception as error:
             return _refusal(request, refused(error, desk.settings.reword))
 
