@@ -13,7 +13,7 @@ from clipcond.checkpoints import load_tower, load_towers
 from clipcond.conditioning.conditioner import Conditioner
 from clipcond.conditioning.dialects import DialectName, find_dialect
 from clipcond.conditioning.inversions import load_file
-from clipcond.embedded import ADAPTERS
+from clipcond.embedded import adapter_file
 from clipcond.pipelines import build_pipeline
 from clipcond.pipelines.devices import find_device, find_dtype
 from clipcond.service.settings import ServiceSettings
@@ -167,7 +167,10 @@ def _text_side(settings: ServiceSettings, choices: dict[str, Any]) -> Conditione
         towers: tuple[TextTower, ...] = (load_tower(settings.tower, **opened),)
     else:
         towers = load_towers(settings.model or "embedded", **opened)
-    if settings.adapter is not None:
-        adapter, _ = load_adapter(ADAPTERS.get(str(settings.adapter), settings.adapter))
+    file = settings.adapter
+    if file is None and settings.tower is not None and settings.model in {None, "embedded"}:
+        file = adapter_file(settings.tower)  # as a pipeline chooses it
+    if file is not None:
+        adapter, _ = load_adapter(file)
         choices = {**choices, "adapter": adapter.to(device, dtype)}
     return Conditioner(*towers, **choices)

@@ -51,7 +51,9 @@ def make_app(
         await asyncio.gather(opening, return_exceptions=True)
         await desk.close()
 
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app = FastAPI(
+        docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=lifespan
+    )
     add_routes(app, desk)
     return Entrance(app, Guard(desk.settings.token, host), desk)
 

@@ -9,7 +9,7 @@ from safetensors.torch import load
 
 from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.service.models import Reading
-from clipcond.service.settings import Limits
+from clipcond.service.settings import Limits, ServiceSettings
 from tests.service.clients import asked, client_of, opened
 
 JSON = {"accept": "application/json"}
@@ -148,6 +148,18 @@ def test_what_is_refused(model, body, status, code, message):
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (status, code)
     assert error["message"].startswith(message)
+
+
+@pytest.mark.filterwarnings("ignore::clipcond.errors.ClipcondWarning")
+@pytest.mark.parametrize("tower", [None, "embedded-zh"])
+def test_the_text_side_alone_gives_what_the_pipeline_gives(tower):
+    from clipcond.pipelines import build_pipeline
+    from clipcond.service.models import load_model
+
+    alone = load_model(ServiceSettings(tower=tower, device="cpu", text_only=True), id)
+    pipe = build_pipeline(tower=tower, device="cpu")
+
+    assert torch.equal(alone.base("猫 cat").embeds, pipe.conditioner("猫 cat").embeds)
 
 
 def test_the_limit_of_chunks_is_said_in_words_of_requests(model):
