@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipcond.errors import UnknownNameError
@@ -48,6 +48,7 @@ def test_what_is_no_json_object(body, message):
     )
 
 
+@settings(max_examples=60)
 @given(st.binary(max_size=60) | VALUES.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_an_object_or_refused(body):
     found = result_or_error(read_json, body)
@@ -66,6 +67,7 @@ def test_any_fields_make_a_request_or_are_refused(kind):
     whole = some.map(lambda fields: {"prompt": "a cat", "to": "compel", **fields})
     known = whole.map(lambda fields: {k: v for k, v in fields.items() if k in names})
 
+    @settings(max_examples=40)
     @given(known | st.dictionaries(st.text(max_size=9), VALUES))
     def check(fields):
         made = result_or_error(asking.read_asked, model, fields)

@@ -151,6 +151,7 @@ def test_what_is_refused(model, body, status, code, message):
 
 
 @pytest.mark.filterwarnings("ignore::clipcond.errors.ClipcondWarning")
+@pytest.mark.slow
 @pytest.mark.parametrize("tower", [None, "embedded-zh"])
 def test_the_text_side_alone_gives_what_the_pipeline_gives(tower):
     from clipcond.pipelines import build_pipeline

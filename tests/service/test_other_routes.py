@@ -64,6 +64,7 @@ def test_a_picture_says_how_it_was_made(model, kind, tmp_path):
     assert (parameters.seed, parameters.steps, parameters.size) == (7, 2, (64, 64))
 
 
+@pytest.mark.slow
 def test_a_picture_is_that_of_the_command(model, tmp_path, capsys):
     (answer,) = asked(model, "/generate", SMALL)
     options = ["-n", "blue", "--seed", "7", "--steps", "2", "--device", "cpu"]
