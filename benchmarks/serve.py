@@ -56,7 +56,7 @@ def measure(options: Options) -> list[Table]:
     torch.set_num_threads(1)
     prompts = Prompts(0)
     rows = []
-    for n_threads in THREADS:
+    for n_threads in THREADS[:1] if options.quick else THREADS:
         with started(SERVE, n_threads) as ours, started(NAIVE, n_threads) as theirs:
             for load in LOADS[2:3] if options.quick else LOADS:
                 cells = _compared(ours, theirs, prompts, load, options)
