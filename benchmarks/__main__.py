@@ -17,7 +17,7 @@ from benchmarks.measuring import Options, Table, surroundings
 
 NAMES = (
     *("work", "encode", "overhead", "growth", "imports", "memory", "parse", "pictures"),
-    *("bulk", "cuda"),
+    *("bulk", "serve", "cuda"),
 )
 RESULTS = Path(__file__).with_name("RESULTS.md")
 HEAD = """\

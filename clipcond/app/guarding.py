@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 
 from clipcond.app.settings import MOST_UPLOADED_BYTES
+from clipcond.hosts import is_foreign, name_of_host
 
 USER = "clipcond"
-LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 _MOST_SENT = MOST_UPLOADED_BYTES + 2**20
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -58,10 +58,10 @@ class Guard:
 
     def _refusal(self, headers: dict[bytes, bytes]) -> int | None:
         host = headers.get(b"host", b"").decode("latin-1")
-        if self._hosts is not None and _name(host) not in self._hosts:
+        if self._hosts is not None and name_of_host(host) not in self._hosts:
             return 421
         origin = headers.get(b"origin", b"").decode("latin-1")
-        if origin and origin.partition("://")[2] != host:
+        if is_foreign(origin, host):
             return 403
         given = headers.get(b"authorization", b"")
         if self._wanted is not None and not secrets.compare_digest(given, self._wanted):
@@ -92,13 +92,6 @@ async def _refuse(send: Send, status: int) -> None:
         headers.append((b"www-authenticate", b'Basic realm="clipcond", charset="UTF-8"'))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": _REASONS[status].encode()})
-
-
-def _name(host: str) -> str:
-    """Take the port off a Host: "[::1]:7860" is "::1"."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].lower()
 
 
 def _bounded(receive: Receive) -> Receive:

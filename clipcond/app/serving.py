@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import socket
 import sys
 import threading
 import webbrowser
@@ -23,7 +22,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from clipcond.app import html
-from clipcond.app.guarding import LOCAL, USER, App, Guard
+from clipcond.app.guarding import USER, App, Guard
 from clipcond.app.handlers import Desk
 from clipcond.app.live import Field as PromptField
 from clipcond.app.live import FieldView, view_fields
@@ -33,7 +32,7 @@ from clipcond.app.settings import MOST_CHARACTERS, MOST_UPLOADED_BYTES, AppSetti
 from clipcond.app.studio import Studio
 from clipcond.app.weight_keys import change_weight
 from clipcond.app.wording import wants_chinese
-from clipcond.errors import ClipcondError
+from clipcond.hosts import LOCAL, address_of, listen
 
 _FILES = Path(__file__).parent / "assets"
 # Nothing is sent anywhere, and nothing is fetched.
@@ -167,31 +166,17 @@ def serve(
     if not is_local and password is None:
         password = secrets.token_urlsafe(12)
         say(f"Others can reach {host}: the user is {USER!r}, the password {password!r}.")
-    listening = _listen(host, port)
+    listening = listen(host, port)
     with listening, TemporaryDirectory(prefix="clipcond-") as uploads:
         os.environ["GRADIO_TEMP_DIR"] = uploads
         app = make_app(settings, password=password, hosts=LOCAL if is_local else None)
-        shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{listening.getsockname()[1]}/"
+        address = address_of(host, listening)
         say(address)
         if browser and _has_screen():
             threading.Timer(0.5, webbrowser.open, [address]).start()
         config = uvicorn.Config(app, log_level="warning", server_header=False)
         with _exit_on_sigterm():
             uvicorn.Server(config).run(sockets=[listening])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Take the port before the model is loaded, which may take minutes."""
-    try:
-        return socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
-        )
-    except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise ClipcondError(
-            f"port {port} of {host} cannot be used: {why}", "Choose another with port=."
-        ) from error
 
 
 @contextmanager

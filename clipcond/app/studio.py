@@ -11,7 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL.Image import Image
 
 from clipcond.app.loras import LoraRack, hashes
@@ -39,6 +38,7 @@ from clipcond.pipelines.own_settings import (
 )
 from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.pipelines.schedulers import lent_scheduler, own_scheduler, scheduler_name
+from clipcond.pipelines.stoppable import draw_unless_stopped
 from clipcond.prompt import ExtraNetwork
 from clipcond.prompt.text_layers import take_out
 from clipcond.towers import TextTower
@@ -198,7 +198,7 @@ class Studio:
             for i in range(wish.count):
                 with trace(self.pipe) if wish.heat_maps else nullcontext() as seen:
                     after = partial_step(on_step, i)
-                    image = self._draw_one(call, wish.seed + i, is_stopped, after)
+                    image = draw_unless_stopped(self.pipe, call, wish.seed + i, is_stopped, after)
                 if image is None:
                     return
                 drawn = self._save(image, wish, i, call, built, tuple(dict.fromkeys(warned)))
@@ -236,32 +236,6 @@ class Studio:
             "Lora hashes": hashes(used),
         }
         return call, built
-
-    def _draw_one(
-        self,
-        call: dict[str, Any],
-        seed: int,
-        is_stopped: Callable[[], bool],
-        on_step: Callable[[int], None],
-    ) -> Image | None:
-        """Draw one picture; None if it was stopped."""
-        pipe, stopped = self.pipe, False
-
-        def after_step(_: object, i: int, _t: object, tensors: dict[str, Any]) -> dict[str, Any]:
-            nonlocal stopped
-            steps = call["num_inference_steps"]
-            # Heun's sampler goes twice through all steps but one
-            on_step((i + 1) * steps // max(getattr(pipe, "num_timesteps", steps), i + 1))
-            if is_stopped():
-                # diffusers' own way to leave the loop: the steps that remain do nothing
-                vars(pipe)["_interrupt"] = stopped = True
-            return tensors
-
-        if is_stopped():
-            return None
-        generator = torch.Generator("cpu").manual_seed(seed)  # the same noise on every device
-        image: Image = pipe(**call, generator=generator, callback_on_step_end=after_step).images[0]
-        return None if stopped else image
 
     def _save(
         self,

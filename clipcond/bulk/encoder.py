@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
 from os import PathLike
-from time import perf_counter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,7 +21,7 @@ from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.embedded import ADAPTERS
 from clipcond.errors import ArgumentError, BulkError, first_line
 from clipcond.locks import fork_safe_lock
-from clipcond.towers import TowerOutput
+from clipcond.towers.timing import time_tower
 
 Column: TypeAlias = "NDArray[Any] | Sequence[object]"
 Model: TypeAlias = "str | PathLike[str] | Callable[[], Conditioner]"
@@ -117,20 +115,11 @@ class CaptionEncoder:
     def _timed(self, conditioner: Conditioner) -> Conditioner:
         """Count the seconds that the towers take."""
 
-        def timing(encode: Callable[..., TowerOutput]) -> Callable[..., TowerOutput]:
-            @wraps(encode)
-            def timed(*args: object, **kwargs: object) -> TowerOutput:
-                start = perf_counter()
-                output = encode(*args, **kwargs)
-                if output.hidden.is_cuda:
-                    torch.cuda.synchronize()
-                self.seconds_in_tower += perf_counter() - start
-                return output
-
-            return timed
+        def add(seconds: float) -> None:
+            self.seconds_in_tower += seconds
 
         for tower in conditioner.towers:
-            object.__setattr__(tower, "encode", timing(tower.encode))
+            time_tower(tower, add)
         return conditioner
 
     def encode(self, captions: Sequence[object]) -> list[Stored | str]:

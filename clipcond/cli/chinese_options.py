@@ -87,6 +87,14 @@ OPTIONS = {
     "Others can reach {}: the user is {}, the password {}.": (
         "其他人可以访问 {}：用户名是 {}，密码是 {}。"
     ),
+    # of serve
+    "the service needs the package {}, which is not installed": "服务需要软件包 {}，但没有安装",
+    "others can reach {}, so requests need a token": "其他人可以访问 {}，所以请求需要令牌",
+    "Set the environment variable {} to a long random text, or leave out --host to serve this "
+    "computer only.": "请把环境变量 {} 设为一段长的随机文字，或去掉 --host，只供本机使用。",
+    "{} is empty, or has spaces or characters beyond ASCII": "{} 是空的，或含有空格或非 ASCII 字符",
+    "Use letters, digits and signs, such as: {}": "请用字母、数字和符号，例如：{}",
+    # of app
     "LoRAs are loaded with the package peft, which is not installed": (
         "加载 LoRA 需要软件包 peft，但没有安装"
     ),

@@ -25,6 +25,7 @@ from clipcond.cli.prompts import convert, inspect
 from clipcond.cli.reading import classify
 from clipcond.cli.scoring import score
 from clipcond.cli.searching import interrogate, search
+from clipcond.cli.service import serve
 from clipcond.cli.serving import app as page
 from clipcond.cli.training import align, tune_tower
 from clipcond.cli.usage import advice
@@ -98,6 +99,11 @@ EXAMPLES: dict[Callable[..., None], str] = {
         clipcond app
 
         clipcond app --model model.safetensors --lora-dir loras --embeddings-dir embeddings
+    """,
+    serve: """
+        clipcond serve
+
+        CLIPCOND_TOKEN=... clipcond serve --host 0.0.0.0 --model sdxl --text-only
     """,
     embed: """
         clipcond embed captions.tsv -o embeddings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -116,12 +115,14 @@ def inspect(
 
 def _show(reports: Sequence[Report], html: str | None, as_json: bool, compact: bool) -> None:
     """Show one report, or what differs between two."""
+    from clipcond.conditioning.report import finite
+
     first, *others = reports
     shown = first.against(*others) if others else first
     if html is not None:
         write_page(html, shown.html(words=words_of_pages(), reword=console.reword))
     if as_json:
-        print(json.dumps(_finite(_worded(shown.json(compact=compact)))))
+        print(json.dumps(finite(_worded(shown.json(compact=compact)))))
     elif html is None:
         print(shown.table(reword=console.reword))
     elif html != OUTPUT:
@@ -206,12 +207,3 @@ def _worded(found: dict[str, Any]) -> dict[str, Any]:
         if other in found:
             _worded(found[other])
     return found
-
-
-def _finite(value: object) -> object:
-    """Replace NaN and infinite weights by None, because JSON has no numbers for them."""
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

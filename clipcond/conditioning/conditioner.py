@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from os import PathLike
 from typing import Any, cast
 
@@ -226,20 +227,21 @@ class Conditioner(Explainer, ConditionsEach, MeasuresRows, TakesInversions, Take
         return plain("", clip_skip)
 
     def _condition(
-        self, rows: Sequence[Sequence[Texts]], clip_skip: int | None, *, apart: bool = False
+        self, rows: Sequence[Sequence[Texts]], clip_skip: int | None, *, sizes: Sequence[int] = ()
     ) -> list[Encoded]:
         """Condition on rows of a prompt and its negative, if any.
 
         Args:
-            apart: each row as if it were alone.
+            sizes: how many of the rows each of several calls has; () = there is one call.
         Returns:
-            what all rows came to; or of each row.
+            what the rows of each call came to.
         """
         layers = self.layers(clip_skip)
         parsed = self.reader.parse_and_warn(rows)
         self.reader.hand_over([texts for texts, *_ in rows])
-        planned = self._plan(rows, parsed, apart=apart)
-        groups = [[row] for row in planned] if apart else [planned]
+        planned = self._plan(rows, parsed, sizes=sizes)
+        left = iter(planned)
+        groups = [[*islice(left, n)] for n in sizes or (len(planned),)]
         # what an adapter makes is no tokens' places
         choose = None if self._adapter_stage is not None else self.dialect.rows
         kept = [None if choose is None else results.kept_rows(group, choose) for group in groups]
@@ -249,7 +251,7 @@ class Conditioner(Explainer, ConditionsEach, MeasuresRows, TakesInversions, Take
         parts: dict[Plan, Conditioning] = {}
         # tensors made under a caller's inference_mode could not serve a later call under autograd
         with torch.inference_mode(False), torch.no_grad():
-            is_joined = len(groups[0]) > 1 or len(layers) > 1 or kept[0] is not None
+            is_joined = min(map(len, groups)) > 1 or len(layers) > 1 or kept[0] is not None
             for t, layer in enumerate(layers):
                 plans = list(dict.fromkeys(each[t] for row in planned for each in row))
                 lengths = results.lengths_in(groups, kept, t, self.rule)

@@ -246,7 +246,7 @@ class Explainer(SettlesTexts):
         rows: Sequence[Sequence[Texts]],
         parsed: Mapping[PromptText, ParsedPrompt],
         *,
-        apart: bool = False,
+        sizes: Sequence[int] = (),
     ) -> list[list[tuple[Plan, ...]]]:
         cutters = [self._cutter(t) for t in range(len(self.towers))]
-        return plan_call(*prompt_text.plain_texts(rows, parsed), cutters, apart=apart)
+        return plan_call(*prompt_text.plain_texts(rows, parsed), cutters, sizes=sizes)

@@ -248,12 +248,12 @@ def plan_call(
     parsed: Mapping[str, ParsedPrompt],
     cutters: Sequence[Cutter],
     *,
-    apart: bool = False,
+    sizes: Sequence[int] = (),
 ) -> list[list[tuple[Plan, ...]]]:
-    """Plan a call: one plan for each text and tower, all of one length.
+    """Plan a call, or several: one plan for each text and tower, all of a call of one length.
 
     Args:
-        apart: each row has a length of its own, as if it were alone.
+        sizes: how many of the rows each call has; () = there is one.
         rows: for each prompt, what each tower reads: of the prompt, and of its negative if any.
         parsed: every text that occurs in them.
         cutters: one a tower.
@@ -293,4 +293,5 @@ def plan_call(
         n_chunks = common_length(counts, repeats=repeats)
         return [[tuple(finish(p, n_chunks) for p in plans) for plans in row] for row in rows]
 
-    return [row for each in planned for row in finished([each])] if apart else finished(planned)
+    left = iter(planned)
+    return [row for n in sizes or (len(planned),) for row in finished([*islice(left, n)])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -241,3 +242,12 @@ def _segment(part: Part) -> dict[str, Any]:
     if not isinstance(part, Segment):
         return {"break": True}
     return {"text": part.text, "weight": part.weight, "start": part.start, "stop": part.stop}
+
+
+def finite(value: object) -> object:
+    """Replace NaN and infinite weights by None, because JSON has no numbers for them."""
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

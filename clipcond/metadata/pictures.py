@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import replace
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,27 @@ def save_picture(
         raise ArgumentError(f"{str(file)!r}: pictures are written as {endings}")
     text = parameters.text() if isinstance(parameters, Parameters) else parameters
     check_fits(text, file)
+    options = _options(kind, text)
+    write_whole(file, lambda stream: image.save(stream, **options))
+
+
+def picture_bytes(image: Image, ending: str, text: str) -> bytes:
+    """Make the bytes of the file that `save_picture` writes.
+
+    Args:
+        ending: .png, .jpg, .jpeg or .webp.
+        text: what says how it was made.
+    Raises:
+        ArgumentError: a text that no file can hold, or that JPEG cannot.
+    """
+    check_fits(text, Path(f"picture{ending}"))
+    stream = BytesIO()
+    image.save(stream, **_options(FORMATS[ending], text))
+    return stream.getvalue()
+
+
+def _options(kind: str, text: str) -> dict[str, Any]:
+    """Choose how Pillow writes a picture of this kind, with the text."""
     options: dict[str, Any] = {"format": kind}
     if kind == "PNG":
         from PIL.PngImagePlugin import PngInfo
@@ -94,7 +116,7 @@ def save_picture(
     else:
         options |= {"quality": 95, "subsampling": 0} if kind == "JPEG" else {"lossless": True}
         options["exif"] = _comment(text) if text else b""
-    write_whole(file, lambda stream: image.save(stream, **options))
+    return options
 
 
 def check_fits(text: str, file: Path) -> None:

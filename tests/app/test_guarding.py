@@ -5,8 +5,9 @@ import base64
 
 import pytest
 
-from clipcond.app.guarding import LOCAL, Guard
+from clipcond.app.guarding import Guard
 from clipcond.app.settings import MOST_UPLOADED_BYTES
+from clipcond.hosts import LOCAL
 
 
 async def fine(scope, receive, send):
