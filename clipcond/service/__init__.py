@@ -1,7 +1,7 @@
 """Text conditioning over HTTP: encode, inspect, convert and draw for programs on other computers.
 
 `clipcond serve` starts it. Requests that arrive together are encoded together: `batching` collects
-them, `encoding` answers them. `routes` connects both to FastAPI; `entrance` is what each request
+them, `encoding` answers them. `routes` connects both to FastAPI; `middleware` is what each request
 passes first.
 """
 

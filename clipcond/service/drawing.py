@@ -25,9 +25,9 @@ from clipcond.pipelines.schedulers import lent_scheduler, own_scheduler
 from clipcond.pipelines.stoppable import draw_unless_stopped
 from clipcond.prompt import Issue
 from clipcond.service.answers import list_issues
-from clipcond.service.asking import GenerateAsked
 from clipcond.service.models import Model
 from clipcond.service.refusals import ClientGone, RequestError
+from clipcond.service.request_fields import GenerateAsked
 from clipcond.service.settings import MOST_ISSUES
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Drawn:
     issues: list[dict[str, object]]
 
 
-class Easel:
+class PictureQueue:
     """The pipeline, and the queue for it.
 
     Args:

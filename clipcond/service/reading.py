@@ -9,8 +9,8 @@ from clipcond.conditioning.prompt_text import collect_warnings
 from clipcond.conditioning.report import finite
 from clipcond.prompt.conversion import convert_with_issues
 from clipcond.service.answers import list_issues
-from clipcond.service.asking import ConvertAsked, InspectAsked
 from clipcond.service.models import Model
+from clipcond.service.request_fields import ConvertAsked, InspectAsked
 from clipcond.service.settings import MOST_ISSUES
 
 

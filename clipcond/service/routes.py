@@ -13,7 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from clipcond.service.answers import JSON, SAFETENSORS, Form, json_bytes
-from clipcond.service.asking import (
+from clipcond.service.bodies import check_headers, read_body, read_json
+from clipcond.service.context import Context
+from clipcond.service.encoding import EncodeJob
+from clipcond.service.middleware import GONE, RECORD, RequestRecord
+from clipcond.service.reading import converted, inspected
+from clipcond.service.refusals import ClientGone, Refused, RequestError, refused
+from clipcond.service.request_fields import (
     ConvertAsked,
     EncodeAsked,
     GenerateAsked,
@@ -21,40 +27,34 @@ from clipcond.service.asking import (
     check_texts,
     read_asked,
 )
-from clipcond.service.bodies import check_headers, read_body, read_json
-from clipcond.service.desk import Desk
-from clipcond.service.encoding import EncodeJob
-from clipcond.service.entrance import GONE, VISIT, Visit
-from clipcond.service.reading import converted, inspected
-from clipcond.service.refusals import ClientGone, Refused, RequestError, refused
 
 # What answers a route, of its fields; it has seen to it that its client waits.
-Handler: TypeAlias = Callable[[Desk, dict[str, object], Request], Coroutine[Any, Any, Response]]
+Handler: TypeAlias = Callable[[Context, dict[str, object], Request], Coroutine[Any, Any, Response]]
 
 _MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 _PIECE = 2**18  # bytes of an answer that are handed to the connection at once
 
 
-def add_routes(app: FastAPI, desk: Desk) -> None:
+def add_routes(app: FastAPI, context: Context) -> None:
     """Add all routes to an application."""
     handlers: dict[str, tuple[Handler, float]] = {
-        "/encode": (_encode, desk.limits.timeout),
-        "/inspect": (_inspect, desk.limits.timeout),
-        "/convert": (_convert, desk.limits.timeout),
-        "/generate": (_generate, desk.limits.draw_timeout),
+        "/encode": (_encode, context.limits.timeout),
+        "/inspect": (_inspect, context.limits.timeout),
+        "/convert": (_convert, context.limits.timeout),
+        "/generate": (_generate, context.limits.draw_timeout),
     }
     for path, (handler, seconds) in handlers.items():
-        app.add_api_route(path, _endpoint(desk, handler, seconds), methods=["POST"])
+        app.add_api_route(path, _endpoint(context, handler, seconds), methods=["POST"])
 
     async def ready(request: Request) -> Response:
-        state = desk.hall.state
+        state = context.admission.state
         return _json({"status": state}, 200 if state == "ready" else 503)
 
     async def live(request: Request) -> Response:
-        return _json({"status": desk.hall.state})
+        return _json({"status": context.admission.state})
 
     async def metrics(request: Request) -> Response:
-        return Response(desk.metrics.text(), media_type=desk.metrics.content_type)
+        return Response(context.metrics.text(), media_type=context.metrics.content_type)
 
     for path, answer in (("/healthz", ready), ("/healthz/live", live), ("/metrics", metrics)):
         app.add_api_route(path, answer, methods=["GET"])
@@ -67,51 +67,51 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
         else:
             remedy = f"Known: {', '.join([*handlers, '/healthz', '/metrics'])}."
             wrong = RequestError("there is no such route", remedy, status, "route")
-        return _refusal(request, refused(wrong, desk.settings.reword))
+        return _refusal(request, refused(wrong, context.settings.reword))
 
     app.add_exception_handler(HTTPException, unrouted)
 
 
 def _endpoint(
-    desk: Desk, handler: Handler, seconds: float
+    context: Context, handler: Handler, seconds: float
 ) -> Callable[[Request], Awaitable[Response]]:
     """Make what reads a request, has it answered while its client waits, and answers errors."""
 
     async def endpoint(request: Request) -> Response:
-        limits = desk.limits
+        limits = context.limits
         try:
             check_headers(request.headers, limits.body)
             body = await read_body(request.receive, limits.body, limits.timeout)
             fields = read_json(body)
-            if desk.settings.log_prompts:
-                _visit(request).told["asked"] = fields
-            work = handler(desk, fields, request)
-            return await desk.hall.attend(work, request.receive, seconds)
+            if context.settings.log_prompts:
+                _record(request).said["asked"] = fields
+            work = handler(context, fields, request)
+            return await context.admission.attend(work, request.receive, seconds)
         except ClientGone:
             return Response(status_code=GONE)  # nobody reads it, but the log has it
         except Exception as error:
-            return _refusal(request, refused(error, desk.settings.reword))
+            return _refusal(request, refused(error, context.settings.reword))
 
     return endpoint
 
 
-async def _encode(desk: Desk, fields: dict[str, object], request: Request) -> Response:
+async def _encode(context: Context, fields: dict[str, object], request: Request) -> Response:
     asked = read_asked(EncodeAsked, fields)
     prompts, negatives = asked.texts()
-    check_texts([*prompts, *(negatives or ())], desk.limits)
-    reading = desk.model.chosen(
+    check_texts([*prompts, *(negatives or ())], context.limits)
+    reading = context.model.chosen(
         dialect=asked.dialect,
         clip_skip=asked.clip_skip,
         weighting=asked.weighting,
         normalize=asked.normalize,
         pooled=asked.pooled,
     )
-    desk.model.conditioner(reading)  # wrong names are refused before they wait
+    context.model.conditioner(reading)  # wrong names are refused before they wait
     form = Form(asked.keep, asked.dtype, asked.format or _accepted(request))
     job = EncodeJob(tuple(prompts), None if negatives is None else tuple(negatives), reading, form)
-    packed = await desk.batcher.do(job)
-    desk.metrics.issues(packed.issues)
-    _visit(request).told |= {"prompts": job.size, "issues": packed.issues}
+    packed = await context.batcher.do(job)
+    context.metrics.issues(packed.issues)
+    _record(request).said |= {"prompts": job.size, "issues": packed.issues}
     return _body(packed.body, packed.media_type)
 
 
@@ -121,26 +121,28 @@ def _accepted(request: Request) -> Literal["safetensors", "json"]:
     return "json" if JSON in accept and SAFETENSORS not in accept else "safetensors"
 
 
-async def _inspect(desk: Desk, fields: dict[str, object], request: Request) -> Response:
+async def _inspect(context: Context, fields: dict[str, object], request: Request) -> Response:
     asked = read_asked(InspectAsked, fields)
-    check_texts([asked.prompt, asked.negative or ""], desk.limits)
-    reword = desk.settings.reword
-    return _body(await desk.read(lambda: json_bytes(inspected(desk.model, asked, reword))), JSON)
+    check_texts([asked.prompt, asked.negative or ""], context.limits)
+    reword = context.settings.reword
+    return _body(
+        await context.read(lambda: json_bytes(inspected(context.model, asked, reword))), JSON
+    )
 
 
-async def _convert(desk: Desk, fields: dict[str, object], request: Request) -> Response:
+async def _convert(context: Context, fields: dict[str, object], request: Request) -> Response:
     asked = read_asked(ConvertAsked, fields)
-    check_texts([asked.prompt], desk.limits)
-    return _json(await desk.read(partial(converted, asked, desk.settings.reword)))
+    check_texts([asked.prompt], context.limits)
+    return _json(await context.read(partial(converted, asked, context.settings.reword)))
 
 
-async def _generate(desk: Desk, fields: dict[str, object], request: Request) -> Response:
+async def _generate(context: Context, fields: dict[str, object], request: Request) -> Response:
     asked = read_asked(GenerateAsked, fields)
-    check_texts([asked.prompt, asked.negative], desk.limits)
-    drawn = await desk.easel.draw(asked)
+    check_texts([asked.prompt, asked.negative], context.limits)
+    drawn = await context.pictures.draw(asked)
     codes = tuple(sorted({str(issue["code"]) for issue in drawn.issues}))
-    desk.metrics.issues(codes)
-    _visit(request).told |= {"issues": codes}
+    context.metrics.issues(codes)
+    _record(request).said |= {"issues": codes}
     if JSON in request.headers.get("accept", ""):
         return _json(
             {
@@ -157,15 +159,15 @@ async def _generate(desk: Desk, fields: dict[str, object], request: Request) -> 
     return answer
 
 
-def _visit(request: Request) -> Visit:
-    visit: Visit = request.scope[VISIT]
-    return visit
+def _record(request: Request) -> RequestRecord:
+    record: RequestRecord = request.scope[RECORD]
+    return record
 
 
 def _refusal(request: Request, answer: Refused) -> Response:
-    visit = _visit(request)
-    visit.told["code"] = answer.error["code"]
-    visit.refused = answer.status in (408, 411, 413, 415, 429, 503)
+    record = _record(request)
+    record.said["code"] = answer.error["code"]
+    record.refused = answer.status in (408, 411, 413, 415, 429, 503)
     content = json_bytes({"error": answer.error})
     return Response(content, answer.status, headers=answer.headers, media_type=JSON)
 

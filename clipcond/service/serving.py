@@ -11,10 +11,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from clipcond.hosts import address_of, listen
-from clipcond.service.desk import Desk
-from clipcond.service.entrance import App, Entrance
+from clipcond.service.context import Context
 from clipcond.service.guarding import Guard, check_token
 from clipcond.service.logs import log_event, start_log
+from clipcond.service.middleware import App, Middleware
 from clipcond.service.models import check_settings
 from clipcond.service.routes import add_routes
 from clipcond.service.settings import ServiceSettings
@@ -23,7 +23,7 @@ _LAST_WORDS = 5  # seconds in which answers that are made may still be sent
 
 
 def make_app(
-    desk: Desk,
+    context: Context,
     *,
     host: str = "127.0.0.1",
     on_open: Callable[[BaseException | None], object] = lambda error: None,
@@ -35,27 +35,27 @@ def make_app(
         on_open: called when the model is loaded, or with the error that it cannot be.
     """
 
-    async def open_desk() -> None:
+    async def open_context() -> None:
         error: BaseException | None = None
         try:
-            await desk.open()
+            await context.open()
         except Exception as raised:
             error = raised
         on_open(error)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        opening = asyncio.create_task(open_desk())
+        opening = asyncio.create_task(open_context())
         yield
         opening.cancel()
         await asyncio.gather(opening, return_exceptions=True)
-        await desk.close()
+        await context.close()
 
     app = FastAPI(
         docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=lifespan
     )
-    add_routes(app, desk)
-    return Entrance(app, Guard(desk.settings.token, host), desk)
+    add_routes(app, context)
+    return Middleware(app, Guard(context.settings.token, host), context)
 
 
 class _Server:
@@ -64,12 +64,12 @@ class _Server:
     The first signal refuses new requests and waits for those inside; a second one ends it at once.
     """
 
-    def __init__(self, desk: Desk, host: str) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, host: str) -> None:
+        self._context = context
         self._draining: asyncio.Task[None] | None = None
         self.failure: BaseException | None = None
         config = uvicorn.Config(
-            make_app(desk, host=host, on_open=self._opened),
+            make_app(context, host=host, on_open=self._opened),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -103,9 +103,9 @@ class _Server:
             self._draining = asyncio.create_task(self._let_out())
 
     async def _let_out(self) -> None:
-        hall = self._desk.hall
-        log_event("draining", {"inside": hall.n_inside})
-        await hall.drain(self._desk.limits.drain)
+        admission = self._context.admission
+        log_event("draining", {"inside": admission.n_inside})
+        await admission.drain(self._context.limits.drain)
         self._server.should_exit = True
 
 
@@ -130,7 +130,7 @@ def serve(
     check_settings(settings)
     with listen(host, port) as listening:
         start_log()
-        server = _Server(Desk(settings), host)
+        server = _Server(Context(settings), host)
         say(address_of(host, listening))
         asyncio.run(server.run(listening))
     if server.failure is not None:

@@ -22,20 +22,20 @@ def need_extra():
 
 @asynccontextmanager
 async def opened(model, *, limits=None, ready=True, **choices):
-    """A service around a model: its application, and its desk."""
+    """A service around a model: its application, and its context."""
     need_extra()
-    from clipcond.service.desk import Desk
+    from clipcond.service.context import Context
     from clipcond.service.serving import make_app
 
     settings = ServiceSettings(limits=limits or Limits(), **choices)
-    desk = Desk(settings, load=lambda: model)
-    app = make_app(desk)
+    context = Context(settings, load=lambda: model)
+    app = make_app(context)
     if ready:
-        await desk.open()
+        await context.open()
     try:
-        yield app, desk
+        yield app, context
     finally:
-        await desk.close()
+        await context.close()
 
 
 @asynccontextmanager

@@ -178,10 +178,10 @@ def test_the_limit_of_chunks_is_said_in_words_of_requests(model):
 def test_a_full_queue_and_a_service_that_ends_refuse_at_once(model):
     async def ask():
         limits = Limits(queue=2, wait=0.3)
-        async with opened(model, limits=limits) as (app, desk), client_of(app) as client:
+        async with opened(model, limits=limits) as (app, context), client_of(app) as client:
             posts = [client.post("/encode", json={"prompt": f"cat {i}"}) for i in range(5)]
             answers = await asyncio.gather(*posts)
-            draining = asyncio.create_task(desk.hall.drain(1))
+            draining = asyncio.create_task(context.admission.drain(1))
             await asyncio.sleep(0)
             late = await client.post("/encode", json={"prompt": "a cat"})
             health = await client.get("/healthz"), await client.get("/healthz/live")

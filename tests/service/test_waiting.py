@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from clipcond.service import drawing
-from clipcond.service.hall import Hall
+from clipcond.service.admission import Admission
 from clipcond.service.refusals import ClientGone, RequestError
 from clipcond.service.settings import Limits
 from tests.service.clients import Connection, opened
@@ -16,16 +16,16 @@ BODY = json.dumps({"prompt": "a cat"}).encode()
 
 
 def attended(work, *, seconds=5.0, connection=None, drains=None):
-    """What a hall makes of some work: its result, or the error."""
+    """What a admission makes of some work: its result, or the error."""
 
     async def attend():
-        hall = Hall(1)
-        hall.state = "ready"
+        admission = Admission(1)
+        admission.state = "ready"
         visitor = connection or Connection("/", [])
-        with hall.inside():
-            attending = asyncio.create_task(hall.attend(work(), visitor.receive, seconds))
+        with admission.inside():
+            attending = asyncio.create_task(admission.attend(work(), visitor.receive, seconds))
             if drains is not None:
-                draining = asyncio.create_task(hall.drain(drains))
+                draining = asyncio.create_task(admission.drain(drains))
             (result,) = await asyncio.gather(attending, return_exceptions=True)
         if drains is not None:
             await draining
@@ -65,9 +65,9 @@ def test_work_that_nobody_waits_for():
 
 def test_a_loading_service_lets_nobody_in(model):
     async def ask():
-        async with opened(model, ready=False) as (app, desk):
+        async with opened(model, ready=False) as (app, context):
             before = await Connection("/encode", [BODY]).ask(app)
-            await desk.open()
+            await context.open()
             return before, await Connection("/convert", [b'{"prompt": "a", "to": "compel"}']).ask(
                 app
             )
@@ -80,15 +80,15 @@ def test_a_loading_service_lets_nobody_in(model):
 
 def test_a_client_that_goes_leaves_the_queue(model):
     async def ask():
-        async with opened(model, limits=Limits(wait=30)) as (app, desk):
+        async with opened(model, limits=Limits(wait=30)) as (app, context):
             connection = Connection("/encode", [BODY])
             asking = asyncio.create_task(connection.ask(app))
-            while not len(desk.batcher):
+            while not len(context.batcher):
                 await asyncio.sleep(0.001)
             connection.cut.set()
             answer = await asking
-            text = desk.metrics.text().decode()
-            return answer, len(desk.batcher), desk.hall.n_inside, text
+            text = context.metrics.text().decode()
+            return answer, len(context.batcher), context.admission.n_inside, text
 
     answer, n_waiting, n_inside, metrics = asyncio.run(ask())
 

@@ -10,11 +10,11 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar, cast
 
+from clipcond.service.admission import Admission
 from clipcond.service.answers import Packed
 from clipcond.service.batching import Batcher
-from clipcond.service.drawing import Easel
+from clipcond.service.drawing import PictureQueue
 from clipcond.service.encoding import EncodeJob, encode_jobs
-from clipcond.service.hall import Hall
 from clipcond.service.metrics import Metrics
 from clipcond.service.models import Model, load_model
 from clipcond.service.settings import ServiceSettings
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _READERS = 2  # threads that inspect and convert
 
 
-class Desk:
+class Context:
     """The model once it is loaded, and the queues before it. It is made in the event loop.
 
     Args:
@@ -33,7 +33,7 @@ class Desk:
     def __init__(self, settings: ServiceSettings, load: Callable[[], Model] | None = None) -> None:
         self.settings, self.limits = settings, settings.limits
         self.metrics = Metrics()
-        self.hall = Hall(self.limits.queue)
+        self.admission = Admission(self.limits.queue)
         self.batcher: Batcher[EncodeJob, Packed] = Batcher(
             self._encode,
             most=self.limits.batch,
@@ -43,7 +43,7 @@ class Desk:
         self._load = load or partial(load_model, settings, self.metrics.in_tower)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="reading")
         self._model: Model | None = None
-        self._easel: Easel | None = None
+        self._pictures: PictureQueue | None = None
         self._running: asyncio.Task[None] | None = None
         self._watch()
 
@@ -54,10 +54,10 @@ class Desk:
         return self._model
 
     @property
-    def easel(self) -> Easel:
+    def pictures(self) -> PictureQueue:
         """What draws."""
-        assert self._easel is not None
-        return self._easel
+        assert self._pictures is not None
+        return self._pictures
 
     async def open(self) -> None:
         """Load the model, and let requests in.
@@ -66,10 +66,10 @@ class Desk:
             ClipcondError: it cannot be loaded.
         """
         self._model = await _on_daemon(self._load)
-        self._easel = Easel(self._model, self.limits.drawings, self.settings.reword)
+        self._pictures = PictureQueue(self._model, self.limits.drawings, self.settings.reword)
         self._running = asyncio.create_task(self.batcher.run())
-        if self.hall.state == "loading":
-            self.hall.state = "ready"
+        if self.admission.state == "loading":
+            self.admission.state = "ready"
 
     async def read(self, work: Callable[[], T]) -> T:
         """Do some work on a thread for prompts that are not encoded."""
@@ -82,8 +82,8 @@ class Desk:
             await asyncio.gather(self._running, return_exceptions=True)
         self.batcher.close()
         self._readers.shutdown(wait=False, cancel_futures=True)
-        if self._easel is not None:
-            self._easel.close()
+        if self._pictures is not None:
+            self._pictures.close()
 
     def _encode(self, jobs: Sequence[EncodeJob]) -> list[Packed | Exception]:
         return encode_jobs(self.model, jobs, self.settings.reword)
@@ -93,13 +93,13 @@ class Desk:
             return 0.0 if self._model is None else float(self._model.base.cache.n_bytes)
 
         def drawing() -> float:
-            return 0.0 if self._easel is None else float(self._easel.n_inside)
+            return 0.0 if self._pictures is None else float(self._pictures.n_inside)
 
         watch = self.metrics.watch
         watch("queue_depth", "Requests that wait to be encoded.", lambda: len(self.batcher))
-        watch("inside", "Requests that wait or are worked on.", lambda: self.hall.n_inside)
+        watch("inside", "Requests that wait or are worked on.", lambda: self.admission.n_inside)
         watch("drawings", "Pictures that wait or are drawn.", drawing)
-        watch("ready", "1 = requests are let in.", lambda: float(self.hall.state == "ready"))
+        watch("ready", "1 = requests are let in.", lambda: float(self.admission.state == "ready"))
         watch("cache_bytes", "Bytes of encoded chunks that are kept.", cached)
 
 

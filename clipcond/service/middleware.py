@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from clipcond.service.answers import JSON, json_bytes
 from clipcond.service.bodies import Message, Receive
-from clipcond.service.desk import Desk
+from clipcond.service.context import Context
 from clipcond.service.guarding import Guard
 from clipcond.service.logs import log_event
 from clipcond.service.refusals import ClientGone, Refused, RequestError, refused
@@ -28,21 +28,21 @@ WORK = ("/encode", "/inspect", "/convert", "/generate")
 ROUTES = (*OPEN, "/metrics", *WORK)
 GONE = 499  # the status of an answer that nobody waited for, as nginx writes it
 _NUMBER = re.compile(rb"[\w.-]{1,64}", re.ASCII)
-VISIT = "clipcond.visit"  # in a request's scope
+RECORD = "clipcond.record"  # in a request's scope
 
 
 @dataclass(slots=True)
-class Visit:
-    """One request, for the log: `told` is what its route says of it."""
+class RequestRecord:
+    """One request, for the log: `said` is what its route says of it."""
 
     number: str
     route: str
     status: int = GONE
-    told: dict[str, object] = field(default_factory=dict)
+    said: dict[str, object] = field(default_factory=dict)
     refused: bool = False
 
 
-class Entrance:
+class Middleware:
     """An ASGI application around another.
 
     Each answer has the request's number, X-Request-Id: the one that it came with, or a new one.
@@ -50,8 +50,8 @@ class Entrance:
     Requests that are to be worked on are counted while they are inside, until their answer is sent.
     """
 
-    def __init__(self, app: App, guard: Guard, desk: Desk) -> None:
-        self._app, self._guard, self._desk = app, guard, desk
+    def __init__(self, app: App, guard: Guard, context: Context) -> None:
+        self._app, self._guard, self._context = app, guard, context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, and write down how it went."""
@@ -61,55 +61,55 @@ class Entrance:
             return
         headers = {name.lower(): value for name, value in scope["headers"]}
         path = scope["path"]
-        visit = Visit(_number_of(headers), path if path in ROUTES else "other")
-        scope[VISIT] = visit
+        record = RequestRecord(_number_of(headers), path if path in ROUTES else "other")
+        scope[RECORD] = record
         start = perf_counter()
-        sending = self._sending(visit, send)
+        sending = self._sending(record, send)
         try:
             if path not in OPEN:
                 self._guard.check(headers)
-            with self._desk.hall.inside() if path in WORK else nullcontext():
+            with self._context.admission.inside() if path in WORK else nullcontext():
                 await self._app(scope, receive, sending)
         except ClientGone:
-            visit.status = GONE
+            record.status = GONE
         except RequestError as error:
-            visit.told["code"], visit.refused = error.code, True
+            record.said["code"], record.refused = error.code, True
             await _send_refusal(refused(error, as_written), sending)
         finally:
-            self._note(visit, scope, perf_counter() - start)
+            self._note(record, scope, perf_counter() - start)
 
-    def _sending(self, visit: Visit, send: Send) -> Send:
+    def _sending(self, record: RequestRecord, send: Send) -> Send:
         async def send_with_number(message: Message) -> None:
             if message["type"] == "http.response.start":
-                visit.status = message["status"]
-                number = (b"x-request-id", visit.number.encode("ascii"))
+                record.status = message["status"]
+                number = (b"x-request-id", record.number.encode("ascii"))
                 plain = (b"x-content-type-options", b"nosniff")
                 message["headers"] = [*message.get("headers", ()), number, plain]
             try:
-                await asyncio.wait_for(send(message), self._desk.limits.timeout)
+                await asyncio.wait_for(send(message), self._context.limits.timeout)
             except asyncio.TimeoutError:
                 raise ClientGone from None
 
         return send_with_number
 
-    def _note(self, visit: Visit, scope: Scope, seconds: float) -> None:
-        metrics = self._desk.metrics
-        metrics.answered(visit.route, visit.status, seconds)
-        if visit.refused:
-            metrics.rejected(str(visit.told.get("code", "")))
-        if visit.route in OPEN:
+    def _note(self, record: RequestRecord, scope: Scope, seconds: float) -> None:
+        metrics = self._context.metrics
+        metrics.answered(record.route, record.status, seconds)
+        if record.refused:
+            metrics.rejected(str(record.said.get("code", "")))
+        if record.route in OPEN:
             return  # asked every few seconds
         client = scope.get("client") or ("", 0)
         log_event(
             "request",
             {
-                "id": visit.number,
+                "id": record.number,
                 "client": client[0],
                 "method": scope["method"],
-                "route": visit.route,
-                "status": visit.status,
+                "route": record.route,
+                "status": record.status,
                 "ms": round(seconds * 1000, 1),
-                **visit.told,
+                **record.said,
             },
         )
 

@@ -15,7 +15,7 @@ State: TypeAlias = Literal["loading", "ready", "draining"]
 T = TypeVar("T")
 
 
-class Hall:
+class Admission:
     """Where requests are while they wait and are worked on.
 
     Args:
