@@ -59,9 +59,9 @@ def test_any_bytes_are_an_object_or_refused(body):
 @pytest.mark.parametrize("kind", ["EncodeAsked", "InspectAsked", "ConvertAsked", "GenerateAsked"])
 def test_any_fields_make_a_request_or_are_refused(kind):
     need_extra()
-    from clipcond.service import asking
+    from clipcond.service import request_fields
 
-    model = getattr(asking, kind)
+    model = getattr(request_fields, kind)
     names = [field.alias or name for name, field in model.model_fields.items()]
     some = st.dictionaries(st.sampled_from(names), VALUES | st.integers(-(2**70), 2**70))
     whole = some.map(lambda fields: {"prompt": "a cat", "to": "compel", **fields})
@@ -70,7 +70,7 @@ def test_any_fields_make_a_request_or_are_refused(kind):
     @settings(max_examples=40)
     @given(known | st.dictionaries(st.text(max_size=9), VALUES))
     def check(fields):
-        made = result_or_error(asking.read_asked, model, fields)
+        made = result_or_error(request_fields.read_asked, model, fields)
         if isinstance(made, model) and kind == "EncodeAsked":
             made = result_or_error(made.texts)
         if isinstance(made, model) and kind == "GenerateAsked":
