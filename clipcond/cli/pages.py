@@ -39,8 +39,9 @@ def write_page(file: str, page: str) -> None:
     write_whole(Path(file), lambda written: written.write(page.encode()))
 
 
-def words_of_pages() -> Mapping[str, str]:
-    """Find what stands for a page's English words in this locale."""
+def words_of_reports() -> Mapping[str, str]:
+    """Find what stands for the English words of a page or a table in this locale."""
     from clipcond.cli.chinese_report import REPORT
+    from clipcond.cli.chinese_tables import TABLES
 
-    return REPORT if speaks_chinese() else {}
+    return {**REPORT, **TABLES} if speaks_chinese() else {}

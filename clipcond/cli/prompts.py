@@ -30,7 +30,7 @@ from clipcond.cli.options import (
     plain_option,
     reading_option,
 )
-from clipcond.cli.pages import OUTPUT, check_page, words_of_pages, write_page
+from clipcond.cli.pages import OUTPUT, check_page, words_of_reports, write_page
 
 if TYPE_CHECKING:
     from clipcond.conditioning.conditioner import Conditioner
@@ -120,11 +120,11 @@ def _show(reports: Sequence[Report], html: str | None, as_json: bool, compact: b
     first, *others = reports
     shown = first.against(*others) if others else first
     if html is not None:
-        write_page(html, shown.html(words=words_of_pages(), reword=console.reword))
+        write_page(html, shown.html(words=words_of_reports(), reword=console.reword))
     if as_json:
         print(json.dumps(finite(_worded(shown.json(compact=compact)))))
     elif html is None:
-        print(shown.table(reword=console.reword))
+        print(shown.table(words=words_of_reports(), reword=console.reword))
     elif html != OUTPUT:
         print(html)
 

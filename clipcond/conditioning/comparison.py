@@ -164,13 +164,19 @@ class Comparison:
             },
         }
 
-    def table(self, width: int | None = None, *, reword: Callable[[str], str] | None = None) -> str:
+    def table(
+        self,
+        width: int | None = None,
+        *,
+        words: Mapping[str, str] | None = None,
+        reword: Callable[[str], str] | None = None,
+    ) -> str:
         """Draw what differs as plain text for a terminal; of very many tokens the first.
 
         Args:
-            width, reword: as for a Report.
+            width, words, reword: as for a Report.
         """
-        return drawn(comparison_lines(self, reword), width)
+        return drawn(comparison_lines(self, Wording(words or {}, reword)), width)
 
     def html(
         self,

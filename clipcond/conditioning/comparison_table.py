@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from clipcond.conditioning.pages.wording import Wording
 from clipcond.conditioning.report_table import MAX_SHOWN, and_more, facts, issue_lines
-from clipcond.errors import counted, excerpt
+from clipcond.errors import excerpt
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,73 +17,91 @@ if TYPE_CHECKING:
 
 
 def comparison_lines(
-    comparison: Comparison, reword: Callable[[str], str] | None = None
+    comparison: Comparison, wording: Wording | None = None
 ) -> Iterator[RenderableType]:
-    """Yield the lines and tables of a comparison; arguments are those of its `table`."""
+    """Yield the lines and tables of a comparison."""
     from rich.text import Text
 
+    wording = Wording() if wording is None else wording
     for name, report in (("A", comparison.first), ("B", comparison.second)):
         yield Text(f"{name}: {excerpt(report.parsed.source, 200)!r}")
-        yield Text(f"   {facts(report)}")
-        yield from issue_lines(report, reword)
-    for name, differences in (("", comparison.towers), ("negative: ", comparison.negatives)):
+        yield Text(f"   {facts(report, wording)}")
+        yield from issue_lines(report, wording)
+    for name, differences in (
+        ("tower {}: {}", comparison.towers),
+        ("negative: tower {}: {}", comparison.negatives),
+    ):
         for i, each in enumerate(differences):
             is_known = i > 0 and each.changes == differences[0].changes
-            more = "; the same as above" if is_known and each.changes else ""
-            yield Text(f"\n{name}tower {each.first.tower}: {summary(each)}{more}")
+            more = wording.plain("; the same as above") if is_known and each.changes else ""
+            said = wording.plain(name, each.first.tower, summary(each, wording))
+            yield Text(f"\n{said}{more}")
             if each.hint:
-                yield Text(each.hint if reword is None else reword(each.hint))
+                yield Text("\n".join(wording.issue(each.hint)))
             if each.changes and not is_known:
-                yield _tokens(each)
-                yield from and_more(len(each.changes), "tokens")
+                yield _tokens(each, wording)
+                yield from and_more(len(each.changes), "... and {} more tokens", wording)
             if each.chunks:
-                yield _distances(each)
+                yield _distances(each, wording)
 
 
-def summary(difference: Difference) -> str:
+def summary(difference: Difference, wording: Wording) -> str:
     """Say in one line how much differs."""
     n = len(difference.changes)
-    n_same = counted(len(difference.pairs) - n, "token")
-    n_chunks = [
-        counted(len(each.encoded), "chunk") for each in (difference.first, difference.second)
-    ]
-    chunks = n_chunks[0] if n_chunks[0] == n_chunks[1] else " against ".join(n_chunks)
+    n_same = _counted(len(difference.pairs) - n, "token", wording)
+    chunks, others = (
+        _counted(len(each.encoded), "chunk", wording)
+        for each in (difference.first, difference.second)
+    )
+    if chunks != others:
+        chunks = wording.plain("{} against {}", chunks, others)
     if not n:
-        return f"no token differs, {n_same} in {chunks}"
-    verb = "is" if n_same == "1 token" else "are"
-    said = f"{counted(n, 'difference')}; {n_same} {verb} the same, in {chunks}"
-    return said if difference.is_aligned else f"{said}; too many differ to be aligned"
+        return wording.plain("no token differs, {} in {}", n_same, chunks)
+    template = "{}; {} is the same, in {}" if len(difference.pairs) - n == 1 else _SAME
+    said = wording.plain(template, _counted(n, "difference", wording), n_same, chunks)
+    return said if difference.is_aligned else said + wording.plain(_TOO_MANY)
 
 
-def _tokens(difference: Difference) -> Table:
+_SAME, _TOO_MANY = "{}; {} are the same, in {}", "; too many differ to be aligned"
+
+
+def _counted(n: int, noun: str, wording: Wording) -> str:
+    return wording.plain(f"{{}} {noun}" if n == 1 else f"{{}} {noun}s", n)
+
+
+def _tokens(difference: Difference, wording: Wording) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     table = Table()
     for name in ("change", "token", "A", "B"):
-        table.add_column(name)
+        table.add_column(wording.plain(name))
     for pair in difference.changes[:MAX_SHOWN]:
-        cells = (pair.change, pair.token, _place(pair.first), _place(pair.second))
-        table.add_row(*map(Text, cells))
+        places = (_place(place, wording) for place in (pair.first, pair.second))
+        table.add_row(*map(Text, (wording.plain(pair.change), pair.token, *places)))
     return table
 
 
-def _place(place: TokenPlace | None) -> str:
-    return "" if place is None else f"chunk {place.chunk + 1}, weight {place.weight:.4g}"
+def _place(place: TokenPlace | None, wording: Wording) -> str:
+    if place is None:
+        return ""
+    return wording.plain("chunk {}, weight {}", place.chunk + 1, f"{place.weight:.4g}")
 
 
-def _distances(difference: Difference) -> Table:
+def _distances(difference: Difference, wording: Wording) -> Table:
     from rich.table import Table
 
-    table = Table(title="how far the embeds differ")
+    table = Table(title=wording.plain("how far the embeds differ"))
     for name in ("", "max |A - B|", "|A - B| / |A|"):
         table.add_column(name, justify="right" if name else "left")
     rows: list[tuple[str, Distance | None]] = [
-        (f"chunk {i}", each) for i, each in enumerate(difference.chunks[:MAX_SHOWN], 1)
+        (wording.plain("chunk {}", i), each)
+        for i, each in enumerate(difference.chunks[:MAX_SHOWN], 1)
     ]
-    for name, each in [*rows, ("pooled", difference.pooled)]:
-        if each is not None:
-            table.add_row(name, f"{each.max:.4g}", f"{each.relative:.4g}")
-        elif name != "pooled":
-            table.add_row(name, "in one only", "")
+    for name, each in rows:
+        cells = ("", "") if each is None else (f"{each.max:.4g}", f"{each.relative:.4g}")
+        table.add_row(name, *((wording.plain("in one only"), "") if each is None else cells))
+    if difference.pooled is not None:
+        pooled = difference.pooled
+        table.add_row(wording.plain("pooled"), f"{pooled.max:.4g}", f"{pooled.relative:.4g}")
     return table

@@ -39,11 +39,6 @@ class ChunkReport:
     movements: tuple[float, ...] = ()
 
     @property
-    def count(self) -> str:
-        """How full it is, in words."""
-        return f"{self.chunk.content} of {self.special.room} tokens"
-
-    @property
     def share(self) -> str:
         """How full it is, such as 43/75."""
         return f"{self.chunk.content}/{self.special.room}"
@@ -177,16 +172,23 @@ class Report:
             found["negative"] = self.negative.json(compact=compact)
         return found
 
-    def table(self, width: int | None = None, *, reword: Callable[[str], str] | None = None) -> str:
+    def table(
+        self,
+        width: int | None = None,
+        *,
+        words: Mapping[str, str] | None = None,
+        reword: Callable[[str], str] | None = None,
+    ) -> str:
         """Draw the tokens of each chunk with their weights, as plain text for a terminal.
 
         A very long prompt is cut to its first chunks; `json()` has them all.
 
         Args:
             width: in columns; None = the terminal's.
+            words: what stands for its English words, sentences with {} for what they are about.
             reword: changes the text of an issue, whose remedy is in the lines behind its first.
         """
-        return drawn(report_lines(self, reword), width)
+        return drawn(report_lines(self, Wording(words or {}, reword)), width)
 
     def html(
         self,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from clipcond.conditioning.pages.wording import Wording
 from clipcond.conditioning.settled import DRAWN
 from clipcond.prompt import Issue
 
@@ -29,69 +30,75 @@ def drawn(lines: Iterable[RenderableType], width: int | None) -> str:
     return capture.get()
 
 
-def facts(report: Report) -> str:
+def facts(report: Report, wording: Wording) -> str:
     """Say in one line what reads and encodes a prompt."""
-    norm = "normed" if report.layer.final_norm else "not normed"
-    return (
-        f"dialect {report.dialect}, tower {report.tower}, layer {report.layer.depth} from the end "
-        f"of {report.n_layers}, {norm}{ZEROS if report.is_zero else ''}"
+    said = wording.plain(
+        "dialect {}, tower {}, layer {} from the end of {}, normed"
+        if report.layer.final_norm
+        else "dialect {}, tower {}, layer {} from the end of {}, not normed",
+        *(report.dialect, report.tower, report.layer.depth, report.n_layers),
     )
+    return said + (wording.plain(ZEROS) if report.is_zero else "")
 
 
-def report_lines(
-    report: Report, reword: Callable[[str], str] | None = None
-) -> list[RenderableType]:
-    """List the lines and tables of a report; arguments are those of its `table`."""
+def report_lines(report: Report, wording: Wording | None = None) -> list[RenderableType]:
+    """List the lines and tables of a report."""
     from rich.text import Text
 
-    shown: list[RenderableType] = [Text(facts(report)), *_step_lines(report)]
+    wording = Wording() if wording is None else wording
+    shown: list[RenderableType] = [Text(facts(report, wording)), *_step_lines(report, wording)]
     for number, each in enumerate(report.encoded[:MAX_SHOWN], 1):
-        shown.append(_chunk_table(f"chunk {number}: {each.count}", each))
-    shown += and_more(len(report.encoded), "chunks")
-    shown += issue_lines(report, reword)
-    for name, other in (("second tower", report.second), ("negative", report.negative)):
-        shown += [] if other is None else [Text(f"\n{name}:"), *report_lines(other, reword)]
+        shown.append(_chunk_table(number, each, wording))
+    shown += and_more(len(report.encoded), "... and {} more chunks", wording)
+    shown += issue_lines(report, wording)
+    for name, other in (("second tower:", report.second), ("negative:", report.negative)):
+        if other is not None:
+            shown += [Text(f"\n{wording.plain(name)}"), *report_lines(other, wording)]
     return shown
 
 
-def _step_lines(report: Report) -> Iterator[RenderableType]:
+def _step_lines(report: Report, wording: Wording) -> Iterator[RenderableType]:
     """Yield what a pipeline draws at each step, a line for each condition."""
     from rich.text import Text
 
     if report.steps:
-        yield Text("each step of a pipeline:")
+        yield Text(wording.plain("each step of a pipeline:"))
     for first, last, parts in report.drawn_steps:
-        span = f"step {first}" if first == last else f"steps {first} to {last}"
+        n = report.steps[-1][0]
+        span = wording.plain("steps {} to {} of {}", first, last, n)
+        if first == last:
+            span = wording.plain("step {} of {}", first, n)
         for part in parts[:MAX_SHOWN]:
-            weight = f", weight {part.weight:.4g}" if len(parts) > 1 else ""
-            below = "; shown below" if part.is_encoded else ""
-            yield Text(f"  {span} of {report.steps[-1][0]}: {part.text.strip()!r}{weight}{below}")
-        yield from and_more(len(parts), "conditions")
+            weight = wording.plain(", weight {}", f"{part.weight:.4g}") if len(parts) > 1 else ""
+            below = wording.plain("; shown below") if part.is_encoded else ""
+            drawn_there = wording.plain("{}: {}", span, repr(part.text.strip()))
+            yield Text(f"  {drawn_there}{weight}{below}")
+        yield from and_more(len(parts), "... and {} more conditions", wording)
 
 
-def issue_lines(
-    report: Report, reword: Callable[[str], str] | None = None
-) -> Iterator[RenderableType]:
+def issue_lines(report: Report, wording: Wording) -> Iterator[RenderableType]:
     """Yield what is wrong with a prompt and what to do, the remedy in lines of its own."""
     from rich.text import Text
 
     issues = report.parsed.issues
     for issue in issues[:MAX_SHOWN]:
         said = f"issue at {issue.position}: {_message(issue)}\n{issue.remedy}".rstrip()
-        first, *remedy = (said if reword is None else reword(said)).splitlines()
+        first, *remedy = wording.issue(said)
         yield from (Text(first), *(Text(f"  {line}") for line in remedy))
-    yield from and_more(len(issues), "issues")
+    yield from and_more(len(issues), "... and {} more issues", wording)
 
 
-def _chunk_table(title: str, each: ChunkReport) -> Table:
+def _chunk_table(number: int, each: ChunkReport, wording: Wording) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    chunk = each.chunk
+    title = wording.plain("chunk {}: {} of {} tokens", number, chunk.content, each.special.room)
     table = Table(title=title)
     for name in ("#", "token", "id", "weight", *(("norm", "moved") if each.norms else ())):
-        table.add_column(name, justify="left" if name == "token" else "right")
-    for i in each.chunk.places:
-        weight, token_id = each.chunk.weights[i], each.chunk.input_ids[i]
+        table.add_column(wording.plain(name), justify="left" if name == "token" else "right")
+    for i in chunk.places:
+        weight, token_id = chunk.weights[i], chunk.input_ids[i]
         style = "bold" if weight > 1 else "dim" if weight < 1 else ""
         cells = [str(i), each.tokens[i], str(token_id), f"{weight:.4g}"]
         if each.norms:
@@ -100,11 +107,11 @@ def _chunk_table(title: str, each: ChunkReport) -> Table:
     return table
 
 
-def and_more(n: int, what: str) -> list[RenderableType]:
+def and_more(n: int, template: str, wording: Wording) -> list[RenderableType]:
     """Say how many are beyond those that are shown."""
     from rich.text import Text
 
-    return [Text(f"... and {n - MAX_SHOWN} more {what}")] if n > MAX_SHOWN else []
+    return [Text(wording.plain(template, n - MAX_SHOWN))] if n > MAX_SHOWN else []
 
 
 def _message(issue: Issue) -> str:

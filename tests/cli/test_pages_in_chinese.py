@@ -5,15 +5,16 @@ from itertools import pairwise
 
 from clipcond import Conditioner
 from clipcond.cli.chinese_report import REPORT
+from clipcond.cli.chinese_tables import TABLES
 from clipcond.conditioning.pages.wording import MAX_CHARACTERS
 from tests.conditioning.conditioners import pair, single
 
 
 class Words(dict):
-    """What stands for a page's words, and which of them were asked for."""
+    """What stands for the words of a page or a table, and which of them were asked for."""
 
-    def __init__(self) -> None:
-        super().__init__(REPORT)
+    def __init__(self, known) -> None:
+        super().__init__(known)
         self.asked = set()
 
     def get(self, key, default=None):
@@ -32,6 +33,7 @@ def reports():
         single().explain(f"[cat|dog] AND {parts}" + ") " * 60 + "x" * MAX_CHARACTERS),
         single(dialect="sd_embed", clip_skip=3, pooled=True).explain("a (b:1.2)"),
         single(dialect="compel", pooled=True).explain("a (b)1.2"),
+        single().explain(" BREAK ".join(f"a{i})" for i in range(60))),
     ]
 
 
@@ -39,6 +41,8 @@ def comparisons():
     """One or more of everything that can differ."""
     first, second = (pair().explain(text, "bad", movement=True) for text in ("a (b:1.2) c", "c d"))
     yield from (first.against(second), first.against(first))
+    longer = pair().explain("a BREAK b", movement=True)
+    yield longer.against(first)
     texts = ("cat " * 2100, "dog " * 2100, "a BREAK cat", "a cat", "a BREAK (cat)", "(a) cat")
     made = [single().explain(text) for text in texts]
     yield from (a.against(b) for a, b in pairwise(made))
@@ -46,7 +50,7 @@ def comparisons():
 
 
 def test_every_word_of_a_page_is_in_chinese():
-    words = Words()
+    words = Words(REPORT)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for shown in (*reports(), *comparisons()):
@@ -55,6 +59,20 @@ def test_every_word_of_a_page_is_in_chinese():
 
     assert words.asked == set(REPORT)
     assert all(a.count("{}") == b.count("{}") for a, b in REPORT.items())
+
+
+def test_every_word_of_a_table_is_in_chinese():
+    words = Words({**REPORT, **TABLES})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for shown in (*reports(), *comparisons()):
+            table = shown.table(words=words, width=200)
+            assert table != shown.table(width=200)
+
+    assert words.asked - {*REPORT} == {*TABLES} - {*REPORT}
+    assert words.asked <= {*REPORT, *TABLES}
+    for english, chinese in TABLES.items():
+        assert chinese.count("{") == english.count("{"), english
 
 
 def test_a_page_is_english_without_words():
