@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any, NoReturn, TypeAlias
 
 from clipcond.errors import excerpt
@@ -13,6 +14,7 @@ from clipcond.service.refusals import ClientGone, RequestError
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 _JSON = "application/json"
+DISCARDING, DISCARDED = 1.0, 8  # seconds, and times the largest body
 
 
 def check_headers(headers: Mapping[str, str], limit: int) -> None:
@@ -35,6 +37,20 @@ def check_headers(headers: Mapping[str, str], limit: int) -> None:
         raise _too_large(limit)
 
 
+async def let_in(headers: Mapping[str, str], receive: Receive, limit: int) -> None:
+    """Check a body's headers; read on for a moment where it is refused as too large.
+
+    Raises:
+        RequestError: as `check_headers`.
+    """
+    try:
+        check_headers(headers, limit)
+    except RequestError as error:
+        if error.status == 413:
+            await discard_rest(receive, limit)
+        raise
+
+
 async def read_body(receive: Receive, limit: int, seconds: float) -> bytes:
     """Read a body to its end, whatever its length was said to be.
 
@@ -54,6 +70,8 @@ async def read_body(receive: Receive, limit: int, seconds: float) -> bytes:
             parts.append(part := message.get("body", b""))
             n_bytes += len(part)
             if n_bytes > limit:
+                if message.get("more_body"):
+                    await discard_rest(receive, limit)
                 raise _too_large(limit)
             if not message.get("more_body"):
                 return b"".join(parts)
@@ -63,6 +81,25 @@ async def read_body(receive: Receive, limit: int, seconds: float) -> bytes:
     except asyncio.TimeoutError:
         message = f"the body did not arrive within {seconds:g} seconds"
         raise RequestError(message, "Send it again.", 408, "slow-body") from None
+
+
+async def discard_rest(receive: Receive, limit: int) -> None:
+    """Read what is left of a refused body for a moment.
+
+    A client that still sends when its connection is closed may never see why it was refused.
+
+    Args:
+        limit: bytes of the largest body; of a larger one DISCARDED times as many are read.
+    """
+
+    async def read() -> None:
+        n_bytes, message = 0, await receive()
+        while message.get("more_body") and n_bytes <= DISCARDED * limit:
+            message = await receive()
+            n_bytes += len(message.get("body", b""))
+
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(read(), DISCARDING)
 
 
 def _too_large(limit: int) -> RequestError:

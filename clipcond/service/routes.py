@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from clipcond.service.answers import JSON, SAFETENSORS, Form, json_bytes
-from clipcond.service.bodies import check_headers, read_body, read_json
+from clipcond.service.bodies import let_in, read_body, read_json
 from clipcond.service.context import Context
 from clipcond.service.encoding import EncodeJob
 from clipcond.service.middleware import GONE, RECORD, RequestRecord
@@ -80,7 +80,7 @@ def _endpoint(
     async def endpoint(request: Request) -> Response:
         limits = context.limits
         try:
-            check_headers(request.headers, limits.body)
+            await let_in(request.headers, request.receive, limits.body)
             body = await read_body(request.receive, limits.body, limits.timeout)
             fields = read_json(body)
             if context.settings.log_prompts:
