@@ -97,7 +97,7 @@ class PictureQueue:
             weighting=asked.weighting,
             normalize=asked.normalize,
         )
-        with collect_warnings(shown=False) as warned:
+        with collect_warnings(shown=False, deep=True) as warned:
             pipe.conditioner = model.conditioner(reading)
             pipe.scheduler = own_scheduler(pipe)
             if asked.scheduler is not None:

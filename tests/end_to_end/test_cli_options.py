@@ -106,7 +106,8 @@ def test_names_of_other_tools(run, typed, meant):
 def test_the_batch_size_of_other_tools(run):
     assert run("generate", "a", "--batch-size", "7") == (
         *(2, ""),
-        "clipcond: --batch-size goes with --prompts FILE -o FOLDER; --count N draws several pictures\n",
+        "clipcond: --batch-size goes with --prompts FILE -o FOLDER; "
+        "--count N draws several pictures\n",
     )
 
 

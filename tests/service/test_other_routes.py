@@ -76,6 +76,28 @@ def test_a_picture_is_that_of_the_command(model, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("prompt", "codes"),
+    [
+        ("a red apple", set()),
+        ("a red (apple", {"bracket"}),
+        ("zebra quux", {"unread-words"}),
+        ("a cat <lora:x:1>", {"extra-network"}),
+        ("a cat __x__ {a|b}", {"wildcard", "unread-words"}),
+        ("a cat, " * 700, {"prompt-cut"}),
+    ],
+)
+def test_issues_of_a_picture_are_those_of_its_prompt(model, prompt, codes):
+    body = {**SMALL, "prompt": prompt, "negative": "", "steps": 1}
+    (drawn,) = asked(model, "/generate", body)
+    (encoded,) = asked(model, "/encode", {"prompt": prompt}, headers={"accept": "application/json"})
+
+    found = set(filter(None, drawn.headers["x-clipcond-issues"].split(",")))
+    assert {each.strip() for each in found} >= codes
+    assert bool(found) == bool(codes)
+    assert {issue["code"] for issue in encoded.json()["issues"]} >= codes
+
+
+@pytest.mark.parametrize(
     ("body", "message"),
     [
         ({"size": "65x64"}, "size 65x64: sides are multiples of"),
