@@ -25,6 +25,7 @@ class Asking(BaseModel):
     dialect: Name | None = None
     clip_skip: ClipSkip | None = None
     normalize: Name | None = None
+    fullwidth: bool | None = None
 
 
 class EncodeAsked(Asking):

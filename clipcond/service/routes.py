@@ -106,6 +106,7 @@ async def _encode(context: Context, fields: dict[str, object], request: Request)
         clip_skip=asked.clip_skip,
         weighting=asked.weighting,
         normalize=asked.normalize,
+        fullwidth=asked.fullwidth,
         pooled=asked.pooled,
     )
     context.model.conditioner(reading)  # wrong names are refused before they wait
