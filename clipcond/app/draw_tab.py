@@ -137,21 +137,19 @@ def _settings(desk: Desk) -> tuple[DrawSettings, gr.Button, gr.Button]:
 
 def _sampling(desk: Desk) -> tuple[gr.Dropdown, gr.Dropdown]:
     said, own = desk.language.said, desk.studio.own
-    with gr.Row():
-        scheduler = gr.Dropdown(
-            [(said("{} (the model's)", own["scheduler"]), OWN), *((n, n) for n in SCHEDULERS)],
-            value=OWN,
-            label=said("Sampler"),
-            elem_id="cp-scheduler",
-            min_width=180,
-        )
-        spacing = gr.Dropdown(
-            [(said("{} (the model's)", own["spacing"]), OWN), *((n, n) for n in SPACINGS)],
-            value=OWN,
-            label=said("Timestep spacing"),
-            elem_id="cp-spacing",
-            min_width=120,
-        )
+    # below each other: next to each other, long choices would not fit
+    scheduler = gr.Dropdown(
+        [(said("{} (the model's)", own["scheduler"]), OWN), *((n, n) for n in SCHEDULERS)],
+        value=OWN,
+        label=said("Sampler"),
+        elem_id="cp-scheduler",
+    )
+    spacing = gr.Dropdown(
+        [(said("{} (the model's)", own["spacing"]), OWN), *((n, n) for n in SPACINGS)],
+        value=OWN,
+        label=said("Timestep spacing"),
+        elem_id="cp-spacing",
+    )
     return scheduler, spacing
 
 
