@@ -40,7 +40,7 @@ _ROUND = "no alternation, which has square brackets"
 NEAR = 100  # characters between two brackets
 _SHOWN = 40
 _OPENING = "".join(OPENING.values())
-_STRIPPED = re.compile(r"\s*:\s*[\d.,]{0,9}\Z")
+_STRIPPED = re.compile(r"\\?\s*:\s*[\d.,]{0,9}\Z|\\\Z")
 _LAST_WORD = re.compile(r"(?:\w|-(?=\w)){1,40}\s{0,2}\Z")
 _INNER = re.compile(r"([^:]*?)(?<!\d)\s{0,3}:\s{0,3}([0-2]?\.\d{1,3}|[0-2])\s{0,3}")
 _BEHIND = re.compile(rf"(?:\+{{2,9}}|-{{2,9}}|\d?\.\d{{1,3}})(?=[\s,.;)\"{CJK}]|\Z)")

@@ -154,7 +154,7 @@ LOOSE_WEIGHTS = (
         "weight",
         "\"'`",
         re.compile(
-            rf"(?<![\w\"'`])([\"'`])(?P<words>[^\W\d][^\"'`\n:]{{0,60}})\1(?:\s?:\s?(?P<number>{SMALL})(?=\s?(?:[,;、]|\.?\Z))|:(?P<number_2>{SMALL})(?=\s[^\W\d]))"
+            rf"(?<![\w\"'`])([\"'`])(?P<words>[^\W\d][^\"'`\n:]{{0,60}})\1(?:\s?:\s?(?P<number>{SMALL})(?=\s?(?:[,;、]|\.?\Z))|:(?P<number_2>{SMALL})(?=\s(?:[\"'`(\[]|[^\W\d])))"
         ),
         EXCEPT_PLAIN,
         "no weight, because its words are in quotes",

@@ -10,6 +10,7 @@ import clipcond.lazy_re as re
 from clipcond.prompt.drawn_weights import DRAWN_WEIGHTS
 from clipcond.prompt.listed_weights import LISTED_WEIGHTS
 from clipcond.prompt.loose_weights import LOOSE_WEIGHTS, WHOLE_TAG
+from clipcond.prompt.measured_weights import MEASURED_WEIGHTS
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,
@@ -72,6 +73,7 @@ WEIGHT_SLIPS = (
     *LISTED_WEIGHTS,
     *LOOSE_WEIGHTS,
     *DRAWN_WEIGHTS,
+    *MEASURED_WEIGHTS,
     Notation(
         "weight",
         ":",
