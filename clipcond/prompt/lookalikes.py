@@ -55,6 +55,7 @@ from clipcond.prompt.rendering import render
 from clipcond.prompt.scanner import OPENING, SPOILS, ascii_signs, is_never_closed
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment, in_order
 from clipcond.prompt.tool_words import TOOL_WORDS
+from clipcond.prompt.unfinished_forms import UNFINISHED_FORMS
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 
 SHOWN = 40  # characters
@@ -117,6 +118,7 @@ def _kinds(
     """List what a syntax reads as text, its indices by sign, and those whose signs are words."""
     more = {True: READ_WIDE, False: JOINED, None: (*JOINED_UNASKED, *FULLWIDTH)}[fullwidth]
     slips = (
+        *UNFINISHED_FORMS,
         *ESCAPES,
         *COMPEL_SLIPS,
         *COMPEL_WEIGHTS,

@@ -13,6 +13,7 @@ from clipcond.prompt.command_options import COMMAND_OPTIONS
 from clipcond.prompt.labels import LABELS, OF_PROGRAM
 from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, SMALL, Notation
 from clipcond.prompt.pasted import EMPTY_LABEL, ESCAPED, PASTED, PROMPT_LABEL
+from clipcond.prompt.settings import SETTINGS
 
 _NETWORKS = "lora|lyco|locon|loha|hypernet|hypernetwork"
 _PARTS = (
@@ -54,6 +55,7 @@ OTHER_TOOLS = (
     PASTED,
     ESCAPED,
     *LABELS,
+    *SETTINGS,
     Notation(
         "random-choice",
         "{",
