@@ -35,11 +35,11 @@ from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
 from clipcond.prompt.escapes import ESCAPES, escape_names
 from clipcond.prompt.folding import fold, odd_signs
 from clipcond.prompt.fullwidth_notations import FULLWIDTH, JOINED, JOINED_UNASKED
+from clipcond.prompt.heavy_weights import heavy_weights
 from clipcond.prompt.misreadings import MAY_BE_MISREAD, find_misreadings
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,
-    MOST_WEIGHT,
     Notation,
     alternation_of,
     plain_share,
@@ -53,22 +53,23 @@ from clipcond.prompt.other_tools import OTHER_TOOLS
 from clipcond.prompt.parsing import parse
 from clipcond.prompt.rendering import render
 from clipcond.prompt.scanner import OPENING, SPOILS, ascii_signs, is_never_closed
-from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment, in_order
+from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, in_order
 from clipcond.prompt.tool_words import TOOL_WORDS
-from clipcond.prompt.unfinished_forms import UNFINISHED_FORMS
+from clipcond.prompt.unfinished_forms import OUTSIDE, UNFINISHED_FORMS
+from clipcond.prompt.unopened import NEVER_OPENED, unopened_weights
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 
 SHOWN = 40  # characters
 Found: TypeAlias = tuple[int, int, Issue]  # where it begins and ends, and what is said of it
-_USEFUL = "Useful weights are between 0 and 2"
-_LITERAL = f"{_USEFUL}; brackets that are text are written \\( and \\)."
-_COLONS = (":", "：")
+_HOLDING = (CALL, "novelai-weight")
 _OPENING = "".join(OPENING.values())
 _STRAY = tuple("()（）")
 _SMILEY = re.compile(rf"(?:(?<!\S)|(?<=[^\w\s])|(?<=[{CJK}]))[>]?[:;=：；]['\-^]?\Z")
 _OF_COMPEL = re.compile(r"\)(?:[+-]|\d?\.\d)")
 _WORD = re.compile(r"\w")
 _OR_CHOOSE = re.compile(r"(, or|; for editing) choose (dialect '(\w+)')")
+_TWICE_A1111 = ("in dialect 'a1111', or choose dialect 'a1111'", "in dialect 'a1111'")
+_FORM = re.compile(r"\[[^\[\]]*[|:][^\[\]]*\]")
 _PART_NUMBER = re.compile(r"\A[+-]?[\d.]*(?=[\s,])")
 
 
@@ -83,8 +84,9 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     kinds, by_sign, always = _kinds(parsed.syntax, fullwidth)
     signs = by_sign.keys() & {*parsed.source, *folded}
     possible = sorted({*always, *(i for sign in signs for i in by_sign[sign])})
-    found = [each for i in possible for each in _find(parsed, folded, kinds[i], fullwidth is True)]
-    added = _heavy(parsed)
+    found = list(unopened_weights(parsed, folded))
+    found += [each for i in possible for each in _find(parsed, folded, kinds[i], fullwidth is True)]
+    added = heavy_weights(parsed)
     if parsed.parts and MAY_BE_MISREAD.search(folded):
         known = [issue.position for issue in added]
         added += find_misreadings(parsed, known, fullwidth=bool(fullwidth))
@@ -93,7 +95,7 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
         return parsed
     is_ordinary = ordinary_spans(parsed, {i.code for i in (*parsed.issues, *(f[2] for f in found))})
     chosen = _one_a_place([each for each in found if not is_ordinary(each[2].code, *each[:2])])
-    calls = [span for *span, issue in chosen if issue.code in (CALL, "novelai-weight")]
+    calls = [span for *span, issue in chosen if _holds_brackets(issue)]
     last = max(map(parsed.source.rfind, "(（"))  # bracket that others may spoil
     kept = [
         issue
@@ -150,6 +152,11 @@ def _one_a_place(found: Sequence[Found]) -> list[Found]:
     return chosen
 
 
+def _holds_brackets(issue: Issue) -> bool:
+    """Whether what is said of the brackets in it is a consequence."""
+    return issue.code in _HOLDING or issue.message.endswith((OUTSIDE, NEVER_OPENED))
+
+
 def _is_smiley(source: str, issue: Issue) -> bool:
     """Whether an issue is about the bracket of a smiley, which changes nothing else."""
     at = issue.position
@@ -180,7 +187,11 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation, wide: bool) -> Iter
         words = source[start:stop].lstrip()
         start = stop - len(words)
         names = _names(match, folded, parsed.syntax, (start, stop))
+        if "{part}" in kind.remedy:
+            start = _part_start(folded, start)
+            words = source[start:stop]
         at = match.start(group)
+        template = CHOOSE_A1111 if _holds_form(words, kind) else kind.remedy
         if nested := _nested_weight(words, kind, parsed.syntax):
             names["weight"], at = nested, start
         if key := next((k for k in ("weight", "weights") if f"{{{k}}}" in kind.remedy), None):
@@ -191,9 +202,23 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation, wide: bool) -> Iter
         if "{odd}" in kind.meaning and not names["odd"]:
             continue
         message = f"{_as_typed(excerpt(words, SHOWN))} is {kind.meaning.format_map(names)}"
-        remedy = _readable(kind.remedy.format_map(names), source, (start, stop), wide)
+        remedy = template.format_map(names).replace(*_TWICE_A1111)
+        remedy = _readable(remedy, source, (start, stop), wide)
         issue = Issue(message, start, remedy, kind.code, (words,))
         yield at, stop, issue
+
+
+def _part_start(folded: str, start: int) -> int:
+    """Find where a part of Midjourney's begins: behind the last `::` and its number."""
+    last = folded.rfind("::", max(0, start - 2 * NEAR), start)
+    before = folded[last + 2 if last >= 0 else 0 : start]
+    return start - len(_PART_NUMBER.sub("", before).lstrip(" ,\n"))
+
+
+def _holds_form(words: str, kind: Notation) -> bool:
+    """Whether a weight of A1111's holds editing or alternation, which only A1111 reads."""
+    is_weight = kind.code == CODE and kind.remedy.startswith("Write {weight}")
+    return is_weight and words[:1] == "(" and _FORM.search(words) is not None
 
 
 def _nested_weight(words: str, kind: Notation, syntax: str) -> str:
@@ -261,8 +286,7 @@ def _names(
     words, number = meant_weight(match, groups, folded, place)
     names["weight"] = weight_in(syntax, excerpt(words.strip(" _"), SHOWN), number)
     if groups.get("words") and "::" in match[0]:  # Midjourney weighs all since the last one
-        last = folded.rfind("::", max(0, start - 2 * NEAR), start)
-        part = _PART_NUMBER.sub("", folded[last + 2 if last >= 0 else 0 : start] + words)
+        part = folded[_part_start(folded, start) : start] + words
         names["part"] = weight_in(syntax, excerpt(part.strip(" ,"), SHOWN), number)
     names["when"] = plain_share(groups.get("when", ""))
     if "members" in groups:
@@ -271,25 +295,3 @@ def _names(
     names["weights"] = weights_in(syntax, groups.get("list", ""))
     names["plain"] = repr(fold(html.unescape(html.unescape(match[0])))) + "."
     return names
-
-
-def _heavy(parsed: ParsedPrompt) -> list[Issue]:
-    """Make an issue of each weight out of all measure: a slip, or a ratio in brackets."""
-    issues: list[Issue] = []
-    last = 1.0
-    for segment in parsed.segments:
-        weight, before, last = segment.weight, last, segment.weight
-        is_heavy = abs(weight) > MOST_WEIGHT or (weight > 1.0 and _is_ratio(parsed.source, segment))
-        if is_heavy and weight != before and len(issues) < MOST_ISSUES:
-            shown = excerpt(segment.text.strip(), SHOWN)
-            message = f"{shown!r} has the weight {weight:g}, which is hardly meant"
-            is_bracket = parsed.syntax != "novelai" and "(" in ascii_signs(parsed.source)
-            remedy = _LITERAL if is_bracket else f"{_USEFUL}."
-            issues.append(Issue(message, segment.start, remedy, "weight", (segment.text,)))
-    return issues
-
-
-def _is_ratio(source: str, segment: Segment) -> bool:
-    """Whether a weight is the second number of `16:9` or `10:30`."""
-    colon = source[segment.stop : segment.stop + 1]
-    return segment.weight.is_integer() and segment.text[-1:].isdigit() and colon in _COLONS

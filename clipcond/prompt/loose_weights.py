@@ -216,6 +216,16 @@ LOOSE_WEIGHTS = (
     ),
     Notation(
         "weight",
+        ")",
+        re.compile(
+            r"(?<!\\)\)(?:\+(?P<more>0?\.\d{1,3})|[+-]{1,9}(?P<number>\d?\.\d{1,3}))(?=[\s,.;)\"]|\Z)"
+        ),
+        EXCEPT_PLAIN - {"compel"},
+        "no weight behind a bracket",
+        "Write the number inside: {weight}.",
+    ),
+    Notation(
+        "weight",
         ":",
         re.compile(r"(?<!\\)\((?P<words>[^()\[\]:\n]{0,80}[^\W\d_]):\s?\)"),
         EXCEPT_PLAIN,

@@ -16,6 +16,7 @@ _WORDS = (
     rf"(?:[a-z][a-z\-]{{2,20}}(?:\s[a-z\-]{{1,20}}){{0,4}}|[{CJK}]{{1,12}})"
 )
 _AT_END = r"(?=\s{0,9}(?:[,;\n]|\.?\Z))"
+OUTSIDE = "no prompt editing: its number is outside"
 _WRITE = "Write [{from}:{to}:{when}] in dialect 'a1111'."
 _BEGINS = (
     "Write [:{to}:{when}] in dialect 'a1111' for a text that begins then, or [{to}::{when}] "
@@ -30,7 +31,7 @@ UNFINISHED_FORMS = (
             rf"(?:\s?[:=@*]\s?|\s?\(\s?|\s)?(?P<when>{_SHARE})\)?(?![\w.%])"
         ),
         EXCEPT_PLAIN,
-        "no prompt editing: its number is outside",
+        OUTSIDE,
         _WRITE,
         hint=re.compile(rf"\](?:\s?[:=@*(]\s?|\s)?{_SHARE}"),
     ),
