@@ -64,7 +64,7 @@ ESCAPES = (
         "escape",
         ("\\[",),
         re.compile(
-            r"(?<!\\)\\\[(?:[^()\[\]{}\\\n]{0,80}(?::\s?[\d.]{1,5}\s?|\|[^()\[\]{}\\\n]{0,80})|[a-z]{3,30})\\\]"
+            r"(?<!\\)\\\[(?:[^()\[\]{}\\\n]{0,80}(?::\s?[\d.]{1,5}\s?|\|[^()\[\]{}\\\n]{0,80}))\\\]"
         ),
         {"comfyui", "compel", "diffusers", "novelai"},
         "no escape here: its backslashes are text",

@@ -41,7 +41,8 @@ _OBJECT = (
 _SETTINGS = "|".join(
     word
     for word in MEASURED.split()
-    if word not in {*"v ver version http usb gpt web iso price fps mm no nr ch ev f mach pi".split()}
+    if word
+    not in {*"v ver version http usb gpt web iso price fps mm no nr ch ev f mach pi".split()}
 )
 # Two or more settings are a list of those.
 _OTHER_SETTING = re.compile(
@@ -53,9 +54,7 @@ MEASURED_WEIGHTS = (
     Notation(
         "weight",
         ":",
-        re.compile(
-            rf"(?<![\w\-:.])(?P<words>(?i:{_PICTURED})):(?P<number>{_NUMBER}){_END}"
-        ),
+        re.compile(rf"(?<![\w\-:.])(?P<words>(?i:{_PICTURED})):(?P<number>{_NUMBER}){_END}"),
         EXCEPT_PLAIN,
         _NO_BRACKETS,
         _WRITE,

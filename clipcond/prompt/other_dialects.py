@@ -63,7 +63,9 @@ _SQUARES = re.compile(
     r"|brackets?|placeholder|insert|text|image|photo|video|and|the)\])[a-z]{3,30})\](?=[\s,;.]|\Z)"
     rf"|{SQUARE_CJK}"
 )
-_SQUARE = re.compile(r"(?<![\w\\\]])\[(?!\s?BREAK\b)(?=\s?[^\W\d])(?P<words>[^\[\]\\:|\n]{2,60})\](?![\w(\]])")
+_SQUARE = re.compile(
+    r"(?<![\w\\\]])\[(?!\s?BREAK\b)(?=\s?[^\W\d])(?P<words>[^\[\]\\:|\n]{2,60})\](?![\w(\]])"
+)
 # What only A1111's prompts have.
 _A1111S = re.compile(rf"\([^()\n]{{1,120}}:\s?{DECIMAL}\s?\)|\(\((?=\w)|\bBREAK\b|<lora:")
 # LUNCH BREAK, BREAK TIME

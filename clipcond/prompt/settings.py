@@ -28,10 +28,12 @@ _MODEL = (
     rf"(?:(?={_FILE}(?:_v?\d{{1,2}}(?!\w)|[_\-]v\d|XL|xl|mix|diffusion|\.safetensors|\.ckpt))"
     r"|(?:sdxl|sd[_\-]?[123]|pony|flux|illustrious|noobai|animagine))"
 )
-_UPSCALER = r"(?:\d{1,2}x|r-?esrgan|esrgan|latent|lanczos|swinir|ldsr|dat\b|scunet|ultrasharp|none\b)"
+_UPSCALER = (
+    r"(?:\d{1,2}x|r-?esrgan|esrgan|latent|lanczos|swinir|ldsr|dat\b|scunet|ultrasharp|none\b)"
+)
 _SETTINGS = (
     rf"(?i:{_OF_PROGRAM}){_IS}[\"']?\w",
-    rf"(?i:steps)=\d{{1,3}}(?![\w.])",
+    r"(?i:steps)=\d{1,3}(?![\w.])",
     rf"(?i:sampler|scheduler|sampling[ _]method)(?:{_IS}|(?<=sampler)\s|(?<=Sampler)\s)(?i:{_SCHEDULE})",
     r"(?i:cfg)=\d{1,2}(?:\.\d{1,2})?(?![\w.])",
     r"(?i:seed)=-?\d{3,}",
@@ -42,7 +44,7 @@ _SETTINGS = (
     r"VAE ?: ?(?i:(?=[\w.\-]{0,60}(?:vae|mse|ema|kl-?f8|fp16|safetensors|pruned))|automatic|none\b|taesd)",
     rf"(?:Model|Checkpoint|Base [Mm]odel|Ckpt|MODEL|CHECKPOINT) ?: ?{_MODEL}",
     rf"(?i:upscaler) ?[:=] ?(?i:{_UPSCALER})",
-    rf"(?i:steps):? ?\d{{1,3}} ?[|/;,·•] ?(?i:cfg|sampler|seed|guidance|euler|dpm)",
+    r"(?i:steps):? ?\d{1,3} ?[|/;,·•] ?(?i:cfg|sampler|seed|guidance|euler|dpm)",
     r"(?i:clip[ \-]skip)\s?[:=]?\s?-?\d{1,2}(?!\w|\.\d)",
 )
 _NAMES = re.compile(
@@ -61,7 +63,7 @@ _LABELS = (
     rf"(?:\A|(?<=[\n,.;]))\s{{0,3}}(?P<shown>UC\s?[:=]){_CAMPUS}{_LISTED}",
     rf"(?<=\n)[ \t]{{0,3}}(?P<shown>(?i:negatives)\s?[:=]){_NO_FILM}{_LISTED}",
     rf"(?<=[^\s,.;:])(?=\s{{1,3}}Neg){_NO_PAIR}\s{{1,3}}(?P<shown>Negatives\s?:){_NO_FILM}{_LISTED}",
-    rf"(?<=[^\s,:])\s{{1,3}}(?P<shown>Undesired(?:[ _][Cc]ontent)?\s?[:=])(?=\s?\w)",
+    r"(?<=[^\s,:])\s{1,3}(?P<shown>Undesired(?:[ _][Cc]ontent)?\s?[:=])(?=\s?\w)",
     r"(?<!\w)(?P<shown>(?i:neg[ _]prompts?)(?:\s[-—–]{1,2}\s|\s?[—–→]{1,2}\s?|\s?[-=]>\s?|\s?=\s?))(?=\w)",
     r"(?:\A|(?<=[\n,.;、。]))\s{0,3}(?P<shown>(?:不要(?:出现)?|避免(?:出现)?|不想要|不需要|去除|去掉)\s?:)(?=\s?[^\s\d:])",
     r"(?<=\n)[ \t]{0,3}(?P<shown>(?i:negatives?|neg|uc))[ \t]{0,3}(?=\n\s{0,3}[^\W\d])",

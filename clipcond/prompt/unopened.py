@@ -7,12 +7,15 @@ from itertools import islice
 
 import clipcond.lazy_re as re
 from clipcond.errors import excerpt
+from clipcond.prompt.bracket_misreadings import HAS_SMILEY
 from clipcond.prompt.notations import CJK, NO_MEASURE, SMALL, weight_in
 from clipcond.prompt.scanner import SPOILS
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt
 
+ROUNDLESS = frozenset({"diffusers", "novelai"})  # which know no round brackets
 NEVER_OPENED = "no weight: its bracket is never opened"
 _SHOWN = 40
+_SMILEY = re.compile(HAS_SMILEY)  # whose bracket closes the other
 _BRACKET = re.compile(r"[()]")
 _WEIGHT = re.compile(
     rf"(?:(?<!\\)\((?P<words>[^()\[\]\n]{{1,60}})\)|(?<![\w\-)\]])(?P<word>[^\W\d_][\w\-]{{0,40}}|[{CJK}]{{1,20}}))"
@@ -33,7 +36,9 @@ def unopened_weights(parsed: ParsedPrompt, folded: str) -> Iterator[tuple[int, i
     matches = list(islice(_WEIGHT.finditer(folded), MOST_ISSUES))
     closings = _unopened(parsed, folded) if matches else set()
     for match in matches:
-        if match.start("closing") not in closings:
+        if match.start("closing") not in closings or _SMILEY.search(
+            folded, 0, match.start("closing")
+        ):
             continue
         start, stop = match.span()
         words = parsed.source[start:stop]
@@ -44,7 +49,7 @@ def unopened_weights(parsed: ParsedPrompt, folded: str) -> Iterator[tuple[int, i
 
 def _unopened(parsed: ParsedPrompt, folded: str) -> set[int]:
     """List the positions of brackets that close nothing."""
-    if parsed.syntax not in ("diffusers", "novelai"):  # which know no round brackets
+    if parsed.syntax not in ROUNDLESS:
         return {
             issue.position
             for issue in parsed.issues
