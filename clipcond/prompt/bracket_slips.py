@@ -113,6 +113,20 @@ BRACKET_SLIPS = (
         "no weight behind a bracket",
         "Write ({words}:{number}) in dialect 'a1111'.",
     ),
+    *(
+        Notation(
+            "break-signs",
+            ("<",),
+            re.compile(r"<\s?(?:break|Break)\s?/?>"),
+            readers,
+            "a new chunk in SwarmUI, but not here",
+            remedy,
+        )
+        for readers, remedy in (
+            (_BREAKING, "Write BREAK."),
+            (EXCEPT_PLAIN - _BREAKING, "Leave it out, or write BREAK in dialect 'a1111'."),
+        )
+    ),
     Notation(
         "break-signs",
         "K",

@@ -6,6 +6,7 @@ import clipcond.lazy_re as re
 from clipcond.prompt.notations import (
     CJK,
     EXCEPT_PLAIN,
+    HEADLINE,
     MEASURED,
     NO_CJK_MEASURE,
     NO_MEASURE,
@@ -126,6 +127,7 @@ LOOSE_WEIGHTS = (
         EXCEPT_PLAIN,
         "no weight, because of the space in it",
         _WRITE,
+        unless=HEADLINE,
         known=re.compile(r"\(?[^\s()]{1,60}\)?[^ \t\w()][+-]"),  # an invisible sign, no space
     ),
     Notation(

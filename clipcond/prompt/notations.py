@@ -100,6 +100,7 @@ _FRACTION = re.compile(r"\s*(\d{1,2})\s*/\s*(\d{1,2})\s*")
 MOST_SIGNS = 99  # that multiply: more would be beyond what numbers can hold
 _NO_GROUP = re.compile(r"=|(?<!\S)[+-](?!\S)")  # what no group of compel holds
 _SIGNS = {"+": 1.1, "-": 0.9}  # of compel, for each sign
+HEADLINE = re.compile(r"(?m:^)\s{0,9}\+{2,9}\s")  # +++ breaking news +++
 
 
 class Notation(NamedTuple):

@@ -95,6 +95,7 @@ _JOINED_WORD = re.compile(
     rf"(?<!page)(?<!line)BREAK(?=[a-z]{{2}}|a\s|\d|\b|[{CJK}])"
     r"|(?<![A-Za-z\d_])AND(?!a[lmn]|e[rs]|or|r(?:ew|ea|es|o)|y|i)(?=[a-z]{3})"
     rf"|(?<=[a-z]{{2}})AND(?=[a-z]{{3}}|a\s|\s|\d|[{CJK}])"
+    r"|(?<![A-Za-z\d_])BREAK_(?=[\s,])|(?<=[\s,])_BREAK(?![A-Za-z\d_])"
     rf"|(?<![A-Za-z\d_])(?:BREAK|AND)(?=\d{{1,3}}[a-z{CJK}])|(?<=\d)(?:BREAK|AND)(?=[{CJK}])"
 )
 # A call of compel: a conjunction of what is in brackets or quotes, or a change; obj.swap(a, b) is

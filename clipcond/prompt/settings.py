@@ -99,7 +99,7 @@ SETTINGS = (
         ),
         EXCEPT_PLAIN,
         _FRAMES,
-        "Encode the texts one by one.",
+        "Encode the prompts one by one.",
     ),
     Notation(
         "keyframes",
@@ -109,7 +109,7 @@ SETTINGS = (
         ),
         EXCEPT_PLAIN,
         _FRAMES,
-        "Encode the texts one by one.",
+        "Encode the prompts one by one.",
         unless=_SCALE,
     ),
 )

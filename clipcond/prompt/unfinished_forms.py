@@ -13,7 +13,7 @@ _STEP = rf"(?:{_SHARE}|\d{{1,2}})"
 _WORDS = (
     r"(?!(?:answer|question|verse|chorus|bridge|intro|outro|insert|narrator|voice|speaker|system"
     r"|assistant|input|output|example|caption|label|key|value|option|options|address|phone|email)\b)"
-    rf"(?:[a-z][a-z\-]{{2,20}}(?:\s[a-z\-]{{1,20}}){{0,4}}|[{CJK}]{{1,12}})"
+    rf"(?:(?:an?\s|the\s)?[a-z][a-z\-]{{2,20}}(?:\s[a-z\-]{{1,20}}){{0,4}}|[{CJK}]{{1,12}})"
 )
 _AT_END = r"(?=\s{0,9}(?:[,;\n]|\.?\Z))"
 OUTSIDE = "no prompt editing: its number is outside"

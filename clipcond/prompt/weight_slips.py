@@ -78,7 +78,7 @@ WEIGHT_SLIPS = (
         "weight",
         ":",
         re.compile(
-            rf"{_TAG}{NO_MEASURE}:(?P<number_2>{SMALL}))(?=\s{{0,3}}(?:[,;\n]|\Z))"
+            rf"{_TAG}(?<!\s\d){NO_MEASURE}:(?P<number_2>{SMALL}))(?=\s{{0,3}}(?:[,;\n]|\Z))"
             rf"|{_WORDS}(?: : | ?:)(?P<number>{SMALL})[xX×倍배]?(?:\s?:\s?{SMALL}){{0,3}}{_END}"
             rf"|{WHOLE_TAG}"
         ),
@@ -224,7 +224,7 @@ WEIGHT_SLIPS = (
     Notation(
         "weight",
         ":",
-        re.compile(rf"(?<![:\d\s,])::(?P<number>{SMALL}|[0-2])\s?\)"),
+        re.compile(rf"(?<![:\d\s,]):\s?:(?P<number>{SMALL}|[0-2])\s?\)"),
         EXCEPT_PLAIN,
         "a weight with two colons, of which one is text",
         _WRITE,

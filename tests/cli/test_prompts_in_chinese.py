@@ -24,6 +24,7 @@ from clipcond.prompt.reduction import misread_forms, undrawn_edits
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.text_layers import network_issues, take_out
 from clipcond.prompt.tool_words import TOOL_WORDS
+from clipcond.prompt.unfinished_forms import UNFINISHED_FORMS
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 from tests.failures import failures_of
 
@@ -56,6 +57,7 @@ def test_every_notation_is_translated():
         *COMPEL_WEIGHTS,
         *ESCAPES,
         *TOOL_WORDS,
+        *UNFINISHED_FORMS,
     )
     assert not failures_of(check, kinds)
 
