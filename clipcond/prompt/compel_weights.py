@@ -16,6 +16,7 @@ _COMPEL = frozenset({"compel"})
 _WRITE = "Write {weight}."
 _ENDS = r"(?=[\s,.;)\"]|\Z)"
 _PARTLY = "a weight in its first part only: the rest is text"
+_NO_SPEECH = rf"(?!\s(?i:{SPOKEN})(?![\w'’]))"  # it was long (they said) -- we had a break
 _LETTERS = r"[^\W\d_]"
 COMPEL_WEIGHTS = (
     Notation(
@@ -23,7 +24,7 @@ COMPEL_WEIGHTS = (
         "+-.",
         re.compile(
             r"(?:(?<!\\)\((?P<words>[^()\n]{2,60})\)|(?<![\w\"])\"(?P<words_2>[^\W\d][^\"\n]{1,60})\")"
-            rf"[ \t]{{1,3}}(?P<number>\+{{1,9}}|-{{2,9}}(?!\s(?i:{SPOKEN})(?![\w'’]))|[01]?\.\d{{1,2}})(?=\s)"
+            rf"[ \t]{{1,3}}(?P<number>\+{{1,9}}|-{{2,9}}{_NO_SPEECH}|[01]?\.\d{{1,2}})(?=\s)"
             rf"(?!\s(?:{UNITS}|lens|lenses|zoom)(?!\w))"
             rf"|(?<![\w+\-.])(?!(?i:{WITH_PLUS})\s)(?P<words_3>{_LETTERS}{{3,40}})[ \t]{{1,3}}"
             r"(?P<number_3>\+{2,9})(?=\s)"

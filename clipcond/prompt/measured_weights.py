@@ -32,6 +32,7 @@ _PICTURED = (
     "portrait|profile|view|angle|panel|scene|windows|python|torch|page|pages|tomography|magnification"
     r"|\d{1,2}[kd]"
 )
+_NO_ZOOM = not_after("变焦 變焦 放大 望远镜 镜头 倍率 缩放")
 _TAG = r"(?:[a-z][a-z\-']{1,30}\s){0,3}"
 # Elsewhere in the list is a tag that is drawn: a cat, masterpiece, 1girl
 _OBJECT = (
@@ -79,7 +80,7 @@ MEASURED_WEIGHTS = (
         "weight",
         "xX",
         re.compile(
-            rf"(?<![{CJK}])(?P<words>[{CJK}]{{1,20}}){not_after('变焦 變焦 放大 望远镜 镜头 倍率 缩放')}"
+            rf"(?<![{CJK}])(?P<words>[{CJK}]{{1,20}}){_NO_ZOOM}"
             rf"{NO_CJK_MEASURE}[xX](?P<number>{_NUMBER}){_LAST}"
         ),
         EXCEPT_PLAIN,
@@ -91,7 +92,8 @@ MEASURED_WEIGHTS = (
         "weight",
         "《〈",
         re.compile(
-            rf"[《〈](?P<words>[{CJK}\w ]{{1,20}})[》〉]\s?[:：](?P<number>{_NUMBER})(?=\s?[,，;；、]|[.。]?\Z)"
+            rf"[《〈](?P<words>[{CJK}\w ]{{1,20}})[》〉]\s?[:：]"
+            rf"(?P<number>{_NUMBER})(?=\s?[,，;；、]|[.。]?\Z)"
         ),
         EXCEPT_PLAIN,
         "no weight behind such a bracket",

@@ -34,14 +34,15 @@ _UPSCALER = (
 _SETTINGS = (
     rf"(?i:{_OF_PROGRAM}){_IS}[\"']?\w",
     r"(?i:steps)=\d{1,3}(?![\w.])",
-    rf"(?i:sampler|scheduler|sampling[ _]method)(?:{_IS}|(?<=sampler)\s|(?<=Sampler)\s)(?i:{_SCHEDULE})",
+    rf"(?i:sampler|scheduler|sampling[ _]method)(?:{_IS}|(?<=[sS]ampler)\s)(?i:{_SCHEDULE})",
     r"(?i:cfg)=\d{1,2}(?:\.\d{1,2})?(?![\w.])",
     r"(?i:seed)=-?\d{3,}",
     r"(?i:width)=\d{3,4}\s?[,;|\n]\s?(?i:height)=\d{3,4}(?![\w.])",
     rf"(?i:width)\s?:\s?{_SIDE}\s?[,;|\n]\s?(?i:height)\s?:\s?{_SIDE}(?![\w.])",
     r"(?i:guidance[ _]scale\s?[:=]|guidance=)\s?\d{1,2}(?:\.\d{1,2})?(?![\w.%])",
     rf"(?:(?<=\n)|(?<=[\n,.;]\s))Resolution: ?(?!{_SCREEN}){_SIDE} ?[x×] ?{_SIDE}(?!\d)",
-    r"VAE ?: ?(?i:(?=[\w.\-]{0,60}(?:vae|mse|ema|kl-?f8|fp16|safetensors|pruned))|automatic|none\b|taesd)",
+    r"VAE ?: ?(?i:(?=[\w.\-]{0,60}(?:vae|mse|ema|kl-?f8|fp16|safetensors|pruned))"
+    r"|automatic|none\b|taesd)",
     rf"(?:Model|Checkpoint|Base [Mm]odel|Ckpt|MODEL|CHECKPOINT) ?: ?{_MODEL}",
     rf"(?i:upscaler) ?[:=] ?(?i:{_UPSCALER})",
     r"(?i:steps):? ?\d{1,3} ?[|/;,·•] ?(?i:cfg|sampler|seed|guidance|euler|dpm)",
@@ -64,7 +65,8 @@ _LABELS = (
     rf"(?<=\n)[ \t]{{0,3}}(?P<shown>(?i:negatives)\s?[:=]){_NO_FILM}{_LISTED}",
     rf"(?<=[^\s,.;:])(?=\s{{1,3}}Neg){_NO_PAIR}\s{{1,3}}(?P<shown>Negatives\s?:){_NO_FILM}{_LISTED}",
     r"(?<=[^\s,:])\s{1,3}(?P<shown>Undesired(?:[ _][Cc]ontent)?\s?[:=])(?=\s?\w)",
-    r"(?<!\w)(?P<shown>(?i:neg[ _]prompts?)(?:\s[-—–]{1,2}\s|\s?[—–→]{1,2}\s?|\s?[-=]>\s?|\s?=\s?))(?=\w)",
+    r"(?<!\w)(?P<shown>(?i:neg[ _]prompts?)"
+    r"(?:\s[-—–]{1,2}\s|\s?[—–→]{1,2}\s?|\s?[-=]>\s?|\s?=\s?))(?=\w)",
     r"(?:\A|(?<=[\n,.;、。]))\s{0,3}(?P<shown>(?:不要(?:出现)?|避免(?:出现)?|不想要|不需要|去除|去掉)\s?:)(?=\s?[^\s\d:])",
     r"(?<=\n)[ \t]{0,3}(?P<shown>(?i:negatives?|neg|uc))[ \t]{0,3}(?=\n\s{0,3}[^\W\d])",
 )

@@ -62,7 +62,12 @@ def test_measured_words():
 
 
 def test_measures_are_ordinary():
-    for prompt in ("zoom:1.3", "scale:1.5", "a cat, scale:1.3, size:1.5", "a cat, focal length:1.4"):
+    for prompt in (
+        "zoom:1.3",
+        "scale:1.5",
+        "a cat, scale:1.3, size:1.5",
+        "a cat, focal length:1.4",
+    ):
         for syntax in sorted(EXCEPT_PLAIN):
             assert issues(prompt, syntax) == [], (prompt, syntax)
 
