@@ -11,6 +11,7 @@ MEANINGS = {
     "no weight: its bracket is never closed": "括号没有闭合，不是权重",
     "no weight: its bracket is never opened": "没有对应的左括号，不是权重",
     "texts for several frames of a film, but here one text": ("是影片各帧的文字，在这里是一段文字"),
+    "a weight whose text ends in a sign": "权重的文字以符号结尾",
     "a new chunk in SwarmUI, but not here": "在 SwarmUI 中另起一段，在这里不会",
     "no weight without brackets": "没有括号，不是权重",
     "no weight behind a bracket": "数字在括号外，不是权重",

@@ -103,6 +103,14 @@ MEASURED_WEIGHTS = (
     ),
     Notation(
         "weight",
+        "|;=",
+        re.compile(rf"(?<=[\w)])(?P<shown>\s?[|;=]\s?:\s?(?P<number>{SMALL})\s?\))"),
+        EXCEPT_PLAIN,
+        "a weight whose text ends in a sign",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
         "\\",
         re.compile(rf"\\(?P<shown>:\s?(?P<number>{SMALL}|[0-2])\s?\))"),
         BRACKETS,

@@ -160,7 +160,9 @@ def weights_in(syntax: str, listed: str) -> str:
     is_foreign = any(n.startswith("-") or _NO_GROUP.search(words) for *_, words, n, _ in found)
     target = "a1111" if syntax == "diffusers" or (syntax == "compel" and is_foreign) else syntax
     written = [
-        weight_in(target, words.strip(_AROUND), number) if number else plain.strip(_AROUND)
+        weight_in(target, words.strip(_AROUND), number)
+        if number
+        else plain.strip(_AROUND).removeprefix(". ")
         for *_, words, number, plain in found
     ]
     text = ", ".join(filter(None, written))

@@ -55,6 +55,9 @@ def test_measured_words():
         ("(dog)_1.3, b", "dog", 1.3),
         ("(weight:1.3 dog)", "dog", 1.3),
         ("(dog: :1.3)", "dog", 1.3),
+        ("(dog|:1.3)", "dog", 1.3),
+        ("a (red dog;:1.3), b", "red dog", 1.3),
+        ("(dog:1.3. red fox)", "dog", 1.3),
         ("(dog)-1.3", "dog", 1.3),
         ("(red dog)+0.3, b", "red dog", 1.3),
     ]
