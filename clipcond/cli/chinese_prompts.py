@@ -229,6 +229,10 @@ PROMPTS = {
     "{} mixes prompts in NovelAI, which is not supported: here it is text": (
         "{} 在 NovelAI 中混合提示词，这里不支持：它是文字"
     ),
+    "what .swap() puts in its place is not encoded, only what is before it": (
+        ".swap() 换上的文字没有编码，只编码它前面的"
+    ),
+    "Encode both prompts, and change between them.": "请分别编码两个提示词，并在它们之间切换。",
     "Encode the prompts one by one.": "请逐个编码提示词。",
     "{} more such places in this prompt": "这个提示词里还有 {} 处",
     "{} more brackets that do not match": "还有 {} 个不成对的括号",

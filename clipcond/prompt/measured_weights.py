@@ -28,11 +28,8 @@ _FIRST = r"(?:\A|(?<=[,;、\n]))\s?"
 _LAST = r"(?=\s{0,3}(?:[,;、\n]|\.?\Z))"
 _END = r"(?=\s[^\W\d]|\s{0,3}(?:[,;、\n]|\.?\Z))"
 # Words that are drawn more often than they are measured.
-_PICTURED = (
-    "portrait|profile|view|angle|panel|scene|windows|python|torch|page|pages|tomography|magnification"
-    r"|\d{1,2}[kd]"
-)
-_NO_ZOOM = not_after("变焦 變焦 放大 望远镜 镜头 倍率 缩放")
+_PICTURED = r"portrait|profile|view|angle|scene|windows|python|torch|\d{1,2}[kKdD]"
+_NO_ZOOM = not_after("变焦 變焦 放大 望远镜 镜头 倍率 缩放 播放 快进 倍速")
 _TAG = r"(?:[a-z][a-z\-']{1,30}\s){0,3}"
 # Elsewhere in the list is a tag that is drawn: a cat, masterpiece, 1girl
 _OBJECT = (
@@ -55,7 +52,7 @@ MEASURED_WEIGHTS = (
     Notation(
         "weight",
         ":",
-        re.compile(rf"(?<![\w\-:.])(?P<words>(?i:{_PICTURED})):(?P<number>{_NUMBER}){_END}"),
+        re.compile(rf"(?<![\w\-:.])(?P<words>{_PICTURED}):(?P<number>{_NUMBER}){_END}"),
         EXCEPT_PLAIN,
         _NO_BRACKETS,
         _WRITE,

@@ -26,7 +26,8 @@ _SCREEN = r"1024 ?[x×] ?(?:576|640|768)|960 ?[x×] ?640"
 _FILE = r"\w[\w.\-]{1,60}"
 _MODEL = (
     rf"(?:(?={_FILE}(?:_v?\d{{1,2}}(?!\w)|[_\-]v\d|XL|xl|mix|diffusion|\.safetensors|\.ckpt))"
-    r"|(?:sdxl|sd[_\-]?[123]|pony|flux|illustrious|noobai|animagine))"
+    r"|(?:sdxl|sd ?[123](?:\.\d)?|illustrious|noobai|animagine|flux[.\d\-]{1,3}\w{0,9})"
+    r"(?=\s{0,9}(?:[,;|\n]|\Z)))"
 )
 _UPSCALER = (
     r"(?:\d{1,2}x|r-?esrgan|esrgan|latent|lanczos|swinir|ldsr|dat\b|scunet|ultrasharp|none\b)"
@@ -107,7 +108,7 @@ SETTINGS = (
         "keyframes",
         ":",
         re.compile(
-            rf"\A\s{{0,9}}(?P<shown>0\s?:\s?{_TEXT}\s?[,;\n]\s{{0,3}}[1-9]\d{{1,3}}\s?:\s?[^\W\d](?s:.*))"
+            rf"\A\s{{0,9}}(?P<shown>0\s?:\s?(?:{_TEXT}\s?\n|[^\W\d][^\s\"]{{0,60}}\s{_TEXT}\s?[,;])\s{{0,3}}[1-9]\d{{1,3}}\s?:\s?[^\W\d](?s:.*))"
         ),
         EXCEPT_PLAIN,
         _FRAMES,

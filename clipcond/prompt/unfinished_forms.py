@@ -15,6 +15,8 @@ _WORDS = (
     r"|assistant|input|output|example|caption|label|key|value|option|options|address|phone|email)\b)"
     rf"(?:(?:an?\s|the\s)?[a-z][a-z\-]{{2,20}}(?:\s[a-z\-]{{1,20}}){{0,4}}|[{CJK}]{{1,12}})"
 )
+# [[:alpha:]] of regular expressions
+_CLASSES = "(?:alpha|digit|alnum|upper|lower|space|punct|print|graph|cntrl|xdigit|blank|word)"
 _AT_END = r"(?=\s{0,9}(?:[,;\n]|\.?\Z))"
 OUTSIDE = "no prompt editing: its number is outside"
 _WRITE = "Write [{from}:{to}:{when}] in dialect 'a1111'."
@@ -50,7 +52,7 @@ UNFINISHED_FORMS = (
         "no-editing",
         ":",
         re.compile(
-            rf"(?<![\w)\]\\])\[(?:{TAGGED}(?P<to>{_WORDS}){NO_LABEL}:|:(?P<to_2>{_WORDS}):?)\s?\]"
+            rf"(?<![\w)\]\\])\[(?:{TAGGED}(?P<to>{_WORDS}){NO_LABEL}:|:(?!{_CLASSES}:)(?P<to_2>{_WORDS}):?)\s?\]"
         ),
         EXCEPT_PLAIN,
         "no prompt editing: its number is missing",

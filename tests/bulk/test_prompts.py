@@ -7,8 +7,8 @@ import pyarrow.parquet as parquet
 import pytest
 
 from clipcond.bulk.prompts import find_prompts, read_prompts
-from clipcond.cli.options import check_size
 from clipcond.bulk.sources import Place, places_of
+from clipcond.cli.options import check_size
 from clipcond.errors import BulkError
 
 ROWS = [

@@ -101,6 +101,14 @@ def test_issues_of_prompts_are_translated():
         *("(smile, :3) (2:1)", "(happy :)", "sad :( cat)", "(cat)(dog)", "TAKE A BREAK"),
         *("BLACK AND WHITE cat", "a AND b:0,5", "10:30 AND b", "(castle)-1.3", "(cat 1.3)"),
         *("[cat:50%]", "[cat:dog|fox]", "(cat:)", "(cat:1.3]", "BREAKforest", "(cat) ++"),
+        *(
+            "a cat dog:1.3)",
+            "(dog\\:1.3)",
+            "[dog:fox]:0.5",
+            "0: a cat\n24: a dog",
+            "a cat <break> b",
+        ),
+        *("[:dog]", "(dog|:1.3)", "a cat, steps=20", "(dog:1.3 fox", "[0.5:cat:dog]"),
         *ORDINARY.read_text(encoding="utf-8").splitlines(),
     ]
     assert not failures_of(check, cases)
