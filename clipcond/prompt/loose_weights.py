@@ -220,7 +220,8 @@ LOOSE_WEIGHTS = (
         "weight",
         ")",
         re.compile(
-            r"(?<!\\)\)(?:\+(?P<more>0?\.\d{1,3})|[+-]{1,9}(?P<number>\d?\.\d{1,3}))(?=[\s,.;)\"]|\Z)"
+            rf"(?:(?<=[^\W\d_]{{2}})|(?<=[{CJK}]))\)"  # (a)+0.5 is a sum
+            r"(?:\+(?P<more>0?\.\d{1,3})|[+-]{1,9}(?P<number>\d?\.\d{1,3}))(?=[\s,.;)\"]|\Z)"
         ),
         EXCEPT_PLAIN - {"compel"},
         "no weight behind a bracket",

@@ -99,6 +99,7 @@ def test_variables_of_templates():
 
 def test_methods_of_code_are_no_calls_of_compel():
     code = ["cat.and(dog)", "obj.swap(a, b)", "names.add(key)", "foo().add(x)", "A<B>C"]
+    code += ["x = (a)+0.5", "z = f(x)-0.5"]
     for prompt in [*code, "+++ breaking news +++", "long (as they said) -- we had a break"]:
         for syntax in sorted({*SYNTAXES} - {"compel"}):
             assert issues(prompt, syntax) == [], (prompt, syntax)
