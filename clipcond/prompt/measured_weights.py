@@ -42,6 +42,7 @@ _SETTINGS = "|".join(
     if word
     not in {*"v ver version http usb gpt web iso price fps mm no nr ch ev f mach pi".split()}
 )
+_PLAIN = r"[a-z][a-z\-' ]{2,60}"  # two other tags make a list too
 # Two or more settings are a list of those.
 _OTHER_SETTING = re.compile(
     r"[^\W\d_]\s?[:=]\s?\d[^:=\n]{0,200}?[^\W\d_]\s?[:=]\s?\d|[=$€£]"
@@ -71,7 +72,9 @@ MEASURED_WEIGHTS = (
         _WRITE,
         unless=_OTHER_SETTING,
         bare=True,
-        hint=re.compile(rf"(?:\A|[,\n])\s?{_OBJECT}\s{{0,3}}(?:,|\n|\Z)"),
+        hint=re.compile(
+            rf"(?:\A|[,\n])\s?(?:{_OBJECT}\s{{0,3}}(?:,|\n|\Z)|{_PLAIN},\s?{_PLAIN}(?:,|\Z))"
+        ),
     ),
     Notation(
         "weight",

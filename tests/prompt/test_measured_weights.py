@@ -40,6 +40,8 @@ def test_measured_words():
         ("masterpiece, soft blur:0.7, night", "soft blur", 0.7),
         ("1girl\nscale:1.2", "scale", 1.2),
         ("best quality, size:1.1, sky", "size", 1.1),
+        ("rainy street, film grain, exposure:1.3", "exposure", 1.3),
+        ("depth:0.8, rainy street, film grain", "depth", 0.8),
         ("weight:1.3, old dragon", "weight", 1.3),
         ("a cat, ratio:1.3", "ratio", 1.3),
         ("一只猫x1.3，狗", "一只猫", 1.3),
