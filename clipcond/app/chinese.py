@@ -32,6 +32,10 @@ CHINESE = {
     "The folder has none.": "文件夹里没有。",
     "Heat maps: what each word drew": "热力图：每个词画在哪里",
     "What each word drew": "每个词画在哪里",
+    "Heat maps": "热力图",
+    "Draws the prompts above with Draw's settings, and shows where each word drew.": (
+        "用生成页的参数绘制上面的提示词，并显示每个词画在哪里。"
+    ),
     "Pictures": "图片",
     "Made with": "生成参数",
     "Use these settings": "套用这些参数",

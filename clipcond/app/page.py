@@ -28,7 +28,7 @@ def build_page(desk: Desk) -> gr.Blocks:
             with gr.Tab(said("Draw"), id="draw"):
                 draw = add_draw_tab(desk, fields, tabs)
             with gr.Tab(said("Inspect"), id="inspect") as tab:
-                add_inspect_tab(desk, fields, tab)
+                add_inspect_tab(desk, fields, draw.settings, tab)
             with gr.Tab(said("Convert"), id="convert"):
                 add_convert_tab(desk, fields)
             with gr.Tab(said("Compare"), id="compare"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -15,9 +16,10 @@ from clipcond.app.prompt_fields import PromptFields
 from clipcond.conditioning.dialects import DIALECTS
 
 
-def add_inspect_tab(desk: Desk, fields: PromptFields, tab: gr.Tab) -> None:
-    """Show what is encoded, whenever the tab is opened or a field changes."""
+def add_inspect_tab(desk: Desk, fields: PromptFields, settings: DrawSettings, tab: gr.Tab) -> None:
+    """Show what is encoded, whenever the tab is opened or a field changes, and what it draws."""
     shown = gr.HTML(elem_id="cp-inspect")
+    _heat_maps(desk, fields, settings)
 
     def inspect(prompt: str, negative: str, *reading: Any) -> str:
         return desk.inspect(prompt or "", negative or "", desk.reading(*reading))
@@ -91,22 +93,72 @@ def add_compare_tab(desk: Desk, fields: PromptFields, settings: DrawSettings) ->
         label=said("Dialects"),
         elem_id="cp-dialects",
     )
-    with gr.Row(elem_classes="cp-small"):
-        compare = gr.Button(said("Compare"), variant="primary", elem_id="cp-compare", min_width=120)
-        stop = gr.Button(said("Stop"), min_width=120)
-    status = gr.HTML(elem_id="cp-compared-status")
-    gallery = gr.Gallery(
-        label=said("Pictures"),
-        show_label=False,
-        columns=4,
-        height="auto",
-        object_fit="contain",
-        interactive=False,
-        buttons=["download", "fullscreen"],
-        elem_id="cp-compared",
+    _draw_here(
+        desk,
+        (said("Compare"), "cp-compare"),
+        "cp-compared-status",
+        gr.Gallery(
+            label=said("Pictures"),
+            show_label=False,
+            columns=4,
+            height="auto",
+            object_fit="contain",
+            interactive=False,
+            buttons=["download", "fullscreen"],
+            elem_id="cp-compared",
+            render=False,
+        ),
+        _comparing(desk),
+        [*fields.texts, *fields.reading, *settings.all, dialects],
     )
 
-    def begin(request: gr.Request) -> str:
+
+def _heat_maps(desk: Desk, fields: PromptFields, settings: DrawSettings) -> None:
+    """Draw the prompts above once, and show where each word drew."""
+    said = desk.language.said
+    gr.HTML(
+        _hint(said("Draws the prompts above with Draw's settings, and shows where each word drew."))
+    )
+    _draw_here(
+        desk,
+        (said("Heat maps"), "cp-heat-draw"),
+        "cp-heat-status",
+        gr.Image(
+            type="filepath",
+            show_label=False,
+            interactive=False,
+            visible=False,
+            buttons=["download", "fullscreen"],
+            elem_id="cp-heat-shown",
+            render=False,
+        ),
+        _heating(desk),
+        [*fields.texts, *fields.reading, *settings.all],
+    )
+
+
+def _draw_here(
+    desk: Desk,
+    button: tuple[str, str],
+    status_id: str,
+    shown: gr.Gallery | gr.Image,
+    draw: Callable[..., Iterator[tuple[object, ...]]],
+    inputs: list[gr.components.Component],
+) -> None:
+    """Lay out a button that draws, one that stops, and what comes of it.
+
+    Args:
+        button: its text and id.
+        shown: where the pictures go; `draw` gives a status and what is shown.
+    """
+    said = desk.language.said
+    with gr.Row(elem_classes="cp-small"):
+        begin = gr.Button(button[0], variant="primary", elem_id=button[1], min_width=120)
+        stop = gr.Button(said("Stop"), min_width=120)
+    status = gr.HTML(elem_id=status_id)
+    shown.render()
+
+    def wait(request: gr.Request) -> str:
         desk.stops.clear(str(request.session_hash))
         return html.line(said("Waiting for its turn ..."))
 
@@ -114,15 +166,25 @@ def add_compare_tab(desk: Desk, fields: PromptFields, settings: DrawSettings) ->
         desk.stops.stop(str(request.session_hash))
 
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    compare.click(begin, None, status, queue=False, **private).then(
-        _comparing(desk),
-        [*fields.texts, *fields.reading, *settings.all, dialects],
-        [status, gallery],
+    begin.click(wait, None, status, queue=False, **private).then(
+        draw,
+        inputs,
+        [status, shown],
         concurrency_limit=1,
         concurrency_id=DRAWING,
         **private,
     )
     stop.click(desk_stop, queue=False, **private)
+
+
+def _heating(desk: Desk) -> Callable[..., Iterator[tuple[object, ...]]]:
+    def heat(request: gr.Request, *values: Any) -> Iterator[tuple[object, ...]]:
+        wish = replace(wish_of(desk, values), heat_maps=True, count=1)
+        for view in desk.draw(wish, str(request.session_hash)):
+            sheets = view.pictures[1:]  # the first is the picture itself
+            yield view.status, gr.update(value=sheets[0][0], visible=True) if sheets else gr.skip()
+
+    return heat
 
 
 def _comparing(desk: Desk) -> Callable[..., Iterator[tuple[object, ...]]]:

@@ -131,10 +131,14 @@ class CaptionEncoder:
         good = [each for each in made if isinstance(each, ConditionedAlone)]
         stored = iter(store(good, self.form))
         kept: dict[str, Stored | str] = {}
+        codes: dict[str, set[str]] = {}
         for text, each in zip(texts, made, strict=True):
             kept[text] = each if isinstance(each, str) else next(stored)
             if isinstance(each, ConditionedAlone) and isinstance(kept[text], Stored):
-                self.issues.update({issue.code for issue in each.conditioning.issues})
+                codes[text] = {issue.code for issue in each.conditioning.issues}
+        for i, caption in enumerate(captions):  # equal ones count each
+            if not wrong[i]:
+                self.issues.update(codes.get(str(caption), ()))
         return [wrong[i] or kept[str(each)] for i, each in enumerate(captions)]
 
     def _each(self, texts: list[str]) -> list[ConditionedAlone | str]:

@@ -14,6 +14,8 @@ import torch
 
 from clipcond.adapters.fingerprints import tower_fingerprint
 from clipcond.conditioning.conditioner import Conditioner
+from clipcond.weighting import WEIGHTINGS
+from clipcond.weighting.normalize import NORMALIZATIONS
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 MOST_DEPTH = 8
@@ -26,8 +28,8 @@ def identity_of(conditioner: Conditioner) -> dict[str, Json]:
         "towers": [{"name": tower.name, "hash": tower_fingerprint(tower)} for tower in towers],
         "layers": [str(layer) for layer in conditioner.layers()],
         "dialect": conditioner.dialect.name,
-        "weighting": described(conditioner.rule),
-        "normalize": described(conditioner.normalize),
+        "weighting": _named(conditioner.rule, WEIGHTINGS),
+        "normalize": _named(conditioner.normalize, NORMALIZATIONS),
         "reading": described(conditioner.dialect.for_towers(len(towers))),
         "pooled": conditioner.pooled,
         "max_chunks": conditioner.max_chunks,
@@ -37,6 +39,12 @@ def identity_of(conditioner: Conditioner) -> dict[str, Json]:
         "adapter": described(conditioner.adapter),
         "width": conditioner.embeds_width,
     }
+
+
+def _named(thing: object, known: Mapping[str, object]) -> Json:
+    """Name what clipcond has a name for; describe what it has none for."""
+    name = next((name for name, each in known.items() if each is thing), None)
+    return described(thing) if name is None else name
 
 
 def _inversions(inversions: object) -> Json:

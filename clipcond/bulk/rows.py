@@ -80,12 +80,26 @@ def _read_jsonl(source: Source, place: Place) -> Rows:
 def row_of_json(line: str) -> Row:
     """Read a row of JSON: an object or a string."""
     try:
-        row = json.loads(line)
+        row = json.loads(line, object_pairs_hook=_once)
+    except _Twice as error:
+        return BadRow(f"it has {excerpt(repr(str(error)))} twice")
     except (ValueError, RecursionError):
         return BadRow("it is no JSON")
     if isinstance(row, str | Mapping):
         return row
     return BadRow(f"it is neither a JSON object nor a string but {excerpt(json.dumps(row))}")
+
+
+class _Twice(ValueError):
+    """A name is twice in an object."""
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Twice(next(name for name in found if names.count(name) > 1))
+    return found
 
 
 def _read_parquet(source: Source, place: Place) -> Rows:

@@ -81,9 +81,10 @@ def find_sources(
     root = local_path(given, BulkError)
     others: list[Path] = []
     if root.is_dir():
-        found = sorted(path for path in root.rglob("*") if path.is_file() and path.name[0] != ".")
-        others = [path for path in found if path.suffix.lower() not in KINDS]
-        found = [path for path in found if path.suffix.lower() in KINDS]
+        seen = sorted(path for path in root.rglob("*") if path.name[0] != ".")
+        found = [path for path in seen if path.is_file() and path.suffix.lower() in KINDS]
+        taken = {*found}  # links that lead nowhere are not
+        others = [path for path in seen if not path.is_dir() and path not in taken]
     elif not root.is_file():
         raise BulkError(f"there is no file or folder {str(root)!r}")
     elif root.suffix.lower() in KINDS:

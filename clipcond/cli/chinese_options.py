@@ -47,6 +47,9 @@ OPTIONS = {
     # of --prompts FILE -o FOLDER
     "{} is drawn into a folder, not to {}": "{} 要画到文件夹里，而不是 {}",
     "Name one: -o FOLDER.": "请指定文件夹：-o FOLDER。",
+    "{} goes with --prompts FILE -o FOLDER; --count N draws several pictures": (
+        "{} 与 --prompts FILE -o FOLDER 一起使用；--count N 绘制多张图片"
+    ),
     "{} goes with --prompts FILE -o FOLDER": "{} 与 --prompts FILE -o FOLDER 一起使用",
     "{} does not go with --prompts FILE -o FOLDER": "{} 不能与 --prompts FILE -o FOLDER 一起使用",
     "a prompt does not go with --prompts FILE -o FOLDER": (

@@ -31,6 +31,7 @@ _CALL = re.compile(
     r"\b(?:(?:pipe|conditioner)\.\w+|schedule|compose|attach|load_\w+|Conditioner|HiddenLayer)\("
 )
 _IN_PYTHON = "In Python: "
+_ELSEWHERE = re.compile(r"\s*In Python: .*|, or expand the prompt: clipcond expand(?=\.)")
 _EXPANDED = re.compile(r"clipcond\.Template\(prompt(?:, wildcards='DIR')?\)")
 _CLAUSE = re.compile(r"(?<=[.;:,])\s+")
 _SENTENCE = re.compile(r"(?<=[.])\s+(?=[A-Z])")
@@ -181,3 +182,10 @@ def hint(text: str, prompts: Collection[str], options: Collection[str]) -> str:
 
 # What is longest is most specific: "standard output cannot be ..." before "{} cannot be ...".
 _PATTERNS = [(_pattern(english), CHINESE[english]) for english in sorted(CHINESE, key=len)[::-1]]
+
+
+def without_python(text: str) -> str:
+    """Leave out what can be done in Python only, and by other commands; quoted prompts stay."""
+    lines = text.split("\n")
+    kept = [line if line[:1] == " " else _ELSEWHERE.sub("", line) for line in lines]
+    return "\n".join(filter(None, kept))

@@ -72,7 +72,8 @@ def into_folder(prompts: str | None, output: Path, is_given: Callable[[str], boo
         except typer.BadParameter as error:
             raise typer.BadParameter(error.message, param_hint="'-o' / '--output'") from None
         if own := next(filter(is_given, _OWN), None):
-            raise typer.BadParameter(f"{_option(own)} goes with --prompts FILE -o FOLDER")
+            several = "; --count N draws several pictures" if own == "batch_size" else ""
+            raise typer.BadParameter(f"{_option(own)} goes with --prompts FILE -o FOLDER{several}")
         if prompts is not None and (Path(prompts).suffix.lower() in _TABLES or _is_dir(prompts)):
             raise CheckpointError(
                 f"{prompts!r} is drawn into a folder, not to {output.name!r}",

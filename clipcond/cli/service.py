@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from clipcond.cli.console import waiting
-from clipcond.cli.messages import with_options
+from clipcond.cli.messages import with_options, without_python
 from clipcond.cli.options import (
     AllowPickle,
     ClipSkip,
@@ -150,7 +150,7 @@ def serve(
 
 def worded(text: str) -> str:
     """Word a message for requests: their fields instead of Python's arguments."""
-    said = with_options(text, _FIELDS)
+    said = without_python(with_options(text, _FIELDS))
     for option in _FIELDS:
         said = said.replace(option, option[2:].replace("-", "_"))
     return said

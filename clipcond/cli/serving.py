@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Annotated
 import typer
 
 from clipcond.cli.console import console, waiting
-from clipcond.cli.messages import hint, in_chinese, with_options
+from clipcond.cli.messages import hint, in_chinese, with_options, without_python
 from clipcond.cli.options import (
     AllowPickle,
     Device,
@@ -39,7 +38,6 @@ _FIELDS = {
     "--count": ("Count", "张数"),
     "--allow-pickle": ("clipcond app --allow-pickle", "clipcond app --allow-pickle"),
 }
-_IN_PYTHON = re.compile(r"\s*In Python: .*")
 
 
 def app(
@@ -151,9 +149,7 @@ def worded(text: str, chinese: bool) -> str:
 
     Lines that quote a prompt (indented) are kept.
     """
-    said = hint(with_options(text, _FIELDS), [text], _FIELDS)
-    lines = [line if line[:1] == " " else _IN_PYTHON.sub("", line) for line in said.split("\n")]
-    said = "\n".join(filter(None, lines))
+    said = without_python(hint(with_options(text, _FIELDS), [text], _FIELDS))
     said = in_chinese(said) if chinese else said
     return "\n".join(_with_fields(line, chinese) for line in said.split("\n"))
 

@@ -33,7 +33,8 @@ _FULLWIDTH_ALONE = "|".join(
     for a, b in _PAIRS
 )
 _FULLWIDTH_WEIGHT = "|".join(
-    rf"{NO_NOTE}(?:(?<!\d)|(?=.\s*\d*[.．。])){colon}\s*[+\-＋－]?{number}\s*{closing}"
+    # the colon first: what looks ahead of any other sign would read on to the end
+    rf"(?={colon}){NO_NOTE}(?:(?<!\d)|(?=.\s*\d*[.．。])){colon}\s*[+\-＋－]?{number}\s*{closing}"
     for colon, number, closing in (
         ("：", r"[.．。\d]+", "[)）]"),
         (":", r"[.．。\d]+", "）"),

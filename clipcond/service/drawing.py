@@ -96,8 +96,9 @@ class PictureQueue:
             clip_skip=asked.clip_skip,
             weighting=asked.weighting,
             normalize=asked.normalize,
+            fullwidth=asked.fullwidth,
         )
-        with collect_warnings(shown=False) as warned:
+        with collect_warnings(shown=False, deep=True) as warned:
             pipe.conditioner = model.conditioner(reading)
             pipe.scheduler = own_scheduler(pipe)
             if asked.scheduler is not None:
@@ -106,7 +107,8 @@ class PictureQueue:
             image = draw_unless_stopped(pipe, call, seed, is_stopped)
         if image is None:
             raise ClientGone
-        built = {**model.named, "Weighting": reading.weighting, "Normalize": reading.normalize}
+        named = {"Weighting": reading.weighting, "Normalize": reading.normalize}
+        built = {**model.named, **named, "Full-width": reading.fullwidth}
         prompts = (asked.prompt, asked.negative)
         text = parameters_of(pipe, call, prompts, seed, built, model.inversions).as_written()
         body = picture_bytes(image, f".{asked.format}", text)

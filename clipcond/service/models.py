@@ -32,7 +32,7 @@ class Reading:
     """How prompts are read; None = the dialect's, the model's.
 
     Args:
-        dialect, clip_skip, weighting, normalize, pooled: as for a `Conditioner`.
+        dialect, clip_skip, weighting, normalize, pooled, fullwidth: as for a `Conditioner`.
     """
 
     dialect: str = "a1111"
@@ -40,6 +40,7 @@ class Reading:
     weighting: str | None = None
     normalize: str | None = None
     pooled: bool | None = None
+    fullwidth: bool | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -90,6 +91,7 @@ class Model:
             weighting=cast(Any, reading.weighting),
             normalize=cast(Any, reading.normalize),
             pooled=base.pooled if reading.pooled is None else reading.pooled,
+            fullwidth=reading.fullwidth,
             reads=base.reads,
             adapter=base.adapter,
             max_chunks=base.max_chunks,

@@ -25,6 +25,7 @@ def inspected(model: Model, asked: InspectAsked, reword: Callable[[str], str]) -
         clip_skip=asked.clip_skip,
         weighting=asked.weighting,
         normalize=asked.normalize,
+        fullwidth=asked.fullwidth,
     )
     with collect_warnings(shown=False):
         report = model.conditioner(reading).explain(

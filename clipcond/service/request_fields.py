@@ -14,6 +14,7 @@ from clipcond.service.settings import MAX_GUIDANCE, MAX_SEED, MOST_PIXELS, MOST_
 Name: TypeAlias = Annotated[str, Field(max_length=100)]
 ClipSkip: TypeAlias = Annotated[int, Field(ge=1, le=1000)]
 Asked = TypeVar("Asked", bound=BaseModel)
+TOGETHER = 4  # times the longest prompt: what a request's texts may have, as others wait for them
 
 
 class Asking(BaseModel):
@@ -24,6 +25,7 @@ class Asking(BaseModel):
     dialect: Name | None = None
     clip_skip: ClipSkip | None = None
     normalize: Name | None = None
+    fullwidth: bool | None = None
 
 
 class EncodeAsked(Asking):
@@ -161,6 +163,14 @@ def check_texts(texts: list[str], limits: Limits) -> None:
             "Shorten it.",
             413,
             "prompt-too-long",
+        )
+    n_all, most = sum(map(len, texts)), TOGETHER * limits.prompt
+    if n_all > most:
+        raise RequestError(
+            f"the prompts have {n_all:,} characters together; a request has at most {most:,}",
+            "Send several requests.",
+            413,
+            "prompts-too-long",
         )
 
 

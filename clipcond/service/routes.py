@@ -64,9 +64,11 @@ def add_routes(app: FastAPI, context: Context) -> None:
         status = getattr(error, "status_code", 404)
         if status == 405:
             wrong = RequestError("this route has another method", "", 405, "method")
-        else:
-            remedy = f"Known: {', '.join([*handlers, '/healthz', '/metrics'])}."
-            wrong = RequestError("there is no such route", remedy, status, "route")
+            answer = _refusal(request, refused(wrong, context.settings.reword))
+            answer.headers["allow"] = "POST" if request.url.path in handlers else "GET"
+            return answer
+        remedy = f"Known: {', '.join([*handlers, '/healthz', '/healthz/live', '/metrics'])}."
+        wrong = RequestError("there is no such route", remedy, status, "route")
         return _refusal(request, refused(wrong, context.settings.reword))
 
     app.add_exception_handler(HTTPException, unrouted)
@@ -104,6 +106,7 @@ async def _encode(context: Context, fields: dict[str, object], request: Request)
         clip_skip=asked.clip_skip,
         weighting=asked.weighting,
         normalize=asked.normalize,
+        fullwidth=asked.fullwidth,
         pooled=asked.pooled,
     )
     context.model.conditioner(reading)  # wrong names are refused before they wait

@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from clipcond.hosts import address_of, listen
+from clipcond.service.connections import BoundedProtocol, raise_limit
 from clipcond.service.context import Context
 from clipcond.service.guarding import Guard, check_token
 from clipcond.service.logs import log_event, start_log
@@ -73,6 +74,7 @@ class _Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            http=BoundedProtocol,
             ws="none",
             lifespan="on",
             timeout_graceful_shutdown=_LAST_WORDS,
@@ -130,6 +132,7 @@ def serve(
     check_settings(settings)
     with listen(host, port) as listening:
         start_log()
+        BoundedProtocol.most = raise_limit()
         server = _Server(Context(settings), host)
         say(address_of(host, listening))
         asyncio.run(server.run(listening))

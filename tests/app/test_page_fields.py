@@ -1,4 +1,4 @@
-"""What visitors put into fields by mistake, in Chromium: it is said, and nothing old is shown."""
+"""What visitors put into fields by mistake, and what is drawn in other tabs, in Chromium."""
 
 import pytest
 from PIL import Image
@@ -64,3 +64,15 @@ def test_numbers_that_are_out_of_range(visit, field, number, message):
 
     assert message in wrong.inner_text()
     assert visit.page.locator(".toast-wrap .toast-body").count() == 0
+
+
+def test_inspect_shows_where_each_word_drew(visit):
+    visit.type("a red apple")
+    visit.tab("inspect")
+    visit.page.click("#cp-heat-draw")
+    visit.page.wait_for_selector("#cp-heat-shown img")
+
+    width = visit.page.eval_on_selector("#cp-heat-shown img", "e => e.naturalWidth")
+    assert width > 3 * 64  # the picture, red, apple
+    assert "Saved in" in visit.page.inner_text("#cp-heat-status")
+    assert not visit.complaints

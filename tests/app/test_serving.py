@@ -184,6 +184,7 @@ def started(monkeypatch, tmp_path):
 
 
 def test_a_server_that_is_ended_takes_its_uploads_with_it(tmp_path):
+    need("gradio")
     before = set(Path(tempfile.gettempdir()).glob("clipcond-*"))
     with served("--output", str(tmp_path / "out")) as (address, _):
         (own,) = set(Path(tempfile.gettempdir()).glob("clipcond-*")) - before

@@ -136,9 +136,10 @@ def test_folders_without_captions_and_files_of_other_kinds(tmp_path):
     (tmp_path / "b" / "x.txt").write_text("b\n")
     (tmp_path / "a.txt").write_text("a\n")
     (tmp_path / "a.png").write_text("")
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere.txt")
     sources, others = find_sources(tmp_path)
     assert [source.name for source in sources] == ["a.txt", "b/x.txt"]
-    assert others == [tmp_path / "a.png"]
+    assert others == [tmp_path / "a.png", tmp_path / "gone.txt"]
     assert [caption.text for caption in read(tmp_path)] == ["a", "b"]
 
 

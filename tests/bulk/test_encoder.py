@@ -142,3 +142,13 @@ def test_a_tower_that_fails_on_one_caption_loses_that_one_only():
         batch_of(["a cat", "a fox", "a dog"])
     )
     assert made["error"].tolist() == ["", "the tower cannot do foxes", ""]
+
+
+@pytest.mark.parametrize("size", [1, 3, 12])
+def test_issues_are_counted_for_every_caption_whatever_the_batches(size):
+    captions = ["a (cat", "a cat", "a (cat", "a dog)", "a (cat", "(("] * 2
+    encoder = CaptionEncoder(single)
+    for at in range(0, len(captions), size):
+        encoder(batch_of(captions[at : at + size]))
+
+    assert encoder.issues["bracket"] == 10

@@ -106,6 +106,7 @@ def test_columns_can_be_named_and_left_out(tmp_path):
         ({"prompt": "x", "size": "64"}, "\"64\" is no WIDTHxHEIGHT"),
         ({"prompt": "x", "width": 64}, "it has one of 'width' and 'height'"),
         ('{"prompt": "x"', "it is no JSON"),
+        ('{"prompt": "x", "prompt": "y"}', "it has 'prompt' twice"),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_named(tmp_path, row, error):

@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from clipcond import Conditioner, __version__
-from clipcond.cli.prompts import _finite
+from clipcond.conditioning.report import finite
 from clipcond.metadata import read_parameters
 from clipcond.metadata.samplers import SPACING
 from clipcond.pipelines import build_pipeline
@@ -151,7 +151,7 @@ def test_brackets_in_a_prompt_are_no_markup(inspect):
 
 def test_weights_that_json_has_no_number_for():
     # dialects that read numbers as Python does take nan and inf for weights
-    assert _finite({"weights": [1.0, math.nan, math.inf]}) == {"weights": [1.0, None, None]}
+    assert finite({"weights": [1.0, math.nan, math.inf]}) == {"weights": [1.0, None, None]}
 
 
 def test_version(run):

@@ -86,7 +86,7 @@ def test_near_misses(generate, options, code, message):
         ("--width", "--size WIDTHxHEIGHT"),
         ("-W", "--size WIDTHxHEIGHT"),
         ("--num-inference-steps", "--steps"),
-        ("--batch-size", "--count"),
+        ("--batch-count", "--count"),
         ("--ckpt", "--model"),
         ("--outdir", "--output"),
         ("--overwrite", "--force"),
@@ -101,6 +101,14 @@ def test_names_of_other_tools(run, typed, meant):
     assert outcome[:2] == (2, "")
     name = typed.split("=")[0]
     assert outcome.err == f"clipcond: No such option: {name}\nDid you mean {meant}?\n"
+
+
+def test_the_batch_size_of_other_tools(run):
+    assert run("generate", "a", "--batch-size", "7") == (
+        *(2, ""),
+        "clipcond: --batch-size goes with --prompts FILE -o FOLDER; "
+        "--count N draws several pictures\n",
+    )
 
 
 def test_prompts_without_quotes(run):

@@ -20,6 +20,7 @@ from clipcond.prompt import SYNTAXES, compose, parse, reduce_to_one_text, schedu
 from clipcond.prompt.lookalikes import with_lookalikes
 from clipcond.prompt.syntaxes import comfyui
 from clipcond.prompt.text_layers import take_out
+from clipcond.prompt.wide_signs import with_ascii_signs
 from clipcond.prompt.writing import WRITERS
 from tests.failures import failures_of
 
@@ -126,6 +127,7 @@ def test_expressions_do_not_backtrack():
             with suppress(PromptError):
                 parse(prompt, syntax)
         comfyui.parse_groups(prompt)
+        with_ascii_signs(prompt)
         compose(prompt)
         schedule(prompt, 5)
         parsed = parse(prompt, "lpw")
@@ -138,6 +140,7 @@ def test_expressions_do_not_backtrack():
         assert time.process_time() - start < 2
 
     cases = [
+        *(sign * 50_000 for sign in " \t\n\u3000\u00a01.：（，"),
         "a" + " " * 50_000 + "b BREAK c",
         "(:" + " " * 50_000 + "x)",
         "(:" + "1" * 50_000 + "x)",

@@ -120,6 +120,17 @@ def test_one_that_is_wrong_costs_no_other(model):
     assert answers[2].json()["error"]["message"].startswith("half a character")
 
 
+def test_the_texts_of_a_request_are_bounded_together(model):
+    """Others wait for them."""
+    limits = Limits(prompt=100, batch=9)
+    many, few = asked(
+        model, "/encode", {"prompts": ["a" * 90] * 5}, {"prompts": ["a" * 90] * 4}, limits=limits
+    )
+
+    assert (many.status_code, few.status_code) == (413, 200)
+    assert many.json()["error"]["code"] == "prompts-too-long"
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code", "message"),
     [

@@ -24,9 +24,12 @@ def test_inspect_is_as_the_command(model, capsys):
     body = {"prompt": prompt, "negative": "bad", "compact": True}
     (answer,) = asked(model, "/inspect", body, reword=worded)
 
+    found = answer.json()
     for issue in [*said["issues"], *said["negative"]["issues"]]:
-        del issue["prompt"]
-    assert answer.json() == said
+        del issue["prompt"], issue["remedy"]
+    for issue in [*found["issues"], *found["negative"]["issues"]]:
+        del issue["remedy"]  # the command's names what Python can do as well
+    assert found == said
 
 
 def test_inspect_with_a_weight_beyond_all_numbers(model):
@@ -76,6 +79,28 @@ def test_a_picture_is_that_of_the_command(model, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("prompt", "codes"),
+    [
+        ("a red apple", set()),
+        ("a red (apple", {"bracket"}),
+        ("zebra quux", {"unread-words"}),
+        ("a cat <lora:x:1>", {"extra-network"}),
+        ("a cat __x__ {a|b}", {"wildcard", "unread-words"}),
+        ("a cat, " * 700, {"prompt-cut"}),
+    ],
+)
+def test_issues_of_a_picture_are_those_of_its_prompt(model, prompt, codes):
+    body = {**SMALL, "prompt": prompt, "negative": "", "steps": 1}
+    (drawn,) = asked(model, "/generate", body)
+    (encoded,) = asked(model, "/encode", {"prompt": prompt}, headers={"accept": "application/json"})
+
+    found = set(filter(None, drawn.headers["x-clipcond-issues"].split(",")))
+    assert {each.strip() for each in found} >= codes
+    assert bool(found) == bool(codes)
+    assert {issue["code"] for issue in encoded.json()["issues"]} >= codes
+
+
+@pytest.mark.parametrize(
     ("body", "message"),
     [
         ({"size": "65x64"}, "size 65x64: sides are multiples of"),
@@ -104,3 +129,21 @@ def test_the_log_has_no_prompts_unless_it_is_asked_to(model, caplog):
     assert quiet[1]["issues"] == ("bracket", "unread-words")
     assert "secret" not in str(quiet)
     assert caplog.records[-1].fields["asked"] == {"prompt": "a secret cat"}
+
+
+def test_full_width_signs_are_read_where_a_request_says_so(model):
+    plain, wide = asked(
+        model, "/inspect", {"prompt": "（cat：1.3）"}, {"prompt": "（cat：1.3）", "fullwidth": True}
+    )
+    assert {part["weight"] for part in plain.json()["segments"]} == {1.0}
+    assert {part["weight"] for part in wide.json()["segments"]} == {1.3}
+
+
+def test_remedies_name_nothing_that_no_request_has(model):
+    prompts = ["a <lora:x:1>", "embedding:foo", "{a|b} __x__", "a AND b", "[a:b:0.5]", "a " * 700]
+    answers = asked(model, "/inspect", *({"prompt": prompt} for prompt in prompts), reword=worded)
+    for answer in answers:
+        for issue in answer.json()["issues"]:
+            assert "In Python" not in issue["remedy"], issue
+            assert "clipcond expand" not in issue["remedy"], issue
+            assert "--" not in issue["remedy"], issue
