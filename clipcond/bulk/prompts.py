@@ -37,7 +37,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 }
 _SPELLED = {name: role for role, names in ROLES.items() if role != "name" for name in names}
 _COLUMN = "Say which column is which with columns=."
-_SIZE = re.compile(r"[1-9]\d{0,4}x[1-9]\d{0,4}")
+_SIZE = re.compile(r"([1-9]\d{0,4})[xX×*]([1-9]\d{0,4})")
 _FILE_NAME = re.compile(r"[^\w.+-]+")
 # A line of JSON, whole or broken; `{cat}` and `["a cat":0.5]` are prompts.
 LIKE_JSON = re.compile(
@@ -256,10 +256,12 @@ def _guidance(said: Mapping[str, object]) -> float | None:
 def _size(said: Mapping[str, object]) -> tuple[int, int] | None:
     width, height = _whole(said, "width", 1), _whole(said, "height", 1)
     if "size" in said:
-        if not isinstance(said["size"], str) or not _SIZE.fullmatch(said["size"].strip()):
-            shown = excerpt(json.dumps(said["size"], default=str))
+        typed = said["size"]
+        sides = _SIZE.fullmatch(typed.strip()) if isinstance(typed, str) else None
+        if sides is None:
+            shown = excerpt(json.dumps(typed, default=str))
             raise BadRow(f"{shown} is no WIDTHxHEIGHT, such as 512x768")
-        width, height = map(int, said["size"].strip().split("x"))
+        width, height = int(sides[1]), int(sides[2])
     if (width is None) != (height is None):
         raise BadRow("it has one of 'width' and 'height'")
     return None if width is None or height is None else (width, height)

@@ -1,6 +1,18 @@
 """What something in a prompt is, in Chinese: what follows `... is` in a message."""
 
 MEANINGS = {
+    "a weight all the same: no backslash makes text of a colon": (
+        "仍然是权重：反斜杠不能让冒号成为文字"
+    ),
+    "no prompt editing: its number is outside": "数字在括号外，不会按步骤变化",
+    "no prompt editing, whose number comes last": "不会按步骤变化：数字要写在最后",
+    "no prompt editing: its number is missing": "缺少数字，不会按步骤变化",
+    "no prompt editing: its bracket is never closed": "括号没有闭合，不会按步骤变化",
+    "no weight: its bracket is never closed": "括号没有闭合，不是权重",
+    "no weight: its bracket is never opened": "没有对应的左括号，不是权重",
+    "texts for several frames of a film, but here one text": ("是影片各帧的文字，在这里是一段文字"),
+    "a weight whose text ends in a sign": "权重的文字以符号结尾",
+    "a new chunk in SwarmUI, but not here": "在 SwarmUI 中另起一段，在这里不会",
     "no weight without brackets": "没有括号，不是权重",
     "no weight behind a bracket": "数字在括号外，不是权重",
     "no weight behind such a bracket": "这种括号后的数字不是权重",

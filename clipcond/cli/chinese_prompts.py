@@ -7,6 +7,7 @@ PROMPTS = {
     **{f"{{}} is {english}": f"{{}} {chinese}" for english, chinese in MEANINGS.items()},
     **EDITS,
     "Write {}.": "请写 {}。",
+    "Write {}, or write {} and {} for literal brackets.": "请写 {}；若要括号本身，请写 {} 和 {}。",
     "Write {} for the word.": "若是单词，请写 {}。",
     "Write {} for the word, or choose dialect {}.": "若是单词，请写 {}，或选用方言 {}。",
     "Write {} for the smiley.": "要写表情，请写 {}。",
@@ -138,6 +139,7 @@ PROMPTS = {
     ),
     "Choose dialect {}.": "请选用方言 {}。",
     "Leave it out.": "请去掉它。",
+    "Leave it out, or write BREAK in dialect {}.": "请去掉它，或在方言 {} 中写 BREAK。",
     "Leave it out, or choose dialect {}.": "请去掉它，或选用方言 {}。",
     "Leave it out; a weight is {}.": "请去掉它；权重写作 {}。",
     "Leave it out; a weight is {} in dialect {}.": "请去掉它；在方言 {1} 中，权重写作 {0}。",
@@ -227,6 +229,10 @@ PROMPTS = {
     "{} mixes prompts in NovelAI, which is not supported: here it is text": (
         "{} 在 NovelAI 中混合提示词，这里不支持：它是文字"
     ),
+    "what .swap() puts in its place is not encoded, only what is before it": (
+        ".swap() 换上的文字没有编码，只编码它前面的"
+    ),
+    "Encode both prompts, and change between them.": "请分别编码两个提示词，并在它们之间切换。",
     "Encode the prompts one by one.": "请逐个编码提示词。",
     "{} more such places in this prompt": "这个提示词里还有 {} 处",
     "{} more brackets that do not match": "还有 {} 个不成对的括号",

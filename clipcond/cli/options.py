@@ -60,10 +60,12 @@ def check_share(value: float | None) -> float | None:
 
 
 def check_size(value: str | None) -> str | None:
-    """Refuse what is not two numbers of pixels."""
-    if value is not None and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", value):
+    """Refuse what is not two numbers of pixels; write the sign between them as `x`."""
+    if value is None:
+        return None
+    if not (sides := re.fullmatch(r"([1-9]\d{0,4})[xX×*]([1-9]\d{0,4})", value.strip())):
         raise typer.BadParameter(f"{value!r} is no WIDTHxHEIGHT, such as 512x768")
-    return value
+    return f"{sides[1]}x{sides[2]}"
 
 
 def check_picture(value: Path) -> Path:

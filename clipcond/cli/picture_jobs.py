@@ -228,7 +228,8 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
     check_text(given["prompt"])
     check_text(given.get("negative"))
     check_guidance(given.get("guidance"))
-    check_size(given.get("size"))
+    if "size" in given:
+        given = {**given, "size": check_size(given["size"])}
     if "output" in given:
         check_text(given["output"])
         if "\0" in given["output"]:

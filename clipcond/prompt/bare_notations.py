@@ -95,6 +95,7 @@ _LABEL_ALONE = (
 )
 
 _ENDING = r"(?:\.(?:safetensors|ckpt|pth|pt|bin))"
+_FOLDERS = r"(?:[\w.\-]{1,60}[/\\]){0,9}"
 _NAME = rf"(?P<name>\w(?:[\w.\-]{{0,99}}?[\w\-])??)(?:{_ENDING}(?!\w)|(?![\w\-]|\.\w))"
 # `embedding: x` where a tag begins; alone, or it may be ordinary text
 _ALONE = (
@@ -248,7 +249,7 @@ BARE_NOTATIONS = (
     Notation(
         "embedding",
         ("mbedding", "MBEDDING"),
-        re.compile(rf"(?<![^\s(,;])(?i:embeddings?):{_NAME}|{_ALONE}"),
+        re.compile(rf"(?<![^\s(,;])(?i:embeddings?):{_FOLDERS}{_NAME}|{_ALONE}"),
         EXCEPT_PLAIN - {"comfyui"},
         "a textual inversion in dialect 'comfyui', but not here",
         _BARE,

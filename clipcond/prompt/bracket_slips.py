@@ -40,7 +40,7 @@ _ROUND = "no alternation, which has square brackets"
 NEAR = 100  # characters between two brackets
 _SHOWN = 40
 _OPENING = "".join(OPENING.values())
-_STRIPPED = re.compile(r"\s*:\s*[\d.,]{0,9}\Z")
+_STRIPPED = re.compile(r"\\?\s*:\s*[\d.,]{0,9}\Z|\\\Z")
 _LAST_WORD = re.compile(r"(?:\w|-(?=\w)){1,40}\s{0,2}\Z")
 _INNER = re.compile(r"([^:]*?)(?<!\d)\s{0,3}:\s{0,3}([0-2]?\.\d{1,3}|[0-2])\s{0,3}")
 _BEHIND = re.compile(rf"(?:\+{{2,9}}|-{{2,9}}|\d?\.\d{{1,3}})(?=[\s,.;)\"{CJK}]|\Z)")
@@ -92,9 +92,9 @@ BRACKET_SLIPS = (
         "weight",
         ":",
         re.compile(
-            rf"(?<!\\)(?<![A-Za-z\d_])[(\[{{](?=[^()\[\]{{}}\n]{{0,400}}(?:\.\d|\d,\d))(?P<list>(?:{_ITEM}[,;、]){{0,9}}{_ITEM}(?=:\s?{_IN_LIST}\s?[,;、/\s])"
+            rf"(?<!\\)(?<![A-Za-z\d_])[(\[{{](?=[^()\[\]{{}}\n]{{0,400}}(?:\.\d|\d,\d))(?P<list>(?:{_ITEM}[,;、]){{0,9}}{_ITEM}(?=:\s?{_IN_LIST}(?:\s?[,;、/\s]|\.\s))"
             rf"{NO_MEASURE}:\s?{_IN_LIST}"
-            rf"(?:\s?[,;、/]{_OTHER_ITEM}|\s(?=[^\W\d][^()\[\]{{}}:,;、\n]{{0,60}}:\s?{_IN_LIST}[\s,;、)\]}}])"
+            rf"(?:(?:\s?[,;、/]|\.\s){_OTHER_ITEM}|\s(?=[^\W\d][^()\[\]{{}}:,;、\n]{{0,60}}:\s?{_IN_LIST}[\s,;、)\]}}])"
             rf"{_OTHER_ITEM}){{1,20}}[,;、]?)\s?[)\]}}]"
             rf"|(?<![\\\w])\((?P<list_2>{_ITEM}{NO_MEASURE}:\s?[0-2]?\.\d{{1,3}}:{_ITEM})\)"
         ),
@@ -112,6 +112,20 @@ BRACKET_SLIPS = (
         EXCEPT_PLAIN,
         "no weight behind a bracket",
         "Write ({words}:{number}) in dialect 'a1111'.",
+    ),
+    *(
+        Notation(
+            "break-signs",
+            ("<",),
+            re.compile(r"<\s?(?:break|Break)\s?/?>"),
+            readers,
+            "a new chunk in SwarmUI, but not here",
+            remedy,
+        )
+        for readers, remedy in (
+            (_BREAKING, "Write BREAK."),
+            (EXCEPT_PLAIN - _BREAKING, "Leave it out, or write BREAK in dialect 'a1111'."),
+        )
     ),
     Notation(
         "break-signs",

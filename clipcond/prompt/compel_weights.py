@@ -8,7 +8,7 @@ from __future__ import annotations
 import clipcond.lazy_re as re
 from clipcond.prompt.bare_notations import LOAD, WITH_PLUS
 from clipcond.prompt.compel_grammar import NAME, NUMBER
-from clipcond.prompt.notations import EXCEPT_PLAIN, SMALL, Notation
+from clipcond.prompt.notations import EXCEPT_PLAIN, HEADLINE, SMALL, Notation
 from clipcond.prompt.ordinary import SPOKEN, UNITS
 from clipcond.prompt.weight_slips import AT_END
 
@@ -16,6 +16,7 @@ _COMPEL = frozenset({"compel"})
 _WRITE = "Write {weight}."
 _ENDS = r"(?=[\s,.;)\"]|\Z)"
 _PARTLY = "a weight in its first part only: the rest is text"
+_NO_SPEECH = rf"(?!\s(?i:{SPOKEN})(?![\w'’]))"  # it was long (they said) -- we had a break
 _LETTERS = r"[^\W\d_]"
 COMPEL_WEIGHTS = (
     Notation(
@@ -23,7 +24,7 @@ COMPEL_WEIGHTS = (
         "+-.",
         re.compile(
             r"(?:(?<!\\)\((?P<words>[^()\n]{2,60})\)|(?<![\w\"])\"(?P<words_2>[^\W\d][^\"\n]{1,60})\")"
-            rf"[ \t]{{1,3}}(?P<number>\+{{1,9}}|-{{2,9}}|[01]?\.\d{{1,2}})(?=\s)"
+            rf"[ \t]{{1,3}}(?P<number>\+{{1,9}}|-{{2,9}}{_NO_SPEECH}|[01]?\.\d{{1,2}})(?=\s)"
             rf"(?!\s(?:{UNITS}|lens|lenses|zoom)(?!\w))"
             rf"|(?<![\w+\-.])(?!(?i:{WITH_PLUS})\s)(?P<words_3>{_LETTERS}{{3,40}})[ \t]{{1,3}}"
             r"(?P<number_3>\+{2,9})(?=\s)"
@@ -31,6 +32,7 @@ COMPEL_WEIGHTS = (
         _COMPEL,
         "no weight, because of the space in it",
         _WRITE,
+        unless=HEADLINE,
         folded=False,
     ),
     Notation(
@@ -110,14 +112,20 @@ COMPEL_WEIGHTS = (
         "no weight behind such a bracket",
         _WRITE,
     ),
-    Notation(
-        "extra-network",
-        ("ora(", "oRA(", "ORA(", "ora (", "oRA (", "ORA ("),
-        re.compile(r"(?<!\w)(?i:(?:with|use)_?lora)\s?\([^()\n]{1,99}\)"),
-        EXCEPT_PLAIN,
-        "hardly meant as words",
-        LOAD,
-        known=re.compile(rf"(?:with|use)Lora\s*\(\s*{NAME}\s*(?:,\s*-?{NUMBER}\s*)?\)"),
-        folded=False,
+    *(
+        Notation(
+            "extra-network",
+            ("ora(", "oRA(", "ORA(", "ora (", "oRA (", "ORA ("),
+            re.compile(r"(?<!\w)(?i:(?:with|use)_?lora)\s?\([^()\n]{1,99}\)"),
+            readers,
+            "hardly meant as words",
+            LOAD,
+            known=known,
+            folded=False,
+        )
+        for readers, known in (
+            (_COMPEL, re.compile(rf"(?:with|use)Lora\s*\(\s*{NAME}\s*(?:,\s*-?{NUMBER}\s*)?\)")),
+            (EXCEPT_PLAIN - _COMPEL, None),
+        )
     ),
 )

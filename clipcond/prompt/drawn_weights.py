@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import clipcond.lazy_re as re
 from clipcond.prompt.loose_weights import DRAWN, DRAWN_CJK
-from clipcond.prompt.notations import BRACKETS, CJK, EXCEPT_PLAIN, SMALL, Notation
+from clipcond.prompt.notations import BRACKETS, CJK, EXCEPT_PLAIN, SMALL, WEIGHT_WORD, Notation
 
 _THING = (
     rf"(?P<words>(?:[a-z][a-z\-]{{0,20}}\s){{0,3}}(?:{DRAWN})|[{CJK}]{{0,9}}(?:{DRAWN_CJK}))"
@@ -52,6 +52,22 @@ DRAWN_WEIGHTS = (
     ),
     Notation(
         "weight",
+        "(",
+        re.compile(rf"(?<![\\\w])\({_THING}[\-.·・。_](?P<number>[01]\.\d{{1,2}})\s?\)"),
+        EXCEPT_PLAIN,
+        "no weight without a colon",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
+        ")",
+        re.compile(rf"(?<![\\\w])\({_THING}\)[,;/_、](?P<number>[01]?\.\d{{1,2}}){_LAST}"),
+        EXCEPT_PLAIN,
+        "no weight behind a bracket",
+        "Write the number inside: {weight}.",
+    ),
+    Notation(
+        "weight",
         "*^",
         re.compile(
             r"(?<![\\\w)])(?<![=+*/\-]\s)\((?P<words>(?!(?:sin|cos|tan|log|exp|max|min|mass|speed|time)\b)"
@@ -65,7 +81,7 @@ DRAWN_WEIGHTS = (
         "weight",
         ":",
         re.compile(
-            rf"(?<!\\)[(\[{{]\s?:\s?(?P<number>{SMALL})(?:[\s,]\s?|(?=[{CJK}]))"
+            rf"(?<!\\)[(\[{{]\s?(?::|{WEIGHT_WORD})\s?(?P<number>{SMALL})(?:[\s,]\s?|(?=[{CJK}]))"
             r"(?P<words>[^\W\d][^()\[\]{}:\n]{0,60})[)\]}]"
         ),
         EXCEPT_PLAIN,

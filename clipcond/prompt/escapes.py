@@ -14,6 +14,7 @@ _TEXT = r"[^\s\\,()\[\]{}<>\"]{0,40}"
 _HIDING = r"(?<=AN\\)D\b|(?<=BREA\\)K\b|u[\da-fA-F]{4}|x[\da-fA-F]{2}"
 _LONE = rf"(?:\\(?=[ \t]|\Z)|\\(?![nrt]|{_HIDING})[^\W_])"
 _LEFT_OUT = "text without its backslash: one that escapes nothing is left out"
+_CHOOSE = "Choose dialect 'a1111'."  # what is left without them has a meaning there
 _UNICODE = r"\\u[\da-fA-F]{4}|\\x[\da-fA-F]{2}"
 _BEFORE = r"(?<!\\)(?:\\\\){0,9}"
 ESCAPES = (
@@ -46,6 +47,28 @@ ESCAPES = (
         ALL,
         "text with characters as a program writes them",
         "Write {decoded}.",
+        folded=False,
+    ),
+    Notation(
+        "escape",
+        ("\\(",),
+        re.compile(
+            r"(?<!\\)(?P<shown>[^\s\\,()\[\]{}<>\"]{0,40}\\{1,2}\([^()\\\n]{1,80}:\s?[\d.]{1,5}\s?\\{1,2}\))"
+        ),
+        {"novelai", "diffusers"},
+        "no escape here: its backslashes are text",
+        _CHOOSE,
+        folded=False,
+    ),
+    Notation(
+        "escape",
+        ("\\[",),
+        re.compile(
+            r"(?<!\\)\\\[(?:[^()\[\]{}\\\n]{0,80}(?::\s?[\d.]{1,5}\s?|\|[^()\[\]{}\\\n]{0,80}))\\\]"
+        ),
+        {"comfyui", "compel", "diffusers", "novelai"},
+        "no escape here: its backslashes are text",
+        _CHOOSE,
         folded=False,
     ),
     Notation(

@@ -84,6 +84,7 @@ LISTED_WEIGHTS = (
         EXCEPT_PLAIN,
         _EACH,
         _WRITE_ALL,
+        bare=True,
         hint=re.compile(r":-?[.\d]{1,4}\s[^:\n]{1,99}:-?[.\d]"),
     ),
     Notation(
@@ -97,6 +98,7 @@ LISTED_WEIGHTS = (
         EXCEPT_PLAIN,
         "no weight without brackets",
         _WRITE_ALL,
+        bare=True,
         hint=re.compile(rf":\s{{1,2}}{_DECIMAL}"),
     ),
     Notation(

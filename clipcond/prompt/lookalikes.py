@@ -17,15 +17,13 @@ from functools import cache
 from itertools import islice
 from typing import TypeAlias
 
-from clipcond.errors import PromptError, excerpt
+from clipcond.errors import excerpt
 from clipcond.prompt.bare_notations import BARE_NETWORKS, BARE_NOTATIONS
 from clipcond.prompt.bracket_misreadings import without_consequences
 from clipcond.prompt.bracket_slips import (
     BRACKET_SLIPS,
-    NEAR,
     between,
     meant_weight,
-    opening_of,
     with_brackets,
 )
 from clipcond.prompt.compel_doubts import doubtful_weights
@@ -37,7 +35,6 @@ from clipcond.prompt.folding import fold, odd_signs
 from clipcond.prompt.fullwidth_notations import FULLWIDTH, JOINED, JOINED_UNASKED
 from clipcond.prompt.misreadings import MAY_BE_MISREAD, find_misreadings
 from clipcond.prompt.notations import (
-    BRACKETS,
     CJK,
     MOST_WEIGHT,
     Notation,
@@ -48,13 +45,14 @@ from clipcond.prompt.notations import (
 )
 from clipcond.prompt.novelai_slips import NOVELAI_SLIPS
 from clipcond.prompt.ordinary import ordinary_spans, shown_group
-from clipcond.prompt.other_dialects import CHOOSE_A1111, CODE, LOOKALIKES
+from clipcond.prompt.other_dialects import CHOOSE_A1111, LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
-from clipcond.prompt.parsing import parse
-from clipcond.prompt.rendering import render
+from clipcond.prompt.remedy_words import as_typed, holds_form, nested_weight, part_start, readable
 from clipcond.prompt.scanner import OPENING, SPOILS, ascii_signs, is_never_closed
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment, in_order
 from clipcond.prompt.tool_words import TOOL_WORDS
+from clipcond.prompt.unfinished_forms import OUTSIDE, UNFINISHED_FORMS
+from clipcond.prompt.unopened import NEVER_OPENED, ROUNDLESS, unopened_weights
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 
 SHOWN = 40  # characters
@@ -62,13 +60,11 @@ Found: TypeAlias = tuple[int, int, Issue]  # where it begins and ends, and what 
 _USEFUL = "Useful weights are between 0 and 2"
 _LITERAL = f"{_USEFUL}; brackets that are text are written \\( and \\)."
 _COLONS = (":", "：")
+_HOLDING = (CALL, "novelai-weight")
 _OPENING = "".join(OPENING.values())
 _STRAY = tuple("()（）")
 _SMILEY = re.compile(rf"(?:(?<!\S)|(?<=[^\w\s])|(?<=[{CJK}]))[>]?[:;=：；]['\-^]?\Z")
-_OF_COMPEL = re.compile(r"\)(?:[+-]|\d?\.\d)")
 _WORD = re.compile(r"\w")
-_OR_CHOOSE = re.compile(r"(, or|; for editing) choose (dialect '(\w+)')")
-_PART_NUMBER = re.compile(r"\A[+-]?[\d.]*(?=[\s,])")
 
 
 def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> ParsedPrompt:
@@ -82,7 +78,12 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     kinds, by_sign, always = _kinds(parsed.syntax, fullwidth)
     signs = by_sign.keys() & {*parsed.source, *folded}
     possible = sorted({*always, *(i for sign in signs for i in by_sign[sign])})
-    found = [each for i in possible for each in _find(parsed, folded, kinds[i], fullwidth is True)]
+    found = (
+        list(unopened_weights(parsed, folded))
+        if parsed.issues or parsed.syntax in ROUNDLESS
+        else []
+    )
+    found += [each for i in possible for each in _find(parsed, folded, kinds[i], fullwidth is True)]
     added = _heavy(parsed)
     if parsed.parts and MAY_BE_MISREAD.search(folded):
         known = [issue.position for issue in added]
@@ -92,7 +93,7 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
         return parsed
     is_ordinary = ordinary_spans(parsed, {i.code for i in (*parsed.issues, *(f[2] for f in found))})
     chosen = _one_a_place([each for each in found if not is_ordinary(each[2].code, *each[:2])])
-    calls = [span for *span, issue in chosen if issue.code in (CALL, "novelai-weight")]
+    calls = [span for *span, issue in chosen if _holds_brackets(issue)]
     last = max(map(parsed.source.rfind, "(（"))  # bracket that others may spoil
     kept = [
         issue
@@ -117,6 +118,7 @@ def _kinds(
     """List what a syntax reads as text, its indices by sign, and those whose signs are words."""
     more = {True: READ_WIDE, False: JOINED, None: (*JOINED_UNASKED, *FULLWIDTH)}[fullwidth]
     slips = (
+        *UNFINISHED_FORMS,
         *ESCAPES,
         *COMPEL_SLIPS,
         *COMPEL_WEIGHTS,
@@ -146,6 +148,11 @@ def _one_a_place(found: Sequence[Found]) -> list[Found]:
             chosen.append((start, stop, issue))
             taken.insert(index, (start, stop))
     return chosen
+
+
+def _holds_brackets(issue: Issue) -> bool:
+    """Whether what is said of the brackets in it is a consequence."""
+    return issue.code in _HOLDING or issue.message.endswith((OUTSIDE, NEVER_OPENED))
 
 
 def _is_smiley(source: str, issue: Issue) -> bool:
@@ -178,8 +185,12 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation, wide: bool) -> Iter
         words = source[start:stop].lstrip()
         start = stop - len(words)
         names = _names(match, folded, parsed.syntax, (start, stop))
+        if "{part}" in kind.remedy and names["number"]:
+            start = part_start(folded, start)
+            words = source[start:stop]
         at = match.start(group)
-        if nested := _nested_weight(words, kind, parsed.syntax):
+        template = CHOOSE_A1111 if holds_form(words, kind) else kind.remedy
+        if nested := nested_weight(words, kind, parsed.syntax):
             names["weight"], at = nested, start
         if key := next((k for k in ("weight", "weights") if f"{{{k}}}" in kind.remedy), None):
             names[key], n_signs = between(names[key], source, (start, stop), parsed.syntax)
@@ -188,55 +199,10 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation, wide: bool) -> Iter
         names["odd"] = odd_signs(source[slice(*match.span())], signs[slice(*match.span())])
         if "{odd}" in kind.meaning and not names["odd"]:
             continue
-        message = f"{_as_typed(excerpt(words, SHOWN))} is {kind.meaning.format_map(names)}"
-        remedy = _readable(kind.remedy.format_map(names), source, (start, stop), wide)
+        message = f"{as_typed(excerpt(words, SHOWN))} is {kind.meaning.format_map(names)}"
+        remedy = readable(template.format_map(names), source, (start, stop), wide)
         issue = Issue(message, start, remedy, kind.code, (words,))
         yield at, stop, issue
-
-
-def _nested_weight(words: str, kind: Notation, syntax: str) -> str:
-    """Write a weight with others in it as a syntax has it, all at once; "" if it has none.
-
-    `(a (red:1.2) hat:0.8)` is `0.8::a :: 0.96::red:: 0.8:: hat::` in NovelAI's.
-    """
-    source = next((name for name in ("a1111", "compel") if repr(name) in kind.meaning), "")
-    is_weight = kind.code == CODE and source and kind.remedy.startswith("Write {weight}")
-    n_weights = len(_OF_COMPEL.findall(words)) if source == "compel" else fold(words).count("(")
-    if not is_weight or "|" in words or syntax == "diffusers" or not 1 < n_weights < SHOWN:
-        return ""
-    try:
-        inner = parse(words, source, fullwidth=source == "a1111")
-        is_one = source == "a1111" and len({part.weight for part in inner.segments}) < 2
-        if inner.issues or is_one:
-            return ""
-        return render(inner, syntax, exact=False)
-    except PromptError:
-        return ""
-
-
-def _readable(remedy: str, source: str, place: tuple[int, int], wide: bool) -> str:
-    """Say what to write in another dialect, if that does not read the signs as they are typed."""
-    start, stop = place
-    words = source[start:stop]
-    plain, around = fold(words), source[max(0, start - 1) : start] + source[stop : stop + 1]
-    is_word = words.isalpha() and "dialect 'a1111'" in remedy
-    if (other := _OR_CHOOSE.search(remedy)) and len(words) < SHOWN:
-        before = fold(source[max(0, start - NEAR) : start + 1])
-        if plain == "BREAK" and opening_of(before, len(before) - 1) >= 0:  # where it is a word
-            return f"{remedy[: other.start()]}."
-        is_wide = wide and other[3] in BRACKETS
-        is_joined = is_word and not is_wide and any(map(str.isalpha, around))
-        if is_joined or ascii_signs(words, fullwidth=is_wide) != plain:
-            plain = f"' {plain} '" if is_word else plain
-            return f"{remedy[: other.start()]}{other[1]} write {plain} in {other[2]}."
-    if remedy == CHOOSE_A1111 and plain != words and len(words) < SHOWN:
-        return f"Write {plain} in dialect 'a1111'."
-    return remedy
-
-
-def _as_typed(words: str) -> str:
-    """Quote words; a backslash stays one, unless other characters need one."""
-    return repr(words).replace("\\\\", "\\") if words.isprintable() else repr(words)
 
 
 def _first_open(parsed: ParsedPrompt) -> int:
@@ -259,8 +225,7 @@ def _names(
     words, number = meant_weight(match, groups, folded, place)
     names["weight"] = weight_in(syntax, excerpt(words.strip(" _"), SHOWN), number)
     if groups.get("words") and "::" in match[0]:  # Midjourney weighs all since the last one
-        last = folded.rfind("::", max(0, start - 2 * NEAR), start)
-        part = _PART_NUMBER.sub("", folded[last + 2 if last >= 0 else 0 : start] + words)
+        part = (folded[part_start(folded, start) : start] if groups.get("number") else "") + words
         names["part"] = weight_in(syntax, excerpt(part.strip(" ,"), SHOWN), number)
     names["when"] = plain_share(groups.get("when", ""))
     if "members" in groups:

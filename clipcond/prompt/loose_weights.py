@@ -6,6 +6,7 @@ import clipcond.lazy_re as re
 from clipcond.prompt.notations import (
     CJK,
     EXCEPT_PLAIN,
+    HEADLINE,
     MEASURED,
     NO_CJK_MEASURE,
     NO_MEASURE,
@@ -126,6 +127,7 @@ LOOSE_WEIGHTS = (
         EXCEPT_PLAIN,
         "no weight, because of the space in it",
         _WRITE,
+        unless=HEADLINE,
         known=re.compile(r"\(?[^\s()]{1,60}\)?[^ \t\w()][+-]"),  # an invisible sign, no space
     ),
     Notation(
@@ -154,7 +156,7 @@ LOOSE_WEIGHTS = (
         "weight",
         "\"'`",
         re.compile(
-            rf"(?<![\w\"'`])([\"'`])(?P<words>[^\W\d][^\"'`\n:]{{0,60}})\1(?:\s?:\s?(?P<number>{SMALL})(?=\s?(?:[,;、]|\.?\Z))|:(?P<number_2>{SMALL})(?=\s[^\W\d]))"
+            rf"(?<![\w\"'`])([\"'`])(?P<words>[^\W\d][^\"'`\n:]{{0,60}})\1(?:\s?:\s?(?P<number>{SMALL})(?=\s?(?:[,;、]|\.?\Z))|:(?P<number_2>{SMALL})(?=\s(?:[\"'`(\[]|[^\W\d])))"
         ),
         EXCEPT_PLAIN,
         "no weight, because its words are in quotes",
@@ -213,6 +215,17 @@ LOOSE_WEIGHTS = (
         EXCEPT_PLAIN - {"compel"},
         "no weight behind a bracket",
         _WRITE,
+    ),
+    Notation(
+        "weight",
+        ")",
+        re.compile(
+            rf"(?:(?<=[^\W\d_]{{2}})|(?<=[{CJK}]))\)"  # (a)+0.5 is a sum
+            r"(?:\+(?P<more>0?\.\d{1,3})|[+-]{1,9}(?P<number>\d?\.\d{1,3}))(?=[\s,.;)\"]|\Z)"
+        ),
+        EXCEPT_PLAIN - {"compel"},
+        "no weight behind a bracket",
+        "Write the number inside: {weight}.",
     ),
     Notation(
         "weight",

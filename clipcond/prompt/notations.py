@@ -98,7 +98,9 @@ _TO_DIGITS = str.maketrans({**_DIGITS, "o": "0", "O": "0", "l": "1", "I": "1"})
 _READ = re.compile(r"(-?)(\d*)(?:\s{0,2}[^\d\s]{0,2}\s{0,2}(\d+))?")
 _FRACTION = re.compile(r"\s*(\d{1,2})\s*/\s*(\d{1,2})\s*")
 MOST_SIGNS = 99  # that multiply: more would be beyond what numbers can hold
+_NO_GROUP = re.compile(r"=|(?<!\S)[+-](?!\S)")  # what no group of compel holds
 _SIGNS = {"+": 1.1, "-": 0.9}  # of compel, for each sign
+HEADLINE = re.compile(r"(?m:^)\s{0,9}\+{2,9}\s")  # +++ breaking news +++
 
 
 class Notation(NamedTuple):
@@ -145,7 +147,7 @@ def weight_in(syntax: str, words: str, number: str) -> str:
         number: as it was typed, with whatever is wrong about it; or the signs of compel.
     """
     number = plain_number(number)
-    if syntax == "compel" and number[:1] != "-":
+    if syntax == "compel" and number[:1] != "-" and not _NO_GROUP.search(words):
         return f"({words}){number}"
     if syntax == "novelai":
         return f"{number}::{words}{' ' * words[-1:].isdigit()}::"  # `2023::` would be a weight
@@ -155,10 +157,12 @@ def weight_in(syntax: str, words: str, number: str) -> str:
 def weights_in(syntax: str, listed: str) -> str:
     """Write a list such as `cat:0.8, dog:1.1` as a syntax has it, each in its own brackets."""
     found = _PAIRED.findall(listed) if listed[-1:] in ("]", ")", "}") else _LISTED.findall(listed)
-    is_below = any(number.startswith("-") for *_, number, _ in found)  # compel has none such
-    target = "a1111" if syntax == "diffusers" or (syntax == "compel" and is_below) else syntax
+    is_foreign = any(n.startswith("-") or _NO_GROUP.search(words) for *_, words, n, _ in found)
+    target = "a1111" if syntax == "diffusers" or (syntax == "compel" and is_foreign) else syntax
     written = [
-        weight_in(target, words.strip(_AROUND), number) if number else plain.strip(_AROUND)
+        weight_in(target, words.strip(_AROUND), number)
+        if number
+        else plain.strip(_AROUND).removeprefix(". ")
         for *_, words, number, plain in found
     ]
     text = ", ".join(filter(None, written))

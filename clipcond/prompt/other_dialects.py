@@ -36,11 +36,11 @@ _SIGNED_WORD = (
     rf"(?:(?<![\w+\-.])(?!(?i:notepad|lib|stdc))(?=\w*[^\W\d_])(?P<words>\w{{2,}}(?:-\w{{2,}}){{0,3}}|[{CJK}])(?P<number>\+{{2,}}|-{{2,}})"
     r"(?=[\s,.;:!?)\"]|$))"
 )
+_UNSIGNED = r"(?:\d+\.\d*|\.\d+)"
 _SIGNED_BRACKET = (
-    rf"(?<!\\)\)(?:\+(?P<more>0?\.\d{{1,3}})(?=[\s,.;)\"]|$)"
-    rf"|(?P<number_4>{DECIMAL})(?:\.\d{{1,3}}){{1,9}}(?=[\s,.;)\"]|$)"
-    rf"|(?P<number_2>(?:[+-]{{1,9}}|{DECIMAL})(?=[\s,.;)\"]|$)"
-    rf"|(?:[+-]{{2,9}}|{DECIMAL}){CJK_BEHIND}))"
+    rf"(?<!\\)\)(?:(?P<number_4>{_UNSIGNED})(?:\.\d{{1,3}}){{1,9}}(?=[\s,.;)\"]|$)"
+    rf"|(?P<number_2>(?:[+-]{{1,9}}|{_UNSIGNED})(?=[\s,.;)\"]|$)"
+    rf"|(?:[+-]{{2,9}}|{_UNSIGNED}){CJK_BEHIND}))"
 )
 _SIGNED_QUOTE = (
     r"(?<![\w\"])\"(?P<words_3>[^\W\d][^\"\n]{0,60})\"(?P<number_3>\+{1,4}|-{2,4}|\d?\.\d{1,3})"
@@ -63,7 +63,9 @@ _SQUARES = re.compile(
     r"|brackets?|placeholder|insert|text|image|photo|video|and|the)\])[a-z]{3,30})\](?=[\s,;.]|\Z)"
     rf"|{SQUARE_CJK}"
 )
-_SQUARE = re.compile(r"(?<![\w\\\]])\[(?=\s?[^\W\d])(?P<words>[^\[\]\\:|\n]{2,60})\](?![\w(\]])")
+_SQUARE = re.compile(
+    r"(?<![\w\\\]])\[(?!\s?BREAK\b)(?=\s?[^\W\d])(?P<words>[^\[\]\\:|\n]{2,60})\](?![\w(\]])"
+)
 # What only A1111's prompts have.
 _A1111S = re.compile(rf"\([^()\n]{{1,120}}:\s?{DECIMAL}\s?\)|\(\((?=\w)|\bBREAK\b|<lora:")
 # LUNCH BREAK, BREAK TIME
@@ -93,7 +95,16 @@ _JOINED_WORD = re.compile(
     rf"(?<!page)(?<!line)BREAK(?=[a-z]{{2}}|a\s|\d|\b|[{CJK}])"
     r"|(?<![A-Za-z\d_])AND(?!a[lmn]|e[rs]|or|r(?:ew|ea|es|o)|y|i)(?=[a-z]{3})"
     rf"|(?<=[a-z]{{2}})AND(?=[a-z]{{3}}|a\s|\s|\d|[{CJK}])"
+    r"|(?<![A-Za-z\d_])BREAK_(?=[\s,])|(?<=[\s,])_BREAK(?![A-Za-z\d_])"
     rf"|(?<![A-Za-z\d_])(?:BREAK|AND)(?=\d{{1,3}}[a-z{CJK}])|(?<=\d)(?:BREAK|AND)(?=[{CJK}])"
+)
+# A call of compel: a conjunction of what is in brackets or quotes, or a change; obj.swap(a, b) is
+# code.
+_CALL = (
+    r"(?<=[)\"])\s{0,3}(?P<shown>\.(?:blend|and|add)\s{0,3}\()"
+    r"(?=\s?(?:[\d.,\s+\-]|no_normalize){0,99}(?:\)|\Z))"
+    r"|(?<=[)\"])\.attend\(|(?<=\))\.swap\(|(?<=\")\.swap\("
+    r"|(?<=\w)\.swap\((?![^()\n]{0,200},(?!\s?[st]_(?:start|end)|\s?shape))"
 )
 PART_OF_WORD = "a part of a word here"
 SPACES = "Write spaces around it."
@@ -128,7 +139,7 @@ LOOKALIKES = (
     Notation(
         CODE,
         "(",
-        re.compile(r"(?<=[)\"\w])\.(?:blend|and|add|swap|attend)\("),
+        re.compile(_CALL),
         EXCEPT_PLAIN - {"compel"},
         "a conjunction of prompts, or a change, in dialect 'compel', but not here",
         "Choose dialect 'compel'.",

@@ -13,6 +13,7 @@ from clipcond.prompt.command_options import COMMAND_OPTIONS
 from clipcond.prompt.labels import LABELS, OF_PROGRAM
 from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, NUMBER, SMALL, Notation
 from clipcond.prompt.pasted import EMPTY_LABEL, ESCAPED, PASTED, PROMPT_LABEL
+from clipcond.prompt.settings import SETTINGS
 
 _NETWORKS = "lora|lyco|locon|loha|hypernet|hypernetwork"
 _PARTS = (
@@ -54,6 +55,7 @@ OTHER_TOOLS = (
     PASTED,
     ESCAPED,
     *LABELS,
+    *SETTINGS,
     Notation(
         "random-choice",
         "{",
@@ -166,7 +168,7 @@ OTHER_TOOLS = (
         "html",
         "<[",
         re.compile(
-            rf"(?i:</?(?:{_ELEMENTS})(?:\s[^<>\n]{{0,200}})?/?>)|<!--"
+            rf"(?!(?<=\w)<[A-Z]>)(?i:</?(?:{_ELEMENTS})(?:\s[^<>\n]{{0,200}})?/?>)|<!--"
             r"|(?i:\[/(?:b|i|u|url|img|color|quote|code)\]|\[(?:url|color|size)=[^\]\n]{1,200}\])"
         ),
         EXCEPT_PLAIN,
@@ -236,6 +238,7 @@ OTHER_TOOLS = (
             rf"(?<![\w:])(?:\w{{1,60}}::)*(?P<words>\w{{1,60}})"
             rf"(?:::(?:(?P<number>{NUMBER})(?=[\s,{CJK}]|\Z)|(?=[\s,]|\Z))"
             rf"| ::\s?(?P<number_2>{NUMBER})(?=[\s,{CJK}]|\Z))"
+            rf"|(?<![^\s,])::(?P<words_2>[^\W\d]\w{{0,60}})::(?P<number_3>{NUMBER})(?=[\s,{CJK}]|\Z)"
         ),
         EXCEPT_PLAIN - {"novelai"},
         "a weight or a border of Midjourney, but not here",

@@ -168,7 +168,11 @@ def misread_forms(
     """
     parts = find_conditions(remainder, negative=negative, fullwidth=fullwidth)
     titles = remainder.restore_issues(tuple(title_issues(remainder.text, parts)))
-    return (*titles, *number_issues(remainder, fullwidth=fullwidth))
+    numbers = (
+        number_issues(remainder.only([(start, stop)]), fullwidth=fullwidth)
+        for start, stop, _ in parts
+    )
+    return (*titles, *islice(chain.from_iterable(numbers), MOST_ISSUES))
 
 
 def _first_condition(text: str, at: int, fullwidth: bool) -> tuple[Remainder, Issue]:

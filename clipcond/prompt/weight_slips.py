@@ -10,6 +10,7 @@ import clipcond.lazy_re as re
 from clipcond.prompt.drawn_weights import DRAWN_WEIGHTS
 from clipcond.prompt.listed_weights import LISTED_WEIGHTS
 from clipcond.prompt.loose_weights import LOOSE_WEIGHTS, WHOLE_TAG
+from clipcond.prompt.measured_weights import MEASURED_WEIGHTS
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,
@@ -72,11 +73,12 @@ WEIGHT_SLIPS = (
     *LISTED_WEIGHTS,
     *LOOSE_WEIGHTS,
     *DRAWN_WEIGHTS,
+    *MEASURED_WEIGHTS,
     Notation(
         "weight",
         ":",
         re.compile(
-            rf"{_TAG}{NO_MEASURE}:(?P<number_2>{SMALL}))(?=\s{{0,3}}(?:[,;\n]|\Z))"
+            rf"{_TAG}(?<!\s\d){NO_MEASURE}:(?P<number_2>{SMALL}))(?=\s{{0,3}}(?:[,;\n]|\Z))"
             rf"|{_WORDS}(?: : | ?:)(?P<number>{SMALL})[xX×倍배]?(?:\s?:\s?{SMALL}){{0,3}}{_END}"
             rf"|{WHOLE_TAG}"
         ),
@@ -222,7 +224,7 @@ WEIGHT_SLIPS = (
     Notation(
         "weight",
         ":",
-        re.compile(rf"(?<![:\d\s,])::(?P<number>{SMALL}|[0-2])\s?\)"),
+        re.compile(rf"(?<![:\d\s,]):\s?:(?P<number>{SMALL}|[0-2])\s?\)"),
         EXCEPT_PLAIN,
         "a weight with two colons, of which one is text",
         _WRITE,

@@ -8,6 +8,7 @@ import pytest
 
 from clipcond.bulk.prompts import find_prompts, read_prompts
 from clipcond.bulk.sources import Place, places_of
+from clipcond.cli.options import check_size
 from clipcond.errors import BulkError
 
 ROWS = [
@@ -115,6 +116,15 @@ def test_a_bad_row_is_named(tmp_path, row, error):
         bad, good = read(tmp_path / name)
         assert error in bad.error
         assert (good.error, good.prompt, good.line) == ("", "a cat", 2)
+
+
+def test_sides_are_joined_by_an_x_or_a_sign_like_it(tmp_path):
+    sizes = ["64x32", "64X32", "64×32", " 64*32 "]
+    (tmp_path / "a.jsonl").write_text(
+        "".join(json.dumps({"prompt": "x", "size": size}) + "\n" for size in sizes)
+    )
+    assert {(row.error, row.size) for row in read(tmp_path / "a.jsonl")} == {("", (64, 32))}
+    assert {check_size(size) for size in sizes} == {"64x32"}
 
 
 def test_what_is_no_json_is_a_prompt(tmp_path):

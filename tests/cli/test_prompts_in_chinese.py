@@ -24,6 +24,7 @@ from clipcond.prompt.reduction import misread_forms, undrawn_edits
 from clipcond.prompt.remainder import Remainder
 from clipcond.prompt.text_layers import network_issues, take_out
 from clipcond.prompt.tool_words import TOOL_WORDS
+from clipcond.prompt.unfinished_forms import UNFINISHED_FORMS
 from clipcond.prompt.weight_slips import WEIGHT_SLIPS
 from tests.failures import failures_of
 
@@ -56,6 +57,7 @@ def test_every_notation_is_translated():
         *COMPEL_WEIGHTS,
         *ESCAPES,
         *TOOL_WORDS,
+        *UNFINISHED_FORMS,
     )
     assert not failures_of(check, kinds)
 
@@ -99,6 +101,14 @@ def test_issues_of_prompts_are_translated():
         *("(smile, :3) (2:1)", "(happy :)", "sad :( cat)", "(cat)(dog)", "TAKE A BREAK"),
         *("BLACK AND WHITE cat", "a AND b:0,5", "10:30 AND b", "(castle)-1.3", "(cat 1.3)"),
         *("[cat:50%]", "[cat:dog|fox]", "(cat:)", "(cat:1.3]", "BREAKforest", "(cat) ++"),
+        *(
+            "a cat dog:1.3)",
+            "(dog\\:1.3)",
+            "[dog:fox]:0.5",
+            "0: a cat\n24: a dog",
+            "a cat <break> b",
+        ),
+        *("[:dog]", "(dog|:1.3)", "a cat, steps=20", "(dog:1.3 fox", "[0.5:cat:dog]"),
         *ORDINARY.read_text(encoding="utf-8").splitlines(),
     ]
     assert not failures_of(check, cases)

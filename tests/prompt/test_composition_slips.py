@@ -134,3 +134,11 @@ def test_and_with_nothing_on_one_side():
         *(("AND", "behind", 0), ("a AND :0.5", "behind", 2), ("a AND b AND", "behind", 8)),
     ]
     assert not failures_of(check, cases)
+
+
+def test_an_edit_that_and_splits_is_none():
+    for prompt in ("[a cat AND a dog:0.5]", "x [hat AND cat:0.8], b"):
+        assert misread_forms(Remainder.whole(prompt)) == ()
+        assert misread_forms(Remainder.whole(prompt), negative=True) != ()
+    (number,) = misread_forms(Remainder.whole("a cat AND a [3:2] dog"))
+    assert (number.code, number.position) == ("editing-number", 12)

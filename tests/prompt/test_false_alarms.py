@@ -95,3 +95,33 @@ def test_variables_of_templates():
     assert not failures_of(check, cases)
     for prompt in ("{cat}", "{red hat}", "{long_hair}", "{{smile}}", "{simple_background}"):
         assert [i.code for i in issues(prompt, "a1111")] == ["novelai-weight"], prompt
+
+
+def test_methods_of_code_are_no_calls_of_compel():
+    code = ["cat.and(dog)", "obj.swap(a, b)", "names.add(key)", "foo().add(x)", "A<B>C"]
+    code += ["x = (a)+0.5", "z = f(x)-0.5"]
+    for prompt in [*code, "+++ breaking news +++", "long (as they said) -- we had a break"]:
+        for syntax in sorted({*SYNTAXES} - {"compel"}):
+            assert issues(prompt, syntax) == [], (prompt, syntax)
+    calls = ['("a", "b") .blend(0.5, 0.5)', '("a", "b").and ()', "cat.swap(dog)", '"a".swap("b")']
+    for prompt in calls:
+        for syntax in sorted(EXCEPT_PLAIN - {"compel"}):
+            assert issues(prompt, syntax)[0].remedy == "Choose dialect 'compel'.", prompt
+
+
+def test_signs_of_other_tools_that_are_near_misses():
+    def check(case):
+        prompt, words, remedy = case
+        found = [i for i in issues(prompt, "comfyui") if i.words and i.words[0] == words]
+        assert [i.remedy for i in found] == [remedy]
+
+    load = "Leave it out, and load the network into the pipeline: load_lora_weights."
+    spaces = "Leave it out, or write spaces around it and choose dialect 'a1111'."
+    cases = [
+        ("a cat <break> a dog", "<break>", "Leave it out, or write BREAK in dialect 'a1111'."),
+        ("a cat withLora(foo,0.8)", "withLora(foo,0.8)", load),
+        ("a cat BREAK_ dog", "BREAK_", spaces),
+        ("a ::dog::1.3", "a ::dog::1.3", "Leave it out; a weight is (a dog:1.3)."),
+    ]
+    assert not failures_of(check, cases)
+    assert issues("a cat <break> a dog", "a1111")[0].remedy == "Write BREAK."

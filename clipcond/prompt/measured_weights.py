@@ -1,0 +1,132 @@
+r"""List weights of words that a number mostly measures, and weights with a dot or sign too many.
+
+`portrait:1.3` and `4k:1.3` are weights. `zoom:1.3` is one among tags, `1girl, zoom:1.3`; alone it
+is a setting.
+"""
+
+from __future__ import annotations
+
+import clipcond.lazy_re as re
+from clipcond.prompt.loose_weights import DRAWN, DRAWN_CJK
+from clipcond.prompt.notations import (
+    BRACKETS,
+    CJK,
+    EXCEPT_PLAIN,
+    MEASURED,
+    NO_CJK_MEASURE,
+    NO_MEASURE,
+    SMALL,
+    Notation,
+    not_after,
+)
+
+_WRITE = "Write {weight}."
+_NO_BRACKETS = "no weight without brackets"
+_NO_NUMBER = "no weight, because it is no plain number"
+_NUMBER = r"[01]?\.\d{1,2}"
+_FIRST = r"(?:\A|(?<=[,;、\n]))\s?"
+_LAST = r"(?=\s{0,3}(?:[,;、\n]|\.?\Z))"
+_END = r"(?=\s[^\W\d]|\s{0,3}(?:[,;、\n]|\.?\Z))"
+# Words that are drawn more often than they are measured.
+_PICTURED = r"portrait|profile|view|angle|scene|windows|python|torch|\d{1,2}[kKdD]"
+_NO_ZOOM = not_after("变焦 變焦 放大 望远镜 镜头 倍率 缩放 播放 快进 倍速")
+_TAG = r"(?:[a-z][a-z\-']{1,30}\s){0,3}"
+# Elsewhere in the list is a tag that is drawn: a cat, masterpiece, 1girl
+_OBJECT = (
+    rf"(?:(?:[a-z][a-z\-]{{0,20}}\s){{0,3}}(?<![a-z])(?:{DRAWN})|\d(?:girl|boy)s?|solo|highres"
+    rf"|(?:best|high|worst|low) quality|[48]k|[{CJK}]{{0,9}}(?:{DRAWN_CJK}))"
+)
+_SETTINGS = "|".join(
+    word
+    for word in MEASURED.split()
+    if word
+    not in {*"v ver version http usb gpt web iso price fps mm no nr ch ev f mach pi".split()}
+)
+_PLAIN = r"[a-z][a-z\-' ]{2,60}"  # two other tags make a list too
+# Two or more settings are a list of those.
+_OTHER_SETTING = re.compile(
+    r"[^\W\d_]\s?[:=]\s?\d[^:=\n]{0,200}?[^\W\d_]\s?[:=]\s?\d|[=$€£]"
+    r"|(?i:\b(?:formula|graph|chart|table|aspect|focal)\b)"
+)
+_DOTS = r"\d?\.\.\d{1,3}|\d?\.\d{1,3}\.(?!\d)"
+MEASURED_WEIGHTS = (
+    Notation(
+        "weight",
+        ":",
+        re.compile(rf"(?<![\w\-:.])(?P<words>{_PICTURED}):(?P<number>{_NUMBER}){_END}"),
+        EXCEPT_PLAIN,
+        _NO_BRACKETS,
+        _WRITE,
+        unless=re.compile("(?<![A-Za-z])AND(?![A-Za-z])"),
+        bare=True,
+        hint=re.compile(rf"[a-zA-Z]:{_NUMBER}"),
+    ),
+    Notation(
+        "weight",
+        ":",
+        re.compile(
+            rf"{_FIRST}(?P<shown>(?P<words>{_TAG}(?:{_SETTINGS})):(?P<number>[01]?\.[1-9])){_LAST}"
+        ),
+        EXCEPT_PLAIN,
+        _NO_BRACKETS,
+        _WRITE,
+        unless=_OTHER_SETTING,
+        bare=True,
+        hint=re.compile(
+            rf"(?:\A|[,\n])\s?(?:{_OBJECT}\s{{0,3}}(?:,|\n|\Z)|{_PLAIN},\s?{_PLAIN}(?:,|\Z))"
+        ),
+    ),
+    Notation(
+        "weight",
+        "xX",
+        re.compile(
+            rf"(?<![{CJK}])(?P<words>[{CJK}]{{1,20}}){_NO_ZOOM}"
+            rf"{NO_CJK_MEASURE}[xX](?P<number>{_NUMBER}){_LAST}"
+        ),
+        EXCEPT_PLAIN,
+        "no weight without a colon",
+        _WRITE,
+        bare=True,
+    ),
+    Notation(
+        "weight",
+        "《〈",
+        re.compile(
+            rf"[《〈](?P<words>[{CJK}\w ]{{1,20}})[》〉]\s?[:：]"
+            rf"(?P<number>{_NUMBER})(?=\s?[,，;；、]|[.。]?\Z)"
+        ),
+        EXCEPT_PLAIN,
+        "no weight behind such a bracket",
+        _WRITE,
+        bare=True,
+        folded=False,
+    ),
+    Notation(
+        "weight",
+        "|;=",
+        re.compile(rf"(?<=[\w)])(?P<shown>\s?[|;=]\s?:\s?(?P<number>{SMALL})\s?\))"),
+        EXCEPT_PLAIN,
+        "a weight whose text ends in a sign",
+        _WRITE,
+    ),
+    Notation(
+        "weight",
+        "\\",
+        re.compile(rf"\\(?P<shown>:\s?(?P<number>{SMALL}|[0-2])\s?\))"),
+        BRACKETS,
+        "a weight all the same: no backslash makes text of a colon",
+        r"Write {weight}, or write '\(' and '\)' for literal brackets.",
+        known=re.compile(r"\\\\"),
+    ),
+    Notation(
+        "weight",
+        ":",
+        re.compile(
+            rf"(?<!\d)(?=:\s{{0,3}}[\d.]{{3,8}}\s?[)}}]){NO_MEASURE}:\s{{0,3}}"
+            rf"(?:(?P<number>{_DOTS})|\.(?P<number_2>\d\.\d{{1,3}}))\s?[)}}]"
+        ),
+        EXCEPT_PLAIN,
+        _NO_NUMBER,
+        _WRITE,
+    ),
+)
