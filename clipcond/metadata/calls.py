@@ -22,6 +22,7 @@ from clipcond.metadata.regions import (
 )
 from clipcond.metadata.samplers import (
     SPACING,
+    ends_above,
     is_a1111,
     is_left_open,
     sampler_of,
@@ -202,6 +203,8 @@ def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[
     if is_a1111(parameters) and is_left_open(parameters):
         spacing = used.config.get("timestep_spacing")
         yield f"Noise levels: spaced as the pipeline's scheduler says, {spacing}."
+    if ends_above(parameters):
+        yield "Noise levels: diffusers' DPM++ ends above the model's smallest, k-diffusion's there."
     is_known = is_a1111(parameters) and parameters.seed is not None
     if is_known and parameters.others.get("RNG") != "CPU":
         yield "Noise: drawn on the CPU here, by A1111 on the GPU unless its file says RNG: CPU."

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from clipcond.metadata.parameters import Parameters
     from clipcond.pipelines.protocols import ConditionedPipeline, Scheduler
 
+_OF_K_DIFFUSION = {"ComfyUI", "Fooocus"}  # besides A1111 and its like
 SPACING = "Timestep spacing"  # ours, where A1111 has no name for the schedule type
 
 
@@ -25,6 +26,26 @@ def is_a1111(parameters: Parameters) -> bool:
     """Whether the settings are of A1111 or its like; without steps they are nobody's."""
     generator = parameters.others.get("Generator")
     return parameters.steps is not None and not is_own(parameters) and generator is None
+
+
+def is_of_k_diffusion(parameters: Parameters) -> bool:
+    """Whether a tool wrote the settings whose samplers are k-diffusion's."""
+    return is_a1111(parameters) or parameters.others.get("Generator") in _OF_K_DIFFUSION
+
+
+def ends_above(parameters: Parameters) -> bool:
+    """Whether diffusers' sampler ends above the noise level at which k-diffusion's does.
+
+    Source: diffusers, `DPMSolverMultistepScheduler.set_timesteps`: "linspace" lacks its last step.
+    """
+    if not is_of_k_diffusion(parameters) or SPACING in parameters.others:
+        return False
+    try:
+        row = find_scheduler(str(parameters.sampler))
+    except UnknownNameError:
+        return False
+    is_plain = is_even(parameters) and row.schedule_type is None
+    return is_plain and row.class_name.startswith("DPMSolver")
 
 
 def is_own(parameters: Parameters) -> bool:
@@ -77,7 +98,7 @@ def spacing_of(parameters: Parameters) -> str | None:
     Source: k-diffusion, `CompVisDenoiser.get_sigmas` and `get_sigmas_karras`.
     """
     written = parameters.others.get(SPACING)
-    if written is not None or not is_a1111(parameters):
+    if written is not None or not is_of_k_diffusion(parameters):
         return written
     kind = "" if is_even(parameters) else f" {parameters.schedule_type}"
     try:

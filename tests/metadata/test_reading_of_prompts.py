@@ -9,7 +9,7 @@ from diffusers import DDIMScheduler
 
 from clipcond import attach
 from clipcond.conditioning.dialects import DIALECTS
-from clipcond.metadata import read_parameters
+from clipcond.metadata import Parameters, read_parameters
 from tests.pipelines.models import tiny_sd, tiny_sdxl
 
 SAID = "a (cat:1.3)\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 1, {}, RNG: CPU"
@@ -98,3 +98,50 @@ def test_noise_levels_are_those_of_k_diffusion(pipe, sampler, kind, spacing, is_
     assert drawn[0] == pytest.approx(float(levels[-1]), rel=1e-3)
     assert min(drawn) == pytest.approx(float(levels[0]), rel=1e-3)
     assert not [line for line in read.not_honoured(pipe) if "Noise levels" in line]
+
+
+def levels_end(scheduler):
+    """The smallest noise level that is drawn, as a multiple of the model's smallest."""
+    cumulative = scheduler.alphas_cumprod
+    smallest = float(((1 - cumulative[0]) / cumulative[0]).sqrt())
+    return min(float(level) for level in scheduler.sigmas if level > 0) / smallest
+
+
+@pytest.mark.parametrize("tool", ["ComfyUI", "Fooocus"])
+@pytest.mark.parametrize("kind", ["normal", "karras", "exponential"])
+@pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+def test_noise_levels_of_tools_with_k_diffusion(pipe, tool, kind):
+    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
+    others = {"Generator": tool}
+    read = Parameters("a cat", steps=20, sampler="euler", schedule_type=kind, others=others)
+    with warnings.catch_warnings(action="ignore"):
+        read.call(pipe)
+    pipe.scheduler.set_timesteps(20)
+
+    cumulative = pipe.scheduler.alphas_cumprod
+    smallest = float(((1 - cumulative[0]) / cumulative[0]).sqrt())
+    assert min(float(s) for s in pipe.scheduler.sigmas if s > 0) == pytest.approx(
+        smallest, rel=1e-3
+    )
+    simple = replace(read, schedule_type="simple")
+    with warnings.catch_warnings(action="ignore"):
+        simple.call(pipe)
+    assert pipe.scheduler.config.timestep_spacing == "trailing"
+
+
+@pytest.mark.parametrize("kind", ["", "Uniform", "Karras", "Exponential", "SGM Uniform"])
+@pytest.mark.parametrize(
+    "sampler", ["DPM++ 2M", "DPM++ 2M SDE", "DPM++ 3M SDE", "DPM++ SDE", "Euler"]
+)
+@pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+def test_levels_that_end_above_are_listed(pipe, sampler, kind):
+    if (sampler, kind) == ("DPM++ SDE", "SGM Uniform"):
+        return  # diffusers has none
+    text = SAID.replace("Euler", sampler).format(f"Schedule type: {kind}" if kind else "Eta: 0")
+    read = read_parameters(text)
+    listed = [line for line in read.not_honoured(pipe) if "ends above" in line]
+    with warnings.catch_warnings(action="ignore"):
+        read.call(pipe)
+    pipe.scheduler.set_timesteps(20)
+
+    assert bool(listed) == (levels_end(pipe.scheduler) > 1.01 and kind != "SGM Uniform")
