@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
-from clipcond.bulk.identity import identity_of
+from clipcond.bulk.identity import Json, identity_of, settings_of
 from clipcond.bulk.prompts import MAX_SEED, PicturePrompt
 from clipcond.checkpoints.hashes import module_hash
 from clipcond.conditioning.prompt_text import collect_warnings
@@ -160,12 +160,12 @@ class PictureDrawer:
             if not name.startswith("_") and isinstance(value, str | int | float | None)
         }
         return {
-            "unet": module_hash(pipe.components["unet"]),
-            "vae": module_hash(pipe.components["vae"]),
+            "unet": _part(pipe.components["unet"]),
+            "vae": _part(pipe.components["vae"]),
             "scheduler": {"class": type(pipe.scheduler).__name__, **scheduler},
             **identity_of(pipe.conditioner),
             "reading": {name: value for name, value in built_with.items() if value is not None},
-            "inversions": inversions,
+            "inversion_files": inversions,
             "negative": self.negative,
             "seed": self.seed,
             "steps": call["num_inference_steps"],
@@ -283,3 +283,9 @@ def _issues_of(warned: Sequence[ClipcondWarning]) -> tuple[str, ...]:
 
 def _reason(error: Exception) -> str:
     return getattr(error, "message", "") or first_line(error)
+
+
+def _part(model: torch.nn.Module) -> Json:
+    """Describe a part of a pipeline: its weights, and the settings that it computes with."""
+    settings = settings_of(getattr(model, "config", None))
+    return {"weights": module_hash(model), "settings": settings}

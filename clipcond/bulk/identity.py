@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
@@ -14,23 +15,30 @@ import torch
 
 from clipcond.adapters.fingerprints import tower_fingerprint
 from clipcond.conditioning.conditioner import Conditioner
+from clipcond.towers.protocol import TextTower
 from clipcond.weighting import WEIGHTINGS
 from clipcond.weighting.normalize import NORMALIZATIONS
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 MOST_DEPTH = 8
+_OF_A_CALL = ("truncation", "padding")
+# What a configuration says of its file, or of what else a model could give.
+_OF_A_FILE = frozenset(
+    "transformers_version architectures dtype torch_dtype clipcond id2label label2id return_dict"
+    " output_hidden_states output_attentions initializer_range initializer_factor".split()
+)
 
 
 def identity_of(conditioner: Conditioner) -> dict[str, Json]:
     """Describe towers, layers and how prompts are read, as plain JSON."""
     towers = conditioner.towers
     return {
-        "towers": [{"name": tower.name, "hash": tower_fingerprint(tower)} for tower in towers],
+        "towers": [_tower(tower) for tower in towers],
         "layers": [str(layer) for layer in conditioner.layers()],
         "dialect": conditioner.dialect.name,
         "weighting": _named(conditioner.rule, WEIGHTINGS),
         "normalize": _named(conditioner.normalize, NORMALIZATIONS),
-        "reading": described(conditioner.dialect.for_towers(len(towers))),
+        "dialect_fields": described(conditioner.dialect.for_towers(len(towers))),
         "pooled": conditioner.pooled,
         "max_chunks": conditioner.max_chunks,
         "fullwidth": conditioner.fullwidth,
@@ -39,6 +47,34 @@ def identity_of(conditioner: Conditioner) -> dict[str, Json]:
         "adapter": described(conditioner.adapter),
         "width": conditioner.embeds_width,
     }
+
+
+def _tower(tower: TextTower) -> Json:
+    tokenizer = tower.tokenizer
+    backend = getattr(getattr(tokenizer, "source", None), "backend_tokenizer", None)
+    words = "" if backend is None else _words_of(json.loads(backend.to_str()))
+    return {
+        "name": tower.name,
+        "hash": tower_fingerprint(tower),
+        "settings": settings_of(getattr(getattr(tower, "model", None), "config", None)),
+        "tokenizer": [_name_of(type(tokenizer)), words],
+        "special": described(tower.special),
+    }
+
+
+def _words_of(tokenizer: dict[str, object]) -> str:
+    """Hash a tokenizer, but for how its last call padded and cut."""
+    kept = {name: each for name, each in tokenizer.items() if name not in _OF_A_CALL}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def settings_of(config: object) -> Json:
+    """List a model's settings that its numbers may depend on, from its configuration."""
+    listed = config.to_dict() if hasattr(config, "to_dict") else config
+    if not isinstance(listed, Mapping):
+        return {}
+    names = sorted(name for name in listed if name[:1] != "_" and name not in _OF_A_FILE)
+    return {name: described(listed[name]) for name in names}
 
 
 def _named(thing: object, known: Mapping[str, object]) -> Json:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from clipcond import Conditioner
-from clipcond.bulk import CaptionEncoder, encode_captions
+from clipcond.bulk import CaptionEncoder, PictureDrawer, encode_captions
 from clipcond.bulk.identity import described, identity_of
 from clipcond.chunking import splitters
 from clipcond.conditioning.dialects import DIALECTS
@@ -17,6 +17,7 @@ from clipcond.errors import ArgumentError, BulkError
 from tests.conditioning.conditioners import pair
 from tests.failures import failures_of
 from tests.parity.models import tower_l
+from tests.pipelines.models import tiny_sd
 
 A1111 = DIALECTS["a1111"]
 
@@ -69,6 +70,35 @@ def test_each_of_these_is_another_identity():
     assert len({*found.values()}) == len(found)
     again = {name: json.dumps(identity_of(make())) for name, make in {"": made, **OTHERS}.items()}
     assert again == found
+
+
+def changed(folder, file, **values):
+    path = folder / file
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+EDITS = {
+    "text_encoder/config.json": {"layer_norm_eps": 0.1},
+    "tokenizer/tokenizer_config.json": {"pad_token": "!"},
+    "unet/config.json": {"norm_eps": 0.1},
+    "vae/config.json": {"scaling_factor": 0.5},
+}
+
+
+@pytest.mark.parametrize("file", EDITS)
+def test_settings_of_a_models_files_count(tmp_path, file):
+    """As its weights do: with others the numbers are others."""
+    tiny_sd().save_pretrained(tmp_path / "model")
+    before = PictureDrawer(tmp_path / "model").identity()
+    assert PictureDrawer(tmp_path / "model").identity() == before
+    changed(tmp_path / "model", file, **EDITS[file])
+
+    assert PictureDrawer(tmp_path / "model").identity() != before
+    is_text = file.startswith(("text", "token"))
+    encoder = CaptionEncoder(tmp_path / "model").identity()
+    changed(tmp_path / "model", "model_index.json", _name_or_path="elsewhere")
+    assert (encoder["towers"] != before["towers"]) == is_text
+    assert CaptionEncoder(tmp_path / "model").identity() == encoder
 
 
 def test_what_decides_nothing_is_no_part_of_it():
