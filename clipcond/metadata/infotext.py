@@ -46,14 +46,17 @@ def split_infotext(text: str) -> tuple[str, str, dict[str, Setting]]:
     lines = _with_newlines(text).strip("\n").split("\n")
     start = _find_settings(lines)
     above, settings = lines[:start], _read_settings("\n".join(lines[start:]))
-    negative: list[str] = []
-    for i, line in enumerate(above):
-        if line.startswith(NEGATIVE):
-            above, negative = above[:i], [line[len(NEGATIVE) :].removeprefix(" "), *above[i + 1 :]]
-            break
+    first = next((i for i, line in enumerate(above) if line.startswith(NEGATIVE)), len(above))
+    # as A1111 does, of each line that begins so
+    negative = [_behind(line) if line.startswith(NEGATIVE) else line for line in above[first:]]
+    above = above[:first]
     written = "\n".join(lines[:start])
     prompts = "\n".join(above), "\n".join(negative)
     return *_exact_prompts(written, settings, prompts), settings
+
+
+def _behind(line: str) -> str:
+    return line[len(NEGATIVE) :].removeprefix(" ")
 
 
 def _exact_prompts(

@@ -21,7 +21,7 @@ from tests.failures import failures_of
 one_of = partial(jobs_of_prompt, count=1)
 ENGLISH = re.compile(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}")
 OPTIONS = [
-    *(["--size", size] for size in ("5", "0x5", "ax4", "512*512", "")),
+    *(["--size", size] for size in ("5", "0x5", "ax4", "512|512", "")),
     *(["--clip-skip", layer] for layer in ("0", "-1", "x", "1.5")),
     *(["--seed", seed] for seed in ("-2", "x", "1.5", "9" * 30)),
     *(["--steps", steps] for steps in ("0", "x")),
