@@ -111,7 +111,20 @@ def honour(read: Parameters, artist: Artist, choices: Mapping[str, Any]) -> None
 
     pipe = artist.pipe
     read_otherwise(artist, with_towers(choices, read, pipe))
-    missing = not_honoured(read, pipe, is_read_so=True)
+    missing = [*not_honoured(read, pipe, is_read_so=True), *_other_inversions(read, artist)]
     set_scheduler(read, pipe)
     for each in missing:
         warn(f"not as the picture was made: {each}")
+
+
+def _other_inversions(read: Parameters, artist: Artist) -> list[str]:
+    """List inversions of a picture of clipcond whose files are others here."""
+    from clipcond.metadata.samplers import is_own
+
+    pairs = (each.rpartition(":") for each in read.others.get("TI hashes", "").split(","))
+    written = {name.strip(): known.strip() for name, _, known in pairs}
+    return [
+        f"The embedding {name} is another file here."
+        for name, known in artist.inversions.items()
+        if is_own(read) and known and written.get(name, known) != known
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,11 @@ _NOTHING = {"", "None", "[]", "{}"}
 _NODES = frozenset(
     "KSampler KSamplerAdvanced CheckpointLoaderSimple CheckpointLoader CLIPTextEncode VAEDecode "
     "EmptyLatentImage SaveImage PreviewImage CLIPSetLastLayer Note".split()
+)
+# Of several of these, one is read: which of them the picture comes from is not looked for.
+_SINGLE = frozenset(
+    "KSampler KSamplerAdvanced CheckpointLoaderSimple CheckpointLoader EmptyLatentImage "
+    "CLIPSetLastLayer".split()
 )
 NODES = "Nodes"  # the setting that lists the others
 
@@ -106,23 +112,47 @@ def _clip_skips(tool: str, metadata: Mapping[str, Any], raw: Mapping[str, Any]) 
     own = metadata.get("clip_skip")
     if isinstance(own, int):
         return {"Clip skip": str(own + (tool == "INVOKEAI"))}
-    stops = [
-        node["inputs"].get("stop_at_clip_layer")
-        for node in _workflow(raw)
-        if node["class_type"] == "CLIPSetLastLayer"
-    ]
-    if not stops and tool in {"COMFYUI", "INVOKEAI"}:
+    if tool == "INVOKEAI":
         return {"Clip skip": "1"}
-    return {"Clip skip": str(-stops[0])} if len(stops) == 1 and type(stops[0]) is int else {}
+    if tool != "COMFYUI":
+        return {}
+    nodes = dict(_workflow(raw))
+    found = {_stop_of(node, nodes) for node in nodes.values() if _is_text(node)}
+    stop = next(iter(found)) if len(found) == 1 else None
+    return {} if stop is None else {"Clip skip": str(-stop)}
+
+
+def _is_text(node: Mapping[str, Any]) -> bool:
+    return bool(node["class_type"] == "CLIPTextEncode")
+
+
+def _stop_of(node: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> int | None:
+    """Find the layer that a text node gets its encoder with: of the first CLIPSetLastLayer above.
+
+    Without any it is -1, the last.
+    """
+    for _ in nodes:  # no longer than all of them, though links may go in a circle
+        link = node["inputs"].get("clip")
+        above = nodes.get(str(link[0])) if isinstance(link, list) and link else None
+        if above is None:
+            return -1
+        if above["class_type"] == "CLIPSetLastLayer":
+            stop = above["inputs"].get("stop_at_clip_layer")
+            return stop if type(stop) is int else None
+        node = above
+    return None
 
 
 def _nodes(raw: Mapping[str, Any]) -> list[str]:
-    kinds = dict.fromkeys(node["class_type"] for node in _workflow(raw))
-    return [str(kind) for kind in kinds if kind not in _NODES]
+    """List nodes that are not read, and those of which one of several is."""
+    kinds = Counter(str(node["class_type"]) for _, node in _workflow(raw))
+    several = {kind: n for kind, n in kinds.items() if n > 1 and kind in _SINGLE}
+    others = [kind for kind in kinds if kind not in _NODES and kind not in several]
+    return [*others, *(f"{n} x {kind}" for kind, n in several.items())]
 
 
-def _workflow(raw: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the nodes of ComfyUI's "prompt"."""
+def _workflow(raw: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the nodes of ComfyUI's "prompt", each with its number."""
     import json
 
     nodes = raw.get("prompt")
@@ -131,9 +161,9 @@ def _workflow(raw: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             nodes = json.loads(nodes)
         except (ValueError, RecursionError):
             return
-    for node in nodes.values() if isinstance(nodes, dict) else ():
+    for number, node in nodes.items() if isinstance(nodes, dict) else ():
         if isinstance(node, dict) and isinstance(node.get("inputs"), dict) and "class_type" in node:
-            yield node
+            yield str(number), node
 
 
 def _dictionaries(metadata: Mapping[Any, Any]) -> Iterator[Mapping[str, Any]]:

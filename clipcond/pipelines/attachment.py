@@ -29,6 +29,7 @@ from clipcond.pipelines.own_images import give_images
 from clipcond.pipelines.prompt_embeds import (
     check_width,
     components_of,
+    marks_of,
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.pipelines.steps import (
@@ -72,6 +73,7 @@ class Attachment(AnswersPrompts):
         self._drew_over_time = False
         self._made: Conditioner | None = None
         self._made_from: tuple[object, ...] = ()
+        self._marks: list[tuple[object, ...]] = []
 
     def put_on(self, pipe: DiffusersPipeline) -> ConditionedPipeline:
         """Attach a pipeline; where that raises an error, the pipeline stays as it was."""
@@ -141,7 +143,7 @@ class Attachment(AnswersPrompts):
         made = copy.copy(self)
         made.family, made.tower, made.tower_name, made.adapter = family, None, None, None
         made.choices = {**self.choices, "clip_skip": 1, "layer": None}
-        made._made, made._made_from = None, ()
+        made._made, made._made_from, made._marks = None, (), []
         return made
 
     def make_conditioner(self) -> Conditioner:
@@ -151,6 +153,7 @@ class Attachment(AnswersPrompts):
         if self.adapter is None:
             check_width(sum(tower.width for tower in towers), pipe)
         self._made_from = components_of(self)
+        self._marks = marks_of(self._made_from)
         own = {"adapter": self.adapter, "reads": family.reads if self.adapter is None else None}
         limit = family.limit(self.choices.get("max_chunks"))
         self._made = Conditioner(*towers, **{**self.choices, **own, "max_chunks": limit})

@@ -30,7 +30,7 @@ from clipcond.pipelines.family import Family
 from clipcond.pipelines.lora_scale import lora_scaled
 from clipcond.pipelines.own_encoders import towers_of
 from clipcond.pipelines.pairing import check_pairs
-from clipcond.pipelines.prompt_embeds import EncodePromptArguments, make_prompt_embeds
+from clipcond.pipelines.prompt_embeds import EncodePromptArguments, make_prompt_embeds, marks_of
 from clipcond.pipelines.protocols import ConditionedPipeline
 from clipcond.pipelines.steps import check_step_count, encode_over_time
 
@@ -46,13 +46,14 @@ class _Encoding:
         self._step_count = check_step_count(self._choices.pop("step_count", "a1111"))
         self._made: Conditioner | None = None
         self._made_from: tuple[Any, ...] = ()
+        self._marks: list[tuple[object, ...]] = []
 
     @property
     def conditioner(self) -> Conditioner:
         components = self.family.parts_of(self.pipe)
-        if self._made is None or list(map(id, components)) != list(map(id, self._made_from)):
+        if self._made is None or marks_of(components) != self._marks:
             self._made = Conditioner(*towers_of(self.pipe, self.family), **self._choices)
-            self._made_from = components
+            self._made_from, self._marks = components, marks_of(components)
         return self._made
 
     def move_tower(self, device: torch.device | None) -> None:

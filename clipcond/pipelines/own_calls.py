@@ -25,6 +25,7 @@ from clipcond.pipelines.pairing import check_conditioner, check_pairs
 from clipcond.pipelines.prompt_embeds import (
     components_of,
     make_prompt_embeds,
+    marks_of,
     may_change,
     model_dtype,
     read_arguments,
@@ -72,6 +73,7 @@ class AnswersPrompts:
     _drew_over_time: bool
     _made: Conditioner | None
     _made_from: tuple[object, ...]
+    _marks: list[tuple[object, ...]]
 
     @abstractmethod
     def make_conditioner(self) -> Conditioner:
@@ -96,8 +98,8 @@ class AnswersPrompts:
         The new one gets the textual inversions of the old one, as far as they fit.
         """
         conditioner: Conditioner | None = vars(self.pipe).get(self.family.conditioner)
-        is_own, ids = conditioner is self._made, map(id, components_of(self))
-        if conditioner is None or (is_own and list(ids) != list(map(id, self._made_from))):
+        is_own, marks = conditioner is self._made, marks_of(components_of(self))
+        if conditioner is None or (is_own and marks != self._marks):
             conditioner = vars(self.pipe)[self.family.conditioner] = self.make_conditioner()
         return conditioner
 

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from clipcond.cli import main
 from clipcond.metadata import read_parameters
@@ -56,3 +58,15 @@ def test_clip_skip_of_a1111_with_several_towers(capsys):
     options = ("--matrix", "dialect=a1111,plain", "--save-all")
     code = main(["generate", "--from", "posted.txt", "--model", "pair", *options, "-o", "m.png"])
     assert code == 0
+
+
+def test_an_inversion_of_another_file_is_said(capsys):
+    file, options = Path("bar.safetensors"), ("--inversion", "bar.safetensors", "--force")
+    save_file({"<bar>": torch.full((2, 128), 0.1)}, file)
+    assert main(["generate", "a bar cat", "--steps", "2", "-o", "own.png", *options]) == 0
+    for value, is_said in ((0.1, False), (2.0, True)):
+        save_file({"<bar>": torch.full((2, 128), value)}, file)
+        capsys.readouterr()
+        assert main(["generate", "--from", "own.png", "-o", "again.png", *options]) == 0
+        said = capsys.readouterr().err
+        assert ("The embedding bar is another file here" in said) == is_said

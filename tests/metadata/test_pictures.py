@@ -275,6 +275,16 @@ def test_what_else_comfyui_did_is_listed(tmp_path):
     assert found.others["Nodes"] == "LoraLoader"
     assert all(isinstance(value, str) for value in found.others.values())
 
+    last = {"class_type": "CLIPSetLastLayer", "inputs": {"stop_at_clip_layer": -3}}
+    for links, skip in (((8, 8), 1), ((9, 8), None), ((10, 10), 3), ((9, 9), 2), ((11, 11), 2)):
+        further = {"10": last, "11": {"class_type": "LoraLoader", "inputs": {"clip": ["9", 1]}}}
+        many = json.loads(json.dumps({**nodes, **further}))
+        for text, link in zip("67", links, strict=True):
+            many[text]["inputs"]["clip"] = [str(link), 0]
+        comfy(tmp_path / "many.png", many)
+        found = read_parameters(tmp_path / "many.png")
+        assert (found.clip_skip, "2 x CLIPSetLastLayer" in found.others["Nodes"]) == (skip, True)
+
     nodes["6"]["inputs"]["text"] = ["13", 0]
     comfy(tmp_path / "none.png", nodes)
     comfy(tmp_path / "links.png", nodes, workflow={})

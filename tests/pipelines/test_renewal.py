@@ -2,6 +2,7 @@
 
 import copy
 
+import pytest
 import torch
 
 from clipcond import Conditioner, attach, detach
@@ -57,3 +58,27 @@ def test_conditioners_of_pairs_and_of_pipelines_without_encoders():
     assert not hasattr(none, "conditioner")
     none.text_encoder = encoder
     assert none.conditioner.towers[0].model is encoder
+
+
+def with_own_tokenizer(make):
+    """A pipeline whose tokenizer no other test has."""
+    pipe = make()
+    pipe.tokenizer = copy.deepcopy(pipe.tokenizer)
+    return pipe
+
+
+@pytest.mark.parametrize("make", [tiny_sd, tiny_sdxl])
+def test_special_tokens_that_are_changed_in_place_count(make):
+    pipe = attach(with_own_tokenizer(make))
+    first, before = pipe.conditioner, pipe.conditioner("a cat").embeds
+    if make is tiny_sd:
+        first.load_inversion(torch.ones(1, 32), "foos")
+    pipe.tokenizer.pad_token = "<|startoftext|>"
+
+    changed = pipe.conditioner("a cat").embeds
+    fresh = with_own_tokenizer(make)
+    fresh.tokenizer.pad_token = "<|startoftext|>"
+    assert not torch.equal(changed, before)
+    assert torch.equal(changed, attach(fresh).conditioner("a cat").embeds)
+    assert pipe.conditioner is pipe.conditioner is not first
+    assert pipe.conditioner.inversions == first.inversions
