@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import socket
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from types import ModuleType
@@ -17,6 +18,10 @@ from clipcond.errors import BulkError, ClipcondError, first_line
 # A worker that dies is started again so often, and so is its run. Ray's own default has no end.
 MOST_RESTARTS = 3
 _AGAIN = "What is done stays: the same command goes on there."
+_TOKEN = (
+    "If the cluster asks for a token, as those of new releases of Ray do, set RAY_AUTH_MODE=token "
+    "here, and have the token in ~/.ray/auth_token or RAY_AUTH_TOKEN."
+)
 
 
 class Worker:
@@ -82,6 +87,22 @@ def run_on_ray(
             ray.shutdown()
 
 
+def _mapped(items: Any, work: Work[Any, Any], pool: Any, n_gpus: int) -> Any:
+    """The dataset of records, of workers that are started again a few times."""
+    with warnings.catch_warnings():
+        # Arguments of actors have no other way in before Ray 2.64, which the extra excludes.
+        warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
+        return items.map_batches(
+            Worker,
+            fn_constructor_args=(work,),
+            batch_size=1,
+            compute=pool,
+            num_gpus=1 if n_gpus else 0,
+            max_restarts=MOST_RESTARTS,
+            max_task_retries=MOST_RESTARTS,
+        )
+
+
 def _ray_data() -> ModuleType:
     try:
         import ray.data
@@ -106,7 +127,9 @@ def _connect(address: str | None) -> None:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **choices)
         except (OSError, ValueError, RuntimeError) as error:
             where = f"at {address!r}" if address else "here"
-            raise BulkError(f"Ray does not start {where}: {first_line(error)}") from error
+            reason = first_line(error)
+            remedy = _TOKEN if "Failed to connect" in reason else None
+            raise BulkError(f"Ray does not start {where}: {reason}", remedy) from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)

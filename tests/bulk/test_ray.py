@@ -1,15 +1,23 @@
 """The same bytes on Ray Data; workers that die cost time, or end in one clear message."""
 
+import contextlib
 import os
+import random
 import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clipcond.bulk import CaptionEncoder, PictureDrawer
+from clipcond.bulk import CaptionEncoder, PictureDrawer, encode_captions
 from clipcond.errors import BulkError
 from tests.bulk.drawings import N_GOOD, all_contents, draw, write_prompts
 from tests.bulk.jobs import contents, encode, write_captions
+from tests.bulk.test_kills import kill_often, run, write
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 
@@ -136,3 +144,47 @@ def test_the_encoder_serves_ray_data_itself(tmp_path):
                 np.testing.assert_allclose(row[name], direct[name][i], atol=2e-3)
     finally:
         ray.shutdown()
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """A cluster of its own that asks for a token: its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a token of the tests, for nothing else")
+    ray_command = Path(sys.executable).with_name("ray")
+    start = [ray_command, "start", "--head", f"--port={port}", "--num-cpus=2", "--block"]
+    head = subprocess.Popen(
+        [*start, "--include-dashboard=false", "--disable-usage-stats"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=os.environ | {"RAY_AUTH_MODE": "token", "RAY_worker_niceness": "0"},
+    )  # fmt: skip
+    address = f"127.0.0.1:{port}"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            break
+        time.sleep(0.2)
+    yield address
+    head.terminate()
+    head.wait(60)
+
+
+def test_a_killed_run_on_a_cluster_goes_on_there(cluster, tmp_path, monkeypatch):
+    captions = write(tmp_path, 600)
+    encode_captions(captions, tmp_path / "whole", CaptionEncoder(), shard_size=20, batch_size=10)
+    folder = tmp_path / "killed"
+    command = ["embed", captions, "-o", folder, "--shard-size", 20, "--batch-size", 10]
+    command += ["--engine", "ray", "--address", cluster, "--workers", 2]
+
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    refused = run(*command)
+    output = refused.communicate(timeout=120)[0]
+    assert refused.returncode == 1
+    assert "set RAY_AUTH_MODE=token here" in " ".join(output.split())
+
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    n_done = kill_often(command, folder, "part-*.json", 3, random.Random(0), most=4)
+    assert n_done[-1] > 0
+    assert contents(folder) == contents(tmp_path / "whole")
