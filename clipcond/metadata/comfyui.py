@@ -50,11 +50,12 @@ def of_comfyui(graph: Graph, unread: Callable[[str], PictureError]) -> Parameter
         PictureError: no sampler leads to a picture that was saved, or no prompt to the sampler.
     """
     samplers = {number for number, node in graph.nodes.items() if _is_sampler(node)}
-    outputs = _outputs(graph, samplers)
+    above = graph.nearest_above(samplers)
+    outputs = _outputs(graph, {*above, *samplers})
     if not outputs:
         raise unread("No sampler leads to a node there that saves a picture.")
     output = outputs[0].node
-    sampler = _first_sampler(graph, output, samplers)
+    sampler = graph.nodes[_first_sampler(output.number, above)]
     positive, negative = (find_texts(graph, sampler, side) for side in ("positive", "negative"))
     if positive.unread or not any(positive.values):
         raise unread("No prompt that can be read leads to its sampler.")
@@ -77,9 +78,12 @@ def _is_sampler(node: Node) -> bool:
     return names >= {"steps", "cfg"} or names >= {"sampler", "sigmas"}
 
 
-def _outputs(graph: Graph, samplers: set[str]) -> list[_Output]:
-    """List what saves pictures of samplers: what is called so, or what nothing is linked to."""
-    drawn = graph.with_pictures_of(samplers)
+def _outputs(graph: Graph, drawn: set[str]) -> list[_Output]:
+    """List what saves pictures of samplers: what is called so, or what nothing is linked to.
+
+    Args:
+        drawn: numbers of the nodes that a sampler's result comes to.
+    """
     nodes = [node for number, node in graph.nodes.items() if number in drawn]
     saving = [node for node in nodes if "save" in node.kind.lower()]
     showing = [node for node in nodes if "preview" in node.kind.lower()]
@@ -97,16 +101,17 @@ def _outputs(graph: Graph, samplers: set[str]) -> list[_Output]:
     return [_Output(node, (node.number, 0)) for node in ends]
 
 
-def _first_sampler(graph: Graph, output: Node, samplers: set[str]) -> Node:
-    """Find the sampler that a picture began with: further passes are below it."""
-    sampler, passes = output, {output.number}
-    while True:
-        above = (n for n in graph.pictures_above(sampler, until=samplers) if n.number in samplers)
-        found = next(above, None)
-        if found is None or found.number in passes:
-            return sampler
+def _first_sampler(output: str, above: dict[str, str]) -> str:
+    """Find the sampler that a picture began with: further passes are below it.
+
+    Args:
+        above: of each node, the nearest sampler above it.
+    """
+    sampler, passes = output, {output}
+    while (found := above.get(sampler, sampler)) not in passes:
+        passes.add(found)
         sampler = found
-        passes.add(found.number)
+    return sampler
 
 
 def _others(graph: Graph, output: Node, read: set[str]) -> dict[str, str]:

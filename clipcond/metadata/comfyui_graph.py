@@ -8,7 +8,7 @@ An input is a value, or a link: the number of a node, and which of that node's o
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeGuard
 
@@ -56,13 +56,13 @@ class Graph:
 
     def links(self, node: Node) -> Iterator[Link]:
         """Yield the links of a node's inputs to nodes that there are."""
-        for name, value in node.inputs.items():
-            if _is_link(value) and (above := self.nodes.get(str(value[0]))) is not None:
-                yield Link(name, above, value[1])
+        return filter(None, (self.link(node, name) for name in node.inputs))
 
     def link(self, node: Node, name: str) -> Link | None:
         """Find what one input is linked to; None if it is not."""
-        return next((each for each in self.links(node) if each.name == name), None)
+        value = node.inputs.get(name)
+        above = self.nodes.get(str(value[0])) if _is_link(value) else None
+        return None if above is None or not _is_link(value) else Link(name, above, value[1])
 
     def pictures(self, node: Node) -> Iterator[Link]:
         """Yield the links through which a picture or a latent may come."""
@@ -77,21 +77,36 @@ class Graph:
             rest += new
         return found
 
-    def pictures_above(self, start: Node, until: Collection[str] = ()) -> Iterator[Node]:
-        """Yield the nodes that a picture or latent comes from, nearest first.
-
-        Args:
-            until: numbers of nodes above which nothing is looked for.
-        """
+    def pictures_above(self, start: Node) -> Iterator[Node]:
+        """Yield the nodes that a picture or latent comes from, nearest first."""
         seen, rest = {start.number}, [start]
         for node in rest:  # it grows
-            if node is not start and node.number in until:
-                continue
             for each in self.pictures(node):
                 if each.node.number not in seen:
                     seen.add(each.node.number)
                     rest.append(each.node)
                     yield each.node
+
+    def nearest_above(self, sources: Iterable[str]) -> dict[str, str]:
+        """Find for each node the nearest of the sources that a picture or latent comes from.
+
+        Nodes without one are not in it; of a source it is the one above.
+        """
+        below: dict[str, list[str]] = {}
+        for node in self.nodes.values():
+            for each in self.pictures(node):
+                below.setdefault(each.node.number, []).append(node.number)
+        nearest = {number: number for number in sources}
+        above: dict[str, str] = {}
+        rest = [*nearest]
+        for number in rest:  # it grows
+            for each in below.get(number, ()):
+                is_new = each not in nearest
+                above.setdefault(each, nearest[number])
+                if is_new:
+                    nearest[each] = nearest[number]
+                    rest.append(each)
+        return above
 
     def held(self, node: Node, name: str, kind: type[str] | type[float]) -> Held:
         """Read a value of a kind, also through links to nodes that only hold or pass it on."""
@@ -106,20 +121,6 @@ class Graph:
             name = (values + links)[0]
         value = node.inputs.get(name)
         return Held(value if is_of(value, kind) else None, node)
-
-    def with_pictures_of(self, starts: Iterable[str]) -> set[str]:
-        """Number the nodes that a picture or latent of these comes to, and these."""
-        below: dict[str, list[str]] = {}
-        for node in self.nodes.values():
-            for each in self.pictures(node):
-                below.setdefault(each.node.number, []).append(node.number)
-        found = {*starts}
-        rest = [*found]
-        while rest:
-            new = {*below.get(rest.pop(), ())} - found
-            found |= new
-            rest += new
-        return found
 
 
 def is_of(value: object, kind: type[str] | type[float]) -> TypeGuard[str | float]:

@@ -28,7 +28,7 @@ class Texts:
         unread: kinds of nodes whose texts cannot be read.
     """
 
-    values: list[str] = field(default_factory=list)
+    values: dict[str, None] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     others: dict[str, str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
@@ -86,8 +86,7 @@ def _add_texts(graph: Graph, node: Node, side: str, found: Texts) -> bool:
     found.unread += [each.node.kind for each in texts.values() if each.value is None]
     written = {name: str(each.value or "").strip() for name, each in texts.items()}
     first = next(filter(None, written.values()), "")
-    if first and first not in found.values:
-        found.values.append(first)
+    found.values |= {first: None} if first else {}
     found.nodes.append(node)
     if len({*written.values()}) > 1:
         found.others |= written
@@ -116,11 +115,12 @@ def clip_skip(graph: Graph, positive: Texts, negative: Texts) -> tuple[dict[str,
 
 
 def _stops(graph: Graph, nodes: list[Node]) -> tuple[list[str], list[Node]]:
+    known: dict[str, Node | None] = {}
     stops, above = [], []
     for node in nodes:
         if node.kind != "CLIPTextEncode" and graph.link(node, "clip") is None:
             continue  # a loader that encodes as well: which layer is its own matter
-        last = _last_layer(graph, node)
+        last = _last_layer(graph, node, known)
         held = None if last is None else graph.held(last, "stop_at_clip_layer", float)
         above += [] if last is None else [last]
         if held is None:
@@ -132,12 +132,19 @@ def _stops(graph: Graph, nodes: list[Node]) -> tuple[list[str], list[Node]]:
     return stops, above
 
 
-def _last_layer(graph: Graph, node: Node) -> Node | None:
-    """Find the first CLIPSetLastLayer above a text, which is the one that counts."""
-    seen: set[str] = set()
-    while (link := graph.link(node, "clip")) is not None and link.node.number not in seen:
+def _last_layer(graph: Graph, node: Node, known: dict[str, Node | None]) -> Node | None:
+    """Find the first CLIPSetLastLayer above a text, which is the one that counts.
+
+    Args:
+        known: of nodes that were looked at before, by their numbers; those of now are added.
+    """
+    passed: dict[str, None] = {}
+    found: Node | None = None
+    while (link := graph.link(node, "clip")) is not None and link.node.number not in passed:
         node = link.node
-        seen.add(node.number)
-        if node.kind == "CLIPSetLastLayer":
-            return node
-    return None
+        if node.kind == "CLIPSetLastLayer" or node.number in known:
+            found = known.get(node.number, node)
+            break
+        passed[node.number] = None
+    known |= dict.fromkeys(passed, found)
+    return found

@@ -352,6 +352,33 @@ def test_what_cannot_be_read_says_so(nodes, why):
         read(nodes)
 
 
+def test_any_graph_is_read_or_refused():
+    """Damaged ones, too: links to nowhere, values of any kind, circles."""
+    kinds = [*{each["class_type"] for each in {**graph(), **custom()}.values()}, None, 5]
+    inputs = {name for each in {**graph(), **custom()}.values() for name in each["inputs"]}
+    values = [None, True, 1, -2.5, 1e400, 10**30, "", "a cat", [], [1], ["3"], [None, 0], {"a": 1}]
+    n_read = 0
+    for seed in range(400):
+        chance, n = random.Random(seed), 1 + seed % 12
+        nodes = graph() if seed % 2 else {}
+        for _ in range(n):
+            link = [str(chance.randrange(12)), chance.randrange(3)]
+            own = {
+                name: chance.choice([*values, link, link, link])
+                for name in chance.sample(sorted(inputs), chance.randrange(8))
+            }
+            number = str(chance.randrange(12))
+            old = nodes.get(number, {}).get("inputs", {})
+            nodes[number] = {"class_type": chance.choice(kinds), "inputs": {**old, **own}}
+        try:
+            found = read(nodes)
+        except PictureError:
+            continue
+        n_read += 1
+        assert all(isinstance(value, str) for value in found.others.values())
+    assert n_read > 20
+
+
 def test_graphs_in_a_circle_and_deep_ones_end():
     circle = changed(latent_image=["8", 0], model=["30", 0], positive=["31", 0])
     circle["30"] = node("LoraLoader", model=["30", 0])
@@ -363,3 +390,11 @@ def test_graphs_in_a_circle_and_deep_ones_end():
     for i in range(100, 5000):
         deep[str(i)] = node("LatentFlip", samples=[str(i + 1) if i < 4999 else "3", 0])
     assert said(deep) == (*USUAL[:3], {"Nodes": "4900 x LatentFlip"})
+
+    many = changed(positive=["100", 0])  # texts by the thousand, with one long chain of encoders
+    for i in range(100, 3100):
+        many[str(i)] = node("ConditioningCombine", a=[str(i + 1), 0], b=[f"t{i}", 0])
+        many[f"t{i}"] = text(f"cat {i}", "c100")
+        many[f"c{i}"] = node("LoraLoader", clip=[f"c{i + 1}", 1])
+    found = read(many)
+    assert (found.prompt.count("cat"), found.clip_skip) == (3000, 1)

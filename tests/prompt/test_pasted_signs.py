@@ -60,6 +60,15 @@ def test_lines_that_say_a_version():
     assert [p for p in ordinary for s in sorted(SYNTAXES) if all_issues(p, s)] == []
 
 
+def test_json_of_tools():
+    for prompt in (
+        '{"sui_image_params": {"prompt": "a cat", "seed": 1}}',
+        '{\n "1": {"class_type": "KSampler", "inputs": {}}\n}',
+    ):
+        for syntax in sorted(SYNTAXES):
+            assert "pasted-parameters" in {i.code for i in all_issues(prompt, syntax)}, syntax
+
+
 def test_settings_in_a_list_of_weights():
     def check(case):
         prompt, words, weight = case
