@@ -118,10 +118,12 @@ def _stops(graph: Graph, nodes: list[Node]) -> tuple[list[str], list[Node]]:
     known: dict[str, Node | None] = {}
     stops, above = [], []
     for node in nodes:
-        if node.kind != "CLIPTextEncode" and graph.link(node, "clip") is None:
-            continue  # a loader that encodes as well: which layer is its own matter
-        last = _last_layer(graph, node, known)
-        held = None if last is None else graph.held(last, "stop_at_clip_layer", float)
+        is_loader = "clip_skip" in node.inputs  # that encodes as well
+        if node.kind != "CLIPTextEncode" and not is_loader and graph.link(node, "clip") is None:
+            continue
+        last = node if is_loader else _last_layer(graph, node, known)
+        name = "clip_skip" if is_loader else "stop_at_clip_layer"
+        held = None if last is None else graph.held(last, name, float)
         above += [] if last is None else [last]
         if held is None:
             stops.append("1")

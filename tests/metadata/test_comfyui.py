@@ -328,6 +328,22 @@ def test_models_sizes_and_layers():
     assert said(nodes) == ("a cat", "dog", (*USUAL[2][:4], 2), {})
 
 
+def test_a_loader_that_encodes():
+    loader = node(
+        "Efficient Loader", ckpt_name="v2", clip_skip=-2, positive="a cat", negative="dog",
+        empty_latent_width=512, empty_latent_height=768, batch_size=1,
+    )  # fmt: skip
+    links = {"model": ["4", 0], "positive": ["4", 1], "negative": ["4", 2]}
+    nodes = changed(**links, latent_image=["4", 3])
+    nodes = {number: nodes[number] for number in ("3", "8", "9")} | {"4": loader}
+    assert said(nodes) == (*USUAL[:2], (*USUAL[2][:4], 2), {"Nodes": "Efficient Loader"})
+    assert read(nodes).others["Model"] == "v2"
+    piped = {k: v for k, v in nodes["3"]["inputs"].items() if k not in {"positive", "negative"}}
+    nodes["3"] = node("KSampler (pipe)", **piped, pipe=["4", 5])
+    assert said(nodes)[:2] == USUAL[:2]
+    assert said(nodes)[3] == {"Nodes": "KSampler (pipe), Efficient Loader"}
+
+
 def test_batches_are_listed():
     found = read(changed("5", batch_size=4))
     assert found.others["batch_size"] == "one picture of 4"
