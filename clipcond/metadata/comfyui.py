@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from clipcond.errors import PictureError
-from clipcond.metadata.comfyui_graph import Graph, Node
+from clipcond.metadata.comfyui_graph import VALUES, Graph, Node
 from clipcond.metadata.comfyui_sampling import read_sampling
 from clipcond.metadata.comfyui_texts import clip_skip, find_texts
 from clipcond.metadata.parameters import Parameters, of_settings
@@ -49,7 +49,7 @@ def of_comfyui(graph: Graph, unread: Callable[[str], PictureError]) -> Parameter
     Raises:
         PictureError: no sampler leads to a picture that was saved, or no prompt to the sampler.
     """
-    samplers = {number for number, node in graph.nodes.items() if _is_sampler(node)}
+    samplers = [number for number, node in graph.nodes.items() if _is_sampler(graph, node)]
     above = graph.nearest_above(samplers)
     outputs = _outputs(graph, {*above, *samplers})
     if not outputs:
@@ -73,9 +73,11 @@ def of_comfyui(graph: Graph, unread: Callable[[str], PictureError]) -> Parameter
     return of_settings(", ".join(positive.values), ", ".join(negative.values), settings)
 
 
-def _is_sampler(node: Node) -> bool:
+def _is_sampler(graph: Graph, node: Node) -> bool:
+    """Whether a node draws; one with nothing but values, which others are linked to, does not."""
     names = node.inputs.keys()
-    return names >= {"steps", "cfg"} or names >= {"sampler", "sigmas"}
+    is_named = names >= {"steps", "cfg"} or names >= {"sampler", "sigmas"}
+    return is_named and any(link.name not in VALUES for link in graph.links(node))
 
 
 def _outputs(graph: Graph, drawn: set[str]) -> list[_Output]:

@@ -12,8 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeGuard
 
-# Inputs that are no picture and no latent: models, prompts, masks.
-_NO_PICTURES = frozenset(
+# Inputs that are one value, wherever it comes from.
+VALUES = frozenset(
+    "seed noise_seed steps cfg sampler_name scheduler denoise width height batch_size amount "
+    "start_at_step end_at_step add_noise text text_g text_l".split()
+)
+# Inputs that are no picture and no latent: those, models, prompts, masks.
+_NO_PICTURES = VALUES | frozenset(
     "model clip vae positive negative conditioning mask control_net noise guider sampler "
     "sigmas text_embeds basic_pipe".split()
 )
@@ -115,7 +120,7 @@ class Graph:
             node = through[link.node.number] = link.node
             values = [key for key, each in node.inputs.items() if is_of(each, kind)]
             links = [key for key, each in node.inputs.items() if _is_link(each)]
-            is_passed_on = links and len(node.inputs) == 1
+            is_passed_on = links and len(node.inputs) == 1 and "reroute" in node.kind.lower()
             if len(values) + len(links) != 1 or (links and not is_passed_on):
                 return Held(None, node)
             name = (values + links)[0]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from clipcond.metadata.comfyui_graph import Graph, Link, Node
+from clipcond.metadata.comfyui_graph import VALUES, Graph, Link, Node
 
 # Inputs that bring no prompt: the rest of a node is looked through for texts.
-_NO_TEXTS = frozenset(
+_NO_TEXTS = VALUES | frozenset(
     "model clip vae control_net image images mask pixels latent latent_image samples noise "
     "sampler sigmas style_model clip_vision clip_vision_output".split()
 )

@@ -139,6 +139,23 @@ def test_values_that_would_have_to_be_computed_are_listed(node_):
     assert (sized[2][3], sized[3]["Size"]) == (None, f"from {node_['class_type']}")
 
 
+def test_links_of_values_bring_no_picture():
+    held = node("Input Parameters", seed=1, steps=2, cfg=3.0, sampler_name="euler", scheduler="x")
+    nodes = {**changed(steps=["20", 1]), "20": held}
+    assert said(nodes)[0] == "a cat"
+    assert said(nodes)[3] == {"Steps": "from Input Parameters", "Nodes": "Input Parameters"}
+    linked = {**held, "inputs": {**held["inputs"], "seed": ["21", 0]}}
+    assert said({**nodes, "20": linked, "21": node("PrimitiveInt", value=4)})[0] == "a cat"
+
+    other = graph(**STRAY)
+    other["5"]["inputs"]["width"] = ["30", 0]
+    other["30"] = node("GetImageSize", image=["15", 0])  # of another sampler's picture
+    found = said(other)
+    assert found[:2] == USUAL[:2]
+    assert found[2][:3] == USUAL[2][:3]
+    assert found[3]["Size"] == "from GetImageSizex768"
+
+
 def test_texts_that_are_linked_to():
     held = {"20": node("PrimitiveString", value="a fox")}
     assert said({**changed("6", text=["20", 0]), **held})[0] == "a fox"
