@@ -66,8 +66,10 @@ class Graph:
     def link(self, node: Node, name: str) -> Link | None:
         """Find what one input is linked to; None if it is not."""
         value = node.inputs.get(name)
-        above = self.nodes.get(str(value[0])) if _is_link(value) else None
-        return None if above is None or not _is_link(value) else Link(name, above, value[1])
+        if not _is_link(value):
+            return None
+        above = self.nodes.get(str(value[0]))
+        return None if above is None else Link(name, above, value[1])
 
     def pictures(self, node: Node) -> Iterator[Link]:
         """Yield the links through which a picture or a latent may come."""
@@ -105,12 +107,11 @@ class Graph:
         above: dict[str, str] = {}
         rest = [*nearest]
         for number in rest:  # it grows
-            for each in below.get(number, ()):
-                is_new = each not in nearest
-                above.setdefault(each, nearest[number])
-                if is_new:
-                    nearest[each] = nearest[number]
-                    rest.append(each)
+            for user in below.get(number, ()):
+                above.setdefault(user, nearest[number])
+                if user not in nearest:
+                    nearest[user] = nearest[number]
+                    rest.append(user)
         return above
 
     def held(self, node: Node, name: str, kind: type[str] | type[float]) -> Held:
