@@ -27,6 +27,12 @@ MEANINGS = {
     "no end of a weight, because of {}": "含有 {}，不能结束权重",
     "a weight with two colons, of which one is text": "权重有两个冒号，其中一个会成为文字",
     "no weight, because of the space in it": "中间有空格，不是权重",
+    "no weight, and no prompt editing: its step is missing": (
+        "缺少步数，既不是权重，也不会按步骤变化"
+    ),
+    "a link as web pages are written, and its address is encoded as words": (
+        "是网页源码的链接，其中的网址会当作单词编码"
+    ),
     "no weight: its number is missing": "缺少数字，不是权重",
     "no weight: its brackets are of two kinds": "括号不成对，不是权重",
     "a weight in its first part only: the rest is text": "只有前一部分是权重，其余成为文字",

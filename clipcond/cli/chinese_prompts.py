@@ -138,6 +138,12 @@ PROMPTS = {
         "要写权重，请写 {}；要按步骤变化，请选用方言 {}。"
     ),
     "Choose dialect {}.": "请选用方言 {}。",
+    "Write {} in dialect {}, with your step for 0.5.": (
+        "请在方言 {1} 中写 {0}，并把 0.5 换成您的步数。"
+    ),
+    "Write its brackets in ASCII; for text leave them out.": (
+        "请用半角括号；如果是文字，请去掉括号。"
+    ),
     "Leave it out.": "请去掉它。",
     "Leave it out, or write BREAK in dialect {}.": "请去掉它，或在方言 {} 中写 BREAK。",
     "Leave it out, or choose dialect {}.": "请去掉它，或选用方言 {}。",

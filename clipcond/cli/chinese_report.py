@@ -21,6 +21,8 @@ REPORT = {
     "Layer": "层",
     "Pooled vector": "池化向量",
     "Chunks": "段数",
+    "Rows handed on": "交出的行数",
+    "{} of {}": "{} / {}",
     "Tokens": "词元数",
     "block {} of {}, the last": "第 {} 层（共 {} 层），即最后一层",
     "block {} of {}, the last but one": "第 {} 层（共 {} 层），即倒数第二层",

@@ -7,6 +7,7 @@ TABLES = {
     "dialect {}, tower {}, layer {} from the end of {}, not normed": (
         "方言 {0}，文本编码器 {1}，共 {3} 层中的倒数第 {2} 层，不经过归一化"
     ),
+    "; {} of {} rows are handed on": "；交出 {1} 行中的 {0} 行",
     "; zeros are passed, nothing is encoded": "；传入的是零，没有编码任何内容",
     "each step of a pipeline:": "管线的每一步：",
     "step {} of {}": "第 {} 步（共 {} 步）",

@@ -32,7 +32,7 @@ from clipcond.conditioning.prompt_text import (
 )
 from clipcond.conditioning.report import Report
 from clipcond.conditioning.results import Conditioning, Encoded, Guided
-from clipcond.conditioning.token_rows import NOTED, note
+from clipcond.conditioning.token_rows import NOTED, kept_rows, note
 from clipcond.towers.base import HiddenLayer, TextTower
 from clipcond.weighting import WEIGHTINGS, NormalizeChoice, WeightingChoice, find_rule
 
@@ -242,9 +242,7 @@ class Conditioner(Explainer, ConditionsEach, MeasuresRows, TakesInversions, Take
         planned = self._plan(rows, parsed, sizes=sizes)
         left = iter(planned)
         groups = [[*islice(left, n)] for n in sizes or (len(planned),)]
-        # what an adapter makes is no tokens' places
-        choose = None if self._adapter_stage is not None else self.dialect.rows
-        kept = [None if choose is None else results.kept_rows(group, choose) for group in groups]
+        kept = [kept_rows(group, self._choose_rows) for group in groups]
         if NOTED.get() is not None:
             config = None if self.adapter is None else self.adapter.config
             note([texts for texts, *_ in rows], [p for p, *_ in planned], kept[0], config)

@@ -23,6 +23,7 @@ from clipcond.conditioning.prompt_text import (
 from clipcond.conditioning.report import Report
 from clipcond.conditioning.report_building import build_reports, with_negative
 from clipcond.conditioning.settled import SettlesTexts
+from clipcond.conditioning.token_rows import ChooseRows, kept_rows
 from clipcond.errors import ArgumentError, PromptWarning, warn
 from clipcond.prompt import Issue, ParsedPrompt, find_syntax
 from clipcond.tokenizers.base import Tokenizer
@@ -192,7 +193,8 @@ class Explainer(SettlesTexts):
         issues = prompt_text.issues_of_each(warned, given, rows)
         skip = self.clip_skip if self.layer is None else None
         layers = self.layers()
-        reports = build_reports(plans, layers, texts, self.reader, issues, skip, measured)
+        kept = kept_rows([plans], self._choose_rows)
+        reports = build_reports(plans, layers, texts, self.reader, issues, skip, kept, measured)
         if negative is None:
             return reports[0]
         return with_negative(*reports, is_zero=self._gives_zeros(texts[1]))
@@ -206,6 +208,14 @@ class Explainer(SettlesTexts):
         if clip_skip is None and self.layer is not None:
             return checks.check_layers(self.layer, self.towers)
         return self.reads.layers(self.clip_skip if clip_skip is None else clip_skip, self.towers)
+
+    @property
+    def _choose_rows(self) -> ChooseRows | None:
+        """What chooses the rows that are handed on; None = all.
+
+        All, too, of what an adapter makes, which is no tokens' places.
+        """
+        return self.dialect.rows if getattr(self, "adapter", None) is None else None
 
     @property
     def reader(self) -> PromptReader:

@@ -30,6 +30,7 @@ class ChunkReport:
         tokens: each id as readable text.
         norms: the Euclidean length of each token's row, weights applied; () = not measured.
         movements: how far the weights move each row, relative to its length at weight 1.
+        handed_on: whether each token's row is in the embeds; () = all are.
     """
 
     tokens: tuple[str, ...]
@@ -37,6 +38,7 @@ class ChunkReport:
     special: SpecialTokens
     norms: tuple[float, ...] = ()
     movements: tuple[float, ...] = ()
+    handed_on: tuple[bool, ...] = ()
 
     @property
     def share(self) -> str:
@@ -61,6 +63,8 @@ class ChunkReport:
         }
         if self.norms:
             columns |= {"norms": self.norms, "movements": self.movements}
+        if self.handed_on:
+            columns["handed_on"] = self.handed_on
         return {name: [column[i] for i in kept] for name, column in columns.items()}
 
 
@@ -83,7 +87,7 @@ class Report:
         chunks: exactly those that the first tower encodes.
         dialect, tower, layer, n_layers: what reads and encodes them.
         steps: of a prompt with editing or AND, what a pipeline draws with up to each of 20 steps,
-            which count from 0.
+            which count from 0; its texts are brought to one length, as the pipeline does.
         second: the report of a pair's second tower.
         negative: the report of the negative prompt.
         is_zero: whether zeros are passed in place of what is encoded: a pair's empty negative.
@@ -129,7 +133,8 @@ class Report:
             weight, start, stop} and {break: True}; chunks: a list of {tokens, ids, weights}, each
             of these a list of length L, special tokens included; issues: a list of {message,
             position, remedy, code, words, prompt}, as an `Issue` has them. Where movement was asked
-            for, each chunk has norms and movements of length L too. Where there are such, also
+            for, each chunk has norms and movements of length L too; in a dialect that leaves rows
+            out, handed_on, whether each token's row is in the embeds. Where there are such, also
             steps: a list of {until, parts}, tower_2 and negative; `until` is the last step that
             draws the parts, counted from 0. Where zeros are passed, chunks is empty and zeros is
             True.
@@ -227,6 +232,13 @@ class Report:
         for in both.
         """
         return compare(self, other)
+
+    @property
+    def n_rows(self) -> tuple[int, int]:
+        """How many rows of the chunks are handed on, and how many there are."""
+        every = [len(each.tokens) for each in self.encoded]
+        own = [sum(each.handed_on or (True,) * len(each.tokens)) for each in self.encoded]
+        return sum(own), sum(every)
 
     @property
     def encoded(self) -> tuple[ChunkReport, ...]:

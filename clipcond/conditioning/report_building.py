@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from clipcond.chunking import TokenChunk
+from clipcond.chunking import TokenChunk, common_length, empty_chunk
 from clipcond.conditioning.plan import Cutter, Plan
 from clipcond.conditioning.prompt_text import (
     PromptReader,
@@ -22,6 +22,8 @@ from clipcond.towers.protocol import HiddenLayer
 if TYPE_CHECKING:
     from clipcond.conditioning.movement import MeasuredRows
 
+Steps: TypeAlias = tuple[tuple[int, tuple[PartReport, ...]], ...]
+
 
 def build_reports(
     plans: Sequence[Sequence[Plan]],
@@ -30,12 +32,24 @@ def build_reports(
     reader: PromptReader,
     issues: Sequence[Sequence[Issue]],
     clip_skip: int | None,
+    kept: Sequence[int] | None,
     measured: Sequence[Sequence[MeasuredRows]] | None = None,
 ) -> list[Report]:
-    """Build the reports of a prompt and of its negative, if any: see `build_report`."""
+    """Build the reports of a prompt and of its negative, if any: see `build_report`.
+
+    Args:
+        kept: the rows that are handed on; None = all.
+    """
+    steps = _equally_long(
+        [
+            _steps(each[0], text[0], reader, negative=i > 0)
+            for i, (each, text) in enumerate(zip(plans, texts, strict=True))
+        ],
+        [each[0] for each in plans],
+    )
     reports = [
-        build_report(each, layers, text[0], reader, own, clip_skip, negative=i > 0)
-        for i, (each, text, own) in enumerate(zip(plans, texts, issues, strict=True))
+        build_report(*each, layers, clip_skip, kept)
+        for each in zip(plans, issues, steps, strict=True)
     ]
     if measured is None:
         return reports
@@ -53,35 +67,27 @@ def _with_measured(report: Report, measured: Sequence[MeasuredRows]) -> Report:
 
 def build_report(
     plans: Sequence[Plan],
-    layers: Sequence[HiddenLayer],
-    text: PromptText,
-    reader: PromptReader,
     issues: Sequence[Issue],
+    steps: Steps,
+    layers: Sequence[HiddenLayer],
     clip_skip: int | None,
-    *,
-    negative: bool = False,
+    kept: Sequence[int] | None,
 ) -> Report:
     """Gather what a Report shows of one prompt.
 
     Args:
         plans, layers: one a tower.
-        clip_skip: what chose the layers; None = something else did.
-        text: what the first tower reads.
-        reader: read it.
         issues: of the prompt and of the towers that read it.
-        negative: it is a negative prompt.
+        steps: what a pipeline draws at each.
+        clip_skip: what chose the layers; None = something else did.
+        kept: the rows that are handed on; None = all.
     """
-    steps = []
-    for until, parts in reader.timeline(text, negative=negative):
-        shown = (
-            PartReport(part, weight, _cut(part, plans[0], reader), i == 0 and part == text.text)
-            for i, (part, weight) in enumerate(parts)
-        )
-        steps.append((until, tuple(shown)))
     reports = []
     for plan, layer in zip(plans, layers, strict=True):
         cutter = plan.cutter
-        rows = _rows([*plan.chunks * plan.n_times, *plan.empty], cutter)
+        # a mixture's rows are of no chunk of its own
+        own_kept = kept if plan.parsed.mixture is None else None
+        rows = _rows([*plan.chunks * plan.n_times, *plan.empty], cutter, own_kept)
         parsed = replace(plan.parsed, issues=())
         tower = cutter.tower
         own = Report(parsed, rows, cutter.dialect.name, tower.name, layer, tower.depth)
@@ -89,7 +95,7 @@ def build_report(
     return replace(
         reports[0],
         parsed=replace(plans[0].parsed, issues=in_order(issues)),
-        steps=tuple(steps),
+        steps=steps,
         second=reports[1] if reports[1:] else None,
     )
 
@@ -107,6 +113,41 @@ def _with_zeros(report: Report) -> Report:
     return replace(report, is_zero=True, measured=measured)
 
 
+def _steps(plan: Plan, text: PromptText, reader: PromptReader, *, negative: bool) -> Steps:
+    """Cut what a pipeline draws at each step, as the plan of the first tower cuts."""
+    steps = []
+    for until, parts in reader.timeline(text, negative=negative):
+        shown = (
+            PartReport(part, weight, _cut(part, plan, reader), i == 0 and part == text.text)
+            for i, (part, weight) in enumerate(parts)
+        )
+        steps.append((until, tuple(shown)))
+    return tuple(steps)
+
+
+def _equally_long(steps: Sequence[Steps], plans: Sequence[Plan]) -> list[Steps]:
+    """Bring all texts that a pipeline draws, and the negative's, to one number of chunks.
+
+    Args:
+        steps, plans: of the prompt and of its negative, if any; without steps the plan is drawn.
+    """
+    every = [part for own in steps for _, parts in own for part in parts]
+    if not every:
+        return list(steps)
+    still = [len(plan.chunks) for plan, own in zip(plans, steps, strict=True) if not own]
+    cutter = plans[0].cutter
+    repeats, counts = cutter.dialect.repeats, {*still, *(len(part.chunks) for part in every)}
+    n = common_length(counts, repeats=repeats)
+    empty = _rows([empty_chunk(cutter.special)], cutter)
+
+    def longer(part: PartReport) -> PartReport:
+        n_own = len(part.chunks)
+        n_times = n // n_own if repeats and n % n_own == 0 else 1
+        return replace(part, chunks=part.chunks * n_times + empty * (n - n_times * n_own))
+
+    return [tuple((until, tuple(map(longer, parts))) for until, parts in own) for own in steps]
+
+
 def _cut(part: str, plan: Plan, reader: PromptReader) -> tuple[ChunkReport, ...]:
     """Cut the text of one condition as the plan's own."""
     cutter = plan.cutter
@@ -115,6 +156,14 @@ def _cut(part: str, plan: Plan, reader: PromptReader) -> tuple[ChunkReport, ...]
     return _rows(chunks, cutter)
 
 
-def _rows(chunks: Sequence[TokenChunk], cutter: Cutter) -> tuple[ChunkReport, ...]:
-    pieces, special = cutter.tower.tokenizer.pieces, cutter.special
-    return tuple(ChunkReport(tuple(pieces(c.input_ids)), c, special) for c in chunks)
+def _rows(
+    chunks: Sequence[TokenChunk], cutter: Cutter, kept: Sequence[int] | None = None
+) -> tuple[ChunkReport, ...]:
+    """Make the reports of chunks, of whose rows these are handed on; None = all."""
+    pieces, special, rows = cutter.tower.tokenizer.pieces, cutter.special, []
+    handed_on, length = set(kept or ()), special.context_length
+    for i, each in enumerate(chunks):
+        places = range(i * length, (i + 1) * length) if kept is not None else ()
+        own = tuple(row in handed_on for row in places)
+        rows.append(ChunkReport(tuple(pieces(each.input_ids)), each, special, handed_on=own))
+    return tuple(rows)

@@ -38,6 +38,9 @@ def facts(report: Report, wording: Wording) -> str:
         else "dialect {}, tower {}, layer {} from the end of {}, not normed",
         *(report.dialect, report.tower, report.layer.depth, report.n_layers),
     )
+    n_kept, n_rows = report.n_rows
+    left_out = wording.plain("; {} of {} rows are handed on", n_kept, n_rows)
+    said += left_out if n_kept < n_rows else ""
     return said + (wording.plain(ZEROS) if report.is_zero else "")
 
 

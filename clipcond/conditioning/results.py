@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeAlias
@@ -10,18 +10,15 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from clipcond.chunking import TokenChunk
 from clipcond.conditioning.cache import ChunkEncoder, ChunkKey, key_of
 from clipcond.conditioning.checks import not_finite, pooled_not_finite
 from clipcond.conditioning.plan import Plan
+from clipcond.conditioning.token_rows import Planned
 from clipcond.prompt import Issue
 from clipcond.weighting import Rule
 
-ChooseRows: TypeAlias = Callable[[Sequence[Sequence[TokenChunk]]], Sequence[int]]
 # How many positions of chunks are wanted; those that are not in it, whole.
 Lengths: TypeAlias = Mapping[ChunkKey, int]
-# The plans of some prompts: of each, of the prompt and its negative if any, one a tower.
-Planned: TypeAlias = Sequence[Sequence[tuple[Plan, ...]]]
 
 STEP = 16  # positions
 
@@ -146,13 +143,6 @@ def wanted_lengths(plans: Sequence[Plan], rule: Rule, rows: Sequence[int]) -> di
             key, n = key_of(chunk), min(length, -(-n // STEP) * STEP)
             found[key] = max(n, found.get(key, 0))
     return found
-
-
-def kept_rows(planned: Planned, choose: ChooseRows) -> Sequence[int]:
-    """Choose the rows that a dialect hands on of prompts that share a length."""
-    n_towers = range(len(planned[0][0]))
-    own = [dict.fromkeys(each[t] for row in planned for each in row) for t in n_towers]
-    return choose([plan.chunks for each in own for plan in each])
 
 
 def lengths_in(

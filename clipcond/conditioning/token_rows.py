@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from clipcond.chunking import TokenChunk
 from clipcond.conditioning.plan import Plan
@@ -16,6 +16,19 @@ from clipcond.prompt import ParsedPrompt, Segment
 
 if TYPE_CHECKING:
     from clipcond.adapters.base import AdapterConfig
+
+ChooseRows: TypeAlias = Callable[[Sequence[Sequence[TokenChunk]]], Sequence[int]]
+# The plans of some prompts: of each, of the prompt and its negative if any, one a tower.
+Planned: TypeAlias = Sequence[Sequence[tuple[Plan, ...]]]
+
+
+def kept_rows(planned: Planned, choose: ChooseRows | None) -> Sequence[int] | None:
+    """Choose the rows that a dialect hands on of prompts that share a length; None = all."""
+    if choose is None:
+        return None
+    n_towers = range(len(planned[0][0]))
+    own = [dict.fromkeys(each[t] for row in planned for each in row) for t in n_towers]
+    return choose([plan.chunks for each in own for plan in each])
 
 
 @dataclass(frozen=True, slots=True)

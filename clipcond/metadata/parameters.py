@@ -13,11 +13,13 @@ from clipcond.errors import ArgumentError, PictureError
 from clipcond.metadata.infotext import (
     NEGATIVE,
     Setting,
+    is_object,
     is_read_as,
     join_infotext,
     split_infotext,
     written_value,
 )
+from clipcond.metadata.swarmui import read_swarmui
 
 if TYPE_CHECKING:
     from clipcond.pipelines.protocols import ConditionedPipeline
@@ -200,7 +202,10 @@ class Parameters:
 
 
 def parse_parameters(text: str) -> Parameters:
-    """Read A1111's "parameters"; a text without settings is a prompt."""
+    """Read A1111's "parameters", or SwarmUI's; a text without settings is a prompt."""
+    of_swarmui = read_swarmui(text)
+    if of_swarmui is not None:
+        return of_settings(*of_swarmui)
     prompt, negative, settings = split_infotext(text)
     values = {name: setting.value for name, setting in settings.items()}
     return replace(of_settings(prompt, negative, values), _read=settings)
@@ -224,15 +229,19 @@ def read_parameters(source: Picture) -> Parameters:
     """Read what a picture was made with.
 
     Args:
-        source: a PNG, JPEG or WebP file of A1111, Forge, Civitai or clipcond, and of ComfyUI,
-            InvokeAI, Fooocus or NovelAI if sd-parsers is installed; a .txt file of A1111; or the
-            text itself. A `str` of one line that names a file or folder, or ends as such a file
-            does, is a file.
+        source: a PNG, JPEG or WebP file of A1111, Forge, Civitai, SwarmUI or clipcond, a PNG file
+            of ComfyUI, and one of InvokeAI, Fooocus or NovelAI if sd-parsers is installed; a .txt
+            file of A1111; or the text itself, also JSON of ComfyUI or SwarmUI. A `str` of one line
+            that names a file or folder, or ends as such a file does, is a file.
     Raises:
         PictureError: no such file, no picture, or one that does not say how it was made.
     """
     if isinstance(source, str) and not _is_name(source):
-        return parse_parameters(source)
+        if not is_object(source):
+            return parse_parameters(source)
+        from clipcond.metadata.pictures import text_parameters
+
+        return text_parameters(source)
     is_picture = isinstance(source, str | os.PathLike | bytes | bytearray | memoryview)
     if not is_picture and not hasattr(source, "read"):
         raise PictureError(f"parameters are a file or a text, not {type(source).__name__}")

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from clipcond.errors import ArgumentError, PictureError
 from clipcond.files import local_path, write_whole
-from clipcond.metadata.infotext import has_settings
+from clipcond.metadata.comfyui import of_comfyui
+from clipcond.metadata.comfyui_graph import read_graph
+from clipcond.metadata.infotext import has_settings, is_object
 from clipcond.metadata.other_tools import of_other_tools
 from clipcond.metadata.parameters import Parameters, parse_parameters
+from clipcond.metadata.swarmui import read_swarmui
 from clipcond.reading.pictures import Picture, naming_errors, picture_source, silent_pillow
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ def picture_parameters(source: Picture) -> Parameters:
                 other = None if text else of_other_tools(image, name, path)
     if text.strip():
         folder = str(opened.parent) if isinstance(opened, Path) else None
-        return replace(parse_parameters(text), _folder=folder)
+        return replace(text_parameters(text), _folder=folder)
     if other is not None:
         return other
     remedy = "Sites and editors that save a picture again often leave that out; use the first file."
@@ -50,6 +53,24 @@ def picture_parameters(source: Picture) -> Parameters:
     if written is not None and written != opened and written.is_file():
         remedy = f"There is {str(written)!r}: if it was written with the picture, read that."
     raise PictureError(f"{name} does not say how it was made", path, remedy)
+
+
+def text_parameters(text: str) -> Parameters:
+    """Read the text that a picture's file has, or ComfyUI's graph as JSON.
+
+    Raises:
+        PictureError: JSON of another form, or a graph that cannot be read.
+    """
+    graph = read_graph(text)
+    if graph is not None:
+        return of_comfyui(graph, lambda why: PictureError("the text is ComfyUI's", "", why))
+    if is_object(text) and read_swarmui(text) is None:
+        raise PictureError(
+            "the text is JSON of another tool",
+            "",
+            "Give its prompt alone, or the picture's file.",
+        )
+    return parse_parameters(text)
 
 
 def _read_text(file: Path) -> str:
@@ -154,14 +175,15 @@ def _webui_text(image: Image) -> str:
         image.load()  # texts may be behind the pixels
         found = image.info.get(PARAMETERS)
     if isinstance(found, str):
-        # Fooocus writes JSON there
-        return "" if found.startswith("{") and found.rstrip().endswith("}") else found
+        # Fooocus writes JSON there, and so does SwarmUI
+        is_json = found.startswith("{") and found.rstrip().endswith("}")
+        return "" if is_json and read_swarmui(found) is None else found
     exif = image.getexif()
     for comment in (exif.get_ifd(_EXIF).get(_USER_COMMENT), image.info.get("comment")):
         text = _decoded(comment) if isinstance(comment, bytes) else comment
         # Cameras and editors write comments, too: a prompt alone is one of a file without a camera.
         is_prompt = isinstance(comment, bytes) and comment.startswith(_UNICODE) and len(exif) == 1
-        if isinstance(text, str) and (has_settings(text) or is_prompt):
+        if isinstance(text, str) and (has_settings(text) or is_prompt or read_swarmui(text)):
             return text
     return ""
 

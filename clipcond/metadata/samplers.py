@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from clipcond.metadata.parameters import Parameters
     from clipcond.pipelines.protocols import ConditionedPipeline, Scheduler
 
-_OF_K_DIFFUSION = {"ComfyUI", "Fooocus"}  # besides A1111 and its like
+_OF_K_DIFFUSION = {"ComfyUI", "Fooocus", "SwarmUI"}  # besides A1111 and its like
 SPACING = "Timestep spacing"  # ours, where A1111 has no name for the schedule type
 
 

@@ -14,6 +14,7 @@ _TEXT = r"[^\s\\,()\[\]{}<>\"]{0,40}"
 _HIDING = r"(?<=AN\\)D\b|(?<=BREA\\)K\b|u[\da-fA-F]{4}|x[\da-fA-F]{2}"
 _LONE = rf"(?:\\(?=[ \t]|\Z)|\\(?![nrt]|{_HIDING})[^\W_])"
 _LEFT_OUT = "text without its backslash: one that escapes nothing is left out"
+_NO_ESCAPE = "no escape here: its backslashes are text"
 _CHOOSE = "Choose dialect 'a1111'."  # what is left without them has a meaning there
 _UNICODE = r"\\u[\da-fA-F]{4}|\\x[\da-fA-F]{2}"
 _BEFORE = r"(?<!\\)(?:\\\\){0,9}"
@@ -56,7 +57,7 @@ ESCAPES = (
             r"(?<!\\)(?P<shown>[^\s\\,()\[\]{}<>\"]{0,40}\\{1,2}\([^()\\\n]{1,80}:\s?[\d.]{1,5}\s?\\{1,2}\))"
         ),
         {"novelai", "diffusers"},
-        "no escape here: its backslashes are text",
+        _NO_ESCAPE,
         _CHOOSE,
         folded=False,
     ),
@@ -67,7 +68,7 @@ ESCAPES = (
             r"(?<!\\)\\\[(?:[^()\[\]{}\\\n]{0,80}(?::\s?[\d.]{1,5}\s?|\|[^()\[\]{}\\\n]{0,80}))\\\]"
         ),
         {"comfyui", "compel", "diffusers", "novelai"},
-        "no escape here: its backslashes are text",
+        _NO_ESCAPE,
         _CHOOSE,
         folded=False,
     ),
@@ -78,34 +79,37 @@ ESCAPES = (
             r"(?<!\\)(?P<shown>[^\s\\,()\[\]{}<>\"]{0,40}\\{1,2}\((?P<words>[^()\\\n]{0,80})\\{1,2}\))|(?<!\\)\\[()]"
         ),
         {"novelai", "diffusers", "plain"},
-        "no escape here: its backslashes are text",
+        _NO_ESCAPE,
         "Write {bare}.",
         folded=False,
     ),
-    Notation(
-        "escape",
-        ("\\[", "\\]", "\\{", "\\}"),
-        re.compile(r"(?<!\\)\\[\[{](?P<words>[^()\[\]{}\\\n]{0,80})\\[\]}]|(?<!\\)\\[\[\]{}]"),
-        {"comfyui", "compel", "diffusers", "plain"},
-        "no escape here: its backslashes are text",
-        "Write {bare}.",
-        folded=False,
-    ),
-    Notation(
-        "escape",
-        ("\\[", "\\]", "\\{", "\\}"),
-        re.compile(r"(?<!\\)\\[\[{](?P<words>[^()\[\]{}\\\n]{0,80})\\[\]}]|(?<!\\)\\[\[\]{}]"),
-        {"novelai"},
-        "a weight with backslashes: there are no escapes here",
-        "Write {rounded}.",
-        folded=False,
+    *(
+        Notation(
+            "escape",
+            ("\\[", "\\]", "\\{", "\\}"),
+            re.compile(r"(?<!\\)\\[\[{](?P<words>[^()\[\]{}\\\n]{0,80})\\[\]}]|(?<!\\)\\[\[\]{}]"),
+            readers,
+            meaning,
+            remedy,
+            folded=False,
+        )
+        for readers, meaning, remedy in (
+            ({"comfyui", "compel"}, _NO_ESCAPE, "Write {round_escaped}."),
+            ({"diffusers"}, _NO_ESCAPE, "Write {rounded}."),
+            ({"plain"}, _NO_ESCAPE, "Write {bare}."),
+            (
+                {"novelai"},
+                "a weight with backslashes: there are no escapes here",
+                "Write {rounded}.",
+            ),
+        )
     ),
     Notation(
         "escape",
         ("\\+", "\\-"),
         re.compile(r"(?<![\w\\])\w{1,40}(?:\\[+\-]){1,9}(?![\w\\])"),
         {"compel"},
-        "no escape here: its backslashes are text",
+        _NO_ESCAPE,
         "Write '{parted}'.",
         folded=False,
     ),
@@ -131,5 +135,6 @@ def escape_names(words: str) -> dict[str, str]:
         "bare": bare,
         "parted": words.replace("\\", " ", 1).replace("\\", ""),
         "rounded": bare.translate(_ROUND),
+        "round_escaped": words.translate(_ROUND),
         "decoded": whole,
     }

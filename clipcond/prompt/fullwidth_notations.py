@@ -27,6 +27,12 @@ _FULLWIDTH_BRACKETS = "|".join(
     r"|[【［]\s?(?:[:：][^【】［］\n:：]{1,60}[:：]\s?[\d.．。]{1,9}\s?|[|｜][^【】［］\n]{1,60})[】］]"
     rf"|（[^（）\n]{{1,60}}）(?={DECIMAL}|[+\-＋－])"
 )
+# Round brackets that no option reads; 〔注〕 and 〔1999〕 are ordinary.
+_OTHER_ROUND = "|".join(
+    rf"{a}{a}[^{a}{b}\n]{{1,60}}{b}{b}"
+    rf"|(?<![{CJK}\w]){a}(?!sic\b|note\b)(?=\s?[A-Za-z])[^{a}{b}{CJK}\n]{{1,60}}{b}(?![{CJK}\w])"
+    for a, b in ("﹙﹚", "﹝﹞", "〔〕", "❨❩", "❲❳", "⦅⦆", "｟｠")
+)
 # Where full-width syntax is read, and nobody has said whether it is meant.
 _FULLWIDTH_ALONE = "|".join(
     rf"(?<![{CJK}]){a}(?![^{a}{b}\n]{{0,9}}\d|[笑泣汗怒爆謎株注略仮]{b})[^{a}{b}\n]{{1,60}}{b}"
@@ -71,6 +77,15 @@ FULLWIDTH = (
         BRACKETS,
         _NOT_WIDE,
         _BE_WIDE,
+        folded=False,
+    ),
+    Notation(
+        "weight",
+        "﹙﹝〔❨❲⦅｟",
+        re.compile(_OTHER_ROUND),
+        BRACKETS,
+        "no weight in such brackets",
+        "Write its brackets in ASCII; for text leave them out.",
         folded=False,
     ),
     Notation(

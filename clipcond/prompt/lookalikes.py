@@ -60,7 +60,7 @@ Found: TypeAlias = tuple[int, int, Issue]  # where it begins and ends, and what 
 _USEFUL = "Useful weights are between 0 and 2"
 _LITERAL = f"{_USEFUL}; brackets that are text are written \\( and \\)."
 _COLONS = (":", "：")
-_HOLDING = (CALL, "novelai-weight")
+_HOLDING = (CALL, "novelai-weight", "html")
 _OPENING = "".join(OPENING.values())
 _STRAY = tuple("()（）")
 _SMILEY = re.compile(rf"(?:(?<!\S)|(?<=[^\w\s])|(?<=[{CJK}]))[>]?[:;=：；]['\-^]?\Z")

@@ -43,11 +43,18 @@ _SETTINGS = "|".join(
     not in {*"v ver version http usb gpt web iso price fps mm no nr ch ev f mach pi".split()}
 )
 _PLAIN = r"[a-z][a-z\-' ]{2,60}"  # two other tags make a list too
-# Two or more settings are a list of those.
+_NO_PROMPT = r"[=$€£]|(?i:\b(?:formula|graph|chart|table|aspect|focal)\b)"
+# Two or more settings that could be weights are a list of those; `iso:100` is no weight.
 _OTHER_SETTING = re.compile(
-    r"[^\W\d_]\s?[:=]\s?\d[^:=\n]{0,200}?[^\W\d_]\s?[:=]\s?\d|[=$€£]"
-    r"|(?i:\b(?:formula|graph|chart|table|aspect|focal)\b)"
+    rf"[^\W\d_]\s?[:=]\s?\d?\.\d[^\n]{{0,200}}?[^\W\d_]\s?[:=]\s?\d?\.\d|{_NO_PROMPT}"
 )
+# A weight elsewhere, of brackets or of a word that no number measures, or tags of a drawing.
+_WEIGHTS = (
+    rf"\([^\W\d][^()\[\]:\n]{{0,60}}:\s?{_NUMBER}\)"
+    rf"|[a-z]{NO_MEASURE}:{_NUMBER}{_LAST}"
+    r"|(?:\A|(?<=[,\n])\s?)(?:\d(?:girl|boy)s?|masterpiece|(?:best|high) quality)\s{0,3}(?:,|\n)"
+)
+_SETTING = rf"{_FIRST}(?P<shown>(?P<words>{_TAG}(?:{_SETTINGS})):(?P<number>[01]?\.[1-9])){_LAST}"
 _DOTS = r"\d?\.\.\d{1,3}|\d?\.\d{1,3}\.(?!\d)"
 MEASURED_WEIGHTS = (
     Notation(
@@ -61,20 +68,25 @@ MEASURED_WEIGHTS = (
         bare=True,
         hint=re.compile(rf"[a-zA-Z]:{_NUMBER}"),
     ),
-    Notation(
-        "weight",
-        ":",
-        re.compile(
-            rf"{_FIRST}(?P<shown>(?P<words>{_TAG}(?:{_SETTINGS})):(?P<number>[01]?\.[1-9])){_LAST}"
-        ),
-        EXCEPT_PLAIN,
-        _NO_BRACKETS,
-        _WRITE,
-        unless=_OTHER_SETTING,
-        bare=True,
-        hint=re.compile(
-            rf"(?:\A|[,\n])\s?(?:{_OBJECT}\s{{0,3}}(?:,|\n|\Z)|{_PLAIN},\s?{_PLAIN}(?:,|\Z))"
-        ),
+    *(
+        Notation(
+            "weight",
+            ":",
+            re.compile(_SETTING),
+            EXCEPT_PLAIN,
+            _NO_BRACKETS,
+            _WRITE,
+            unless=unless,
+            bare=True,
+            hint=re.compile(hint),
+        )
+        for unless, hint in (
+            (
+                _OTHER_SETTING,
+                rf"(?:\A|[,\n])\s?(?:{_OBJECT}\s{{0,3}}(?:,|\n|\Z)|{_PLAIN},\s?{_PLAIN}(?:,|\Z))",
+            ),
+            (re.compile(_NO_PROMPT), _WEIGHTS),
+        )
     ),
     Notation(
         "weight",

@@ -159,9 +159,11 @@ NOVELAI_SLIPS = (
     ),
     Notation(
         "novelai-weight",
-        ("::",),
+        ("::", ": :"),
         re.compile(
-            rf"(?<![\w.:])(?P<number>{SMALL})\s{{1,3}}::\s?(?P<words>[^\W\d][^:\n]{{0,60}}?)\s?::(?!:)"
+            rf"(?<![\w.:])(?P<number>{SMALL}|[+-]?\d)\s{{0,3}}(?:(?<=\s)::|: :)\s?"
+            r"(?P<words>[^\W\d][^:\n]{0,60}?)\s?(?:::|: :)(?!:)"
+            rf"|(?<![\w.:])(?P<number_2>{SMALL})\s{{1,3}}::\s?(?P<words_2>[^\W\d][^:,;\n]{{0,60}}?)\s{{0,3}}(?=[,;\n]|\Z)"
         ),
         EXCEPT_PLAIN,
         "no weight, because of the space in it",

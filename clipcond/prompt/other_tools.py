@@ -178,6 +178,18 @@ OTHER_TOOLS = (
     ),
     Notation(
         "html",
+        ("](",),
+        re.compile(
+            r"!?\[(?P<words>[^\[\]\n]{1,200})\]\((?i:<?(?:https?://|www\.|mailto:|data:image/)[^\s()]{1,900}"
+            r"|[^\s()]{1,200}\.(?:png|jpe?g|webp|gif|svg|html?|md))(?:\s[\"'][^\"'\n]{0,200}[\"'])?\)"
+        ),
+        EXCEPT_PLAIN,
+        "a link as web pages are written, and its address is encoded as words",
+        "Write {words}.",
+        folded=False,
+    ),
+    Notation(
+        "html",
         "%",
         re.compile(r"(?<=[A-Za-z,])%(?:20|2[CcFf89]|3[Aa])(?=\w)|(?:%[\dA-Fa-f]{2}){3,99}"),
         EXCEPT_PLAIN,

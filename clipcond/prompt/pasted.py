@@ -41,7 +41,7 @@ _PASTED = (
     r"|(?i:\bcfg) ?: ?\d{1,2}(?:\.\d)?"
     r" ?(?:[,\n\\]|\Z)"
     r"|(?:种子数?|シード値?|시드) ?: ?\d{3}"
-    r"|\"class_type\" ?:"
+    r"|\"(?:class_type|sui_image_params)\" ?:"
     r"|(?i:\bsteps) ?: ?\d+ ?[,\n;、] ?\w[\w ]{1,30}:"
     r"|(?i:\bsteps) \d{1,3}, ?(?i:sampler)\b|采样 ?: ?(?i:euler|dpm|ddim|lms)"
     r"|步数 ?: ?\d+ ?(?:[,\n;、] ?\w[\w ]{0,30}:|\Z)"

@@ -48,10 +48,12 @@ _SETTINGS = (
     rf"(?i:upscaler) ?[:=] ?(?i:{_UPSCALER})",
     r"(?i:steps):? ?\d{1,3} ?[|/;,·•] ?(?i:cfg|sampler|seed|guidance|euler|dpm)",
     r"(?i:clip[ \-]skip)\s?[:=]?\s?-?\d{1,2}(?!\w|\.\d)",
+    # as A1111 and Forge name theirs: v1.10.1, f2.0.1v1.10.1-previous-659-gc055f2d4
+    r"(?:(?<=[\n,;])|(?<=[\n,;]\s))Version ?: ?(?:f\d[\w.]*|neo-?)?v\d+\.\d+\.\d+(?![.\d])",
 )
 _NAMES = re.compile(
     r"(?i:steps|sampl|schedul|cfg|seed|width|guidance|resolution|vae|model|checkpoint|ckpt|upscaler"
-    r"|skip|denois|hires)"
+    r"|skip|denois|hires|version)"
 )
 _NEGATIVE_LABEL = "the label of a negative prompt, but here a part of the prompt"
 _APART = "Give the negative prompt apart."

@@ -41,6 +41,18 @@ UNFINISHED_FORMS = (
         "no-editing",
         ":",
         re.compile(
+            rf"(?<![\w)\]\\])\[{TAGGED}(?P<from>{_TEXT}){NO_LABEL}:(?P<to>{_TEXT})\]"
+            rf"(?:\s?[:=@*]\s?|(?=[12]\.))(?P<number>[12](?:\.\d{{1,3}})?){_AT_END}"
+        ),
+        EXCEPT_PLAIN,
+        "no weight, and no prompt editing: its step is missing",
+        "Write ([{from}:{to}:0.5]:{number}) in dialect 'a1111', with your step for 0.5.",
+        hint=re.compile(r"\](?:\s?[:=@*]\s?)?[12]"),
+    ),
+    Notation(
+        "no-editing",
+        ":",
+        re.compile(
             rf"(?<![\w)\]\\])\[(?:(?P<from>{_TEXT}):\s?(?P<when>{_STEP})\s?:(?P<to>{_TEXT})"
             rf"|(?P<when_2>{_STEP}):(?P<from_2>{_TEXT}):(?P<to_2>{_TEXT}))\]"
         ),

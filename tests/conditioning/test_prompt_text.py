@@ -129,12 +129,10 @@ def test_what_is_shown_is_what_is_encoded(dialect):
         for side, each in ((guided.positive, report), (guided.negative, report.negative)):
             ids = torch.tensor([row.chunk.input_ids for row in each.chunks])
             hidden = tower.encode(ids, None, conditioner.layers()[0]).hidden.flatten(0, 1)
-            rows = conditioner.dialect.rows
-            if rows is None:
-                torch.testing.assert_close(side.embeds[0], hidden, rtol=1e-4, atol=1e-5)
-            else:
-                length = side.embeds.shape[1]
-                torch.testing.assert_close(side.embeds[0, :70], hidden[:70][:length])
+            kept = [on for row in each.json()["chunks"] for on in row.get("handed_on", ())]
+            assert bool(kept) == (conditioner.dialect.rows is not None)
+            hidden = hidden[torch.tensor(kept)] if kept else hidden
+            torch.testing.assert_close(side.embeds[0], hidden, rtol=1e-4, atol=1e-5)
 
     prompts = [p for p in PROMPTS if dialect != "sd_embed" or p]
     assert not failures_of(check, prompts)
@@ -158,6 +156,45 @@ def test_editing_and_and_come_as_steps():
     assert report["chunks"][0]["tokens"][1:3] == ["a", "dog"]
     assert "steps" not in single().explain("a cat").json()
     assert "steps" not in single(dialect="comfyui").explain("[cat:dog:0.5]").json()
+
+
+def test_texts_of_steps_are_as_long_as_those_of_the_call():
+    """A pipeline encodes all of them together, the negative's, too."""
+    long = "red, " * 60
+
+    def check(pair):
+        conditioner, reports = single(), []
+        warnings_of(lambda: reports.append(conditioner.explain(*pair)))
+        every = [*filter(None, (reports[0], reports[0].negative))]
+        parts = [part for each in every for _, own in each.steps for part in own]
+        still = [each.parsed.source for each in every if not each.steps]
+        rows = conditioner([*(part.text for part in parts), *still]).embeds
+        assert {len(part.chunks) * 77 for part in parts} == {rows.shape[1]}
+        for part, own in zip(parts, rows, strict=False):
+            ids = torch.tensor([each.chunk.input_ids for each in part.chunks])
+            hidden = tower_l().encode(ids, None, conditioner.layers()[0]).hidden.flatten(0, 1)
+            torch.testing.assert_close(own, hidden, rtol=1e-4, atol=1e-5)
+
+    pairs = [
+        (f"a cat AND {long}AND [dog:fox:0.5]", None),
+        (f"a [cat:{long}:0.5] AND b", "bad"),
+        ("a cat AND b", long),
+        ("a [cat:dog:0.5]", f"bad [hat:{long}:0.5]"),
+        (long, "[cat:dog:0.5]"),
+    ]
+    assert not failures_of(check, pairs)
+
+
+def test_rows_that_are_left_out_are_shown_in_tables_and_pages():
+    report = single(dialect="sd_embed").explain("a (red:1.3) cat")
+    chunk, compact = (report.json(compact=each)["chunks"][0] for each in (False, True))
+    assert chunk["handed_on"] == [True] * 5 + [False] * 72
+    assert compact["handed_on"] == [True] * 5
+    assert "; 5 of 77 rows are handed on" in report.table(200)
+    assert "5 of 77" in report.html()
+    whole = single(dialect="lpw").explain("a cat")
+    assert "handed_on" not in whole.json()["chunks"][0]
+    assert "handed on" not in whole.table(200) + whole.html()
 
 
 def test_both_towers_and_the_negative():

@@ -49,10 +49,11 @@ def test_escapes_where_there_are_none():
         ("a \\(red, big\\) cat", {"": "a (red, big) cat"}, none),
         ("saber \\\\(fate\\\\)", {"": "saber (fate)"}, none),
         ("sad :\\(", {"": "sad :("}, none),
-        ("\\[cat\\]", {"": "[cat]", "novelai": "(cat)"}, squares),
-        ("a \\[big cat\\] x", {"": "a [big cat] x", "novelai": "a (big cat) x"}, squares),
-        ("\\{cat\\}", {"": "{cat}", "novelai": "(cat)"}, squares),
-        ("a cat, \\{x y\\}", {"": "a cat, {x y}", "novelai": "a cat, (x y)"}, squares),
+        # elsewhere than in plain, square ones and braces look like weights: round ones do not
+        ("\\[cat\\]", {"": "(cat)", "plain": "[cat]"}, squares),
+        ("a \\[big cat\\] x", {"": "a (big cat) x", "plain": "a [big cat] x"}, squares),
+        ("\\{cat\\}", {"": "(cat)", "plain": "{cat}"}, squares),
+        ("a cat, \\{x y\\}", {"": "a cat, (x y)", "plain": "a cat, {x y}"}, squares),
     ]
     assert not failures_of(check, cases)
     silent = ["a \\\\\\(b\\\\\\) c", "a / b", "\\o/", "(a)", "[a b]"]
@@ -98,3 +99,17 @@ def test_characters_as_a_program_writes_them():
 def test_many_backslashes_take_linear_time():
     for piece in ("a\\b", "\\\\a", "\\", "C:\\a", "\\u00e", "\\(a", "a\\b,"):
         assert len(with_lookalikes(parse(piece * 10_000)).issues) <= 101
+
+
+def test_what_is_followed_gives_no_other_warning():
+    """Brackets that are text stay so: no remedy leads to what another remedy is for."""
+
+    def check(prompt):
+        for syntax in sorted(SYNTAXES):
+            there = followed(prompt, syntax)
+            assert with_lookalikes(parse(there, syntax), fullwidth=None).issues == (), there
+            assert {s.weight for s in parse(there, syntax).segments} == {1.0}
+
+    cases = ["\\[dog\\]", "a \\{red dog\\}, fox", "\\(dog\\)", "a \\[one, two\\] dog"]
+    cases += ["\\[dog\\] and \\[fox\\]", "1girl, \\{dog\\}, \\[fox\\]", "a \\[dog\\]."]
+    assert not failures_of(check, cases)

@@ -150,12 +150,15 @@ def _tower(report: Report, wording: Wording) -> str:
 
 def facts_of(report: Report, wording: Wording) -> dict[str, str]:
     """Say what reads and encodes a prompt, and how much it is."""
+    n_kept, n_rows = report.n_rows
+    kept = {"Rows handed on": wording.plain("{} of {}", n_kept, n_rows)} if n_kept < n_rows else {}
     return {
         "Dialect": report.dialect,
         "Layer": _layer(report, wording),
         "Pooled vector": _pooled(report, wording),
         "Chunks": str(len(report.encoded)),
         "Tokens": str(sum(each.chunk.content for each in report.encoded)),
+        **kept,
     }
 
 

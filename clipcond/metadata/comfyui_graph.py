@@ -1,0 +1,158 @@
+"""Follow the links of ComfyUI's graph, in the form that its pictures and its API have.
+
+    {"3": {"class_type": "KSampler", "inputs": {"seed": 5, "latent_image": ["5", 0]}}, ...}
+
+An input is a value, or a link: the number of a node, and which of that node's outputs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeGuard
+
+# Inputs that are one value, wherever it comes from.
+VALUES = frozenset(
+    "seed noise_seed steps cfg sampler_name scheduler denoise width height batch_size amount "
+    "start_at_step end_at_step add_noise text text_g text_l".split()
+)
+# Inputs that are no picture and no latent: those, models, prompts, masks.
+_NO_PICTURES = VALUES | frozenset(
+    "model clip vae positive negative conditioning mask control_net noise guider sampler "
+    "sigmas text_embeds basic_pipe".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One step of a workflow.
+
+    Args:
+        number: as the links name it; nodes of a group have two, "12:3".
+        kind: what ComfyUI calls its class, such as "KSampler".
+    """
+
+    number: str
+    kind: str
+    inputs: Mapping[str, object]
+
+
+class Link(NamedTuple):
+    """What an input is linked to: a node, and which of its outputs."""
+
+    name: str
+    node: Node
+    output: int
+
+
+class Held(NamedTuple):
+    """A value, and the node that has it; None = it cannot be read from there."""
+
+    value: str | float | None
+    node: Node
+
+
+class Graph:
+    """The nodes of a workflow by their numbers, in the order of the file."""
+
+    def __init__(self, nodes: Mapping[str, Node]) -> None:
+        self.nodes = nodes
+
+    def links(self, node: Node) -> Iterator[Link]:
+        """Yield the links of a node's inputs to nodes that there are."""
+        return filter(None, (self.link(node, name) for name in node.inputs))
+
+    def link(self, node: Node, name: str) -> Link | None:
+        """Find what one input is linked to; None if it is not."""
+        value = node.inputs.get(name)
+        if not _is_link(value):
+            return None
+        above = self.nodes.get(str(value[0]))
+        return None if above is None else Link(name, above, value[1])
+
+    def pictures(self, node: Node) -> Iterator[Link]:
+        """Yield the links through which a picture or a latent may come."""
+        return (each for each in self.links(node) if each.name not in _NO_PICTURES)
+
+    def all_above(self, node: Node) -> set[str]:
+        """Number the nodes that a node's result depends on, and the node itself."""
+        found, rest = {node.number}, [node]
+        while rest:
+            new = [each.node for each in self.links(rest.pop()) if each.node.number not in found]
+            found |= {each.number for each in new}
+            rest += new
+        return found
+
+    def pictures_above(self, start: Node) -> Iterator[Node]:
+        """Yield the nodes that a picture or latent comes from, nearest first."""
+        seen, rest = {start.number}, [start]
+        for node in rest:  # it grows
+            for each in self.pictures(node):
+                if each.node.number not in seen:
+                    seen.add(each.node.number)
+                    rest.append(each.node)
+                    yield each.node
+
+    def nearest_above(self, sources: Iterable[str]) -> dict[str, str]:
+        """Find for each node the nearest of the sources that a picture or latent comes from.
+
+        Nodes without one are not in it; of a source it is the one above.
+        """
+        below: dict[str, list[str]] = {}
+        for node in self.nodes.values():
+            for each in self.pictures(node):
+                below.setdefault(each.node.number, []).append(node.number)
+        nearest = {number: number for number in sources}
+        above: dict[str, str] = {}
+        rest = [*nearest]
+        for number in rest:  # it grows
+            for user in below.get(number, ()):
+                above.setdefault(user, nearest[number])
+                if user not in nearest:
+                    nearest[user] = nearest[number]
+                    rest.append(user)
+        return above
+
+    def held(self, node: Node, name: str, kind: type[str] | type[float]) -> Held:
+        """Read a value of a kind, also through links to nodes that only hold or pass it on."""
+        through: dict[str, Node] = {}
+        while (link := self.link(node, name)) is not None and link.node.number not in through:
+            node = through[link.node.number] = link.node
+            values = [key for key, each in node.inputs.items() if is_of(each, kind)]
+            links = [key for key, each in node.inputs.items() if _is_link(each)]
+            is_passed_on = links and len(node.inputs) == 1 and "reroute" in node.kind.lower()
+            if len(values) + len(links) != 1 or (links and not is_passed_on):
+                return Held(None, node)
+            name = (values + links)[0]
+        value = node.inputs.get(name)
+        return Held(value if is_of(value, kind) else None, node)
+
+
+def is_of(value: object, kind: type[str] | type[float]) -> TypeGuard[str | float]:
+    """Whether a value is a text, or for `float` any number."""
+    if kind is str:
+        return isinstance(value, str)
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_link(value: object) -> TypeGuard[tuple[str | int, int]]:
+    if not isinstance(value, list) or len(value) != 2:
+        return False
+    return isinstance(value[0], str | int) and type(value[1]) is int
+
+
+def read_graph(text: object) -> Graph | None:
+    """Read a graph from its JSON; None if it is none."""
+    if not isinstance(text, str) or not text.lstrip().startswith("{"):
+        return None
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    nodes = {}
+    for number, node in read.items():
+        inputs = node.get("inputs") if isinstance(node, dict) else None
+        if isinstance(inputs, dict) and "class_type" in node:
+            nodes[number] = Node(number, str(node["class_type"]), inputs)
+    return Graph(nodes) if nodes else None

@@ -1,0 +1,152 @@
+"""Find the prompts that a sampler of ComfyUI is linked to, and the layer they are encoded with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from clipcond.metadata.comfyui_graph import VALUES, Graph, Link, Node
+
+# Inputs that bring no prompt: the rest of a node is looked through for texts.
+_NO_TEXTS = VALUES | frozenset(
+    "model clip vae control_net image images mask pixels latent latent_image samples noise "
+    "sampler sigmas style_model clip_vision clip_vision_output".split()
+)
+_TEXTS = ("text", "text_g", "text_l", "clip_g", "clip_l", "t5xxl", "prompt")
+_OTHER = {"positive": "negative", "negative": "positive"}
+# No conditioning comes through them: what was written above is not used.
+_EMPTY = frozenset({"ConditioningZeroOut"})
+
+
+@dataclass
+class Texts:
+    """The prompts of one side of a sampler.
+
+    Args:
+        values: what was written, each once.
+        nodes: that it was written in.
+        others: further texts of such nodes, by the names of their inputs.
+        unread: kinds of nodes whose texts cannot be read.
+    """
+
+    values: dict[str, None] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
+    others: dict[str, str] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
+
+
+def find_texts(graph: Graph, start: Node, role: str) -> Texts:
+    """Find the texts that a sampler, or its guider, has as "positive" or "negative"."""
+    found, seen = Texts(), {(start.number, role)}
+    rest = [(start, role)]
+    while rest:
+        node, side = rest.pop()
+        if node.kind in _EMPTY or _add_texts(graph, node, side, found):
+            continue
+        above = [(each.node, _side_of(each, side)) for each in _links(graph, node, side)]
+        rest += [each for each in reversed(above) if (each[0].number, each[1]) not in seen]
+        seen |= {(each.number, each_side) for each, each_side in above}
+    return found
+
+
+def _links(graph: Graph, node: Node, side: str) -> list[Link]:
+    """List the links of a node that may bring the texts of a side."""
+    links = [each for each in graph.links(node) if each.name not in _NO_TEXTS]
+    named = [each for each in links if each.name == side]
+    if named:
+        return named
+    if side == "negative" and _is_one_sided(node):
+        return []
+    return [each for each in links if each.name != _OTHER[side]]
+
+
+def _is_one_sided(node: Node) -> bool:
+    """Whether a sampler or guider takes one prompt, as BasicGuider does."""
+    return "model" in node.inputs and "conditioning" in node.inputs
+
+
+def _side_of(link: Link, side: str) -> str:
+    """Name the side that an output has: of what changes both, positive is the first.
+
+    A guider has both, too, but one output for them; it has a model.
+    """
+    inputs = link.node.inputs
+    is_pair = all(isinstance(inputs.get(each), list) for each in _OTHER) and "model" not in inputs
+    if is_pair and link.output in (0, 1):
+        return ("positive", "negative")[link.output]
+    return side
+
+
+def _add_texts(graph: Graph, node: Node, side: str, found: Texts) -> bool:
+    """Add the texts that a node encodes; False if it encodes none."""
+    own = (side,) if isinstance(node.inputs.get(side), str) else _TEXTS
+    names = [name for name in own if name in node.inputs]
+    if not names:
+        return False
+    texts = {name: graph.held(node, name, str) for name in names}
+    found.unread += [each.node.kind for each in texts.values() if each.value is None]
+    written = {name: str(each.value or "").strip() for name, each in texts.items()}
+    first = next(filter(None, written.values()), "")
+    found.values |= {first: None} if first else {}
+    found.nodes.append(node)
+    if len({*written.values()}) > 1:
+        found.others |= written
+    return True
+
+
+def clip_skip(graph: Graph, positive: Texts, negative: Texts) -> tuple[dict[str, str], list[Node]]:
+    """Find the layer that the texts are encoded with, and the nodes that choose it.
+
+    ComfyUI counts from the end. Where nothing says so, it is the last, whatever a model's own is.
+    """
+    found = [_stops(graph, each.nodes) for each in (positive, negative)]
+    stops = [stop for side, _ in found for stop in side]
+    nodes = [node for _, above in found for node in above]
+    if not stops:
+        return {}, nodes
+    if len({*stops}) == 1:
+        return {"Clip skip": stops[0]}, nodes
+    sides = (" and ".join(dict.fromkeys(side)) for side, _ in found)
+    shown = ", ".join(
+        f"{side} for the {name}"
+        for side, name in zip(sides, ("prompt", "negative"), strict=True)
+        if side
+    )
+    return {"Clip skip": shown}, nodes
+
+
+def _stops(graph: Graph, nodes: list[Node]) -> tuple[list[str], list[Node]]:
+    known: dict[str, Node | None] = {}
+    stops, above = [], []
+    for node in nodes:
+        is_loader = "clip_skip" in node.inputs  # that encodes as well
+        if node.kind != "CLIPTextEncode" and not is_loader and graph.link(node, "clip") is None:
+            continue
+        last = node if is_loader else _last_layer(graph, node, known)
+        name = "clip_skip" if is_loader else "stop_at_clip_layer"
+        held = None if last is None else graph.held(last, name, float)
+        above += [] if last is None else [last]
+        if held is None:
+            stops.append("1")
+        elif isinstance(held.value, int):
+            stops.append(str(-held.value))
+        else:
+            stops.append(f"from {held.node.kind}")
+    return stops, above
+
+
+def _last_layer(graph: Graph, node: Node, known: dict[str, Node | None]) -> Node | None:
+    """Find the first CLIPSetLastLayer above a text, which is the one that counts.
+
+    Args:
+        known: of nodes that were looked at before, by their numbers; those of now are added.
+    """
+    passed: dict[str, None] = {}
+    found: Node | None = None
+    while (link := graph.link(node, "clip")) is not None and link.node.number not in passed:
+        node = link.node
+        if node.kind == "CLIPSetLastLayer" or node.number in known:
+            found = known.get(node.number, node)
+            break
+        passed[node.number] = None
+    known |= dict.fromkeys(passed, found)
+    return found

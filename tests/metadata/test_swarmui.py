@@ -1,0 +1,80 @@
+"""JSON of SwarmUI is read as parameters, and JSON of tools that are not known is refused."""
+
+import json
+
+import pytest
+from PIL.PngImagePlugin import PngInfo
+
+from clipcond import attach
+from clipcond.errors import PictureError
+from clipcond.metadata import Parameters, read_parameters
+from tests.metadata.test_pictures import exif, picture
+from tests.pipelines.models import tiny_sd
+
+SWARM = {
+    "prompt": "a (red:1.3) cat\nin the rain", "negativeprompt": "dog", "model": "Official/sd_xl",
+    "seed": 5, "steps": 20, "cfgscale": 7.5, "aspectratio": "1:1", "width": 512, "height": 768,
+    "sampler": "dpmpp_2m", "scheduler": "karras", "images": 1, "automaticvae": True,
+    "swarm_version": "0.9.3.1",
+}  # fmt: skip
+EXPECTED = Parameters(
+    "a (red:1.3) cat\nin the rain", "dog", 20, "dpmpp_2m", "karras", 7.5, 5, (512, 768), 1,
+    {"Model": "Official/sd_xl", "Dialect": "comfyui", "Generator": "SwarmUI"},
+)  # fmt: skip
+
+
+def swarm(indent=None, **changed):
+    own = {name: value for name, value in {**SWARM, **changed}.items() if value is not None}
+    return json.dumps({"sui_image_params": own, "sui_extra_data": {"date": "x"}}, indent=indent)
+
+
+def test_swarmui_as_text_and_in_pictures(tmp_path):
+    texts = {name: str(value) for name, value in SWARM.items()}
+    for written in (swarm(), swarm(2), f"\n{swarm(1)}\n", swarm(**texts)):
+        assert read_parameters(written) == EXPECTED
+    info = PngInfo()
+    info.add_itxt("parameters", swarm(2))
+    picture().save(tmp_path / "a.png", pnginfo=info)
+    comment = b"UNICODE\0" + swarm().encode("utf-16-be")
+    picture().save(tmp_path / "a.jpg", exif=exif(comment))
+    (tmp_path / "a.txt").write_text(swarm())
+    for ending in ("png", "jpg", "txt"):
+        found = read_parameters(tmp_path / f"a.{ending}")
+        assert (found.prompt, found.negative, found.seed) == (EXPECTED.prompt, "dog", 5), ending
+        assert found.others == EXPECTED.others, ending
+
+
+def test_what_else_swarmui_did_is_listed():
+    more = {"loras": ["x"], "loraweights": ["0.5"], "refinerupscale": 2, "variationseed": "7"}
+    found = read_parameters(swarm(**more, images=4))
+    listed = found.not_honoured(attach(tiny_sd(), dialect="comfyui"))
+    for line in ('loras: ["x"]', "refinerupscale: 2", "variationseed: 7", "images: 4"):
+        assert line in listed
+    assert read_parameters(swarm(clipstopatlayer=-2)).clip_skip == 2
+    assert read_parameters(swarm(clipstopatlayer="-2")).clip_skip == 2
+    odd = read_parameters(swarm(clipstopatlayer=3, seed="x", width=None))
+    assert (odd.clip_skip, odd.seed, odd.size) == (None, None, None)
+    assert odd.others["Clip skip"] == "layer 3"
+    assert odd.others["aspectratio"] == "1:1"
+    assert read_parameters('{"sui_image_params": {}}').prompt == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (swarm()[:-9] + "}", "SwarmUI's JSON, but is damaged"),
+        ('{"prompt": "a cat", "steps": 20}', "JSON of another tool"),
+        ('{"sui_image_params": "a cat"}', "JSON of another tool"),
+        ('\n{"positive": "cat",\n "negative": "dog"}', "JSON of another tool"),
+    ],
+)
+def test_json_that_cannot_be_read_is_no_prompt(text, why):
+    with pytest.raises(PictureError, match=why):
+        read_parameters(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["{a|b} cat", "{}", "{cat}", '{"a"}', "{a: b}", "a {red:1.3} cat", '["a", "b"]', "{"]
+)
+def test_templates_are_prompts(text):
+    assert read_parameters(text).prompt == text
