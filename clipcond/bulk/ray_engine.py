@@ -7,6 +7,7 @@ import pickle
 import socket
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from types import ModuleType
 from typing import Any
@@ -87,20 +88,14 @@ def run_on_ray(
             ray.shutdown()
 
 
-def _mapped(items: Any, work: Work[Any, Any], pool: Any, n_gpus: int) -> Any:
-    """The dataset of records, of workers that are started again a few times."""
+@contextmanager
+def _no_word_of_arguments() -> Iterator[None]:
+    """Hide that Ray 2.64 will take no arguments of actors: the extra stays below, for they have
+    no other way in.
+    """
     with warnings.catch_warnings():
-        # Arguments of actors have no other way in before Ray 2.64, which the extra excludes.
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
-        return items.map_batches(
-            Worker,
-            fn_constructor_args=(work,),
-            batch_size=1,
-            compute=pool,
-            num_gpus=1 if n_gpus else 0,
-            max_restarts=MOST_RESTARTS,
-            max_task_retries=MOST_RESTARTS,
-        )
+        yield
 
 
 def _ray_data() -> ModuleType:
