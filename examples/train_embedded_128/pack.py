@@ -75,7 +75,7 @@ def icon(noun: Noun, artwork: Path, source: Source) -> Image.Image | None:
     from resvg_py import svg_to_bytes
 
     found = _json(artwork / source.folder / "icons.json")
-    icons: dict = found["icons"]  # type: ignore[index]
+    icons: dict[str, dict[str, str]] = found["icons"]  # type: ignore[index]
     for slug in slugs(noun, artwork):
         slug = found.get("aliases", {}).get(slug, {}).get("parent", slug)  # type: ignore[attr-defined]
         if slug in icons:
