@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ARTWORK = Path(__file__).parent / "artwork"
-FONT_PACKAGE = "fonts-noto-color-emoji"
-CLIPART_PACKAGE = "openclipart-png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +37,40 @@ class Source:
         return Path(self.package.replace("@", "").replace("/", "-"))
 
 
+@dataclass(frozen=True, slots=True)
+class DebianSource:
+    """A Debian package, which of its files are wanted, and what its copyright file has to say.
+
+    Args:
+        root: the folder in the package below which files are looked for and keep their paths.
+        wanted: the pattern of their names.
+    """
+
+    package: str
+    root: str
+    wanted: str
+    licence: str
+
+
 FLUENT_3D = Source("@lobehub/fluent-emoji-3d", "1.1.0", '"license": "MIT"')
 FLUENT_FLAT = Source("@iconify-json/fluent-emoji-flat", "1.2.6", '"spdx": "MIT"')
 NOTO_V1 = Source("@iconify-json/noto-v1", "1.2.5", '"spdx": "Apache-2.0"')
 TWEMOJI = Source("@iconify-json/twemoji", "1.2.5", '"spdx": "CC-BY-4.0"')
 NAMES = Source("emojibase-data", "17.0.0", "MIT License")
 SOURCES = (FLUENT_3D, FLUENT_FLAT, NOTO_V1, TWEMOJI, NAMES)
-LICENCE_FILES = ("license", "LICENSE", "LICENSE.md", "info.json", "package.json")
+LICENCE_FILES = ("license", "LICENSE", "LICENSE.md", "info.json", "package.json", "copyright")
+NOTO = DebianSource(
+    "fonts-noto-color-emoji",
+    "usr/share/fonts/truetype/noto",
+    "NotoColorEmoji.ttf",
+    "SIL Open Font License",
+)
+OPENCLIPART = DebianSource(
+    "openclipart-png",
+    "usr/share/openclipart/png",
+    "*.png",
+    "creative commons Public Domain Dedication",
+)
 
 
 def run(command: Sequence[str], folder: Path) -> str:
@@ -56,14 +81,14 @@ def run(command: Sequence[str], folder: Path) -> str:
     return done.stdout
 
 
-def check_licence(source: Source, folder: Path) -> None:
+def check_licence(package: str, licence: str, folder: Path) -> None:
     """Refuse a package whose own files do not say the licence that LICENSES.md counts on."""
     files = [folder / name for name in LICENCE_FILES if (folder / name).is_file()]
-    if not any(source.licence in path.read_text(encoding="utf-8") for path in files):
+    if not any(licence in path.read_text(encoding="utf-8") for path in files):
         names = ", ".join(path.name for path in files) or "no licence file"
         raise SystemExit(
-            f"{source.pinned}: {names} in {folder} do not say "
-            f"{source.licence!r}. Read its licence before you train on it."
+            f"{package}: {names} in {folder} do not say "
+            f"{licence!r}. Read its licence before you train on it."
         )
 
 
@@ -76,27 +101,35 @@ def fetch_npm(source: Source, artwork: Path) -> None:
             with tarfile.open(Path(place) / name.split()[-1]) as archive:
                 archive.extractall(place, filter="data")
             (Path(place) / "package").rename(folder)
-    check_licence(source, folder)
+    check_licence(source.pinned, source.licence, folder)
     print(f"{source.pinned}: {folder}")
 
 
-def fetch_debian(package: str, artwork: Path, wanted: str) -> None:
-    """Unpack the files of a Debian package that match `wanted`, and its copyright file."""
-    folder = artwork / package
+def fetch_debian(source: DebianSource, artwork: Path) -> None:
+    """Unpack the wanted files of a Debian package with their paths, and its copyright file.
+
+    Links are left out: each is another name of a file that is there. A folder that is there is
+    kept.
+    """
+    folder = artwork / source.package
     if not folder.is_dir():
         with tempfile.TemporaryDirectory(dir=artwork) as place:
-            run(["apt-get", "download", "-qq", package], Path(place))
+            run(["apt-get", "download", "-qq", source.package], Path(place))
             (archive,) = Path(place).glob("*.deb")
-            unpacked = Path(place) / "unpacked"
+            unpacked, part = Path(place) / "unpacked", Path(place) / "part"
             run(["dpkg", "-x", str(archive), str(unpacked)], Path(place))
-            part = Path(place) / "part"
-            part.mkdir()
-            found = [*unpacked.rglob(wanted), *unpacked.glob(f"usr/share/doc/{package}/copyright")]
+            root = unpacked / source.root
+            found = [path for path in root.rglob(source.wanted) if not path.is_symlink()]
+            if not found:
+                raise SystemExit(f"{archive.name} has no {source.wanted} below {source.root}")
             for path in found:
-                if path.is_file():
-                    shutil.copy(path, part / path.name)
+                copy = part / path.relative_to(root)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, copy)
+            shutil.copy(unpacked / "usr/share/doc" / source.package / "copyright", part)
             part.rename(folder)
-    print(f"{package}: {folder}")
+    check_licence(source.package, source.licence, folder)
+    print(f"{source.package}: {folder}")
 
 
 def main() -> None:
@@ -108,9 +141,9 @@ def main() -> None:
     options.artwork.mkdir(parents=True, exist_ok=True)
     for source in SOURCES:
         fetch_npm(source, options.artwork)
-    fetch_debian(FONT_PACKAGE, options.artwork, "NotoColorEmoji.ttf")
+    fetch_debian(NOTO, options.artwork)
     if options.clipart:
-        fetch_debian(CLIPART_PACKAGE, options.artwork, "*.png")
+        fetch_debian(OPENCLIPART, options.artwork)
 
 
 if __name__ == "__main__":

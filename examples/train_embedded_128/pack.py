@@ -19,12 +19,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .fetch_artwork import (
     ARTWORK,
-    CLIPART_PACKAGE,
     FLUENT_3D,
     FLUENT_FLAT,
-    FONT_PACKAGE,
     NAMES,
+    NOTO,
     NOTO_V1,
+    OPENCLIPART,
     TWEMOJI,
     Source,
 )
@@ -34,7 +34,7 @@ SIDE = 128  # pixels
 MARGIN = 3  # pixels, so that nothing is cut where a sprite is turned
 SETS = ("noto", "noto-v1", "fluent-3d", "fluent-flat")  # trained on
 HELD_OUT_SETS = ("twemoji", "openclipart")  # only measured
-CLIPART = Path(__file__).parent / "clipart.tsv"  # noun, file: picked by hand
+CLIPART = Path(__file__).parent / "clipart.tsv"  # noun, file below its folder: picked by hand
 # Where an icon set has another name than the Unicode label.
 OTHER_NAMES = {"enraged-face": ("pouting-face",), "mage": ("woman-mage", "man-mage")}
 OTHER_NAMES |= {"merperson": ("mermaid", "merman"), "ninja": ("ninja-medium-light",)}
@@ -75,7 +75,7 @@ def icon(noun: Noun, artwork: Path, source: Source) -> Image.Image | None:
     from resvg_py import svg_to_bytes
 
     found = _json(artwork / source.folder / "icons.json")
-    icons: dict = found["icons"]  # type: ignore[index]
+    icons: dict[str, dict[str, str]] = found["icons"]  # type: ignore[index]
     for slug in slugs(noun, artwork):
         slug = found.get("aliases", {}).get(slug, {}).get("parent", slug)  # type: ignore[attr-defined]
         if slug in icons:
@@ -89,7 +89,7 @@ def icon(noun: Noun, artwork: Path, source: Source) -> Image.Image | None:
 
 def noto(noun: Noun, artwork: Path) -> Image.Image:
     """Draw with the font, at its only size."""
-    font = ImageFont.truetype(str(artwork / FONT_PACKAGE / "NotoColorEmoji.ttf"), 109)
+    font = ImageFont.truetype(str(artwork / NOTO.package / "NotoColorEmoji.ttf"), 109)
     canvas = Image.new("RGBA", (180, 180))
     ImageDraw.Draw(canvas).text((10, 10), noun.emoji, font=font, embedded_color=True)
     return canvas
@@ -102,11 +102,27 @@ def fluent_3d(noun: Noun, artwork: Path) -> Image.Image | None:
     return next((Image.open(path) for path in paths if path.is_file()), None)
 
 
+@cache
+def clipart_files() -> dict[str, str]:
+    """Read which file of openclipart shows which noun: paths below its folder, by noun."""
+    lines = CLIPART.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("\t") for line in lines)
+
+
 def clipart(noun: Noun, artwork: Path) -> Image.Image | None:
-    """Open the file that clipart.tsv names, if openclipart was fetched."""
-    rows = [line.split("\t") for line in CLIPART.read_text(encoding="utf-8").splitlines()]
-    path = artwork / CLIPART_PACKAGE / dict(rows).get(noun.names[0], "none")
-    return Image.open(path) if path.is_file() else None
+    """Open the file that clipart.tsv names for a noun; None where it names none.
+
+    Without openclipart, which is fetched only where it is asked for, there is none of any noun.
+    """
+    folder, file = artwork / OPENCLIPART.package, clipart_files().get(noun.names[0])
+    if file is None or not folder.is_dir():
+        return None
+    if not (folder / file).is_file():
+        raise SystemExit(
+            f"{folder} has no {file}, which {CLIPART.name} names for {noun.names[0]!r}: "
+            "delete the folder and fetch it again with fetch_artwork --clipart"
+        )
+    return Image.open(folder / file)
 
 
 ARTISTS: dict[str, Callable[[Noun, Path], Image.Image | None]] = {
