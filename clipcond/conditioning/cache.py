@@ -164,9 +164,8 @@ class ChunkEncoder:
         number = 0 if self._empty is None else self._empty.number(fingerprint)
         self._empty_prefix = (serial_of(tower), number, layer)
         self._empty_key = key_of(empty_chunk(special))
-        length = special.context_length
-        chunk_bytes = length * tower.width * tower.dtype.itemsize * ACTIVATIONS
-        self.n_at_once = max(1, BATCH_BYTES // chunk_bytes)
+        n_values = special.context_length * tower.width * ACTIVATIONS
+        self.n_at_once = max(1, BATCH_BYTES // (n_values * tower.dtype.itemsize))
         self._sums: dict[int, int] = {}
         self._rows: dict[Key, TowerOutput] = {}
 
@@ -205,13 +204,15 @@ class ChunkEncoder:
         """
         wanted = dict.fromkeys(map(key_of, chunks))  # in their order
         new = dict.fromkeys(key for key in wanted if key not in self._rows)
-        for group in later if new else ():
+        if not new:
+            return
+        for group in later:
             keys = dict.fromkeys(map(key_of, group))
             more = [key for key in keys if key not in self._rows and key not in new]
             if len(new) + len(more) > self.n_at_once:
                 break
             new.update(dict.fromkeys(more))
-        if new and len(self._rows) + len(new) > self.n_at_once:  # memory for one tower call
+        if len(self._rows) + len(new) > self.n_at_once:  # memory for one tower call
             self._rows = {key: row for key, row in self._rows.items() if key in wanted}
         if self._cache.max_bytes:
             self._sum_up(new)

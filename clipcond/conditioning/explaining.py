@@ -65,10 +65,10 @@ class ModelReads:
         Raises:
             TowerError: it is not a whole number from 1 to the depth of the shallowest tower.
         """
-        shallowest = min(towers, key=lambda tower: tower.depth)
-        n = clip_skip
-        if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= shallowest.depth:
-            raise checks.no_such_layer(n, shallowest.depth, shallowest.name)
+        depths = [tower.depth for tower in towers]
+        shallowest, n = min(depths), clip_skip
+        if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= shallowest:
+            raise checks.no_such_layer(n, shallowest, towers[depths.index(shallowest)].name)
         depth = max(self.layer.depth, n)
         return (_hidden_layer(depth, self.layer.final_norm),) * len(towers)
 

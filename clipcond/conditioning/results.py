@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from math import isfinite
 from typing import TypeAlias
 
 import torch
@@ -250,7 +251,7 @@ def joined(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 def _all_finite(tensors: Sequence[Tensor]) -> bool:
     sums = [tensor.sum() for tensor in tensors]  # of values that are all finite it may overflow
-    if not sums or bool(torch.stack(sums).isfinite().all()):
+    if not sums or all(map(isfinite, torch.stack(sums).tolist())):
         return True
     edges = [edge for tensor in tensors for edge in torch.aminmax(tensor)]  # NaN is both edges
     return bool(torch.stack(edges).isfinite().all())

@@ -62,9 +62,16 @@ MEASURED_CJK = (
 
 
 def not_after(words: str) -> str:
-    """Make a pattern that does not match behind one of these words; CJK ones may end a longer."""
-    starts = ((r"(?<![^\W\d_])" if word.isascii() else "", word) for word in words.split())
-    return "".join(f"(?<!{start}{word})" for start, word in starts)
+    """Make a pattern that does not match behind one of these words; CJK ones may end a longer.
+
+    It looks at the last letter first, so that behind any other text it costs little.
+    """
+    by_last: dict[str, list[str]] = {}
+    for word in dict.fromkeys(words.split()):
+        start = r"(?<![^\W\d_])" if word.isascii() else ""
+        by_last.setdefault(word[-1], []).append(f"(?<={start}{word})")
+    groups = [f"(?<={last})(?:{'|'.join(behind)})" for last, behind in by_last.items()]
+    return f"(?!(?<=[{''.join(by_last)}])(?:{'|'.join(groups)}))"
 
 
 NO_CJK_MEASURE = not_after(MEASURED_CJK)

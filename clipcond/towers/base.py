@@ -161,7 +161,8 @@ class ModelTower(ABC):
 
     def row_checksums(self, ids: Sequence[int]) -> dict[int, int]:
         """Sum up the bits of the token embeddings of ids: `fingerprint` only samples the table."""
-        table = weight_of(self._modules().embedding, "weight", self._table())
+        embedding = self._modules().embedding
+        table = weight_of(embedding, "weight", embedding.weight)
         own = [i for i in ids if i < len(table)]
         return dict(zip(own, row_checksums(table, own), strict=False))
 
@@ -195,9 +196,9 @@ class ModelTower(ABC):
         Raises:
             TowerError: the model has too few blocks, or an id is outside its vocabulary.
         """
-        if layer.depth > self.depth:
-            raise too_deep(layer, self.depth, self.name)
         blocks = self._blocks()
+        if layer.depth > len(blocks):
+            raise too_deep(layer, len(blocks), self.name)
         with torch.no_grad(), self._known_ids(input_ids) as known_ids:
             self._check_ids(known_ids)
             stop = not pooled and layer.depth > 1

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import lru_cache
-from itertools import islice
 from operator import itemgetter
 from types import SimpleNamespace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +19,13 @@ from clipcond.towers.weight_keys import class_settings, keys_of_weights, new_ser
 N_READ = 1000  # entries of a list or dict
 _NUMBERS = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
 PLAIN = frozenset(_NUMBERS)
+_SORTS: dict[str, tuple[type, ...]] = {
+    "number": _NUMBERS,
+    "list": (list, tuple, set, frozenset),
+    "mapping": (Mapping,),
+    "tensor": (Tensor,),
+    "module": (nn.Module,),
+}
 _CALL = ("forward", "_hf_hook", "_old_forward", "_diffusers_hook", "_compiled_call_impl")
 _USED = "_output_capturing_hooks_installed"  # transformers, since a model first gave hidden states
 # What torch keeps of every module, weights and hooks included, and how it is called.
@@ -176,31 +182,40 @@ class Settings:
         """Make a key of one setting."""
         if id(value) in self._entered:
             return self._entered[id(value)]
-        if isinstance(value, _NUMBERS):
-            return value
         if type(value) is tuple and PLAIN.issuperset(map(type, value)):
             return value
-        if isinstance(value, list | tuple | set | frozenset):
-            return len(value), *map(self.key, islice(list(value), N_READ))
-        if isinstance(value, Mapping):
-            return self._entries(value)
-        if isinstance(value, Tensor):
-            self.tensors.append(value)
-        elif isinstance(value, nn.Module):
-            self.modules.append(value)
+        found = cast(Any, value)
+        sort = _sort_of(found.__class__)
+        if sort == "number":
+            return value
+        if sort == "list":
+            held = list(found)
+            return len(held), *[v if type(v) in PLAIN else self.key(v) for v in held[:N_READ]]
+        if sort == "mapping":
+            return self._entries(found)
+        if sort == "tensor":
+            self.tensors.append(found)
+        elif sort == "module":
+            self.modules.append(found)
         elif _is_config(value):
             self._entered[id(value)] = serial_of(value)
             return serial_of(value), self._entries(object.__getattribute__(value, "__dict__"))
         return serial_of(value)
 
     def _entries(self, mapping: Mapping[Any, Any]) -> Hashable:
-        return len(mapping), *(
-            (
-                key if type(key) in PLAIN else serial_of(key),
-                value if type(value) in PLAIN else self.key(value),
-            )
-            for key, value in islice(items_of(mapping), N_READ)
-        )
+        items = items_of(mapping)
+        return len(items), *[
+            item
+            if PLAIN.issuperset(map(type, item))
+            else (item[0] if type(item[0]) in PLAIN else serial_of(item[0]), self.key(item[1]))
+            for item in items[:N_READ]
+        ]
+
+
+@lru_cache(1000)
+def _sort_of(kind: type) -> str:
+    """Sort settings by their class: isinstance would look through all of them at each setting."""
+    return next((sort for sort, kinds in _SORTS.items() if issubclass(kind, kinds)), "")
 
 
 _Layout: TypeAlias = tuple[

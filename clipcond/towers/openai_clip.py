@@ -48,6 +48,12 @@ class OpenAIClipTower(ModelTower):
         context_length: int | None = None,
     ) -> None:
         super().__init__(model, name)
+        if hasattr(model, "vision_model"):
+            raise TowerError(
+                f"{type(model).__name__} is a whole CLIP, of texts and pictures. OpenAIClipTower "
+                "takes its text half: a CLIPTextModel or CLIPTextModelWithProjection.",
+                "Open its folder with load_tower(folder).",
+            )
         n_positions = len(self._parts().embeddings.position_embedding.weight)
         if not isinstance(tokenizer, ClipBpeTokenizer):
             tokenizer = ClipBpeTokenizer(tokenizer)
@@ -101,17 +107,11 @@ class OpenAIClipTower(ModelTower):
         return _text_part(model) is not None
 
     def _parts(self) -> Any:
-        found, kind = _text_part(self.model), type(self.model).__name__
-        if hasattr(self.model, "vision_model"):
-            raise TowerError(
-                f"{kind} is a whole CLIP, of texts and pictures. OpenAIClipTower takes its text "
-                "half: a CLIPTextModel or CLIPTextModelWithProjection.",
-                "Open its folder with load_tower(folder).",
-            )
+        found = _text_part(self.model)
         if found is not None:
             return found
         raise TowerError(
-            f"{kind} is no CLIP text model: it has no encoder.layers with a "
+            f"{type(self.model).__name__} is no CLIP text model: it has no encoder.layers with a "
             f"final_layer_norm. OpenAIClipTower takes a CLIPTextModel or "
             f"CLIPTextModelWithProjection."
         )
@@ -125,8 +125,12 @@ class OpenAIClipTower(ModelTower):
 
 def _text_part(model: object) -> Any:
     """Find the module with `embeddings`, `encoder.layers` and `final_layer_norm`, or None."""
-    for candidate in (getattr(model, "text_model", None), model):
-        encoder = getattr(candidate, "encoder", None)
-        if hasattr(encoder, "layers") and hasattr(candidate, "final_layer_norm"):
-            return candidate
-    return None
+    if _has_parts(model):
+        return model
+    inner = getattr(model, "text_model", None)  # up to transformers 5.5
+    return inner if _has_parts(inner) else None
+
+
+def _has_parts(model: object) -> bool:
+    encoder = getattr(model, "encoder", None)
+    return hasattr(encoder, "layers") and hasattr(model, "final_layer_norm")

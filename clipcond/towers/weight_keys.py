@@ -146,7 +146,7 @@ def row_checksums(table: Tensor, rows: Sequence[int]) -> list[int]:
     plain = _plain(table)
     if len(plain) != 1 or plain[0].shape != table.shape or not rows:
         return []
-    chosen = plain[0][torch.tensor(rows, device=table.device)]
+    chosen = plain[0].index_select(0, torch.tensor(rows, device=table.device))
     sums: list[int] = _sum(chosen).tolist()
     return sums
 
@@ -200,23 +200,30 @@ class Sampler:
         for i, tensor in enumerate(tensors):
             n, is_vector = tensor.numel(), tensor.dim() == 1
             is_large = n > (N_WHOLE_VECTOR if is_vector else N_WHOLE)
-            # torch.cat is slow where one of many is not contiguous
-            self._groups.setdefault((tensor.device, tensor.dtype, is_large), []).append(i)
+            step = _step(n) if is_large else 1
+            # torch.cat is slow where the steps of many differ
+            self._groups.setdefault((tensor.device, tensor.dtype, step), []).append(i)
             if is_large:
-                self._strided.append((i, _step(n)))
+                self._strided.append((i, step))
             elif not is_vector:
                 self._flat.append(i)
 
     def __call__(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Collect the values that count: one vector of integers for each device and dtype."""
+        """Collect the values that count: one vector of integers for each device, dtype and step.
+
+        Raises:
+            ValueError: one is not contiguous any more.
+        """
         values = list(tensors)
         for i, step in self._strided:
-            values[i] = values[i].as_strided((N_SAMPLES,), (step,))
+            tensor = tensors[i]
+            if not tensor.is_contiguous():
+                raise ValueError("the values of a tensor are no longer one after the other")
+            values[i] = tensor.as_strided((N_SAMPLES,), (step,))
         for i in self._flat:
             values[i] = values[i].reshape(-1)
         groups = (torch.cat([values[i] for i in group]) for group in self._groups.values())
-        # the wider the integers, the faster two vectors are compared
-        return [bits_of(each) if each.nbytes % 8 else each.view(torch.int64) for each in groups]
+        return list(map(bits_of, groups))
 
 
 @cache
@@ -228,8 +235,10 @@ def _factors(device: torch.device, n: int) -> Tensor:
 
 
 def bits_of(values: Tensor) -> Tensor:
-    """View values of any dtype as integers, which are equal only if their bits are."""
-    return values.view(_INTEGERS[values.element_size()])
+    """View contiguous values [... D] of any dtype as integers, equal only if their bits are."""
+    # the wider the integers, the fewer: several values are one if they fill whole ones
+    is_even = values.dim() and values.shape[-1] * values.element_size() % 8 == 0
+    return values.view(torch.int64 if is_even else _INTEGERS[values.element_size()])
 
 
 def _sum(values: Tensor) -> Tensor:

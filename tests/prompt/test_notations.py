@@ -1,9 +1,11 @@
 """Notations of other tools are warned of wherever they are text, and ordinary prompts are not."""
 
+import re
 from pathlib import Path
 
 from clipcond.prompt import SYNTAXES, parse
 from clipcond.prompt.lookalikes import with_lookalikes
+from clipcond.prompt.notations import not_after
 from tests.failures import failures_of
 
 ORDINARY = Path(__file__).with_name("ordinary.txt").read_text(encoding="utf-8").splitlines()
@@ -142,3 +144,21 @@ def test_a_remedy_names_the_embedding():
     assert (
         found("Embedding: x", "a1111")[0][2] == "Write its bare name, x, once its file is loaded."
     )
+
+
+def test_not_after_words_of_their_own_and_after_endings_in_cjk():
+    pattern = re.compile(f"(?i:{not_after('ratio top_p größe 比例 率')}):")
+    behind = [
+        "ratio",
+        "a RATIO",
+        "1ratio",
+        "top_p",
+        "Größe",
+        "比例",
+        "a比例",
+        "效率",
+        "ratio_ratio",
+    ]
+    free = ["", "fratio", "ratios", "top", "p", "atio", "比", "例 ", "ratio ", "größer", "x"]
+
+    assert [text for text in (*behind, *free) if pattern.search(f"{text}:")] == free
