@@ -83,7 +83,7 @@ def test_padding_is_left_out_and_changes_nothing(name, monkeypatch):
 
 
 def test_brackets_of_plain_texts_are_text(encoder):
-    with pytest.warns(PromptWarning, match="knows 238 words"):
+    with pytest.warns(PromptWarning, match=r"knows \d+ words; it cannot read 'xylophone'"):
         plain = encoder.encode_text("a xylophone")
     assert not torch.equal(encoder.encode_text("(red:1.3) cat"), encoder.encode_text("red cat"))
     assert plain.shape == (1, encoder.width)
