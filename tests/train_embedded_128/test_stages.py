@@ -1,6 +1,8 @@
 """Every stage at tiny scale from generated sprites; a run that was stopped gives the same."""
 
+import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +10,16 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 from train_embedded_128 import __main__ as command
-from train_embedded_128 import clip_stage, export, loop, measuring, models, unet_stage, vae_stage
+from train_embedded_128 import (
+    clip_stage,
+    evaluate_features,
+    export,
+    loop,
+    measuring,
+    models,
+    unet_stage,
+    vae_stage,
+)
 from train_embedded_128.first_edition import TOKENIZER
 from train_embedded_128.settings import GPU, RATES, SHARES, TINY, TINY_BATCHES, Sizes, Work
 from train_embedded_128.world import Scene, Thing
@@ -135,6 +146,16 @@ def test_all_stages_run_and_leave_a_model_that_draws(work, capsys, monkeypatch):
         encoder = load_encoder(name)  # with a scale and colours of its own: no warning
         assert 1 < encoder.logit_scale < 100
         assert encoder.encode_image(Image.new("RGB", (50, 40))).isfinite().all()
+    tiny = partial(build_pipeline, str(work.out / "model"))
+    monkeypatch.setattr(evaluate_features, "build_pipeline", tiny)
+    parts = ["regions", "recall", "drawn_again", "best_of"]
+    runs = ["--runs", str(work.runs), "--sprites", str(work.sprites), "--tiny"]
+    evaluate_features.main([*runs, "--n", "1", "--steps", "1", "--parts", *parts])
+    found = json.loads((work.runs / "features.json").read_text(encoding="utf-8"))
+    assert [*found] == parts
+    shares = [share for part in found.values() for row in part.values() for share in row.values()]
+    assert len(shares) > 35
+    assert all(0 <= share <= 1 for share in shares)
 
 
 def test_folders_are_cut_and_joined(tmp_path, monkeypatch):
