@@ -9,14 +9,16 @@ from clipcond import attach, build_pipeline
 model = build_pipeline(device="cpu", dtype="float32")
 torch.manual_seed(0)
 # a new one that fits this model's latents; yours is trained: ControlNetModel.from_pretrained(...)
-controlnet = ControlNetModel.from_unet(model.unet, conditioning_embedding_out_channels=(16, 32, 96))
+halvings = (16, 32, 96, 256)[: len(model.vae.config.block_out_channels)]
+controlnet = ControlNetModel.from_unet(model.unet, conditioning_embedding_out_channels=halvings)
 for layer in controlnet.controlnet_down_blocks:  # a new one says nothing until it has learnt
     torch.nn.init.normal_(layer.weight, std=0.02)
 pipe = attach(StableDiffusionControlNetPipeline(controlnet=controlnet, **model.components))
 pipe.set_progress_bar_config(disable=True)
 
-edges = Image.new("RGB", (64, 64))
-ImageDraw.Draw(edges).ellipse((16, 16, 48, 48), outline="white", width=2)
+side = model.unet.config.sample_size * model.vae_scale_factor
+edges = Image.new("RGB", (side, side))
+ImageDraw.Draw(edges).ellipse((side // 4,) * 2 + (side * 3 // 4,) * 2, outline="white", width=2)
 
 
 def latents(prompt: str) -> torch.Tensor:

@@ -26,8 +26,8 @@ a tiger on a green background, flat design, cute
 
 pipe = build_pipeline(clip_skip=2)
 generator = [torch.Generator().manual_seed(i) for i in range(len(PROMPTS))]
-images = pipe(PROMPTS, generator=generator, num_inference_steps=20, guidance_scale=3.0).images
-side = 2 * images[0].width
+images = pipe(PROMPTS, generator=generator, num_inference_steps=20).images
+side = 128
 grid = Image.new("RGB", (8 * side, 2 * side))
 for i, image in enumerate(images):
     large = image.resize((side, side), Image.Resampling.LANCZOS)

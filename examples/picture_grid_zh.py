@@ -26,8 +26,8 @@ masterpiece, 最高质量, 一只独角兽, 粉色背景
 
 pipe = build_pipeline(tower="embedded-zh", clip_skip=2)
 generator = [torch.Generator().manual_seed(i) for i in range(len(PROMPTS))]
-images = pipe(PROMPTS, generator=generator, num_inference_steps=20, guidance_scale=3.0).images
-side = 2 * images[0].width
+images = pipe(PROMPTS, generator=generator, num_inference_steps=20).images
+side = 128
 grid = Image.new("RGB", (8 * side, 2 * side))
 for i, image in enumerate(images):
     large = image.resize((side, side), Image.Resampling.LANCZOS)

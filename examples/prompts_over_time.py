@@ -18,8 +18,7 @@ pipe = build_pipeline(clip_skip=2)
 grid = Image.new("RGB", (SEEDS * SIDE, len(PROMPTS) * (SIDE + LINE)), "white")
 for row, prompt in enumerate(PROMPTS):
     generators = [torch.Generator().manual_seed(seed) for seed in range(SEEDS)]
-    call = {"generator": generators, "num_inference_steps": 20, "guidance_scale": 3.0}
-    images = pipe([prompt] * SEEDS, **call).images
+    images = pipe([prompt] * SEEDS, generator=generators, num_inference_steps=20).images
     top = row * (SIDE + LINE)
     ImageDraw.Draw(grid).text((4, top + 2), prompt, fill="black")
     for i, image in enumerate(images):

@@ -25,7 +25,7 @@ rows = [
     draw(prompt_embeds=conditioner.with_image([fox] * N, "a tree").embeds),
     draw(prompt_embeds=conditioner.with_image(between).embeds),
 ]
-side = 2 * fox.width
+side = 128
 sheet = Image.new("RGB", (N * side, len(rows) * side), "white")
 for y, row in enumerate(rows):
     for x, image in enumerate(row):

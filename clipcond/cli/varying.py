@@ -123,7 +123,8 @@ def vary(
         artist = open_artist(model, scheduler, (), building)
         conditioner = artist.pipe.conditioner
         _take_adapter(conditioner, image_adapter, encoder)
-        embeds = conditioner.image_reader.embed(pictures)
+        # one by one, for an amount of 1 is the other picture: two at once may round otherwise
+        embeds, *others = (conditioner.image_reader.embed(each)[0] for each in pictures)
     named: dict[str, object] = {"Image": image.name, "Image weight": image_weight}
     if image_adapter is not None:
         named["Image adapter"] = image_adapter.stem
@@ -131,7 +132,7 @@ def vary(
         from clipcond.conditioning import slerp
 
         amount = HALF_WAY if amount is None else amount
-        embeds = slerp(embeds[0], embeds[1], amount)
+        embeds = slerp(embeds, others[0], amount)
         named |= {"Toward": toward.name, "Amount": amount}
     conditioned = conditioner.with_image(embeds, text, image_weight)
     varier = Varier(artist.pipe, artist.built_with | named, conditioned, named)

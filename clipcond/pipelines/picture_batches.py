@@ -20,8 +20,8 @@ T = TypeVar("T")
 # The arguments of a pipeline's call that replace a picture's texts, [1 S D] and [1 P].
 Encoded = Mapping[str, Tensor]
 
-# Of all pictures of a batch: 16 of the embedded model, one of Stable Diffusion's, which is large
-# enough to keep a CPU busy alone.
+# Of all pictures of a batch: one of Stable Diffusion's, which is large enough to keep a CPU busy
+# alone.
 MOST_PIXELS = 512 * 512
 # With guidance a UNet has two rows for each picture; from 16 rows on, and on one thread, torch
 # computes 1x1 convolutions with another kernel, whose sums differ in the last bits.

@@ -139,8 +139,8 @@ def open_vision(source: str | Path) -> VisionTower:
             folder,
         )
     model = _load_model(folder, _CLASSES[kind])
-    colours = {"image_mean": (0.5,) * 3, "image_std": (0.5,) * 3} if is_embedded else {}
-    if not is_embedded and (folder / "preprocessor_config.json").is_file():
+    colours = {}
+    if (folder / "preprocessor_config.json").is_file():
         colours = read_json(folder / "preprocessor_config.json")
     vision = getattr(model.config, "vision_config", model.config)
     return VisionTower(

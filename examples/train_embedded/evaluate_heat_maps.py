@@ -22,11 +22,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from torch import Tensor
-from world import NOUNS, SIZE
+from world import NOUNS
 
 from clipcond import build_pipeline
 from clipcond.errors import ClipcondWarning
 from clipcond.pipelines import HeatMap, trace
+from clipcond.pipelines.own_settings import own_size
 
 STEPS, BATCH, AWAY = 20, 20, 0.175  # of the range of colours, as in `evaluate.area`
 TESTS = [Test("heat maps, one object", 200, 1), Test("heat maps, two objects", 200, 2)]
@@ -72,7 +73,7 @@ def measured(heat: HeatMap, thing: Tensor, half: slice) -> list[float]:
     """Say of one map what the columns say; without two halves, that column is 1."""
     x, y = heat.peak
     box, mass = box_of(thing), float(heat.values.sum())
-    is_right = x in range(SIZE)[half]
+    is_right = x in range(heat.values.shape[1])[half]
     inside = float(heat.values[box].sum()) / mass
     return [bool(box[y, x]), bool(thing[y, x]), is_right, inside, float(box.float().mean())]
 
@@ -86,7 +87,8 @@ def main() -> None:
     pipe.set_progress_bar_config(disable=True)
     table = Table("test", "layers", "maps", *COLUMNS)
     for number, test in enumerate(TESTS):
-        halves = [slice(None)] if test.n_things == 1 else [slice(SIZE // 2), slice(SIZE // 2, None)]
+        middle = own_size(pipe)[0] // 2
+        halves = [slice(None)] if test.n_things == 1 else [slice(middle), slice(middle, None)]
         found: dict[str, list[list[float]]] = {name: [] for name in LAYERS}
         asked = fresh_prompts(test)[:n]
         for each, image, seen, i in drawn(pipe, asked, 7_000_000 + number * 1_000_000):

@@ -22,7 +22,7 @@ def similarity(images: Tensor, prompts: Sequence[str]) -> Tensor:
     """Compute the cosine of every picture with every prompt.
 
     Args:
-        images: pixels [n 3 64 64] in -1..1, the vision tower's own size.
+        images: pixels [n 3 H W] in -1..1, of the vision tower's own size.
         prompts: p short prompts, read as plain text, one chunk each.
     Returns:
         cosines [n p], float32.

@@ -41,8 +41,11 @@ class Judge(nn.Module):
 def views_of(images: torch.Tensor, n_things: int) -> torch.Tensor:
     """What the judge looks at: one thing halved in size, or the middle of each half of a pair.
 
-    images [b 3 SIZE SIZE] -> [b n_things 3 VIEW VIEW], left first.
+    images [b 3 SIZE SIZE] -> [b n_things 3 VIEW VIEW], left first. Raises ValueError for others:
+    the middles of larger ones would be other places.
     """
+    if images.shape[-2:] != (SIZE, SIZE):
+        raise ValueError(f"this judge reads {SIZE} x {SIZE} pixels, not {tuple(images.shape[-2:])}")
     if n_things == 1:
         return F.avg_pool2d(images, 2)[:, None]
     middle = images[:, :, VIEW // 2 : VIEW // 2 + VIEW]

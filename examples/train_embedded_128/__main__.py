@@ -31,6 +31,8 @@ from .export import (
     write_chinese,
     write_defaults,
     write_english,
+    write_scale,
+    write_words,
 )
 from .fetch_artwork import ARTWORK
 from .guidance import sweep
@@ -100,9 +102,10 @@ class Recipe:
         unet_stage(self.work, self.sprites, self.pool, vae, self.clip())
 
     def chinese(self) -> None:
-        """The Chinese tower's stage, and its folder."""
-        tower = chinese_stage(self.work, self.sprites, self.pool, self.clip())
-        write_chinese(self.work.out, tower)
+        """The Chinese tower's stage, its folder, and its temperature for the vision tower."""
+        model = chinese_stage(self.work, self.sprites, self.pool, self.clip())
+        write_chinese(self.work.out, model.tower)
+        write_scale(self.work.out, "embedded-zh", model.logit_scale)
 
     def export(self) -> None:
         """Write the English parts."""
@@ -110,6 +113,7 @@ class Recipe:
         unet = UNet2DConditionModel.from_pretrained(self.folder("unet") / "unet")
         write_english(self.work.out, self.clip(), vae, unet, self.folder("unet") / "scheduler")
         write_defaults(self.work.out, 3.0)
+        write_words(self.work.out / "words")
         print(f"English parts: {english_bytes(self.work.out) / 1e6:.1f} MB", flush=True)
 
     def guidance(self) -> None:

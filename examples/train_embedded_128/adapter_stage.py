@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from clipcond import load_tower
 from clipcond.training import AlignSettings, LoopSettings, align
 
 from .captioning import Habits
@@ -65,6 +66,9 @@ def adapter_stage(work: Work, offers: Offers, out: Path) -> None:
     few = folder / "few.jsonl"
     write_pairs(few, max(8, work.batches.pairs // 50), offers, f"{work.seed} few")
 
+    tower = load_tower(str(out / "zh" / "tower"))
+    tower.name = "embedded-zh"  # in the record, not this machine's folder
+
     def run(which: Path, output: Path, units: int) -> float:
         began = time.monotonic()
         settings = AlignSettings(
@@ -77,7 +81,7 @@ def adapter_stage(work: Work, offers: Offers, out: Path) -> None:
         loop = LoopSettings(seed=work.seed, device=device, quiet=True)
         align(
             str(out / "model"),
-            str(out / "zh" / "tower"),
+            tower,
             which,
             output,
             settings=settings,

@@ -58,8 +58,8 @@ class TextContrast(nn.Module):
 
 def chinese_stage(
     work: Work, sprites: Sprites, pool: dict[int, Records], clip: CLIPModel
-) -> ChineseTextEncoder:
-    """Train the tower and keep its weights in the runs."""
+) -> TextContrast:
+    """Train the tower and its temperature, and keep the tower's weights in the runs."""
     torch.manual_seed(work.seed)
     tokenizer, records = chinese_tokenizer(), pool[1]
     pad = tokenizer.pad_token_id
@@ -77,4 +77,4 @@ def chinese_stage(
 
     train(Stage("chinese", work, ema=0.997, weight_decay=0.05), model, loss_of)
     torch.save(tower.state_dict(), work.runs / "chinese" / "final.pt")
-    return tower
+    return model

@@ -1,6 +1,7 @@
 """Assemble the trained stages into the folders that clipcond ships; cut large files, and join them.
 
-The layout is that of clipcond/embedded: model, vision_tower, zh.
+The layout is that of clipcond/embedded: model, vision_tower, zh, images; `words` are lists for
+clipcond/reading/words.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPModel
 
+from clipcond.model_defaults import DEFAULTS
 from clipcond.tokenizers.word_piece import chinese_tokenizer
 from clipcond.towers.chinese_clip import ChineseTextEncoder
 
+from .captions_zh import WORDS
 from .first_edition import EMBEDDED, TOKENIZER
 from .models import CHINESE_POSITIONS
+from .nouns import NOUNS
+from .world import BACKGROUNDS
 
 exporting = importlib.import_module("export")  # the first edition's
 MOST_BYTES = 16 * 2**20  # of a file on its way between machines
@@ -51,6 +56,8 @@ def write_english(
     folder, name = out / "vision_tower", "CLIPVisionModelWithProjection"
     keys = exporting.VISION_KEYS
     exporting.write_config(folder, clip.config.vision_config, keys, name, "clip_vision_model")
+    write_scale(out, "embedded", clip.logit_scale)
+    write_preprocessing(folder, clip.config.vision_config.image_size)
     _save(vision, folder / "model.safetensors")
     projection = {"text_projection.weight": clip.text_projection.weight.detach().cpu()}
     _save(projection, folder / "text_projection.safetensors")
@@ -67,14 +74,57 @@ def write_english(
 
 def write_defaults(out: Path, guidance: float, clip_skip: int = 2, steps: int = 20) -> None:
     """Store with the model what it looks best with; `generate` goes by it."""
-    path = out / "model" / "text_encoder" / "config.json"
-    config = json.loads(path.read_text())
-    config["clipcond"] = {
-        "clip_skip": clip_skip,
-        "guidance_scale": guidance,
-        "num_inference_steps": steps,
-    }
+    own = {"clip_skip": clip_skip, "guidance_scale": guidance, "num_inference_steps": steps}
+    _write_own(out / "model" / "text_encoder", own)
+
+
+def _write_own(folder: Path, own: dict[str, object]) -> None:
+    path = folder / "config.json"
+    config = json.loads(path.read_text()) | {DEFAULTS: own}
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def write_scale(out: Path, tower: str, logit_scale: torch.Tensor) -> None:
+    """Write what cosines with a text tower are multiplied with, before or after the other's."""
+    path = out / "vision_tower" / "config.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    exporting.write_scale(path, tower, logit_scale)
+
+
+def write_preprocessing(folder: Path, side: int) -> None:
+    """Write how pictures become -1..1, as the tower was trained; without it CLIP's colours hold."""
+    entries = {
+        "image_processor_type": "CLIPImageProcessor",
+        "do_resize": True,
+        "size": {"shortest_edge": side},
+        "resample": 3,  # bicubic
+        "do_center_crop": True,
+        "crop_size": {"height": side, "width": side},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.5, 0.5, 0.5],
+        "do_convert_rgb": True,
+    }
+    text = json.dumps(entries, indent=2, sort_keys=True) + "\n"
+    (folder / "preprocessor_config.json").write_text(text)
+
+
+def write_words(folder: Path) -> None:
+    """Write the lists that `interrogate` chooses from: what can be drawn, in both languages."""
+    lists = {
+        "en-nouns": [noun.names[0] for noun in NOUNS],
+        "en-backgrounds": [f"{colour} background" for colour in BACKGROUNDS],
+        "zh-nouns": [noun.chinese[0] for noun in NOUNS],
+        "zh-backgrounds": [f"{WORDS[colour][0]}背景" for colour in BACKGROUNDS],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, phrases in lists.items():
+        text = "\n".join(phrases) + "\n"
+        (folder / f"embedded-{name}.txt").write_text(text, encoding="utf-8")
 
 
 def write_chinese(out: Path, tower: ChineseTextEncoder) -> Path:
@@ -82,6 +132,7 @@ def write_chinese(out: Path, tower: ChineseTextEncoder) -> Path:
     folder = out / "zh" / "tower"
     name, kind = "ChineseCLIPTextModel", "chinese_clip_text_model"
     exporting.write_config(folder, tower.config, CHINESE_KEYS, name, kind)
+    _write_own(folder, {"clip_skip": 2})  # as the adapter is trained, and the English tower
     state = {k: v.cpu() for k, v in tower.text_model.state_dict().items()}
     state["text_projection.weight"] = tower.text_projection.weight.detach().cpu()
     _save(state, folder / "model.safetensors")

@@ -13,8 +13,9 @@ from clipcond.app.settings import MAX_SEED
 from clipcond.app.wishes import Reading, Wish, check_wish, chosen_seed
 from clipcond.errors import ArgumentError
 from clipcond.metadata import read_parameters
+from tests.own_model import SIDE, SIZE
 
-WISH = Wish("a (red:1.3) apple", "a cat", Reading(clip_skip=1), 2, 3.0, "DDIM", 7, (64, 64))
+WISH = Wish("a (red:1.3) apple", "a cat", Reading(clip_skip=1), 2, 3.0, "DDIM", 7, SIZE)
 
 
 def last(views):
@@ -30,7 +31,7 @@ def test_a_picture_is_drawn_and_saved_with_its_settings(desk):
     found = read_parameters(view.pictures[1][0])
     assert (found.prompt, found.negative, found.seed) == ("a (red:1.3) apple", "a cat", 8)
     assert (found.steps, found.sampler, found.guidance) == (2, "DDIM", 3.0)
-    assert (found.clip_skip, found.size) == (1, (64, 64))
+    assert (found.clip_skip, found.size) == (1, SIZE)
     assert found.others["Dialect"] == "a1111"
     assert desk.settings.output.name in view.status
 
@@ -97,9 +98,11 @@ def test_a_visitor_who_leaves_frees_the_model(desk):
 
 
 def test_what_was_said_while_drawing_is_shown(desk):
-    view = last(desk.draw(replace(WISH, size=(136, 64), steps=1), "me"))
+    wide = 2 * SIDE + 8
+    view = last(desk.draw(replace(WISH, size=(wide, SIDE), steps=1), "me"))
 
-    assert "Width and height 136x64: this model was made for 64x64" in view.status
+    size, own = f"{wide}x{SIDE}", f"{SIDE}x{SIDE}"
+    assert f"Width and height {size}: this model was made for {own}" in view.status
     assert len(view.pictures) == 1
 
 
@@ -156,7 +159,8 @@ def test_wishes_have_bounds(change, message):
 
 def test_the_model_has_bounds_of_its_own(desk):
     assert "sides are multiples of 8" in last(desk.draw(replace(WISH, size=(60, 64)), "me")).status
-    assert "at most 512x512" in last(desk.draw(replace(WISH, size=(1024, 64)), "me")).status
+    most = f"at most {8 * SIDE}x{8 * SIDE}"
+    assert most in last(desk.draw(replace(WISH, size=(16 * SIDE, SIDE)), "me")).status
 
 
 def test_a_random_seed():

@@ -15,8 +15,9 @@ from clipcond.app.settings import AppSettings
 from clipcond.app.studio import Studio
 from clipcond.app.wishes import Reading, Wish
 from clipcond.metadata import read_parameters
+from tests.own_model import SIZE
 
-WISH = Wish("a red apple", "", Reading(clip_skip=1), 2, 3.0, "", 7, (64, 64))
+WISH = Wish("a red apple", "", Reading(clip_skip=1), 2, 3.0, "", 7, SIZE)
 
 
 def lora_of(pipe, *, seed: int) -> dict[str, torch.Tensor]:

@@ -7,6 +7,7 @@ from PIL import Image
 
 from clipcond.metadata import read_parameters
 from tests.app.browser import HOLD
+from tests.own_model import SIDE
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 TABS = ("draw", "inspect", "convert", "compare", "read")
@@ -95,7 +96,7 @@ def test_control_and_enter_draw_a_picture_that_is_saved(visit, site):
     width += ": setTimeout(ready, 50); ready() })"
 
     assert facts.startswith("a red apple\nSteps: 20, ")
-    assert visit.page.eval_on_selector("#cp-gallery .preview img", width) == 64
+    assert visit.page.eval_on_selector("#cp-gallery .preview img", width) == SIDE
     seed = int(re.search(r"Seed: (\d+)", facts)[1])
     (file,) = (site[1] / "out").glob(f"*-{seed}.png")
     assert read_parameters(file).prompt == "a red apple"
@@ -283,5 +284,5 @@ def test_read(visit, site):
     )
     visit.page.click("#cp-score")
     visit.page.wait_for_selector("#cp-score-shown .cp-score")
-    assert visit.page.eval_on_selector("#cp-picture img", "e => e.naturalWidth") == 64
+    assert visit.page.eval_on_selector("#cp-picture img", "e => e.naturalWidth") == SIDE
     assert not visit.complaints

@@ -3,6 +3,8 @@
 import pytest
 from PIL import Image
 
+from tests.own_model import SIDE
+
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
@@ -73,6 +75,6 @@ def test_inspect_shows_where_each_word_drew(visit):
     visit.page.wait_for_selector("#cp-heat-shown img")
 
     width = visit.page.eval_on_selector("#cp-heat-shown img", "e => e.naturalWidth")
-    assert width > 3 * 64  # the picture, red, apple
+    assert width > 3 * SIDE  # the picture, red, apple
     assert "Saved in" in visit.page.inner_text("#cp-heat-status")
     assert not visit.complaints

@@ -13,10 +13,11 @@ from clipcond.errors import ClipcondError
 from clipcond.metadata import Parameters, read_parameters
 from clipcond.metadata.parameters import parse_parameters
 from clipcond.pipelines import attach, build_pipeline
+from tests.own_model import SIZE
 
 # diffusers' samplers of k-diffusion, with numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-WISH = Wish("a (red:1.3) apple", "a cat", Reading(clip_skip=1), 2, 3.0, "DDIM", 7, (64, 64))
+WISH = Wish("a (red:1.3) apple", "a cat", Reading(clip_skip=1), 2, 3.0, "DDIM", 7, SIZE)
 
 
 def last(views):

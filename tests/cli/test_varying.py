@@ -12,6 +12,7 @@ from clipcond.adapters import save_adapter
 from clipcond.cli.entry import main
 from clipcond.metadata import read_parameters
 from tests.adapters.made import adapter, record
+from tests.own_model import DEFAULTS, SIDE
 
 RED, BLUE = (214, 46, 48), (44, 100, 222)
 
@@ -47,12 +48,14 @@ def test_variations_are_drawn_and_say_of_what(run):
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["path"] for row in rows] == ["v-1.png", "v-2.png"]
     assert rows[0] == {
-        "path": "v-1.png", "prompt": "", "negative": "", "seed": 7, "steps": 2, "guidance": 3.0,
-        "clip_skip": 2, "size": "64x64", "image": "red.png", "image_weight": 1.0,
+        "path": "v-1.png", "prompt": "", "negative": "", "seed": 7, "steps": 2,
+        "guidance": DEFAULTS["guidance_scale"], "clip_skip": 2, "size": f"{SIDE}x{SIDE}",
+        "image": "red.png", "image_weight": 1.0,
     }  # fmt: skip
     assert pixels("v-1.png") != pixels("v-2.png")
     with Image.open("v-1.png") as image:
-        assert "Seed: 7, Size: 64x64, Model: embedded, Image: red.png, " in image.text["parameters"]
+        said = f"Seed: 7, Size: {SIDE}x{SIDE}, Model: embedded, Image: red.png, "
+        assert said in image.text["parameters"]
     assert run("red.png", "--steps", 2, "--seed", 8)[0] == 0  # the second of them, by itself
     assert pixels("out.png") == pixels("v-2.png")
 

@@ -162,7 +162,7 @@ def distance(a: torch.Tensor, b: torch.Tensor) -> float:
 
 @torch.no_grad()
 def objects_seen(pictures: torch.Tensor, names: list[str]) -> list[int]:
-    """For each picture [n 3 64 64] in 0..1 the name that the embedded CLIP reads in it."""
+    """For each picture [n 3 H W] in 0..1 the name that the embedded CLIP reads in it."""
     place = folder().parent / "vision_tower"
     vision = CLIPVisionModelWithProjection.from_pretrained(place).float()
     weight = load_file(place / "text_projection.safetensors")["text_projection.weight"].float()

@@ -10,6 +10,7 @@ from clipcond.adapters import save_adapter, tower_fingerprint, unet_fingerprint
 from clipcond.checkpoints import opening
 from clipcond.cli.entry import main
 from tests.adapters.made import adapter, record
+from tests.own_model import SIZE
 from tests.pipelines.aligned import CAT, refused
 from tests.towers.chinese import text_model
 from tests.towers.chinese import tokenizer as chinese
@@ -43,7 +44,7 @@ def test_the_embedded_chinese_tower_brings_its_adapter(stand_in, pipe):
     assert built.conditioner.clip_skip == 2
     assert "".join(built.conditioner.towers[0].tokenizer.pieces(ids[1:10])).replace(" ", "") == CAT
     image = built(CAT, num_inference_steps=2).images[0]
-    assert image.size == (64, 64)
+    assert image.size == SIZE
 
     by_hand = attach(build_pipeline(), tower="embedded-zh", clip_skip=2)
     found = by_hand.encode_prompt(CAT, "cpu", 1, False)[0]

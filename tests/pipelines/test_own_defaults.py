@@ -14,6 +14,7 @@ from clipcond import Conditioner, attach, build_pipeline, detach, embedded, load
 from clipcond.cli.entry import main
 from clipcond.errors import ArgumentError, ClipcondWarning, TowerError
 from clipcond.pipelines.model_parts import dtype_argument
+from tests.own_model import DEFAULTS
 from tests.pipelines.models import latents, seeded, tiny_sd, tiny_sdxl
 
 PROMPT = "a red apple on a blue background"
@@ -58,7 +59,7 @@ def test_the_same_picture_everywhere(pipe, tmp_path, monkeypatch):
     embeds["negative_prompt_embeds"] = by_hand.negative.embeds
     plain = stock(**dtype_argument(torch.float32))
     plain.set_progress_bar_config(disable=True)
-    named = {"guidance_scale": 3.0, "num_inference_steps": 20}
+    named = {name: DEFAULTS[name] for name in ("guidance_scale", "num_inference_steps")}
     call = {**embeds, **named, "generator": seeded(4)}
 
     assert drawn(pipe) == expected

@@ -203,9 +203,15 @@ def test_our_lists_are_whole():
 
 
 def test_lists_of_the_embedded_towers_can_be_read(encoder, encoder_zh):
-    for own in (encoder, encoder_zh):
-        nouns, backgrounds = word_lists(own)
-        assert (len(nouns.phrases), len(backgrounds.phrases)) == (111, 8)
+    lengths = []
+    for own, language in ((encoder, "en"), (encoder_zh, "zh")):
+        for each in word_lists(own):
+            path = FOLDER / f"embedded-{language}-{each.kind}.txt"
+            assert list(each.phrases) == path.read_text("utf-8").splitlines()
+            lengths.append(len(each.phrases))
+    assert lengths[:2] == lengths[2:]  # of nouns and backgrounds, in both languages
+    assert lengths[0] >= 111
+    assert lengths[1] >= 8
 
 
 @pytest.fixture(scope="module")

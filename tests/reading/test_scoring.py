@@ -50,9 +50,9 @@ def test_a_score_is_the_papers_formula(encoder):
     cosines = (encoder.encode_image(images) * encoder.encode_text(prompts)).sum(1)
     assert scores.dtype == torch.float32
     torch.testing.assert_close(scores, 2.5 * cosines.clamp(min=0), atol=1e-6, rtol=0)
-    assert torch.equal(
-        clip_score(encoder, [RED, BLUE], "a cat")[0], clip_score(encoder, RED, "a cat")[0]
-    )
+    both, alone = clip_score(encoder, [RED, BLUE], "a cat"), clip_score(encoder, RED, "a cat")
+    # a product of more rows may round otherwise: of pictures, unlike prompts, no bits are promised
+    torch.testing.assert_close(both[:1], alone, atol=1e-6, rtol=0)
 
 
 def test_a_negative_cosine_scores_0(encoder, monkeypatch):

@@ -11,6 +11,7 @@ from clipcond.cli.entry import main
 from clipcond.cli.service import worded
 from clipcond.metadata import read_parameters
 from clipcond.prompt.conversion import convert
+from tests.own_model import SIZE
 from tests.service.clients import asked
 
 SMALL = {"prompt": "a (red:1.3) fox", "negative": "blue", "seed": 7, "steps": 2}
@@ -64,7 +65,7 @@ def test_a_picture_says_how_it_was_made(model, kind, tmp_path):
     (tmp_path / f"x.{kind}").write_bytes(answer.content)
     parameters = read_parameters(tmp_path / f"x.{kind}")
     assert (parameters.prompt, parameters.negative) == (SMALL["prompt"], SMALL["negative"])
-    assert (parameters.seed, parameters.steps, parameters.size) == (7, 2, (64, 64))
+    assert (parameters.seed, parameters.steps, parameters.size) == (7, 2, SIZE)
 
 
 @pytest.mark.slow

@@ -1,20 +1,34 @@
 """Every stage at tiny scale from generated sprites; a run that was stopped gives the same."""
 
+import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 from train_embedded_128 import __main__ as command
-from train_embedded_128 import clip_stage, export, loop, measuring, models, unet_stage, vae_stage
+from train_embedded_128 import (
+    clip_stage,
+    evaluate_features,
+    export,
+    loop,
+    measuring,
+    models,
+    unet_stage,
+    vae_stage,
+)
 from train_embedded_128.first_edition import TOKENIZER
 from train_embedded_128.settings import GPU, RATES, SHARES, TINY, TINY_BATCHES, Sizes, Work
 from train_embedded_128.world import Scene, Thing
 from transformers import CLIPTokenizer
 
 from clipcond import build_pipeline, load_tower
+from clipcond.checkpoints import places
 from clipcond.model_defaults import own_defaults
+from clipcond.reading import load_encoder, opening
 
 
 @pytest.fixture
@@ -102,7 +116,7 @@ def test_the_english_parts_fit_into_42_mb():
 
 
 @pytest.mark.slow
-def test_all_stages_run_and_leave_a_model_that_draws(work, capsys):
+def test_all_stages_run_and_leave_a_model_that_draws(work, capsys, monkeypatch):
     recipe = command.Recipe(work)
     for stage in ("pool", "judge", "vae", "clip", "unet", "chinese", "export", "adapter"):
         recipe.run(stage)
@@ -123,6 +137,25 @@ def test_all_stages_run_and_leave_a_model_that_draws(work, capsys):
         str(work.out / "model"), tower=tower, adapter=str(work.out / "zh" / "adapter.safetensors")
     )
     assert measuring.pictures(adapted, ["一只猫"], 0, steps=2).isfinite().all()
+    assert (adapted.conditioner.clip_skip, tower.name) == (2, str(work.out / "zh" / "tower"))
+    assert adapted.conditioner.adapter.record.tower_name == "embedded-zh"  # no folder of here
+
+    monkeypatch.setattr(places, "EMBEDDED", work.out)  # as if these files had shipped
+    monkeypatch.setattr(opening, "EMBEDDED", work.out)
+    for name in ("embedded", "embedded-zh"):
+        encoder = load_encoder(name)  # with a scale and colours of its own: no warning
+        assert 1 < encoder.logit_scale < 100
+        assert encoder.encode_image(Image.new("RGB", (50, 40))).isfinite().all()
+    tiny = partial(build_pipeline, str(work.out / "model"))
+    monkeypatch.setattr(evaluate_features, "build_pipeline", tiny)
+    parts = ["regions", "recall", "drawn_again", "best_of"]
+    runs = ["--runs", str(work.runs), "--sprites", str(work.sprites), "--tiny"]
+    evaluate_features.main([*runs, "--n", "1", "--steps", "1", "--parts", *parts])
+    found = json.loads((work.runs / "features.json").read_text(encoding="utf-8"))
+    assert [*found] == parts
+    shares = [share for part in found.values() for row in part.values() for share in row.values()]
+    assert len(shares) > 35
+    assert all(0 <= share <= 1 for share in shares)
 
 
 def test_folders_are_cut_and_joined(tmp_path, monkeypatch):
