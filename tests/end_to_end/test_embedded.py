@@ -50,7 +50,7 @@ def test_vocabulary_rows_nobody_uses_are_zero_and_the_rest_are_not():
     tokenizer = load_tower("embedded").tokenizer
     known = tokenizer.encode("a cat and a dog on a blue background, masterpiece, left of the tree")
 
-    assert 200 < int(rows.any(dim=1).sum()) < len(rows) // 20
+    assert 200 < int(rows.any(dim=1).sum()) < 1000
     assert rows[known].any(dim=1).all()
     assert not rows[tokenizer.encode("zeppelin")].any()
 
