@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from time import process_time
+from time import monotonic, process_time
 
 import torch
 
@@ -56,7 +58,7 @@ class StubTower(OpenAIClipTower):
 def measure(options: Options) -> list[Table]:
     """Compare with the bare tower at CLIP-L's size; then let a million short captions through."""
     torch.set_num_threads(1)
-    return [_rates(options), _sizes(options), _memory(options)]
+    return [_rates(options), _engines(options), _sizes(options), _memory(options)]
 
 
 def _rates(options: Options) -> Table:
@@ -84,6 +86,38 @@ def _rates(options: Options) -> Table:
         "batches of 32 on the same ids, as a part of ours."
     )
     return Table(title, ["what is kept", "bare tower / ours"], rows)
+
+
+def _clip(width: int, depth: int) -> Conditioner:
+    torch.set_num_threads(1)
+    return Conditioner(OpenAIClipTower(text_model(width, depth), tokenizer()), cache_bytes=0)
+
+
+def _engines(options: Options) -> Table:
+    """Compare two workers of Ray on this machine with one process, by wall-clock time."""
+    title = "Captions through one process, and through two workers of Ray Data on this machine."
+    columns = ["captions", "one process, s", "Ray, s", "captions a second of the workers, ratio"]
+    if importlib.util.find_spec("ray") is None:
+        return Table(title, columns, [["not measured: Ray is not installed", "", "", ""]])
+    size = (64, 2) if options.quick else (768, 12)
+    encoder = CaptionEncoder(partial(_clip, *size))
+    found, choices = {}, {"local": {}, "ray": {"n_workers": 2}}
+    few, many = (64, 256) if options.quick else (256, 1536)
+    for engine, more in choices.items():
+        for n in (few, many):
+            with TemporaryDirectory() as folder:
+                source = Path(folder, "captions.txt")
+                source.write_text("\n".join(captions(n)))
+                start = monotonic()
+                encode_captions(
+                    source, Path(folder, "out"), encoder, engine=engine, shard_size=32, **more
+                )
+                found[engine, n] = monotonic() - start
+    # the start of Ray, of its workers and of their models is in both runs
+    alone, ray = (found[engine, many] - found[engine, few] for engine in choices)
+    rows = [[f"{n:,}", *(f"{found[each, n]:.1f}" for each in choices), ""] for n in (few, many)]
+    rows[-1][-1] = f"{alone / ray:.2f}"
+    return Table(title, columns, rows)
 
 
 def _bare(model: torch.nn.Module, chunks: list[TokenChunk], batch: int) -> None:

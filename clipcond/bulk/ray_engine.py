@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import socket
 import warnings
@@ -51,7 +52,8 @@ def run_on_ray(
     """Do the work on Ray; yield the records as they come.
 
     Args:
-        address: of the cluster; None = the one that is connected, or a new one here.
+        address: of the cluster; None = the one that is connected, that of RAY_ADDRESS, or a new
+            one here.
         n_workers: None = one for each GPU, or half as many as there are CPUs.
     Raises:
         BulkError: Ray is not installed, no cluster answers there, or a worker died too often.
@@ -65,15 +67,17 @@ def run_on_ray(
         has = ray.cluster_resources()
         n_gpus, n_cpus = int(has.get("GPU", 0)), int(has.get("CPU", 1))
         n = min(n_workers or n_gpus or max(1, n_cpus // 2), len(runs))
-        found = data.from_items([{"run": pickle.dumps(each)} for each in runs]).map_batches(
-            Worker,
-            fn_constructor_args=(work,),
-            batch_size=1,
-            compute=data.ActorPoolStrategy(min_size=n, max_size=n),
-            num_gpus=1 if n_gpus else 0,
-            max_restarts=MOST_RESTARTS,
-            max_task_retries=MOST_RESTARTS,
-        )
+        items = data.from_items([{"run": pickle.dumps(each)} for each in runs])
+        with _no_word_of_arguments():
+            found = items.map_batches(
+                Worker,
+                fn_constructor_args=(work,),
+                batch_size=1,
+                compute=data.ActorPoolStrategy(min_size=n, max_size=n),
+                num_gpus=1 if n_gpus else 0,
+                max_restarts=MOST_RESTARTS,
+                max_task_retries=MOST_RESTARTS,
+            )
         for row in found.iter_rows():
             values = json.loads(row["record"])
             if "failed" in values:
@@ -116,10 +120,14 @@ def _connect(address: str | None) -> None:
     import ray
 
     if not ray.is_initialized():
+        # Without an address Ray looks for a cluster, and waits for minutes for one that was killed.
+        address = address or os.environ.get("RAY_ADDRESS")
         choices = {} if address else {"include_dashboard": False}
         try:
             _reach(address or "")
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **choices)
+            ray.init(
+                address or "local", log_to_driver=False, logging_level=logging.ERROR, **choices
+            )
         except (OSError, ValueError, RuntimeError) as error:
             where = f"at {address!r}" if address else "here"
             reason = first_line(error)

@@ -3,10 +3,12 @@
 import contextlib
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -116,6 +118,21 @@ def test_a_worker_that_always_dies_ends_in_a_message_and_the_run_goes_on_later(t
     assert contents(tmp_path / "out") == contents(tmp_path / "local")
 
 
+def test_a_cluster_that_was_killed_is_not_waited_for(tmp_path, monkeypatch):
+    folder = tmp_path / "ray"  # where Ray looks for the last cluster of this machine
+    folder.mkdir()
+    (folder / "ray_current_cluster").write_text("127.0.0.1:1")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    captions = write_captions(tmp_path)
+    began = time.monotonic()
+    made = encode(captions, tmp_path / "out", CaptionEncoder(), engine="ray", n_workers=1)
+    assert made.n_captions == 23
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(BulkError, match=r"Ray does not start at '127\.0\.0\.1:1'"):
+        encode(captions, tmp_path / "new", CaptionEncoder(), engine="ray")
+    assert time.monotonic() - began < 110  # Ray itself tries for longer
+
+
 def test_our_own_errors_come_through(tmp_path):
     path = tmp_path / "captions.txt"
     path.write_text("a cat\n\n\n")
@@ -154,7 +171,9 @@ def cluster(monkeypatch):
         port = free.getsockname()[1]
     monkeypatch.setenv("RAY_AUTH_TOKEN", "a token of the tests, for nothing else")
     ray_command = Path(sys.executable).with_name("ray")
+    place = tempfile.mkdtemp(prefix="ray-")  # a short path: it has sockets
     start = [ray_command, "start", "--head", f"--port={port}", "--num-cpus=2", "--block"]
+    start.append(f"--temp-dir={place}")
     head = subprocess.Popen(
         [*start, "--include-dashboard=false", "--disable-usage-stats"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -169,6 +188,7 @@ def cluster(monkeypatch):
     yield address
     head.terminate()
     head.wait(60)
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def test_a_killed_run_on_a_cluster_goes_on_there(cluster, tmp_path, monkeypatch):
