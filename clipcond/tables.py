@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 MAX_LINE = 50_000  # bytes; a caption has hundreds
 NOT_UTF_8 = "it is not UTF-8"
+MOST_BREAKS = 20  # of lines in a quoted cell
+_LOOKED_BACK = 2**16  # bytes
+_BROKEN = "it is part of a cell in quotes that has line breaks; a row is one line"
 # How files begin that are no text, whatever their names say.
 _OTHERS = (
     (b"\x1f\x8b", "compressed by gzip", "Unpack it first."),
@@ -64,6 +68,57 @@ def _decode(raw: bytes) -> str | BadRow:
     if "\0" in line:
         return BadRow("it holds a zero byte")
     return line if line.strip() else BadRow("it is empty")
+
+
+def without_broken_cells(
+    lines: Iterable[tuple[int, str | BadRow]], before: Iterable[str | BadRow] = ()
+) -> Iterator[tuple[int, str | BadRow]]:
+    """Refuse the lines of a .tsv that are parts of one quoted cell, as pandas and csv write them.
+
+    Half of a cell is no text. A cell in quotes that are never closed, or only after MOST_BREAKS
+    lines or behind other quotes, is a text as it is.
+
+    Args:
+        before: the lines before the first, as many as MOST_BREAKS if there are.
+    """
+    source = iter(lines)
+    numbered = [(0, line) for line in before]
+    n_before, n_left = len(numbered), 0  # lines that are still of the cell
+    ahead = deque([*numbered, *islice(source, MOST_BREAKS + 1)])
+    while ahead:
+        number, line = ahead.popleft()
+        ahead.extend(islice(source, 1))
+        is_part, n_left = n_left > 0, max(0, n_left - 1)
+        if not n_left and _opens(line):
+            n_left = _lines_until_closed(line for _, line in islice(ahead, MOST_BREAKS))
+        n_before -= 1
+        if n_before < 0:
+            yield number, BadRow(_BROKEN) if is_part or n_left else line
+
+
+def _opens(line: str | BadRow) -> bool:
+    """Whether a line's last cell begins with a quote that it does not close."""
+    cell = "" if isinstance(line, BadRow) else line.rpartition("\t")[2]
+    return cell.startswith('"') and cell.count('"') % 2 == 1
+
+
+def _lines_until_closed(lines: Iterable[str | BadRow]) -> int:
+    """Count the lines up to the one whose first cell closes a quote; 0 if none does."""
+    for n, line in enumerate(lines, 1):
+        if isinstance(line, str) and '"' in line:
+            cell = line.partition("\t")[0]
+            closes = cell.endswith('"') and cell.count('"') % 2 == 1
+            return n if closes and (cell == '"' or not cell.startswith('"')) else 0
+    return 0
+
+
+def lines_before(path: Path, offset: int) -> list[str | BadRow]:
+    """Read the last lines before a byte of a file, at most MOST_BREAKS."""
+    start = max(0, offset - _LOOKED_BACK)
+    with open(path, "rb") as file:
+        file.seek(start)
+        lines = file.read(offset - start).split(b"\n")[:-1]
+    return [_decode(line) for line in lines[bool(start) :][-MOST_BREAKS:]]
 
 
 def unquoted(cells: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 import random
 from bisect import bisect_right
 from collections import OrderedDict
@@ -21,7 +22,7 @@ from clipcond.bulk.embedding_folder import EMPTY, SUFFIXES, EmbeddingLayout, Emb
 from clipcond.bulk.folder import FORMAT, INDEX, MANIFEST
 from clipcond.bulk.forms import restore_rows, restored
 from clipcond.bulk.shards import Shard, read_shard
-from clipcond.errors import BulkError, excerpt
+from clipcond.errors import ArgumentError, BulkError, excerpt
 from clipcond.files import local_path, opened, read_json
 
 Item: TypeAlias = dict[str, Any]
@@ -65,6 +66,13 @@ class Embeddings(Dataset[Item]):
         return {**vars(self), "_shards": OrderedDict()}
 
     def __getitem__(self, index: int) -> Item:
+        try:
+            index = operator.index(index)
+        except TypeError as error:
+            raise ArgumentError(
+                f"the number of a caption is a whole number, not {index!r}",
+                "Several are torch.utils.data.Subset(embeddings, range(...)).",
+            ) from error
         if not -len(self) <= index < len(self):
             raise IndexError(f"there are {len(self)} captions, no {index}")
         index %= len(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, TypeAlias
 
@@ -122,8 +122,13 @@ class CaptionEncoder:
             time_tower(tower, add)
         return conditioner
 
-    def encode(self, captions: Sequence[object]) -> list[Stored | str]:
-        """Encode captions; in place of one that cannot be encoded, say why."""
+    def encode(self, captions: Column) -> list[Stored | str]:
+        """Encode captions; in place of one that cannot be encoded, say why.
+
+        Raises:
+            BulkError: it is one caption, not several.
+        """
+        captions = _listed(captions)
         wrong = {i: _wrong(each) for i, each in enumerate(captions)}
         texts = dict.fromkeys(str(each) for i, each in enumerate(captions) if not wrong[i])
         with collect_warnings(shown=False):
@@ -168,14 +173,14 @@ class CaptionEncoder:
             caption could not be encoded, then its arrays are empty. bfloat16 is int16 with the
             same bits, because numpy has none.
         Raises:
-            BulkError: there is no such column.
+            BulkError: there is no such column, or it is one caption, not several.
         """
         if self.column not in batch:
             raise BulkError(
                 f"the batch has no column {self.column!r}; it has {', '.join(batch)}",
                 "Name the column of the captions: CaptionEncoder(column=...).",
             )
-        results = self.encode(_listed(batch[self.column]))
+        results = self.encode(batch[self.column])
         empty = torch.empty(0)
         columns: dict[str, list[NDArray[Any]]] = {"embeds": [], "rows": [], "pooled": []}
         if self.form.dtype == "int8":
@@ -220,12 +225,22 @@ class CaptionEncoder:
 
 
 def _listed(column: Column) -> list[object]:
-    """List the values of numpy's, torch's, pyarrow's or Daft's column, or of another sequence."""
+    """List the values of numpy's, torch's, pyarrow's or Daft's column, or of another sequence.
+
+    Raises:
+        BulkError: it is one caption, or something else that is no column.
+    """
+    values: object = column
     for name in ("to_pylist", "tolist"):
         if hasattr(column, name):
-            values: list[object] = getattr(column, name)()
-            return values
-    return [*column]
+            values = getattr(column, name)()
+            break
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise BulkError(
+            f"the captions of a batch are a list or an array; this is one {type(values).__name__}",
+            "Give batches: map_batches in Ray Data, .batched(n) in webdataset; or a list of one.",
+        )
+    return [*values]
 
 
 def _wrong(caption: object) -> str:

@@ -131,7 +131,7 @@ def _connect(address: str | None) -> None:
         except (OSError, ValueError, RuntimeError) as error:
             where = f"at {address!r}" if address else "here"
             reason = first_line(error)
-            remedy = _TOKEN if "Failed to connect" in reason else None
+            remedy = _TOKEN if "Failed to connect" in reason else ""
             raise BulkError(f"Ray does not start {where}: {reason}", remedy) from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False

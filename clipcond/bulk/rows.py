@@ -9,7 +9,15 @@ from typing import TypeAlias
 
 from clipcond.bulk.sources import OTHERS, Place, Source, has_header_line
 from clipcond.errors import BulkError, excerpt
-from clipcond.tables import BadRow, parquet_file, parquet_rows, read_lines, unquoted
+from clipcond.tables import (
+    BadRow,
+    lines_before,
+    parquet_file,
+    parquet_rows,
+    read_lines,
+    unquoted,
+    without_broken_cells,
+)
 
 # A text, a table's values by their columns, or why neither can be read.
 Row: TypeAlias = "str | Mapping[str, object] | BadRow"
@@ -61,7 +69,8 @@ def _read_txt(source: Source, place: Place) -> Rows:
 
 def _read_tsv(source: Source, place: Place) -> Rows:
     names = source.header
-    for number, line in _lines(source, place):
+    before = lines_before(source.path, place.offset)
+    for number, line in without_broken_cells(_lines(source, place), before):
         if isinstance(line, BadRow):
             yield number, line
             continue

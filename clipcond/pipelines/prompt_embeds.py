@@ -64,7 +64,7 @@ _KNOWN = frozenset(each.name for each in fields(EncodePromptArguments))
 def read_arguments(pipe: object, arguments: Mapping[str, Any]) -> EncodePromptArguments:
     """Read a method's arguments; what it has no argument for is an attribute of the pipeline."""
     named = {RENAMED.get(name, name): value for name, value in arguments.items()}
-    named.setdefault(_GUIDED, getattr(pipe, _GUIDED, True))
+    named |= {} if _GUIDED in named else {_GUIDED: getattr(pipe, _GUIDED, True)}
     if named.get("clip_skip") is None:
         named["clip_skip"] = CLIP_SKIP.get()
     return EncodePromptArguments(**{name: named[name] for name in _KNOWN & named.keys()})

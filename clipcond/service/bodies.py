@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, NoReturn, TypeAlias
@@ -14,6 +15,7 @@ from clipcond.service.refusals import ClientGone, RequestError
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 _JSON = "application/json"
+_CHARSET = re.compile(r"(?i)\bcharset\s*=\s*\"?([^\s;\"]*)")
 DISCARDING, DISCARDED = 1.0, 8  # seconds, and times the largest body
 
 
@@ -23,11 +25,16 @@ def check_headers(headers: Mapping[str, str], limit: int) -> None:
     Raises:
         RequestError: 411, 413 or 415.
     """
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind, _, parameters = headers.get("content-type", "").partition(";")
+    kind = kind.strip().lower()
     if kind != _JSON:
         # a page of another site can send other kinds without asking first
         message = f"the body is {kind!r}, not {_JSON}" if kind else "the body has no Content-Type"
         raise RequestError(message, f"Send JSON, with Content-Type: {_JSON}.", 415, "media-type")
+    charset = _CHARSET.search(parameters)
+    if charset is not None and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
+        message = f"the body is JSON in {charset[1]}; JSON is UTF-8"
+        raise RequestError(message, "Send it as UTF-8.", 415, "media-type")
     if headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise RequestError("the body is compressed", "Send it as it is.", 415, "media-type")
     length = headers.get("content-length", "0").strip()

@@ -166,12 +166,14 @@ class WrappedTokenizer:
             texts = self.without_names(texts)
             if not self._has_blank(table):
                 return list(dict.fromkeys(self.bytes_only(texts)))
-        words = list(dict.fromkeys(u for u in self._units(texts) if u.isalpha() or is_sign(u)))
+        words = list(dict.fromkeys(self._units(texts)))
         rows = self.encode_batch(words)
         ids = sorted({i for row in rows for i in row})
-        blank = _blank(table, ids) if self._has_blank(table) else []
-        lost_ids = {self.source.unk_token_id, *blank}
-        return [w for w, row in zip(words, rows, strict=True) if not lost_ids.isdisjoint(row)]
+        unknown = {self.source.unk_token_id}
+        lost = unknown.union(_blank(table, ids) if self._has_blank(table) else ())
+        # numbers and punctuation mean little: of those only what becomes another token counts
+        ids_of = {w: lost if w.isalpha() or is_sign(w) else unknown for w in words}
+        return [w for w, row in zip(words, rows, strict=True) if not ids_of[w].isdisjoint(row)]
 
     def _units(self, texts: Sequence[str]) -> list[str]:
         return [unit.lower() for text in texts for unit in self.units.findall(text)]

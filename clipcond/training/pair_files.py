@@ -1,8 +1,8 @@
 """Read rows of .tsv, .jsonl and .parquet files, each with the number of its line.
 
 .tsv      two columns, teacher's text and tower's, perhaps a third with a picture's path; or a
-          first line that names the columns, in any order and among others; quoted as by pandas
-          and csv, or not at all
+          first line that names the columns, in any order and case and among others; quoted as by
+          pandas and csv, or not at all
 .jsonl    one JSON object a line
 .parquet  one row a pair (needs pyarrow)
 """
@@ -15,7 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipcond.errors import PairsError, counted, excerpt
-from clipcond.tables import BadRow, parquet_file, parquet_rows, read_lines, unquoted
+from clipcond.tables import (
+    BadRow,
+    parquet_file,
+    parquet_rows,
+    read_lines,
+    unquoted,
+    without_broken_cells,
+)
 
 # What a line of text holds.
 SHAPES = {
@@ -72,13 +79,13 @@ def _read_tsv(path: Path, columns: Columns) -> Iterator[Row]:
     usual = list(dict.fromkeys(columns.names))
     is_named = any((columns.teacher, columns.tower, columns.image))
     header: list[str] | None = None  # [] = without one
-    for number, line in read_lines(path, PairsError):
+    for number, line in without_broken_cells(read_lines(path, PairsError)):
         if isinstance(line, BadRow):
             yield number, line
             continue
         cells = unquoted(line.split("\t"))
         if header is None:
-            titles = [cell.strip() for cell in cells]
+            titles = [_title(cell.strip(), columns.names) for cell in cells]
             header = titles if is_named or set(usual[:2]) <= set(titles) else []
             if header:
                 columns.check(path, header)
@@ -90,6 +97,11 @@ def _read_tsv(path: Path, columns: Columns) -> Iterator[Row]:
         unnamed = "2, or 3 with a picture" if len(usual) > 2 else "2"
         n_cells = counted(len(cells), "column")
         yield number, BadRow(f"it has {n_cells}, expected {len(header) if header else unnamed}")
+
+
+def _title(cell: str, names: Sequence[str]) -> str:
+    """Name a column as it is asked for, in whatever case the file has it."""
+    return cell if cell in names else next((n for n in names if n.lower() == cell.lower()), cell)
 
 
 def _read_jsonl(path: Path, columns: Columns) -> Iterator[Row]:

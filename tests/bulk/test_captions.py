@@ -150,3 +150,28 @@ def test_captions_that_changed_while_they_are_read_are_noticed(tmp_path):
     path.write_text("a\n")
     with pytest.raises(BulkError, match="has changed"):
         list(read_captions(sources, Place(), 3))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.sampled_from(["a", '"a', 'a"', '"', '"a"', "", 'a "b', '"a ""b']), max_size=60),
+    st.integers(1, 9),
+)
+def test_broken_cells_are_found_from_any_place(tmp_path_factory, lines, every):
+    path = tmp_path_factory.mktemp("cells") / "captions.tsv"
+    path.write_text("".join(f"{line}\n" for line in ["caption", *lines]), encoding="utf-8")
+    sources, _ = find_sources(path)
+    whole = read(path)
+    for i, place in enumerate(places_of(sources, every)):
+        n = min(every, len(whole) - i * every)
+        assert list(read_captions(sources, place, n)) == whole[i * every :][:n]
+
+
+def test_half_a_cell_is_no_caption(tmp_path):
+    path = tmp_path / "captions.tsv"
+    path.write_text('caption\tn\n"a\nb"\t2\nc\t3\n', encoding="utf-8")
+
+    found = read(path)
+
+    assert [bool(each.error) for each in found] == [True, True, False]
+    assert found[1].error.startswith("it is part of a cell in quotes that has line breaks")

@@ -3,13 +3,14 @@
 import json
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 import clipcond.bulk as bulk
 from clipcond.bulk import CaptionEncoder
-from clipcond.errors import BulkError
+from clipcond.errors import ArgumentError, BulkError
 from tests.bulk.jobs import CAPTIONS, encode, write_captions
 from tests.conditioning.conditioners import CLOSE, pair
 
@@ -109,6 +110,14 @@ def test_opened_shards_stay_out_of_pickles(folder):
     assert len(pickle.dumps(embeddings)) == size
     assert pickle.loads(pickle.dumps(embeddings))[3]["caption"] == CAPTIONS[3]
     assert "23 captions, trimmed, float32" in repr(embeddings)
+
+
+@pytest.mark.parametrize("number", [slice(0, 2), "0", 1.0, None])
+def test_a_number_that_is_none_is_refused(folder, number):
+    embeddings = bulk.open(folder)
+    with pytest.raises(ArgumentError, match="the number of a caption is a whole number, not"):
+        embeddings[number]
+    assert embeddings[np.int64(3)]["caption"] == CAPTIONS[3]
 
 
 def test_what_cannot_be_read_is_refused(folder, tmp_path):

@@ -152,3 +152,14 @@ def test_issues_are_counted_for_every_caption_whatever_the_batches(size):
         encoder(batch_of(captions[at : at + size]))
 
     assert encoder.issues["bracket"] == 10
+
+
+@pytest.mark.parametrize(
+    "one", ["a cat", b"a cat", np.str_("a cat"), np.array("a cat"), 5, None, {"a": 1}]
+)
+def test_one_caption_is_no_batch(one):
+    encoder = CaptionEncoder(single, keep="full")
+    with pytest.raises(BulkError, match="the captions of a batch are a list or an array; this is"):
+        encoder({"caption": one})
+    with pytest.raises(BulkError, match="a list or an array"):
+        encoder.encode(one)

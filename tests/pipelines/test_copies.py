@@ -101,3 +101,12 @@ def test_other_copies_and_stock_pipelines_are_as_before():
     loaded = pickle.loads(pickle.dumps(pipe))
     assert torch.equal(encoded(loaded), encoded(pipe))
     assert loaded.encode_prompt.pipe is loaded
+
+
+def test_an_argument_of_encode_prompt_counts_after_a_call_that_failed():
+    pipe = attach(tiny_sd())
+    expected = pipe.encode_prompt("a cat", "cpu", 1, False)[0]
+    with pytest.raises(TypeError):
+        pipe("a cat", guidance_scale=None, num_inference_steps=1)
+
+    assert torch.equal(pipe.encode_prompt("a cat", "cpu", 1, False)[0], expected)

@@ -132,6 +132,9 @@ def test_a_body_whose_client_goes():
     [
         ({"content-type": "application/json"}, None),
         ({"content-type": "Application/JSON; charset=utf-8", "content-length": "10"}, None),
+        ({"content-type": 'application/json; charset="UTF-8"'}, None),
+        ({"content-type": "application/json;charset=gbk"}, 415),
+        ({"content-type": "application/json; Charset = utf-16"}, 415),
         ({"content-type": "text/plain"}, 415),
         ({"content-type": "application/x-www-form-urlencoded"}, 415),
         ({}, 415),

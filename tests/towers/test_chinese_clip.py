@@ -154,6 +154,9 @@ def test_what_it_cannot_read():
     tower = tower_zh()
 
     assert tower.unread(["一只红色的猫，a photo of a cat!", "[UNK]"]) == ""
+    assert tower.unread(["猫、狗。《鸟》「鱼」【红】·～，50%!?"]) == ""
+    for sign in "“”‘’…—½":
+        assert repr(sign) in tower.unread([f"一只{sign}猫"])
     assert tower.unread(["一只猫😀，龘龘"]) == (
         "'zh' reads 4 of the 7 characters here; it cannot read '😀', '龘'"
     )

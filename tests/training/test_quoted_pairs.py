@@ -30,3 +30,54 @@ def test_quotes_that_are_words_stay(tmp_path, caption):
     path = tmp_path / "pairs.tsv"
     path.write_text(f"{caption}\tx\n" * 2, encoding="utf-8")
     assert texts(read_pairs(path)) == [(caption, "x")] * 2
+
+
+@pytest.mark.parametrize(
+    ("cells", "n_bad"),
+    [
+        (["a\ncat", "猫"], 2),
+        (["a", "一\n只\n\n猫"], 4),
+        (["a\ncat", "一\n猫"], 3),
+        (["\na", "猫"], 2),
+        (["a\n", "猫"], 2),
+        (["a" + "\n" * 20 + "cat", "猫"], 21),
+    ],
+)
+def test_half_a_cell_is_no_text(tmp_path, cells, n_bad):
+    path = tmp_path / "pairs.tsv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = [("x", "y"), cells, ("z", "w"), cells, ("u", "v")]
+        csv.writer(file, delimiter="\t", lineterminator="\n").writerows(rows)
+
+    found = read_pairs(path, max_bad=50)
+
+    assert texts(found) == [("x", "y"), ("z", "w"), ("u", "v")]
+    assert len(found.bad) == 2 * n_bad
+    named = [each for each in found.bad if each.reason.startswith("it is part of a cell in quotes")]
+    assert len(named) >= 4
+    assert [each.line for each in named][:2] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [('a 5" knife', "x"), ('a 6" knife', "y")],
+        [("a", '"b'), ("c", "d")],
+        [("a", '"b'), ('"c" and', 'd"')],
+        [("a", '"b'), ("c", 'd"'), ('e"', "f")],
+        [("a", '"b'), *[("c", "d")] * 20, ('e"', "f")],
+    ],
+)
+def test_quotes_that_no_later_line_closes_are_texts(tmp_path, rows):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+
+    assert texts(read_pairs(path)) == rows
+
+
+@pytest.mark.parametrize("header", ["Tower\tTeacher", "TOWER\tTEACHER", "tower\tTeacher"])
+def test_a_header_may_have_capitals(tmp_path, header):
+    path = tmp_path / "pairs.tsv"
+    path.write_text(f"{header}\n一只猫\ta cat\n", encoding="utf-8")
+
+    assert texts(read_pairs(path)) == [("a cat", "一只猫")]
