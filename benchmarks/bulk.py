@@ -102,7 +102,7 @@ def _engines(options: Options) -> Table:
     size = (64, 2) if options.quick else (768, 12)
     encoder = CaptionEncoder(partial(_clip, *size))
     found, choices = {}, {"local": {}, "ray": {"n_workers": 2}}
-    few, many = (64, 256) if options.quick else (256, 1536)
+    few, many = (64, 256) if options.quick else (128, 768)
     for engine, more in choices.items():
         for n in (few, many):
             with TemporaryDirectory() as folder:

@@ -89,7 +89,7 @@ def views_and_labels(
 def judge_stage(work: Work, sprites: Sprites, pool: dict[int, Records]) -> Judge:
     """Train the judge, print its accuracy by artist, and save it."""
     torch.manual_seed(work.seed)
-    renderer, scenes = Renderer(sprites, ALL_SETS), pool[1].scenes
+    renderer, scenes = Renderer(sprites, ALL_SETS, wander=True), pool[1].scenes
     model = Judge(work.sizes)
     if "judge" in work.compiled:
         model.compile()
@@ -125,7 +125,10 @@ def judge_accuracy(
     for i, name in enumerate(ALL_SETS):
         if not (sprites.rows[:, 0, i] >= 0).any():
             continue
-        renderer, generator = Renderer(sprites, [name]), seeded(device, "judge check", name)
+        renderer, generator = (
+            Renderer(sprites, [name], wander=True),
+            seeded(device, "judge check", name),
+        )
         renderer.allowed[:] = torch.tensor([each == name for each in ALL_SETS], device=device)
         right: dict[str, list[Tensor]] = {head: [] for head in Judge.heads}
         for rows in torch.arange(min(CHECKED, len(scenes)), device=device).split(128):

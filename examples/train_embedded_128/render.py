@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from .colouring import COLOURS
 from .pack import HELD_OUT_SETS, SETS
 from .sprites import ALL_SETS, Sprites
-from .world import BACKGROUNDS, DEGRADED, PLACES, SIZE, STYLES, Scene
+from .world import BACKGROUNDS, DEGRADED, PLACES, SIZE, SIZES, STYLES, Scene
 
 MOST = 3  # things of a scene
 SHADE = 10  # levels of 255 by which a background's colour varies, each channel
@@ -24,6 +24,8 @@ LIGHT = 0.08  # how much lighter or darker a thing is
 POSE = math.radians(11)  # how far a thing is turned, either way
 GROWTH = 0.06  # of its size
 MOVED = 4.0  # pixels, each axis, of several things; one that is alone moves twice as far
+ALONE = 0.3  # of things that are alone, where the renderer is to let them wander, are anywhere
+SHRUNK = 0.65  # the least part of its size that such a thing has, if no size was asked for
 PIXEL = 4  # pixels of the picture in one of pixel art
 STYLE_NAMES = tuple(STYLES)
 
@@ -83,10 +85,14 @@ class Renderer:
 
     Args:
         sets: artists that a scene without a style may have; the training ones by default.
+        wander: whether some things that are alone are anywhere in the picture, not in its middle:
+            seeds differ more, and the prompt of a region does not ask for the middle.
     """
 
-    def __init__(self, sprites: Sprites, sets: Sequence[str] = SETS) -> None:
-        self.sprites = sprites
+    def __init__(
+        self, sprites: Sprites, sets: Sequence[str] = SETS, *, wander: bool = False
+    ) -> None:
+        self.sprites, self.wander = sprites, wander
         device = sprites.pictures.device
         table = list(COLOURS.values())
         self.backgrounds = torch.tensor(table, dtype=torch.float32, device=device)
@@ -128,16 +134,29 @@ class Renderer:
         noise = torch.rand(n, MOST, 5, generator=generator, device=self.device) * 2 - 1
         alone = (scenes.noun >= 0).sum(1) == 1
         light = 1 + LIGHT * noise[:, 0, 4]
+        boxes = self._wandered(scenes.box, alone, generator) if self.wander else scenes.box
         for slot in range(MOST):
             there = ((scenes.noun[:, slot] >= 0) & (rows[:, slot] >= 0)).nonzero()[:, 0]
             if len(there):
-                box, move = scenes.box[there, slot], noise[there, slot]
+                box, move = boxes[there, slot], noise[there, slot]
                 reach = MOVED * (1 + alone[there].float())
                 layer = self._layer(rows[there, slot], box, move, reach)
                 colour = (layer[:, :3] * light[there].view(-1, 1, 1, 1)).clamp(max=1)
                 picture[there] = picture[there] * (1 - layer[:, 3:]) + colour
         picture = self._styled(picture, scenes, generator)
         return picture.clamp(0, 1) * 2 - 1
+
+    def _wandered(self, boxes: Tensor, alone: Tensor, generator: torch.Generator) -> Tensor:
+        """Boxes [n 3 3] of which some that are alone have another place, and perhaps size."""
+        chance = torch.rand(len(boxes), 4, generator=generator, device=self.device)
+        size = boxes[:, 0, 0]
+        usual = size == SIZES[1][1]
+        size = torch.where(usual, size * (SHRUNK + (1 - SHRUNK) * chance[:, 0]), size)
+        room = (SIZE - size).clamp(min=0)
+        places = [size / 2 + room * chance[:, i] + (SIZE - room - size) / 2 for i in (1, 2)]
+        made = boxes.clone()
+        made[:, 0] = torch.stack([size, *places], dim=1)
+        return torch.where((alone & (chance[:, 3] < ALONE)).view(-1, 1, 1), made, boxes)
 
     def _background(self, scenes: Scenes, generator: torch.Generator) -> Tensor:
         n = len(scenes)

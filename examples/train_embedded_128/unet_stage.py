@@ -98,7 +98,7 @@ def unet_stage(
     torch.manual_seed(work.seed)
     vae.to(work.device).requires_grad_(False)
     tower = clip.text_model.to(work.device).requires_grad_(False)
-    latents = cached_latents(work, vae, Renderer(sprites), pool)
+    latents = cached_latents(work, vae, Renderer(sprites, wander=True), pool)
     unet, schedule = models.unet(work.sizes), models.schedule()
     if work.device == "cpu":
         unet.set_attn_processor(AttnProcessor())  # the plain one: SDPA's backward is slow there

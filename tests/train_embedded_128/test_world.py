@@ -152,3 +152,29 @@ def test_a_heavier_thing_is_larger(renderer):
         tensors = as_tensors([scene] * 4, [[scale]] * 4)
         shares.append(inked(renderer.draw(tensors, seeded("cpu", 0)), "white").float().mean())
     assert shares[0] < shares[1] < shares[2]
+
+
+def test_some_things_that_are_alone_wander(sprites):
+    thing = [Scene("white", (Thing(0),))] * 300
+    pair = [Scene("white", (Thing(0, -1, SIZES[2][1]),) * 2, "beside")] * 8
+    small = [Scene("white", (Thing(0, -1, SIZES[1][0]),))] * 60
+    still, moving = Renderer(sprites), Renderer(sprites, wander=True)
+
+    def boxes(renderer, scenes):
+        tensors = as_tensors(scenes)
+        alone = (tensors.noun >= 0).sum(1) == 1
+        return renderer._wandered(tensors.box, alone, seeded("cpu", "wander"))[:, 0]
+
+    found = boxes(moving, thing)
+    moved = found[:, 0] != SIZES[1][1]
+    assert 0.2 < moved.float().mean() < 0.4
+    assert (found[~moved] == torch.tensor([float(SIZES[1][1]), 64, 64])).all()
+    size, centres = found[moved, :1], found[moved, 1:]
+    assert (size >= 0.65 * SIZES[1][1]).all()
+    assert (centres - size / 2 >= -1e-3).all()
+    assert (centres + size / 2 <= 128 + 1e-3).all()
+    assert centres.std(0).min() > 10
+    assert (boxes(moving, small)[:, 0] == SIZES[1][0]).all()  # a size that was asked for stays
+    assert torch.equal(boxes(moving, pair), as_tensors(pair).box[:, 0])
+    images = [each.draw(as_tensors(pair), seeded("cpu", 1)) for each in (still, still)]
+    assert torch.equal(*images)
