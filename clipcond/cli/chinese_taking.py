@@ -20,6 +20,20 @@ _LINES = {
     "No denoising strength from 0 to 1 is given: the pipeline's own is used.": (
         "没有给出 0 到 1 的重绘幅度：使用管线自己的。"
     ),
+    "Clip skip: {}; with several text towers A1111 does not follow it, nor this.": (
+        "Clip skip：{}；有多个文本编码器时 A1111 不使用它，这里也不用。"
+    ),
+    "Clip skip: {}; which block of Stable Diffusion 2 that is for A1111 is not known, so it is "
+    "counted from the last of {}.": (
+        "Clip skip：{}；A1111 怎样数 Stable Diffusion 2 的层无从得知，这里从 {} 层的末尾数起。"
+    ),
+    "The picture's layer is the 24th block of Stable Diffusion 2; here block {} is the last, and "
+    "is read.": "原图用的是 Stable Diffusion 2 的第 24 层；这里最后一层是第 {} 层，就用它。",
+    "The picture's layer is the last block; here the block before it is read.": (
+        "原图用的是最后一层；这里用的是它的前一层。"
+    ),
+    "The picture's layer is for some of its texts the last block; here the block before it is "
+    "read.": "原图的一部分文本用的是最后一层；这里用的是它的前一层。",
     "Size: {}; the pipeline takes the picture's.": "尺寸：{}；管线使用输入图片的尺寸。",
     "Precision: {}; this pipeline has {}.": "精度：{}；这个管线是 {}。",
     "Regions: {}, which are none of clipcond's.": "区域：{}，不是 clipcond 的写法。",

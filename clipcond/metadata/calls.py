@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.errors import PipelineError, UnknownNameError, excerpt, first_line, warn
+from clipcond.metadata.comfyui_graph import STOPS
+from clipcond.metadata.layers import clip_skip_of, layers_not_honoured
 from clipcond.metadata.regions import (
     MASKS,
     REGIONS,
@@ -50,7 +52,7 @@ _SILENT = frozenset(
     "Version, Generator, Dialect, Weighting, Emphasis, Normalize, Created Date, User, Model hash, "
     "VAE hash, Civitai metadata, Template, Negative Template, Batch size, Batch pos, TI hashes, "
     "Schedule type, Full-width, Extra networks, Precision, app_version, "
-    f"{SPACING}, {REGIONS}, {SHARE}, {MASKS}".split(", ")
+    f"{SPACING}, {REGIONS}, {SHARE}, {MASKS}, {', '.join(STOPS)}".split(", ")
 )
 _OFF = {"", "None", "[]", "{}", "False"}
 _SWITCHES = frozenset("Eta, Denoising strength, denoise, strength, noise, Tiling".split(", "))
@@ -74,7 +76,7 @@ def make_call(parameters: Parameters, pipe: ConditionedPipeline) -> dict[str, An
         "guidance_scale": parameters.guidance,
         "width": width,
         "height": height,
-        "clip_skip": clip_skip_of(parameters, n_towers=len(pipe.conditioner.towers)),
+        "clip_skip": clip_skip_of(parameters, pipe.conditioner),
         "strength": _strength(parameters),
         "generator": None if seed is None else torch.Generator("cpu").manual_seed(seed),
         "regions": regional(*region_texts_of(others)) or None,
@@ -106,7 +108,7 @@ def not_honoured(
     read_so = () if is_read_so else otherwise_read(parameters, reads)
     return [
         *(f"{found} Say {choice}." if choice else found for found, choice in read_so),
-        *_of_clip_skip(parameters, reads),
+        *layers_not_honoured(parameters, reads, is_read_so=is_read_so),
         *_of_inversions(parameters, reads),
         *_of_sampling(parameters, pipe),
         *regions_not_honoured(settings_here(parameters)),
@@ -168,13 +170,6 @@ def otherwise_read(parameters: Parameters, conditioner: Conditioner) -> Iterator
     if is_kept != keeps and dialect.takes_out:
         found = f"Comments and <lora:...> in a prompt are {'text' if is_kept else 'none'}."
         yield found, "extra_networks=False" if is_kept else "extra_networks=None"
-
-
-def _of_clip_skip(parameters: Parameters, conditioner: Conditioner) -> Iterator[str]:
-    """Say which clip skip is not followed; 1 and 2 are one layer of several towers."""
-    written = parameters.clip_skip or 1
-    if written > 2 and clip_skip_of(parameters, n_towers=len(conditioner.towers)) != written:
-        yield f"Clip skip: {written}; with several text towers A1111 does not follow it, nor this."
 
 
 def _of_inversions(parameters: Parameters, conditioner: Conditioner) -> Iterator[str]:
@@ -252,13 +247,6 @@ def _strength(parameters: Parameters) -> float | None:
         if 0 < value <= 1:
             return value
     return None
-
-
-def clip_skip_of(parameters: Parameters, *, n_towers: int = 1) -> int | None:
-    """Take clip skip from the settings; A1111 does not write 1, and has none for several towers."""
-    if is_a1111(parameters):
-        return 1 if n_towers > 1 else parameters.clip_skip or 1
-    return parameters.clip_skip
 
 
 def _names_of(pipe: ConditionedPipeline, conditioner: Conditioner) -> set[str]:

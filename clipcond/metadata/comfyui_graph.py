@@ -17,6 +17,9 @@ VALUES = frozenset(
     "seed noise_seed steps cfg sampler_name scheduler denoise width height batch_size amount "
     "start_at_step end_at_step add_noise text text_g text_l".split()
 )
+# Settings that say that the last layer was chosen: ComfyUI's and SwarmUI's.
+STOPS = ("stop_at_clip_layer", "clipstopatlayer")
+LAST, LAST_OF_SOME = "-1", "-1 for some of the texts"
 # Inputs that are no picture and no latent: those, models, prompts, masks.
 _NO_PICTURES = VALUES | frozenset(
     "model clip vae positive negative conditioning mask control_net noise guider sampler "

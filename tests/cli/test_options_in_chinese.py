@@ -237,6 +237,14 @@ def test_what_is_not_as_the_picture_was_made():
         "No denoising strength from 0 to 1 is given: the pipeline's own is used.",
         "Size: 64x64; the pipeline takes the picture's.",
         "The mask 'a.png' is another file than the picture was made with.",
+        "Clip skip: 3; with several text towers A1111 does not follow it, nor this.",
+        "Clip skip: 2; which block of Stable Diffusion 2 that is for A1111 is not known, so it is "
+        "counted from the last of 23.",
+        "The picture's layer is the 24th block of Stable Diffusion 2; here block 23 is the last, "
+        "and is read.",
+        "The picture's layer is the last block; here the block before it is read.",
+        "The picture's layer is for some of its texts the last block; here the block before it is "
+        "read.",
         "This diffusers has no DDIMScheduler.",
         "scheduler 'Euler Beta' cannot be used here: install scipy",
     ]
