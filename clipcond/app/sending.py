@@ -123,7 +123,11 @@ def _not_taken(
                 if choice
                 else language.reworded(found)
             )
-    left = replace(parameters, others=others)
+    # fields that stay as they are, since the file has nothing for them
+    kept = {"Steps": parameters.steps, "CFG scale": parameters.guidance}
+    kept |= {"Sampler": parameters.sampler or parameters.schedule_type}
+    elsewhere = frozenset(name for name, value in kept.items() if value is None)
+    left = replace(parameters, others=others, _elsewhere=elsewhere)
     said = not_honoured(left, studio.pipe, is_read_so=True, conditioner=conditioner)
     yield from map(language.reworded, said)
 

@@ -34,6 +34,12 @@ _LINES = {
     ),
     "The picture's layer is for some of its texts the last block; here the block before it is "
     "read.": "原图的一部分文本用的是最后一层；这里用的是它的前一层。",
+    "No steps are given: the pipeline's own number is used.": "没有写步数：使用管线自己的。",
+    "No CFG scale is given: the pipeline's own is used.": "没有写 CFG scale：使用管线自己的。",
+    "No sampler is given: the pipeline's {} is used.": "没有写采样器：使用管线的 {}。",
+    "No schedule type is given: noise levels are spaced evenly.": (
+        "没有写调度类型：噪声级别均匀分布。"
+    ),
     "Size: {}; the pipeline takes the picture's.": "尺寸：{}；管线使用输入图片的尺寸。",
     "Precision: {}; this pipeline has {}.": "精度：{}；这个管线是 {}。",
     "Regions: {}, which are none of clipcond's.": "区域：{}，不是 clipcond 的写法。",

@@ -87,6 +87,9 @@ def take_from(
     if is_given("scheduler"):
         others.pop(SPACING, None)
         read = replace(read, sampler=None, schedule_type=None)
+    named = {"scheduler": "Sampler", "guidance": "CFG scale", "steps": "Steps"}
+    elsewhere = frozenset(name for option, name in named.items() if is_given(option))
+    read = replace(read, _elsewhere=elsewhere)
     return replace(job, **own), {**choices, **taken}, replace(read, others=others)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
@@ -27,12 +27,15 @@ from clipcond.metadata.samplers import (
     ends_above,
     is_a1111,
     is_left_open,
+    is_own,
     sampler_of,
     scheduler_of,
+    usual_etas,
 )
 from clipcond.pipelines.regions.region import regional
 from clipcond.pipelines.schedulers import (
     own_scheduler,
+    sampler_and_schedule_type,
     scheduler_name,
 )
 from clipcond.weighting import find_rule
@@ -41,7 +44,7 @@ from clipcond.weighting.normalize import find_normalize
 if TYPE_CHECKING:
     from clipcond.conditioning.conditioner import Conditioner
     from clipcond.metadata.parameters import Parameters
-    from clipcond.pipelines.protocols import ConditionedPipeline
+    from clipcond.pipelines.protocols import ConditionedPipeline, Scheduler
 
 # What A1111 calls the ways that weights act, and our names of the same.
 EMPHASIS = {"Original": "scale_mean", "No norm": "scale", "Ignore": "none"}
@@ -55,7 +58,9 @@ _SILENT = frozenset(
     f"{SPACING}, {REGIONS}, {SHARE}, {MASKS}, {', '.join(STOPS)}".split(", ")
 )
 _OFF = {"", "None", "[]", "{}", "False"}
-_SWITCHES = frozenset("Eta, Denoising strength, denoise, strength, noise, Tiling".split(", "))
+_STRENGTHS = ("Denoising strength", "denoise", "strength")
+# The numbers that change nothing; 0 is a strength that draws nothing.
+_USUAL = {**dict.fromkeys(_STRENGTHS, (1,)), "noise": (0,), "Tiling": (0,)}
 
 
 def make_call(parameters: Parameters, pipe: ConditionedPipeline) -> dict[str, Any]:
@@ -192,6 +197,7 @@ def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[
         )
     except PipelineError as error:
         yield first_line(error)
+    yield from _left_out(parameters, own)
     if used is not own and str(parameters.schedule_type).lower() == "automatic":
         sampler = parameters.sampler
         yield f"Schedule type Automatic: which one that was for {sampler} is not written."
@@ -205,6 +211,25 @@ def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[
         yield "Noise: drawn on the CPU here, by A1111 on the GPU unless its file says RNG: CPU."
 
 
+def _left_out(parameters: Parameters, own: Scheduler) -> Iterator[str]:
+    """Say which settings a tool left out, as SwarmUI does with its defaults."""
+    known, generator = (
+        {*parameters.others, *parameters._elsewhere},
+        parameters.others.get("Generator"),
+    )
+    if not is_a1111(parameters) and (generator is None or is_own(parameters)):
+        return
+    if parameters.steps is None and "Steps" not in known:
+        yield "No steps are given: the pipeline's own number is used."
+    if parameters.guidance is None and "CFG scale" not in known:
+        yield "No CFG scale is given: the pipeline's own is used."
+    if parameters.sampler is None and "Sampler" not in known:
+        sampler = sampler_and_schedule_type(own)[0]
+        yield f"No sampler is given: the pipeline's {sampler} is used."
+    elif (generator, parameters.schedule_type) == ("SwarmUI", None) and "Sampler" not in known:
+        yield "No schedule type is given: noise levels are spaced evenly."
+
+
 def _of_others(
     parameters: Parameters, pipe: ConditionedPipeline, conditioner: Conditioner
 ) -> Iterator[str]:
@@ -216,9 +241,10 @@ def _of_others(
     dtype = str(getattr(pipe.unet, "dtype", "")).removeprefix("torch.")
     if parameters.others.get("Precision", dtype) != dtype:
         yield f"Precision: {parameters.others['Precision']}; this pipeline has {dtype}."
+    usual = {**_USUAL, "Eta": usual_etas(parameters, own_scheduler(pipe))}
     for name, value in parameters.others.items():
         is_same = name in {"Model", "Tower"} and value in _names_of(pipe, conditioner)
-        is_off = name in _SWITCHES and _is_off(name, value)
+        is_off = name in usual and _is_off(value, usual[name])
         is_strength = name in _STRENGTHS and "strength" in accepted
         is_model = name == "Civitai resources" and "lora" not in value and "embed" not in value
         is_cpu = (name, value) == ("RNG", "CPU")
@@ -226,16 +252,12 @@ def _of_others(
             yield f"{name}: {excerpt(' '.join(value.split()))}"  # a line, whatever it holds
 
 
-def _is_off(name: str, value: str) -> bool:
+def _is_off(value: str, usual: Collection[float]) -> bool:
     """Whether a setting changes nothing, however its file writes the number: 1, 1.0 or 1.00."""
     try:
-        number = float(value)
+        return float(value) in usual
     except ValueError:
         return value in _OFF
-    return number == 0 or (number == 1 and name != "Tiling")
-
-
-_STRENGTHS = ("Denoising strength", "denoise", "strength")
 
 
 def _strength(parameters: Parameters) -> float | None:

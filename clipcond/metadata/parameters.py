@@ -109,6 +109,8 @@ class Parameters:
     _read: Mapping[str, Setting] = field(default_factory=dict, repr=False, compare=False)
     # of the file, where masks are looked for; None = there is none
     _folder: str | None = field(default=None, repr=False, compare=False)
+    # names of settings that are chosen elsewhere, so that nothing has to be said of them
+    _elsewhere: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the kinds of what was given.

@@ -245,6 +245,10 @@ def test_what_is_not_as_the_picture_was_made():
         "The picture's layer is the last block; here the block before it is read.",
         "The picture's layer is for some of its texts the last block; here the block before it is "
         "read.",
+        "No steps are given: the pipeline's own number is used.",
+        "No CFG scale is given: the pipeline's own is used.",
+        "No sampler is given: the pipeline's DDIM is used.",
+        "No schedule type is given: noise levels are spaced evenly.",
         "This diffusers has no DDIMScheduler.",
         "scheduler 'Euler Beta' cannot be used here: install scipy",
     ]
