@@ -110,7 +110,7 @@ def _joined_prompts(prompt: str, negative: str) -> str:
 def is_read_as(text: str, prompt: str, negative: str) -> bool:
     """Whether a text is read as these prompts, but for line breaks at their ends."""
     given = [_with_newlines(each).strip("\n") for each in (prompt, negative)]
-    return [each.strip("\n") for each in split_infotext(text)[:2]] == given
+    return [_with_newlines(each).strip("\n") for each in split_infotext(text)[:2]] == given
 
 
 def has_settings(text: str) -> bool:
