@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeGuard
 
+from clipcond import lazy_re
+
 # Inputs that are one value, wherever it comes from.
 VALUES = frozenset(
     "seed noise_seed steps cfg sampler_name scheduler denoise width height batch_size amount "
@@ -25,6 +27,14 @@ _NO_PICTURES = VALUES | frozenset(
     "model clip vae positive negative conditioning mask control_net noise guider sampler "
     "sigmas text_embeds basic_pipe".split()
 )
+# Words that the name of a node has whose output is the value it was given: what the value is, that
+# it is fixed, how it is typed in; and packs of nodes, whose names go with those.
+_HOLDING = frozenset("int integer float number numeric seed string str text bool boolean".split())
+_PACKS = frozenset(
+    "constant const literal value node input multiline box simple image saver easy impact cr jw "
+    "tt n rgthree was kj everywhere".split()
+)
+_WORD = lazy_re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+|\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +135,23 @@ class Graph:
             values = [key for key, each in node.inputs.items() if is_of(each, kind)]
             links = [key for key, each in node.inputs.items() if _is_link(each)]
             is_passed_on = links and len(node.inputs) == 1 and "reroute" in node.kind.lower()
-            if len(values) + len(links) != 1 or (links and not is_passed_on):
+            is_held = is_passed_on or (not links and only_holds(node.kind))
+            if len(values) + len(links) != 1 or not is_held:
                 return Held(None, node)
             name = (values + links)[0]
         value = node.inputs.get(name)
         return Held(value if is_of(value, kind) else None, node)
+
+
+def only_holds(kind: str) -> bool:
+    """Whether a node's output is its one value, by the words of its name: INTConstant, easy seed.
+
+    What other nodes make of a value is theirs, whatever input it is: SimpleMath, RandomInt.
+    """
+    if kind.startswith("Primitive"):
+        return True
+    words = {word.lower() for word in _WORD.findall(kind)}
+    return words <= _HOLDING | _PACKS and bool(words & _HOLDING)
 
 
 def is_of(value: object, kind: type[str] | type[float]) -> TypeGuard[str | float]:
