@@ -16,6 +16,7 @@ from clipcond.metadata.comfyui_graph import read_graph
 from clipcond.metadata.infotext import has_settings, is_object
 from clipcond.metadata.other_tools import of_other_tools
 from clipcond.metadata.parameters import Parameters, parse_parameters
+from clipcond.metadata.png_texts import add_png_text, png_text
 from clipcond.metadata.swarmui import read_swarmui
 from clipcond.reading.pictures import Picture, naming_errors, picture_source, silent_pillow
 
@@ -133,7 +134,7 @@ def _options(kind: str, text: str) -> dict[str, Any]:
 
         options["pnginfo"] = PngInfo()
         if text:
-            options["pnginfo"].add_text(PARAMETERS, text)
+            add_png_text(options["pnginfo"], PARAMETERS, text)
     else:
         options |= {"quality": 95, "subsampling": 0} if kind == "JPEG" else {"lossless": True}
         options["exif"] = _comment(text) if text else b""
@@ -170,11 +171,11 @@ def _comment(text: str) -> bytes:
 
 def _webui_text(image: Image) -> str:
     """Find the text of A1111; "" if there is none."""
-    found = image.info.get(PARAMETERS)
+    found = png_text(image, PARAMETERS)
     if found is None and image.format == "PNG":
         image.load()  # texts may be behind the pixels
-        found = image.info.get(PARAMETERS)
-    if isinstance(found, str):
+        found = png_text(image, PARAMETERS)
+    if found is not None:
         # Fooocus writes JSON there, and so does SwarmUI
         is_json = found.startswith("{") and found.rstrip().endswith("}")
         return "" if is_json and read_swarmui(found) is None else found
