@@ -52,6 +52,21 @@ _LINES = {
 }
 TAKING = {
     **{_ENGLISH + english: _CHINESE + chinese for english, chinese in _LINES.items()},
+    "{} is ComfyUI's JSON, but is damaged": "{} 是 ComfyUI 的 JSON，但已损坏",
+    "{} is a workflow as ComfyUI's page saves it, not as its API takes it": (
+        "{} 是 ComfyUI 页面保存的工作流，不是它的 API 所用的形式"
+    ),
+    "{} is other JSON with ComfyUI's graph in it": "{} 是含有 ComfyUI 节点图的其他 JSON",
+    "{} is JSON of another tool": "{} 是其他工具的 JSON",
+    "{} is no JSON of ComfyUI or SwarmUI, or is damaged": (
+        "{} 不是 ComfyUI 或 SwarmUI 的 JSON，或者已损坏"
+    ),
+    "In ComfyUI choose Export (API) and give what that writes, or give a picture's file.": (
+        "请在 ComfyUI 中选择 Export (API) 并使用它写出的内容，或者使用图片文件。"
+    ),
+    "Copy it again, all of it.": "请重新完整复制。",
+    "Give the graph alone.": "请只给出节点图。",
+    "Give its prompt alone, or the picture's file.": "请只给出其中的提示词，或者使用图片文件。",
     "{} does not say the seed; {} is used": "{} 里没有写种子；使用 {}",
     "Input should be a valid boolean, unable to interpret input": "需要 true 或 false",
 }

@@ -168,16 +168,24 @@ def _is_link(value: object) -> TypeGuard[tuple[str | int, int]]:
 
 
 def read_graph(text: object) -> Graph | None:
-    """Read a graph from its JSON; None if it is none."""
+    """Read a graph from its JSON, also as the body of a request of /prompt; None if it is none."""
     if not isinstance(text, str) or not text.lstrip().startswith("{"):
         return None
     try:
         read = json.loads(text)
     except (ValueError, RecursionError):
         return None
+    for graph in (read, read.get("prompt")):
+        nodes = _read_nodes(graph) if isinstance(graph, dict) else {}
+        if nodes:
+            return Graph(nodes)
+    return None
+
+
+def _read_nodes(graph: Mapping[str, object]) -> dict[str, Node]:
     nodes = {}
-    for number, node in read.items():
+    for number, node in graph.items():
         inputs = node.get("inputs") if isinstance(node, dict) else None
-        if isinstance(inputs, dict) and "class_type" in node:
+        if isinstance(node, dict) and isinstance(inputs, dict) and "class_type" in node:
             nodes[number] = Node(number, str(node["class_type"]), inputs)
-    return Graph(nodes) if nodes else None
+    return nodes

@@ -189,11 +189,6 @@ def written_value(value: str) -> str:
     )
 
 
-def is_object(text: str) -> bool:
-    """Whether a text is a JSON object that has something; a template such as "{a|b}" is none."""
-    return text.lstrip().startswith("{") and _is_json(text.strip()) and ":" in text
-
-
 def _is_json(value: str) -> bool:
     try:
         return _JSON.raw_decode(value)[1] == len(value)

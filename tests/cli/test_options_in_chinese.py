@@ -267,6 +267,18 @@ def test_what_is_not_as_the_picture_was_made():
     check_chinese(in_locale("Input should be a valid boolean, unable to interpret input"))
 
 
+def test_json_that_cannot_be_read(capsys, tmp_path):
+    graph = '{"3": {"class_type": "KSampler", "inputs": {}}}'
+    texts = (graph[:-1], f"[{graph}]", '{"nodes": [], "links": []}', '{"a": 1}', "a cat")
+
+    def check(text):
+        (tmp_path / "g.json").write_text(text)
+        assert main(["parameters", "g.json"]) == 1
+        check_chinese(capsys.readouterr().err)
+
+    assert not failures_of(check, texts)
+
+
 def test_bad_lines(capsys, tmp_path):
     def check(line):
         text = line if isinstance(line, str) else json.dumps(line)
