@@ -124,8 +124,11 @@ def _not_taken(
                 else language.reworded(found)
             )
     # fields that stay as they are, since the file has nothing for them
-    kept = {"Steps": parameters.steps, "CFG scale": parameters.guidance}
-    kept |= {"Sampler": parameters.sampler or parameters.schedule_type}
+    kept = {
+        "Steps": parameters.steps,
+        "CFG scale": parameters.guidance,
+        "Sampler": parameters.sampler or parameters.schedule_type,
+    }
     elsewhere = frozenset(name for name, value in kept.items() if value is None)
     left = replace(parameters, others=others, _elsewhere=elsewhere)
     said = not_honoured(left, studio.pipe, is_read_so=True, conditioner=conditioner)
