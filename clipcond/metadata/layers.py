@@ -75,7 +75,7 @@ def _counts_blocks(parameters: Parameters) -> bool:
 
 
 def _says_last(parameters: Parameters) -> bool:
-    """Whether the last block was chosen; Fooocus writes clip skip only where it is chosen."""
+    """Whether the last block was chosen; the 1 of Fooocus is not its default, which is 2."""
     is_said = parameters.others.get("Generator") == "Fooocus"
     is_said |= any(name in parameters.others for name in STOPS)
     return parameters.clip_skip == 1 and is_said
