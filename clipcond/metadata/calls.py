@@ -212,12 +212,13 @@ def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[
 
 
 def _left_out(parameters: Parameters, own: Scheduler) -> Iterator[str]:
-    """Say which settings a tool left out, as SwarmUI does with its defaults."""
+    """Say which settings a file left out, as SwarmUI does with its defaults."""
     known, generator = (
         {*parameters.others, *parameters._elsewhere},
         parameters.others.get("Generator"),
     )
-    if not is_a1111(parameters) and (generator is None or is_own(parameters)):
+    is_text = is_a1111(parameters) and parameters._read  # not only made in Python
+    if is_own(parameters) or not (is_text or generator is not None):
         return
     if parameters.steps is None and "Steps" not in known:
         yield "No steps are given: the pipeline's own number is used."

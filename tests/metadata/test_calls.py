@@ -231,6 +231,8 @@ def test_what_a_file_leaves_out_is_the_pipelines_own(pipe, left_out, line):
     assert read.not_honoured(pipe) == [line]
     with pytest.warns(ClipcondWarning, match=line):
         read.call(pipe)
+    made = replace(Parameters("a cat", steps=2), sampler=read.sampler, guidance=read.guidance)
+    assert made.not_honoured(pipe) == []  # who made it in Python chose that
     ours = read_parameters(f"{read.text()}, Version: clipcond 0.2.0")
     assert ours.not_honoured(pipe) == []
 
