@@ -15,7 +15,8 @@ from clipcond.app.wording import Language
 from clipcond.conditioning.dialects import DIALECTS, DialectName
 from clipcond.errors import PipelineError, UnknownNameError, excerpt
 from clipcond.metadata import Parameters
-from clipcond.metadata.calls import clip_skip_of, not_honoured, otherwise_read
+from clipcond.metadata.calls import not_honoured, otherwise_read
+from clipcond.metadata.layers import clip_skip_of
 from clipcond.metadata.regions import MASKS, REGIONS, SHARE
 from clipcond.metadata.samplers import is_own, scheduler_of
 from clipcond.pipelines.schedulers import own_scheduler, scheduler_name
@@ -63,7 +64,7 @@ def sent(parameters: Parameters, studio: Studio, language: Language) -> Sent:
         notes.append(language.said("The seed {} is too large for this page.", seed))
         seed = None
     width, height = parameters.size or (None, None)
-    clip_skip = clip_skip_of(parameters, n_towers=len(studio.pipe.conditioner.towers))
+    clip_skip = clip_skip_of(parameters, studio.pipe.conditioner)
     if clip_skip is None and is_said:
         clip_skip = 0  # the model's own
     if clip_skip is not None and clip_skip > studio.own["most_skip"]:
@@ -122,7 +123,14 @@ def _not_taken(
                 if choice
                 else language.reworded(found)
             )
-    left = replace(parameters, others=others)
+    # fields that stay as they are, since the file has nothing for them
+    kept = {
+        "Steps": parameters.steps,
+        "CFG scale": parameters.guidance,
+        "Sampler": parameters.sampler or parameters.schedule_type,
+    }
+    elsewhere = frozenset(name for name, value in kept.items() if value is None)
+    left = replace(parameters, others=others, _elsewhere=elsewhere)
     said = not_honoured(left, studio.pipe, is_read_so=True, conditioner=conditioner)
     yield from map(language.reworded, said)
 

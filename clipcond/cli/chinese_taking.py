@@ -20,6 +20,26 @@ _LINES = {
     "No denoising strength from 0 to 1 is given: the pipeline's own is used.": (
         "没有给出 0 到 1 的重绘幅度：使用管线自己的。"
     ),
+    "Clip skip: {}; with several text towers A1111 does not follow it, nor this.": (
+        "Clip skip：{}；有多个文本编码器时 A1111 不使用它，这里也不用。"
+    ),
+    "Clip skip: {}; which block of Stable Diffusion 2 that is for A1111 is not known, so it is "
+    "counted from the last of {}.": (
+        "Clip skip：{}；A1111 怎样数 Stable Diffusion 2 的层无从得知，这里从 {} 层的末尾数起。"
+    ),
+    "The picture's layer is the 24th block of Stable Diffusion 2; here block {} is the last, and "
+    "is read.": "原图用的是 Stable Diffusion 2 的第 24 层；这里最后一层是第 {} 层，就用它。",
+    "The picture's layer is the last block; here the block before it is read.": (
+        "原图用的是最后一层；这里用的是它的前一层。"
+    ),
+    "The picture's layer is for some of its texts the last block; here the block before it is "
+    "read.": "原图的一部分文本用的是最后一层；这里用的是它的前一层。",
+    "No steps are given: the pipeline's own number is used.": "没有写步数：使用管线自己的。",
+    "No CFG scale is given: the pipeline's own is used.": "没有写 CFG scale：使用管线自己的。",
+    "No sampler is given: the pipeline's {} is used.": "没有写采样器：使用管线的 {}。",
+    "No schedule type is given: noise levels are spaced evenly.": (
+        "没有写调度类型：噪声级别均匀分布。"
+    ),
     "Size: {}; the pipeline takes the picture's.": "尺寸：{}；管线使用输入图片的尺寸。",
     "Precision: {}; this pipeline has {}.": "精度：{}；这个管线是 {}。",
     "Regions: {}, which are none of clipcond's.": "区域：{}，不是 clipcond 的写法。",
@@ -32,6 +52,21 @@ _LINES = {
 }
 TAKING = {
     **{_ENGLISH + english: _CHINESE + chinese for english, chinese in _LINES.items()},
+    "{} is ComfyUI's JSON, but is damaged": "{} 是 ComfyUI 的 JSON，但已损坏",
+    "{} is a workflow as ComfyUI's page saves it, not as its API takes it": (
+        "{} 是 ComfyUI 页面保存的工作流，不是它的 API 所用的形式"
+    ),
+    "{} is other JSON with ComfyUI's graph in it": "{} 是含有 ComfyUI 节点图的其他 JSON",
+    "{} is JSON of another tool": "{} 是其他工具的 JSON",
+    "{} is no JSON of ComfyUI or SwarmUI, or is damaged": (
+        "{} 不是 ComfyUI 或 SwarmUI 的 JSON，或者已损坏"
+    ),
+    "In ComfyUI choose Export (API) and give what that writes, or give a picture's file.": (
+        "请在 ComfyUI 中选择 Export (API) 并使用它写出的内容，或者使用图片文件。"
+    ),
+    "Copy it again, all of it.": "请重新完整复制。",
+    "Give the graph alone.": "请只给出节点图。",
+    "Give its prompt alone, or the picture's file.": "请只给出其中的提示词，或者使用图片文件。",
     "{} does not say the seed; {} is used": "{} 里没有写种子；使用 {}",
     "Input should be a valid boolean, unable to interpret input": "需要 true 或 false",
 }

@@ -19,7 +19,8 @@ def parameters(
         list[Path],
         typer.Argument(
             metavar="PICTURE...",
-            help="PNG, JPEG or WebP files, folders of them, A1111's .txt files.",
+            help="PNG, JPEG or WebP files, folders of them, A1111's .txt files, "
+            "ComfyUI's .json files.",
         ),
     ],
     as_json: AsJson = False,

@@ -43,7 +43,8 @@ def take_from(
     Raises:
         PictureError: the file does not say how it was made.
     """
-    from clipcond.metadata.calls import EMPHASIS, LITERAL, clip_skip_of, literal
+    from clipcond.metadata.calls import EMPHASIS, LITERAL, literal
+    from clipcond.metadata.layers import clip_skip_of
     from clipcond.metadata.regions import base_share_of, region_texts_of, settings_here
     from clipcond.metadata.samplers import SPACING
 
@@ -86,19 +87,21 @@ def take_from(
     if is_given("scheduler"):
         others.pop(SPACING, None)
         read = replace(read, sampler=None, schedule_type=None)
+    named = {"scheduler": "Sampler", "guidance": "CFG scale", "steps": "Steps"}
+    elsewhere = frozenset(name for option, name in named.items() if is_given(option))
+    read = replace(read, _elsewhere=elsewhere)
     return replace(job, **own), {**choices, **taken}, replace(read, others=others)
 
 
 def with_towers(
     choices: Mapping[str, Any], read: Parameters | None, pipe: ConditionedPipeline
 ) -> Mapping[str, Any]:
-    """Leave out the clip skip of a file that its tool does not follow with several towers."""
-    from clipcond.metadata.calls import clip_skip_of
+    """Count the clip skip of a file as its tool does with the towers of the pipeline."""
+    from clipcond.metadata.layers import clip_skip_of
 
     if read is None or read.clip_skip is None:
         return choices
-    skip = clip_skip_of(read, n_towers=len(pipe.conditioner.towers))
-    return {**choices, "clip_skip": skip}
+    return {**choices, "clip_skip": clip_skip_of(read, pipe.conditioner)}
 
 
 def honour(read: Parameters, artist: Artist, choices: Mapping[str, Any]) -> None:

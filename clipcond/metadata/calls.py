@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.errors import PipelineError, UnknownNameError, excerpt, first_line, warn
+from clipcond.metadata.comfyui_graph import STOPS
+from clipcond.metadata.layers import clip_skip_of, layers_not_honoured
 from clipcond.metadata.regions import (
     MASKS,
     REGIONS,
@@ -25,12 +27,15 @@ from clipcond.metadata.samplers import (
     ends_above,
     is_a1111,
     is_left_open,
+    is_own,
     sampler_of,
     scheduler_of,
+    usual_etas,
 )
 from clipcond.pipelines.regions.region import regional
 from clipcond.pipelines.schedulers import (
     own_scheduler,
+    sampler_and_schedule_type,
     scheduler_name,
 )
 from clipcond.weighting import find_rule
@@ -39,7 +44,7 @@ from clipcond.weighting.normalize import find_normalize
 if TYPE_CHECKING:
     from clipcond.conditioning.conditioner import Conditioner
     from clipcond.metadata.parameters import Parameters
-    from clipcond.pipelines.protocols import ConditionedPipeline
+    from clipcond.pipelines.protocols import ConditionedPipeline, Scheduler
 
 # What A1111 calls the ways that weights act, and our names of the same.
 EMPHASIS = {"Original": "scale_mean", "No norm": "scale", "Ignore": "none"}
@@ -50,10 +55,12 @@ _SILENT = frozenset(
     "Version, Generator, Dialect, Weighting, Emphasis, Normalize, Created Date, User, Model hash, "
     "VAE hash, Civitai metadata, Template, Negative Template, Batch size, Batch pos, TI hashes, "
     "Schedule type, Full-width, Extra networks, Precision, app_version, "
-    f"{SPACING}, {REGIONS}, {SHARE}, {MASKS}".split(", ")
+    f"{SPACING}, {REGIONS}, {SHARE}, {MASKS}, {', '.join(STOPS)}".split(", ")
 )
 _OFF = {"", "None", "[]", "{}", "False"}
-_SWITCHES = frozenset("Eta, Denoising strength, denoise, strength, noise, Tiling".split(", "))
+_STRENGTHS = ("Denoising strength", "denoise", "strength")
+# The numbers that change nothing; 0 is a strength that draws nothing.
+_USUAL = {**dict.fromkeys(_STRENGTHS, (1,)), "noise": (0,), "Tiling": (0,)}
 
 
 def make_call(parameters: Parameters, pipe: ConditionedPipeline) -> dict[str, Any]:
@@ -74,7 +81,7 @@ def make_call(parameters: Parameters, pipe: ConditionedPipeline) -> dict[str, An
         "guidance_scale": parameters.guidance,
         "width": width,
         "height": height,
-        "clip_skip": clip_skip_of(parameters, n_towers=len(pipe.conditioner.towers)),
+        "clip_skip": clip_skip_of(parameters, pipe.conditioner),
         "strength": _strength(parameters),
         "generator": None if seed is None else torch.Generator("cpu").manual_seed(seed),
         "regions": regional(*region_texts_of(others)) or None,
@@ -106,7 +113,7 @@ def not_honoured(
     read_so = () if is_read_so else otherwise_read(parameters, reads)
     return [
         *(f"{found} Say {choice}." if choice else found for found, choice in read_so),
-        *_of_clip_skip(parameters, reads),
+        *layers_not_honoured(parameters, reads, is_read_so=is_read_so),
         *_of_inversions(parameters, reads),
         *_of_sampling(parameters, pipe),
         *regions_not_honoured(settings_here(parameters)),
@@ -170,13 +177,6 @@ def otherwise_read(parameters: Parameters, conditioner: Conditioner) -> Iterator
         yield found, "extra_networks=False" if is_kept else "extra_networks=None"
 
 
-def _of_clip_skip(parameters: Parameters, conditioner: Conditioner) -> Iterator[str]:
-    """Say which clip skip is not followed; 1 and 2 are one layer of several towers."""
-    written = parameters.clip_skip or 1
-    if written > 2 and clip_skip_of(parameters, n_towers=len(conditioner.towers)) != written:
-        yield f"Clip skip: {written}; with several text towers A1111 does not follow it, nor this."
-
-
 def _of_inversions(parameters: Parameters, conditioner: Conditioner) -> Iterator[str]:
     named = parameters.others.get("TI hashes", "").split(",")
     names = [each.partition(":")[0].strip() for each in named if each.strip()]
@@ -197,6 +197,7 @@ def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[
         )
     except PipelineError as error:
         yield first_line(error)
+    yield from _left_out(parameters, own)
     if used is not own and str(parameters.schedule_type).lower() == "automatic":
         sampler = parameters.sampler
         yield f"Schedule type Automatic: which one that was for {sampler} is not written."
@@ -210,6 +211,26 @@ def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[
         yield "Noise: drawn on the CPU here, by A1111 on the GPU unless its file says RNG: CPU."
 
 
+def _left_out(parameters: Parameters, own: Scheduler) -> Iterator[str]:
+    """Say which settings a file left out, as SwarmUI does with its defaults."""
+    known, generator = (
+        {*parameters.others, *parameters._elsewhere},
+        parameters.others.get("Generator"),
+    )
+    is_text = is_a1111(parameters) and parameters._read  # not only made in Python
+    if is_own(parameters) or not (is_text or generator is not None):
+        return
+    if parameters.steps is None and "Steps" not in known:
+        yield "No steps are given: the pipeline's own number is used."
+    if parameters.guidance is None and "CFG scale" not in known:
+        yield "No CFG scale is given: the pipeline's own is used."
+    if parameters.sampler is None and "Sampler" not in known:
+        sampler = sampler_and_schedule_type(own)[0]
+        yield f"No sampler is given: the pipeline's {sampler} is used."
+    elif (generator, parameters.schedule_type) == ("SwarmUI", None) and "Sampler" not in known:
+        yield "No schedule type is given: noise levels are spaced evenly."
+
+
 def _of_others(
     parameters: Parameters, pipe: ConditionedPipeline, conditioner: Conditioner
 ) -> Iterator[str]:
@@ -221,9 +242,10 @@ def _of_others(
     dtype = str(getattr(pipe.unet, "dtype", "")).removeprefix("torch.")
     if parameters.others.get("Precision", dtype) != dtype:
         yield f"Precision: {parameters.others['Precision']}; this pipeline has {dtype}."
+    usual = {**_USUAL, "Eta": usual_etas(parameters, own_scheduler(pipe))}
     for name, value in parameters.others.items():
         is_same = name in {"Model", "Tower"} and value in _names_of(pipe, conditioner)
-        is_off = name in _SWITCHES and _is_off(name, value)
+        is_off = name in usual and _is_off(value, usual[name])
         is_strength = name in _STRENGTHS and "strength" in accepted
         is_model = name == "Civitai resources" and "lora" not in value and "embed" not in value
         is_cpu = (name, value) == ("RNG", "CPU")
@@ -231,16 +253,12 @@ def _of_others(
             yield f"{name}: {excerpt(' '.join(value.split()))}"  # a line, whatever it holds
 
 
-def _is_off(name: str, value: str) -> bool:
+def _is_off(value: str, usual: Collection[float]) -> bool:
     """Whether a setting changes nothing, however its file writes the number: 1, 1.0 or 1.00."""
     try:
-        number = float(value)
+        return float(value) in usual
     except ValueError:
         return value in _OFF
-    return number == 0 or (number == 1 and name != "Tiling")
-
-
-_STRENGTHS = ("Denoising strength", "denoise", "strength")
 
 
 def _strength(parameters: Parameters) -> float | None:
@@ -252,13 +270,6 @@ def _strength(parameters: Parameters) -> float | None:
         if 0 < value <= 1:
             return value
     return None
-
-
-def clip_skip_of(parameters: Parameters, *, n_towers: int = 1) -> int | None:
-    """Take clip skip from the settings; A1111 does not write 1, and has none for several towers."""
-    if is_a1111(parameters):
-        return 1 if n_towers > 1 else parameters.clip_skip or 1
-    return parameters.clip_skip
 
 
 def _names_of(pipe: ConditionedPipeline, conditioner: Conditioner) -> set[str]:

@@ -14,18 +14,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from clipcond.errors import PictureError
-from clipcond.metadata.comfyui_graph import VALUES, Graph, Node
+from clipcond.metadata.comfyui_graph import VALUES, Graph, Node, only_holds
 from clipcond.metadata.comfyui_sampling import read_sampling
 from clipcond.metadata.comfyui_texts import clip_skip, find_texts
 from clipcond.metadata.parameters import Parameters, of_settings
 
 NODES = "Nodes"  # the setting that lists what else took part
 OUTPUTS = "Outputs"  # the setting that says that several pictures were drawn
-# Nodes that change no picture, or whose value is read where they are linked to.
-_SILENT = frozenset(
-    "VAEDecode SaveImage PreviewImage Note Reroute PrimitiveNode PrimitiveInt PrimitiveFloat "
-    "PrimitiveString PrimitiveStringMultiline PrimitiveBoolean".split()
-)
+# Nodes that change no picture, as those do whose value is read where they are linked to.
+_SILENT = frozenset("VAEDecode SaveImage PreviewImage Note Reroute".split())
 # Of these everything is read, where the sampler that is read is linked to them.
 _WHOLE = frozenset(
     "KSampler KSamplerAdvanced SamplerCustom SamplerCustomAdvanced KSamplerSelect BasicScheduler "
@@ -122,7 +119,7 @@ def _others(graph: Graph, output: Node, read: set[str]) -> dict[str, str]:
     kinds = Counter(
         node.kind
         for number, node in graph.nodes.items()
-        if number in above and node.kind not in _SILENT
+        if number in above and node.kind not in _SILENT and not only_holds(node.kind)
     )
     shown = (kind if n == 1 else f"{n} x {kind}" for kind, n in kinds.items())
     return {NODES: ", ".join(shown)} if kinds else {}

@@ -12,16 +12,29 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeGuard
 
+from clipcond import lazy_re
+
 # Inputs that are one value, wherever it comes from.
 VALUES = frozenset(
     "seed noise_seed steps cfg sampler_name scheduler denoise width height batch_size amount "
     "start_at_step end_at_step add_noise text text_g text_l".split()
 )
+# Settings that say that the last layer was chosen: ComfyUI's and SwarmUI's.
+STOPS = ("stop_at_clip_layer", "clipstopatlayer")
+LAST, LAST_OF_SOME = "-1", "-1 for some of the texts"
 # Inputs that are no picture and no latent: those, models, prompts, masks.
 _NO_PICTURES = VALUES | frozenset(
     "model clip vae positive negative conditioning mask control_net noise guider sampler "
     "sigmas text_embeds basic_pipe".split()
 )
+# Words that the name of a node has whose output is the value it was given: what the value is, that
+# it is fixed, how it is typed in; and packs of nodes, whose names go with those.
+_HOLDING = frozenset("int integer float number numeric seed string str text bool boolean".split())
+_PACKS = frozenset(
+    "constant const literal value node input multiline box simple image saver easy impact cr jw "
+    "tt n rgthree was kj everywhere".split()
+)
+_WORD = lazy_re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+|\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +135,23 @@ class Graph:
             values = [key for key, each in node.inputs.items() if is_of(each, kind)]
             links = [key for key, each in node.inputs.items() if _is_link(each)]
             is_passed_on = links and len(node.inputs) == 1 and "reroute" in node.kind.lower()
-            if len(values) + len(links) != 1 or (links and not is_passed_on):
+            is_held = is_passed_on or (not links and only_holds(node.kind))
+            if len(values) + len(links) != 1 or not is_held:
                 return Held(None, node)
             name = (values + links)[0]
         value = node.inputs.get(name)
         return Held(value if is_of(value, kind) else None, node)
+
+
+def only_holds(kind: str) -> bool:
+    """Whether a node's output is its one value, by the words of its name: INTConstant, easy seed.
+
+    What other nodes make of a value is theirs, whatever input it is: SimpleMath, RandomInt.
+    """
+    if kind.startswith("Primitive"):
+        return True
+    words = {word.lower() for word in _WORD.findall(kind)}
+    return words <= _HOLDING | _PACKS and bool(words & _HOLDING)
 
 
 def is_of(value: object, kind: type[str] | type[float]) -> TypeGuard[str | float]:
@@ -143,16 +168,24 @@ def _is_link(value: object) -> TypeGuard[tuple[str | int, int]]:
 
 
 def read_graph(text: object) -> Graph | None:
-    """Read a graph from its JSON; None if it is none."""
+    """Read a graph from its JSON, also as the body of a request of /prompt; None if it is none."""
     if not isinstance(text, str) or not text.lstrip().startswith("{"):
         return None
     try:
         read = json.loads(text)
     except (ValueError, RecursionError):
         return None
+    for graph in (read, read.get("prompt")):
+        nodes = _read_nodes(graph) if isinstance(graph, dict) else {}
+        if nodes:
+            return Graph(nodes)
+    return None
+
+
+def _read_nodes(graph: Mapping[str, object]) -> dict[str, Node]:
     nodes = {}
-    for number, node in read.items():
+    for number, node in graph.items():
         inputs = node.get("inputs") if isinstance(node, dict) else None
-        if isinstance(inputs, dict) and "class_type" in node:
+        if isinstance(node, dict) and isinstance(inputs, dict) and "class_type" in node:
             nodes[number] = Node(number, str(node["class_type"]), inputs)
-    return Graph(nodes) if nodes else None
+    return nodes

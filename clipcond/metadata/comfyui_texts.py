@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from clipcond.metadata.comfyui_graph import VALUES, Graph, Link, Node
+from clipcond.metadata.comfyui_graph import (
+    LAST,
+    LAST_OF_SOME,
+    STOPS,
+    VALUES,
+    Graph,
+    Link,
+    Node,
+)
 
 # Inputs that bring no prompt: the rest of a node is looked through for texts.
 _NO_TEXTS = VALUES | frozenset(
@@ -96,16 +104,18 @@ def _add_texts(graph: Graph, node: Node, side: str, found: Texts) -> bool:
 def clip_skip(graph: Graph, positive: Texts, negative: Texts) -> tuple[dict[str, str], list[Node]]:
     """Find the layer that the texts are encoded with, and the nodes that choose it.
 
-    ComfyUI counts from the end. Where nothing says so, it is the last, whatever a model's own is.
+    ComfyUI counts from the end. Where nothing chooses it, it is 1, the layer that a model was
+    trained on; so the last, where it is chosen, is written as well as it is there.
     """
     found = [_stops(graph, each.nodes) for each in (positive, negative)]
     stops = [stop for side, _ in found for stop in side]
     nodes = [node for _, above in found for node in above]
     if not stops:
         return {}, nodes
-    if len({*stops}) == 1:
-        return {"Clip skip": stops[0]}, nodes
-    sides = (" and ".join(dict.fromkeys(side)) for side, _ in found)
+    said = {STOPS[0]: LAST if {*stops} == {"1"} else LAST_OF_SOME} if "1" in stops else {}
+    if len({*map(_skip, stops)}) == 1:
+        return {"Clip skip": _skip(stops[0]), **said}, nodes
+    sides = (" and ".join(dict.fromkeys(map(_skip, side))) for side, _ in found)
     shown = ", ".join(
         f"{side} for the {name}"
         for side, name in zip(sides, ("prompt", "negative"), strict=True)
@@ -114,7 +124,12 @@ def clip_skip(graph: Graph, positive: Texts, negative: Texts) -> tuple[dict[str,
     return {"Clip skip": shown}, nodes
 
 
+def _skip(stop: str) -> str:
+    return stop or "1"
+
+
 def _stops(graph: Graph, nodes: list[Node]) -> tuple[list[str], list[Node]]:
+    """Find the clip skip of each node that encodes a text, "" where nothing chooses it."""
     known: dict[str, Node | None] = {}
     stops, above = [], []
     for node in nodes:
@@ -126,7 +141,7 @@ def _stops(graph: Graph, nodes: list[Node]) -> tuple[list[str], list[Node]]:
         held = None if last is None else graph.held(last, name, float)
         above += [] if last is None else [last]
         if held is None:
-            stops.append("1")
+            stops.append("")
         elif isinstance(held.value, int):
             stops.append(str(-held.value))
         else:

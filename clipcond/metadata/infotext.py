@@ -110,7 +110,7 @@ def _joined_prompts(prompt: str, negative: str) -> str:
 def is_read_as(text: str, prompt: str, negative: str) -> bool:
     """Whether a text is read as these prompts, but for line breaks at their ends."""
     given = [_with_newlines(each).strip("\n") for each in (prompt, negative)]
-    return [each.strip("\n") for each in split_infotext(text)[:2]] == given
+    return [_with_newlines(each).strip("\n") for each in split_infotext(text)[:2]] == given
 
 
 def has_settings(text: str) -> bool:
@@ -187,11 +187,6 @@ def written_value(value: str) -> str:
         if is_plain and value[:1] not in {"", "[", "{"}
         else json.dumps(value, ensure_ascii=False)
     )
-
-
-def is_object(text: str) -> bool:
-    """Whether a text is a JSON object that has something; a template such as "{a|b}" is none."""
-    return text.lstrip().startswith("{") and _is_json(text.strip()) and ":" in text
 
 
 def _is_json(value: str) -> bool:

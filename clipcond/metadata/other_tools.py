@@ -10,6 +10,7 @@ from clipcond.errors import PictureError
 from clipcond.metadata.comfyui import of_comfyui
 from clipcond.metadata.comfyui_graph import read_graph
 from clipcond.metadata.parameters import Parameters, of_settings
+from clipcond.metadata.png_texts import png_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,7 +39,7 @@ def of_other_tools(image: Image, shown: str, path: str | Path) -> Parameters | N
         PictureError: another tool wrote something, and sd-parsers is not installed or cannot read
             it; or there is no prompt.
     """
-    graph = read_graph(image.info.get("prompt"))
+    graph = read_graph(png_text(image, "prompt"))
     if graph is not None:
         return of_comfyui(graph, lambda remedy: _unread(shown, path, remedy))
     is_other = any(name in image.info for name in _TEXTS)

@@ -13,12 +13,12 @@ from clipcond.errors import ArgumentError, PictureError
 from clipcond.metadata.infotext import (
     NEGATIVE,
     Setting,
-    is_object,
     is_read_as,
     join_infotext,
     split_infotext,
     written_value,
 )
+from clipcond.metadata.json_texts import is_json
 from clipcond.metadata.swarmui import read_swarmui
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Size: TypeAlias = tuple[int, int]
 _PICTURES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".gif", ".tif", ".tiff")
+TEXTS = (".txt", ".json")  # files that are read as the text itself
 
 
 def _read_size(text: str) -> Size:
@@ -109,6 +110,8 @@ class Parameters:
     _read: Mapping[str, Setting] = field(default_factory=dict, repr=False, compare=False)
     # of the file, where masks are looked for; None = there is none
     _folder: str | None = field(default=None, repr=False, compare=False)
+    # names of settings that are chosen elsewhere, so that nothing has to be said of them
+    _elsewhere: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the kinds of what was given.
@@ -231,13 +234,14 @@ def read_parameters(source: Picture) -> Parameters:
     Args:
         source: a PNG, JPEG or WebP file of A1111, Forge, Civitai, SwarmUI or clipcond, a PNG file
             of ComfyUI, and one of InvokeAI, Fooocus or NovelAI if sd-parsers is installed; a .txt
-            file of A1111; or the text itself, also JSON of ComfyUI or SwarmUI. A `str` of one line
-            that names a file or folder, or ends as such a file does, is a file.
+            file of A1111, a .json file of ComfyUI's API or of SwarmUI; or the text of one of these
+            itself. A `str` of one line that names a file or folder, or ends as such a file does, is
+            a file.
     Raises:
         PictureError: no such file, no picture, or one that does not say how it was made.
     """
     if isinstance(source, str) and not _is_name(source):
-        if not is_object(source):
+        if not is_json(source):
             return parse_parameters(source)
         from clipcond.metadata.pictures import text_parameters
 
@@ -253,7 +257,7 @@ def read_parameters(source: Picture) -> Parameters:
 def _is_name(text: str) -> bool:
     if not text or "\n" in text or len(text) > 4096 or "\0" in text:
         return False
-    return text.lower().endswith((*_PICTURES, ".txt")) or os.path.exists(text)
+    return text.lower().endswith((*_PICTURES, *TEXTS)) or os.path.exists(text)
 
 
 def _fits(value: object, read: Callable[[str], object], write: Callable[[Any], str]) -> bool:

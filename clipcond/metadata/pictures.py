@@ -13,9 +13,11 @@ from clipcond.errors import ArgumentError, PictureError
 from clipcond.files import local_path, write_whole
 from clipcond.metadata.comfyui import of_comfyui
 from clipcond.metadata.comfyui_graph import read_graph
-from clipcond.metadata.infotext import has_settings, is_object
+from clipcond.metadata.infotext import has_settings
+from clipcond.metadata.json_texts import is_json, problem_with
 from clipcond.metadata.other_tools import of_other_tools
-from clipcond.metadata.parameters import Parameters, parse_parameters
+from clipcond.metadata.parameters import TEXTS, Parameters, parse_parameters
+from clipcond.metadata.png_texts import add_png_text, png_text
 from clipcond.metadata.swarmui import read_swarmui
 from clipcond.reading.pictures import Picture, naming_errors, picture_source, silent_pillow
 
@@ -33,10 +35,11 @@ FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 def picture_parameters(source: Picture) -> Parameters:
     """Read what a picture was made with from its file: see `read_parameters`."""
     opened, name, path = picture_source(source)
+    is_text = isinstance(opened, Path) and opened.suffix.lower() in TEXTS
     with naming_errors(name, path):
         other = None
-        if isinstance(opened, Path) and opened.suffix.lower() == ".txt":
-            text = _read_text(opened)  # A1111's option to write one for each picture
+        if isinstance(opened, Path) and is_text:
+            text = _read_text(opened)  # A1111's option writes one for each picture
         else:
             from PIL import Image
 
@@ -45,7 +48,8 @@ def picture_parameters(source: Picture) -> Parameters:
                 other = None if text else of_other_tools(image, name, path)
     if text.strip():
         folder = str(opened.parent) if isinstance(opened, Path) else None
-        return replace(text_parameters(text), _folder=folder)
+        shown = name if is_text else f"the text in {name}"
+        return replace(text_parameters(text, shown, path), _folder=folder)
     if other is not None:
         return other
     remedy = "Sites and editors that save a picture again often leave that out; use the first file."
@@ -55,21 +59,24 @@ def picture_parameters(source: Picture) -> Parameters:
     raise PictureError(f"{name} does not say how it was made", path, remedy)
 
 
-def text_parameters(text: str) -> Parameters:
+def text_parameters(text: str, shown: str = "the text", path: str | Path = "") -> Parameters:
     """Read the text that a picture's file has, or ComfyUI's graph as JSON.
 
+    Args:
+        shown, path: what errors call the text, and their `path`.
     Raises:
-        PictureError: JSON of another form, or a graph that cannot be read.
+        PictureError: JSON of another form, a graph that cannot be read, or a .json file of neither
+            ComfyUI nor SwarmUI.
     """
     graph = read_graph(text)
     if graph is not None:
-        return of_comfyui(graph, lambda why: PictureError("the text is ComfyUI's", "", why))
-    if is_object(text) and read_swarmui(text) is None:
-        raise PictureError(
-            "the text is JSON of another tool",
-            "",
-            "Give its prompt alone, or the picture's file.",
-        )
+        return of_comfyui(graph, lambda why: PictureError(f"{shown} is ComfyUI's", path, why))
+    is_tools = is_json(text)
+    if not is_tools and Path(path).suffix.lower() == ".json":
+        raise PictureError(f"{shown} is no JSON of ComfyUI or SwarmUI, or is damaged", path)
+    if is_tools and read_swarmui(text) is None:
+        what, remedy = problem_with(text)
+        raise PictureError(f"{shown} is {what}", path, remedy)
     return parse_parameters(text)
 
 
@@ -133,7 +140,7 @@ def _options(kind: str, text: str) -> dict[str, Any]:
 
         options["pnginfo"] = PngInfo()
         if text:
-            options["pnginfo"].add_text(PARAMETERS, text)
+            add_png_text(options["pnginfo"], PARAMETERS, text)
     else:
         options |= {"quality": 95, "subsampling": 0} if kind == "JPEG" else {"lossless": True}
         options["exif"] = _comment(text) if text else b""
@@ -170,11 +177,11 @@ def _comment(text: str) -> bytes:
 
 def _webui_text(image: Image) -> str:
     """Find the text of A1111; "" if there is none."""
-    found = image.info.get(PARAMETERS)
+    found = png_text(image, PARAMETERS)
     if found is None and image.format == "PNG":
         image.load()  # texts may be behind the pixels
-        found = image.info.get(PARAMETERS)
-    if isinstance(found, str):
+        found = png_text(image, PARAMETERS)
+    if found is not None:
         # Fooocus writes JSON there, and so does SwarmUI
         is_json = found.startswith("{") and found.rstrip().endswith("}")
         return "" if is_json and read_swarmui(found) is None else found

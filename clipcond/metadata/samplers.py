@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clipcond.pipelines.protocols import ConditionedPipeline, Scheduler
 
 _OF_K_DIFFUSION = {"ComfyUI", "Fooocus", "SwarmUI"}  # besides A1111 and its like
+_WITHOUT_NOISE = frozenset(("PLMS", "Euler", "Heun", "LMS", "DPM2", "DPM++ 2M", "UniPC", "DEIS"))
 SPACING = "Timestep spacing"  # ours, where A1111 has no name for the schedule type
 
 
@@ -73,6 +74,21 @@ def sampler_of(parameters: Parameters, own: Scheduler) -> str:
     sampler = parameters.sampler or sampler_and_schedule_type(own)[0]
     kind = str(parameters.schedule_type or "")
     return sampler if kind.lower() in EVEN else f"{sampler} {kind}"
+
+
+def usual_etas(parameters: Parameters, own: Scheduler) -> tuple[int, ...]:
+    """List the values of eta, how much noise a sampler adds, with which diffusers' draws the same.
+
+    Ancestral and SDE samplers add it by 1, DDIM by 0; those without noise do not read eta.
+
+    Args:
+        own: the pipeline's scheduler, which draws where no sampler is named.
+    """
+    try:
+        sampler = find_scheduler(sampler_of(parameters, own)).sampler
+    except UnknownNameError:
+        return (1,)
+    return {"DDIM": (0,)}.get(sampler, (0, 1) if sampler in _WITHOUT_NOISE else (1,))
 
 
 def is_even(parameters: Parameters) -> bool:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from clipcond.errors import PictureError
+from clipcond.metadata.comfyui_graph import LAST, STOPS
 
 _PARAMETERS = "sui_image_params"
 # A1111's names of SwarmUI's parameters.
@@ -20,11 +21,10 @@ _NAMES = {
     "seed": "Seed",
     "model": "Model",
 }
+_STOP = STOPS[1]
 _PROMPTS = ("prompt", "negativeprompt")
 # Read below other names, or no picture depends on them.
-_READ = frozenset(
-    {*_PROMPTS, "width", "height", "clipstopatlayer", "swarm_version", "automaticvae"}
-)
+_READ = frozenset({*_PROMPTS, "width", "height", _STOP, "swarm_version", "automaticvae"})
 
 
 def read_swarmui(text: str) -> tuple[str, str, dict[str, str]] | None:
@@ -55,7 +55,7 @@ def _own(text: str) -> Mapping[str, object] | None:
 
 
 def _settings(own: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Yield the settings; where no layer is named, SwarmUI takes the last, as ComfyUI does."""
+    """Yield the settings; where no layer is named, it is that of the model, as in ComfyUI."""
     for name, value in own.items():
         if name in _READ or (name == "images" and str(value) == "1"):
             continue
@@ -65,5 +65,7 @@ def _settings(own: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         yield _NAMES.get(name, name), written
     if own.keys() >= {"width", "height"}:
         yield "Size", f"{own['width']}x{own['height']}"
-    layer = str(own.get("clipstopatlayer", -1))
+    layer = str(own.get(_STOP, LAST))
+    if _STOP in own and layer == LAST:
+        yield _STOP, LAST
     yield "Clip skip", layer[1:] if layer.startswith("-") else f"layer {layer}"

@@ -237,6 +237,18 @@ def test_what_is_not_as_the_picture_was_made():
         "No denoising strength from 0 to 1 is given: the pipeline's own is used.",
         "Size: 64x64; the pipeline takes the picture's.",
         "The mask 'a.png' is another file than the picture was made with.",
+        "Clip skip: 3; with several text towers A1111 does not follow it, nor this.",
+        "Clip skip: 2; which block of Stable Diffusion 2 that is for A1111 is not known, so it is "
+        "counted from the last of 23.",
+        "The picture's layer is the 24th block of Stable Diffusion 2; here block 23 is the last, "
+        "and is read.",
+        "The picture's layer is the last block; here the block before it is read.",
+        "The picture's layer is for some of its texts the last block; here the block before it is "
+        "read.",
+        "No steps are given: the pipeline's own number is used.",
+        "No CFG scale is given: the pipeline's own is used.",
+        "No sampler is given: the pipeline's DDIM is used.",
+        "No schedule type is given: noise levels are spaced evenly.",
         "This diffusers has no DDIMScheduler.",
         "scheduler 'Euler Beta' cannot be used here: install scipy",
     ]
@@ -253,6 +265,18 @@ def test_what_is_not_as_the_picture_was_made():
     assert "10 的 18 次方" in in_locale(f"there are {said} combinations: say how many with --count")
     assert re.search("种子", in_locale("'a.png' does not say the seed; 0 is used"))
     check_chinese(in_locale("Input should be a valid boolean, unable to interpret input"))
+
+
+def test_json_that_cannot_be_read(capsys, tmp_path):
+    graph = '{"3": {"class_type": "KSampler", "inputs": {}}}'
+    texts = (graph[:-1], f"[{graph}]", '{"nodes": [], "links": []}', '{"a": 1}', "a cat")
+
+    def check(text):
+        (tmp_path / "g.json").write_text(text)
+        assert main(["parameters", "g.json"]) == 1
+        check_chinese(capsys.readouterr().err)
+
+    assert not failures_of(check, texts)
 
 
 def test_bad_lines(capsys, tmp_path):

@@ -137,7 +137,11 @@ def test_python_finds_a_mask_next_to_its_picture(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mask_file(tmp_path / "sub" / "m.png")
     picture, settings = Image.new("L", (8, 8)), written_regions(["sub/m.png: a dog"], None)
-    save_picture(picture, "sub/a.png", Parameters("a", steps=2, others=settings).as_written())
+    save_picture(
+        picture,
+        "sub/a.png",
+        Parameters("a", steps=2, sampler="Euler", guidance=3, others=settings).as_written(),
+    )
     monkeypatch.chdir(tmp_path.parent)
 
     read = read_parameters(tmp_path / "sub" / "a.png")

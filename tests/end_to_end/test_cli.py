@@ -235,7 +235,7 @@ def test_from_a_picture_takes_what_is_not_said(run, sd_folder):
     assert "not as the picture was made" not in err
     assert read_parameters("two.png").others["Dialect"] == "a1111"
 
-    karras = "a fox\nSteps: 2, Sampler: DPM++ 2M Karras, Emphasis: No norm, RNG: CPU"
+    karras = "a fox\nSteps: 2, Sampler: DPM++ 2M Karras, CFG scale: 7, Emphasis: No norm, RNG: CPU"
     Path("karras.txt").write_text(karras)
     code, _, err = generate("--from", "karras.txt", "--scheduler", "Euler", "-o", "euler.png")
     assert code == 0
@@ -245,7 +245,9 @@ def test_from_a_picture_takes_what_is_not_said(run, sd_folder):
     assert (made.sampler, made.schedule_type, made.clip_skip) == ("Euler", None, 1)
     assert made.others["Weighting"] == "scale"
 
-    Path("posted.txt").write_text("a fox\nSteps: 2, Sampler: DPM fast, Seed: 1, Hires upscale: 2")
+    Path("posted.txt").write_text(
+        "a fox\nSteps: 2, Sampler: DPM fast, CFG scale: 7, Seed: 1, Hires upscale: 2"
+    )
     code, _, err = generate("--from", "posted.txt", "-o", "three.png")
     assert code == 0
     assert err.count("not as the picture was made: ") == 3

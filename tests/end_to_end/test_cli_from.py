@@ -70,3 +70,19 @@ def test_an_inversion_of_another_file_is_said(capsys):
         assert main(["generate", "--from", "own.png", "-o", "again.png", *options]) == 0
         said = capsys.readouterr().err
         assert ("The embedding bar is another file here" in said) == is_said
+
+
+def test_what_the_file_leaves_out_is_said_unless_an_option_says_it(capsys):
+    Path("posted.txt").write_text(
+        "a cat\nSteps: 1, Seed: 1, Size: 64x64, RNG: CPU, Model: embedded"
+    )
+    draw = ["generate", "--from", "posted.txt", "-o", "out.png", "--force"]
+    lines = {
+        "--scheduler": "No sampler is given: the pipeline's DDIM is used",
+        "--guidance": "No CFG scale is given: the pipeline's own is used",
+    }
+    for given in ({}, {"--scheduler": "Euler"}, {"--scheduler": "Euler", "--guidance": "2"}):
+        assert main([*draw, *(each for pair in given.items() for each in pair)]) == 0
+        said = capsys.readouterr().err
+        for option, line in lines.items():
+            assert (f"not as the picture was made: {line}" in said) == (option not in given)

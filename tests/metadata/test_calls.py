@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from clipcond import attach, build_pipeline
 from clipcond.cli import main
 from clipcond.errors import ClipcondWarning, PipelineError
-from clipcond.metadata import Parameters, read_parameters
+from clipcond.metadata import Parameters, read_parameters, save_picture
 from clipcond.pipelines.schedulers import make_scheduler, own_scheduler, scheduler_name
 
 WEBUI = (
@@ -167,6 +167,11 @@ def test_what_is_read_otherwise_is_listed(pipe):
         (other(NGMS="3", Eta="0", Denoising_strength="1.0"), ["NGMS: 3"]),
         *((other(denoise=n, strength=n, Denoising_strength=n), []) for n in ("1", "1.0", "1.00")),
         *((other(Eta=n, noise=n, Tiling=n), []) for n in ("0", "0.0", "0.000")),
+        (other(Denoising_strength="0"), ["Denoising strength: 0"]),
+        (
+            other(denoise="0.0", strength="0", noise="1"),
+            ["denoise: 0.0", "strength: 0", "noise: 1"],
+        ),
         (other(denoise="0.5", Eta="0.1", Tiling="1"), ["denoise: 0.5", "Eta: 0.1", "Tiling: 1"]),
         (other(Tower="embedded", Model="embedded"), []),
         (other(Nodes="LoraLoader"), ["Nodes: LoraLoader"]),
@@ -181,6 +186,55 @@ def test_what_is_read_otherwise_is_listed(pipe):
         ]
     finally:
         attach(pipe)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "usual"),
+    [
+        *((name, "1") for name in ("Euler a", "DPM2 a", "DPM++ SDE", "DPM++ 2M SDE Heun")),
+        *((name, "1") for name in ("DPM++ 2M SDE Karras", "dpmpp_3m_sde_gpu", "DPM++ 2S a")),
+        ("DDIM", "0"),
+        *((name, "0 1") for name in ("Euler", "DPM++ 2M Karras", "Heun", "LMS", "UniPC")),
+    ],
+)
+def test_which_eta_changes_nothing_depends_on_the_sampler(pipe, tmp_path, sampler, usual):
+    for eta in ("0", "0.0", "1", "1.0", "0.5"):
+        read = read_parameters(EVEN.format(sampler) + f", Eta: {eta}")
+        listed = [line for line in read.not_honoured(pipe) if line.startswith("Eta")]
+        is_usual = eta.removesuffix(".0") in usual.split()
+        assert listed == ([] if is_usual else [f"Eta: {eta}"]), eta
+    save_picture(Image.new("RGB", (8, 8)), tmp_path / "a.png", read)
+    assert read_parameters(tmp_path / "a.png").others["Eta"] == "0.5"
+
+
+def test_eta_without_a_sampler_is_that_of_the_pipelines_own(pipe):
+    text = "a cat\nSteps: 2, CFG scale: 3, RNG: CPU, Eta: 0"
+    assert "Eta: 0" not in read_parameters(text).not_honoured(pipe)
+    ancestral = build_pipeline()
+    ancestral.scheduler = make_scheduler("Euler a", ancestral.scheduler)
+    assert read_parameters(text).not_honoured(ancestral) == [
+        "No sampler is given: the pipeline's Euler a is used.", "Eta: 0"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("left_out", "line"),
+    [
+        ("Sampler: Euler, ", "No sampler is given: the pipeline's DDIM is used."),
+        ("CFG scale: 7, ", "No CFG scale is given: the pipeline's own is used."),
+    ],
+)
+def test_what_a_file_leaves_out_is_the_pipelines_own(pipe, left_out, line):
+    text = "a cat\nSteps: 2, Sampler: Euler, CFG scale: 7, Size: 64x64, RNG: CPU"
+    assert read_parameters(text).not_honoured(pipe) == []
+    read = read_parameters(text.replace(left_out, ""))
+    assert read.not_honoured(pipe) == [line]
+    with pytest.warns(ClipcondWarning, match=line):
+        read.call(pipe)
+    made = replace(Parameters("a cat", steps=2), sampler=read.sampler, guidance=read.guidance)
+    assert made.not_honoured(pipe) == []  # who made it in Python chose that
+    ours = read_parameters(f"{read.text()}, Version: clipcond 0.2.0")
+    assert ours.not_honoured(pipe) == []
 
 
 def test_inversions_are_known_whatever_their_capitals(tmp_path):
@@ -267,7 +321,7 @@ def test_the_spacing_that_is_said_is_the_one_that_is_used(pipe, sampler):
 
 def test_pictures_to_pictures(pipe):
     changed = attach(StableDiffusionImg2ImgPipeline(**pipe.components))
-    text = "a cat\nSteps: 2, Seed: 5, RNG: CPU, Size: 16x16"
+    text = "a cat\nSteps: 2, Sampler: Euler, CFG scale: 7, Seed: 5, RNG: CPU, Size: 16x16"
     size = "Size: 16x16; the pipeline takes the picture's."
     for value in ("abc", "nan", "7", "-1", "0", "0,5"):
         read = read_parameters(f"{text}, Denoising strength: {value}")

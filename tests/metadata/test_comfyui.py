@@ -105,6 +105,11 @@ def changed(kind="3", **inputs):
         {"20": node("PrimitiveInt", value=77)},
         {"20": node("Reroute", anything=["21", 0]), "21": node("PrimitiveInt", value=77)},
         {"20": node("PrimitiveNode", value=77, control_after_generate="fixed")},
+        {"20": node("Primitive integer [Crystools]", int=77)},
+        *({"20": node(kind, value=77)} for kind in ("INTConstant", "FLOATConstant", "ImpactInt")),
+        *({"20": node(kind, seed=77)} for kind in ("Seed (rgthree)", "easy seed", "CR Seed")),
+        {"20": node("Int Literal", int=77), "21": node("SimpleMath+", value="a+1", a=["20", 0])},
+        {"20": node("Reroute", x=["21", 0]), "21": node("JWInteger", value=77)},
     ],
 )
 def test_values_that_are_linked_to(held):
@@ -120,6 +125,13 @@ def test_values_that_are_linked_to(held):
     "node_",
     [
         node("IntegerMath", a=3, b=4),
+        node("SimpleMath+", value="a+1", a=5),
+        node("RandomInt", seed=5),
+        node("FloatToInt", value=5.0),
+        node("Seed Generator", seed=5),
+        node("Int", value=5, step=1),
+        node("整数", value=5),
+        node("", value=5),
         node("IntegerMath", a=3, b=["5", 0]),
         node("Evaluate", expression="a * 2", a=["5", 0]),
         node("Reroute", anything=["20", 0]),
@@ -159,6 +171,12 @@ def test_links_of_values_bring_no_picture():
 def test_texts_that_are_linked_to():
     held = {"20": node("PrimitiveString", value="a fox")}
     assert said({**changed("6", text=["20", 0]), **held})[0] == "a fox"
+    for kind in ("StringConstantMultiline", "Text Multiline", "String Literal (Image Saver)"):
+        held = {"20": node(kind, string="a fox")}
+        assert said({**changed("6", text=["20", 0]), **held})[0] == "a fox"
+    drawn = {"20": node("DPRandomGenerator", text="a {fox|cat}", seed=5)}
+    with pytest.raises(PictureError, match="No prompt that can be read leads to its sampler"):
+        said({**changed("6", text=["20", 0]), **drawn})
     joined = {"20": node("StringConcatenate", string_a="a", string_b="fox", delimiter=" ")}
     with pytest.raises(PictureError, match="No prompt that can be read leads to its sampler"):
         said({**changed("6", text=["20", 0]), **joined})

@@ -171,6 +171,23 @@ def test_prompts_that_its_form_cannot_hold_are_settings_too():
     assert parse_parameters(own.text()) == own
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("prompt", ['{"a":1}', "a{}Negative prompt: b", "{}Steps: 3, x", "a"])
+@pytest.mark.parametrize("negative", ["{}Negative prompt: x", "b{}Steps: 2{}", "{}", "a{}b"])
+def test_line_breaks_of_every_system_are_read_as_they_were_written(prompt, negative, end):
+    prompt, negative = (each.replace("{}", end) for each in (prompt, negative))
+    made = Parameters(prompt, negative, steps=4, seed=7, size=(64, 64), others={"Version": "x"})
+    read = parse_parameters(made.text())
+
+    def lines(text):
+        return text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+
+    assert [lines(each) for each in (read.prompt, read.negative)] == [
+        lines(each) for each in (prompt, negative)
+    ]
+    assert (read.steps, read.seed, read.others["Version"]) == (4, 7, "x")
+
+
 LINES = st.lists(
     st.sampled_from(["a", "", "Negative prompt: b", "Negative prompt:", "Steps: 3", "Steps: 2, x",
                      " Steps: 1", "A: 1, B: 2, C: 3", 'Exact prompt: "a"']), max_size=4

@@ -1,6 +1,7 @@
 """Pictures carry their settings as A1111 writes them, and are written whole or not at all."""
 
 import json
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -91,6 +92,57 @@ def test_texts_behind_the_pixels_comments_of_jpeg_and_txt_files(tmp_path):
 
     for name in ("comment.jpg", "beside.txt", "late.png"):
         assert read_parameters(tmp_path / name).text() == "a cat\nSteps: 3", name
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt"])
+@pytest.mark.parametrize(
+    ("content", "prompt"),
+    [
+        ("一只猫".encode(), "一只猫"),
+        ("café 🐱 naïve".encode(), "café 🐱 naïve"),
+        ("café".encode("latin-1"), "café"),
+        ("Größe, ein Café".encode("latin-1"), "Größe, ein Café"),
+        ("é".encode() + b"\xe9", "Ã©é"),  # no UTF-8
+        (b"a cat", "a cat"),
+    ],
+)
+def test_png_texts_in_utf_8_and_latin_1(tmp_path, kind, content, prompt):
+    for late in (False, True):
+        info = PngInfo()
+        words = content + b"\nSteps: 3"
+        chunk = words if kind == b"tEXt" else b"\0" + zlib.compress(words)
+        info.add(kind, b"parameters\0" + chunk, after_idat=late)
+        picture().save(tmp_path / "a.png", pnginfo=info)
+        found = read_parameters(tmp_path / "a.png")
+        assert (found.prompt, found.steps) == (prompt, 3)
+
+
+def test_other_texts_of_png_files_keep_their_letters(tmp_path):
+    odd = "Ã©, Ã¤\nSteps: 3"  # letters that are UTF-8 as bytes of Latin-1
+    info = PngInfo()
+    info.add_itxt("parameters", odd)
+    picture().save(tmp_path / "itxt.png", pnginfo=info)
+    assert read_parameters(tmp_path / "itxt.png").prompt == "Ã©, Ã¤"
+    made = Parameters("Ã©, Ã¤", steps=3)
+    save_picture(picture(), tmp_path / "own.png", made)
+    assert read_parameters(tmp_path / "own.png").prompt == made.prompt
+    for name, ending in (("prompt", "comfy"), ("parameters", "swarm")):
+        words = json.dumps(
+            tools_graph("一只猫") if ending == "comfy" else
+            {"sui_image_params": {"prompt": "一只猫", "steps": 3}}, ensure_ascii=False
+        )  # fmt: skip
+        info = PngInfo()
+        info.add(b"tEXt", name.encode() + b"\0" + words.encode())
+        picture().save(tmp_path / f"{ending}.png", pnginfo=info)
+        assert read_parameters(tmp_path / f"{ending}.png").prompt == "一只猫", ending
+
+
+def tools_graph(prompt):
+    inputs = {"seed": 5, "steps": 20, "cfg": 8.0, "positive": ["6", 0], "model": ["4", 0]}
+    return {
+        "3": {"class_type": "KSampler", "inputs": inputs},
+        "6": {"class_type": "CLIPTextEncode", "inputs": {"text": prompt}},
+    }
 
 
 def tools(folder):

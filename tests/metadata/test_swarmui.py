@@ -59,6 +59,27 @@ def test_what_else_swarmui_did_is_listed():
     assert read_parameters('{"sui_image_params": {}}').prompt == ""
 
 
+def test_what_swarmui_leaves_out_is_the_pipelines_own():
+    pipe = attach(tiny_sd(), dialect="comfyui")
+
+    def left_out(**changed):
+        found = read_parameters(swarm(model=None, sampler="euler", **changed))
+        return [line for line in found.not_honoured(pipe) if line != "aspectratio: 1:1"]
+
+    assert left_out() == []
+    spaced = "No schedule type is given: noise levels are spaced evenly."
+    assert left_out(scheduler=None) == [spaced]
+    assert left_out(cfgscale=None) == ["No CFG scale is given: the pipeline's own is used."]
+    assert left_out(steps=None) == ["No steps are given: the pipeline's own number is used."]
+    bare = read_parameters(swarm(model=None, sampler=None, scheduler=None, cfgscale=None))
+    assert bare.not_honoured(pipe) == [
+        "No CFG scale is given: the pipeline's own is used.",
+        "No sampler is given: the pipeline's DDIM is used.",
+    ]
+    odd = read_parameters(swarm(model=None, sampler="euler", cfgscale="high"))
+    assert odd.not_honoured(pipe) == ["CFG scale: high"]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
