@@ -235,8 +235,10 @@ def _factors(device: torch.device, n: int) -> Tensor:
 
 
 def bits_of(values: Tensor) -> Tensor:
-    """View contiguous values [... D] of any dtype as integers, equal only if their bits are."""
-    # the wider the integers, the fewer: several values are one if they fill whole ones
+    """View contiguous values [... D] of any dtype as integers, equal only if their bits are.
+
+    Where they fill integers of 64 bits, several values are one: the fewer, the faster.
+    """
     is_even = values.dim() and values.shape[-1] * values.element_size() % 8 == 0
     return values.view(torch.int64 if is_even else _INTEGERS[values.element_size()])
 
@@ -244,6 +246,8 @@ def bits_of(values: Tensor) -> Tensor:
 def _sum(values: Tensor) -> Tensor:
     """Sum up values [... D] of any dtype over D, modulo 2^64."""
     bits = bits_of(values)
+    if bits.dtype == torch.int64:  # else an odd factor leaves the topmost bit where it is:
+        bits = bits ^ ((bits >> 32) & 0xFFFF_FFFF)  # two changed signs would cancel each other
     n = bits.shape[-1]
     factors = _factors(values.device, 1 << n.bit_length())
     return (bits * factors[:n]).sum(-1)

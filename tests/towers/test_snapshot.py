@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from clipcond.towers.snapshot import Snapshot
+from clipcond.towers.weight_keys import keys_of_weights, row_checksums
 
 
 def transpose(model):  # of equal shape, in the same memory
@@ -74,3 +75,34 @@ def test_a_snapshot_holds_for_values_that_are_no_numbers():
     model.weight.data[0] = torch.nan
 
     assert Snapshot.of(model).holds()
+
+
+CHANGES = {
+    "sign": lambda x: -x,
+    "double": lambda x: x * 2,
+    "half": lambda x: x / 2,
+    "quadruple": lambda x: x * 4,
+    "zero": lambda x: x * 0,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_changes_of_two_values_do_not_cancel(dtype, change):
+    """In the keys of vectors and of rows of a table, at every pair of 16 places."""
+    pairs = torch.combinations(torch.arange(16))
+    row = torch.randn(16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    table = row.to(dtype).repeat(len(pairs) + 1, 1)
+    for i, pair in enumerate(pairs):
+        table[i, pair] = CHANGES[change](table[i, pair])
+
+    sums = row_checksums(table, range(len(table)))
+
+    assert len(sums) == len(pairs) + 1
+    assert sums[-1] not in sums[:-1]
+    assert len(set(sums)) == len(sums)
+    vector, keys = nn.Parameter(table[-1].clone()), set()
+    for values in table:
+        vector.data.copy_(values)  # which no version counts
+        keys.add(tuple(keys_of_weights([vector])))
+    assert len(keys) == len(table)
