@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 
 MAX_LINE = 50_000  # bytes; a caption has hundreds
 NOT_UTF_8 = "it is not UTF-8"
-MOST_BREAKS = 20  # of lines in a quoted cell
-_LOOKED_BACK = 2**16  # bytes
+MOST_BREAKS, FEW_BREAKS = 20, 5  # of lines in a quoted cell, and in a table of one column
 _BROKEN = "it is part of a cell in quotes that has line breaks; a row is one line"
 # How files begin that are no text, whatever their names say.
 _OTHERS = (
@@ -75,8 +75,8 @@ def without_broken_cells(
 ) -> Iterator[tuple[int, str | BadRow]]:
     """Refuse the lines of a .tsv that are parts of one quoted cell, as pandas and csv write them.
 
-    Half of a cell is no text. A cell in quotes that are never closed, or only after MOST_BREAKS
-    lines or behind other quotes, is a text as it is.
+    Half of a cell is no text. A cell whose quote is not closed within MOST_BREAKS lines is a text
+    as it is.
 
     Args:
         before: the lines before the first, as many as MOST_BREAKS if there are.
@@ -89,36 +89,42 @@ def without_broken_cells(
         number, line = ahead.popleft()
         ahead.extend(islice(source, 1))
         is_part, n_left = n_left > 0, max(0, n_left - 1)
-        if not n_left and _opens(line):
-            n_left = _lines_until_closed(line for _, line in islice(ahead, MOST_BREAKS))
+        if not n_left and isinstance(line, str) and _opens(line):
+            n_left = _lines_until_closed(line, (each for _, each in islice(ahead, MOST_BREAKS)))
         n_before -= 1
         if n_before < 0:
             yield number, BadRow(_BROKEN) if is_part or n_left else line
 
 
-def _opens(line: str | BadRow) -> bool:
+def _opens(line: str) -> bool:
     """Whether a line's last cell begins with a quote that it does not close."""
-    cell = "" if isinstance(line, BadRow) else line.rpartition("\t")[2]
+    cell = line.rpartition("\t")[2]
     return cell.startswith('"') and cell.count('"') % 2 == 1
 
 
-def _lines_until_closed(lines: Iterable[str | BadRow]) -> int:
-    """Count the lines up to the one whose first cell closes a quote; 0 if none does."""
+def _lines_until_closed(opening: str, lines: Iterable[str | BadRow]) -> int:
+    """Count the lines up to the one whose first cell closes the quote; 0 if none does.
+
+    Quotes within a cell are doubled, so the first line with an odd number of them ends it. In a
+    table of one column any two texts with a quote may look so: there it has a few lines only.
+    """
     for n, line in enumerate(lines, 1):
-        if isinstance(line, str) and '"' in line:
-            cell = line.partition("\t")[0]
-            closes = cell.endswith('"') and cell.count('"') % 2 == 1
-            return n if closes and (cell == '"' or not cell.startswith('"')) else 0
+        if isinstance(line, BadRow) or line.count('"') % 2 == 0:
+            continue
+        cell, tab, _ = line.partition("\t")
+        is_near = n <= FEW_BREAKS or tab or "\t" in opening
+        return n if is_near and cell.endswith('"') and cell.count('"') % 2 else 0
     return 0
 
 
 def lines_before(path: Path, offset: int) -> list[str | BadRow]:
     """Read the last lines before a byte of a file, at most MOST_BREAKS."""
-    start = max(0, offset - _LOOKED_BACK)
+    start = max(0, offset - MOST_BREAKS * MAX_LINE)
     with open(path, "rb") as file:
         file.seek(start)
-        lines = file.read(offset - start).split(b"\n")[:-1]
-    return [_decode(line) for line in lines[bool(start) :][-MOST_BREAKS:]]
+        lines = file.read(offset - start).removeprefix(b"" if start else BOM_UTF8).split(b"\n")
+    kept = lines[bool(start) : -1][-MOST_BREAKS:]
+    return [_decode(line) if len(line) < MAX_LINE else BadRow("") for line in kept]
 
 
 def unquoted(cells: list[str]) -> list[str]:

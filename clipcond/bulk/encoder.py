@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -235,12 +235,14 @@ def _listed(column: Column) -> list[object]:
         if hasattr(column, name):
             values = getattr(column, name)()
             break
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+    is_table = isinstance(values, Mapping) or hasattr(values, "columns")  # as pandas' is
+    has_items = isinstance(values, Iterable) or hasattr(values, "__getitem__")
+    if isinstance(values, str | bytes) or is_table or not has_items:
         raise BulkError(
             f"the captions of a batch are a list or an array; this is one {type(values).__name__}",
             "Give batches: map_batches in Ray Data, .batched(n) in webdataset; or a list of one.",
         )
-    return [*values]
+    return [*cast(Iterable[object], values)]
 
 
 def _wrong(caption: object) -> str:

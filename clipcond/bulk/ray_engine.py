@@ -94,9 +94,7 @@ def run_on_ray(
 
 @contextmanager
 def _no_word_of_arguments() -> Iterator[None]:
-    """Hide that Ray 2.64 will take no arguments of actors: the extra stays below, for they have
-    no other way in.
-    """
+    """Hide that `ray_remote_args` is deprecated: the extra `bulk` pins a Ray that has it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
         yield

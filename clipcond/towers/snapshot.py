@@ -164,7 +164,7 @@ class Snapshot:
     def holds(self) -> bool:
         """Whether the model is as it was, to the bit."""
         try:
-            # one that is no more is of no class of them
+            # of a module that is gone the reference gives None, whose class is in no layout
             modules = cast(list[nn.Module], [module() for module in self._modules])
             reading = self._layouts.read(modules)
             is_same = (

@@ -234,20 +234,19 @@ def _factors(device: torch.device, n: int) -> Tensor:
     return (halves * 2 + 1).to(device)
 
 
-def bits_of(values: Tensor) -> Tensor:
+def bits_of(values: Tensor, widest: int = 8) -> Tensor:
     """View contiguous values [... D] of any dtype as integers, equal only if their bits are.
 
-    Where they fill integers of 64 bits, several values are one: the fewer, the faster.
+    Where they fill integers of `widest` bytes, several values are one: the fewer, the faster.
     """
-    is_even = values.dim() and values.shape[-1] * values.element_size() % 8 == 0
-    return values.view(torch.int64 if is_even else _INTEGERS[values.element_size()])
+    is_even = values.dim() and values.shape[-1] * values.element_size() % widest == 0
+    return values.view(_INTEGERS[widest if is_even else values.element_size()])
 
 
 def _sum(values: Tensor) -> Tensor:
     """Sum up values [... D] of any dtype over D, modulo 2^64."""
-    bits = bits_of(values)
-    if bits.dtype == torch.int64:  # else an odd factor leaves the topmost bit where it is:
-        bits = bits ^ ((bits >> 32) & 0xFFFF_FFFF)  # two changed signs would cancel each other
+    # of 64 bits an odd factor leaves the topmost where it is: two changed signs would cancel
+    bits = bits_of(values, 4)
     n = bits.shape[-1]
     factors = _factors(values.device, 1 << n.bit_length())
     return (bits * factors[:n]).sum(-1)

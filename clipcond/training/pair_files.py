@@ -85,7 +85,7 @@ def _read_tsv(path: Path, columns: Columns) -> Iterator[Row]:
             continue
         cells = unquoted(line.split("\t"))
         if header is None:
-            titles = [_title(cell.strip(), columns.names) for cell in cells]
+            titles = _titles([cell.strip() for cell in cells], columns.names)
             header = titles if is_named or set(usual[:2]) <= set(titles) else []
             if header:
                 columns.check(path, header)
@@ -99,9 +99,10 @@ def _read_tsv(path: Path, columns: Columns) -> Iterator[Row]:
         yield number, BadRow(f"it has {n_cells}, expected {len(header) if header else unnamed}")
 
 
-def _title(cell: str, names: Sequence[str]) -> str:
-    """Name a column as it is asked for, in whatever case the file has it."""
-    return cell if cell in names else next((n for n in names if n.lower() == cell.lower()), cell)
+def _titles(cells: list[str], names: Sequence[str]) -> list[str]:
+    """Name columns as they are asked for, in whatever case a file has those that it lacks."""
+    lacking = {name.lower(): name for name in names if name not in cells}
+    return [cell if cell in names else lacking.get(cell.lower(), cell) for cell in cells]
 
 
 def _read_jsonl(path: Path, columns: Columns) -> Iterator[Row]:

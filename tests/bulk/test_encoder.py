@@ -163,3 +163,12 @@ def test_one_caption_is_no_batch(one):
         encoder({"caption": one})
     with pytest.raises(BulkError, match="a list or an array"):
         encoder.encode(one)
+
+
+def test_a_batch_may_be_anything_with_items_but_no_table():
+    encoder = CaptionEncoder(single, keep="full")
+    some = torch.utils.data.Subset(["a dog", "a cat", "a fox"], [1, 2])
+    assert [len(each) for each in encoder({"caption": some})["embeds"]] == [77, 77]
+    table = type("Table", (), {"columns": ["a"], "__iter__": lambda self: iter(["a"])})()
+    with pytest.raises(BulkError, match="a list or an array"):
+        encoder.encode(table)

@@ -81,3 +81,35 @@ def test_a_header_may_have_capitals(tmp_path, header):
     path.write_text(f"{header}\n一只猫\ta cat\n", encoding="utf-8")
 
     assert texts(read_pairs(path)) == [("a cat", "一只猫")]
+
+
+CELLS = st.lists(
+    st.sampled_from(["a", "猫", "\n", '"', '"b"', "says", ","]), min_size=1, max_size=9
+)
+
+
+@given(rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5))
+def test_of_what_a_csv_writer_writes_only_whole_cells_are_texts(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("csv") / "pairs.tsv"
+    written = [("x", "y"), *((" ".join(a), " ".join(b)) for a, b in rows), ("u", "v")]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter="\t", lineterminator="\n").writerows(written)
+
+    found = texts(read_pairs(path, max_bad=200))
+
+    whole = [tuple(cell.strip() for cell in row) for row in written if "\n" not in "".join(row)]
+    assert found == [row for row in whole if all(row)]
+
+
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        ("teacher\tTeacher\ttower", "a cat\tx\t猫"),
+        ("IMAGE\tTEACHER\tteacher\tTower", "x\ty\ta cat\t猫"),
+    ],
+)
+def test_a_name_as_it_is_asked_for_goes_before_one_in_capitals(tmp_path, header, line):
+    path = tmp_path / "pairs.tsv"
+    path.write_text(f"{header}\n{line}\n".replace("IMAGE", "n"), encoding="utf-8")
+
+    assert texts(read_pairs(path)) == [("a cat", "猫")]
