@@ -54,7 +54,7 @@ def of_comfyui(graph: Graph, unread: Callable[[str], PictureError]) -> Parameter
     output = outputs[0].node
     sampler = graph.nodes[_first_sampler(output.number, above)]
     positive, negative = (find_texts(graph, sampler, side) for side in ("positive", "negative"))
-    if positive.unread or not positive.nodes:
+    if positive.unread or not (positive.nodes or positive.is_zero):
         raise unread("No prompt that can be read leads to its sampler.")
     sampling, read = read_sampling(graph, sampler)
     layer, choosing = clip_skip(graph, positive, negative)

@@ -34,12 +34,14 @@ class Texts:
         nodes: that it was written in.
         several: the texts of each node that has several which differ, by the names of its inputs.
         unread: kinds of nodes whose texts cannot be read, each once.
+        is_zero: whether zeros take the place of a text.
     """
 
     values: dict[str, None] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     several: list[dict[str, str]] = field(default_factory=list)
     unread: dict[str, None] = field(default_factory=dict)
+    is_zero: bool = False
 
     def others(self) -> dict[str, str]:
         """Name the texts of nodes that have several: text_l, of the second node "text_l 2"."""
@@ -56,7 +58,10 @@ def find_texts(graph: Graph, start: Node, role: str) -> Texts:
     rest = [(start, role)]
     while rest:
         node, side = rest.pop()
-        if node.kind in _EMPTY or _add_texts(graph, node, side, found):
+        if node.kind in _EMPTY:
+            found.is_zero = True
+            continue
+        if _add_texts(graph, node, side, found):
             continue
         above = [(each.node, _side_of(each, side)) for each in _links(graph, node, side)]
         rest += [each for each in reversed(above) if (each[0].number, each[1]) not in seen]

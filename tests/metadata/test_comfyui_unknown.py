@@ -4,7 +4,9 @@ import sys
 
 import pytest
 
+from clipcond import attach
 from tests.metadata.test_comfyui import USUAL, changed, graph, node, read, said, text
+from tests.pipelines.models import tiny_sd
 
 LOADER = {"model_name": "motion.ckpt", "beta_schedule": "sqrt_linear"}
 
@@ -86,6 +88,7 @@ def latent(kind, link, **inputs):
     ],
 )
 def test_a_size_that_a_node_computes_is_from_it(kind, link, inputs):
+    pipe = attach(tiny_sd())
     for nodes in (
         latent(kind, link, **inputs),
         {**latent("VAEEncode", {"pixels": ["81", 0]}), "81": node(kind, **link, **inputs)},
@@ -93,6 +96,7 @@ def test_a_size_that_a_node_computes_is_from_it(kind, link, inputs):
         found = said(nodes)
         assert (found[2][3], found[3]["Size"]) == (None, f"from {kind}")
         assert kind in found[3]["Nodes"]
+        assert f"Size: from {kind}" in read(nodes).not_honoured(pipe)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +154,12 @@ def test_an_empty_prompt_is_a_prompt(words):
     assert said(changed("6", text=words)) == ("", *USUAL[1:])
     linked = {**changed("6", text=["20", 0]), "20": node("PrimitiveString", value=words)}
     assert said(linked) == ("", *USUAL[1:])
+
+
+def test_zeros_instead_of_a_prompt_are_listed():
+    zeros = {"20": node("ConditioningZeroOut", conditioning=["6", 0])}
+    found = said({**changed(positive=["20", 0]), **zeros})
+    assert found == ("", *USUAL[1:3], {"Nodes": "CLIPTextEncode, ConditioningZeroOut"})
 
 
 def chained(n):
