@@ -14,6 +14,7 @@ from clipcond.app.drawing import Progress, Stops, follow
 from clipcond.app.live import count
 from clipcond.app.pictures import check_upload
 from clipcond.app.reader import Reader
+from clipcond.app.sending import Sent, sent
 from clipcond.app.settings import AppSettings
 from clipcond.app.studio import Drawn, Studio
 from clipcond.app.wishes import (
@@ -30,6 +31,7 @@ from clipcond.app.wording import Language
 from clipcond.conditioning.dialects import DialectName, find_dialect
 from clipcond.errors import ArgumentError, ClipcondError, UnknownNameError
 from clipcond.metadata import read_parameters
+from clipcond.metadata.pictures import text_parameters
 
 log = logging.getLogger("clipcond.app")
 Captioned: TypeAlias = list[tuple[str, str]]
@@ -185,6 +187,19 @@ class Desk:
             # its name is the visitor's, its folder is the server's
             said = self.language.failure(error).replace(picture, Path(picture).name)
             return "", html.error(said)
+
+    def send(self, made_with: str) -> tuple[Sent | None, str]:
+        """Make values of the fields of what a picture was made with.
+
+        Returns:
+            the values, None if the text cannot be read; and as HTML what is not taken over, or
+            what went wrong.
+        """
+        try:
+            found = sent(text_parameters(made_with), self.studio, self.language)
+        except Exception as error:
+            return None, html.error(self.language.failure(error))
+        return found, html.notes(found.notes)
 
     def wish(
         self,

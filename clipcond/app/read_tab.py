@@ -6,13 +6,10 @@ from typing import Any
 
 import gradio as gr
 
-from clipcond.app import html
 from clipcond.app.draw_tab import DRAWING, DrawTab
 from clipcond.app.handlers import Captioned, Desk
 from clipcond.app.inputs import as_handed_in
 from clipcond.app.prompt_fields import PromptFields
-from clipcond.app.sending import sent
-from clipcond.metadata.parameters import parse_parameters
 
 _PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 _WORK: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": DRAWING, **_PRIVATE}
@@ -122,9 +119,11 @@ def _send(
     def send(text: str) -> tuple[object, ...]:
         if not text.strip():
             return tuple(gr.skip() for _ in outputs)
-        *values, notes = sent(parse_parameters(text), desk.studio, desk.language)
+        found, said = desk.send(text)
+        values = [None] * len(changed) if found is None else found[:-1]
         kept = (gr.skip() if value is None else value for value in values)
-        return *kept, html.notes(notes), gr.update(selected="draw")
+        return *kept, said, gr.update(selected="draw")
 
-    outputs = [*fields.texts, *fields.reading, *numbers, draw.status, tabs]
+    changed = [*fields.texts, *fields.reading, *numbers]
+    outputs = [*changed, draw.status, tabs]
     button.click(send, facts, outputs, queue=False, **_PRIVATE)

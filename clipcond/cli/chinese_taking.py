@@ -53,6 +53,14 @@ _LINES = {
 TAKING = {
     **{_ENGLISH + english: _CHINESE + chinese for english, chinese in _LINES.items()},
     "{} is ComfyUI's JSON, but is damaged": "{} 是 ComfyUI 的 JSON，但已损坏",
+    "{} is SwarmUI's JSON, but is damaged": "{} 是 SwarmUI 的 JSON，但已损坏",
+    "{} has the workflow of ComfyUI's page, but not the graph that its API takes": (
+        "{} 里有 ComfyUI 页面的工作流，但没有它的 API 所用的节点图"
+    ),
+    "Open it in ComfyUI, choose Export (API), and give what that writes.": (
+        "请在 ComfyUI 中打开它，选择 Export (API)，并使用它写出的内容。"
+    ),
+    "Use the picture's first file.": "请使用图片最初的文件。",
     "{} is a workflow as ComfyUI's page saves it, not as its API takes it": (
         "{} 是 ComfyUI 页面保存的工作流，不是它的 API 所用的形式"
     ),

@@ -1,8 +1,8 @@
 """Read what a picture of ComfyUI was made with from its graph, as far as its output is linked.
 
-From the node that saved the picture up to the first sampler, above which nothing was drawn: the
-settings and prompts of that one are read. What else the picture depends on is listed under NODES;
-nodes that it does not depend on do not count.
+Links are followed from the node that saved the picture up to the first sampler, the one that no
+other sampler comes before; its settings and prompts are read. NODES lists what else the picture
+depends on; all other nodes are ignored.
 
 Source: ComfyUI's documentation of its nodes' inputs, and of workflows in the form of its API.
 """
@@ -21,9 +21,9 @@ from clipcond.metadata.parameters import Parameters, of_settings
 
 NODES = "Nodes"  # the setting that lists what else took part
 OUTPUTS = "Outputs"  # the setting that says that several pictures were drawn
-# Nodes that change no picture, as those do whose value is read where they are linked to.
-_SILENT = frozenset("VAEDecode SaveImage PreviewImage Note Reroute".split())
-# Of these everything is read, where the sampler that is read is linked to them.
+# Nodes that change no picture, so that NODES need not list them.
+_SILENT = frozenset("VAEDecode SaveImage PreviewImage Note".split())
+# Nodes whose inputs are all read if they belong to the sampler that is read.
 _WHOLE = frozenset(
     "KSampler KSamplerAdvanced SamplerCustom SamplerCustomAdvanced KSamplerSelect BasicScheduler "
     "RandomNoise CFGGuider BasicGuider CLIPTextEncode CLIPSetLastLayer CheckpointLoaderSimple "
@@ -54,12 +54,12 @@ def of_comfyui(graph: Graph, unread: Callable[[str], PictureError]) -> Parameter
     output = outputs[0].node
     sampler = graph.nodes[_first_sampler(output.number, above)]
     positive, negative = (find_texts(graph, sampler, side) for side in ("positive", "negative"))
-    if positive.unread or not any(positive.values):
+    if positive.unread or not (positive.nodes or positive.is_zero):
         raise unread("No prompt that can be read leads to its sampler.")
     sampling, read = read_sampling(graph, sampler)
     layer, choosing = clip_skip(graph, positive, negative)
-    settings = {**sampling, **layer, **positive.others}
-    settings |= {f"negative {name}": value for name, value in negative.others.items()}
+    settings = {**sampling, **layer, **positive.others()}
+    settings |= {f"negative {name}": value for name, value in negative.others().items()}
     if negative.unread:
         settings["Negative text"] = f"from {', '.join(negative.unread)}"
     settings |= {"Dialect": "comfyui", "Generator": "ComfyUI"}
@@ -71,7 +71,10 @@ def of_comfyui(graph: Graph, unread: Callable[[str], PictureError]) -> Parameter
 
 
 def _is_sampler(graph: Graph, node: Node) -> bool:
-    """Whether a node draws; one with nothing but values, which others are linked to, does not."""
+    """Whether a node draws: it has a sampler's settings, and a link that brings more than a value.
+
+    A node with the settings alone only holds them for others.
+    """
     names = node.inputs.keys()
     is_named = names >= {"steps", "cfg"} or names >= {"sampler", "sigmas"}
     return is_named and any(link.name not in VALUES for link in graph.links(node))
@@ -119,7 +122,7 @@ def _others(graph: Graph, output: Node, read: set[str]) -> dict[str, str]:
     kinds = Counter(
         node.kind
         for number, node in graph.nodes.items()
-        if number in above and node.kind not in _SILENT and not only_holds(node.kind)
+        if number in above and node.kind not in _SILENT and not only_holds(node)
     )
     shown = (kind if n == 1 else f"{n} x {kind}" for kind, n in kinds.items())
     return {NODES: ", ".join(shown)} if kinds else {}

@@ -67,10 +67,17 @@ class Held(NamedTuple):
 
 
 class Graph:
-    """The nodes of a workflow by their numbers, in the order of the file."""
+    """The nodes of a workflow by their numbers, in the order of the file.
+
+    Nodes that only pass one link on (Reroute) are left out: links go through them.
+    """
 
     def __init__(self, nodes: Mapping[str, Node]) -> None:
-        self.nodes = nodes
+        passing = ((number, _passed_on(node)) for number, node in nodes.items())
+        self._passing = {number: link for number, link in passing if link is not None}
+        self._all = nodes
+        self.nodes = {number: nodes[number] for number in nodes if number not in self._passing}
+        self._sources: dict[str, tuple[Node, int]] = {}  # of links through nodes, as asked so far
 
     def links(self, node: Node) -> Iterator[Link]:
         """Yield the links of a node's inputs to nodes that there are."""
@@ -81,8 +88,27 @@ class Graph:
         value = node.inputs.get(name)
         if not _is_link(value):
             return None
-        above = self.nodes.get(str(value[0]))
+        number = str(value[0])
+        if number in self._passing:
+            return Link(name, *self._source(number))
+        above = self.nodes.get(number)
         return None if above is None else Link(name, above, value[1])
+
+    def _source(self, number: str) -> tuple[Node, int]:
+        """Find the node and output that a Reroute passes on; itself, if its links lead nowhere."""
+        found = self._sources.get(number)
+        passed: dict[str, None] = {}
+        while found is None:
+            passed[number] = None
+            above, output = self._passing[number]
+            if above in self.nodes:
+                found = self.nodes[above], output
+            elif above in passed or above not in self._passing:
+                found = self._all[number], 0
+            else:
+                number, found = above, self._sources.get(above)
+        self._sources |= dict.fromkeys(passed, found)
+        return found
 
     def pictures(self, node: Node) -> Iterator[Link]:
         """Yield the links through which a picture or a latent may come."""
@@ -96,16 +122,6 @@ class Graph:
             found |= {each.number for each in new}
             rest += new
         return found
-
-    def pictures_above(self, start: Node) -> Iterator[Node]:
-        """Yield the nodes that a picture or latent comes from, nearest first."""
-        seen, rest = {start.number}, [start]
-        for node in rest:  # it grows
-            for each in self.pictures(node):
-                if each.node.number not in seen:
-                    seen.add(each.node.number)
-                    rest.append(each.node)
-                    yield each.node
 
     def nearest_above(self, sources: Iterable[str]) -> dict[str, str]:
         """Find for each node the nearest of the sources that a picture or latent comes from.
@@ -128,30 +144,38 @@ class Graph:
         return above
 
     def held(self, node: Node, name: str, kind: type[str] | type[float]) -> Held:
-        """Read a value of a kind, also through links to nodes that only hold or pass it on."""
-        through: dict[str, Node] = {}
-        while (link := self.link(node, name)) is not None and link.node.number not in through:
-            node = through[link.node.number] = link.node
-            values = [key for key, each in node.inputs.items() if is_of(each, kind)]
-            links = [key for key, each in node.inputs.items() if _is_link(each)]
-            is_passed_on = links and len(node.inputs) == 1 and "reroute" in node.kind.lower()
-            is_held = is_passed_on or (not links and only_holds(node.kind))
-            if len(values) + len(links) != 1 or not is_held:
+        """Read a value of a kind, also where it is linked to a node that only holds it."""
+        link = self.link(node, name)
+        if link is not None:
+            node = link.node
+            names = [key for key, each in node.inputs.items() if is_of(each, kind)]
+            if len(names) != 1 or not only_holds(node):
                 return Held(None, node)
-            name = (values + links)[0]
+            name = names[0]
         value = node.inputs.get(name)
         return Held(value if is_of(value, kind) else None, node)
 
 
-def only_holds(kind: str) -> bool:
-    """Whether a node's output is its one value, by the words of its name: INTConstant, easy seed.
+def only_holds(node: Node) -> bool:
+    """Whether a node's output is its one value, by its name and inputs: INTConstant, easy seed.
 
-    What other nodes make of a value is theirs, whatever input it is: SimpleMath, RandomInt.
+    What other nodes make of a value is theirs, whatever input it is: SimpleMath, RandomInt. A
+    second input may change the value, too; only Primitive nodes are known to have one that doesn't.
     """
-    if kind.startswith("Primitive"):
+    if any(map(_is_link, node.inputs.values())):
+        return False
+    if node.kind.startswith("Primitive"):
         return True
-    words = {word.lower() for word in _WORD.findall(kind)}
-    return words <= _HOLDING | _PACKS and bool(words & _HOLDING)
+    words = {word.lower() for word in _WORD.findall(node.kind)}
+    return len(node.inputs) == 1 and words <= _HOLDING | _PACKS and bool(words & _HOLDING)
+
+
+def _passed_on(node: Node) -> tuple[str, int] | None:
+    """Read the link of a node that only passes it on; None of other nodes."""
+    if len(node.inputs) != 1 or "reroute" not in node.kind.lower():
+        return None
+    [value] = node.inputs.values()
+    return (str(value[0]), value[1]) if _is_link(value) else None
 
 
 def is_of(value: object, kind: type[str] | type[float]) -> TypeGuard[str | float]:

@@ -18,6 +18,21 @@ _INPUTS: dict[str, tuple[tuple[str, ...], type[str] | type[float]]] = {
 }
 _MODELS = ("ckpt_name", "unet_name", "model_name")
 _SIZES = (("width", "height"), ("empty_latent_width", "empty_latent_height"))
+_SCALING = ("LatentUpscale", "ImageScale")  # to a width and a height
+# Words in the names of inputs that choose another size than the width and height of their node.
+_CHOOSING = frozenset("aspect ratio resolution dimension dimensions swap factor".split())
+# Nodes that keep the size of an input, by that input; of a composite, it is the destination's.
+_KEEPING = {
+    **dict.fromkeys("VAEEncode VAEEncodeTiled VAEEncodeForInpaint".split(), "pixels"),
+    "InpaintModelConditioning": "pixels",
+    **dict.fromkeys("VAEDecode VAEDecodeTiled SetLatentNoiseMask".split(), "samples"),
+    **dict.fromkeys("RepeatLatentBatch LatentFromBatch LatentFlip".split(), "samples"),
+    **dict.fromkeys(("LatentCompositeMasked", "ImageCompositeMasked"), "destination"),
+    **dict.fromkeys(("ImageInvert", "ImageBlur", "ImageSharpen", "ImageQuantize"), "image"),
+    "LatentComposite": "samples_to",
+    "LatentBlend": "samples1",
+    "ImageBlend": "image1",
+}
 
 
 def read_sampling(graph: Graph, sampler: Node) -> tuple[dict[str, str], list[Node]]:
@@ -43,7 +58,10 @@ def read_sampling(graph: Graph, sampler: Node) -> tuple[dict[str, str], list[Nod
 
 
 def _parts(graph: Graph, sampler: Node) -> Iterator[Node]:
-    """Yield the nodes of a sampler that is several, with what those change: sigmas of sigmas."""
+    """Yield the nodes that a sampler's settings are spread over, such as SamplerCustomAdvanced's.
+
+    Where one of them changes what another gave it, as SplitSigmas does, that one follows it.
+    """
     for name in _PARTS:
         node, seen = sampler, {sampler.number}
         while (link := graph.link(node, name)) is not None and link.node.number not in seen:
@@ -82,33 +100,70 @@ def _unusual(graph: Graph, sampler: Node, steps: str) -> Iterator[tuple[str, str
 
 
 def _model(graph: Graph, starts: list[Node]) -> tuple[dict[str, str], list[Node]]:
-    """Find the file of the model that a sampler got, through LoRAs and patches."""
+    """Find the file of the model that a sampler got, through LoRAs and patches.
+
+    A node that takes a model changes it, also where it names a file, such as a motion model.
+    """
     node = next((link.node for each in starts if (link := graph.link(each, "model"))), None)
     seen: set[str] = set()
     while node is not None and node.number not in seen:
         seen.add(node.number)
-        name = next((each for each in _MODELS if each in node.inputs), None)
-        if name is not None:
-            return {"Model": _shown(graph, node, name, str)}, [node]
         link = graph.link(node, "model")
-        if link is None:
+        if link is not None:
+            node = link.node
+            continue
+        name = next((each for each in _MODELS if each in node.inputs), None)
+        is_patch = any("model" in each.name for each in graph.links(node) if each.name != name)
+        if name is None or is_patch:
             return {"Model": f"from {node.kind}"}, []
-        node = link.node
+        return {"Model": _shown(graph, node, name, str)}, [node]
     return {}, []
 
 
 def _size(graph: Graph, sampler: Node) -> tuple[dict[str, str], list[Node]]:
-    """Find the size that a sampler began with, where its latent is made or last scaled."""
-    for node in graph.pictures_above(sampler):
-        for names in _SIZES:
-            if not node.inputs.keys() >= {*names}:
-                continue
-            width, height = (_shown(graph, node, each, float) for each in names)
-            is_size = width.isdecimal() and height.isdecimal()
-            shown = width if width == height and not is_size else f"{width}x{height}"
-            settings = {"Size": shown}
-            if "batch_size" in node.inputs:
-                count = _shown(graph, node, "batch_size", float)
-                settings |= {} if count == "1" else {"batch_size": f"one picture of {count}"}
-            return settings, [node] if node.kind.startswith("Empty") else []
+    """Find the size that a sampler began with, where its latent is made or last scaled.
+
+    Only nodes that are known to keep a size are passed: it is "from" the kind of any other.
+    """
+    links = list(graph.pictures(sampler))
+    links = [each for each in links if "latent" in each.name or each.name == "samples"] or links
+    if len(links) > 1:
+        return {"Size": f"from {sampler.kind}"}, []
+    node, seen = links[0].node if links else None, {sampler.number}
+    while node is not None and node.number not in seen:
+        seen.add(node.number)
+        names = next((each for each in _SIZES if node.inputs.keys() >= {*each}), None)
+        if names is not None and _gives(graph, node, names):
+            return _shown_size(graph, node, names)
+        if node.kind.startswith("LoadImage"):
+            return {}, []  # it has the size of its file
+        kept = _KEEPING.get(node.kind)
+        link = None if kept is None else graph.link(node, kept)
+        if link is None:
+            return {"Size": f"from {node.kind}"}, []
+        node = link.node
     return {}, []
+
+
+def _gives(graph: Graph, node: Node, names: tuple[str, str]) -> bool:
+    """Whether a node's width and height are those of its result."""
+    if node.kind in _SCALING:  # 0: in proportion to the other
+        return all(_shown(graph, node, each, float) != "0" for each in names)
+    is_chosen = any(
+        not _CHOOSING.isdisjoint(name.lower().split("_")) and "custom" not in str(value).lower()
+        for name, value in node.inputs.items()
+    )
+    is_scaling = names == _SIZES[0] and any(graph.pictures(node))
+    return not is_chosen and (not is_scaling or node.kind.startswith("Empty"))
+
+
+def _shown_size(
+    graph: Graph, node: Node, names: tuple[str, str]
+) -> tuple[dict[str, str], list[Node]]:
+    width, height = (_shown(graph, node, each, float) for each in names)
+    is_size = width.isdecimal() and height.isdecimal()
+    settings = {"Size": width if width == height and not is_size else f"{width}x{height}"}
+    if "batch_size" in node.inputs:
+        count = _shown(graph, node, "batch_size", float)
+        settings |= {} if count == "1" else {"batch_size": f"one picture of {count}"}
+    return settings, [node] if node.kind.startswith("Empty") else []

@@ -32,14 +32,24 @@ class Texts:
     Args:
         values: what was written, each once.
         nodes: that it was written in.
-        others: further texts of such nodes, by the names of their inputs.
-        unread: kinds of nodes whose texts cannot be read.
+        several: the texts of each node that has several which differ, by the names of its inputs.
+        unread: kinds of nodes whose texts cannot be read, each once.
+        is_zero: whether zeros take the place of a text.
     """
 
     values: dict[str, None] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
-    others: dict[str, str] = field(default_factory=dict)
-    unread: list[str] = field(default_factory=list)
+    several: list[dict[str, str]] = field(default_factory=list)
+    unread: dict[str, None] = field(default_factory=dict)
+    is_zero: bool = False
+
+    def others(self) -> dict[str, str]:
+        """Name the texts of nodes that have several: text_l, of the second node "text_l 2"."""
+        return {
+            name if i == 1 else f"{name} {i}": text
+            for i, written in enumerate(self.several, 1)
+            for name, text in written.items()
+        }
 
 
 def find_texts(graph: Graph, start: Node, role: str) -> Texts:
@@ -48,7 +58,10 @@ def find_texts(graph: Graph, start: Node, role: str) -> Texts:
     rest = [(start, role)]
     while rest:
         node, side = rest.pop()
-        if node.kind in _EMPTY or _add_texts(graph, node, side, found):
+        if node.kind in _EMPTY:
+            found.is_zero = True
+            continue
+        if _add_texts(graph, node, side, found):
             continue
         above = [(each.node, _side_of(each, side)) for each in _links(graph, node, side)]
         rest += [each for each in reversed(above) if (each[0].number, each[1]) not in seen]
@@ -73,9 +86,10 @@ def _is_one_sided(node: Node) -> bool:
 
 
 def _side_of(link: Link, side: str) -> str:
-    """Name the side that an output has: of what changes both, positive is the first.
+    """Name the side that a link brings.
 
-    A guider has both, too, but one output for them; it has a model.
+    Nodes that change both prompts, such as ControlNetApplyAdvanced, have them as outputs: 0 is
+    positive, 1 negative. A guider takes both as well, but has one output; it is known by its model.
     """
     inputs = link.node.inputs
     is_pair = all(isinstance(inputs.get(each), list) for each in _OTHER) and "model" not in inputs
@@ -91,13 +105,13 @@ def _add_texts(graph: Graph, node: Node, side: str, found: Texts) -> bool:
     if not names:
         return False
     texts = {name: graph.held(node, name, str) for name in names}
-    found.unread += [each.node.kind for each in texts.values() if each.value is None]
+    found.unread |= {each.node.kind: None for each in texts.values() if each.value is None}
     written = {name: str(each.value or "").strip() for name, each in texts.items()}
     first = next(filter(None, written.values()), "")
     found.values |= {first: None} if first else {}
     found.nodes.append(node)
     if len({*written.values()}) > 1:
-        found.others |= written
+        found.several.append(written)
     return True
 
 

@@ -26,15 +26,17 @@ def is_json(text: str) -> bool:
     return any(name in text for name in _OF_COMFYUI) and not has_settings(text)
 
 
-def problem_with(text: str) -> tuple[str, str]:
+def problem_with(text: str, remedy: str) -> tuple[str, str]:
     """Say what is wrong with JSON that no reader takes.
 
+    Args:
+        remedy: what to do if it is damaged.
     Returns:
         what it is, as in "the text is ...", and the remedy.
     """
     read = _read(text)
     if read is None:
-        return "ComfyUI's JSON, but is damaged", f"Copy it again, all of it. {_EXPORT}"
+        return "ComfyUI's JSON, but is damaged", f"{remedy} {_EXPORT}"
     objects = list(_objects(read))
     if any(isinstance(each.get("nodes"), list) and "links" in each for each in objects):
         return "a workflow as ComfyUI's page saves it, not as its API takes it", _EXPORT

@@ -15,8 +15,9 @@ from clipcond.metadata.png_texts import png_text
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# The PNG texts by which their pictures are known.
-_TEXTS = ("prompt", "workflow", "invokeai_metadata", "sd-metadata", "fooocus_scheme", "Comment")
+# The PNG texts by which pictures of other tools than ComfyUI are known.
+_TEXTS = ("invokeai_metadata", "sd-metadata", "fooocus_scheme", "Comment")
+_EXPORT = "Open it in ComfyUI, choose Export (API), and give what that writes."
 # The dialect that each one's prompts are written in.
 _DIALECTS = {
     "INVOKEAI": "compel", "FOOOCUS": "a1111", "NOVELAI": "novelai",
@@ -43,6 +44,10 @@ def of_other_tools(image: Image, shown: str, path: str | Path) -> Parameters | N
     if graph is not None:
         return of_comfyui(graph, lambda remedy: _unread(shown, path, remedy))
     is_other = any(name in image.info for name in _TEXTS)
+    if "workflow" in image.info and not is_other:
+        what = "the workflow of ComfyUI's page, but not the graph that its API takes"
+        raise PictureError(f"{shown} has {what}", path, _EXPORT)
+    is_other = is_other or "prompt" in image.info
     try:
         from sd_parsers import ParserManager
     except ImportError:

@@ -16,9 +16,9 @@ from clipcond.metadata.comfyui_graph import read_graph
 from clipcond.metadata.infotext import has_settings
 from clipcond.metadata.json_texts import is_json, problem_with
 from clipcond.metadata.other_tools import of_other_tools
-from clipcond.metadata.parameters import TEXTS, Parameters, parse_parameters
+from clipcond.metadata.parameters import TEXTS, Parameters, of_settings, parse_parameters
 from clipcond.metadata.png_texts import add_png_text, png_text
-from clipcond.metadata.swarmui import read_swarmui
+from clipcond.metadata.swarmui import COPY, is_swarmui, read_swarmui
 from clipcond.reading.pictures import Picture, naming_errors, picture_source, silent_pillow
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def picture_parameters(source: Picture) -> Parameters:
     if text.strip():
         folder = str(opened.parent) if isinstance(opened, Path) else None
         shown = name if is_text else f"the text in {name}"
-        return replace(text_parameters(text, shown, path), _folder=folder)
+        remedy = COPY if is_text else "Use the picture's first file."
+        return replace(text_parameters(text, shown, path, remedy), _folder=folder)
     if other is not None:
         return other
     remedy = "Sites and editors that save a picture again often leave that out; use the first file."
@@ -59,11 +60,14 @@ def picture_parameters(source: Picture) -> Parameters:
     raise PictureError(f"{name} does not say how it was made", path, remedy)
 
 
-def text_parameters(text: str, shown: str = "the text", path: str | Path = "") -> Parameters:
+def text_parameters(
+    text: str, shown: str = "the text", path: str | Path = "", remedy: str = COPY
+) -> Parameters:
     """Read the text that a picture's file has, or ComfyUI's graph as JSON.
 
     Args:
         shown, path: what errors call the text, and their `path`.
+        remedy: what to do if it is damaged.
     Raises:
         PictureError: JSON of another form, a graph that cannot be read, or a .json file of neither
             ComfyUI nor SwarmUI.
@@ -71,11 +75,14 @@ def text_parameters(text: str, shown: str = "the text", path: str | Path = "") -
     graph = read_graph(text)
     if graph is not None:
         return of_comfyui(graph, lambda why: PictureError(f"{shown} is ComfyUI's", path, why))
+    of_swarmui = read_swarmui(text, shown, path, remedy)
+    if of_swarmui is not None:
+        return of_settings(*of_swarmui)
     is_tools = is_json(text)
     if not is_tools and Path(path).suffix.lower() == ".json":
         raise PictureError(f"{shown} is no JSON of ComfyUI or SwarmUI, or is damaged", path)
-    if is_tools and read_swarmui(text) is None:
-        what, remedy = problem_with(text)
+    if is_tools:
+        what, remedy = problem_with(text, remedy)
         raise PictureError(f"{shown} is {what}", path, remedy)
     return parse_parameters(text)
 
@@ -184,13 +191,13 @@ def _webui_text(image: Image) -> str:
     if found is not None:
         # Fooocus writes JSON there, and so does SwarmUI
         is_json = found.startswith("{") and found.rstrip().endswith("}")
-        return "" if is_json and read_swarmui(found) is None else found
+        return "" if is_json and not is_swarmui(found) else found
     exif = image.getexif()
     for comment in (exif.get_ifd(_EXIF).get(_USER_COMMENT), image.info.get("comment")):
         text = _decoded(comment) if isinstance(comment, bytes) else comment
         # Cameras and editors write comments, too: a prompt alone is one of a file without a camera.
         is_prompt = isinstance(comment, bytes) and comment.startswith(_UNICODE) and len(exif) == 1
-        if isinstance(text, str) and (has_settings(text) or is_prompt or read_swarmui(text)):
+        if isinstance(text, str) and (has_settings(text) or is_prompt or is_swarmui(text)):
             return text
     return ""
 

@@ -1,11 +1,13 @@
 """What a picture was made with goes back into the fields; pictures are read."""
 
+import json
 import re
 from dataclasses import replace
 
 import pytest
 from PIL import Image
 
+from clipcond.app import html
 from clipcond.app.loras import hashes
 from clipcond.app.sending import sent
 from clipcond.app.wishes import Reading, Wish
@@ -13,6 +15,7 @@ from clipcond.errors import ClipcondError
 from clipcond.metadata import Parameters, read_parameters
 from clipcond.metadata.parameters import parse_parameters
 from clipcond.pipelines import attach, build_pipeline
+from tests.metadata.test_comfyui import graph
 from tests.own_model import SIZE
 
 # diffusers' samplers of k-diffusion, with numpy 2
@@ -59,6 +62,24 @@ def test_fields_that_a_picture_says_nothing_of_stay(desk):
     found = sent(parse_parameters("a fox"), desk.studio, desk.language)
 
     assert found[2:-1] == (None,) * 10
+
+
+def test_json_of_comfyui_goes_into_the_fields_or_is_refused(desk, chinese_desk):
+    found, notes = desk.send(json.dumps(graph()))
+    assert (found.prompt, found.negative, found.steps, found.seed) == ("a cat", "dog", 20, 5)
+    assert found.dialect == "comfyui"
+    assert notes == html.notes(found.notes)
+    assert desk.send(PARAMETERS.text()) == (sent(PARAMETERS, desk.studio, desk.language), "")
+    for text, why in (
+        (json.dumps(graph())[:-9], "the text is ComfyUI&#x27;s JSON, but is damaged"),
+        (json.dumps([graph()]), "other JSON with ComfyUI&#x27;s graph in it"),
+        ('{"sui_image_params": {"prompt": "a', "the text is SwarmUI&#x27;s JSON, but is damaged"),
+    ):
+        found, wrong = desk.send(text)
+        assert found is None
+        assert why in wrong
+        assert "cp-error" in wrong
+        assert chinese_desk.send(text)[1] not in ("", wrong)
 
 
 @pytest.mark.parametrize(

@@ -393,7 +393,7 @@ def test_batches_are_listed():
         (graph(n9=None, n8=None, n3=None), "No sampler leads to a node there that saves"),
         ({**changed("8", samples=["2", 0]), "2": graph()["5"]}, "No sampler leads to"),
         (changed(positive=["99", 0]), "No prompt that can be read"),
-        (changed("6", text=""), "No prompt that can be read"),
+        (changed("6", text=["99", 0]), "No prompt that can be read"),
     ],
 )
 def test_what_cannot_be_read_says_so(nodes, why):

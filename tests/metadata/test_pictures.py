@@ -213,6 +213,24 @@ def test_without_sd_parsers_it_is_asked_for(tmp_path, monkeypatch):
         read_parameters(tmp_path / "bare.png")
 
 
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_workflow_alone_is_not_for_sd_parsers(tmp_path, monkeypatch, installed):
+    if not installed:
+        monkeypatch.setitem(__import__("sys").modules, "sd_parsers", None)
+    path = tmp_path / "a.png"
+    for texts in ({}, {"prompt": '{"3": {"class_ty'}, {"prompt": "{}"}):
+        info = PngInfo()
+        for name, value in {"workflow": '{"nodes": [], "links": []}', **texts}.items():
+            info.add_text(name, value)
+        picture().save(path, pnginfo=info)
+        with pytest.raises(PictureError) as caught:
+            read_parameters(path)
+        assert str(caught.value) == (
+            f"{str(path)!r} has the workflow of ComfyUI's page, but not the graph that its API "
+            "takes\nOpen it in ComfyUI, choose Export (API), and give what that writes."
+        )
+
+
 def test_what_is_no_picture_says_so(tmp_path):
     (tmp_path / "text.png").write_text("a cat")
     picture().save(tmp_path / "cut.png")

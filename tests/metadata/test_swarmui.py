@@ -7,7 +7,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from clipcond import attach
 from clipcond.errors import PictureError
-from clipcond.metadata import Parameters, read_parameters
+from clipcond.metadata import Parameters, read_parameters, save_picture
+from tests.metadata.test_comfyui import graph
 from tests.metadata.test_pictures import exif, picture
 from tests.pipelines.models import tiny_sd
 
@@ -57,6 +58,36 @@ def test_what_else_swarmui_did_is_listed():
     assert odd.others["Clip skip"] == "layer 3"
     assert odd.others["aspectratio"] == "1:1"
     assert read_parameters('{"sui_image_params": {}}').prompt == ""
+
+
+def test_null_is_as_if_it_was_left_out():
+    for names in (["prompt"], ["negativeprompt", "width"], ["clipstopatlayer", "seed", "x"], SWARM):
+        own = {name: value for name, value in SWARM.items() if name not in names}
+        nulls = json.dumps({"sui_image_params": {**own, **dict.fromkeys(names)}})
+        assert read_parameters(nulls) == read_parameters(json.dumps({"sui_image_params": own}))
+    assert read_parameters(nulls).prompt == read_parameters(nulls).negative == ""
+    assert read_parameters(swarm(prompt=["a", None])).prompt == '["a", null]'
+
+
+def test_damaged_json_in_a_picture_names_the_picture(tmp_path):
+    swarms = (swarm()[:-9], swarm()[:-9] + "}", swarm().replace(":", ";", 3))
+    for damaged, tool, name in (
+        *((each, "SwarmUI", name) for each in swarms for name in ("a.png", "a.jpg", "a.webp")),
+        (json.dumps(graph())[:-5].rstrip("}"), "ComfyUI", "a.png"),
+    ):
+        save_picture(picture().convert("RGB"), tmp_path / name, damaged)
+        with pytest.raises(PictureError) as caught:
+            read_parameters(tmp_path / name)
+        shown = f"the text in {str(tmp_path / name)!r} is {tool}'s JSON, but is damaged\n"
+        assert str(caught.value).startswith(f"{shown}Use the picture's first file.")
+        assert caught.value.path == tmp_path / name
+        assert "Copy" not in str(caught.value)
+    (tmp_path / "a.txt").write_text(swarm()[:-9])
+    with pytest.raises(PictureError) as caught:
+        read_parameters(tmp_path / "a.txt")
+    assert str(caught.value) == (
+        f"{str(tmp_path / 'a.txt')!r} is SwarmUI's JSON, but is damaged\nCopy it again, all of it."
+    )
 
 
 def test_what_swarmui_leaves_out_is_the_pipelines_own():
