@@ -40,7 +40,12 @@ _SETTINGS = "|".join(
     word
     for word in MEASURED.split()
     if word
-    not in {*"v ver version http usb gpt web iso price fps mm no nr ch ev f mach pi".split()}
+    not in {
+        *"v ver version http usb gpt web iso price fps mm no nr ch ev f mach pi sd sdxl".split(),
+        # settings and measures that nobody draws
+        *"aperture temperature top_p threshold probability accuracy precision recall lr".split(),
+        *"iou height höhe hauteur taille altura".split(),
+    }
 )
 _PLAIN = r"[a-z][a-z\-' ]{2,60}"  # two other tags make a list too
 _NO_PROMPT = r"[=$€£]|(?i:\b(?:formula|graph|chart|table|aspect|focal)\b)"
