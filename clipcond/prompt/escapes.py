@@ -18,6 +18,12 @@ _NO_ESCAPE = "no escape here: its backslashes are text"
 _CHOOSE = "Choose dialect 'a1111'."  # what is left without them has a meaning there
 _UNICODE = r"\\u[\da-fA-F]{4}|\\x[\da-fA-F]{2}"
 _BEFORE = r"(?<!\\)(?:\\\\){0,9}"
+_NONE = r"[^()\[\]{}\\\n]"
+# Brackets with others in them, all of them with backslashes or round: \[a \{b\} (c)\]
+_SQUARES = (
+    rf"(?<!\\)(?:\\[\[{{]){{1,9}}(?:{_NONE}|\({_NONE}{{0,80}}\)|\\[\[{{]{_NONE}{{0,80}}\\[\]}}]){{0,80}}(?:\\[\]}}]){{1,9}}"
+    r"|(?<!\\)\\[\[\]{}]"
+)
 ESCAPES = (
     Notation(
         "escape",
@@ -87,15 +93,14 @@ ESCAPES = (
         Notation(
             "escape",
             ("\\[", "\\]", "\\{", "\\}"),
-            re.compile(r"(?<!\\)\\[\[{](?P<words>[^()\[\]{}\\\n]{0,80})\\[\]}]|(?<!\\)\\[\[\]{}]"),
+            re.compile(_SQUARES),
             readers,
             meaning,
             remedy,
             folded=False,
         )
         for readers, meaning, remedy in (
-            ({"comfyui", "compel"}, _NO_ESCAPE, "Write {round_escaped}."),
-            ({"diffusers"}, _NO_ESCAPE, "Write {rounded}."),
+            ({"comfyui", "compel", "diffusers"}, _NO_ESCAPE, "Write {literal}."),
             ({"plain"}, _NO_ESCAPE, "Write {bare}."),
             (
                 {"novelai"},
@@ -117,6 +122,8 @@ ESCAPES = (
 _PAIR = re.compile(r"\\(\\?)")
 _ESCAPED = re.compile(r"\\u([\da-fA-F]{4})|\\x([\da-fA-F]{2})")
 _ROUND = str.maketrans("[]{}", "()()")
+_TWICE = re.compile(r"(?:\\[\[{])+(\\[\[{][^()\[\]{}\\]*\\[\]}])(?:\\[\]}])+")
+_BEFORE_BRACKET = re.compile(r"(?<!\\)\\(?=[\[\]{}])")
 
 
 def escape_names(words: str) -> dict[str, str]:
@@ -128,13 +135,25 @@ def escape_names(words: str) -> dict[str, str]:
     if "\\" not in words:
         return {}
     bare = words.replace("\\", "")
+    once = _TWICE.sub(r"\1", words)  # round ones that are double look like a weight
     decoded = _ESCAPED.sub(lambda found: chr(int(found[1] or found[2], 16)), words)
     whole = decoded.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return {
         "doubled": _PAIR.sub(r"\\\\", words),
         "bare": bare,
         "parted": words.replace("\\", " ", 1).replace("\\", ""),
-        "rounded": bare.translate(_ROUND),
-        "round_escaped": words.translate(_ROUND),
+        "literal": bare,
+        "rounded": once.replace("\\", "").translate(_ROUND),
+        "round_escaped": once.translate(_ROUND),
         "decoded": whole,
     }
+
+
+def without_escapes(source: str) -> tuple[str, list[int]]:
+    """Leave out the backslashes before square brackets and braces.
+
+    Returns:
+        the prompt without them, and the position of each in the source.
+    """
+    places = [found.start() for found in _BEFORE_BRACKET.finditer(source)]
+    return _BEFORE_BRACKET.sub("", source), places

@@ -27,10 +27,9 @@ _FULLWIDTH_BRACKETS = "|".join(
     r"|[【［]\s?(?:[:：][^【】［］\n:：]{1,60}[:：]\s?[\d.．。]{1,9}\s?|[|｜][^【】［］\n]{1,60})[】］]"
     rf"|（[^（）\n]{{1,60}}）(?={DECIMAL}|[+\-＋－])"
 )
-# Round brackets that no option reads; 〔注〕 and 〔1999〕 are ordinary.
+# Round brackets that no option reads, around a tag; single ones are ordinary: 〔Deluxe Edition〕.
 _OTHER_ROUND = "|".join(
-    rf"{a}{a}[^{a}{b}\n]{{1,60}}{b}{b}"
-    rf"|(?<![{CJK}\w]){a}(?!sic\b|note\b)(?=\s?[A-Za-z])[^{a}{b}{CJK}\n]{{1,60}}{b}(?![{CJK}\w])"
+    rf"(?:\A|(?<=[,，、\n]))\s{{0,3}}{a}{a}[^{a}{b}\n]{{1,60}}{b}{b}(?=\s{{0,3}}(?:[,，、\n]|\Z))"
     for a, b in ("﹙﹚", "﹝﹞", "〔〕", "❨❩", "❲❳", "⦅⦆", "｟｠")
 )
 # Where full-width syntax is read, and nobody has said whether it is meant.

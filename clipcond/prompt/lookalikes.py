@@ -30,7 +30,7 @@ from clipcond.prompt.compel_doubts import doubtful_weights
 from clipcond.prompt.compel_slips import CALL, COMPEL_SLIPS, mended_call
 from clipcond.prompt.compel_weights import COMPEL_WEIGHTS
 from clipcond.prompt.editing_slips import EDITING_SLIPS, READ_WIDE
-from clipcond.prompt.escapes import ESCAPES, escape_names
+from clipcond.prompt.escapes import ESCAPES, escape_names, without_escapes
 from clipcond.prompt.folding import fold, odd_signs
 from clipcond.prompt.fullwidth_notations import FULLWIDTH, JOINED, JOINED_UNASKED
 from clipcond.prompt.misreadings import MAY_BE_MISREAD, find_misreadings
@@ -47,6 +47,7 @@ from clipcond.prompt.novelai_slips import NOVELAI_SLIPS
 from clipcond.prompt.ordinary import ordinary_spans, shown_group
 from clipcond.prompt.other_dialects import CHOOSE_A1111, LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
+from clipcond.prompt.parsing import parse, reads_fullwidth
 from clipcond.prompt.remedy_words import as_typed, holds_form, nested_weight, part_start, readable
 from clipcond.prompt.scanner import OPENING, SPOILS, ascii_signs, is_never_closed
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment, in_order
@@ -175,6 +176,8 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation, wide: bool) -> Iter
         return
     signs = source if parsed.syntax == "novelai" or kind.code == CALL else ascii_signs(source)
     end = _first_open(parsed) if kind.bare else len(text)
+    doubtful = _doubtful_brackets(parsed, wide) if "{literal}" in kind.remedy else []
+    rounded = "rounded" if parsed.syntax == "diffusers" else "round_escaped"
     for match in islice(kind.pattern.finditer(text, 0, end), MOST_ISSUES):
         if kind.known is not None and kind.known.match(signs, match.start()):
             continue
@@ -196,6 +199,8 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation, wide: bool) -> Iter
             names[key], n_signs = between(names[key], source, (start, stop), parsed.syntax)
             start, words = start - n_signs, source[start - n_signs : stop]
         names.update(escape_names(words))
+        if any(start <= at < stop for at in doubtful):
+            names["literal"] = names[rounded]
         names["odd"] = odd_signs(source[slice(*match.span())], signs[slice(*match.span())])
         if "{odd}" in kind.meaning and not names["odd"]:
             continue
@@ -203,6 +208,24 @@ def _find(parsed: ParsedPrompt, folded: str, kind: Notation, wide: bool) -> Iter
         remedy = readable(template.format_map(names), source, (start, stop), wide)
         issue = Issue(message, start, remedy, kind.code, (words,))
         yield at, stop, issue
+
+
+def _doubtful_brackets(parsed: ParsedPrompt, wide: bool) -> list[int]:
+    """Find the brackets that would be warned of if no backslash were before them.
+
+    Returns:
+        the positions in the prompt of each issue's first and last sign.
+    """
+    plain, removed = without_escapes(parsed.source)
+    if not removed:
+        return []
+    is_wide = wide and reads_fullwidth(parsed.syntax)
+    again = parse(plain, parsed.syntax, fullwidth=is_wide)
+    there = with_lookalikes(again, fullwidth=wide or None)
+    moved = [at - i for i, at in enumerate(removed)]
+    starts = [issue.position for issue in there.issues]
+    ends = [issue.position + len(issue.words[0]) - 1 for issue in there.issues if issue.words]
+    return [at + bisect_right(moved, at) for at in (*starts, *ends)]
 
 
 def _first_open(parsed: ParsedPrompt) -> int:

@@ -40,7 +40,12 @@ _SETTINGS = "|".join(
     word
     for word in MEASURED.split()
     if word
-    not in {*"v ver version http usb gpt web iso price fps mm no nr ch ev f mach pi".split()}
+    not in {
+        *"v ver version http usb gpt web iso price fps mm no nr ch ev f mach pi sd sdxl".split(),
+        # settings and measures that nobody draws
+        *"aperture temperature top_p threshold probability accuracy precision recall lr".split(),
+        *"iou height höhe hauteur taille altura".split(),
+    }
 )
 _PLAIN = r"[a-z][a-z\-' ]{2,60}"  # two other tags make a list too
 _NO_PROMPT = r"[=$€£]|(?i:\b(?:formula|graph|chart|table|aspect|focal)\b)"
@@ -52,9 +57,16 @@ _OTHER_SETTING = re.compile(
 _WEIGHTS = (
     rf"\([^\W\d][^()\[\]:\n]{{0,60}}:\s?{_NUMBER}\)"
     rf"|[a-z]{NO_MEASURE}:{_NUMBER}{_LAST}"
-    r"|(?:\A|(?<=[,\n])\s?)(?:\d(?:girl|boy)s?|masterpiece|(?:best|high) quality)\s{0,3}(?:,|\n)"
 )
-_SETTING = rf"{_FIRST}(?P<shown>(?P<words>{_TAG}(?:{_SETTINGS})):(?P<number>[01]?\.[1-9])){_LAST}"
+_DRAWING = (
+    r"(?:\A|(?<=[,\n])\s?)(?:\d(?:girl|boy)s?|masterpiece|(?:best|high) quality)\s{0,3}(?:,|\n)"
+)
+# `zoom:1.5` is a setting next to a weight too; `blur:1.2` and `fisheye lens:1.3` are drawn.
+_EFFECTS = r"exposure|blur|[a-z\-]{3,20}\s(?:lens|energy|power|force)"
+_SETTING, _EFFECT = (
+    rf"{_FIRST}(?P<shown>(?P<words>{_TAG}(?:{words})):(?P<number>[01]?\.[1-9])){_LAST}"
+    for words in (_SETTINGS, _EFFECTS)
+)
 _DOTS = r"\d?\.\.\d{1,3}|\d?\.\d{1,3}\.(?!\d)"
 MEASURED_WEIGHTS = (
     Notation(
@@ -72,7 +84,7 @@ MEASURED_WEIGHTS = (
         Notation(
             "weight",
             ":",
-            re.compile(_SETTING),
+            re.compile(setting),
             EXCEPT_PLAIN,
             _NO_BRACKETS,
             _WRITE,
@@ -80,12 +92,14 @@ MEASURED_WEIGHTS = (
             bare=True,
             hint=re.compile(hint),
         )
-        for unless, hint in (
+        for setting, unless, hint in (
             (
+                _SETTING,
                 _OTHER_SETTING,
                 rf"(?:\A|[,\n])\s?(?:{_OBJECT}\s{{0,3}}(?:,|\n|\Z)|{_PLAIN},\s?{_PLAIN}(?:,|\Z))",
             ),
-            (re.compile(_NO_PROMPT), _WEIGHTS),
+            (_SETTING, re.compile(rf"{_NO_PROMPT}|{_WEIGHTS}"), _DRAWING),
+            (_EFFECT, re.compile(_NO_PROMPT), _WEIGHTS),
         )
     ),
     Notation(

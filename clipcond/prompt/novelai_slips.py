@@ -8,6 +8,12 @@ from clipcond.prompt.other_dialects import SQUARE_CJK
 
 _NUMBER = r"(?<![\w.])(?P<number>[+-]?(?:\d{1,3}(?:\.\d{0,3})?|\.\d{1,3}))"
 _LAST = r"\s?(?:[,、\n]|\Z)"
+# Behind a word it is a part of a title: Toy Story 3 :: poster
+_ITEM = r"(?:\A|(?<=[,;|\n、])|(?<=BREAK))\s{0,3}"
+_SPACED, _SPACED_3, _SPACED_4 = (
+    rf"\s{{0,3}}(?:(?<=\s)::|: :)\s?(?P<{words}>[^\W\d][^:\n]{{0,60}}?)\s?(?:::|: :)"
+    for words in ("words", "words_3", "words_4")
+)
 _PLAIN = r"(?:\d{1,3}(?:\.\d{0,3})?|\.\d{1,3})"
 NOVELAI_SLIPS = (
     Notation(
@@ -161,9 +167,12 @@ NOVELAI_SLIPS = (
         "novelai-weight",
         ("::", ": :"),
         re.compile(
-            rf"(?<![\w.:])(?P<number>{SMALL}|[+-]?\d)\s{{0,3}}(?:(?<=\s)::|: :)\s?"
-            r"(?P<words>[^\W\d][^:\n]{0,60}?)\s?(?:::|: :)(?!:)"
-            rf"|(?<![\w.:])(?P<number_2>{SMALL})\s{{1,3}}::\s?(?P<words_2>[^\W\d][^:,;\n]{{0,60}}?)\s{{0,3}}(?=[,;\n]|\Z)"
+            rf"{_ITEM}(?P<number>{SMALL}|[+-]?\d){_SPACED}(?!:)"
+            rf"|{_ITEM}(?P<number_2>{SMALL})\s{{1,3}}::\s?(?P<words_2>[^\W\d][^:,;\n]{{0,60}}?)\s{{0,3}}(?=[,;\n]|\Z)"
+            # behind another weight: 1.3 :: cat :: 0.8 :: dog ::
+            rf"|(?:(?<=::)|(?<=: :)|(?<=[)\]]))\s{{0,3}}(?P<number_3>{SMALL}){_SPACED_3}"
+            r"(?=\s{0,3}(?:[,;|\n\d.+\-]|\Z))"
+            rf"|\(\s?(?P<number_4>{SMALL}){_SPACED_4}\s?\)"
         ),
         EXCEPT_PLAIN,
         "no weight, because of the space in it",

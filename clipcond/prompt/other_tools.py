@@ -48,6 +48,9 @@ _PLACEHOLDERS = (
     "|description|text|action|item|genre|era|country|city|job|profession|gender|age|material|texture"
     "|your[ _]\\w{1,20}|insert[ _]\\w{1,20}|主体|风格|风景主题|颜色|人物|场景|动作|服装|背景"
 )
+# The name of a link may follow; `a[0](b.png)` is code.
+_TITLED = r"(?:\s[\"'][^\"'\n]{0,200}[\"'])?"
+_NO_INDEX = rf"(?:(?<![\w\]])|(?<=[{CJK}]))"
 OTHER_TOOLS = (
     OF_PROGRAM,
     EMPTY_LABEL,
@@ -180,8 +183,9 @@ OTHER_TOOLS = (
         "html",
         ("](",),
         re.compile(
-            r"!?\[(?P<words>[^\[\]\n]{1,200})\]\((?i:<?(?:https?://|www\.|mailto:|data:image/)[^\s()]{1,900}"
-            r"|[^\s()]{1,200}\.(?:png|jpe?g|webp|gif|svg|html?|md))(?:\s[\"'][^\"'\n]{0,200}[\"'])?\)"
+            r"!?\[(?P<words>[^\[\]\n]{1,200})\]\((?i:<?(?:https?://|www\.|mailto:|data:image/)[^\s()]{1,900})"
+            rf"{_TITLED}\)|{_NO_INDEX}!?\[(?P<words_2>[^\[\]\n]{{1,200}})\]"
+            rf"\((?i:[^\s()]{{1,200}}\.(?:png|jpe?g|webp|gif|svg|html?|md)){_TITLED}\)"
         ),
         EXCEPT_PLAIN,
         "a link as web pages are written, and its address is encoded as words",

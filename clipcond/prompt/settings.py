@@ -32,6 +32,12 @@ _MODEL = (
 _UPSCALER = (
     r"(?:\d{1,2}x|r-?esrgan|esrgan|latent|lanczos|swinir|ldsr|dat\b|scunet|ultrasharp|none\b)"
 )
+# As A1111 and Forge name theirs: v1.10.1, v1.6.0-2-g4afaaf8a, f2.0.1v1.10.1-previous-659-gc055f2d4.
+_VERSION = r"v1\.\d{1,2}\.\d{1,2}(?![.\d])"
+_BUILD = (
+    r"(?:(?:f\d[\w.]{0,9}|neo-?)v\d+\.\d+\.\d+[\w\-]{0,60}"
+    rf"|{_VERSION}[\w\-]{{0,30}}-\d{{1,4}}-g[\da-f]{{7,12}}(?!\w))"
+)
 _SETTINGS = (
     rf"(?i:{_OF_PROGRAM}){_IS}[\"']?\w",
     r"(?i:steps)=\d{1,3}(?![\w.])",
@@ -48,8 +54,9 @@ _SETTINGS = (
     rf"(?i:upscaler) ?[:=] ?(?i:{_UPSCALER})",
     r"(?i:steps):? ?\d{1,3} ?[|/;,·•] ?(?i:cfg|sampler|seed|guidance|euler|dpm)",
     r"(?i:clip[ \-]skip)\s?[:=]?\s?-?\d{1,2}(?!\w|\.\d)",
-    # as A1111 and Forge name theirs: v1.10.1, f2.0.1v1.10.1-previous-659-gc055f2d4
-    r"(?:(?<=[\n,;])|(?<=[\n,;]\s))Version ?: ?(?:f\d[\w.]*|neo-?)?v\d+\.\d+\.\d+(?![.\d])",
+    rf"(?<=\n)Version ?: ?(?:{_BUILD}|{_VERSION}(?:-?[rR][cC]\d?)?)"
+    r"(?=[ \t]{0,9}(?:\n|\Z|[,;]\s?[A-Z][\w ]{1,30}:))",
+    rf"(?:(?<=[\n,;])|(?<=[\n,;]\s))Version ?: ?{_BUILD}",
 )
 _NAMES = re.compile(
     r"(?i:steps|sampl|schedul|cfg|seed|width|guidance|resolution|vae|model|checkpoint|ckpt|upscaler"

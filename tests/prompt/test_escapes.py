@@ -49,9 +49,29 @@ def test_escapes_where_there_are_none():
         ("a \\(red, big\\) cat", {"": "a (red, big) cat"}, none),
         ("saber \\\\(fate\\\\)", {"": "saber (fate)"}, none),
         ("sad :\\(", {"": "sad :("}, none),
-        # elsewhere than in plain, square ones and braces look like weights: round ones do not
+        # the very signs, where no weight looks like them; in novelai they are one
+        ("a \\[sic\\] x", {"": "a [sic] x", "novelai": "a (sic) x"}, squares),
+        (
+            "a \\{1,2\\} b",
+            {"": "a {1,2} b", "compel": "a {1, 2} b", "novelai": "a (1,2) b"},
+            squares,
+        ),
+        ("a \\[big cat\\] x", {"": "a [big cat] x", "novelai": "a (big cat) x"}, squares),
+        ("x \\[1\\], \\[2\\]", {"": "x [1], [2]", "novelai": "x (1), (2)"}, squares),
+        ("\\[Live\\] poster", {"": "[Live] poster", "novelai": "(Live) poster"}, squares),
+        ("\\{x, y\\} set", {"": "{x, y} set", "novelai": "(x, y) set"}, squares),
         ("\\[cat\\]", {"": "(cat)", "plain": "[cat]"}, squares),
-        ("a \\[big cat\\] x", {"": "a (big cat) x", "plain": "a [big cat] x"}, squares),
+        ("\\[\\[cat\\]\\]", {"": "(cat)", "plain": "[[cat]]"}, squares),
+        (
+            "\\[one \\{two\\}\\] x",
+            {"": "(one (two)) x", "plain": "[one {two}] x"},
+            squares,
+        ),
+        (
+            "\\[sic\\], \\[cat\\]",
+            {"": "[sic], (cat)", "plain": "[sic], [cat]", "novelai": "(sic), (cat)"},
+            squares,
+        ),
         ("\\{cat\\}", {"": "(cat)", "plain": "{cat}"}, squares),
         ("a cat, \\{x y\\}", {"": "a cat, (x y)", "plain": "a cat, {x y}"}, squares),
     ]
@@ -112,4 +132,6 @@ def test_what_is_followed_gives_no_other_warning():
 
     cases = ["\\[dog\\]", "a \\{red dog\\}, fox", "\\(dog\\)", "a \\[one, two\\] dog"]
     cases += ["\\[dog\\] and \\[fox\\]", "1girl, \\{dog\\}, \\[fox\\]", "a \\[dog\\]."]
+    cases += ["a \\[sic\\] note", "\\{1,2\\}, \\[dog\\]", "\\[\\[dog\\]\\], \\{\\{fox\\}\\}"]
+    cases += ["\\[red dog\\] \\{a \\[b\\] fox\\}", "\\[dog\\]\\[fox\\]", "\\[1\\]\\{fox\\}"]
     assert not failures_of(check, cases)

@@ -72,6 +72,11 @@ def test_measures_are_ordinary():
         "scale:1.5",
         "a cat, scale:1.3, size:1.5",
         "a cat, focal length:1.4",
+        "portrait, freckles, red hair, aperture:1.8",
+        "1girl, height:1.7, solo",
+        "masterpiece, best quality, temperature:0.7",
+        "a robot, night, top_p:0.9",
+        "1boy, solo, sd:1.5",
     ):
         for syntax in sorted(EXCEPT_PLAIN):
             assert issues(prompt, syntax) == [], (prompt, syntax)
