@@ -242,7 +242,8 @@ class Conditioner(Explainer, ConditionsEach, MeasuresRows, TakesInversions, Take
         planned = self._plan(rows, parsed, sizes=sizes)
         left = iter(planned)
         groups = [[*islice(left, n)] for n in sizes or (len(planned),)]
-        kept = [kept_rows(group, self._choose_rows) for group in groups]
+        choose = self._choose_rows
+        kept = [None if choose is None else kept_rows(group, choose) for group in groups]
         if NOTED.get() is not None:
             config = None if self.adapter is None else self.adapter.config
             note([texts for texts, *_ in rows], [p for p, *_ in planned], kept[0], config)

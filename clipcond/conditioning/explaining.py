@@ -193,7 +193,8 @@ class Explainer(SettlesTexts):
         issues = prompt_text.issues_of_each(warned, given, rows)
         skip = self.clip_skip if self.layer is None else None
         layers = self.layers()
-        kept = kept_rows([plans], self._choose_rows)
+        choose = self._choose_rows
+        kept = None if choose is None else kept_rows([plans], choose)
         reports = build_reports(plans, layers, texts, self.reader, issues, skip, kept, measured)
         if negative is None:
             return reports[0]

@@ -22,10 +22,8 @@ ChooseRows: TypeAlias = Callable[[Sequence[Sequence[TokenChunk]]], Sequence[int]
 Planned: TypeAlias = Sequence[Sequence[tuple[Plan, ...]]]
 
 
-def kept_rows(planned: Planned, choose: ChooseRows | None) -> Sequence[int] | None:
-    """Choose the rows that a dialect hands on of prompts that share a length; None = all."""
-    if choose is None:
-        return None
+def kept_rows(planned: Planned, choose: ChooseRows) -> Sequence[int]:
+    """Choose the rows that a dialect hands on of prompts that share a length."""
     n_towers = range(len(planned[0][0]))
     own = [dict.fromkeys(each[t] for row in planned for each in row) for t in n_towers]
     return choose([plan.chunks for each in own for plan in each])
