@@ -95,29 +95,32 @@ def _clip(width: int, depth: int) -> Conditioner:
 
 def _engines(options: Options) -> Table:
     """Compare two workers of Ray on this machine with one process, by wall-clock time."""
-    title = "Captions through one process, and through two workers of Ray Data on this machine."
-    columns = ["captions", "one process, s", "Ray, s", "captions a second of the workers, ratio"]
+    title = (
+        "Captions through one process, and through two workers of Ray Data on this machine. Each "
+        "start of Ray, of its workers and of their models is in the first two rows."
+    )
+    columns = ["captions", "one process, s", "Ray, s", "one process / Ray"]
     if importlib.util.find_spec("ray") is None:
-        return Table(title, columns, [["not measured: Ray is not installed", "", "", ""]])
+        return Table(title, columns, [["all", *["not measured: Ray is not installed"] * 3]])
     size = (64, 2) if options.quick else (768, 12)
     encoder = CaptionEncoder(partial(_clip, *size))
     found, choices = {}, {"local": {}, "ray": {"n_workers": 2}}
     few, many = (64, 256) if options.quick else (128, 768)
-    for engine, more in choices.items():
+    for engine, given in choices.items():
         for n in (few, many):
             with TemporaryDirectory() as folder:
                 source = Path(folder, "captions.txt")
                 source.write_text("\n".join(captions(n)))
                 start = monotonic()
                 encode_captions(
-                    source, Path(folder, "out"), encoder, engine=engine, shard_size=32, **more
+                    source, Path(folder, "out"), encoder, engine=engine, shard_size=32, **given
                 )
                 found[engine, n] = monotonic() - start
-    # the start of Ray, of its workers and of their models is in both runs
-    alone, ray = (found[engine, many] - found[engine, few] for engine in choices)
-    rows = [[f"{n:,}", *(f"{found[each, n]:.1f}" for each in choices), ""] for n in (few, many)]
-    rows[-1][-1] = f"{alone / ray:.2f}"
-    return Table(title, columns, rows)
+    more = {engine: found[engine, many] - found[engine, few] for engine in choices}
+    rows = [(f"{n:,}", found["local", n], found["ray", n]) for n in (few, many)]
+    rows.append((f"{many - few:,} more", more["local"], more["ray"]))
+    shown = [[n, f"{local:.1f}", f"{ray:.1f}", f"{local / ray:.2f}"] for n, local, ray in rows]
+    return Table(title, columns, shown)
 
 
 def _bare(model: torch.nn.Module, chunks: list[TokenChunk], batch: int) -> None:
