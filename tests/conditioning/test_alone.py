@@ -8,6 +8,7 @@ from clipcond.adapters import load_adapter
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.embedded import ADAPTERS
 from tests.conditioning.conditioners import CLOSE, counted_tower, pair, single
+from tests.towers.alt import tower_alt
 from tests.towers.chinese import tower_zh
 
 LONG = "a (red:1.3) cat, " * 20
@@ -34,16 +35,23 @@ def check_alone(conditioner):
     assert second.any()
 
 
+def chinese(**choices):
+    return Conditioner(tower_zh(), **choices)
+
+
+def bilingual(**choices):
+    return Conditioner(tower_alt(), **choices)
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("make", [single, pair], ids=["single", "pair"])
+@pytest.mark.parametrize("make", [single, pair, chinese, bilingual])
 @pytest.mark.filterwarnings("ignore::clipcond.errors.ClipcondWarning")
 def test_each_prompt_comes_out_as_if_it_were_alone(dialect, make):
     check_alone(make(dialect=dialect))
 
 
 @pytest.mark.filterwarnings("ignore::clipcond.errors.ClipcondWarning")
-def test_where_padding_is_masked_and_behind_an_adapter():
-    check_alone(Conditioner(tower_zh()))
+def test_behind_an_adapter():
     tower = load_tower("embedded-zh")
     adapted = Conditioner(tower, adapter=load_adapter(ADAPTERS["embedded-zh"])[0])
     check_alone(adapted)
