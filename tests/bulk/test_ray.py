@@ -118,11 +118,19 @@ def test_a_worker_that_always_dies_ends_in_a_message_and_the_run_goes_on_later(t
     assert contents(tmp_path / "out") == contents(tmp_path / "local")
 
 
-def test_a_cluster_that_was_killed_is_not_waited_for(tmp_path, monkeypatch):
-    folder = tmp_path / "ray"  # where Ray looks for the last cluster of this machine
+@pytest.fixture
+def short_folder():
+    """A folder with a short path, for Ray has sockets in it."""
+    place = Path(tempfile.mkdtemp(prefix="ray-"))
+    yield place
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def test_a_cluster_that_was_killed_is_not_waited_for(tmp_path, short_folder, monkeypatch):
+    folder = short_folder / "ray"  # where Ray looks for the last cluster of this machine
     folder.mkdir()
     (folder / "ray_current_cluster").write_text("127.0.0.1:1")
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setenv("RAY_TMPDIR", str(short_folder))
     captions = write_captions(tmp_path)
     began = time.monotonic()
     made = encode(captions, tmp_path / "out", CaptionEncoder(), engine="ray", n_workers=1)
@@ -164,16 +172,15 @@ def test_the_encoder_serves_ray_data_itself(tmp_path):
 
 
 @pytest.fixture
-def cluster(monkeypatch):
+def cluster(short_folder, monkeypatch):
     """A cluster of its own that asks for a token: its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setenv("RAY_AUTH_TOKEN", "a token of the tests, for nothing else")
     ray_command = Path(sys.executable).with_name("ray")
-    place = tempfile.mkdtemp(prefix="ray-")  # a short path: it has sockets
     start = [ray_command, "start", "--head", f"--port={port}", "--num-cpus=2", "--block"]
-    start.append(f"--temp-dir={place}")
+    start.append(f"--temp-dir={short_folder}")
     head = subprocess.Popen(
         [*start, "--include-dashboard=false", "--disable-usage-stats"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -188,7 +195,6 @@ def cluster(monkeypatch):
     yield address
     head.terminate()
     head.wait(60)
-    shutil.rmtree(place, ignore_errors=True)
 
 
 def test_a_killed_run_on_a_cluster_goes_on_there(cluster, tmp_path, monkeypatch):
