@@ -15,7 +15,7 @@ from clipcond.errors import ClipcondError
 from clipcond.metadata import Parameters, read_parameters
 from clipcond.metadata.parameters import parse_parameters
 from clipcond.pipelines import attach, build_pipeline
-from tests.metadata.test_comfyui import graph
+from tests.metadata.comfyui_graphs import graph
 from tests.own_model import SIZE
 
 # diffusers' samplers of k-diffusion, with numpy 2

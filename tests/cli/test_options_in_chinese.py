@@ -5,15 +5,13 @@ import json
 import os
 import re
 from functools import partial
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from clipcond.cli.entry import main
 from clipcond.cli.messages import in_locale
-from clipcond.cli.picture_jobs import _KINDS, PictureJob, jobs_of_file, jobs_of_prompt
-from clipcond.cli.usage import _OTHER_NAMES
+from clipcond.cli.picture_jobs import jobs_of_prompt
 from clipcond.metadata import read_parameters
 from clipcond.pipelines import build_pipeline
 from tests.failures import failures_of
@@ -292,22 +290,3 @@ def test_bad_lines(capsys, tmp_path):
     (tmp_path / "prompts.txt").write_bytes(b"\n\xc3\x28\n")
     assert main(["generate", "--prompts", "prompts.txt"]) == 1
     assert capsys.readouterr().err == "clipcond: 第 2 行：不是 UTF-8\n"
-
-
-def test_lines_know_what_other_tools_call_a_key(tmp_path):
-    def check(case):
-        key, name = case
-        file = tmp_path / "prompts.txt"
-        file.write_text(json.dumps({"prompt": "a cat", name: 1}), encoding="utf-8")
-        job = PictureJob("", "", 0, None, None, None, None, Path("a.png"))
-        ((_, said),) = jobs_of_file(str(file), job, one_of)[1]
-        assert said.startswith(f"it has an unknown {name!r}. ")
-        assert said.endswith(f"Did you mean {key!r}?") == (key in _KINDS), said
-
-    cases = [
-        (option.split(" ")[0][2:].replace("-", "_"), spelled)
-        for option, names in _OTHER_NAMES.items()
-        for name in names.split()
-        for spelled in {name, name.replace("-", "_"), name.upper()}
-    ]
-    assert not failures_of(check, cases)

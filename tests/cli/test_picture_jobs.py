@@ -1,11 +1,19 @@
 """The pictures of a file of prompts: each has a file of its own."""
 
+import json
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from clipcond.cli.picture_jobs import PictureJob, check_targets, jobs_of_file, jobs_of_prompt
+from clipcond.cli.picture_jobs import (
+    _KINDS,
+    PictureJob,
+    check_targets,
+    jobs_of_file,
+    jobs_of_prompt,
+)
+from clipcond.cli.usage import _OTHER_NAMES
 from clipcond.errors import CheckpointError
 from tests.failures import failures_of
 
@@ -96,3 +104,22 @@ def test_brackets_of_prompts_are_no_json(tmp_path):
     file.write_text("\n".join(lines), encoding="utf-8")
     made, bad = jobs_of_file(str(file), jobs("a.png")[0], one_of)
     assert ([job.prompt for job in made], bad) == (lines, [])
+
+
+def test_lines_know_what_other_tools_call_a_key(tmp_path):
+    def check(case):
+        key, name = case
+        file = tmp_path / "prompts.txt"
+        file.write_text(json.dumps({"prompt": "a cat", name: 1}), encoding="utf-8")
+        job = PictureJob("", "", 0, None, None, None, None, Path("a.png"))
+        ((_, said),) = jobs_of_file(str(file), job, one_of)[1]
+        assert said.startswith(f"it has an unknown {name!r}. ")
+        assert said.endswith(f"Did you mean {key!r}?") == (key in _KINDS), said
+
+    cases = [
+        (option.split(" ")[0][2:].replace("-", "_"), spelled)
+        for option, names in _OTHER_NAMES.items()
+        for name in names.split()
+        for spelled in {name, name.replace("-", "_"), name.upper()}
+    ]
+    assert not failures_of(check, cases)

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from clipcond import attach
-from tests.metadata.test_comfyui import USUAL, changed, graph, node, read, said, text
+from tests.metadata.comfyui_graphs import USUAL, changed, graph, node, read, said, text
 from tests.pipelines.models import tiny_sd
 
 LOADER = {"model_name": "motion.ckpt", "beta_schedule": "sqrt_linear"}

@@ -7,7 +7,7 @@ import pytest
 from clipcond.cli import main
 from clipcond.errors import PictureError
 from clipcond.metadata import Parameters, read_parameters, save_picture
-from tests.metadata.test_comfyui import USUAL, graph, said
+from tests.metadata.comfyui_graphs import USUAL, graph, said
 from tests.metadata.test_pictures import picture
 from tests.metadata.test_swarmui import EXPECTED, swarm
 

@@ -9,7 +9,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from clipcond import HiddenLayer, attach
 from clipcond.metadata import Parameters, read_parameters
-from tests.metadata.test_comfyui import graph, node, read, text
+from tests.metadata.comfyui_graphs import graph, node, read, text
 from tests.metadata.test_swarmui import swarm
 from tests.pipelines.models import tiny_sd, tiny_sdxl
 

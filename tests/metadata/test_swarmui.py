@@ -8,7 +8,7 @@ from PIL.PngImagePlugin import PngInfo
 from clipcond import attach
 from clipcond.errors import PictureError
 from clipcond.metadata import Parameters, read_parameters, save_picture
-from tests.metadata.test_comfyui import graph
+from tests.metadata.comfyui_graphs import graph
 from tests.metadata.test_pictures import exif, picture
 from tests.pipelines.models import tiny_sd
 
