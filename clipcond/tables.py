@@ -89,11 +89,16 @@ def without_broken_cells(
         number, line = ahead.popleft()
         ahead.extend(islice(source, 1))
         is_part, n_left = n_left > 0, max(0, n_left - 1)
-        if not n_left and isinstance(line, str) and _opens(line):
+        if not n_left and isinstance(line, str) and _opens(_rest_of(line) if is_part else line):
             n_left = _lines_until_closed(line, (each for _, each in islice(ahead, MOST_BREAKS)))
         n_before -= 1
         if n_before < 0:
             yield number, BadRow(_BROKEN) if is_part or n_left else line
+
+
+def _rest_of(closing: str) -> str:
+    """Return what follows the cell that a line closes."""
+    return closing.partition("\t")[2]
 
 
 def _opens(line: str) -> bool:

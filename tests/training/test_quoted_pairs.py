@@ -3,7 +3,7 @@
 import csv
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clipcond.training import read_pairs
@@ -89,6 +89,7 @@ CELLS = st.lists(
 
 
 @given(rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5))
+@example(rows=[(["a"], ["\n"]), (["a"], ["a"]), (["\n"], ["a"])])
 def test_of_what_a_csv_writer_writes_only_whole_cells_are_texts(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("csv") / "pairs.tsv"
     written = [("x", "y"), *((" ".join(a), " ".join(b)) for a, b in rows), ("u", "v")]
