@@ -1,14 +1,16 @@
-"""Align the Chinese tower to the UNet with clipcond's own `align`, on pairs of captions."""
+"""Align towers to the UNet with clipcond's own `align`, on pairs of captions; here the Chinese."""
 
 from __future__ import annotations
 
 import json
 import random
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from clipcond import load_tower
+from clipcond.towers import TextTower
 from clipcond.training import AlignSettings, LoopSettings, align
 
 from .captioning import Habits
@@ -25,9 +27,10 @@ FILLED = "masterpiece, best quality"  # a chunk that says nothing, in English
 # One unit of training: what is measured, and then multiplied to fill the time.
 UNIT = {"text_steps": 4, "unet_steps": 3}
 TRIED = (8, 24)  # units
+Pair = Callable[[Places, random.Random], dict[str, str]]
 
 
-def pair(places: Places, rng: random.Random) -> dict[str, str]:
+def chinese_pair(places: Places, rng: random.Random) -> dict[str, str]:
     """One scene in plain English, and in Chinese as it is typed."""
     which = rng.random()
     language = CHINESE if which > MIXED_SHARE + ENGLISH_SHARE else MIXED
@@ -50,7 +53,7 @@ def pair(places: Places, rng: random.Random) -> dict[str, str]:
     return {"teacher": teacher, "tower": text}
 
 
-def write_pairs(path: Path, n: int, offers: Offers, seed: str) -> None:
+def write_pairs(path: Path, n: int, offers: Offers, seed: str, pair: Pair) -> None:
     """Write `n` pairs as `clipcond align` reads them."""
     rng, places = random.Random(f"pairs {seed}"), Places(offers, MIX)
     rows = [json.dumps(pair(places, rng), ensure_ascii=False) for _ in range(n)]
@@ -59,15 +62,25 @@ def write_pairs(path: Path, n: int, offers: Offers, seed: str) -> None:
 
 def adapter_stage(work: Work, offers: Offers, out: Path) -> None:
     """Write the adapter next to the Chinese tower; as many steps as the time allows."""
-    folder = work.runs / "adapter"
-    folder.mkdir(parents=True, exist_ok=True)
-    pairs = folder / "pairs.jsonl"
-    write_pairs(pairs, work.batches.pairs, offers, str(work.seed))
-    few = folder / "few.jsonl"
-    write_pairs(few, max(8, work.batches.pairs // 50), offers, f"{work.seed} few")
-
     tower = load_tower(str(out / "zh" / "tower"))
     tower.name = "embedded-zh"  # in the record, not this machine's folder
+    fit(work, offers, tower, chinese_pair, out / "zh" / "adapter.safetensors")
+
+
+def fit(
+    work: Work, offers: Offers, tower: TextTower, pair: Pair, output: Path, name: str = "adapter"
+) -> None:
+    """Align a tower to the UNet of `work.out`, for the adapter's share of the time.
+
+    Args:
+        name: its folder in the runs, and whose `work.steps` are taken instead, in units.
+    """
+    folder = work.runs / name
+    folder.mkdir(parents=True, exist_ok=True)
+    pairs = folder / "pairs.jsonl"
+    write_pairs(pairs, work.batches.pairs, offers, str(work.seed), pair)
+    few = folder / "few.jsonl"
+    write_pairs(few, max(8, work.batches.pairs // 50), offers, f"{work.seed} few", pair)
 
     def run(which: Path, output: Path, units: int) -> float:
         began = time.monotonic()
@@ -80,7 +93,7 @@ def adapter_stage(work: Work, offers: Offers, out: Path) -> None:
         device = "cuda" if work.device == "cuda" else "cpu"
         loop = LoopSettings(seed=work.seed, device=device, quiet=True)
         align(
-            str(out / "model"),
+            str(work.out / "model"),
             tower,
             which,
             output,
@@ -90,7 +103,7 @@ def adapter_stage(work: Work, offers: Offers, out: Path) -> None:
         )
         return time.monotonic() - began
 
-    units = work.steps.get("adapter")
+    units = work.steps.get(name)
     if units is None:
         budget = work.seconds("adapter")
         began = time.monotonic()
@@ -98,6 +111,6 @@ def adapter_stage(work: Work, offers: Offers, out: Path) -> None:
         each = max(1e-3, (long - short) / (TRIED[1] - TRIED[0]))
         encoding = short * 2 + 0.003 * work.batches.pairs
         units = max(TRIED[1], int((budget - (time.monotonic() - began) - encoding) / each))
-        print(f"adapter: {each * 1000:.0f} ms a unit, {units} units", flush=True)
-    seconds = run(pairs, out / "zh" / "adapter.safetensors", units)
-    print(f"adapter: {units} units, {seconds:.0f} s", flush=True)
+        print(f"{name}: {each * 1000:.0f} ms a unit, {units} units", flush=True)
+    seconds = run(pairs, output, units)
+    print(f"{name}: {units} units, {seconds:.0f} s", flush=True)

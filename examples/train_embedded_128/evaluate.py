@@ -31,17 +31,19 @@ from .fetch_artwork import ARTWORK
 from .first_edition import TOKENIZER
 from .judging import halves, judge_accuracy, load_judge, whole
 from .measuring import NOTHING, Row, asked, measure_row, noun_index, pictures, rows
+from .minilm import adapter_file, tower_folder
 from .models import Judge
 from .render import STYLE_NAMES, as_tensors
 from .settings import TINY, Sizes
-from .sprites import load_sprites
+from .sprites import Sprites, load_sprites
 from .world import BACKGROUNDS
-from .zero_shot import zero_shot
+from .zero_shot import photographs, zero_shot
 
 BY_HAND = Path(__file__).parent / "prompts_by_hand.txt"
 WEIGHTS = (0.3, 0.6, 1.0, 1.3, 1.6)
 COLUMNS = "background drawn object both order count style colour".split()
-SYSTEMS = {"en": None, "zh": "embedded-zh", "mixed": "embedded-zh"}
+Rows = list[dict[str, object]]
+SYSTEMS = ("en", "zh", "mixed", "minilm")  # the last is a tower of others: see minilm.py
 
 
 def sheet(images: Tensor, columns: int) -> Image.Image:
@@ -54,15 +56,14 @@ def sheet(images: Tensor, columns: int) -> Image.Image:
     return made
 
 
-def pipeline(folder: Path, system: str, device: str):  # type: ignore[no-untyped-def]
+def pipeline(options: argparse.Namespace, system: str):  # type: ignore[no-untyped-def]
     """The pipeline with the tower that reads a system's prompts."""
-    choices = {}
-    if system != "en":
-        choices = {
-            "tower": str(folder / "zh" / "tower"),
-            "adapter": str(folder / "zh" / "adapter.safetensors"),
-        }
-    pipe = build_pipeline(str(folder / "model"), device=device, **choices)
+    folder = options.model or options.runs / "embedded"
+    tower, adapter = folder / "zh" / "tower", folder / "zh" / "adapter.safetensors"
+    if system == "minilm":
+        tower, adapter = tower_folder(), adapter_file(options.runs)
+    choices = {} if system == "en" else {"tower": str(tower), "adapter": str(adapter)}
+    pipe = build_pipeline(str(folder / "model"), device=options.device, **choices)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -108,7 +109,7 @@ def plot(found: Sequence[dict[str, float]], path: Path) -> None:
     figure.savefig(path)
 
 
-def show(results: list[dict[str, object]]) -> None:
+def show(results: Rows) -> None:
     """The table."""
     table = Table("prompts", "row", "n", *COLUMNS, "s each")
     for row in results:
@@ -122,17 +123,17 @@ def by_hand() -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def contact_sheet(folder: Path, device: str, **call) -> Image.Image:  # type: ignore[no-untyped-def]
+def contact_sheet(options: argparse.Namespace, **call) -> Image.Image:  # type: ignore[no-untyped-def]
     """Draw the prompts by hand at the model's own settings, eight in a row."""
     prompts = by_hand()
     is_english = [prompt.isascii() for prompt in prompts]
     made: list[Tensor] = [torch.empty(0)] * len(prompts)
     for system, wanted in (("en", True), ("zh", False)):
         which = [i for i, english in enumerate(is_english) if english == wanted]
-        if system == "zh" and not (folder / "zh" / "adapter.safetensors").is_file():
+        if system == "zh" and system not in options.systems:
             which, made = [], [m if m.numel() else torch.ones(3, 128, 128) for m in made]
         if which:
-            pipe = pipeline(folder, system, device)
+            pipe = pipeline(options, system)
             images = pictures(pipe, [prompts[i] for i in which], 42, **call)
             for i, image in zip(which, images, strict=True):
                 made[i] = image
@@ -149,25 +150,17 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--n", type=int, default=200, help="pictures a row")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, help="by default the model's own")
-    parser.add_argument("--systems", nargs="+", choices=tuple(SYSTEMS), default=tuple(SYSTEMS))
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS[:3])
     parser.add_argument("--rows", nargs="+", help="of the table; all by default")
     parser.add_argument("--tiny", action="store_true", help="a model made with --tiny")
     return parser
 
 
-def main() -> None:
-    """Measure and write."""
-    options = arguments().parse_args()
-    warnings.simplefilter("ignore", ClipcondWarning)
-    folder = options.model or options.runs / "embedded"
-    out = options.runs / "evaluation"
-    out.mkdir(parents=True, exist_ok=True)
-    judge = load_judge(options.runs, TINY if options.tiny else Sizes())
-    sprites = load_sprites(options.sprites)
-    call = {"steps": options.steps, "guidance": options.guidance}
-    results: list[dict[str, object]] = []
+def table(options: argparse.Namespace, judge: Judge, sprites: Sprites, **call) -> Rows:  # type: ignore[no-untyped-def]
+    """Every row of every system."""
+    results: Rows = []
     for system in options.systems:
-        pipe = pipeline(folder, system, options.device)
+        pipe = pipeline(options, system)
         for row in rows():
             if options.rows and row.name not in options.rows:
                 continue
@@ -177,12 +170,14 @@ def main() -> None:
             facts = {"system": system, "row": row.name, "n": options.n, "seconds": seconds}
             results.append(facts | shares)
             print(results[-1], flush=True)
-    found: dict[str, object] = {"table": results}
-    found["emphasis"] = emphasis(pipeline(folder, "en", options.device), judge, options.n, **call)
-    plot(found["emphasis"], out / "emphasis.png")  # type: ignore[arg-type]
+    return results
+
+
+def accuracies(options: argparse.Namespace, judge: Judge, sprites: Sprites) -> dict[str, object]:
+    """How well the judge and the CLIP read renderings of all artists."""
     shown = Row("judge", replace(NOTHING, pair=0.4, several=0.2, styled=0.3, coloured=0.3))
     scenes = as_tensors([scene for _, scene in asked(shown, 1000, sprites.offers, "en")])
-    found["judge"] = judge_accuracy(judge, sprites, scenes, "cpu")
+    found: dict[str, object] = {"judge": judge_accuracy(judge, sprites, scenes, "cpu")}
     if (options.runs / "clip" / "final").is_dir():
         clip = CLIPModel.from_pretrained(options.runs / "clip" / "final")
         tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER)
@@ -190,11 +185,31 @@ def main() -> None:
             name: zero_shot(clip, tokenizer, sprites, "cpu", backgrounds)
             for name, backgrounds in (("on white", ("white",)), ("on all", BACKGROUNDS))
         }
-    contact_sheet(folder, options.device, **call).save(out / "sheet.png")
+        found["photographs"] = photographs(clip, tokenizer)
+    return found
+
+
+def main() -> None:
+    """Measure and write; what is of no tower but the English one is measured with it."""
+    options = arguments().parse_args()
+    warnings.simplefilter("ignore", ClipcondWarning)
+    out = options.runs / "evaluation"
+    out.mkdir(parents=True, exist_ok=True)
+    judge = load_judge(options.runs, TINY if options.tiny else Sizes())
+    sprites = load_sprites(options.sprites)
+    call = {"steps": options.steps, "guidance": options.guidance}
+    results = table(options, judge, sprites, **call)
+    found: dict[str, object] = {"table": results}
+    if "en" in options.systems:
+        degrees = emphasis(pipeline(options, "en"), judge, options.n, **call)
+        plot(degrees, out / "emphasis.png")
+        found |= {"emphasis": degrees} | accuracies(options, judge, sprites)
+        contact_sheet(options, **call).save(out / "sheet.png")
     show(results)
+    name = "results" if "en" in options.systems else "_".join(["results", *options.systems])
     text = json.dumps(found, indent=1, ensure_ascii=False)
-    (out / "results.json").write_text(text + "\n", encoding="utf-8")
-    print(text[text.index('"emphasis"') :])
+    (out / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    print(json.dumps({key: each for key, each in found.items() if key != "table"}, indent=1))
 
 
 if __name__ == "__main__":

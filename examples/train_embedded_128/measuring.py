@@ -65,7 +65,12 @@ def rows() -> list[Row]:
     ]
 
 
-LANGUAGES: dict[str, English | Chinese] = {"en": ENGLISH, "zh": CHINESE, "mixed": MIXED}
+LANGUAGES: dict[str, English | Chinese] = {
+    "en": ENGLISH,
+    "zh": CHINESE,
+    "mixed": MIXED,
+    "minilm": ENGLISH,
+}
 
 
 def asked(row: Row, n: int, offers: Offers, language: str) -> list[tuple[str, Scene]]:

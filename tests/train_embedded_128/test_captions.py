@@ -218,7 +218,7 @@ def test_text_states_are_the_conditioners(clip_skip):
 
 def test_pairs_say_one_scene_in_both_languages(sprites):
     rng, places = random.Random(0), Places(sprites.offers, adapter_stage.MIX)
-    pairs = [adapter_stage.pair(places, rng) for _ in range(200)]
+    pairs = [adapter_stage.chinese_pair(places, rng) for _ in range(200)]
     assert sum(not pair["tower"].isascii() for pair in pairs) > 120
     for pair in pairs:
         chunks = len(pool.english_chunks(pair["teacher"]))
