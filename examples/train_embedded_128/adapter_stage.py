@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from clipcond import load_tower
+from clipcond.adapters import load_adapter, save_adapter
 from clipcond.towers import TextTower
 from clipcond.training import AlignSettings, LoopSettings, align
 
@@ -64,7 +65,10 @@ def adapter_stage(work: Work, offers: Offers, out: Path) -> None:
     """Write the adapter next to the Chinese tower; as many steps as the time allows."""
     tower = load_tower(str(out / "zh" / "tower"))
     tower.name = "embedded-zh"  # in the record, not this machine's folder
-    fit(work, offers, tower, chinese_pair, out / "zh" / "adapter.safetensors")
+    output = out / "zh" / "adapter.safetensors"
+    fit(work, offers, tower, chinese_pair, output)
+    adapter, record = load_adapter(output)
+    save_adapter(adapter.half(), record, output)
 
 
 def fit(

@@ -111,8 +111,8 @@ def chinese_tower(sizes: Sizes, n_vocabulary: int, pad: int, known: Tensor) -> C
     """
     config = ChineseCLIPTextConfig(
         vocab_size=n_vocabulary,
-        hidden_size=sizes.text_width,
-        intermediate_size=4 * sizes.text_width,
+        hidden_size=sizes.chinese_width,
+        intermediate_size=4 * sizes.chinese_width,
         num_hidden_layers=sizes.text_layers,
         num_attention_heads=sizes.text_heads,
         hidden_act="gelu",
@@ -127,7 +127,7 @@ def chinese_tower(sizes: Sizes, n_vocabulary: int, pad: int, known: Tensor) -> C
         table.normal_(std=0.05).mul_(known[:, None])
         for block in model.encoder.layer:
             block.output.LayerNorm.bias.fill_(FINAL_NORM_BIAS).requires_grad_(False)
-    projection = nn.Linear(sizes.text_width, sizes.text_width, bias=False)
+    projection = nn.Linear(sizes.chinese_width, sizes.text_width, bias=False)
     return ChineseTextEncoder(model, projection)
 
 

@@ -21,6 +21,7 @@ class Sizes:
     text_width: int = 128
     text_layers: int = 6
     text_heads: int = 4
+    chinese_width: int = 96  # its vocabulary is most of the Chinese tower's file
     vision_width: int = 192
     vision_layers: int = 4
     patch: int = 16
@@ -55,6 +56,7 @@ TINY = Sizes(
     text_width=32,
     text_layers=2,
     text_heads=2,
+    chinese_width=24,
     vision_width=32,
     vision_layers=1,
     patch=32,

@@ -137,6 +137,8 @@ def test_all_stages_run_and_leave_a_model_that_draws(work, capsys, monkeypatch):
         str(work.out / "model"), tower=tower, adapter=str(work.out / "zh" / "adapter.safetensors")
     )
     assert measuring.pictures(adapted, ["一只猫"], 0, steps=2).isfinite().all()
+    assert tower.width == TINY.chinese_width
+    assert {p.dtype for p in adapted.conditioner.adapter.parameters()} == {torch.float16}
     assert (adapted.conditioner.clip_skip, tower.name) == (2, str(work.out / "zh" / "tower"))
     assert adapted.conditioner.adapter.record.tower_name == "embedded-zh"  # no folder of here
 
