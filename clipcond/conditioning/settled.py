@@ -125,17 +125,21 @@ class SettlesTexts(ABC):
             for until, parts in timed
         )
 
-    def undrawn(self, prompt: str, steps: int, *, negative: bool = False) -> tuple[Issue, ...]:
+    def undrawn(
+        self, prompt: str, steps: int, *, n_drawn: int | None = None, negative: bool = False
+    ) -> tuple[Issue, ...]:
         """List an issue for each edit of a prompt that so many steps never show.
 
         Args:
-            steps: how many are drawn.
+            steps: of the schedule.
+            n_drawn: how many of them are drawn, from the first on; all by default.
             negative: AND is a word like any other.
         """
         if not self.reader.dialect.settles:
             return ()
         wide = bool(self.reader.fullwidth)
-        return undrawn_edits(self._whole(prompt), steps, negative=negative, fullwidth=wide)
+        choices = {"negative": negative, "fullwidth": wide}
+        return undrawn_edits(self._whole(prompt), steps, n_drawn=n_drawn, **choices)
 
     def _whole(self, prompt: str) -> Remainder:
         return take_out(prompt)[0] if self.reader.takes_out else Remainder.whole(prompt)

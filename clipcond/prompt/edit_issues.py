@@ -6,6 +6,7 @@ what so many steps never draw, and what looks like something else.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -75,34 +76,38 @@ def never_issues(part: Remainder, steps: int, *, fullwidth: bool = False) -> Ite
             yield Issue(said[0], part.at(change.start), said[1], "editing")
 
 
-def undrawn_issues(part: Remainder, steps: int, *, fullwidth: bool = False) -> Iterator[Issue]:
+def undrawn_issues(
+    part: Remainder, steps: int, *, n_drawn: int | None = None, fullwidth: bool = False
+) -> Iterator[Issue]:
     """Make an issue of each edit and alternation of which so many steps do not draw all texts.
 
     A1111 draws a text that ends at step 5 in six steps: the last step of 20 is number 19.
 
     Args:
         part: one condition of a prompt.
-        steps: how many are drawn.
+        steps: of the schedule.
+        n_drawn: how many of them are drawn, from the first on; all by default.
         fullwidth: whether full-width punctuation is syntax too.
     """
-    for undrawn in find_undrawn(part.text, steps, fullwidth=fullwidth):
+    n_drawn = steps if n_drawn is None else n_drawn
+    for undrawn in find_undrawn(part.text, steps, n_drawn=n_drawn, fullwidth=fullwidth):
         change = undrawn.change
         is_known = never_changes(change) is not None or _is_numeric(part.text, change)
         make = _undrawn_texts if change.when is None else _undrawn_edit
-        said = None if is_known else make(part.text, undrawn, steps)
+        said = None if is_known else make(part.text, undrawn, steps, n_drawn)
         if said is not None:
             yield Issue(said[0], part.at(change.start), said[1], "editing-undrawn")
 
 
-def _undrawn_edit(text: str, undrawn: Undrawn, steps: int) -> tuple[str, str]:
+def _undrawn_edit(text: str, undrawn: Undrawn, steps: int, n_drawn: int) -> tuple[str, str]:
     change = undrawn.change
     shown = excerpt(text[change.start : change.stop], SHOWN)
     kept = excerpt(text[slice(*change.options[1 - undrawn.lost[0]])].strip(), SHOWN)
-    message = f"{shown!r} never changes while denoising: {steps} steps draw only {kept!r}"
+    message = f"{shown!r} never changes while denoising: {n_drawn} steps draw only {kept!r}"
     first, last = undrawn.first, undrawn.last - 1  # the steps that it can change after
     if first <= last:
         return message, choose_step(first, last, steps)
-    is_inner = (undrawn.first, undrawn.last) != (1, max(1, steps - 1))
+    is_inner = (undrawn.first, undrawn.last) != (1, max(1, n_drawn - 1))
     return message, "Give the brackets around it more steps." if is_inner else "Draw more steps."
 
 
@@ -114,7 +119,7 @@ def choose_step(first: int, last: int, steps: int) -> str:
     return f"Choose {which}, or a fraction such as {fraction}."
 
 
-def _undrawn_texts(text: str, undrawn: Undrawn, steps: int) -> tuple[str, str] | None:
+def _undrawn_texts(text: str, undrawn: Undrawn, steps: int, n_drawn: int) -> tuple[str, str] | None:
     """Say which texts of an alternation are never drawn; None if each is drawn elsewhere in it."""
     change, lost = undrawn.change, undrawn.lost
     options = [text[start:stop].strip() for start, stop in change.options]
@@ -124,9 +129,10 @@ def _undrawn_texts(text: str, undrawn: Undrawn, steps: int) -> tuple[str, str] |
         return None
     shown = excerpt(text[change.start : change.stop], SHOWN)
     listed = ", ".join(map(repr, names[:_NAMED])) + (", ..." if len(names) > _NAMED else "")
-    message = f"{shown!r} alternates in vain: {steps} steps never draw {listed}"
-    if len(options) >= steps:
-        return message, f"Draw at least {len(options) + 1} steps, or write fewer texts."
+    message = f"{shown!r} alternates in vain: {n_drawn} steps never draw {listed}"
+    if len(options) >= n_drawn:
+        needed = math.ceil((len(options) + 1) * steps / max(1, n_drawn))
+        return message, f"Draw at least {needed} steps, or write fewer texts."
     return message, "Write all texts in one pair of brackets, or give the outer ones more steps."
 
 

@@ -131,11 +131,16 @@ def find_last_text(source: str, changes: Sequence[Change], steps: int) -> list[t
     return _pieces_at(len(source), timed, steps)
 
 
-def find_undrawn(text: str, steps: int, *, fullwidth: bool = False) -> list[Undrawn]:
+def find_undrawn(
+    text: str, steps: int, *, n_drawn: int | None = None, fullwidth: bool = False
+) -> list[Undrawn]:
     """Find each change of which some texts are never drawn.
 
     The last of several steps is not drawn: of 20, counted from 0, that is number 19. What is inside
     of a text that is never drawn is left out.
+
+    Args:
+        n_drawn: how many of the steps are drawn, from the first on; all by default.
     """
     changes = find_changes(text, fullwidth=fullwidth)
     timed = [(change, _switch(change, steps, False, None)) for change in changes]
@@ -143,7 +148,7 @@ def find_undrawn(text: str, steps: int, *, fullwidth: bool = False) -> list[Undr
     drawn: set[tuple[int, int]] = set()  # where a change starts, and which text of it
     first: dict[int, int] = {}
     last: dict[int, int] = {}
-    for step in range(1, max(2, steps)):
+    for step in range(1, max(2, steps if n_drawn is None else n_drawn)):
         if len(drawn) == n_texts:
             break
         now: set[tuple[int, int]] = set()

@@ -139,18 +139,24 @@ def find_conditions(
 
 
 def undrawn_edits(
-    remainder: Remainder, steps: int, *, negative: bool = False, fullwidth: bool = False
+    remainder: Remainder,
+    steps: int,
+    *,
+    n_drawn: int | None = None,
+    negative: bool = False,
+    fullwidth: bool = False,
 ) -> tuple[Issue, ...]:
     """Make an issue of each edit and alternation of which so many steps do not draw all texts.
 
     Args:
         remainder: what is read of a prompt.
-        steps: how many are drawn.
+        steps: of the schedule.
+        n_drawn: how many of them are drawn, from the first on; all by default.
         negative, fullwidth: as for `reduce_to_one_text`.
     """
     parts = find_conditions(remainder, negative=negative, fullwidth=fullwidth)
     issues = (
-        undrawn_issues(remainder.only([(start, stop)]), steps, fullwidth=fullwidth)
+        undrawn_issues(remainder.only([(start, stop)]), steps, n_drawn=n_drawn, fullwidth=fullwidth)
         for start, stop, _ in parts
     )
     return tuple(islice(chain.from_iterable(issues), MOST_ISSUES))

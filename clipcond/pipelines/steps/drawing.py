@@ -256,7 +256,7 @@ class StepsOfPipeline:
         for encoded in own | {row.encoded for rows in apart for row in rows if row is not None}:
             encoded.is_used = True
             for each in encoded.with_regions:
-                if each.settle(self._position.n_steps):
+                if each.settle(self._position.n_steps, self._position.n_drawn):
                     self._texts.forget()
         self._texts.step = self._position.step
 

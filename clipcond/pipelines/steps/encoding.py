@@ -141,20 +141,24 @@ class EncodedCall:
     def _axis(self, name: str) -> int:
         return self.family.axes.get(name.removeprefix(NEGATIVE_OF), 0)
 
-    def settle(self, n_steps: int) -> bool:
+    def settle(self, n_steps: int, n_drawn: int) -> bool:
         """Plan for this number of steps, and encode again if other texts are needed.
 
+        Args:
+            n_drawn: how many of the steps are drawn, from the first on.
         Returns:
             whether that was so.
         """
         if n_steps == self._n_steps:
             return False
-        self._n_steps = n_steps
+        self._n_steps, is_negative = n_steps, self._is_negative
         of_call = {
-            **{"again": True, "negative": self._is_negative},
+            **{"again": True, "negative": is_negative},
             "limited": self.family.n_chunks is None,
         }
-        warn_undrawn(self.arguments, self._conditioner, n_steps, negative=self._is_negative)
+        warn_undrawn(
+            self.arguments, self._conditioner, n_steps, n_drawn=n_drawn, negative=is_negative
+        )
         plan = plan_steps(self.arguments, self._conditioner, n_steps, **of_call) or self.plan
         known = plan.with_pairs_of(self.plan)
         if known is not None:

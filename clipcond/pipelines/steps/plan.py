@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from clipcond.conditioning.checks import warn_issues
-from clipcond.conditioning.settled import OverTime, Settled, SettlesTexts
-from clipcond.errors import PromptError
+from clipcond.conditioning.settled import SettlesTexts
+from clipcond.pipelines.steps.timeline import timeline
 
 Arguments: TypeAlias = Mapping[str, Any]  # of the method that encodes prompts
 Part: TypeAlias = tuple[int, float]  # a pair of texts of the plan, and its weight
@@ -90,16 +90,22 @@ def changes(arguments: Arguments, conditioner: SettlesTexts, *, negative: bool =
 
 
 def warn_undrawn(
-    arguments: Arguments, conditioner: SettlesTexts, n_steps: int, *, negative: bool = False
+    arguments: Arguments,
+    conditioner: SettlesTexts,
+    n_steps: int,
+    *,
+    n_drawn: int,
+    negative: bool = False,
 ) -> None:
     """Warn of each edit of which a call that takes `n_steps` steps draws one text only.
 
     Args:
+        n_drawn: how many of the steps it draws, from the first on.
         negative: all are negatives, whatever the arguments are called.
     """
     found = {text: negative or name.startswith("negative") for name, text in _each(arguments)}
     for text, is_negative in found.items():
-        issues = conditioner.undrawn(text, n_steps, negative=is_negative)
+        issues = conditioner.undrawn(text, n_steps, n_drawn=n_drawn, negative=is_negative)
         if issues:
             warn_issues(text, issues)
 
@@ -120,7 +126,7 @@ def plan_steps(
         negative: all are negatives, whatever the arguments are called.
         limited: the Conditioner's `max_chunks` limits the parts of AND.
     Raises:
-        PromptError: two prompts of one picture have AND, and not as many parts.
+        PromptError: two prompts of one picture have AND, and not as many parts or other weights.
     """
     texts = _texts(arguments)
     if texts is None:
@@ -132,7 +138,7 @@ def plan_steps(
         timed = []
         over_time = partial(conditioner.over_time, steps=n_steps, again=again, limited=limited)
         own = {name: each[row] for name, each in texts.items()}
-        for until, parts in _timeline(own, over_time, negative=negative):
+        for until, parts in timeline(own, over_time, negative=negative):
             found = []
             for each, weight in parts:
                 key = (str(row), *each.values())
@@ -163,37 +169,6 @@ def _expanded(
         single["image"] = [images[row] for row in rows]
     wanted = {name: [each[name] for _, each in chosen] for name in texts}
     return {**arguments, **taken, **single, **wanted}
-
-
-def _timeline(
-    texts: dict[str, str], over_time: Callable[..., OverTime], *, negative: bool
-) -> Iterator[tuple[int, list[tuple[dict[str, str], float]]]]:
-    """Yield, for each last step, the texts and weight of every part of one prompt."""
-    # Kandinsky's priors draw the negatives as prompts too, each with itself as its negative
-    both = {"prompt"} if texts.get("prompt") == texts.get("negative_prompt") else {""}
-    timed = {
-        name: over_time(text, negative=negative or name.startswith("negative") or name in both)
-        for name, text in texts.items()
-    }
-    for until in sorted({until for each in timed.values() for until, _ in each}):
-        now = {name: _at(each, until) for name, each in timed.items()}
-        n_parts = max(map(len, now.values()))
-        for name, parts in now.items():
-            if len(parts) not in (1, n_parts):
-                message = f"{len(parts)} parts in one prompt, {n_parts} in another"
-                remedy = "Write AND in one of the two prompts, or as often in both."
-                raise PromptError(message, texts[name], texts[name].find("AND"), remedy)
-        mixed: list[tuple[dict[str, str], float]] = []
-        for i in range(n_parts):
-            own = {name: parts[i % len(parts)] for name, parts in now.items()}
-            several = [weight for n, (_, weight) in own.items() if len(now[n]) == n_parts]
-            found: dict[str, str] = {name: text for name, (text, _) in own.items()}
-            mixed.append((found, several[0]))
-        yield until, mixed
-
-
-def _at(timed: OverTime, step: int) -> tuple[tuple[Settled, float], ...]:
-    return next(parts for until, parts in timed if step <= until)
 
 
 def _texts(arguments: Arguments) -> Texts | None:

@@ -45,8 +45,13 @@ class Position:
         self._timesteps: object = None
         self._last: object = None
         self._first = 0  # the place in the schedule that counts as step 0
-        self.n_steps = 0
+        self.n_steps = self._n_calls = 0
         self.step = -1
+
+    @property
+    def n_drawn(self) -> int:
+        """How many steps are drawn, from step 0 on: image-to-image leaves out the first ones."""
+        return max(1, self._n_calls - self._first)
 
     def move(self, scheduler: object, timestep: Timestep) -> bool:
         """Move to the step of a call; returns whether it is a new one."""
@@ -63,6 +68,9 @@ class Position:
         before, self._timesteps = self._timesteps, getattr(scheduler, "timesteps", None)
         self._last = None
         self.n_steps = scheduled_steps(scheduler) or 1
+        self._n_calls = (
+            _n_timesteps(scheduler) or self.n_steps
+        )  # more of PNDM's, one less of Heun's
         place = _place(scheduler, timestep)
         if not _are_equal(before, self._timesteps):
             self._first = 0 if self._step_count == "schedule" else place
@@ -81,6 +89,10 @@ def scheduled_steps(scheduler: object) -> int:
     n_steps = getattr(scheduler, "num_inference_steps", None)
     if isinstance(n_steps, int) and n_steps > 0:
         return n_steps * int(getattr(scheduler, "order", 1))
+    return _n_timesteps(scheduler)
+
+
+def _n_timesteps(scheduler: object) -> int:
     timesteps = getattr(scheduler, "timesteps", None)
     if timesteps is None:
         return 0

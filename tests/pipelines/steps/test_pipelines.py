@@ -1,6 +1,7 @@
 """Prompts over time and AND in other pipelines than text-to-image."""
 
 import copy
+import warnings
 
 import diffusers
 import pytest
@@ -149,6 +150,28 @@ def test_step_count_of_a_schedule_with_timesteps_that_come_twice(skip_prk_steps)
         is_cat = [torch.equal(rows[-1], cat) for rows in pipe.unet.seen]
         n_calls = len(pipe.scheduler.timesteps) - start
         assert is_cat == [True] * (6 - start) + [False] * (n_calls - 6 + start), strength
+
+
+@pytest.mark.parametrize("scheduler", ["DDIM", "EulerDiscrete", "HeunDiscrete", "PNDM"])
+def test_edits_that_strength_leaves_no_step_for_are_warned_of(scheduler):
+    name = "StableDiffusionImg2ImgPipeline"
+    pipe = attach(zoo.make(name))
+    choices = {"skip_prk_steps": True} if scheduler == "PNDM" else {}
+    pipe.scheduler = getattr(diffusers, f"{scheduler}Scheduler")(**choices)
+    pipe.unet = Recorder(pipe.unet)
+    dog, found = pipe.conditioner("dog").embeds[0], []
+    for strength, step in ((0.5, 1), (0.5, 3), (0.5, "0.5"), (0.5, "0.2"), (0.9, 3), (1.0, 4)):
+        pipe.unet.seen = []
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            zoo.draw(
+                pipe, name, prompt=f"[cat:dog:{step}]", num_inference_steps=6, strength=strength,
+            )  # fmt: skip
+        is_warned = any("never changes while denoising" in str(each.message) for each in said)
+        is_drawn = any(torch.equal(rows[-1], dog) for rows in pipe.unet.seen)
+        assert is_warned == (not is_drawn), (strength, step)
+        found.append(is_warned)
+    assert len(set(found)) == 2
 
 
 GO_ON = [

@@ -111,6 +111,26 @@ def test_second_prompts():
         plan_steps({"prompt": "a AND b AND c", "prompt_2": "d AND e"}, Reads(), 2)
 
 
+def test_parts_have_one_weight_whichever_prompt_says_it():
+    def weights(*prompts):
+        names = ("prompt", "prompt_2", "prompt_3")
+        plan = plan_steps(dict(zip(names, prompts, strict=False)), Reads(), 2)
+        return [weight for _, weight in plan.parts(0, 0)]
+
+    assert weights("a AND b :0.5", "c AND d") == [1.0, 0.5]
+    assert weights("a AND b", "c AND d :-3") == [1.0, -3.0]
+    assert weights("a AND b :0.5", "c AND d :0.5", "e AND f") == [1.0, 0.5]
+    assert weights("a", "c", "e AND f :2") == [1.0, 2.0]
+    for prompts in (
+        ("a AND b :0.5", "c AND d :-3"),
+        ("a :0.5 AND b", "c AND d :0.5"),
+        ("a AND b", "c AND d :2", "e AND f :3"),
+    ):
+        with pytest.raises(PromptError, match=r"its parts have the weights .*, those of") as raised:
+            weights(*prompts)
+        assert f"{prompts[-1]}\n  {' ' * prompts[-1].index('AND')}^" in str(raised.value)
+
+
 def test_which_prompts_change():
     for prompt in ("a [cat]", "AND" * 2, "BLACK AND WHITE", "[a:b:c]", "photo 16:9", "[a|b"):
         assert not changes({"prompt": prompt}, Reads()), prompt
