@@ -16,6 +16,7 @@ from tempfile import mkdtemp
 from threading import get_ident
 from typing import Any, BinaryIO, cast
 
+from clipcond.encodings import decode_utf_8
 from clipcond.errors import CheckpointError, ClipcondError, excerpt, first_line
 
 MOST_JSON = MOST_TEXT = 64 * 2**20  # bytes; the largest index of a model's parts has 2 MB
@@ -108,7 +109,7 @@ def read_text(path: Path) -> str:
         raise CheckpointError(f"{str(path)!r} has more than {MOST_TEXT:,} bytes", path)
     is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = content.decode("utf-16" if is_utf_16 else "utf-8-sig")
+        text = content.decode("utf-16") if is_utf_16 else decode_utf_8(content)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         message = f"{str(path)!r}, line {line} is no UTF-8"

@@ -10,6 +10,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipcond.encodings import decode_utf_8
 from clipcond.errors import ClipcondError, first_line, printable
 
 if TYPE_CHECKING:
@@ -62,11 +63,13 @@ def read_lines(
 
 def _decode(raw: bytes) -> str | BadRow:
     try:
-        line = raw.decode("utf-8").rstrip("\r\n")
+        line = decode_utf_8(raw).rstrip("\r\n")
     except UnicodeDecodeError as error:
         return BadRow(f"{NOT_UTF_8}: byte {raw[error.start]:#04x}")
     if "\0" in line:
         return BadRow("it holds a zero byte")
+    if "\r" in line:
+        return BadRow("its lines end in CR alone, as old programs write them; save it with LF")
     return line if line.strip() else BadRow("it is empty")
 
 

@@ -18,6 +18,7 @@ import typer
 from clipcond.bulk.prompts import LIKE_JSON
 from clipcond.cli.options import MAX_SEED, check_guidance, check_picture, check_size, check_text
 from clipcond.cli.usage import option_of
+from clipcond.encodings import decode_utf_8
 from clipcond.errors import BadLine, CheckpointError, PromptError, excerpt
 from clipcond.files import reading
 
@@ -170,7 +171,7 @@ def _lines(file: str) -> Iterator[str | bytes]:
 
 def _is_utf_8(content: bytes) -> bool:
     try:
-        content.decode()
+        decode_utf_8(content)
     except UnicodeDecodeError:
         return False
     return True

@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipcond.encodings import decode_utf_8
 from clipcond.errors import ArgumentError, PictureError
 from clipcond.files import local_path, write_whole
 from clipcond.metadata.comfyui import of_comfyui
@@ -91,7 +92,7 @@ def _read_text(file: Path) -> str:
     content = file.read_bytes()
     is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = content.decode("utf-16" if is_utf_16 else "utf-8-sig")
+        text = content.decode("utf-16") if is_utf_16 else decode_utf_8(content)
     except UnicodeDecodeError:
         raise PictureError(f"{str(file)!r} is no text in UTF-8 or UTF-16", file) from None
     if "\0" in text:

@@ -70,7 +70,8 @@ class Family:
         further_test: what else is true of a pipeline of the family, where other families have the
             same parameters.
         n_chunks: how many chunks the model can read; None = any number.
-        masks: whether the towers' padding is masked.
+        masks: whether the towers' padding is masked; None = as the text encoder's configuration
+            says, which it may for Stable Diffusion 1 and 2.
         context_length: of the towers' chunks, where the model's own is another; None = the towers'.
         tower: makes a tower of a text encoder, a tokenizer and `context_length`.
         encode: encodes prompts, given the method's arguments: a value for each of `returns`. None =
@@ -96,7 +97,7 @@ class Family:
     reads: ModelReads | None = None
     further_test: Callable[[Any], bool] | None = None
     n_chunks: int | None = None
-    masks: bool = False
+    masks: bool | None = False
     context_length: int | None = None
     tower: Callable[..., Any] = own_tower
     encode: Callable[[Encoding, Mapping[str, Any]], tuple[Any, ...]] | None = None

@@ -88,7 +88,10 @@ class AnswersPrompts:
     def pipe(self) -> ConditionedPipeline:
         pipe = self._pipe()
         if pipe is None:
-            raise PipelineError("The pipeline of this encode_prompt no longer exists.")
+            raise PipelineError(
+                "The pipeline of this encode_prompt no longer exists.",
+                "Keep it in a variable, such as pipe, and call pipe.encode_prompt(...).",
+            )
         return pipe
 
     @property

@@ -67,6 +67,8 @@ def towers_of(pipe: object, family: Family) -> list[TextTower]:
                 "model and no BERT.",
                 "Say which tower reads its prompts: attach(pipe, tower=...).",
             )
-        if family.masks:
+        config = getattr(model, "config", None)
+        is_said = family.masks is None and getattr(config, "use_attention_mask", False)
+        if family.masks or is_said:
             tower.special = replace(tower.special, mask_padding=True)
     return made

@@ -230,9 +230,9 @@ def components_of(encoding: Encoding) -> tuple[object, ...]:
 def marks_of(components: Sequence[object]) -> list[tuple[object, ...]]:
     """Make what tells text encoders and tokenizers from others, and from themselves changed.
 
-    Of a tokenizer the special tokens count: a Conditioner pads with those that it was made with.
+    Of a tokenizer the special tokens and the length count: a Conditioner is made with them.
     """
-    names = ("bos_token_id", "eos_token_id", "pad_token_id")
+    names = ("bos_token_id", "eos_token_id", "pad_token_id", "model_max_length")
     return [(id(each), *(getattr(each, name, None) for name in names)) for each in components]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
@@ -185,7 +186,7 @@ class ImageIndex:
             ReadingError: `k` is no whole number from 1, `image_weight` not from 0 to 1, or the
                 text empty.
         """
-        if not 0 <= image_weight <= 1:
+        if not (isinstance(image_weight, Real) and 0 <= image_weight <= 1):
             raise ReadingError(f"image_weight is a number from 0 to 1, not {image_weight!r}")
         embeds = self._embed(query)
         if image is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from clipcond.checkpoints.places import NAMES
+from clipcond.encodings import decode_utf_8
 from clipcond.errors import ReadingError, UnknownNameError, counted
 from clipcond.files import local_path, opened
 from clipcond.reading.encoder import DualEncoder, checked_encoder
@@ -86,7 +87,7 @@ def _read(path: Path) -> list[str]:
     if len(content) > MOST_BYTES:
         raise ReadingError(f"{str(path)!r} has more than {MOST_BYTES:,} bytes: no list of words")
     try:
-        lines = content.decode("utf-8-sig").splitlines()
+        lines = decode_utf_8(content).splitlines()
     except UnicodeDecodeError as error:
         message = f"{str(path)!r} is not UTF-8 at byte {error.start}"
         raise ReadingError(message, "Save it as UTF-8.") from error

@@ -150,7 +150,7 @@ def test_an_attached_pipeline_is_freed_without_the_garbage_collector():
         assert alive() is None
     finally:
         gc.enable()
-    with pytest.raises(PipelineError, match="no longer exists"):
+    with pytest.raises(PipelineError, match=r"no longer exists.\nKeep it in a variable"):
         encode_prompt("a cat", "cpu", 1, True)
 
 

@@ -31,6 +31,28 @@ def test_without_guidance_equals_diffusers(pipe):
     assert torch.equal(ours, theirs)
 
 
+OBEYING = ("StableDiffusionPipeline", "StableDiffusionInstructPix2PixPipeline")
+OTHERS = ("StableDiffusionXLPipeline", "StableDiffusionLatentUpscalePipeline")
+
+
+@pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")  # of numpy 2
+@pytest.mark.parametrize("name", [*OBEYING, *OTHERS])
+def test_masked_padding_is_as_the_configuration_says(name, monkeypatch):
+    def drawn(pipe):
+        return zoo.draw(pipe, name, prompt="a cat")
+
+    pipe = zoo.make(name)
+    unmasked = drawn(pipe)
+    monkeypatch.setattr(pipe.text_encoder.config, "use_attention_mask", True, raising=False)
+    theirs = drawn(pipe)
+
+    assert torch.equal(drawn(attach(pipe, dialect="diffusers")), theirs)
+    assert torch.equal(theirs, unmasked) == (name in OTHERS)
+    if name == "StableDiffusionPipeline":  # in every dialect: so its UNet was trained
+        own = pipe.conditioner("a cat").embeds
+        assert torch.equal(attach(pipe, clip_skip=1).conditioner("a cat").embeds, own)
+
+
 @pytest.mark.parametrize("per_call", [False, True])
 def test_clip_skip_2_is_the_penultimate_layer_normed_for_both_prompts(pipe, per_call):
     attach(pipe, clip_skip=1 if per_call else 2)

@@ -67,18 +67,25 @@ def with_own_tokenizer(make):
     return pipe
 
 
-@pytest.mark.parametrize("make", [tiny_sd, tiny_sdxl])
-def test_special_tokens_that_are_changed_in_place_count(make):
+@pytest.mark.parametrize(
+    ("make", "name", "value"),
+    [
+        (tiny_sd, "pad_token", "<|startoftext|>"),
+        (tiny_sdxl, "pad_token", "<|startoftext|>"),
+        (tiny_sd, "model_max_length", 30),
+    ],
+)
+def test_settings_of_tokenizers_that_are_changed_in_place_count(make, name, value):
     pipe = attach(with_own_tokenizer(make))
     first, before = pipe.conditioner, pipe.conditioner("a cat").embeds
     if make is tiny_sd:
         first.load_inversion(torch.ones(1, 32), "foos")
-    pipe.tokenizer.pad_token = "<|startoftext|>"
+    setattr(pipe.tokenizer, name, value)
 
     changed = pipe.conditioner("a cat").embeds
     fresh = with_own_tokenizer(make)
-    fresh.tokenizer.pad_token = "<|startoftext|>"
-    assert not torch.equal(changed, before)
+    setattr(fresh.tokenizer, name, value)
+    assert changed.shape != before.shape or not torch.equal(changed, before)
     assert torch.equal(changed, attach(fresh).conditioner("a cat").embeds)
     assert pipe.conditioner is pipe.conditioner is not first
     assert pipe.conditioner.inversions == first.inversions

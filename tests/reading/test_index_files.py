@@ -252,9 +252,10 @@ def test_wrong_questions_are_refused(tmp_path, files, encoder):
     index.add(files[:2])
 
     assert message_of(ReadingError, index.search, "red", k=0) == "k is a whole number from 1, not 0"
-    assert message_of(ReadingError, index.search, "red", image_weight=2.0) == (
-        "image_weight is a number from 0 to 1, not 2.0"
-    )
+    for wrong in (2.0, -0.1, float("nan"), None, "0.5"):
+        assert message_of(ReadingError, index.search, "red", image_weight=wrong) == (
+            f"image_weight is a number from 0 to 1, not {wrong!r}"
+        )
     nan = torch.full((1, 128), torch.nan)
     assert message_of(ReadingError, index.nearest, nan) == (
         "vectors are [m 128] without NaN, which these [1, 128] are not"

@@ -43,6 +43,7 @@ STABLE_DIFFUSION = Family(
     required=PROMPTS,
     optional=OF_CALL | _CHOICES,
     returns=("embeds", "negative_embeds"),
+    masks=None,
     further_test=partial(has_component, "unet"),
     tasks={
         "text2image": "StableDiffusionPipeline",
@@ -97,6 +98,7 @@ INSTRUCT_PIX2PIX = Family(
     required=PROMPTS,
     optional=OF_CALL | _CHOICES,
     returns=("embeds", "negative_embeds"),
+    masks=None,
     method="_encode_prompt",
     joins=(("embeds", "negative_embeds", "negative_embeds"),),
 )
@@ -127,6 +129,7 @@ SAFE = Family(
     required=frozenset({"prompt", "negative_prompt", "enable_safety_guidance"}),
     optional=OF_CALL,
     returns=_SAFE,
+    masks=None,
     method="_encode_prompt",
     joins=(_SAFE,),
     encode=_encode_safe,
