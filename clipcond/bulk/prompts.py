@@ -7,36 +7,21 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from functools import lru_cache, partial
+from functools import partial
 from os import PathLike
 from pathlib import Path, PurePosixPath
 
 from clipcond.bulk import sources
 from clipcond.bulk.captions import text_in
+from clipcond.bulk.prompt_columns import ROLES, SAY_COLUMN, choose_columns, columns_by_names
 from clipcond.bulk.rows import Row, read_rows, row_of_json
-from clipcond.bulk.sources import Place, Source, find_column, no_column
+from clipcond.bulk.sources import Place, Source
 from clipcond.errors import BulkError, excerpt
 from clipcond.tables import BadRow
 
 MAX_SEED = 2**64 - 1  # what torch's generators take
 MAX_GUIDANCE = 100
 _MOST_NAME = 80  # characters of a name that are part of a file's
-# What a column of each role may be called; upper case, spaces and hyphens do not matter.
-ROLES: dict[str, tuple[str, ...]] = {
-    "prompt": ("prompt", "prompts", "caption", "text"),
-    "negative": ("negative", "negative_prompt"),
-    "seed": ("seed",),
-    "steps": ("steps", "num_inference_steps"),
-    "guidance": ("guidance", "guidance_scale", "cfg_scale", "cfg"),
-    "clip_skip": ("clip_skip",),
-    "size": ("size",),
-    "width": ("width",),
-    "height": ("height",),
-    "name": ("name", "id", "output"),
-}
-_SPELLED = {name: role for role, names in ROLES.items() if role != "name" for name in names}
-_COLUMN = "Say which column is which with columns=."
 _SIZE = re.compile(r"([1-9]\d{0,4})[xX×*]([1-9]\d{0,4})")
 _FILE_NAME = re.compile(r"[^\w.+-]+")
 # A line of JSON, whole or broken; `{cat}` and `["a cat":0.5]` are prompts.
@@ -94,65 +79,8 @@ def find_prompts(
         if role not in ROLES:
             raise BulkError(f"there is no column of kind {role!r}", f"Known: {', '.join(ROLES)}.")
     if not asked.get("prompt", "-"):
-        raise BulkError("the column of the prompts has a name", _COLUMN)
-    return sources.find_sources(prompts, partial(_choose, asked), what="prompts", carry=True)
-
-
-def _choose(
-    asked: Mapping[str, str], path: Path, present: Sequence[str]
-) -> Mapping[str, str] | None:
-    if not present:
-        if path.suffix.lower() == ".txt" and any(asked.values()):
-            name = next(filter(None, asked.values()))
-            raise BulkError(f"{str(path)!r} has no columns, but {name!r} is asked for", _COLUMN)
-        return asked
-    is_text = path.suffix.lower() == ".tsv" and len(present) == 1
-    if is_text and not asked and _folded(present[0]) not in ROLES["prompt"]:
-        return None
-    found: dict[str, str] = {}
-    for role, name in asked.items():
-        column = find_column(path, present, [name], _COLUMN) if name else ""
-        if column is None:
-            raise no_column(path, present, [name], _COLUMN)
-        found[role] = column
-    chosen = _by_names(tuple(present), tuple(found.items()))
-    if isinstance(chosen, str):
-        raise BulkError(f"{str(path)!r}: {chosen}", _COLUMN)
-    if "prompt" not in chosen:
-        raise no_column(path, present, ROLES["prompt"], _COLUMN)
-    return {**asked, **chosen}
-
-
-@lru_cache(256)  # of JSON, each row has names
-def _by_names(
-    present: tuple[str, ...], asked: tuple[tuple[str, str], ...]
-) -> Mapping[str, str] | str:
-    """Find the column of each role, or say what is wrong with the names.
-
-    Args:
-        asked: what the user has said; "" as a column = none.
-    """
-    said = dict(asked)
-    found = {role: column for role, column in said.items() if column in present}
-    folded: dict[str, list[str]] = {}
-    for name in present:
-        folded.setdefault(_folded(name), []).append(name)
-    for role, names in ROLES.items():
-        fitting = next((folded[name] for name in names if name in folded), None)
-        if role in said or fitting is None:
-            continue
-        if len(fitting) > 1:
-            return f"{' and '.join(map(repr, fitting))} are the same column"
-        found[role] = fitting[0]
-    for name in present:
-        near = get_close_matches(_folded(name), _SPELLED, 1, 0.8)
-        if near and name not in found.values() and _SPELLED[near[0]] not in {*found, *said}:
-            return f"it has an unknown {excerpt(name)!r}. Did you mean {near[0]!r}?"
-    return found
-
-
-def _folded(name: str) -> str:
-    return re.sub(r"[\s-]+", "_", name.strip().lower())
+        raise BulkError("the column of the prompts has a name", SAY_COLUMN)
+    return sources.find_sources(prompts, partial(choose_columns, asked), what="prompts", carry=True)
 
 
 def read_prompts(
@@ -183,7 +111,7 @@ def _prompt_of(number: int, file: int, line: int, row: Row, source: Source) -> P
     is_json = not source.header
     chosen: Mapping[str, str] | str = source.columns
     if is_json:
-        chosen = _by_names(tuple(row), tuple(source.columns.items()))
+        chosen = columns_by_names(tuple(row), tuple(source.columns.items()))
     if isinstance(chosen, str):
         raise BadRow(chosen)
     if "prompt" not in chosen:

@@ -13,6 +13,12 @@ BULK = {
     "{} has no columns, but {} is asked for": "{} 没有列，但要求了列 {}",
     "Say which column is which with --column.": "请用 --column 说明各列的含义。",
     "Name the column of the captions with --column.": "请用 --column 指定描述所在的列。",
+    "the column {} changes no picture: it is only carried along into metadata.jsonl": (
+        "列 {} 不影响图片：只是一并写入 metadata.jsonl"
+    ),
+    "the columns {} change no picture: they are only carried along into metadata.jsonl": (
+        "列 {} 不影响图片：只是一并写入 metadata.jsonl"
+    ),
     "the column of the prompts has a name": "提示词的列要有名称",
     "there is no column of kind {}": "没有 {} 这种列",
     "{} has no column {}; it has {}": "{} 没有列 {}；它有 {}",
