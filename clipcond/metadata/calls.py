@@ -27,6 +27,7 @@ from clipcond.metadata.samplers import (
     ends_above,
     is_a1111,
     is_left_open,
+    is_of_k_diffusion,
     is_own,
     sampler_of,
     scheduler_of,
@@ -201,7 +202,7 @@ def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[
     if used is not own and str(parameters.schedule_type).lower() == "automatic":
         sampler = parameters.sampler
         yield f"Schedule type Automatic: which one that was for {sampler} is not written."
-    if is_a1111(parameters) and is_left_open(parameters):
+    if is_of_k_diffusion(parameters) and is_left_open(parameters):
         spacing = used.config.get("timestep_spacing")
         yield f"Noise levels: spaced as the pipeline's scheduler says, {spacing}."
     if ends_above(parameters):
