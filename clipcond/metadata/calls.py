@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from clipcond.conditioning.dialect import Dialect
 from clipcond.conditioning.dialects import DIALECTS
 from clipcond.errors import PipelineError, UnknownNameError, excerpt, first_line, warn
+from clipcond.metadata.comfyui_encoders import OF_ENCODERS, UNKNOWN, WEIGHTS, encoders_not_honoured
 from clipcond.metadata.comfyui_graph import STOPS
+from clipcond.metadata.comfyui_joins import JOINED, joins_not_honoured
 from clipcond.metadata.layers import clip_skip_of, layers_not_honoured
 from clipcond.metadata.regions import (
     MASKS,
@@ -57,7 +59,7 @@ _SILENT = frozenset(
     "VAE hash, Civitai metadata, Template, Negative Template, Batch size, Batch pos, TI hashes, "
     "Schedule type, Full-width, Extra networks, Precision, app_version, "
     f"{SPACING}, {REGIONS}, {SHARE}, {MASKS}, {', '.join(STOPS)}".split(", ")
-)
+).union(OF_ENCODERS, JOINED.values())
 _OFF = {"", "None", "[]", "{}", "False"}
 _STRENGTHS = ("Denoising strength", "denoise", "strength")
 # The numbers that change nothing; 0 is a strength that draws nothing.
@@ -114,6 +116,8 @@ def not_honoured(
     read_so = () if is_read_so else otherwise_read(parameters, reads)
     return [
         *(f"{found} Say {choice}." if choice else found for found, choice in read_so),
+        *encoders_not_honoured(parameters.others),
+        *joins_not_honoured(parameters.others),
         *layers_not_honoured(parameters, reads, is_read_so=is_read_so),
         *_of_inversions(parameters, reads),
         *_of_sampling(parameters, pipe),
@@ -153,7 +157,8 @@ def otherwise_read(parameters: Parameters, conditioner: Conditioner) -> Iterator
         return
     if written != dialect.name:
         found = f"The prompt is in the dialect {written}; this pipeline reads {dialect.name}."
-        yield found, f'dialect="{written}"'
+        if UNKNOWN not in others:
+            yield found, "" if WEIGHTS in others else f'dialect="{written}"'
         return
     usual, emphasis = DIALECTS[written], EMPHASIS.get(others.get("Emphasis", ""))
     is_literal = others.get("Emphasis") == LITERAL

@@ -122,7 +122,9 @@ def test_the_spacing_that_is_said_is_the_one_that_is_used(pipe, sampler):
 
 
 @pytest.mark.parametrize("tool", ["ComfyUI", "SwarmUI", "Fooocus"])
-@pytest.mark.parametrize("sampler", ["ddim", "uni_pc", "uni_pc_bh2", "deis", "lcm", "ddpm", "euler"])
+@pytest.mark.parametrize(
+    "sampler", ["ddim", "uni_pc", "uni_pc_bh2", "deis", "lcm", "ddpm", "euler"]
+)
 @pytest.mark.parametrize("kind", ["normal", "simple", None])
 def test_the_spacing_of_other_tools_is_said_too(pipe, tool, sampler, kind):
     read = Parameters("a cat", "", 6, sampler, kind, others={"Generator": tool})
