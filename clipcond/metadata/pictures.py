@@ -16,7 +16,7 @@ from clipcond.metadata.comfyui_graph import read_graph
 from clipcond.metadata.infotext import has_settings
 from clipcond.metadata.json_texts import is_json, problem_with
 from clipcond.metadata.other_tools import of_other_tools
-from clipcond.metadata.parameters import TEXTS, Parameters, of_settings, parse_parameters
+from clipcond.metadata.parameters import TEXTS, Parameters, of_settings, parse_parameters, pasted
 from clipcond.metadata.png_texts import add_png_text, png_text
 from clipcond.metadata.swarmui import COPY, is_swarmui, read_swarmui
 from clipcond.reading.pictures import Picture, naming_errors, picture_source, silent_pillow
@@ -39,7 +39,7 @@ def picture_parameters(source: Picture) -> Parameters:
     with naming_errors(name, path):
         other = None
         if isinstance(opened, Path) and is_text:
-            text = _read_text(opened)  # A1111's option writes one for each picture
+            text = pasted(_read_text(opened))  # A1111's option writes one for each picture
         else:
             from PIL import Image
 
