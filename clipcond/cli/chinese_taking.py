@@ -85,6 +85,11 @@ TAKING = {
     "Open it in ComfyUI, choose Export (API), and give what that writes.": (
         "请在 ComfyUI 中打开它，选择 Export (API)，并使用它写出的内容。"
     ),
+    "{} is in an unknown encoding": "{} 的编码未知",
+    "{} seems to be in an unknown encoding": "{} 的编码似乎未知",
+    "Its signs may be lost or others; use the picture's first file, or write the prompt again.": (
+        "其中的字符可能丢失或变成别的字符；请使用图片最初的文件，或重新写提示词。"
+    ),
     "Use the picture's first file.": "请使用图片最初的文件。",
     "{} is a workflow as ComfyUI's page saves it, not as its API takes it": (
         "{} 是 ComfyUI 页面保存的工作流，不是它的 API 所用的形式"

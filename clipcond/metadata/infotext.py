@@ -29,7 +29,7 @@ _NEXT = re.compile(rf",\s*(?={_NAME}:)")
 _SETTINGS = re.compile(r"Steps: ?\d+(?:,|\Z)")
 # What exiftool and viewers of a file's texts show before one: "parameters: a cat", or as a line.
 _LABEL = re.compile(
-    r"\s*(?:\[\w+\][ \t]*)?(?i:parameters|user ?comment)[ \t]*(?:[:：][ \t]*\n?|\n)"
+    r"\s*(?:\[\w+\][ \t]*)?(?i:parameters|user ?comment)[ \t]*(?:[:：][ \t]*[\r\n]*|[\r\n]+)"
 )
 _FEWEST = 3  # pairs by which a line without "Steps" is known as settings
 _JSON = json.JSONDecoder()
