@@ -15,8 +15,9 @@ from clipcond.app.wording import Language
 from clipcond.conditioning.dialects import DIALECTS, DialectName
 from clipcond.errors import PipelineError, UnknownNameError, excerpt
 from clipcond.metadata import Parameters
-from clipcond.metadata.calls import not_honoured, otherwise_read
+from clipcond.metadata.calls import not_honoured
 from clipcond.metadata.layers import clip_skip_of
+from clipcond.metadata.readings import otherwise_read
 from clipcond.metadata.regions import MASKS, REGIONS, SHARE
 from clipcond.metadata.samplers import is_own, scheduler_of
 from clipcond.pipelines.schedulers import own_scheduler, scheduler_name

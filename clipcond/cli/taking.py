@@ -26,7 +26,6 @@ _CHOICES = {
     "Extra networks": "extra_networks",
     "Precision": "dtype",
 }
-_SWITCHES = {"True": True, "False": False}
 
 
 def take_from(
@@ -43,8 +42,8 @@ def take_from(
     Raises:
         PictureError: the file does not say how it was made.
     """
-    from clipcond.metadata.calls import EMPHASIS, LITERAL, literal
     from clipcond.metadata.layers import clip_skip_of
+    from clipcond.metadata.readings import emphasis_rule, is_literal_text, literal
     from clipcond.metadata.regions import base_share_of, region_texts_of, settings_here
     from clipcond.metadata.samplers import SPACING
 
@@ -69,14 +68,10 @@ def take_from(
         own["regions"] = region_texts_of(others)
         if not is_given("base_share"):
             own["base_share"] = base_share_of(others)
-    if others.get("Emphasis") in EMPHASIS:
-        others.setdefault("Weighting", EMPHASIS[others["Emphasis"]])
-    taken: dict[str, Any] = {
-        choice: _SWITCHES.get(others[name], others[name])
-        for name, choice in _CHOICES.items()
-        if name in others and not is_given(choice)
-    }
-    if others.get("Emphasis") == LITERAL and not is_given("dialect"):
+    if rule := emphasis_rule(others):
+        others.setdefault("Weighting", rule)
+    taken = _choices(others, is_given)
+    if is_literal_text(others) and not is_given("dialect"):
         taken["dialect"] = literal(taken.get("dialect", "a1111"))
     if is_given("clip_skip"):
         read = replace(read, clip_skip=None)
@@ -91,6 +86,18 @@ def take_from(
     elsewhere = frozenset(name for option, name in named.items() if is_given(option))
     read = replace(read, _elsewhere=elsewhere)
     return replace(job, **own), {**choices, **taken}, replace(read, others=others)
+
+
+def _choices(others: Mapping[str, str], is_given: Callable[[str], bool]) -> dict[str, Any]:
+    """Take the choices of a pipeline; `not_honoured` lists the switches that cannot be read."""
+    from clipcond.metadata.readings import SWITCHES, switch
+
+    found = {
+        choice: switch(others[name]) if name in SWITCHES else others[name]
+        for name, choice in _CHOICES.items()
+        if name in others and not is_given(choice)
+    }
+    return {choice: value for choice, value in found.items() if value is not None}
 
 
 def with_towers(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipcond.conditioning.dialect import Dialect
-from clipcond.conditioning.dialects import DIALECTS
 from clipcond.errors import PipelineError, UnknownNameError, excerpt, first_line, warn
-from clipcond.metadata.comfyui_graph import STOPS
+from clipcond.metadata.comfyui_encoders import OF_ENCODERS, encoders_not_honoured
+from clipcond.metadata.comfyui_graph import LAST, LAST_OF_SOME, STOPS
+from clipcond.metadata.comfyui_joins import JOINED, joins_not_honoured
 from clipcond.metadata.layers import clip_skip_of, layers_not_honoured
+from clipcond.metadata.readings import otherwise_read, unknown_readings
 from clipcond.metadata.regions import (
     MASKS,
     REGIONS,
@@ -27,6 +28,7 @@ from clipcond.metadata.samplers import (
     ends_above,
     is_a1111,
     is_left_open,
+    is_of_k_diffusion,
     is_own,
     sampler_of,
     scheduler_of,
@@ -34,29 +36,26 @@ from clipcond.metadata.samplers import (
 )
 from clipcond.pipelines.regions.region import regional
 from clipcond.pipelines.schedulers import (
+    SPACINGS,
     own_scheduler,
     sampler_and_schedule_type,
     scheduler_name,
 )
-from clipcond.weighting import find_rule
-from clipcond.weighting.normalize import find_normalize
 
 if TYPE_CHECKING:
     from clipcond.conditioning.conditioner import Conditioner
     from clipcond.metadata.parameters import Parameters
     from clipcond.pipelines.protocols import ConditionedPipeline, Scheduler
 
-# What A1111 calls the ways that weights act, and our names of the same.
-EMPHASIS = {"Original": "scale_mean", "No norm": "scale", "Ignore": "none"}
-LITERAL = "None"  # its emphasis without any: brackets are text
-LITERAL_CHOICE = 'dialect=replace(DIALECTS["a1111"], syntax="plain")'
 # Settings that say where a picture is from, that no picture depends on, or that are looked at here.
 _SILENT = frozenset(
     "Version, Generator, Dialect, Weighting, Emphasis, Normalize, Created Date, User, Model hash, "
     "VAE hash, Civitai metadata, Template, Negative Template, Batch size, Batch pos, TI hashes, "
     "Schedule type, Full-width, Extra networks, Precision, app_version, "
-    f"{SPACING}, {REGIONS}, {SHARE}, {MASKS}, {', '.join(STOPS)}".split(", ")
-)
+    f"{REGIONS}, {SHARE}, {MASKS}".split(", ")
+).union(OF_ENCODERS, JOINED.values())
+# Settings that are followed, if they have one of these values.
+_FOLLOWED = {SPACING: SPACINGS, **dict.fromkeys(STOPS, (LAST, LAST_OF_SOME))}
 _OFF = {"", "None", "[]", "{}", "False"}
 _STRENGTHS = ("Denoising strength", "denoise", "strength")
 # The numbers that change nothing; 0 is a strength that draws nothing.
@@ -113,18 +112,15 @@ def not_honoured(
     read_so = () if is_read_so else otherwise_read(parameters, reads)
     return [
         *(f"{found} Say {choice}." if choice else found for found, choice in read_so),
+        *encoders_not_honoured(parameters.others),
+        *joins_not_honoured(parameters.others),
+        *unknown_readings(parameters.others),
         *layers_not_honoured(parameters, reads, is_read_so=is_read_so),
         *_of_inversions(parameters, reads),
         *_of_sampling(parameters, pipe),
         *regions_not_honoured(settings_here(parameters)),
         *_of_others(parameters, pipe, reads),
     ]
-
-
-def literal(dialect: str) -> Dialect | str:
-    """Make a dialect in which brackets are text: what A1111 calls emphasis None."""
-    known = DIALECTS.get(dialect)
-    return dialect if known is None else replace(known, syntax="plain")
 
 
 def set_scheduler(parameters: Parameters, pipe: ConditionedPipeline) -> None:
@@ -137,44 +133,6 @@ def set_scheduler(parameters: Parameters, pipe: ConditionedPipeline) -> None:
         pipe.scheduler = scheduler_of(parameters, pipe)
     except (UnknownNameError, PipelineError):
         pipe.scheduler = own_scheduler(pipe)  # `not_honoured` says so
-
-
-def otherwise_read(parameters: Parameters, conditioner: Conditioner) -> Iterator[tuple[str, str]]:
-    """List what a conditioner reads otherwise than the settings say.
-
-    Returns:
-        pairs: what is otherwise, and the choice that would be the same, or "".
-    """
-    others, dialect = parameters.others, conditioner.dialect
-    written = others.get("Dialect", "a1111")
-    if written not in DIALECTS:
-        yield f"Dialect: {excerpt(written)}, which is none of clipcond's.", ""
-        return
-    if written != dialect.name:
-        found = f"The prompt is in the dialect {written}; this pipeline reads {dialect.name}."
-        yield found, f'dialect="{written}"'
-        return
-    usual, emphasis = DIALECTS[written], EMPHASIS.get(others.get("Emphasis", ""))
-    is_literal = others.get("Emphasis") == LITERAL
-    if is_literal != (dialect.syntax == "plain") and usual.syntax != "plain":
-        choice = LITERAL_CHOICE if is_literal else f'dialect="{written}"'
-        yield f"Brackets are {'text' if is_literal else 'weights'} there, not here.", choice
-    weighting = others.get("Weighting") or emphasis or usual.weighting
-    normalize = others.get("Normalize") or usual.normalize
-    try:
-        if find_rule(weighting) is not conditioner.rule:
-            yield "weighting is another here.", f'weighting="{weighting}"'
-        if find_normalize(normalize) is not conditioner.normalize:
-            yield "normalize is another here.", f'normalize="{normalize}"'
-    except UnknownNameError as error:
-        yield first_line(error), ""
-    wide, is_wide = others.get("Full-width"), str(bool(conditioner.fullwidth))
-    if wide not in {None, is_wide}:
-        yield f"fullwidth={wide}; this pipeline has fullwidth={is_wide}.", f"fullwidth={wide}"
-    is_kept, keeps = others.get("Extra networks") == "False", conditioner.extra_networks is False
-    if is_kept != keeps and dialect.takes_out:
-        found = f"Comments and <lora:...> in a prompt are {'text' if is_kept else 'none'}."
-        yield found, "extra_networks=False" if is_kept else "extra_networks=None"
 
 
 def _of_inversions(parameters: Parameters, conditioner: Conditioner) -> Iterator[str]:
@@ -201,7 +159,7 @@ def _of_sampling(parameters: Parameters, pipe: ConditionedPipeline) -> Iterator[
     if used is not own and str(parameters.schedule_type).lower() == "automatic":
         sampler = parameters.sampler
         yield f"Schedule type Automatic: which one that was for {sampler} is not written."
-    if is_a1111(parameters) and is_left_open(parameters):
+    if is_of_k_diffusion(parameters) and is_left_open(parameters):
         spacing = used.config.get("timestep_spacing")
         yield f"Noise levels: spaced as the pipeline's scheduler says, {spacing}."
     if ends_above(parameters):
@@ -235,7 +193,8 @@ def _of_others(
     parameters: Parameters, pipe: ConditionedPipeline, conditioner: Conditioner
 ) -> Iterator[str]:
     accepted = _accepted(pipe)
-    if "strength" in accepted and _strength(parameters) is None:
+    strength = _strength(parameters)
+    if "strength" in accepted and strength is None:
         yield "No denoising strength from 0 to 1 is given: the pipeline's own is used."
     if parameters.size is not None and "width" not in accepted:
         yield f"Size: {parameters.size[0]}x{parameters.size[1]}; the pipeline takes the picture's."
@@ -247,10 +206,22 @@ def _of_others(
         is_same = name in {"Model", "Tower"} and value in _names_of(pipe, conditioner)
         is_off = name in usual and _is_off(value, usual[name])
         is_strength = name in _STRENGTHS and "strength" in accepted
-        is_model = name == "Civitai resources" and "lora" not in value and "embed" not in value
+        is_strength &= strength is None or _is_off(value, (strength,))
+        is_model = name == "Civitai resources" and _are_checkpoints(value)
+        is_followed = value in _FOLLOWED.get(name, ())
         is_cpu = (name, value) == ("RNG", "CPU")
-        if not (name in _SILENT or is_same or is_off or is_strength or is_model or is_cpu):
+        known = (name in _SILENT, is_same, is_off, is_strength, is_model, is_cpu, is_followed)
+        if not any(known):
             yield f"{name}: {excerpt(' '.join(value.split()))}"  # a line, whatever it holds
+
+
+def _are_checkpoints(value: str) -> bool:
+    """Whether Civitai's list of resources has only checkpoints, which no call compares."""
+    try:
+        kinds = [str(each["type"]).lower() for each in json.loads(value)]
+    except (ValueError, RecursionError, TypeError, KeyError):
+        return False
+    return {*kinds} <= {"checkpoint"}
 
 
 def _is_off(value: str, usual: Collection[float]) -> bool:

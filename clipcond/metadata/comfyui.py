@@ -14,7 +14,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from clipcond.errors import PictureError
+from clipcond.metadata.comfyui_encoders import read_encoders
 from clipcond.metadata.comfyui_graph import VALUES, Graph, Node, only_holds
+from clipcond.metadata.comfyui_joins import JOINED, read_joins
 from clipcond.metadata.comfyui_sampling import read_sampling
 from clipcond.metadata.comfyui_texts import clip_skip, find_texts
 from clipcond.metadata.parameters import Parameters, of_settings
@@ -62,12 +64,19 @@ def of_comfyui(graph: Graph, unread: Callable[[str], PictureError]) -> Parameter
     settings |= {f"negative {name}": value for name, value in negative.others().items()}
     if negative.unread:
         settings["Negative text"] = f"from {', '.join(negative.unread)}"
-    settings |= {"Dialect": "comfyui", "Generator": "ComfyUI"}
+    encoders = read_encoders(graph, positive.nodes, negative.nodes)
+    settings |= {**encoders, "Generator": "ComfyUI"}
+    prompts = {}
+    for side, texts in (("positive", positive), ("negative", negative)):
+        prompts[side], joins = read_joins(
+            graph, texts.values, texts.nodes, texts.joins, encoders["Dialect"]
+        )
+        settings |= {JOINED[side]: joins} if joins else {}
     if len({each.source for each in outputs}) > 1:
         settings[OUTPUTS] = f"several that differ; that of {output.kind} {output.number} is read"
     whole = [sampler, *read, *choosing, *positive.nodes, *negative.nodes]
     settings |= _others(graph, output, {node.number for node in whole if node.kind in _WHOLE})
-    return of_settings(", ".join(positive.values), ", ".join(negative.values), settings)
+    return of_settings(prompts["positive"], prompts["negative"], settings)
 
 
 def _is_sampler(graph: Graph, node: Node) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeGuard
 
 from clipcond import lazy_re
+from clipcond.errors import excerpt
 
 # Inputs that are one value, wherever it comes from.
 VALUES = frozenset(
@@ -154,6 +155,13 @@ class Graph:
             name = names[0]
         value = node.inputs.get(name)
         return Held(value if is_of(value, kind) else None, node)
+
+
+def with_settings(node: Node, settings: Mapping[str, str]) -> str:
+    """Describe a node by its kind and some of its settings."""
+    values = {name: excerpt(" ".join(value.split())) for name, value in settings.items()}
+    shown = ", ".join(f"{name}={value}" for name, value in values.items())
+    return f"{node.kind} with {shown}" if shown else node.kind
 
 
 def only_holds(node: Node) -> bool:

@@ -13,6 +13,7 @@ from clipcond.metadata.comfyui_graph import (
     Link,
     Node,
 )
+from clipcond.metadata.comfyui_joins import Place, joining
 
 # Inputs that bring no prompt: the rest of a node is looked through for texts.
 _NO_TEXTS = VALUES | frozenset(
@@ -35,6 +36,7 @@ class Texts:
         several: the texts of each node that has several which differ, by the names of its inputs.
         unread: kinds of nodes whose texts cannot be read, each once.
         is_zero: whether zeros take the place of a text.
+        joins: nodes that several texts come together in.
     """
 
     values: dict[str, None] = field(default_factory=dict)
@@ -42,6 +44,7 @@ class Texts:
     several: list[dict[str, str]] = field(default_factory=list)
     unread: dict[str, None] = field(default_factory=dict)
     is_zero: bool = False
+    joins: list[Node] = field(default_factory=list)
 
     def others(self) -> dict[str, str]:
         """Name the texts of nodes that have several: text_l, of the second node "text_l 2"."""
@@ -56,16 +59,22 @@ def find_texts(graph: Graph, start: Node, role: str) -> Texts:
     """Find the texts that a sampler, or its guider, has as "positive" or "negative"."""
     found, seen = Texts(), {(start.number, role)}
     rest = [(start, role)]
+    above: dict[Place, list[Place]] = {}
+    ends: list[Place] = []
     while rest:
         node, side = rest.pop()
         if node.kind in _EMPTY:
             found.is_zero = True
+            ends.append((node.number, side))
             continue
         if _add_texts(graph, node, side, found):
+            ends.append((node.number, side))
             continue
-        above = [(each.node, _side_of(each, side)) for each in _links(graph, node, side)]
-        rest += [each for each in reversed(above) if (each[0].number, each[1]) not in seen]
-        seen |= {(each.number, each_side) for each, each_side in above}
+        links = [(each.node, _side_of(each, side)) for each in _links(graph, node, side)]
+        rest += [each for each in reversed(links) if (each[0].number, each[1]) not in seen]
+        above[node.number, side] = [(each.number, each_side) for each, each_side in links]
+        seen |= {*above[node.number, side]}
+    found.joins = [graph.nodes[number] for number, _ in joining(above, ends)]
     return found
 
 
@@ -100,7 +109,9 @@ def _side_of(link: Link, side: str) -> str:
 
 def _add_texts(graph: Graph, node: Node, side: str, found: Texts) -> bool:
     """Add the texts that a node encodes; False if it encodes none."""
-    own = (side,) if isinstance(node.inputs.get(side), str) else _TEXTS
+    own: tuple[str, ...] = (side,) if isinstance(node.inputs.get(side), str) else _TEXTS
+    if "with_SDXL" in node.inputs:  # says which of its texts count
+        own = ("text_g", "text_l") if node.inputs["with_SDXL"] is True else ("text",)
     names = [name for name in own if name in node.inputs]
     if not names:
         return False

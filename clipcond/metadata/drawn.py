@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from clipcond import __version__
 from clipcond.conditioning.dialects import DIALECTS, find_dialect
 from clipcond.conditioning.inversions import load_file
-from clipcond.metadata.calls import LITERAL
 from clipcond.metadata.parameters import Parameters
+from clipcond.metadata.readings import LITERAL
 from clipcond.metadata.samplers import SPACING
 from clipcond.pipelines.building import build_pipeline
 from clipcond.pipelines.schedulers import (

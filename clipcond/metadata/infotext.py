@@ -27,6 +27,10 @@ _NAME = r"[^\W\d_][^:,\n\"{}\[\]]{0,63}"
 _PAIR = re.compile(rf"\s*({_NAME}):[ \t]*")
 _NEXT = re.compile(rf",\s*(?={_NAME}:)")
 _SETTINGS = re.compile(r"Steps: ?\d+(?:,|\Z)")
+# What exiftool and viewers of a file's texts show before one: "parameters: a cat", or as a line.
+_LABEL = re.compile(
+    r"\s*(?:\[\w+\][ \t]*)?(?i:parameters|user ?comment)[ \t]*(?:[:：][ \t]*[\r\n]*|[\r\n]+)"
+)
 _FEWEST = 3  # pairs by which a line without "Steps" is known as settings
 _JSON = json.JSONDecoder()
 
@@ -67,7 +71,8 @@ def _exact_prompts(
         return prompts
     prompt, negative = (settings[name].value for name in EXACT)
     above = _with_newlines(_joined_prompts(prompt, negative)).strip("\n")
-    if above != written.strip("\n") or (prompt, negative) == prompts:
+    is_needed = (prompt, negative) != prompts or _LABEL.match(written) is not None
+    if above != written.strip("\n") or not is_needed:
         return prompts
     for name in EXACT:
         del settings[name]
@@ -107,8 +112,26 @@ def _joined_prompts(prompt: str, negative: str) -> str:
     return f"{prompt}\n{NEGATIVE} {negative}" if negative else prompt
 
 
+def without_label(text: str) -> str:
+    """Take the name that a viewer shows before a text off, if the rest has settings.
+
+    A prompt of ours that begins so has EXACT, and keeps it.
+    """
+    text = _with_newlines(text)
+    rest = behind_label(text)
+    settings = {} if rest == text else split_infotext(rest)[2]
+    return rest if "Steps" in settings and not settings.keys() >= {*EXACT} else text
+
+
+def behind_label(text: str) -> str:
+    """Return what is behind a label, whatever it is; the text itself if it has none."""
+    label = _LABEL.match(text)
+    return text if label is None else text[label.end() :]
+
+
 def is_read_as(text: str, prompt: str, negative: str) -> bool:
     """Whether a text is read as these prompts, but for line breaks at their ends."""
+    text = without_label(text)
     given = [_with_newlines(each).strip("\n") for each in (prompt, negative)]
     return [_with_newlines(each).strip("\n") for each in split_infotext(text)[:2]] == given
 

@@ -13,9 +13,11 @@ from clipcond.errors import ArgumentError, PictureError
 from clipcond.metadata.infotext import (
     NEGATIVE,
     Setting,
+    behind_label,
     is_read_as,
     join_infotext,
     split_infotext,
+    without_label,
     written_value,
 )
 from clipcond.metadata.json_texts import is_json
@@ -214,6 +216,12 @@ def parse_parameters(text: str) -> Parameters:
     return replace(of_settings(prompt, negative, values), _read=settings)
 
 
+def pasted(text: str) -> str:
+    """Take off the label that a viewer showed before settings or JSON."""
+    behind = behind_label(text)
+    return behind if behind != text and is_json(behind) else without_label(text)
+
+
 def of_settings(prompt: str, negative: str, settings: Mapping[str, str]) -> Parameters:
     """Make parameters of settings under A1111's names, as texts."""
     fields: dict[str, Any] = {}
@@ -241,6 +249,7 @@ def read_parameters(source: Picture) -> Parameters:
         PictureError: no such file, no picture, or one that does not say how it was made.
     """
     if isinstance(source, str) and not _is_name(source):
+        source = pasted(source)
         if not is_json(source):
             return parse_parameters(source)
         from clipcond.metadata.pictures import text_parameters

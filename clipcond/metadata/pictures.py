@@ -14,10 +14,11 @@ from clipcond.errors import ArgumentError, PictureError
 from clipcond.files import local_path, write_whole
 from clipcond.metadata.comfyui import of_comfyui
 from clipcond.metadata.comfyui_graph import read_graph
+from clipcond.metadata.encodings import of_exif, of_latin_1, warn_of_lost_signs
 from clipcond.metadata.infotext import has_settings
 from clipcond.metadata.json_texts import is_json, problem_with
 from clipcond.metadata.other_tools import of_other_tools
-from clipcond.metadata.parameters import TEXTS, Parameters, of_settings, parse_parameters
+from clipcond.metadata.parameters import TEXTS, Parameters, of_settings, parse_parameters, pasted
 from clipcond.metadata.png_texts import add_png_text, png_text
 from clipcond.metadata.swarmui import COPY, is_swarmui, read_swarmui
 from clipcond.reading.pictures import Picture, naming_errors, picture_source, silent_pillow
@@ -40,12 +41,12 @@ def picture_parameters(source: Picture) -> Parameters:
     with naming_errors(name, path):
         other = None
         if isinstance(opened, Path) and is_text:
-            text = _read_text(opened)  # A1111's option writes one for each picture
+            text = pasted(_read_text(opened))  # A1111's option writes one for each picture
         else:
             from PIL import Image
 
             with silent_pillow(), Image.open(opened) as image:
-                text = _webui_text(image)
+                text = _webui_text(image, f"the text in {name}")
                 other = None if text else of_other_tools(image, name, path)
     if text.strip():
         folder = str(opened.parent) if isinstance(opened, Path) else None
@@ -179,35 +180,45 @@ def _comment(text: str) -> bytes:
     from PIL.Image import Exif
 
     exif = Exif()
-    exif.get_ifd(_EXIF)[_USER_COMMENT] = _UNICODE + text.encode("utf-16-be")
+    exif.get_ifd(_EXIF)[_USER_COMMENT] = _UNICODE + _utf_16(text)
     return exif.tobytes()
 
 
-def _webui_text(image: Image) -> str:
-    """Find the text of A1111; "" if there is none."""
-    found = png_text(image, PARAMETERS)
+def _utf_16(text: str) -> bytes:
+    """Encode as A1111 does; a text without a zero byte could be UTF-8, so it has a BOM."""
+    content = text.encode("utf-16-be")
+    return content if b"\0" in content else codecs.BOM_UTF16_BE + content
+
+
+def _webui_text(image: Image, shown: str) -> str:
+    """Find the text of A1111; "" if there is none.
+
+    Args:
+        shown: what a warning calls a text that cannot be decoded.
+    """
+    found = png_text(image, PARAMETERS, shown)
     if found is None and image.format == "PNG":
         image.load()  # texts may be behind the pixels
-        found = png_text(image, PARAMETERS)
+        found = png_text(image, PARAMETERS, shown)
     if found is not None:
         # Fooocus writes JSON there, and so does SwarmUI
         is_json = found.startswith("{") and found.rstrip().endswith("}")
         return "" if is_json and not is_swarmui(found) else found
     exif = image.getexif()
     for comment in (exif.get_ifd(_EXIF).get(_USER_COMMENT), image.info.get("comment")):
-        text = _decoded(comment) if isinstance(comment, bytes) else comment
+        if comment is None:
+            continue
+        text = _decoded(comment) if isinstance(comment, bytes) else of_latin_1(str(comment))
         # Cameras and editors write comments, too: a prompt alone is one of a file without a camera.
         is_prompt = isinstance(comment, bytes) and comment.startswith(_UNICODE) and len(exif) == 1
-        if isinstance(text, str) and (has_settings(text) or is_prompt or is_swarmui(text)):
+        if has_settings(text) or is_prompt or is_swarmui(text):
+            warn_of_lost_signs(text, shown)
             return text
     return ""
 
 
 def _decoded(comment: bytes) -> str:
-    """Decode EXIF's comment, whose byte order programs disagree on, or a comment of JPEG."""
+    """Decode EXIF's comment, or a comment of JPEG."""
     kind, text = comment[:8], comment[8:]
-    if kind == _UNICODE and b"\0" in text:
-        little = text[1::2].count(0) > text[::2].count(0)
-        return text.decode("utf-16-le" if little else "utf-16-be", "replace").lstrip("\ufeff")
     is_exif = kind in {_UNICODE, _ASCII, _UNDEFINED}
-    return (text if is_exif else comment).decode("utf-8", "replace").strip("\0")
+    return of_exif(text if is_exif else comment, is_utf_16=kind == _UNICODE).strip("\0")

@@ -106,7 +106,10 @@ def regions_not_honoured(others: Mapping[str, str]) -> list[str]:
     if SHARE in others and base_share_of(others) is None:
         missing.append(f"{SHARE}: {excerpt(others[SHARE])}")
     masks = _read(others.get(MASKS, "{}"))
-    for file, known in masks.items() if isinstance(masks, dict) else ():
+    if not isinstance(masks, dict):
+        missing.append(f"{MASKS}: {excerpt(others[MASKS])}")
+        masks = {}
+    for file, known in masks.items():
         if os.path.isfile(file) and _hash_of(file) != known:
             missing.append(f"The mask {file!r} is another file than the picture was made with.")
     return missing

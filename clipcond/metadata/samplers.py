@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from clipcond.errors import UnknownNameError
 from clipcond.pipelines.schedulers import (
     EVEN,
+    SPACINGS,
     find_scheduler,
     lent_scheduler,
     own_scheduler,
@@ -39,7 +40,7 @@ def ends_above(parameters: Parameters) -> bool:
 
     Source: diffusers, `DPMSolverMultistepScheduler.set_timesteps`: "linspace" lacks its last step.
     """
-    if not is_of_k_diffusion(parameters) or SPACING in parameters.others:
+    if not is_of_k_diffusion(parameters) or written_spacing(parameters) is not None:
         return False
     try:
         row = find_scheduler(str(parameters.sampler))
@@ -105,6 +106,12 @@ def is_left_open(parameters: Parameters) -> bool:
     return is_even(parameters) and spacing_of(parameters) is None and not is_said
 
 
+def written_spacing(parameters: Parameters) -> str | None:
+    """Read the spacing that a file of ours names; None = none that diffusers has."""
+    written = parameters.others.get(SPACING)
+    return written if written in SPACINGS else None
+
+
 def spacing_of(parameters: Parameters) -> str | None:
     """Choose diffusers' spacing: as written, else that of A1111 for the samplers of k-diffusion.
 
@@ -113,7 +120,7 @@ def spacing_of(parameters: Parameters) -> str | None:
 
     Source: k-diffusion, `CompVisDenoiser.get_sigmas` and `get_sigmas_karras`.
     """
-    written = parameters.others.get(SPACING)
+    written = written_spacing(parameters)
     if written is not None or not is_of_k_diffusion(parameters):
         return written
     kind = "" if is_even(parameters) else f" {parameters.schedule_type}"

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 
-from clipcond.errors import PictureError, excerpt, first_line
+from clipcond.errors import ClipcondWarning, PictureError, excerpt, first_line
 from clipcond.files import local_path
 from clipcond.locks import fork_safe_lock
 
@@ -146,7 +146,7 @@ def naming_errors(name: str, path: str | Path) -> Iterator[None]:
 
     try:
         yield
-    except PictureError:
+    except (PictureError, ClipcondWarning):
         raise
     except Image.DecompressionBombError as error:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)

@@ -13,10 +13,13 @@ from clipcond.cli.entry import main
 from clipcond.cli.messages import in_locale
 from clipcond.cli.picture_jobs import jobs_of_prompt
 from clipcond.metadata import read_parameters
+from clipcond.metadata.comfyui_encoders import OF_ENCODERS, encoders_not_honoured
+from clipcond.metadata.comfyui_joins import JOINED, joins_not_honoured
 from clipcond.pipelines import build_pipeline
 from tests.failures import failures_of
 
 one_of = partial(jobs_of_prompt, count=1)
+JOINS = "Combine; Concat; Average with x_strength=0.5; Join"
 ENGLISH = re.compile(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}")
 OPTIONS = [
     *(["--size", size] for size in ("5", "0x5", "ax4", "512|512", "")),
@@ -247,6 +250,8 @@ def test_what_is_not_as_the_picture_was_made():
         "No CFG scale is given: the pipeline's own is used.",
         "No sampler is given: the pipeline's DDIM is used.",
         "No schedule type is given: noise levels are spaced evenly.",
+        *encoders_not_honoured(dict.fromkeys(OF_ENCODERS, "X with parser=full")),
+        *(line for name in JOINED.values() for line in joins_not_honoured({name: JOINS})),
         "This diffusers has no DDIMScheduler.",
         "scheduler 'Euler Beta' cannot be used here: install scipy",
     ]

@@ -13,6 +13,7 @@ from clipcond.cli import main
 from clipcond.errors import ClipcondWarning, PipelineError
 from clipcond.metadata import Parameters, read_parameters
 from clipcond.pipelines.schedulers import own_scheduler, scheduler_name
+from clipcond.weighting import WEIGHTINGS
 
 WEBUI = (
     "a (red:1.3) cat\nNegative prompt: dog\nSteps: 2, Sampler: DPM++ 2M, Schedule type: Karras, "
@@ -122,7 +123,40 @@ def test_what_is_read_otherwise_is_listed(pipe):
             other(Normalize="mean"),
             ['normalize is another here. Say normalize="mean".'],
         ),
-        (other(Emphasis="Original"), []),
+        *((other(Emphasis=name), []) for name in ("Original", "original", "ORIGINAL ")),
+        *(
+            (other(Emphasis=name), ['weighting is another here. Say weighting="scale".'])
+            for name in ("No norm", "No Norm", "no norm")
+        ),
+        (other(Emphasis="old"), ["Emphasis: old"]),
+        (
+            other(Weighting="zork", Normalize="mean"),
+            [
+                "no weighting rule 'zork'. Known: " + ", ".join(sorted(WEIGHTINGS)) + ".",
+                'normalize is another here. Say normalize="mean".',
+            ],
+        ),
+        (other(**{"Full-width": "maybe"}), ["Full-width: maybe"]),
+        (
+            other(**{"Full-width": "true"}),
+            ["fullwidth=True; this pipeline has fullwidth=False. Say fullwidth=True."],
+        ),
+        (other(Extra_networks="off"), ["Extra networks: off"]),
+        (
+            other(Extra_networks="false"),
+            ["Comments and <lora:...> in a prompt are text. Say extra_networks=False."],
+        ),
+        (
+            other(Dialect="comfyui", Emphasis="old"),
+            [
+                "The prompt is in the dialect comfyui; this pipeline reads a1111. "
+                'Say dialect="comfyui".',
+                "Emphasis: old",
+            ],
+        ),
+        (other(Timestep_spacing="zork"), ["Timestep spacing: zork"]),
+        (Parameters("a cat", others={"stop_at_clip_layer": "-5"}), ["stop_at_clip_layer: -5"]),
+        (other(Region_masks="none"), ["Region masks: none"]),
         (
             other(Extra_networks="False"),
             ["Comments and <lora:...> in a prompt are text. Say extra_networks=False."],
@@ -131,6 +165,10 @@ def test_what_is_read_otherwise_is_listed(pipe):
         (other(Lora_hashes="x: 12"), ["Lora hashes: x: 12"]),
         (other(Civitai_resources='[{"type":"lora"}]'), ['Civitai resources: [{"type":"lora"}]']),
         (other(Civitai_resources='[{"type":"checkpoint"}]', Civitai_metadata="{}"), []),
+        *(
+            (other(Civitai_resources=text), [f"Civitai resources: {text}"])
+            for text in ('[{"type":"checkpoint"},{"type":"lycoris"}]', "none", '{"a":1}', "[1]")
+        ),
         (other(NGMS="3", Eta="0", Denoising_strength="1.0"), ["NGMS: 3"]),
         *((other(denoise=n, strength=n, Denoising_strength=n), []) for n in ("1", "1.0", "1.00")),
         *((other(Eta=n, noise=n, Tiling=n), []) for n in ("0", "0.0", "0.000")),
@@ -217,6 +255,8 @@ def test_pictures_to_pictures(pipe):
     with pytest.warns(ClipcondWarning, match="Size: 16x16"):
         assert read.call(changed)["strength"] == 0.4
     assert read.not_honoured(changed) == [size]
+    read = read_parameters(f"{text}, Denoising strength: 0.4, denoise: 0.40, strength: 0.7")
+    assert read.not_honoured(changed) == [size, "strength: 0.7"]
 
 
 def test_only_attached_pipelines_are_called(pipe):

@@ -65,7 +65,7 @@ def test_samplers_of_several_nodes():
     )  # fmt: skip
     found = said(custom(n21=dual, n10=text("a fox")))
     assert found[:2] == ("a cat, a fox", "dog")
-    assert found[3] == {"Nodes": "DualCFGGuider"}
+    assert found[3] == {"Joined texts": "DualCFGGuider", "Nodes": "DualCFGGuider"}
     plain = node(
         "SamplerCustom", model=["4", 0], add_noise=True, noise_seed=5, cfg=8.0, positive=["6", 0],
         negative=["7", 0], sampler=["22", 0], sigmas=["23", 0], latent_image=["5", 0],

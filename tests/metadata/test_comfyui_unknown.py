@@ -144,7 +144,8 @@ def test_all_texts_of_several_encoders_are_kept():
     assert others == {
         "text_g": "castle", "text_l": "stone", "clip_l 2": "fur", "t5xxl 2": "a soft cat",
         "negative text_g": "dog", "negative text_l": "", "negative text_g 2": "rain",
-        "negative text_l 2": "wet",
+        "negative text_l 2": "wet", "Joined texts": "ConditioningConcat",
+        "Joined negative texts": "ConditioningCombine",
     }  # fmt: skip
     assert "t5xxl 2: a soft cat" in read(nodes).text()
 

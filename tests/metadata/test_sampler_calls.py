@@ -121,6 +121,22 @@ def test_the_spacing_that_is_said_is_the_one_that_is_used(pipe, sampler):
     assert read_parameters(EVEN.format("Euler SGM Uniform")).not_honoured(pipe) == []
 
 
+@pytest.mark.parametrize("tool", ["ComfyUI", "SwarmUI", "Fooocus"])
+@pytest.mark.parametrize(
+    "sampler", ["ddim", "uni_pc", "uni_pc_bh2", "deis", "lcm", "ddpm", "euler"]
+)
+@pytest.mark.parametrize("kind", ["normal", "simple", None])
+def test_the_spacing_of_other_tools_is_said_too(pipe, tool, sampler, kind):
+    read = Parameters("a cat", "", 6, sampler, kind, others={"Generator": tool})
+    listed = [line for line in read.not_honoured(pipe) if line.startswith("Noise levels")]
+    call_quietly(read, pipe)
+
+    used = pipe.scheduler.config.timestep_spacing
+    is_open = sampler != "euler" and kind != "simple"
+    assert used == ("linspace" if sampler == "euler" and kind != "simple" else "trailing")
+    assert listed == [f"Noise levels: spaced as the pipeline's scheduler says, {used}."] * is_open
+
+
 def test_a_library_that_a_sampler_needs_is_named(pipe, monkeypatch):
     def no_scipy(*_):
         raise PipelineError("scheduler 'Euler Beta' cannot be used here: install scipy")

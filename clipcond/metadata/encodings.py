@@ -1,0 +1,130 @@
+"""Decode texts in pictures' files whose encoding the file does not say, or says wrongly.
+
+What programs wrote is UTF-8, else what the format has: Latin-1 in PNG, UTF-16 in EXIF. Chinese
+systems write GBK, too. It is read as GBK only if it can hardly be anything else; where signs are
+lost, a warning shows the place.
+
+Source: GB 2312-80: rows 1 and 3 are punctuation, 16 to 55 common signs, 56 to 87 others.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+
+from clipcond.errors import caret, warn
+
+_HIGH = re.compile(rb"[\x80-\xff]+")
+_SIGNS, _COMMON, _RARE = (0xA1, 0xA3), range(0xB0, 0xD8), range(0xD8, 0xF8)
+# No Korean syllable (EUC-KR) and no common sign of Big5 begins with a byte of these.
+_CHINESE_ALONE = range(0xC9, 0xD8)
+# Signs of Latin-1 that are no letters, but for quotes and turned marks, which words begin with.
+_NO_LETTERS = frozenset(range(0xA2, 0xC0)) - {0xAB, 0xBB, 0xBF}
+_UNREAD = (
+    "Its signs may be lost or others; use the picture's first file, or write the prompt again."
+)
+
+
+def of_gbk(content: bytes) -> str | None:
+    """Decode GBK; None if it may be anything else.
+
+    All bytes from 0x80 are pairs of GB 2312 for Chinese signs and punctuation, most of them common
+    signs, some of which no other encoding of two bytes has, and not all bytes are letters of
+    Latin-1.
+    """
+    runs = _HIGH.findall(content)
+    pairs = [
+        (run[i], run[i + 1]) for run in runs if len(run) % 2 == 0 for i in range(0, len(run), 2)
+    ]
+    if not runs or any(len(run) % 2 for run in runs) or any(low < 0xA1 for _, low in pairs):
+        return None
+    signs = [pair for pair in pairs if pair[0] not in _SIGNS]
+    common = [pair for pair in signs if pair[0] in _COMMON]
+    is_chinese = all(high in _COMMON or high in _RARE for high, _ in signs)
+    is_chinese &= len({*signs}) > 1 and len(common) > len(signs) / 2
+    is_chinese &= any(high in _CHINESE_ALONE for high, _ in signs)
+    is_chinese &= any(byte in _NO_LETTERS for pair in pairs for byte in pair)
+    if not is_chinese:
+        return None
+    try:
+        return content.decode("gbk")
+    except UnicodeDecodeError:
+        return None
+
+
+def of_latin_1(text: str) -> str:
+    """Read as UTF-8 or GBK a text that was read as Latin-1, if it is one of them."""
+    if text.isascii():
+        return text
+    try:
+        content = text.encode("latin-1")
+        return content.decode("utf-8")
+    except UnicodeEncodeError:
+        return text
+    except UnicodeDecodeError:
+        return of_gbk(content) or text
+
+
+def of_exif(content: bytes, *, is_utf_16: bool) -> str:
+    """Decode a comment of EXIF or JPEG; what cannot be read becomes U+FFFD.
+
+    Args:
+        is_utf_16: whether the file says so; programs disagree on the order of bytes.
+    """
+    if is_utf_16 and content.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)):
+        return _utf_16(content, content.startswith(codecs.BOM_UTF16_LE))
+    if is_utf_16 and b"\0" in content:
+        return _utf_16(content, content[1::2].count(0) > content[::2].count(0))
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        found = of_gbk(content)
+    if found is None and is_utf_16 and len(content) % 2 == 0:  # without any ASCII
+        both = (_utf_16(content, little) for little in (False, True))
+        found = next((text for text in both if all(map(_is_east_asian, text))), None)
+    return content.decode("utf-8", "replace") if found is None else found
+
+
+def warn_of_lost_signs(text: str, shown: str) -> None:
+    """Warn of the first sign that could not be decoded.
+
+    Args:
+        shown: what the message calls the text.
+    """
+    place = text.find("\ufffd")
+    if place >= 0:
+        warn(f"{shown} is in an unknown encoding\n{caret(text, place)}\n{_UNREAD}")
+
+
+def strange_place(text: str) -> int | None:
+    """Find where a text that was read as Latin-1 seems to be in another encoding; None = nowhere.
+
+    No text in Latin-1 has the controls 0x80 to 0x9F, or four signs of its upper half in a row,
+    unless they are the same.
+    """
+    for run in re.finditer("[\x80-\xff]+", text):
+        codes = [*map(ord, run[0])]
+        if min(codes) < 0xA0 or (len(codes) > 3 and len({*codes}) > 1):
+            return run.start()
+    return None
+
+
+def warn_of_strange_signs(text: str, shown: str) -> None:
+    """Warn of the first place of a text that does not look like Latin-1.
+
+    Args:
+        shown: what the message calls the text.
+    """
+    place = strange_place(text)
+    if place is not None:
+        warn(f"{shown} seems to be in an unknown encoding\n{caret(text, place)}\n{_UNREAD}")
+
+
+def _utf_16(content: bytes, little: bool) -> str:
+    return content.decode("utf-16-le" if little else "utf-16-be", "replace").lstrip("\ufeff")
+
+
+def _is_east_asian(sign: str) -> bool:
+    name = unicodedata.name(sign, "")
+    return name.startswith(("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "IDEOGRAPHIC", "FULLWIDTH"))

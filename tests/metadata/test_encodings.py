@@ -1,0 +1,99 @@
+"""Texts of pictures in GBK are read; what cannot be decoded is warned of, with its place."""
+
+import zlib
+
+import pytest
+from PIL.PngImagePlugin import PngInfo
+
+from clipcond.cli.chinese import CHINESE
+from clipcond.errors import ClipcondWarning
+from clipcond.metadata import Parameters, read_parameters, save_picture
+from clipcond.metadata.encodings import of_gbk
+from tests.metadata.test_pictures import exif, picture
+
+WORDS = "一只红色的猫，(蓝色背景:1.2)"
+TEXT = f"{WORDS}\nNegative prompt: 白色\nSteps: 4, Seed: 1, Model: 国风"
+
+
+@pytest.mark.parametrize("head", [bytes(8), b"ASCII\0\0\0", b"UNICODE\0"])
+@pytest.mark.parametrize("ending", ["jpg", "webp"])
+def test_gbk_in_exif(tmp_path, head, ending):
+    path = tmp_path / f"a.{ending}"
+    picture().convert("RGB").save(path, exif=exif(head + TEXT.encode("gbk")))
+    assert read_parameters(path).text() == TEXT
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt"])
+def test_gbk_in_png(tmp_path, kind):
+    write_png(tmp_path / "a.png", TEXT.encode("gbk"), kind)
+    assert read_parameters(tmp_path / "a.png").text() == TEXT
+
+
+def write_png(path, content, kind=b"tEXt"):
+    info = PngInfo()
+    info.add(
+        kind, b"parameters\0" + (content if kind == b"tEXt" else b"\0" + zlib.compress(content))
+    )
+    picture().save(path, pnginfo=info)
+
+
+# Latin-1 of several languages, with accents in a row, signs, and quotes.
+LATIN = ("café", "Größe, ein Café", "naïve façade", "«École»", "¿Éste? ¡Ándale!", "CRÉÉE À ÉÉN",
+         "à 20 °C, 5 µm", "créée, ßüß", "50 £, ½ §", "····")  # fmt: skip
+
+
+@pytest.mark.parametrize("words", LATIN)
+def test_latin_1_stays_as_it_is(tmp_path, words):
+    write_png(tmp_path / "a.png", f"{words}\nSteps: 3".encode("latin-1"))
+    path = tmp_path / "own.png"
+    save_picture(picture(), path, Parameters(words, steps=3))
+    assert read_parameters(path).prompt == words
+    assert read_parameters(tmp_path / "a.png").prompt == words
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "고양이, 빨간 배경, 수채화".encode("euc-kr"),
+        "赤い猫、青い背景".encode("euc-jp"),
+        "赤い猫、青い背景".encode("shift-jis"),
+        "一隻紅色的貓，藍色背景".encode("big5"),
+        "красная кошка на синем фоне".encode("cp1251"),
+        "КРАСНАЯ КОШКА".encode("cp1251"),
+        "красная кошка".encode("koi8-r"),
+        "猫🐱红色".encode("gb18030"),
+    ],
+)
+def test_other_encodings_are_warned_of_with_their_place(tmp_path, content):
+    assert of_gbk(content) is None
+    written = b"a fox, " + content + b"\nSteps: 3"
+    write_png(tmp_path / "a.png", written)
+    picture().convert("RGB").save(tmp_path / "a.jpg", exif=exif(bytes(8) + written))
+    for name, what in (("a.png", "seems to be in"), ("a.jpg", "is in")):
+        with pytest.warns(ClipcondWarning) as caught:
+            found = read_parameters(tmp_path / name)
+        assert found.prompt.startswith("a fox, ")
+        [first, line, mark, remedy] = str(caught[0].message).split("\n")
+        assert first == f"the text in {str(tmp_path / name)!r} {what} an unknown encoding"
+        assert line.startswith("  line 1: a fox, ")
+        assert mark.index("^") >= len("  line 1: a fox, ")
+        assert remedy in CHINESE
+        assert "{} " + f"{what} an unknown encoding" in CHINESE
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("words", ["红猫", "猫", "한국", "ねこ", "红猫，蓝", "黑白", "éß", "ÀÉÊÈ"])
+@pytest.mark.parametrize("ending", ["jpg", "webp", "png"])
+def test_a_prompt_alone_without_ascii_is_read_back(tmp_path, words, ending):
+    """UTF-16 without a zero byte was taken for UTF-8."""
+    path = tmp_path / f"a.{ending}"
+    save_picture(picture().convert("RGB"), path, Parameters(words))
+    assert read_parameters(path).prompt == words
+
+
+def test_a_sign_that_another_program_lost_is_warned_of(tmp_path):
+    picture().convert("RGB").save(
+        tmp_path / "a.jpg", exif=exif(b"UNICODE\0" + "a \ufffd\nSteps: 3".encode("utf-16-be"))
+    )
+    with pytest.warns(ClipcondWarning, match="unknown encoding"):
+        assert read_parameters(tmp_path / "a.jpg").prompt == "a \ufffd"
