@@ -42,6 +42,7 @@ from .settings import CPU, GPU, STAGES, TINY, TINY_BATCHES, Sizes, Work
 from .sprites import Sprites, load_sprites
 from .unet_stage import unet_stage
 from .vae_stage import vae_stage
+from .vision_stage import vision_stage
 
 
 class Recipe:
@@ -83,6 +84,7 @@ class Recipe:
             "vae": lambda: vae_stage(self.work, self.sprites, self.pool),
             "clip": lambda: clip_stage(self.work, self.sprites, self.pool),
             "unet": self.unet,
+            "vision": lambda: vision_stage(self.work, self.sprites, self.pool, self.clip()),
             "chinese": self.chinese,
             "export": self.export,
             "guidance": self.guidance,
@@ -92,9 +94,9 @@ class Recipe:
         done.write_text(f"{time.monotonic() - began:.1f} s\n")
         print(f"== {stage}: {done.read_text().strip()}", flush=True)
 
-    def clip(self) -> CLIPModel:
-        """The trained towers."""
-        return CLIPModel.from_pretrained(self.folder("clip"))
+    def clip(self, stage: str = "clip") -> CLIPModel:
+        """The trained towers, as a stage left them: the text tower is the same after "vision"."""
+        return CLIPModel.from_pretrained(self.folder(stage))
 
     def unet(self) -> None:
         """The UNet stage."""
@@ -103,7 +105,7 @@ class Recipe:
 
     def chinese(self) -> None:
         """The Chinese tower's stage, its folder, and its temperature for the vision tower."""
-        model = chinese_stage(self.work, self.sprites, self.pool, self.clip())
+        model = chinese_stage(self.work, self.sprites, self.pool, self.clip("vision"))
         write_chinese(self.work.out, model.tower)
         write_scale(self.work.out, "embedded-zh", model.logit_scale)
 
@@ -111,7 +113,9 @@ class Recipe:
         """Write the English parts."""
         vae = AutoencoderKL.from_pretrained(self.folder("vae"))
         unet = UNet2DConditionModel.from_pretrained(self.folder("unet") / "unet")
-        write_english(self.work.out, self.clip(), vae, unet, self.folder("unet") / "scheduler")
+        write_english(
+            self.work.out, self.clip("vision"), vae, unet, self.folder("unet") / "scheduler"
+        )
         write_defaults(self.work.out, 3.0)
         write_words(self.work.out / "words")
         print(f"English parts: {english_bytes(self.work.out) / 1e6:.1f} MB", flush=True)

@@ -178,8 +178,8 @@ def accuracies(options: argparse.Namespace, judge: Judge, sprites: Sprites) -> d
     shown = Row("judge", replace(NOTHING, pair=0.4, several=0.2, styled=0.3, coloured=0.3))
     scenes = as_tensors([scene for _, scene in asked(shown, 1000, sprites.offers, "en")])
     found: dict[str, object] = {"judge": judge_accuracy(judge, sprites, scenes, "cpu")}
-    if (options.runs / "clip" / "final").is_dir():
-        clip = CLIPModel.from_pretrained(options.runs / "clip" / "final")
+    if (options.runs / "vision" / "final").is_dir():
+        clip = CLIPModel.from_pretrained(options.runs / "vision" / "final")
         tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER)
         found["zero-shot"] = {
             name: zero_shot(clip, tokenizer, sprites, "cpu", backgrounds)

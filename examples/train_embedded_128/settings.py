@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-STAGES = ("pool", "judge", "vae", "clip", "unet", "chinese", "export", "guidance", "adapter")
+STAGES = (
+    *("pool", "judge", "vae", "clip", "unet", "vision", "chinese", "export", "guidance"),
+    "adapter",
+)
 # Shares of the whole time. What is not trained (pool, export) takes what it takes.
-SHARES = {"judge": 0.05, "vae": 0.17, "clip": 0.2, "unet": 0.34, "chinese": 0.07, "adapter": 0.1}
+SHARES = {
+    **{"judge": 0.05, "vae": 0.17, "clip": 0.2, "unet": 0.27, "vision": 0.1, "chinese": 0.06},
+    "adapter": 0.08,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,7 @@ class Batches:
 
     vae: int = 16
     clip: int = 192
+    vision: int = 192
     unet: int = 32
     chinese: int = 192
     judge: int = 96
@@ -50,7 +57,15 @@ class Batches:
 # A GPU needs large batches to be busy; with Adam the rate grows with the root of their growth.
 CPU = Batches()
 GPU = Batches(
-    vae=256, clip=2048, unet=1024, chinese=2048, judge=512, pool=320_000, guidance=128, renders=3
+    vae=256,
+    clip=2048,
+    vision=2048,
+    unet=1024,
+    chinese=2048,
+    judge=512,
+    pool=320_000,
+    guidance=128,
+    renders=3,
 )
 TINY = Sizes(
     text_width=32,
@@ -66,8 +81,17 @@ TINY = Sizes(
     judge=(8, 8, 16, 16),
     adapter_hidden=32,
 )
-TINY_BATCHES = Batches(vae=2, clip=8, unet=2, chinese=8, judge=4, pool=64, pairs=12, guidance=2)
-RATES = {"judge": 1e-3, "vae": 1.5e-3, "clip": 1e-3, "unet": 8e-4, "chinese": 1e-3}  # CPU batches
+TINY_BATCHES = Batches(
+    vae=2, clip=8, vision=8, unet=2, chinese=8, judge=4, pool=64, pairs=12, guidance=2
+)
+RATES = {
+    "judge": 1e-3,
+    "vae": 1.5e-3,
+    "clip": 1e-3,
+    "unet": 8e-4,
+    "vision": 8e-4,
+    "chinese": 1e-3,
+}  # CPU batches
 MOST_GROWTH = 2.5  # of a learning rate by a larger batch
 
 

@@ -19,8 +19,10 @@ from train_embedded_128 import (
     models,
     unet_stage,
     vae_stage,
+    vision_stage,
 )
 from train_embedded_128.first_edition import TOKENIZER
+from train_embedded_128.render import as_tensors
 from train_embedded_128.settings import GPU, RATES, SHARES, TINY, TINY_BATCHES, Sizes, Work
 from train_embedded_128.world import Scene, Thing
 from transformers import CLIPTokenizer
@@ -33,7 +35,7 @@ from clipcond.reading import load_encoder, opening
 
 @pytest.fixture
 def work(pack, tmp_path):
-    steps = {"judge": 2, "vae": 2, "clip": 2, "unet": 2, "chinese": 2, "adapter": 1}
+    steps = {"judge": 2, "vae": 2, "clip": 2, "unet": 2, "vision": 2, "chinese": 2, "adapter": 1}
     return Work(
         tmp_path / "runs",
         pack,
@@ -118,7 +120,7 @@ def test_the_english_parts_fit_into_42_mb():
 @pytest.mark.slow
 def test_all_stages_run_and_leave_a_model_that_draws(work, capsys, monkeypatch):
     recipe = command.Recipe(work)
-    for stage in ("pool", "judge", "vae", "clip", "unet", "chinese", "export", "adapter"):
+    for stage in ("pool", "judge", "vae", "clip", "unet", "vision", "chinese", "export", "adapter"):
         recipe.run(stage)
     capsys.readouterr()
     recipe.run("unet")  # it is done
@@ -199,6 +201,34 @@ def test_spoilt_pictures_keep_their_range_and_seed():
     assert made[0].abs().max() <= 1
     kept = (made[0] == images).flatten(1).all(1)
     assert 0 < kept.sum() < 8 or (made[2] == images).flatten(1).all(1).any()
+    more = [vision_stage.spoil_more(images, torch.Generator().manual_seed(s)) for s in (0, 0, 1)]
+    assert torch.equal(more[0], more[1])
+    assert not torch.equal(more[0], more[2])
+    assert more[0].abs().max() <= 1
+
+
+def test_a_tower_that_leaves_out_no_patch_is_that_of_transformers():
+    tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER)
+    clip = models.clip(TINY, tokenizer, torch.ones(len(tokenizer))).eval()
+    images = torch.rand(2, 3, 128, 128)
+    with torch.no_grad():
+        whole, part = clip_stage.seen(clip, images), vision_stage.seen_in_part(clip, images, None)
+        fewer = vision_stage.seen_in_part(clip, images, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(part, whole)
+    assert fewer.shape == whole.shape
+    assert (fewer - whole).abs().max() > 1e-4
+
+
+def test_which_scenes_show_one_noun():
+    scenes = as_tensors(
+        [
+            Scene("red", (Thing(3),)),
+            Scene("red", (Thing(3), Thing(5)), "beside"),
+            Scene("red", (Thing(3), Thing(3)), "row"),
+            Scene("red", ()),
+        ]
+    )
+    assert vision_stage.lone_nouns(scenes).tolist() == [3, -1, 3, -1]
 
 
 def test_measuring_sees_what_is_there():
