@@ -9,7 +9,7 @@ from clipcond.cli.console import Console
 from clipcond.cli.entry import main
 from clipcond.cli.messages import in_locale, with_options
 from clipcond.errors import PromptSyntaxError, PromptWarning
-from clipcond.prompt import SYNTAXES, parse, reduce_to_one_text
+from clipcond.prompt import SYNTAXES, Template, parse, reduce_to_one_text
 from clipcond.prompt.bracket_slips import BRACKET_SLIPS
 from clipcond.prompt.compel_slips import COMPEL_SLIPS
 from clipcond.prompt.compel_weights import COMPEL_WEIGHTS
@@ -112,6 +112,13 @@ def test_issues_of_prompts_are_translated():
         *ORDINARY.read_text(encoding="utf-8").splitlines(),
     ]
     assert not failures_of(check, cases)
+
+
+def test_issues_of_templates_are_translated():
+    for template in ("｛红｜蓝｝ {2＄＄红|蓝} ＿＿颜色＿＿", "__ 颜色 __", "a} {b"):
+        for issue in Template(template).issues:
+            text = f"{issue.message}\n{issue.remedy}"
+            assert in_locale(text) != text, text
 
 
 def test_nothing_is_half_translated():
