@@ -22,6 +22,7 @@ from clipcond.prompt.other_dialects import LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
 from clipcond.prompt.reduction import misread_forms, undrawn_edits
 from clipcond.prompt.remainder import Remainder
+from clipcond.prompt.square_groups import SQUARE_GROUPS
 from clipcond.prompt.text_layers import network_issues, take_out
 from clipcond.prompt.tool_words import TOOL_WORDS
 from clipcond.prompt.unfinished_forms import UNFINISHED_FORMS
@@ -56,6 +57,7 @@ def test_every_notation_is_translated():
         *COMPEL_SLIPS,
         *COMPEL_WEIGHTS,
         *ESCAPES,
+        *SQUARE_GROUPS,
         *TOOL_WORDS,
         *UNFINISHED_FORMS,
     )
