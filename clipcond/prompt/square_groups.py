@@ -1,6 +1,6 @@
-"""List square brackets around several words, and around Chinese, which only A1111 reads as weights.
+"""List square brackets around several words, and Chinese ones, that only A1111 weighs.
 
-`[a cat]`, `[the end]`, `[Male]` and `【新品】` are ordinary, and so is a list of tags that has round
+`[a cat]`, `[the end]`, `[Male]` and `【新品】` are ordinary, and so is a list that has round
 brackets without weights too: `(white hair), [blue eyes]`.
 """
 
@@ -40,7 +40,10 @@ _NOTES_CJK = (
     "|[美英法德日俄苏意韩加澳唐宋元明清汉晋]"
 )
 _INSIDE_CJK = rf"[{CJK}](?:[{CJK}]|[ ,，、](?=[{CJK}])){{0,40}}"
-_ANYWHERE_CJK = rf"(?<![\\\[A-Za-z\d])\[(?!(?:{LABELS_CJK}|{_NOTES_CJK})\])(?P<words>{_INSIDE_CJK})\](?![(\[（])"
+_ANYWHERE_CJK = (
+    rf"(?<![\\\[A-Za-z\d])\[(?!(?:{LABELS_CJK}|{_NOTES_CJK})\])"
+    rf"(?P<words>{_INSIDE_CJK})\](?![(\[（])"
+)
 _ALONE_CJK = (
     r"(?:\A\s{0,9}|(?<=[,、\n])|(?<=[,、]\s))"
     rf"(?P<shown>\[(?!{LABELS_CJK}|(?:{_NOTES_CJK})\])(?P<words>{_INSIDE_CJK})\])"
