@@ -11,7 +11,7 @@ from clipcond.errors import PromptError, PromptSyntaxError, excerpt
 from clipcond.prompt.choices import Body, Choice, Literal, Source, choice_of, longest
 from clipcond.prompt.segments import MOST_ISSUES, Issue
 from clipcond.prompt.template_options import choice_of_options, joined, weight_of
-from clipcond.prompt.template_slips import template_slips
+from clipcond.prompt.template_slips import find_slips
 
 MOST_TAKEN = 100  # options at once
 MOST_CHARACTERS = 4_000_000  # of the longest text
@@ -128,7 +128,7 @@ class _Reader:
                     "'{' is never closed", opened.start, r"Close it with '}', or write \{ for text."
                 )
             self._add_issue("'{' is never closed, and stays as text", opened.start)
-        for slip in template_slips(text, is_line=bool(self.source.file)):
+        for slip in find_slips(text, is_line=bool(self.source.file)):
             self._add_issue(*slip)
         body = joined(self.items)
         self._check_length([body], 0)

@@ -47,7 +47,7 @@ class TemplateSlip(NamedTuple):
     remedy: str
 
 
-def template_slips(text: str, *, is_line: bool) -> Iterator[TemplateSlip]:
+def find_slips(text: str, *, is_line: bool) -> Iterator[TemplateSlip]:
     """Yield what only looks like the syntax of templates.
 
     Args:
