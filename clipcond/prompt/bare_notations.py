@@ -84,12 +84,12 @@ _WITHIN = (
 # In small letters a negative is a thing more often.
 _NO_NOUN = not_after(
     f"{_STATED} o b ab type format paper digital original camera polaroid kodak contact sheet"
-    " silver large medium portrait landscape at from to with by my your his their its this that"
+    " silver old large medium portrait landscape at from to with by my your his their its this that"
     " feels seems becomes looks answer answered said reply vote voted number value sign axis scale"
 )
 _SPACED = (
     rf"(?:(?<=[^\s,;:])(?=\s{{1,3}}[nNнНоОuU])(?i:{_NO_NOUN})\s{{1,3}}|(?<=[{CJK}])|(?<=[、,.;\n])\s{{0,3}})"
-    r"(?P<shown>(?i:neg(?:s|atives?|ativ|ativo|ativa|atif)?|n[eé]g(?:atif)?"
+    r"(?P<shown>(?i:negs?|neg(?:ative|ativ|ativo|ativa|atif)|n[eé]g(?:atif)?"
     rf"|uc(?!\s?:\s?(?:berkeley|davis|irvine|merced|riverside|san|santa|los|la|press)\b)|{_CYRILLIC})"
     r"(?i:[ _\-]?prompts?)?\s?:)(?=\s?(?:\d{0,2}[^\W\d]|[(\[\"']))"
 )

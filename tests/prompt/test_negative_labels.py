@@ -20,7 +20,11 @@ LABELLED = [
     *(("a cat negative: dog", "negative:"), ("a cat neg prompt: dog", "neg prompt:")),
     *(("a (cat:1.2) neg_prompt: (dog:1.2)", "neg_prompt:"), ("a cat negprompt: dog", "")),
     *(("chat négatif : chien", "négatif :"), ("Katze negativ: Hund", "negativ:")),
-    *(("кот негатив: собака", "негатив:"), ("a cat nég: dog", "nég:")),
+    *(
+        ("кот негатив: собака", "негатив:"),
+        ("a cat nég: dog", "nég:"),
+        ("a cat neg: film grain", "neg:"),
+    ),
     *(("一只猫 neg: 草", "neg:"), ("一只猫neg：草", "neg："), ("猫、neg：草", "neg：")),
     *(("一只猫 uc：草", "uc："), ("猫，uc：草", "uc："), ("a cat, uc: x", "uc:")),
 ]
@@ -52,7 +56,12 @@ ORDINARY = [
         "the luc: x",
         "hiv neg: y",
     ),
-    *("a cat neg", "a cat neg: 1.5", "a glass negative: leaves", "a cat, negligee: red"),
+    *(
+        "a cat neg",
+        "a cat neg: 1.5",
+        "a glass negative: leaves",
+        "a cat, negligee: red",
+    ),
     *("negative prompt-based art", "+ and - signs: x", "(Negative:0.8)", "negentropy: order"),
 ]
 
