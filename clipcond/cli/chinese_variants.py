@@ -4,6 +4,8 @@ VARIANTS = {
     # templates
     "{} is never closed, and stays as text": "{} 没有闭合，按文字保留",
     "{} has full-width signs, which are text": "{} 中的全角符号只是文字",
+    "{} is text: spaces are inside its underscores": "{} 只是文字：下划线内侧有空格",
+    r"Write {}, or \__ for text.": r"请写 {}；若是文字，请写 \__。",
     "{} closes nothing, and stays as text": "{} 没有对应的括号，按文字保留",
     "Close it with {}, or write {} for text.": "请用 {} 闭合；若是文字，请写 {}。",
     "Write {} for text.": "若是文字，请写 {}。",

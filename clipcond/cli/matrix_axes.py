@@ -20,7 +20,25 @@ AXES = (*OF_PICTURES, "style", *OF_READING, *OF_MODELS)
 MAY_BE_DEFAULT = ("scheduler", "weighting", "normalize", "model", "vae", "tower", "adapter")
 SEARCHED = ("prompt", "negative")
 MOST_AXES, MOST_CELLS = 3, 400
-_VALUE = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"(?P<behind>[^,]*)|(?P<plain>[^,]*))(?:,|\Z)')
+COMMAS = ",，、"  # also as Chinese keyboards type them
+
+
+def _value_pattern(commas: str, more: str = "") -> re.Pattern[str]:
+    """Make the pattern of a value and the comma behind it.
+
+    Args:
+        commas: each of which ends a value.
+        more: what a value without quotes may have besides.
+    """
+    text = rf"(?:{more}[^{commas}])*"
+    return re.compile(
+        rf'\s*(?:"(?P<quoted>(?:[^"]|"")*)"(?P<behind>{text})|(?P<plain>{text}))'
+        rf"(?P<comma>[{commas}]|\Z)"
+    )
+
+
+_NARROW = _value_pattern(",")
+_WIDE = _value_pattern(COMMAS, "“[^“”,]*”|")
 
 _WHOLE, _NUMBER, _SWITCH = "a whole number", "a number", "true or false"
 _KINDS = {
@@ -128,11 +146,12 @@ def _read_axis(spec: str, reader: Callable[[str], Read]) -> Axis:
 
 
 def _values(spec: str, start: int) -> Iterator[tuple[str, int]]:
-    """Yield the values between commas, with their places; those in quotes as CSV has them."""
-    while True:
-        found = _VALUE.match(spec, start)
-        if found is None:  # every text is a plain value
-            return
+    """Yield the values between commas, with their places; those in quotes as CSV has them.
+
+    Full-width commas separate them where no ASCII comma does.
+    """
+    is_wide = all(found["comma"] != "," for found in _pieces(_WIDE, spec, start))
+    for found in _pieces(_WIDE if is_wide else _NARROW, spec, start):
         is_quoted = found["quoted"] is not None
         at = found.start("quoted") - 1 if is_quoted else found.start("plain")
         if is_quoted and found["behind"].strip():
@@ -141,8 +160,13 @@ def _values(spec: str, start: int) -> Iterator[tuple[str, int]]:
         if not is_quoted and found["plain"].lstrip().startswith('"'):
             raise wrong(spec, at, "the quotes are never closed", "Write another at their end.")
         yield found["quoted"].replace('""', '"') if is_quoted else found["plain"].strip(), at
+
+
+def _pieces(pattern: re.Pattern[str], spec: str, start: int) -> Iterator[re.Match[str]]:
+    while found := pattern.match(spec, start):
+        yield found
         start = found.end()
-        if spec[start - 1 : start] != "," or start == found.start():
+        if not found["comma"]:
             return
 
 

@@ -6,7 +6,7 @@ Ordinary text has most of these signs too, so each pattern names what it is ordi
 from __future__ import annotations
 
 import clipcond.lazy_re as re
-from clipcond.prompt.notations import ALL, EXCEPT_PLAIN, MEASURED, SMALL, Notation, not_after
+from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, MEASURED, SMALL, Notation, not_after
 from clipcond.prompt.ordinary import SEQUELS, SPOKEN
 
 _LETTERS = "a-zß-öø-ÿа-яё"
@@ -58,12 +58,13 @@ _FILM = r"(?i:negative\s?:[^\n]{0,200}(?:\bfilm\b(?!\sgrain)|photographic|darkro
 _LABELS_CJK = "负面|反面|负向|反向|ネガ|부정"
 _CYRILLIC = r"(?:негатив(?:н\w{2})?|отрицательн\w{2})(?: пром[пт]т)?"
 # Before a label within a line; a sentence may have one: "it is negative: no virus".
-_NO_SENTENCE = not_after(
+_STATED = (
     "photo film space double false true rh blood test tests tested gram hiv covid is was are be"
     " an a the and or not non very strongly on as of in result results print prints charge charges"
     " pole poles terminal terminals side emulsion glass plate plates wire feedback mood tone"
     " thought energy emotion emotions image cyanotype calotype color colour"
 )
+_NO_SENTENCE = not_after(_STATED)
 _CAPITALS = (
     r"(?:N(?:eg(?:ative|ativ|ativo|ativa|atif)?|[eé]gatif|EG(?:ATIVE)?)|Негатив(?:н\w{2})?)"
     r"(?:[ _][PpПп]\w{5,6})?"
@@ -79,6 +80,18 @@ _WITHIN = (
     rf"(?P<shown_2>(?:{_ANY_CASE}|负面|负向){_THEN})"
     r"|(?<!\w)(?i:negative[ _]prompts?)"
     r"(?:\s[-—–]{1,2}\s|\s?[—–→]{1,2}\s?|\s?[-=]>\s?|\s?=\s?)(?=\w)"
+)
+# In small letters a negative is a thing more often.
+_NO_NOUN = not_after(
+    f"{_STATED} o b ab type format paper digital original camera polaroid kodak contact sheet"
+    " silver old large medium portrait landscape at from to with by my your his their its this that"
+    " feels seems becomes looks answer answered said reply vote voted number value sign axis scale"
+)
+_SPACED = (
+    rf"(?:(?<=[^\s,;:])(?=\s{{1,3}}[nNнНоОuU])(?i:{_NO_NOUN})\s{{1,3}}|(?<=[{CJK}])|(?<=[、,.;\n])\s{{0,3}})"
+    r"(?P<shown>(?i:negs?|neg(?:ative|ativ|ativo|ativa|atif)|n[eé]g(?:atif)?"
+    rf"|uc(?!\s?:\s?(?:berkeley|davis|irvine|merced|riverside|san|santa|los|la|press)\b)|{_CYRILLIC})"
+    r"(?i:[ _\-]?prompts?)?\s?:)(?=\s?(?:\d{0,2}[^\W\d]|[(\[\"']))"
 )
 # Behind the label of a prompt any is one.
 _BOTH = (
@@ -230,9 +243,9 @@ BARE_NOTATIONS = (
             ALL,
             "the label of a negative prompt, but here a part of the prompt",
             "Give the negative prompt apart.",
-            hint=re.compile("(?i:n[eé]g|негатив|отрицат)|[负反ネ부]"),
+            hint=re.compile(r"(?i:n[eé]g|негатив|отрицат|uc\s?:)|[负反ネ부]"),
         )
-        for pattern in (_BOTH, _WITHIN)
+        for pattern in (_BOTH, _WITHIN, _SPACED)
     ),
     Notation(
         "embedding",

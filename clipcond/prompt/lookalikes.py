@@ -51,6 +51,7 @@ from clipcond.prompt.parsing import parse, reads_fullwidth
 from clipcond.prompt.remedy_words import as_typed, holds_form, nested_weight, part_start, readable
 from clipcond.prompt.scanner import OPENING, SPOILS, ascii_signs, is_never_closed
 from clipcond.prompt.segments import MOST_ISSUES, Issue, ParsedPrompt, Segment, in_order
+from clipcond.prompt.square_groups import SQUARE_GROUPS
 from clipcond.prompt.tool_words import TOOL_WORDS
 from clipcond.prompt.unfinished_forms import OUTSIDE, UNFINISHED_FORMS
 from clipcond.prompt.unopened import NEVER_OPENED, ROUNDLESS, unopened_weights
@@ -127,7 +128,7 @@ def _kinds(
         *WEIGHT_SLIPS,
         *NOVELAI_SLIPS,
     )
-    tools = (*OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *BARE_NOTATIONS)
+    tools = (*OTHER_TOOLS, *EDITING_SLIPS, *LOOKALIKES, *SQUARE_GROUPS, *BARE_NOTATIONS)
     all_kinds = (*BARE_NETWORKS, *TOOL_WORDS, *slips, *tools, *more)
     kinds = tuple(kind for kind in all_kinds if syntax in kind.readers)
     by_sign: dict[str, list[int]] = {}

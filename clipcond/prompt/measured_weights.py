@@ -1,13 +1,13 @@
 r"""List weights of words that a number mostly measures, and weights with a dot or sign too many.
 
 `portrait:1.3` and `4k:1.3` are weights. `zoom:1.3` is one among tags, `1girl, zoom:1.3`; alone it
-is a setting.
+is a setting. In `cat, (1.3)` the number is a tag of its own.
 """
 
 from __future__ import annotations
 
 import clipcond.lazy_re as re
-from clipcond.prompt.loose_weights import DRAWN, DRAWN_CJK
+from clipcond.prompt.loose_weights import DRAWN, DRAWN_CJK, NO_TAG
 from clipcond.prompt.notations import (
     BRACKETS,
     CJK,
@@ -16,6 +16,7 @@ from clipcond.prompt.notations import (
     NO_CJK_MEASURE,
     NO_MEASURE,
     SMALL,
+    WEIGHT_WORD,
     Notation,
     not_after,
 )
@@ -67,6 +68,18 @@ _SETTING, _EFFECT = (
     rf"{_FIRST}(?P<shown>(?P<words>{_TAG}(?:{words})):(?P<number>[01]?\.[1-9])){_LAST}"
     for words in (_SETTINGS, _EFFECTS)
 )
+# `see figures, (1.1)` is a reference, `soup, (1.50)` a price.
+_ALONE, _FIRST_ALONE = (
+    rf"(?<!\\)[(\[{{]{{1,2}}(?:{word}[xX×](?=1))?(?P<number>[01]?\.\d[1-8]?)[倍배]?[)\]}}]{{1,2}}"
+    for word in (f"{WEIGHT_WORD}|", "")
+)
+_NO_REFERENCE = not_after(
+    f"{MEASURED} equation equations eq eqs figure figures table tables theorem lemma section see"
+    " sections item items example examples definition definitions and or from to at about euro usd"
+)
+_NUMBER_ALONE = "no weight: the number alone is in brackets"
+_HAS_ALONE = re.compile(r"[(\[{][^()\[\]{}\n]{0,12}[01]?\.\d{1,2}[倍배]?[)\]}]")
+_ANY_TAG = rf"(?!{NO_TAG})(?P<words>[^\W_][^()\[\]{{}}:,;、\n]{{0,60}})"
 _DOTS = r"\d?\.\.\d{1,3}|\d?\.\d{1,3}\.(?!\d)"
 MEASURED_WEIGHTS = (
     Notation(
@@ -126,6 +139,26 @@ MEASURED_WEIGHTS = (
         _WRITE,
         bare=True,
         folded=False,
+    ),
+    *(
+        Notation(
+            "weight", ".", re.compile(pattern), EXCEPT_PLAIN, _NUMBER_ALONE, remedy, hint=_HAS_ALONE
+        )
+        for pattern, remedy in (
+            (
+                rf"{_FIRST}(?P<shown>{_ANY_TAG}(?<=[^\W_])(?i:{_NO_REFERENCE}){NO_CJK_MEASURE}"
+                rf"\s?[,;、]\s?{_ALONE}){_LAST}",
+                _WRITE,
+            ),
+            (
+                rf"{_FIRST}(?P<shown>{_FIRST_ALONE}\s?[,;、]?\s?(?P<words>{_OBJECT})){_LAST}",
+                _WRITE,
+            ),
+            (
+                rf"(?<!\\)(?<=[^\W\d_])[)\]}}]\s?[,;、]\s?{_ALONE}{_LAST}",
+                "Write the number inside: {weight}.",
+            ),
+        )
     ),
     Notation(
         "weight",

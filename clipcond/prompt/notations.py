@@ -11,6 +11,8 @@ from collections.abc import Collection
 from math import isfinite
 from typing import NamedTuple
 
+from clipcond.prompt.numeral_values import numeral_value
+
 BRACKETS = frozenset({"a1111", "comfyui", "lpw", "lpw_xl", "sd_embed"})
 WITHOUT_BRACKETS = frozenset({"compel", "diffusers"})
 EXCEPT_PLAIN = BRACKETS | WITHOUT_BRACKETS | {"novelai"}
@@ -153,7 +155,10 @@ def weight_in(syntax: str, words: str, number: str) -> str:
         words: what gets the weight.
         number: as it was typed, with whatever is wrong about it; or the signs of compel.
     """
+    is_numeral = numeral_value(number) is not None
     number = plain_number(number)
+    if is_numeral and number in ("0", "3"):  # behind a title they are no weight
+        number += ".0"
     if syntax == "compel" and number[:1] != "-" and not _NO_GROUP.search(words):
         return f"({words}){number}"
     if syntax == "novelai":
@@ -216,6 +221,8 @@ def plain_number(typed: str, default: str = "1.2") -> str:
         return f"{_SIGNS[signs[0]] ** min(len(signs), MOST_SIGNS):.2g}"
     if (fraction := _FRACTION.fullmatch(typed)) and int(fraction[2]):
         return f"{int(fraction[1]) / int(fraction[2]):.3g}"
+    if (value := numeral_value(signs)) is not None:
+        return f"{value:.3g}"
     if negative := _NEGATIVE.fullmatch(signs):
         return f"{-float(negative[1]):g}"
     if relative := _RELATIVE.fullmatch(signs):  # of the usual weight

@@ -22,8 +22,8 @@ from clipcond.prompt.notations import (
 CODE = "other-dialect"
 TIGHT = frozenset({"lpw", "lpw_xl", "sd_embed"})
 CHOOSE_A1111 = "Choose dialect 'a1111'."
-_OR_A1111 = "Write {weight}, or choose dialect 'a1111'."
-_WEIGHT_HERE = "a weight in dialect 'a1111', but not here"
+OR_A1111 = "Write {weight}, or choose dialect 'a1111'."
+WEIGHT_HERE = "a weight in dialect 'a1111', but not here"
 _EDITING_HERE = "prompt editing in dialect 'a1111', but not here"
 
 # A number that is a weight, not the 9 of 16:9: it has a dot, or no digit comes before the colon.
@@ -55,7 +55,7 @@ SQUARE_CJK = (
     rf"(?:\A\s*|(?<=[,、]))\[(?P<words_3>(?!{LABELS_CJK})[{CJK}]{{1,20}})\](?=\s?[,、])"
     rf"|(?<=[,、])\[(?P<words_4>(?!{LABELS_CJK})[{CJK}]{{1,20}})\](?=\s*\Z)"
 )
-# `[sic]` and `[intro]` are ordinary, and so may be several words: `[a cat]`.
+# `[sic]` and `[intro]` are ordinary; several words are in `square_groups`.
 _SQUARES = re.compile(
     r"(?<!\\)\[\[(?=\s*\w)(?P<words>[^\[\]\\:|]+)\]\]"
     r"|(?<![^\s,])\[(?P<words_2>(?!(?:sic|intro|outro|verse|chorus|bridge|hook|remix|link|live|edit|demo"
@@ -67,7 +67,7 @@ _SQUARE = re.compile(
     r"(?<![\w\\\]])\[(?!\s?BREAK\b)(?=\s?[^\W\d])(?P<words>[^\[\]\\:|\n]{2,60})\](?![\w(\]])"
 )
 # What only A1111's prompts have.
-_A1111S = re.compile(rf"\([^()\n]{{1,120}}:\s?{DECIMAL}\s?\)|\(\((?=\w)|\bBREAK\b|<lora:")
+A1111S = re.compile(rf"\([^()\n]{{1,120}}:\s?{DECIMAL}\s?\)|\(\((?=\w)|\bBREAK\b|<lora:")
 # LUNCH BREAK, BREAK TIME
 _NO_TITLE_BEFORE = "".join(
     rf"(?<!\b{word} BREAK)"
@@ -109,25 +109,25 @@ _CALL = (
 PART_OF_WORD = "a part of a word here"
 SPACES = "Write spaces around it."
 LOOKALIKES = (
-    Notation(CODE, ":", re.compile(_WEIGHT), {"compel", "novelai"}, _WEIGHT_HERE, _OR_A1111),
-    Notation(CODE, ":", re.compile(_WEIGHT), {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111),
-    Notation(CODE, "(", _ROUND_UNWEIGHTED, {"compel"}, _WEIGHT_HERE, _OR_A1111),
-    Notation(CODE, "(", _ROUND_TWICE, {"novelai"}, _WEIGHT_HERE, _OR_A1111),
-    Notation(CODE, "(", _ROUND_TWICE, {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111),
-    Notation(CODE, "[", _SQUARES, {"compel", "comfyui"}, _WEIGHT_HERE, _OR_A1111),
-    Notation(CODE, "[", _SQUARES, {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111),
-    Notation(CODE, "[", _SQUARE, {"compel", "comfyui"}, _WEIGHT_HERE, _OR_A1111, hint=_A1111S),
-    Notation(CODE, "[", _SQUARE, {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111, hint=_A1111S),
+    Notation(CODE, ":", re.compile(_WEIGHT), {"compel", "novelai"}, WEIGHT_HERE, OR_A1111),
+    Notation(CODE, ":", re.compile(_WEIGHT), {"diffusers"}, WEIGHT_HERE, CHOOSE_A1111),
+    Notation(CODE, "(", _ROUND_UNWEIGHTED, {"compel"}, WEIGHT_HERE, OR_A1111),
+    Notation(CODE, "(", _ROUND_TWICE, {"novelai"}, WEIGHT_HERE, OR_A1111),
+    Notation(CODE, "(", _ROUND_TWICE, {"diffusers"}, WEIGHT_HERE, CHOOSE_A1111),
+    Notation(CODE, "[", _SQUARES, {"compel", "comfyui"}, WEIGHT_HERE, OR_A1111),
+    Notation(CODE, "[", _SQUARES, {"diffusers"}, WEIGHT_HERE, CHOOSE_A1111),
+    Notation(CODE, "[", _SQUARE, {"compel", "comfyui"}, WEIGHT_HERE, OR_A1111, hint=A1111S),
+    Notation(CODE, "[", _SQUARE, {"diffusers"}, WEIGHT_HERE, CHOOSE_A1111, hint=A1111S),
     Notation(
         CODE,
         ":",
         re.compile(_SPACED_WEIGHT),
         TIGHT,
-        _WEIGHT_HERE,
+        WEIGHT_HERE,
         "Leave out the spaces, or choose dialect 'a1111'.",
     ),
-    Notation(CODE, ":", re.compile(_SPACED_WEIGHT), {"compel", "novelai"}, _WEIGHT_HERE, _OR_A1111),
-    Notation(CODE, ":", re.compile(_SPACED_WEIGHT), {"diffusers"}, _WEIGHT_HERE, CHOOSE_A1111),
+    Notation(CODE, ":", re.compile(_SPACED_WEIGHT), {"compel", "novelai"}, WEIGHT_HERE, OR_A1111),
+    Notation(CODE, ":", re.compile(_SPACED_WEIGHT), {"diffusers"}, WEIGHT_HERE, CHOOSE_A1111),
     Notation(
         CODE,
         '+-)"',

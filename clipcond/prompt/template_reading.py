@@ -9,9 +9,9 @@ from itertools import pairwise
 import clipcond.lazy_re as re
 from clipcond.errors import PromptError, PromptSyntaxError, excerpt
 from clipcond.prompt.choices import Body, Choice, Literal, Source, choice_of, longest
-from clipcond.prompt.folding import fold
 from clipcond.prompt.segments import MOST_ISSUES, Issue
 from clipcond.prompt.template_options import choice_of_options, joined, weight_of
+from clipcond.prompt.template_slips import find_slips
 
 MOST_TAKEN = 100  # options at once
 MOST_CHARACTERS = 4_000_000  # of the longest text
@@ -26,9 +26,6 @@ _HEAD = re.compile(
     r"(?:(?P<joiner>(?:[^$\\{}]|\\[\s\S]|\$(?!\$))*)\$\$)?"
 )
 _WRONG_HEAD = re.compile(r"\{[\s\d.,~\-–—@!]*\$\$")
-# A choice with a sign of Chinese keyboards in it
-_WIDE = re.compile(r"[{｛][^{}｛｝]*[|｜][^{}｛｝]*[}｝]")
-_WIDE_SIGNS = frozenset("｛｜｝")
 _ESCAPE = re.compile(r"\\([{}|\\]|\$\$)")
 
 Find = Callable[[str, int], Choice]
@@ -131,19 +128,11 @@ class _Reader:
                     "'{' is never closed", opened.start, r"Close it with '}', or write \{ for text."
                 )
             self._add_issue("'{' is never closed, and stays as text", opened.start)
-        self._look_for_wide_signs()
+        for slip in find_slips(text, is_line=bool(self.source.file)):
+            self._add_issue(*slip)
         body = joined(self.items)
         self._check_length([body], 0)
         return body
-
-    def _look_for_wide_signs(self) -> None:
-        """Make an issue of each `{red｜blue}`, which is no choice."""
-        if _WIDE_SIGNS.isdisjoint(self.source.text):
-            return
-        for found in _WIDE.finditer(self.source.text):
-            if not _WIDE_SIGNS.isdisjoint(found[0]):
-                message = f"{excerpt(found[0])!r} has full-width signs, which are text"
-                self._add_issue(message, found.start(), f"Write {fold(excerpt(found[0]))}.")
 
     def _check_length(self, bodies: Sequence[Body], position: int) -> None:
         """Refuse what would be too long, before it is counted or made.

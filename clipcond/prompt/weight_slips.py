@@ -27,6 +27,7 @@ from clipcond.prompt.notations import (
     Notation,
     not_after,
 )
+from clipcond.prompt.numerals import NUMERAL_WEIGHTS
 
 _WORDS = (
     rf"(?P<words>(?!(?i:{'|'.join(MEASURED.split())})(?![^\W\d_]))(?<![\w\-])(?:embedding:)?\d?[^\W\d_](?:\w|-(?=\w))"
@@ -74,6 +75,7 @@ WEIGHT_SLIPS = (
     *LOOSE_WEIGHTS,
     *DRAWN_WEIGHTS,
     *MEASURED_WEIGHTS,
+    *NUMERAL_WEIGHTS,
     Notation(
         "weight",
         ":",

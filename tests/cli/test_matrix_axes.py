@@ -48,15 +48,39 @@ def test_axes():
     assert not failures_of(check, cases)
 
 
+def test_full_width_commas_separate_where_no_other_does():
+    def check(case):
+        spec, values, places = case
+        (axis,) = read_axes([spec], reader)
+        assert ([*axis.values], [*axis.places]) == (values, places)
+
+    cases = [
+        ("prompt:猫=猫，狗", ["猫", "狗"], [9, 11]),
+        ("prompt:猫=猫、狗，一只 鸟 ", ["猫", "狗", "一只 鸟"], [9, 11, 13]),
+        ("steps=1，20", [1, 20], [6, 8]),
+        ("negative=，模糊，", ["", "模糊", ""], [9, 10, 13]),
+        ('prompt="猫，草地"，"狗，雪"', ["猫，草地", "狗，雪"], [7, 14]),
+        ('prompt="猫,草地"，狗', ["猫,草地", "狗"], [7, 14]),
+        ("prompt=“猫，草地”，狗", ["“猫，草地”", "狗"], [7, 14]),
+        ("prompt=“猫，狗", ["“猫", "狗"], [7, 10]),
+        # an ASCII comma outside of quotes separates alone
+        ("prompt=猫，草地,狗、雪", ["猫，草地", "狗、雪"], [7, 12]),
+        ('prompt="猫，草地",狗，雪', ["猫，草地", "狗，雪"], [7, 14]),
+        ("prompt=猫，草地,", ["猫，草地", ""], [7, 12]),
+        ('prompt="猫，草地"', ["猫，草地"], [7]),
+    ]
+    assert not failures_of(check, cases)
+
+
 def test_what_is_no_axis_is_shown():
     def check(case):
-        spec, position, message = case
+        spec, column, message = case  # a wide sign has two columns
         with pytest.raises(typer.BadParameter) as caught:
             read_axes([spec], reader)
         lines = caught.value.message.split("\n")
         assert lines[0].startswith(message)
         assert lines[1] == f"  {spec}"
-        assert lines[2] == " " * (2 + position) + "^"
+        assert lines[2] == " " * (2 + column) + "^"
 
     cases = [
         ("stpes=1", 0, "'stpes' is no axis. Did you mean 'steps'?"),
@@ -72,6 +96,9 @@ def test_what_is_no_axis_is_shown():
         ("dialect=a1111,comfy", 14, "no dialect 'comfy'."),
         ('prompt="a,b', 7, "the quotes are never closed"),
         ('prompt="a"b,c', 10, "',' is missing behind the quotes"),
+        ('prompt="a"b，c', 10, "',' is missing behind the quotes"),
+        ('prompt=a，"b，c', 10, "the quotes are never closed"),
+        ("steps=1，x", 9, "a number is needed"),
     ]
     assert not failures_of(check, cases)
     for specs, message in (
@@ -95,11 +122,11 @@ def test_values_are_read_as_csv_writes_them(values):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.text('ab,"= :', max_size=12))
+@given(st.text('ab,，“”"= :', max_size=12))
 def test_any_text_is_read_or_refused(text):
     try:
         (axis,) = read_axes([f"prompt={text}"], reader)
     except typer.BadParameter:
         return
     assert len(axis.values) >= 1
-    assert text.count(",") >= len(axis.values) - 1
+    assert (text.count(",") or text.count("，")) >= len(axis.values) - 1

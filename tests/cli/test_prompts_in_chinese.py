@@ -9,7 +9,7 @@ from clipcond.cli.console import Console
 from clipcond.cli.entry import main
 from clipcond.cli.messages import in_locale, with_options
 from clipcond.errors import PromptSyntaxError, PromptWarning
-from clipcond.prompt import SYNTAXES, parse, reduce_to_one_text
+from clipcond.prompt import SYNTAXES, Template, parse, reduce_to_one_text
 from clipcond.prompt.bracket_slips import BRACKET_SLIPS
 from clipcond.prompt.compel_slips import COMPEL_SLIPS
 from clipcond.prompt.compel_weights import COMPEL_WEIGHTS
@@ -22,6 +22,7 @@ from clipcond.prompt.other_dialects import LOOKALIKES
 from clipcond.prompt.other_tools import OTHER_TOOLS
 from clipcond.prompt.reduction import misread_forms, undrawn_edits
 from clipcond.prompt.remainder import Remainder
+from clipcond.prompt.square_groups import SQUARE_GROUPS
 from clipcond.prompt.text_layers import network_issues, take_out
 from clipcond.prompt.tool_words import TOOL_WORDS
 from clipcond.prompt.unfinished_forms import UNFINISHED_FORMS
@@ -56,6 +57,7 @@ def test_every_notation_is_translated():
         *COMPEL_SLIPS,
         *COMPEL_WEIGHTS,
         *ESCAPES,
+        *SQUARE_GROUPS,
         *TOOL_WORDS,
         *UNFINISHED_FORMS,
     )
@@ -112,6 +114,13 @@ def test_issues_of_prompts_are_translated():
         *ORDINARY.read_text(encoding="utf-8").splitlines(),
     ]
     assert not failures_of(check, cases)
+
+
+def test_issues_of_templates_are_translated():
+    for template in ("｛红｜蓝｝ {2＄＄红|蓝} ＿＿颜色＿＿", "__ 颜色 __", "a} {b"):
+        for issue in Template(template).issues:
+            text = f"{issue.message}\n{issue.remedy}"
+            assert in_locale(text) != text, text
 
 
 def test_nothing_is_half_translated():

@@ -171,3 +171,29 @@ def test_remedies_agree_with_what_they_are_about():
     for syntax in sorted(EXCEPT_PLAIN - {"comfyui"}):
         (issue,) = issues("embedding:dir/name", syntax)
         assert (issue.words, "bare name, name," in issue.remedy) == (("embedding:dir/name",), True)
+
+
+def test_a_number_that_is_a_tag_of_its_own():
+    def check(case):
+        prompt, shown, meant = case
+        (issue,) = issues(prompt, "a1111", "weight")
+        assert issue.message == f"{shown!r} is no weight: the number alone is in brackets"
+        assert issue.position == prompt.index(shown)
+        assert issue.remedy in (f"Write {meant}.", f"Write the number inside: {meant}.")
+        assert issues(prompt.replace(shown, meant), "a1111") == []
+
+    cases = [
+        *(("cat, (1.3)", "cat, (1.3)", "(cat:1.3)"), ("cat,(0.8)", "cat,(0.8)", "(cat:0.8)")),
+        *(("a red cat, (1.3), b", "a red cat, (1.3)", "(a red cat:1.3)"),),
+        *(("a, 猫，（1.3）", "猫，（1.3）", "(猫:1.3)"), ("猫、(1.3)", "猫、(1.3)", "(猫:1.3)")),
+        *(("cat; [1.3]", "cat; [1.3]", "(cat:1.3)"), ("cat, ((1.3))", "cat, ((1.3))", "(cat:1.3)")),
+        *(("cat, (x1.3)", "cat, (x1.3)", "(cat:1.3)"), ("(1.3), cat", "(1.3), cat", "(cat:1.3)")),
+        *(("(1.3) cat", "(1.3) cat", "(cat:1.3)"), ("(0.8)dog, b", "(0.8)dog", "(dog:0.8)")),
+        *(("b, (cat), (1.3)", "(cat), (1.3)", "(cat:1.3)"),),
+    ]
+    assert not failures_of(check, cases)
+    for prompt in (
+        *("version, (1.3)", "soup, (1.50)", "see equations, (1.1)", "(1.1), (1.2), (1.3)", "(1.3)"),
+        *("cat, (2)", r"cat, \(1.3\)", "the room is, (1.3)", "光圈，（1.8）", "(1.1) introduction"),
+    ):
+        assert issues(prompt, "a1111", "weight") == [], prompt

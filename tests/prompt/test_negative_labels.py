@@ -15,6 +15,18 @@ LABELLED = [
     *(("cat; negative prompt = dog", "negative prompt = "), ("Негатив: собака", "Негатив: ")),
     *(("кот Негатив: собака", "Негатив:"), ("кот, негатив: собака", "")),
     *(("негативный промпт: собака", ""), ("Chat Négatif : chien", "Négatif :")),
+    *(("a cat neg: dog", "neg:"), ("a cat neg:dog", "neg:"), ("a cat! neg : dog", "neg :")),
+    *(("a cat uc: x", "uc:"), ("a cat UC: lowres", "UC:"), ("a cat neg: 1girl", "neg:")),
+    *(("a cat negative: dog", "negative:"), ("a cat neg prompt: dog", "neg prompt:")),
+    *(("a (cat:1.2) neg_prompt: (dog:1.2)", "neg_prompt:"), ("a cat negprompt: dog", "")),
+    *(("chat négatif : chien", "négatif :"), ("Katze negativ: Hund", "negativ:")),
+    *(
+        ("кот негатив: собака", "негатив:"),
+        ("a cat nég: dog", "nég:"),
+        ("a cat neg: film grain", "neg:"),
+    ),
+    *(("一只猫 neg: 草", "neg:"), ("一只猫neg：草", "neg："), ("猫、neg：草", "neg：")),
+    *(("一只猫 uc：草", "uc："), ("猫，uc：草", "uc："), ("a cat, uc: x", "uc:")),
 ]
 BOTH = [
     *("Prompt: a cat Negative: dog", "Positive: a cat Negative: dog", "prompt: cat neg: dog"),
@@ -37,6 +49,19 @@ ORDINARY = [
     *("a film Negative: 35mm", "negative emotions: anger", "blood type Negative", "硬币的反面：龙"),
     *("a positive and a negative charge", "space, negative - positive", "(negative space:1.3)"),
     *("a non-negative: number", "Negatives: the film", "positive: the answer", "反向旋转：快"),
+    *("blood type O neg: rare", "Rh neg: rare", "a student at UC: Davis", "a poster UC: Berkeley"),
+    *(
+        "a large format negative: trees",
+        "the mood seems negative: rain",
+        "the luc: x",
+        "hiv neg: y",
+    ),
+    *(
+        "a cat neg",
+        "a cat neg: 1.5",
+        "a glass negative: leaves",
+        "a cat, negligee: red",
+    ),
     *("negative prompt-based art", "+ and - signs: x", "(Negative:0.8)", "negentropy: order"),
 ]
 

@@ -64,6 +64,65 @@ def test_what_looks_wrong_is_an_issue():
     assert Template("｛红｝，｜ {a|b}").issues == ()
 
 
+def test_what_only_looks_like_a_template():
+    def check(case):
+        text, position, shown, meant = case
+        (issue,) = Template(text).issues
+        assert issue.message == f"{shown!r} has full-width signs, which are text"
+        assert (issue.position, issue.remedy) == (position, f"Write {meant}.")
+
+    cases = [
+        ("＿＿颜色＿＿猫", 0, "＿＿颜色＿＿", "__颜色__"),
+        ("a __颜色＿＿", 2, "__颜色＿＿", "__颜色__"),
+        ("_＿颜色_＿", 0, "_＿颜色_＿", "__颜色__"),
+        ("＿＿ 动物／猫 ＿＿", 0, "＿＿ 动物／猫 ＿＿", "__动物/猫__"),
+        ("x {2＄＄红|蓝}", 2, "{2＄＄红|蓝}", "{2$$红|蓝}"),
+        ("{2$＄红|蓝}", 0, "{2$＄红|蓝}", "{2$$红|蓝}"),
+        ("｛2＄＄红，蓝｜绿。｝", 0, "｛2＄＄红，蓝｜绿。｝", "{2$$红，蓝|绿。}"),
+        ("{2$$，＄＄红|蓝}", 0, "{2$$，＄＄红|蓝}", "{2$$，$$红|蓝}"),
+        ("{2＄＄{红|蓝}|绿}", 0, "{2＄＄", "{2$$"),
+        ("{１－３$$a|b}", 0, "{１－３$$a|b}", "{１-３$$a|b}"),
+        ("{1～3$$a|b}", 0, "{1～3$$a|b}", "{1-3$$a|b}"),
+        ("{3：：红|蓝}", 0, "{3：：红|蓝}", "{3::红|蓝}"),
+        ("{a|{b|c}|.5:：d}", 8, "|.5:：", "|.5::"),
+    ]
+    assert not failures_of(check, cases)
+    for text in ("a __ 颜色 __", "a __ 颜色__", "a __颜色 __"):
+        (issue,) = Template(text).issues
+        assert issue.message == f"{text[2:]!r} is text: spaces are inside its underscores"
+        assert (issue.position, issue.remedy) == (2, r"Write __颜色__, or \__ for text.")
+    for line, message in (("＿＿x＿＿", "'＿＿x＿＿'"), ("3：：红", "'3：：'")):
+        with pytest.raises(PromptSyntaxError, match=f"line 1: {message} has full-width signs"):
+            Template("__c__", {"c": [line]})
+
+
+def test_what_is_ordinary_text_of_a_template():
+    def check(text):
+        assert Template(text, {"a/b": ["x"], "c": ["y"]}).issues == ()
+
+    texts = [
+        *("__a/*__ and __c__", "__c__ __c__", r"\__ 颜色 \__", "____ name ____", "{１$$a|b}"),
+        *(
+            "the __ jumped over the __",
+            "fill __ and __",
+            "（＿＿）",
+            "(＞＿＜)",
+            "＿＿＿＿年龄＿＿＿＿",
+        ),
+        *(
+            "价格＄＄5",
+            "{$5|＄5}",
+            "{a ＄＄ b|c}",
+            "{12：30|x}",
+            "[a：：b|c]",
+            "a|3：：b",
+            "{１::a|b}",
+        ),
+        *("x_＿y", "他说＿＿这是，一只猫＿＿", "{时间：：3|x}", r"\｛红｜蓝｝", "1－3，2～4"),
+    ]
+    assert not failures_of(check, texts)
+
+
 def test_an_error_of_a_variant_is_shown_in_the_template():
     template = Template("a ({red|blue} cat:1.{2.3|5}) x")
     variant = template.combination(0)
