@@ -14,13 +14,13 @@ from clipcond.errors import ArgumentError, PictureError
 from clipcond.files import local_path, write_whole
 from clipcond.metadata.comfyui import of_comfyui
 from clipcond.metadata.comfyui_graph import read_graph
-from clipcond.metadata.encodings import of_exif, of_latin_1, warn_of_lost_signs
 from clipcond.metadata.infotext import has_settings
 from clipcond.metadata.json_texts import is_json, problem_with
 from clipcond.metadata.other_tools import of_other_tools
 from clipcond.metadata.parameters import TEXTS, Parameters, of_settings, parse_parameters, pasted
 from clipcond.metadata.png_texts import add_png_text, png_text
 from clipcond.metadata.swarmui import COPY, is_swarmui, read_swarmui
+from clipcond.metadata.unmarked_texts import of_exif, of_latin_1, warn_of_lost_signs
 from clipcond.reading.pictures import Picture, naming_errors, picture_source, silent_pillow
 
 if TYPE_CHECKING:

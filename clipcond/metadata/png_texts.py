@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipcond.metadata.encodings import of_latin_1, strange_place, warn_of_strange_signs
+from clipcond.metadata.unmarked_texts import of_latin_1, strange_place, warn_of_strange_signs
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clipcond.conditioning.checks import warn_issues
 from clipcond.conditioning.settled import SettlesTexts
-from clipcond.pipelines.steps.timeline import timeline
+from clipcond.pipelines.steps.timeline import timed_parts
 
 Arguments: TypeAlias = Mapping[str, Any]  # of the method that encodes prompts
 Part: TypeAlias = tuple[int, float]  # a pair of texts of the plan, and its weight
@@ -138,7 +138,7 @@ def plan_steps(
         timed = []
         over_time = partial(conditioner.over_time, steps=n_steps, again=again, limited=limited)
         own = {name: each[row] for name, each in texts.items()}
-        for until, parts in timeline(own, over_time, negative=negative):
+        for until, parts in timed_parts(own, over_time, negative=negative):
             found = []
             for each, weight in parts:
                 key = (str(row), *each.values())

@@ -10,7 +10,7 @@ from clipcond.errors import PromptError
 _Parts = Sequence[tuple[Settled, float]]
 
 
-def timeline(
+def timed_parts(
     texts: dict[str, str], over_time: Callable[..., OverTime], *, negative: bool
 ) -> Iterator[tuple[int, list[tuple[dict[str, str], float]]]]:
     """Yield, for each last step, the texts and weight of every part of one picture.

@@ -8,7 +8,7 @@ from PIL.PngImagePlugin import PngInfo
 from clipcond.cli.chinese import CHINESE
 from clipcond.errors import ClipcondWarning
 from clipcond.metadata import Parameters, read_parameters, save_picture
-from clipcond.metadata.encodings import of_gbk
+from clipcond.metadata.unmarked_texts import of_gbk
 from tests.metadata.test_pictures import exif, picture
 
 WORDS = "一只红色的猫，(蓝色背景:1.2)"
