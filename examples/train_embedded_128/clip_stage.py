@@ -84,7 +84,7 @@ def _patched(images: Tensor, where: Tensor, chosen: Tensor) -> Tensor:
     return images.masked_fill(patch[:, None], 0.0)
 
 
-def pooled(clip: CLIPModel, ids: Tensor) -> Tensor:
+def pooled(clip: CLIPModel, ids: Tensor, *, project: bool = True) -> Tensor:
     """Projected text embeddings of ids [n L], in parts cut to their longest: [n P].
 
     The tower is causal and pools the first EOS, so what is cut away changes nothing.
@@ -96,7 +96,8 @@ def pooled(clip: CLIPModel, ids: Tensor) -> Tensor:
     parts = []
     for rows, end in zip(order.chunk(N_PARTS), limits.chunk(N_PARTS), strict=True):
         length = int(end[-1]) + 1
-        parts.append(clip.text_projection(clip.text_model(ids[rows, :length]).pooler_output))
+        states = clip.text_model(ids[rows, :length]).pooler_output
+        parts.append(clip.text_projection(states) if project else states)
     return torch.cat(parts)[order.argsort()]
 
 
