@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count, islice
+from os import fstat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ MAX_LINE = 50_000  # bytes; a caption has hundreds
 NOT_UTF_8 = "it is not UTF-8"
 MOST_BREAKS, FEW_BREAKS = 20, 5  # of lines in a quoted cell, and in a table of one column
 _BROKEN = "it is part of a cell in quotes that has line breaks; a row is one line"
+_OLD_LINES = "its lines end in CR alone, as old programs write them; save it with LF"
 # How files begin that are no text, whatever their names say.
 _OTHERS = (
     (b"\x1f\x8b", "compressed by gzip", "Unpack it first."),
@@ -49,13 +51,16 @@ def read_lines(
             if start.startswith(beginning):
                 raise failed(f"{str(path)!r} is no text: it is {what}", remedy)
         file.seek(offset or (3 if start[:3] == b"\xef\xbb\xbf" else 0))
+        size = fstat(file.fileno()).st_size
         for number in count(first):
             raw = part = file.readline(MAX_LINE)
             if not raw:
                 return
             while len(part) == MAX_LINE and not part.endswith(b"\n"):
                 part = file.readline(MAX_LINE)
-            if len(raw) == MAX_LINE and not raw.endswith(b"\n"):
+            if number == 1 and file.tell() == size and b"\r" in raw.rstrip(b"\r\n"):
+                yield number, BadRow(_OLD_LINES)
+            elif len(raw) == MAX_LINE and not raw.endswith(b"\n"):
                 yield number, BadRow(f"it is longer than {MAX_LINE} bytes")
             else:
                 yield number, _decode(raw)
@@ -68,8 +73,6 @@ def _decode(raw: bytes) -> str | BadRow:
         return BadRow(f"{NOT_UTF_8}: byte {raw[error.start]:#04x}")
     if "\0" in line:
         return BadRow("it holds a zero byte")
-    if "\r" in line:
-        return BadRow("its lines end in CR alone, as old programs write them; save it with LF")
     return line if line.strip() else BadRow("it is empty")
 
 

@@ -28,6 +28,7 @@ OTHERS = (
         "Հայերեն",
     ),
     *("é и ω", "un gato ñ —猫", "é" * 20, "", "plain"),
+    *("éβ test", "Ωñ", "åäöαβ", "øΩ resistance", "Δλя"),
 )
 
 
@@ -80,5 +81,7 @@ def test_ends_of_lines_of_old_programs_are_refused(tmp_path: Path):
     path.write_bytes(b"a red apple\ra cat\ra dog\r")
     ((_, line),) = read_lines(path, CheckpointError)
     assert str(line) == "its lines end in CR alone, as old programs write them; save it with LF"
+    path.write_bytes(b"a red \r apple\na cat\n")  # that is no end of a line
+    assert [line for _, line in read_lines(path, CheckpointError)] == ["a red \r apple", "a cat"]
     path.write_bytes(b"a red apple\r\na cat\r\n")
     assert [line for _, line in read_lines(path, CheckpointError)] == ["a red apple", "a cat"]

@@ -23,7 +23,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "steps": ("steps", "num_inference_steps", "num_steps", "n_steps", "sampling_steps", "步数"),
     "guidance": ("guidance", "guidance_scale", "cfg_scale", "cfg"),
     "clip_skip": ("clip_skip",),
-    "size": ("size", "resolution", "尺寸"),
+    "size": ("size", "尺寸"),
     "width": ("width", "宽度"),
     "height": ("height", "高度"),
     "name": ("name", "id", "output"),
@@ -31,7 +31,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 # Columns that look like settings but have no role: these are options, of all pictures of a run.
 _NO_ROLES = frozenset(
     "dialect syntax weighting emphasis sampler sampler_name scheduler style styles region regions "
-    "tower model checkpoint lora loras vae count batch_size denoising_strength strength "
+    "tower model checkpoint lora loras vae count batch_size denoising_strength strength resolution "
     "采样器 风格".split()
 )
 SAY_COLUMN = "Say which column is which with columns=."
@@ -65,50 +65,57 @@ def choose_columns(
         if column is None:
             raise no_column(path, present, [name], SAY_COLUMN)
         found[role] = column
-    chosen = columns_by_names(tuple(present), tuple(found.items()))
+    chosen, unused = columns_by_names(tuple(present), tuple(found.items()))
     if isinstance(chosen, str):
         raise BulkError(f"{str(path)!r}: {chosen}", SAY_COLUMN)
     if "prompt" not in chosen:
         raise no_column(path, present, ROLES["prompt"][:4], SAY_COLUMN)
+    warn_of_unused(unused)
     return {**asked, **chosen}
 
 
 @lru_cache(256)  # of JSON, each row has names
 def columns_by_names(
     present: tuple[str, ...], asked: tuple[tuple[str, str], ...]
-) -> Mapping[str, str] | str:
+) -> tuple[Mapping[str, str] | str, tuple[str, ...]]:
     """Find the column of each role, or say what is wrong with the names.
-
-    It warns once of columns that look like settings and change nothing.
 
     Args:
         asked: what the user has said; "" as a column = none.
+    Returns:
+        the columns, and those that look like settings and change nothing.
     """
     said = dict(asked)
     found = {role: column for role, column in said.items() if column in present}
     folded: dict[str, list[str]] = {}
     for name in present:
         folded.setdefault(_folded(name), []).append(name)
+    unused = [column for name in folded if name in _NO_ROLES for column in folded[name]]
     for role, names in ROLES.items():
         spelled = [folded[name] for name in names if name in folded]
         if role in said or not spelled:
             continue
-        # a table may have captions and texts besides its prompts, but says each setting once
-        fitting = spelled[0] if role in ("prompt", "name") else [*chain.from_iterable(spelled)]
-        if len(fitting) > 1:
-            return f"{' and '.join(map(repr, fitting))} are the same column"
-        found[role] = fitting[0]
+        if len(spelled[0]) > 1:
+            return f"{' and '.join(map(repr, spelled[0]))} are the same column", ()
+        found[role] = spelled[0][0]
+        if role not in ("prompt", "name"):  # a table may have captions besides its prompts
+            unused += chain.from_iterable(spelled[1:])
+    taken = {*found.values(), *unused}
     for name in present:
         near = get_close_matches(_folded(name), _SPELLED, 1, 0.8)
-        if near and name not in found.values() and _SPELLED[near[0]] not in {*found, *said}:
-            return f"it has an unknown {excerpt(name)!r}. Did you mean {near[0]!r}?"
-    unused = [name for name in present if _folded(name) in _NO_ROLES and name not in found.values()]
-    if unused:
-        listed = ", ".join(repr(excerpt(name)) for name in unused)
-        change = "changes no picture: it is" if len(unused) == 1 else "change no picture: they are"
-        noun = "the column" if len(unused) == 1 else "the columns"
+        if near and name not in taken and _SPELLED[near[0]] not in {*found, *said}:
+            return f"it has an unknown {excerpt(name)!r}. Did you mean {near[0]!r}?", ()
+    return found, tuple(name for name in unused if name not in found.values())
+
+
+def warn_of_unused(columns: Sequence[str]) -> None:
+    """Warn of columns that look like settings and change nothing."""
+    if columns:
+        listed = ", ".join(repr(excerpt(name)) for name in columns)
+        is_one = len(columns) == 1
+        noun = "the column" if is_one else "the columns"
+        change = "changes no picture: it is" if is_one else "change no picture: they are"
         warn(f"{noun} {listed} {change} only carried along into metadata.jsonl")
-    return found
 
 
 def _folded(name: str) -> str:

@@ -13,7 +13,13 @@ from pathlib import Path, PurePosixPath
 
 from clipcond.bulk import sources
 from clipcond.bulk.captions import text_in
-from clipcond.bulk.prompt_columns import ROLES, SAY_COLUMN, choose_columns, columns_by_names
+from clipcond.bulk.prompt_columns import (
+    ROLES,
+    SAY_COLUMN,
+    choose_columns,
+    columns_by_names,
+    warn_of_unused,
+)
 from clipcond.bulk.rows import Row, read_rows, row_of_json
 from clipcond.bulk.sources import Place, Source
 from clipcond.errors import BulkError, excerpt
@@ -94,7 +100,12 @@ def read_prompts(
     Raises:
         BulkError: a file has changed since it was looked through, or cannot be read.
     """
+    known: set[tuple[str, ...]] = set()
     for number, (file, line, row) in enumerate(read_rows(found, place, n_rows), first):
+        names = tuple(row) if isinstance(row, dict) and not found[file].header else ()
+        if first == 0 and names not in known:  # the columns of tables are known before
+            known.add(names)
+            warn_of_unused(columns_by_names(names, tuple(found[file].columns.items()))[1])
         try:
             yield _prompt_of(number, file, line, row, found[file])
         except BadRow as error:
@@ -111,7 +122,7 @@ def _prompt_of(number: int, file: int, line: int, row: Row, source: Source) -> P
     is_json = not source.header
     chosen: Mapping[str, str] | str = source.columns
     if is_json:
-        chosen = columns_by_names(tuple(row), tuple(source.columns.items()))
+        chosen, _ = columns_by_names(tuple(row), tuple(source.columns.items()))
     if isinstance(chosen, str):
         raise BadRow(chosen)
     if "prompt" not in chosen:

@@ -149,6 +149,7 @@ CHINESE = {
     "Give the negative prompt apart.": "请另外给出反向提示词。",
     "{} alternates in vain: {} steps never draw {}": "{} 没有全部画出：{} 步画不到 {}",
     "Draw at least {} steps, or write fewer texts.": "请至少画 {} 步，或减少文字。",
+    "Draw more steps, such as {}, or write fewer texts.": "请增加步数，例如 {}，或减少文字。",
     "Write all texts in one pair of brackets, or give the outer ones more steps.": (
         "请把所有文字写在一对方括号里，或让外层多占几步。"
     ),

@@ -24,12 +24,11 @@ from clipcond.pipelines.families import Family, companions_of, family_of
 from clipcond.pipelines.family import METHODS
 from clipcond.pipelines.further_methods import other_methods, use_own_call
 from clipcond.pipelines.own_calls import AnswersPrompts, use_own_calls
-from clipcond.pipelines.own_encoders import towers_of
+from clipcond.pipelines.own_encoders import marks_of, towers_of
 from clipcond.pipelines.own_images import give_images
 from clipcond.pipelines.prompt_embeds import (
     check_width,
     components_of,
-    marks_of,
 )
 from clipcond.pipelines.protocols import ConditionedPipeline, DiffusersPipeline
 from clipcond.pipelines.steps import (

@@ -21,11 +21,11 @@ from clipcond.pipelines.call_context import REGIONS, drawing_regions
 from clipcond.pipelines.clip_skip_counts import warn_of_clip_skip
 from clipcond.pipelines.families import Family
 from clipcond.pipelines.lora_scale import lora_scaled
+from clipcond.pipelines.own_encoders import marks_of
 from clipcond.pipelines.pairing import check_conditioner, check_pairs
 from clipcond.pipelines.prompt_embeds import (
     components_of,
     make_prompt_embeds,
-    marks_of,
     may_change,
     model_dtype,
     read_arguments,

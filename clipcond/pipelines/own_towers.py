@@ -18,6 +18,11 @@ def is_bert(model: object) -> bool:
     return getattr(getattr(model, "config", None), "model_type", None) == "bert"
 
 
+def masks_padding(model: object) -> bool:
+    """Whether a text encoder's configuration asks for it, which some classes of diffusers read."""
+    return bool(getattr(getattr(model, "config", None), "use_attention_mask", False))
+
+
 def own_tower(
     model: nn.Module, tokenizer: PreTrainedTokenizerBase, *, context_length: int | None = None
 ) -> TextTower | None:
@@ -39,6 +44,5 @@ def own_tower(
     config: Any = model.config
     length = min(tokenizer.model_max_length, config.max_position_embeddings)
     tower = ChineseClipTower(model, tokenizer, context_length=length)
-    masks = bool(getattr(config, "use_attention_mask", False))
-    tower.special = replace(tower.special, mask_padding=masks)
+    tower.special = replace(tower.special, mask_padding=masks_padding(model))
     return tower

@@ -227,15 +227,6 @@ def components_of(encoding: Encoding) -> tuple[object, ...]:
     return tuple(getattr(encoding.pipe, name, None) for name in encoding.family.components)
 
 
-def marks_of(components: Sequence[object]) -> list[tuple[object, ...]]:
-    """Make what tells text encoders and tokenizers from others, and from themselves changed.
-
-    Of a tokenizer the special tokens and the length count: a Conditioner is made with them.
-    """
-    names = ("bos_token_id", "eos_token_id", "pad_token_id", "model_max_length")
-    return [(id(each), *(getattr(each, name, None) for name in names)) for each in components]
-
-
 def _conditioner(encoding: Encoding, call: EncodePromptArguments) -> Conditioner:
     """Take the Conditioner, now that text is to be encoded; warn of what it does not read."""
     conditioner = encoding.conditioner

@@ -132,7 +132,8 @@ def _undrawn_texts(text: str, undrawn: Undrawn, steps: int, n_drawn: int) -> tup
     message = f"{shown!r} alternates in vain: {n_drawn} steps never draw {listed}"
     if len(options) >= n_drawn:
         needed = math.ceil((len(options) + 1) * steps / max(1, n_drawn))
-        return message, f"Draw at least {needed} steps, or write fewer texts."
+        which = f"at least {needed} steps" if n_drawn >= steps else f"more steps, such as {needed}"
+        return message, f"Draw {which}, or write fewer texts."
     return message, "Write all texts in one pair of brackets, or give the outer ones more steps."
 
 

@@ -126,7 +126,9 @@ def vision_stage(
         which = torch.randint(len(classes), (1,), generator=generator, device=work.device)
         named = F.normalize(pair.text_projection(classes[which[0]]).float(), dim=-1)
         logits = scale * F.normalize(seen, dim=-1) @ named.T
-        nouns = F.cross_entropy(logits, lone_nouns(scenes), ignore_index=-1)
+        labels = lone_nouns(scenes)
+        total = F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum")
+        nouns = total / (labels >= 0).sum().clamp(min=1)  # a small batch may have none
         return {"captions": captions, "nouns": NOUNS_WEIGHT * nouns}
 
     train(Stage("vision", work, ema=0.997, weight_decay=0.05), Trained(clip), loss_of)

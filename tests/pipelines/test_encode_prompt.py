@@ -51,6 +51,8 @@ def test_masked_padding_is_as_the_configuration_says(name, monkeypatch):
     if name == "StableDiffusionPipeline":  # in every dialect: so its UNet was trained
         own = pipe.conditioner("a cat").embeds
         assert torch.equal(attach(pipe, clip_skip=1).conditioner("a cat").embeds, own)
+        pipe.text_encoder.config.use_attention_mask = False
+        assert torch.equal(drawn(pipe), unmasked)
 
 
 @pytest.mark.parametrize("per_call", [False, True])
