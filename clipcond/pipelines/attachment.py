@@ -23,8 +23,8 @@ from clipcond.pipelines import compatibility
 from clipcond.pipelines.families import Family, companions_of, family_of
 from clipcond.pipelines.family import METHODS
 from clipcond.pipelines.further_methods import other_methods, use_own_call
-from clipcond.pipelines.own_calls import AnswersPrompts, use_own_calls
-from clipcond.pipelines.own_encoders import marks_of, towers_of
+from clipcond.pipelines.own_calls import AnswersPrompts, marks_of, use_own_calls
+from clipcond.pipelines.own_encoders import towers_of
 from clipcond.pipelines.own_images import give_images
 from clipcond.pipelines.prompt_embeds import (
     check_width,

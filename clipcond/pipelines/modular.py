@@ -28,7 +28,8 @@ from clipcond.conditioning.conditioner import Conditioner
 from clipcond.pipelines.families import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
 from clipcond.pipelines.family import Family
 from clipcond.pipelines.lora_scale import lora_scaled
-from clipcond.pipelines.own_encoders import marks_of, towers_of
+from clipcond.pipelines.own_calls import marks_of
+from clipcond.pipelines.own_encoders import towers_of
 from clipcond.pipelines.pairing import check_pairs
 from clipcond.pipelines.prompt_embeds import EncodePromptArguments, make_prompt_embeds
 from clipcond.pipelines.protocols import ConditionedPipeline

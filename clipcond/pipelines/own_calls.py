@@ -21,7 +21,6 @@ from clipcond.pipelines.call_context import REGIONS, drawing_regions
 from clipcond.pipelines.clip_skip_counts import warn_of_clip_skip
 from clipcond.pipelines.families import Family
 from clipcond.pipelines.lora_scale import lora_scaled
-from clipcond.pipelines.own_encoders import marks_of
 from clipcond.pipelines.pairing import check_conditioner, check_pairs
 from clipcond.pipelines.prompt_embeds import (
     components_of,
@@ -241,3 +240,17 @@ def _parameters(signature: inspect.Signature, values: dict[str, float]) -> list[
     n = len(known) - (known[-1].kind is inspect.Parameter.VAR_KEYWORD)
     further = [each for each in _FURTHER if each.name not in signature.parameters]
     return [*known[:n], *further, *known[n:]]
+
+
+def marks_of(components: Sequence[object]) -> list[tuple[object, ...]]:
+    """Make what tells text encoders and tokenizers from others, and from themselves changed.
+
+    Of a tokenizer the special tokens and the length count, of a text encoder whether its padding is
+    masked: a Conditioner is made with them.
+    """
+    names = ("bos_token_id", "eos_token_id", "pad_token_id", "model_max_length")
+    masks = (getattr(getattr(each, "config", None), "use_attention_mask", 0) for each in components)
+    return [
+        (id(each), bool(is_masked), *(getattr(each, name, None) for name in names))
+        for each, is_masked in zip(components, masks, strict=True)
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from clipcond.errors import PipelineError
@@ -71,16 +70,3 @@ def towers_of(pipe: object, family: Family) -> list[TextTower]:
         if family.masks or (family.masks is None and masks_padding(model)):
             tower.special = replace(tower.special, mask_padding=True)
     return made
-
-
-def marks_of(components: Sequence[object]) -> list[tuple[object, ...]]:
-    """Make what tells text encoders and tokenizers from others, and from themselves changed.
-
-    Of a tokenizer the special tokens and the length count, of a text encoder whether its padding is
-    masked: a Conditioner is made with them.
-    """
-    names = ("bos_token_id", "eos_token_id", "pad_token_id", "model_max_length")
-    return [
-        (id(each), masks_padding(each), *(getattr(each, name, None) for name in names))
-        for each in components
-    ]
