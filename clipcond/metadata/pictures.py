@@ -185,9 +185,10 @@ def _comment(text: str) -> bytes:
 
 
 def _utf_16(text: str) -> bytes:
-    """Encode as A1111 does; a text without a zero byte could be UTF-8, so it has a BOM."""
+    """Encode as A1111 does; with a BOM if the text would be read as another one without it."""
     content = text.encode("utf-16-be")
-    return content if b"\0" in content else codecs.BOM_UTF16_BE + content
+    is_read = of_exif(content, is_utf_16=True) == text
+    return content if is_read else codecs.BOM_UTF16_BE + content
 
 
 def _webui_text(image: Image, shown: str) -> str:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
 
 from clipcond.errors import caret, warn
+from clipcond.metadata.utf_16_orders import decode_utf_16, in_order, is_east_asian
 
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _SIGNS, _COMMON, _RARE = (0xA1, 0xA3), range(0xB0, 0xD8), range(0xD8, 0xF8)
@@ -73,16 +73,16 @@ def of_exif(content: bytes, *, is_utf_16: bool) -> str:
         is_utf_16: whether the file says so; programs disagree on the order of bytes.
     """
     if is_utf_16 and content.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)):
-        return _utf_16(content, content.startswith(codecs.BOM_UTF16_LE))
+        return in_order(content, content.startswith(codecs.BOM_UTF16_LE))
     if is_utf_16 and b"\0" in content:
-        return _utf_16(content, content[1::2].count(0) > content[::2].count(0))
+        return decode_utf_16(content)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
         found = of_gbk(content)
     if found is None and is_utf_16 and len(content) % 2 == 0:  # without any ASCII
-        both = (_utf_16(content, little) for little in (False, True))
-        found = next((text for text in both if all(map(_is_east_asian, text))), None)
+        text = decode_utf_16(content)
+        found = text if is_east_asian(text) else None
     return content.decode("utf-8", "replace") if found is None else found
 
 
@@ -119,12 +119,3 @@ def warn_of_strange_signs(text: str, shown: str) -> None:
     place = strange_place(text)
     if place is not None:
         warn(f"{shown} seems to be in an unknown encoding\n{caret(text, place)}\n{_UNREAD}")
-
-
-def _utf_16(content: bytes, little: bool) -> str:
-    return content.decode("utf-16-le" if little else "utf-16-be", "replace").lstrip("\ufeff")
-
-
-def _is_east_asian(sign: str) -> bool:
-    name = unicodedata.name(sign, "")
-    return name.startswith(("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "IDEOGRAPHIC", "FULLWIDTH"))

@@ -3,6 +3,8 @@
 import zlib
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL.PngImagePlugin import PngInfo
 
 from clipcond.cli.chinese import CHINESE
@@ -79,7 +81,7 @@ def test_other_encodings_are_warned_of_with_their_place(tmp_path, content):
         assert mark.index("^") >= len("  line 1: a fox, ")
         assert remedy in CHINESE
         assert "{} " + f"{what} an unknown encoding" in CHINESE
-    assert len(caught) == 1
+        assert len(caught) == 1
 
 
 @pytest.mark.parametrize("words", ["红猫", "猫", "한국", "ねこ", "红猫，蓝", "黑白", "éß", "ÀÉÊÈ"])
@@ -89,6 +91,31 @@ def test_a_prompt_alone_without_ascii_is_read_back(tmp_path, words, ending):
     path = tmp_path / f"a.{ending}"
     save_picture(picture().convert("RGB"), path, Parameters(words))
     assert read_parameters(path).prompt == words
+
+
+# Signs that begin a page of Unicode have a zero byte, as ASCII has; 挀愀琀 is "cat" in the other order.
+SIGNS = ("一只猫女孩星空下的匹马戀攀刀", "가관고양이쌀", "ねこ、ネコ。", "aNRgSez (:1.2),", "éßÄ¬Ãñ",
+         "挀愀琀", "кошка", "🐱🌸", "\ufeffÿþ\u0100")  # fmt: skip
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(SIGNS).flatmap(lambda each: st.text(each, max_size=4)), max_size=3))
+def test_any_prompt_alone_is_read_back(tmp_path, pieces):
+    words = "".join(pieces).strip(" ,") or "一只猫"
+    for ending in ("jpg", "webp", "png"):
+        path = tmp_path / f"a.{ending}"
+        save_picture(picture().convert("RGB"), path, Parameters(words))
+        assert read_parameters(path).prompt == words
+
+
+@pytest.mark.parametrize("words", ["一只猫", "一个女孩", "星空下的一匹马", "가", "一二", "一隻貓", "See",
+                                   "一只猫, cat", "一\nSteps: 3", "a 一, кот", "z 🐱"])  # fmt: skip
+@pytest.mark.parametrize("encoding", ["utf-16-be", "utf-16-le"])
+def test_comments_of_other_programs_in_either_order(tmp_path, words, encoding):
+    path = tmp_path / "a.jpg"
+    comment = exif(b"UNICODE\0" + words.encode(encoding))
+    picture().convert("RGB").save(path, exif=comment)
+    assert read_parameters(path).text().startswith(words)
 
 
 def test_a_sign_that_another_program_lost_is_warned_of(tmp_path):
