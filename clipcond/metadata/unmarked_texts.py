@@ -12,6 +12,7 @@ from __future__ import annotations
 import codecs
 import re
 
+from clipcond.encodings import decode_utf_8
 from clipcond.errors import caret, warn
 from clipcond.metadata.utf_16_orders import decode_utf_16, in_order, is_east_asian
 
@@ -53,17 +54,25 @@ def of_gbk(content: bytes) -> str | None:
         return None
 
 
+def _of_utf_8_or_gbk(content: bytes) -> str | None:
+    """Decode UTF-8, or GBK, which a few short texts in GBK may seem to be; None = it is neither."""
+    try:
+        return decode_utf_8(content)
+    except UnicodeDecodeError as error:
+        if error.reason == "it is GBK":
+            return content.decode("gbk")
+    return of_gbk(content)
+
+
 def of_latin_1(text: str) -> str:
     """Read as UTF-8 or GBK a text that was read as Latin-1, if it is one of them."""
     if text.isascii():
         return text
     try:
         content = text.encode("latin-1")
-        return content.decode("utf-8")
     except UnicodeEncodeError:
         return text
-    except UnicodeDecodeError:
-        return of_gbk(content) or text
+    return _of_utf_8_or_gbk(content) or text
 
 
 def of_exif(content: bytes, *, is_utf_16: bool) -> str:
@@ -76,10 +85,7 @@ def of_exif(content: bytes, *, is_utf_16: bool) -> str:
         return in_order(content, content.startswith(codecs.BOM_UTF16_LE))
     if is_utf_16 and b"\0" in content:
         return decode_utf_16(content)
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        found = of_gbk(content)
+    found = _of_utf_8_or_gbk(content)
     if found is None and is_utf_16 and len(content) % 2 == 0:  # without any ASCII
         text = decode_utf_16(content)
         found = text if is_east_asian(text) else None

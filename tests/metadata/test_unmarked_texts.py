@@ -31,6 +31,34 @@ def test_gbk_in_png(tmp_path, kind):
     assert read_parameters(tmp_path / "a.png").text() == TEXT
 
 
+# All of their bytes are letters of UTF-8 too, of several scripts in a word.
+SHORT = (
+    "一只猫\nSteps: 20, Seed: 1",
+    "猫头鹰\nSteps: 2",
+    "a (猫头:1.2), 鹰\nNegative prompt: 猫头鹰\nSteps: 2",
+)
+
+
+@pytest.mark.parametrize("text", SHORT)
+def test_gbk_that_is_utf_8_too(tmp_path, text):
+    content = text.encode("gbk")
+    content.decode("utf-8")  # it is
+    write_png(tmp_path / "a.png", content)
+    write_png(tmp_path / "z.png", content, b"zTXt")
+    paths = [tmp_path / "a.png", tmp_path / "z.png"]
+    for i, head in enumerate((bytes(8), b"ASCII\0\0\0", b"UNICODE\0")):
+        for path in (tmp_path / f"{i}.jpg", tmp_path / f"{i}.webp"):
+            picture().convert("RGB").save(path, exif=exif(head + content))
+            paths.append(path)
+    assert [read_parameters(path).text() for path in paths] == [text] * 8
+
+
+def test_utf_8_of_several_scripts_stays_utf_8(tmp_path):
+    for words in ("é и ω", "éβ test", "кот и собака", "\ufeffñ"):
+        write_png(tmp_path / "a.png", f"{words}\nSteps: 3".encode())
+        assert read_parameters(tmp_path / "a.png").prompt == words.lstrip("\ufeff")
+
+
 def write_png(path, content, kind=b"tEXt"):
     info = PngInfo()
     info.add(
@@ -93,9 +121,10 @@ def test_a_prompt_alone_without_ascii_is_read_back(tmp_path, words, ending):
     assert read_parameters(path).prompt == words
 
 
-# Signs that begin a page of Unicode have a zero byte, as ASCII has; 挀愀琀 is "cat" in the other order.
-SIGNS = ("一只猫女孩星空下的匹马戀攀刀", "가관고양이쌀", "ねこ、ネコ。", "aNRgSez (:1.2),", "éßÄ¬Ãñ",
-         "挀愀琀", "кошка", "🐱🌸", "\ufeffÿþ\u0100")  # fmt: skip
+# Signs that begin a page of Unicode have a zero byte, as ASCII has; 挀愀琀 is "cat" in the other
+# order.
+SIGNS = ("一只猫女孩星空下的匹马戀攀刀", "가관고양이쌀", "ねこ、ネコ。", "aNRgSez (:1.2),",
+         "éßÄ¬Ãñ", "挀愀琀", "кошка", "🐱🌸", "\ufeffÿþ\u0100")  # fmt: skip
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -108,8 +137,11 @@ def test_any_prompt_alone_is_read_back(tmp_path, pieces):
         assert read_parameters(path).prompt == words
 
 
-@pytest.mark.parametrize("words", ["一只猫", "一个女孩", "星空下的一匹马", "가", "一二", "一隻貓", "See",
-                                   "一只猫, cat", "一\nSteps: 3", "a 一, кот", "z 🐱"])  # fmt: skip
+@pytest.mark.parametrize(
+    "words",
+    ["一只猫", "一个女孩", "星空下的一匹马", "가", "一二", "一隻貓", "See", "一只猫, cat"]
+    + ["一\nSteps: 3", "a 一, кот", "z 🐱"],
+)
 @pytest.mark.parametrize("encoding", ["utf-16-be", "utf-16-le"])
 def test_comments_of_other_programs_in_either_order(tmp_path, words, encoding):
     path = tmp_path / "a.jpg"
