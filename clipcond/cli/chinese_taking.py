@@ -71,6 +71,25 @@ _LINES = {
     "{}: its texts are joined by commas here; what the node makes of them is not followed.": (
         "{}：它的几段文字在这里用逗号连成一段；节点对它们的处理没有照做。"
     ),
+    "{}: what it joins to its first text, such as zeros or the same text, is left out here; "
+    "ComfyUI draws with each of them, and nearest to that is AND of dialect a1111.": (
+        "{}：它接到第一段文字上的内容（例如零向量或同样的文字）在这里略去；"
+        "ComfyUI 分别用每一段来画，最接近的是方言 a1111 的 AND。"
+    ),
+    "{}: what it joins to its first text, such as zeros or the same text, is left out here; "
+    "ComfyUI encodes each in chunks of its own, and nearest to that is BREAK of dialect a1111.": (
+        "{}：它接到第一段文字上的内容（例如零向量或同样的文字）在这里略去；"
+        "ComfyUI 把每一段编码成各自的块，最接近的是方言 a1111 的 BREAK。"
+    ),
+    "{}: what it joins to its first text, such as zeros or the same text, is left out here; "
+    "ComfyUI mixes their embeddings, and its strength is not applied.": (
+        "{}：它接到第一段文字上的内容（例如零向量或同样的文字）在这里略去；"
+        "ComfyUI 混合它们的嵌入，这里没有应用它的强度。"
+    ),
+    "{}: what it joins to its first text, such as zeros or the same text, is left out here; "
+    "what the node makes of them is not followed.": (
+        "{}：它接到第一段文字上的内容（例如零向量或同样的文字）在这里略去；节点对它们的处理没有照做。"
+    ),
     "This diffusers has no {}.": "这个版本的 diffusers 没有 {}。",
     "scheduler {} cannot be used here: {}": "调度器 {} 在这里不能用：{}",
     "scheduler {} cannot be used with this model: {}": "调度器 {} 不能用于这个模型：{}",
