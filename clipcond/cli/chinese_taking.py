@@ -46,8 +46,8 @@ _LINES = {
     "The mask {} is another file than the picture was made with.": (
         "遮罩 {} 与画原图时的不是同一个文件。"
     ),
-    "Encoder: {}; how it reads brackets and weights is not known, so they are read as this "
-    "pipeline does.": "编码节点：{}；它怎样读括号和权重无从得知，这里按管线的方式读。",
+    "Encoder: {}; how it reads brackets and weights is not followed, they are read as this "
+    "pipeline does.": "编码节点：{}；这里不照它的方式读括号和权重，而按管线的方式读。",
     "Weights: {}; that is not followed, they act as this pipeline's do.": (
         "权重：{}；这里不照此处理，权重按管线的方式起作用。"
     ),
@@ -106,6 +106,7 @@ TAKING = {
     ),
     "{} is in an unknown encoding": "{} 的编码未知",
     "{} seems to be in an unknown encoding": "{} 的编码似乎未知",
+    "{} is read as GBK, but may be EUC-JP": "{} 按 GBK 读出，但也可能是 EUC-JP 编码",
     "Its signs may be lost or others; use the picture's first file, or write the prompt again.": (
         "其中的字符可能丢失或变成别的字符；请使用图片最初的文件，或重新写提示词。"
     ),

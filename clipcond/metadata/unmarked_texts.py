@@ -1,10 +1,11 @@
 """Decode texts in pictures' files whose encoding the file does not say, or says wrongly.
 
 What programs wrote is UTF-8, else what the format has: Latin-1 in PNG, UTF-16 in EXIF. Chinese
-systems write GBK, too. It is read as GBK only if it can hardly be anything else; where signs are
-lost, a warning shows the place.
+systems write GBK, too. It is read as GBK only if it can hardly be anything else, with a warning if
+it may be Japanese; where signs are lost, a warning shows the place.
 
-Source: GB 2312-80: rows 1 and 3 are punctuation, 16 to 55 common signs, 56 to 87 others.
+Source: GB 2312-80: rows 1 and 3 are punctuation, 16 to 55 common signs, 56 to 87 others. JIS X 0208:
+rows 16 to 47 are common signs, 48 to 84 others.
 """
 
 from __future__ import annotations
@@ -20,8 +21,16 @@ _HIGH = re.compile(rb"[\x80-\xff]+")
 _SIGNS, _COMMON, _RARE = (0xA1, 0xA3), range(0xB0, 0xD8), range(0xD8, 0xF8)
 # No Korean syllable (EUC-KR) and no common sign of Big5 begins with a byte of these.
 _CHINESE_ALONE = range(0xC9, 0xD8)
+# Signs that are common in GB 2312 and rare in JIS X 0208: a third of Chinese, hardly any of
+# Japanese. A text with fewer than one in six may be Japanese.
+_RARE_IN_JAPANESE, _ONE_IN = range(0xD0, 0xD8), 6
 # Signs of Latin-1 that are no letters, but for quotes and turned marks, which words begin with.
 _NO_LETTERS = frozenset(range(0xA2, 0xC0)) - {0xAB, 0xBB, 0xBF}
+# Letters of Latin-1 with marks: those of one mark, and of languages, in the order of alphabets.
+_ALPHABETS = (
+    *("áéíóúý", "àèìòù", "âêîôû", "äëïöüÿ", "ãñõ", "äöüß", "åäö", "æøå", "áéíóúüñ", "áéíñóúü"),
+    *("áéíóöúü", "áæéíðóöúýþ", "àâæçéèêëîïôùûüÿ", "àáâãçéêíóôõú", "áàâãçéêíóôõú"),
+)
 _UNREAD = (
     "Its signs may be lost or others; use the picture's first file, or write the prompt again."
 )
@@ -34,11 +43,8 @@ def of_gbk(content: bytes) -> str | None:
     signs, some of which no other encoding of two bytes has, and not all bytes are letters of
     Latin-1.
     """
-    runs = _HIGH.findall(content)
-    pairs = [
-        (run[i], run[i + 1]) for run in runs if len(run) % 2 == 0 for i in range(0, len(run), 2)
-    ]
-    if not runs or any(len(run) % 2 for run in runs) or any(low < 0xA1 for _, low in pairs):
+    pairs = _pairs(content)
+    if not pairs or any(low < 0xA1 for _, low in pairs):
         return None
     signs = [pair for pair in pairs if pair[0] not in _SIGNS]
     common = [pair for pair in signs if pair[0] in _COMMON]
@@ -52,6 +58,14 @@ def of_gbk(content: bytes) -> str | None:
         return content.decode("gbk")
     except UnicodeDecodeError:
         return None
+
+
+def _pairs(content: bytes) -> list[tuple[int, int]] | None:
+    """List the bytes from 0x80 in twos; None if some are without another."""
+    runs = _HIGH.findall(content)
+    if any(len(run) % 2 for run in runs):
+        return None
+    return [(run[i], run[i + 1]) for run in runs for i in range(0, len(run), 2)]
 
 
 def _of_utf_8_or_gbk(content: bytes) -> str | None:
@@ -103,17 +117,50 @@ def warn_of_lost_signs(text: str, shown: str) -> None:
         warn(f"{shown} is in an unknown encoding\n{caret(text, place)}\n{_UNREAD}")
 
 
+def warn_of_a_guess(text: str, content: bytes, shown: str) -> None:
+    """Warn of a text that was read as GBK, if it may as well be Japanese in EUC-JP.
+
+    Args:
+        content: what the text was read from.
+        shown: what the message calls the text.
+    """
+    encoded = text.encode("gbk", "replace")
+    signs = [pair for pair in _pairs(encoded) or () if pair[0] not in _SIGNS]
+    n_rare = sum(high in _RARE_IN_JAPANESE for high, _ in signs)
+    if encoded not in content or not signs or n_rare * _ONE_IN >= len(signs):
+        return
+    try:
+        encoded.decode("euc_jp")
+    except UnicodeDecodeError:
+        return
+    place = next(i for i, sign in enumerate(text) if not sign.isascii())
+    warn(f"{shown} is read as GBK, but may be EUC-JP\n{caret(text, place)}\n{_UNREAD}")
+
+
 def strange_place(text: str) -> int | None:
     """Find where a text that was read as Latin-1 seems to be in another encoding; None = nowhere.
 
-    No text in Latin-1 has the controls 0x80 to 0x9F, or four signs of its upper half in a row,
-    unless they are the same.
+    No text in Latin-1 has the controls 0x80 to 0x9F, and hardly any has four signs of its upper
+    half in a row, unless they are the same, or letters in the order of an alphabet.
     """
     for run in re.finditer("[\x80-\xff]+", text):
         codes = [*map(ord, run[0])]
-        if min(codes) < 0xA0 or (len(codes) > 3 and len({*codes}) > 1):
+        is_word = len(codes) < 4 or len({*codes}) == 1 or _is_alphabet(run[0])
+        if min(codes) < 0xA0 or not is_word:
             return run.start()
     return None
+
+
+def _is_alphabet(run: str) -> bool:
+    """Whether the letters of each case are at least half of an alphabet's, in its order."""
+    capitals = "".join(filter(str.isupper, run)).lower()
+    small = "".join(sign for sign in run if not sign.isupper())
+    return all(any(_is_part(each, of) for of in _ALPHABETS) for each in (capitals, small) if each)
+
+
+def _is_part(letters: str, alphabet: str) -> bool:
+    rest = iter(alphabet)
+    return 2 * len(letters) >= len(alphabet) and all(letter in rest for letter in letters)
 
 
 def warn_of_strange_signs(text: str, shown: str) -> None:

@@ -116,7 +116,7 @@ def said(nodes, pipe):
 
 
 UNKNOWN = (
-    "Encoder: {}; how it reads brackets and weights is not known, so they are read as this "
+    "Encoder: {}; how it reads brackets and weights is not followed, they are read as this "
     "pipeline does."
 )
 UNLIKE = (
@@ -146,6 +146,16 @@ def test_no_remedy_makes_the_reading_wrong(pipes):
         "Dialects: some of the texts are in comfyui (CLIPTextEncode); all are read as this "
         "pipeline does."
     ]
+
+
+@pytest.mark.parametrize("kind", ["TextEncodeQwenImageEdit", "CLIPTextEncodeKandinsky5", "Mine"])
+def test_what_is_said_of_an_encoder_is_true_of_comfyuis_own_too(pipes, kind):
+    """ComfyUI's own nodes for other models are no riddle: their way is not followed here."""
+    nodes = changed(positive=["30", 0])
+    nodes["30"] = node(kind, prompt="a cat", clip=["4", 1])
+    lines = [each for each in read(nodes).not_honoured(pipes["comfyui"]) if "Encoder" in each]
+    assert lines == [UNKNOWN.format(kind)]
+    assert "known" not in lines[0]
 
 
 def test_which_texts_of_a_node_count():

@@ -69,7 +69,8 @@ def write_png(path, content, kind=b"tEXt"):
 
 # Latin-1 of several languages, with accents in a row, signs, and quotes.
 LATIN = ("café", "Größe, ein Café", "naïve façade", "«École»", "¿Éste? ¡Ándale!", "CRÉÉE À ÉÉN",
-         "à 20 °C, 5 µm", "créée, ßüß", "50 £, ½ §", "····")  # fmt: skip
+         "à 20 °C, 5 µm", "créée, ßüß", "50 £, ½ §", "····", "ÄÖÜäöüß letters", "ÁÉÍÓÚ keyboard",
+         "ÅÄÖåäö", "ÆØÅæøå", "ñ, ÁÉÍÓÚÜÑáéíóúüñ", "àâçéèêëîïôùûü", "äÄöÖüÜß", "ÀÈÌÒÙ")  # fmt: skip
 
 
 @pytest.mark.parametrize("words", LATIN)
@@ -90,6 +91,7 @@ def test_latin_1_stays_as_it_is(tmp_path, words):
         "一隻紅色的貓，藍色背景".encode("big5"),
         "красная кошка на синем фоне".encode("cp1251"),
         "КРАСНАЯ КОШКА".encode("cp1251"),
+        *(word.encode("cp1251") for word in ("Баку", "вилы", "жизнь", "сунь", "день", "Ялта")),
         "красная кошка".encode("koi8-r"),
         "猫🐱红色".encode("gb18030"),
     ],
@@ -110,6 +112,34 @@ def test_other_encodings_are_warned_of_with_their_place(tmp_path, content):
         assert remedy in CHINESE
         assert "{} " + f"{what} an unknown encoding" in CHINESE
         assert len(caught) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("日本人形".encode("euc-jp"), "泣塑客妨"),
+        ("山上的人".encode("gbk"), "山上的人"),
+        ("蓝色的森林, 花".encode("gbk"), "蓝色的森林, 花"),
+    ],
+)
+def test_what_may_be_japanese_or_chinese_is_warned_of(tmp_path, content, words):
+    """Without kana, and of signs that both have: it is read as GBK."""
+    written = b"a fox, " + content + b"\nSteps: 3"
+    write_png(tmp_path / "a.png", written)
+    picture().convert("RGB").save(tmp_path / "a.jpg", exif=exif(bytes(8) + written))
+    picture().convert("RGB").save(tmp_path / "b.jpg", comment=written)
+    for name in ("a.png", "a.jpg", "b.jpg"):
+        with pytest.warns(ClipcondWarning) as caught:
+            assert read_parameters(tmp_path / name).prompt == f"a fox, {words}"
+        [first, _, mark, remedy] = str(caught[0].message).split("\n")
+        assert first.endswith("is read as GBK, but may be EUC-JP")
+        assert "{} is read as GBK, but may be EUC-JP" in CHINESE
+        assert mark.index("^") == len("  line 1: a fox, ")
+        assert remedy in CHINESE
+        assert len(caught) == 1
+    for ending in ("png", "jpg"):  # written as what it is, it is no guess
+        save_picture(picture().convert("RGB"), tmp_path / f"own.{ending}", f"{words}\nSteps: 3")
+        assert read_parameters(tmp_path / f"own.{ending}").prompt == words
 
 
 @pytest.mark.parametrize("words", ["红猫", "猫", "한국", "ねこ", "红猫，蓝", "黑白", "éß", "ÀÉÊÈ"])
