@@ -4,8 +4,8 @@ What programs wrote is UTF-8, else what the format has: Latin-1 in PNG, UTF-16 i
 systems write GBK, too. It is read as GBK only if it can hardly be anything else, with a warning if
 it may be Japanese; where signs are lost, a warning shows the place.
 
-Source: GB 2312-80: rows 1 and 3 are punctuation, 16 to 55 common signs, 56 to 87 others. JIS X 0208:
-rows 16 to 47 are common signs, 48 to 84 others.
+Source: GB 2312-80: rows 1 and 3 are punctuation, 16 to 55 common signs, 56 to 87 others.
+JIS X 0208: rows 16 to 47 are common signs, 48 to 84 others.
 """
 
 from __future__ import annotations
