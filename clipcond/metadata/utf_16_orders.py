@@ -48,12 +48,15 @@ def _oddity(text: str) -> tuple[int, int, int]:
 
 
 def _rarity(sign: str) -> int:
-    """Grade a sign: 0 = ASCII or a common East Asian one, 1 = another, 2 = none of a text."""
+    """Grade a sign: ASCII and the common East Asian, letters, other signs, and what is none."""
     if sign in "\t\n\r\0":  # a text may end in zeros
         return 0
-    if sign == "\ufffd" or unicodedata.category(sign) in _NO_TEXT:
-        return 2
-    return int(not sign.isascii() and not any(_is_common(sign, each) for each in _COMMON))
+    kind = unicodedata.category(sign)
+    if sign == "\ufffd" or kind in _NO_TEXT:
+        return 3
+    if sign.isascii() or any(_is_common(sign, each) for each in _COMMON):
+        return 0
+    return 1 if kind.startswith("L") and not is_east_asian(sign) else 2
 
 
 def _is_common(sign: str, encoding: str) -> bool:

@@ -171,7 +171,7 @@ def test_any_prompt_alone_is_read_back(tmp_path, pieces):
     "words",
     [
         *("一只猫", "一个女孩", "星空下的一匹马", "가", "一二", "一隻貓", "See"),
-        *("一只猫, cat", "一\nSteps: 3", "a 一, кот", "z 🐱"),
+        *("一只猫, cat", "一\nSteps: 3", "a 一, кот", "z 🐱", "مرحبا مرحبا", "Seeไทย"),
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-16-be", "utf-16-le"])
