@@ -46,8 +46,8 @@ _LINES = {
     "The mask {} is another file than the picture was made with.": (
         "遮罩 {} 与画原图时的不是同一个文件。"
     ),
-    "Encoder: {}; how it reads brackets and weights is not known, so they are read as this "
-    "pipeline does.": "编码节点：{}；它怎样读括号和权重无从得知，这里按管线的方式读。",
+    "Encoder: {}; how it reads brackets and weights is not followed, they are read as this "
+    "pipeline does.": "编码节点：{}；这里不照它的方式读括号和权重，而按管线的方式读。",
     "Weights: {}; that is not followed, they act as this pipeline's do.": (
         "权重：{}；这里不照此处理，权重按管线的方式起作用。"
     ),
@@ -71,6 +71,25 @@ _LINES = {
     "{}: its texts are joined by commas here; what the node makes of them is not followed.": (
         "{}：它的几段文字在这里用逗号连成一段；节点对它们的处理没有照做。"
     ),
+    "{}: what it joins to its first text, such as zeros or the same text, is left out here; "
+    "ComfyUI draws with each of them, and nearest to that is AND of dialect a1111.": (
+        "{}：它接到第一段文字上的内容（例如零向量或同样的文字）在这里略去；"
+        "ComfyUI 分别用每一段来画，最接近的是方言 a1111 的 AND。"
+    ),
+    "{}: what it joins to its first text, such as zeros or the same text, is left out here; "
+    "ComfyUI encodes each in chunks of its own, and nearest to that is BREAK of dialect a1111.": (
+        "{}：它接到第一段文字上的内容（例如零向量或同样的文字）在这里略去；"
+        "ComfyUI 把每一段编码成各自的块，最接近的是方言 a1111 的 BREAK。"
+    ),
+    "{}: what it joins to its first text, such as zeros or the same text, is left out here; "
+    "ComfyUI mixes their embeddings, and its strength is not applied.": (
+        "{}：它接到第一段文字上的内容（例如零向量或同样的文字）在这里略去；"
+        "ComfyUI 混合它们的嵌入，这里没有应用它的强度。"
+    ),
+    "{}: what it joins to its first text, such as zeros or the same text, is left out here; "
+    "what the node makes of them is not followed.": (
+        "{}：它接到第一段文字上的内容（例如零向量或同样的文字）在这里略去；节点对它们的处理没有照做。"
+    ),
     "This diffusers has no {}.": "这个版本的 diffusers 没有 {}。",
     "scheduler {} cannot be used here: {}": "调度器 {} 在这里不能用：{}",
     "scheduler {} cannot be used with this model: {}": "调度器 {} 不能用于这个模型：{}",
@@ -87,6 +106,7 @@ TAKING = {
     ),
     "{} is in an unknown encoding": "{} 的编码未知",
     "{} seems to be in an unknown encoding": "{} 的编码似乎未知",
+    "{} is read as GBK, but may be EUC-JP": "{} 按 GBK 读出，但也可能是 EUC-JP 编码",
     "Its signs may be lost or others; use the picture's first file, or write the prompt again.": (
         "其中的字符可能丢失或变成别的字符；请使用图片最初的文件，或重新写提示词。"
     ),

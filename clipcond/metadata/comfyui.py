@@ -69,8 +69,9 @@ def of_comfyui(graph: Graph, unread: Callable[[str], PictureError]) -> Parameter
     prompts = {}
     for side, texts in (("positive", positive), ("negative", negative)):
         prompts[side], joins = read_joins(
-            graph, texts.values, texts.nodes, texts.joins, encoders["Dialect"]
-        )
+            graph, texts.values, texts.nodes, texts.joins, encoders["Dialect"],
+            n_others=texts.n_others,
+        )  # fmt: skip
         settings |= {JOINED[side]: joins} if joins else {}
     if len({each.source for each in outputs}) > 1:
         settings[OUTPUTS] = f"several that differ; that of {output.kind} {output.number} is read"

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from clipcond.metadata.comfyui_graph import Graph, Held, Node, with_settings
 
-# Settings of ours: nodes whose syntax is not known, whose weights act otherwise than in any
+# Settings of ours: nodes whose syntax is not followed (other people's, and ComfyUI's own for models
+# that are read otherwise), whose weights act otherwise than in any
 # dialect, and whose texts are in another dialect than the prompt.
 UNKNOWN, WEIGHTS, OTHERS = "Encoder", "Encoder weights", "Other dialects"
 OF_ENCODERS = frozenset({UNKNOWN, WEIGHTS, OTHERS})
@@ -68,7 +69,7 @@ def encoders_not_honoured(others: Mapping[str, str]) -> Iterator[str]:
     """Say what of the nodes that encoded the texts is not followed."""
     if UNKNOWN in others:
         yield (
-            f"Encoder: {others[UNKNOWN]}; how it reads brackets and weights is not known, so they "
+            f"Encoder: {others[UNKNOWN]}; how it reads brackets and weights is not followed, they "
             "are read as this pipeline does."
         )
     if WEIGHTS in others:

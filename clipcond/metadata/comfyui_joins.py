@@ -21,6 +21,9 @@ JOINED = {"positive": "Joined texts", "negative": "Joined negative texts"}
 _COMMA, _BREAK = ", ", " BREAK "
 _AND = re.compile(r"\bAND\b")
 _HERE = "its texts are joined by commas here"
+# Where it is one text, and the same again, an empty one or zeros: how a setting ends then.
+_OF_ONE = " (of one text)"
+_ONE_HERE = "what it joins to its first text, such as zeros or the same text, is left out here"
 # By a word in the name of a node: what ComfyUI does.
 _THERE = {
     "combine": "ComfyUI draws with each of them, and nearest to that is AND of dialect a1111",
@@ -56,21 +59,38 @@ def joining(above: Mapping[Place, Collection[Place]], texts: Collection[Place]) 
 
 
 def read_joins(
-    graph: Graph, texts: Collection[str], nodes: Sequence[Node], joins: Sequence[Node], dialect: str
-) -> tuple[str, str]:
+    graph: Graph, texts: Collection[str], nodes: Sequence[Node], joins: Sequence[Node],
+    dialect: str, *, n_others: int = 0,
+) -> tuple[str, str]:  # fmt: skip
     """Make one prompt of the texts of a side; also describe what joined them there, or "".
 
     Args:
         texts: each once.
         nodes: that they were written in.
         joins: that brought them together.
+        n_others: how many kinds of other things take part: empty texts, zeros, unread ones.
     """
-    is_concat = all("concat" in node.kind.lower() for node in joins)
-    is_whole = len(texts) == len(nodes) and not any(map(_AND.search, texts))
+    is_concat = all(map(_is_concat, joins))
+    is_whole = len(texts) == len(nodes) > 1 and not n_others and not any(map(_AND.search, texts))
     if joins and dialect == "a1111" and is_concat and is_whole:
         return _BREAK.join(texts), ""
-    shown = (with_settings(node, _strengths(graph, node)) for node in joins)
+    is_same = len(texts) + n_others < 2
+    mark = "" if len(texts) > 1 else _OF_ONE
+    shown = (
+        with_settings(node, _strengths(graph, node)) + mark
+        for node in joins
+        if not (is_same and _keeps_the_same(node))
+    )
     return _COMMA.join(texts), "; ".join(dict.fromkeys(shown))
+
+
+def _is_concat(node: Node) -> bool:
+    return "concat" in node.kind.lower()
+
+
+def _keeps_the_same(node: Node) -> bool:
+    """Whether a node gives the embeddings that it has, where they all are the same."""
+    return any(word in node.kind.lower() for word in ("combine", "average"))
 
 
 def joins_not_honoured(others: Mapping[str, str]) -> Iterator[str]:
@@ -79,7 +99,8 @@ def joins_not_honoured(others: Mapping[str, str]) -> Iterator[str]:
         for each in others[name].split("; ") if name in others else ():
             there = next((text for word, text in _THERE.items() if word in each.lower()), _UNKNOWN)
             where = " (negative)" if side == "negative" else ""
-            yield f"{each}{where}: {_HERE}; {there}."
+            here = _ONE_HERE if each.endswith(_OF_ONE) else _HERE
+            yield f"{each.removesuffix(_OF_ONE)}{where}: {here}; {there}."
 
 
 def _strengths(graph: Graph, node: Node) -> dict[str, str]:

@@ -36,6 +36,7 @@ class Texts:
         several: the texts of each node that has several which differ, by the names of its inputs.
         unread: kinds of nodes whose texts cannot be read, each once.
         is_zero: whether zeros take the place of a text.
+        is_empty: whether one of the texts is empty.
         joins: nodes that several texts come together in.
     """
 
@@ -44,7 +45,13 @@ class Texts:
     several: list[dict[str, str]] = field(default_factory=list)
     unread: dict[str, None] = field(default_factory=dict)
     is_zero: bool = False
+    is_empty: bool = False
     joins: list[Node] = field(default_factory=list)
+
+    @property
+    def n_others(self) -> int:
+        """Count what takes part without a text: the empty one, zeros, kinds of unread nodes."""
+        return self.is_empty + self.is_zero + len(self.unread)
 
     def others(self) -> dict[str, str]:
         """Name the texts of nodes that have several: text_l, of the second node "text_l 2"."""
@@ -120,6 +127,7 @@ def _add_texts(graph: Graph, node: Node, side: str, found: Texts) -> bool:
     written = {name: str(each.value or "").strip() for name, each in texts.items()}
     first = next(filter(None, written.values()), "")
     found.values |= {first: None} if first else {}
+    found.is_empty |= not first and all(each.value is not None for each in texts.values())
     found.nodes.append(node)
     if len({*written.values()}) > 1:
         found.several.append(written)

@@ -20,7 +20,12 @@ from clipcond.metadata.other_tools import of_other_tools
 from clipcond.metadata.parameters import TEXTS, Parameters, of_settings, parse_parameters, pasted
 from clipcond.metadata.png_texts import add_png_text, png_text
 from clipcond.metadata.swarmui import COPY, is_swarmui, read_swarmui
-from clipcond.metadata.unmarked_texts import of_exif, of_latin_1, warn_of_lost_signs
+from clipcond.metadata.unmarked_texts import (
+    of_exif,
+    of_latin_1,
+    warn_of_a_guess,
+    warn_of_lost_signs,
+)
 from clipcond.reading.pictures import Picture, naming_errors, picture_source, silent_pillow
 
 if TYPE_CHECKING:
@@ -185,9 +190,10 @@ def _comment(text: str) -> bytes:
 
 
 def _utf_16(text: str) -> bytes:
-    """Encode as A1111 does; a text without a zero byte could be UTF-8, so it has a BOM."""
+    """Encode as A1111 does; with a BOM if the text would be read as another one without it."""
     content = text.encode("utf-16-be")
-    return content if b"\0" in content else codecs.BOM_UTF16_BE + content
+    is_read = of_exif(content, is_utf_16=True) == text
+    return content if is_read else codecs.BOM_UTF16_BE + content
 
 
 def _webui_text(image: Image, shown: str) -> str:
@@ -213,6 +219,10 @@ def _webui_text(image: Image, shown: str) -> str:
         is_prompt = isinstance(comment, bytes) and comment.startswith(_UNICODE) and len(exif) == 1
         if has_settings(text) or is_prompt or is_swarmui(text):
             warn_of_lost_signs(text, shown)
+            content = (
+                comment if isinstance(comment, bytes) else str(comment).encode("latin-1", "replace")
+            )
+            warn_of_a_guess(text, content, shown)
             return text
     return ""
 

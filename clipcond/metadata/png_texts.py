@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipcond.metadata.unmarked_texts import of_latin_1, strange_place, warn_of_strange_signs
+from clipcond.metadata.unmarked_texts import (
+    of_latin_1,
+    strange_place,
+    warn_of_a_guess,
+    warn_of_strange_signs,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -18,7 +23,7 @@ def png_text(image: Image, name: str, shown: str = "") -> str | None:
     UTF-8: in Latin-1, which PNG has there, they would be letters such as "Ã©". So is GBK.
 
     Args:
-        shown: what a warning calls a text that seems to be in another encoding; "" = none is given.
+        shown: what a warning calls a text that may be in another encoding; "" = none is given.
     Source: PNG specification, third edition, 11.3.3, tEXt, zTXt and iTXt.
     """
     found = image.info.get(name)
@@ -31,6 +36,8 @@ def png_text(image: Image, name: str, shown: str = "") -> str | None:
     text = of_latin_1(found)
     if shown and text == found:
         warn_of_strange_signs(text, shown)
+    elif shown:
+        warn_of_a_guess(text, found.encode("latin-1"), shown)
     return text
 
 

@@ -19,7 +19,11 @@ from clipcond.pipelines import build_pipeline
 from tests.failures import failures_of
 
 one_of = partial(jobs_of_prompt, count=1)
-JOINS = "Combine; Concat; Average with x_strength=0.5; Join"
+JOINS = "; ".join(
+    f"{kind}{mark}"
+    for mark in ("", " (of one text)")
+    for kind in ("Combine", "Concat", "Average with x_strength=0.5", "Join")
+)
 ENGLISH = re.compile(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}")
 OPTIONS = [
     *(["--size", size] for size in ("5", "0x5", "ax4", "512|512", "")),

@@ -116,7 +116,7 @@ def said(nodes, pipe):
 
 
 UNKNOWN = (
-    "Encoder: {}; how it reads brackets and weights is not known, so they are read as this "
+    "Encoder: {}; how it reads brackets and weights is not followed, they are read as this "
     "pipeline does."
 )
 UNLIKE = (
@@ -146,6 +146,16 @@ def test_no_remedy_makes_the_reading_wrong(pipes):
         "Dialects: some of the texts are in comfyui (CLIPTextEncode); all are read as this "
         "pipeline does."
     ]
+
+
+@pytest.mark.parametrize("kind", ["TextEncodeQwenImageEdit", "CLIPTextEncodeKandinsky5", "Mine"])
+def test_what_is_said_of_an_encoder_is_true_of_comfyuis_own_too(pipes, kind):
+    """ComfyUI's own nodes for other models are no riddle: their way is not followed here."""
+    nodes = changed(positive=["30", 0])
+    nodes["30"] = node(kind, prompt="a cat", clip=["4", 1])
+    lines = [each for each in read(nodes).not_honoured(pipes["comfyui"]) if "Encoder" in each]
+    assert lines == [UNKNOWN.format(kind)]
+    assert "known" not in lines[0]
 
 
 def test_which_texts_of_a_node_count():
@@ -208,13 +218,58 @@ def test_texts_that_come_together_are_said(pipes, kind, inputs, line):
     assert [each for each in turned.not_honoured(pipes["comfyui"]) if HERE in each] == [there]
 
 
+ONE = "what it joins to its first text, such as zeros or the same text, is left out here"
+
+
+def lines_of(found, pipe):
+    """What is said of nodes that join, without commas where there is one text."""
+    lines = [each for each in found.not_honoured(pipe) if ONE in each or HERE in each]
+    assert lines == [line for line in lines if (HERE in line) == (", " in found.prompt)]
+    return lines
+
+
 def test_what_an_empty_text_or_zeros_are_mixed_into_is_said_too(pipes):
     nodes = joined("ConditioningAverage", "a cat", "", conditioning_to_strength=0.25)
-    for other in (nodes["41"], node("ConditioningZeroOut", conditioning=["40", 0])):
+    zeros = node("ConditioningZeroOut", conditioning=["40", 0])
+    for other in (nodes["41"], zeros):
         found = read({**nodes, "41": other})
         assert found.prompt == "a cat"
         shown = "ConditioningAverage with conditioning_to_strength=0.25"
-        assert f"{shown}: {MIXED}" in found.not_honoured(pipes["comfyui"])
+        line = f"{shown}: {MIXED.replace(HERE, ONE)}"
+        assert lines_of(found, pipes["comfyui"]) == [line]
+        assert lines_of(read_parameters(found.text()), pipes["comfyui"]) == [line]
+    for dialect, kind, said in (
+        ("A1111", "ConditioningConcat", CHUNKED),
+        ("comfy", "ConditioningConcat", CHUNKED),
+        ("comfy", "ConditioningCombine", COMBINED),
+    ):
+        pipe = pipes["a1111" if dialect == "A1111" else "comfyui"]
+        found = read({**joined(kind, "a cat", "", dialect=dialect), "41": zeros})
+        assert found.prompt == "a cat"
+        assert lines_of(found, pipe) == [f"{kind}: {said.replace(HERE, ONE)}"]
+    three = {**joined("ConditioningConcat", "a cat", "", "a hat", dialect="A1111"), "41": zeros}
+    assert read(three).prompt == "a cat, a hat"
+    assert lines_of(read(three), pipes["a1111"]) == [f"ConditioningConcat: {CHUNKED}"]
+
+
+@pytest.mark.parametrize("dialect", ["comfy", "A1111"])
+def test_one_text_that_comes_several_ways(pipes, dialect):
+    """Drawn with twice or mixed it is as once; behind itself it is longer."""
+    pipe = pipes["a1111" if dialect == "A1111" else "comfyui"]
+    ranges = {str(40 + i): node("ConditioningSetTimestepRange", conditioning=["45", 0], start=i / 2)
+              for i in range(2)}  # fmt: skip
+    for kind, is_longer in (
+        ("ConditioningCombine", False),
+        ("ConditioningAverage", False),
+        ("ConditioningConcat", True),
+    ):
+        nodes = joined(kind, "a cat", "a cat", dialect=dialect)
+        for each in (nodes, {**nodes, "45": nodes["40"], **ranges}):
+            found = read(each)
+            assert found.prompt == "a cat"
+            line = f"{kind}: {CHUNKED.replace(HERE, ONE)}"
+            assert lines_of(found, pipe) == ([line] if is_longer else [])
+    assert not lines_of(read(joined("ConditioningCombine", "", "", dialect=dialect)), pipe)
 
 
 def test_nodes_that_one_text_passes_join_nothing():

@@ -3,6 +3,8 @@
 import zlib
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL.PngImagePlugin import PngInfo
 
 from clipcond.cli.chinese import CHINESE
@@ -29,6 +31,34 @@ def test_gbk_in_png(tmp_path, kind):
     assert read_parameters(tmp_path / "a.png").text() == TEXT
 
 
+# All of their bytes are letters of UTF-8 too, of several scripts in a word.
+SHORT = (
+    "一只猫\nSteps: 20, Seed: 1",
+    "猫头鹰\nSteps: 2",
+    "a (猫头:1.2), 鹰\nNegative prompt: 猫头鹰\nSteps: 2",
+)
+
+
+@pytest.mark.parametrize("text", SHORT)
+def test_gbk_that_is_utf_8_too(tmp_path, text):
+    content = text.encode("gbk")
+    content.decode("utf-8")  # it is
+    write_png(tmp_path / "a.png", content)
+    write_png(tmp_path / "z.png", content, b"zTXt")
+    paths = [tmp_path / "a.png", tmp_path / "z.png"]
+    for i, head in enumerate((bytes(8), b"ASCII\0\0\0", b"UNICODE\0")):
+        for path in (tmp_path / f"{i}.jpg", tmp_path / f"{i}.webp"):
+            picture().convert("RGB").save(path, exif=exif(head + content))
+            paths.append(path)
+    assert [read_parameters(path).text() for path in paths] == [text] * 8
+
+
+def test_utf_8_of_several_scripts_stays_utf_8(tmp_path):
+    for words in ("é и ω", "éβ test", "кот и собака", "\ufeffñ"):
+        write_png(tmp_path / "a.png", f"{words}\nSteps: 3".encode())
+        assert read_parameters(tmp_path / "a.png").prompt == words.lstrip("\ufeff")
+
+
 def write_png(path, content, kind=b"tEXt"):
     info = PngInfo()
     info.add(
@@ -39,7 +69,8 @@ def write_png(path, content, kind=b"tEXt"):
 
 # Latin-1 of several languages, with accents in a row, signs, and quotes.
 LATIN = ("café", "Größe, ein Café", "naïve façade", "«École»", "¿Éste? ¡Ándale!", "CRÉÉE À ÉÉN",
-         "à 20 °C, 5 µm", "créée, ßüß", "50 £, ½ §", "····")  # fmt: skip
+         "à 20 °C, 5 µm", "créée, ßüß", "50 £, ½ §", "····", "ÄÖÜäöüß letters", "ÁÉÍÓÚ keyboard",
+         "ÅÄÖåäö", "ÆØÅæøå", "ñ, ÁÉÍÓÚÜÑáéíóúüñ", "àâçéèêëîïôùûü", "äÄöÖüÜß", "ÀÈÌÒÙ")  # fmt: skip
 
 
 @pytest.mark.parametrize("words", LATIN)
@@ -60,6 +91,7 @@ def test_latin_1_stays_as_it_is(tmp_path, words):
         "一隻紅色的貓，藍色背景".encode("big5"),
         "красная кошка на синем фоне".encode("cp1251"),
         "КРАСНАЯ КОШКА".encode("cp1251"),
+        *(word.encode("cp1251") for word in ("Баку", "вилы", "жизнь", "сунь", "день", "Ялта")),
         "красная кошка".encode("koi8-r"),
         "猫🐱红色".encode("gb18030"),
     ],
@@ -79,7 +111,35 @@ def test_other_encodings_are_warned_of_with_their_place(tmp_path, content):
         assert mark.index("^") >= len("  line 1: a fox, ")
         assert remedy in CHINESE
         assert "{} " + f"{what} an unknown encoding" in CHINESE
-    assert len(caught) == 1
+        assert len(caught) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("日本人形".encode("euc-jp"), "泣塑客妨"),
+        ("山上的人".encode("gbk"), "山上的人"),
+        ("蓝色的森林, 花".encode("gbk"), "蓝色的森林, 花"),
+    ],
+)
+def test_what_may_be_japanese_or_chinese_is_warned_of(tmp_path, content, words):
+    """Without kana, and of signs that both have: it is read as GBK."""
+    written = b"a fox, " + content + b"\nSteps: 3"
+    write_png(tmp_path / "a.png", written)
+    picture().convert("RGB").save(tmp_path / "a.jpg", exif=exif(bytes(8) + written))
+    picture().convert("RGB").save(tmp_path / "b.jpg", comment=written)
+    for name in ("a.png", "a.jpg", "b.jpg"):
+        with pytest.warns(ClipcondWarning) as caught:
+            assert read_parameters(tmp_path / name).prompt == f"a fox, {words}"
+        [first, _, mark, remedy] = str(caught[0].message).split("\n")
+        assert first.endswith("is read as GBK, but may be EUC-JP")
+        assert "{} is read as GBK, but may be EUC-JP" in CHINESE
+        assert mark.index("^") == len("  line 1: a fox, ")
+        assert remedy in CHINESE
+        assert len(caught) == 1
+    for ending in ("png", "jpg"):  # written as what it is, it is no guess
+        save_picture(picture().convert("RGB"), tmp_path / f"own.{ending}", f"{words}\nSteps: 3")
+        assert read_parameters(tmp_path / f"own.{ending}").prompt == words
 
 
 @pytest.mark.parametrize("words", ["红猫", "猫", "한국", "ねこ", "红猫，蓝", "黑白", "éß", "ÀÉÊÈ"])
@@ -89,6 +149,37 @@ def test_a_prompt_alone_without_ascii_is_read_back(tmp_path, words, ending):
     path = tmp_path / f"a.{ending}"
     save_picture(picture().convert("RGB"), path, Parameters(words))
     assert read_parameters(path).prompt == words
+
+
+# Signs that begin a page of Unicode have a zero byte, as ASCII has; 挀愀琀 is "cat" in the other
+# order.
+SIGNS = ("一只猫女孩星空下的匹马戀攀刀", "가관고양이쌀", "ねこ、ネコ。", "aNRgSez (:1.2),",
+         "éßÄ¬Ãñ", "挀愀琀", "кошка", "🐱🌸", "\ufeffÿþ\u0100")  # fmt: skip
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(SIGNS).flatmap(lambda each: st.text(each, max_size=4)), max_size=3))
+def test_any_prompt_alone_is_read_back(tmp_path, pieces):
+    words = "".join(pieces).strip(" ,") or "一只猫"
+    for ending in ("jpg", "webp", "png"):
+        path = tmp_path / f"a.{ending}"
+        save_picture(picture().convert("RGB"), path, Parameters(words))
+        assert read_parameters(path).prompt == words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("一只猫", "一个女孩", "星空下的一匹马", "가", "一二", "一隻貓", "See"),
+        *("一只猫, cat", "一\nSteps: 3", "a 一, кот", "z 🐱", "مرحبا مرحبا", "Seeไทย"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-16-be", "utf-16-le"])
+def test_comments_of_other_programs_in_either_order(tmp_path, words, encoding):
+    path = tmp_path / "a.jpg"
+    comment = exif(b"UNICODE\0" + words.encode(encoding))
+    picture().convert("RGB").save(path, exif=comment)
+    assert read_parameters(path).text().startswith(words)
 
 
 def test_a_sign_that_another_program_lost_is_warned_of(tmp_path):
