@@ -147,9 +147,7 @@ MEASURED_WEIGHTS = (
         folded=False,
     ),
     *(
-        Notation(
-            "weight", ".", re.compile(pattern), EXCEPT_PLAIN, _NUMBER_ALONE, remedy, hint=hint
-        )
+        Notation("weight", ".", re.compile(pattern), EXCEPT_PLAIN, _NUMBER_ALONE, remedy, hint=hint)
         for pattern, remedy, hint in (
             (
                 rf"{_FIRST}(?P<shown>{_ANY_TAG}(?<=[^\W_])(?i:{_NO_REFERENCE}){NO_CJK_MEASURE}"

@@ -1,4 +1,4 @@
-"""List weights in Chinese numerals: `（猫：两倍）`, `（猫：百分之八十）`, `（猫：二）` next to others.
+"""List weights in Chinese numerals: `（猫：两倍）`, and next to others `（猫：二）`.
 
 `（春：一）`, `（小份：二）` and `（奶茶：半）` are ordinary in a prompt without weights.
 """
@@ -25,7 +25,7 @@ _COUNTED = not_after(
     " 税 是 为 為 约 約 共 计 計 剩余 剩下 进度 進度 第一 零 〇 一 二 两 兩 三 四 五 六 七"
     " 八 九 十 百 千 万 萬 半 长 長 宽 寬 高 深 厚 重 速 度 排"
     " 支持 反对 反對 赞成 贊成 赞同 同意 弃权 降雨 降水 概率 几率 機率 胜率 占比 含量 浓度 酒精"
-    " 电量 電量 库存 庫存 完成 增长 增長 上涨 下降 下跌 涨幅 跌幅 投票 人口 可能 股份 语文 数学 英语"
+    " 电量 電量 库存 庫存 完成 增长 增長 上涨 下降 下跌 涨幅 跌幅 投票 人口 可能 股份 语文 数学"
 )
 _COLON = r"\s?:\s{0,3}"
 _WORDS = rf"(?P<words>[^()\[\]{{}}:\n]{{0,60}}[^\W\d_])(?=\s?:){NO_MEASURE_BEFORE}{_COUNTED}"
