@@ -44,6 +44,7 @@ from clipcond.prompt.notations import (
     weights_in,
 )
 from clipcond.prompt.novelai_slips import NOVELAI_SLIPS
+from clipcond.prompt.numerals import NO_NUMBER
 from clipcond.prompt.ordinary import ordinary_spans, shown_group
 from clipcond.prompt.other_dialects import CHOOSE_A1111, LOOKALIKES, WEIGHT_HERE
 from clipcond.prompt.other_tools import OTHER_TOOLS
@@ -143,12 +144,12 @@ def _kinds(
 
 def _without_outer(found: Sequence[Found]) -> list[Found]:
     """Leave out two brackets around a weight that is wrong itself: `((猫：两倍))`."""
-    weights = {start for start, _, issue in found if issue.code == "weight"}
+    wrong = {start for start, _, issue in found if issue.message.endswith(NO_NUMBER)}
     return [
         (start, stop, issue)
         for start, stop, issue in found
         if not (issue.message.endswith(WEIGHT_HERE) and _TWICE.match(issue.words[0]))
-        or weights.isdisjoint(range(issue.position + 1, stop))
+        or wrong.isdisjoint(range(issue.position + 1, stop))
     ]
 
 

@@ -31,7 +31,7 @@ _COLON = r"\s?:\s{0,3}"
 _WORDS = rf"(?P<words>[^()\[\]{{}}:\n]{{0,60}}[^\W\d_])(?=\s?:){NO_MEASURE_BEFORE}{_COUNTED}"
 _SURE, _DOUBTFUL = (rf"{_COLON}(?P<number>{n})\s?[)\]}}]" for n in (SURE_NUMERAL, DOUBTFUL_NUMERAL))
 _WEIGHTS = re.compile(rf"{A1111S.pattern}|[^\W\d]{_SURE}")
-_NO_NUMBER = "no weight, because it is no plain number"
+NO_NUMBER = "no weight, because it is no plain number"
 _WRITE = "Write {weight}."
 NUMERAL_WEIGHTS = (
     *(
@@ -40,7 +40,7 @@ NUMERAL_WEIGHTS = (
             ":",
             re.compile(rf"(?<!\\)[(\[{{]{_WORDS}{number}"),
             EXCEPT_PLAIN,
-            _NO_NUMBER,
+            NO_NUMBER,
             _WRITE,
             hint=hint,
         )

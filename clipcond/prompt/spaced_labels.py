@@ -23,11 +23,13 @@ _NO_NOUN = not_after(
 )
 # What nobody wants, behind a label of any case.
 _UNWANTED = (
-    r"(?i:low[ -]?res|low[ -]quality|bad|worst|blurr?(?:y|ed)?|ugly|deform|disfigur|watermark|text"
-    r"|signature|extra|missing|mutat|mutilat|malformed|jpeg|nsfw|nud(?:e|ity)|cropped|errors?|poor|duplicat"
-    r"|easyneg|badhand|out of|grainy|nois[ey]|artifacts?|logo|username|distort|oversat|overex"
-    r"|monochrome|film grain)"
+    r"(?i:low[ -]?res|low[ -]quality|bad\b|worst|blurr?(?:y|ed)?|ugly|deform|disfigur|watermark"
+    r"|text\b|signature|extra\b|missing|mutat|mutilat|malformed|jpeg|nsfw|nud(?:e|ity)|cropped|errors?"
+    r"|poor|duplicat|easyneg|badhand|out of|grainy|nois[ey]|artifacts?|logo\b|username|distort"
+    r"|oversat|overex|monochrome|film grain)"
 )
+# One of the first tags behind it.
+_THEN_UNWANTED = rf"(?=\s?(?:[^,:\n]{{1,40}},\s?){{0,4}}{_UNWANTED})"
 _ABBREVIATED = r"(?:(?i:n[eé]gs?)|uc)"
 _SHORT_LABEL = rf"(?:{_ABBREVIATED}|(?i:neg(?:ative|ativ|ativo|ativa|atif)|n[eé]gatif|{CYRILLIC}))"
 _OF_PROMPT = r"(?i:(?:negs?|neg(?:ative|ativ|ativo|ativa|atif)|n[eé]g(?:atif)?|uc)[ _\-]?prompts?)"
@@ -35,13 +37,13 @@ _NO_UNIVERSITY = (
     r"(?!(?i:uc)\s?:\s?(?i:berkeley|davis|irvine|merced|riverside|san|santa|los|la|press)\b)"
 )
 _BEFORE_TEXT = r"\s?:(?=\s?(?:\d{0,2}[^\W\d]|[(\[\"']))"
-_BEHIND_SPACE = rf"(?<=[^\s,;:])(?=\s{{1,3}}[nNнНоОuU])(?i:{_NO_NOUN})\s{{1,3}}"
-_THING = rf"(?!(?:red|blue|green|yellow|purple|pink|orange|black|white|gold|silver)\b)(?:{DRAWN})"
+_AT_SPACE = r"(?<=[^\s,;:])(?=\s{1,3}[nNнНоОuU])"
+_THING = rf"(?!(?:red|blue|green|yellow|purple|pink|orange|black|white|gold|silver)\b)(?i:{DRAWN})"
 # Behind a space a label is one if what is behind it is unwanted, if what is before it is drawn, or
 # if little else is there; else it is a word: a cell phone battery neg: black cable.
 SPACED = (
-    rf"(?:{_BEHIND_SPACE}|(?<=[{CJK}])|(?<=[、,.;\n])\s{{0,3}})(?P<shown>(?:{_OF_PROMPT}{_BEFORE_TEXT}"
-    rf"|(?i:{_SHORT_LABEL})\s?:(?=\s?{_UNWANTED})))"
+    rf"(?:{_AT_SPACE}(?i:{not_after(STATED)})\s{{1,3}}|(?<=[{CJK}])|(?<=[、,.;\n])\s{{0,3}})"
+    rf"(?P<shown>(?:{_OF_PROMPT}{_BEFORE_TEXT}|(?i:{_SHORT_LABEL})\s?:{_THEN_UNWANTED}))"
 )
 SPACED_SHORT = (
     rf"(?:(?<=[{CJK}])|(?<=[、,.;\n])\s{{0,3}}|(?<=[{CJK}])\s{{1,3}}"

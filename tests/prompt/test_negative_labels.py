@@ -28,6 +28,8 @@ LABELLED = [
     *(("一只猫 neg: 草", "neg:"), ("一只猫neg：草", "neg："), ("猫、neg：草", "neg：")),
     *(("a cat uc: lowres", "uc:"), ("rainy street negative: blurry, bad hands", "negative:")),
     *(("a city at night UC: worst quality", "UC:"), ("rainy street neg prompt: fog", "")),
+    *(("beautiful landscape uc: bad hands", "uc:"), ("cat in rain negative: dog, text", "")),
+    *(("Black Cat neg: dog", "neg:"),),
     *(("white positive: x, a cat neg: lowres", "neg:"),),
     *(("一只猫 uc：草", "uc："), ("猫，uc：草", "uc："), ("a cat, uc: x", "uc:")),
 ]
