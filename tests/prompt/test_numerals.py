@@ -136,7 +136,7 @@ def test_a_weight_in_two_brackets():
             assert issue.message.endswith("is no weight, because it is no plain number")
             assert issue.words[0] in ("(猫：两倍)", "(猫 ：两倍)", "(猫：二)")
             assert issue.remedy.startswith(f"Write {weight_in(syntax, '猫', '2')}.")
-    issue = issues("一只((big hat:1.2))猫", "compel")[0]
+    (issue,) = issues("一只((big hat:1.2))猫", "compel", "other-dialect")
     assert issue.words == ("((big hat:1.2))",)
     (issue,) = issues("((变焦：三倍))", "diffusers")
     assert issue.words == ("((变焦：三倍))",)
