@@ -30,6 +30,17 @@ NEAR_WEIGHTS = [
     *(("（猫：1.3）一只[红色的]猫", "红色的"), ("（猫：1.3）猫[狗]", "狗")),
 ]
 ORDINARY = [
+    *("a cat with a sign, [adopt me]", "[breaking news]", "[user joined]", "[signature here]"),
+    *(
+        "[best before]",
+        "[white to move]",
+        "[limited edition]",
+        "[closed for winter]",
+        "[long pause]",
+    ),
+    *("[smiling softly], she turned", "[failed to start]", "[color plate]", "[black screen]"),
+    *("真开心[太阳]，出去玩啦[玫瑰]", "[心]", "[爱你]", "[转发]", "[置顶]", "[红包]恭喜发财"),
+    *("[语音]", "[哈哈]", "[哈哈]，明天见", "猫[狗]", "一只[红色的]猫", "[好的]，收到，[抱抱]"),
     *("[a cat]", "[the end], x", "[oshi no ko], x", "[Oshi no Ko]", "[by krenz], x"),
     *("a house [an old one] with a garden", "a man [not pictured], smiling", "[no audio]"),
     *("[music playing]", "[see page two]", "[official video]", "[Blue Sky]", "x [two words](y)"),
