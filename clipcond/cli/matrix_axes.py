@@ -38,7 +38,7 @@ def _value_pattern(commas: str, more: str = "") -> re.Pattern[str]:
 
 
 _NARROW = _value_pattern(",")
-_WIDE = _value_pattern(COMMAS, "“[^“”,]*”|")
+_WIDE = _value_pattern(COMMAS, '“[^“”,]*”|"[^",]*"|')
 
 _WHOLE, _NUMBER, _SWITCH = "a whole number", "a number", "true or false"
 _KINDS = {

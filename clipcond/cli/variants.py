@@ -35,7 +35,10 @@ class Expansion:
         """Read a template, and warn of what looks wrong in it."""
         template = Template(text, self.wildcards)
         for issue in template.issues:
-            warn(PromptWarning(issue.message, text, issue.position, issue.remedy, code=issue.code))
+            written = issue.prompt or text  # a line of a list
+            warn(
+                PromptWarning(issue.message, written, issue.position, issue.remedy, code=issue.code)
+            )
         return template
 
     def region(self, text: str) -> RegionTemplate:

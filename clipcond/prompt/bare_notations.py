@@ -6,8 +6,9 @@ Ordinary text has most of these signs too, so each pattern names what it is ordi
 from __future__ import annotations
 
 import clipcond.lazy_re as re
-from clipcond.prompt.notations import ALL, CJK, EXCEPT_PLAIN, MEASURED, SMALL, Notation, not_after
+from clipcond.prompt.notations import ALL, EXCEPT_PLAIN, MEASURED, SMALL, Notation, not_after
 from clipcond.prompt.ordinary import SEQUELS, SPOKEN
+from clipcond.prompt.spaced_labels import CYRILLIC, SPACED, SPACED_SHORT, STATED, TWO_POLES
 
 _LETTERS = "a-zß-öø-ÿа-яё"
 # Words with a plus of their own: brands, keys, and what is counted.
@@ -56,22 +57,14 @@ _IS = r"\s?[:=：]\s?(?!\d?\.?\d{1,3}\s?[)\]}])(?=[\w(\[\"])"
 # A negative is a film too.
 _FILM = r"(?i:negative\s?:[^\n]{0,200}(?:\bfilm\b(?!\sgrain)|photographic|darkroom))"
 _LABELS_CJK = "负面|反面|负向|反向|ネガ|부정"
-_CYRILLIC = r"(?:негатив(?:н\w{2})?|отрицательн\w{2})(?: пром[пт]т)?"
-# Before a label within a line; a sentence may have one: "it is negative: no virus".
-_STATED = (
-    "photo film space double false true rh blood test tests tested gram hiv covid is was are be"
-    " an a the and or not non very strongly on as of in result results print prints charge charges"
-    " pole poles terminal terminals side emulsion glass plate plates wire feedback mood tone"
-    " thought energy emotion emotions image cyanotype calotype color colour"
-)
-_NO_SENTENCE = not_after(_STATED)
+_NO_SENTENCE = not_after(STATED)
 _CAPITALS = (
     r"(?:N(?:eg(?:ative|ativ|ativo|ativa|atif)?|[eé]gatif|EG(?:ATIVE)?)|Негатив(?:н\w{2})?)"
     r"(?:[ _][PpПп]\w{5,6})?"
 )
 _ANY_CASE = (
     r"(?:(?i:neg(?:ative|ativ|ativo|ativa|atif)?|n[eé]gatif)(?:[ _](?i:prompts?))?"
-    rf"|(?i:{_CYRILLIC}))"
+    rf"|(?i:{CYRILLIC}))"
 )
 _THEN = r"\s?[:=](?=\s?(?:\d{0,2}[^\W\d]|[(\[\"]))"  # (negative:1.2) is a weight
 _WITHIN = (
@@ -80,18 +73,6 @@ _WITHIN = (
     rf"(?P<shown_2>(?:{_ANY_CASE}|负面|负向){_THEN})"
     r"|(?<!\w)(?i:negative[ _]prompts?)"
     r"(?:\s[-—–]{1,2}\s|\s?[—–→]{1,2}\s?|\s?[-=]>\s?|\s?=\s?)(?=\w)"
-)
-# In small letters a negative is a thing more often.
-_NO_NOUN = not_after(
-    f"{_STATED} o b ab type format paper digital original camera polaroid kodak contact sheet"
-    " silver old large medium portrait landscape at from to with by my your his their its this that"
-    " feels seems becomes looks answer answered said reply vote voted number value sign axis scale"
-)
-_SPACED = (
-    rf"(?:(?<=[^\s,;:])(?=\s{{1,3}}[nNнНоОuU])(?i:{_NO_NOUN})\s{{1,3}}|(?<=[{CJK}])|(?<=[、,.;\n])\s{{0,3}})"
-    r"(?P<shown>(?i:negs?|neg(?:ative|ativ|ativo|ativa|atif)|n[eé]g(?:atif)?"
-    rf"|uc(?!\s?:\s?(?:berkeley|davis|irvine|merced|riverside|san|santa|los|la|press)\b)|{_CYRILLIC})"
-    r"(?i:[ _\-]?prompts?)?\s?:)(?=\s?(?:\d{0,2}[^\W\d]|[(\[\"']))"
 )
 # Behind the label of a prompt any is one.
 _BOTH = (
@@ -225,7 +206,7 @@ BARE_NOTATIONS = (
         "negative-label",
         (*":=-：负反逆ネ네", "egative", "EGATIVE"),
         re.compile(
-            rf"\A\s{{0,9}}[(\[{{\"]?(?!{_FILM})(?i:{_LABELS}|{_LABELS_CJK}|{_CYRILLIC}){_IS}"
+            rf"\A\s{{0,9}}[(\[{{\"]?(?!{_FILM})(?i:{_LABELS}|{_LABELS_CJK}|{CYRILLIC}){_IS}"
             rf"|(?<![^\s,;。、])--?(?i:neg(?:ative)?(?:[_\-]?prompt)?)(?:\s{{1,3}}(?=[\w(\[\"])|{_IS})"
             rf"|(?<=[\n,.;])\s{{0,3}}(?P<shown>(?i:{_OTHER_LABELS}){_IS})"
             rf"|(?:\A|(?<=[\n,.;、]))\s{{0,3}}(?P<shown_2>{_LABEL_ALONE})"
@@ -243,9 +224,15 @@ BARE_NOTATIONS = (
             ALL,
             "the label of a negative prompt, but here a part of the prompt",
             "Give the negative prompt apart.",
+            unless=unless,
             hint=re.compile(r"(?i:n[eé]g|негатив|отрицат|uc\s?:)|[负反ネ부]"),
         )
-        for pattern in (_BOTH, _WITHIN, _SPACED)
+        for pattern, unless in (
+            (_BOTH, None),
+            (_WITHIN, TWO_POLES),
+            (SPACED, None),
+            (SPACED_SHORT, TWO_POLES),
+        )
     ),
     Notation(
         "embedding",

@@ -44,8 +44,9 @@ from clipcond.prompt.notations import (
     weights_in,
 )
 from clipcond.prompt.novelai_slips import NOVELAI_SLIPS
+from clipcond.prompt.numerals import NO_NUMBER
 from clipcond.prompt.ordinary import ordinary_spans, shown_group
-from clipcond.prompt.other_dialects import CHOOSE_A1111, LOOKALIKES
+from clipcond.prompt.other_dialects import CHOOSE_A1111, LOOKALIKES, WEIGHT_HERE
 from clipcond.prompt.other_tools import OTHER_TOOLS
 from clipcond.prompt.parsing import parse, reads_fullwidth
 from clipcond.prompt.remedy_words import as_typed, holds_form, nested_weight, part_start, readable
@@ -67,6 +68,7 @@ _OPENING = "".join(OPENING.values())
 _STRAY = tuple("()（）")
 _SMILEY = re.compile(rf"(?:(?<!\S)|(?<=[^\w\s])|(?<=[{CJK}]))[>]?[:;=：；]['\-^]?\Z")
 _WORD = re.compile(r"\w")
+_TWICE = re.compile(r"[(（]\s*[(（]")
 
 
 def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> ParsedPrompt:
@@ -94,7 +96,8 @@ def with_lookalikes(parsed: ParsedPrompt, *, fullwidth: bool | None = False) -> 
     if not (found or added or doubts or parsed.issues):
         return parsed
     is_ordinary = ordinary_spans(parsed, {i.code for i in (*parsed.issues, *(f[2] for f in found))})
-    chosen = _one_a_place([each for each in found if not is_ordinary(each[2].code, *each[:2])])
+    found = [each for each in found if not is_ordinary(each[2].code, *each[:2])]
+    chosen = _one_a_place(_without_outer(found))
     calls = [span for *span, issue in chosen if _holds_brackets(issue)]
     last = max(map(parsed.source.rfind, "(（"))  # bracket that others may spoil
     kept = [
@@ -137,6 +140,17 @@ def _kinds(
             by_sign.setdefault(sign, []).append(i)
     always = [i for sign in list(by_sign) if len(sign) != 1 for i in by_sign.pop(sign)]
     return kinds, by_sign, always
+
+
+def _without_outer(found: Sequence[Found]) -> list[Found]:
+    """Leave out two brackets around a weight that is wrong itself: `((猫：两倍))`."""
+    wrong = {start for start, _, issue in found if issue.message.endswith(NO_NUMBER)}
+    return [
+        (start, stop, issue)
+        for start, stop, issue in found
+        if not (issue.message.endswith(WEIGHT_HERE) and _TWICE.match(issue.words[0]))
+        or wrong.isdisjoint(range(issue.position + 1, stop))
+    ]
 
 
 def _one_a_place(found: Sequence[Found]) -> list[Found]:

@@ -76,9 +76,15 @@ _ALONE, _FIRST_ALONE = (
 _NO_REFERENCE = not_after(
     f"{MEASURED} equation equations eq eqs figure figures table tables theorem lemma section see"
     " sections item items example examples definition definitions and or from to at about euro usd"
+    " proof proofs exercise exercises appendix illustrated diagrams bar chart graph"
 )
 _NUMBER_ALONE = "no weight: the number alone is in brackets"
-_HAS_ALONE = re.compile(r"[(\[{][^()\[\]{}\n]{0,12}[01]?\.\d{1,2}[倍배]?[)\]}]")
+_HAS_ALONE = r"[(\[{][^()\[\]{}\n]{0,12}[01]?\.\d{1,2}[倍배]?[)\]}]"
+# Elsewhere such a number belongs to a text: Theorem 3, (1.1); apples, (0.5)
+_ALONE_IN_LIST = re.compile(
+    rf"\A(?=[\s\S]*?{_HAS_ALONE})"
+    rf"(?=(?:|[\s\S]*?[,;、\n])\s?{_OBJECT}\s{{0,3}}(?:[,;、\n]|\Z))"
+)
 _ANY_TAG = rf"(?!{NO_TAG})(?P<words>[^\W_][^()\[\]{{}}:,;、\n]{{0,60}})"
 _DOTS = r"\d?\.\.\d{1,3}|\d?\.\d{1,3}\.(?!\d)"
 MEASURED_WEIGHTS = (
@@ -141,22 +147,23 @@ MEASURED_WEIGHTS = (
         folded=False,
     ),
     *(
-        Notation(
-            "weight", ".", re.compile(pattern), EXCEPT_PLAIN, _NUMBER_ALONE, remedy, hint=_HAS_ALONE
-        )
-        for pattern, remedy in (
+        Notation("weight", ".", re.compile(pattern), EXCEPT_PLAIN, _NUMBER_ALONE, remedy, hint=hint)
+        for pattern, remedy, hint in (
             (
                 rf"{_FIRST}(?P<shown>{_ANY_TAG}(?<=[^\W_])(?i:{_NO_REFERENCE}){NO_CJK_MEASURE}"
                 rf"\s?[,;、]\s?{_ALONE}){_LAST}",
                 _WRITE,
+                _ALONE_IN_LIST,
             ),
             (
                 rf"{_FIRST}(?P<shown>{_FIRST_ALONE}\s?[,;、]?\s?(?P<words>{_OBJECT})){_LAST}",
                 _WRITE,
+                re.compile(_HAS_ALONE),
             ),
             (
                 rf"(?<!\\)(?<=[^\W\d_])[)\]}}]\s?[,;、]\s?{_ALONE}{_LAST}",
                 "Write the number inside: {weight}.",
+                re.compile(_HAS_ALONE),
             ),
         )
     ),

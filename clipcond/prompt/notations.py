@@ -11,7 +11,7 @@ from collections.abc import Collection
 from math import isfinite
 from typing import NamedTuple
 
-from clipcond.prompt.numeral_values import numeral_value
+from clipcond.prompt.numeral_values import TO_DIGITS, numeral_value, share_in
 
 BRACKETS = frozenset({"a1111", "comfyui", "lpw", "lpw_xl", "sd_embed"})
 WITHOUT_BRACKETS = frozenset({"compel", "diffusers"})
@@ -77,9 +77,9 @@ def not_after(words: str) -> str:
 
 
 NO_CJK_MEASURE = not_after(MEASURED_CJK)
-NO_MEASURE = f"(?=:)(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
+NO_MEASURE_BEFORE = f"(?i:{not_after(MEASURED)}){NO_CJK_MEASURE}"
+NO_MEASURE = f"(?=:){NO_MEASURE_BEFORE}"
 
-_DIGITS = dict(zip("零〇一二两三四五六七八九点點", "001223456789..", strict=True))
 _PARTS = {"½": 0.5, "¼": 0.25, "¾": 0.75, "⅓": 1 / 3, "⅔": 2 / 3}
 FRACTIONS = "".join(_PARTS)
 _MIXED = re.compile(rf"([0-2]?)\s?([{FRACTIONS}])")
@@ -87,10 +87,8 @@ _RANGE = re.compile(r"(\d?\.\d{1,3}|\d)\s?(?:[/|~–—\-至到]|\.{2,3}|to)\s?(
 _RELATIVE = re.compile(r"([+-])\s?(\d{1,2})\s?%")
 _NEGATIVE = re.compile(r"[-–—―−‒‐]\s?(\d{0,2}\.\d{1,3}|\d{1,2})")  # a dash, or a space behind
 _SHARES = {
-    **dict.fromkeys("半 half halb hälfte moiti mitad medio 절반".split(), 0.5),
-    **dict.fromkeys("quarter 四分之一".split(), 0.25),
-    **dict.fromkeys("third 三分之一".split(), 1 / 3),
-    **{"三分之二": 2 / 3, "四分之三": 0.75},
+    **dict.fromkeys("half halb hälfte moiti mitad medio 절반".split(), 0.5),
+    **{"quarter": 0.25, "third": 1 / 3},
 }
 _LISTED = re.compile(r"([^:,;、|\n]+?)\s*:\s*([+-]?\d*[.,]?\d+)(?!\d)|([^:,;、|\n]+)")
 # As a program lists them: ("cat", 1.2), "dog": 0.8
@@ -101,9 +99,8 @@ _WEIGHTED = re.compile(
 )
 _EDIT = re.compile(rf"(?P<texts>{OPTION}:{OPTION}:)\s*(?P<when>{WHEN})\s*")
 _FREE_COLON = re.compile(r"(?<!\\):(?![^()]*\))")  # outside of brackets
-_TENTHS = re.compile(r"(?:百分之)?([\d一二两三四五六七八九])(?:成|十%?|割|할)")
-_HAS_NUMBER = re.compile(rf"[\d.{''.join([*_DIGITS, *_PARTS])}]")
-_TO_DIGITS = str.maketrans({**_DIGITS, "o": "0", "O": "0", "l": "1", "I": "1"})
+_HAS_NUMBER = re.compile(rf"[\d.{''.join([*TO_DIGITS, *_PARTS])}]")
+_TO_DIGITS = str.maketrans({**TO_DIGITS, "o": "0", "O": "0", "l": "1", "I": "1"})
 _READ = re.compile(r"(-?)(\d*)(?:\s{0,2}[^\d\s]{0,2}\s{0,2}(\d+))?")
 _FRACTION = re.compile(r"\s*(\d{1,2})\s*/\s*(\d{1,2})\s*")
 MOST_SIGNS = 99  # that multiply: more would be beyond what numbers can hold
@@ -196,11 +193,11 @@ def alternation_of(options: str) -> str:
 
 def plain_share(typed: str) -> str:
     """Write when an edit takes place: a share of all steps, or the number of a step."""
-    share = next((s for word, s in reversed(_SHARES.items()) if word in typed.lower()), None)
+    share = share_in(typed)
+    if share is None:
+        share = next((s for word, s in reversed(_SHARES.items()) if word in typed.lower()), None)
     if share is None and (percent := re.fullmatch(r"\s*(\d{1,3})(?:\.\d+)?\s*[%％]\s*", typed)):
         share = int(percent[1]) / 100
-    elif share is None and (tenths := _TENTHS.fullmatch(typed.strip())):
-        share = int(tenths[1].translate(_TO_DIGITS)) / 10
     when = plain_number(typed, "0.5") if share is None else f"{share:.2g}"
     is_over = float(when) <= 0 or (("." in when or share is not None) and float(when) >= 1)
     return "0.5" if is_over else when  # one that never changes was hardly meant

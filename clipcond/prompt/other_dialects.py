@@ -61,7 +61,6 @@ _SQUARES = re.compile(
     r"|(?<![^\s,])\[(?P<words_2>(?!(?:sic|intro|outro|verse|chorus|bridge|hook|remix|link|live|edit|demo"
     r"|official|explicit|redacted|deleted|removed|censored|laughs?|smiles|music|applause|end|name|todo"
     r"|brackets?|placeholder|insert|text|image|photo|video|and|the)\])[a-z]{3,30})\](?=[\s,;.]|\Z)"
-    rf"|{SQUARE_CJK}"
 )
 _SQUARE = re.compile(
     r"(?<![\w\\\]])\[(?!\s?BREAK\b)(?=\s?[^\W\d])(?P<words>[^\[\]\\:|\n]{2,60})\](?![\w(\]])"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import clipcond.lazy_re as re
 from clipcond.errors import PromptError, PromptSyntaxError, excerpt
@@ -29,6 +29,7 @@ _WRONG_HEAD = re.compile(r"\{[\s\d.,~\-–—@!]*\$\$")
 _ESCAPE = re.compile(r"\\([{}|\\]|\$\$)")
 
 Find = Callable[[str, int], Choice]
+HasList = Callable[[str], bool]
 
 
 @dataclass(slots=True)
@@ -63,42 +64,48 @@ def names_in(source: Source) -> Iterator[tuple[str, int]]:
             yield token["name"], token.start()
 
 
-def read_template(source: Source, find: Find) -> tuple[Body, list[Issue]]:
-    """Read the text of a template, or a line of a list.
+def read_template(source: Source, find: Find, has_list: HasList) -> tuple[Body, list[Issue]]:
+    """Read the text of a template.
 
     Args:
         find: returns the list of a name; it is given the position, too.
+        has_list: whether there is a list of a name.
     Returns:
         its parts, and what looks wrong about it.
     Raises:
         PromptSyntaxError: a choice cannot be read.
         PromptError: a text of it would be too long.
     """
-    reader = _Reader(source, find)
+    reader = _Reader(source, find, has_list)
     body = reader.read()
-    return body, reader.issues
+    return body, [*reader.issues, *reader.slips][:MOST_ISSUES]
 
 
-def read_option(source: Source, find: Find) -> tuple[int, Body]:
-    """Read a line of a list: its weight and its parts; what only looks wrong is an error, too."""
+def read_option(source: Source, find: Find, has_list: HasList) -> tuple[int, Body, list[Issue]]:
+    """Read a line of a list: its weight, its parts, and what only looks like a template's syntax.
+
+    Raises:
+        PromptSyntaxError: a brace is never closed, or closes nothing.
+    """
     start, weight = weight_of(source, 0, len(source.text))
-    reader = _Reader(source, find, start)
+    reader = _Reader(source, find, has_list, start)
     body = reader.read()
     for issue in reader.issues:
         message = f"{source.place}{issue.message}"
         raise PromptSyntaxError(message, source.text, issue.position, issue.remedy)
-    return weight, body
+    return weight, body, reader.slips
 
 
 class _Reader:
     """Reads one text from left to right."""
 
-    def __init__(self, source: Source, find: Find, start: int = 0) -> None:
-        self.source, self.find = source, find
+    def __init__(self, source: Source, find: Find, has_list: HasList, start: int = 0) -> None:
+        self.source, self.find, self.has_list = source, find, has_list
         self.at = start  # where text goes on
         self.items: list[Literal | Choice] = []
         self.opened: list[_Open] = []
         self.issues: list[Issue] = []
+        self.slips: list[Issue] = []
 
     def read(self) -> Body:
         """Read up to the end."""
@@ -128,11 +135,18 @@ class _Reader:
                     "'{' is never closed", opened.start, r"Close it with '}', or write \{ for text."
                 )
             self._add_issue("'{' is never closed, and stays as text", opened.start)
-        for slip in find_slips(text, is_line=bool(self.source.file)):
-            self._add_issue(*slip)
+        self._find_slips()
         body = joined(self.items)
         self._check_length([body], 0)
         return body
+
+    def _find_slips(self) -> None:
+        source, is_line = self.source, bool(self.source.file)
+        found = find_slips(source.text, self.has_list, is_line=is_line)
+        for message, position, remedy in islice(found, MOST_ISSUES):
+            message = f"{source.place}{message}"
+            prompt = source.text if is_line else ""
+            self.slips.append(Issue(message, position, remedy, "template", prompt=prompt))
 
     def _check_length(self, bodies: Sequence[Body], position: int) -> None:
         """Refuse what would be too long, before it is counted or made.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import clipcond.lazy_re as re
@@ -47,20 +47,24 @@ class TemplateSlip(NamedTuple):
     remedy: str
 
 
-def find_slips(text: str, *, is_line: bool) -> Iterator[TemplateSlip]:
+def find_slips(
+    text: str, has_list: Callable[[str], bool], *, is_line: bool
+) -> Iterator[TemplateSlip]:
     """Yield what only looks like the syntax of templates.
 
     Args:
+        has_list: whether there is a list of a name; else `my __ name __` is ordinary text.
         is_line: whether the text is a line of a list, which may begin with a weight.
     """
     yield from _wide_choices(text, is_line=is_line)
     for found in _LIST.finditer(text) if "__" in text or "＿" in text else ():
         if found["list"] is None:
             continue
-        meant = f"__{fold(found['name'])}__"
+        name = fold(found["name"])
+        meant = f"__{name}__"
         if "＿" in found["list"]:
             yield _wide(found[0], found.start(), meant)
-        else:
+        elif has_list(name):
             message = f"{excerpt(found[0])!r} is text: spaces are inside its underscores"
             yield TemplateSlip(message, found.start(), rf"Write {meant}, or \__ for text.")
 

@@ -94,7 +94,7 @@ class Template:
         wildcards: a folder of lists, lists by name, or `Wildcards`, which several templates can
             share; None = the template may name none.
     Attributes:
-        issues: what looks wrong and is read as text.
+        issues: what looks wrong and is read as text; `prompt` of one in a list is its line.
         count: how many combinations there are, as an exact number; found without making them.
     Raises:
         PromptSyntaxError: the template, or a line of a list, cannot be read; shows where.
@@ -112,11 +112,12 @@ class Template:
         self.text = text
         source = Source(text)
         if wildcards is None:
-            self._body, issues = read_template(source, _no_list(source))
+            self._body, issues = read_template(source, _no_list(source), lambda _: False)
         else:
             lists = wildcards if isinstance(wildcards, Wildcards) else Wildcards(wildcards)
             lists.choices_for(source)
-            self._body, issues = read_template(source, lists.find)
+            self._body, issues = read_template(source, lists.find, lists.has)
+            issues += lists.issues_of(source)
         self.issues: tuple[Issue, ...] = tuple(issues)
         self._count = 0
 

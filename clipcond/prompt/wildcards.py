@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path, PurePath
 from unicodedata import normalize
 
@@ -19,7 +20,8 @@ from clipcond.errors import (
     excerpt,
 )
 from clipcond.files import local_path, read_text
-from clipcond.prompt.choices import Choice, Source
+from clipcond.prompt.choices import Body, Choice, Source
+from clipcond.prompt.segments import MOST_ISSUES, Issue
 from clipcond.prompt.template_options import choice_of_options
 from clipcond.prompt.template_reading import names_in, read_option
 
@@ -46,6 +48,7 @@ class Wildcards:
 
     def __init__(self, source: str | os.PathLike[str] | Mapping[str, Iterable[str]]) -> None:
         self._built: dict[str, Choice] = {}
+        self._issues: dict[str, tuple[Issue, ...]] = {}
         self._given: dict[str, list[Source]] | None = None
         self._files: dict[str, Path] | None = None
         self._folder = Path()
@@ -122,8 +125,27 @@ class Wildcards:
         """Return the choice of a list that `choices_for` has read."""
         return self._built[_plain(name)]
 
+    def has(self, name: str) -> bool:
+        """Whether there is a list of this name, or one that its pattern matches."""
+        name = _plain(name)
+        if "*" in name:
+            return any(fnmatchcase(each, _pattern(name)) for each in self.names)
+        return name in self._known()
+
+    def issues_of(self, source: Source) -> tuple[Issue, ...]:
+        """Collect what looks wrong in the lists that a text names and `choices_for` has read."""
+        names = [_plain(name) for name, _ in names_in(source)]
+        return _first(issue for name in names for issue in self._issues.get(name, ()))
+
     def _choice(self, name: str, lines: list[Source], source: Source, position: int) -> Choice:
-        choice = choice_of_options([read_option(line, self.find) for line in lines])
+        options: list[tuple[int, Body]] = []
+        issues: list[Issue] = []
+        for line in lines:
+            weight, body, found = read_option(line, self.find, self.has)
+            options.append((weight, body))
+            issues += (*found, *self.issues_of(line))
+        self._issues[name] = _first(issues)
+        choice = choice_of_options(options)
         if choice is None:
             why = "only options of weight 0" if lines else "no options"
             message = f"{source.place}the list {name!r} has {why}"
@@ -220,6 +242,11 @@ def _named(source: Source) -> Iterator[tuple[Source, str, int]]:
 def _chained(lines: list[Source]) -> Iterator[tuple[Source, str, int]]:
     for line in lines:
         yield from _named(line)
+
+
+def _first(issues: Iterable[Issue]) -> tuple[Issue, ...]:
+    """Keep the first of many issues, each once: a list may be named in several places."""
+    return tuple(islice(dict.fromkeys(issues), MOST_ISSUES))
 
 
 def _plain(name: str) -> str:

@@ -62,6 +62,9 @@ def test_full_width_commas_separate_where_no_other_does():
         ('prompt="猫，草地"，"狗，雪"', ["猫，草地", "狗，雪"], [7, 14]),
         ('prompt="猫,草地"，狗', ["猫,草地", "狗"], [7, 14]),
         ("prompt=“猫，草地”，狗", ["“猫，草地”", "狗"], [7, 14]),
+        ('prompt=猫"甲，乙"，狗', ['猫"甲，乙"', "狗"], [7, 14]),
+        ('prompt=猫"甲"、狗"乙、丙"红', ['猫"甲"', '狗"乙、丙"红'], [7, 12]),
+        ('prompt=猫"甲，乙', ['猫"甲', "乙"], [7, 11]),
         ("prompt=“猫，狗", ["“猫", "狗"], [7, 10]),
         # an ASCII comma outside of quotes separates alone
         ("prompt=猫，草地,狗、雪", ["猫，草地", "狗、雪"], [7, 12]),

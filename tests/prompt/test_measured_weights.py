@@ -189,11 +189,15 @@ def test_a_number_that_is_a_tag_of_its_own():
         *(("cat; [1.3]", "cat; [1.3]", "(cat:1.3)"), ("cat, ((1.3))", "cat, ((1.3))", "(cat:1.3)")),
         *(("cat, (x1.3)", "cat, (x1.3)", "(cat:1.3)"), ("(1.3), cat", "(1.3), cat", "(cat:1.3)")),
         *(("(1.3) cat", "(1.3) cat", "(cat:1.3)"), ("(0.8)dog, b", "(0.8)dog", "(dog:0.8)")),
+        *(("a cat, blue sky, (1.3)", "blue sky, (1.3)", "(blue sky:1.3)"),),
         *(("b, (cat), (1.3)", "(cat), (1.3)", "(cat:1.3)"),),
     ]
     assert not failures_of(check, cases)
     for prompt in (
         *("version, (1.3)", "soup, (1.50)", "see equations, (1.1)", "(1.1), (1.2), (1.3)", "(1.3)"),
         *("cat, (2)", r"cat, \(1.3\)", "the room is, (1.3)", "光圈，（1.8）", "(1.1) introduction"),
+        *("a river delta, scale bar, (0.5)", "Chapter four, (1.2), illustrated", "night, (1.3)"),
+        *("see Theorem 3, (1.1), diagrams", "apples, (0.5), pears, (0.8)"),
+        *("Euler's identity and its proof, (1.4)", "a cat, its proof, (1.4)"),
     ):
         assert issues(prompt, "a1111", "weight") == [], prompt

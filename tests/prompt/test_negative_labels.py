@@ -26,6 +26,11 @@ LABELLED = [
         ("a cat neg: film grain", "neg:"),
     ),
     *(("一只猫 neg: 草", "neg:"), ("一只猫neg：草", "neg："), ("猫、neg：草", "neg：")),
+    *(("a cat uc: lowres", "uc:"), ("rainy street negative: blurry, bad hands", "negative:")),
+    *(("a city at night UC: worst quality", "UC:"), ("rainy street neg prompt: fog", "")),
+    *(("beautiful landscape uc: bad hands", "uc:"), ("cat in rain negative: dog, text", "")),
+    *(("Black Cat neg: dog", "neg:"),),
+    *(("white positive: x, a cat neg: lowres", "neg:"),),
     *(("一只猫 uc：草", "uc："), ("猫，uc：草", "uc："), ("a cat, uc: x", "uc:")),
 ]
 BOTH = [
@@ -62,6 +67,11 @@ ORDINARY = [
         "a glass negative: leaves",
         "a cat, negligee: red",
     ),
+    *("a yin yang, white positive: sun, black negative: moon", "un cliché négatif: plage"),
+    *("White Positive: sun, Black Negative: moon", "her score negative: minus five"),
+    *("photo of a covid test showing negative: one red line", "a car battery neg: black cable"),
+    *("University of Cincinnati UC: bearcats", "Unity Council UC: vote now"),
+    *("cell phone battery neg: black cable", "a blood sample neg: red", "rainy street neg: fog"),
     *("negative prompt-based art", "+ and - signs: x", "(Negative:0.8)", "negentropy: order"),
 ]
 

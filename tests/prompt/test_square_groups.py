@@ -10,7 +10,12 @@ GROUPS = [
     *(("[dog, fox]", "dog, fox"), ("[blue sky], a cat", "blue sky"), ("[long_hair].", "long_hair")),
     *(("a king, [1girl, solo]; night", "1girl, solo"), ("[1girl], night", "1girl")),
     *(("a\n[tall blue trees]\nb", "tall blue trees"), ("[half-open door]", "half-open door")),
-    *(("[狗]", "狗"), ("【狗】", "狗"), ("猫[狗]", "狗"), ("一只[红色的]猫", "红色的")),
+    *(("a cat, [rainy street]", "rainy street"), ("[big old hat], x", "big old hat")),
+    *(
+        ("1girl, solo, [smiling softly]", "smiling softly"),
+        ("[long pause], masterpiece", "long pause"),
+    ),
+    *(("[狗]", "狗"), ("【狗】", "狗"), ("草地，[黑狗]", "黑狗"), ("猫，[草地]，雪", "草地")),
     *(
         ("一只猫，[狗]", "狗"),
         ("一只猫，【狗】", "狗"),
@@ -22,8 +27,20 @@ NEAR_WEIGHTS = [
     ("（猫：1.3）[狗]", "狗"),
     ("（猫：1.3）【狗】", "狗"),
     ("（猫：1.3）和【白狗】。", "白狗"),
+    *(("（猫：1.3）一只[红色的]猫", "红色的"), ("（猫：1.3）猫[狗]", "狗")),
 ]
 ORDINARY = [
+    *("a cat with a sign, [adopt me]", "[breaking news]", "[user joined]", "[signature here]"),
+    *(
+        "[best before]",
+        "[white to move]",
+        "[limited edition]",
+        "[closed for winter]",
+        "[long pause]",
+    ),
+    *("[smiling softly], she turned", "[failed to start]", "[color plate]", "[black screen]"),
+    *("真开心[太阳]，出去玩啦[玫瑰]", "[心]", "[爱你]", "[转发]", "[置顶]", "[红包]恭喜发财"),
+    *("[语音]", "[哈哈]", "[哈哈]，明天见", "猫[狗]", "一只[红色的]猫", "[好的]，收到，[抱抱]"),
     *("[a cat]", "[the end], x", "[oshi no ko], x", "[Oshi no Ko]", "[by krenz], x"),
     *("a house [an old one] with a garden", "a man [not pictured], smiling", "[no audio]"),
     *("[music playing]", "[see page two]", "[official video]", "[Blue Sky]", "x [two words](y)"),
@@ -57,7 +74,7 @@ def test_groups_of_several_words(syntax):
 
 def test_groups_that_are_read_or_ordinary():
     for syntax in ("a1111", "novelai"):
-        for prompt in ("a cat, [blue background]", "[狗]", "猫[狗]"):
+        for prompt in ("a cat, [blue background]", "[狗]", "猫，[狗]"):
             assert issues(prompt, syntax) == []
 
     def check(prompt):

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from clipcond.errors import ArgumentError, PromptError, PromptSyntaxError, PromptTypeError
-from clipcond.prompt import Template
+from clipcond.prompt import Template, Wildcards
 from tests.failures import failures_of
 from tests.prompt.test_linear import lines_run
 
@@ -88,12 +88,43 @@ def test_what_only_looks_like_a_template():
     ]
     assert not failures_of(check, cases)
     for text in ("a __ 颜色 __", "a __ 颜色__", "a __颜色 __"):
-        (issue,) = Template(text).issues
+        assert Template(text).issues == Template(text, {"形状": ["圆"]}).issues == ()
+        (issue,) = Template(text, {"颜色": ["红"]}).issues
         assert issue.message == f"{text[2:]!r} is text: spaces are inside its underscores"
         assert (issue.position, issue.remedy) == (2, r"Write __颜色__, or \__ for text.")
-    for line, message in (("＿＿x＿＿", "'＿＿x＿＿'"), ("3：：红", "'3：：'")):
-        with pytest.raises(PromptSyntaxError, match=f"line 1: {message} has full-width signs"):
-            Template("__c__", {"c": [line]})
+    for text in ("my colour is __ blue __", "def __ init __(self)", "snake__ case __name"):
+        assert Template(text).issues == Template(text, {"c": ["red"]}).issues == ()
+
+
+def test_what_only_looks_like_a_template_in_a_list():
+    """A list that was read before is read; what looks wrong in it is an issue of the template."""
+
+    def check(case):
+        line, shown, kind, meant = case
+        lists = {"c": ["a", line], "blue": ["x"], "all": ["__c__", "__c__ b"]}
+        for text in ("__c__", "b __all__, __c__"):
+            template = Template(text, lists)
+            (issue,) = template.issues
+            assert issue.message == f"list 'c', line 2: {shown!r} {kind}"
+            assert (issue.prompt, issue.position) == (line, line.index(shown))
+            assert issue.remedy.startswith(f"Write {meant}")
+            assert line in [*Template("__c__", lists).combinations()]
+
+    spaced, wide = (
+        "is text: spaces are inside its underscores",
+        "has full-width signs, which are text",
+    )
+    cases = [
+        ("＿＿x＿＿", "＿＿x＿＿", wide, "__x__."),
+        ("3：：红", "3：：", wide, "3::."),
+        ("fill in __ blue __", "__ blue __", spaced, "__blue__, or"),
+    ]
+    assert not failures_of(check, cases)
+    shared = Wildcards({"c": ["2：：a"]})
+    assert [len(Template("__c__ {a|b}", shared).issues) for _ in range(2)] == [1, 1]
+    assert Template("a {b|c}", shared).issues == ()
+    assert Template("__c__", {"c": ["fill in __ blue __"]}).issues == ()
+    assert len(Template("__c__", {"c": ["2：：a"] * 500}).issues) == 100
 
 
 def test_what_is_ordinary_text_of_a_template():
