@@ -44,8 +44,7 @@ OPTIONS = [
     *(["--matrix", "seed=1", *more] for more in (["--count", "2"], ["--matrix", "seed=2"])),
     ["--matrix", "prompt:cat=x", "--matrix", "prompt:a=x"],
     ["-n", "a cat", "--matrix", "negative:cat=x", "--matrix", "negative:a=x"],
-    ["--matrix", "seed=" + "1," * 500],
-    *(["--save-all"], ["--style", "a"]),
+    *(["--matrix", "seed=" + "1," * 500], ["--save-all"], ["--style", "a"]),
     *(["-n"], ["--cfg", "5"], ["--sise", "5"], ["dog"], ["--prompts", "x"]),
 ]  # fmt: skip
 LINES = [
@@ -290,12 +289,12 @@ def test_bad_lines(capsys, tmp_path):
     def check(line):
         text = line if isinstance(line, str) else json.dumps(line)
         (tmp_path / "prompts.txt").write_text(text, encoding="utf-8")
-        assert main(["generate", "--prompts", "prompts.txt"]) == 1
-        said = capsys.readouterr().err
+        code, said = main(["generate", "--prompts", "prompts.txt"]), capsys.readouterr().err
+        assert code == 1
         assert re.match("clipcond: 第 [12] 行：", said), said
         check_chinese(said.replace("Expecting ',' delimiter", ""))
 
     assert not failures_of(check, LINES)
     (tmp_path / "prompts.txt").write_bytes(b"\n\xc3\x28\n")
-    assert main(["generate", "--prompts", "prompts.txt"]) == 1
-    assert capsys.readouterr().err == "clipcond: 第 2 行：不是 UTF-8\n"
+    code, said = main(["generate", "--prompts", "prompts.txt"]), capsys.readouterr().err
+    assert (code, said) == (1, "clipcond: 第 2 行：不是 UTF-8\n")

@@ -23,9 +23,7 @@ def pipes():
 def encoded(kind, kind_of_negative=None, **inputs):
     """A graph whose texts are encoded by nodes of a kind."""
     own = {"clip": ["4", 1], **inputs}
-    negative = (
-        text("dog") if kind_of_negative is None else node(kind_of_negative, text="dog", **own)
-    )
+    negative = node(kind_of_negative, text="dog", **own) if kind_of_negative else text("dog")
     return graph(n6=node(kind, text=WORDS, **own), n7=negative)
 
 
