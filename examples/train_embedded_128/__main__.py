@@ -24,6 +24,7 @@ from clipcond.errors import ClipcondWarning
 from .adapter_stage import adapter_stage
 from .chinese_stage import chinese_stage
 from .clip_stage import clip_stage
+from .decoder_stage import decoder_stage
 from .export import (
     english_bytes,
     join_folder,
@@ -84,6 +85,7 @@ class Recipe:
             "vae": lambda: vae_stage(self.work, self.sprites, self.pool),
             "clip": lambda: clip_stage(self.work, self.sprites, self.pool),
             "unet": self.unet,
+            "decoder": self.decoder,
             "vision": lambda: vision_stage(self.work, self.sprites, self.pool, self.clip()),
             "chinese": self.chinese,
             "export": self.export,
@@ -103,6 +105,11 @@ class Recipe:
         vae = AutoencoderKL.from_pretrained(self.folder("vae"))
         unet_stage(self.work, self.sprites, self.pool, vae, self.clip())
 
+    def decoder(self) -> None:
+        """The decoder's stage."""
+        vae = AutoencoderKL.from_pretrained(self.folder("vae"))
+        decoder_stage(self.work, self.sprites, self.pool, vae)
+
     def chinese(self) -> None:
         """The Chinese tower's stage, its folder, and its temperature for the vision tower."""
         model = chinese_stage(self.work, self.sprites, self.pool, self.clip("vision"))
@@ -111,7 +118,7 @@ class Recipe:
 
     def export(self) -> None:
         """Write the English parts."""
-        vae = AutoencoderKL.from_pretrained(self.folder("vae"))
+        vae = AutoencoderKL.from_pretrained(self.folder("decoder"))
         unet = UNet2DConditionModel.from_pretrained(self.folder("unet") / "unet")
         write_english(
             self.work.out, self.clip("vision"), vae, unet, self.folder("unet") / "scheduler"

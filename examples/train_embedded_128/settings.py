@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 STAGES = (
-    *("pool", "judge", "vae", "clip", "unet", "vision", "chinese", "export", "guidance"),
-    "adapter",
+    *("pool", "judge", "vae", "clip", "unet", "decoder", "vision", "chinese", "export"),
+    *("guidance", "adapter"),
 )
 # Shares of the whole time. What is not trained (pool, export) takes what it takes.
 SHARES = {
     **{"judge": 0.05, "vae": 0.17, "clip": 0.2, "unet": 0.27, "vision": 0.1, "chinese": 0.06},
+    "decoder": 0.05,
     "adapter": 0.08,
 }
 
@@ -43,6 +44,7 @@ class Batches:
     """Samples of one step, and how many scenes and captions are drawn once and kept."""
 
     vae: int = 16
+    decoder: int = 16
     clip: int = 192
     vision: int = 192
     unet: int = 32
@@ -58,6 +60,7 @@ class Batches:
 CPU = Batches()
 GPU = Batches(
     vae=256,
+    decoder=256,
     clip=2048,
     vision=2048,
     unet=1024,
@@ -82,11 +85,12 @@ TINY = Sizes(
     adapter_hidden=32,
 )
 TINY_BATCHES = Batches(
-    vae=2, clip=8, vision=8, unet=2, chinese=8, judge=4, pool=64, pairs=12, guidance=2
+    vae=2, decoder=2, clip=8, vision=8, unet=2, chinese=8, judge=4, pool=64, pairs=12, guidance=2
 )
 RATES = {
     "judge": 1e-3,
     "vae": 1.5e-3,
+    "decoder": 7e-4,
     "clip": 1e-3,
     "unet": 8e-4,
     "vision": 8e-4,

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from train_embedded_128 import __main__ as command
 from train_embedded_128 import (
     clip_stage,
+    decoder_stage,
     evaluate_features,
     export,
     loop,
@@ -35,7 +36,16 @@ from clipcond.reading import load_encoder, opening
 
 @pytest.fixture
 def work(pack, tmp_path):
-    steps = {"judge": 2, "vae": 2, "clip": 2, "unet": 2, "vision": 2, "chinese": 2, "adapter": 1}
+    steps = {
+        "judge": 2,
+        "vae": 2,
+        "clip": 2,
+        "unet": 2,
+        "decoder": 2,
+        "vision": 2,
+        "chinese": 2,
+        "adapter": 1,
+    }
     return Work(
         tmp_path / "runs",
         pack,
@@ -120,7 +130,18 @@ def test_the_english_parts_fit_into_42_mb():
 @pytest.mark.slow
 def test_all_stages_run_and_leave_a_model_that_draws(work, capsys, monkeypatch):
     recipe = command.Recipe(work)
-    for stage in ("pool", "judge", "vae", "clip", "unet", "vision", "chinese", "export", "adapter"):
+    for stage in (
+        "pool",
+        "judge",
+        "vae",
+        "clip",
+        "unet",
+        "decoder",
+        "vision",
+        "chinese",
+        "export",
+        "adapter",
+    ):
         recipe.run(stage)
     capsys.readouterr()
     recipe.run("unet")  # it is done
@@ -184,6 +205,15 @@ def test_edges_cost_more_where_they_are_lost():
     assert vae_stage.edge_loss(wanted, wanted) == 0
     assert vae_stage.edge_loss(wanted + 0.3, wanted) < 1e-6  # brightness is no edge
     assert vae_stage.edge_loss(soft, wanted) > 0.02
+
+
+def test_things_count_more_than_their_background():
+    images = torch.full((1, 3, 32, 32), 0.5)
+    images[..., 8:16, 8:16] = -0.5
+    weights = decoder_stage.weights_of(images)[0, 0]
+    assert weights.mean() == pytest.approx(1)
+    assert weights[10, 10] == pytest.approx(5 * weights[0, 0].item())
+    assert torch.equal(weights > 1, images[0, 0] < 0)
 
 
 def test_weights_of_timesteps_keep_the_noisy_end():
