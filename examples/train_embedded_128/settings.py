@@ -11,9 +11,9 @@ STAGES = (
 )
 # Shares of the whole time. What is not trained (pool, export) takes what it takes.
 SHARES = {
-    **{"judge": 0.05, "vae": 0.17, "clip": 0.2, "unet": 0.27, "vision": 0.1, "chinese": 0.06},
+    **{"judge": 0.05, "vae": 0.14, "clip": 0.14, "unet": 0.25, "vision": 0.22, "chinese": 0.06},
     "decoder": 0.05,
-    "adapter": 0.08,
+    "adapter": 0.07,
 }
 
 
