@@ -202,7 +202,7 @@ def _read_value(text: str, start: int) -> tuple[str, int]:
 
 def written_value(value: str) -> str:
     """Write a value as a JSON string where it could not be read back as it is."""
-    if value[:1] in {"[", "{"} and _is_json(value):
+    if value[:1] in {"[", "{"} and not {*"\r\n"} & {*value} and _is_json(value):
         return value
     is_plain = value.isprintable() and value == value.strip() and not set(value) & set(',:"')
     return (

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -232,6 +232,8 @@ def test_any_parameters_are_read_as_they_were_written(prompt, negative, others, 
 
 
 @given(st.text(alphabet=st.sampled_from('a:,"\n{}[]\\ Steps2')), st.text())
+@example("UserComment:]\n{\n}", "")  # JSON in several lines
+@example('t"":p"}:a:]e\n[\n \n]', "")
 def test_any_text_is_read(quirky, text):
     for each in (quirky, text, f"a\nSteps: 1, {quirky}", f"a\nSteps: 1, B: {quirky}"):
         read = parse_parameters(each)
